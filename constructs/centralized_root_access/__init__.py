@@ -1,0 +1,1 @@
+"""Centralized root access for an AWS organization, as a CDK construct."""

@@ -1,0 +1,1 @@
+"""What runs in AWS: observes an organization's root access, plans, applies."""

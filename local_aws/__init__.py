@@ -1,0 +1,1 @@
+"""A local AWS: MiniStack, and moto with the root-access APIs that both lack."""
