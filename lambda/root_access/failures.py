@@ -1,0 +1,154 @@
+"""How an AWS call can fail: botocore's many exceptions as one, with what the caller decides by."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+)
+from botocore.parsers import ResponseParserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_THROTTLING = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceeded",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "SlowDown",
+        "Throttled",
+        "Throttling",
+        "TooManyRequests",
+        "TransactionInProgress",
+    }
+)
+_SERVER_ERRORS = frozenset(
+    {"InternalError", "InternalFailure", "Service", "ServiceFailure", "ServiceUnavailable"}
+)
+
+
+class Kind(StrEnum):
+    """What a failure means for the caller; the value is what there is to wait for."""
+
+    THROTTLED = "throttling to end"
+    SERVER_ERROR = "errors inside AWS to end"
+    NOT_SENT = "a connection"
+    NO_ANSWER = "an answer"
+    CONCURRENT_MODIFICATION = "another change to the organization to end"
+    ACCESS_DENIED = "a new policy to take effect"
+    TRUSTED_ACCESS_OFF = "trusted access to take effect"
+    CONTRADICTION = "reads that agree with each other"
+    UNSETTLED = "the organization to stay as it was made"
+    OUT_OF_TIME = "time"
+    REFUSED = "nothing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """One call that failed, after one attempt or several.
+
+    Attributes:
+        operation: the call, named as in an IAM policy.
+        kind: what the failure means for the caller.
+        code: AWS's error code without a trailing "Exception" (documentation and wire differ in it).
+        message: AWS's message.
+        reason: the Reason of a ConstraintViolationException or InvalidInputException, else "".
+        attempts: how often the call was made.
+        waited: seconds between the first attempt and the last.
+        gave_up: whether it might have passed, had there been more time.
+        may_have_been_made: whether an attempt may have taken effect though its answer was lost.
+    """
+
+    operation: str
+    kind: Kind
+    code: str
+    message: str
+    reason: str = ""
+    attempts: int = 1
+    waited: float = 0.0
+    gave_up: bool = False
+    may_have_been_made: bool = False
+
+
+class CallError(Exception):
+    """Raised for an AWS call that failed; `failure` says how."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.operation}: {failure.code}: {failure.message}")
+        self.failure = failure
+
+
+@contextmanager
+def call_errors(operation: str) -> Iterator[None]:
+    """Turns what botocore raises for one call into a CallError.
+
+    Args:
+        operation: the call, named as in an IAM policy.
+
+    Raises:
+        CallError: for every way in which the call can fail.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise CallError(_answered(operation, error)) from error
+    except ResponseParserError as error:
+        raise CallError(_unanswered(operation, Kind.NO_ANSWER, error)) from error
+    except (EndpointConnectionError, ConnectTimeoutError) as error:
+        raise CallError(_unanswered(operation, Kind.NOT_SENT, error)) from error
+    except (HTTPClientError, ConnectionError) as error:
+        raise CallError(_unanswered(operation, Kind.NO_ANSWER, error)) from error
+    except BotoCoreError as error:
+        raise CallError(_unanswered(operation, Kind.REFUSED, error)) from error
+
+
+def _answered(operation: str, error: ClientError) -> Failure:
+    detail = error.response.get("Error", {})
+    code = detail.get("Code", "Unknown").removesuffix("Exception")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _THROTTLING:
+        kind = Kind.THROTTLED
+    elif status >= 500 or code in _SERVER_ERRORS:
+        kind = Kind.SERVER_ERROR
+    elif code == "ConcurrentModification":
+        kind = Kind.CONCURRENT_MODIFICATION
+    elif code == "AccessDenied":
+        kind = Kind.ACCESS_DENIED
+    elif code == "ServiceAccessNotEnabled" or _reason(error) == "SERVICE_ACCESS_NOT_ENABLED":
+        kind = Kind.TRUSTED_ACCESS_OFF
+    else:
+        kind = Kind.REFUSED
+    return Failure(
+        operation=operation,
+        kind=kind,
+        code=code,
+        message=detail.get("Message", ""),
+        reason=_reason(error),
+        may_have_been_made=kind is Kind.SERVER_ERROR,
+    )
+
+
+def _reason(error: ClientError) -> str:
+    return str(error.response.get("Reason", ""))
+
+
+def _unanswered(operation: str, kind: Kind, error: Exception) -> Failure:
+    return Failure(
+        operation=operation,
+        kind=kind,
+        code=type(error).__name__,
+        message=str(error),
+        may_have_been_made=kind is Kind.NO_ANSWER,
+    )
