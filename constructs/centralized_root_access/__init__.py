@@ -1,1 +1,24 @@
-"""Centralized root access for an AWS organization, as a CDK construct."""
+"""Centralized root access for an AWS organization, as a CDK construct.
+
+The names are loaded when they are first used: what needs no CDK starts no Node.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .features import RootAccessFeature
+
+if TYPE_CHECKING:
+    from .construct import CentralizedRootAccess
+
+__all__ = ["CentralizedRootAccess", "RootAccessFeature"]
+
+_LAZY = {"CentralizedRootAccess": ".construct"}
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

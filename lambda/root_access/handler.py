@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from botocore.config import Config
+
 from .converge import converge
 from .errors import InvalidPropertyError, PartitionNotSupportedError
 from .organization import Clients, Organization
@@ -110,18 +112,17 @@ def respond(
 def clients() -> Clients:
     """Returns clients that make one attempt a call; built once in a sandbox."""
     import boto3
-    from botocore.config import Config
 
-    config = Config(
-        connect_timeout=5,
-        read_timeout=15,
-        retries={"total_max_attempts": 1, "mode": "standard"},
-        max_pool_connections=4,
-    )
+    config = one_attempt()
     return Clients(
         iam=boto3.client("iam", config=config),
         organizations=boto3.client("organizations", config=config),
     )
+
+
+def one_attempt() -> Config:
+    """Returns the clients' settings: one attempt with short timeouts, for the waiting is done elsewhere."""
+    return Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 1, "mode": "standard"})
 
 
 def write_line(**event: object) -> None:

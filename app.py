@@ -1,0 +1,18 @@
+"""The reference bootstrap app: one stack in the management account, with centralized root access on."""
+
+import os
+
+from aws_cdk import App, Environment, Stack
+
+from centralized_root_access import CentralizedRootAccess
+
+app = App()
+stack = Stack(
+    app,
+    "OrganizationBootstrap",
+    env=Environment(
+        account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION")
+    ),
+)
+CentralizedRootAccess(stack, "RootAccess")
+app.synth()

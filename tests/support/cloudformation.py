@@ -1,0 +1,184 @@
+"""A fake CloudFormation with the Provider framework in front of the function, rules included.
+
+The rules are those of the framework's runtime and of CloudFormation's custom resource contract:
+a failed Create gets no Delete; a failed Update is followed by an Update with the old properties; a
+physical id that changes on Update is a replacement, whose Delete follows; any error of an invocation
+makes the framework invoke once more; values arrive as strings; an answer has at most 4,096 bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+RESPONSE_URL = "https://cloudformation-custom-resource-response.example/signed?X-Amz-Signature=secret"
+STACK_ID = (
+    "arn:aws:cloudformation:us-east-1:111111111111:stack/"
+    "OrganizationBootstrap/5c1e0a60-0c7a-11f0-8a3e-0e5b0f6d3c11"
+)
+_LONGEST_ANSWER = 4096
+
+# The framework adds the JavaScript stack and a guess of the log group to a Python error's message.
+_FRAMEWORK_ADDS = 900
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one operation on the stack ended, and how many bytes its answer had."""
+
+    succeeded: bool
+    reason: str = ""
+    answer_bytes: int = 0
+
+
+@dataclass(kw_only=True)
+class FakeCloudFormation:
+    """One stack with the custom resource in it.
+
+    Attributes:
+        function: the Lambda function; takes an event, returns its result or raises.
+        properties: the properties that the resource has now; None while it does not exist.
+        physical_id: its physical id.
+        data: its attributes.
+        events: the events that reached the function, in order.
+        rolled_back: how the roll-back after a failed Update ended.
+    """
+
+    function: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    properties: Mapping[str, Any] | None = None
+    physical_id: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    events: list[Mapping[str, Any]] = field(default_factory=list)
+    rolled_back: Outcome | None = None
+    _deliver_twice: bool = False
+
+    def deliver_each_event_twice(self) -> None:
+        """Has each event reach the function twice, as when an answer to the framework is lost."""
+        self._deliver_twice = True
+
+    def create(self, **properties: object) -> Outcome:
+        """Creates the resource; after a failure it does not exist, and the function hears nothing."""
+        assert self.properties is None, "the resource exists"
+        outcome = self._send("Create", properties)
+        if outcome.succeeded:
+            self.properties = properties
+        else:
+            self.physical_id = None
+        return outcome
+
+    def update(self, **properties: object) -> Outcome:
+        """Updates the resource; after a failure its old properties are sent."""
+        assert self.properties is not None, "the resource does not exist"
+        old = self.properties
+        if properties == old:
+            return Outcome(succeeded=True)
+        outcome = self._send("Update", properties, old=old)
+        if outcome.succeeded:
+            self.properties = properties
+            self.rolled_back = None
+        else:
+            self.rolled_back = self._send("Update", old, old=properties)
+        return outcome
+
+    def deploy(self, **properties: object) -> Outcome:
+        """Creates the resource or updates it, as `cdk deploy` does."""
+        if self.properties is None:
+            return self.create(**properties)
+        return self.update(**properties)
+
+    def delete(self) -> Outcome:
+        """Deletes the resource, as if it had no DeletionPolicy."""
+        assert self.properties is not None, "the resource does not exist"
+        outcome = self._send("Delete", self.properties)
+        if outcome.succeeded:
+            self.forget()
+        return outcome
+
+    def forget(self) -> None:
+        """Removes the resource from the stack, as with DeletionPolicy Retain: no event."""
+        self.properties = self.physical_id = None
+        self.data = {}
+
+    def _send(
+        self,
+        request_type: str,
+        properties: Mapping[str, Any],
+        *,
+        old: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        event: dict[str, Any] = {
+            "RequestType": request_type,
+            "RequestId": f"request-{len(self.events)}",
+            "StackId": STACK_ID,
+            "ResponseURL": RESPONSE_URL,
+            "ServiceToken": "arn:aws:lambda:us-east-1:111111111111:function:framework",
+            "ResourceType": "Custom::CentralizedRootAccess",
+            "LogicalResourceId": "RootAccess0F443845",
+            "ResourceProperties": _as_strings(properties),
+        }
+        if request_type != "Create":
+            event["PhysicalResourceId"] = self.physical_id
+        if old is not None:
+            event["OldResourceProperties"] = _as_strings(old)
+        try:
+            result = self._invoke(event)
+        except Exception as error:
+            message = str(error)
+            reason = len(json.dumps(message)) + _FRAMEWORK_ADDS
+            assert reason <= _LONGEST_ANSWER, "Response object is too long."
+            return Outcome(succeeded=False, reason=message, answer_bytes=reason)
+        return self._accept(event, result)
+
+    def _invoke(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        def invoked() -> Mapping[str, Any]:
+            self.events.append(event)
+            # What reaches the function has gone through JSON, and so has what it returns.
+            return dict(json.loads(json.dumps(self.function(json.loads(json.dumps(event))))))
+
+        try:
+            if self._deliver_twice:
+                invoked()
+            return invoked()
+        except Exception:
+            if self._deliver_twice:
+                raise
+            return invoked()
+
+    def _accept(self, event: Mapping[str, Any], result: Mapping[str, Any]) -> Outcome:
+        request_type, current = event["RequestType"], event.get("PhysicalResourceId")
+        physical_id = result.get("PhysicalResourceId") or current or event["RequestId"]
+        if request_type == "Delete":
+            assert physical_id == current, "DELETE: cannot change the physical resource ID"
+            return Outcome(succeeded=True)
+        answer = {
+            "Status": "SUCCESS",
+            "Reason": "SUCCESS",
+            "StackId": event["StackId"],
+            "RequestId": event["RequestId"],
+            "PhysicalResourceId": physical_id,
+            "LogicalResourceId": event["LogicalResourceId"],
+            "Data": result.get("Data", {}),
+        }
+        size = len(json.dumps(answer).encode())
+        assert size <= _LONGEST_ANSWER, "Response object is too long."
+        self.physical_id, self.data = physical_id, answer["Data"]
+        if request_type == "Update" and physical_id != current:
+            self._invoke({**event, "RequestType": "Delete", "PhysicalResourceId": current})
+        return Outcome(succeeded=True, answer_bytes=size)
+
+
+def _as_strings(value: Any) -> Any:
+    """CloudFormation hands numbers and booleans to a custom resource as strings."""
+    match value:
+        case dict():
+            return {key: _as_strings(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_as_strings(inner) for inner in value]
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)

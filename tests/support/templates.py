@@ -1,0 +1,94 @@
+"""Templates of small apps, as the construct's tests want to look at them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from aws_cdk import App, Environment, Stack
+from aws_cdk.assertions import Template
+
+from centralized_root_access import CentralizedRootAccess, RootAccessFeature
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MANAGEMENT = Environment(account="111111111111", region="us-east-1")
+
+
+def bootstrap_stack(*, env: Environment | None = None) -> Stack:
+    """A stack in an app of its own."""
+    return Stack(App(analytics_reporting=False), "OrganizationBootstrap", env=env)
+
+
+def root_access_template(
+    *,
+    features: Iterable[RootAccessFeature | str] = tuple(RootAccessFeature),
+    delegated_administrators: Iterable[str] | None = None,
+    env: Environment | None = None,
+) -> dict[str, Any]:
+    """The template of a stack that has the construct and nothing else."""
+    stack = bootstrap_stack(env=env)
+    CentralizedRootAccess(
+        stack, "RootAccess", features=features, delegated_administrators=delegated_administrators
+    )
+    return template(stack)
+
+
+def template(stack: Stack) -> dict[str, Any]:
+    """The stack's template."""
+    return cast("dict[str, Any]", Template.from_stack(stack).to_json())
+
+
+def resources(template: Mapping[str, Any], resource_type: str) -> dict[str, Any]:
+    """The template's resources of one type, by logical id."""
+    return {id_: it for id_, it in template["Resources"].items() if it["Type"] == resource_type}
+
+
+def only_resource(template: Mapping[str, Any], resource_type: str) -> Any:
+    """The template's one resource of a type."""
+    (resource,) = resources(template, resource_type).values()
+    return resource
+
+
+def policy_statements(template: Mapping[str, Any], role: str) -> list[dict[str, Any]]:
+    """The statements of a role's inline policies; the role is named by its logical id's beginning."""
+    return [
+        statement
+        for policy in resources(template, "AWS::IAM::Policy").values()
+        if policy["Properties"]["Roles"][0]["Ref"].startswith(role)
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    ]
+
+
+def actions(statement: Mapping[str, Any]) -> list[str]:
+    """A statement's actions; CloudFormation takes one without a list."""
+    listed = statement["Action"]
+    return [listed] if isinstance(listed, str) else list(listed)
+
+
+def depends_on(template: Mapping[str, Any], logical_id: str) -> set[str]:
+    """All resources that CloudFormation finishes before it starts this one."""
+    found: set[str] = set()
+    waiting = [logical_id]
+    while waiting:
+        for needed in _references(template["Resources"][waiting.pop()]):
+            if needed in template["Resources"] and needed not in found:
+                found.add(needed)
+                waiting.append(needed)
+    return found
+
+
+def _references(value: object) -> Iterable[str]:
+    match value:
+        case {"Ref": str(logical_id)}:
+            yield logical_id
+        case {"Fn::GetAtt": [str(logical_id), _]}:
+            yield logical_id
+        case dict():
+            after = value.get("DependsOn", [])
+            yield from [after] if isinstance(after, str) else after
+            for inner in value.values():
+                yield from _references(inner)
+        case list():
+            for inner in value:
+                yield from _references(inner)

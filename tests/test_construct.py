@@ -1,0 +1,327 @@
+"""The construct: what is deployed, what is refused at synth, and the names that never change."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aws_cdk import App, CfnParameter, Environment, NestedStack, Stack, Stage
+from aws_cdk.assertions import Annotations, Match
+
+from centralized_root_access import CentralizedRootAccess, RootAccessFeature
+from centralized_root_access._code import lambda_root
+from root_access.state import Feature
+from support.templates import (
+    MANAGEMENT,
+    actions,
+    bootstrap_stack,
+    depends_on,
+    only_resource,
+    policy_statements,
+    resources,
+    root_access_template,
+    template,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RESOURCE_TYPE = "Custom::CentralizedRootAccess"
+MEMBER = "222222222222"
+
+
+@pytest.fixture(scope="module")
+def smallest() -> dict[str, Any]:
+    return root_access_template()
+
+
+@pytest.fixture(scope="module")
+def with_delegates() -> dict[str, Any]:
+    return root_access_template(delegated_administrators=["333333333333", MEMBER])
+
+
+def test_the_names_in_the_template_never_change(smallest: dict[str, Any]) -> None:
+    assert {id_: it["Type"] for id_, it in smallest["Resources"].items()} == {
+        "RootAccess0F443845": "Custom::CentralizedRootAccess",
+        "RootAccessFunction30D88B3A": "AWS::Lambda::Function",
+        "RootAccessLogsD50786D5": "AWS::Logs::LogGroup",
+        "RootAccessProviderRole9A416DA3": "AWS::IAM::Role",
+        "RootAccessProviderRoleDefaultPolicyA193509E": "AWS::IAM::Policy",
+        "RootAccessProviderframeworkonEvent3B2D3802": "AWS::Lambda::Function",
+        "RootAccessRoleC904CE22": "AWS::IAM::Role",
+        "RootAccessRoleDefaultPolicyAA108D27": "AWS::IAM::Policy",
+    }
+    assert list(smallest["Outputs"]) == ["RootAccessStatus"]
+
+
+def test_the_names_do_not_depend_on_the_arguments(
+    smallest: dict[str, Any], with_delegates: dict[str, Any]
+) -> None:
+    assert set(smallest["Resources"]) == set(with_delegates["Resources"])
+
+
+def test_the_output_shows_the_status_and_its_key_follows_the_construct_id() -> None:
+    stack = bootstrap_stack()
+    CentralizedRootAccess(stack, "org-root")
+    assert template(stack)["Outputs"]["orgrootStatus"]["Value"] == {
+        "Fn::GetAtt": [next(iter(resources(template(stack), RESOURCE_TYPE))), "StatusJson"]
+    }
+
+
+def test_both_features_are_on_by_default_and_delegated_administrators_are_not_managed(
+    smallest: dict[str, Any],
+) -> None:
+    properties = only_resource(smallest, RESOURCE_TYPE)["Properties"]
+    assert properties["Features"] == ["RootCredentialsManagement", "RootSessions"]
+    assert "DelegatedAdministrators" not in properties
+
+
+def test_the_listed_features_and_accounts_reach_the_function_sorted() -> None:
+    listed = root_access_template(
+        features=[RootAccessFeature.ROOT_SESSIONS, "RootCredentialsManagement", "RootSessions"],
+        delegated_administrators=["333333333333", MEMBER],
+    )
+    properties = only_resource(listed, RESOURCE_TYPE)["Properties"]
+    assert properties["Features"] == ["RootCredentialsManagement", "RootSessions"]
+    assert properties["DelegatedAdministrators"] == [MEMBER, "333333333333"]
+
+
+def test_an_empty_list_reaches_the_function_as_an_empty_list() -> None:
+    properties = only_resource(root_access_template(features=[], delegated_administrators=[]), RESOURCE_TYPE)[
+        "Properties"
+    ]
+    assert properties["Features"] == []
+    assert properties["DelegatedAdministrators"] == []
+
+
+def test_the_construct_and_the_function_know_the_same_features() -> None:
+    assert [str(feature) for feature in RootAccessFeature] == [str(feature) for feature in Feature]
+
+
+def test_deleting_the_stack_keeps_the_custom_resource(smallest: dict[str, Any]) -> None:
+    resource = only_resource(smallest, RESOURCE_TYPE)
+    assert resource["DeletionPolicy"] == "Retain"
+    assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_cloudformation_waits_for_two_invocations_and_the_wait_between_them(
+    smallest: dict[str, Any],
+) -> None:
+    function = smallest["Resources"]["RootAccessFunction30D88B3A"]["Properties"]
+    assert function["Timeout"] == 180
+    service_timeout = only_resource(smallest, RESOURCE_TYPE)["Properties"]["ServiceTimeout"]
+    assert int(service_timeout) == 2 * 180 + 6 * 60
+
+
+def test_the_function_runs_on_the_newest_python_on_arm64_with_a_log_group_of_its_own(
+    smallest: dict[str, Any],
+) -> None:
+    function = smallest["Resources"]["RootAccessFunction30D88B3A"]["Properties"]
+    assert function["Runtime"] == "python3.14"
+    assert function["Architectures"] == ["arm64"]
+    assert function["LoggingConfig"]["LogGroup"] == {"Ref": "RootAccessLogsD50786D5"}
+    assert only_resource(smallest, "AWS::Logs::LogGroup")["Properties"]["RetentionInDays"] == 365
+
+
+def test_the_custom_resource_waits_for_its_functions_policies(smallest: dict[str, Any]) -> None:
+    assert depends_on(smallest, "RootAccess0F443845") >= {
+        "RootAccessRoleDefaultPolicyAA108D27",
+        "RootAccessProviderRoleDefaultPolicyA193509E",
+    }
+
+
+def test_no_role_brings_a_managed_policy(smallest: dict[str, Any]) -> None:
+    for role in resources(smallest, "AWS::IAM::Role").values():
+        assert "ManagedPolicyArns" not in role["Properties"]
+
+
+@pytest.mark.parametrize(
+    ("features", "changes"),
+    [
+        (
+            ["RootCredentialsManagement", "RootSessions"],
+            ["iam:EnableOrganizationsRootCredentialsManagement", "iam:EnableOrganizationsRootSessions"],
+        ),
+        (
+            ["RootCredentialsManagement"],
+            ["iam:EnableOrganizationsRootCredentialsManagement", "iam:DisableOrganizationsRootSessions"],
+        ),
+        (
+            ["RootSessions"],
+            ["iam:DisableOrganizationsRootCredentialsManagement", "iam:EnableOrganizationsRootSessions"],
+        ),
+        (
+            [],
+            ["iam:DisableOrganizationsRootCredentialsManagement", "iam:DisableOrganizationsRootSessions"],
+        ),
+    ],
+    ids=str,
+)
+def test_the_function_may_disable_a_feature_only_if_it_is_left_off_the_list(
+    features: list[str], changes: list[str]
+) -> None:
+    (statement,) = [
+        statement
+        for statement in policy_statements(root_access_template(features=features), "RootAccessRole")
+        if statement.get("Sid") == "Features"
+    ]
+    assert actions(statement) == changes
+
+
+def test_the_function_may_register_only_if_delegated_administrators_are_listed(
+    smallest: dict[str, Any], with_delegates: dict[str, Any]
+) -> None:
+    assert not [
+        statement
+        for statement in policy_statements(smallest, "RootAccessRole")
+        if "register" in json.dumps(statement).lower()
+    ]
+    (statement,) = [
+        statement
+        for statement in policy_statements(with_delegates, "RootAccessRole")
+        if statement.get("Sid") == "DelegatedAdministrators"
+    ]
+    assert statement["Condition"] == {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.com"}}
+    assert ":account/o-*/*" in json.dumps(statement["Resource"])
+
+
+def test_trusted_access_is_only_ever_changed_for_iam_and_never_switched_off(
+    with_delegates: dict[str, Any],
+) -> None:
+    statements = policy_statements(with_delegates, "RootAccessRole")
+    (statement,) = [it for it in statements if "organizations:EnableAWSServiceAccess" in actions(it)]
+    assert statement["Condition"] == {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.com"}}
+    assert "DisableAWSServiceAccess" not in json.dumps(statements)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"features": ["RootPasswords"]}, "'RootPasswords'"),
+        ({"features": "RootSessions"}, "'RootSessions'"),
+        ({"delegated_administrators": ["22222222222"]}, "'22222222222'"),
+        ({"delegated_administrators": ["2222222222222"]}, "'2222222222222'"),
+        ({"delegated_administrators": [222222222222]}, "222222222222"),
+        ({"delegated_administrators": ["٢٢٢٢٢٢٢٢٢٢٢٢"]}, "'٢٢٢٢٢٢٢٢٢٢٢٢'"),
+        ({"delegated_administrators": [MEMBER, MEMBER]}, MEMBER),
+        ({"delegated_administrators": ["111111111111"]}, "111111111111"),
+        ({"delegated_administrators": MEMBER}, MEMBER),
+        ({"env": Environment(account="111111111111", region="cn-north-1")}, "cn-north-1"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_refused_at_synth_with_the_value_in_the_message(
+    arguments: dict[str, Any], told: str
+) -> None:
+    with pytest.raises((ValueError, TypeError), match=told):
+        root_access_template(**{"env": MANAGEMENT, **arguments})
+
+
+def test_an_account_id_may_be_a_parameter_of_the_stack() -> None:
+    stack = bootstrap_stack()
+    security = CfnParameter(stack, "SecurityAccount")
+    CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[security.value_as_string])
+    properties = only_resource(template(stack), RESOURCE_TYPE)["Properties"]
+    assert properties["DelegatedAdministrators"] == [{"Ref": "SecurityAccount"}]
+
+
+def test_an_empty_list_of_features_warns() -> None:
+    stack = bootstrap_stack()
+    CentralizedRootAccess(stack, "RootAccess", features=[])
+    Annotations.from_stack(stack).has_warning(
+        "/OrganizationBootstrap/RootAccess", Match.string_like_regexp("features is empty.*")
+    )
+
+
+def test_an_empty_list_of_delegated_administrators_warns() -> None:
+    stack = bootstrap_stack()
+    CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[])
+    Annotations.from_stack(stack).has_warning(
+        "/OrganizationBootstrap/RootAccess",
+        Match.string_like_regexp("delegated_administrators is empty.*"),
+    )
+
+
+def test_the_default_warns_of_nothing() -> None:
+    stack = bootstrap_stack()
+    CentralizedRootAccess(stack, "RootAccess")
+    assert not Annotations.from_stack(stack).find_warning("*", Match.any_value())
+
+
+def test_a_second_instance_in_the_same_stack_is_refused() -> None:
+    stack = bootstrap_stack()
+    CentralizedRootAccess(stack, "RootAccess")
+    with pytest.raises(ValueError, match="OrganizationBootstrap/Again is a second"):
+        CentralizedRootAccess(stack, "Again")
+
+
+def test_a_second_instance_in_a_nested_stack_is_refused() -> None:
+    stack = bootstrap_stack()
+    CentralizedRootAccess(NestedStack(stack, "Nested"), "RootAccess")
+    with pytest.raises(ValueError, match="second"):
+        CentralizedRootAccess(stack, "RootAccess")
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])
+def test_a_second_instance_in_another_stack_of_the_same_account_is_refused(region: str) -> None:
+    app = App(analytics_reporting=False)
+    CentralizedRootAccess(Stack(app, "One", env=MANAGEMENT), "RootAccess")
+    other = Stack(Stage(app, "Stage"), "Two", env=Environment(account="111111111111", region=region))
+    with pytest.raises(ValueError, match="account 111111111111"):
+        CentralizedRootAccess(other, "RootAccess")
+
+
+def test_one_app_may_serve_two_organizations() -> None:
+    app = App(analytics_reporting=False)
+    CentralizedRootAccess(Stack(app, "One", env=MANAGEMENT), "RootAccess")
+    other = Stack(app, "Two", env=Environment(account="999999999999", region="us-east-1"))
+    CentralizedRootAccess(other, "RootAccess")
+    assert resources(template(other), RESOURCE_TYPE)
+
+
+def test_the_same_input_gives_the_same_template_byte_for_byte() -> None:
+    def synthesized() -> str:
+        return json.dumps(root_access_template(delegated_administrators=[MEMBER]))
+
+    assert synthesized() == synthesized()
+
+
+def test_the_order_of_the_lists_is_no_change_of_the_stack() -> None:
+    one = root_access_template(delegated_administrators=[MEMBER, "333333333333"])
+    other = root_access_template(
+        features=reversed(RootAccessFeature), delegated_administrators=["333333333333", MEMBER]
+    )
+    assert one == other
+
+
+def test_bytecode_and_other_files_do_not_change_the_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def function_code(root: Path) -> object:
+        monkeypatch.setattr("centralized_root_access.construct.lambda_root", lambda: root)
+        properties = root_access_template()["Resources"]["RootAccessFunction30D88B3A"]["Properties"]
+        return properties["Code"]["S3Key"]
+
+    clean, used = tmp_path / "clean", tmp_path / "used"
+    for copy in (clean, used):
+        shutil.copytree(lambda_root(), copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (used / "root_access" / "__pycache__").mkdir()
+    (used / "root_access" / "__pycache__" / "handler.cpython-314.pyc").write_bytes(b"anything")
+    (used / "something_else").mkdir()
+    (used / "something_else" / "module.py").write_text("anything")
+    assert function_code(clean) == function_code(used)
+    (used / "root_access" / "handler.py").write_text("changed")
+    assert function_code(clean) != function_code(used)
+
+
+def test_the_functions_package_is_under_30_kb(tmp_path: Path) -> None:
+    code = shutil.copytree(
+        lambda_root() / "root_access",
+        tmp_path / "code" / "root_access",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    package = shutil.make_archive(str(tmp_path / "package"), "zip", root_dir=code.parent)
+    assert os.path.getsize(package) < 30_000

@@ -1,0 +1,144 @@
+"""The plan: every observed state against every desired one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import product
+
+import pytest
+
+from root_access.plan import Operation, Step, plan
+from root_access.state import DesiredState, Feature, RootAccess
+
+CREDENTIALS = Feature.ROOT_CREDENTIALS_MANAGEMENT
+SESSIONS = Feature.ROOT_SESSIONS
+
+OBSERVED = {
+    "off": None,
+    "none": frozenset[str](),
+    "credentials": frozenset({"RootCredentialsManagement"}),
+    "sessions": frozenset({"RootSessions"}),
+    "both": frozenset({"RootCredentialsManagement", "RootSessions"}),
+}
+DESIRED = {
+    "none": frozenset[Feature](),
+    "credentials": frozenset({CREDENTIALS}),
+    "sessions": frozenset({SESSIONS}),
+    "both": frozenset({CREDENTIALS, SESSIONS}),
+}
+STEPS = {
+    "trusted": Operation.ENABLE_TRUSTED_ACCESS,
+    "+credentials": Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT,
+    "+sessions": Operation.ENABLE_ROOT_SESSIONS,
+    "-sessions": Operation.DISABLE_ROOT_SESSIONS,
+    "-credentials": Operation.DISABLE_ROOT_CREDENTIALS_MANAGEMENT,
+}
+
+# observed, desired: the steps, in order
+FEATURES = """
+off          none         trusted
+off          credentials  trusted +credentials
+off          sessions     trusted +sessions
+off          both         trusted +credentials +sessions
+none         none
+none         credentials  +credentials
+none         sessions     +sessions
+none         both         +credentials +sessions
+credentials  none         -credentials
+credentials  credentials
+credentials  sessions     +sessions -credentials
+credentials  both         +sessions
+sessions     none         -sessions
+sessions     credentials  +credentials -sessions
+sessions     sessions
+sessions     both         +credentials
+both         none         -sessions -credentials
+both         credentials  -sessions
+both         sessions     -credentials
+both         both
+"""
+
+# registered (longest first), desired: the steps, in order. "-" is nobody, "unmanaged" an argument not given.
+DELEGATED_ADMINISTRATORS = """
+-    unmanaged
+a    unmanaged
+b,a  unmanaged
+-    -
+-    a          +a
+-    a,b        +a +b
+a    -          -a
+a    a
+a    b          +b -a
+a    a,b        +b
+b,a  -          -b -a
+b,a  a          -b
+b,a  b          -a
+b,a  a,b
+b,a  c          +c -b -a
+b,a  a,c        +c -b
+"""
+ACCOUNTS = {"a": "222222222222", "b": "333333333333", "c": "444444444444"}
+
+
+def observed(*, features: frozenset[str] | None, registered: tuple[str, ...] = ()) -> RootAccess:
+    return RootAccess(
+        organization_id="o-8j81brsjuj",
+        management_account_id="111111111111",
+        trusted_access=features is not None,
+        trusted_access_enabled_at=None if features is None else datetime(2026, 1, 1, tzinfo=UTC),
+        features=features or frozenset(),
+        delegated_administrators=registered,
+    )
+
+
+def rows(table: str) -> list[list[str]]:
+    return [line.split() for line in table.strip().splitlines()]
+
+
+def accounts(names: str) -> tuple[str, ...]:
+    return () if names == "-" else tuple(ACCOUNTS[name] for name in names.split(","))
+
+
+@pytest.mark.parametrize("row", rows(FEATURES), ids=" ".join)
+def test_the_features_that_are_missing_come_first_and_those_not_listed_go_afterwards(
+    row: list[str],
+) -> None:
+    was, wanted, *steps = row
+    assert plan(
+        desired=DesiredState(features=DESIRED[wanted]), observed=observed(features=OBSERVED[was])
+    ) == tuple(Step(operation=STEPS[step]) for step in steps)
+
+
+def test_the_table_of_features_has_every_observed_state_against_every_desired_one() -> None:
+    assert {(row[0], row[1]) for row in rows(FEATURES)} == set(product(OBSERVED, DESIRED))
+
+
+@pytest.mark.parametrize("row", rows(DELEGATED_ADMINISTRATORS), ids=" ".join)
+@pytest.mark.parametrize("was", OBSERVED)
+def test_delegated_administrators_are_registered_after_the_features_and_before_others_leave(
+    row: list[str], was: str
+) -> None:
+    registered, wanted, *changes = row
+    steps = plan(
+        desired=DesiredState(
+            features=frozenset(Feature),
+            delegated_administrators=None if wanted == "unmanaged" else frozenset(accounts(wanted)),
+        ),
+        observed=observed(features=OBSERVED[was], registered=accounts(registered)),
+    )
+    delegation = tuple(step for step in steps if step.account_id)
+    assert delegation == tuple(
+        Step(
+            operation=Operation.REGISTER if sign == "+" else Operation.DEREGISTER,
+            account_id=ACCOUNTS[name],
+        )
+        for sign, name in changes
+    )
+    assert steps[len(steps) - len(delegation) :] == delegation
+
+
+def test_a_feature_that_this_version_does_not_know_is_left_as_it_is() -> None:
+    assert not plan(
+        desired=DesiredState(features=frozenset(Feature)),
+        observed=observed(features=frozenset({*Feature, "RootSomethingNew"})),
+    )
