@@ -201,7 +201,7 @@ def test_a_change_of_a_feature_tells_what_is_on_then(
     organization: LocalOrganization, operation: Operation, features: set[str]
 ) -> None:
     switch_on(organization)
-    assert Function().organization().apply(Step(operation=operation)) == features
+    assert Function().organization().apply(Step(operation=operation)) == frozenset(features)
     assert organization.root_access().features == features
 
 

@@ -129,10 +129,10 @@ def test_delegated_administrators_are_registered_after_the_features_and_before_o
     delegation = tuple(step for step in steps if step.account_id)
     assert delegation == tuple(
         Step(
-            operation=Operation.REGISTER if sign == "+" else Operation.DEREGISTER,
-            account_id=ACCOUNTS[name],
+            operation=Operation.REGISTER if change[0] == "+" else Operation.DEREGISTER,
+            account_id=ACCOUNTS[change[1]],
         )
-        for sign, name in changes
+        for change in changes
     )
     assert steps[len(steps) - len(delegation) :] == delegation
 

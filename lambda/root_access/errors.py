@@ -185,7 +185,7 @@ def _remedy(failure: Failure, *, step: Step | None) -> str:
 
 
 def _register_remedy(failure: Failure, *, account_id: str) -> str:
-    if failure.code == "AccountNotFound":
+    if failure.name == "AccountNotFound":
         return (
             f"Account {account_id} is not a member of this organization: take it off "
             "delegated_administrators, or add it to the organization first."

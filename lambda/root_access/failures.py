@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -62,7 +62,7 @@ class Failure:
     Attributes:
         operation: the call, named as in an IAM policy.
         kind: what the failure means for the caller.
-        code: AWS's error code without a trailing "Exception" (documentation and wire differ in it).
+        code: AWS's error code.
         message: AWS's message.
         reason: the Reason of a ConstraintViolationException or InvalidInputException, else "".
         attempts: how often the call was made.
@@ -80,6 +80,11 @@ class Failure:
     waited: float = 0.0
     gave_up: bool = False
     may_have_been_made: bool = False
+
+    @property
+    def name(self) -> str:
+        """The code without a trailing "Exception": documentation and wire differ in it."""
+        return self.code.removesuffix("Exception")
 
 
 class CallError(Exception):
@@ -116,32 +121,30 @@ def call_errors(operation: str) -> Iterator[None]:
 
 def _answered(operation: str, error: ClientError) -> Failure:
     detail = error.response.get("Error", {})
-    code = detail.get("Code", "Unknown").removesuffix("Exception")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _THROTTLING:
-        kind = Kind.THROTTLED
-    elif status >= 500 or code in _SERVER_ERRORS:
-        kind = Kind.SERVER_ERROR
-    elif code == "ConcurrentModification":
-        kind = Kind.CONCURRENT_MODIFICATION
-    elif code == "AccessDenied":
-        kind = Kind.ACCESS_DENIED
-    elif code == "ServiceAccessNotEnabled" or _reason(error) == "SERVICE_ACCESS_NOT_ENABLED":
-        kind = Kind.TRUSTED_ACCESS_OFF
-    else:
-        kind = Kind.REFUSED
-    return Failure(
+    failure = Failure(
         operation=operation,
-        kind=kind,
-        code=code,
+        kind=Kind.REFUSED,
+        code=detail.get("Code", "Unknown"),
         message=detail.get("Message", ""),
-        reason=_reason(error),
-        may_have_been_made=kind is Kind.SERVER_ERROR,
+        reason=str(error.response.get("Reason", "")),
     )
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    kind = _kind(failure, status=status)
+    return replace(failure, kind=kind, may_have_been_made=kind is Kind.SERVER_ERROR)
 
 
-def _reason(error: ClientError) -> str:
-    return str(error.response.get("Reason", ""))
+def _kind(failure: Failure, *, status: int) -> Kind:
+    if failure.name in _THROTTLING:
+        return Kind.THROTTLED
+    if status >= 500 or failure.name in _SERVER_ERRORS:
+        return Kind.SERVER_ERROR
+    if failure.name == "ConcurrentModification":
+        return Kind.CONCURRENT_MODIFICATION
+    if failure.name == "AccessDenied":
+        return Kind.ACCESS_DENIED
+    if failure.name == "ServiceAccessNotEnabled" or failure.reason == "SERVICE_ACCESS_NOT_ENABLED":
+        return Kind.TRUSTED_ACCESS_OFF
+    return Kind.REFUSED
 
 
 def _unanswered(operation: str, kind: Kind, error: Exception) -> Failure:

@@ -166,7 +166,7 @@ class Organization:
             with call_errors(step.operation):
                 return self._call(step)
         except CallError as error:
-            if error.failure.code in _ALREADY.get(step.operation, ()):
+            if error.failure.name in _ALREADY.get(step.operation, ()):
                 return None
             raise
 
@@ -260,7 +260,7 @@ class Organization:
             with call_errors(DESCRIBE_ORGANIZATION):
                 organization = self._clients.organizations.describe_organization()["Organization"]
         except CallError as error:
-            if error.failure.code == "AWSOrganizationsNotInUse":
+            if error.failure.name == "AWSOrganizationsNotInUse":
                 raise NotInAnOrganizationError(account_id=self._account_id) from error
             raise
         answers.identity = _Identity(

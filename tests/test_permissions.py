@@ -1,0 +1,275 @@
+"""Least privilege, proven both ways: the calls of every lifecycle path against the policy in the template."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local_aws.emulation import LocalOrganization, mock_organization
+from support.arrange import CREDENTIALS, SESSIONS, switch_on
+from support.cloudformation import FakeCloudFormation
+from support.function import BOTH, Function
+from support.policies import Comparison, Request, Statement, compare, request, statements
+from support.templates import actions, only_resource, policy_statements, resources, root_access_template
+from support.wire import before_call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+MEMBER, OTHER, THIRD, STRANGER = "222222222222", "333333333333", "444444444444", "999999999999"
+DEREGISTER = "organizations:DeregisterDelegatedAdministrator"
+ROLE = "RootAccessRole"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """The arguments of the construct."""
+
+    features: tuple[str, ...]
+    delegated_administrators: tuple[str, ...] | None
+
+    def __str__(self) -> str:
+        administrators = self.delegated_administrators
+        return f"{'+'.join(self.features) or 'nothing'}, {'unmanaged' if administrators is None else administrators}"
+
+    @property
+    def properties(self) -> dict[str, list[str]]:
+        """The properties of the custom resource."""
+        properties = {"Features": list(self.features)}
+        if self.delegated_administrators is not None:
+            properties["DelegatedAdministrators"] = list(self.delegated_administrators)
+        return properties
+
+
+FEATURES: tuple[tuple[str, ...], ...] = ((), (CREDENTIALS,), (SESSIONS,), BOTH)
+CONFIGURATIONS = [
+    Configuration(features=features, delegated_administrators=administrators)
+    for features, administrators in itertools.product(FEATURES, (None, (), (MEMBER,), (MEMBER, OTHER)))
+]
+LARGEST = Configuration(features=(CREDENTIALS,), delegated_administrators=(MEMBER,))
+
+
+@functools.cache
+def policy(configuration: Configuration) -> tuple[Statement, ...]:
+    """What the function's role may do besides logging."""
+    return statements(it for it in _listed(configuration) if not _is_for_logs(it))
+
+
+def logging_statements(configuration: Configuration) -> tuple[Statement, ...]:
+    """What the runtime needs for the function's log."""
+    return statements(it for it in _listed(configuration) if _is_for_logs(it))
+
+
+def _listed(configuration: Configuration) -> list[dict[str, Any]]:
+    return policy_statements(_template(configuration), ROLE)
+
+
+def _is_for_logs(statement: Mapping[str, Any]) -> bool:
+    return any(action.startswith("logs:") for action in actions(statement))
+
+
+@functools.cache
+def _template(configuration: Configuration) -> dict[str, Any]:
+    return root_access_template(
+        features=configuration.features, delegated_administrators=configuration.delegated_administrators
+    )
+
+
+class Role:
+    """What the function asks of AWS while the policy of one configuration is in force.
+
+    CloudFormation changes the role before the custom resource: an Update runs under the policy of its new
+    properties, and the Update that rolls it back under that of the old ones. So an event's own properties
+    tell which policy is in force.
+    """
+
+    def __init__(self, configuration: Configuration, organization: LocalOrganization) -> None:
+        self.configuration = configuration
+        self.organization = organization
+        self.requests: list[Request] = []
+        self._function = Function()
+
+    def stack(
+        self, *, before_deregistering: Callable[[], None] | None = None, limit: int = 5
+    ) -> FakeCloudFormation:
+        """A stack that is not deployed yet, for an organization that is new."""
+        self.organization.reset()
+        self.organization.set_delegated_administrator_limit(limit)
+        function = self._function
+        if before_deregistering:
+            function = Function()
+            before_call(function, DEREGISTER, before_deregistering)
+
+        def invoked(event: Mapping[str, Any]) -> Mapping[str, Any]:
+            self.organization.forget_calls()
+            try:
+                return function(event)
+            finally:
+                if event["ResourceProperties"] == self.configuration.properties:
+                    self.requests += (
+                        request(call, organization_id=self.organization.id)
+                        for call in self.organization.calls
+                    )
+
+        return FakeCloudFormation(function=invoked)
+
+
+def create(role: Role) -> None:
+    """Creates the resource in every state that an organization can be in, and deletes it."""
+    for features, administrators in itertools.product(FEATURES, ((), (MEMBER,), (THIRD, OTHER))):
+        stack = role.stack()
+        switch_on(role.organization, *features, delegated_administrators=administrators)
+        assert stack.create(**role.configuration.properties).succeeded
+        assert stack.delete().succeeded
+    assert role.stack().create(**role.configuration.properties).succeeded
+    hidden = role.stack()
+    switch_on(role.organization, *BOTH, hidden=True)
+    assert hidden.create(**role.configuration.properties).succeeded
+
+
+def update(role: Role) -> None:
+    """Updates the resource from every other configuration: narrows, widens, changes the accounts."""
+    for old in CONFIGURATIONS:
+        if old != role.configuration:
+            stack = role.stack()
+            assert stack.create(**old.properties).succeeded
+            assert stack.update(**role.configuration.properties).succeeded
+
+
+def roll_back(role: Role) -> None:
+    """Has an Update to other configurations fail at its last step, and the old properties sent again."""
+    for features in FEATURES:
+        new = Configuration(features=features, delegated_administrators=(THIRD, STRANGER))
+        stack = role.stack()
+        assert stack.create(**role.configuration.properties).succeeded
+        assert not stack.update(**new.properties).succeeded
+        assert stack.rolled_back
+        assert stack.rolled_back.succeeded
+
+
+def reach_the_limit(role: Role) -> None:
+    """Creates the resource where somebody has to leave first, and is put back if the new one is refused."""
+    stack = role.stack(limit=1)
+    switch_on(role.organization, delegated_administrators=[THIRD])
+    stack.create(**role.configuration.properties)
+    refused = role.stack(limit=1, before_deregistering=lambda: role.organization.suspend(MEMBER))
+    switch_on(role.organization, delegated_administrators=[THIRD])
+    refused.create(**role.configuration.properties)
+
+
+PATHS = (create, update, roll_back, reach_the_limit)
+
+
+@pytest.fixture
+def organization() -> Iterator[LocalOrganization]:
+    with mock_organization() as organization:
+        yield organization
+
+
+def requests_of_every_path(
+    configuration: Configuration, organization: LocalOrganization
+) -> tuple[Request, ...]:
+    """What the function asks of AWS on every path while a configuration's policy is in force."""
+    role = Role(configuration, organization)
+    for path in PATHS:
+        path(role)
+    return tuple(role.requests)
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
+def test_the_role_may_do_exactly_what_the_function_does_on_every_path(
+    organization: LocalOrganization, configuration: Configuration
+) -> None:
+    requests = requests_of_every_path(configuration, organization)
+    assert compare(policy(configuration), requests) == Comparison()
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
+def test_the_role_may_write_to_the_functions_own_log_group_and_no_other(
+    configuration: Configuration,
+) -> None:
+    log_group_of_the_function = _template(configuration)["Resources"]["RootAccessFunction30D88B3A"][
+        "Properties"
+    ]["LoggingConfig"]["LogGroup"]["Ref"]
+    (statement,) = logging_statements(configuration)
+    assert statement.resources == (f"${{{log_group_of_the_function}.Arn}}",)
+    assert set(statement.actions) == {"logs:CreateLogStream", "logs:PutLogEvents"}
+
+
+@pytest.fixture(scope="module")
+def requests() -> tuple[Request, ...]:
+    """Of the configuration whose policy has every statement and every kind of action."""
+    with mock_organization() as organization:
+        return requests_of_every_path(LARGEST, organization)
+
+
+def test_a_permission_that_is_taken_away_is_missed(requests: tuple[Request, ...]) -> None:
+    whole = policy(LARGEST)
+    for number, statement in enumerate(whole):
+        for action in statement.actions:
+            left = replace(statement, actions=tuple(it for it in statement.actions if it != action))
+            lacking = [*whole[:number], left, *whole[number + 1 :]]
+            assert {it.action for it in compare(lacking, requests).missing} == {action}
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "organizations:DisableAWSServiceAccess",
+        "iam:DisableOrganizationsRootCredentialsManagement",
+        "organizations:ListAccounts",
+    ],
+)
+def test_a_permission_that_nothing_needs_is_noticed(requests: tuple[Request, ...], action: str) -> None:
+    first, *others = policy(LARGEST)
+    wider = [replace(first, actions=(*first.actions, action)), *others]
+    assert compare(wider, requests) == Comparison(unused=(f"{first.sid}: {action}",))
+
+
+def test_a_condition_on_another_service_is_noticed(requests: tuple[Request, ...]) -> None:
+    whole = policy(LARGEST)
+    for_another = [
+        replace(
+            statement,
+            conditions=tuple(replace(it, values=("sso.amazonaws.com",)) for it in statement.conditions),
+        )
+        for statement in whole
+    ]
+    missed = {it.action for it in compare(for_another, requests).missing}
+    assert missed == {action for it in whole if it.conditions for action in it.actions}
+
+
+def test_a_condition_that_a_call_does_not_know_denies_the_call(requests: tuple[Request, ...]) -> None:
+    first, second, *others = policy(LARGEST)
+    assert second.conditions
+    missed = compare([replace(first, conditions=second.conditions), second, *others], requests).missing
+    assert {it.action for it in missed} == set(first.actions)
+
+
+def test_a_resource_in_another_organization_is_noticed(requests: tuple[Request, ...]) -> None:
+    *others, delegation = policy(LARGEST)
+    elsewhere = replace(
+        delegation, resources=("arn:aws:organizations::111111111111:account/o-elsewhere1/*",)
+    )
+    compared = compare([*others, elsewhere], requests)
+    assert {it.action for it in compared.missing} == set(delegation.actions)
+    assert f"{delegation.sid}: {elsewhere.resources[0]}" in compared.unused
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Effect": "Deny", "Action": "iam:*", "Resource": "*"},
+        {"Effect": "Allow", "NotAction": "iam:*", "Action": "s3:*", "Resource": "*"},
+        {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"Bool": {"a": "true"}}},
+        {"Effect": "Allow", "Action": "s3:*", "Resource": {"Fn::Sub": "${Bucket}/*"}},
+    ],
+    ids=str,
+)
+def test_a_statement_that_would_be_misread_is_refused(statement: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="cannot be compared"):
+        statements([statement])
