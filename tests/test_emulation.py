@@ -1,5 +1,6 @@
 """The emulated organization's rules beside the recorded answers, and its two ways to be reached."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -112,6 +113,7 @@ def test_a_seed_decides_what_it_starts_with() -> None:
 
 def test_everything_is_undone_at_the_end() -> None:
     with mock_organization() as organization:
+        organization_id = organization.id
         organization.client("organizations").enable_aws_service_access(ServicePrincipal=IAM)
 
     with mock_aws():
@@ -119,7 +121,12 @@ def test_everything_is_undone_at_the_end() -> None:
             "organizations", region_name="us-east-1", aws_access_key_id=MANAGEMENT, aws_secret_access_key="x"
         )
         refused = error_of(organizations.enable_aws_service_access, ServicePrincipal=IAM)
+        member = boto3.client(
+            "organizations", region_name="us-east-1", aws_access_key_id=DELEGATE, aws_secret_access_key="x"
+        )
+        created = member.create_organization()
     assert refused["code"] == "InvalidInputException"
+    assert created["Organization"]["Id"] != organization_id
 
 
 def test_two_organizations_in_one_process_are_refused(organization: LocalOrganization) -> None:
@@ -148,6 +155,11 @@ def test_a_reset_brings_the_seeded_organization_back(with_root_access: LocalOrga
     assert with_root_access.id == organization_id
     assert with_root_access.members == (DELEGATE, MEMBER, OTHER_MEMBER)
     assert with_root_access.root_access().features == frozenset()
+
+
+def test_an_account_id_is_taken_once(organization: LocalOrganization) -> None:
+    with pytest.raises(ValueError, match=MEMBER):
+        organization.add_account(name="again", email="again@example.com", account_id=MEMBER)
 
 
 # Whose call it is
@@ -663,9 +675,8 @@ def test_an_expired_root_session_is_refused(with_root_access: LocalOrganization)
 def test_a_token_of_a_root_session_is_good_for_its_account_alone(with_root_access: LocalOrganization) -> None:
     session = root_session(with_root_access, AUDIT)
 
-    moved = error_of(
-        with_root_access.client("iam", credentials={**session, "AccessKeyId": OTHER_MEMBER}).get_user
-    )
+    elsewhere: Any = {**session, "AccessKeyId": OTHER_MEMBER}
+    moved = error_of(with_root_access.client("iam", credentials=elsewhere).get_user)
     with_root_access.reset()
     forgotten = error_of(with_root_access.client("iam", credentials=session).get_user)
 
@@ -820,7 +831,7 @@ def test_calls_from_several_threads_are_all_answered_and_recorded(
 
 
 @contextmanager
-def server_process() -> Iterator[RemoteOrganization]:
+def server_process(*, ended_by: signal.Signals = signal.SIGTERM) -> Iterator[RemoteOrganization]:
     """A server in a process of its own; it must end by itself once it is told to, and say nothing."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -834,7 +845,7 @@ def server_process() -> Iterator[RemoteOrganization]:
                 assert time.monotonic() < deadline, "The server did not start."
                 time.sleep(0.05)
             yield RemoteOrganization(f"http://127.0.0.1:{port}")
-            server.terminate()
+            server.send_signal(ended_by)
             _, log = server.communicate(timeout=10)
         finally:
             server.kill()
@@ -908,6 +919,11 @@ def test_a_server_in_its_own_process_behaves_as_the_emulation_in_process() -> No
 
     with server_process() as remote:
         assert a_story(remote) == expected
+
+
+def test_a_server_ends_cleanly_when_interrupted() -> None:
+    with server_process(ended_by=signal.SIGINT) as remote:
+        assert remote.members == (DELEGATE, MEMBER, OTHER_MEMBER)
 
 
 def test_a_server_in_a_thread_behaves_as_the_emulation_in_process() -> None:

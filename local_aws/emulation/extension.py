@@ -1,0 +1,59 @@
+"""Puts the emulation's answers in front of moto's, for a while."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from unittest.mock import patch
+
+import moto.core.errors
+import moto.iam.models
+import moto.iam.urls
+import moto.organizations.urls
+import moto.sts.urls
+from moto.core.responses import BaseResponse
+from moto.organizations.models import FakeDelegatedAdministrator, FakeServiceAccess
+
+from .accounts import ACCESS_KEY_PATTERN, account_id_from
+from .errors import COMMON_ERROR_CODES
+from .iam import EmulatedIamResponse
+from .organizations import EmulatedOrganizationsResponse
+from .records import IAM_SERVICE_PRINCIPAL
+from .sts import EmulatedStsResponse
+
+_ROOT_PATH = "{0}/$"
+_RESPONSES = (
+    (moto.iam.urls, EmulatedIamResponse),
+    (moto.organizations.urls, EmulatedOrganizationsResponse),
+    (moto.sts.urls, EmulatedStsResponse),
+)
+
+
+@contextmanager
+def extended_moto() -> Iterator[None]:
+    """Extend the moto of this process, and leave it as it was at the end.
+
+    Raises:
+        RuntimeError: If it is extended already. moto has one set of backends per process, so that
+            two organizations would share their state.
+    """
+    if IAM_SERVICE_PRINCIPAL in FakeServiceAccess.TRUSTED_SERVICES:
+        raise RuntimeError("There is an emulated organization in this process already.")
+    with ExitStack() as patches:
+        for urls, response in _RESPONSES:
+            patches.enter_context(patch.dict(urls.url_paths, {_ROOT_PATH: response.dispatch}))
+        for service, attribute in (
+            (FakeServiceAccess, "TRUSTED_SERVICES"),
+            (FakeDelegatedAdministrator, "SUPPORTED_SERVICES"),
+        ):
+            principals = [*getattr(service, attribute), IAM_SERVICE_PRINCIPAL]
+            patches.enter_context(patch.object(service, attribute, principals))
+        for owner, attribute, value in (
+            (BaseResponse, "access_key_regex", ACCESS_KEY_PATTERN),
+            (moto.iam.models, "get_account_id_from", account_id_from),
+            (
+                moto.core.errors,
+                "COMMON_ERROR_CODES",
+                [*moto.core.errors.COMMON_ERROR_CODES, *COMMON_ERROR_CODES],
+            ),
+        ):
+            patches.enter_context(patch.object(owner, attribute, value))
+        yield

@@ -1,0 +1,269 @@
+"""IAM's five organization-level operations, and the root user's IAM inside a root session."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.iam.responses import IamResponse
+
+from .errors import AwsError, no_such_entity, validation_error
+from .paging import InvalidPageTokenError, page_of
+from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID
+from .requests import Answer, EmulatedResponse, root_arn, security_token
+from .state import RootSession, RootUser, in_listed_order, is_root_session_token
+from .task_policies import Feature
+
+_DEFAULT_PAGE = 100
+
+Item = TypeVar("Item")
+
+
+class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
+    """Answers IAM; what it does not answer itself it leaves to moto."""
+
+    @classmethod
+    def dispatch(cls, request: Any, *args: Any, **kwargs: Any) -> Answer:
+        """Answer a request; one made in a root session is the root user's."""
+        in_session = is_root_session_token(security_token(request))
+        answer: Answer = (_RootUserResponse if in_session else cls)()._dispatch(request, *args, **kwargs)
+        return answer
+
+    def enable_organizations_root_credentials_management(self) -> ActionResult:
+        """EnableOrganizationsRootCredentialsManagement."""
+        return self._enable(Feature.ROOT_CREDENTIALS_MANAGEMENT)
+
+    def enable_organizations_root_sessions(self) -> ActionResult:
+        """EnableOrganizationsRootSessions."""
+        return self._enable(Feature.ROOT_SESSIONS)
+
+    def disable_organizations_root_credentials_management(self) -> ActionResult:
+        """DisableOrganizationsRootCredentialsManagement."""
+        return self._disable(Feature.ROOT_CREDENTIALS_MANAGEMENT)
+
+    def disable_organizations_root_sessions(self) -> ActionResult:
+        """DisableOrganizationsRootSessions."""
+        return self._disable(Feature.ROOT_SESSIONS)
+
+    def list_organizations_features(self) -> ActionResult:
+        """ListOrganizationsFeatures."""
+        self._require_administrator()
+        return self._features()
+
+    def get_account_summary(self) -> ActionResult:
+        """GetAccountSummary, which also tells which root credentials there are."""
+        summary = dict(self.backend.get_account_summary().summary_map)
+        root_user = self.emulation.root_user(self.account_id)
+        summary["AccountPasswordPresent"] = int(root_user.password_created_at is not None)
+        summary["AccountAccessKeysPresent"] = int(bool(root_user.access_keys))
+        summary["AccountMFAEnabled"] = int(bool(root_user.mfa_devices))
+        summary["AccountSigningCertificatesPresent"] = int(bool(root_user.certificates))
+        return ActionResult({"SummaryMap": summary})
+
+    def _enable(self, feature: Feature) -> ActionResult:
+        self._require_administrator()
+        if self.account_id != MANAGEMENT_ACCOUNT_ID:
+            raise AwsError(
+                "CallerIsNotManagementAccountException",
+                f"Caller account {self.account_id} is not management account of the organization "
+                "and cannot enable IAM features.",
+            )
+        self.emulation.features.add(feature)
+        return self._features()
+
+    def _disable(self, feature: Feature) -> ActionResult:
+        self._require_administrator()
+        self.emulation.features.discard(feature)
+        return self._features()
+
+    def _features(self) -> ActionResult:
+        return ActionResult(
+            {
+                "OrganizationId": self.emulation.organization.id,
+                "EnabledFeatures": in_listed_order(self.emulation.features),
+            }
+        )
+
+    def _require_administrator(self) -> None:
+        organization = self.emulation.organization
+        account_id = self.account_id
+        if organization.account(account_id) is None:
+            raise AwsError(
+                "OrganizationNotFoundException",
+                f"Organization of input account {account_id} not found.",
+            )
+        if not organization.has_all_features:
+            raise AwsError(
+                "OrganizationNotInAllFeaturesModeException",
+                f"Organization of input account {account_id} is not in all features mode.",
+            )
+        delegated = organization.delegated_administrators(IAM_SERVICE_PRINCIPAL)
+        if account_id != MANAGEMENT_ACCOUNT_ID and account_id not in delegated:
+            raise AwsError(
+                "AccountNotManagementOrDelegatedAdministratorException",
+                f"Input account {account_id} is neither management account nor delegated admin.",
+            )
+        if not self.emulation.has_trusted_access:
+            raise AwsError(
+                "ServiceAccessNotEnabledException",
+                f"Trusted Access for IAM not enabled by organization of input account {account_id}.",
+            )
+
+
+class _RootUserResponse(EmulatedIamResponse):
+    """Answers a member's root user. Which operations come this far the task policy decides."""
+
+    @property
+    def resource(self) -> str:
+        """The root user, unless the request names a user."""
+        if self.operation == "GetAccountSummary":
+            return "*"
+        user_name = self._get_param("UserName")
+        if user_name is None:
+            return root_arn(self.account_id)
+        return f"arn:aws:iam::{self.account_id}:user/{user_name}"
+
+    @property
+    def _root_user(self) -> RootUser:
+        return self.emulation.root_user(self.account_id)
+
+    def get_user(self) -> ActionResult:
+        """GetUser, which for a root user answers neither UserName nor Path."""
+        account = self.emulation.organization.account(self.account_id)
+        user: dict[str, object] = {
+            "UserId": self.account_id,
+            "Arn": root_arn(self.account_id),
+            "CreateDate": account.joined_at if account else self.received_at,
+        }
+        if self._root_user.password_last_used is not None:
+            user["PasswordLastUsed"] = self._root_user.password_last_used
+        return ActionResult({"User": user})
+
+    def get_login_profile(self) -> ActionResult:
+        """GetLoginProfile."""
+        self._require_password()
+        return self._login_profile()
+
+    def create_login_profile(self) -> ActionResult:
+        """CreateLoginProfile, which lets the root user recover its password."""
+        if self._get_param("Password") is not None:
+            raise validation_error("Password must be omitted in a root session.")
+        if self._root_user.password_created_at is not None:
+            raise AwsError(
+                "EntityAlreadyExists",
+                f"Login Profile for account {self.account_id} already exists.",
+            )
+        self._root_user.password_created_at = self.received_at
+        return self._login_profile()
+
+    def delete_login_profile(self) -> ActionResult:
+        """DeleteLoginProfile."""
+        self._require_password()
+        self._root_user.password_created_at = None
+        return EmptyResult()
+
+    def list_access_keys(self) -> ActionResult:
+        """ListAccessKeys."""
+        keys = sorted(self._root_user.access_keys.values(), key=lambda key: key.id)
+        return self._listed(
+            "AccessKeyMetadata",
+            [{"AccessKeyId": key.id, "Status": "Active", "CreateDate": key.created_at} for key in keys],
+            named_by="AccessKeyId",
+        )
+
+    def delete_access_key(self) -> ActionResult:
+        """DeleteAccessKey."""
+        access_key_id = str(self._get_param("AccessKeyId"))
+        if self._root_user.access_keys.pop(access_key_id, None) is None:
+            raise no_such_entity(f"The Access Key with id {access_key_id} cannot be found.")
+        return EmptyResult()
+
+    def get_access_key_last_used(self) -> ActionResult:
+        """GetAccessKeyLastUsed. A key that is not the root user's is out of the session's reach."""
+        key = self._root_user.access_keys.get(str(self._get_param("AccessKeyId")))
+        if key is None:
+            raise self.access_denied("with an explicit deny in a session policy")
+        last_used: dict[str, object] = {"ServiceName": "N/A", "Region": "N/A"}
+        if key.last_use is not None:
+            last_used = {
+                "LastUsedDate": key.last_use.at,
+                "ServiceName": key.last_use.service,
+                "Region": key.last_use.region,
+            }
+        return ActionResult({"AccessKeyLastUsed": last_used})
+
+    def list_mfa_devices(self) -> ActionResult:
+        """ListMFADevices."""
+        devices = sorted(self._root_user.mfa_devices.values(), key=lambda d: d.serial_number)
+        return self._listed(
+            "MFADevices",
+            [{"SerialNumber": device.serial_number, "EnableDate": device.enabled_at} for device in devices],
+            named_by="SerialNumber",
+        )
+
+    def deactivate_mfa_device(self) -> ActionResult:
+        """DeactivateMFADevice."""
+        serial_number = str(self._get_param("SerialNumber"))
+        if self._root_user.mfa_devices.pop(serial_number, None) is None:
+            raise no_such_entity(f"MFA Device with serial number {serial_number} cannot be found.")
+        return EmptyResult()
+
+    def list_signing_certificates(self) -> ActionResult:
+        """ListSigningCertificates."""
+        certificates = sorted(self._root_user.certificates.values(), key=lambda c: c.id)
+        return self._listed(
+            "Certificates",
+            [
+                {
+                    "CertificateId": certificate.id,
+                    "CertificateBody": certificate.body,
+                    "Status": "Active",
+                    "UploadDate": certificate.uploaded_at,
+                }
+                for certificate in certificates
+            ],
+            named_by="CertificateId",
+        )
+
+    def delete_signing_certificate(self) -> ActionResult:
+        """DeleteSigningCertificate."""
+        certificate_id = str(self._get_param("CertificateId"))
+        if self._root_user.certificates.pop(certificate_id, None) is None:
+            raise no_such_entity(f"The Certificate with id {certificate_id} cannot be found.")
+        return EmptyResult()
+
+    def _task_policy_allows(self, session: RootSession) -> bool:
+        # The task policies allow nothing on an IAM user.
+        return super()._task_policy_allows(session) and self._get_param("UserName") is None
+
+    def _require_password(self) -> None:
+        if self._root_user.password_created_at is None:
+            # AWS puts the user's name there; a root user has none.
+            raise no_such_entity("Login Profile for User null cannot be found.")
+
+    def _login_profile(self) -> ActionResult:
+        return ActionResult(
+            {
+                "LoginProfile": {
+                    "CreateDate": self._root_user.password_created_at,
+                    "PasswordResetRequired": False,
+                }
+            }
+        )
+
+    def _listed(self, member: str, entries: Sequence[dict[str, object]], *, named_by: str) -> ActionResult:
+        try:
+            page = page_of(
+                entries,
+                key=lambda entry: str(entry[named_by]),
+                token=self._get_param("Marker"),
+                size=int(self._get_param("MaxItems") or _DEFAULT_PAGE),
+            )
+        except InvalidPageTokenError as error:
+            raise validation_error(f"Invalid Marker: {error}") from error
+        result: dict[str, object] = {
+            member: page.items,
+            "IsTruncated": page.next_token is not None,
+        }
+        if page.next_token is not None:
+            result["Marker"] = page.next_token
+        return ActionResult(result)

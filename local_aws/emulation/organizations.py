@@ -1,0 +1,267 @@
+"""Organizations as AWS answers it: who may call, constraints with their reasons, pages of 20."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from moto.core.responses import ActionResult
+from moto.organizations.exceptions import (
+    AccountAlreadyRegisteredException,
+    AccountNotFoundException,
+    AccountNotRegisteredException,
+    AWSOrganizationsNotInUseException,
+)
+from moto.organizations.responses import OrganizationsResponse
+
+from .errors import JSON_ERRORS, AwsError, constraint_violation, invalid_input
+from .paging import InvalidPageTokenError, Page, page_of
+from .records import (
+    IAM_SERVICE_PRINCIPAL,
+    MANAGEMENT_ACCOUNT_ID,
+    OrganizationRecords,
+    is_trusted_service,
+    supports_delegated_administrators,
+)
+from .requests import EmulatedResponse
+
+_LARGEST_PAGE = 20
+_READING_VERBS = ("Describe", "List")
+_NAMES_AN_ACCOUNT = frozenset(
+    {
+        "DeregisterDelegatedAdministrator",
+        "DescribeAccount",
+        "ListDelegatedServicesForAccount",
+        "RegisterDelegatedAdministrator",
+    }
+)
+
+
+class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  # type: ignore[misc]
+    """Answers Organizations; what it does not answer itself it leaves to moto."""
+
+    authorization_errors = JSON_ERRORS
+
+    @property
+    def organization(self) -> OrganizationRecords:
+        """The organization."""
+        return self.emulation.organization
+
+    @property
+    def organizations_backend(self) -> object:
+        """The backend that moto's part reads: for every account, its organization's."""
+        if self.organization.account(self.account_id) is None:
+            return super().organizations_backend
+        return self.organization.moto_backend
+
+    @property
+    def resource(self) -> str:
+        """The account that the request is about, where it is about one."""
+        if self.operation not in _NAMES_AN_ACCOUNT or not self.organization.exists:
+            return "*"
+        return (
+            f"arn:aws:organizations::{MANAGEMENT_ACCOUNT_ID}:account/"
+            f"{self.organization.id}/{self._get_param('AccountId')}"
+        )
+
+    def parameters(self) -> dict[str, object]:
+        """The request's parameters, which this protocol sends as JSON."""
+        return dict(self.request_params)
+
+    def authorize(self) -> None:
+        """Refuse accounts that may not ask this of the organization."""
+        super().authorize()
+        if self.operation == "CreateOrganization":
+            return
+        if self.organization.account(self.account_id) is None:
+            raise AWSOrganizationsNotInUseException
+        if self.account_id == MANAGEMENT_ACCOUNT_ID or self.operation == "DescribeOrganization":
+            return
+        reads = self.operation.startswith(_READING_VERBS)
+        if not (reads and self.organization.delegated_services(self.account_id)):
+            raise AwsError(
+                self.authorization_errors.access_denied,
+                "You don't have permissions to access this resource.",
+            )
+
+    # Trusted access
+
+    def enable_aws_service_access(self) -> ActionResult:
+        """EnableAWSServiceAccess."""
+        principal = self._trusted_service()
+        self._require_all_features()
+        self.organization.enable_trusted_access(principal, at=self.received_at)
+        return ActionResult({})
+
+    def disable_aws_service_access(self) -> ActionResult:
+        """DisableAWSServiceAccess."""
+        principal = self._trusted_service()
+        if self.organization.delegated_administrators(principal):
+            raise constraint_violation(
+                "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE",
+                "You have delegated administrator/s for this service. "
+                "De-register them in order to disable service access.",
+            )
+        if principal == IAM_SERVICE_PRINCIPAL and self.emulation.has_trusted_access:
+            self.emulation.trusted_access_ended()
+        self.organization.disable_trusted_access(principal)
+        return ActionResult({})
+
+    def list_aws_service_access_for_organization(self) -> ActionResult:
+        """ListAWSServiceAccessForOrganization."""
+        dates = self.organization.trusted_access()
+        page = self._page(sorted(dates))
+        return self._listed(
+            "EnabledServicePrincipals",
+            [{"ServicePrincipal": principal, "DateEnabled": dates[principal]} for principal in page.items],
+            page,
+        )
+
+    # Delegated administrators
+
+    def register_delegated_administrator(self) -> ActionResult:
+        """RegisterDelegatedAdministrator."""
+        principal = self._delegating_service()
+        account_id = str(self._get_param("AccountId"))
+        self._require_all_features()
+        if account_id == MANAGEMENT_ACCOUNT_ID:
+            raise constraint_violation(
+                "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR",
+                "You cannot register master account/yourself as delegated administrator "
+                "for your organization.",
+            )
+        account = self.organization.account(account_id)
+        if account is None:
+            raise AccountNotFoundException
+        if account.suspended:
+            raise constraint_violation(
+                "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR",
+                "You cannot register a suspended account as a delegated administrator.",
+            )
+        if principal not in self.organization.trusted_access():
+            raise constraint_violation(
+                "SERVICE_ACCESS_NOT_ENABLED",
+                "You attempted to register a delegated administrator before you enabled service "
+                "access. Call the EnableAWSServiceAccess API first.",
+            )
+        registered = self.organization.delegated_administrators(principal)
+        if account_id in registered:
+            raise AccountAlreadyRegisteredException
+        if len(registered) >= self.emulation.delegated_administrator_limit:
+            raise constraint_violation(
+                "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED",
+                "You attempted to register more delegated administrators than allowed for the "
+                "service principal.",
+            )
+        self.organization.register(account_id=account_id, principal=principal, at=self.received_at)
+        return ActionResult({})
+
+    def deregister_delegated_administrator(self) -> ActionResult:
+        """DeregisterDelegatedAdministrator."""
+        principal = self._delegating_service()
+        account_id = str(self._get_param("AccountId"))
+        if self.organization.account(account_id) is None:
+            raise AccountNotFoundException
+        if account_id not in self.organization.delegated_administrators(principal):
+            raise AccountNotRegisteredException
+        self.organization.deregister(account_id=account_id, principal=principal)
+        if principal == IAM_SERVICE_PRINCIPAL:
+            self.emulation.delegation_ended(account_id)
+        return ActionResult({})
+
+    def list_delegated_administrators(self) -> ActionResult:
+        """ListDelegatedAdministrators."""
+        dates: dict[str, datetime]
+        if self._get_param("ServicePrincipal") is None:
+            dates = {
+                account_id: min(services.values())
+                for account_id, services in self.organization.delegations().items()
+            }
+        else:
+            dates = self.organization.delegated_administrators(self._delegating_service())
+        page = self._page(sorted(dates))
+        return self._listed(
+            "DelegatedAdministrators",
+            [
+                {**account, "DelegationEnabledDate": dates[str(account["Id"])]}
+                for account in self.organization.describe_accounts(page.items)
+            ],
+            page,
+        )
+
+    def list_delegated_services_for_account(self) -> ActionResult:
+        """ListDelegatedServicesForAccount."""
+        account_id = str(self._get_param("AccountId"))
+        if self.organization.account(account_id) is None:
+            raise AccountNotFoundException
+        dates = self.organization.delegated_services(account_id)
+        if not dates:
+            raise AccountNotRegisteredException
+        page = self._page(sorted(dates))
+        return self._listed(
+            "DelegatedServices",
+            [
+                {"ServicePrincipal": principal, "DelegationEnabledDate": dates[principal]}
+                for principal in page.items
+            ],
+            page,
+        )
+
+    # Accounts
+
+    def list_accounts(self) -> ActionResult:
+        """ListAccounts."""
+        page = self._page(sorted(self.organization.account_ids))
+        return self._listed("Accounts", self.organization.describe_accounts(page.items), page)
+
+    def list_accounts_for_parent(self) -> ActionResult:
+        """ListAccountsForParent."""
+        parent_id = str(self._get_param("ParentId"))
+        page = self._page(sorted(self.organization.account_ids_under(parent_id)))
+        return self._listed("Accounts", self.organization.describe_accounts(page.items), page)
+
+    def _require_all_features(self) -> None:
+        if not self.organization.has_all_features:
+            raise constraint_violation(
+                "ORGANIZATION_NOT_IN_ALL_FEATURES_MODE",
+                "You attempted to perform an operation that requires the organization to be "
+                "configured to support all features.",
+            )
+
+    def _trusted_service(self) -> str:
+        principal = str(self._get_param("ServicePrincipal"))
+        if not is_trusted_service(principal):
+            raise _unrecognized_service_principal()
+        return principal
+
+    def _delegating_service(self) -> str:
+        principal = str(self._get_param("ServicePrincipal"))
+        if not supports_delegated_administrators(principal):
+            raise _unrecognized_service_principal()
+        return principal
+
+    def _page(self, names: Sequence[str]) -> Page[str]:
+        size = int(self._get_param("MaxResults") or _LARGEST_PAGE)
+        if size > _LARGEST_PAGE:
+            raise invalid_input("MAX_VALUE_EXCEEDED", f"MaxResults must be at most {_LARGEST_PAGE}.")
+        try:
+            return page_of(names, key=str, token=self._get_param("NextToken"), size=size)
+        except InvalidPageTokenError as error:
+            raise invalid_input(
+                "INVALID_NEXT_TOKEN", "Get the NextToken from the previous response."
+            ) from error
+
+    def _listed(self, member: str, entries: Sequence[dict[str, object]], page: Page[str]) -> ActionResult:
+        result: dict[str, object] = {member: entries}
+        if page.next_token is not None:
+            result["NextToken"] = page.next_token
+        return ActionResult(json.loads(json.dumps(result, default=_timestamp)))
+
+
+def _timestamp(value: object) -> float:
+    if not isinstance(value, datetime):
+        raise TypeError(f"{value!r} is no time.")
+    return value.timestamp()
+
+
+def _unrecognized_service_principal() -> AwsError:
+    return invalid_input("UNRECOGNIZED_SERVICE_PRINCIPAL", "You specified an unrecognized service principal.")

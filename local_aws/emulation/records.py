@@ -1,0 +1,211 @@
+"""The organization as moto keeps it (accounts, trusted access, delegations), with types.
+
+The emulation has one organization, that of its management account, on moto's Organizations
+backend. What moto keeps itself stays there and only there.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.organizations.models import (
+    FakeAccount,
+    FakeDelegatedAdministrator,
+    FakeServiceAccess,
+    organizations_backends,
+)
+
+MANAGEMENT_ACCOUNT_ID = "111111111111"
+IAM_SERVICE_PRINCIPAL = "iam.amazonaws.com"
+
+_SUSPENDED = "SUSPENDED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """An account of the organization."""
+
+    id: str
+    joined_at: datetime
+    suspended: bool
+
+
+class OrganizationRecords:
+    """What moto keeps of the organization."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+
+    @property
+    def moto_backend(self) -> object:
+        """Moto's backend, for what moto answers itself."""
+        backend: object = self._backend
+        return backend
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is an organization."""
+        return self._backend.org is not None
+
+    @property
+    def id(self) -> str:
+        """The organization's id."""
+        return str(self._organization.id)
+
+    @property
+    def has_all_features(self) -> bool:
+        """Whether the organization is more than consolidated billing."""
+        return bool(self._organization.feature_set == "ALL")
+
+    @property
+    def _organization(self) -> Any:
+        if self._backend.org is None:
+            raise LookupError("There is no organization.")
+        return self._backend.org
+
+    @property
+    def account_ids(self) -> tuple[str, ...]:
+        """Every account of the organization, in the order in which they joined."""
+        return tuple(str(account.id) for account in self._backend.accounts)
+
+    def account(self, account_id: str) -> Account | None:
+        """An account of the organization, or None if it has no such account."""
+        account = self._find(account_id)
+        if account is None:
+            return None
+        return Account(
+            id=account_id,
+            joined_at=account.create_time.replace(tzinfo=UTC),
+            suspended=account.state == _SUSPENDED,
+        )
+
+    def describe_accounts(self, account_ids: Sequence[str]) -> list[dict[str, object]]:
+        """The accounts as Organizations describes them."""
+        by_id = {str(account.id): account for account in self._backend.accounts}
+        return [by_id[account_id].describe() for account_id in account_ids]
+
+    def account_ids_under(self, parent_id: str) -> list[str]:
+        """The accounts directly under a root or an organizational unit."""
+        self._backend.validate_parent_id(parent_id)
+        return [str(a.id) for a in self._backend.accounts if a.parent_id == parent_id]
+
+    def suspend(self, account_id: str) -> None:
+        """Suspend an account."""
+        account = self._find(account_id)
+        if account is None:
+            raise LookupError(f"{account_id} is no account of the organization.")
+        account.status = account.state = _SUSPENDED
+
+    def create(self, *, organization_id: str, feature_set: str) -> None:
+        """Create the organization, with a given id."""
+        self._backend.create_organization(region="us-east-1", FeatureSet=feature_set)
+        backend = self._backend
+        backend.org.id = organization_id
+        for entity in (*backend.accounts, *backend.ou, *backend.policies):
+            entity.organization_id = organization_id
+
+    def delete(self) -> None:
+        """Delete the organization with all its accounts."""
+        for account_id in self.account_ids:
+            organizations_backends.master_accounts.pop(account_id, None)
+        self._backend._reset()
+
+    def add_account(self, *, name: str, email: str, account_id: str | None) -> str:
+        """Add a member account.
+
+        moto's own CreateAccount picks the id; this takes one, and does not slow down with the
+        number of accounts.
+        """
+        if account_id is not None and self._find(account_id) is not None:
+            raise ValueError(f"{account_id} is an account of the organization already.")
+        account = FakeAccount(self._organization, AccountName=name, Email=email)
+        account.id = account_id = account_id or str(account.id)
+        self._backend.accounts.append(account)
+        for policy in self._backend.policies:
+            if policy.aws_managed:
+                account.attached_policies.append(policy)
+                policy.attachments.append(account)
+        organizations_backends.master_accounts[account_id] = (
+            MANAGEMENT_ACCOUNT_ID,
+            self._backend.partition,
+        )
+        return account_id
+
+    def trusted_access(self) -> dict[str, datetime]:
+        """Each service principal with trusted access, and since when."""
+        return {
+            str(entry["ServicePrincipal"]): _time(entry["DateEnabled"]) for entry in self._backend.services
+        }
+
+    def enable_trusted_access(self, principal: str, *, at: datetime) -> None:
+        """Turn a service's trusted access on; if it is on, its date stays."""
+        if principal not in self.trusted_access():
+            self._backend.services.append({"ServicePrincipal": principal, "DateEnabled": at.timestamp()})
+
+    def disable_trusted_access(self, principal: str) -> None:
+        """Turn a service's trusted access off."""
+        self._backend.disable_aws_service_access(ServicePrincipal=principal)
+
+    def delegated_administrators(self, principal: str) -> dict[str, datetime]:
+        """The accounts registered for a service, oldest first, and since when."""
+        dates = {
+            account_id: services[principal]
+            for account_id, services in self._delegations()
+            if principal in services
+        }
+        return dict(sorted(dates.items(), key=lambda entry: entry[1]))
+
+    def delegated_services(self, account_id: str) -> dict[str, datetime]:
+        """The services an account is registered for, and since when."""
+        return dict(self._delegations()).get(account_id, {})
+
+    def delegations(self) -> dict[str, Mapping[str, datetime]]:
+        """Each account that is registered, with its services."""
+        return dict(self._delegations())
+
+    def register(self, *, account_id: str, principal: str, at: datetime) -> None:
+        """Register an account for a service."""
+        self._backend.register_delegated_administrator(AccountId=account_id, ServicePrincipal=principal)
+        for administrator in self._backend.admins:
+            if administrator.account.id == account_id:
+                administrator.services[principal]["DelegationEnabledDate"] = at.timestamp()
+
+    def deregister(self, *, account_id: str, principal: str) -> None:
+        """Deregister an account for a service."""
+        self._backend.deregister_delegated_administrator(AccountId=account_id, ServicePrincipal=principal)
+
+    def _delegations(self) -> Iterator[tuple[str, dict[str, datetime]]]:
+        for administrator in self._backend.admins:
+            yield (
+                str(administrator.account.id),
+                {
+                    str(principal): _time(service["DelegationEnabledDate"])
+                    for principal, service in administrator.services.items()
+                },
+            )
+
+    def _find(self, account_id: str) -> Any:
+        for account in self._backend.accounts:
+            if account.id == account_id:
+                return account
+        return None
+
+
+def forget_memberships() -> None:
+    """Forget which account is in which organization, which a moto reset does not."""
+    organizations_backends.master_accounts.clear()
+
+
+def is_trusted_service(principal: str) -> bool:
+    """Whether Organizations knows a service principal."""
+    return bool(FakeServiceAccess.trusted_service(principal))
+
+
+def supports_delegated_administrators(principal: str) -> bool:
+    """Whether a service can have delegated administrators."""
+    return bool(FakeDelegatedAdministrator.supported_service(principal))
+
+
+def _time(timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, tz=UTC)

@@ -1,0 +1,180 @@
+"""What every request meets: who calls, whether a denial or a session policy refuses it, the record."""
+
+import json
+from datetime import datetime
+from typing import Any, ClassVar
+
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult, BaseResponse
+from moto.sts.models import sts_backends
+
+from .accounts import is_account_id
+from .errors import QUERY_ERRORS, AuthorizationErrors, AwsError
+from .handle import Call
+from .state import Emulation, RootSession, current_emulation, is_root_session_token
+
+Answer = tuple[int, dict[str, str], str]
+
+_SECURITY_TOKEN = "X-Amz-Security-Token"
+
+
+class EmulatedResponse(BaseResponse):  # type: ignore[misc]
+    """Put in front of moto's response class of a service.
+
+    moto makes one instance per request.
+    """
+
+    authorization_errors: ClassVar[AuthorizationErrors] = QUERY_ERRORS
+
+    received_at: datetime
+    root_session: RootSession | None = None
+    _error: str | None = None
+
+    @property
+    def emulation(self) -> Emulation:
+        """The emulation."""
+        return current_emulation()
+
+    @property
+    def account_id(self) -> str:
+        """The account that acts."""
+        return str(self.current_account)
+
+    @property
+    def operation(self) -> str:
+        """The operation's name."""
+        return str(self._get_action())
+
+    @property
+    def action(self) -> str:
+        """The action as policies spell it."""
+        return f"{self.service_name}:{self.operation}"
+
+    @property
+    def caller_arn(self) -> str:
+        """The ARN of the principal that acts."""
+        if self.root_session is not None:
+            return root_arn(self.root_session.account_id)
+        access_key_id = str(self.get_access_key())
+        if is_account_id(access_key_id):
+            return f"arn:aws:iam::{access_key_id}:user/local"
+        backend = sts_backends[self.account_id][self.partition]
+        _, arn, _ = backend.get_caller_identity(access_key_id, self.region)
+        return str(arn)
+
+    @property
+    def resource(self) -> str:
+        """The ARN that a denial of this request names."""
+        return "*"
+
+    def parameters(self) -> dict[str, object]:
+        """The request's parameters."""
+        parameters: dict[str, object] = json.loads(json.dumps(self.params, default=str))
+        return parameters
+
+    def call_action(self) -> Answer:
+        """Answer the request and record the call."""
+        with self.emulation.lock:
+            # A call may reset moto, and the emulation with it.
+            emulation = self.emulation
+            self.received_at = emulation.now()
+            try:
+                return self._answer()
+            except Exception as error:
+                self._error = type(error).__name__
+                raise
+            finally:
+                emulation.calls.append(
+                    Call(
+                        service=str(self.service_name),
+                        operation=self.operation,
+                        account_id=self.account_id,
+                        parameters=self.parameters(),
+                        error=self._error,
+                        at=self.received_at,
+                        root_session=self.root_session is not None,
+                    )
+                )
+
+    def authenticate(self) -> None:
+        """Find the root session that the request is made in, if any."""
+        token = self.headers.get(_SECURITY_TOKEN)
+        if not is_root_session_token(token):
+            return
+        errors = self.authorization_errors
+        session = self.emulation.root_session(token)
+        if session is None or session.account_id != self.account_id:
+            raise AwsError(
+                errors.unknown_token,
+                "The security token included in the request is invalid.",
+                http_status=errors.http_status,
+            )
+        self.root_session = session
+        if session.expires_at <= self.received_at:
+            raise AwsError(
+                errors.expired_token,
+                "The security token included in the request is expired",
+                http_status=errors.http_status,
+            )
+
+    def authorize(self) -> None:
+        """Refuse what is denied to the account, or what the session's task policy does not allow."""
+        denial = self.emulation.denial(account_id=self.account_id, action=self.action)
+        if self.root_session is not None:
+            if denial is not None:
+                raise self.access_denied(
+                    "with an explicit deny in a service control policy", message=denial.message
+                )
+            if not self._task_policy_allows(self.root_session):
+                raise self.access_denied("with an explicit deny in a session policy")
+        elif denial is not None:
+            raise self.access_denied(
+                f"because no identity-based policy allows the {self.action} action",
+                message=denial.message,
+            )
+
+    def access_denied(self, why: str = "", *, message: str | None = None) -> AwsError:
+        """AWS's answer to a caller that lacks a permission."""
+        sentence = (
+            f"User: {self.caller_arn} is not authorized to perform: {self.action} "
+            f"on resource: {self.resource} {why}"
+        )
+        return AwsError(
+            self.authorization_errors.access_denied,
+            message or sentence.rstrip(),
+            http_status=self.authorization_errors.http_status,
+        )
+
+    def serialized(self, action_result: ActionResult) -> Answer:
+        """Serialize an answer, with the HTTP status of errors that no model knows."""
+        status, headers, body = super().serialized(action_result)
+        result = action_result.result
+        if isinstance(result, Exception):
+            self._error = str(getattr(result, "code", type(result).__name__))
+            status = getattr(result, "http_status", None) or status
+        return status, headers, body
+
+    def _answer(self) -> Answer:
+        try:
+            self.authenticate()
+            self.authorize()
+        except ServiceException as refusal:
+            status, headers, body = self.serialized(ActionResult(refusal))
+            headers, body = self._enrich_response(headers, body)
+            return status, headers, body
+        answer: Answer = super().call_action()
+        return answer
+
+    def _task_policy_allows(self, session: RootSession) -> bool:
+        return self.action in session.task_policy.allows
+
+
+def root_arn(account_id: str) -> str:
+    """The ARN of an account's root user."""
+    return f"arn:aws:iam::{account_id}:root"
+
+
+def security_token(request: Any) -> str | None:
+    """The security token that a request carries."""
+    token = request.headers.get(_SECURITY_TOKEN)
+    return None if token is None else str(token)

@@ -1,0 +1,113 @@
+"""Serves the emulated organization over HTTP: the AWS APIs, and the control API beside them."""
+
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.wrappers import Request, Response
+
+from .control import CONTROL_PATH, HEALTH_PATH, control_answer
+from .organization import LocalOrganization, Seed, fresh_moto
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+LOOPBACK = "127.0.0.1"
+
+_ANY_FREE_PORT = 0
+_BACKLOG = 128
+_SHUTDOWN_POLL_SECONDS = 0.05
+
+
+class _RequestHandler(MotoRequestHandler):  # type: ignore[misc]
+    """Writes down errors alone."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Leave a request that was answered out of the log."""
+
+
+class _Application:
+    """Sends each request to the control API or to moto."""
+
+    def __init__(self, organization: LocalOrganization) -> None:
+        self._organization = organization
+        self._aws: WSGIApplication = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        path = environ.get("PATH_INFO")
+        if path == HEALTH_PATH:
+            return Response()(environ, start_response)
+        if path == CONTROL_PATH:
+            return self._control(Request(environ))(environ, start_response)
+        return self._aws(environ, start_response)
+
+    def _control(self, request: Request) -> Response:
+        # A page in a browser cannot send this type to another origin unasked.
+        if request.method != "POST" or request.mimetype != "application/json":
+            return Response("Expected a POST of application/json.", status=415)
+        answer = control_answer(self._organization, request.get_data())
+        return Response(answer.body, status=answer.status, mimetype="application/json")
+
+
+@contextmanager
+def organization_server(
+    *, host: str = LOOPBACK, port: int = _ANY_FREE_PORT, seed: Seed | None = None
+) -> Iterator[tuple[BaseWSGIServer, LocalOrganization]]:
+    """Make a server for the emulated organization, seeded and bound but not yet serving.
+
+    Args:
+        host: The address to listen on.
+        port: The port to listen on; default: a free one.
+        seed: What the organization starts with.
+
+    Yields:
+        The server and the handle on the organization.
+    """
+    with fresh_moto(), socket.create_server((host, port), backlog=_BACKLOG) as listener:
+        bound_port: int = listener.getsockname()[1]
+        organization = LocalOrganization(seed=seed or Seed(), url=f"http://{host}:{bound_port}")
+        server = make_server(
+            host,
+            bound_port,
+            _Application(organization),
+            threaded=True,
+            request_handler=_RequestHandler,
+            fd=listener.fileno(),
+        )
+        try:
+            yield server, organization
+        finally:
+            server.server_close()
+
+
+@contextmanager
+def serve_organization(
+    *, port: int = _ANY_FREE_PORT, seed: Seed | None = None
+) -> Iterator[LocalOrganization]:
+    """Serve the emulated organization from a thread of this process.
+
+    Args:
+        port: The port to listen on; default: a free one.
+        seed: What the organization starts with.
+
+    Yields:
+        The handle, whose clients call over HTTP; its ``url`` says where it is served.
+    """
+    with organization_server(port=port, seed=seed) as (server, organization):
+        thread = threading.Thread(
+            target=server.serve_forever, args=(_SHUTDOWN_POLL_SECONDS,), name="organization-server"
+        )
+        thread.start()
+        try:
+            yield organization
+        finally:
+            server.shutdown()
+            thread.join()

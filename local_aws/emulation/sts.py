@@ -1,0 +1,124 @@
+"""AssumeRoot, and who a caller is that acts as an account or in a root session."""
+
+import re
+from datetime import timedelta
+
+from moto.core.responses import ActionResult
+from moto.sts.responses import TokenResponse
+
+from .accounts import is_account_id
+from .errors import AwsError, constraint_failures, validation_error
+from .records import MANAGEMENT_ACCOUNT_ID
+from .requests import EmulatedResponse, root_arn
+from .state import RootSession
+from .task_policies import TASK_POLICIES, Feature, TaskPolicy
+
+_GLOBAL_HOST = "sts.amazonaws.com"
+_LONGEST_SESSION = 900
+_TARGET_PRINCIPAL = re.compile(r"(?P<account_id>[0-9]{12})|arn:aws:iam::(?P<root_account_id>[0-9]{12}):root")
+_FEATURE_NAMES = {
+    Feature.ROOT_CREDENTIALS_MANAGEMENT: "Root credentials management",
+    Feature.ROOT_SESSIONS: "Root sessions",
+}
+
+
+class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc]
+    """Answers STS; what it does not answer itself it leaves to moto."""
+
+    @property
+    def resource(self) -> str:
+        """The root user that AssumeRoot is about."""
+        if self.operation != "AssumeRoot":
+            return "*"
+        return root_arn(self._target_account_id())
+
+    def authorize(self) -> None:
+        """Leave AssumeRoot for later: AWS looks at its parameters first."""
+        if self.operation != "AssumeRoot":
+            super().authorize()
+
+    def get_caller_identity(self) -> ActionResult:
+        """GetCallerIdentity."""
+        access_key_id = str(self.get_access_key())
+        if self.root_session is not None:
+            user_id = self.account_id
+        elif is_account_id(access_key_id):
+            user_id = f"AIDA{access_key_id}LOCAL"
+        else:
+            return super().get_caller_identity()
+        return ActionResult({"UserId": user_id, "Account": self.account_id, "Arn": self.caller_arn})
+
+    def assume_root(self) -> ActionResult:
+        """AssumeRoot."""
+        if self.parsed_url.hostname == _GLOBAL_HOST:
+            raise AwsError("InvalidAction", "Unknown Operation", http_status=400)
+        duration = self._duration()
+        task_policy = self._task_policy()
+        account_id = self._target_account_id()
+        super().authorize()
+        self._require_reach(account_id)
+        if not self.emulation.trusted_access_lasts():
+            raise self.access_denied(message="Service not enabled for AWS Organizations.")
+        if task_policy.needs not in self.emulation.features:
+            name = _FEATURE_NAMES[task_policy.needs]
+            raise self.access_denied(message=f"{name} feature is not enabled for your AWS Organization.")
+        session = self.emulation.open_root_session(
+            account_id=account_id,
+            task_policy=task_policy,
+            expires_at=self.received_at.replace(microsecond=0) + duration,
+        )
+        return ActionResult(
+            {
+                "Credentials": {
+                    # Sessions differ by their token, so that whatever reads the account from an
+                    # access key id of twelve digits finds the member account.
+                    "AccessKeyId": account_id,
+                    "SecretAccessKey": "secret",
+                    "SessionToken": session.token,
+                    "Expiration": session.expires_at,
+                }
+            }
+        )
+
+    def _duration(self) -> timedelta:
+        """How long the session lasts, once the parameters are within the model."""
+        seconds = self._get_int_param("DurationSeconds", _LONGEST_SESSION)
+        failures = []
+        if seconds > _LONGEST_SESSION:
+            failures.append(
+                f"Value '{seconds}' at 'durationSeconds' failed to satisfy constraint: "
+                f"Member must have value less than or equal to {_LONGEST_SESSION}"
+            )
+        if self._get_param("TaskPolicyArn.arn") is None:
+            failures.append(
+                "Value null at 'taskPolicyArn' failed to satisfy constraint: Member must not be null"
+            )
+        if failures:
+            raise constraint_failures(failures)
+        return timedelta(seconds=seconds)
+
+    def _task_policy(self) -> TaskPolicy:
+        task_policy = TASK_POLICIES.get(str(self._get_param("TaskPolicyArn.arn")))
+        if task_policy is None:
+            raise validation_error("Request must contain valid AWS managed task policy ARN")
+        return task_policy
+
+    def _target_account_id(self) -> str:
+        target = _TARGET_PRINCIPAL.fullmatch(str(self._get_param("TargetPrincipal")))
+        if target is None:
+            raise validation_error("Request must contain a valid target principal")
+        return target["account_id"] or target["root_account_id"]
+
+    def _require_reach(self, account_id: str) -> None:
+        """Refuse callers that may not assume root, and accounts that are no target."""
+        target = self.emulation.organization.account(account_id)
+        if (
+            target is None
+            or target.suspended
+            or account_id == MANAGEMENT_ACCOUNT_ID
+            or not self.emulation.may_assume_root(self.account_id)
+        ):
+            raise self.access_denied()
+
+    def _task_policy_allows(self, session: RootSession) -> bool:
+        return self.operation == "GetCallerIdentity" or super()._task_policy_allows(session)
