@@ -1,0 +1,1 @@
+"""What runs in AWS for root tasks: selects accounts, performs one task in each, reports."""
