@@ -301,7 +301,7 @@ def test_bytecode_and_other_files_do_not_change_the_function(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def function_code(root: Path) -> object:
-        monkeypatch.setattr("centralized_root_access.construct.lambda_root", lambda: root)
+        monkeypatch.setattr("centralized_root_access._function.lambda_root", lambda: root)
         properties = root_access_template()["Resources"]["RootAccessFunction30D88B3A"]["Properties"]
         return properties["Code"]["S3Key"]
 

@@ -12,10 +12,11 @@ from .features import RootAccessFeature
 
 if TYPE_CHECKING:
     from .construct import CentralizedRootAccess
+    from .drift_check import DriftCheck
 
-__all__ = ["CentralizedRootAccess", "RootAccessFeature"]
+__all__ = ["CentralizedRootAccess", "DriftCheck", "RootAccessFeature"]
 
-_LAZY = {"CentralizedRootAccess": ".construct"}
+_LAZY = {"CentralizedRootAccess": ".construct", "DriftCheck": ".drift_check"}
 
 
 def __getattr__(name: str) -> object:

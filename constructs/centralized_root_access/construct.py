@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk import (
     Annotations,
-    Aws,
     CfnOutput,
     CustomResource,
     Duration,
@@ -16,35 +15,26 @@ from aws_cdk import (
     Stack,
     Token,
 )
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk.custom_resources import Provider
 from constructs import Construct
 
+from . import _permissions
 from ._arguments import checked_delegated_administrators, checked_features
-from ._code import lambda_root
+from ._function import log_group, python_function, role_for
+from .drift_check import DriftCheck
 from .features import RootAccessFeature
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
+
+    from aws_cdk import aws_sns as sns
 
 _RESOURCE_TYPE = "Custom::CentralizedRootAccess"
-_SERVICE_PRINCIPAL = "iam.amazonaws.com"
 
 # The function stops by itself before this. The framework can invoke it, wait five minutes for it to become
 # active, and invoke it again: CloudFormation has to wait for all of that.
 _FUNCTION_TIMEOUT = Duration.minutes(3)
 _SERVICE_TIMEOUT = Duration.minutes(12)
-
-_ENABLE = {
-    RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT: "iam:EnableOrganizationsRootCredentialsManagement",
-    RootAccessFeature.ROOT_SESSIONS: "iam:EnableOrganizationsRootSessions",
-}
-_DISABLE = {
-    RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT: "iam:DisableOrganizationsRootCredentialsManagement",
-    RootAccessFeature.ROOT_SESSIONS: "iam:DisableOrganizationsRootSessions",
-}
 
 
 class CentralizedRootAccess(Construct):
@@ -103,14 +93,24 @@ class CentralizedRootAccess(Construct):
         self._refuse_second_instance(stack)
         self._warn_of_empty_lists()
 
-        log_group = logs.LogGroup(
+        logs = log_group(self)
+        function = python_function(
             self,
-            "Logs",
-            retention=logs.RetentionDays.ONE_YEAR,
-            removal_policy=RemovalPolicy.DESTROY,
+            description="Turns on centralized root access for the organization.",
+            handler="root_access.handler.on_event",
+            log_group=logs,
+            statements=_permissions.to_converge(
+                features=self._features, delegated_administrators=self._delegated_administrators
+            ),
+            timeout=_FUNCTION_TIMEOUT,
         )
-        function = self._build_function(log_group)
-        provider = self._build_provider(function, log_group)
+        provider = Provider(
+            self,
+            "Provider",
+            on_event_handler=function,
+            framework_on_event_role=role_for(self, "ProviderRole", logs),
+            log_group=logs,
+        )
         self._resource = self._build_resource(provider)
         self._build_output(id)
 
@@ -139,6 +139,42 @@ class CentralizedRootAccess(Construct):
         """When trusted access was switched on, in ISO 8601, UTC; a token."""
         return self._resource.get_att_string("TrustedAccessEnabledAt")
 
+    def add_drift_check(
+        self,
+        *,
+        interval: Duration | None = None,
+        repair: bool = False,
+        topic: sns.ITopic | None = None,
+    ) -> DriftCheck:
+        """Adds a check that notices when the organization is no longer as the stack lists it.
+
+        It looks on the interval; in us-east-1 also when CloudTrail has seen one of the calls that change
+        root access. Each look is a log line and a metric, with an alarm behind it.
+
+        Args:
+            interval: how often it looks: whole minutes, from 1 minute to 24 hours. By default an hour.
+            repair: whether it turns on what is listed and off: trusted access and features. It turns
+                nothing off, changes no delegated administrator, and waits while the stack is in progress.
+                By default it only tells, and its role has no write.
+            topic: gets the alarm's messages. By default nobody does.
+
+        Returns:
+            The check, with its ``alarm`` and its ``metric``.
+
+        Raises:
+            ValueError: the interval is not whole minutes, or too short or too long.
+        """
+        return DriftCheck(
+            self,
+            "DriftCheck",
+            features=self._features,
+            delegated_administrators=self._delegated_administrators,
+            organization_id=self.organization_id,
+            interval=interval or Duration.hours(1),
+            repair=repair,
+            topic=topic,
+        )
+
     def _refuse_china(self, stack: Stack) -> None:
         if not Token.is_unresolved(stack.region) and stack.region.startswith("cn-"):
             raise ValueError(
@@ -151,7 +187,7 @@ class CentralizedRootAccess(Construct):
         while isinstance(stack, NestedStack) and stack.nested_stack_parent:
             stack = stack.nested_stack_parent
         known = not Token.is_unresolved(stack.account)
-        holder = self.node.root if known else stack
+        holder = cast("Construct", self.node.root) if known else stack
         marker = f"CentralizedRootAccess in {stack.account if known else stack.node.id}"
         if holder.node.try_find_child(marker):
             where = f"account {stack.account}" if known else f"stack {stack.node.path}"
@@ -174,82 +210,6 @@ class CentralizedRootAccess(Construct):
                 "delegated_administrators is empty: this deregisters every delegated administrator for IAM. "
                 "Leave the argument out to leave them alone.",
             )
-
-    def _build_function(self, log_group: logs.LogGroup) -> lambda_.Function:
-        function = lambda_.Function(
-            self,
-            "Function",
-            description="Turns on centralized root access for the organization.",
-            runtime=lambda_.Runtime.PYTHON_3_14,
-            architecture=lambda_.Architecture.ARM_64,
-            handler="root_access.handler.on_event",
-            code=lambda_.Code.from_asset(
-                str(lambda_root()),
-                # What else lies in the folder must not change the function: bytecode, other functions.
-                exclude=["*", "!root_access", "!root_access/*.py"],
-            ),
-            memory_size=256,
-            timeout=_FUNCTION_TIMEOUT,
-            role=_role(self, "Role", log_group),
-            log_group=log_group,
-        )
-        for statement in self._statements():
-            function.add_to_role_policy(statement)
-        return function
-
-    def _statements(self) -> Sequence[iam.PolicyStatement]:
-        """What the function may do: the calls that it makes for what is listed, and nothing else."""
-        for_iam = {"StringEquals": {"organizations:ServicePrincipal": _SERVICE_PRINCIPAL}}
-        statements = [
-            iam.PolicyStatement(
-                sid="ReadRootAccess",
-                actions=[
-                    "iam:ListOrganizationsFeatures",
-                    "organizations:DescribeOrganization",
-                    "organizations:ListAWSServiceAccessForOrganization",
-                ],
-                resources=["*"],
-            ),
-            iam.PolicyStatement(
-                sid="TrustedAccess",
-                actions=[
-                    "organizations:EnableAWSServiceAccess",
-                    "organizations:ListDelegatedAdministrators",
-                ],
-                resources=["*"],
-                conditions=for_iam,
-            ),
-            iam.PolicyStatement(
-                sid="Features",
-                actions=[
-                    _ENABLE[feature] if feature in self._features else _DISABLE[feature]
-                    for feature in RootAccessFeature
-                ],
-                resources=["*"],
-            ),
-        ]
-        if self._delegated_administrators is not None:
-            register = ["organizations:RegisterDelegatedAdministrator"]
-            deregister = ["organizations:DeregisterDelegatedAdministrator"]
-            statements.append(
-                iam.PolicyStatement(
-                    sid="DelegatedAdministrators",
-                    actions=(register if self._delegated_administrators else []) + deregister,
-                    # Whichever member accounts the list had before, or a rollback brings back.
-                    resources=[f"arn:{Aws.PARTITION}:organizations::{Aws.ACCOUNT_ID}:account/o-*/*"],
-                    conditions=for_iam,
-                )
-            )
-        return statements
-
-    def _build_provider(self, function: lambda_.Function, log_group: logs.LogGroup) -> Provider:
-        return Provider(
-            self,
-            "Provider",
-            on_event_handler=function,
-            framework_on_event_role=_role(self, "ProviderRole", log_group),
-            log_group=log_group,
-        )
 
     def _build_resource(self, provider: Provider) -> CustomResource:
         properties: dict[str, object] = {"Features": [str(feature) for feature in self._features]}
@@ -274,10 +234,3 @@ class CentralizedRootAccess(Construct):
             value=self.status_json,
         )
         output.override_logical_id(re.sub(r"[^A-Za-z0-9]", "", id) + "Status")
-
-
-def _role(scope: Construct, id: str, log_group: logs.LogGroup) -> iam.Role:
-    """A function's role that may write to its own log group, instead of AWS's managed policy."""
-    role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-    log_group.grant_write(role)
-    return role

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .errors import ConvergenceError, described, is_limit_reached
 from .failures import CallError, Failure, Kind
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from .retry import Patience
     from .state import DesiredState, RootAccess
 
+
+class Planner(Protocol):
+    """Which steps lead from what is observed to what is desired."""
+
+    def __call__(self, *, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
+        """Returns the steps, in order."""
+
+
 # The time that putting a delegated administrator back may need.
 _PUT_BACK_RESERVE = 25.0
 
@@ -27,6 +35,7 @@ def converge(
     account_id: str,
     patience: Patience,
     log: Callable[..., None],
+    planned: Planner = plan,
 ) -> RootAccess:
     """Makes the organization what is desired, and returns what AWS then says it is.
 
@@ -39,12 +48,15 @@ def converge(
         account_id: the account of the function, for the error.
         patience: how long to wait for an organization that does not stay as it was made.
         log: takes one event as keyword arguments.
+        planned: which steps are to be made; by default all that are missing.
 
     Raises:
         RootAccessError: the organization did not reach what is desired; the message says why, and what
             this invocation made, may have made and did not make.
     """
-    convergence = _Convergence(desired=desired, organization=organization, patience=patience, log=log)
+    convergence = _Convergence(
+        desired=desired, organization=organization, patience=patience, log=log, planned=planned
+    )
     try:
         return convergence.run()
     except CallError as error:
@@ -61,7 +73,9 @@ class _Convergence:
         organization: Organization,
         patience: Patience,
         log: Callable[..., None],
+        planned: Planner,
     ) -> None:
+        self._planned = planned
         self._desired = desired
         self._organization = organization
         self._patience = patience
@@ -100,7 +114,7 @@ class _Convergence:
         )
 
     def _missing(self, observed: RootAccess) -> tuple[Step, ...]:
-        return plan(desired=self._desired, observed=observed)
+        return self._planned(desired=self._desired, observed=observed)
 
     def _note(self, observed: RootAccess) -> RootAccess:
         self._observed = observed

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from .state import Feature
+from .state import SERVICE_PRINCIPAL, Feature
 
 if TYPE_CHECKING:
     from .state import DesiredState, RootAccess
@@ -50,6 +50,23 @@ class Step:
         return f"{self.operation}({self.account_id})" if self.account_id else str(self.operation)
 
 
+# What a step would mend, in words; "{}" is the account.
+_DEVIATIONS = {
+    Operation.ENABLE_TRUSTED_ACCESS: f"trusted access for {SERVICE_PRINCIPAL} is off",
+    Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT: "RootCredentialsManagement is off",
+    Operation.ENABLE_ROOT_SESSIONS: "RootSessions is off",
+    Operation.DISABLE_ROOT_SESSIONS: "RootSessions is on but not listed",
+    Operation.DISABLE_ROOT_CREDENTIALS_MANAGEMENT: "RootCredentialsManagement is on but not listed",
+    Operation.REGISTER: "{} is listed but not registered",
+    Operation.DEREGISTER: "{} is registered but not listed",
+}
+
+
+def deviation(step: Step) -> str:
+    """Returns in words what the step would mend."""
+    return _DEVIATIONS[step.operation].format(step.account_id)
+
+
 def plan(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
     """Returns the steps that are missing, in the order in which they are to be made.
 
@@ -85,3 +102,13 @@ def plan(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
             if account_id not in desired.delegated_administrators
         ]
     return tuple(steps)
+
+
+def plan_to_turn_on(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
+    """Returns the part of the plan that turns something on and touches no delegated administrator.
+
+    It is what may be made without anybody watching: what was turned off or deregistered on purpose, in an
+    incident perhaps, stays so.
+    """
+    turning_on = {Operation.ENABLE_TRUSTED_ACCESS, *ENABLE_FEATURE.values()}
+    return tuple(step for step in plan(desired=desired, observed=observed) if step.operation in turning_on)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from root_access.handler import one_attempt, respond
+from root_access.handler import respond
 from root_access.organization import Clients, Organization
 from root_access.retry import Clock, Patience
+from root_access.runtime import one_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

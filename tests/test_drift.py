@@ -1,0 +1,281 @@
+"""The drift check: what it tells, what it repairs, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local_aws.emulation import LocalOrganization, mock_organization
+from root_access.desired import desired_state
+from root_access.drift import DESCRIBE_STACKS, CheckFailedError, Settings, StackStatus, check
+from root_access.errors import RootAccessError
+from root_access.failures import CallError, Failure, Kind
+from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, switch_feature, switch_on, writes
+from support.function import BOTH, Context, Function
+from support.wire import answer_with_error, before_call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MANAGEMENT, MEMBER, OTHER = "111111111111", "222222222222", "333333333333"
+STACK_ID = "arn:aws:cloudformation:us-east-1:111111111111:stack/OrganizationBootstrap/5c1e0a60"
+BY_INTERVAL = {"detail-type": "Scheduled Event", "source": "aws.events"}
+BY_EVENT = {
+    "detail-type": "AWS API Call via CloudTrail",
+    "source": "aws.iam",
+    "detail": {"eventSource": "iam.amazonaws.com", "eventName": "DisableOrganizationsRootSessions"},
+}
+
+
+@dataclass(kw_only=True)
+class DriftCheck:
+    """The deployed drift check."""
+
+    features: tuple[str, ...] = BOTH
+    delegated_administrators: tuple[str, ...] | None = None
+    repair: bool = False
+    stack_status: StackStatus = field(default=lambda stack_id: "UPDATE_COMPLETE")
+    function: Function = field(default_factory=Function)
+    log: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def __call__(self, event: Mapping[str, Any] = BY_INTERVAL) -> list[Mapping[str, Any]]:
+        """Runs it, and returns the lines of its checks."""
+        check(
+            event,
+            Context(
+                invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.function.account_id}:function:Drift",
+                remaining_seconds=180,
+            ),
+            settings=Settings(
+                desired=desired_state(
+                    features=self.features, delegated_administrators=self.delegated_administrators
+                ),
+                repaired_stack_id=STACK_ID if self.repair else None,
+            ),
+            clients=self.function.clients,
+            stack_status=self.stack_status,
+            clock=self.function.time.clock(),
+            wall_clock=lambda: 1_800_000_000.5,
+            log=lambda **line: self.log.append(json.loads(json.dumps(line))),
+        )
+        return self.checked()
+
+    def checked(self) -> list[Mapping[str, Any]]:
+        """The lines of its checks."""
+        return [line for line in self.log if line["event"] == "checked"]
+
+
+@pytest.fixture
+def organization() -> Iterator[LocalOrganization]:
+    with mock_organization() as organization:
+        before = organization.other_services()
+        yield organization
+        assert organization.other_services() == before, "another service was touched"
+
+
+def test_an_organization_as_listed_is_one_line_with_the_metric_at_1(
+    organization: LocalOrganization,
+) -> None:
+    switch_on(organization, *BOTH, delegated_administrators=[MEMBER])
+    (line,) = DriftCheck(delegated_administrators=(MEMBER,))()
+    since = organization.root_access().trusted_access[PRINCIPAL].strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert line == {
+        "_aws": {
+            "Timestamp": 1_800_000_000_500,
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": "CentralizedRootAccess",
+                    "Dimensions": [["OrganizationId"]],
+                    "Metrics": [{"Name": "InDesiredState", "Unit": "Count"}],
+                }
+            ],
+        },
+        "OrganizationId": organization.id,
+        "InDesiredState": 1,
+        "event": "checked",
+        "trigger": "interval",
+        "status": "ENABLED",
+        "organizationId": organization.id,
+        "managementAccountId": MANAGEMENT,
+        "trustedAccessEnabledAt": since,
+        "features": sorted(BOTH),
+        "delegatedAdministrators": [MEMBER],
+        "deviations": [],
+    }
+    assert writes(organization) == []
+
+
+def test_each_deviation_is_told_in_words(organization: LocalOrganization) -> None:
+    switch_on(organization, SESSIONS, delegated_administrators=[OTHER])
+    (line,) = DriftCheck(features=(CREDENTIALS,), delegated_administrators=(MEMBER,))()
+    assert line["InDesiredState"] == 0
+    assert line["deviations"] == [
+        "RootCredentialsManagement is off",
+        "RootSessions is on but not listed",
+        f"{MEMBER} is listed but not registered",
+        f"{OTHER} is registered but not listed",
+    ]
+
+
+def test_trusted_access_that_is_off_is_a_deviation(organization: LocalOrganization) -> None:
+    switch_on(organization, *BOTH, hidden=True)
+    (line,) = DriftCheck()()
+    assert line["deviations"][0] == "trusted access for iam.amazonaws.com is off"
+    assert line["status"] == "DISABLED"
+
+
+def test_what_a_delegated_administrator_switched_off_is_noticed(
+    organization: LocalOrganization,
+) -> None:
+    switch_on(organization, *BOTH, delegated_administrators=[MEMBER])
+    switch_feature(organization, SESSIONS, on=False, account_id=MEMBER)
+    (line,) = DriftCheck()()
+    assert line["deviations"] == ["RootSessions is off"]
+
+
+@pytest.mark.parametrize("event", [BY_INTERVAL, BY_EVENT], ids=["interval", "event"])
+def test_without_repair_nothing_is_written(organization: LocalOrganization, event: Mapping[str, Any]) -> None:
+    DriftCheck()(event)
+    assert writes(organization) == []
+
+
+def test_an_event_checks_and_tells_and_does_not_repair(organization: LocalOrganization) -> None:
+    (line,) = DriftCheck(repair=True)(BY_EVENT)
+    assert line["trigger"] == "DisableOrganizationsRootSessions"
+    assert line["InDesiredState"] == 0
+    assert writes(organization) == []
+
+
+def test_the_interval_repairs_and_tells_before_and_after(organization: LocalOrganization) -> None:
+    switch_on(organization, *BOTH)
+    switch_feature(organization, SESSIONS, on=False)
+    organization.forget_calls()
+    before, after = DriftCheck(repair=True)()
+    assert (before["InDesiredState"], after["InDesiredState"]) == (0, 1)
+    assert before["deviations"] == ["RootSessions is off"]
+    assert after["deviations"] == []
+    assert writes(organization) == ["EnableOrganizationsRootSessions"]
+
+
+def test_repair_turns_on_trusted_access_and_leaves_an_unlisted_feature_that_comes_back_with_it(
+    organization: LocalOrganization,
+) -> None:
+    switch_on(organization, *BOTH, hidden=True)
+    _, after = DriftCheck(features=(CREDENTIALS,), repair=True)()
+    assert writes(organization) == ["EnableAWSServiceAccess"]
+    assert after["deviations"] == ["RootSessions is on but not listed"]
+    assert after["InDesiredState"] == 0
+
+
+def test_repair_touches_no_delegated_administrator(organization: LocalOrganization) -> None:
+    """Somebody may have removed one on purpose, in an incident."""
+    switch_on(organization, CREDENTIALS, delegated_administrators=[OTHER])
+    DriftCheck(delegated_administrators=(MEMBER,), repair=True)()
+    assert organization.root_access().delegated_administrators == (OTHER,)
+    assert writes(organization) == ["EnableOrganizationsRootSessions"]
+
+
+def test_repair_turns_nothing_off(organization: LocalOrganization) -> None:
+    switch_on(organization, *BOTH)
+    DriftCheck(features=(), repair=True)()
+    assert organization.root_access().features == set(BOTH)
+    assert writes(organization) == []
+
+
+@pytest.mark.parametrize(
+    "status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED"]
+)
+def test_repair_waits_for_the_stack(organization: LocalOrganization, status: str) -> None:
+    drift_check = DriftCheck(repair=True, stack_status=lambda stack_id: status)
+    drift_check()
+    assert writes(organization) == []
+    assert drift_check.log[-1] == {"event": "not repaired", "reason": f"the stack is in {status}"}
+
+
+def test_a_repair_beside_somebody_elses_change_converges_all_the_same(
+    organization: LocalOrganization,
+) -> None:
+    drift_check = DriftCheck(repair=True)
+    switch_on(organization, CREDENTIALS)
+    before_call(
+        drift_check.function,
+        "iam:EnableOrganizationsRootSessions",
+        lambda: switch_feature(organization, CREDENTIALS, on=False),
+    )
+    drift_check()
+    assert organization.root_access().features == set(BOTH)
+
+
+def test_a_repair_that_is_denied_says_which_call(organization: LocalOrganization) -> None:
+    organization.deny(account_id=MANAGEMENT, action="organizations:EnableAWSServiceAccess")
+    with pytest.raises(RootAccessError, match="organizations:EnableAWSServiceAccess failed"):
+        DriftCheck(repair=True)()
+
+
+@pytest.mark.parametrize(
+    "action", ["iam:ListOrganizationsFeatures", "organizations:ListDelegatedAdministrators"]
+)
+def test_a_denied_look_is_a_failed_check_and_no_metric(organization: LocalOrganization, action: str) -> None:
+    organization.deny(account_id=MANAGEMENT, action=action)
+    drift_check = DriftCheck(repair=True)
+    with pytest.raises(CheckFailedError, match=f"could not look: {action} failed .* AccessDenied"):
+        drift_check()
+    assert drift_check.log == []
+    assert writes(organization) == []
+
+
+def test_the_wrong_account_is_a_failed_check(organization: LocalOrganization) -> None:
+    drift_check = DriftCheck(function=Function(account_id=MEMBER))
+    with pytest.raises(RootAccessError, match="management account 111111111111"):
+        drift_check()
+    assert drift_check.log == []
+
+
+def test_an_organization_that_is_gone_is_a_failed_check() -> None:
+    with mock_organization() as organization:
+        organization.delete()
+        drift_check = DriftCheck()
+        with pytest.raises(RootAccessError, match="in no organization"):
+            drift_check()
+        assert drift_check.log == []
+
+
+def test_contradictory_reads_are_unknown_and_not_off(organization: LocalOrganization) -> None:
+    switch_on(organization, *BOTH)
+    drift_check = DriftCheck(repair=True)
+    answer_with_error(
+        drift_check.function, "iam:ListOrganizationsFeatures", "ServiceAccessNotEnabledException"
+    )
+    with pytest.raises(CheckFailedError, match="unknown, which is not the same as off"):
+        drift_check()
+    assert drift_check.log == []
+    assert writes(organization) == []
+
+
+def test_a_stack_whose_status_nobody_can_read_is_not_repaired(
+    organization: LocalOrganization,
+) -> None:
+    def denied(stack_id: str) -> str:
+        raise CallError(
+            Failure(operation=DESCRIBE_STACKS, kind=Kind.ACCESS_DENIED, code="AccessDenied", message=stack_id)
+        )
+
+    with pytest.raises(CheckFailedError, match=f"{DESCRIBE_STACKS} failed"):
+        DriftCheck(repair=True, stack_status=denied)()
+    assert writes(organization) == []
+
+
+def test_the_settings_come_from_the_functions_environment() -> None:
+    settings = Settings.from_environment(
+        {
+            "DESIRED_STATE": '{"features": ["RootSessions"], "delegated_administrators": null}',
+            "REPAIRED_STACK_ID": STACK_ID,
+        }
+    )
+    assert settings == Settings(
+        desired=desired_state(features=[SESSIONS], delegated_administrators=None),
+        repaired_stack_id=STACK_ID,
+    )
