@@ -27,7 +27,13 @@ class RootAccessError(Exception):
 
 
 class NotTheManagementAccountError(RootAccessError):
-    """Raised where the function runs in a member account."""
+    """Raised where the caller is a member account.
+
+    Attributes:
+        account_id: the caller's account.
+        organization_id: its organization.
+        management_account_id: the account that manages it.
+    """
 
     def __init__(self, *, account_id: str, organization_id: str, management_account_id: str) -> None:
         super().__init__(
@@ -35,6 +41,9 @@ class NotTheManagementAccountError(RootAccessError):
             f"{organization_id}; this is account {account_id}, where centralized root access cannot be "
             "switched on. Nothing was changed."
         )
+        self.account_id = account_id
+        self.organization_id = organization_id
+        self.management_account_id = management_account_id
 
 
 class NotInAnOrganizationError(RootAccessError):
@@ -122,17 +131,18 @@ class ConvergenceError(RootAccessError):
 
 def described(failure: Failure, *, step: Step | None, account_id: str) -> str:
     """Returns what failed, in which account, AWS's code and message, and what to do about it."""
+    parts = [
+        f"{step or failure.operation} failed in account {account_id}: {answered(failure)}",
+        _remedy(failure, step=step),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def answered(failure: Failure) -> str:
+    """Returns AWS's code and message, and how long its passing was waited for."""
     message = fitted(failure.message.rstrip("."), limit=_LONGEST_AWS_MESSAGE)
     reason = f" ({failure.reason})" if failure.reason else ""
-    return " ".join(
-        part
-        for part in (
-            f"{step or failure.operation} failed in account {account_id}: {failure.code}{reason}: {message}.",
-            _waited(failure),
-            _remedy(failure, step=step),
-        )
-        if part
-    )
+    return f"{failure.code}{reason}: {message}. {_waited(failure)}".rstrip()
 
 
 def is_limit_reached(failure: Failure) -> bool:

@@ -1,0 +1,168 @@
+"""The status command: what is on, since when, and what the construct would change. Changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import BotoCoreError
+
+from root_access.desired import desired_state
+from root_access.errors import NotTheManagementAccountError, RootAccessError, answered
+from root_access.failures import CallError, call_errors
+from root_access.organization import Clients, Organization
+from root_access.plan import deviation, plan
+from root_access.retry import LAST_ATTEMPT_BEFORE_DEADLINE, Patience
+from root_access.runtime import one_attempt, system_clock
+from root_access.state import SERVICE_PRINCIPAL, Feature
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from root_access.plan import Step
+    from root_access.state import DesiredState, RootAccess
+
+# How long somebody in front of a terminal waits for a call that fails for now.
+_PATIENCE = 20.0
+
+
+class ExitCode(IntEnum):
+    """What the command's exit code says."""
+
+    AS_LISTED = 0
+    DEVIATES = 1
+    COULD_NOT_LOOK = 2
+
+
+def main(arguments: Sequence[str]) -> ExitCode:
+    """Looks at the organization of the credentials at hand, and prints what it sees.
+
+    Args:
+        arguments: the command's arguments.
+
+    Returns:
+        0 where the construct would change nothing, 1 where it would, 2 where nobody could look.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        desired = desired_state(
+            features=options.features, delegated_administrators=options.delegated_administrators
+        )
+        observed = _observed()
+    except CallError as error:
+        return _could_not_look(f"{error.failure.operation} failed: {answered(error.failure)}")
+    except NotTheManagementAccountError as error:
+        return _could_not_look(
+            f"These credentials are of account {error.account_id}. Use credentials of the management account "
+            f"{error.management_account_id} of organization {error.organization_id}."
+        )
+    except RootAccessError as error:
+        return _could_not_look(str(error))
+    except BotoCoreError as error:
+        return _could_not_look(f"The SDK could not call AWS: {error}")
+    steps = plan(desired=desired, observed=observed)
+    print(_as_json(observed, steps) if options.json else _as_text(observed, steps, desired))
+    return ExitCode.DEVIATES if steps else ExitCode.AS_LISTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m centralized_root_access")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    status = commands.add_parser(
+        "status",
+        help="show what is on, since when, and what the construct would change",
+        description="Shows an organization's root access, with credentials of its management account. "
+        "Changes nothing. Exit code: 0 as listed, 1 deviates, 2 could not look.",
+    )
+    status.add_argument("--json", action="store_true", help="print one line of JSON")
+    status.add_argument(
+        "--features",
+        nargs="*",
+        choices=[str(feature) for feature in Feature],
+        default=[str(feature) for feature in Feature],
+        metavar="FEATURE",
+        help=f"what the construct lists; default: {' '.join(Feature)}",
+    )
+    status.add_argument(
+        "--delegated-administrators",
+        nargs="*",
+        type=_account_id,
+        metavar="ACCOUNT",
+        help="what the construct lists; default: not managed",
+    )
+    return parser
+
+
+def _account_id(argument: str) -> str:
+    if not re.fullmatch(r"[0-9]{12}", argument):
+        raise argparse.ArgumentTypeError(f"{argument!r} is not an account id of 12 digits")
+    return argument
+
+
+def _observed() -> RootAccess:
+    config = one_attempt()
+    with call_errors("sts:GetCallerIdentity"):
+        # A Region, for without one the SDK would not know where to go; the services are global.
+        region = boto3.Session().region_name or "us-east-1"
+        account_id = boto3.client("sts", region_name=region, config=config).get_caller_identity()["Account"]
+        clients = Clients(
+            iam=boto3.client("iam", region_name=region, config=config),
+            organizations=boto3.client("organizations", region_name=region, config=config),
+        )
+    clock = system_clock()
+    patience = Patience(clock=clock, deadline=clock.now() + _PATIENCE + LAST_ATTEMPT_BEFORE_DEADLINE)
+    return Organization(clients=clients, account_id=account_id, patience=patience).observe()
+
+
+def _as_json(observed: RootAccess, steps: Sequence[Step]) -> str:
+    return json.dumps(
+        {
+            **observed.as_dict(),
+            "deviations": [deviation(step) for step in steps],
+            "steps": [str(step) for step in steps],
+        },
+        separators=(",", ":"),
+    )
+
+
+def _as_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState) -> str:
+    rows = [
+        (
+            f"trusted access for {SERVICE_PRINCIPAL}",
+            f"on since {observed.trusted_access_since}" if observed.trusted_access else "off",
+        )
+    ]
+    for feature in Feature:
+        if observed.trusted_access:
+            rows.append((feature, "on" if feature in observed.features else "off"))
+        else:
+            rows.append((feature, "off, or hidden while trusted access is off"))
+    rows.append(("delegated administrators", ", ".join(observed.delegated_administrators) or "none"))
+    width = max(len(name) for name, _ in rows)
+    lines = [
+        f"{observed.status}: organization {observed.organization_id}, "
+        f"management account {observed.management_account_id}",
+        *(f"  {name:<{width}}  {value}" for name, value in rows),
+    ]
+    listed = [" ".join(sorted(desired.features)) or "no features"]
+    if desired.delegated_administrators is not None:
+        accounts = " ".join(sorted(desired.delegated_administrators))
+        listed.append(f"delegated administrators {accounts}" if accounts else "no delegated administrators")
+    if steps:
+        lines += [
+            f"A deployment of {', '.join(listed)} would make these changes:",
+            *(f"  {step}  ({deviation(step)})" for step in steps),
+        ]
+    else:
+        lines.append(f"A deployment of {', '.join(listed)} would change nothing.")
+    return "\n".join(lines)
+
+
+def _could_not_look(sentence: str) -> ExitCode:
+    print(f"Could not look: {sentence}", file=sys.stderr)
+    return ExitCode.COULD_NOT_LOOK
