@@ -10,6 +10,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match
 
 from centralized_root_access import CentralizedRootAccess, DriftCheck
+from root_access.desired import desired_state
 from root_access.drift import Settings
 from support.templates import (
     MANAGEMENT,
@@ -161,17 +162,18 @@ def test_the_stack_whose_status_is_looked_up_is_its_own() -> None:
     assert statement["Resource"] == {"Ref": "AWS::StackId"}
 
 
-def test_the_function_is_told_what_the_stack_lists() -> None:
+@pytest.mark.parametrize("features", [[], ["RootSessions"]], ids=str)
+@pytest.mark.parametrize("accounts", [None, [], ["222222222222"]], ids=str)
+def test_the_function_is_told_what_the_stack_lists(features: list[str], accounts: list[str] | None) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     root_access = CentralizedRootAccess(
-        stack, "RootAccess", features=["RootSessions"], delegated_administrators=["222222222222"]
+        stack, "RootAccess", features=features, delegated_administrators=accounts
     )
     root_access.add_drift_check(repair=True)
     variables = drift_function(template(stack))["Environment"]["Variables"]
     assert variables["REPAIRED_STACK_ID"] == {"Ref": "AWS::StackId"}
-    desired = Settings.from_environment({"DESIRED_STATE": variables["DESIRED_STATE"]}).desired
-    assert sorted(desired.features) == ["RootSessions"]
-    assert desired.delegated_administrators == frozenset({"222222222222"})
+    told = Settings.from_environment({"DESIRED_STATE": variables["DESIRED_STATE"]}).desired
+    assert told == desired_state(features=features, delegated_administrators=accounts)
 
 
 def test_the_alarm_wants_two_bad_intervals_of_three_and_counts_a_missing_one_as_bad() -> None:

@@ -6,55 +6,25 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import App, Stack
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, switch_on, writes
-from support.templates import MANAGEMENT
+from support.deploying import STACK, Deployer, succeeded
 
 if TYPE_CHECKING:
-    import subprocess
+    from collections.abc import Callable
     from pathlib import Path
+
+    from aws_cdk import Stack
 
     from local_aws.emulation import Organization
     from local_aws.services import LocalAws
 
 pytestmark = pytest.mark.xdist_group("local_aws")
 
-STACK = "OrganizationBootstrap"
 BOTH = {CREDENTIALS, SESSIONS}
 MEMBER, OTHER, THIRD = "222222222222", "333333333333", "444444444444"
-
-
-class Deployer:
-    """Deploys one stack again and again, as a pipeline does."""
-
-    def __init__(self, aws: LocalAws, folder: Path) -> None:
-        self._aws = aws
-        self._folder = folder
-        self._deployments = 0
-
-    def deploy(self, id: str | None = "RootAccess", **arguments: Any) -> subprocess.CompletedProcess[str]:
-        """Deploys the stack with the construct under this id; None: without it."""
-        self._deployments += 1
-        app = App(outdir=str(self._folder / f"{self._deployments}.out"), analytics_reporting=False)
-        stack = Stack(app, STACK, env=MANAGEMENT)
-        if id:
-            CentralizedRootAccess(stack, id, **arguments)
-        else:
-            # CloudFormation wants a stack to have a resource.
-            sns.Topic(stack, "Topic")
-        assembly = app.synth()
-        return self._cdk("deploy", "--require-approval", "never", assembly=assembly.directory)
-
-    def destroy(self) -> subprocess.CompletedProcess[str]:
-        """Destroys the stack."""
-        assembly = str(self._folder / f"{self._deployments}.out")
-        return self._cdk("destroy", "--force", assembly=assembly)
-
-    def _cdk(self, *arguments: str, assembly: str) -> subprocess.CompletedProcess[str]:
-        return self._aws.cdk(*arguments, STACK, "--app", assembly, folder=self._folder)
 
 
 @pytest.fixture
@@ -73,8 +43,14 @@ def function_calls(organization: Organization) -> list[str]:
     return [call.operation for call in organization.calls if call.service != "sts"]
 
 
-def succeeded(deployment: subprocess.CompletedProcess[str]) -> None:
-    assert deployment.returncode == 0, deployment.stdout
+def root_access(id: str = "RootAccess", **arguments: Any) -> Callable[[Stack], object]:
+    """Builds the construct."""
+    return lambda stack: CentralizedRootAccess(stack, id, **arguments)
+
+
+def without_root_access(stack: Stack) -> None:
+    """Builds something else, for CloudFormation wants a stack to have a resource."""
+    sns.Topic(stack, "Topic")
 
 
 def test_cdk_deploy_of_the_reference_app_turns_root_access_on_and_its_output_says_so(
@@ -104,13 +80,13 @@ def test_a_deployment_without_a_change_makes_no_call_and_an_update_that_finds_al
     local_aws: LocalAws, deployer: Deployer
 ) -> None:
     organization = local_aws.organization
-    succeeded(deployer.deploy(features=[CREDENTIALS]))
+    succeeded(deployer.deploy(root_access(features=[CREDENTIALS])))
     assert status(local_aws)["status"] == "PARTIAL"
     organization.client("iam").enable_organizations_root_sessions()
     organization.forget_calls()
-    succeeded(deployer.deploy(features=[CREDENTIALS]))
+    succeeded(deployer.deploy(root_access(features=[CREDENTIALS])))
     assert function_calls(organization) == []
-    succeeded(deployer.deploy())
+    succeeded(deployer.deploy(root_access()))
     assert sorted(function_calls(organization)) == [
         "DescribeOrganization",
         "ListAWSServiceAccessForOrganization",
@@ -123,7 +99,7 @@ def test_a_deployment_without_a_change_makes_no_call_and_an_update_that_finds_al
 
 def test_a_half_enabled_organization_gets_the_other_half(local_aws: LocalAws, deployer: Deployer) -> None:
     switch_on(local_aws.organization, SESSIONS)
-    succeeded(deployer.deploy())
+    succeeded(deployer.deploy(root_access()))
     assert local_aws.organization.root_access().features == BOTH
     assert writes(local_aws.organization) == ["EnableOrganizationsRootCredentialsManagement"]
 
@@ -132,7 +108,7 @@ def test_features_hidden_behind_trusted_access_come_back_with_it(
     local_aws: LocalAws, deployer: Deployer
 ) -> None:
     switch_on(local_aws.organization, *BOTH, hidden=True)
-    succeeded(deployer.deploy())
+    succeeded(deployer.deploy(root_access()))
     assert writes(local_aws.organization) == ["EnableAWSServiceAccess"]
     assert status(local_aws)["status"] == "ENABLED"
 
@@ -141,7 +117,7 @@ def test_a_failing_deployment_shows_our_sentence_in_the_clis_own_output(
     local_aws: LocalAws, deployer: Deployer
 ) -> None:
     organization = local_aws.organization
-    deployed = deployer.deploy(delegated_administrators=["999999999999"])
+    deployed = deployer.deploy(root_access(delegated_administrators=["999999999999"]))
     assert deployed.returncode != 0
     shown = " ".join(deployed.stdout.split())
     assert "Account 999999999999 is not a member of this organization" in shown
@@ -153,31 +129,31 @@ def test_a_lifecycle_cannot_hurt_the_organization(local_aws: LocalAws, deployer:
     organization = local_aws.organization
     others = organization.other_services()
 
-    succeeded(deployer.deploy(delegated_administrators=[MEMBER]))
+    succeeded(deployer.deploy(root_access(delegated_administrators=[MEMBER])))
     assert organization.root_access().features == BOTH
     assert organization.root_access().delegated_administrators == (MEMBER,)
 
-    succeeded(deployer.deploy(features=[SESSIONS], delegated_administrators=[MEMBER]))
+    succeeded(deployer.deploy(root_access(features=[SESSIONS], delegated_administrators=[MEMBER])))
     assert organization.root_access().features == {SESSIONS}
 
-    succeeded(deployer.deploy(delegated_administrators=[OTHER]))
+    succeeded(deployer.deploy(root_access(delegated_administrators=[OTHER])))
     assert organization.root_access().features == BOTH
     assert organization.root_access().delegated_administrators == (OTHER,)
 
     organization.suspend(THIRD)
-    failed = deployer.deploy(features=[CREDENTIALS], delegated_administrators=[MEMBER, THIRD])
+    failed = deployer.deploy(root_access(features=[CREDENTIALS], delegated_administrators=[MEMBER, THIRD]))
     assert failed.returncode != 0
     assert f"Account {THIRD} is suspended" in " ".join(failed.stdout.split())
     assert organization.root_access().features == BOTH, "rolled back"
     assert organization.root_access().delegated_administrators == (OTHER,)
 
     organization.forget_calls()
-    succeeded(deployer.deploy("Renamed", delegated_administrators=[OTHER]))
+    succeeded(deployer.deploy(root_access("Renamed", delegated_administrators=[OTHER])))
     assert organization.writes == ()
     assert status(local_aws)["delegatedAdministrators"] == [OTHER]
 
-    succeeded(deployer.deploy(None))
-    succeeded(deployer.deploy(delegated_administrators=[OTHER]))
+    succeeded(deployer.deploy(without_root_access))
+    succeeded(deployer.deploy(root_access(delegated_administrators=[OTHER])))
     succeeded(deployer.destroy())
     assert organization.writes == ()
     assert organization.root_access().features == BOTH

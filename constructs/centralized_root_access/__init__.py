@@ -9,14 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .features import RootAccessFeature
+from .tasks import RootTask
 
 if TYPE_CHECKING:
     from .construct import CentralizedRootAccess
     from .drift_check import DriftCheck
+    from .root_tasks import RootTasks
 
-__all__ = ["CentralizedRootAccess", "DriftCheck", "RootAccessFeature"]
+__all__ = ["CentralizedRootAccess", "DriftCheck", "RootAccessFeature", "RootTask", "RootTasks"]
 
-_LAZY = {"CentralizedRootAccess": ".construct", "DriftCheck": ".drift_check"}
+_LAZY = {
+    "CentralizedRootAccess": ".construct",
+    "DriftCheck": ".drift_check",
+    "RootTasks": ".root_tasks",
+}
 
 
 def __getattr__(name: str) -> object:

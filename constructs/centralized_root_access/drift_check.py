@@ -63,14 +63,10 @@ class DriftCheck(Construct):
         super().__init__(scope, id)
         stack = Stack.of(self)
         _require_interval(interval)
-        environment = {
-            "DESIRED_STATE": stack.to_json_string(
-                {
-                    "features": [str(feature) for feature in features],
-                    "delegated_administrators": delegated_administrators,
-                }
-            )
-        }
+        desired: dict[str, object] = {"features": [str(feature) for feature in features]}
+        if delegated_administrators is not None:
+            desired["delegated_administrators"] = delegated_administrators
+        environment = {"DESIRED_STATE": stack.to_json_string(desired)}
         if repair:
             environment["REPAIRED_STACK_ID"] = stack.stack_id
         self._function = python_function(

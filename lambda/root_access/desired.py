@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def desired_state(*, features: Iterable[str], delegated_administrators: Iterable[str] | None) -> DesiredState:
+def desired_state(
+    *, features: Iterable[str], delegated_administrators: Iterable[str] | None = None
+) -> DesiredState:
     """Returns what the lists ask for.
 
     Args:
