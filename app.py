@@ -1,4 +1,4 @@
-"""The reference bootstrap app: one stack in the management account, with centralized root access on."""
+"""The reference bootstrap app: one stack in the management account; root access is on, and stays on."""
 
 import os
 
@@ -14,5 +14,6 @@ stack = Stack(
         account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION")
     ),
 )
-CentralizedRootAccess(stack, "RootAccess")
+root_access = CentralizedRootAccess(stack, "RootAccess")
+root_access.add_drift_check(repair=True)
 app.synth()
