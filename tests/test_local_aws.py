@@ -1,0 +1,333 @@
+"""The local AWS as processes: what it starts, what a command in it sees, and that nothing of it stays."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from local_aws.environment import (
+    LocalAddresses,
+    command_environment,
+    ministack_variables,
+    service_environment,
+)
+from local_aws.processes import StartError
+from local_aws.services import running_local_aws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from local_aws.services import LocalAws
+
+REPOSITORY = Path(__file__).parents[1]
+USERS_SETTINGS = {
+    "AWS_PROFILE": "production",
+    "AWS_SESSION_TOKEN": "a-real-token",
+    "AWS_ENDPOINT_URL_S3": "https://s3.example.com",
+    "CDK_DEFAULT_ACCOUNT": "999999999999",
+    "HTTPS_PROXY": "http://proxy.example.com:3128",
+    "http_proxy": "http://proxy.example.com:3128",
+    "MOTO_ACCOUNT_ID": "999999999999",
+}
+ADDRESSES = LocalAddresses(
+    aws_url="http://127.0.0.1:1",
+    organization_url="http://127.0.0.1:2",
+    region="us-east-1",
+    folder=Path("/folder"),
+    node=Path("/node"),
+)
+
+# Says what it and a Lambda function see, starts a process of its own, and ends as it is told.
+COMMAND = """
+import io, json, os, subprocess, sys, zipfile
+import boto3
+
+FUNCTION = '''
+import boto3
+from botocore.exceptions import ClientError
+
+def handler(event, context):
+    try:
+        return boto3.client("iam").list_organizations_features()
+    except ClientError as error:
+        return error.response["Error"]
+'''
+
+package = io.BytesIO()
+with zipfile.ZipFile(package, "w") as archive:
+    archive.writestr("index.py", FUNCTION)
+functions = boto3.client("lambda")
+functions.create_function(
+    FunctionName="function",
+    Runtime="python3.14",
+    Handler="index.handler",
+    Role="arn:aws:iam::111111111111:role/role",
+    Code={"ZipFile": package.getvalue()},
+)
+answer = functions.invoke(FunctionName="function")
+subprocess.Popen(["sleep", "60"])
+seen = {
+    "account": boto3.client("sts").get_caller_identity()["Account"],
+    "function": json.load(answer["Payload"]),
+    "urls": [os.environ["AWS_ENDPOINT_URL"], os.environ["LOCAL_AWS_ORGANIZATION_URL"]],
+}
+print(json.dumps(seen), flush=True)
+sys.exit(int(sys.stdin.readline()))
+"""
+WHAT_IT_STARTS = ("MiniStack", "moto", "the command", "the command's sleep", "the function's worker")
+RUN = (sys.executable, "-m", "local_aws", "run", "--")
+LAST_LINE_OF_UP = "# The local AWS runs until Ctrl-C.\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandLine:
+    """The command line, started by a user with settings of their own.
+
+    Attributes:
+        process: The command line's process.
+        folder: Where it keeps its files, as does all it starts.
+    """
+
+    process: subprocess.Popen[str]
+    folder: Path
+
+    def read_line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def tell(self, line: str) -> None:
+        assert self.process.stdin is not None
+        print(line, file=self.process.stdin, flush=True)
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+@contextlib.contextmanager
+def command_line(*arguments: str, folder: Path) -> Iterator[CommandLine]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "local_aws", *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, **USERS_SETTINGS, "TMPDIR": str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield CommandLine(process=process, folder=folder)
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[CommandLine]:
+    with command_line("run", "--", sys.executable, "-c", COMMAND, folder=tmp_path) as it:
+        yield it
+
+
+def listening(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
+    return {
+        (connection.laddr.ip, connection.laddr.port)
+        for process in processes
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+def runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def assert_nothing_is_left(
+    command_line: CommandLine, processes: Iterable[psutil.Process], ports: Iterable[int]
+) -> None:
+    assert [process for process in processes if runs(process)] == []
+    assert list(command_line.folder.iterdir()) == []
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "end"),
+    [
+        pytest.param(0, lambda it: it.tell("0"), id="the command ends"),
+        pytest.param(3, lambda it: it.tell("3"), id="the command fails"),
+        pytest.param(130, lambda it: it.process.send_signal(signal.SIGINT), id="SIGINT"),
+        pytest.param(143, lambda it: it.process.send_signal(signal.SIGTERM), id="SIGTERM"),
+    ],
+)
+def test_it_exits_with_the_commands_code_and_leaves_no_process_port_or_folder(
+    run: CommandLine, exit_code: int, end: Callable[[CommandLine], None]
+) -> None:
+    run.read_line()
+    children = run.children()
+    ports = {port for _, port in listening(children)}
+    assert len(children) == len(WHAT_IT_STARTS)
+
+    end(run)
+
+    assert run.process.wait(timeout=15) == exit_code
+    assert_nothing_is_left(run, children, ports)
+
+
+def test_a_signal_in_the_middle_of_the_start_leaves_nothing(run: CommandLine) -> None:
+    while not (children := run.children()):
+        time.sleep(0.01)
+
+    run.process.send_signal(signal.SIGTERM)
+
+    assert run.process.wait(timeout=15) == 128 + signal.SIGTERM
+    assert_nothing_is_left(run, children, ports=())
+
+
+def test_a_command_and_its_functions_see_the_local_aws_alone_on_two_ports_of_this_machine(
+    run: CommandLine,
+) -> None:
+    seen = json.loads(run.read_line())
+    assert seen["account"] == "111111111111"
+    assert seen["function"]["Code"] == "ServiceAccessNotEnabledException"
+    assert "111111111111" in seen["function"]["Message"]
+    assert listening(run.children()) == {("127.0.0.1", urlsplit(url).port) for url in seen["urls"]}
+
+
+def test_in_a_terminal_ctrl_c_is_for_the_command_which_says_how_it_ends(tmp_path: Path) -> None:
+    command = "trap 'echo as told; exit 7' INT; echo ready; while :; do sleep 0.1; done"
+    terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+    with subprocess.Popen(
+        [sys.executable, "-c", terminal, *RUN, "sh", "-c", command],
+        cwd=REPOSITORY,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "ready"
+        print("\x03", end="", file=process.stdin, flush=True)
+        assert "as told" in process.stdout.read()
+    assert process.returncode == 7
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [*RUN, str(tmp_path / "nowhere")],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 127
+    assert run.stderr.startswith("The command did not start")
+    assert "nowhere" in run.stderr
+
+
+def test_up_prints_what_a_shell_needs_and_runs_until_ctrl_c(tmp_path: Path) -> None:
+    with command_line("up", folder=tmp_path) as up:
+        printed = "".join(iter(up.read_line, LAST_LINE_OF_UP))
+        children = up.children()
+        ports = {port for _, port in listening(children)}
+
+        script = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+        shell = subprocess.run(
+            ["sh", "-c", f'{printed}\nexec "{sys.executable}" -c "{script}"'],
+            env={**os.environ, **USERS_SETTINGS},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert shell.stdout.strip() == "111111111111"
+
+        up.process.send_signal(signal.SIGINT)
+        assert up.process.wait(timeout=15) == 0
+        assert_nothing_is_left(up, children, ports)
+
+
+ENDS_AT_ONCE = (sys.executable, "-c", "print('no room here'); raise SystemExit(4)")
+NEVER_ANSWERS = (sys.executable, "-c", "import time; time.sleep(60)")
+NOT_THERE = ("/nowhere/server",)
+ENDED = r"it ended with exit code 4\.\nThe end of its log:\n  no room here$"
+
+
+@pytest.mark.parametrize(
+    ("servers", "message"),
+    [
+        pytest.param(
+            {"ministack": ENDS_AT_ONCE},
+            rf"^MiniStack did not start: {ENDED}",
+            id="MiniStack ends",
+        ),
+        pytest.param(
+            {"organization_server": ENDS_AT_ONCE},
+            rf"^The moto server did not start: {ENDED}",
+            id="moto ends",
+        ),
+        pytest.param(
+            {"ministack": NOT_THERE},
+            r"^MiniStack did not start: .*No such file.*'/nowhere/server'\.$",
+            id="not installed",
+        ),
+        pytest.param(
+            {"ministack": NEVER_ANSWERS, "start_within": 0.3},
+            r"^MiniStack did not start: no answer from \S+/_ministack/health in 0\.3 s\.",
+            id="no answer",
+        ),
+    ],
+)
+def test_a_failed_start_names_the_part_shows_its_log_and_leaves_nothing(
+    servers: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = psutil.Process().children(recursive=True)
+    with pytest.raises(StartError, match=message), running_local_aws(**servers):
+        pytest.fail("It started.")
+    assert psutil.Process().children(recursive=True) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_commands_environment_is_the_users_less_what_speaks_of_another_aws() -> None:
+    inherited = {**USERS_SETTINGS, "EDITOR": "vi", "HOME": "/home/user", "PATH": "/bin"}
+    environment = command_environment(inherited, ADDRESSES, programs=[Path("/programs")])
+    assert environment["EDITOR"] == "vi"
+    assert environment["HOME"] == "/home/user"
+    assert environment["PATH"] == "/folder/bin:/programs:/bin"
+    assert environment.keys().isdisjoint(USERS_SETTINGS)
+
+
+def test_a_services_environment_has_nothing_of_the_user() -> None:
+    inherited = {**USERS_SETTINGS, "EDITOR": "vi", "HOME": "/home/user", "PATH": "/bin"}
+    settings = ministack_variables(ADDRESSES, port=1)
+    environment = service_environment(inherited, ADDRESSES, settings=settings)
+    assert environment["PATH"] == "/folder/bin:/bin"
+    assert environment["HOME"] == "/folder/home"
+    assert environment.keys().isdisjoint({*USERS_SETTINGS, "EDITOR"})
+
+
+def test_the_cdk_cli_is_the_pinned_one(running_aws: LocalAws) -> None:
+    pinned = json.loads((REPOSITORY / "package.json").read_text())["devDependencies"]["aws-cdk"]
+    version = running_aws.cdk("--version")
+    assert version.returncode == 0
+    assert version.stdout.split()[0] == pinned
+
+
+def test_the_lock_file_names_no_download_address() -> None:
+    packages = json.loads((REPOSITORY / "package-lock.json").read_text())["packages"]
+    assert all("resolved" not in package for package in packages.values())
