@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 import time
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 STACK = "OrganizationBootstrap"
 OUTPUT = "RootAccessStatus"
+_DRIFT_CHECK = "RootAccessDriftCheckFunctionB47D14F6"
+_METRIC = "InDesiredState"
 _LOGS = REPOSITORY / ".local-aws"
 
 
@@ -58,6 +61,8 @@ def _deploy(aws: LocalAws) -> int:
     _say("The organization after")
     _show_root_access(aws)
     _show_stack_output(aws)
+    _say("Somebody switches a feature off; the drift check runs, as it does every hour")
+    _show_drift(aws)
     return 0
 
 
@@ -78,6 +83,32 @@ def _show_stack_output(aws: LocalAws) -> None:
     )
     [stack] = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
     print(*(o["OutputValue"] for o in stack["Outputs"] if o["OutputKey"] == OUTPUT))
+
+
+def _show_drift(aws: LocalAws) -> None:
+    iam = aws.client("iam")
+    _show_command("aws", "iam", "disable-organizations-root-sessions")
+    _show_answer(iam.disable_organizations_root_sessions)
+    _show_command("aws", "lambda", "invoke", "--function-name", "<the drift check>")
+    scheduled = {"detail-type": "Scheduled Event", "source": "aws.events"}
+    invoked = aws.client("lambda").invoke(
+        FunctionName=_physical_id(aws, _DRIFT_CHECK),
+        Payload=json.dumps(scheduled),
+        LogType="Tail",
+    )
+    log = base64.b64decode(invoked["LogResult"]).decode()
+    for line in (json.loads(line) for line in log.splitlines() if line.startswith("{")):
+        if line["event"] == "checked":
+            print(f"{_METRIC}: {line[_METRIC]}; deviations: {', '.join(line['deviations']) or 'none'}")
+    _show_command("aws", "iam", "list-organizations-features")
+    _show_answer(iam.list_organizations_features)
+
+
+def _physical_id(aws: LocalAws, logical_id: str) -> str:
+    resource = aws.client("cloudformation").describe_stack_resource(
+        StackName=STACK, LogicalResourceId=logical_id
+    )
+    return str(resource["StackResourceDetail"]["PhysicalResourceId"])
 
 
 def _show_answer(call: Callable[[], dict[str, Any]]) -> None:
