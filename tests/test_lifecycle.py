@@ -318,6 +318,17 @@ def test_what_does_not_pass_ends_in_time_with_a_sentence_about_what_was_waited_f
     assert function.time.seconds <= LAST_START
 
 
+def test_a_change_that_another_one_keeps_out_is_never_reported_as_made(
+    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+) -> None:
+    """Elsewhere one ConcurrentModificationException was swallowed, and logged as "enabled"."""
+    answer_with_error(function, TRUSTED_ACCESS, "ConcurrentModificationException")
+    reason = function_error(stack)
+    assert "waiting for another change to the organization to end" in reason
+    assert "Nothing was changed." in reason
+    assert organization.root_access().features == set()
+
+
 def test_the_waits_grow_and_stay_bounded(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
