@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 # Stamps: each is as new as the set-up that its file describes.
 PYTHON_READY := $(VENV)/.ready
 CLI_READY := node_modules/.ready
+LOWEST_READY := $(VENV)/lowest/.ready
 
 # CDK apps find the Node of .venv by its name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local-deploy test lock clean
+.PHONY: help setup local-deploy test build docs lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,16 +22,23 @@ local-deploy: setup  ## run the real `cdk deploy` of app.py on a local AWS
 	@$(BIN)/python -m local_aws.local_deploy
 
 # A cold mypy takes most of a minute, so it runs beside the tests.
-test: setup  ## run ruff, mypy and every test
+test: setup $(LOWEST_READY)  ## run ruff, mypy and every test
 	@log=$$(mktemp); trap 'kill $$mypy 2>/dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
 	$(BIN)/mypy >$$log 2>&1 & mypy=$$!; \
 	failed=; \
 	echo '== ruff'; $(BIN)/ruff check || failed="$$failed ruff-check"; \
 	$(BIN)/ruff format --check || failed="$$failed ruff-format"; \
-	echo '== pytest'; $(BIN)/pytest -n 2 --dist loadgroup || failed="$$failed pytest"; \
+	echo '== pytest'; $(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term || failed="$$failed pytest"; \
 	wait $$mypy || failed="$$failed mypy"; \
 	echo '== mypy'; cat $$log; \
 	test -z "$$failed" || { echo "Failed:$$failed"; exit 1; }
+
+build: $(PYTHON_READY)  ## build the sdist, and from it the wheel, into dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+
+docs: $(PYTHON_READY)  ## write docs/api.md from the docstrings
+	$(BIN)/python docs/generate.py
 
 lock: $(PYTHON_READY)  ## bring the pinned packages in line with pyproject.toml
 	$(BIN)/pip install -q uv
@@ -38,6 +46,8 @@ lock: $(PYTHON_READY)  ## bring the pinned packages in line with pyproject.toml
 	  --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
 	  -c requirements-dev.txt pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+	  --resolution lowest-direct pyproject.toml -o requirements-lowest.txt
 	{ echo '-e .'; cat requirements.txt; } >requirements.tmp && mv requirements.tmp requirements.txt
 	{ echo '-r requirements.txt'; cat requirements-dev.txt; } >requirements.tmp && mv requirements.tmp requirements-dev.txt
 	$(BIN)/npm install --package-lock-only --ignore-scripts
@@ -53,6 +63,12 @@ $(PYTHON_READY): requirements.txt requirements-dev.txt pyproject.toml
 	@echo '== Setting up $(VENV): a minute or two, once'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check --progress-bar off -r requirements-dev.txt
+	@touch $@
+
+$(LOWEST_READY): requirements-lowest.txt $(PYTHON_READY)
+	@echo '== Setting up the lowest packages that are supported, to test with'
+	rm -rf $(@D)
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-compile --target $(@D) -r requirements-lowest.txt
 	@touch $@
 
 $(CLI_READY): package.json package-lock.json $(PYTHON_READY)

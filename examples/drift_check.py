@@ -1,0 +1,19 @@
+"""Noticing what somebody changed: a check every 15 minutes, an alarm, and repair of what was switched off.
+
+In us-east-1 the check also runs as soon as CloudTrail tells of a call that can change root access.
+"""
+
+from aws_cdk import App, Duration, Environment, Stack
+from aws_cdk import aws_sns as sns
+
+from centralized_root_access import CentralizedRootAccess
+
+app = App()
+stack = Stack(app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1"))
+root_access = CentralizedRootAccess(stack, "RootAccess")
+root_access.add_drift_check(
+    interval=Duration.minutes(15),
+    repair=True,
+    topic=sns.Topic(stack, "SecurityNews", enforce_ssl=True),
+)
+app.synth()

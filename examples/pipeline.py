@@ -1,0 +1,59 @@
+"""A CDK Pipelines app: the pipeline's account is another one than the management account it deploys to.
+
+Bootstrap both accounts; the management account trusts the pipeline's:
+
+    cdk bootstrap aws://999999999999/us-east-1
+    cdk bootstrap aws://111111111111/us-east-1 --trust 999999999999 \
+        --cloudformation-execution-policies arn:aws:iam::111111111111:policy/organization-bootstrap
+
+After each deployment the pipeline looks at the status, and fails if it is not the one that is wanted.
+"""
+
+from aws_cdk import App, CfnOutput, Environment, Stack, Stage, pipelines
+from constructs import Construct
+
+from centralized_root_access import CentralizedRootAccess
+
+PIPELINE = Environment(account="999999999999", region="us-east-1")
+MANAGEMENT = Environment(account="111111111111", region="us-east-1")
+CONNECTION = "arn:aws:codeconnections:us-east-1:999999999999:connection/11111111-2222-3333-4444-555555555555"
+
+
+class Management(Stage):
+    """What is deployed to the management account."""
+
+    def __init__(self, scope: Construct, id: str, *, env: Environment) -> None:
+        """Builds the stage's one stack."""
+        super().__init__(scope, id, env=env)
+        stack = Stack(self, "OrganizationBootstrap")
+        root_access = CentralizedRootAccess(stack, "RootAccess")
+        self.status = CfnOutput(stack, "Status", value=root_access.status)
+
+
+app = App()
+stack = Stack(app, "OrganizationPipeline", env=PIPELINE)
+pipeline = pipelines.CodePipeline(
+    stack,
+    "Pipeline",
+    cross_account_keys=True,
+    enable_key_rotation=True,
+    synth=pipelines.ShellStep(
+        "Synth",
+        input=pipelines.CodePipelineSource.connection(
+            "example/organization", "main", connection_arn=CONNECTION
+        ),
+        commands=["pip install -r requirements.txt", "npx --yes aws-cdk@2 synth"],
+    ),
+)
+management = Management(app, "Management", env=MANAGEMENT)
+pipeline.add_stage(
+    management,
+    post=[
+        pipelines.ShellStep(
+            "RootAccessIsOn",
+            env_from_cfn_outputs={"STATUS": management.status},
+            commands=['test "$STATUS" = ENABLED'],
+        )
+    ],
+)
+app.synth()

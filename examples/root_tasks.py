@@ -1,0 +1,22 @@
+"""Putting root access to use: a daily audit of every member account, and the tasks that act, on demand.
+
+The two accounts in which nobody may act as root are left alone, whatever an execution asks for.
+"""
+
+from aws_cdk import App, Duration, Environment, Stack
+from aws_cdk import aws_sns as sns
+
+from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
+
+app = App()
+stack = Stack(app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1"))
+CentralizedRootAccess(stack, "RootAccess")
+RootTasks(
+    stack,
+    "RootTasks",
+    tasks=list(RootTask),
+    protected_accounts=["444444444444", "555555555555"],
+    interval=Duration.days(1),
+    topic=sns.Topic(stack, "SecurityNews", enforce_ssl=True),
+)
+app.synth()

@@ -1,0 +1,76 @@
+"""Apps of every form, synthesized one after another in one process; also run by itself, by other Pythons.
+
+It needs the library and the CDK, and nothing else: `python many_apps.py FOLDER`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aws_cdk import App, Duration, Environment, NestedStack, Stack, Stage
+
+from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MANAGEMENT = Environment(account="111111111111", region="us-east-1")
+OTHER_MANAGEMENT = Environment(account="999999999999", region="eu-central-1")
+
+
+def environment_agnostic(app: App) -> None:
+    """A stack for whatever account and Region the credentials are for."""
+    CentralizedRootAccess(Stack(app, "OrganizationBootstrap"), "RootAccess")
+
+
+def environment_known(app: App) -> None:
+    """The same ids as before, in another app of the same process."""
+    CentralizedRootAccess(Stack(app, "OrganizationBootstrap", env=MANAGEMENT), "RootAccess")
+
+
+def all_arguments(app: App) -> None:
+    """All that the library has, in one stack."""
+    stack = Stack(app, "OrganizationBootstrap", env=MANAGEMENT)
+    root_access = CentralizedRootAccess(
+        stack,
+        "RootAccess",
+        features=[RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT],
+        delegated_administrators=["222222222222"],
+    )
+    root_access.add_drift_check(repair=True)
+    RootTasks(stack, "RootTasks", tasks=list(RootTask), interval=Duration.days(1))
+
+
+def nested_stack(app: App) -> None:
+    """In a nested stack."""
+    stack = Stack(app, "OrganizationBootstrap", env=MANAGEMENT)
+    CentralizedRootAccess(NestedStack(stack, "Security"), "RootAccess")
+
+
+def stages(app: App) -> None:
+    """In a stage of each of two organizations: one to test on, and the real one."""
+    for id, env in (("Test", OTHER_MANAGEMENT), ("Production", MANAGEMENT)):
+        CentralizedRootAccess(Stack(Stage(app, id, env=env), "OrganizationBootstrap"), "RootAccess")
+
+
+APPS: list[Callable[[App], None]] = [
+    environment_agnostic,
+    environment_known,
+    all_arguments,
+    nested_stack,
+    stages,
+]
+
+
+def synthesize_all(folder: Path) -> None:
+    """Synthesizes each app into a folder of its name."""
+    for build in APPS:
+        app = App(outdir=str(folder / build.__name__), analytics_reporting=False)
+        build(app)
+        app.synth()
+
+
+if __name__ == "__main__":
+    synthesize_all(Path(sys.argv[1]))

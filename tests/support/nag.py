@@ -1,0 +1,155 @@
+"""What cdk-nag finds in an app, and which findings are acknowledged, each with its reason."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aws_cdk
+from cdk_nag import AwsSolutionsChecks
+
+from support.apps import Assembly, synthesize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that a construct breaks.
+
+    Attributes:
+        path: the construct's path.
+        rule: the rule, with the value that breaks it.
+    """
+
+    path: str
+    rule: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acknowledged:
+    """Findings that are as they should be.
+
+    Attributes:
+        path: a pattern of the construct's path.
+        rule: a pattern of the rule.
+        reason: why.
+    """
+
+    path: str
+    rule: str
+    reason: str
+
+    def covers(self, finding: Finding) -> bool:
+        """Whether this is one of them."""
+        return bool(re.fullmatch(self.path, finding.path) and re.fullmatch(self.rule, finding.rule))
+
+
+class _CheckedApp(aws_cdk.App):
+    def __init__(self, *, outdir: str, analytics_reporting: bool) -> None:
+        super().__init__(outdir=outdir, analytics_reporting=analytics_reporting)
+        aws_cdk.Validations.of(self).add_plugins(AwsSolutionsChecks(self))
+
+
+def check(app: Path, folder: Path) -> tuple[Assembly, list[Finding]]:
+    """Synthesizes an app, and returns what the AwsSolutions rules find and the app does not acknowledge."""
+    try:
+        synthesize(app, folder, base=_CheckedApp)
+    except RuntimeError as error:
+        if "ValidationFailed" not in str(error):
+            raise
+    return Assembly(folder=folder), sorted(_reported(folder), key=lambda it: (it.path, it.rule))
+
+
+def _reported(folder: Path) -> Iterator[Finding]:
+    report = json.loads((folder / "validation-report.json").read_text())
+    for plugin in report["pluginReports"]:
+        for violation in plugin["violations"]:
+            for construct in violation["violatingConstructs"]:
+                yield Finding(construct["constructPath"], violation["ruleName"])
+
+
+def _wildcard(resource: str) -> str:
+    return rf"AwsSolutions-IAM5\[Resource::{resource}\]"
+
+
+_ARN = r"arn:<AWS::Partition>:"
+
+ACKNOWLEDGED = [
+    Acknowledged(
+        path=".*/RootAccess/(DriftCheck/)?Role/DefaultPolicy/Resource",
+        rule=_wildcard(r"\*"),
+        reason="The calls are for the whole organization: AWS has no resource to limit them to.",
+    ),
+    Acknowledged(
+        path=".*/RootAccess/Role/DefaultPolicy/Resource",
+        rule=_wildcard(_ARN + r"organizations::(<AWS::AccountId>|\d{12}):account/o-\*/\*"),
+        reason="An update and its rollback register and deregister accounts of either list.",
+    ),
+    Acknowledged(
+        path=".*/RootAccess/ProviderRole/DefaultPolicy/Resource",
+        rule=_wildcard(r"<RootAccessFunction\w+\.Arn>:\*"),
+        reason="CDK's Provider framework invokes its one function, at whatever version.",
+    ),
+    Acknowledged(
+        path=".*/RootTasks/SelectRole/DefaultPolicy/Resource",
+        rule=_wildcard(r"\*"),
+        reason="Reading the organization's accounts: AWS has no resource to limit it to.",
+    ),
+    Acknowledged(
+        path=r".*/RootTasks/\w+Role/DefaultPolicy/Resource",
+        rule=_wildcard(r"<RootTasksBucket\w+\.Arn>/(runs|latest|backups)/\*(/work\.json|/results/\*)?"),
+        reason="Every run has objects of its own under these prefixes of the construct's own bucket.",
+    ),
+    Acknowledged(
+        path=r".*/RootTasks/(Audit|DeleteCredentials|AllowPasswordRecovery|Unlock\w+)Role/DefaultPolicy/Resource",
+        rule=_wildcard(_ARN + r"iam::\*:root"),
+        reason="The member accounts change; the task policy and the protected accounts limit the session.",
+    ),
+    Acknowledged(
+        path=".*/RootTasks/StateMachine/Role/DefaultPolicy/Resource",
+        rule=_wildcard(r"<RootTasks\w+\.Arn>:\*"),
+        reason="Step Functions invokes the construct's own functions, at whatever version.",
+    ),
+    Acknowledged(
+        path=".*/RootTasks/StateMachine/Role/DefaultPolicy/Resource",
+        rule=_wildcard(_ARN + r"s3:::<RootTasksBucket\w+>/\*"),
+        reason="CDK lets the Distributed Map read its items anywhere in the construct's own bucket.",
+    ),
+    Acknowledged(
+        path=".*/RootTasks/(StateMachine/DistributedMapPolicy|SelectPlans)/Resource",
+        rule=_wildcard(_ARN + r"states:.*:execution:.*RootTasksStateMachine\w+.*:\*"),
+        reason="The executions of the construct's own state machine have names that nobody knows before.",
+    ),
+    Acknowledged(
+        path=".*/RootTasks/Bucket/Resource",
+        rule="AwsSolutions-S1",
+        reason="CloudTrail's data events tell who read a report; a second bucket for logs is the user's.",
+    ),
+    Acknowledged(
+        path=".*/RootTasks/StateMachine/Resource",
+        rule="AwsSolutions-SF1",
+        reason="Step Functions keeps the history and every run leaves a report; the steps pass on names of "
+        "accounts, which stay out of logs.",
+    ),
+    Acknowledged(
+        path=".*/RootTasks/StateMachine/Resource",
+        rule="AwsSolutions-SF2",
+        reason="A report has a result for every account; a trace of ten thousand would add nothing to it.",
+    ),
+    Acknowledged(
+        path="OrganizationPipeline/Pipeline/.*/DefaultPolicy/Resource",
+        rule=r"AwsSolutions-IAM5\[.*\]",
+        reason="CDK Pipelines writes these policies: for its own artifacts, its own logs, and the roles of "
+        "cdk bootstrap.",
+    ),
+    Acknowledged(
+        path="OrganizationPipeline/Pipeline/Pipeline/ArtifactsBucket/Resource",
+        rule="AwsSolutions-S1",
+        reason="CDK Pipelines makes this bucket, for artifacts that the pipeline alone reads.",
+    ),
+]

@@ -1,0 +1,105 @@
+"""The Pythons of this machine, and virtual environments that have this project's wheel."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SUPPORTED = ["3.11", "3.12", "3.13", "3.14"]
+_SITE_PACKAGES = "import sysconfig; print(sysconfig.get_path('purelib'))"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """A virtual environment that has this project from its wheel.
+
+    Attributes:
+        python: its interpreter.
+        site_packages: where the wheel is installed.
+    """
+
+    python: Path
+    site_packages: Path
+
+
+def installed_pythons() -> dict[str, Path]:
+    """Returns each supported Python that this machine has, by its version."""
+    found = {version: next(_interpreters(version), None) for version in _SUPPORTED}
+    return {version: interpreter for version, interpreter in found.items() if interpreter}
+
+
+def _interpreters(version: str) -> Iterator[Path]:
+    name = f"python{version}"
+    if name == f"python{sys.version_info.major}.{sys.version_info.minor}":
+        yield Path(sys.executable)
+    home = Path.home()
+    candidates = [
+        *(Path(folder) / name for folder in os.get_exec_path()),
+        *Path(os.environ.get("PYENV_ROOT", home / ".pyenv")).glob(f"versions/{version}.*/bin/{name}"),
+        *(home / ".local/share/uv/python").glob(f"cpython-{version}*/bin/{name}"),
+    ]
+    # A shim is there for Pythons that are not.
+    yield from (it for it in candidates if it.is_file() and _answers(it))
+
+
+def _answers(interpreter: Path) -> bool:
+    return subprocess.run([interpreter, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+def build(project: Path, folder: Path) -> tuple[Path, Path]:
+    """Builds the project as `make build` does: an sdist, and the wheel from that sdist.
+
+    Returns:
+        The sdist and the wheel.
+    """
+    _run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, project)
+    (sdist,) = folder.glob("*.tar.gz")
+    (wheel,) = folder.glob("*.whl")
+    return sdist, wheel
+
+
+def environment(interpreter: Path, folder: Path, *, wheel: Path, dependencies: Path) -> Environment:
+    """Makes a virtual environment of the wheel.
+
+    Args:
+        interpreter: the Python that it is for.
+        folder: where it goes.
+        wheel: this project.
+        dependencies: a folder of installed packages that are pure Python, as all that this project needs
+            are; they are not copied.
+    """
+    _run(interpreter, "-m", "venv", "--without-pip", folder)
+    python = folder / "bin" / "python"
+    # Before the dependencies: in their folder there may be this project too.
+    _run(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-index", "--no-deps", wheel)
+    site_packages = Path(_run(python, "-c", _SITE_PACKAGES).strip())
+    (site_packages / "dependencies.pth").write_text(f"{dependencies}\n")
+    return Environment(python=python, site_packages=site_packages)
+
+
+def own_dependencies() -> Path:
+    """Returns the folder of the packages that this Python has: the newest ones that are pinned."""
+    return Path(_run(sys.executable, "-c", _SITE_PACKAGES).strip())
+
+
+def clean_variables() -> dict[str, str]:
+    """Returns the environment variables of a user who has Node and nothing of this project."""
+    node = shutil.which("node")
+    if not node:
+        raise FileNotFoundError("node is not on the PATH. Run `make setup`, and the tests by `make test`.")
+    return {"PATH": f"{Path(node).parent}{os.pathsep}{os.defpath}", "HOME": str(Path.home())}
+
+
+def _run(*command: str | Path) -> str:
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        raise AssertionError(f"{' '.join(map(str, command))}\n{finished.stdout}{finished.stderr}")
+    return finished.stdout

@@ -1,0 +1,177 @@
+"""The examples: each synthesizes, and has what it is there to show."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jmespath  # type: ignore[import-untyped]
+import pytest
+import yaml
+
+from support.apps import EXAMPLES, ROOT, Assembly, synthesize
+from support.templates import only_resource, resources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local_aws.services import LocalAws
+
+RESOURCE_TYPE = "Custom::CentralizedRootAccess"
+BOOTSTRAP = "OrganizationBootstrap"
+WORKFLOW = ROOT / "examples" / "github-actions.yml"
+
+
+@pytest.fixture
+def example(request: pytest.FixtureRequest, tmp_path: Path) -> Assembly:
+    """The assembly of the example that the test names."""
+    return synthesize(ROOT / "examples" / request.param, tmp_path / "cdk.out")
+
+
+def of(name: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("example", [name], indirect=True, ids=[name])
+
+
+@pytest.mark.parametrize("example", [it.name for it in EXAMPLES], indirect=True)
+def test_every_example_deploys_the_construct(example: Assembly) -> None:
+    assert resources(example.template(BOOTSTRAP), RESOURCE_TYPE)
+
+
+def test_the_readme_lists_every_example() -> None:
+    readme = (ROOT / "README.md").read_text()
+    listed = set(re.findall(r"\(examples/([\w.-]+)\)", readme))
+    assert listed == {file.name for file in (ROOT / "examples").iterdir() if file.is_file()}
+
+
+@of("smallest.py")
+def test_the_smallest_app_fits_any_account_and_region(example: Assembly) -> None:
+    manifest = json.loads((example.folder / "manifest.json").read_text())
+    assert manifest["artifacts"][BOOTSTRAP]["environment"] == "aws://unknown-account/unknown-region"
+
+
+@of("features_and_delegates.py")
+def test_features_and_delegated_administrators_are_chosen(example: Assembly) -> None:
+    properties = only_resource(example.template(BOOTSTRAP), RESOURCE_TYPE)["Properties"]
+    assert properties["Features"] == ["RootCredentialsManagement"]
+    assert properties["DelegatedAdministrators"] == ["222222222222"]
+
+
+@of("turn_off.py")
+def test_turning_everything_off_lists_nothing_and_warns_of_it(example: Assembly) -> None:
+    properties = only_resource(example.template(BOOTSTRAP), RESOURCE_TYPE)["Properties"]
+    assert properties["Features"] == properties["DelegatedAdministrators"] == []
+    warnings = " ".join(example.warnings())
+    assert "features is empty" in warnings
+    assert "delegated_administrators is empty" in warnings
+
+
+@of("permissions_boundary.py")
+def test_every_role_has_the_boundary_and_every_log_group_the_retention(example: Assembly) -> None:
+    template = example.template(BOOTSTRAP)
+    roles = resources(template, "AWS::IAM::Role")
+    assert len(roles) == 2
+    for role in roles.values():
+        assert "policy/organization-bootstrap-boundary" in json.dumps(
+            role["Properties"]["PermissionsBoundary"]
+        )
+    for log_group in resources(template, "AWS::Logs::LogGroup").values():
+        assert log_group["Properties"]["RetentionInDays"] == 3653
+
+
+@of("pipeline.py")
+def test_the_pipeline_deploys_to_the_management_account_and_looks_at_the_status(example: Assembly) -> None:
+    pipeline = only_resource(example.template("OrganizationPipeline"), "AWS::CodePipeline::Pipeline")
+    (stage,) = [it for it in pipeline["Properties"]["Stages"] if it["Name"] == "Management"]
+    prepare, deploy, look = sorted(stage["Actions"], key=lambda it: int(it["RunOrder"]))
+    for action in (prepare, deploy):
+        assert "role/cdk-hnb659fds-deploy-role-111111111111-us-east-1" in json.dumps(action["RoleArn"])
+    assert deploy["Configuration"]["StackName"] == "Management-OrganizationBootstrap"
+    assert look["Name"] == "RootAccessIsOn"
+    assert ".Status}" in json.dumps(look["Configuration"]["EnvironmentVariables"])
+
+
+@of("drift_check.py")
+def test_the_drift_check_tells_a_topic_and_listens_to_cloudtrail(example: Assembly) -> None:
+    template = example.template(BOOTSTRAP)
+    topic = next(iter(resources(template, "AWS::SNS::Topic")))
+    assert only_resource(template, "AWS::CloudWatch::Alarm")["Properties"]["AlarmActions"] == [{"Ref": topic}]
+    schedules = [
+        it["Properties"].get("ScheduleExpression") for it in resources(template, "AWS::Events::Rule").values()
+    ]
+    assert sorted(schedules, key=str) == [None, "rate(15 minutes)"]
+
+
+@of("root_tasks.py")
+def test_the_root_tasks_are_audited_every_day(example: Assembly) -> None:
+    template = example.template(BOOTSTRAP)
+    assert resources(template, "AWS::StepFunctions::StateMachine")
+    assert only_resource(template, "AWS::Events::Rule")["Properties"]["ScheduleExpression"] == "rate(1 day)"
+
+
+def test_the_workflow_has_the_form_that_github_asks_for() -> None:
+    checked = subprocess.run(
+        [
+            Path(sys.executable).with_name("check-jsonschema"),
+            "--builtin-schema",
+            "vendor.github-workflows",
+            WORKFLOW,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_workflow_has_no_stored_key_and_pins_every_action() -> None:
+    workflow = yaml.safe_load(WORKFLOW.read_text())
+    job = workflow["jobs"]["deploy"]
+    assert workflow["permissions"] == {"contents": "read"}
+    assert job["permissions"] == {"contents": "read", "id-token": "write"}
+    actions = [step["uses"] for step in job["steps"] if "uses" in step]
+    for action in actions:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action)
+    (credentials,) = [it for it in job["steps"] if "aws-actions/" in it.get("uses", "")]
+    assert not [name for name in credentials["with"] if "key" in name]
+    assert "secrets." not in WORKFLOW.read_text()
+
+
+def told_queries() -> dict[str, str]:
+    """The --query with which a reader is told to read the status, by the file that tells it."""
+    files = [ROOT / "README.md", ROOT / "examples" / "reading_the_status.py", WORKFLOW]
+    return {
+        file.name: query for file in files for query in re.findall(r'--query "([^"]+)"', file.read_text())
+    }
+
+
+@pytest.fixture
+def deployed(example: Assembly, local_aws: LocalAws, tmp_path: Path) -> Iterator[LocalAws]:
+    """The local AWS with all stacks of the example, those that use another one's exports deleted first."""
+    app = ("--app", str(example.folder))
+    deployed = local_aws.cdk("deploy", "--all", "--require-approval", "never", *app, folder=tmp_path)
+    assert deployed.returncode == 0, deployed.stdout
+    yield local_aws
+    destroyed = local_aws.cdk("destroy", "--all", "--force", *app, folder=tmp_path)
+    assert destroyed.returncode == 0, destroyed.stdout
+
+
+@pytest.mark.xdist_group("local_aws")
+@of("reading_the_status.py")
+def test_the_status_is_read_from_the_output_the_parameter_and_another_stack(deployed: LocalAws) -> None:
+    described = deployed.client("cloudformation").describe_stacks(StackName=BOOTSTRAP)
+    queries = told_queries()
+    assert set(queries) == {"README.md", "reading_the_status.py", "github-actions.yml"}
+    for query in queries.values():
+        (value,) = jmespath.search(query, described)
+        assert json.loads(value)["status"] == "ENABLED"
+
+    def parameter(name: str) -> Any:
+        return deployed.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+
+    status = json.loads(parameter("/organization/root-access"))
+    assert status["features"] == ["RootCredentialsManagement", "RootSessions"]
+    assert parameter("/security-reports/organization-id") == status["organizationId"]

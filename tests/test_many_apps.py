@@ -1,0 +1,114 @@
+"""Apps of every form, on every Python that is here, from the lowest supported CDK to the newest."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import many_apps
+from support.apps import ROOT
+from support.pythons import build, clean_variables, environment, installed_pythons, own_dependencies
+from support.templates import resources
+
+pytestmark = pytest.mark.xdist_group("wheel")
+
+RESOURCE_TYPE = "Custom::CentralizedRootAccess"
+LOWEST = Path(sys.prefix) / "lowest"
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the checkout synthesizes."""
+    folder = tmp_path_factory.mktemp("checkout")
+    many_apps.synthesize_all(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(ROOT, tmp_path_factory.mktemp("dist"))[1]
+
+
+def synthesized_by(interpreter: Path, folder: Path, *, wheel: Path, dependencies: Path) -> Path:
+    """What the wheel synthesizes in an environment of its own."""
+    python = environment(interpreter, folder / "venv", wheel=wheel, dependencies=dependencies).python
+    script = shutil.copy(many_apps.__file__, folder)
+    synthesized = subprocess.run(
+        [python, script, folder / "apps"],
+        cwd=folder,
+        env=clean_variables(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert synthesized.returncode == 0, synthesized.stderr
+    return folder / "apps"
+
+
+def templates(folder: Path) -> dict[str, Any]:
+    return {
+        str(file.relative_to(folder)): json.loads(file.read_text())
+        for file in sorted(folder.rglob("*.template.json"))
+    }
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What CloudFormation and the CLI get: templates, which assets there are, and what is in them."""
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+        and (file.name.endswith((".template.json", ".assets.json")) or "/asset." in str(file))
+    }
+
+
+@pytest.mark.parametrize("app", [app.__name__ for app in many_apps.APPS])
+def test_every_form_of_app_has_the_construct_once_per_organization(checkout: Path, app: str) -> None:
+    found = [
+        resource
+        for template in templates(checkout / app).values()
+        for resource in resources(template, RESOURCE_TYPE).values()
+    ]
+    assert len(found) == (2 if app == "stages" else 1)
+
+
+@pytest.mark.parametrize("version", installed_pythons())
+def test_every_installed_python_synthesizes_the_same_from_the_wheel(
+    checkout: Path, wheel: Path, tmp_path: Path, version: str
+) -> None:
+    synthesized = synthesized_by(
+        installed_pythons()[version], tmp_path, wheel=wheel, dependencies=own_dependencies()
+    )
+    assert files(synthesized) == files(checkout)
+
+
+def test_the_lowest_supported_packages_synthesize_the_same_resources(
+    checkout: Path, wheel: Path, tmp_path: Path
+) -> None:
+    assert LOWEST.is_dir(), "The lowest supported packages are not there: run the tests by `make test`."
+    synthesized = synthesized_by(Path(sys.executable), tmp_path, wheel=wheel, dependencies=LOWEST)
+
+    def types(folder: Path) -> dict[str, dict[str, str]]:
+        return {
+            file: {logical_id: it["Type"] for logical_id, it in template["Resources"].items()}
+            for file, template in templates(folder).items()
+        }
+
+    assert types(synthesized) == types(checkout)
+
+
+def test_the_lowest_packages_are_the_lowest_that_the_project_allows() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    allowed = dict(re.findall(r"^([\w-]+)>=([\d.]+)", "\n".join(project["dependencies"]), re.MULTILINE))
+    pinned = dict(
+        re.findall(r"^([\w-]+)==(\S+)", (ROOT / "requirements-lowest.txt").read_text(), re.MULTILINE)
+    )
+    assert allowed.items() <= pinned.items()

@@ -1,0 +1,108 @@
+"""The wheel: built from the sdist, installed elsewhere, and the same as the checkout."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from support.apps import ROOT, synthesize
+from support.pythons import Environment, build, clean_variables, environment, own_dependencies
+
+pytestmark = pytest.mark.xdist_group("wheel")
+
+LIBRARY = ROOT / "constructs" / "centralized_root_access"
+FUNCTIONS = ROOT / "lambda"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return build(ROOT, tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="module")
+def elsewhere(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return environment(
+        Path(sys.executable),
+        tmp_path_factory.mktemp("elsewhere") / "venv",
+        wheel=built[1],
+        dependencies=own_dependencies(),
+    )
+
+
+def sources(folder: Path) -> set[str]:
+    """The files under a folder, without what Python leaves there."""
+    found = (str(it.relative_to(folder)) for it in folder.rglob("*") if it.is_file())
+    return {file for file in found if "__pycache__" not in file}
+
+
+def test_the_wheel_has_the_library_and_the_functions_and_nothing_else(built: tuple[Path, Path]) -> None:
+    names = {name for name in zipfile.ZipFile(built[1]).namelist() if ".dist-info/" not in name}
+    library = {f"centralized_root_access/{file}" for file in sources(LIBRARY)}
+    functions = {f"centralized_root_access/_lambda/{file}" for file in sources(FUNCTIONS)}
+    assert names == library | functions
+    assert "centralized_root_access/py.typed" in names
+
+
+def test_the_sdist_has_what_the_wheel_is_built_from(built: tuple[Path, Path]) -> None:
+    with tarfile.open(built[0]) as sdist:
+        top = {name.split("/")[1] for name in sdist.getnames()}
+    assert top == {
+        ".gitignore",
+        "CHANGELOG.md",
+        "LICENSE",
+        "PKG-INFO",
+        "README.md",
+        "constructs",
+        "lambda",
+        "pyproject.toml",
+    }
+
+
+def test_the_template_from_the_wheel_is_the_checkouts_byte_for_byte(
+    elsewhere: Environment, tmp_path: Path
+) -> None:
+    """Asset hash and all, with the bytecode that pip leaves beside the functions' code."""
+    app = Path(shutil.copy(ROOT / "examples" / "smallest.py", tmp_path / "app.py"))
+    context = '{"aws:cdk:version-reporting": false}'
+    synthesized = subprocess.run(
+        [elsewhere.python, app],
+        cwd=tmp_path,
+        env={**clean_variables(), "CDK_OUTDIR": "cdk.out", "CDK_CONTEXT_JSON": context},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert synthesized.returncode == 0, synthesized.stderr
+    here = synthesize(app, tmp_path / "here")
+    assert list(elsewhere.site_packages.glob("centralized_root_access/_lambda/root_access/__pycache__/*.pyc"))
+    for name in ("OrganizationBootstrap.template.json", "OrganizationBootstrap.assets.json"):
+        assert (tmp_path / "cdk.out" / name).read_bytes() == (here.folder / name).read_bytes()
+
+
+def test_installed_elsewhere_the_project_comes_from_its_wheel_and_constructs_from_pypi(
+    elsewhere: Environment, tmp_path: Path
+) -> None:
+    imported = subprocess.run(
+        [
+            elsewhere.python,
+            "-c",
+            "import centralized_root_access as library, constructs\n"
+            "from centralized_root_access._code import lambda_root\n"
+            "print(library.__file__, lambda_root(), constructs.__file__, sep='\\n')",
+        ],
+        cwd=tmp_path,
+        env=clean_variables(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    library, functions, constructs = map(Path, imported.stdout.split())
+    assert library.is_relative_to(elsewhere.site_packages)
+    assert functions.is_relative_to(elsewhere.site_packages)
+    assert constructs.parent == own_dependencies() / "constructs"
