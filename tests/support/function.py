@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
+from botocore.loaders import Loader, create_loader
 
 from root_access.handler import respond
 from root_access.organization import Clients, Organization
@@ -110,7 +113,7 @@ class Function:
         return Organization(clients=self.clients(), account_id=self.account_id, patience=patience)
 
     def _client(self, service: str) -> Any:
-        return boto3.client(
+        return _session().client(
             service,  # type: ignore[call-overload]
             region_name="us-east-1",
             aws_access_key_id=self.account_id,
@@ -118,6 +121,18 @@ class Function:
             endpoint_url=self.endpoint_url,
             config=self.config,
         )
+
+
+def _session() -> boto3.Session:
+    """A session that does not read AWS's models anew; moto has every test make a new one."""
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _models())
+    return boto3.Session(botocore_session=core)
+
+
+@functools.cache
+def _models() -> Loader:
+    return create_loader()
 
 
 def waits(starts: list[float]) -> list[float]:
