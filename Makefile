@@ -11,7 +11,7 @@ LOWEST_READY := $(VENV)/lowest/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local-deploy test build docs lock clean
+.PHONY: help setup local-deploy test scale build docs lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: setup $(LOWEST_READY)  ## run ruff, mypy and every test
 	wait $$mypy || failed="$$failed mypy"; \
 	echo '== mypy'; cat $$log; \
 	test -z "$$failed" || { echo "Failed:$$failed"; exit 1; }
+
+scale: setup  ## audit an organization of 10,000 accounts (takes minutes)
+	@$(BIN)/python -m benchmarks.scale
 
 build: $(PYTHON_READY)  ## build the sdist, and from it the wheel, into dist/
 	rm -rf dist

@@ -105,7 +105,7 @@ def test_the_drift_check_tells_a_topic_and_listens_to_cloudtrail(example: Assemb
     assert sorted(schedules, key=str) == [None, "rate(15 minutes)"]
 
 
-@of("root_tasks.py")
+@of("audit.py")
 def test_the_root_tasks_are_audited_every_day(example: Assembly) -> None:
     template = example.template(BOOTSTRAP)
     assert resources(template, "AWS::StepFunctions::StateMachine")

@@ -65,7 +65,7 @@ class RootTasks(Construct):
             and the functions' roles are denied a root session there.
         interval: how often every account of the organization is audited. By default only executions that
             somebody starts do anything.
-        plan_lifetime: how old a plan may be when it is executed; at most 24 hours.
+        plan_lifetime: how old a plan may be when it is executed: at most, and by default, 24 hours.
         allow_policy_text: whether putting a policy back may be given a corrected text. By default only what
             a task removed before can be put back.
         topic: is told when a full audit finds something else than the one before.
@@ -86,7 +86,7 @@ class RootTasks(Construct):
         tasks: Iterable[RootTask | str] = (RootTask.AUDIT,),
         protected_accounts: Iterable[str] = (),
         interval: Duration | None = None,
-        plan_lifetime: Duration = _LONGEST_PLAN_LIFETIME,
+        plan_lifetime: Duration | None = None,
         allow_policy_text: bool = False,
         topic: sns.ITopic | None = None,
         batches_at_a_time: int = 10,
@@ -94,6 +94,7 @@ class RootTasks(Construct):
         super().__init__(scope, id)
         self._tasks = _checked_tasks(tasks)
         self._protected_accounts = _checked_protected_accounts(protected_accounts)
+        plan_lifetime = plan_lifetime or _LONGEST_PLAN_LIFETIME
         self._refuse_out_of_range(interval, plan_lifetime, batches_at_a_time)
         self._refuse_china()
 
@@ -120,11 +121,17 @@ class RootTasks(Construct):
     def _refuse_out_of_range(
         self, interval: Duration | None, plan_lifetime: Duration, batches_at_a_time: int
     ) -> None:
-        if interval is not None and (interval.to_milliseconds() % 60_000 or interval.to_minutes() < 1):
-            raise ValueError(
-                f"{self.node.path} has an interval of {interval.to_human_string()}; give whole minutes, at "
-                "least one."
-            )
+        if interval is not None:
+            if interval.to_milliseconds() % 60_000 or interval.to_milliseconds() < 60_000:
+                raise ValueError(
+                    f"{self.node.path} has an interval of {interval.to_human_string()}; give whole minutes, "
+                    "at least one."
+                )
+            if RootTask.AUDIT not in self._tasks:
+                raise ValueError(
+                    f"{self.node.path} has an interval, and what runs on it is the audit: list "
+                    "RootTask.AUDIT in tasks."
+                )
         if not 0 < plan_lifetime.to_milliseconds() <= _LONGEST_PLAN_LIFETIME.to_milliseconds():
             raise ValueError(
                 f"{self.node.path} has a plan_lifetime of {plan_lifetime.to_human_string()}; a plan can be "
@@ -239,22 +246,39 @@ class RootTasks(Construct):
                     resources=[self.bucket.arn_for_objects("backups/*")],
                 )
             )
+        id = task.name.title().replace("_", "")
+        function = self._build_function(
+            id,
+            description=f"Performs {task} in a batch of accounts.",
+            handler="perform",
+            timeout=_PERFORM_TIMEOUT,
+            statements=statements,
+        )
         if self._protected_accounts:
-            statements.append(
+            self._deny_protected_accounts(id, function)
+        return function
+
+    def _deny_protected_accounts(self, id: str, function: lambda_.Function) -> None:
+        """Denies root sessions, whatever the function's code may ask for.
+
+        It is a policy of its own, for CDK would split a long one, and what it splits off may come later.
+        """
+        if function.role is None:
+            raise ValueError(f"{function.node.path} has no role.")
+        policy = iam.Policy(
+            self,
+            f"{id}ProtectedAccounts",
+            roles=[function.role],
+            statements=[
                 iam.PolicyStatement(
                     sid="ProtectedAccounts",
                     effect=iam.Effect.DENY,
                     actions=["sts:AssumeRoot"],
                     resources=[f"arn:{Aws.PARTITION}:iam::{id_}:root" for id_ in self._protected_accounts],
                 )
-            )
-        return self._build_function(
-            task.name.title().replace("_", ""),
-            description=f"Performs {task} in a batch of accounts.",
-            handler="perform",
-            timeout=_PERFORM_TIMEOUT,
-            statements=statements,
+            ],
         )
+        function.node.add_dependency(policy)
 
     def _build_conclude(self, topic: sns.ITopic | None) -> lambda_.Function:
         function = self._build_function(
@@ -403,7 +427,7 @@ class RootTasks(Construct):
     def _invoke(
         self, id: str, function: lambda_.Function, *, timeout: Duration, payload: dict[str, Any] | None
     ) -> tasks_.LambdaInvoke:
-        return tasks_.LambdaInvoke(
+        invoke = tasks_.LambdaInvoke(
             self,
             id,
             lambda_function=function,
@@ -411,6 +435,15 @@ class RootTasks(Construct):
             payload_response_only=True,
             task_timeout=sfn.Timeout.duration(timeout.plus(Duration.minutes(1))),
         )
+        # The account's functions may all be running: then this one has not begun.
+        invoke.add_retry(
+            errors=["Lambda.TooManyRequestsException"],
+            interval=Duration.seconds(5),
+            max_delay=Duration.minutes(1),
+            max_attempts=20,
+            jitter_strategy=sfn.JitterType.FULL,
+        )
+        return invoke
 
     def _allow_reading_executions(self, select: lambda_.Function) -> None:
         """What a plan was is told by the execution that made it, which nobody can alter."""

@@ -13,7 +13,7 @@ class RootTask(StrEnum):
     """See which credentials the root user has. It changes nothing."""
 
     DELETE_CREDENTIALS = "IAMDeleteRootUserCredentials"
-    """Delete the root user's password, access keys and signing certificates, and deactivate its MFA devices."""
+    """Delete the root user's password, access keys and certificates, and deactivate its MFA devices."""
 
     ALLOW_PASSWORD_RECOVERY = "IAMCreateRootUserPassword"
     """Let the root user reset its password by e-mail again."""

@@ -1,0 +1,551 @@
+"""The audit and what every run has in common: pre-flight, selection, batches, report, latest, notices."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_aws.emulation import mock_organization
+from root_tasks.codec import DecodingError, decoded
+from root_tasks.results import Task
+from root_tasks.sentences import RunRefusedError
+from root_tasks.storage import AlteredError
+from root_tasks.work import Run
+from support.arrange import CREDENTIALS, SESSIONS, switch_on
+from support.root_tasks import RootTasks, session_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local_aws.emulation import LocalOrganization
+
+MANAGEMENT, MEMBER, OTHER, THIRD = "111111111111", "222222222222", "333333333333", "444444444444"
+DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
+
+
+@pytest.fixture
+def organization() -> Iterator[LocalOrganization]:
+    with mock_organization() as organization:
+        switch_on(organization, CREDENTIALS, SESSIONS)
+        yield organization
+
+
+@pytest.fixture
+def root_tasks(organization: LocalOrganization) -> RootTasks:
+    return RootTasks(organization=organization)
+
+
+# Pre-flight
+
+
+@pytest.mark.parametrize(
+    ("features", "task", "missing"),
+    [
+        ([SESSIONS], Task.AUDIT, CREDENTIALS),
+        ([SESSIONS], Task.DELETE_CREDENTIALS, CREDENTIALS),
+        ([SESSIONS], Task.ALLOW_PASSWORD_RECOVERY, CREDENTIALS),
+        ([CREDENTIALS], Task.UNLOCK_BUCKET_POLICY, SESSIONS),
+        ([CREDENTIALS], Task.UNLOCK_QUEUE_POLICY, SESSIONS),
+    ],
+)
+def test_a_task_whose_feature_is_off_fails_once_and_says_what_to_deploy(
+    features: list[str], task: Task, missing: str
+) -> None:
+    targets: dict[Task, dict[str, object]] = {
+        Task.AUDIT: {},
+        Task.UNLOCK_BUCKET_POLICY: {"buckets": {MEMBER: ["a-bucket"]}},
+        Task.UNLOCK_QUEUE_POLICY: {"queues": [f"arn:aws:sqs:us-east-1:{MEMBER}:q"]},
+    }
+    with mock_organization() as organization:
+        switch_on(organization, *features)
+        ended = RootTasks(organization=organization).run(
+            {"task": task, **targets.get(task, {"accounts": [MEMBER]})}
+        )
+        assert ended.status == "FAILED"
+        assert ended.cause == (
+            f"{task} needs the feature {missing}, which is off for this organization. Deploy the construct "
+            f"CentralizedRootAccess with it in the management account {MANAGEMENT}."
+        )
+        assert "AssumeRoot" not in [call.operation for call in organization.calls]
+
+
+def test_trusted_access_that_is_off_fails_once() -> None:
+    with mock_organization() as organization:
+        ended = RootTasks(organization=organization).run()
+        assert "trusted access for IAM is off" in ended.cause
+        assert "CentralizedRootAccess in the management account 111111111111" in ended.cause
+
+
+def test_a_member_account_that_is_no_delegated_administrator_is_told_so(
+    organization: LocalOrganization,
+) -> None:
+    ended = RootTasks(organization=organization, account_id=MEMBER).run()
+    assert ended.cause.startswith(f"Account {MEMBER} may not open root sessions")
+    assert "delegated_administrators" in ended.cause
+
+
+def test_an_account_in_no_organization_is_told_so(organization: LocalOrganization) -> None:
+    root_tasks = RootTasks(organization=organization)
+    organization.delete()
+    assert root_tasks.run().cause.startswith(f"Account {MANAGEMENT} is in no organization")
+
+
+def test_a_denied_call_before_any_account_fails_with_awss_words(organization: LocalOrganization) -> None:
+    root_tasks = RootTasks(organization=organization)
+    organization.deny(account_id=MANAGEMENT, action="organizations:ListAccounts")
+    cause = root_tasks.run().cause
+    assert cause.startswith("organizations:ListAccounts: AccessDeniedException: ")
+    assert cause.endswith("(in account 111111111111; no account was reached)")
+
+
+def test_the_delegated_administrator_audits_the_organization(organization: LocalOrganization) -> None:
+    switch_on(organization, delegated_administrators=[MEMBER])
+    root_tasks = RootTasks(organization=organization, account_id=MEMBER)
+    ended = root_tasks.run()
+    assert root_tasks.outcomes(ended) == {
+        MANAGEMENT: "skipped",
+        MEMBER: "clean",
+        OTHER: "clean",
+        THIRD: "clean",
+    }
+    assert root_tasks.report(ended)["accountId"] == MEMBER
+
+
+# The audit
+
+
+def test_a_clean_account_takes_two_calls(root_tasks: RootTasks, organization: LocalOrganization) -> None:
+    ended = root_tasks.run()
+    assert ended.output["totals"] == {"clean": 3, "skipped": 1}
+    assumed = [call for call in organization.calls if call.operation == "AssumeRoot"]
+    assert len(assumed) == 3
+    assert sorted(session_calls(organization)) == [
+        f"{MEMBER} GetAccountSummary",
+        f"{OTHER} GetAccountSummary",
+        f"{THIRD} GetAccountSummary",
+    ]
+
+
+def test_details_are_read_only_of_what_is_there(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    organization.put_root_credentials(account_id=OTHER, access_keys=2)
+    organization.put_root_credentials(account_id=THIRD, mfa_devices=1, certificates=1)
+    root_tasks.run()
+    by_account = {
+        account_id: [call.partition(" ")[2] for call in session_calls(organization) if account_id in call]
+        for account_id in (MEMBER, OTHER, THIRD)
+    }
+    assert by_account == {
+        MEMBER: ["GetAccountSummary", "GetUser"],
+        OTHER: ["GetAccountSummary", "ListAccessKeys", "GetAccessKeyLastUsed", "GetAccessKeyLastUsed"],
+        THIRD: ["GetAccountSummary", "ListMFADevices", "ListSigningCertificates"],
+    }
+
+
+def test_what_the_root_user_has_is_reported_with_its_last_use(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(
+        account_id=MEMBER,
+        password=True,
+        access_keys=1,
+        mfa_devices=1,
+        certificates=1,
+        password_last_used=root_tasks.now,
+        access_key_last_used=root_tasks.now,
+    )
+    result = root_tasks.results(root_tasks.run())[MEMBER]
+    assert result["outcome"] == "has credentials"
+    credentials = result["credentials"]
+    created_at = credentials["accessKeys"][0].pop("createdAt")
+    assert created_at.endswith("Z")
+    assert credentials == {
+        "password": True,
+        "passwordLastUsedAt": "2026-11-24T12:00:00Z",
+        "accessKeys": [
+            {
+                "accessKeyId": f"AKIA{MEMBER}0001",
+                "status": "Active",
+                "lastUsedAt": "2026-11-24T12:00:00Z",
+                "lastUsedService": "s3",
+            }
+        ],
+        "mfaDevices": [f"arn:aws:iam::{MEMBER}:mfa/root-account-mfa-device-1"],
+        "signingCertificates": [f"CERT{MEMBER}{1:016}"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("action", "path"),
+    [
+        ("iam:GetAccountSummary", ["SummaryMap"]),
+        ("iam:GetAccountSummary", ["SummaryMap", "AccountPasswordPresent"]),
+        ("iam:GetAccountSummary", ["SummaryMap", "AccountAccessKeysPresent"]),
+        ("iam:GetAccountSummary", ["SummaryMap", "AccountMFAEnabled"]),
+        ("iam:GetAccountSummary", ["SummaryMap", "AccountSigningCertificatesPresent"]),
+        ("iam:ListAccessKeys", ["AccessKeyMetadata"]),
+        ("iam:GetAccessKeyLastUsed", ["AccessKeyLastUsed"]),
+        ("iam:GetUser", ["User"]),
+        ("iam:ListMFADevices", ["MFADevices"]),
+        ("iam:ListSigningCertificates", ["Certificates"]),
+        ("sts:AssumeRoot", ["Credentials"]),
+    ],
+)
+def test_what_an_answer_lacks_is_never_taken_for_clean(
+    root_tasks: RootTasks, organization: LocalOrganization, action: str, path: list[str]
+) -> None:
+    organization.put_root_credentials(
+        account_id=MEMBER, password=True, access_keys=1, mfa_devices=1, certificates=1
+    )
+    root_tasks.answers_without(action, *path)
+    result = root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]
+    assert result["outcome"] == "could not look"
+    assert f"{action}: IncompleteAnswer: the answer lacks {path[-1]}" in result["reason"]
+
+
+def test_a_list_that_contradicts_the_summary_is_not_believed(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1, mfa_devices=1)
+    root_tasks.before(
+        "iam:ListAccessKeys", lambda: organization.put_root_credentials(account_id=MEMBER, mfa_devices=1)
+    )
+    result = root_tasks.results(root_tasks.run())[MEMBER]
+    assert result["outcome"] == "could not look"
+    assert result["reason"] == "iam:GetAccountSummary has some and iam:ListAccessKeys none."
+
+
+def test_credentials_whose_details_are_denied_are_told_of_all_the_same(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    organization.deny(account_id=MEMBER, action="iam:ListAccessKeys")
+    result = root_tasks.results(root_tasks.run())[MEMBER]
+    assert result["outcome"] == "could not look"
+    assert result["reason"].startswith(
+        "It has root credentials, but which ones could not be seen. iam:ListAccessKeys: AccessDenied: "
+    )
+
+
+def test_a_denial_by_a_service_control_policy_comes_with_the_condition_that_spares_root_sessions(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.deny(account_id=MEMBER, action="iam:*")
+    result = root_tasks.results(root_tasks.run())[MEMBER]
+    assert result["outcome"] == "could not look"
+    assert "iam:GetAccountSummary: AccessDenied: " in result["reason"]
+    assert '"Null": {"aws:AssumedRoot": "true"}' in result["hint"]
+
+
+def test_another_denial_comes_without_that_hint(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.deny(account_id=MEMBER, action="iam:*", message="no")
+    assert root_tasks.results(root_tasks.run())[MEMBER]["hint"] == ""
+
+
+def test_a_member_that_has_not_enabled_the_region_is_told_of_another(root_tasks: RootTasks) -> None:
+    root_tasks.answers_with_error("sts:AssumeRoot", "RegionDisabledException", status=403)
+    result = root_tasks.results(root_tasks.run())[MEMBER]
+    assert result["outcome"] == "could not look"
+    assert "us-east-1" in result["hint"]
+
+
+def test_throttling_is_waited_out(root_tasks: RootTasks) -> None:
+    root_tasks.answers_with_error("sts:AssumeRoot", "Throttling", times=4)
+    root_tasks.answers_with_error("iam:GetAccountSummary", "Throttling", times=3)
+    assert root_tasks.run().output["totals"] == {"clean": 3, "skipped": 1}
+    assert root_tasks.time.seconds > 0
+
+
+def test_an_account_that_stays_throttled_is_reported_and_the_others_are_audited(
+    root_tasks: RootTasks,
+) -> None:
+    root_tasks.answers_with_error("iam:GetAccountSummary", "Throttling", account_id=MEMBER)
+    results = root_tasks.results(root_tasks.run())
+    assert results[MEMBER]["outcome"] == "could not look"
+    assert "Throttling: said the test. Gave up after" in results[MEMBER]["reason"]
+    assert results[OTHER]["outcome"] == results[THIRD]["outcome"] == "clean"
+
+
+def test_accounts_that_a_batch_does_not_reach_in_time_are_reported(root_tasks: RootTasks) -> None:
+    root_tasks.before("sts:AssumeRoot", lambda: root_tasks.time.sleep(root_tasks.timeout - 70))
+    ended = root_tasks.run()
+    assert ended.status == "SUCCEEDED"
+    results = root_tasks.results(ended)
+    late = [result for result in results.values() if result["outcome"] == "could not look"]
+    assert late
+    assert all("time was used up" in result["reason"] for result in late)
+    assert len(results) == 4
+
+
+# Which accounts
+
+
+def test_the_management_a_protected_and_a_suspended_account_are_skipped_and_the_report_says_why(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.suspend(OTHER)
+    root_tasks.settings = replace(root_tasks.settings, protected_accounts=frozenset([THIRD]))
+    reasons = {id_: it["reason"] for id_, it in root_tasks.results(root_tasks.run()).items()}
+    assert reasons == {
+        MANAGEMENT: "The management account's root user is out of reach of root sessions.",
+        MEMBER: "",
+        OTHER: "Its state is SUSPENDED.",
+        THIRD: "The stack lists this account in protected_accounts.",
+    }
+    sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
+    assert [call.parameters["TargetPrincipal"] for call in sessions] == [MEMBER]
+
+
+def test_a_run_in_which_every_account_is_skipped_has_a_report(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    ended = root_tasks.run({"accounts": [MANAGEMENT]})
+    assert ended.output["totals"] == {"skipped": 1}
+    assert root_tasks.outcomes(ended) == {MANAGEMENT: "skipped"}
+
+
+def test_accounts_are_chosen_by_organizational_unit_with_the_units_in_it(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organizations = organization.client("organizations")
+    root_id = organizations.list_roots()["Roots"][0]["Id"]
+    outer = _unit(organization, root_id, "outer")
+    inner = _unit(organization, outer, "inner")
+    for account_id, unit in ((MEMBER, outer), (OTHER, inner)):
+        organizations.move_account(AccountId=account_id, SourceParentId=root_id, DestinationParentId=unit)
+    organization.forget_calls()
+    ended = root_tasks.run({"organizationalUnits": [outer]})
+    assert sorted(root_tasks.outcomes(ended)) == [MEMBER, OTHER]
+    assert "ListAccounts" not in [call.operation for call in organization.calls]
+    assert not root_tasks.report(ended)["full"]
+
+
+def test_the_accounts_are_listed_once_twenty_a_page(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    for number in range(41):
+        organization.add_account(name=f"team-{number}", email=f"team-{number}@example.com")
+    root_tasks.run()
+    assert [call.operation for call in organization.calls].count("ListAccounts") == 3
+
+
+def test_accounts_that_joined_are_covered_by_the_next_run(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    root_tasks.run()
+    joined = organization.add_account(name="new", email="new@example.com")
+    assert root_tasks.outcomes(root_tasks.run())[joined] == "clean"
+
+
+def test_an_account_of_another_organization_is_refused(root_tasks: RootTasks) -> None:
+    cause = root_tasks.run({"accounts": ["999999999999", MEMBER]}).cause
+    assert cause.startswith("999999999999: no account of organization o-")
+
+
+# Batches
+
+
+def test_a_batch_that_dies_loses_only_itself_and_shows_in_the_report(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    for number in range(30):
+        organization.add_account(name=f"team-{number}", email=f"team-{number}@example.com")
+    root_tasks.lose_batches = lambda batch: batch == 1
+    ended = root_tasks.run()
+    assert ended.output["totals"] == {"clean": 25, "skipped": 1, "could not look": 8}
+    assert len(root_tasks.results(ended)) == 34
+
+
+def test_accounts_of_a_batch_that_died_while_acting_are_unknown(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    plan = root_tasks.run(DELETE)
+    root_tasks.lose_batches = lambda batch: True
+    result = root_tasks.results(root_tasks.execute(plan))[MEMBER]
+    assert result["outcome"] == "unknown, may have changed"
+
+
+def test_a_batch_that_runs_twice_is_harmless(root_tasks: RootTasks, organization: LocalOrganization) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1, mfa_devices=1)
+    root_tasks.twice = True
+    ended = root_tasks.execute(root_tasks.run(DELETE))
+    assert root_tasks.outcomes(ended) == {MEMBER: "done"}
+    deleted = [call.operation for call in organization.writes]
+    assert deleted == ["DeleteLoginProfile", "DeleteAccessKey", "DeactivateMFADevice"]
+
+
+def test_a_batch_does_no_work_that_was_altered(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    begun = root_tasks.invocation().select(
+        {
+            "input": {},
+            "execution": {
+                "id": "arn:aws:states:us-east-1:111111111111:execution:RootTasks:a",
+                "name": "a",
+                "startedAt": "2026-11-24T12:00:00Z",
+            },
+        }
+    )
+    work = root_tasks.read("runs/a/work.json")
+    root_tasks.write("runs/a/work.json", work.replace(b'"audit"', b'"execute"'))
+    with pytest.raises(AlteredError, match="work of run a was altered"):
+        root_tasks.invocation().perform({"runId": "a", "workSha256": begun["workSha256"], "batch": 0})
+    assert session_calls(organization) == []
+
+
+def test_an_execution_whose_name_was_used_before_keeps_the_earlier_report(root_tasks: RootTasks) -> None:
+    first = root_tasks.run(name="mine")
+    before = root_tasks.read("runs/mine/report.json")
+    second = root_tasks.invocation()
+    with pytest.raises(RunRefusedError, match="mine is that of an earlier execution"):
+        second.select(
+            {
+                "input": {},
+                "execution": {
+                    "id": "arn:aws:states:us-east-1:111111111111:execution:Another:mine",
+                    "name": "mine",
+                    "startedAt": "2026-11-24T12:00:00Z",
+                },
+            }
+        )
+    assert first.status == "SUCCEEDED"
+    assert root_tasks.read("runs/mine/report.json") == before
+
+
+# Reports
+
+
+def test_only_full_audits_are_the_latest(root_tasks: RootTasks, organization: LocalOrganization) -> None:
+    root_tasks.run({"accounts": [MEMBER]})
+    root_tasks.run(DELETE)
+    assert root_tasks.keys("latest/") == []
+    assert not any("_aws" in event for event in root_tasks.log)
+    full = root_tasks.run()
+    assert root_tasks.keys("latest/") == ["latest/report.csv", "latest/report.html", "latest/report.json"]
+    assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{full.run_id}/report.json")
+
+
+def test_an_older_full_audit_never_replaces_a_newer_one(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    root_tasks.later(minutes=5)
+    newer = root_tasks.run()
+    root_tasks.later(minutes=-5)
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.run()
+    assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{newer.run_id}/report.json")
+    assert root_tasks.notices == []
+
+
+def test_what_no_run_has_put_there_is_replaced(root_tasks: RootTasks) -> None:
+    root_tasks.write("latest/report.json", b"{}")
+    ended = root_tasks.run()
+    assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{ended.run_id}/report.json")
+
+
+def test_an_audit_that_ends_while_another_writes_its_latest_gives_way_to_the_newer(
+    root_tasks: RootTasks,
+) -> None:
+    root_tasks.run()
+    root_tasks.later(minutes=1)
+    newer = RootTasks(organization=root_tasks.organization, now=root_tasks.now + timedelta(minutes=5))
+    root_tasks.before("s3:PutObject", lambda: newer.run(name="newer"), url="latest/")
+    root_tasks.run(name="older")
+    assert json.loads(root_tasks.read("latest/report.json"))["runId"] == "newer"
+    assert root_tasks.read("latest/report.html") == root_tasks.read("runs/newer/report.html")
+
+
+def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, organization: LocalOrganization) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    organization.deny(account_id=OTHER, action="iam:*")
+    root_tasks.run()
+    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
+    assert metrics["AccountsAudited"] == 2
+    assert metrics["AccountsWithRootCredentials"] == 1
+    assert metrics["AccountsNotLookedAt"] == 1
+    (directive,) = metrics["_aws"]["CloudWatchMetrics"]  # type: ignore[index]
+    assert directive["Namespace"] == "CentralizedRootAccess"
+    assert {metric["Name"] for metric in directive["Metrics"]} <= set(metrics)
+    assert all(name in metrics for names in directive["Dimensions"] for name in names)
+
+
+def test_a_change_since_the_last_full_audit_is_told_once_by_account_ids(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    root_tasks.run()
+    root_tasks.later(hours=1)
+    root_tasks.run()
+    assert root_tasks.notices == []
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    for _ in range(2):
+        root_tasks.later(hours=1)
+        root_tasks.run()
+    ((subject, message),) = root_tasks.notices
+    assert subject == "Root credentials changed: 1 account"
+    assert MEMBER in message
+    assert "workload" not in message
+    assert "example.com" not in message
+
+
+def test_nobody_is_told_where_there_is_no_topic(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    root_tasks.settings = replace(root_tasks.settings, topic_arn="")
+    root_tasks.run()
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.later(hours=1)
+    root_tasks.run()
+    assert root_tasks.notices == []
+
+
+def test_a_latest_report_of_another_schema_is_not_compared_with(root_tasks: RootTasks) -> None:
+    root_tasks.run()
+    text = root_tasks.read("latest/report.json").replace(b'"schemaVersion":1', b'"schemaVersion":0')
+    root_tasks.client("s3").put_object(
+        Bucket="root-tasks",
+        Key="latest/report.json",
+        Body=text,
+        Metadata={"started-at": root_tasks.now.isoformat()},
+    )
+    root_tasks.later(hours=1)
+    assert root_tasks.run().status == "SUCCEEDED"
+    assert "not compared" in [event.get("event") for event in root_tasks.log]
+    assert root_tasks.notices == []
+
+
+def test_names_emails_and_awss_messages_are_in_the_report_alone(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    account_id = organization.add_account(name="secret-name", email="secret@example.com")
+    organization.put_root_credentials(account_id=account_id, password=True)
+    organization.deny(account_id=MEMBER, action="iam:*", message="secret-message")
+    ended = root_tasks.execute(root_tasks.run(DELETE))
+    audit = root_tasks.run()
+    told = json.dumps([root_tasks.log, ended.output, audit.output, root_tasks.notices])
+    assert "secret" not in told
+    assert "example.com" not in told
+    report = json.dumps(root_tasks.report(audit))
+    assert all(secret in report for secret in ("secret-name", "secret@example.com", "secret-message"))
+    for item in json.loads(root_tasks.read(f"runs/{audit.run_id}/items.json")):
+        assert set(item) == {"batch"}
+
+
+def test_a_file_that_is_something_else_is_no_run() -> None:
+    for text in (b"{}", b"[]", b"no JSON", b'{"run_id": 1}'):
+        with pytest.raises(DecodingError, match="This is no Run"):
+            decoded(Run, text)
+
+
+def _unit(organization: LocalOrganization, parent_id: str, name: str) -> str:
+    created = organization.client("organizations").create_organizational_unit(ParentId=parent_id, Name=name)
+    return created["OrganizationalUnit"]["Id"]

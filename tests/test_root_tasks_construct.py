@@ -1,0 +1,308 @@
+"""What RootTasks synthesizes, what it refuses, and the names that never change."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aws_cdk import App, Duration, Environment, Stack
+from aws_cdk import aws_sns as sns
+
+from centralized_root_access import RootTask, RootTasks
+from root_tasks.results import Task
+from support.templates import (
+    MANAGEMENT,
+    bootstrap_stack,
+    depends_on,
+    only_resource,
+    policy_statements,
+    resources,
+    template,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# An inline policy's size, as IAM counts it: without white space.
+LONGEST_POLICY = 10_240
+
+
+def synthesized(id: str = "RootTasks", *, env: Environment = MANAGEMENT, **arguments: Any) -> dict[str, Any]:
+    stack = bootstrap_stack(env=env)
+    RootTasks(stack, id, **arguments)
+    return template(stack)
+
+
+def definition(synthesized: dict[str, Any]) -> dict[str, Any]:
+    """The state machine, with each token in it as text."""
+    parts = only_resource(synthesized, "AWS::StepFunctions::StateMachine")["Properties"]["DefinitionString"]
+    text = "".join(part if isinstance(part, str) else _named(part) for part in parts["Fn::Join"][1])
+    return dict(json.loads(text))
+
+
+def _named(token: dict[str, Any]) -> str:
+    (value,) = token.values()
+    return value if isinstance(value, str) else str(value[0])
+
+
+def test_the_names_in_the_template_are_pinned() -> None:
+    whole = synthesized(tasks=RootTask, interval=Duration.days(1))
+    assert set(whole["Outputs"]) == {"RootTasksStateMachineArn", "RootTasksReportLocation"}
+    kept = {"AWS::S3::Bucket", "AWS::StepFunctions::StateMachine", "AWS::Lambda::Function"}
+    assert sorted(id_ for id_, it in whole["Resources"].items() if it["Type"] in kept) == [
+        "RootTasksAllowPasswordRecovery1C806679",
+        "RootTasksAuditCDFD1991",
+        "RootTasksBucket51641F9D",
+        "RootTasksConcludeE3A748B9",
+        "RootTasksDeleteCredentials034A61C4",
+        "RootTasksSelectE7304E1D",
+        "RootTasksStateMachineFA189907",
+        "RootTasksUnlockBucketPolicyFB1CC034",
+        "RootTasksUnlockQueuePolicy7CC3AEAE",
+    ]
+
+
+def test_the_outputs_are_named_for_the_construct() -> None:
+    outputs = synthesized("root-tasks")["Outputs"]
+    assert set(outputs) == {"roottasksStateMachineArn", "roottasksReportLocation"}
+
+
+def test_the_same_input_gives_the_same_template() -> None:
+    arguments: dict[str, Any] = {"tasks": RootTask, "protected_accounts": ["222222222222", "333333333333"]}
+    reordered: dict[str, Any] = {
+        "tasks": reversed(RootTask),
+        "protected_accounts": ["333333333333", "222222222222"],
+    }
+    assert synthesized(**arguments) == synthesized(**reordered)
+
+
+def test_the_tasks_are_called_as_the_functions_know_them() -> None:
+    assert {task.name: task.value for task in RootTask} == {task.name: task.value for task in Task}
+
+
+def test_by_default_there_is_no_function_but_that_of_the_audit() -> None:
+    whole = synthesized()
+    functions = resources(whole, "AWS::Lambda::Function").values()
+    assert sorted(function["Properties"]["Handler"] for function in functions) == [
+        "root_tasks.handlers.conclude",
+        "root_tasks.handlers.perform",
+        "root_tasks.handlers.select",
+    ]
+    assert not resources(whole, "AWS::Events::Rule")
+
+
+def test_the_map_is_bounded_and_a_batch_loses_only_itself() -> None:
+    states = definition(synthesized(batches_at_a_time=7))["States"]
+    mapped = states["Batches of accounts"]
+    assert mapped["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    assert mapped["ItemReader"]["ReaderConfig"] == {"InputType": "JSON"}
+    assert mapped["MaxConcurrency"] == 7
+    assert mapped["ToleratedFailurePercentage"] == 100
+    assert mapped["ResultPath"] is None
+    assert mapped["Catch"] == [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": "Write report"}], (
+        "whatever happens to the map, there is a report"
+    )
+
+
+def test_a_function_that_could_not_begin_is_invoked_again() -> None:
+    states = definition(synthesized())["States"]
+    mapped = states["Batches of accounts"]["ItemProcessor"]["States"]["IAMAuditRootUserCredentials"]
+    for state in (states["Select accounts"], mapped, states["Write report"]):
+        retried = {error for retry in state["Retry"] for error in retry["ErrorEquals"]}
+        assert "Lambda.TooManyRequestsException" in retried
+        assert "States.ALL" not in retried, "what a function refuses is not asked again"
+
+
+def test_a_batch_ends_before_its_root_sessions_do() -> None:
+    functions = resources(synthesized(tasks=RootTask), "AWS::Lambda::Function")
+    timeouts = {
+        function["Properties"]["Timeout"]
+        for function in functions.values()
+        if function["Properties"]["Handler"].endswith("perform")
+    }
+    assert timeouts == {600}
+
+
+def test_the_bucket_is_encrypted_private_versioned_and_stays() -> None:
+    bucket = only_resource(synthesized(), "AWS::S3::Bucket")
+    properties = bucket["Properties"]
+    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+    (encryption,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    (ownership,) = properties["OwnershipControls"]["Rules"]
+    assert ownership == {"ObjectOwnership": "BucketOwnerEnforced"}
+
+
+def test_the_bucket_is_reached_by_tls_only() -> None:
+    (statement,) = only_resource(synthesized(), "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"][
+        "Statement"
+    ]
+    assert statement["Effect"] == "Deny"
+    assert statement["Action"] == "s3:*"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_runs_expire_and_backups_do_not() -> None:
+    rules = only_resource(synthesized(), "AWS::S3::Bucket")["Properties"]["LifecycleConfiguration"]["Rules"]
+    expiring = {
+        rule.get("Prefix")
+        for rule in rules
+        if "ExpirationInDays" in rule or "NoncurrentVersionExpiration" in rule
+    }
+    assert expiring == {"runs/", "latest/"}
+
+
+def test_an_interval_audits_every_account() -> None:
+    rule = only_resource(synthesized(interval=Duration.hours(12)), "AWS::Events::Rule")["Properties"]
+    assert rule["ScheduleExpression"] == "rate(12 hours)"
+    (target,) = rule["Targets"]
+    assert json.loads(target["Input"]) == {"task": "IAMAuditRootUserCredentials"}
+
+
+def test_a_topic_is_told_by_the_last_function_alone() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    RootTasks(stack, "RootTasks", topic=sns.Topic(stack, "Topic"))
+    whole = template(stack)
+    publishing = [
+        role
+        for role in ("RootTasksSelectRole", "RootTasksAuditRole", "RootTasksConcludeRole")
+        if "sns:Publish" in json.dumps(policy_statements(whole, role))
+    ]
+    assert publishing == ["RootTasksConcludeRole"]
+    told = [
+        function["Properties"]["Handler"]
+        for function in resources(whole, "AWS::Lambda::Function").values()
+        if "TOPIC_ARN" in function["Properties"]["Environment"]["Variables"]
+    ]
+    assert told == ["root_tasks.handlers.conclude"]
+
+
+@pytest.fixture
+def assets(tmp_path: Path) -> dict[str, set[str]]:
+    """The files of each asset, by the handler of its functions."""
+    from centralized_root_access import CentralizedRootAccess
+
+    app = App(outdir=str(tmp_path), analytics_reporting=False)
+    stack = Stack(app, "Both", env=MANAGEMENT)
+    CentralizedRootAccess(stack, "RootAccess")
+    RootTasks(stack, "RootTasks")
+    app.synth()
+    functions = json.loads((tmp_path / "Both.template.json").read_text())["Resources"].values()
+    return {
+        function["Properties"]["Handler"]: {
+            str(file.relative_to(folder))
+            for folder in [tmp_path / f"asset.{function['Properties']['Code']['S3Key'].partition('.')[0]}"]
+            for file in folder.rglob("*")
+            if file.is_file()
+        }
+        for function in functions
+        if function["Type"] == "AWS::Lambda::Function"
+    }
+
+
+def test_the_functions_have_both_packages_and_the_page(assets: dict[str, set[str]]) -> None:
+    files = assets["root_tasks.handlers.perform"]
+    assert {"root_tasks/handlers.py", "root_tasks/report.html", "root_access/failures.py"} <= files
+    assert {file.partition("/")[0] for file in files} == {"root_access", "root_tasks"}
+    assert {file.rpartition(".")[2] for file in files} == {"py", "html"}
+
+
+def test_the_custom_resource_has_nothing_of_root_tasks(assets: dict[str, set[str]]) -> None:
+    files = assets["root_access.handler.on_event"]
+    assert {file.partition("/")[0] for file in files} == {"root_access"}
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1"])
+def test_as_many_protected_accounts_as_are_taken_fit_a_roles_policy(region: str) -> None:
+    most = _most_protected_accounts()
+    whole = synthesized(
+        env=Environment(account="111111111111", region=region),
+        tasks=RootTask,
+        protected_accounts=[f"{100_000_000_000 + number}" for number in range(most)],
+    )
+    assert not resources(whole, "AWS::IAM::ManagedPolicy"), "the CDK has not had to split it"
+    sizes: dict[str, int] = {}
+    for policy in resources(whole, "AWS::IAM::Policy").values():
+        role = policy["Properties"]["Roles"][0]["Ref"]
+        sizes[role] = sizes.get(role, 0) + _longest_size(policy["Properties"]["PolicyDocument"])
+    assert LONGEST_POLICY - 1_000 < max(sizes.values()) <= LONGEST_POLICY
+
+
+def test_more_protected_accounts_are_refused_with_numbers() -> None:
+    most = _most_protected_accounts()
+    protected = [f"{100_000_000_000 + number}" for number in range(most + 1)]
+    with pytest.raises(ValueError, match=f"lists {most + 1} accounts; .* has room to deny {most}"):
+        synthesized(protected_accounts=protected)
+
+
+def _most_protected_accounts() -> int:
+    with pytest.raises(ValueError, match="has room to deny") as refused:
+        synthesized(protected_accounts=[f"{100_000_000_000 + number}" for number in range(1000)])
+    found = re.search(r"room to deny (\d+)", str(refused.value))
+    assert found
+    return int(found[1])
+
+
+def _longest_size(document: object) -> int:
+    """The size with every token as long as it can become."""
+
+    def text(value: Any) -> Any:
+        match value:
+            case {"Ref": "AWS::Partition"}:
+                return "aws-us-gov"
+            case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::Select": _}:
+                return "x" * 160
+            case {"Fn::Join": [str(separator), list(parts)]}:
+                return separator.join(text(part) for part in parts)
+            case dict():
+                return {key: text(inner) for key, inner in value.items()}
+            case list():
+                return [text(inner) for inner in value]
+        return value
+
+    return len(json.dumps(text(document), separators=(",", ":")))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "why"),
+    [
+        ({"tasks": ["Audit"]}, ValueError, "tasks lists 'Audit'; AWS knows IAMAuditRootUserCredentials"),
+        ({"tasks": []}, ValueError, "tasks is empty"),
+        ({"tasks": "IAMAuditRootUserCredentials"}, TypeError, "write \\['IAMAudit"),
+        ({"protected_accounts": ["1234"]}, ValueError, "protected_accounts lists '1234'"),
+        ({"protected_accounts": "222222222222"}, TypeError, "write \\['222222222222'\\]"),
+        ({"interval": Duration.seconds(90)}, ValueError, "give whole minutes"),
+        ({"interval": Duration.seconds(0)}, ValueError, "at least one"),
+        (
+            {"interval": Duration.days(1), "tasks": [RootTask.DELETE_CREDENTIALS]},
+            ValueError,
+            "list RootTask.AUDIT in tasks",
+        ),
+        ({"plan_lifetime": Duration.hours(25)}, ValueError, "at most 24 hours"),
+        ({"plan_lifetime": Duration.seconds(0)}, ValueError, "at most 24 hours"),
+        ({"batches_at_a_time": 0}, ValueError, "batches_at_a_time=0"),
+        ({"env": Environment(account="111111111111", region="cn-north-1")}, ValueError, "in China"),
+    ],
+)
+def test_what_cannot_work_is_refused_at_synth(
+    arguments: dict[str, Any], error: type[Exception], why: str
+) -> None:
+    with pytest.raises(error, match=why):
+        synthesized(**arguments)
+
+
+def test_a_function_is_denied_the_protected_accounts_before_it_is_there() -> None:
+    whole = synthesized(tasks=RootTask, protected_accounts=["222222222222"])
+    for id_, function in resources(whole, "AWS::Lambda::Function").items():
+        if function["Properties"]["Handler"].endswith("perform"):
+            role = function["Properties"]["Role"]["Fn::GetAtt"][0]
+            (denying,) = [
+                policy
+                for policy, it in resources(whole, "AWS::IAM::Policy").items()
+                if "Deny" in json.dumps(it) and it["Properties"]["Roles"] == [{"Ref": role}]
+            ]
+            assert denying in depends_on(whole, id_)

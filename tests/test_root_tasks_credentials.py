@@ -1,0 +1,356 @@
+"""Deleting root credentials and allowing recovery: bound to a plan, in the order that never weakens."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_aws.emulation import mock_organization
+from root_tasks.results import Task
+from support.arrange import CREDENTIALS, SESSIONS, switch_on
+from support.root_tasks import RootTasks, session_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local_aws.emulation import LocalOrganization
+
+MANAGEMENT, MEMBER, OTHER, THIRD = "111111111111", "222222222222", "333333333333", "444444444444"
+DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
+RECOVER = {"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]}
+KEY, CERTIFICATE = f"AKIA{MEMBER}0001", f"CERT{MEMBER}{1:016}"
+MFA = f"arn:aws:iam::{MEMBER}:mfa/root-account-mfa-device-1"
+
+
+@pytest.fixture
+def organization() -> Iterator[LocalOrganization]:
+    with mock_organization() as organization:
+        switch_on(organization, CREDENTIALS, SESSIONS)
+        yield organization
+
+
+@pytest.fixture
+def root_tasks(organization: LocalOrganization) -> RootTasks:
+    organization.put_root_credentials(
+        account_id=MEMBER, password=True, access_keys=1, certificates=1, mfa_devices=1
+    )
+    return RootTasks(organization=organization)
+
+
+# Plans
+
+
+def test_a_run_without_execute_says_what_it_would_delete_and_deletes_nothing(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    assert root_tasks.outcomes(plan) == {
+        MANAGEMENT: "skipped",
+        MEMBER: "would do",
+        OTHER: "nothing to do",
+        THIRD: "nothing to do",
+    }
+    assert root_tasks.items(plan, MEMBER) == [
+        ("password", "would do"),
+        (f"access key {KEY}", "would do"),
+        (f"signing certificate {CERTIFICATE}", "would do"),
+        (f"MFA device {MFA}", "would do"),
+    ]
+    assert organization.writes == ()
+
+
+def test_what_is_deleted_is_exactly_what_was_planned(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    organization.put_root_credentials(account_id=OTHER, password=True)
+    executed = root_tasks.execute(plan)
+    assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+    assert not organization.root_credentials(MEMBER).password
+    assert organization.root_credentials(OTHER).password, "it was not planned"
+    assert root_tasks.report(executed)["executedPlan"] == plan.run_id
+    assert root_tasks.run().output["totals"] == {"clean": 2, "has credentials": 1, "skipped": 1}
+
+
+def test_only_accounts_that_are_named_are_planned(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=OTHER, password=True)
+    executed = root_tasks.execute(
+        root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER, THIRD]})
+    )
+    assert root_tasks.outcomes(executed) == {OTHER: "done"}
+    assert organization.root_credentials(MEMBER).password
+
+
+@pytest.mark.parametrize(
+    ("task", "run_id", "why"),
+    [
+        (Task.DELETE_CREDENTIALS, "nobody-ran-this", "this state machine has no such execution"),
+        (Task.DELETE_CREDENTIALS, "the-audit", "it is no plan"),
+        (Task.DELETE_CREDENTIALS, "the-refused", "its execution is FAILED"),
+        (Task.DELETE_CREDENTIALS, "the-execution", "it is no plan"),
+        (
+            Task.ALLOW_PASSWORD_RECOVERY,
+            "the-plan",
+            "it is a plan for IAMDeleteRootUserCredentials, not for IAMCreateRootUserPassword",
+        ),
+    ],
+)
+def test_what_is_no_plan_for_this_task_is_not_executed(
+    root_tasks: RootTasks, organization: LocalOrganization, task: Task, run_id: str, why: str
+) -> None:
+    root_tasks.run(name="the-audit")
+    root_tasks.run({"task": "nonsense"}, name="the-refused")
+    root_tasks.run(DELETE, name="the-plan")
+    root_tasks.run({"task": Task.DELETE_CREDENTIALS, "execute": "the-plan"}, name="the-execution")
+    organization.forget_calls()
+    refused = root_tasks.run({"task": task, "execute": run_id})
+    assert refused.status == "FAILED"
+    assert refused.cause == (f"Run {run_id} cannot be executed: {why}. Make a new plan. Nothing was changed.")
+    assert session_calls(organization) == []
+
+
+def test_a_plan_of_another_state_machine_is_not_executed(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    switch_on(organization, delegated_administrators=[OTHER])
+    elsewhere = RootTasks(organization=organization, account_id=OTHER, executions=root_tasks.executions)
+    plan = elsewhere.run(DELETE, name="the-plan")
+    assert plan.status == "SUCCEEDED"
+    assert "no such execution" in root_tasks.execute(plan).cause
+
+
+@pytest.mark.parametrize(("age", "status"), [(24 * 3600, "SUCCEEDED"), (24 * 3600 + 1, "FAILED")])
+def test_a_plan_can_be_executed_for_a_day(root_tasks: RootTasks, age: float, status: str) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.later(seconds=age)
+    executed = root_tasks.execute(plan)
+    assert executed.status == status
+    assert (status == "SUCCEEDED") or "it is older than 24 hours" in executed.cause
+
+
+def test_a_stack_can_have_plans_age_sooner(root_tasks: RootTasks) -> None:
+    root_tasks.settings = replace(root_tasks.settings, plan_lifetime=timedelta(minutes=30))
+    plan = root_tasks.run(DELETE)
+    root_tasks.later(minutes=31)
+    assert "it is older than 0.5 hours" in root_tasks.execute(plan).cause
+
+
+def test_an_altered_plan_is_not_executed(root_tasks: RootTasks, organization: LocalOrganization) -> None:
+    organization.put_root_credentials(account_id=OTHER, password=True)
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]})
+    key = f"runs/{plan.run_id}/plan.json"
+    root_tasks.write(key, root_tasks.read(key).replace(OTHER.encode(), MEMBER.encode()))
+    assert "its plan was altered after it was made" in root_tasks.execute(plan).cause
+    assert organization.root_credentials(MEMBER).password
+    assert organization.root_credentials(OTHER).password
+
+
+def test_a_plan_that_lists_an_account_that_is_protected_suspended_or_gone_by_now_skips_it(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    for account_id in (OTHER, THIRD):
+        organization.put_root_credentials(account_id=account_id, password=True)
+    plan = root_tasks.run(DELETE)
+    organization.suspend(OTHER)
+    root_tasks.settings = replace(root_tasks.settings, protected_accounts=frozenset([THIRD]))
+    organization.client("organizations").remove_account_from_organization(AccountId=MEMBER)
+    executed = root_tasks.execute(plan)
+    assert {id_: it["reason"] for id_, it in root_tasks.results(executed).items()} == {
+        MEMBER: "It is no account of the organization any more.",
+        OTHER: "Its state is SUSPENDED.",
+        THIRD: "The stack lists this account in protected_accounts.",
+    }
+    assert executed.output["totals"] == {"skipped": 3}
+
+
+def test_executing_a_plan_again_finds_nothing_to_do(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.execute(plan)
+    again = root_tasks.execute(plan)
+    assert root_tasks.outcomes(again) == {MEMBER: "nothing to do"}
+
+
+def test_an_empty_plan_can_be_executed(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]})
+    executed = root_tasks.execute(plan)
+    assert executed.status == "SUCCEEDED"
+    assert executed.output["totals"] == {}
+
+
+# Deleting
+
+
+def test_mfa_is_deactivated_last_after_a_fresh_look(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    organization.forget_calls()
+    root_tasks.execute(plan)
+    assert [call.partition(" ")[2] for call in session_calls(organization)] == [
+        "DeleteLoginProfile",
+        "DeleteAccessKey",
+        "DeleteSigningCertificate",
+        "GetLoginProfile",
+        "ListAccessKeys",
+        "ListSigningCertificates",
+        "DeactivateMFADevice",
+    ]
+
+
+@pytest.mark.parametrize("action", ["DeleteLoginProfile", "DeleteAccessKey", "DeleteSigningCertificate"])
+def test_mfa_stays_where_a_credential_could_not_be_deleted(
+    root_tasks: RootTasks, organization: LocalOrganization, action: str
+) -> None:
+    plan = root_tasks.run(DELETE)
+    organization.deny(account_id=MEMBER, action=f"iam:{action}")
+    executed = root_tasks.execute(plan)
+    assert root_tasks.outcomes(executed) == {MEMBER: "failed"}
+    assert sorted(outcome for _, outcome in root_tasks.items(executed, MEMBER)) == [
+        "done",
+        "done",
+        "failed",
+        "failed",
+    ]
+    assert organization.root_credentials(MEMBER).mfa_devices == (MFA,)
+
+
+def test_mfa_stays_where_somebody_has_made_a_key_since_the_plan(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, mfa_devices=1)
+    plan = root_tasks.run(DELETE)
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1, mfa_devices=1)
+    executed = root_tasks.execute(plan)
+    (item,) = root_tasks.results(executed)[MEMBER]["items"]
+    assert item["outcome"] == "failed"
+    assert item["message"].startswith("Not deactivated: a password, an access key or a signing certificate")
+    assert organization.root_credentials(MEMBER).access_keys == (KEY,), "it was not planned"
+    assert organization.root_credentials(MEMBER).mfa_devices == (MFA,)
+
+
+@pytest.mark.parametrize("action", ["GetLoginProfile", "ListAccessKeys", "ListSigningCertificates"])
+def test_mfa_stays_where_what_is_left_cannot_be_seen(
+    root_tasks: RootTasks, organization: LocalOrganization, action: str
+) -> None:
+    plan = root_tasks.run(DELETE)
+    organization.deny(account_id=MEMBER, action=f"iam:{action}")
+    executed = root_tasks.execute(plan)
+    assert dict(root_tasks.items(executed, MEMBER))[f"MFA device {MFA}"] == "failed"
+    assert organization.root_credentials(MEMBER).mfa_devices == (MFA,)
+
+
+def test_a_plan_of_an_account_that_cannot_be_seen_is_not_nothing_to_do(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.deny(account_id=MEMBER, action="iam:ListSigningCertificates")
+    plan = root_tasks.run(DELETE)
+    assert root_tasks.outcomes(plan)[MEMBER] == "could not look"
+    assert MEMBER not in root_tasks.outcomes(root_tasks.execute(plan))
+
+
+def test_what_is_gone_already_is_nothing_to_do(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    executed = root_tasks.execute(plan)
+    assert root_tasks.items(executed, MEMBER) == [
+        ("password", "done"),
+        (f"access key {KEY}", "nothing to do"),
+        (f"signing certificate {CERTIFICATE}", "nothing to do"),
+        (f"MFA device {MFA}", "nothing to do"),
+    ]
+    assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+
+
+def test_a_deletion_whose_answer_was_lost_is_done_once_aws_says_that_it_is_gone(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.loses_answer("iam:DeleteAccessKey")
+    executed = root_tasks.execute(plan)
+    assert dict(root_tasks.items(executed, MEMBER))[f"access key {KEY}"] == "done"
+
+
+def test_a_deletion_whose_answers_are_all_lost_is_unknown(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.loses_answer("iam:DeleteSigningCertificate")
+    root_tasks.answers_with_error("iam:DeleteSigningCertificate", "ServiceFailure", status=500)
+    executed = root_tasks.execute(plan)
+    assert root_tasks.outcomes(executed) == {MEMBER: "unknown, may have changed"}
+
+
+def test_an_account_without_a_session_fails_and_says_that_nothing_was_tried(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    organization.deny(account_id=MANAGEMENT, action="sts:AssumeRoot")
+    executed = root_tasks.execute(plan)
+    result = root_tasks.results(executed)[MEMBER]
+    assert result["outcome"] == "failed"
+    assert result["reason"].startswith("sts:AssumeRoot: AccessDenied: ")
+    assert {item["message"] for item in result["items"]} == {"Not tried: there is no root session."}
+
+
+def test_a_task_that_the_stack_does_not_list_is_refused(root_tasks: RootTasks) -> None:
+    root_tasks.settings = replace(root_tasks.settings, tasks=(Task.AUDIT,))
+    assert root_tasks.run(DELETE).cause == (
+        "IAMDeleteRootUserCredentials is no task of this stack. List it in tasks of RootTasks and deploy: "
+        "tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS]."
+    )
+
+
+# Recovery
+
+
+def test_recovery_is_allowed_where_it_was_planned(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER)
+    plan = root_tasks.run(RECOVER)
+    assert root_tasks.outcomes(plan) == {MEMBER: "would do"}
+    assert not organization.root_credentials(MEMBER).password
+    executed = root_tasks.execute(plan)
+    assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+    assert organization.root_credentials(MEMBER).password
+    (created,) = organization.writes
+    assert created.operation == "CreateLoginProfile"
+    assert not {"UserName", "Password"} & set(created.parameters)
+
+
+def test_recovery_has_nothing_to_do_where_there_is_a_password(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(RECOVER)
+    assert root_tasks.outcomes(plan) == {MEMBER: "nothing to do"}
+    organization.put_root_credentials(account_id=MEMBER)
+    plan = root_tasks.run(RECOVER)
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "nothing to do"}
+
+
+def test_a_recovery_whose_answer_was_lost_is_done(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER)
+    plan = root_tasks.run(RECOVER)
+    root_tasks.loses_answer("iam:CreateLoginProfile")
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "done"}
+
+
+def test_a_denied_recovery_fails_with_awss_words(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER)
+    plan = root_tasks.run(RECOVER)
+    organization.deny(account_id=MEMBER, action="iam:CreateLoginProfile")
+    result = root_tasks.results(root_tasks.execute(plan))[MEMBER]
+    assert result["outcome"] == "failed"
+    assert "iam:CreateLoginProfile: AccessDenied: " in result["reason"]
+    assert "aws:AssumedRoot" in json.dumps(result)

@@ -1,0 +1,172 @@
+"""Least privilege for the functions of RootTasks, both ways: the calls of every path against the template."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aws_cdk import aws_sns as sns
+
+from centralized_root_access import RootTask, RootTasks
+from local_aws.emulation import mock_organization
+from support import root_tasks as running
+from support.arrange import CREDENTIALS, SESSIONS, switch_on
+from support.policies import Comparison, Request, Statement, compare, statements
+from support.templates import MANAGEMENT, actions, bootstrap_stack, policy_statements, resources, template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MEMBER, PROTECTED = "222222222222", "444444444444"
+FUNCTIONS = {
+    "Select": "Select",
+    RootTask.AUDIT: "Audit",
+    RootTask.DELETE_CREDENTIALS: "DeleteCredentials",
+    RootTask.ALLOW_PASSWORD_RECOVERY: "AllowPasswordRecovery",
+    RootTask.UNLOCK_BUCKET_POLICY: "UnlockBucketPolicy",
+    RootTask.UNLOCK_QUEUE_POLICY: "UnlockQueuePolicy",
+    "Conclude": "Conclude",
+}
+
+
+def synthesized(*tasks: RootTask) -> dict[str, Any]:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    RootTasks(
+        stack,
+        "RootTasks",
+        tasks=tasks,
+        protected_accounts=[PROTECTED],
+        topic=sns.Topic(stack, "Topic"),
+    )
+    return template(stack)
+
+
+def listed(synthesized: Mapping[str, Any], function: str) -> list[dict[str, Any]]:
+    return policy_statements(synthesized, f"RootTasks{function}Role")
+
+
+def policy(synthesized: Mapping[str, Any], function: str) -> tuple[Statement, ...]:
+    """What a function may do besides logging."""
+    (bucket,) = resources(synthesized, "AWS::S3::Bucket")
+    (state_machine,) = resources(synthesized, "AWS::StepFunctions::StateMachine")
+    (topic,) = resources(synthesized, "AWS::SNS::Topic")
+    return statements(
+        (
+            statement
+            for statement in listed(synthesized, function)
+            if statement["Effect"] == "Allow" and "logs:" not in json.dumps(statement["Action"])
+        ),
+        references={
+            f"{bucket}.Arn": f"arn:aws:s3:::{running.BUCKET}",
+            f"{state_machine}.Name": "RootTasks",
+            topic: "arn:aws:sns:topic",
+        },
+    )
+
+
+def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, Request]]:
+    """What the functions ask of AWS on every path that the tasks have."""
+    with mock_organization() as organization:
+        switch_on(organization, CREDENTIALS, SESSIONS)
+        root_tasks = running.RootTasks(organization=organization)
+        root_tasks.settings = running.settings(*tasks)
+        root_tasks.twice = True
+        root_id = organization.client("organizations").list_roots()["Roots"][0]["Id"]
+        root_tasks.run({"organizationalUnits": [root_id]})
+        root_tasks.run(name="audited")
+        root_tasks.run(name="audited")
+        organization.put_root_credentials(account_id=MEMBER, password=True)
+        root_tasks.later(hours=1)
+        root_tasks.run()
+        if RootTask.DELETE_CREDENTIALS in tasks:
+            _planned_and_executed(root_tasks, RootTask.DELETE_CREDENTIALS, accounts="all")
+        if RootTask.ALLOW_PASSWORD_RECOVERY in tasks:
+            _planned_and_executed(root_tasks, RootTask.ALLOW_PASSWORD_RECOVERY, accounts=[MEMBER])
+        if RootTask.UNLOCK_BUCKET_POLICY in tasks:
+            s3 = root_tasks.client("s3", account_id=MEMBER)
+            s3.create_bucket(Bucket="locked")
+            s3.put_bucket_policy(Bucket="locked", Policy=_policy("arn:aws:s3:::locked", "s3:*"))
+            _unlocked_and_put_back(root_tasks, RootTask.UNLOCK_BUCKET_POLICY, buckets={MEMBER: ["locked"]})
+        if RootTask.UNLOCK_QUEUE_POLICY in tasks:
+            arn = f"arn:aws:sqs:us-east-1:{MEMBER}:locked"
+            sqs = root_tasks.client("sqs", account_id=MEMBER)
+            sqs.create_queue(QueueName="locked", Attributes={"Policy": _policy(arn, "sqs:*")})
+            _unlocked_and_put_back(root_tasks, RootTask.UNLOCK_QUEUE_POLICY, queues=[arn])
+        return root_tasks.requests
+
+
+def _planned_and_executed(root_tasks: running.RootTasks, task: RootTask, **named: object) -> running.Ended:
+    executed = root_tasks.execute(root_tasks.run({"task": task, **named}))
+    assert set(executed.output["totals"]) == {"done"}
+    return executed
+
+
+def _unlocked_and_put_back(root_tasks: running.RootTasks, task: RootTask, **named: object) -> None:
+    (item,) = root_tasks.results(_planned_and_executed(root_tasks, task, **named))[MEMBER]["items"]
+    _planned_and_executed(root_tasks, task, putBack=[item["message"]])
+
+
+def _policy(resource: str, action: str) -> str:
+    statement = {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+@pytest.fixture(scope="module")
+def everything() -> tuple[dict[str, Any], Sequence[tuple[str, Request]]]:
+    return synthesized(*RootTask), requests_of_every_path(*RootTask)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_function_may_do_exactly_what_it_does(
+    everything: tuple[dict[str, Any], Sequence[tuple[str, Request]]], function: str
+) -> None:
+    whole, requests = everything
+    made = [request for name, request in requests if name == function]
+    assert compare(policy(whole, FUNCTIONS[function]), made) == Comparison()
+
+
+@pytest.mark.parametrize("function", ["Select", RootTask.AUDIT, "Conclude"])
+def test_the_audit_alone_needs_no_more_than_the_audit(function: str) -> None:
+    requests = requests_of_every_path(RootTask.AUDIT)
+    made = [request for name, request in requests if name == function]
+    compared = compare(policy(synthesized(RootTask.AUDIT), FUNCTIONS[function]), made)
+    assert compared == Comparison()
+
+
+def test_by_default_nothing_can_assume_another_task_than_the_audit() -> None:
+    text = json.dumps(synthesized(RootTask.AUDIT))
+    assert [task for task in RootTask if f"root-task/{task}" in text] == [RootTask.AUDIT]
+
+
+@pytest.mark.parametrize("task", RootTask)
+def test_the_function_of_a_task_can_assume_that_task_only(task: RootTask) -> None:
+    own = policy(synthesized(*RootTask), FUNCTIONS[task])
+    for other in RootTask:
+        request = Request(
+            action="sts:AssumeRoot",
+            resource=f"arn:aws:iam::{MEMBER}:root",
+            context={"sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{other}"},
+        )
+        assert any(statement.allows(request) for statement in own) == (other is task)
+
+
+@pytest.mark.parametrize("task", RootTask)
+def test_a_root_session_in_a_protected_account_is_denied(task: RootTask) -> None:
+    (denied,) = [it for it in listed(synthesized(*RootTask), FUNCTIONS[task]) if it["Effect"] == "Deny"]
+    assert denied["Action"] == "sts:AssumeRoot"
+    assert "Condition" not in denied
+    partition = {"Ref": "AWS::Partition"}
+    assert denied["Resource"] == {"Fn::Join": ["", ["arn:", partition, f":iam::{PROTECTED}:root"]]}
+
+
+def test_the_role_of_the_state_machine_invokes_the_functions_and_reads_what_they_left() -> None:
+    granted = policy_statements(synthesized(RootTask.AUDIT), "RootTasksStateMachineRole")
+    assert {action for statement in granted for action in actions(statement)} == {
+        "lambda:InvokeFunction",
+        "s3:GetObject",
+        "states:DescribeExecution",
+        "states:RedriveExecution",
+        "states:StartExecution",
+        "states:StopExecution",
+    }

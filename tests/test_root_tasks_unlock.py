@@ -1,0 +1,342 @@
+"""Unlocking a bucket and a queue: no backup, no removal; and putting the policy back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.emulation import mock_organization
+from root_tasks.results import Task
+from support.arrange import CREDENTIALS, SESSIONS, switch_on
+from support.root_tasks import Ended, RootTasks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+MEMBER, OTHER = "222222222222", "333333333333"
+REGION = "eu-west-1"
+BUCKET, QUEUE = "locked-bucket", f"arn:aws:sqs:{REGION}:{MEMBER}:locked-queue"
+TASK = {"bucket": Task.UNLOCK_BUCKET_POLICY, "queue": Task.UNLOCK_QUEUE_POLICY}
+NAMED: dict[str, dict[str, Any]] = {
+    "bucket": {"task": TASK["bucket"], "buckets": {MEMBER: [BUCKET]}},
+    "queue": {"task": TASK["queue"], "queues": [QUEUE]},
+}
+READ = {"bucket": "s3:GetBucketPolicy", "queue": "sqs:GetQueueAttributes"}
+REMOVE = {"bucket": "s3:DeleteBucketPolicy", "queue": "sqs:SetQueueAttributes"}
+
+
+class Locked:
+    """A bucket and a queue of a member account, each with a policy that locks everybody out."""
+
+    def __init__(self, root_tasks: RootTasks) -> None:
+        self._s3 = root_tasks.client("s3", account_id=MEMBER, region=REGION)
+        self._sqs = root_tasks.client("sqs", account_id=MEMBER, region=REGION)
+        self._s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self._url = self._sqs.create_queue(QueueName="locked-queue")["QueueUrl"]
+        for kind in ("bucket", "queue"):
+            self.put(kind, policy(kind))
+
+    def put(self, kind: str, text: str) -> None:
+        """Puts a policy."""
+        if kind == "bucket":
+            self._s3.put_bucket_policy(Bucket=BUCKET, Policy=text)
+        else:
+            self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": text})
+
+    def policy(self, kind: str) -> object:
+        """The policy as it is; None: there is none."""
+        if kind == "queue":
+            attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"])
+            text = attributes["Attributes"].get("Policy")
+        else:
+            try:
+                text = self._s3.get_bucket_policy(Bucket=BUCKET)["Policy"]
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "NoSuchBucketPolicy":
+                    raise
+                return None
+        return json.loads(text) if text else None
+
+    def delete_bucket(self) -> None:
+        """Deletes the bucket."""
+        self._s3.delete_bucket(Bucket=BUCKET)
+
+
+def policy(kind: str, *, sid: str = "Everybody") -> str:
+    resource, action = (f"arn:aws:s3:::{BUCKET}", "s3:*") if kind == "bucket" else (QUEUE, "sqs:*")
+    statement = {"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+@pytest.fixture
+def root_tasks() -> Iterator[RootTasks]:
+    with mock_organization() as organization:
+        switch_on(organization, CREDENTIALS, SESSIONS)
+        yield RootTasks(organization=organization)
+
+
+@pytest.fixture
+def locked(root_tasks: RootTasks) -> Locked:
+    return Locked(root_tasks)
+
+
+@pytest.fixture(params=["bucket", "queue"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def item(root_tasks: RootTasks, ended: Ended) -> dict[str, str]:
+    (only,) = root_tasks.results(ended)[MEMBER]["items"]
+    return dict(only)
+
+
+def test_unlocking_is_planned_then_done_with_a_backup(
+    root_tasks: RootTasks, locked: Locked, kind: str
+) -> None:
+    plan = root_tasks.run(NAMED[kind])
+    assert root_tasks.outcomes(plan) == {MEMBER: "would do"}
+    assert locked.policy(kind) == json.loads(policy(kind))
+    executed = root_tasks.execute(plan)
+    assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+    assert locked.policy(kind) is None
+    reference = item(root_tasks, executed)["message"]
+    backup = json.loads(root_tasks.read(reference))
+    assert json.loads(backup["policy"]) == json.loads(policy(kind))
+    assert backup["account_id"] == MEMBER
+    assert backup["region"] == REGION
+
+
+def test_a_bucket_is_addressed_in_its_region_as_its_owners(root_tasks: RootTasks, locked: Locked) -> None:
+    urls: list[str] = []
+    headers: list[str] = []
+
+    def noted(params: dict[str, Any], **_: object) -> None:
+        urls.append(params["url"])
+        headers.append(params["headers"].get("x-amz-expected-bucket-owner", ""))
+
+    for action in (READ["bucket"], REMOVE["bucket"]):
+        root_tasks._on(f"before-call.{action.replace(':', '.')}", noted)
+    root_tasks.execute(root_tasks.run(NAMED["bucket"]))
+    assert len(urls) == 3
+    assert all(f"s3.{REGION}.amazonaws.com" in url for url in urls)
+    assert set(headers) == {MEMBER}
+
+
+def test_no_backup_no_removal(root_tasks: RootTasks, locked: Locked, kind: str) -> None:
+    plan = root_tasks.run(NAMED[kind])
+    before = policy(kind)
+    failing: list[object] = []
+
+    def denied(params: dict[str, Any], **_: object) -> Any:
+        if "backups/" not in params["url"]:
+            return None
+        failing.append(params)
+        return _denied_answer(params)
+
+    root_tasks._on("before-call.s3.PutObject", denied)
+    executed = root_tasks.execute(plan)
+    assert failing
+    assert item(root_tasks, executed)["outcome"] == "failed"
+    assert "s3:PutObject: AccessDenied" in item(root_tasks, executed)["message"]
+    assert locked.policy(kind) == json.loads(before)
+
+
+def test_a_backup_is_never_overwritten(root_tasks: RootTasks, locked: Locked, kind: str) -> None:
+    plan = root_tasks.run(NAMED[kind])
+    first = root_tasks.execute(plan)
+    locked.put(kind, policy(kind))
+    second = root_tasks.execute(plan)
+    references = {item(root_tasks, ended)["message"] for ended in (first, second)}
+    assert references == set(root_tasks.keys("backups/"))
+    assert len(references) == 2
+
+
+def test_a_policy_that_has_changed_since_the_plan_is_not_removed(
+    root_tasks: RootTasks, locked: Locked, kind: str
+) -> None:
+    plan = root_tasks.run(NAMED[kind])
+    locked.put(kind, policy(kind, sid="Another"))
+    executed = root_tasks.execute(plan)
+    assert item(root_tasks, executed)["outcome"] == "failed"
+    assert "another one than when it was planned" in item(root_tasks, executed)["message"]
+    assert locked.policy(kind) == json.loads(policy(kind, sid="Another"))
+    assert root_tasks.keys("backups/") == []
+
+
+def test_what_has_no_policy_has_nothing_to_do(root_tasks: RootTasks, locked: Locked, kind: str) -> None:
+    plan = root_tasks.run(NAMED[kind])
+    root_tasks.execute(plan)
+    assert root_tasks.outcomes(root_tasks.run(NAMED[kind])) == {MEMBER: "nothing to do"}
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "nothing to do"}
+
+
+def test_a_denied_removal_fails_and_the_backup_is_there(
+    root_tasks: RootTasks, locked: Locked, kind: str
+) -> None:
+    plan = root_tasks.run(NAMED[kind])
+    root_tasks.answers_with_error(REMOVE[kind], "AccessDenied", account_id=MEMBER)
+    executed = root_tasks.execute(plan)
+    assert item(root_tasks, executed)["outcome"] == "failed"
+    assert locked.policy(kind) is not None
+
+
+def test_a_removal_whose_answer_was_lost_is_done(root_tasks: RootTasks, locked: Locked, kind: str) -> None:
+    plan = root_tasks.run(NAMED[kind])
+    root_tasks.loses_answer(REMOVE[kind], account_id=MEMBER)
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "done"}
+    assert locked.policy(kind) is None
+
+
+def test_a_bucket_that_the_account_does_not_have_is_not_touched(
+    root_tasks: RootTasks, locked: Locked
+) -> None:
+    plan = root_tasks.run({"task": TASK["bucket"], "buckets": {OTHER: [BUCKET]}})
+    (only,) = root_tasks.results(plan)[OTHER]["items"]
+    assert only["outcome"] == "failed"
+    assert only["message"] == "The account has no bucket of this name."
+    assert root_tasks.execute(plan).output["totals"] == {}
+
+
+def test_a_bucket_whose_region_is_not_named_is_not_touched(root_tasks: RootTasks, locked: Locked) -> None:
+    def nameless(parsed: dict[str, Any], **_: object) -> None:
+        for bucket in parsed["Buckets"]:
+            bucket.pop("BucketRegion")
+
+    root_tasks._on("after-call.s3.ListBuckets", nameless)
+    plan = root_tasks.run(NAMED["bucket"])
+    assert item(root_tasks, plan)["outcome"] == "could not look"
+    assert "the answer lacks BucketRegion" in item(root_tasks, plan)["message"]
+
+
+def test_a_queue_that_is_not_there_could_not_be_looked_at(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run({"task": TASK["queue"], "queues": [f"arn:aws:sqs:{REGION}:{MEMBER}:none"]})
+    assert root_tasks.outcomes(plan) == {MEMBER: "could not look"}
+
+
+def test_a_queue_whose_policy_nobody_can_read_needs_a_word_for_it(
+    root_tasks: RootTasks, locked: Locked
+) -> None:
+    root_tasks.answers_with_error(READ["queue"], "AccessDenied", account_id=MEMBER)
+    refused = root_tasks.run(NAMED["queue"])
+    assert item(root_tasks, refused)["outcome"] == "could not look"
+    assert '"withoutBackup": true' in item(root_tasks, refused)["message"]
+    root_tasks.execute(refused)
+    assert locked.policy("queue") is not None
+
+    plan = root_tasks.run({**NAMED["queue"], "withoutBackup": True})
+    assert item(root_tasks, plan)["outcome"] == "would do"
+    assert "without a backup" in item(root_tasks, plan)["message"]
+    executed = root_tasks.execute(plan)
+    assert item(root_tasks, executed)["outcome"] == "done"
+    assert locked.policy("queue") is None
+    assert root_tasks.keys("backups/") == []
+
+
+def test_a_queue_whose_policy_can_be_read_is_backed_up_whatever_was_said(
+    root_tasks: RootTasks, locked: Locked
+) -> None:
+    root_tasks.execute(root_tasks.run({**NAMED["queue"], "withoutBackup": True}))
+    assert locked.policy("queue") is None
+    assert len(root_tasks.keys("backups/")) == 1
+
+
+def test_a_queue_that_became_unreadable_after_the_plan_is_not_touched(
+    root_tasks: RootTasks, locked: Locked
+) -> None:
+    plan = root_tasks.run({**NAMED["queue"], "withoutBackup": True})
+    root_tasks.answers_with_error(READ["queue"], "AccessDenied", account_id=MEMBER)
+    executed = root_tasks.execute(plan)
+    assert item(root_tasks, executed)["outcome"] == "failed"
+    root_tasks._faults.clear()
+    assert locked.policy("queue") is not None
+
+
+# Putting back
+
+
+@pytest.fixture
+def unlocked(root_tasks: RootTasks, locked: Locked, kind: str) -> str:
+    """The reference of the backup of what was unlocked."""
+    return item(root_tasks, root_tasks.execute(root_tasks.run(NAMED[kind])))["message"]
+
+
+def test_putting_back_is_planned_then_done(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
+) -> None:
+    plan = root_tasks.run({"task": TASK[kind], "putBack": [unlocked]})
+    assert root_tasks.outcomes(plan) == {MEMBER: "would do"}
+    assert item(root_tasks, plan)["message"] == unlocked
+    assert locked.policy(kind) is None
+    executed = root_tasks.execute(plan)
+    assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+    assert locked.policy(kind) == json.loads(policy(kind))
+    again = root_tasks.run({"task": TASK[kind], "putBack": [unlocked]})
+    assert root_tasks.outcomes(again) == {MEMBER: "nothing to do"}
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "nothing to do"}
+
+
+@pytest.mark.parametrize("planned_before", [True, False])
+def test_putting_back_does_not_overwrite_a_policy_that_somebody_has_put_since(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str, *, planned_before: bool
+) -> None:
+    put_back = {"task": TASK[kind], "putBack": [unlocked]}
+    if planned_before:
+        plan = root_tasks.run(put_back)
+    locked.put(kind, policy(kind, sid="Another"))
+    ended = root_tasks.execute(plan) if planned_before else root_tasks.run(put_back)
+    assert item(root_tasks, ended)["outcome"] == "failed"
+    assert locked.policy(kind) == json.loads(policy(kind, sid="Another"))
+
+
+def test_an_altered_backup_is_not_put_back(root_tasks: RootTasks, kind: str, unlocked: str) -> None:
+    root_tasks.write(unlocked, root_tasks.read(unlocked).replace(b"Everybody", b"Nobody"))
+    refused = root_tasks.run({"task": TASK[kind], "putBack": [unlocked]})
+    assert refused.cause == (
+        f"{unlocked} cannot be put back: it was altered after it was made. Nothing was changed."
+    )
+
+
+def test_a_backup_that_is_not_there_is_not_put_back(root_tasks: RootTasks, kind: str) -> None:
+    reference = f"backups/run-1/{MEMBER}/x/{'0' * 64}.json"
+    refused = root_tasks.run({"task": TASK[kind], "putBack": [reference]})
+    assert "there is no such backup" in refused.cause
+
+
+def test_a_backup_of_the_other_kind_is_not_put_back(root_tasks: RootTasks, kind: str, unlocked: str) -> None:
+    other = TASK["queue" if kind == "bucket" else "bucket"]
+    refused = root_tasks.run({"task": other, "putBack": [unlocked]})
+    assert f"it is of a {kind} policy" in refused.cause
+
+
+def test_what_is_no_backup_is_not_put_back(root_tasks: RootTasks, kind: str) -> None:
+    reference = f"backups/run-1/{MEMBER}/x/{'0' * 64}.json"
+    root_tasks.write(reference, b"{}")
+    assert "it is no backup" in root_tasks.run({"task": TASK[kind], "putBack": [reference]}).cause
+
+
+def test_a_corrected_text_is_put_only_where_the_stack_allows_it(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
+) -> None:
+    corrected = {"task": TASK[kind], "putBack": [unlocked], "policy": policy(kind, sid="Corrected")}
+    assert "allow_policy_text=True" in root_tasks.run(corrected).cause
+    root_tasks.settings = replace(root_tasks.settings, allow_policy_text=True)
+    root_tasks.execute(root_tasks.run(corrected))
+    assert locked.policy(kind) == json.loads(policy(kind, sid="Corrected"))
+
+
+def _denied_answer(params: dict[str, Any]) -> Any:
+    from botocore.awsrequest import AWSResponse
+    from botocore.compat import HTTPHeaders
+
+    return (
+        AWSResponse(params["url"], 403, HTTPHeaders(), None),
+        {
+            "Error": {"Code": "AccessDenied", "Message": "no"},
+            "ResponseMetadata": {"HTTPStatusCode": 403},
+        },
+    )
