@@ -11,7 +11,7 @@ LOWEST_READY := $(VENV)/lowest/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local-deploy test scale build docs lock clean
+.PHONY: help setup local-deploy test test-slow coverage scale build docs lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,17 +21,28 @@ setup: $(PYTHON_READY) $(CLI_READY)  ## install the pinned packages, Node and th
 local-deploy: setup  ## run the real `cdk deploy` of app.py on a local AWS
 	@$(BIN)/python -m local_aws.local_deploy
 
-# A cold mypy takes most of a minute, so it runs beside the tests.
-test: setup $(LOWEST_READY)  ## run ruff, mypy and every test
+# A cold mypy takes most of a minute, so it runs beside the tests. One worker more than two cores have: the
+# end-to-end tests wait for the CDK CLI most of their time. Files stay whole, for each with a local AWS starts one.
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile
+
+test: setup  ## run ruff, mypy and the tests: the gate, with test-slow and coverage
 	@log=$$(mktemp); trap 'kill $$mypy 2>/dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
 	$(BIN)/mypy >$$log 2>&1 & mypy=$$!; \
 	failed=; \
 	echo '== ruff'; $(BIN)/ruff check || failed="$$failed ruff-check"; \
 	$(BIN)/ruff format --check || failed="$$failed ruff-format"; \
-	echo '== pytest'; $(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term || failed="$$failed pytest"; \
+	echo '== pytest'; $(PYTEST) -m 'not slow' || failed="$$failed pytest"; \
 	wait $$mypy || failed="$$failed mypy"; \
 	echo '== mypy'; cat $$log; \
 	test -z "$$failed" || { echo "Failed:$$failed"; exit 1; }
+
+test-slow: setup $(LOWEST_READY)  ## run the fault matrix, and every Python and package version
+	$(PYTEST) -m slow
+
+# Without what runs in processes of its own, which is not measured.
+coverage: setup  ## say how much of the library and the functions the tests reach
+	$(BIN)/pytest -q -n 2 --dist loadfile -m 'not slow' --cov --cov-report=term \
+	  $$(ls tests/test_*.py | grep -v -e end_to_end -e local_aws -e report_page -e aws_answers -e emulation)
 
 scale: setup  ## audit an organization of 10,000 accounts (takes minutes)
 	@$(BIN)/python -m benchmarks.scale

@@ -41,3 +41,11 @@ def local_aws(bootstrapped_aws: LocalAws) -> Iterator[LocalAws]:
             cloudformation.get_waiter("stack_delete_complete").wait(
                 StackName=stack["StackId"], WaiterConfig={"Delay": 1}
             )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how many faults were tried; the reports come from every worker."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    tried = {report.nodeid: dict(report.user_properties).get("fault_cases", 0) for report in reports}
+    if total := sum(tried.values()):
+        terminalreporter.write_line(f"Fault matrix: {total} cases, each one fault at one call on one path.")

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -827,6 +828,42 @@ def test_calls_from_several_threads_are_all_answered_and_recorded(
     assert {call.error for call in with_root_access.calls} == {None}
 
 
+def test_calls_that_are_made_side_by_side_arrive_side_by_side(
+    organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_their_way: list[float] = []
+    all_of_them = threading.Barrier(3, timeout=30)
+
+    def sleep(seconds: float) -> None:
+        on_their_way.append(seconds)
+        all_of_them.wait()
+
+    monkeypatch.setattr("local_aws.emulation.requests.sleep", sleep)
+    organization.set_latency(0.3)
+    calls: list[Callable[[], object]] = [
+        organization.client("iam").list_account_aliases,
+        organization.client("organizations").describe_organization,
+        organization.client("sts").get_caller_identity,
+    ]
+
+    with ThreadPoolExecutor(max_workers=3) as threads:
+        list(threads.map(lambda call: call(), calls))
+
+    assert on_their_way == [0.3, 0.3, 0.3]
+    assert {call.service for call in organization.calls} == {"iam", "organizations", "sts"}
+
+
+def test_a_reset_ends_the_latency(organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch) -> None:
+    organization.set_latency(0.3)
+    organization.reset()
+    on_their_way: list[float] = []
+    monkeypatch.setattr("local_aws.emulation.requests.sleep", on_their_way.append)
+
+    organization.client("sts").get_caller_identity()
+
+    assert on_their_way == [0.0]
+
+
 # Over HTTP
 
 
@@ -871,6 +908,7 @@ def a_story(organization: Organization) -> list[object]:
     register(organization, DELEGATE)
     account_id = organization.add_account(name="new", email="new@example.com", account_id="666666666666")
     organization.set_delegated_administrator_limit(1)
+    organization.set_latency(0.001)
     seen.append(
         error_of(organizations.register_delegated_administrator, AccountId=MEMBER, ServicePrincipal=IAM)
     )
@@ -897,6 +935,7 @@ def a_story(organization: Organization) -> list[object]:
     for wrong_argument, error in (
         (lambda: organization.root_credentials(STRANGER), LookupError),
         (lambda: organization.advance_clock(-1), ValueError),
+        (lambda: organization.set_latency(-1), ValueError),
     ):
         with pytest.raises(error) as raised:
             wrong_argument()

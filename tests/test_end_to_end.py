@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from local_aws.emulation import Organization
     from local_aws.services import LocalAws
 
-pytestmark = pytest.mark.xdist_group("local_aws")
-
 BOTH = {CREDENTIALS, SESSIONS}
 MEMBER, OTHER, THIRD = "222222222222", "333333333333", "444444444444"
 

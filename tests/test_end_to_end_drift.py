@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from local_aws.services import LocalAws
 
-pytestmark = pytest.mark.xdist_group("local_aws")
-
 MEMBER = "222222222222"
 CALLS = {
     "iam.amazonaws.com": [

@@ -9,7 +9,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from botocore.exceptions import ClientError
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
     from local_aws.emulation import Organization
     from local_aws.services import LocalAws
-
-pytestmark = pytest.mark.xdist_group("local_aws")
 
 PASSWORD, KEYS, EVERYTHING, MFA_ONLY = "100000000001", "100000000002", "100000000003", "100000000004"
 SUSPENDED, PROTECTED, DENIED = "100000000005", "100000000006", "100000000007"

@@ -325,7 +325,7 @@ def test_a_change_that_another_one_keeps_out_is_never_reported_as_made(
     answer_with_error(function, TRUSTED_ACCESS, "ConcurrentModificationException")
     reason = function_error(stack)
     assert "waiting for another change to the organization to end" in reason
-    assert "Nothing was changed." in reason
+    assert "Nothing was changed by this invocation." in reason
     assert organization.root_access().features == set()
 
 
@@ -479,7 +479,7 @@ def test_reads_that_keep_contradicting_each_other_are_unknown_and_nothing_is_cha
     answer_with_error(function, LIST_FEATURES, code)
     reason = function_error(stack)
     assert "unknown, which is not the same as off" in reason
-    assert "Nothing was changed." in reason
+    assert "Nothing was changed by this invocation." in reason
     assert writes(organization) == []
 
 

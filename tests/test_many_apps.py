@@ -18,8 +18,6 @@ from support.apps import ROOT
 from support.pythons import build, clean_variables, environment, installed_pythons, own_dependencies
 from support.templates import resources
 
-pytestmark = pytest.mark.xdist_group("wheel")
-
 RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 LOWEST = Path(sys.prefix) / "lowest"
 
@@ -80,6 +78,7 @@ def test_every_form_of_app_has_the_construct_once_per_organization(checkout: Pat
     assert len(found) == (2 if app == "stages" else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", installed_pythons())
 def test_every_installed_python_synthesizes_the_same_from_the_wheel(
     checkout: Path, wheel: Path, tmp_path: Path, version: str
@@ -90,10 +89,11 @@ def test_every_installed_python_synthesizes_the_same_from_the_wheel(
     assert files(synthesized) == files(checkout)
 
 
+@pytest.mark.slow
 def test_the_lowest_supported_packages_synthesize_the_same_resources(
     checkout: Path, wheel: Path, tmp_path: Path
 ) -> None:
-    assert LOWEST.is_dir(), "The lowest supported packages are not there: run the tests by `make test`."
+    assert LOWEST.is_dir(), "The lowest supported packages are not there: run them by `make test-slow`."
     synthesized = synthesized_by(Path(sys.executable), tmp_path, wheel=wheel, dependencies=LOWEST)
 
     def types(folder: Path) -> dict[str, dict[str, str]]:

@@ -11,8 +11,6 @@ import pytest
 from support.apps import APPS, Assembly
 from support.nag import ACKNOWLEDGED, Finding, check
 
-pytestmark = pytest.mark.xdist_group("nag")
-
 # How CDK writes templates: each dependency by its name, whether or not a reference tells it already, and
 # ARNs joined rather than substituted, which cfn-lint minds in a CodePipeline action.
 _HOW_CDK_WRITES = "W3005,E3703"

@@ -14,8 +14,6 @@ import pytest
 from support.apps import ROOT, synthesize
 from support.pythons import Environment, build, clean_variables, environment, own_dependencies
 
-pytestmark = pytest.mark.xdist_group("wheel")
-
 LIBRARY = ROOT / "constructs" / "centralized_root_access"
 FUNCTIONS = ROOT / "lambda"
 

@@ -125,7 +125,7 @@ class ConvergenceError(RootAccessError):
         if not_made:
             parts.append(f"Not made: {_listed(not_made)}.")
         if not made and not may_have_been_made:
-            parts.append("Nothing was changed.")
+            parts.append("Nothing was changed by this invocation.")
         super().__init__(" ".join(parts))
 
 

@@ -171,6 +171,10 @@ class Organization(ABC):
         """Move the emulation's clock forward."""
 
     @abstractmethod
+    def set_latency(self, seconds: float) -> None:
+        """Set how long every call takes to arrive. Calls made side by side wait side by side."""
+
+    @abstractmethod
     def set_delegated_administrator_limit(self, limit: int) -> None:
         """Set how many delegated administrators a service may have."""
 

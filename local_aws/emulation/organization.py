@@ -140,6 +140,10 @@ class LocalOrganization(Organization):
         with self._emulation.lock:
             self._emulation.advance_clock(timedelta(seconds=seconds))
 
+    def set_latency(self, seconds: float) -> None:
+        """Set how long every call takes to arrive. Calls made side by side wait side by side."""
+        self._emulation.set_latency(seconds)
+
     def set_delegated_administrator_limit(self, limit: int) -> None:
         """Set how many delegated administrators a service may have."""
         self._emulation.delegated_administrator_limit = limit

@@ -72,6 +72,10 @@ class RemoteOrganization(Organization):
         """Move the emulation's clock forward."""
         self._do("advance_clock", seconds=seconds)
 
+    def set_latency(self, seconds: float) -> None:
+        """Set how long every call takes to arrive. Calls made side by side wait side by side."""
+        self._do("set_latency", seconds=seconds)
+
     def set_delegated_administrator_limit(self, limit: int) -> None:
         """Set how many delegated administrators a service may have."""
         self._do("set_delegated_administrator_limit", limit=limit)

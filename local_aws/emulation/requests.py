@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from time import sleep
 from typing import Any, ClassVar
 
 from moto.core.exceptions import ServiceException
@@ -73,7 +74,9 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
         return parameters
 
     def call_action(self) -> Answer:
-        """Answer the request and record the call."""
+        """Answer the request, once it has arrived, and record the call."""
+        # Without the lock, for calls are on their way side by side.
+        sleep(self.emulation.latency)
         with self.emulation.lock:
             # A call may reset moto, and the emulation with it.
             emulation = self.emulation

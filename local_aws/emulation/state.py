@@ -105,6 +105,7 @@ class Emulation:
         self.calls: list[Call] = []
         self.features: set[Feature] = set()
         self.delegated_administrator_limit = DEFAULT_DELEGATED_ADMINISTRATOR_LIMIT
+        self.latency = 0.0
         self._advanced = timedelta()
         self._denials: dict[tuple[str, str], Denial] = {}
         self._root_users: dict[str, RootUser] = {}
@@ -121,6 +122,12 @@ class Emulation:
         if duration < timedelta():
             raise ValueError("The clock only moves forward.")
         self._advanced += duration
+
+    def set_latency(self, seconds: float) -> None:
+        """Set how long every call takes to arrive."""
+        if seconds < 0:
+            raise ValueError("A call takes no less than no time to arrive.")
+        self.latency = seconds
 
     def deny(self, denial: Denial) -> None:
         """Deny an action."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
     from local_aws.emulation import Call
 
 _ACCOUNT = "111111111111"
@@ -21,8 +22,8 @@ _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "ArnLike": fnmatchcase,
 }
 
-# What the Service Authorization Reference says of the calls: those that act on an account, those that know the
-# key organizations:ServicePrincipal. A key that a call does not know is never in its request's context.
+# What the Service Authorization Reference says: which calls act on an account, and which know the key
+# organizations:ServicePrincipal. A key that a call does not know is never in its request's context.
 _ON_AN_ACCOUNT = {
     "organizations:DeregisterDelegatedAdministrator",
     "organizations:DescribeAccount",
