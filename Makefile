@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 PYTHON_READY := $(VENV)/.ready
 CLI_READY := node_modules/.ready
 LOWEST_READY := $(VENV)/lowest/.ready
+BENCH_READY := benchmarks/node_modules/.ready
 
 # CDK apps find the Node of .venv by its name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local-deploy test test-slow coverage scale build docs lock clean
+.PHONY: help setup local-deploy test test-slow coverage bench scale build docs lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +45,9 @@ coverage: setup  ## say how much of the library and the functions the tests reac
 	$(BIN)/pytest -q -n 2 --dist loadfile -m 'not slow' --cov --cov-report=term \
 	  $$(ls tests/test_*.py | grep -v -e end_to_end -e local_aws -e report_page -e aws_answers -e emulation)
 
+bench: setup $(BENCH_READY)  ## measure it beside the alternatives; writes benchmarks/README.md (about ten minutes)
+	@$(BIN)/python -m benchmarks
+
 scale: setup  ## audit an organization of 10,000 accounts (takes minutes)
 	@$(BIN)/python -m benchmarks.scale
 
@@ -65,9 +69,11 @@ lock: $(PYTHON_READY)  ## bring the pinned packages in line with pyproject.toml
 	{ echo '-e .'; cat requirements.txt; } >requirements.tmp && mv requirements.tmp requirements.txt
 	{ echo '-r requirements.txt'; cat requirements-dev.txt; } >requirements.tmp && mv requirements.tmp requirements-dev.txt
 	$(BIN)/npm install --package-lock-only --ignore-scripts
+	$(BIN)/npm install --prefix benchmarks --package-lock-only --ignore-scripts \
+	  --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean:  ## remove all that was set up or built
-	rm -rf $(VENV) node_modules .local-aws cdk.out build dist .coverage htmlcov
+	rm -rf $(VENV) node_modules benchmarks/node_modules .local-aws cdk.out build dist .coverage htmlcov
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -83,6 +89,11 @@ $(LOWEST_READY): requirements-lowest.txt $(PYTHON_READY)
 	@echo '== Setting up the lowest packages that are supported, to test with'
 	rm -rf $(@D)
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-compile --target $(@D) -r requirements-lowest.txt
+	@touch $@
+
+$(BENCH_READY): benchmarks/package.json benchmarks/package-lock.json $(PYTHON_READY)
+	@echo '== Setting up the AWS SDK for Node'
+	$(BIN)/npm ci --prefix benchmarks --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 $(CLI_READY): package.json package-lock.json $(PYTHON_READY)

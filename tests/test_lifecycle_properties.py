@@ -275,13 +275,14 @@ class Lifecycle(RuleBasedStateMachine):
         features=listed_features,
         coming=st.sampled_from(MEMBERS),
         refused=st.sampled_from(((), (STRANGER,))),
+        action=st.sampled_from((claims.REGISTER, claims.DEREGISTER)),
         fault=st.sampled_from(Fault),
     )
     def replace_administrators_through_a_fault(
-        self, features: Sequence[str], coming: str, refused: Sequence[str], fault: Fault
+        self, features: Sequence[str], coming: str, refused: Sequence[str], action: str, fault: Fault
     ) -> None:
         self._fill_the_limit([member for member in MEMBERS if member != coming])
-        outage = Outage(action=claims.REGISTER, fault=fault, lasting=1)
+        outage = Outage(action=action, fault=fault, lasting=1)
         self._deploy(features, (coming, *refused), outage=outage)
 
     @rule(

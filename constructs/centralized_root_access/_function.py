@@ -65,7 +65,8 @@ def python_function(
             # What else lies in the folder must not change the function: bytecode, other functions.
             exclude=["*", "!root_access", "!root_access/*.py"],
         ),
-        memory_size=256,
+        # CPU comes with memory, and a cold start is CPU.
+        memory_size=1024,
         timeout=timeout,
         role=role_for(scope, "Role", log_group),
         log_group=log_group,
