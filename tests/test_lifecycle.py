@@ -162,6 +162,25 @@ def function_error(stack: FakeCloudFormation, **properties: object) -> str:
     return str(raised.value)
 
 
+def test_an_earlier_putting_back_that_failed_is_not_told_once_the_new_one_has_come(
+    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+) -> None:
+    organization.set_delegated_administrator_limit(1)
+    switch_on(organization, *BOTH, delegated_administrators=[MEMBER])
+
+    def switch_off_before_the_next_registration() -> None:
+        before_call(function, REGISTER, switch_off)
+
+    def switch_off() -> None:
+        organization.client("organizations").disable_aws_service_access(ServicePrincipal=PRINCIPAL)
+
+    before_call(function, DEREGISTER, switch_off_before_the_next_registration)
+    reason = function_error(stack, DelegatedAdministrators=[OTHER, STRANGER])
+    assert registered(organization) == (OTHER,)
+    assert reason.startswith(f"{REGISTER}({STRANGER}) failed")
+    assert "could not be put back" not in reason
+
+
 @pytest.mark.parametrize(
     ("account_id", "told"),
     [

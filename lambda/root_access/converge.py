@@ -127,8 +127,11 @@ class _Convergence:
         told = True
         for step in steps:
             try:
-                if step.operation is Operation.REGISTER and spare:
-                    if self._register(step, spare=spare):
+                if step.operation is Operation.REGISTER:
+                    made_room = self._register(step, spare=spare)
+                    # Whoever made room for it, in an earlier pass perhaps, is not to be put back any more.
+                    self._not_put_back.clear()
+                    if made_room:
                         return self._look_again(observed)
                     features = None
                 else:

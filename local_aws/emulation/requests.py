@@ -76,7 +76,8 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
     def call_action(self) -> Answer:
         """Answer the request, once it has arrived, and record the call."""
         # Without the lock, for calls are on their way side by side.
-        sleep(self.emulation.latency)
+        if self.emulation.latency:
+            sleep(self.emulation.latency)
         with self.emulation.lock:
             # A call may reset moto, and the emulation with it.
             emulation = self.emulation
