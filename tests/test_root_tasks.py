@@ -422,6 +422,30 @@ def test_an_execution_whose_name_was_used_before_keeps_the_earlier_report(root_t
     assert root_tasks.read("runs/mine/report.json") == before
 
 
+def test_an_audit_under_a_name_that_is_used_again_after_90_days_never_returns_the_old_run(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    clean = root_tasks.run(name="quarterly")
+    organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=2)
+    root_tasks.later(days=92)
+    again = root_tasks.run(name="quarterly")
+    assert clean.output["totals"] == {"clean": 3, "skipped": 1}
+    assert (again.status, again.output) == ("FAILED", {})
+    assert "quarterly is that of an earlier execution" in again.cause
+
+
+def test_a_plan_under_a_name_that_is_used_again_never_makes_an_old_plan_fresh(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}, name="plan-1")
+    root_tasks.later(days=92)
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]}, name="plan-1")
+    executed = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "execute": "plan-1"})
+    assert [plan.status, executed.status] == ["FAILED", "FAILED"]
+    assert organization.root_credentials(account_id=MEMBER).password
+
+
 # Reports
 
 

@@ -97,7 +97,8 @@ class Selection:
                 ),
             )
         )
-        if run.execution_arn != execution.arn:
+        # The ARN is made of the name, which Step Functions lets be used again after 90 days.
+        if (run.execution_arn, run.started_at) != (execution.arn, execution.started_at):
             raise run_id_used(run.run_id)
         work = Work(
             run_id=run.run_id,
