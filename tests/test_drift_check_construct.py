@@ -212,3 +212,24 @@ def test_the_alarm_and_the_metric_are_there_for_teams_to_wire_their_own() -> Non
     assert list(resources(deployed, "AWS::CloudWatch::Alarm")) == [
         stack.resolve(drift_check.alarm.alarm_name)["Ref"]
     ]
+
+
+@pytest.mark.parametrize("enforce_ssl", [True, False])
+def test_cloudwatch_may_publish_the_alarm_to_a_topic_whatever_policy_it_has(enforce_ssl: bool) -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    topic = sns.Topic(stack, "Topic", enforce_ssl=enforce_ssl)
+    CentralizedRootAccess(stack, "RootAccess").add_drift_check(topic=topic)
+    checked = template(stack)
+    alarm = only_resource(checked, "AWS::CloudWatch::Alarm")["Properties"]
+    policy = only_resource(checked, "AWS::SNS::TopicPolicy")["Properties"]
+    assert policy["Topics"] == alarm["AlarmActions"] == alarm["OKActions"]
+    assert {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": alarm["AlarmActions"][0],
+        "Condition": {"StringEquals": {"aws:SourceAccount": "111111111111"}},
+    } in [
+        {key: value for key, value in statement.items() if key != "Sid"}
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]

@@ -9,6 +9,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from . import _permissions
@@ -138,6 +139,14 @@ class DriftCheck(Construct):
             treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
         )
         if topic:
+            # A topic that gets a policy of its own loses the default one, which lets CloudWatch publish.
+            # SourceAccount, for where there was no policy this one replaces what other alarms rely on.
+            topic.grant_publish(
+                iam.ServicePrincipal(
+                    "cloudwatch.amazonaws.com",
+                    conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+                )
+            )
             alarm.add_alarm_action(actions.SnsAction(topic))
             alarm.add_ok_action(actions.SnsAction(topic))
         return alarm
