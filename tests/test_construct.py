@@ -220,6 +220,27 @@ def test_bad_input_is_refused_at_synth_with_the_value_in_the_message(
         root_access_template(**{"env": MANAGEMENT, **arguments})
 
 
+@pytest.mark.parametrize(
+    ("argument", "value", "refused"),
+    [
+        ("features", (it for it in ["RootSessions"]), "generator"),
+        ("features", map(str, ["RootSessions"]), "map"),
+        ("features", {"RootSessions": False}, "dict"),
+        ("features", b"RootSessions", "bytes"),
+        ("features", None, "NoneType"),
+        ("features", 1, "int"),
+        ("delegated_administrators", (it for it in [MEMBER]), "generator"),
+        ("delegated_administrators", {MEMBER: True}, "dict"),
+    ],
+    ids=str,
+)
+def test_what_could_be_used_up_or_has_values_of_its_own_is_refused_as_a_list(
+    argument: str, value: Any, refused: str
+) -> None:
+    with pytest.raises(TypeError, match=f"{argument} must be a list.*{refused}"):
+        root_access_template(env=MANAGEMENT, **{argument: value})
+
+
 def test_an_account_id_may_be_a_parameter_of_the_stack() -> None:
     stack = bootstrap_stack()
     security = CfnParameter(stack, "SecurityAccount")
@@ -292,7 +313,7 @@ def test_the_same_input_gives_the_same_template_byte_for_byte() -> None:
 def test_the_order_of_the_lists_is_no_change_of_the_stack() -> None:
     one = root_access_template(delegated_administrators=[MEMBER, "333333333333"])
     other = root_access_template(
-        features=reversed(RootAccessFeature), delegated_administrators=["333333333333", MEMBER]
+        features=list(reversed(RootAccessFeature)), delegated_administrators=["333333333333", MEMBER]
     )
     assert one == other
 

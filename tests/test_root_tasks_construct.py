@@ -72,7 +72,7 @@ def test_the_outputs_are_named_for_the_construct() -> None:
 def test_the_same_input_gives_the_same_template() -> None:
     arguments: dict[str, Any] = {"tasks": RootTask, "protected_accounts": ["222222222222", "333333333333"]}
     reordered: dict[str, Any] = {
-        "tasks": reversed(RootTask),
+        "tasks": list(reversed(RootTask)),
         "protected_accounts": ["333333333333", "222222222222"],
     }
     assert synthesized(**arguments) == synthesized(**reordered)
@@ -293,6 +293,16 @@ def test_what_cannot_work_is_refused_at_synth(
 ) -> None:
     with pytest.raises(error, match=why):
         synthesized(**arguments)
+
+
+@pytest.mark.parametrize("argument", ["tasks", "protected_accounts"])
+@pytest.mark.parametrize("listed", [iter, lambda values: dict.fromkeys(values, False)], ids=["iter", "dict"])
+def test_one_iterator_given_to_two_constructs_never_leaves_the_second_without_its_accounts(
+    argument: str, listed: Any
+) -> None:
+    value = {"tasks": [RootTask.AUDIT], "protected_accounts": ["222222222222"]}[argument]
+    with pytest.raises(TypeError, match=f"{argument} must be a list"):
+        synthesized(**{argument: listed(value)})
 
 
 def test_a_function_is_denied_the_protected_accounts_before_it_is_there() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import EnumType
 from typing import TYPE_CHECKING
 
 from aws_cdk import Token
@@ -13,15 +14,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+def require_list(argument: str, value: object) -> None:
+    """Refuse what is not a list, a tuple, a set or an enum.
+
+    An iterator is empty when a second construct reads it, and a mapping's values would not count.
+
+    Raises:
+        TypeError: the value is something else.
+    """
+    if isinstance(value, str):
+        raise TypeError(f"{argument} must be a list, got the string {value!r}: write [{value!r}].")
+    if not isinstance(value, list | tuple | set | frozenset | EnumType):
+        raise TypeError(
+            f"{argument} must be a list, a tuple or a set, got {value!r}, a {type(value).__name__}: "
+            "write its values as a list."
+        )
+
+
 def checked_features(features: Iterable[RootAccessFeature | str]) -> list[RootAccessFeature]:
     """Returns the features in the API's order, each once.
 
     Raises:
         ValueError: one is not a feature of root access.
-        TypeError: the argument is one string.
+        TypeError: the argument is not a list, a tuple or a set.
     """
-    if isinstance(features, str):
-        raise TypeError(f"features is a list of features, not the string {features!r}: write [{features!r}].")
+    require_list("features", features)
     listed = set(features)
     if unknown := listed.difference(RootAccessFeature):
         raise ValueError(
@@ -40,13 +57,9 @@ def checked_delegated_administrators(account_ids: Iterable[str], *, own_account:
 
     Raises:
         ValueError: one is not 12 digits, is listed twice, or is the stack's own account.
-        TypeError: the argument is one string.
+        TypeError: the argument is not a list, a tuple or a set.
     """
-    if isinstance(account_ids, str):
-        raise TypeError(
-            f"delegated_administrators is a list of account ids, not the string {account_ids!r}: "
-            f"write [{account_ids!r}]."
-        )
+    require_list("delegated_administrators", account_ids)
     listed = list(account_ids)
     for account_id in listed:
         if Token.is_unresolved(account_id):

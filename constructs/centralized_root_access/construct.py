@@ -70,7 +70,7 @@ class CentralizedRootAccess(Construct):
     Raises:
         ValueError: a feature is unknown; an account id is not 12 digits, is listed twice, or is the
             stack's own account; the stack's Region is in China; the same account has the construct already.
-        TypeError: a list is given as one string.
+        TypeError: a list is not a list, a tuple or a set; an iterator is refused, for it could be used up.
     """
 
     def __init__(
@@ -156,7 +156,9 @@ class CentralizedRootAccess(Construct):
             repair: whether it turns on what is listed and off: trusted access and features. It turns
                 nothing off, changes no delegated administrator, and waits while the stack is in progress.
                 By default it only tells, and its role has no write.
-            topic: gets the alarm's messages. By default nobody does.
+            topic: gets the alarm's messages. By default nobody does. CloudWatch is allowed to publish to it.
+                The policy of an imported topic, and the key of an encrypted one, have to allow
+                ``cloudwatch.amazonaws.com`` themselves.
 
         Returns:
             The check, with its ``alarm`` and its ``metric``.

@@ -15,6 +15,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks_
 from constructs import Construct
 
+from ._arguments import require_list
 from ._code import lambda_root
 from ._function import log_group, role_for
 from .tasks import RootTask
@@ -75,7 +76,7 @@ class RootTasks(Construct):
         ValueError: a task is unknown or none is listed; an account id is not 12 digits; more accounts are
             protected than a role's policy has room for; a duration or number is out of its range; the
             stack's Region is in China.
-        TypeError: a list is given as one string.
+        TypeError: a list is not a list, a tuple or a set; an iterator is refused, for it could be used up.
     """
 
     def __init__(
@@ -498,8 +499,7 @@ class RootTasks(Construct):
 
 
 def _checked_tasks(tasks: Iterable[RootTask | str]) -> list[RootTask]:
-    if isinstance(tasks, str):
-        raise TypeError(f"tasks is a list of tasks, not the string {tasks!r}: write [{tasks!r}].")
+    require_list("tasks", tasks)
     listed = set(tasks)
     if unknown := listed.difference(RootTask):
         raise ValueError(
@@ -512,11 +512,7 @@ def _checked_tasks(tasks: Iterable[RootTask | str]) -> list[RootTask]:
 
 
 def _checked_protected_accounts(account_ids: Iterable[str]) -> list[str]:
-    if isinstance(account_ids, str):
-        raise TypeError(
-            f"protected_accounts is a list of account ids, not the string {account_ids!r}: write "
-            f"[{account_ids!r}]."
-        )
+    require_list("protected_accounts", account_ids)
     listed = sorted(set(account_ids))
     for account_id in listed:
         if not re.fullmatch(r"[0-9]{12}", account_id):
