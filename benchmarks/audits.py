@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.candidates import State, bring_about
 from benchmarks.invocation import peak_memory
 from benchmarks.table import counted, in_megabytes, in_seconds, table
-from root_tasks.results import Outcome
+from root_tasks.model.report import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

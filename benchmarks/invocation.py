@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from root_access.organization import Clients
+    from root_access.clients import Clients
 
 _ARN = "arn:aws:lambda:us-east-1:111111111111:function:RootAccess"
 _EVENT = {
@@ -101,7 +101,7 @@ def main() -> None:
     """Invokes the function twice, and prints what it took as JSON."""
     began, cpu_began = time.perf_counter(), time.process_time()
     handler = import_module("root_access.handler")
-    runtime = import_module("root_access.runtime")
+    runtime = import_module("aws_calls.runtime")
     watch = Watch()
 
     def clients() -> Clients:

@@ -24,11 +24,11 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 
+from aws_calls.retry import Clock
 from local_aws.emulation import mock_organization
 from local_aws.environment import SECRET_ACCESS_KEY
-from root_access.retry import Clock
+from root_tasks.aws.sessions import BotoClientFactory
 from root_tasks.handlers import Clients, Invocation, Settings
-from root_tasks.sessions import BotoClientFactory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

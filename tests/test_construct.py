@@ -232,7 +232,7 @@ def test_bad_input_is_refused_at_synth_with_the_value_in_the_message(
         ("delegated_administrators", (it for it in [MEMBER]), "generator"),
         ("delegated_administrators", {MEMBER: True}, "dict"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_could_be_used_up_or_has_values_of_its_own_is_refused_as_a_list(
     argument: str, value: Any, refused: str

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aws_calls.errors import RootAccessError
+from aws_calls.failures import CallError, Failure, FailureKind
 from local_aws.emulation import LocalOrganization, mock_organization
 from root_access.desired import desired_state
 from root_access.drift import DESCRIBE_STACKS, CheckFailedError, Settings, StackStatus, check
-from root_access.errors import RootAccessError
-from root_access.failures import CallError, Failure, Kind
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, switch_feature, switch_on, writes
 from support.function import BOTH, Context, Function
 from support.wire import answer_with_error, before_call
@@ -260,7 +260,12 @@ def test_a_stack_whose_status_nobody_can_read_is_not_repaired(
 ) -> None:
     def denied(stack_id: str) -> str:
         raise CallError(
-            Failure(operation=DESCRIBE_STACKS, kind=Kind.ACCESS_DENIED, code="AccessDenied", message=stack_id)
+            Failure(
+                operation=DESCRIBE_STACKS,
+                kind=FailureKind.ACCESS_DENIED,
+                code="AccessDenied",
+                message=stack_id,
+            )
         )
 
     with pytest.raises(CheckFailedError, match=f"{DESCRIBE_STACKS} failed"):

@@ -172,11 +172,11 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
 
 def audit_everything(deployed: Deployed) -> None:
     audit = deployed.succeeded()
-    assert audit.output["totals"] == {"clean": 51, "has credentials": 5, "skipped": 3, "could not look": 1}
+    assert audit.output["totals"] == {"clean": 51, "has credentials": 5, "skipped": 3, "inaccessible": 1}
     assert deployed.accounts(audit, "has credentials") == DELETABLE
     assert deployed.accounts(audit, "skipped") == {"111111111111", SUSPENDED, PROTECTED}
     denied = deployed.results(audit)[DENIED]
-    assert denied["outcome"] == "could not look"
+    assert denied["outcome"] == "inaccessible"
     assert "aws:AssumedRoot" in denied["hint"]
     assert deployed.read("latest/report.json") == deployed.read(f"runs/{audit.run_id}/report.json")
     page = deployed.read("latest/report.html").decode()
@@ -193,8 +193,8 @@ def audit_everything(deployed: Deployed) -> None:
 
 def plan_to_delete(deployed: Deployed) -> Execution:
     plan = deployed.succeeded(task=DELETE, accounts="all")
-    assert deployed.accounts(plan, "would do") == DELETABLE
-    assert deployed.accounts(plan, "could not look") == {DENIED}
+    assert deployed.accounts(plan, "planned") == DELETABLE
+    assert deployed.accounts(plan, "inaccessible") == {DENIED}
     assert deployed.organization.root_credentials(PASSWORD).password
     return plan
 
@@ -247,7 +247,7 @@ def lock_out(aws: LocalAws) -> None:
 def unlock_and_put_back(aws: LocalAws, deployed: Deployed, kind: str, named: Mapping[str, object]) -> None:
     locked = policy_of(aws, kind)
     plan = deployed.succeeded(**named)
-    assert deployed.accounts(plan, "would do") == {LOCKED_OUT}
+    assert deployed.accounts(plan, "planned") == {LOCKED_OUT}
     assert policy_of(aws, kind) == locked
     unlocked = deployed.executed(plan)
     assert deployed.accounts(unlocked, "done") == {LOCKED_OUT}

@@ -31,8 +31,8 @@ def test_the_function_needs_nothing_but_boto3(tmp_path: Path) -> None:
         [
             tmp_path / "venv" / "bin" / "python",
             "-c",
-            "from root_access import drift, handler, runtime; "
-            "print(runtime.clients().iam.meta.service_model.service_name)",
+            "from root_access import clients, drift, handler; "
+            "print(clients.create_clients().iam.meta.service_model.service_name)",
         ],
         env={"PYTHONPATH": str(ROOT / "lambda"), "AWS_DEFAULT_REGION": "us-east-1"},
         capture_output=True,

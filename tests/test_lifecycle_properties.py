@@ -21,8 +21,8 @@ from hypothesis.stateful import (
 )
 
 import root_access.organization
+from aws_calls.errors import RootAccessError
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
-from root_access.errors import RootAccessError
 from support import claims
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
 from support.claims import Circumstances, Invocation

@@ -13,17 +13,18 @@ import botocore
 import botocore.session
 import pytest
 
+from aws_calls.failures import CallError, FailureKind
+from aws_calls.retry import RetryBudget
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
+from root_access.clients import Clients
 from root_access.errors import (
     NotAllFeaturesError,
     NotInAnOrganizationError,
     NotTheManagementAccountError,
     SdkTooOldError,
 )
-from root_access.failures import CallError, Kind
-from root_access.organization import Clients, Organization
+from root_access.organization import Organization
 from root_access.plan import Operation, Step
-from root_access.retry import Patience
 from root_access.state import Status
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, switch_on
 from support.function import FakeTime, Function
@@ -164,9 +165,9 @@ def test_an_sdk_that_does_not_know_the_calls_is_told_so(tmp_path: Path) -> None:
         botocore_session=core, aws_access_key_id="111111111111", aws_secret_access_key="secret"
     ).client("iam")
     old = Clients(iam=iam, organizations=Function().clients().organizations)
-    patience = Patience(clock=FakeTime().clock(), deadline=180)
+    budget = RetryBudget(clock=FakeTime().clock(), deadline=180)
     with pytest.raises(SdkTooOldError, match=r"does not know iam:ListOrganizationsFeatures"):
-        Organization(clients=old, account_id="111111111111", patience=patience).observe()
+        Organization(clients=old, account_id="111111111111", budget=budget).observe()
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,7 @@ def test_a_denied_read_is_a_failure_to_look_and_not_a_state(
     with pytest.raises(CallError) as raised:
         Function().organization().observe()
     assert raised.value.failure.operation == action
-    assert raised.value.failure.kind is Kind.ACCESS_DENIED
+    assert raised.value.failure.kind is FailureKind.ACCESS_DENIED
 
 
 @pytest.mark.parametrize(
@@ -229,4 +230,4 @@ def test_a_change_before_trusted_access_says_that_trusted_access_is_off(
     ):
         with pytest.raises(CallError) as raised:
             Function().organization().apply(step)
-        assert raised.value.failure.kind is Kind.TRUSTED_ACCESS_OFF
+        assert raised.value.failure.kind is FailureKind.TRUSTED_ACCESS_OFF

@@ -19,7 +19,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from root_tasks.report import (
+from root_tasks.model.report import (
+    AccessKey,
+    AccountResult,
+    Item,
+    ItemType,
+    Outcome,
+    Report,
+    RootCredentials,
+    Task,
+)
+from root_tasks.report.render import (
     Change,
     ChangeType,
     UnreadableReportError,
@@ -30,16 +40,6 @@ from root_tasks.report import (
     changes,
     from_json,
     summary,
-)
-from root_tasks.results import (
-    AccessKey,
-    AccountResult,
-    Item,
-    ItemType,
-    Outcome,
-    Report,
-    RootCredentials,
-    Task,
 )
 from support.reports import (
     HOSTILE_NAMES,
@@ -312,10 +312,10 @@ def test_accounts_with_credentials_come_first_and_skipped_ones_last() -> None:
     one_each = [result(f"{300000000000 + place}", outcome) for place, outcome in enumerate(Outcome)]
     expected = [
         "has credentials",
-        "unknown, may have changed",
+        "unknown",
         "failed",
-        "could not look",
-        "would do",
+        "inaccessible",
+        "planned",
         "done",
         "nothing to do",
         "clean",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.report import as_html
-from root_tasks.results import Outcome
+from root_tasks.model.report import Outcome
+from root_tasks.report.render import as_html
 from support.browser import Browser, browser, chromium
 from support.reports import (
     HOSTILE_NAMES,
@@ -26,7 +26,7 @@ from support.reports import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from root_tasks.results import Report
+    from root_tasks.model.report import Report
 
 CHROMIUM = chromium()
 PICTURES = Path(__file__).parents[1] / "test-results"
@@ -173,7 +173,7 @@ def test_could_not_look_is_told_from_clean_without_colour(shown: Callable[..., B
     badges = page.evaluate(
         f"{ROWS}.map((row) => row.querySelector('.badge').innerText.split('\\n').join(' '))"
     )
-    assert [badge for badge in badges if "could not look" in badge] == ["? could not look"] * 2
+    assert [badge for badge in badges if "inaccessible" in badge] == ["? could not look"] * 2
     assert [badge for badge in badges if "clean" in badge] == ["✓ clean"] * 7
     border = "getComputedStyle(document.querySelector('.badge.{}')).borderTopStyle"
     assert page.evaluate(border.format("unseen")) == "dashed"
@@ -195,7 +195,7 @@ def test_outcomes_are_chosen_with_the_totals(shown: Callable[..., Browser]) -> N
     assert page.evaluate(pressed) == ["all"]
     page.click(".totals .unseen")
     page.click(".totals .warn")
-    assert page.evaluate(pressed) == ["has credentials", "could not look"]
+    assert page.evaluate(pressed) == ["has credentials", "inaccessible"]
     assert page.evaluate(SHOWN) == "5 of 14 accounts"
     page.click(".totals .warn")
     assert page.evaluate(NAMES) == ["acquired-shop", "acquired-shop-staging"]

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_aws.emulation import mock_organization
-from root_tasks.codec import DecodingError, decoded
-from root_tasks.results import Task
-from root_tasks.sentences import RunRefusedError
-from root_tasks.storage import AlteredError
-from root_tasks.work import Run
+from root_tasks.aws.storage import ChecksumMismatchError
+from root_tasks.messages import RunRefusedError
+from root_tasks.model.codec import DecodingError, decoded
+from root_tasks.model.report import Task
+from root_tasks.model.run import Run
 from support.arrange import CREDENTIALS, SESSIONS, switch_on
 from support.root_tasks import RootTasks, session_calls
 
@@ -205,7 +205,7 @@ def test_what_an_answer_lacks_is_never_taken_for_clean(
     )
     root_tasks.answers_without(action, *path)
     result = root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]
-    assert result["outcome"] == "could not look"
+    assert result["outcome"] == "inaccessible"
     assert f"{action}: IncompleteAnswer: the answer lacks {path[-1]}" in result["reason"]
 
 
@@ -217,7 +217,7 @@ def test_a_list_that_contradicts_the_summary_is_not_believed(
         "iam:ListAccessKeys", lambda: organization.put_root_credentials(account_id=MEMBER, mfa_devices=1)
     )
     result = root_tasks.results(root_tasks.run())[MEMBER]
-    assert result["outcome"] == "could not look"
+    assert result["outcome"] == "inaccessible"
     assert result["reason"] == "iam:GetAccountSummary has some and iam:ListAccessKeys none."
 
 
@@ -227,7 +227,7 @@ def test_credentials_whose_details_are_denied_are_told_of_all_the_same(
     organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     organization.deny(account_id=MEMBER, action="iam:ListAccessKeys")
     result = root_tasks.results(root_tasks.run())[MEMBER]
-    assert result["outcome"] == "could not look"
+    assert result["outcome"] == "inaccessible"
     assert result["reason"].startswith(
         "It has root credentials, but which ones could not be seen. iam:ListAccessKeys: AccessDenied: "
     )
@@ -238,7 +238,7 @@ def test_a_denial_by_a_service_control_policy_comes_with_the_condition_that_spar
 ) -> None:
     organization.deny(account_id=MEMBER, action="iam:*")
     result = root_tasks.results(root_tasks.run())[MEMBER]
-    assert result["outcome"] == "could not look"
+    assert result["outcome"] == "inaccessible"
     assert "iam:GetAccountSummary: AccessDenied: " in result["reason"]
     assert '"Null": {"aws:AssumedRoot": "true"}' in result["hint"]
 
@@ -253,7 +253,7 @@ def test_another_denial_comes_without_that_hint(
 def test_a_member_that_has_not_enabled_the_region_is_told_of_another(root_tasks: RootTasks) -> None:
     root_tasks.answers_with_error("sts:AssumeRoot", "RegionDisabledException", status=403)
     result = root_tasks.results(root_tasks.run())[MEMBER]
-    assert result["outcome"] == "could not look"
+    assert result["outcome"] == "inaccessible"
     assert "us-east-1" in result["hint"]
 
 
@@ -269,7 +269,7 @@ def test_an_account_that_stays_throttled_is_reported_and_the_others_are_audited(
 ) -> None:
     root_tasks.answers_with_error("iam:GetAccountSummary", "Throttling", account_id=MEMBER)
     results = root_tasks.results(root_tasks.run())
-    assert results[MEMBER]["outcome"] == "could not look"
+    assert results[MEMBER]["outcome"] == "inaccessible"
     assert "Throttling: said the test. Gave up after" in results[MEMBER]["reason"]
     assert results[OTHER]["outcome"] == results[THIRD]["outcome"] == "clean"
 
@@ -279,7 +279,7 @@ def test_accounts_that_a_batch_does_not_reach_in_time_are_reported(root_tasks: R
     ended = root_tasks.run()
     assert ended.status == "SUCCEEDED"
     results = root_tasks.results(ended)
-    late = [result for result in results.values() if result["outcome"] == "could not look"]
+    late = [result for result in results.values() if result["outcome"] == "inaccessible"]
     assert late
     assert all("time was used up" in result["reason"] for result in late)
     assert len(results) == 4
@@ -360,7 +360,7 @@ def test_a_batch_that_dies_loses_only_itself_and_shows_in_the_report(
         organization.add_account(name=f"team-{number}", email=f"team-{number}@example.com")
     root_tasks.lose_batches = lambda batch: batch == 1
     ended = root_tasks.run()
-    assert ended.output["totals"] == {"clean": 25, "skipped": 1, "could not look": 8}
+    assert ended.output["totals"] == {"clean": 25, "skipped": 1, "inaccessible": 8}
     assert len(root_tasks.results(ended)) == 34
 
 
@@ -371,7 +371,7 @@ def test_accounts_of_a_batch_that_died_while_acting_are_unknown(
     plan = root_tasks.run(DELETE)
     root_tasks.lose_batches = lambda batch: True
     result = root_tasks.results(root_tasks.execute(plan))[MEMBER]
-    assert result["outcome"] == "unknown, may have changed"
+    assert result["outcome"] == "unknown"
 
 
 def test_a_batch_that_runs_twice_is_harmless(root_tasks: RootTasks, organization: LocalOrganization) -> None:
@@ -398,7 +398,7 @@ def test_a_batch_does_no_work_that_was_altered(
     )
     work = root_tasks.read("runs/a/work.json")
     root_tasks.write("runs/a/work.json", work.replace(b'"audit"', b'"execute"'))
-    with pytest.raises(AlteredError, match="work of run a was altered"):
+    with pytest.raises(ChecksumMismatchError, match="work of run a was altered"):
         root_tasks.invocation().perform({"runId": "a", "workSha256": begun["workSha256"], "batch": 0})
     assert session_calls(organization) == []
 
@@ -496,7 +496,7 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, organization: Loc
     (metrics,) = [event for event in root_tasks.log if "_aws" in event]
     assert metrics["AccountsAudited"] == 2
     assert metrics["AccountsWithRootCredentials"] == 1
-    assert metrics["AccountsNotLookedAt"] == 1
+    assert metrics["AccountsInaccessible"] == 1
     (directive,) = metrics["_aws"]["CloudWatchMetrics"]  # type: ignore[index]
     assert directive["Namespace"] == "CentralizedRootAccess"
     assert {metric["Name"] for metric in directive["Metrics"]} <= set(metrics)

@@ -11,7 +11,7 @@ from aws_cdk import App, Duration, Environment, Stack
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import RootTask, RootTasks
-from root_tasks.results import Task
+from root_tasks.model.report import Task
 from support.templates import (
     MANAGEMENT,
     bootstrap_stack,
@@ -94,7 +94,7 @@ def test_by_default_there_is_no_function_but_that_of_the_audit() -> None:
 
 
 def test_the_map_is_bounded_and_a_batch_loses_only_itself() -> None:
-    states = definition(synthesized(batches_at_a_time=7))["States"]
+    states = definition(synthesized(max_concurrency=7))["States"]
     mapped = states["Batches of accounts"]
     assert mapped["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
     assert mapped["ItemReader"]["ReaderConfig"] == {"InputType": "JSON"}
@@ -206,14 +206,14 @@ def assets(tmp_path: Path) -> dict[str, set[str]]:
 
 def test_the_functions_have_both_packages_and_the_page(assets: dict[str, set[str]]) -> None:
     files = assets["root_tasks.handlers.perform"]
-    assert {"root_tasks/handlers.py", "root_tasks/report.html", "root_access/failures.py"} <= files
-    assert {file.partition("/")[0] for file in files} == {"root_access", "root_tasks"}
+    assert {"root_tasks/handlers.py", "root_tasks/report/page.html", "aws_calls/failures.py"} <= files
+    assert {file.partition("/")[0] for file in files} == {"aws_calls", "root_access", "root_tasks"}
     assert {file.rpartition(".")[2] for file in files} == {"py", "html"}
 
 
 def test_the_custom_resource_has_nothing_of_root_tasks(assets: dict[str, set[str]]) -> None:
     files = assets["root_access.handler.on_event"]
-    assert {file.partition("/")[0] for file in files} == {"root_access"}
+    assert {file.partition("/")[0] for file in files} == {"aws_calls", "root_access"}
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1"])
@@ -284,7 +284,7 @@ def _longest_size(document: object) -> int:
         ),
         ({"plan_lifetime": Duration.hours(25)}, ValueError, "at most 24 hours"),
         ({"plan_lifetime": Duration.seconds(0)}, ValueError, "at most 24 hours"),
-        ({"batches_at_a_time": 0}, ValueError, "batches_at_a_time=0"),
+        ({"max_concurrency": 0}, ValueError, "max_concurrency=0"),
         ({"env": Environment(account="111111111111", region="cn-north-1")}, ValueError, "in China"),
     ],
 )

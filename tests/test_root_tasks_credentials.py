@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_aws.emulation import mock_organization
-from root_tasks.results import Task
+from root_tasks.model.report import Task
 from support.arrange import CREDENTIALS, SESSIONS, switch_on
 from support.root_tasks import RootTasks, session_calls
 
@@ -50,15 +50,15 @@ def test_a_run_without_execute_says_what_it_would_delete_and_deletes_nothing(
     plan = root_tasks.run(DELETE)
     assert root_tasks.outcomes(plan) == {
         MANAGEMENT: "skipped",
-        MEMBER: "would do",
+        MEMBER: "planned",
         OTHER: "nothing to do",
         THIRD: "nothing to do",
     }
     assert root_tasks.items(plan, MEMBER) == [
-        ("password", "would do"),
-        (f"access key {KEY}", "would do"),
-        (f"signing certificate {CERTIFICATE}", "would do"),
-        (f"MFA device {MFA}", "would do"),
+        ("password", "planned"),
+        (f"access key {KEY}", "planned"),
+        (f"signing certificate {CERTIFICATE}", "planned"),
+        (f"MFA device {MFA}", "planned"),
     ]
     assert organization.writes == ()
 
@@ -250,7 +250,7 @@ def test_a_plan_of_an_account_that_cannot_be_seen_is_not_nothing_to_do(
 ) -> None:
     organization.deny(account_id=MEMBER, action="iam:ListSigningCertificates")
     plan = root_tasks.run(DELETE)
-    assert root_tasks.outcomes(plan)[MEMBER] == "could not look"
+    assert root_tasks.outcomes(plan)[MEMBER] == "inaccessible"
     assert MEMBER not in root_tasks.outcomes(root_tasks.execute(plan))
 
 
@@ -283,7 +283,7 @@ def test_a_deletion_whose_answers_are_all_lost_is_unknown(root_tasks: RootTasks)
     root_tasks.loses_answer("iam:DeleteSigningCertificate")
     root_tasks.answers_with_error("iam:DeleteSigningCertificate", "ServiceFailure", status=500)
     executed = root_tasks.execute(plan)
-    assert root_tasks.outcomes(executed) == {MEMBER: "unknown, may have changed"}
+    assert root_tasks.outcomes(executed) == {MEMBER: "unknown"}
 
 
 def test_an_account_without_a_session_fails_and_says_that_nothing_was_tried(
@@ -314,7 +314,7 @@ def test_recovery_is_allowed_where_it_was_planned(
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER)
     plan = root_tasks.run(RECOVER)
-    assert root_tasks.outcomes(plan) == {MEMBER: "would do"}
+    assert root_tasks.outcomes(plan) == {MEMBER: "planned"}
     assert not organization.root_credentials(MEMBER).password
     executed = root_tasks.execute(plan)
     assert root_tasks.outcomes(executed) == {MEMBER: "done"}

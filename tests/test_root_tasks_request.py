@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from root_tasks.request import PutBack, parsed
-from root_tasks.results import ItemType, Task
-from root_tasks.sentences import RunRefusedError
-from root_tasks.work import Assignment, Target
+from root_tasks.messages import RunRefusedError
+from root_tasks.model.report import ItemType, Task
+from root_tasks.model.run import Assignment, Target
+from root_tasks.run.request import PutBack, parsed
 
 MEMBER, OTHER = "222222222222", "333333333333"
 QUEUE = f"arn:aws:sqs:eu-west-1:{MEMBER}:orders.fifo"
@@ -18,8 +18,8 @@ DELETE, RECOVER = Task.DELETE_CREDENTIALS, Task.ALLOW_PASSWORD_RECOVERY
 BUCKETS, QUEUES = Task.UNLOCK_BUCKET_POLICY, Task.UNLOCK_QUEUE_POLICY
 
 
-def understood(given: object, *, allow_policy_text: bool = False) -> Any:
-    return parsed(given, tasks=Task, allow_policy_text=allow_policy_text)
+def understood(given: object, *, allow_policy_override: bool = False) -> Any:
+    return parsed(given, tasks=Task, allow_policy_override=allow_policy_override)
 
 
 @pytest.mark.parametrize("given", [{}, {"task": Task.AUDIT}, {"accounts": "all"}])
@@ -60,7 +60,9 @@ def test_buckets_are_named_by_account_and_queues_by_arn() -> None:
 
 def test_a_corrected_policy_may_be_text_or_json() -> None:
     for policy in ('{"Version": "2012-10-17"}', {"Version": "2012-10-17"}):
-        request = understood({"task": BUCKETS, "putBack": [BACKUP], "policy": policy}, allow_policy_text=True)
+        request = understood(
+            {"task": BUCKETS, "putBack": [BACKUP], "policy": policy}, allow_policy_override=True
+        )
         assert request.put_back == (PutBack(reference=BACKUP, policy='{"Version": "2012-10-17"}'),)
 
 
@@ -107,7 +109,7 @@ def test_a_corrected_policy_may_be_text_or_json() -> None:
         ({"task": QUEUES, "putBack": []}, '"putBack" is a list of references of backups'),
         ({"task": QUEUES, "putBack": [f"runs/{BACKUP}"]}, "is none"),
         ({"task": QUEUES, "putBack": [BACKUP], "queues": [QUEUE]}, "does not take queues"),
-        ({"task": QUEUES, "putBack": [BACKUP], "policy": {}}, "allow_policy_text=True"),
+        ({"task": QUEUES, "putBack": [BACKUP], "policy": {}}, "allow_policy_override=True"),
     ],
 )
 def test_what_is_unclear_is_refused(given: object, why: str) -> None:
@@ -125,10 +127,10 @@ def test_what_is_unclear_is_refused(given: object, why: str) -> None:
 )
 def test_a_corrected_policy_that_is_no_policy_is_refused(policy: object, why: str) -> None:
     with pytest.raises(RunRefusedError, match=why):
-        understood({"task": BUCKETS, "putBack": [BACKUP], "policy": policy}, allow_policy_text=True)
+        understood({"task": BUCKETS, "putBack": [BACKUP], "policy": policy}, allow_policy_override=True)
 
 
 def test_a_corrected_policy_is_for_one_backup() -> None:
     two = [BACKUP, BACKUP.replace("a-bucket", "b-bucket")]
     with pytest.raises(RunRefusedError, match="is for one backup"):
-        understood({"task": BUCKETS, "putBack": two, "policy": {}}, allow_policy_text=True)
+        understood({"task": BUCKETS, "putBack": two, "policy": {}}, allow_policy_override=True)

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.emulation import mock_organization
-from root_tasks.results import Task
+from root_tasks.model.report import Task
 from support.arrange import CREDENTIALS, SESSIONS, switch_on
 from support.root_tasks import Ended, RootTasks
 
@@ -99,7 +99,7 @@ def test_unlocking_is_planned_then_done_with_a_backup(
     root_tasks: RootTasks, locked: Locked, kind: str
 ) -> None:
     plan = root_tasks.run(NAMED[kind])
-    assert root_tasks.outcomes(plan) == {MEMBER: "would do"}
+    assert root_tasks.outcomes(plan) == {MEMBER: "planned"}
     assert locked.policy(kind) == json.loads(policy(kind))
     executed = root_tasks.execute(plan)
     assert root_tasks.outcomes(executed) == {MEMBER: "done"}
@@ -209,13 +209,13 @@ def test_a_bucket_whose_region_is_not_named_is_not_touched(root_tasks: RootTasks
 
     root_tasks._on("after-call.s3.ListBuckets", nameless)
     plan = root_tasks.run(NAMED["bucket"])
-    assert item(root_tasks, plan)["outcome"] == "could not look"
+    assert item(root_tasks, plan)["outcome"] == "inaccessible"
     assert "the answer lacks BucketRegion" in item(root_tasks, plan)["message"]
 
 
 def test_a_queue_that_is_not_there_could_not_be_looked_at(root_tasks: RootTasks) -> None:
     plan = root_tasks.run({"task": TASK["queue"], "queues": [f"arn:aws:sqs:{REGION}:{MEMBER}:none"]})
-    assert root_tasks.outcomes(plan) == {MEMBER: "could not look"}
+    assert root_tasks.outcomes(plan) == {MEMBER: "inaccessible"}
 
 
 def test_a_queue_whose_policy_nobody_can_read_needs_a_word_for_it(
@@ -223,13 +223,13 @@ def test_a_queue_whose_policy_nobody_can_read_needs_a_word_for_it(
 ) -> None:
     root_tasks.answers_with_error(READ["queue"], "AccessDenied", account_id=MEMBER)
     refused = root_tasks.run(NAMED["queue"])
-    assert item(root_tasks, refused)["outcome"] == "could not look"
+    assert item(root_tasks, refused)["outcome"] == "inaccessible"
     assert '"withoutBackup": true' in item(root_tasks, refused)["message"]
     root_tasks.execute(refused)
     assert locked.policy("queue") is not None
 
     plan = root_tasks.run({**NAMED["queue"], "withoutBackup": True})
-    assert item(root_tasks, plan)["outcome"] == "would do"
+    assert item(root_tasks, plan)["outcome"] == "planned"
     assert "without a backup" in item(root_tasks, plan)["message"]
     executed = root_tasks.execute(plan)
     assert item(root_tasks, executed)["outcome"] == "done"
@@ -269,7 +269,7 @@ def test_putting_back_is_planned_then_done(
     root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
 ) -> None:
     plan = root_tasks.run({"task": TASK[kind], "putBack": [unlocked]})
-    assert root_tasks.outcomes(plan) == {MEMBER: "would do"}
+    assert root_tasks.outcomes(plan) == {MEMBER: "planned"}
     assert item(root_tasks, plan)["message"] == unlocked
     assert locked.policy(kind) is None
     executed = root_tasks.execute(plan)
@@ -323,8 +323,8 @@ def test_a_corrected_text_is_put_only_where_the_stack_allows_it(
     root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
 ) -> None:
     corrected = {"task": TASK[kind], "putBack": [unlocked], "policy": policy(kind, sid="Corrected")}
-    assert "allow_policy_text=True" in root_tasks.run(corrected).cause
-    root_tasks.settings = replace(root_tasks.settings, allow_policy_text=True)
+    assert "allow_policy_override=True" in root_tasks.run(corrected).cause
+    root_tasks.settings = replace(root_tasks.settings, allow_policy_override=True)
     root_tasks.execute(root_tasks.run(corrected))
     assert locked.policy(kind) == json.loads(policy(kind, sid="Corrected"))
 

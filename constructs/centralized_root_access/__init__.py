@@ -8,18 +8,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .features import RootAccessFeature
-from .tasks import RootTask
+from .enums import RootAccessFeature, RootTask
 
 if TYPE_CHECKING:
-    from .construct import CentralizedRootAccess
     from .drift_check import DriftCheck
+    from .root_access import CentralizedRootAccess
     from .root_tasks import RootTasks
 
 __all__ = ["CentralizedRootAccess", "DriftCheck", "RootAccessFeature", "RootTask", "RootTasks"]
 
 _LAZY = {
-    "CentralizedRootAccess": ".construct",
+    "CentralizedRootAccess": ".root_access",
     "DriftCheck": ".drift_check",
     "RootTasks": ".root_tasks",
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Token
 
-from .features import RootAccessFeature
+from .enums import RootAccessFeature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

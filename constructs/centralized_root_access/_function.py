@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
-from ._code import lambda_root
+from ._code import everything_but, lambda_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,8 +62,7 @@ def python_function(
         handler=handler,
         code=lambda_.Code.from_asset(
             str(lambda_root()),
-            # What else lies in the folder must not change the function: bytecode, other functions.
-            exclude=["*", "!root_access", "!root_access/*.py"],
+            exclude=everything_but("aws_calls", "root_access"),
         ),
         # CPU comes with memory, and a cold start is CPU.
         memory_size=1024,

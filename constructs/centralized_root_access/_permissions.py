@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
-from .features import RootAccessFeature
+from .enums import RootAccessFeature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

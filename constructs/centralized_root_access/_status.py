@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import BotoCoreError
 
+from aws_calls.errors import RootAccessError
+from aws_calls.failures import CallError, call_errors
+from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
+from aws_calls.runtime import one_attempt, system_clock
+from root_access.clients import Clients
 from root_access.desired import desired_state
-from root_access.errors import NotTheManagementAccountError, RootAccessError, answered
-from root_access.failures import CallError, call_errors
-from root_access.organization import Clients, Organization
+from root_access.errors import NotTheManagementAccountError, answered
+from root_access.organization import Organization
 from root_access.plan import deviation, plan
-from root_access.retry import LAST_ATTEMPT_BEFORE_DEADLINE, Patience
-from root_access.runtime import one_attempt, system_clock
 from root_access.state import SERVICE_PRINCIPAL, Feature
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from root_access.state import DesiredState, RootAccess
 
 # How long somebody in front of a terminal waits for a call that fails for now.
-_PATIENCE = 20.0
+_MAX_WAIT_SECONDS = 20.0
 
 
 class ExitCode(IntEnum):
@@ -36,7 +38,7 @@ class ExitCode(IntEnum):
 
     AS_LISTED = 0
     DEVIATES = 1
-    COULD_NOT_LOOK = 2
+    INACCESSIBLE = 2
 
 
 def main(arguments: Sequence[str]) -> ExitCode:
@@ -115,8 +117,8 @@ def _observed() -> RootAccess:
             organizations=boto3.client("organizations", region_name=region, config=config),
         )
     clock = system_clock()
-    patience = Patience(clock=clock, deadline=clock.now() + _PATIENCE + LAST_ATTEMPT_BEFORE_DEADLINE)
-    return Organization(clients=clients, account_id=account_id, patience=patience).observe()
+    budget = RetryBudget(clock=clock, deadline=clock.now() + _MAX_WAIT_SECONDS + ATTEMPT_RESERVE_SECONDS)
+    return Organization(clients=clients, account_id=account_id, budget=budget).observe()
 
 
 def _as_json(observed: RootAccess, steps: Sequence[Step]) -> str:
@@ -165,4 +167,4 @@ def _as_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState)
 
 def _could_not_look(sentence: str) -> ExitCode:
     print(f"Could not look: {sentence}", file=sys.stderr)
-    return ExitCode.COULD_NOT_LOOK
+    return ExitCode.INACCESSIBLE

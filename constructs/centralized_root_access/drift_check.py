@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aws_cdk import aws_sns as sns
 
-    from .features import RootAccessFeature
+    from .enums import RootAccessFeature
 
 _NAMESPACE = "CentralizedRootAccess"
 _METRIC = "InDesiredState"

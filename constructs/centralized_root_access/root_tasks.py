@@ -16,9 +16,9 @@ from aws_cdk import aws_stepfunctions_tasks as tasks_
 from constructs import Construct
 
 from ._arguments import require_list
-from ._code import lambda_root
+from ._code import everything_but, lambda_root
 from ._function import log_group, role_for
-from .tasks import RootTask
+from .enums import RootTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,10 +67,10 @@ class RootTasks(Construct):
         interval: how often every account of the organization is audited. By default only executions that
             somebody starts do anything.
         plan_lifetime: how old a plan may be when it is executed: at most, and by default, 24 hours.
-        allow_policy_text: whether putting a policy back may be given a corrected text. By default only what
-            a task removed before can be put back.
+        allow_policy_override: whether a backup may be restored with a corrected policy. By default only
+            what a task removed before can be restored.
         topic: is told when a full audit finds something else than the one before.
-        batches_at_a_time: how many batches are performed side by side; in each are five accounts at a time.
+        max_concurrency: how many batches are performed side by side; in each are five accounts at a time.
 
     Raises:
         ValueError: a task is unknown or none is listed; an account id is not 12 digits; more accounts are
@@ -88,25 +88,25 @@ class RootTasks(Construct):
         protected_accounts: Iterable[str] = (),
         interval: Duration | None = None,
         plan_lifetime: Duration | None = None,
-        allow_policy_text: bool = False,
+        allow_policy_override: bool = False,
         topic: sns.ITopic | None = None,
-        batches_at_a_time: int = 10,
+        max_concurrency: int = 10,
     ) -> None:
         super().__init__(scope, id)
         self._tasks = _checked_tasks(tasks)
         self._protected_accounts = _checked_protected_accounts(protected_accounts)
         plan_lifetime = plan_lifetime or _LONGEST_PLAN_LIFETIME
-        self._refuse_out_of_range(interval, plan_lifetime, batches_at_a_time)
+        self._refuse_out_of_range(interval, plan_lifetime, max_concurrency)
         self._refuse_china()
 
         self._log_group = log_group(self)
         self.bucket: s3.Bucket = self._build_bucket()
         """Where the reports, the plans and the backups are."""
-        select = self._build_select(plan_lifetime, allow_policy_text=allow_policy_text)
+        select = self._build_select(plan_lifetime, allow_policy_override=allow_policy_override)
         perform = {task: self._build_perform(task) for task in self._tasks}
         conclude = self._build_conclude(topic)
         self.state_machine: sfn.StateMachine = self._build_state_machine(
-            select, perform, conclude, batches_at_a_time
+            select, perform, conclude, max_concurrency
         )
         """The state machine; an execution of it with the input ``{}`` audits every account."""
         if self._acts:
@@ -120,7 +120,7 @@ class RootTasks(Construct):
         return self._tasks != [RootTask.AUDIT]
 
     def _refuse_out_of_range(
-        self, interval: Duration | None, plan_lifetime: Duration, batches_at_a_time: int
+        self, interval: Duration | None, plan_lifetime: Duration, max_concurrency: int
     ) -> None:
         if interval is not None:
             if interval.to_milliseconds() % 60_000 or interval.to_milliseconds() < 60_000:
@@ -138,9 +138,9 @@ class RootTasks(Construct):
                 f"{self.node.path} has a plan_lifetime of {plan_lifetime.to_human_string()}; a plan can be "
                 "executed for at most 24 hours."
             )
-        if not 1 <= batches_at_a_time <= 1000:
+        if not 1 <= max_concurrency <= 1000:
             raise ValueError(
-                f"{self.node.path} has batches_at_a_time={batches_at_a_time}; give a number from 1 to 1000."
+                f"{self.node.path} has max_concurrency={max_concurrency}; give a number from 1 to 1000."
             )
 
     def _refuse_china(self) -> None:
@@ -173,7 +173,7 @@ class RootTasks(Construct):
             removal_policy=RemovalPolicy.RETAIN,
         )
 
-    def _build_select(self, plan_lifetime: Duration, *, allow_policy_text: bool) -> lambda_.Function:
+    def _build_select(self, plan_lifetime: Duration, *, allow_policy_override: bool) -> lambda_.Function:
         statements = [
             iam.PolicyStatement(
                 sid="Organization",
@@ -210,7 +210,7 @@ class RootTasks(Construct):
                 "TASKS": ",".join(self._tasks),
                 "PROTECTED_ACCOUNTS": ",".join(self._protected_accounts),
                 "PLAN_LIFETIME_SECONDS": str(plan_lifetime.to_seconds()),
-                "ALLOW_POLICY_TEXT": "true" if allow_policy_text else "false",
+                "ALLOW_POLICY_TEXT": "true" if allow_policy_override else "false",
             },
         )
 
@@ -331,14 +331,7 @@ class RootTasks(Construct):
             handler=f"root_tasks.handlers.{handler}",
             code=lambda_.Code.from_asset(
                 str(lambda_root()),
-                exclude=[
-                    "*",
-                    "!root_access",
-                    "!root_access/*.py",
-                    "!root_tasks",
-                    "!root_tasks/*.py",
-                    "!root_tasks/*.html",
-                ],
+                exclude=everything_but("aws_calls", "root_access", "root_tasks"),
             ),
             # Memory is processor time, too: each session makes clients of its own.
             memory_size=1024,
@@ -361,7 +354,7 @@ class RootTasks(Construct):
         select: lambda_.Function,
         perform: dict[RootTask, lambda_.Function],
         conclude: lambda_.Function,
-        batches_at_a_time: int,
+        max_concurrency: int,
     ) -> sfn.StateMachine:
         selected = self._invoke(
             "Select accounts",
@@ -392,7 +385,7 @@ class RootTasks(Construct):
                 "workSha256": sfn.JsonPath.string_at("$.workSha256"),
                 "batch": sfn.JsonPath.number_at("$$.Map.Item.Value.batch"),
             },
-            max_concurrency=batches_at_a_time,
+            max_concurrency=max_concurrency,
             # A batch that fails loses only itself, and shows in the report.
             tolerated_failure_percentage=100,
             result_path=sfn.JsonPath.DISCARD,

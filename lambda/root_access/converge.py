@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from aws_calls.failures import CallError, Failure, FailureKind
+
 from .errors import ConvergenceError, described, is_limit_reached
-from .failures import CallError, Failure, Kind
 from .plan import Operation, Step, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from aws_calls.retry import RetryBudget
+
     from .organization import Organization
-    from .retry import Patience
     from .state import DesiredState, RootAccess
 
 
@@ -33,7 +35,7 @@ def converge(
     desired: DesiredState,
     organization: Organization,
     account_id: str,
-    patience: Patience,
+    budget: RetryBudget,
     log: Callable[..., None],
     planned: Planner = plan,
 ) -> RootAccess:
@@ -46,7 +48,7 @@ def converge(
         desired: what the stack lists.
         organization: the organization.
         account_id: the account of the function, for the error.
-        patience: how long to wait for an organization that does not stay as it was made.
+        budget: how long to wait for an organization that does not stay as it was made.
         log: takes one event as keyword arguments.
         planned: which steps are to be made; by default all that are missing.
 
@@ -55,7 +57,7 @@ def converge(
             this invocation made, may have made and did not make.
     """
     convergence = _Convergence(
-        desired=desired, organization=organization, patience=patience, log=log, planned=planned
+        desired=desired, organization=organization, budget=budget, log=log, planned=planned
     )
     try:
         return convergence.run()
@@ -71,14 +73,14 @@ class _Convergence:
         *,
         desired: DesiredState,
         organization: Organization,
-        patience: Patience,
+        budget: RetryBudget,
         log: Callable[..., None],
         planned: Planner,
     ) -> None:
         self._planned = planned
         self._desired = desired
         self._organization = organization
-        self._patience = patience
+        self._budget = budget
         self._log = log
         self._observed: RootAccess | None = None
         self._made: list[Step] = []
@@ -137,7 +139,7 @@ class _Convergence:
                 else:
                     features = self._apply(step)
             except CallError as error:
-                if error.failure.kind is not Kind.TRUSTED_ACCESS_OFF:
+                if error.failure.kind is not FailureKind.TRUSTED_ACCESS_OFF:
                     raise
                 # Switched off beside us, or switched on so recently that it does not show everywhere.
                 return self._look_again_later(observed, error)
@@ -177,7 +179,7 @@ class _Convergence:
         try:
             self._apply(leaving, reserve=_PUT_BACK_RESERVE)
         except CallError as error:
-            if error.failure.may_have_been_made:
+            if error.failure.may_have_taken_effect:
                 left.append(leaving)
             raise
         left.append(leaving)
@@ -196,7 +198,7 @@ class _Convergence:
             features = self._organization.apply(step, reserve=reserve)
         except CallError as error:
             self._failed = step
-            if error.failure.may_have_been_made and step not in self._may_have_been_made:
+            if error.failure.may_have_taken_effect and step not in self._may_have_been_made:
                 self._may_have_been_made.append(step)
             self._log(event="failed", step=str(step), code=error.failure.code)
             raise
@@ -212,7 +214,7 @@ class _Convergence:
 
     def _look_again_later(self, observed: RootAccess, error: CallError) -> RootAccess:
         self._pauses += 1
-        self._patience.pause(times=self._pauses, error=error)
+        self._budget.pause(times=self._pauses, error=error)
         return self._look_again(observed)
 
 
@@ -220,7 +222,7 @@ def _unsettled(step: Step) -> CallError:
     return CallError(
         Failure(
             operation=step.operation,
-            kind=Kind.UNSETTLED,
+            kind=FailureKind.NOT_PERSISTED,
             code="Unsettled",
             message=f"AWS confirmed {step}, and then answered that it is not so",
         )

@@ -8,14 +8,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from aws_calls.errors import RootAccessError
+from aws_calls.failures import CallError, call_errors
+from aws_calls.retry import Clock, RetryBudget
+from aws_calls.runtime import FunctionArn, LambdaContext, one_attempt, system_clock, write_line
+
+from .clients import Clients, create_clients
 from .converge import converge
 from .desired import desired_state
-from .errors import RootAccessError, described
-from .failures import CallError, call_errors
-from .organization import Clients, Organization
+from .errors import described
+from .organization import Organization
 from .plan import deviation, plan, plan_to_turn_on
-from .retry import Clock, Patience
-from .runtime import FunctionArn, LambdaContext, clients, one_attempt, system_clock, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,7 +81,7 @@ def on_check(event: Mapping[str, Any], context: LambdaContext) -> None:
         event,
         context,
         settings=Settings.from_environment(os.environ),
-        clients=clients,
+        clients=create_clients,
         stack_status=stack_status,
         clock=system_clock(),
         wall_clock=time.time,
@@ -115,8 +118,8 @@ def check(
     """
     account_id = FunctionArn.parse(context.invoked_function_arn).account_id
     deadline = clock.now() + context.get_remaining_time_in_millis() / 1000
-    patience = Patience(clock=clock, deadline=deadline)
-    organization = Organization(clients=clients(), account_id=account_id, patience=patience)
+    budget = RetryBudget(clock=clock, deadline=deadline)
+    organization = Organization(clients=clients(), account_id=account_id, budget=budget)
     by_interval = event.get("detail-type") == SCHEDULED
     trigger = "interval" if by_interval else event.get("detail", {}).get("eventName", "unknown")
 
@@ -137,7 +140,7 @@ def check(
             return
         if not plan_to_turn_on(desired=settings.desired, observed=observed):
             return
-        status = patience.attempt(lambda: stack_status(stack_id), operation=DESCRIBE_STACKS)
+        status = budget.attempt(lambda: stack_status(stack_id), operation=DESCRIBE_STACKS)
     except CallError as error:
         raise CheckFailedError(
             f"The drift check could not look: {described(error.failure, step=None, account_id=account_id)}"
@@ -151,7 +154,7 @@ def check(
             desired=settings.desired,
             organization=organization,
             account_id=account_id,
-            patience=patience,
+            budget=budget,
             log=log,
             planned=plan_to_turn_on,
         )

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from .failures import Failure, Kind
+from aws_calls.errors import RootAccessError, truncate_json
+from aws_calls.failures import Failure, FailureKind
+
 from .plan import Operation, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# CloudFormation takes 4,096 bytes; the Provider framework adds about 900 to the message.
-_LONGEST_MESSAGE = 2500
 _LONGEST_AWS_MESSAGE = 600
 _LISTED_STEPS = 8
 
 _LIMIT_REACHED = "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED"
-
-
-class RootAccessError(Exception):
-    """Raised with a message that says what failed, in which account, and what to do."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(fitted(message, limit=_LONGEST_MESSAGE))
 
 
 class NotTheManagementAccountError(RootAccessError):
@@ -75,16 +67,6 @@ class SdkTooOldError(RootAccessError):
             "The botocore of this Lambda runtime does not know iam:ListOrganizationsFeatures, which came "
             f"with 1.35.61. Deploy the function with a newer Python runtime in account {account_id}. "
             "Nothing was changed."
-        )
-
-
-class PartitionNotSupportedError(RootAccessError):
-    """Raised in the China partition."""
-
-    def __init__(self, *, account_id: str) -> None:
-        super().__init__(
-            f"Account {account_id} is in the China partition, where AWS has no centralized root access. "
-            "Deploy this stack in a management account of another partition. Nothing was changed."
         )
 
 
@@ -140,7 +122,7 @@ def described(failure: Failure, *, step: Step | None, account_id: str) -> str:
 
 def answered(failure: Failure) -> str:
     """Returns AWS's code and message, and how long its passing was waited for."""
-    message = fitted(failure.message.rstrip("."), limit=_LONGEST_AWS_MESSAGE)
+    message = truncate_json(failure.message.rstrip("."), limit=_LONGEST_AWS_MESSAGE)
     reason = f" ({failure.reason})" if failure.reason else ""
     return f"{failure.code}{reason}: {message}. {_waited(failure)}".rstrip()
 
@@ -150,20 +132,6 @@ def is_limit_reached(failure: Failure) -> bool:
     return failure.reason == _LIMIT_REACHED
 
 
-def fitted(text: str, *, limit: int) -> str:
-    """Returns the text, shortened to so many bytes as JSON spells it."""
-    if len(json.dumps(text)) <= limit:
-        return text
-    low, high = 0, len(text)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if len(json.dumps(text[:middle] + "…")) <= limit:
-            low = middle
-        else:
-            high = middle - 1
-    return text[:low] + "…"
-
-
 def _listed(steps: Sequence[Step]) -> str:
     listed = ", ".join(str(step) for step in steps[:_LISTED_STEPS])
     more = len(steps) - _LISTED_STEPS
@@ -171,7 +139,7 @@ def _listed(steps: Sequence[Step]) -> str:
 
 
 def _waited(failure: Failure) -> str:
-    if not failure.gave_up and failure.attempts < 2:
+    if not failure.timed_out and failure.attempts < 2:
         return ""
     attempts = "1 attempt" if failure.attempts == 1 else f"{failure.attempts} attempts"
     return f"Gave up after {attempts} and {failure.waited:.0f} s of waiting for {failure.kind}."
@@ -179,16 +147,16 @@ def _waited(failure: Failure) -> str:
 
 def _remedy(failure: Failure, *, step: Step | None) -> str:
     match failure.kind:
-        case Kind.ACCESS_DENIED:
+        case FailureKind.ACCESS_DENIED:
             return (
                 f"A policy or a permissions boundary of the function's role denies {failure.operation}: "
                 "allow it and deploy again. (Service control policies never apply to the management account.)"
             )
-        case Kind.CONTRADICTION:
+        case FailureKind.INCONSISTENT_READS:
             return "The state of root access is unknown, which is not the same as off. Deploy again."
-        case Kind.REFUSED if step and step.operation is Operation.REGISTER:
+        case FailureKind.REFUSED if step and step.operation is Operation.REGISTER:
             return _register_remedy(failure, account_id=step.account_id or "")
-        case Kind.REFUSED:
+        case FailureKind.REFUSED:
             return ""
         case _:
             return "Deploy again."

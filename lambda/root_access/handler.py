@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aws_calls.retry import Clock, RetryBudget
+from aws_calls.runtime import FunctionArn, LambdaContext, system_clock, write_line
+
+from .clients import Clients, create_clients
 from .converge import converge
 from .desired import desired_state
-from .organization import Clients, Organization
-from .retry import Clock, Patience
-from .runtime import FunctionArn, LambdaContext, clients, system_clock, write_line
+from .organization import Organization
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +32,7 @@ def on_event(event: Mapping[str, Any], context: LambdaContext) -> dict[str, obje
     Raises:
         RootAccessError: the deployment is to fail with this message.
     """
-    return respond(event, context, clients=clients, clock=system_clock(), log=write_line)
+    return respond(event, context, clients=create_clients, clock=system_clock(), log=write_line)
 
 
 def respond(
@@ -66,16 +68,16 @@ def respond(
         delegated_administrators=properties.get("DelegatedAdministrators"),
     )
     started = clock.now()
-    patience = Patience(
+    budget = RetryBudget(
         clock=clock,
         deadline=started + context.get_remaining_time_in_millis() / 1000,
         new_permissions_until=started + _NEW_PERMISSIONS,
     )
     root_access = converge(
         desired=desired,
-        organization=Organization(clients=clients(), account_id=account_id, patience=patience),
+        organization=Organization(clients=clients(), account_id=account_id, budget=budget),
         account_id=account_id,
-        patience=patience,
+        budget=budget,
         log=log,
     )
     return {

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from aws_calls.failures import CallError, Failure, FailureKind, call_errors
+
 from .errors import (
     NotAllFeaturesError,
     NotInAnOrganizationError,
     NotTheManagementAccountError,
     SdkTooOldError,
 )
-from .failures import CallError, Failure, Kind, call_errors
 from .plan import Operation, Step
 from .state import SERVICE_PRINCIPAL, RootAccess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mypy_boto3_iam import IAMClient
     from mypy_boto3_iam.type_defs import (
         DisableOrganizationsRootCredentialsManagementResponseTypeDef,
         DisableOrganizationsRootSessionsResponseTypeDef,
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
         EnableOrganizationsRootSessionsResponseTypeDef,
         ListOrganizationsFeaturesResponseTypeDef,
     )
-    from mypy_boto3_organizations import OrganizationsClient
     from mypy_boto3_organizations.type_defs import PaginatorConfigTypeDef
 
-    from .retry import Patience
+    from aws_calls.retry import RetryBudget
+
+    from .clients import Clients
 
     FeaturesAnswer = (
         DisableOrganizationsRootCredentialsManagementResponseTypeDef
@@ -56,15 +57,7 @@ _ALREADY = {
 }
 
 # A kind earlier in this list is the better reason to give when several reads failed.
-_TELLING = (Kind.REFUSED, Kind.ACCESS_DENIED)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clients:
-    """The two clients, for any Region of the partition: both services are global."""
-
-    iam: IAMClient
-    organizations: OrganizationsClient
+_TELLING = (FailureKind.REFUSED, FailureKind.ACCESS_DENIED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +101,13 @@ class Organization:
     Args:
         clients: boto3 clients that make one attempt a call.
         account_id: the account that the clients act in.
-        patience: how long to wait for a call that fails for now.
+        budget: how long to wait for a call that fails for now.
     """
 
-    def __init__(self, *, clients: Clients, account_id: str, patience: Patience) -> None:
+    def __init__(self, *, clients: Clients, account_id: str, budget: RetryBudget) -> None:
         self._clients = clients
         self._account_id = account_id
-        self._patience = patience
+        self._budget = budget
 
     def observe(self) -> RootAccess:
         """Returns what the organization's root access is, by four reads side by side.
@@ -157,9 +150,7 @@ class Organization:
         Raises:
             CallError: the change was refused, or did not succeed in time.
         """
-        return self._patience.attempt(
-            lambda: self._apply_once(step), operation=step.operation, reserve=reserve
-        )
+        return self._budget.attempt(lambda: self._apply_once(step), operation=step.operation, reserve=reserve)
 
     def _apply_once(self, step: Step) -> frozenset[str] | None:
         try:
@@ -200,7 +191,7 @@ class Organization:
             raise SdkTooOldError(account_id=self._account_id)
 
     def _look(self, answers: _Answers) -> RootAccess:
-        return self._patience.attempt(lambda: self._look_once(answers), operation=DESCRIBE_ORGANIZATION)
+        return self._budget.attempt(lambda: self._look_once(answers), operation=DESCRIBE_ORGANIZATION)
 
     def _look_once(self, answers: _Answers) -> RootAccess:
         """Makes the reads that have not answered yet, side by side."""
@@ -286,7 +277,7 @@ class Organization:
             with call_errors(LIST_FEATURES):
                 enabled = _features(self._clients.iam.list_organizations_features())
         except CallError as error:
-            if error.failure.kind is not Kind.TRUSTED_ACCESS_OFF:
+            if error.failure.kind is not FailureKind.TRUSTED_ACCESS_OFF:
                 raise
             answers.features = _Features(hidden=True, enabled=frozenset())
         else:
@@ -302,7 +293,7 @@ class Organization:
                     for entry in page["DelegatedAdministrators"]
                 }
         except CallError as error:
-            if error.failure.kind is not Kind.TRUSTED_ACCESS_OFF:
+            if error.failure.kind is not FailureKind.TRUSTED_ACCESS_OFF:
                 raise
             answers.delegated_administrators = _DelegatedAdministrators(hidden=True, registered=())
         else:
@@ -329,7 +320,7 @@ def _contradiction(
         return None
     return Failure(
         operation=operation,
-        kind=Kind.CONTRADICTION,
+        kind=FailureKind.INCONSISTENT_READS,
         code="Unknown",
         message=(
             f"{LIST_TRUSTED_ACCESS} lists {SERVICE_PRINCIPAL} as "

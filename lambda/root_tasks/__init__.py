@@ -1,1 +1,1 @@
-"""What runs in AWS for root tasks: selects accounts, performs one task in each, reports."""
+"""What runs in AWS for root tasks: select accounts, run one task in each, report."""

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from root_access.retry import Patience
-from root_access.runtime import FunctionArn, one_attempt, system_clock, write_line
+from aws_calls.calls import made
+from aws_calls.retry import RetryBudget
+from aws_calls.runtime import FunctionArn, one_attempt, system_clock, write_line
 
-from .accounts import Directory
-from .batch import Performer
-from .calls import made
-from .conclusion import Conclusion
-from .plans import Execution, Plans
-from .results import Task
-from .selection import Selection
-from .sessions import BotoClientFactory, Sessions
-from .storage import Storage
-from .unlock import Unlocking
-from .work import BatchResult
+from .aws.sessions import BotoClientFactory, Sessions
+from .aws.storage import Storage
+from .model.report import Task
+from .model.run import BatchResult
+from .run.accounts import Directory
+from .run.batch import Performer
+from .run.finish import Conclusion
+from .run.plans import Execution, Plans
+from .run.select import Selection
+from .tasks.unlock_policy import Unlocking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_sts import STSClient
 
-    from root_access.retry import Clock
-    from root_access.runtime import LambdaContext
+    from aws_calls.retry import Clock
+    from aws_calls.runtime import LambdaContext
 
-    from .sessions import ClientFactory
+    from .aws.sessions import ClientFactory
 
 
 # The seconds at the end of a batch in which no account is begun.
@@ -64,7 +64,7 @@ class Settings:
         bucket: the name of the bucket.
         tasks: the tasks that the stack was deployed with.
         protected_accounts: the accounts that no task is performed in.
-        allow_policy_text: whether a policy may be given as text.
+        allow_policy_override: whether a policy may be given as text.
         plan_lifetime: how old a plan may be.
         topic_arn: the topic for notices; "" for none.
     """
@@ -72,7 +72,7 @@ class Settings:
     bucket: str
     tasks: tuple[Task, ...] = (Task.AUDIT,)
     protected_accounts: frozenset[str] = frozenset()
-    allow_policy_text: bool = False
+    allow_policy_override: bool = False
     plan_lifetime: timedelta = timedelta(hours=24)
     topic_arn: str = ""
 
@@ -83,7 +83,7 @@ class Settings:
             bucket=environment["BUCKET"],
             tasks=tuple(Task(name) for name in environment.get("TASKS", "").split(",") if name),
             protected_accounts=frozenset(filter(None, environment.get("PROTECTED_ACCOUNTS", "").split(","))),
-            allow_policy_text=environment.get("ALLOW_POLICY_TEXT") == "true",
+            allow_policy_override=environment.get("ALLOW_POLICY_TEXT") == "true",
             plan_lifetime=timedelta(seconds=int(environment.get("PLAN_LIFETIME_SECONDS", "86400"))),
             topic_arn=environment.get("TOPIC_ARN", ""),
         )
@@ -116,9 +116,9 @@ class Invocation:
         self._clock = clock
         self._log = log
         self._deadline = clock.now() + context.get_remaining_time_in_millis() / 1000
-        self._patience = Patience(clock=clock, deadline=self._deadline)
+        self._budget = RetryBudget(clock=clock, deadline=self._deadline)
         self._storage = Storage(
-            s3=clients.s3, bucket=settings.bucket, account_id=self._account_id, patience=self._patience
+            s3=clients.s3, bucket=settings.bucket, account_id=self._account_id, budget=self._budget
         )
 
     def select(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,19 +128,19 @@ class Invocation:
                 organizations=self._clients.organizations,
                 iam=self._clients.iam,
                 account_id=self._account_id,
-                patience=self._patience,
+                budget=self._budget,
             ),
             storage=self._storage,
             plans=Plans(
                 storage=self._storage,
                 step_functions=self._clients.step_functions,
                 lifetime=self._settings.plan_lifetime,
-                patience=self._patience,
+                budget=self._budget,
             ),
             account_id=self._account_id,
             tasks=self._settings.tasks,
             protected_accounts=self._settings.protected_accounts,
-            allow_policy_text=self._settings.allow_policy_text,
+            allow_policy_override=self._settings.allow_policy_override,
         )
         begun = selection.begun(event["input"], execution=Execution.parse(event["execution"]))
         self._log(event="selected", **begun)
@@ -193,7 +193,7 @@ class Invocation:
                 TopicArn=self._settings.topic_arn, Subject=subject, Message=message
             ),
             operation="sns:Publish",
-            patience=self._patience,
+            budget=self._budget,
         )
 
 

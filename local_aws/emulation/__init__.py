@@ -6,7 +6,7 @@ them, and the rules on which AWS is stricter than moto. Importing it changes not
 """
 
 from .handle import Call, Organization, OtherServices, RootAccess, RootCredentials
-from .organization import LocalOrganization, Seed, mock_organization
+from .local import LocalOrganization, Seed, mock_organization
 from .remote import RemoteOrganization
 from .server import serve_organization
 

@@ -15,7 +15,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
 from .control import CONTROL_PATH, HEALTH_PATH, control_answer
-from .organization import LocalOrganization, Seed, fresh_moto
+from .local import LocalOrganization, Seed, fresh_moto
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -34,7 +34,7 @@ _FLAGS = (
     "--disable-sync",
     "--remote-debugging-pipe",
 )
-_PATIENCE = 60.0
+_MAX_WAIT_SECONDS = 60.0
 
 
 def chromium() -> str | None:
@@ -100,7 +100,7 @@ class Browser:
 
     def wait_for(self, condition: str) -> None:
         """Returns once the expression is true."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _MAX_WAIT_SECONDS
         while not self.evaluate(condition):
             assert time.monotonic() < deadline, f"never true: {condition}"
             time.sleep(0.02)
@@ -138,10 +138,10 @@ class Browser:
         return base64.b64decode(answer["data"])
 
     def _next(self) -> dict[str, Any]:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _MAX_WAIT_SECONDS
         while b"\0" not in self._received:
             ready, _, _ = select.select([self._answers], [], [], max(0, deadline - time.monotonic()))
-            assert ready, f"the browser has been silent for {_PATIENCE:.0f} s"
+            assert ready, f"the browser has been silent for {_MAX_WAIT_SECONDS:.0f} s"
             received = os.read(self._answers, 1 << 20)
             assert received, "the browser has gone"
             self._received += received

@@ -18,8 +18,8 @@ from botocore.httpsession import URLLib3Session
 from microburst.app import make_app
 from microburst.core.pipeline import Microburst
 
+from aws_calls.runtime import one_attempt
 from root_access.handler import respond
-from root_access.runtime import one_attempt
 
 from .function import MANAGEMENT_ACCOUNT, Context, FakeTime, Function
 

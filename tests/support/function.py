@@ -11,10 +11,11 @@ import boto3
 import botocore.session
 from botocore.loaders import Loader, create_loader
 
+from aws_calls.retry import Clock, RetryBudget
+from aws_calls.runtime import one_attempt
+from root_access.clients import Clients
 from root_access.handler import respond
-from root_access.organization import Clients, Organization
-from root_access.retry import Clock, Patience
-from root_access.runtime import one_attempt
+from root_access.organization import Organization
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -107,10 +108,10 @@ class Function:
         return self._clients
 
     def organization(self) -> Organization:
-        """The organization as the function sees it, with the patience of one invocation."""
+        """The organization as the function sees it, with the budget of one invocation."""
         clock = self.time.clock()
-        patience = Patience(clock=clock, deadline=clock.now() + _TIMEOUT)
-        return Organization(clients=self.clients(), account_id=self.account_id, patience=patience)
+        budget = RetryBudget(clock=clock, deadline=clock.now() + _TIMEOUT)
+        return Organization(clients=self.clients(), account_id=self.account_id, budget=budget)
 
     def _client(self, service: str) -> Any:
         return _session().client(

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from root_tasks.report import as_html
+from root_tasks.report.render import as_html
 from support.browser import browser, chromium
 from support.reports import example_audit
 

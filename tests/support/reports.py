@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from root_tasks.results import (
+from root_tasks.model.report import (
     AccessKey,
     AccountResult,
     Item,
@@ -79,7 +79,7 @@ def unseen(account_id: str, *, name: str = "") -> AccountResult:
     """An account that a service control policy hides."""
     return result(
         account_id,
-        Outcome.COULD_NOT_LOOK,
+        Outcome.INACCESSIBLE,
         name=name,
         reason=DENIED.format(account_id=account_id),
         hint=SCP_HINT,
@@ -198,12 +198,12 @@ def example_plan() -> Report:
     return report(
         result(
             "300000000002",
-            Outcome.WOULD_DO,
+            Outcome.PLANNED,
             name="payments-production",
             items=(
-                Item(type=ItemType.PASSWORD, id="", outcome=Outcome.WOULD_DO),
-                Item(type=ItemType.ACCESS_KEY, id="AKIAIOSFODNN00000001", outcome=Outcome.WOULD_DO),
-                Item(type=ItemType.ACCESS_KEY, id="AKIAIOSFODNN00000002", outcome=Outcome.WOULD_DO),
+                Item(type=ItemType.PASSWORD, id="", outcome=Outcome.PLANNED),
+                Item(type=ItemType.ACCESS_KEY, id="AKIAIOSFODNN00000001", outcome=Outcome.PLANNED),
+                Item(type=ItemType.ACCESS_KEY, id="AKIAIOSFODNN00000002", outcome=Outcome.PLANNED),
             ),
         ),
         result("300000000003", Outcome.NOTHING_TO_DO, name="payments-staging"),

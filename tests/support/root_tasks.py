@@ -13,8 +13,8 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from root_tasks.handlers import Clients, Invocation, Settings
-from root_tasks.results import Task
-from root_tasks.sentences import RunRefusedError
+from root_tasks.messages import RunRefusedError
+from root_tasks.model.report import Task
 from support.function import Context, FakeTime
 from support.policies import Request
 

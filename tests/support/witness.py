@@ -27,7 +27,7 @@ _URL = "https://aws.example"
 class Fault(Enum):
     """What can befall a call between the function and AWS."""
 
-    NOT_SENT = "no connection"
+    CONNECTION_FAILED = "no connection"
     LOST_CALL = "the connection breaks before the call takes effect"
     LOST_ANSWER = "the connection breaks after the call took effect"
     THROTTLED = "AWS throttles"
@@ -48,7 +48,7 @@ class Fault(Enum):
     def error(self, operation: str) -> Exception:
         """What botocore raises for it."""
         match self:
-            case Fault.NOT_SENT:
+            case Fault.CONNECTION_FAILED:
                 return EndpointConnectionError(endpoint_url=_URL)
             case Fault.LOST_CALL | Fault.LOST_ANSWER:
                 return ConnectionClosedError(endpoint_url=_URL)

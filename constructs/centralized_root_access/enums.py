@@ -1,0 +1,38 @@
+"""The features and tasks of centralized root access, under AWS's names."""
+
+from enum import StrEnum
+
+
+class RootAccessFeature(StrEnum):
+    """A feature of centralized root access.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListOrganizationsFeatures.html
+    """
+
+    ROOT_CREDENTIALS_MANAGEMENT = "RootCredentialsManagement"
+    """Audit, delete and recover the root credentials of member accounts. By itself it deletes none."""
+
+    ROOT_SESSIONS = "RootSessions"
+    """Unlock an S3 bucket policy or an SQS queue policy of a member account."""
+
+
+class RootTask(StrEnum):
+    """A task that a root session in a member account can be limited to.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/security-iam-awsmanpol.html
+    """
+
+    AUDIT = "IAMAuditRootUserCredentials"
+    """See which credentials the root user has. It changes nothing."""
+
+    DELETE_CREDENTIALS = "IAMDeleteRootUserCredentials"
+    """Delete the root user's password, access keys and certificates, and deactivate its MFA devices."""
+
+    ALLOW_PASSWORD_RECOVERY = "IAMCreateRootUserPassword"
+    """Let the root user reset its password by e-mail again."""
+
+    UNLOCK_BUCKET_POLICY = "S3UnlockBucketPolicy"
+    """Remove a bucket policy that locks everybody out, and put it back."""
+
+    UNLOCK_QUEUE_POLICY = "SQSUnlockQueuePolicy"
+    """Remove a queue policy that locks everybody out, and put it back."""

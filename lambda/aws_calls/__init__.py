@@ -1,0 +1,1 @@
+"""How the functions call AWS: failures, the retry budget, pages, clients, settings."""

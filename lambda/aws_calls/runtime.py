@@ -1,0 +1,60 @@
+"""What every function needs of Lambda and the SDK: client settings, time, log lines, its own account."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from botocore.config import Config
+
+from .errors import PartitionNotSupportedError
+from .retry import Clock
+
+
+class LambdaContext(Protocol):
+    """What the functions use of Lambda's context object."""
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """The function's ARN, whose account is the one that the function runs in."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Returns the milliseconds until Lambda ends this invocation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionArn:
+    """The parts of a function's ARN that say where it runs."""
+
+    partition: str
+    account_id: str
+
+    @classmethod
+    def parse(cls, arn: str) -> FunctionArn:
+        """Returns the parts of an ARN.
+
+        Raises:
+            PartitionNotSupportedError: it is in the China partition.
+        """
+        _, partition, _, _, account_id, *_ = arn.split(":")
+        if partition == "aws-cn":
+            raise PartitionNotSupportedError(account_id=account_id)
+        return cls(partition=partition, account_id=account_id)
+
+
+def one_attempt() -> Config:
+    """Returns the clients' settings: one attempt with short timeouts, for the waiting is done elsewhere."""
+    return Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 1, "mode": "standard"})
+
+
+def system_clock() -> Clock:
+    """Returns the time as it is."""
+    return Clock(now=time.monotonic, sleep=time.sleep, random=random.random)
+
+
+def write_line(**event: object) -> None:
+    """Writes one event to the log as a line of JSON."""
+    print(json.dumps(event), flush=True)

@@ -1,0 +1,1 @@
+"""What runs need of AWS: root sessions in member accounts, and the bucket."""

@@ -1,0 +1,1 @@
+"""The root tasks: what each does in the root session of one account."""
