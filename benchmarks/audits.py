@@ -218,7 +218,7 @@ def _arrange(aws: LocalAws, *, accounts: int) -> None:
     s3 = aws.client("s3")
     if _BUCKET not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
         s3.create_bucket(Bucket=_BUCKET)
-    organization.forget_calls()
+    organization.clear_calls()
     organization.set_latency(LATENCY)
 
 

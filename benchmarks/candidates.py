@@ -128,5 +128,5 @@ def bring_about(state: State, organization: Organization, *, latency: float) -> 
         organization.client("organizations").enable_aws_service_access(ServicePrincipal=PRINCIPAL)
         organization.client("iam").enable_organizations_root_credentials_management()
         organization.client("iam").enable_organizations_root_sessions()
-        organization.forget_calls()
+        organization.clear_calls()
     organization.set_latency(latency)

@@ -91,7 +91,7 @@ def _arrange(organization: LocalOrganization, accounts: int) -> None:
             organization.put_root_credentials(account_id=account_id, password=True, access_keys=1)
         elif number % DENIED == 1:
             organization.deny(account_id=account_id, action="iam:GetAccountSummary")
-    organization.forget_calls()
+    organization.clear_calls()
     organization.set_latency(LATENCY_SECONDS)
 
 

@@ -32,7 +32,7 @@ def test_the_emulation_answers_what_aws_answered(organization: Organization, cas
     for step in case["given"]:
         scene.arrange(step)
     credentials = scene.credentials_of(case["caller"])
-    organization.forget_calls()
+    organization.clear_calls()
 
     answer = scene.call(case["call"], credentials=credentials)
     expected = case["answer"]

@@ -152,7 +152,7 @@ def test_an_event_checks_and_tells_and_does_not_repair(organization: LocalOrgani
 def test_the_interval_repairs_and_tells_before_and_after(organization: LocalOrganization) -> None:
     switch_on(organization, *BOTH)
     switch_feature(organization, SESSIONS, on=False)
-    organization.forget_calls()
+    organization.clear_calls()
     before, after = DriftCheck(repair=True)()
     assert (before["InDesiredState"], after["InDesiredState"]) == (0, 1)
     assert before["deviations"] == ["RootSessions is off"]

@@ -56,7 +56,7 @@ def with_root_access(organization: LocalOrganization) -> LocalOrganization:
     organization.client("iam").enable_organizations_root_credentials_management()
     organization.client("iam").enable_organizations_root_sessions()
     register(organization, DELEGATE)
-    organization.forget_calls()
+    organization.clear_calls()
     return organization
 
 
@@ -805,7 +805,7 @@ def test_every_call_is_recorded_with_its_parameters_and_its_error(
         "DisableOrganizationsRootSessions",
         "CreateLoginProfile",
     ]
-    with_root_access.forget_calls()
+    with_root_access.clear_calls()
     assert with_root_access.calls == ()
 
 
@@ -944,7 +944,7 @@ def a_story(organization: Organization) -> list[object]:
         (call.service, call.operation, call.account_id, call.parameters, call.error, call.root_session)
         for call in organization.calls
     ]
-    organization.forget_calls()
+    organization.clear_calls()
     organization.delete()
     seen += [error_of(organizations.describe_organization), len(organization.calls)]
     organization.reset()

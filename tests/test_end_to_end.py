@@ -81,7 +81,7 @@ def test_a_deployment_without_a_change_makes_no_call_and_an_update_that_finds_al
     succeeded(deployer.deploy(root_access(features=[CREDENTIALS])))
     assert status(local_aws)["status"] == "PARTIAL"
     organization.client("iam").enable_organizations_root_sessions()
-    organization.forget_calls()
+    organization.clear_calls()
     succeeded(deployer.deploy(root_access(features=[CREDENTIALS])))
     assert function_calls(organization) == []
     succeeded(deployer.deploy(root_access()))
@@ -145,7 +145,7 @@ def test_a_lifecycle_cannot_hurt_the_organization(local_aws: LocalAws, deployer:
     assert organization.root_access().features == BOTH, "rolled back"
     assert organization.root_access().delegated_administrators == (OTHER,)
 
-    organization.forget_calls()
+    organization.clear_calls()
     succeeded(deployer.deploy(root_access("Renamed", delegated_administrators=[OTHER])))
     assert organization.writes == ()
     assert status(local_aws)["delegatedAdministrators"] == [OTHER]

@@ -106,7 +106,7 @@ def test_what_a_delegated_administrator_switches_off_is_noticed_and_repaired_and
     before = organization.root_access()
     others = organization.other_services()
     switch_feature(organization, SESSIONS, on=False, account_id=MEMBER)
-    organization.forget_calls()
+    organization.clear_calls()
 
     schedule, function = rule(aws, "RootAccessDriftCheckInterval")
     assert schedule["ScheduleExpression"] == "rate(1 hour)"
@@ -153,7 +153,7 @@ def test_each_of_the_eight_calls_reaches_the_check_which_tells_and_does_not_repa
     assert not matches(event("sts.amazonaws.com", "AssumeRoot"))
 
     switch_feature(organization, SESSIONS, on=False)
-    organization.forget_calls()
+    organization.clear_calls()
     invoked(aws, function, event("iam.amazonaws.com", "DisableOrganizationsRootSessions"))
     assert organization.writes == ()
     assert checks(aws)[-1]["deviations"] == ["RootSessions is off"]

@@ -102,7 +102,7 @@ def test_an_empty_list_switches_both_features_off_and_leaves_trusted_access_on(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
     assert stack.create(Features=BOTH).succeeded
-    organization.forget_calls()
+    organization.clear_calls()
     assert stack.update(Features=[]).succeeded
     assert organization.root_access().features == set()
     assert PRINCIPAL in organization.root_access().trusted_access
@@ -118,7 +118,7 @@ def test_an_update_that_finds_all_as_listed_writes_nothing(
 ) -> None:
     assert stack.create(Features=[CREDENTIALS]).succeeded
     switch_feature(organization, SESSIONS, on=True)
-    organization.forget_calls()
+    organization.clear_calls()
     assert stack.update(Features=BOTH).succeeded
     assert writes(organization) == []
 

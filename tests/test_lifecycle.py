@@ -215,7 +215,7 @@ def test_renaming_or_moving_the_construct_changes_nothing(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     assert stack.create(Features=BOTH, DelegatedAdministrators=[MEMBER]).succeeded
-    organization.forget_calls()
+    organization.clear_calls()
     renamed = FakeCloudFormation(function=function)
     assert renamed.create(Features=BOTH, DelegatedAdministrators=[MEMBER]).succeeded
     assert stack.delete().succeeded
@@ -422,7 +422,7 @@ def test_an_update_may_find_half_of_the_work_done(
 ) -> None:
     assert stack.create(Features=[CREDENTIALS], DelegatedAdministrators=[MEMBER]).succeeded
     switch_feature(organization, SESSIONS, on=True)
-    organization.forget_calls()
+    organization.clear_calls()
     assert stack.update(Features=[SESSIONS], DelegatedAdministrators=[MEMBER, OTHER]).succeeded
     assert writes(organization) == [
         "DisableOrganizationsRootCredentialsManagement",

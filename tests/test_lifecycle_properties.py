@@ -400,7 +400,7 @@ class Lifecycle(RuleBasedStateMachine):
                 act()
 
     def _invoke(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
-        self.organization.forget_calls()
+        self.organization.clear_calls()
         self.world.witness.journal.clear()
         before, slept = self.organization.root_access(), self.slept
         answer: Mapping[str, Any] | None = None

@@ -97,7 +97,7 @@ def test_a_second_look_does_not_ask_again_which_organization_it_is(
 ) -> None:
     seen = Function().organization()
     observed = seen.observe()
-    organization.forget_calls()
+    organization.clear_calls()
     assert seen.observe_again(observed) == observed
     assert "DescribeOrganization" not in reads(organization)
     assert len(organization.calls) == 3

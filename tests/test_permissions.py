@@ -107,7 +107,7 @@ class Role:
             before_call(function, DEREGISTER, before_deregistering)
 
         def invoked(event: Mapping[str, Any]) -> Mapping[str, Any]:
-            self.organization.forget_calls()
+            self.organization.clear_calls()
             try:
                 return function(event)
             finally:

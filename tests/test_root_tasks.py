@@ -321,7 +321,7 @@ def test_accounts_are_chosen_by_organizational_unit_with_the_units_in_it(
     inner = _unit(organization, outer, "inner")
     for account_id, unit in ((MEMBER, outer), (OTHER, inner)):
         organizations.move_account(AccountId=account_id, SourceParentId=root_id, DestinationParentId=unit)
-    organization.forget_calls()
+    organization.clear_calls()
     ended = root_tasks.run({"organizationalUnits": [outer]})
     assert sorted(root_tasks.outcomes(ended)) == [MEMBER, OTHER]
     assert "ListAccounts" not in [call.operation for call in organization.calls]

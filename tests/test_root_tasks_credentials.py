@@ -108,7 +108,7 @@ def test_what_is_no_plan_for_this_task_is_not_executed(
     root_tasks.run({"task": "nonsense"}, name="the-refused")
     root_tasks.run(DELETE, name="the-plan")
     root_tasks.run({"task": Task.DELETE_CREDENTIALS, "execute": "the-plan"}, name="the-execution")
-    organization.forget_calls()
+    organization.clear_calls()
     refused = root_tasks.run({"task": task, "execute": run_id})
     assert refused.status == "FAILED"
     assert refused.cause == (f"Run {run_id} cannot be executed: {why}. Make a new plan. Nothing was changed.")
@@ -190,7 +190,7 @@ def test_mfa_is_deactivated_last_after_a_fresh_look(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     plan = root_tasks.run(DELETE)
-    organization.forget_calls()
+    organization.clear_calls()
     root_tasks.execute(plan)
     assert [call.partition(" ")[2] for call in session_calls(organization)] == [
         "DeleteLoginProfile",

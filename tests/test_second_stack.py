@@ -46,7 +46,7 @@ def test_moving_it_to_another_stack_leaves_no_gap_in_whichever_order_the_stacks_
 ) -> None:
     old, new = stacks
     assert old.deploy(Features=BOTH).succeeded
-    organization.forget_calls()
+    organization.clear_calls()
     if new_one_first:
         assert new.deploy(Features=BOTH).succeeded
         old.forget()

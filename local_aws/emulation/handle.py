@@ -138,7 +138,7 @@ class Organization(ABC):
         return tuple(call for call in self.calls if call.is_write)
 
     @abstractmethod
-    def forget_calls(self) -> None:
+    def clear_calls(self) -> None:
         """Empty the list of calls."""
 
     @abstractmethod

@@ -89,7 +89,7 @@ class LocalOrganization(Organization):
         with self._emulation.lock:
             return tuple(self._emulation.calls)
 
-    def forget_calls(self) -> None:
+    def clear_calls(self) -> None:
         """Empty the list of calls."""
         with self._emulation.lock:
             self._emulation.calls.clear()

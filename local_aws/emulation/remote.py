@@ -48,9 +48,9 @@ class RemoteOrganization(Organization):
         """Every call that reached the emulation, in order."""
         return self._ask(tuple[Call, ...], "calls")
 
-    def forget_calls(self) -> None:
+    def clear_calls(self) -> None:
         """Empty the list of calls."""
-        self._do("forget_calls")
+        self._do("clear_calls")
 
     def root_access(self) -> RootAccess:
         """What root access is in the organization."""

@@ -37,7 +37,7 @@ def switch_on(
         organization.advance_clock(1)
     if hidden:
         organizations.disable_aws_service_access(ServicePrincipal=PRINCIPAL)
-    organization.forget_calls()
+    organization.clear_calls()
 
 
 def switch_feature(
