@@ -230,4 +230,4 @@ def test_a_change_before_trusted_access_says_that_trusted_access_is_off(
     ):
         with pytest.raises(CallError) as raised:
             Function().organization().apply(step)
-        assert raised.value.failure.kind is FailureKind.TRUSTED_ACCESS_OFF
+        assert raised.value.failure.kind is FailureKind.TRUSTED_ACCESS_DISABLED

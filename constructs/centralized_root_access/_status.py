@@ -13,12 +13,12 @@ import boto3
 from botocore.exceptions import BotoCoreError
 
 from aws_calls.errors import RootAccessError
-from aws_calls.failures import CallError, call_errors
+from aws_calls.failures import CallError, call_errors, describe_response
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from aws_calls.runtime import one_attempt, system_clock
 from root_access.clients import Clients
 from root_access.desired import desired_state
-from root_access.errors import NotTheManagementAccountError, answered
+from root_access.errors import NotTheManagementAccountError
 from root_access.organization import Organization
 from root_access.plan import deviation, plan
 from root_access.state import SERVICE_PRINCIPAL, Feature
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> ExitCode:
         )
         observed = _observed()
     except CallError as error:
-        return _could_not_look(f"{error.failure.operation} failed: {answered(error.failure)}")
+        return _could_not_look(f"{error.failure.operation} failed: {describe_response(error.failure)}")
     except NotTheManagementAccountError as error:
         return _could_not_look(
             f"These credentials are of account {error.account_id}. Use credentials of the management account "

@@ -1,30 +1,137 @@
-"""One AWS call, made again while its failures may pass."""
+"""Calls of AWS: one call or a list of pages, each call repeated while its failures are transient."""
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aws_calls.failures import CallError, Failure, FailureKind, call_errors
+from .failures import CallError, Failure, FailureKind, call_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from aws_calls.retry import RetryBudget
+    from .retry import RetryBudget
 
 T = TypeVar("T")
 
+# 100,000 entries at twenty a page: more accounts than an organization has.
+MAX_PAGES = 5000
 
-def made(call: Callable[[], T], *, operation: str, budget: RetryBudget) -> T:
-    """Returns what the call returns.
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """What AWS returned for one call.
+
+    Attributes:
+        operation: The call, named as in an IAM policy.
+        members: The response's members.
+    """
+
+    operation: str
+    members: Mapping[str, Any]
+
+    def require(self, name: str) -> Any:
+        """Return a member. One that is missing is never taken for an empty one.
+
+        Raises:
+            CallError: The response does not have it.
+        """
+        return require(self.members, name, operation=self.operation)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a member that AWS may leave out."""
+        return self.members.get(name, default)
+
+
+def call(function: Callable[[], Mapping[str, Any]], *, operation: str, budget: RetryBudget) -> Response:
+    """Call AWS.
 
     Args:
-        call: one call by a client that makes one attempt.
-        operation: the call, named as in an IAM policy.
-        budget: how long to wait for a call that fails for now.
+        function: One call by a client that makes one attempt.
+        operation: The call, named as in an IAM policy.
+        budget: How long to retry transient failures.
 
     Raises:
-        CallError: it failed, or did not succeed in time.
+        CallError: The call failed, or did not succeed in time.
     """
+
+    def attempt() -> Mapping[str, Any]:
+        with call_errors(operation):
+            return function()
+
+    return Response(operation=operation, members=budget.attempt(attempt, operation=operation))
+
+
+def pages(
+    function: Callable[..., Mapping[str, Any]],
+    *,
+    operation: str,
+    budget: RetryBudget,
+    items: str,
+    request_token: str,
+    response_token: str,
+    max_pages: int = MAX_PAGES,
+) -> Iterator[Any]:
+    """Yield the entries of a list, page by page. A page may be empty although another one follows.
+
+    A transient failure repeats its page, not the list.
+
+    Args:
+        function: Reads one page by a client that makes one attempt; takes the token as a keyword argument.
+        operation: The call, named as in an IAM policy.
+        budget: How long to retry transient failures of each page.
+        items: The member of the response that has the entries.
+        request_token: The parameter that asks for the next page.
+        response_token: The member of the response that has its value.
+        max_pages: How many pages to read at most.
+
+    Raises:
+        CallError: A page failed or is incomplete, or the list does not end.
+    """
+    token: dict[str, str] = {}
+    for _ in range(max_pages):
+        page = call(functools.partial(function, **token), operation=operation, budget=budget)
+        yield from page.require(items)
+        value = page.require(response_token) if page.get("IsTruncated") else page.get(response_token)
+        if not value or page.get("IsTruncated") is False:
+            return
+        token = {request_token: value}
+    raise CallError(
+        Failure(
+            operation=operation,
+            kind=FailureKind.REFUSED,
+            code="TooManyPages",
+            message=f"the list has more than {max_pages} pages",
+        )
+    )
+
+
+def require(members: Mapping[str, Any], name: str, *, operation: str) -> Any:
+    """Return a member of a part of a response. One that is missing is never taken for an empty one.
+
+    Args:
+        members: The part of the response.
+        name: The member's name.
+        operation: The call whose response it is.
+
+    Raises:
+        CallError: The part does not have it.
+    """
+    if name not in members:
+        raise CallError(
+            Failure(
+                operation=operation,
+                kind=FailureKind.INCOMPLETE_RESPONSE,
+                code="IncompleteResponse",
+                message=f"the response has no {name}",
+            )
+        )
+    return members[name]
+
+
+def made(call: Callable[[], T], *, operation: str, budget: RetryBudget) -> T:
+    """Superseded by `call`."""
 
     def attempt() -> T:
         with call_errors(operation):
@@ -34,18 +141,5 @@ def made(call: Callable[[], T], *, operation: str, budget: RetryBudget) -> T:
 
 
 def member(answer: Mapping[str, Any], name: str, *, operation: str) -> Any:
-    """Returns a member of an answer. One that is missing is never taken for an empty one.
-
-    Raises:
-        CallError: the answer lacks it.
-    """
-    if name not in answer:
-        raise CallError(
-            Failure(
-                operation=operation,
-                kind=FailureKind.REFUSED,
-                code="IncompleteAnswer",
-                message=f"the answer lacks {name}",
-            )
-        )
-    return answer[name]
+    """Superseded by `require`."""
+    return require(answer, name, operation=operation)

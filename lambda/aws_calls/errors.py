@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-# CloudFormation takes 4,096 bytes; the Provider framework adds about 900 to the message.
-_MAX_MESSAGE = 2500
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# CloudFormation accepts 4,096 bytes; the Provider framework adds about 900 to the message.
+_MAX_MESSAGE_BYTES = 2500
 
 
 class RootAccessError(Exception):
-    """Raised with a message that says what failed, in which account, and what to do."""
+    """Raised with a message that says what failed, in which account, and what to do.
+
+    Subclasses keep their data as attributes and derive the message from it.
+    """
 
     def __init__(self, message: str) -> None:
-        super().__init__(truncate_json(message, limit=_MAX_MESSAGE))
+        super().__init__(truncate_json(message, max_bytes=_MAX_MESSAGE_BYTES))
 
 
 class PartitionNotSupportedError(RootAccessError):
     """Raised in the China partition.
 
     Attributes:
-        account_id: the account of the function.
+        account_id: The account of the function.
     """
 
     def __init__(self, *, account_id: str) -> None:
@@ -31,17 +38,42 @@ class PartitionNotSupportedError(RootAccessError):
 
 
 class SettingsError(RootAccessError):
-    """Raised where a function's settings are not those that its code reads."""
+    """Raised where a function's settings are not the ones that its code reads."""
 
 
-def truncate_json(text: str, *, limit: int) -> str:
-    """Return the text, shortened to so many bytes as JSON spells it."""
-    if len(json.dumps(text)) <= limit:
+class SettingsKeysError(SettingsError):
+    """Raised where settings are missing, or have other keys than the function reads.
+
+    Attributes:
+        expected: The keys that the function reads.
+        given: The keys that the settings have; None if they are not a JSON object.
+    """
+
+    def __init__(self, *, expected: Iterable[str], given: Iterable[str] | None) -> None:
+        self.expected = frozenset(expected)
+        self.given = None if given is None else frozenset(given)
+        super().__init__(
+            f"The function's environment variable SETTINGS {self._problem()}. "
+            "Deploy the construct and its function in the same version."
+        )
+
+    def _problem(self) -> str:
+        if self.given is None:
+            return "is not a JSON object"
+        missing, unknown = self.expected - self.given, self.given - self.expected
+        problems = [f"has no {', '.join(sorted(missing))}"] if missing else []
+        problems += [f"has unknown keys: {', '.join(sorted(unknown))}"] if unknown else []
+        return " and ".join(problems)
+
+
+def truncate_json(text: str, *, max_bytes: int) -> str:
+    """Return the text, shortened to a number of bytes in its JSON form."""
+    if len(json.dumps(text)) <= max_bytes:
         return text
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        if len(json.dumps(text[:middle] + "…")) <= limit:
+        if len(json.dumps(text[:middle] + "…")) <= max_bytes:
             low = middle
         else:
             high = middle - 1

@@ -1,4 +1,4 @@
-"""How an AWS call can fail: botocore's many exceptions as one, with what the caller decides by."""
+"""How an AWS call can fail: botocore's many exceptions as one, and the sentence that describes it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 from botocore.parsers import ResponseParserError
+
+from .errors import RootAccessError, truncate_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,19 +42,25 @@ _SERVER_ERRORS = frozenset(
 
 
 class FailureKind(StrEnum):
-    """What a failure means for the caller; the value is what there is to wait for."""
+    """What a failure means for the caller; the value names it in a sentence."""
 
-    THROTTLED = "throttling to end"
-    SERVER_ERROR = "errors inside AWS to end"
-    CONNECTION_FAILED = "a connection"
-    NO_RESPONSE = "an answer"
-    CONCURRENT_MODIFICATION = "another change to the organization to end"
-    ACCESS_DENIED = "a new policy to take effect"
-    TRUSTED_ACCESS_OFF = "trusted access to take effect"
-    INCONSISTENT_READS = "reads that agree with each other"
-    NOT_PERSISTED = "the organization to stay as it was made"
-    OUT_OF_TIME = "time"
-    REFUSED = "nothing"
+    THROTTLED = "throttled"
+    SERVER_ERROR = "error inside AWS"
+    CONNECTION_FAILED = "no connection"
+    NO_RESPONSE = "no response"
+    CONCURRENT_MODIFICATION = "concurrent change to the organization"
+    ACCESS_DENIED = "access denied"
+    TRUSTED_ACCESS_DISABLED = "trusted access not enabled"
+    INCONSISTENT_READS = "inconsistent reads"
+    INCOMPLETE_RESPONSE = "incomplete response"
+    NOT_PERSISTED = "change not visible"
+    OUT_OF_TIME = "out of time"
+    REFUSED = "refused"
+
+
+_MAY_HAVE_TAKEN_EFFECT = frozenset({FailureKind.NO_RESPONSE, FailureKind.SERVER_ERROR})
+
+_MAX_AWS_MESSAGE_BYTES = 600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +68,15 @@ class Failure:
     """One call that failed, after one attempt or several.
 
     Attributes:
-        operation: the call, named as in an IAM policy.
-        kind: what the failure means for the caller.
+        operation: The call, named as in an IAM policy.
+        kind: What the failure means for the caller.
         code: AWS's error code.
         message: AWS's message.
-        reason: the Reason of a ConstraintViolationException or InvalidInputException, else "".
-        attempts: how often the call was made.
-        waited: seconds between the first attempt and the last.
-        timed_out: whether it might have passed, had there been more time.
-        may_have_taken_effect: whether an attempt may have taken effect though its answer was lost.
+        reason: The Reason of a ConstraintViolationException or InvalidInputException; otherwise "".
+        attempts: How many attempts were made.
+        waited: Seconds from the first attempt to the last one.
+        timed_out: Whether more time might have helped.
+        may_have_taken_effect: Whether an attempt may have taken effect although its response was lost.
     """
 
     operation: str
@@ -87,39 +95,62 @@ class Failure:
         return self.code.removesuffix("Exception")
 
 
-class CallError(Exception):
-    """Raised for an AWS call that failed; `failure` says how."""
+class CallError(RootAccessError):
+    """Raised for an AWS call that failed.
+
+    Attributes:
+        failure: How it failed.
+    """
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(f"{failure.operation}: {failure.code}: {failure.message}")
+        super().__init__(describe(failure))
         self.failure = failure
+
+
+def describe(failure: Failure) -> str:
+    """Return which call failed, and how."""
+    return f"{failure.operation}: {describe_response(failure)}"
+
+
+def describe_response(failure: Failure) -> str:
+    """Return AWS's code and message, and how long the call was retried."""
+    reason = f" ({failure.reason})" if failure.reason else ""
+    message = truncate_json(failure.message.rstrip("."), max_bytes=_MAX_AWS_MESSAGE_BYTES)
+    return f"{failure.code}{reason}: {message}.{_retry_note(failure)}"
+
+
+def _retry_note(failure: Failure) -> str:
+    if not failure.timed_out and failure.attempts < 2:
+        return ""
+    attempts = "1 attempt" if failure.attempts == 1 else f"{failure.attempts} attempts"
+    return f" Gave up after {attempts} over {failure.waited:.0f} s ({failure.kind})."
 
 
 @contextmanager
 def call_errors(operation: str) -> Iterator[None]:
-    """Turns what botocore raises for one call into a CallError.
+    """Turn what botocore raises for one call into a CallError.
 
     Args:
-        operation: the call, named as in an IAM policy.
+        operation: The call, named as in an IAM policy.
 
     Raises:
-        CallError: for every way in which the call can fail.
+        CallError: The call failed, in whatever way.
     """
     try:
         yield
     except ClientError as error:
-        raise CallError(_answered(operation, error)) from error
+        raise CallError(_from_client_error(operation, error)) from error
     except ResponseParserError as error:
-        raise CallError(_unanswered(operation, FailureKind.NO_RESPONSE, error)) from error
+        raise CallError(_from_transport_error(operation, FailureKind.NO_RESPONSE, error)) from error
     except (EndpointConnectionError, ConnectTimeoutError) as error:
-        raise CallError(_unanswered(operation, FailureKind.CONNECTION_FAILED, error)) from error
+        raise CallError(_from_transport_error(operation, FailureKind.CONNECTION_FAILED, error)) from error
     except (HTTPClientError, ConnectionError) as error:
-        raise CallError(_unanswered(operation, FailureKind.NO_RESPONSE, error)) from error
+        raise CallError(_from_transport_error(operation, FailureKind.NO_RESPONSE, error)) from error
     except BotoCoreError as error:
-        raise CallError(_unanswered(operation, FailureKind.REFUSED, error)) from error
+        raise CallError(_from_transport_error(operation, FailureKind.REFUSED, error)) from error
 
 
-def _answered(operation: str, error: ClientError) -> Failure:
+def _from_client_error(operation: str, error: ClientError) -> Failure:
     detail = error.response.get("Error", {})
     failure = Failure(
         operation=operation,
@@ -130,7 +161,7 @@ def _answered(operation: str, error: ClientError) -> Failure:
     )
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     kind = _kind(failure, status=status)
-    return replace(failure, kind=kind, may_have_taken_effect=kind is FailureKind.SERVER_ERROR)
+    return replace(failure, kind=kind, may_have_taken_effect=kind in _MAY_HAVE_TAKEN_EFFECT)
 
 
 def _kind(failure: Failure, *, status: int) -> FailureKind:
@@ -138,20 +169,23 @@ def _kind(failure: Failure, *, status: int) -> FailureKind:
         return FailureKind.THROTTLED
     if status >= 500 or failure.name in _SERVER_ERRORS:
         return FailureKind.SERVER_ERROR
+    if failure.name == "RequestTimeout":
+        # S3 ends an upload that has stalled with status 400.
+        return FailureKind.NO_RESPONSE
     if failure.name == "ConcurrentModification":
         return FailureKind.CONCURRENT_MODIFICATION
     if failure.name == "AccessDenied":
         return FailureKind.ACCESS_DENIED
     if failure.name == "ServiceAccessNotEnabled" or failure.reason == "SERVICE_ACCESS_NOT_ENABLED":
-        return FailureKind.TRUSTED_ACCESS_OFF
+        return FailureKind.TRUSTED_ACCESS_DISABLED
     return FailureKind.REFUSED
 
 
-def _unanswered(operation: str, kind: FailureKind, error: Exception) -> Failure:
+def _from_transport_error(operation: str, kind: FailureKind, error: Exception) -> Failure:
     return Failure(
         operation=operation,
         kind=kind,
         code=type(error).__name__,
         message=str(error),
-        may_have_taken_effect=kind is FailureKind.NO_RESPONSE,
+        may_have_taken_effect=kind in _MAY_HAVE_TAKEN_EFFECT,
     )

@@ -1,7 +1,8 @@
-"""The one place that waits: how often a call is made again, how long for, and when to stop."""
+"""The one place that waits: how often a call is retried, how long, and when to stop."""
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,13 +13,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# The longest that one attempt takes (5 s to connect, 15 s to read) and a little to answer in.
+# One attempt takes up to 20 s (5 to connect, 15 to read); the rest is for a response to the caller.
 ATTEMPT_RESERVE_SECONDS = 35.0
 
-_FIRST_WAIT = 0.5
-_LONGEST_WAIT = 8.0
+_FIRST_WAIT_SECONDS = 0.5
+_MAX_WAIT_SECONDS = 8.0
 
-_PASSING = frozenset(
+_TRANSIENT = frozenset(
     {
         FailureKind.THROTTLED,
         FailureKind.SERVER_ERROR,
@@ -35,9 +36,9 @@ class Clock:
     """Time, as the caller has it.
 
     Attributes:
-        now: seconds on a clock that never goes back.
-        sleep: waits for so many seconds.
-        random: a number from 0 up to 1, for the jitter.
+        now: Seconds on a clock that never goes back.
+        sleep: Waits for a number of seconds.
+        random: A number from 0 up to 1, for the jitter.
     """
 
     now: Callable[[], float]
@@ -46,12 +47,12 @@ class Clock:
 
 
 class RetryBudget:
-    """How long one invocation waits for AWS.
+    """How long one invocation retries AWS calls.
 
     Args:
-        clock: the time.
-        deadline: when the invocation ends, on the clock. No attempt starts in the last 35 seconds before.
-        new_permissions_until: until when a denied call is made again, on the clock: a role's new policy
+        clock: The time.
+        deadline: When the invocation ends, on the clock. No attempt starts in the last 35 seconds before.
+        new_permissions_until: Until when a denied call is retried, on the clock: a role's new policy
             needs seconds to take effect. None: a denial is final at once.
     """
 
@@ -61,19 +62,32 @@ class RetryBudget:
         self._last_start = deadline - ATTEMPT_RESERVE_SECONDS
         self._new_permissions_until = new_permissions_until
 
-    def attempt(self, call: Callable[[], T], *, operation: str, reserve: float = 0.0) -> T:
-        """Returns what the call returns, making it again while its failures may pass.
+    def reserving(self, seconds: float) -> RetryBudget:
+        """Return a budget that ends earlier, so that later calls are still possible."""
+        budget = copy.copy(self)
+        budget._last_start -= seconds
+        return budget
+
+    def with_final_denials(self) -> RetryBudget:
+        """Return a budget that does not retry a denied call."""
+        budget = copy.copy(self)
+        budget._new_permissions_until = None
+        return budget
+
+    def attempt(self, call: Callable[[], T], *, operation: str) -> T:
+        """Return what the call returns, repeating it while its failures are transient.
+
+        A failure that has used up a budget already is not retried again.
 
         Args:
-            call: one attempt; raises CallError.
-            operation: the call's name, for the failure when there is no time to make it.
-            reserve: seconds to leave for what must be possible after this call.
+            call: One attempt; raises CallError.
+            operation: The call's name, for the failure when there is no time for it.
 
         Raises:
-            CallError: a failure that does not pass, or none of the attempts succeeded in time.
+            CallError: The failure is not transient, or no attempt succeeded in time.
         """
         started = self._clock.now()
-        if started > self._last_start - reserve:
+        if started > self._last_start:
             raise CallError(_out_of_time(operation))
         may_have_taken_effect = False
         attempts = 0
@@ -82,44 +96,46 @@ class RetryBudget:
             try:
                 return call()
             except CallError as error:
+                if error.failure.timed_out:
+                    raise
                 may_have_taken_effect |= error.failure.may_have_taken_effect
-                may_pass = self._may_pass(error.failure)
-                if may_pass and self._wait(attempts, reserve=reserve):
+                is_transient = self._is_transient(error.failure)
+                if is_transient and self._wait(attempts):
                     continue
                 raise CallError(
                     replace(
                         error.failure,
                         attempts=attempts,
                         waited=self._clock.now() - started,
-                        timed_out=may_pass,
+                        timed_out=is_transient,
                         may_have_taken_effect=may_have_taken_effect,
                     )
                 ) from error
 
     def pause(self, *, times: int, error: CallError) -> None:
-        """Waits before another look at an organization that is not as it was made.
+        """Wait before the organization is observed again because a change is not visible.
 
         Args:
-            times: how often this was needed, from 1.
-            error: why it is needed.
+            times: How often this was needed, from 1.
+            error: Why it is needed.
 
         Raises:
-            CallError: there is no time left for another look; tells the given failure.
+            CallError: There is no time left; its failure is the given one.
         """
         if not self._wait(times):
             waited = self._clock.now() - self._started
             raise CallError(replace(error.failure, attempts=times, waited=waited, timed_out=True)) from error
 
-    def _may_pass(self, failure: Failure) -> bool:
+    def _is_transient(self, failure: Failure) -> bool:
         if failure.kind is FailureKind.ACCESS_DENIED:
             until = self._new_permissions_until
             return until is not None and self._clock.now() < until
-        return failure.kind in _PASSING
+        return failure.kind in _TRANSIENT
 
-    def _wait(self, attempts: int, *, reserve: float = 0.0) -> bool:
-        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(attempts - 1, 10))
+    def _wait(self, attempts: int) -> bool:
+        longest = min(_MAX_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** min(attempts - 1, 10))
         wait = longest * (0.5 + 0.5 * self._clock.random())
-        if self._clock.now() + wait > self._last_start - reserve:
+        if self._clock.now() + wait > self._last_start:
             return False
         self._clock.sleep(wait)
         return True
@@ -130,6 +146,6 @@ def _out_of_time(operation: str) -> Failure:
         operation=operation,
         kind=FailureKind.OUT_OF_TIME,
         code="OutOfTime",
-        message="the function's time was used up before this call could be made",
+        message="the function ran out of time before this call",
         attempts=0,
     )

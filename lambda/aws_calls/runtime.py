@@ -22,7 +22,7 @@ class LambdaContext(Protocol):
         """The function's ARN, whose account is the one that the function runs in."""
 
     def get_remaining_time_in_millis(self) -> int:
-        """Returns the milliseconds until Lambda ends this invocation."""
+        """Return the milliseconds until Lambda ends this invocation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +34,10 @@ class FunctionArn:
 
     @classmethod
     def parse(cls, arn: str) -> FunctionArn:
-        """Returns the parts of an ARN.
+        """Return the parts of an ARN.
 
         Raises:
-            PartitionNotSupportedError: it is in the China partition.
+            PartitionNotSupportedError: It is in the China partition.
         """
         _, partition, _, _, account_id, *_ = arn.split(":")
         if partition == "aws-cn":
@@ -46,15 +46,15 @@ class FunctionArn:
 
 
 def one_attempt() -> Config:
-    """Returns the clients' settings: one attempt with short timeouts, for the waiting is done elsewhere."""
+    """Return the clients' settings: one attempt with short timeouts, because RetryBudget retries."""
     return Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 1, "mode": "standard"})
 
 
 def system_clock() -> Clock:
-    """Returns the time as it is."""
+    """Return the system's clock."""
     return Clock(now=time.monotonic, sleep=time.sleep, random=random.random)
 
 
 def write_line(**event: object) -> None:
-    """Writes one event to the log as a line of JSON."""
+    """Write one event to the log as a line of JSON."""
     print(json.dumps(event), flush=True)

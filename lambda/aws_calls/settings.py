@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from .errors import SettingsError
+from .errors import SettingsKeysError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -17,22 +17,18 @@ def read_settings(environment: Mapping[str, str], *, keys: Collection[str]) -> d
     """Return the settings that the construct wrote.
 
     Args:
-        environment: the function's environment variables.
-        keys: the keys that the function reads: all of them, and no other.
+        environment: The function's environment variables.
+        keys: The keys that the function reads: all of them, and no other.
 
     Raises:
-        SettingsError: there are no settings, or a key is missing or unknown.
+        SettingsKeysError: There are no settings, or a key is missing or unknown.
     """
     try:
-        settings = json.loads(environment[SETTINGS])
-    except KeyError as error:
-        raise SettingsError(
-            f"The function has no environment variable {SETTINGS}. Deploy it by its construct."
-        ) from error
-    if not isinstance(settings, dict) or set(settings) != set(keys):
-        given = ", ".join(sorted(settings)) if isinstance(settings, dict) else type(settings).__name__
-        raise SettingsError(
-            f"{SETTINGS} has {given or 'no keys'}; this function reads exactly {', '.join(sorted(keys))}. "
-            "Deploy the construct and its function in the same version."
-        )
+        settings = json.loads(environment.get(SETTINGS, ""))
+    except json.JSONDecodeError as error:
+        raise SettingsKeysError(expected=keys, given=None) from error
+    if not isinstance(settings, dict):
+        raise SettingsKeysError(expected=keys, given=None)
+    if set(settings) != set(keys):
+        raise SettingsKeysError(expected=keys, given=settings)
     return settings

@@ -139,7 +139,7 @@ class _Convergence:
                 else:
                     features = self._apply(step)
             except CallError as error:
-                if error.failure.kind is not FailureKind.TRUSTED_ACCESS_OFF:
+                if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
                     raise
                 # Switched off beside us, or switched on so recently that it does not show everywhere.
                 return self._look_again_later(observed, error)

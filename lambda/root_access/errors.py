@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_calls.errors import RootAccessError, truncate_json
-from aws_calls.failures import Failure, FailureKind
+from aws_calls.errors import RootAccessError
+from aws_calls.failures import Failure, FailureKind, describe_response
 
 from .plan import Operation, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_LONGEST_AWS_MESSAGE = 600
 _LISTED_STEPS = 8
 
 _LIMIT_REACHED = "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED"
@@ -114,17 +113,10 @@ class ConvergenceError(RootAccessError):
 def described(failure: Failure, *, step: Step | None, account_id: str) -> str:
     """Returns what failed, in which account, AWS's code and message, and what to do about it."""
     parts = [
-        f"{step or failure.operation} failed in account {account_id}: {answered(failure)}",
+        f"{step or failure.operation} failed in account {account_id}: {describe_response(failure)}",
         _remedy(failure, step=step),
     ]
     return " ".join(part for part in parts if part)
-
-
-def answered(failure: Failure) -> str:
-    """Returns AWS's code and message, and how long its passing was waited for."""
-    message = truncate_json(failure.message.rstrip("."), limit=_LONGEST_AWS_MESSAGE)
-    reason = f" ({failure.reason})" if failure.reason else ""
-    return f"{failure.code}{reason}: {message}. {_waited(failure)}".rstrip()
 
 
 def is_limit_reached(failure: Failure) -> bool:
@@ -136,13 +128,6 @@ def _listed(steps: Sequence[Step]) -> str:
     listed = ", ".join(str(step) for step in steps[:_LISTED_STEPS])
     more = len(steps) - _LISTED_STEPS
     return f"{listed} and {more} more" if more > 0 else listed
-
-
-def _waited(failure: Failure) -> str:
-    if not failure.timed_out and failure.attempts < 2:
-        return ""
-    attempts = "1 attempt" if failure.attempts == 1 else f"{failure.attempts} attempts"
-    return f"Gave up after {attempts} and {failure.waited:.0f} s of waiting for {failure.kind}."
 
 
 def _remedy(failure: Failure, *, step: Step | None) -> str:

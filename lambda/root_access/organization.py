@@ -150,7 +150,8 @@ class Organization:
         Raises:
             CallError: the change was refused, or did not succeed in time.
         """
-        return self._budget.attempt(lambda: self._apply_once(step), operation=step.operation, reserve=reserve)
+        budget = self._budget.reserving(reserve)
+        return budget.attempt(lambda: self._apply_once(step), operation=step.operation)
 
     def _apply_once(self, step: Step) -> frozenset[str] | None:
         try:
@@ -277,7 +278,7 @@ class Organization:
             with call_errors(LIST_FEATURES):
                 enabled = _features(self._clients.iam.list_organizations_features())
         except CallError as error:
-            if error.failure.kind is not FailureKind.TRUSTED_ACCESS_OFF:
+            if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
                 raise
             answers.features = _Features(hidden=True, enabled=frozenset())
         else:
@@ -293,7 +294,7 @@ class Organization:
                     for entry in page["DelegatedAdministrators"]
                 }
         except CallError as error:
-            if error.failure.kind is not FailureKind.TRUSTED_ACCESS_OFF:
+            if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
                 raise
             answers.delegated_administrators = _DelegatedAdministrators(hidden=True, registered=())
         else:

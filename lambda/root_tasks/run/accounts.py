@@ -106,7 +106,7 @@ class Directory:
                 raise not_an_administrator(
                     account_id=self._account_id, management_account_id=management_account_id
                 ) from error
-            if error.failure.kind is FailureKind.TRUSTED_ACCESS_OFF:
+            if error.failure.kind is FailureKind.TRUSTED_ACCESS_DISABLED:
                 raise trusted_access_off(task=task, management_account_id=management_account_id) from error
             raise
         if FEATURE[task] not in features:
