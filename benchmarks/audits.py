@@ -31,6 +31,17 @@ LATENCY = 0.3
 # A loop has the same speed however many accounts there are.
 _LOOP_ACCOUNTS = 30
 _BUCKET = "root-tasks"
+_SETTINGS = {
+    "start_run": {
+        "bucket": _BUCKET,
+        "tasks": ["IAMAuditRootUserCredentials"],
+        "protectedAccounts": [],
+        "planLifetimeSeconds": 86_400,
+        "allowPolicyOverride": False,
+    },
+    "run_batch": {"bucket": _BUCKET},
+    "write_report": {"bucket": _BUCKET, "notificationTopicArn": None, "planLifetimeSeconds": 86_400},
+}
 _BATCHES_AT_A_TIME = 10
 # One root user in so many has credentials.
 _HAVING = 50
@@ -115,17 +126,17 @@ def measured_audit(aws: LocalAws, *, accounts: int) -> Audit:
     )
     with functions:
         began = time.monotonic()
-        begun = functions.submit(_invoke, "select", _selection()).result()
+        begun = functions.submit(_invoke, "start_run", _selection()).result()
         run = begun.answer
         items = json.loads(_read(aws, run["itemsKey"]))
         performed = list(
             functions.map(
                 _invoke,
-                ["perform"] * len(items),
+                ["run_batch"] * len(items),
                 [{"runId": run["runId"], "workSha256": run["workSha256"], **item} for item in items],
             )
         )
-        concluded = functions.submit(_invoke, "conclude", {"runId": run["runId"]}).result()
+        concluded = functions.submit(_invoke, "write_report", {"runId": run["runId"]}).result()
         seconds = time.monotonic() - began
     report = json.loads(_read(aws, f"runs/{run['runId']}/report.json"))
     looked_at = sum(
@@ -261,7 +272,7 @@ class _Context:
 
 def _become_a_function(environment: dict[str, str]) -> None:
     os.environ.clear()
-    os.environ.update(environment, BUCKET=_BUCKET, TASKS="IAMAuditRootUserCredentials")
+    os.environ.update(environment)
 
 
 def _invoke(entry_point: str, event: dict[str, Any]) -> _Invoked:
@@ -269,6 +280,7 @@ def _invoke(entry_point: str, event: dict[str, Any]) -> _Invoked:
     # Here, as Lambda loads it.
     from root_tasks import handlers
 
+    os.environ["SETTINGS"] = json.dumps(_SETTINGS[entry_point])
     with contextlib.redirect_stdout(io.StringIO()):
         answer = getattr(handlers, entry_point)(event, _Context())
     return _Invoked(answer=answer, seconds=time.monotonic() - began, memory=peak_memory())

@@ -16,7 +16,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -28,7 +28,14 @@ from aws_calls.retry import Clock
 from local_aws.emulation import mock_organization
 from local_aws.environment import SECRET_ACCESS_KEY
 from root_tasks.aws.sessions import BotoClientFactory
-from root_tasks.handlers import Clients, Invocation, Settings
+from root_tasks.handlers import (
+    Clients,
+    Invocation,
+    RunBatchSettings,
+    StartRunSettings,
+    WriteReportSettings,
+)
+from root_tasks.model.report import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +48,16 @@ LATENCY_SECONDS = 0.05
 BATCHES_AT_A_TIME = 10
 # One account in so many has credentials, is denied, or is throttled at first.
 HAVING, DENIED, THROTTLED = 50, 100, 20
+_START_RUN = StartRunSettings(
+    bucket=BUCKET,
+    tasks=(Task.AUDIT,),
+    protected_accounts=frozenset(),
+    plan_lifetime=timedelta(hours=24),
+    allow_policy_override=False,
+)
+_WRITE_REPORT = WriteReportSettings(
+    bucket=BUCKET, notification_topic_arn=None, plan_lifetime=timedelta(hours=24)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +81,13 @@ def main() -> int:
         _arrange(organization, accounts)
         clients = _clients()
         with _timed("Select"):
-            begun = _invocation(clients, seconds=900).select(_event())
+            begun = _invocation(clients, seconds=900).start_run(_event(), settings=_START_RUN)
         items = json.loads(_read(clients, begun["itemsKey"]))
         with _timed(f"{len(items)} batches"), ThreadPoolExecutor(BATCHES_AT_A_TIME) as pool:
             list(pool.map(lambda item: _perform(clients, begun, item), items))
         with _timed("Conclude"):
-            output = _invocation(clients, seconds=900).conclude(
-                {"runId": begun["runId"]}, now=lambda: datetime.now(UTC)
+            output = _invocation(clients, seconds=900).write_report(
+                {"runId": begun["runId"]}, settings=_WRITE_REPORT, now=lambda: datetime.now(UTC)
             )
         report = json.loads(_read(clients, f"runs/{begun['runId']}/report.json"))
         return _judged(organization, report, output)
@@ -143,7 +160,6 @@ def _invocation(clients: Clients, *, seconds: float) -> Invocation:
             invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT_ACCOUNT}:function:RootTasks",
             ends_at=time.monotonic() + seconds,
         ),
-        settings=Settings(bucket=BUCKET),
         clients=clients,
         clock=Clock(now=time.monotonic, sleep=time.sleep, random=lambda: 0.5),
         log=lambda **_: None,
@@ -162,8 +178,9 @@ def _event() -> dict[str, Any]:
 
 
 def _perform(clients: Clients, begun: dict[str, Any], item: dict[str, Any]) -> None:
-    _invocation(clients, seconds=600).perform(
-        {"runId": begun["runId"], "workSha256": begun["workSha256"], **item}
+    _invocation(clients, seconds=600).run_batch(
+        {"runId": begun["runId"], "workSha256": begun["workSha256"], **item},
+        settings=RunBatchSettings(bucket=BUCKET),
     )
 
 

@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aws_calls.errors import SettingsError
 from local_aws.emulation import mock_organization
 from root_tasks.aws.storage import ChecksumMismatchError
+from root_tasks.handlers import (
+    InvalidSettingError,
+    RunBatchSettings,
+    StartRunSettings,
+    WriteReportSettings,
+)
 from root_tasks.messages import RunRefusedError
 from root_tasks.model.codec import DecodingError, decoded
 from root_tasks.model.report import Task
 from root_tasks.model.run import Run
 from support.arrange import CREDENTIALS, SESSIONS, switch_on
-from support.root_tasks import RootTasks, session_calls
+from support.root_tasks import RootTasks, Settings, session_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -203,17 +210,17 @@ def test_what_an_answer_lacks_is_never_taken_for_clean(
     organization.put_root_credentials(
         account_id=MEMBER, password=True, access_keys=1, mfa_devices=1, certificates=1
     )
-    root_tasks.answers_without(action, *path)
+    root_tasks.omit_from_response(action, *path)
     result = root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]
     assert result["outcome"] == "inaccessible"
-    assert f"{action}: IncompleteAnswer: the answer lacks {path[-1]}" in result["reason"]
+    assert f"{action}: IncompleteResponse: the response has no {path[-1]}" in result["reason"]
 
 
 def test_a_list_that_contradicts_the_summary_is_not_believed(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER, access_keys=1, mfa_devices=1)
-    root_tasks.before(
+    root_tasks.change_before(
         "iam:ListAccessKeys", lambda: organization.put_root_credentials(account_id=MEMBER, mfa_devices=1)
     )
     result = root_tasks.results(root_tasks.run())[MEMBER]
@@ -251,15 +258,15 @@ def test_another_denial_comes_without_that_hint(
 
 
 def test_a_member_that_has_not_enabled_the_region_is_told_of_another(root_tasks: RootTasks) -> None:
-    root_tasks.answers_with_error("sts:AssumeRoot", "RegionDisabledException", status=403)
+    root_tasks.fail("sts:AssumeRoot", "RegionDisabledException", status=403)
     result = root_tasks.results(root_tasks.run())[MEMBER]
     assert result["outcome"] == "inaccessible"
     assert "us-east-1" in result["hint"]
 
 
 def test_throttling_is_waited_out(root_tasks: RootTasks) -> None:
-    root_tasks.answers_with_error("sts:AssumeRoot", "Throttling", times=4)
-    root_tasks.answers_with_error("iam:GetAccountSummary", "Throttling", times=3)
+    root_tasks.fail("sts:AssumeRoot", "Throttling", times=4)
+    root_tasks.fail("iam:GetAccountSummary", "Throttling", times=3)
     assert root_tasks.run().output["totals"] == {"clean": 3, "skipped": 1}
     assert root_tasks.time.seconds > 0
 
@@ -267,7 +274,7 @@ def test_throttling_is_waited_out(root_tasks: RootTasks) -> None:
 def test_an_account_that_stays_throttled_is_reported_and_the_others_are_audited(
     root_tasks: RootTasks,
 ) -> None:
-    root_tasks.answers_with_error("iam:GetAccountSummary", "Throttling", account_id=MEMBER)
+    root_tasks.fail("iam:GetAccountSummary", "Throttling", account_id=MEMBER)
     results = root_tasks.results(root_tasks.run())
     assert results[MEMBER]["outcome"] == "inaccessible"
     assert "Throttling: said the test. Gave up after" in results[MEMBER]["reason"]
@@ -275,13 +282,13 @@ def test_an_account_that_stays_throttled_is_reported_and_the_others_are_audited(
 
 
 def test_accounts_that_a_batch_does_not_reach_in_time_are_reported(root_tasks: RootTasks) -> None:
-    root_tasks.before("sts:AssumeRoot", lambda: root_tasks.time.sleep(root_tasks.timeout - 70))
+    root_tasks.change_before("sts:AssumeRoot", lambda: root_tasks.time.sleep(root_tasks.timeout - 70))
     ended = root_tasks.run()
     assert ended.status == "SUCCEEDED"
     results = root_tasks.results(ended)
     late = [result for result in results.values() if result["outcome"] == "inaccessible"]
     assert late
-    assert all("time was used up" in result["reason"] for result in late)
+    assert all("ran out of time" in result["reason"] for result in late)
     assert len(results) == 4
 
 
@@ -386,37 +393,22 @@ def test_a_batch_that_runs_twice_is_harmless(root_tasks: RootTasks, organization
 def test_a_batch_does_no_work_that_was_altered(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    begun = root_tasks.invocation().select(
-        {
-            "input": {},
-            "execution": {
-                "id": "arn:aws:states:us-east-1:111111111111:execution:RootTasks:a",
-                "name": "a",
-                "startedAt": "2026-11-24T12:00:00Z",
-            },
-        }
+    run = root_tasks.start_run(
+        {}, arn="arn:aws:states:us-east-1:111111111111:execution:RootTasks:a", started_at=root_tasks.now
     )
     work = root_tasks.read("runs/a/work.json")
     root_tasks.write("runs/a/work.json", work.replace(b'"audit"', b'"execute"'))
     with pytest.raises(ChecksumMismatchError, match="work of run a was altered"):
-        root_tasks.invocation().perform({"runId": "a", "workSha256": begun["workSha256"], "batch": 0})
+        root_tasks.run_batch(run, batch=0)
     assert session_calls(organization) == []
 
 
 def test_an_execution_whose_name_was_used_before_keeps_the_earlier_report(root_tasks: RootTasks) -> None:
     first = root_tasks.run(name="mine")
     before = root_tasks.read("runs/mine/report.json")
-    second = root_tasks.invocation()
     with pytest.raises(RunRefusedError, match="mine is that of an earlier execution"):
-        second.select(
-            {
-                "input": {},
-                "execution": {
-                    "id": "arn:aws:states:us-east-1:111111111111:execution:Another:mine",
-                    "name": "mine",
-                    "startedAt": "2026-11-24T12:00:00Z",
-                },
-            }
+        root_tasks.start_run(
+            {}, arn="arn:aws:states:us-east-1:111111111111:execution:Another:mine", started_at=root_tasks.now
         )
     assert first.status == "SUCCEEDED"
     assert root_tasks.read("runs/mine/report.json") == before
@@ -427,7 +419,7 @@ def test_an_audit_under_a_name_that_is_used_again_after_90_days_never_returns_th
 ) -> None:
     clean = root_tasks.run(name="quarterly")
     organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=2)
-    root_tasks.later(days=92)
+    root_tasks.advance(days=92)
     again = root_tasks.run(name="quarterly")
     assert clean.output["totals"] == {"clean": 3, "skipped": 1}
     assert (again.status, again.output) == ("FAILED", {})
@@ -439,9 +431,9 @@ def test_a_plan_under_a_name_that_is_used_again_never_makes_an_old_plan_fresh(
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER, password=True)
     root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}, name="plan-1")
-    root_tasks.later(days=92)
+    root_tasks.advance(days=92)
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]}, name="plan-1")
-    executed = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "execute": "plan-1"})
+    executed = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "plan": "plan-1"})
     assert [plan.status, executed.status] == ["FAILED", "FAILED"]
     assert organization.root_credentials(account_id=MEMBER).password
 
@@ -462,9 +454,9 @@ def test_only_full_audits_are_the_latest(root_tasks: RootTasks, organization: Lo
 def test_an_older_full_audit_never_replaces_a_newer_one(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    root_tasks.later(minutes=5)
+    root_tasks.advance(minutes=5)
     newer = root_tasks.run()
-    root_tasks.later(minutes=-5)
+    root_tasks.advance(minutes=-5)
     organization.put_root_credentials(account_id=MEMBER, password=True)
     root_tasks.run()
     assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{newer.run_id}/report.json")
@@ -481,9 +473,9 @@ def test_an_audit_that_ends_while_another_writes_its_latest_gives_way_to_the_new
     root_tasks: RootTasks,
 ) -> None:
     root_tasks.run()
-    root_tasks.later(minutes=1)
+    root_tasks.advance(minutes=1)
     newer = RootTasks(organization=root_tasks.organization, now=root_tasks.now + timedelta(minutes=5))
-    root_tasks.before("s3:PutObject", lambda: newer.run(name="newer"), url="latest/")
+    root_tasks.change_before("s3:PutObject", lambda: newer.run(name="newer"), url="latest/")
     root_tasks.run(name="older")
     assert json.loads(root_tasks.read("latest/report.json"))["runId"] == "newer"
     assert root_tasks.read("latest/report.html") == root_tasks.read("runs/newer/report.html")
@@ -507,12 +499,12 @@ def test_a_change_since_the_last_full_audit_is_told_once_by_account_ids(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     root_tasks.run()
-    root_tasks.later(hours=1)
+    root_tasks.advance(hours=1)
     root_tasks.run()
     assert root_tasks.notices == []
     organization.put_root_credentials(account_id=MEMBER, password=True)
     for _ in range(2):
-        root_tasks.later(hours=1)
+        root_tasks.advance(hours=1)
         root_tasks.run()
     ((subject, message),) = root_tasks.notices
     assert subject == "Root credentials changed: 1 account"
@@ -524,10 +516,10 @@ def test_a_change_since_the_last_full_audit_is_told_once_by_account_ids(
 def test_nobody_is_told_where_there_is_no_topic(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    root_tasks.settings = replace(root_tasks.settings, topic_arn="")
+    root_tasks.settings = replace(root_tasks.settings, notification_topic_arn=None)
     root_tasks.run()
     organization.put_root_credentials(account_id=MEMBER, password=True)
-    root_tasks.later(hours=1)
+    root_tasks.advance(hours=1)
     root_tasks.run()
     assert root_tasks.notices == []
 
@@ -541,9 +533,9 @@ def test_a_latest_report_of_another_schema_is_not_compared_with(root_tasks: Root
         Body=text,
         Metadata={"started-at": root_tasks.now.isoformat()},
     )
-    root_tasks.later(hours=1)
+    root_tasks.advance(hours=1)
     assert root_tasks.run().status == "SUCCEEDED"
-    assert "not compared" in [event.get("event") for event in root_tasks.log]
+    assert "comparison_skipped" in [event.get("event") for event in root_tasks.log]
     assert root_tasks.notices == []
 
 
@@ -573,3 +565,47 @@ def test_a_file_that_is_something_else_is_no_run() -> None:
 def _unit(organization: LocalOrganization, parent_id: str, name: str) -> str:
     created = organization.client("organizations").create_organizational_unit(ParentId=parent_id, Name=name)
     return created["OrganizationalUnit"]["Id"]
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("settings_of", "environment"),
+    [
+        (StartRunSettings, Settings().start_run),
+        (RunBatchSettings, Settings().run_batch),
+        (WriteReportSettings, Settings().write_report),
+    ],
+)
+def test_a_setting_that_is_missing_or_misspelt_is_an_error_and_never_a_default(
+    settings_of: Any, environment: dict[str, str]
+) -> None:
+    settings = json.loads(environment["SETTINGS"])
+    assert settings_of.from_environment(environment).bucket == "root-tasks"
+    for key in settings:
+        others = {name: value for name, value in settings.items() if name != key}
+        for wrong in (others, others | {key.upper(): settings[key]}, settings | {"another": True}):
+            with pytest.raises(SettingsError):
+                settings_of.from_environment({"SETTINGS": json.dumps(wrong)})
+    with pytest.raises(SettingsError):
+        settings_of.from_environment({})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("allowPolicyOverride", "true"),
+        ("planLifetimeSeconds", "86400"),
+        ("planLifetimeSeconds", True),
+        ("protectedAccounts", "222222222222,333333333333"),
+        ("tasks", "IAMAuditRootUserCredentials"),
+        ("tasks", ["audit"]),
+        ("bucket", None),
+    ],
+)
+def test_a_setting_of_another_type_is_an_error(key: str, value: object) -> None:
+    settings = json.loads(Settings().start_run["SETTINGS"]) | {key: value}
+    with pytest.raises(InvalidSettingError) as raised:
+        StartRunSettings.from_environment({"SETTINGS": json.dumps(settings)})
+    assert raised.value.key == key

@@ -107,9 +107,9 @@ def test_what_is_no_plan_for_this_task_is_not_executed(
     root_tasks.run(name="the-audit")
     root_tasks.run({"task": "nonsense"}, name="the-refused")
     root_tasks.run(DELETE, name="the-plan")
-    root_tasks.run({"task": Task.DELETE_CREDENTIALS, "execute": "the-plan"}, name="the-execution")
+    root_tasks.run({"task": Task.DELETE_CREDENTIALS, "plan": "the-plan"}, name="the-execution")
     organization.clear_calls()
-    refused = root_tasks.run({"task": task, "execute": run_id})
+    refused = root_tasks.run({"task": task, "plan": run_id})
     assert refused.status == "FAILED"
     assert refused.cause == (f"Run {run_id} cannot be executed: {why}. Make a new plan. Nothing was changed.")
     assert session_calls(organization) == []
@@ -128,7 +128,7 @@ def test_a_plan_of_another_state_machine_is_not_executed(
 @pytest.mark.parametrize(("age", "status"), [(24 * 3600, "SUCCEEDED"), (24 * 3600 + 1, "FAILED")])
 def test_a_plan_can_be_executed_for_a_day(root_tasks: RootTasks, age: float, status: str) -> None:
     plan = root_tasks.run(DELETE)
-    root_tasks.later(seconds=age)
+    root_tasks.advance(seconds=age)
     executed = root_tasks.execute(plan)
     assert executed.status == status
     assert (status == "SUCCEEDED") or "it is older than 24 hours" in executed.cause
@@ -137,7 +137,7 @@ def test_a_plan_can_be_executed_for_a_day(root_tasks: RootTasks, age: float, sta
 def test_a_stack_can_have_plans_age_sooner(root_tasks: RootTasks) -> None:
     root_tasks.settings = replace(root_tasks.settings, plan_lifetime=timedelta(minutes=30))
     plan = root_tasks.run(DELETE)
-    root_tasks.later(minutes=31)
+    root_tasks.advance(minutes=31)
     assert "it is older than 0.5 hours" in root_tasks.execute(plan).cause
 
 
@@ -273,15 +273,15 @@ def test_a_deletion_whose_answer_was_lost_is_done_once_aws_says_that_it_is_gone(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     plan = root_tasks.run(DELETE)
-    root_tasks.loses_answer("iam:DeleteAccessKey")
+    root_tasks.lose_response("iam:DeleteAccessKey")
     executed = root_tasks.execute(plan)
     assert dict(root_tasks.items(executed, MEMBER))[f"access key {KEY}"] == "done"
 
 
 def test_a_deletion_whose_answers_are_all_lost_is_unknown(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
-    root_tasks.loses_answer("iam:DeleteSigningCertificate")
-    root_tasks.answers_with_error("iam:DeleteSigningCertificate", "ServiceFailure", status=500)
+    root_tasks.lose_response("iam:DeleteSigningCertificate")
+    root_tasks.fail("iam:DeleteSigningCertificate", "ServiceFailure", status=500)
     executed = root_tasks.execute(plan)
     assert root_tasks.outcomes(executed) == {MEMBER: "unknown"}
 
@@ -340,7 +340,7 @@ def test_a_recovery_whose_answer_was_lost_is_done(
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER)
     plan = root_tasks.run(RECOVER)
-    root_tasks.loses_answer("iam:CreateLoginProfile")
+    root_tasks.lose_response("iam:CreateLoginProfile")
     assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "done"}
 
 

@@ -21,7 +21,7 @@ def test_the_functions_need_nothing_but_boto3(tmp_path: Path) -> None:
         [
             tmp_path / "venv" / "bin" / "python",
             "-c",
-            "from root_tasks.handlers import clients; print(clients().sts.meta.endpoint_url)",
+            "from root_tasks.handlers import create_clients; print(create_clients().sts.meta.endpoint_url)",
         ],
         env={
             "PYTHONPATH": str(ROOT / "lambda"),

@@ -10,6 +10,7 @@ from aws_cdk import aws_sns as sns
 
 from centralized_root_access import RootTask, RootTasks
 from local_aws.emulation import mock_organization
+from root_tasks.model.report import Task
 from support import root_tasks as running
 from support.arrange import CREDENTIALS, SESSIONS, switch_on
 from support.policies import Comparison, Request, Statement, compare, statements
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
 MEMBER, PROTECTED = "222222222222", "444444444444"
 FUNCTIONS = {
-    "Select": "Select",
+    "StartRun": "Select",
     RootTask.AUDIT: "Audit",
     RootTask.DELETE_CREDENTIALS: "DeleteCredentials",
     RootTask.ALLOW_PASSWORD_RECOVERY: "AllowPasswordRecovery",
     RootTask.UNLOCK_BUCKET_POLICY: "UnlockBucketPolicy",
     RootTask.UNLOCK_QUEUE_POLICY: "UnlockQueuePolicy",
-    "Conclude": "Conclude",
+    "WriteReport": "Conclude",
 }
 
 
@@ -70,14 +71,14 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, Request]]:
     with mock_organization() as organization:
         switch_on(organization, CREDENTIALS, SESSIONS)
         root_tasks = running.RootTasks(organization=organization)
-        root_tasks.settings = running.settings(*tasks)
+        root_tasks.settings = running.Settings(tasks=tuple(map(Task, tasks)))
         root_tasks.twice = True
         root_id = organization.client("organizations").list_roots()["Roots"][0]["Id"]
         root_tasks.run({"organizationalUnits": [root_id]})
         root_tasks.run(name="audited")
         root_tasks.run(name="audited")
         organization.put_root_credentials(account_id=MEMBER, password=True)
-        root_tasks.later(hours=1)
+        root_tasks.advance(hours=1)
         root_tasks.run()
         if RootTask.DELETE_CREDENTIALS in tasks:
             _planned_and_executed(root_tasks, RootTask.DELETE_CREDENTIALS, accounts="all")
@@ -96,7 +97,7 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, Request]]:
         return root_tasks.requests
 
 
-def _planned_and_executed(root_tasks: running.RootTasks, task: RootTask, **named: object) -> running.Ended:
+def _planned_and_executed(root_tasks: running.RootTasks, task: RootTask, **named: object) -> Any:
     executed = root_tasks.execute(root_tasks.run({"task": task, **named}))
     assert set(executed.output["totals"]) == {"done"}
     return executed
@@ -104,7 +105,7 @@ def _planned_and_executed(root_tasks: running.RootTasks, task: RootTask, **named
 
 def _unlocked_and_put_back(root_tasks: running.RootTasks, task: RootTask, **named: object) -> None:
     (item,) = root_tasks.results(_planned_and_executed(root_tasks, task, **named))[MEMBER]["items"]
-    _planned_and_executed(root_tasks, task, putBack=[item["message"]])
+    _planned_and_executed(root_tasks, task, restore=[item["message"]])
 
 
 def _policy(resource: str, action: str) -> str:
@@ -126,7 +127,7 @@ def test_each_function_may_do_exactly_what_it_does(
     assert compare(policy(whole, FUNCTIONS[function]), made) == Comparison()
 
 
-@pytest.mark.parametrize("function", ["Select", RootTask.AUDIT, "Conclude"])
+@pytest.mark.parametrize("function", ["StartRun", RootTask.AUDIT, "WriteReport"])
 def test_the_audit_alone_needs_no_more_than_the_audit(function: str) -> None:
     requests = requests_of_every_path(RootTask.AUDIT)
     made = [request for name, request in requests if name == function]

@@ -50,7 +50,7 @@ def test_buckets_are_named_by_account_and_queues_by_arn() -> None:
             ),
         ),
     )
-    assert understood({"task": QUEUES, "queues": [QUEUE], "withoutBackup": True}).assignments == (
+    assert understood({"task": QUEUES, "queues": [QUEUE], "skipBackup": True}).assignments == (
         Assignment(
             account_id=MEMBER,
             targets=(Target(type=ItemType.QUEUE_POLICY, id=QUEUE, region="eu-west-1", without_backup=True),),
@@ -61,7 +61,7 @@ def test_buckets_are_named_by_account_and_queues_by_arn() -> None:
 def test_a_corrected_policy_may_be_text_or_json() -> None:
     for policy in ('{"Version": "2012-10-17"}', {"Version": "2012-10-17"}):
         request = understood(
-            {"task": BUCKETS, "putBack": [BACKUP], "policy": policy}, allow_policy_override=True
+            {"task": BUCKETS, "restore": [BACKUP], "policyOverride": policy}, allow_policy_override=True
         )
         assert request.put_back == (PutBack(reference=BACKUP, policy='{"Version": "2012-10-17"}'),)
 
@@ -84,32 +84,35 @@ def test_a_corrected_policy_may_be_text_or_json() -> None:
         ({"organizationalUnits": []}, "is a list of ids of organizational units"),
         ({"organizationalUnits": ["r-a1b2"], "accounts": "all"}, "not both"),
         ({"buckets": {MEMBER: ["a-bucket"]}}, "IAMAuditRootUserCredentials does not take buckets"),
-        ({"execute": "run-1"}, "An audit changes nothing"),
+        ({"plan": "run-1"}, "An audit changes nothing"),
         ({"task": DELETE}, 'needs "accounts": a list of account ids, or "all"; or "organizationalUnits".'),
-        ({"task": DELETE, "accounts": [MEMBER], "withoutBackup": True}, "does not take withoutBackup"),
-        ({"task": DELETE, "execute": "run-1", "accounts": [MEMBER]}, "exactly what the plan lists"),
-        ({"task": DELETE, "execute": True}, '"execute" is the run id of a plan, not true'),
-        ({"task": DELETE, "execute": "../run"}, '"execute" is the run id of a plan'),
-        ({"task": DELETE, "execute": "a:b"}, '"execute" is the run id of a plan'),
+        ({"task": DELETE, "accounts": [MEMBER], "skipBackup": True}, "does not take skipBackup"),
+        ({"task": DELETE, "plan": "run-1", "accounts": [MEMBER]}, "exactly what the plan lists"),
+        ({"task": DELETE, "plan": True}, '"plan" is the run id of a plan, not true'),
+        ({"task": DELETE, "plan": "../run"}, '"plan" is the run id of a plan'),
+        ({"task": DELETE, "plan": "a:b"}, '"plan" is the run id of a plan'),
         ({"task": RECOVER}, 'needs "accounts": a list of account ids\\.'),
         ({"task": RECOVER, "accounts": "all"}, "takes accounts by their ids"),
         ({"task": RECOVER, "organizationalUnits": ["r-a1b2"]}, "takes accounts by their ids"),
-        ({"task": BUCKETS}, 'give "buckets", or "putBack"'),
+        ({"task": BUCKETS}, 'give "buckets", or "restore"'),
         ({"task": BUCKETS, "accounts": "all"}, "does not take accounts"),
         ({"task": BUCKETS, "buckets": ["a-bucket"]}, '"buckets" lists names by account'),
         ({"task": BUCKETS, "buckets": {}}, '"buckets" lists names by account'),
         ({"task": BUCKETS, "buckets": {"me": ["a-bucket"]}}, '"me" is no id of 12 digits'),
         ({"task": BUCKETS, "buckets": {MEMBER: []}}, "is a list of names of buckets"),
         ({"task": BUCKETS, "buckets": {MEMBER: ["A_Bucket"]}}, '"A_Bucket" is none'),
-        ({"task": BUCKETS, "buckets": {MEMBER: ["a"]}, "withoutBackup": True}, "not take withoutBackup"),
-        ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "policy": {}}, "does not take policy"),
-        ({"task": QUEUES}, 'give "queues", or "putBack"'),
+        ({"task": BUCKETS, "buckets": {MEMBER: ["a"]}, "skipBackup": True}, "not take skipBackup"),
+        (
+            {"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "policyOverride": {}},
+            "does not take policyOverride",
+        ),
+        ({"task": QUEUES}, 'give "queues", or "restore"'),
         ({"task": QUEUES, "queues": ["orders"]}, '"orders" is none'),
-        ({"task": QUEUES, "queues": [QUEUE], "withoutBackup": "yes"}, '"withoutBackup" is true or false'),
-        ({"task": QUEUES, "putBack": []}, '"putBack" is a list of references of backups'),
-        ({"task": QUEUES, "putBack": [f"runs/{BACKUP}"]}, "is none"),
-        ({"task": QUEUES, "putBack": [BACKUP], "queues": [QUEUE]}, "does not take queues"),
-        ({"task": QUEUES, "putBack": [BACKUP], "policy": {}}, "allow_policy_override=True"),
+        ({"task": QUEUES, "queues": [QUEUE], "skipBackup": "yes"}, '"skipBackup" is true or false'),
+        ({"task": QUEUES, "restore": []}, '"restore" is a list of references of backups'),
+        ({"task": QUEUES, "restore": [f"runs/{BACKUP}"]}, "is none"),
+        ({"task": QUEUES, "restore": [BACKUP], "queues": [QUEUE]}, "does not take queues"),
+        ({"task": QUEUES, "restore": [BACKUP], "policyOverride": {}}, "allow_policy_override=True"),
     ],
 )
 def test_what_is_unclear_is_refused(given: object, why: str) -> None:
@@ -120,17 +123,19 @@ def test_what_is_unclear_is_refused(given: object, why: str) -> None:
 @pytest.mark.parametrize(
     ("policy", "why"),
     [
-        ("no JSON", '"policy" is no JSON'),
+        ("no JSON", '"policyOverride" is no JSON'),
         ("[]", "a JSON object"),
         (7, "a JSON object"),
     ],
 )
 def test_a_corrected_policy_that_is_no_policy_is_refused(policy: object, why: str) -> None:
     with pytest.raises(RunRefusedError, match=why):
-        understood({"task": BUCKETS, "putBack": [BACKUP], "policy": policy}, allow_policy_override=True)
+        understood(
+            {"task": BUCKETS, "restore": [BACKUP], "policyOverride": policy}, allow_policy_override=True
+        )
 
 
 def test_a_corrected_policy_is_for_one_backup() -> None:
     two = [BACKUP, BACKUP.replace("a-bucket", "b-bucket")]
     with pytest.raises(RunRefusedError, match="is for one backup"):
-        understood({"task": BUCKETS, "putBack": two, "policy": {}}, allow_policy_override=True)
+        understood({"task": BUCKETS, "restore": two, "policyOverride": {}}, allow_policy_override=True)

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from local_aws.emulation import mock_organization
 from root_tasks.model.report import Task
 from support.arrange import CREDENTIALS, SESSIONS, switch_on
-from support.root_tasks import Ended, RootTasks
+from support.root_tasks import FinishedExecution, RootTasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def item(root_tasks: RootTasks, ended: Ended) -> dict[str, str]:
+def item(root_tasks: RootTasks, ended: FinishedExecution) -> dict[str, str]:
     (only,) = root_tasks.results(ended)[MEMBER]["items"]
     return dict(only)
 
@@ -120,7 +120,7 @@ def test_a_bucket_is_addressed_in_its_region_as_its_owners(root_tasks: RootTasks
         headers.append(params["headers"].get("x-amz-expected-bucket-owner", ""))
 
     for action in (READ["bucket"], REMOVE["bucket"]):
-        root_tasks._on(f"before-call.{action.replace(':', '.')}", noted)
+        root_tasks.on_event(f"before-call.{action.replace(':', '.')}", noted)
     root_tasks.execute(root_tasks.run(NAMED["bucket"]))
     assert len(urls) == 3
     assert all(f"s3.{REGION}.amazonaws.com" in url for url in urls)
@@ -138,7 +138,7 @@ def test_no_backup_no_removal(root_tasks: RootTasks, locked: Locked, kind: str) 
         failing.append(params)
         return _denied_answer(params)
 
-    root_tasks._on("before-call.s3.PutObject", denied)
+    root_tasks.on_event("before-call.s3.PutObject", denied)
     executed = root_tasks.execute(plan)
     assert failing
     assert item(root_tasks, executed)["outcome"] == "failed"
@@ -179,7 +179,7 @@ def test_a_denied_removal_fails_and_the_backup_is_there(
     root_tasks: RootTasks, locked: Locked, kind: str
 ) -> None:
     plan = root_tasks.run(NAMED[kind])
-    root_tasks.answers_with_error(REMOVE[kind], "AccessDenied", account_id=MEMBER)
+    root_tasks.fail(REMOVE[kind], "AccessDenied", account_id=MEMBER)
     executed = root_tasks.execute(plan)
     assert item(root_tasks, executed)["outcome"] == "failed"
     assert locked.policy(kind) is not None
@@ -187,7 +187,7 @@ def test_a_denied_removal_fails_and_the_backup_is_there(
 
 def test_a_removal_whose_answer_was_lost_is_done(root_tasks: RootTasks, locked: Locked, kind: str) -> None:
     plan = root_tasks.run(NAMED[kind])
-    root_tasks.loses_answer(REMOVE[kind], account_id=MEMBER)
+    root_tasks.lose_response(REMOVE[kind], account_id=MEMBER)
     assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "done"}
     assert locked.policy(kind) is None
 
@@ -207,10 +207,10 @@ def test_a_bucket_whose_region_is_not_named_is_not_touched(root_tasks: RootTasks
         for bucket in parsed["Buckets"]:
             bucket.pop("BucketRegion")
 
-    root_tasks._on("after-call.s3.ListBuckets", nameless)
+    root_tasks.on_event("after-call.s3.ListBuckets", nameless)
     plan = root_tasks.run(NAMED["bucket"])
     assert item(root_tasks, plan)["outcome"] == "inaccessible"
-    assert "the answer lacks BucketRegion" in item(root_tasks, plan)["message"]
+    assert "the response has no BucketRegion" in item(root_tasks, plan)["message"]
 
 
 def test_a_queue_that_is_not_there_could_not_be_looked_at(root_tasks: RootTasks) -> None:
@@ -221,14 +221,14 @@ def test_a_queue_that_is_not_there_could_not_be_looked_at(root_tasks: RootTasks)
 def test_a_queue_whose_policy_nobody_can_read_needs_a_word_for_it(
     root_tasks: RootTasks, locked: Locked
 ) -> None:
-    root_tasks.answers_with_error(READ["queue"], "AccessDenied", account_id=MEMBER)
+    root_tasks.fail(READ["queue"], "AccessDenied", account_id=MEMBER)
     refused = root_tasks.run(NAMED["queue"])
     assert item(root_tasks, refused)["outcome"] == "inaccessible"
-    assert '"withoutBackup": true' in item(root_tasks, refused)["message"]
+    assert '"skipBackup": true' in item(root_tasks, refused)["message"]
     root_tasks.execute(refused)
     assert locked.policy("queue") is not None
 
-    plan = root_tasks.run({**NAMED["queue"], "withoutBackup": True})
+    plan = root_tasks.run({**NAMED["queue"], "skipBackup": True})
     assert item(root_tasks, plan)["outcome"] == "planned"
     assert "without a backup" in item(root_tasks, plan)["message"]
     executed = root_tasks.execute(plan)
@@ -240,7 +240,7 @@ def test_a_queue_whose_policy_nobody_can_read_needs_a_word_for_it(
 def test_a_queue_whose_policy_can_be_read_is_backed_up_whatever_was_said(
     root_tasks: RootTasks, locked: Locked
 ) -> None:
-    root_tasks.execute(root_tasks.run({**NAMED["queue"], "withoutBackup": True}))
+    root_tasks.execute(root_tasks.run({**NAMED["queue"], "skipBackup": True}))
     assert locked.policy("queue") is None
     assert len(root_tasks.keys("backups/")) == 1
 
@@ -248,8 +248,8 @@ def test_a_queue_whose_policy_can_be_read_is_backed_up_whatever_was_said(
 def test_a_queue_that_became_unreadable_after_the_plan_is_not_touched(
     root_tasks: RootTasks, locked: Locked
 ) -> None:
-    plan = root_tasks.run({**NAMED["queue"], "withoutBackup": True})
-    root_tasks.answers_with_error(READ["queue"], "AccessDenied", account_id=MEMBER)
+    plan = root_tasks.run({**NAMED["queue"], "skipBackup": True})
+    root_tasks.fail(READ["queue"], "AccessDenied", account_id=MEMBER)
     executed = root_tasks.execute(plan)
     assert item(root_tasks, executed)["outcome"] == "failed"
     root_tasks._faults.clear()
@@ -268,14 +268,14 @@ def unlocked(root_tasks: RootTasks, locked: Locked, kind: str) -> str:
 def test_putting_back_is_planned_then_done(
     root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
 ) -> None:
-    plan = root_tasks.run({"task": TASK[kind], "putBack": [unlocked]})
+    plan = root_tasks.run({"task": TASK[kind], "restore": [unlocked]})
     assert root_tasks.outcomes(plan) == {MEMBER: "planned"}
     assert item(root_tasks, plan)["message"] == unlocked
     assert locked.policy(kind) is None
     executed = root_tasks.execute(plan)
     assert root_tasks.outcomes(executed) == {MEMBER: "done"}
     assert locked.policy(kind) == json.loads(policy(kind))
-    again = root_tasks.run({"task": TASK[kind], "putBack": [unlocked]})
+    again = root_tasks.run({"task": TASK[kind], "restore": [unlocked]})
     assert root_tasks.outcomes(again) == {MEMBER: "nothing to do"}
     assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "nothing to do"}
 
@@ -284,7 +284,7 @@ def test_putting_back_is_planned_then_done(
 def test_putting_back_does_not_overwrite_a_policy_that_somebody_has_put_since(
     root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str, *, planned_before: bool
 ) -> None:
-    put_back = {"task": TASK[kind], "putBack": [unlocked]}
+    put_back = {"task": TASK[kind], "restore": [unlocked]}
     if planned_before:
         plan = root_tasks.run(put_back)
     locked.put(kind, policy(kind, sid="Another"))
@@ -295,7 +295,7 @@ def test_putting_back_does_not_overwrite_a_policy_that_somebody_has_put_since(
 
 def test_an_altered_backup_is_not_put_back(root_tasks: RootTasks, kind: str, unlocked: str) -> None:
     root_tasks.write(unlocked, root_tasks.read(unlocked).replace(b"Everybody", b"Nobody"))
-    refused = root_tasks.run({"task": TASK[kind], "putBack": [unlocked]})
+    refused = root_tasks.run({"task": TASK[kind], "restore": [unlocked]})
     assert refused.cause == (
         f"{unlocked} cannot be put back: it was altered after it was made. Nothing was changed."
     )
@@ -303,26 +303,26 @@ def test_an_altered_backup_is_not_put_back(root_tasks: RootTasks, kind: str, unl
 
 def test_a_backup_that_is_not_there_is_not_put_back(root_tasks: RootTasks, kind: str) -> None:
     reference = f"backups/run-1/{MEMBER}/x/{'0' * 64}.json"
-    refused = root_tasks.run({"task": TASK[kind], "putBack": [reference]})
+    refused = root_tasks.run({"task": TASK[kind], "restore": [reference]})
     assert "there is no such backup" in refused.cause
 
 
 def test_a_backup_of_the_other_kind_is_not_put_back(root_tasks: RootTasks, kind: str, unlocked: str) -> None:
     other = TASK["queue" if kind == "bucket" else "bucket"]
-    refused = root_tasks.run({"task": other, "putBack": [unlocked]})
+    refused = root_tasks.run({"task": other, "restore": [unlocked]})
     assert f"it is of a {kind} policy" in refused.cause
 
 
 def test_what_is_no_backup_is_not_put_back(root_tasks: RootTasks, kind: str) -> None:
     reference = f"backups/run-1/{MEMBER}/x/{'0' * 64}.json"
     root_tasks.write(reference, b"{}")
-    assert "it is no backup" in root_tasks.run({"task": TASK[kind], "putBack": [reference]}).cause
+    assert "it is no backup" in root_tasks.run({"task": TASK[kind], "restore": [reference]}).cause
 
 
 def test_a_corrected_text_is_put_only_where_the_stack_allows_it(
     root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
 ) -> None:
-    corrected = {"task": TASK[kind], "putBack": [unlocked], "policy": policy(kind, sid="Corrected")}
+    corrected = {"task": TASK[kind], "restore": [unlocked], "policyOverride": policy(kind, sid="Corrected")}
     assert "allow_policy_override=True" in root_tasks.run(corrected).cause
     root_tasks.settings = replace(root_tasks.settings, allow_policy_override=True)
     root_tasks.execute(root_tasks.run(corrected))

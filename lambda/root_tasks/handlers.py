@@ -1,4 +1,4 @@
-"""The state machine's functions: select the accounts, perform the task in a batch, conclude the run."""
+"""The entry points of the state machine's functions: start a run, run a batch, write the report."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import functools
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aws_calls.calls import made
+from aws_calls.errors import RootAccessError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, one_attempt, system_clock, write_line
+from aws_calls.settings import read_settings
 
 from .aws.sessions import BotoClientFactory, Sessions
 from .aws.storage import Storage
@@ -38,9 +40,10 @@ if TYPE_CHECKING:
 
     from .aws.sessions import ClientFactory
 
+T = TypeVar("T")
 
-# The seconds at the end of a batch in which no account is begun.
-_RESULT_RESERVE = 60.0
+# A batch opens no session in its last minute: the results of its other accounts have to be stored.
+_RESULT_RESERVE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,36 +59,117 @@ class Clients:
     in_sessions: ClientFactory
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What the construct was given.
+class InvalidSettingError(RootAccessError):
+    """Raised for a setting that has a value of another type.
 
     Attributes:
-        bucket: the name of the bucket.
-        tasks: the tasks that the stack was deployed with.
-        protected_accounts: the accounts that no task is performed in.
-        allow_policy_override: whether a policy may be given as text.
-        plan_lifetime: how old a plan may be.
-        topic_arn: the topic for notices; "" for none.
+        key: The setting.
+        value: Its value.
+    """
+
+    def __init__(self, *, key: str, value: object, expected: str) -> None:
+        super().__init__(
+            f"The setting {key} must be {expected}, got {value!r}. "
+            "Deploy the construct and its function in the same version."
+        )
+        self.key = key
+        self.value = value
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartRunSettings:
+    """The settings of the function that starts a run.
+
+    Attributes:
+        bucket: The bucket's name.
+        tasks: The tasks that the stack was deployed with.
+        protected_accounts: The accounts that are excluded from every task.
+        plan_lifetime: The maximum age of a plan that is executed.
+        allow_policy_override: Whether the input may give a corrected policy.
     """
 
     bucket: str
-    tasks: tuple[Task, ...] = (Task.AUDIT,)
-    protected_accounts: frozenset[str] = frozenset()
-    allow_policy_override: bool = False
-    plan_lifetime: timedelta = timedelta(hours=24)
-    topic_arn: str = ""
+    tasks: tuple[Task, ...]
+    protected_accounts: frozenset[str]
+    plan_lifetime: timedelta
+    allow_policy_override: bool
 
     @classmethod
-    def parse(cls, environment: Mapping[str, str]) -> Settings:
-        """Returns the settings that a function's environment has."""
+    def from_environment(cls, environment: Mapping[str, str]) -> StartRunSettings:
+        """Return the settings in a function's environment.
+
+        Raises:
+            SettingsError: A key is missing or unknown.
+            InvalidSettingError: A value is not of the key's type.
+        """
+        settings = read_settings(
+            environment,
+            keys=("bucket", "tasks", "protectedAccounts", "planLifetimeSeconds", "allowPolicyOverride"),
+        )
+        tasks = _setting(settings, "tasks", list)
+        if unknown := [name for name in tasks if name not in list(Task)]:
+            raise InvalidSettingError(key="tasks", value=unknown, expected=f"a list of {', '.join(Task)}")
         return cls(
-            bucket=environment["BUCKET"],
-            tasks=tuple(Task(name) for name in environment.get("TASKS", "").split(",") if name),
-            protected_accounts=frozenset(filter(None, environment.get("PROTECTED_ACCOUNTS", "").split(","))),
-            allow_policy_override=environment.get("ALLOW_POLICY_TEXT") == "true",
-            plan_lifetime=timedelta(seconds=int(environment.get("PLAN_LIFETIME_SECONDS", "86400"))),
-            topic_arn=environment.get("TOPIC_ARN", ""),
+            bucket=_setting(settings, "bucket", str),
+            tasks=tuple(Task(name) for name in tasks),
+            protected_accounts=frozenset(_setting(settings, "protectedAccounts", list)),
+            plan_lifetime=timedelta(seconds=_setting(settings, "planLifetimeSeconds", int)),
+            allow_policy_override=_setting(settings, "allowPolicyOverride", bool),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunBatchSettings:
+    """The settings of the function of a task.
+
+    Attributes:
+        bucket: The bucket's name.
+    """
+
+    bucket: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> RunBatchSettings:
+        """Return the settings in a function's environment.
+
+        Raises:
+            SettingsError: A key is missing or unknown.
+            InvalidSettingError: A value is not of the key's type.
+        """
+        settings = read_settings(environment, keys=("bucket",))
+        return cls(bucket=_setting(settings, "bucket", str))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteReportSettings:
+    """The settings of the function that writes the report.
+
+    Attributes:
+        bucket: The bucket's name.
+        notification_topic_arn: The SNS topic for notices; None where nobody is notified.
+        plan_lifetime: How long a plan can be executed, for its page.
+    """
+
+    bucket: str
+    notification_topic_arn: str | None
+    plan_lifetime: timedelta
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> WriteReportSettings:
+        """Return the settings in a function's environment.
+
+        Raises:
+            SettingsError: A key is missing or unknown.
+            InvalidSettingError: A value is not of the key's type.
+        """
+        settings = read_settings(environment, keys=("bucket", "notificationTopicArn", "planLifetimeSeconds"))
+        topic_arn = settings["notificationTopicArn"]
+        return cls(
+            bucket=_setting(settings, "bucket", str),
+            notification_topic_arn=None
+            if topic_arn is None
+            else _setting(settings, "notificationTopicArn", str),
+            plan_lifetime=timedelta(seconds=_setting(settings, "planLifetimeSeconds", int)),
         )
 
 
@@ -94,66 +178,73 @@ class Invocation:
 
     Args:
         context: Lambda's context.
-        settings: what the construct was given.
-        clients: the clients.
-        clock: the time that waiting is measured by.
-        log: takes one event as keyword arguments.
+        clients: The clients.
+        clock: The time that waiting is measured by.
+        log: Writes one event, given as keyword arguments.
     """
 
     def __init__(
-        self,
-        context: LambdaContext,
-        *,
-        settings: Settings,
-        clients: Clients,
-        clock: Clock,
-        log: Callable[..., None],
+        self, context: LambdaContext, *, clients: Clients, clock: Clock, log: Callable[..., None]
     ) -> None:
         function = FunctionArn.parse(context.invoked_function_arn)
         self._partition, self._account_id = function.partition, function.account_id
-        self._settings = settings
         self._clients = clients
         self._clock = clock
         self._log = log
         self._deadline = clock.now() + context.get_remaining_time_in_millis() / 1000
         self._budget = RetryBudget(clock=clock, deadline=self._deadline)
-        self._storage = Storage(
-            s3=clients.s3, bucket=settings.bucket, account_id=self._account_id, budget=self._budget
-        )
 
-    def select(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Starts the run that an execution's input asks for."""
-        selection = Selection(
+    def start_run(self, event: Mapping[str, Any], *, settings: StartRunSettings) -> dict[str, Any]:
+        """Start the run that an execution's input asks for.
+
+        Args:
+            event: `input` and `execution`, as the state machine passes them.
+            settings: The function's settings.
+
+        Returns:
+            What the state machine needs: `runId`, `task`, `workSha256`, `batches`, `itemsKey`.
+
+        Raises:
+            RunRefusedError: The run cannot start.
+        """
+        storage = self._storage(settings.bucket)
+        starter = Selection(
             directory=Directory(
                 organizations=self._clients.organizations,
                 iam=self._clients.iam,
                 account_id=self._account_id,
                 budget=self._budget,
             ),
-            storage=self._storage,
+            storage=storage,
             plans=Plans(
-                storage=self._storage,
+                storage=storage,
                 step_functions=self._clients.step_functions,
-                lifetime=self._settings.plan_lifetime,
+                lifetime=settings.plan_lifetime,
                 budget=self._budget,
             ),
             account_id=self._account_id,
-            tasks=self._settings.tasks,
-            protected_accounts=self._settings.protected_accounts,
-            allow_policy_override=self._settings.allow_policy_override,
+            tasks=settings.tasks,
+            protected_accounts=settings.protected_accounts,
+            allow_policy_override=settings.allow_policy_override,
         )
-        begun = selection.begun(event["input"], execution=Execution.parse(event["execution"]))
-        self._log(event="selected", **begun)
-        return begun
+        run = starter.begun(event["input"], execution=Execution.parse(event["execution"]))
+        self._log(event="run_started", **run)
+        return run
 
-    def perform(self, event: Mapping[str, Any]) -> None:
-        """Performs the run's task in the accounts of one batch; harmless where it was done before."""
+    def run_batch(self, event: Mapping[str, Any], *, settings: RunBatchSettings) -> None:
+        """Run the task in the accounts of one batch. A batch that has a result already is not run again.
+
+        Args:
+            event: `runId`, `workSha256` and `batch`, as the state machine passes them.
+            settings: The function's settings.
+        """
+        storage = self._storage(settings.bucket)
         run_id, batch = event["runId"], event["batch"]
-        if self._storage.has_result(run_id, batch):
-            self._log(event="performed before", runId=run_id, batch=batch)
+        if storage.has_result(run_id, batch):
+            self._log(event="already_finished", runId=run_id, batch=batch)
             return
-        work = self._storage.work(run_id, sha256_=event["workSha256"])
-        performer = Performer(
+        work = storage.work(run_id, sha256_=event["workSha256"])
+        runner = Performer(
             task=work.task,
             mode=work.mode,
             sessions=Sessions(
@@ -162,73 +253,81 @@ class Invocation:
                 task=work.task,
                 partition=self._partition,
                 clock=self._clock,
-                # Whatever the accounts take, their results are to be kept.
-                deadline=self._deadline - _RESULT_RESERVE,
+                deadline=self._deadline - _RESULT_RESERVE_SECONDS,
             ),
-            unlocking=Unlocking(run_id=run_id, keep=self._storage.put_backup),
+            unlocking=Unlocking(run_id=run_id, keep=storage.put_backup),
         )
-        findings = performer.performed(work.batches[batch])
-        self._storage.put_result(run_id, batch, BatchResult(findings=findings))
+        findings = runner.performed(work.batches[batch])
+        storage.put_result(run_id, batch, BatchResult(findings=findings))
         outcomes = [finding.outcome for finding in findings]
         self._log(
-            event="performed",
+            event="batch_finished",
             runId=run_id,
             batch=batch,
             outcomes={outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))},
         )
 
-    def conclude(self, event: Mapping[str, Any], *, now: Callable[[], datetime]) -> dict[str, Any]:
-        """Ends the run."""
-        conclusion = Conclusion(
-            storage=self._storage,
-            notify=self._notify if self._settings.topic_arn else None,
+    def write_report(
+        self, event: Mapping[str, Any], *, settings: WriteReportSettings, now: Callable[[], datetime]
+    ) -> dict[str, Any]:
+        """Finish a run, whatever came of its batches.
+
+        Args:
+            event: `runId`, as the state machine passes it.
+            settings: The function's settings.
+            now: The time in UTC.
+
+        Returns:
+            The execution's output: `runId`, `task`, `mode`, `report`, `totals`; `planSha256` of a plan.
+        """
+        topic_arn = settings.notification_topic_arn
+        finisher = Conclusion(
+            storage=self._storage(settings.bucket),
+            notify=None if topic_arn is None else functools.partial(self._notify, topic_arn),
             now=now,
             log=self._log,
         )
-        return conclusion.concluded(event["runId"])
+        return finisher.concluded(event["runId"])
 
-    def _notify(self, subject: str, message: str) -> None:
+    def _storage(self, bucket: str) -> Storage:
+        return Storage(s3=self._clients.s3, bucket=bucket, account_id=self._account_id, budget=self._budget)
+
+    def _notify(self, topic_arn: str, subject: str, message: str) -> None:
         made(
-            lambda: self._clients.sns.publish(
-                TopicArn=self._settings.topic_arn, Subject=subject, Message=message
-            ),
+            lambda: self._clients.sns.publish(TopicArn=topic_arn, Subject=subject, Message=message),
             operation="sns:Publish",
             budget=self._budget,
         )
 
 
-def select(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Starts a run; the entry point of the state machine's first function.
+def start_run(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Start a run; the entry point of the state machine's first function.
 
     Raises:
-        RunRefusedError: the run is not to start; the message says why, and what to do.
+        RunRefusedError: The run cannot start; the message says why, and what to do.
     """
-    return _invocation(context).select(event)
+    return _invocation(context).start_run(event, settings=StartRunSettings.from_environment(os.environ))
 
 
-def perform(event: Mapping[str, Any], context: LambdaContext) -> None:
-    """Performs a task in a batch of accounts; the entry point of the function of each task."""
-    _invocation(context).perform(event)
+def run_batch(event: Mapping[str, Any], context: LambdaContext) -> None:
+    """Run a task in a batch of accounts; the entry point of each task's function."""
+    _invocation(context).run_batch(event, settings=RunBatchSettings.from_environment(os.environ))
 
 
-def conclude(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Ends a run; the entry point of the state machine's last function."""
-    return _invocation(context).conclude(event, now=lambda: datetime.now(UTC))
-
-
-def _invocation(context: LambdaContext) -> Invocation:
-    return Invocation(
-        context,
-        settings=Settings.parse(os.environ),
-        clients=clients(),
-        clock=system_clock(),
-        log=write_line,
+def write_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Write the report of a run; the entry point of the state machine's last function."""
+    return _invocation(context).write_report(
+        event, settings=WriteReportSettings.from_environment(os.environ), now=lambda: datetime.now(UTC)
     )
 
 
+def _invocation(context: LambdaContext) -> Invocation:
+    return Invocation(context, clients=create_clients(), clock=system_clock(), log=write_line)
+
+
 @functools.cache
-def clients() -> Clients:
-    """Returns clients that make one attempt a call; built once in a sandbox."""
+def create_clients() -> Clients:
+    """Return clients that make one attempt a call; created once in a sandbox."""
     import boto3
 
     config = one_attempt()
@@ -238,7 +337,15 @@ def clients() -> Clients:
         s3=boto3.client("s3", config=config),
         sns=boto3.client("sns", config=config),
         step_functions=boto3.client("stepfunctions", config=config),
-        # The Region's own STS: the global one does not know AssumeRoot.
+        # AssumeRoot exists only in a Region's own STS, not in the global one.
         sts=boto3.client("sts", region_name=os.environ["AWS_REGION"], config=config),
         in_sessions=BotoClientFactory(config=config),
     )
+
+
+def _setting(settings: Mapping[str, Any], key: str, type_: type[T]) -> T:
+    value = settings[key]
+    # Not isinstance: true is an int.
+    if type(value) is not type_:
+        raise InvalidSettingError(key=key, value=value, expected=f"a value of type {type_.__name__}")
+    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_calls.failures import FailureKind
+from aws_calls.failures import FailureKind, describe
 
 from .model.report import Task
 
@@ -32,7 +32,7 @@ NO_SUCH_BUCKET = "The account has no bucket of this name."
 POLICY_LOST = "Its policy cannot be read: it would be removed without a backup."
 POLICY_UNREADABLE = (
     "Its policy cannot be read, so there would be no backup. To remove it all the same, "
-    'give "withoutBackup": true.'
+    'give "skipBackup": true.'
 )
 REMOVED_WITHOUT_BACKUP = "Removed without a backup: the policy could not be read."
 
@@ -94,13 +94,8 @@ def task_not_deployed(task: Task, *, deployed: Iterable[Task]) -> RunRefusedErro
 
 
 def told(failure: Failure) -> str:
-    """Returns a failed call in one sentence, with AWS's code and message."""
-    reason = f" ({failure.reason})" if failure.reason else ""
-    waited = ""
-    if failure.timed_out:
-        waited = f" Gave up after {failure.attempts} attempts and {failure.waited:.0f} s."
-    message = failure.message.rstrip(".")
-    return f"{failure.operation}: {failure.code}{reason}: {message}.{waited}"
+    """Return a failed call in one sentence, with AWS's code and message."""
+    return describe(failure)
 
 
 def hint(failure: Failure) -> str:

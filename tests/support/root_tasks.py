@@ -12,7 +12,13 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from root_tasks.handlers import Clients, Invocation, Settings
+from root_tasks.handlers import (
+    Clients,
+    Invocation,
+    RunBatchSettings,
+    StartRunSettings,
+    WriteReportSettings,
+)
 from root_tasks.messages import RunRefusedError
 from root_tasks.model.report import Task
 from support.function import Context, FakeTime
@@ -26,26 +32,72 @@ if TYPE_CHECKING:
 BUCKET = "root-tasks"
 _NONE = object()
 _STATE_MACHINE = "arn:aws:states:us-east-1:{account_id}:execution:RootTasks"
-_BEGAN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+_STARTED_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The arguments of the construct, as far as they reach the functions' settings.
+
+    Attributes:
+        tasks: The tasks of the stack.
+        protected_accounts: The accounts that are excluded from every task.
+        plan_lifetime: The maximum age of a plan that is executed.
+        allow_policy_override: Whether the input may give a corrected policy.
+        notification_topic_arn: The SNS topic for notices; None where nobody is notified.
+    """
+
+    tasks: tuple[Task, ...] = tuple(Task)
+    protected_accounts: frozenset[str] = frozenset()
+    plan_lifetime: timedelta = timedelta(hours=24)
+    allow_policy_override: bool = False
+    notification_topic_arn: str | None = "arn:aws:sns:topic"
+
+    @property
+    def start_run(self) -> dict[str, str]:
+        """The environment of the function that starts a run."""
+        return _environment(
+            bucket=BUCKET,
+            tasks=self.tasks,
+            protectedAccounts=sorted(self.protected_accounts),
+            planLifetimeSeconds=int(self.plan_lifetime.total_seconds()),
+            allowPolicyOverride=self.allow_policy_override,
+        )
+
+    @property
+    def run_batch(self) -> dict[str, str]:
+        """The environment of the function of a task."""
+        return _environment(bucket=BUCKET)
+
+    @property
+    def write_report(self) -> dict[str, str]:
+        """The environment of the function that writes the report."""
+        return _environment(
+            bucket=BUCKET,
+            notificationTopicArn=self.notification_topic_arn,
+            planLifetimeSeconds=int(self.plan_lifetime.total_seconds()),
+        )
 
 
 @dataclass(kw_only=True)
-class Ended:
+class FinishedExecution:
     """An execution that has ended.
 
     Attributes:
-        run_id: its name.
-        status: as Step Functions has it.
-        output: its output.
-        cause: why it failed.
-        started_at: when it began.
+        run_id: Its name.
+        status: Its status in Step Functions.
+        output: Its output.
+        cause: Why it failed.
+        error: What a function raised.
+        started_at: When it started.
     """
 
     run_id: str
     status: str
     output: dict[str, Any]
     cause: str = ""
-    started_at: datetime = _BEGAN
+    error: RunRefusedError | None = None
+    started_at: datetime = _STARTED_AT
 
 
 @dataclass(kw_only=True)
@@ -53,25 +105,25 @@ class RootTasks:
     """A deployed RootTasks.
 
     Attributes:
-        organization: the organization.
-        account_id: the account that it is deployed in.
-        settings: what the construct was given.
-        time: the functions' time.
-        now: the time of the next execution's start.
-        timeout: the seconds that a function has.
-        log: what the functions logged.
-        notices: what was told by SNS, as subject and message.
-        lose_batches: the batches whose function dies before it leaves a result.
-        twice: whether every batch is performed twice.
-        function: the function that runs: Select, a task or Conclude.
-        requests: what each function asked of AWS outside root sessions.
+        organization: The organization.
+        account_id: The account that it is deployed in.
+        settings: The arguments of the construct.
+        time: The functions' time.
+        now: The start of the next execution.
+        timeout: The seconds that a function has.
+        log: What the functions logged.
+        notices: What was published to SNS, as subject and message.
+        lose_batches: The batches whose function dies before it stores a result.
+        twice: Whether every batch is run twice.
+        function: The function that runs: StartRun, a task or WriteReport.
+        requests: What each function requested of AWS outside root sessions.
     """
 
     organization: LocalOrganization
     account_id: str = "111111111111"
-    settings: Settings = field(default_factory=lambda: settings(*Task))
+    settings: Settings = field(default_factory=Settings)
     time: FakeTime = field(default_factory=FakeTime)
-    now: datetime = _BEGAN
+    now: datetime = _STARTED_AT
     timeout: float = 600.0
     log: list[Mapping[str, object]] = field(default_factory=list)
     notices: list[tuple[str, str]] = field(default_factory=list)
@@ -79,8 +131,8 @@ class RootTasks:
     twice: bool = False
     function: str = ""
     requests: list[tuple[str, Request]] = field(default_factory=list)
+    executions: dict[str, FinishedExecution] = field(default_factory=dict)
     _faults: list[Callable[[Any, str], None]] = field(default_factory=list)
-    executions: dict[str, Ended] = field(default_factory=dict)
     _own: dict[str, Any] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -90,46 +142,61 @@ class RootTasks:
 
     # Running
 
-    def run(self, given: object = None, *, name: str | None = None) -> Ended:
-        """Runs an execution to its end, whatever that is."""
-        ended = Ended(
+    def run(self, input_: object = None, *, name: str | None = None) -> FinishedExecution:
+        """Run an execution to its end, whatever that is."""
+        execution = FinishedExecution(
             run_id=name or f"run-{next(self._numbers)}", status="RUNNING", output={}, started_at=self.now
         )
         try:
-            ended.output = self._run({} if given is None else given, ended)
-            ended.status = "SUCCEEDED"
+            execution.output = self._run({} if input_ is None else input_, execution)
+            execution.status = "SUCCEEDED"
         except RunRefusedError as error:
-            ended.status, ended.cause = "FAILED", str(error)
-        self.executions[self._arn(ended.run_id)] = ended
-        return ended
+            execution.status, execution.cause, execution.error = "FAILED", str(error), error
+        self.executions[self._arn(execution.run_id)] = execution
+        return execution
 
-    def execute(self, plan: Ended, **more: object) -> Ended:
-        """Executes a plan."""
-        return self.run({"task": plan.output["task"], "execute": plan.run_id, **more})
+    def execute(self, plan: FinishedExecution, **more: object) -> FinishedExecution:
+        """Execute a plan."""
+        return self.run({"task": plan.output["task"], "plan": plan.run_id, **more})
 
-    def _run(self, given: object, ended: Ended) -> dict[str, Any]:
-        self.function = "Select"
-        begun = self.invocation().select(
-            {
-                "input": json.loads(json.dumps(given)),
-                "execution": {
-                    "id": self._arn(ended.run_id),
-                    "name": ended.run_id,
-                    "startedAt": ended.started_at.isoformat().replace("+00:00", "Z"),
-                },
-            }
-        )
-        self.function = begun["task"]
-        if begun["batches"]:
-            for item in json.loads(self.read(begun["itemsKey"])):
+    def _run(self, input_: object, execution: FinishedExecution) -> dict[str, Any]:
+        run = self.start_run(input_, arn=self._arn(execution.run_id), started_at=execution.started_at)
+        if run["batches"]:
+            for item in json.loads(self.read(run["itemsKey"])):
                 if self.lose_batches(item["batch"]):
                     continue
                 for _ in range(2 if self.twice else 1):
-                    self.invocation().perform(
-                        {"runId": begun["runId"], "workSha256": begun["workSha256"], **item}
-                    )
-        self.function = "Conclude"
-        return self.invocation().conclude({"runId": begun["runId"]}, now=lambda: self.now)
+                    self.run_batch(run, batch=item["batch"])
+        return self.write_report(run)
+
+    def start_run(self, input_: object, *, arn: str, started_at: datetime) -> dict[str, Any]:
+        """Invoke the function that starts a run."""
+        self.function = "StartRun"
+        event = {
+            "input": input_,
+            "execution": {
+                "id": arn,
+                "name": arn.rpartition(":")[2],
+                "startedAt": started_at.isoformat().replace("+00:00", "Z"),
+            },
+        }
+        settings = StartRunSettings.from_environment(self.settings.start_run)
+        return self.invocation().start_run(json.loads(json.dumps(event)), settings=settings)
+
+    def run_batch(self, run: Mapping[str, Any], *, batch: int) -> None:
+        """Invoke the function of the run's task."""
+        self.function = run["task"]
+        event = {"runId": run["runId"], "workSha256": run["workSha256"], "batch": batch}
+        settings = RunBatchSettings.from_environment(self.settings.run_batch)
+        self.invocation().run_batch(event, settings=settings)
+
+    def write_report(self, run: Mapping[str, Any]) -> dict[str, Any]:
+        """Invoke the function that writes the report."""
+        self.function = "WriteReport"
+        settings = WriteReportSettings.from_environment(self.settings.write_report)
+        return self.invocation().write_report(
+            {"runId": run["runId"]}, settings=settings, now=lambda: self.now
+        )
 
     def invocation(self) -> Invocation:
         """One invocation of one of the functions."""
@@ -138,7 +205,6 @@ class RootTasks:
                 invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootTasks",
                 remaining_seconds=self.timeout,
             ),
-            settings=self.settings,
             clients=Clients(
                 iam=self._own_client("iam"),
                 organizations=self._own_client("organizations"),
@@ -152,16 +218,16 @@ class RootTasks:
             log=lambda **event: self.log.append(event),
         )
 
-    def later(self, **time: float) -> None:
-        """Lets time pass."""
+    def advance(self, **time: float) -> None:
+        """Let time pass before the next execution."""
         self.now += timedelta(**time)
 
     def _arn(self, name: str) -> str:
         return f"{_STATE_MACHINE.format(account_id=self.account_id)}:{name}"
 
-    # What goes wrong
+    # Faults
 
-    def answers_with_error(
+    def fail(
         self,
         action: str,
         code: str,
@@ -169,13 +235,14 @@ class RootTasks:
         message: str = "said the test",
         status: int = 400,
         account_id: str = "",
+        url: str = "",
         times: int | None = None,
     ) -> None:
-        """Answers a call with an error in its place: in one account or all, so many times or always."""
+        """Respond to a call with an error: in one account or all, so many times or always."""
         left = iter(itertools.repeat(None) if times is None else range(times))
 
-        def answered(params: Any, **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:
-            if next(left, _NONE) is _NONE:
+        def respond(params: Any, **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:
+            if url not in params["url"] or next(left, _NONE) is _NONE:
                 return None
             error = {"Code": code, "Message": message}
             return (
@@ -183,42 +250,47 @@ class RootTasks:
                 {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}},
             )
 
-        self._on(f"before-call.{action.replace(':', '.')}", answered, account_id=account_id)
+        self.on_event(f"before-call.{action.replace(':', '.')}", respond, account_id=account_id)
 
-    def loses_answer(self, action: str, *, account_id: str = "", times: int = 1) -> None:
-        """Lets a call take effect, and breaks the connection before its answer arrives."""
+    def lose_response(self, action: str, *, account_id: str = "", times: int = 1) -> None:
+        """Let a call take effect, and break the connection before its response arrives."""
         left = iter(range(times))
 
-        def broken(**_: object) -> None:
+        def disconnect(**_: object) -> None:
             if next(left, _NONE) is not _NONE:
                 raise ConnectionClosedError(endpoint_url="https://aws")
 
-        self._on(f"after-call.{action.replace(':', '.')}", broken, account_id=account_id)
+        self.on_event(f"after-call.{action.replace(':', '.')}", disconnect, account_id=account_id)
 
-    def answers_without(self, action: str, *path: str) -> None:
-        """Leaves a member out of a call's answers."""
+    def omit_from_response(self, action: str, *path: str) -> None:
+        """Leave a member out of a call's responses; a list in the path stands for each of its entries."""
 
-        def shortened(parsed: dict[str, Any], **_: object) -> None:
+        def omit(parsed: Any, **_: object) -> None:
             *outer, last = path
+            parents = [parsed]
             for name in outer:
-                parsed = parsed[name]
-            parsed.pop(last)
+                found = [parent[name] for parent in parents]
+                parents = [each for it in found for each in (it if isinstance(it, list) else [it])]
+            for parent in parents:
+                parent.pop(last)
 
-        self._on(f"after-call.{action.replace(':', '.')}", shortened)
+        self.on_event(f"after-call.{action.replace(':', '.')}", omit)
 
-    def before(
+    def change_before(
         self, action: str, change: Callable[[], object], *, account_id: str = "", url: str = ""
     ) -> None:
-        """Has somebody change something right before a call, the first time."""
+        """Have somebody change something right before a call, the first time."""
         left = iter(range(1))
 
-        def changed(params: Any, **_: object) -> None:
+        def change_once(params: Any, **_: object) -> None:
             if url in params["url"] and next(left, _NONE) is not _NONE:
                 change()
 
-        self._on(f"before-call.{action.replace(':', '.')}", changed, account_id=account_id)
+        self.on_event(f"before-call.{action.replace(':', '.')}", change_once, account_id=account_id)
 
-    def _on(self, event: str, handler: Callable[..., object], *, account_id: str = "") -> None:
+    def on_event(self, event: str, handler: Callable[..., object], *, account_id: str = "") -> None:
+        """Register a botocore event handler with the functions' clients."""
+
         def register(client: Any, acting: str) -> None:
             if account_id in ("", acting):
                 client.meta.events.register(event, handler)
@@ -227,58 +299,60 @@ class RootTasks:
         for client in self._own.values():
             register(client, self.account_id)
 
-    # What is asked of AWS
+    # What is requested of AWS
 
-    def asks(self, action: str, resource: str = "*", **context: str) -> None:
-        """Notes what the running function asks of AWS."""
+    def record_request(self, action: str, resource: str = "*", **context: str) -> None:
+        """Record what the running function requests of AWS."""
         context = {key.replace("_", ":"): value for key, value in context.items()}
         self.requests.append((self.function, Request(action=action, resource=resource, context=context)))
 
-    def _note(self, action: str, params: Mapping[str, Any]) -> None:
+    def _record_call(self, action: str, params: Mapping[str, Any]) -> None:
         match action:
             case "s3:ListObjectsV2":
-                self.asks("s3:ListBucket", f"arn:aws:s3:::{params['Bucket']}", s3_prefix=params["Prefix"])
+                self.record_request(
+                    "s3:ListBucket", f"arn:aws:s3:::{params['Bucket']}", s3_prefix=params["Prefix"]
+                )
             case "s3:HeadObject" | "s3:GetObject" | "s3:PutObject":
                 resource = f"arn:aws:s3:::{params['Bucket']}/{params['Key']}"
-                self.asks(action.replace("Head", "Get"), resource)
+                self.record_request(action.replace("Head", "Get"), resource)
             case "sts:AssumeRoot":
                 resource = f"arn:aws:iam::{params['TargetPrincipal']}:root"
-                self.asks(action, resource, sts_TaskPolicyArn=params["TaskPolicyArn"]["arn"])
+                self.record_request(action, resource, sts_TaskPolicyArn=params["TaskPolicyArn"]["arn"])
             case _:
-                self.asks(action)
+                self.record_request(action)
 
-    # What is there afterwards
+    # State
 
     def read(self, key: str) -> bytes:
-        """Reads an object of the bucket."""
+        """Read an object of the bucket."""
         body: bytes = self.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
         return body
 
     def write(self, key: str, body: bytes) -> None:
-        """Writes an object of the bucket."""
+        """Write an object of the bucket."""
         self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
 
     def keys(self, prefix: str = "") -> list[str]:
         """The keys of the bucket."""
-        answer = self.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)
-        return [entry["Key"] for entry in answer.get("Contents", ())]
+        response = self.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+        return [entry["Key"] for entry in response.get("Contents", ())]
 
-    def report(self, ended: Ended) -> dict[str, Any]:
+    def report(self, execution: FinishedExecution) -> dict[str, Any]:
         """The report of an execution."""
-        report: dict[str, Any] = json.loads(self.read(f"runs/{ended.run_id}/report.json"))
+        report: dict[str, Any] = json.loads(self.read(f"runs/{execution.run_id}/report.json"))
         return report
 
-    def results(self, ended: Ended) -> dict[str, dict[str, Any]]:
+    def results(self, execution: FinishedExecution) -> dict[str, dict[str, Any]]:
         """The results of an execution, by account."""
-        return {result["accountId"]: result for result in self.report(ended)["results"]}
+        return {result["accountId"]: result for result in self.report(execution)["results"]}
 
-    def outcomes(self, ended: Ended) -> dict[str, str]:
+    def outcomes(self, execution: FinishedExecution) -> dict[str, str]:
         """The outcome in each account."""
-        return {id_: result["outcome"] for id_, result in self.results(ended).items()}
+        return {id_: result["outcome"] for id_, result in self.results(execution).items()}
 
-    def items(self, ended: Ended, account_id: str) -> list[tuple[str, str]]:
-        """The items of an account, each with its outcome, in the order in which they were acted on."""
-        items = self.results(ended)[account_id]["items"]
+    def items(self, execution: FinishedExecution, account_id: str) -> list[tuple[str, str]]:
+        """The items of an account, each with its outcome, in the order of the task."""
+        items = self.results(execution)[account_id]["items"]
         return [(" ".join(filter(None, [it["type"], it["id"]])), it["outcome"]) for it in items]
 
     # Clients
@@ -292,12 +366,12 @@ class RootTasks:
             return self._own[service]
         client = self.client(service, account_id=self.account_id)
 
-        def noted(params: Any, model: Any, **_: object) -> None:
-            self._note(f"{service}:{model.name}", params)
+        def record(params: Any, model: Any, **_: object) -> None:
+            self._record_call(f"{service}:{model.name}", params)
 
-        client.meta.events.register(f"provide-client-params.{service}", noted)
+        client.meta.events.register(f"provide-client-params.{service}", record)
         self._own[service] = client
-        return self._made(client, self.account_id)
+        return self._add_faults(client, self.account_id)
 
     def iam(self, credentials: Any) -> Any:
         """A session's client of IAM."""
@@ -315,9 +389,9 @@ class RootTasks:
 
     def _in_session(self, service: str, credentials: Any, region: str) -> Any:
         client = self.organization.client(service, credentials=credentials, region=region)
-        return self._made(client, credentials["AccessKeyId"])
+        return self._add_faults(client, credentials["AccessKeyId"])
 
-    def _made(self, client: Any, account_id: str) -> Any:
+    def _add_faults(self, client: Any, account_id: str) -> Any:
         for fault in self._faults:
             fault(client, account_id)
         return client
@@ -334,7 +408,7 @@ class _Topic:
     root_tasks: RootTasks
 
     def publish(self, *, TopicArn: str, Subject: str, Message: str) -> None:  # noqa: N803
-        self.root_tasks.asks("sns:Publish", TopicArn)
+        self.root_tasks.record_request("sns:Publish", TopicArn)
         self.root_tasks.notices.append((Subject, Message))
 
 
@@ -343,18 +417,23 @@ class _Executions:
     root_tasks: RootTasks
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
-        self.root_tasks.asks("states:DescribeExecution", executionArn)
-        ended = self.root_tasks.executions.get(executionArn)
-        if ended is None:
+        self.root_tasks.record_request("states:DescribeExecution", executionArn)
+        execution = self.root_tasks.executions.get(executionArn)
+        if execution is None:
             error = {"Code": "ExecutionDoesNotExist", "Message": f"Does not exist: {executionArn}"}
             raise ClientError({"Error": error}, "DescribeExecution")  # type: ignore[typeddict-item]
-        described = {"name": ended.run_id, "status": ended.status, "startDate": ended.started_at}
-        return described | ({"output": json.dumps(ended.output)} if ended.status == "SUCCEEDED" else {})
+        response = {
+            "name": execution.run_id,
+            "status": execution.status,
+            "startDate": execution.started_at,
+        }
+        if execution.status == "SUCCEEDED":
+            response["output"] = json.dumps(execution.output)
+        return response
 
 
-def settings(*tasks: str) -> Settings:
-    """The settings of a construct with these tasks and a topic."""
-    return Settings(bucket=BUCKET, tasks=tuple(map(Task, tasks)), topic_arn="arn:aws:sns:topic")
+def _environment(**settings: object) -> dict[str, str]:
+    return {"SETTINGS": json.dumps(settings)}
 
 
 def session_calls(organization: LocalOrganization) -> Sequence[str]:

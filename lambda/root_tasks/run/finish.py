@@ -56,7 +56,7 @@ class Conclusion:
         files = _files(report)
         places = {file.name: self.storage.put_report(run_id, file) for file in files}
         totals = {str(outcome): number for outcome, number in report.totals.items()}
-        self.log(event="concluded", runId=run_id, task=run.task, mode=run.mode, totals=totals)
+        self.log(event="run_finished", runId=run_id, task=run.task, mode=run.mode, totals=totals)
         if run.full:
             self._keep_latest(report, files)
         output: dict[str, Any] = {
@@ -94,7 +94,7 @@ class Conclusion:
         try:
             previous = from_json(text.decode())
         except UnreadableReportError as error:
-            self.log(event="not compared", runId=report.run_id, reason=str(error))
+            self.log(event="comparison_skipped", runId=report.run_id, reason=str(error))
             return None
         return previous if previous.organization_id == report.organization_id else None
 

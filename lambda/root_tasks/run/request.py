@@ -20,10 +20,10 @@ _KEYS = (
     "organizationalUnits",
     "buckets",
     "queues",
-    "withoutBackup",
-    "putBack",
-    "policy",
-    "execute",
+    "skipBackup",
+    "restore",
+    "policyOverride",
+    "plan",
 )
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _UNIT_ID = re.compile(r"(r-[a-z0-9]{4,32})|(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})")
@@ -93,7 +93,7 @@ def parsed(given: object, *, tasks: Iterable[Task], allow_policy_override: bool)
     if unknown := sorted(set(given).difference(_KEYS)):
         raise RunRefusedError(f"The input has {', '.join(unknown)}; known is {', '.join(_KEYS)}.")
     task = _task(given.get("task", Task.AUDIT), deployed=tuple(tasks))
-    if "execute" in given:
+    if "plan" in given:
         return Request(task=task, execute=_execute(given, task))
     if task in _UNLOCKS:
         return _unlock(given, task, allow_policy_override=allow_policy_override)
@@ -115,13 +115,13 @@ def _execute(given: Mapping[str, Any], task: Task) -> str:
         raise RunRefusedError(
             "An audit changes nothing, so that there is nothing to execute. Name the plan's task."
         )
-    if set(given) != {"task", "execute"}:
+    if set(given) != {"task", "plan"}:
         raise RunRefusedError(
-            'With "execute" a run acts on exactly what the plan lists: besides it give "task", nothing else.'
+            'With "plan" a run acts on exactly what the plan lists: besides it give "task", nothing else.'
         )
-    run_id = given["execute"]
+    run_id = given["plan"]
     if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
-        raise RunRefusedError(f'"execute" is the run id of a plan, not {_shown(run_id)}.')
+        raise RunRefusedError(f'"plan" is the run id of a plan, not {_shown(run_id)}.')
     return run_id
 
 
@@ -148,39 +148,39 @@ def _by_account(given: Mapping[str, Any], task: Task) -> Request:
 
 def _unlock(given: Mapping[str, Any], task: Task, *, allow_policy_override: bool) -> Request:
     named = _UNLOCKS[task]
-    if "putBack" in given:
-        _refuse_keys(given, task, allowed={"task", "putBack", "policy"})
+    if "restore" in given:
+        _refuse_keys(given, task, allowed={"task", "restore", "policyOverride"})
         return Request(task=task, put_back=_put_back(given, allow_policy_override=allow_policy_override))
     _refuse_keys(
         given,
         task,
-        allowed={"task", named} | ({"withoutBackup"} if task is Task.UNLOCK_QUEUE_POLICY else set()),
+        allowed={"task", named} | ({"skipBackup"} if task is Task.UNLOCK_QUEUE_POLICY else set()),
     )
     if named not in given:
-        raise RunRefusedError(f'{task} takes its {named} by name: give "{named}", or "putBack".')
+        raise RunRefusedError(f'{task} takes its {named} by name: give "{named}", or "restore".')
     assignments = _buckets(given) if task is Task.UNLOCK_BUCKET_POLICY else _queues(given)
     return Request(task=task, assignments=assignments)
 
 
 def _put_back(given: Mapping[str, Any], *, allow_policy_override: bool) -> tuple[PutBack, ...]:
-    references = _texts(given, "putBack", _REFERENCE, "references of backups, as reports have them")
-    if "policy" not in given:
+    references = _texts(given, "restore", _REFERENCE, "references of backups, as reports have them")
+    if "policyOverride" not in given:
         return tuple(PutBack(reference=reference) for reference in references)
     if not allow_policy_override:
         raise RunRefusedError(
-            'This stack puts back backups as they are. To give a corrected "policy", deploy RootTasks with '
+            'This stack restores backups unchanged. To use "policyOverride", deploy RootTasks with '
             "allow_policy_override=True."
         )
     if len(references) != 1:
-        raise RunRefusedError('A corrected "policy" is for one backup: list one in "putBack".')
-    policy = given["policy"]
+        raise RunRefusedError('A corrected "policyOverride" is for one backup: list one in "restore".')
+    policy = given["policyOverride"]
     text = policy if isinstance(policy, str) else json.dumps(policy)
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise RunRefusedError(f'"policy" is no JSON: {error}.') from error
+        raise RunRefusedError(f'"policyOverride" is no JSON: {error}.') from error
     if not isinstance(document, dict):
-        raise RunRefusedError('"policy" is a policy document: a JSON object.')
+        raise RunRefusedError('"policyOverride" is a policy document: a JSON object.')
     return (PutBack(reference=references[0], policy=text),)
 
 
@@ -204,9 +204,9 @@ def _buckets(given: Mapping[str, Any]) -> tuple[Assignment, ...]:
 
 
 def _queues(given: Mapping[str, Any]) -> tuple[Assignment, ...]:
-    without_backup = given.get("withoutBackup", False)
+    without_backup = given.get("skipBackup", False)
     if not isinstance(without_backup, bool):
-        raise RunRefusedError(f'"withoutBackup" is true or false, not {_shown(without_backup)}.')
+        raise RunRefusedError(f'"skipBackup" is true or false, not {_shown(without_backup)}.')
     by_account: dict[str, list[Target]] = {}
     for arn in _texts(given, "queues", _QUEUE_ARN, "ARNs of queues"):
         queue = _QUEUE_ARN.fullmatch(arn)
