@@ -29,13 +29,10 @@ _COMMAND_GRACE_SECONDS = 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line.
+    """Run the command line and return the exit code.
 
     Args:
-        arguments: The arguments; by default this process's.
-
-    Returns:
-        The exit code.
+        arguments: The arguments; default: this process's.
     """
     options = _parser().parse_args(arguments)
     raise_interrupted_on_signals()
@@ -44,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.action == "up":
                 return _stay_up(aws)
             return _run(options.command, aws)
-    except StartError as failure:
-        print(failure, file=sys.stderr)
+    except StartError as error:
+        print(error, file=sys.stderr)
         return 1
 
 
@@ -68,18 +65,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(command: Sequence[str], aws: LocalAws) -> int:
     try:
-        with _started(command, aws) as child:
+        with _start(command, aws) as child:
             try:
                 return child.wait()
             except Interrupted as interruption:
-                child.end(grace=_COMMAND_GRACE_SECONDS, signum=interruption.signum)
+                child.terminate(grace=_COMMAND_GRACE_SECONDS, signum=interruption.signum)
                 return child.wait()
     except OSError as error:
         print(f"The command did not start: {error}.", file=sys.stderr)
         return _COMMAND_NOT_FOUND
 
 
-def _started(command: Sequence[str], aws: LocalAws) -> AbstractContextManager[ChildProcess]:
+def _start(command: Sequence[str], aws: LocalAws) -> AbstractContextManager[ChildProcess]:
     environment = aws.environment
     if os.isatty(0):
         return foreground_process(command, environment=environment, grace=_COMMAND_GRACE_SECONDS)

@@ -26,30 +26,27 @@ def run_cdk(
     output: IO[bytes] | None = None,
     timeout: float = 300.0,
 ) -> int:
-    """Runs the CLI, and ends with it all it started.
+    """Run the CLI, terminate all processes that it started, and return its exit code.
 
     Args:
-        arguments: The CLI's arguments. The folder for the synthesized app is added, a new one for each run,
-            for two runs beside each other would lock each other out.
+        arguments: The CLI's arguments. The folder for the synthesized app is added: a new one for each run,
+            because parallel runs in one folder lock each other out.
         addresses: The local AWS to deploy to.
         environment: The environment of the CLI and of the CDK app.
         folder: The folder with the CDK app and its `cdk.json`.
-        output: Where all it prints goes; by default where this process prints.
-        timeout: How many seconds it may take.
-
-    Returns:
-        Its exit code.
+        output: The file for its output; default: this process's output.
+        timeout: The time limit in seconds.
 
     Raises:
         StartError: The CLI is not installed.
-        TimeoutError: It took too long.
+        TimeoutError: The time limit was exceeded.
     """
     scratch = addresses.folder / "tmp"
     cloud_assembly = tempfile.mkdtemp(prefix="cdk-out-", dir=scratch)
     try:
         with child_process(
             [str(CLI_PROGRAMS / "cdk"), *arguments, "--output", cloud_assembly],
-            # CDK apps leave folders there when they are ended.
+            # CDK apps leave folders there when they are terminated.
             environment={**environment, "TMPDIR": str(scratch)},
             folder=folder,
             output=output,

@@ -1,4 +1,4 @@
-"""boto3 clients of a local AWS, which no setting of the user can lead elsewhere."""
+"""boto3 clients of a local AWS that ignore the user's own settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from local_aws.environment import SECRET_ACCESS_KEY
 if TYPE_CHECKING:
     from local_aws.environment import LocalAddresses
 
-# As botocore has them, but without the variable or the file that each would be read from.
+# botocore's own session variables, without the environment variable or the file behind each.
 _NO_USERS_SETTINGS = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -23,12 +23,12 @@ _NO_USERS_SETTINGS = {
 
 
 def client(service: str, addresses: LocalAddresses, *, account_id: str) -> Any:
-    """A client that acts as an account.
+    """Create a client with the credentials of an account.
 
     Args:
-        service: The service, as boto3 names it.
+        service: The service's name in boto3.
         addresses: The local AWS to call.
-        account_id: The account whose credentials it has.
+        account_id: The account.
     """
     session = boto3.Session(
         aws_access_key_id=account_id,

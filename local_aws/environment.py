@@ -1,4 +1,4 @@
-"""The environment variables that the local AWS's processes, and the commands that use it, run with."""
+"""The environment variables of the local AWS's processes and of the commands that use it."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-# The emulations look at the key only.
+# The emulations ignore it.
 SECRET_ACCESS_KEY = "local"
 ORGANIZATION_SERVICES = ("iam", "organizations", "sts")
 
-# What makes an SDK, the CDK CLI or an emulation look or reach elsewhere.
-_USERS_PREFIXES = ("AWS_", "BOTO_", "CDK_", "JSII_", "MINISTACK_", "MOTO_")
+# These would point an SDK, the CDK CLI or an emulation to another AWS.
+_USER_PREFIXES = ("AWS_", "BOTO_", "CDK_", "JSII_", "MINISTACK_", "MOTO_")
 _PROXIES = ("all_proxy", "ftp_proxy", "http_proxy", "https_proxy", "no_proxy")
-# What a shell may have set, though the process that prints its exports has not.
+# A shell may have set these, even if the process that prints the exports does not have them.
 _CREDENTIALS_ELSEWHERE = ("AWS_PROFILE", "AWS_SESSION_TOKEN")
-# What a service may know of the machine: where programs are, and how text is written.
-_MACHINES_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+# A service inherits nothing but the search path and the locale.
+_INHERITED_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalAddresses:
-    """Where one local AWS listens, and where it keeps its files.
+    """The addresses and the files of one local AWS.
 
     Attributes:
-        aws_url: MiniStack, which answers for every service but three.
-        organization_url: The moto server, which answers for IAM, Organizations and STS.
-        region: The Region that clients ask for.
-        folder: The folder of this local AWS. It goes when the local AWS ends.
+        aws_url: MiniStack, for every service except three.
+        organization_url: The moto server, for IAM, Organizations and STS.
+        region: The Region of the clients.
+        folder: The folder of this local AWS, which is deleted at the end.
         node: The Node program that CDK apps and Lambda functions run on.
     """
 
@@ -46,23 +46,23 @@ class LocalAddresses:
 
     @property
     def programs(self) -> Path:
-        """The folder with the one program that everything must find first: Node."""
+        """The folder with Node, which comes first in every search path."""
         return self.folder / "bin"
 
     def url_of(self, service: str) -> str:
-        """The address that answers for an AWS service, named as boto3 names it."""
+        """Return the address of an AWS service, given its name in boto3."""
         return self.organization_url if service in ORGANIZATION_SERVICES else self.aws_url
 
 
 def aws_variables(addresses: LocalAddresses) -> dict[str, str]:
-    """What any SDK needs in order to see the local AWS, and nothing else."""
+    """Return the variables that make any SDK call the local AWS and nothing else."""
     return {
         "AWS_ENDPOINT_URL": addresses.aws_url,
         **{
             f"AWS_ENDPOINT_URL_{service.upper()}": addresses.url_of(service)
             for service in ORGANIZATION_SERVICES
         },
-        # MiniStack and moto take an access key of twelve digits for the account's id.
+        # To MiniStack and moto, an access key id of twelve digits is an account id.
         "AWS_ACCESS_KEY_ID": MANAGEMENT_ACCOUNT_ID,
         "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "AWS_REGION": addresses.region,
@@ -70,7 +70,7 @@ def aws_variables(addresses: LocalAddresses) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        # Where no variable speaks of proxies, macOS asks its system settings.
+        # Without any proxy variable, Python on macOS uses the system's proxies.
         "NO_PROXY": "*",
         "no_proxy": "*",
         "JSII_NODE": str(addresses.node),
@@ -78,7 +78,7 @@ def aws_variables(addresses: LocalAddresses) -> dict[str, str]:
 
 
 def ministack_variables(addresses: LocalAddresses, *, port: int) -> dict[str, str]:
-    """MiniStack's settings: this machine only, no Docker, all files in one folder."""
+    """Return MiniStack's settings: this machine only, no Docker, all files in one folder."""
     return {
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
@@ -86,10 +86,10 @@ def ministack_variables(addresses: LocalAddresses, *, port: int) -> dict[str, st
         "MINISTACK_ACCOUNT_ID": MANAGEMENT_ACCOUNT_ID,
         "MINISTACK_REGION": addresses.region,
         "STATE_DIR": str(addresses.folder / "state"),
-        # Each would open a port of its own.
+        # Each would open another port.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
-        # With a Docker daemon in sight MiniStack removes containers that other MiniStacks left.
+        # If MiniStack finds a Docker daemon, it removes containers of other MiniStacks.
         "LAMBDA_EXECUTOR": "local",
         "DOCKER_HOST": f"unix://{addresses.folder / 'no-docker.sock'}",
     }
@@ -98,20 +98,20 @@ def ministack_variables(addresses: LocalAddresses, *, port: int) -> dict[str, st
 def service_environment(
     inherited: Mapping[str, str], addresses: LocalAddresses, *, settings: Mapping[str, str]
 ) -> dict[str, str]:
-    """The whole environment of one of the local AWS's own processes.
+    """Return the complete environment of one of the local AWS's own processes.
 
-    It starts from nothing: Lambda functions inherit it, and must find no trace of the user.
+    Lambda functions inherit it, so it has none of the user's own variables.
 
     Args:
-        inherited: The environment of the process that starts it.
-        addresses: The local AWS it belongs to.
+        inherited: The environment of this process.
+        addresses: The local AWS that the process belongs to.
         settings: The service's own settings.
     """
     return {
-        **{name: inherited[name] for name in _MACHINES_VARIABLES if name in inherited},
+        **{name: inherited[name] for name in _INHERITED_VARIABLES if name in inherited},
         "HOME": str(addresses.folder / "home"),
         "TMPDIR": str(addresses.folder / "tmp"),
-        "PATH": _path(inherited, [addresses.programs]),
+        "PATH": _search_path(inherited, [addresses.programs]),
         **aws_variables(addresses),
         **settings,
     }
@@ -120,21 +120,21 @@ def service_environment(
 def command_environment(
     inherited: Mapping[str, str], addresses: LocalAddresses, *, programs: Iterable[Path]
 ) -> dict[str, str]:
-    """The whole environment of a command that uses the local AWS.
+    """Return the complete environment of a command that uses the local AWS.
 
     Args:
-        inherited: The user's environment. Everything stays but what speaks of another AWS.
+        inherited: The user's environment. Variables that point to another AWS are removed.
         addresses: The local AWS to use.
-        programs: The folders whose programs the command finds first.
+        programs: The folders that come first in the command's search path.
     """
     return {
-        **{name: value for name, value in inherited.items() if not _is_users_setting(name)},
-        "PATH": _path(inherited, [addresses.programs, *programs]),
+        **{name: value for name, value in inherited.items() if not _is_user_setting(name)},
+        "PATH": _search_path(inherited, [addresses.programs, *programs]),
         **aws_variables(addresses),
         "LOCAL_AWS_ORGANIZATION_URL": addresses.organization_url,
-        # The CLI keeps account ids by access key there: those of this local AWS only.
+        # The CLI caches account ids by access key there.
         "CDK_HOME": str(addresses.folder / "cdk"),
-        # Each of the three would call a server outside.
+        # Each of the three would call a server on the internet.
         "CDK_NOTICES": "false",
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_DISABLE_VERSION_CHECK": "true",
@@ -142,24 +142,24 @@ def command_environment(
 
 
 def exports(inherited: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
-    """The shell commands that turn one environment into another.
+    """Return the shell commands that turn one environment into another.
 
     Args:
-        inherited: The environment as the shell has it.
+        inherited: The shell's environment.
         wanted: The environment of a command that uses the local AWS.
     """
-    gone = sorted({*_CREDENTIALS_ELSEWHERE, *inherited} - wanted.keys())
+    removed = sorted({*_CREDENTIALS_ELSEWHERE, *inherited} - wanted.keys())
     changed = {name: value for name, value in wanted.items() if inherited.get(name) != value}
     return [
-        f"unset {' '.join(gone)}",
+        f"unset {' '.join(removed)}",
         *(f"export {name}={shlex.quote(value)}" for name, value in sorted(changed.items())),
     ]
 
 
-def _is_users_setting(name: str) -> bool:
-    return name.startswith(_USERS_PREFIXES) or name.lower() in _PROXIES
+def _is_user_setting(name: str) -> bool:
+    return name.startswith(_USER_PREFIXES) or name.lower() in _PROXIES
 
 
-def _path(inherited: Mapping[str, str], first: Iterable[Path]) -> str:
+def _search_path(inherited: Mapping[str, str], first: Iterable[Path]) -> str:
     folders = [*map(str, first), inherited.get("PATH", os.defpath)]
     return os.pathsep.join(folders)

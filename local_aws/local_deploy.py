@@ -1,4 +1,4 @@
-"""`make local-deploy`: a real `cdk deploy` on a local AWS, with the organization shown before and after."""
+"""`make local-deploy`: a real `cdk deploy` on a local AWS, and the organization before and after it."""
 
 from __future__ import annotations
 
@@ -25,24 +25,20 @@ _LOGS = REPOSITORY / ".local-aws"
 
 
 def main() -> int:
-    """Bootstraps and deploys the reference app.
-
-    Returns:
-        The exit code.
-    """
+    """Bootstrap and deploy the reference app, and return the exit code."""
     raise_interrupted_on_signals()
-    began = time.monotonic()
+    started_at = time.monotonic()
     try:
         _say("Starting a local AWS: MiniStack, and moto for IAM, Organizations and STS")
         with running_local_aws(logs=_LOGS) as aws:
             exit_code = _deploy(aws)
-    except StartError as failure:
-        print(failure, file=sys.stderr)
+    except StartError as error:
+        print(error, file=sys.stderr)
         return 1
     if exit_code:
         print(f"The servers' logs are in {_LOGS.name}.", file=sys.stderr)
     else:
-        _say(f"Done in {time.monotonic() - began:.0f} s. The local AWS has ended")
+        _say(f"Done in {time.monotonic() - started_at:.0f} s. The local AWS has stopped")
     return exit_code
 
 
@@ -61,7 +57,7 @@ def _deploy(aws: LocalAws) -> int:
     _say("The organization after")
     _show_root_access(aws)
     _show_stack_output(aws)
-    _say("Somebody switches a feature off; the drift check runs, as it does every hour")
+    _say("Somebody disables a feature; the drift check runs, as it does every hour")
     _show_drift(aws)
     return 0
 
@@ -70,9 +66,9 @@ def _show_root_access(aws: LocalAws) -> None:
     organizations, iam = aws.client("organizations"), aws.client("iam")
     pages = organizations.get_paginator("list_aws_service_access_for_organization")
     _show_command("aws", "organizations", "list-aws-service-access-for-organization")
-    _show_answer(lambda: pages.paginate().build_full_result())
+    _show_response(lambda: pages.paginate().build_full_result())
     _show_command("aws", "iam", "list-organizations-features")
-    _show_answer(iam.list_organizations_features)
+    _show_response(iam.list_organizations_features)
 
 
 def _show_stack_output(aws: LocalAws) -> None:
@@ -88,20 +84,20 @@ def _show_stack_output(aws: LocalAws) -> None:
 def _show_drift(aws: LocalAws) -> None:
     iam = aws.client("iam")
     _show_command("aws", "iam", "disable-organizations-root-sessions")
-    _show_answer(iam.disable_organizations_root_sessions)
+    _show_response(iam.disable_organizations_root_sessions)
     _show_command("aws", "lambda", "invoke", "--function-name", "<the drift check>")
     scheduled = {"detail-type": "Scheduled Event", "source": "aws.events"}
-    invoked = aws.client("lambda").invoke(
+    response = aws.client("lambda").invoke(
         FunctionName=_physical_id(aws, _DRIFT_CHECK),
         Payload=json.dumps(scheduled),
         LogType="Tail",
     )
-    log = base64.b64decode(invoked["LogResult"]).decode()
+    log = base64.b64decode(response["LogResult"]).decode()
     for line in (json.loads(line) for line in log.splitlines() if line.startswith("{")):
         if line["event"] == "checked":
             print(f"{_METRIC}: {line[_METRIC]}; deviations: {', '.join(line['deviations']) or 'none'}")
     _show_command("aws", "iam", "list-organizations-features")
-    _show_answer(iam.list_organizations_features)
+    _show_response(iam.list_organizations_features)
 
 
 def _physical_id(aws: LocalAws, logical_id: str) -> str:
@@ -111,15 +107,15 @@ def _physical_id(aws: LocalAws, logical_id: str) -> str:
     return str(resource["StackResourceDetail"]["PhysicalResourceId"])
 
 
-def _show_answer(call: Callable[[], dict[str, Any]]) -> None:
-    """Prints an answer, or a refusal, as the AWS CLI does."""
+def _show_response(call: Callable[[], dict[str, Any]]) -> None:
+    """Print a response or an error as the AWS CLI does."""
     try:
-        answer = call()
-    except ClientError as refusal:
-        print(f"\n{refusal}")
+        response = call()
+    except ClientError as error:
+        print(f"\n{error}")
         return
-    answer.pop("ResponseMetadata", None)
-    print(json.dumps(answer, indent=4, ensure_ascii=False, default=lambda time: time.isoformat()))
+    response.pop("ResponseMetadata", None)
+    print(json.dumps(response, indent=4, ensure_ascii=False, default=lambda time: time.isoformat()))
 
 
 def _show_command(*words: str) -> None:

@@ -1,4 +1,4 @@
-"""Child processes that end with all they started, whatever ends this one."""
+"""Child processes that terminate with all their descendants, however this process ends."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_TERMINATION_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_SECONDS = 0.05
-_LOG_LINES_SHOWN = 20
-# A server that ends has nothing to save: its files go too.
+_MAX_LOG_LINES = 20
+# A server has nothing to save, because its files are deleted as well.
 _SERVICE_GRACE_SECONDS = 0.5
 
 
 class StartError(Exception):
-    """A part of the local AWS did not start. The message names it and shows its log's end."""
+    """A part of the local AWS did not start. The message has its name and the end of its log."""
 
 
 class Interrupted(SystemExit):
-    """This process was told to end, by Ctrl-C or by a signal."""
+    """This process received Ctrl-C or a termination signal."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(128 + signum)
@@ -40,85 +40,85 @@ class Interrupted(SystemExit):
 
 
 def raise_interrupted_on_signals() -> None:
-    """Makes the first Ctrl-C, SIGTERM or SIGHUP raise `Interrupted`; no later one disturbs the clean-up."""
+    """Raise `Interrupted` at the first Ctrl-C, SIGTERM or SIGHUP; ignore later ones during the clean-up."""
 
     def interrupt(signum: int, _frame: FrameType | None) -> None:
-        for ending in _ENDING_SIGNALS:
-            signal.signal(ending, signal.SIG_IGN)
+        for number in _TERMINATION_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         raise Interrupted(signum)
 
-    for ending in _ENDING_SIGNALS:
-        # `nohup` has a program ignore SIGHUP, and so it should.
-        if ending != signal.SIGHUP or signal.getsignal(ending) != signal.SIG_IGN:
-            signal.signal(ending, interrupt)
+    for number in _TERMINATION_SIGNALS:
+        # A program that `nohup` started keeps ignoring SIGHUP.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interrupt)
 
 
 class ChildProcess:
-    """A program that runs beside this one, in a process group with all that it starts."""
+    """A program in a process group of its own, with all processes that it starts."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
 
     @property
     def exit_code(self) -> int | None:
-        """How the program ended, as a shell tells it, or None while it runs."""
+        """The program's exit code as in a shell, or None while it runs."""
         code = self._process.poll()
-        return None if code is None else _as_a_shell_tells(code)
+        return None if code is None else _shell_exit_code(code)
 
     def wait(self, timeout: float | None = None) -> int:
-        """Waits for the program's end.
+        """Wait until the program has exited.
 
         Args:
-            timeout: The longest wait, in seconds.
+            timeout: The time limit in seconds.
 
         Returns:
-            The exit code, as a shell tells it: 128 and the signal's number if a signal ended it.
+            The exit code as in a shell: 128 plus the signal's number if a signal terminated it.
 
         Raises:
-            TimeoutError: It still runs.
+            TimeoutError: The program is still running.
         """
         try:
-            return _as_a_shell_tells(self._process.wait(timeout))
+            return _shell_exit_code(self._process.wait(timeout))
         except subprocess.TimeoutExpired as error:
-            raise TimeoutError(f"{self._process.args!r} still runs after {timeout} s") from error
+            raise TimeoutError(f"{self._process.args!r} is still running after {timeout} s") from error
 
-    def end(self, *, grace: float, signum: int = signal.SIGTERM) -> None:
-        """Ends the program and all that it started, kindly at first.
+    def terminate(self, *, grace: float, signum: int = signal.SIGTERM) -> None:
+        """Terminate the program and all processes that it started.
 
         Args:
             grace: How many seconds they have before they are killed.
-            signum: The signal that asks them to end.
+            signum: The signal that requests termination.
         """
-        for asked in (signum, signal.SIGKILL):
-            self._signal(asked)
-            if self._is_gone_within(grace):
+        for number in (signum, signal.SIGKILL):
+            self._send_signal(number)
+            if self._exits_within(grace):
                 break
         self._process.wait()
 
-    def _is_gone_within(self, seconds: float) -> bool:
+    def _exits_within(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
-        while not self._is_gone():
+        while not self._has_exited():
             if time.monotonic() > deadline:
                 return False
             time.sleep(_POLL_SECONDS)
         return True
 
-    def _signal(self, signum: int) -> None:
-        # macOS refuses, rather than finding nobody, where only ended processes are left.
+    def _send_signal(self, signum: int) -> None:
+        # On macOS it is a PermissionError if only zombies are left.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signum)
 
-    def _is_gone(self) -> bool:
+    def _has_exited(self) -> bool:
         return self._process.poll() is not None and not _has_members(self._process.pid)
 
 
 class ForegroundProcess(ChildProcess):
-    """A program in this process's own group: the terminal, and its Ctrl-C, reach all that it starts."""
+    """A program in this process's own group, so that it shares the terminal and its Ctrl-C."""
 
-    def _signal(self, signum: int) -> None:
+    def _send_signal(self, signum: int) -> None:
         self._process.send_signal(signum)
 
-    def _is_gone(self) -> bool:
+    def _has_exited(self) -> bool:
         return self._process.poll() is not None
 
 
@@ -132,22 +132,22 @@ def child_process(
     output: IO[bytes] | None = None,
     grace: float,
 ) -> Iterator[ChildProcess]:
-    """Runs a program in a process group of its own, and leaves nothing of it behind.
+    """Run a program in a process group of its own; terminate the group at the end.
 
     Args:
         command: The program and its arguments.
-        environment: All environment variables it has.
-        folder: The folder it runs in; by default this process's.
-        stdin: What it reads, as `subprocess` says it; by default nothing.
-        output: Where all it prints goes; by default where this process prints.
-        grace: How many seconds it and what it started have to end before they are killed.
+        environment: All of its environment variables.
+        folder: Its working directory; default: this process's.
+        stdin: Its standard input, as for `subprocess`; default: none.
+        output: The file for its output; default: this process's output.
+        grace: How many seconds the group has to exit before it is killed.
 
     Raises:
         OSError: The program cannot be started.
     """
     child: ChildProcess | None = None
     try:
-        with _signals_held():
+        with _defer_signals():
             child = ChildProcess(
                 subprocess.Popen(
                     command,
@@ -162,45 +162,45 @@ def child_process(
         yield child
     finally:
         if child is not None:
-            child.end(grace=grace)
+            child.terminate(grace=grace)
 
 
 @contextlib.contextmanager
 def foreground_process(
     command: Sequence[str], *, environment: Mapping[str, str], grace: float
 ) -> Iterator[ChildProcess]:
-    """Runs a program that shares this process's terminal. From then on Ctrl-C is for that program alone.
+    """Run a program that shares this process's terminal. From then on only that program gets Ctrl-C.
 
     Args:
         command: The program and its arguments.
-        environment: All environment variables it has.
-        grace: How many seconds it has to end before it is killed.
+        environment: All of its environment variables.
+        grace: How many seconds it has to exit before it is killed.
 
     Raises:
         OSError: The program cannot be started.
     """
     child: ForegroundProcess | None = None
     try:
-        with _signals_held():
+        with _defer_signals():
             child = ForegroundProcess(subprocess.Popen(command, env=dict(environment)))
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         yield child
     finally:
         if child is not None:
-            child.end(grace=grace)
+            child.terminate(grace=grace)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A server for the time that this process needs it.
+    """A server that runs as long as this process needs it.
 
     Attributes:
-        name: What people call it.
+        name: Its name in messages.
         command: The program and its arguments.
-        environment: All environment variables it has.
-        folder: The folder it runs in.
-        health_url: The address that answers once the server is up.
-        log: The file for what it prints.
+        environment: All of its environment variables.
+        folder: Its working directory.
+        health_url: The address that responds once the server is up.
+        log: The file for its output.
     """
 
     name: str
@@ -213,24 +213,24 @@ class Service:
 
 @contextlib.contextmanager
 def running_services(services: Sequence[Service], *, start_within: float) -> Iterator[None]:
-    """Runs servers side by side, from the moment that all of them answer.
+    """Start servers in parallel, wait until all of them respond, and terminate them at the end.
 
     Args:
         services: The servers.
-        start_within: How many seconds each is waited for.
+        start_within: How many seconds to wait for each.
 
     Raises:
-        StartError: One cannot be started, ended at once, or does not answer in time.
+        StartError: One cannot be started, exits at once, or does not respond in time.
     """
     with contextlib.ExitStack() as stack:
-        started = [(service, stack.enter_context(_started(service))) for service in services]
-        for service, child in started:
+        children = [(service, stack.enter_context(_start(service))) for service in services]
+        for service, child in children:
             _wait_until_healthy(service, child, start_within)
         yield
 
 
 @contextlib.contextmanager
-def _started(service: Service) -> Iterator[ChildProcess]:
+def _start(service: Service) -> Iterator[ChildProcess]:
     with service.log.open("wb") as log, contextlib.ExitStack() as stack:
         try:
             child = stack.enter_context(
@@ -249,19 +249,19 @@ def _started(service: Service) -> Iterator[ChildProcess]:
 
 def _wait_until_healthy(service: Service, child: ChildProcess, seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while not _answers(service.health_url):
+    while not _is_healthy(service.health_url):
         if child.exit_code is not None:
-            reason = f"it ended with exit code {child.exit_code}"
+            reason = f"it exited with code {child.exit_code}"
         elif time.monotonic() > deadline:
-            reason = f"no answer from {service.health_url} in {seconds:g} s"
+            reason = f"no response from {service.health_url} in {seconds:g} s"
         else:
             time.sleep(_POLL_SECONDS)
             continue
-        raise StartError(f"{service.name} did not start: {reason}.\n{_end_of(service.log)}")
+        raise StartError(f"{service.name} did not start: {reason}.\n{_log_tail(service.log)}")
 
 
-def _answers(url: str) -> bool:
-    # A proxy that the user has set must not come between.
+def _is_healthy(url: str) -> bool:
+    # The user's proxies must not apply.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=1.0) as response:
@@ -270,35 +270,35 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _end_of(log: Path) -> str:
+def _log_tail(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    shown = lines[-_LOG_LINES_SHOWN:] or ["(empty)"]
-    return "\n".join(["The end of its log:", *(f"  {line}" for line in shown)])
+    tail = lines[-_MAX_LOG_LINES:] or ["(empty)"]
+    return "\n".join(["The end of its log:", *(f"  {line}" for line in tail)])
 
 
 @contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
-    """Puts off what a signal raises until the end: in between, it would lose a process just started."""
+def _defer_signals() -> Iterator[None]:
+    """Defer signals to the end of the context, so that a process that was just started is not lost."""
     if threading.current_thread() is not threading.main_thread():
         # Python handles signals in the main thread only.
         yield
         return
-    held: list[int] = []
+    deferred: list[int] = []
     previous = {
-        ending: signal.signal(ending, lambda signum, _frame: held.append(signum))
-        for ending in _ENDING_SIGNALS
+        number: signal.signal(number, lambda signum, _frame: deferred.append(signum))
+        for number in _TERMINATION_SIGNALS
     }
     try:
         yield
     finally:
-        for ending, handler in previous.items():
-            signal.signal(ending, handler)
-        for signum in held:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        for signum in deferred:
             signal.raise_signal(signum)
 
 
 def _has_members(group: int) -> bool:
-    """Whether a process of the group still runs. One that has ended may wait for init for seconds."""
+    """Return whether a process of the group is running; a zombie may wait for init for seconds."""
     for process in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
             if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
@@ -306,5 +306,5 @@ def _has_members(group: int) -> bool:
     return False
 
 
-def _as_a_shell_tells(code: int) -> int:
+def _shell_exit_code(code: int) -> int:
     return 128 - code if code < 0 else code

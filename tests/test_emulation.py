@@ -881,7 +881,7 @@ def server_process(*, ended_by: signal.Signals = signal.SIGTERM) -> Iterator[Rem
                 assert server.poll() is None, "The server ended."
                 assert time.monotonic() < deadline, "The server did not start."
                 time.sleep(0.05)
-            yield RemoteOrganization(f"http://127.0.0.1:{port}")
+            yield RemoteOrganization.at(f"http://127.0.0.1:{port}")
             server.send_signal(ended_by)
             _, log = server.communicate(timeout=10)
         finally:
@@ -972,7 +972,7 @@ def test_a_server_in_a_thread_behaves_as_the_emulation_in_process() -> None:
     with serve_organization() as served:
         assert served.url is not None
         assert a_story(served) == expected
-        assert a_story(RemoteOrganization(served.url)) == expected
+        assert a_story(RemoteOrganization.at(served.url)) == expected
 
 
 def test_the_control_api_has_no_other_members_and_listens_to_no_web_page() -> None:
@@ -980,7 +980,7 @@ def test_the_control_api_has_no_other_members_and_listens_to_no_web_page() -> No
         address = str(served.url).removeprefix("http://")
         statuses = []
         for body, content_type in (
-            ('{"member": "_plant", "arguments": {}}', "application/json"),
+            ('{"member": "_apply_seed", "arguments": {}}', "application/json"),
             ('{"member": "reset", "arguments": {}}', "text/plain"),
         ):
             with closing(HTTPConnection(address, timeout=5)) as connection:

@@ -1,8 +1,8 @@
-"""Emulates what moto lacks for root access: one organization, in process or behind HTTP.
+"""An emulation of the root-access APIs that moto lacks: one organization, in process or behind HTTP.
 
-moto knows Organizations, IAM and STS, but neither `iam.amazonaws.com` as a trusted service, nor
-IAM's organization-level operations, nor AssumeRoot, nor a root user's credentials. This package adds
-them, and the rules on which AWS is stricter than moto. Importing it changes nothing.
+moto has Organizations, IAM and STS, but not `iam.amazonaws.com` as a trusted service, IAM's
+organization-level operations, AssumeRoot, or a root user's credentials. This package adds them, and
+the rules in which AWS is stricter than moto. Importing it changes nothing.
 """
 
 from .handle import Call, Organization, OtherServices, RootAccess, RootCredentials

@@ -1,4 +1,4 @@
-"""Which account a request acts in: an access key id of twelve digits is that account."""
+"""The account of a caller: an access key id of twelve digits is that account."""
 
 import re
 
@@ -7,22 +7,22 @@ from moto.iam.models import iam_backends
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 
-# moto's own pattern, which wants twenty characters, with twelve digits beside it.
+# moto's own pattern takes twenty characters only; this one takes twelve digits as well.
 ACCESS_KEY_PATTERN = re.compile(
     r"AWS.*(?P<access_key>(?<![A-Z0-9])(?:[A-Z0-9]{20}|[0-9]{12})(?![A-Z0-9]))[:/]"
 )
 
 
 def is_account_id(value: str) -> bool:
-    """Whether a value is an account id."""
+    """Return whether a value is an account id."""
     return _ACCOUNT_ID.fullmatch(value) is not None
 
 
 def account_id_from(access_key: str) -> str:
-    """The account that an access key acts in.
+    """Return the account of an access key.
 
-    Other than moto's own function, this does not make a backend for every account and partition
-    only to look for the key in it.
+    Unlike moto's own function, this one does not create a backend for every account and partition to
+    search for the key.
     """
     if is_account_id(access_key):
         return access_key

@@ -1,13 +1,11 @@
-"""The control API: what a handle can do, carried over HTTP as JSON.
-
-It carries exactly the abstract members of the handle, by name.
-"""
+"""The control API: the abstract members of the handle, by name, over HTTP as JSON."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from inspect import signature
+from types import NoneType
 from typing import TypeVar, get_type_hints
 
 from cattrs.preconf.json import JsonConverter, make_converter
@@ -17,55 +15,55 @@ from .handle import Organization
 CONTROL_PATH = "/_local_aws/control"
 HEALTH_PATH = "/_local_aws/health"
 
-# What a handle raises for a wrong argument crosses the wire as itself.
+# The errors of a handle that the other side raises again.
 _ERRORS: Mapping[str, type[Exception]] = {error.__name__: error for error in (LookupError, ValueError)}
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ControlAnswer:
-    """The answer to a control request: a status and a body."""
+class ControlResponse:
+    """The response to a control request."""
 
     status: int
     body: bytes
 
 
 def control_request(member: str, arguments: Mapping[str, object]) -> bytes:
-    """The body of a request for a member of the handle."""
+    """Return the body of a request for a member of the handle."""
     return json.dumps({"member": member, "arguments": _converter().unstructure(arguments)}).encode()
 
 
-def control_answer(organization: Organization, request: bytes) -> ControlAnswer:
-    """What a handle answers to a control request."""
-    asked = json.loads(request)
-    member = str(asked["member"])
+def control_response(organization: Organization, request: bytes) -> ControlResponse:
+    """Call the member of the handle that a request names."""
+    content = json.loads(request)
+    member = str(content["member"])
     if member not in Organization.__abstractmethods__:
-        return _answer(404, {"error": "LookupError", "message": f"There is no {member}."})
+        return _json_response(404, {"error": "LookupError", "message": f"Unknown member {member}."})
     try:
-        result = _use(organization, member, asked["arguments"])
+        result = _call_member(organization, member, content["arguments"])
     except tuple(_ERRORS.values()) as error:
-        return _answer(400, {"error": _name_of(error), "message": str(error)})
-    return _answer(200, {"result": _converter().unstructure(result)})
+        return _json_response(400, {"error": _error_name(error), "message": str(error)})
+    return _json_response(200, {"result": _converter().unstructure(result)})
 
 
-def control_result(result_type: type[Result], answer: ControlAnswer) -> Result:
-    """The result in an answer.
+def control_result(result_type: type[Result], response: ControlResponse) -> Result:
+    """Return the result in a response.
 
     Raises:
         LookupError: If the handle raised it, or has no such member.
         ValueError: If the handle raised it.
         RuntimeError: If the server failed.
     """
-    if answer.status >= 500:
-        raise RuntimeError(f"The emulation failed: {answer.body.decode(errors='replace')}")
-    content = json.loads(answer.body)
-    if answer.status != 200:
+    if response.status >= 500:
+        raise RuntimeError(f"The emulation failed: {response.body.decode(errors='replace')}")
+    content = json.loads(response.body)
+    if response.status != 200:
         raise _ERRORS[content["error"]](content["message"])
     return _converter().structure(content["result"], result_type)
 
 
-def _use(organization: Organization, member: str, arguments: Mapping[str, object]) -> object:
+def _call_member(organization: Organization, member: str, arguments: Mapping[str, object]) -> object:
     if isinstance(getattr(Organization, member), property):
         return getattr(organization, member)
     method = getattr(organization, member)
@@ -78,17 +76,18 @@ def _use(organization: Organization, member: str, arguments: Mapping[str, object
     return method(**given)
 
 
-def _answer(status: int, content: object) -> ControlAnswer:
-    return ControlAnswer(status=status, body=json.dumps(content).encode())
+def _json_response(status: int, content: object) -> ControlResponse:
+    return ControlResponse(status=status, body=json.dumps(content).encode())
 
 
-def _name_of(error: Exception) -> str:
+def _error_name(error: Exception) -> str:
     return next(name for name, kind in _ERRORS.items() if isinstance(error, kind))
 
 
 @lru_cache(maxsize=1)
 def _converter() -> JsonConverter:
     converter = make_converter()
+    converter.register_structure_hook(NoneType, lambda value, _: value)
     # A call's parameters are JSON already.
     converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _: value)
     return converter

@@ -1,11 +1,11 @@
-"""The errors that the emulation answers with, beside moto's own."""
+"""The errors that the emulation adds to moto's own."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from moto.core.exceptions import ServiceException
 
-# moto warns of codes that a service's model does not name; AWS has these in every service.
+# Every service of AWS has these codes, though no service's model names them; moto would warn.
 COMMON_ERROR_CODES = (
     "AccessDenied",
     "ExpiredToken",
@@ -17,13 +17,13 @@ COMMON_ERROR_CODES = (
 
 
 class AwsError(ServiceException):  # type: ignore[misc]
-    """An error as AWS answers it.
+    """An error response of AWS.
 
     Attributes:
         code: The error code.
         message: The message.
-        http_status: The HTTP status where the service's model does not tell it, else None.
-        reason: What Organizations calls the reason, else None.
+        http_status: The HTTP status if the service's model does not have it, otherwise None.
+        reason: The reason that Organizations names, otherwise None.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class AwsError(ServiceException):  # type: ignore[misc]
 
 @dataclass(frozen=True, kw_only=True)
 class AuthorizationErrors:
-    """How a service's protocol spells a refused caller."""
+    """The error codes and the status of a service's protocol for a caller it denies."""
 
     access_denied: str
     expired_token: str
@@ -61,27 +61,27 @@ JSON_ERRORS = AuthorizationErrors(
 
 
 def constraint_violation(reason: str, message: str) -> AwsError:
-    """Organizations' answer to what its rules forbid."""
+    """Return Organizations' error for what its rules forbid."""
     return AwsError("ConstraintViolationException", message, reason=reason)
 
 
 def invalid_input(reason: str, message: str) -> AwsError:
-    """Organizations' answer to a parameter that it cannot take."""
+    """Return Organizations' error for an invalid parameter."""
     return AwsError("InvalidInputException", message, reason=reason)
 
 
 def no_such_entity(message: str) -> AwsError:
-    """IAM's answer to what does not exist."""
+    """Return IAM's error for what does not exist."""
     return AwsError("NoSuchEntity", message)
 
 
 def validation_error(message: str) -> AwsError:
-    """IAM's and STS's answer to a parameter that they cannot take."""
+    """Return IAM's and STS's error for an invalid parameter."""
     return AwsError("ValidationError", message, http_status=400)
 
 
 def constraint_failures(failures: Iterable[str]) -> AwsError:
-    """IAM's and STS's answer to parameters outside of their model."""
+    """Return IAM's and STS's error for parameters that violate their model."""
     found = list(failures)
     count = "1 validation error" if len(found) == 1 else f"{len(found)} validation errors"
     return validation_error(f"{count} detected: {'; '.join(found)}")

@@ -1,4 +1,4 @@
-"""Puts the emulation's answers in front of moto's, for a while."""
+"""The patch that puts the emulation in front of moto."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,15 +28,15 @@ _RESPONSES = (
 
 
 @contextmanager
-def extended_moto() -> Iterator[None]:
-    """Extend the moto of this process, and leave it as it was at the end.
+def extend_moto() -> Iterator[None]:
+    """Extend the moto of this process, and undo that at the end.
 
     Raises:
-        RuntimeError: If it is extended already. moto has one set of backends per process, so that
+        RuntimeError: If it is extended already. moto has one set of backends for each process, so
             two organizations would share their state.
     """
     if IAM_SERVICE_PRINCIPAL in FakeServiceAccess.TRUSTED_SERVICES:
-        raise RuntimeError("There is an emulated organization in this process already.")
+        raise RuntimeError("An emulated organization exists in this process already.")
     with ExitStack() as patches:
         for urls, response in _RESPONSES:
             patches.enter_context(patch.dict(urls.url_paths, {_ROOT_PATH: response.dispatch}))

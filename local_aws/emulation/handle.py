@@ -1,4 +1,4 @@
-"""The handle that tests and commands use on an emulated organization, in process or over HTTP."""
+"""The handle on an emulated organization that tests and commands use, in process or over HTTP."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, overload
 
 from botocore.config import Config
 from botocore.loaders import Loader, create_loader
@@ -34,11 +34,11 @@ class Call:
     Attributes:
         service: The service's signing name, such as ``iam``.
         operation: The operation's name in the API.
-        account_id: The account that acted; in a root session the member account.
+        account_id: The calling account; in a root session the member account.
         parameters: The parameters as they were sent.
-        error: The error code of the answer, or None.
-        at: When it came, by the emulation's clock.
-        root_session: Whether it was made in a root session.
+        error: The error code of the response, or None.
+        at: When it arrived, by the emulation's clock.
+        root_session: Whether the caller was a root session.
     """
 
     service: str
@@ -51,17 +51,17 @@ class Call:
 
     @property
     def is_write(self) -> bool:
-        """Whether the operation changes something. STS only hands out credentials."""
+        """Whether the operation changes anything. STS only issues credentials."""
         return self.service != "sts" and not self.operation.startswith(_READING_VERBS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RootAccess:
-    """What root access is in the organization.
+    """The state of root access in the organization.
 
     Attributes:
         trusted_access: Each service principal with trusted access, and since when.
-        features: The features that are set, hidden behind trusted access or not.
+        features: The enabled features, also while trusted access is disabled.
         delegated_administrators: The accounts registered for IAM, oldest first.
     """
 
@@ -72,7 +72,7 @@ class RootAccess:
 
 @dataclass(frozen=True, kw_only=True)
 class OtherServices:
-    """What belongs to services other than IAM, and must never be touched.
+    """The settings of services other than IAM, which nothing here may change.
 
     Attributes:
         trusted_access: Each service principal with trusted access, and since when.
@@ -100,14 +100,30 @@ class RootCredentials:
     certificates: tuple[str, ...]
 
 
+class ClientOptions(TypedDict, total=False):
+    """Who a client calls as, and where it sends its calls.
+
+    Attributes:
+        account_id: The account to call as; default: the management account.
+        region: The Region to sign for; default: us-east-1.
+        credentials: An access key or a session to call with, instead of the account.
+        endpoint_url: Where to send the calls; default: the emulation.
+    """
+
+    account_id: str | None
+    region: str
+    credentials: "Credentials | None"
+    endpoint_url: str | None
+
+
 class Organization(ABC):
     """An emulated organization.
 
-    The abstract members are what the emulation's control API carries; the others build on them.
+    The abstract members are the emulation's control API; the other members build on them.
     """
 
     def __init__(self, *, endpoint_url: str | None) -> None:
-        """Make a handle whose clients use an endpoint, or moto in this process if None."""
+        """Create a handle whose clients call an endpoint, or moto in this process if None."""
         self._endpoint_url = endpoint_url
         self._session: Session | None = None
         self._session_lock = threading.Lock()
@@ -134,7 +150,7 @@ class Organization(ABC):
 
     @property
     def writes(self) -> tuple[Call, ...]:
-        """The calls that change something, refused ones included."""
+        """The calls that change anything, including denied ones."""
         return tuple(call for call in self.calls if call.is_write)
 
     @abstractmethod
@@ -143,28 +159,28 @@ class Organization(ABC):
 
     @abstractmethod
     def root_access(self) -> RootAccess:
-        """What root access is in the organization."""
+        """Return the state of root access in the organization."""
 
     @abstractmethod
     def other_services(self) -> OtherServices:
-        """What belongs to services other than IAM."""
+        """Return the settings of services other than IAM."""
 
     @abstractmethod
     def deny(self, *, account_id: str, action: str, message: str | None = None) -> None:
         """Deny an action to an account.
 
-        In a member account the denial holds in root sessions too, as an SCP does.
+        In a member account the denial also applies to root sessions, as an SCP does.
 
         Args:
-            account_id: The account that acts.
-            action: The action as policies spell it, ``iam:GetUser`` or ``iam:*``.
-            message: The message of the answer; default: AWS's own for a missing permission, or for
+            account_id: The calling account.
+            action: The action as in a policy, ``iam:GetUser`` or ``iam:*``.
+            message: The message of the response; default: AWS's own for a missing permission, or for
                 an SCP in a root session.
         """
 
     @abstractmethod
     def allow(self, *, account_id: str, action: str) -> None:
-        """Take back a denial, if there is one."""
+        """Remove a denial, if there is one."""
 
     @abstractmethod
     def advance_clock(self, seconds: float) -> None:
@@ -172,7 +188,7 @@ class Organization(ABC):
 
     @abstractmethod
     def set_latency(self, seconds: float) -> None:
-        """Set how long every call takes to arrive. Calls made side by side wait side by side."""
+        """Set how long every call takes to arrive. Parallel calls wait in parallel."""
 
     @abstractmethod
     def set_delegated_administrator_limit(self, limit: int) -> None:
@@ -180,7 +196,7 @@ class Organization(ABC):
 
     @abstractmethod
     def add_account(self, *, name: str, email: str, account_id: str | None = None) -> str:
-        """Add a member account and return its id; without one, the emulation picks it."""
+        """Add a member account and return its id; without one, the emulation picks one."""
 
     @abstractmethod
     def suspend(self, account_id: str) -> None:
@@ -212,118 +228,59 @@ class Organization(ABC):
 
     @abstractmethod
     def root_credentials(self, account_id: str) -> RootCredentials:
-        """The credentials of an account's root user."""
+        """Return the credentials of an account's root user."""
 
     @abstractmethod
     def delete(self) -> None:
-        """Delete the organization. Its accounts are in none from then on."""
+        """Delete the organization. Its accounts are then not members of any."""
 
     @abstractmethod
     def reset(self) -> None:
-        """Put everything back to the start, the organization and whatever else moto holds."""
+        """Restore the initial state of the organization and of everything else in moto."""
 
     @overload
-    def client(
-        self,
-        service: Literal["iam"],
-        *,
-        account_id: str | None = None,
-        region: str = "us-east-1",
-        credentials: "Credentials | None" = None,
-        endpoint_url: str | None = None,
-    ) -> "IAMClient": ...
+    def client(self, service: Literal["iam"], **options: Unpack[ClientOptions]) -> "IAMClient": ...
     @overload
     def client(
-        self,
-        service: Literal["organizations"],
-        *,
-        account_id: str | None = None,
-        region: str = "us-east-1",
-        credentials: "Credentials | None" = None,
-        endpoint_url: str | None = None,
+        self, service: Literal["organizations"], **options: Unpack[ClientOptions]
     ) -> "OrganizationsClient": ...
     @overload
-    def client(
-        self,
-        service: Literal["sts"],
-        *,
-        account_id: str | None = None,
-        region: str = "us-east-1",
-        credentials: "Credentials | None" = None,
-        endpoint_url: str | None = None,
-    ) -> "STSClient": ...
+    def client(self, service: Literal["sts"], **options: Unpack[ClientOptions]) -> "STSClient": ...
     @overload
-    def client(
-        self,
-        service: Literal["s3"],
-        *,
-        account_id: str | None = None,
-        region: str = "us-east-1",
-        credentials: "Credentials | None" = None,
-        endpoint_url: str | None = None,
-    ) -> "S3Client": ...
+    def client(self, service: Literal["s3"], **options: Unpack[ClientOptions]) -> "S3Client": ...
     @overload
-    def client(
-        self,
-        service: Literal["sqs"],
-        *,
-        account_id: str | None = None,
-        region: str = "us-east-1",
-        credentials: "Credentials | None" = None,
-        endpoint_url: str | None = None,
-    ) -> "SQSClient": ...
+    def client(self, service: Literal["sqs"], **options: Unpack[ClientOptions]) -> "SQSClient": ...
     @overload
-    def client(
-        self,
-        service: str,
-        *,
-        account_id: str | None = None,
-        region: str = "us-east-1",
-        credentials: "Credentials | None" = None,
-        endpoint_url: str | None = None,
-    ) -> "BaseClient": ...
+    def client(self, service: str, **options: Unpack[ClientOptions]) -> "BaseClient": ...
 
-    def client(
-        self,
-        service: str,
-        *,
-        account_id: str | None = None,
-        region: str = "us-east-1",
-        credentials: "Credentials | None" = None,
-        endpoint_url: str | None = None,
-    ) -> "BaseClient":
-        """Make a boto3 client that reaches the emulation.
+    def client(self, service: str, **options: Unpack[ClientOptions]) -> "BaseClient":
+        """Create a boto3 client that calls the emulation.
 
         Args:
             service: The service's name in boto3.
-            account_id: The account to act in; default: the management account.
-            region: The Region to sign for.
-            credentials: An access key or a session to act with, in place of the account.
-            endpoint_url: Where to send the calls; default: the emulation.
-
-        Returns:
-            The client.
+            **options: Who calls, and where.
         """
+        credentials = options.get("credentials")
         if credentials is None:
-            access_key_id = account_id or self.management_account_id
+            access_key_id = options.get("account_id") or self.management_account_id
             secret_access_key, session_token = "secret", None
         else:
             access_key_id = credentials["AccessKeyId"]
             secret_access_key = credentials["SecretAccessKey"]
             session_token = str(credentials.get("SessionToken") or "") or None
-        # Sessions are not made for use by several threads at once.
+        # A botocore session is not thread-safe.
         with self._session_lock:
             if self._session is None:
                 self._session = Session()
-                self._session.register_component("data_loader", _service_models())
+                self._session.register_component("data_loader", _load_service_models())
             client: BaseClient = self._session.create_client(
                 service,
-                region_name=region,
+                region_name=options.get("region", "us-east-1"),
                 aws_access_key_id=access_key_id,
                 aws_secret_access_key=secret_access_key,
                 aws_session_token=session_token,
-                endpoint_url=endpoint_url or self._endpoint_url,
-                # A proxy or an endpoint of the surrounding shell must not catch these calls.
+                endpoint_url=options.get("endpoint_url") or self._endpoint_url,
+                # The user's proxies and endpoints must not apply to these calls.
                 config=Config(
                     ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # not in its stubs
                     proxies={},
@@ -333,6 +290,6 @@ class Organization(ABC):
 
 
 @lru_cache(maxsize=1)
-def _service_models() -> Loader:
-    """The services' API models, which take longer to read than a test to run."""
+def _load_service_models() -> Loader:
+    """Return the one loader of the services' API models; reading them takes longer than most tests."""
     return create_loader()

@@ -1,4 +1,4 @@
-"""IAM's five organization-level operations, and the root user's IAM inside a root session."""
+"""IAM's five organization-level operations, and IAM in a root session."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from moto.iam.responses import IamResponse
 from .errors import AwsError, no_such_entity, validation_error
 from .paging import InvalidPageTokenError, page_of
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID
-from .requests import Answer, EmulatedResponse, root_arn, security_token
+from .requests import EmulatedResponse, HttpResponse, root_arn, security_token
 from .state import RootSession, RootUser, in_listed_order, is_root_session_token
 from .task_policies import Feature
 
@@ -19,14 +19,16 @@ Item = TypeVar("Item")
 
 
 class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
-    """Answers IAM; what it does not answer itself it leaves to moto."""
+    """Handle requests to IAM; every other operation is left to moto."""
 
     @classmethod
-    def dispatch(cls, request: Any, *args: Any, **kwargs: Any) -> Answer:
-        """Answer a request; one made in a root session is the root user's."""
+    def dispatch(cls, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Respond to a request; in a root session the root user is the caller."""
         in_session = is_root_session_token(security_token(request))
-        answer: Answer = (_RootUserResponse if in_session else cls)()._dispatch(request, *args, **kwargs)
-        return answer
+        response: HttpResponse = (_RootUserResponse if in_session else cls)()._dispatch(
+            request, *args, **kwargs
+        )
+        return response
 
     def enable_organizations_root_credentials_management(self) -> ActionResult:
         """EnableOrganizationsRootCredentialsManagement."""
@@ -50,7 +52,7 @@ class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
         return self._features()
 
     def get_account_summary(self) -> ActionResult:
-        """GetAccountSummary, which also tells which root credentials there are."""
+        """GetAccountSummary, which includes the root user's credentials."""
         summary = dict(self.backend.get_account_summary().summary_map)
         root_user = self.emulation.root_user(self.account_id)
         summary["AccountPasswordPresent"] = int(root_user.password_created_at is not None)
@@ -110,7 +112,7 @@ class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
 
 
 class _RootUserResponse(EmulatedIamResponse):
-    """Answers a member's root user. Which operations come this far the task policy decides."""
+    """Handle the requests of a member account's root user that the task policy allows."""
 
     @property
     def resource(self) -> str:
@@ -127,7 +129,7 @@ class _RootUserResponse(EmulatedIamResponse):
         return self.emulation.root_user(self.account_id)
 
     def get_user(self) -> ActionResult:
-        """GetUser, which for a root user answers neither UserName nor Path."""
+        """GetUser, whose response for a root user has neither UserName nor Path."""
         account = self.emulation.organization.account(self.account_id)
         user: dict[str, object] = {
             "UserId": self.account_id,
@@ -144,7 +146,7 @@ class _RootUserResponse(EmulatedIamResponse):
         return self._login_profile()
 
     def create_login_profile(self) -> ActionResult:
-        """CreateLoginProfile, which lets the root user recover its password."""
+        """CreateLoginProfile, which allows the recovery of the root user's password."""
         if self._get_param("Password") is not None:
             raise validation_error("Password must be omitted in a root session.")
         if self._root_user.password_created_at is not None:
@@ -164,10 +166,10 @@ class _RootUserResponse(EmulatedIamResponse):
     def list_access_keys(self) -> ActionResult:
         """ListAccessKeys."""
         keys = sorted(self._root_user.access_keys.values(), key=lambda key: key.id)
-        return self._listed(
+        return self._list_result(
             "AccessKeyMetadata",
             [{"AccessKeyId": key.id, "Status": "Active", "CreateDate": key.created_at} for key in keys],
-            named_by="AccessKeyId",
+            key_member="AccessKeyId",
         )
 
     def delete_access_key(self) -> ActionResult:
@@ -178,7 +180,7 @@ class _RootUserResponse(EmulatedIamResponse):
         return EmptyResult()
 
     def get_access_key_last_used(self) -> ActionResult:
-        """GetAccessKeyLastUsed. A key that is not the root user's is out of the session's reach."""
+        """GetAccessKeyLastUsed, which is denied for keys that are not the root user's."""
         key = self._root_user.access_keys.get(str(self._get_param("AccessKeyId")))
         if key is None:
             raise self.access_denied("with an explicit deny in a session policy")
@@ -194,10 +196,10 @@ class _RootUserResponse(EmulatedIamResponse):
     def list_mfa_devices(self) -> ActionResult:
         """ListMFADevices."""
         devices = sorted(self._root_user.mfa_devices.values(), key=lambda d: d.serial_number)
-        return self._listed(
+        return self._list_result(
             "MFADevices",
             [{"SerialNumber": device.serial_number, "EnableDate": device.enabled_at} for device in devices],
-            named_by="SerialNumber",
+            key_member="SerialNumber",
         )
 
     def deactivate_mfa_device(self) -> ActionResult:
@@ -210,7 +212,7 @@ class _RootUserResponse(EmulatedIamResponse):
     def list_signing_certificates(self) -> ActionResult:
         """ListSigningCertificates."""
         certificates = sorted(self._root_user.certificates.values(), key=lambda c: c.id)
-        return self._listed(
+        return self._list_result(
             "Certificates",
             [
                 {
@@ -221,7 +223,7 @@ class _RootUserResponse(EmulatedIamResponse):
                 }
                 for certificate in certificates
             ],
-            named_by="CertificateId",
+            key_member="CertificateId",
         )
 
     def delete_signing_certificate(self) -> ActionResult:
@@ -250,11 +252,13 @@ class _RootUserResponse(EmulatedIamResponse):
             }
         )
 
-    def _listed(self, member: str, entries: Sequence[dict[str, object]], *, named_by: str) -> ActionResult:
+    def _list_result(
+        self, member: str, entries: Sequence[dict[str, object]], *, key_member: str
+    ) -> ActionResult:
         try:
             page = page_of(
                 entries,
-                key=lambda entry: str(entry[named_by]),
+                key=lambda entry: str(entry[key_member]),
                 token=self._get_param("Marker"),
                 size=int(self._get_param("MaxItems") or _DEFAULT_PAGE),
             )

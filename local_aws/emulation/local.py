@@ -1,4 +1,4 @@
-"""The emulated organization of this process: the handle, and the state it starts with."""
+"""The emulated organization of this process: its handle and its initial state."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +9,11 @@ from typing import Literal
 from moto import mock_aws
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
+from typing_extensions import override
 
-from .extension import extended_moto
+from .extension import extend_moto
 from .handle import Call, Organization, OtherServices, RootAccess, RootCredentials
-from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID, forget_memberships
+from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID, clear_memberships
 from .state import (
     AccessKey,
     Certificate,
@@ -29,11 +30,11 @@ FeatureSet = Literal["ALL", "CONSOLIDATED_BILLING"]
 
 @dataclass(frozen=True, kw_only=True)
 class Seed:
-    """What an organization starts with.
+    """The initial state of an organization.
 
     Attributes:
-        organization_id: Its id, the same each time.
-        feature_set: All features, or consolidated billing alone.
+        organization_id: The organization's id.
+        feature_set: All features, or consolidated billing only.
         members: The member accounts' ids, each with its name.
         trusted_services: The service principals with trusted access.
     """
@@ -52,11 +53,11 @@ class LocalOrganization(Organization):
     """The emulated organization of this process."""
 
     def __init__(self, *, seed: Seed, url: str | None = None) -> None:
-        """Make a handle and seed the organization.
+        """Create the organization.
 
         Args:
-            seed: What the organization starts with.
-            url: Where it is served, if it is; clients then call over HTTP.
+            seed: Its initial state.
+            url: Where it is served; clients then call over HTTP. Default: in this process alone.
         """
         super().__init__(endpoint_url=url)
         self.url = url
@@ -68,34 +69,34 @@ class LocalOrganization(Organization):
         return current_emulation()
 
     @property
+    @override
     def id(self) -> str:
-        """The organization's id."""
         return self._emulation.organization.id
 
     @property
+    @override
     def management_account_id(self) -> str:
-        """The management account."""
         return MANAGEMENT_ACCOUNT_ID
 
     @property
+    @override
     def members(self) -> tuple[str, ...]:
-        """The member accounts, in the order in which they joined."""
         account_ids = self._emulation.organization.account_ids
         return tuple(a for a in account_ids if a != MANAGEMENT_ACCOUNT_ID)
 
     @property
+    @override
     def calls(self) -> tuple[Call, ...]:
-        """Every call that reached the emulation, in order."""
         with self._emulation.lock:
             return tuple(self._emulation.calls)
 
+    @override
     def clear_calls(self) -> None:
-        """Empty the list of calls."""
         with self._emulation.lock:
             self._emulation.calls.clear()
 
+    @override
     def root_access(self) -> RootAccess:
-        """What root access is in the organization."""
         emulation = self._emulation
         with emulation.lock:
             return RootAccess(
@@ -106,8 +107,8 @@ class LocalOrganization(Organization):
                 ),
             )
 
+    @override
     def other_services(self) -> OtherServices:
-        """What belongs to services other than IAM."""
         organization = self._emulation.organization
         with self._emulation.lock:
             registered = {
@@ -125,39 +126,40 @@ class LocalOrganization(Organization):
                 },
             )
 
+    @override
     def deny(self, *, account_id: str, action: str, message: str | None = None) -> None:
-        """Deny an action to an account."""
         with self._emulation.lock:
             self._emulation.deny(Denial(account_id=account_id, action=action, message=message))
 
+    @override
     def allow(self, *, account_id: str, action: str) -> None:
-        """Take back a denial, if there is one."""
         with self._emulation.lock:
             self._emulation.allow(account_id=account_id, action=action)
 
+    @override
     def advance_clock(self, seconds: float) -> None:
-        """Move the emulation's clock forward."""
         with self._emulation.lock:
             self._emulation.advance_clock(timedelta(seconds=seconds))
 
+    @override
     def set_latency(self, seconds: float) -> None:
-        """Set how long every call takes to arrive. Calls made side by side wait side by side."""
         self._emulation.set_latency(seconds)
 
+    @override
     def set_delegated_administrator_limit(self, limit: int) -> None:
-        """Set how many delegated administrators a service may have."""
         self._emulation.delegated_administrator_limit = limit
 
+    @override
     def add_account(self, *, name: str, email: str, account_id: str | None = None) -> str:
-        """Add a member account and return its id; without one, the emulation picks it."""
         with self._emulation.lock:
             return self._emulation.organization.add_account(name=name, email=email, account_id=account_id)
 
+    @override
     def suspend(self, account_id: str) -> None:
-        """Suspend a member account."""
         with self._emulation.lock:
             self._emulation.organization.suspend(account_id)
 
+    @override
     def put_root_credentials(
         self,
         *,
@@ -169,7 +171,6 @@ class LocalOrganization(Organization):
         password_last_used: datetime | None = None,
         access_key_last_used: datetime | None = None,
     ) -> None:
-        """Give an account's root user exactly these credentials."""
         with self._emulation.lock:
             self._require_account(account_id)
             now = self._emulation.now()
@@ -210,8 +211,8 @@ class LocalOrganization(Organization):
                 ),
             )
 
+    @override
     def root_credentials(self, account_id: str) -> RootCredentials:
-        """The credentials of an account's root user."""
         with self._emulation.lock:
             self._require_account(account_id)
             root_user = self._emulation.root_user(account_id)
@@ -222,19 +223,19 @@ class LocalOrganization(Organization):
                 certificates=tuple(sorted(root_user.certificates)),
             )
 
+    @override
     def delete(self) -> None:
-        """Delete the organization. Its accounts are in none from then on."""
         with self._emulation.lock:
             self._emulation.organization.delete()
-            self._emulation.forget_organization()
+            self._emulation.clear_organization()
 
+    @override
     def reset(self) -> None:
-        """Put everything back to the start, the organization and whatever else moto holds."""
         with self._emulation.lock:
             _reset_moto()
-            self._plant()
+            self._apply_seed()
 
-    def _plant(self) -> None:
+    def _apply_seed(self) -> None:
         emulation = self._emulation
         seed = self._seed
         emulation.organization.create(organization_id=seed.organization_id, feature_set=seed.feature_set)
@@ -245,19 +246,19 @@ class LocalOrganization(Organization):
 
     def _require_account(self, account_id: str) -> None:
         if self._emulation.organization.account(account_id) is None:
-            raise LookupError(f"{account_id} is no account of the organization.")
+            raise LookupError(f"Account {account_id} is not a member of the organization.")
 
 
 def _reset_moto() -> None:
     BackendDict.reset()
     reset_model_data()
-    forget_memberships()
+    clear_memberships()
 
 
 @contextmanager
 def fresh_moto() -> Iterator[None]:
-    """Extend the moto of this process, and leave it as it was at the end, without any data."""
-    with extended_moto():
+    """Extend the moto of this process; at the end undo that and delete all data."""
+    with extend_moto():
         try:
             yield
         finally:
@@ -269,11 +270,11 @@ def mock_organization(*, seed: Seed | None = None) -> Iterator[LocalOrganization
     """Emulate an organization for the boto3 clients of this process.
 
     Args:
-        seed: What it starts with; default: the management account 111111111111, the members
+        seed: Its initial state; default: the management account 111111111111, the members
             222222222222, 333333333333 and 444444444444, and trusted access for CloudTrail.
 
     Yields:
-        The handle on the organization. Everything is undone at the end.
+        The handle on the organization. At the end the emulation is undone.
     """
     with fresh_moto(), mock_aws():
         yield LocalOrganization(seed=seed or Seed())

@@ -1,4 +1,4 @@
-"""Organizations as AWS answers it: who may call, constraints with their reasons, pages of 20."""
+"""Organizations as on AWS: who may call it, constraints with their reasons, pages of 20."""
 
 import json
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from .records import (
 )
 from .requests import EmulatedResponse
 
-_LARGEST_PAGE = 20
+_MAX_PAGE_SIZE = 20
 _READING_VERBS = ("Describe", "List")
 _NAMES_AN_ACCOUNT = frozenset(
     {
@@ -37,7 +37,7 @@ _NAMES_AN_ACCOUNT = frozenset(
 
 
 class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  # type: ignore[misc]
-    """Answers Organizations; what it does not answer itself it leaves to moto."""
+    """Handle requests to Organizations; every other operation is left to moto."""
 
     authorization_errors = JSON_ERRORS
 
@@ -48,14 +48,14 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
 
     @property
     def organizations_backend(self) -> object:
-        """The backend that moto's part reads: for every account, its organization's."""
+        """The backend for moto's operations: of every account, its organization's."""
         if self.organization.account(self.account_id) is None:
             return super().organizations_backend
         return self.organization.moto_backend
 
     @property
     def resource(self) -> str:
-        """The account that the request is about, where it is about one."""
+        """The ARN of the account that the request names, if it names one."""
         if self.operation not in _NAMES_AN_ACCOUNT or not self.organization.exists:
             return "*"
         return (
@@ -64,11 +64,11 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         )
 
     def parameters(self) -> dict[str, object]:
-        """The request's parameters, which this protocol sends as JSON."""
+        """Return the request's parameters, which this protocol sends as JSON."""
         return dict(self.request_params)
 
     def authorize(self) -> None:
-        """Refuse accounts that may not ask this of the organization."""
+        """Deny accounts that may not call this operation."""
         super().authorize()
         if self.operation == "CreateOrganization":
             return
@@ -102,7 +102,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
                 "De-register them in order to disable service access.",
             )
         if principal == IAM_SERVICE_PRINCIPAL and self.emulation.has_trusted_access:
-            self.emulation.trusted_access_ended()
+            self.emulation.record_trusted_access_disabled()
         self.organization.disable_trusted_access(principal)
         return ActionResult({})
 
@@ -110,7 +110,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         """ListAWSServiceAccessForOrganization."""
         dates = self.organization.trusted_access()
         page = self._page(sorted(dates))
-        return self._listed(
+        return self._list_result(
             "EnabledServicePrincipals",
             [{"ServicePrincipal": principal, "DateEnabled": dates[principal]} for principal in page.items],
             page,
@@ -165,7 +165,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
             raise AccountNotRegisteredException
         self.organization.deregister(account_id=account_id, principal=principal)
         if principal == IAM_SERVICE_PRINCIPAL:
-            self.emulation.delegation_ended(account_id)
+            self.emulation.record_deregistration(account_id)
         return ActionResult({})
 
     def list_delegated_administrators(self) -> ActionResult:
@@ -179,7 +179,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         else:
             dates = self.organization.delegated_administrators(self._delegating_service())
         page = self._page(sorted(dates))
-        return self._listed(
+        return self._list_result(
             "DelegatedAdministrators",
             [
                 {**account, "DelegationEnabledDate": dates[str(account["Id"])]}
@@ -197,7 +197,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         if not dates:
             raise AccountNotRegisteredException
         page = self._page(sorted(dates))
-        return self._listed(
+        return self._list_result(
             "DelegatedServices",
             [
                 {"ServicePrincipal": principal, "DelegationEnabledDate": dates[principal]}
@@ -211,13 +211,13 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
     def list_accounts(self) -> ActionResult:
         """ListAccounts."""
         page = self._page(sorted(self.organization.account_ids))
-        return self._listed("Accounts", self.organization.describe_accounts(page.items), page)
+        return self._list_result("Accounts", self.organization.describe_accounts(page.items), page)
 
     def list_accounts_for_parent(self) -> ActionResult:
         """ListAccountsForParent."""
         parent_id = str(self._get_param("ParentId"))
         page = self._page(sorted(self.organization.account_ids_under(parent_id)))
-        return self._listed("Accounts", self.organization.describe_accounts(page.items), page)
+        return self._list_result("Accounts", self.organization.describe_accounts(page.items), page)
 
     def _require_all_features(self) -> None:
         if not self.organization.has_all_features:
@@ -240,9 +240,9 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         return principal
 
     def _page(self, names: Sequence[str]) -> Page[str]:
-        size = int(self._get_param("MaxResults") or _LARGEST_PAGE)
-        if size > _LARGEST_PAGE:
-            raise invalid_input("MAX_VALUE_EXCEEDED", f"MaxResults must be at most {_LARGEST_PAGE}.")
+        size = int(self._get_param("MaxResults") or _MAX_PAGE_SIZE)
+        if size > _MAX_PAGE_SIZE:
+            raise invalid_input("MAX_VALUE_EXCEEDED", f"MaxResults must be at most {_MAX_PAGE_SIZE}.")
         try:
             return page_of(names, key=str, token=self._get_param("NextToken"), size=size)
         except InvalidPageTokenError as error:
@@ -250,7 +250,9 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
                 "INVALID_NEXT_TOKEN", "Get the NextToken from the previous response."
             ) from error
 
-    def _listed(self, member: str, entries: Sequence[dict[str, object]], page: Page[str]) -> ActionResult:
+    def _list_result(
+        self, member: str, entries: Sequence[dict[str, object]], page: Page[str]
+    ) -> ActionResult:
         result: dict[str, object] = {member: entries}
         if page.next_token is not None:
             result["NextToken"] = page.next_token
@@ -259,7 +261,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
 
 def _timestamp(value: object) -> float:
     if not isinstance(value, datetime):
-        raise TypeError(f"{value!r} is no time.")
+        raise TypeError(f"{value!r} is not a datetime.")
     return value.timestamp()
 
 

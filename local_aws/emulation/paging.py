@@ -1,4 +1,4 @@
-"""Pages of a list, with a token that stays right while the list changes."""
+"""Pages of a list, with a token that stays valid while the list changes."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class InvalidPageTokenError(ValueError):
-    """A token that no page handed out."""
+    """A token that did not come with a page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,34 +23,31 @@ class Page(Generic[Item]):
 
 
 def page_of(items: Sequence[Item], *, key: Callable[[Item], str], token: str | None, size: int) -> Page[Item]:
-    """The page that a token asks for.
+    """Return the page that a token asks for.
 
-    The token names the last item already handed out, so that a list from which items are deleted
-    meanwhile loses none.
+    The token names the last item of the page before, so that no item is lost when others are deleted
+    in between.
 
     Args:
         items: The whole list, in ascending order of its keys.
-        key: What names an item.
+        key: Return the key of an item.
         token: The token of the page before, or None for the first page.
-        size: How many items a page has at most.
-
-    Returns:
-        The page.
+        size: The maximum number of items of a page.
 
     Raises:
-        InvalidPageTokenError: If the token is none of ours.
+        InvalidPageTokenError: If the token did not come with a page.
     """
-    start = 0 if token is None else bisect_right(items, _decoded(token), key=key)
+    start = 0 if token is None else bisect_right(items, _decode_token(token), key=key)
     page = items[start : start + size]
     more = start + size < len(items)
-    return Page(items=page, next_token=_encoded(key(page[-1])) if more else None)
+    return Page(items=page, next_token=_encode_token(key(page[-1])) if more else None)
 
 
-def _encoded(key: str) -> str:
+def _encode_token(key: str) -> str:
     return base64.urlsafe_b64encode(key.encode()).decode()
 
 
-def _decoded(token: str) -> str:
+def _decode_token(token: str) -> str:
     try:
         return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:

@@ -1,7 +1,7 @@
-"""The organization as moto keeps it (accounts, trusted access, delegations), with types.
+"""The accounts, trusted access and delegations in moto's Organizations backend, with types.
 
-The emulation has one organization, that of its management account, on moto's Organizations
-backend. What moto keeps itself stays there and only there.
+The emulation has one organization, that of its management account. Its state is in moto alone
+where moto has a place for it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,20 +32,20 @@ class Account:
 
 
 class OrganizationRecords:
-    """What moto keeps of the organization."""
+    """The part of the organization that is in moto."""
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
 
     @property
     def moto_backend(self) -> object:
-        """Moto's backend, for what moto answers itself."""
+        """Moto's backend, for the operations that are left to moto."""
         backend: object = self._backend
         return backend
 
     @property
     def exists(self) -> bool:
-        """Whether there is an organization."""
+        """Whether the organization exists."""
         return self._backend.org is not None
 
     @property
@@ -61,7 +61,7 @@ class OrganizationRecords:
     @property
     def _organization(self) -> Any:
         if self._backend.org is None:
-            raise LookupError("There is no organization.")
+            raise LookupError("The organization does not exist.")
         return self._backend.org
 
     @property
@@ -70,7 +70,7 @@ class OrganizationRecords:
         return tuple(str(account.id) for account in self._backend.accounts)
 
     def account(self, account_id: str) -> Account | None:
-        """An account of the organization, or None if it has no such account."""
+        """Return an account of the organization, or None if the account is not a member."""
         account = self._find(account_id)
         if account is None:
             return None
@@ -81,12 +81,12 @@ class OrganizationRecords:
         )
 
     def describe_accounts(self, account_ids: Sequence[str]) -> list[dict[str, object]]:
-        """The accounts as Organizations describes them."""
+        """Return the accounts as Organizations describes them."""
         by_id = {str(account.id): account for account in self._backend.accounts}
         return [by_id[account_id].describe() for account_id in account_ids]
 
     def account_ids_under(self, parent_id: str) -> list[str]:
-        """The accounts directly under a root or an organizational unit."""
+        """Return the accounts directly under a root or an organizational unit."""
         self._backend.validate_parent_id(parent_id)
         return [str(a.id) for a in self._backend.accounts if a.parent_id == parent_id]
 
@@ -94,11 +94,11 @@ class OrganizationRecords:
         """Suspend an account."""
         account = self._find(account_id)
         if account is None:
-            raise LookupError(f"{account_id} is no account of the organization.")
+            raise LookupError(f"Account {account_id} is not a member of the organization.")
         account.status = account.state = _SUSPENDED
 
     def create(self, *, organization_id: str, feature_set: str) -> None:
-        """Create the organization, with a given id."""
+        """Create the organization with a given id."""
         self._backend.create_organization(region="us-east-1", FeatureSet=feature_set)
         backend = self._backend
         backend.org.id = organization_id
@@ -112,13 +112,12 @@ class OrganizationRecords:
         self._backend._reset()
 
     def add_account(self, *, name: str, email: str, account_id: str | None) -> str:
-        """Add a member account.
+        """Add a member account and return its id.
 
-        moto's own CreateAccount picks the id; this takes one, and does not slow down with the
-        number of accounts.
+        moto's own CreateAccount picks the id, and slows down with the number of accounts.
         """
         if account_id is not None and self._find(account_id) is not None:
-            raise ValueError(f"{account_id} is an account of the organization already.")
+            raise ValueError(f"Account {account_id} is already a member of the organization.")
         account = FakeAccount(self._organization, AccountName=name, Email=email)
         account.id = account_id = account_id or str(account.id)
         self._backend.accounts.append(account)
@@ -133,22 +132,23 @@ class OrganizationRecords:
         return account_id
 
     def trusted_access(self) -> dict[str, datetime]:
-        """Each service principal with trusted access, and since when."""
+        """Return each service principal with trusted access, and since when."""
         return {
-            str(entry["ServicePrincipal"]): _time(entry["DateEnabled"]) for entry in self._backend.services
+            str(entry["ServicePrincipal"]): _to_datetime(entry["DateEnabled"])
+            for entry in self._backend.services
         }
 
     def enable_trusted_access(self, principal: str, *, at: datetime) -> None:
-        """Turn a service's trusted access on; if it is on, its date stays."""
+        """Enable a service's trusted access. If it is enabled already, its date stays."""
         if principal not in self.trusted_access():
             self._backend.services.append({"ServicePrincipal": principal, "DateEnabled": at.timestamp()})
 
     def disable_trusted_access(self, principal: str) -> None:
-        """Turn a service's trusted access off."""
+        """Disable a service's trusted access."""
         self._backend.disable_aws_service_access(ServicePrincipal=principal)
 
     def delegated_administrators(self, principal: str) -> dict[str, datetime]:
-        """The accounts registered for a service, oldest first, and since when."""
+        """Return the accounts registered for a service, oldest first, and since when."""
         dates = {
             account_id: services[principal]
             for account_id, services in self._delegations()
@@ -157,11 +157,11 @@ class OrganizationRecords:
         return dict(sorted(dates.items(), key=lambda entry: entry[1]))
 
     def delegated_services(self, account_id: str) -> dict[str, datetime]:
-        """The services an account is registered for, and since when."""
+        """Return the services that an account is registered for, and since when."""
         return dict(self._delegations()).get(account_id, {})
 
     def delegations(self) -> dict[str, Mapping[str, datetime]]:
-        """Each account that is registered, with its services."""
+        """Return each registered account with its services."""
         return dict(self._delegations())
 
     def register(self, *, account_id: str, principal: str, at: datetime) -> None:
@@ -180,7 +180,7 @@ class OrganizationRecords:
             yield (
                 str(administrator.account.id),
                 {
-                    str(principal): _time(service["DelegationEnabledDate"])
+                    str(principal): _to_datetime(service["DelegationEnabledDate"])
                     for principal, service in administrator.services.items()
                 },
             )
@@ -192,20 +192,20 @@ class OrganizationRecords:
         return None
 
 
-def forget_memberships() -> None:
-    """Forget which account is in which organization, which a moto reset does not."""
+def clear_memberships() -> None:
+    """Clear which account is in which organization; a moto reset does not."""
     organizations_backends.master_accounts.clear()
 
 
 def is_trusted_service(principal: str) -> bool:
-    """Whether Organizations knows a service principal."""
+    """Return whether Organizations knows a service principal."""
     return bool(FakeServiceAccess.trusted_service(principal))
 
 
 def supports_delegated_administrators(principal: str) -> bool:
-    """Whether a service can have delegated administrators."""
+    """Return whether a service can have delegated administrators."""
     return bool(FakeDelegatedAdministrator.supported_service(principal))
 
 
-def _time(timestamp: float) -> datetime:
+def _to_datetime(timestamp: float) -> datetime:
     return datetime.fromtimestamp(timestamp, tz=UTC)

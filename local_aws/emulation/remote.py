@@ -1,135 +1,74 @@
 """The handle on an organization that another process serves."""
 
-from collections.abc import Mapping
+from abc import update_abstractmethods
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from datetime import datetime
+from functools import wraps
 from http.client import HTTPConnection
-from typing import TypeVar
+from inspect import signature
+from typing import Any, Self, get_type_hints
 from urllib.parse import urlsplit
 
-from .control import CONTROL_PATH, ControlAnswer, control_request, control_result
-from .handle import Call, Organization, OtherServices, RootAccess, RootCredentials
+from .control import CONTROL_PATH, ControlResponse, control_request, control_result
+from .handle import Organization
 
 _TIMEOUT_SECONDS = 30.0
 
-Result = TypeVar("Result")
+
+def _remote_property(name: str, abstract: property) -> property:
+    result_type = get_type_hints(abstract.fget)["return"]
+
+    def value(organization: "RemoteOrganization") -> object:
+        return control_result(result_type, organization.send(name, {}))
+
+    return property(value, doc=abstract.__doc__)
 
 
+def _remote_method(name: str, abstract: Callable[..., object]) -> Callable[..., object]:
+    result_type = get_type_hints(abstract)["return"]
+
+    # Not its attributes: one of them marks it as abstract.
+    @wraps(abstract, updated=())
+    def method(organization: "RemoteOrganization", *args: Any, **kwargs: Any) -> object:
+        bound = signature(abstract).bind(organization, *args, **kwargs)
+        _, *arguments = bound.arguments.items()
+        return control_result(result_type, organization.send(name, dict(arguments)))
+
+    return method
+
+
+def _generate_members(remote: type) -> type:
+    for name in Organization.__abstractmethods__:
+        abstract = getattr(Organization, name)
+        generate = _remote_property if isinstance(abstract, property) else _remote_method
+        setattr(remote, name, generate(name, abstract))
+    return update_abstractmethods(remote)
+
+
+@_generate_members
 class RemoteOrganization(Organization):
-    """An organization behind HTTP."""
+    """An organization behind HTTP: each abstract member of the handle becomes a request.
+
+    A type checker knows the members by the handle, and takes the class for an abstract one:
+    `RemoteOrganization.at` creates the handle.
+    """
 
     def __init__(self, url: str) -> None:
-        """Make a handle.
-
-        Args:
-            url: Where the organization is served, such as ``http://127.0.0.1:5000``.
-        """
         super().__init__(endpoint_url=url)
         self.url = url
         self._address = urlsplit(url).netloc
 
-    @property
-    def id(self) -> str:
-        """The organization's id."""
-        return self._ask(str, "id")
+    @classmethod
+    def at(cls, url: str) -> Self:
+        """Return the handle on an organization.
 
-    @property
-    def management_account_id(self) -> str:
-        """The management account."""
-        return self._ask(str, "management_account_id")
+        Args:
+            url: Where it is served, for example ``http://127.0.0.1:5000``.
+        """
+        return cls(url)
 
-    @property
-    def members(self) -> tuple[str, ...]:
-        """The member accounts, in the order in which they joined."""
-        return self._ask(tuple[str, ...], "members")
-
-    @property
-    def calls(self) -> tuple[Call, ...]:
-        """Every call that reached the emulation, in order."""
-        return self._ask(tuple[Call, ...], "calls")
-
-    def clear_calls(self) -> None:
-        """Empty the list of calls."""
-        self._do("clear_calls")
-
-    def root_access(self) -> RootAccess:
-        """What root access is in the organization."""
-        return self._ask(RootAccess, "root_access")
-
-    def other_services(self) -> OtherServices:
-        """What belongs to services other than IAM."""
-        return self._ask(OtherServices, "other_services")
-
-    def deny(self, *, account_id: str, action: str, message: str | None = None) -> None:
-        """Deny an action to an account."""
-        self._do("deny", account_id=account_id, action=action, message=message)
-
-    def allow(self, *, account_id: str, action: str) -> None:
-        """Take back a denial, if there is one."""
-        self._do("allow", account_id=account_id, action=action)
-
-    def advance_clock(self, seconds: float) -> None:
-        """Move the emulation's clock forward."""
-        self._do("advance_clock", seconds=seconds)
-
-    def set_latency(self, seconds: float) -> None:
-        """Set how long every call takes to arrive. Calls made side by side wait side by side."""
-        self._do("set_latency", seconds=seconds)
-
-    def set_delegated_administrator_limit(self, limit: int) -> None:
-        """Set how many delegated administrators a service may have."""
-        self._do("set_delegated_administrator_limit", limit=limit)
-
-    def add_account(self, *, name: str, email: str, account_id: str | None = None) -> str:
-        """Add a member account and return its id; without one, the emulation picks it."""
-        return self._ask(str, "add_account", name=name, email=email, account_id=account_id)
-
-    def suspend(self, account_id: str) -> None:
-        """Suspend a member account."""
-        self._do("suspend", account_id=account_id)
-
-    def put_root_credentials(
-        self,
-        *,
-        account_id: str,
-        password: bool = False,
-        access_keys: int = 0,
-        mfa_devices: int = 0,
-        certificates: int = 0,
-        password_last_used: datetime | None = None,
-        access_key_last_used: datetime | None = None,
-    ) -> None:
-        """Give an account's root user exactly these credentials."""
-        self._do(
-            "put_root_credentials",
-            account_id=account_id,
-            password=password,
-            access_keys=access_keys,
-            mfa_devices=mfa_devices,
-            certificates=certificates,
-            password_last_used=password_last_used,
-            access_key_last_used=access_key_last_used,
-        )
-
-    def root_credentials(self, account_id: str) -> RootCredentials:
-        """The credentials of an account's root user."""
-        return self._ask(RootCredentials, "root_credentials", account_id=account_id)
-
-    def delete(self) -> None:
-        """Delete the organization. Its accounts are in none from then on."""
-        self._do("delete")
-
-    def reset(self) -> None:
-        """Put everything back to the start, the organization and whatever else moto holds."""
-        self._do("reset")
-
-    def _do(self, member: str, **arguments: object) -> None:
-        self._ask(object, member, **arguments)
-
-    def _ask(self, result_type: type[Result], member: str, **arguments: object) -> Result:
-        return control_result(result_type, self._send(member, arguments))
-
-    def _send(self, member: str, arguments: Mapping[str, object]) -> ControlAnswer:
+    def send(self, member: str, arguments: Mapping[str, object]) -> ControlResponse:
+        """Send a request for a member of the handle to the control API."""
         with closing(HTTPConnection(self._address, timeout=_TIMEOUT_SECONDS)) as connection:
             connection.request(
                 "POST",
@@ -138,4 +77,4 @@ class RemoteOrganization(Organization):
                 headers={"Content-Type": "application/json"},
             )
             response = connection.getresponse()
-            return ControlAnswer(status=response.status, body=response.read())
+            return ControlResponse(status=response.status, body=response.read())

@@ -1,4 +1,4 @@
-"""What every request meets: who calls, whether a denial or a session policy refuses it, the record."""
+"""The steps that all requests share: authentication, authorization, and the record of calls."""
 
 import json
 from datetime import datetime
@@ -14,15 +14,15 @@ from .errors import QUERY_ERRORS, AuthorizationErrors, AwsError
 from .handle import Call
 from .state import Emulation, RootSession, current_emulation, is_root_session_token
 
-Answer = tuple[int, dict[str, str], str]
+HttpResponse = tuple[int, dict[str, str], str]
 
 _SECURITY_TOKEN = "X-Amz-Security-Token"
 
 
 class EmulatedResponse(BaseResponse):  # type: ignore[misc]
-    """Put in front of moto's response class of a service.
+    """The base of the handlers in front of moto's own, one for each service.
 
-    moto makes one instance per request.
+    moto creates one instance for each request.
     """
 
     authorization_errors: ClassVar[AuthorizationErrors] = QUERY_ERRORS
@@ -38,7 +38,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
 
     @property
     def account_id(self) -> str:
-        """The account that acts."""
+        """The calling account."""
         return str(self.current_account)
 
     @property
@@ -48,12 +48,12 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
 
     @property
     def action(self) -> str:
-        """The action as policies spell it."""
+        """The action as in a policy."""
         return f"{self.service_name}:{self.operation}"
 
     @property
     def caller_arn(self) -> str:
-        """The ARN of the principal that acts."""
+        """The ARN of the calling principal."""
         if self.root_session is not None:
             return root_arn(self.root_session.account_id)
         access_key_id = str(self.get_access_key())
@@ -69,13 +69,13 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
         return "*"
 
     def parameters(self) -> dict[str, object]:
-        """The request's parameters."""
+        """Return the request's parameters."""
         parameters: dict[str, object] = json.loads(json.dumps(self.params, default=str))
         return parameters
 
-    def call_action(self) -> Answer:
-        """Answer the request, once it has arrived, and record the call."""
-        # Without the lock, for calls are on their way side by side.
+    def call_action(self) -> HttpResponse:
+        """Respond to the request once it has arrived, and record the call."""
+        # Without the lock: calls arrive in parallel.
         if self.emulation.latency:
             sleep(self.emulation.latency)
         with self.emulation.lock:
@@ -83,7 +83,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
             emulation = self.emulation
             self.received_at = emulation.now()
             try:
-                return self._answer()
+                return self._respond()
             except Exception as error:
                 self._error = type(error).__name__
                 raise
@@ -101,7 +101,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
                 )
 
     def authenticate(self) -> None:
-        """Find the root session that the request is made in, if any."""
+        """Set the root session that the request belongs to, if any."""
         token = self.headers.get(_SECURITY_TOKEN)
         if not is_root_session_token(token):
             return
@@ -122,7 +122,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
             )
 
     def authorize(self) -> None:
-        """Refuse what is denied to the account, or what the session's task policy does not allow."""
+        """Deny what is denied to the account, and what the session's task policy does not allow."""
         denial = self.emulation.denial(account_id=self.account_id, action=self.action)
         if self.root_session is not None:
             if denial is not None:
@@ -137,11 +137,11 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
                 message=denial.message,
             )
 
-    def access_denied(self, why: str = "", *, message: str | None = None) -> AwsError:
-        """AWS's answer to a caller that lacks a permission."""
+    def access_denied(self, reason: str = "", *, message: str | None = None) -> AwsError:
+        """Return AWS's error for a caller that lacks a permission."""
         sentence = (
             f"User: {self.caller_arn} is not authorized to perform: {self.action} "
-            f"on resource: {self.resource} {why}"
+            f"on resource: {self.resource} {reason}"
         )
         return AwsError(
             self.authorization_errors.access_denied,
@@ -149,8 +149,8 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
             http_status=self.authorization_errors.http_status,
         )
 
-    def serialized(self, action_result: ActionResult) -> Answer:
-        """Serialize an answer, with the HTTP status of errors that no model knows."""
+    def serialized(self, action_result: ActionResult) -> HttpResponse:
+        """Serialize a result, with the HTTP status of errors that are not in any model."""
         status, headers, body = super().serialized(action_result)
         result = action_result.result
         if isinstance(result, Exception):
@@ -158,27 +158,27 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
             status = getattr(result, "http_status", None) or status
         return status, headers, body
 
-    def _answer(self) -> Answer:
+    def _respond(self) -> HttpResponse:
         try:
             self.authenticate()
             self.authorize()
-        except ServiceException as refusal:
-            status, headers, body = self.serialized(ActionResult(refusal))
+        except ServiceException as error:
+            status, headers, body = self.serialized(ActionResult(error))
             headers, body = self._enrich_response(headers, body)
             return status, headers, body
-        answer: Answer = super().call_action()
-        return answer
+        response: HttpResponse = super().call_action()
+        return response
 
     def _task_policy_allows(self, session: RootSession) -> bool:
         return self.action in session.task_policy.allows
 
 
 def root_arn(account_id: str) -> str:
-    """The ARN of an account's root user."""
+    """Return the ARN of an account's root user."""
     return f"arn:aws:iam::{account_id}:root"
 
 
 def security_token(request: Any) -> str | None:
-    """The security token that a request carries."""
+    """Return the security token of a request, if it has one."""
     token = request.headers.get(_SECURITY_TOKEN)
     return None if token is None else str(token)

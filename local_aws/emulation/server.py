@@ -1,4 +1,4 @@
-"""Serves the emulated organization over HTTP: the AWS APIs, and the control API beside them."""
+"""The server of the emulated organization: the AWS APIs and the control API over HTTP."""
 
 import socket
 import threading
@@ -14,7 +14,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
-from .control import CONTROL_PATH, HEALTH_PATH, control_answer
+from .control import CONTROL_PATH, HEALTH_PATH, control_response
 from .local import LocalOrganization, Seed, fresh_moto
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ _SHUTDOWN_POLL_SECONDS = 0.05
 
 
 class _RequestHandler(MotoRequestHandler):  # type: ignore[misc]
-    """Writes down errors alone."""
+    """A request handler that logs errors only."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Leave a request that was answered out of the log."""
+        """Log nothing for a request that succeeded."""
 
 
 class _Application:
-    """Sends each request to the control API or to moto."""
+    """The WSGI application: the control API and moto."""
 
     def __init__(self, organization: LocalOrganization) -> None:
         self._organization = organization
@@ -50,23 +50,23 @@ class _Application:
         return self._aws(environ, start_response)
 
     def _control(self, request: Request) -> Response:
-        # A page in a browser cannot send this type to another origin unasked.
+        # A web page cannot send this type to another origin without a preflight request.
         if request.method != "POST" or request.mimetype != "application/json":
             return Response("Expected a POST of application/json.", status=415)
-        answer = control_answer(self._organization, request.get_data())
-        return Response(answer.body, status=answer.status, mimetype="application/json")
+        response = control_response(self._organization, request.get_data())
+        return Response(response.body, status=response.status, mimetype="application/json")
 
 
 @contextmanager
 def organization_server(
     *, host: str = LOOPBACK, port: int = _ANY_FREE_PORT, seed: Seed | None = None
 ) -> Iterator[tuple[BaseWSGIServer, LocalOrganization]]:
-    """Make a server for the emulated organization, seeded and bound but not yet serving.
+    """Create a server for the emulated organization, bound but not yet serving.
 
     Args:
         host: The address to listen on.
         port: The port to listen on; default: a free one.
-        seed: What the organization starts with.
+        seed: The initial state of the organization.
 
     Yields:
         The server and the handle on the organization.
@@ -96,10 +96,10 @@ def serve_organization(
 
     Args:
         port: The port to listen on; default: a free one.
-        seed: What the organization starts with.
+        seed: The initial state of the organization.
 
     Yields:
-        The handle, whose clients call over HTTP; its ``url`` says where it is served.
+        The handle, whose clients call over HTTP; its ``url`` is the server's.
     """
     with organization_server(port=port, seed=seed) as (server, organization):
         thread = threading.Thread(

@@ -1,6 +1,7 @@
-"""What the emulation keeps beside moto: features, root users, root sessions, denials, calls, time.
+"""The state that is not in moto: features, root users, root sessions, denials, calls, time.
 
-It hangs on moto's Organizations backend of the management account, so that a moto reset resets it.
+It is an attribute of moto's Organizations backend of the management account, so that a moto reset
+resets it.
 """
 
 import secrets
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 DEFAULT_DELEGATED_ADMINISTRATOR_LIMIT = 5
 
-# Seen on AWS: AssumeRoot still worked 60 s after trusted access went off, and no more at 180 s.
-_TRUSTED_ACCESS_LINGERS = timedelta(seconds=180)
+# Seen on AWS: AssumeRoot worked 60 s after trusted access was disabled, and did not at 180 s.
+_TRUSTED_ACCESS_ENDS_AFTER = timedelta(seconds=180)
 # Seen on AWS: a deregistered account was denied at 0 s, allowed at 15 s, denied again at 60 s.
-_DELEGATION_RETURNS = timedelta(seconds=15)
-_DELEGATION_ENDS = timedelta(seconds=60)
+_DELEGATION_RETURNS_AFTER = timedelta(seconds=15)
+_DELEGATION_ENDS_AFTER = timedelta(seconds=60)
 
 _TOKEN_PREFIX = "root-session/"
 
@@ -78,7 +79,7 @@ class RootUser:
 
 @dataclass(frozen=True, kw_only=True)
 class RootSession:
-    """A session that AssumeRoot handed out."""
+    """A session that AssumeRoot issued."""
 
     account_id: str
     task_policy: TaskPolicy
@@ -88,7 +89,7 @@ class RootSession:
 
 @dataclass(frozen=True, kw_only=True)
 class Denial:
-    """A denied action; without a message AWS's own is answered."""
+    """A denied action; without a message the response has AWS's own."""
 
     account_id: str
     action: str
@@ -99,7 +100,7 @@ class Emulation:
     """The state of one emulated organization."""
 
     def __init__(self, backend: Any) -> None:
-        # Calls come from several threads; each is answered whole before the next.
+        # Calls come from several threads; each is handled completely before the next.
         self.lock = threading.RLock()
         self.organization = OrganizationRecords(backend)
         self.calls: list[Call] = []
@@ -110,11 +111,11 @@ class Emulation:
         self._denials: dict[tuple[str, str], Denial] = {}
         self._root_users: dict[str, RootUser] = {}
         self._sessions: dict[str, RootSession] = {}
-        self._trusted_access_ended_at: datetime | None = None
-        self._delegations_ended_at: dict[str, datetime] = {}
+        self._trusted_access_disabled_at: datetime | None = None
+        self._deregistered_at: dict[str, datetime] = {}
 
     def now(self) -> datetime:
-        """The time by the emulation's clock, which runs as any other and can be advanced."""
+        """Return the time by the emulation's clock, which can be advanced."""
         return datetime.now(UTC) + self._advanced
 
     def advance_clock(self, duration: timedelta) -> None:
@@ -126,7 +127,7 @@ class Emulation:
     def set_latency(self, seconds: float) -> None:
         """Set how long every call takes to arrive."""
         if seconds < 0:
-            raise ValueError("A call takes no less than no time to arrive.")
+            raise ValueError("The latency must not be negative.")
         self.latency = seconds
 
     def deny(self, denial: Denial) -> None:
@@ -134,11 +135,11 @@ class Emulation:
         self._denials[denial.account_id, denial.action] = denial
 
     def allow(self, *, account_id: str, action: str) -> None:
-        """Take back a denial, if there is one."""
+        """Remove a denial, if there is one."""
         self._denials.pop((account_id, action), None)
 
     def denial(self, *, account_id: str, action: str) -> Denial | None:
-        """The denial that an account's action meets, or None."""
+        """Return the denial that applies to an account's action, or None."""
         for denial in self._denials.values():
             if denial.account_id == account_id and fnmatchcase(action, denial.action):
                 return denial
@@ -146,35 +147,38 @@ class Emulation:
 
     @property
     def has_trusted_access(self) -> bool:
-        """Whether IAM's trusted access is on."""
+        """Whether IAM's trusted access is enabled."""
         return IAM_SERVICE_PRINCIPAL in self.organization.trusted_access()
 
-    def trusted_access_ended(self) -> None:
-        """Remember that IAM's trusted access was turned off now."""
-        self._trusted_access_ended_at = self.now()
+    def record_trusted_access_disabled(self) -> None:
+        """Record that IAM's trusted access was disabled now."""
+        self._trusted_access_disabled_at = self.now()
 
-    def delegation_ended(self, account_id: str) -> None:
-        """Remember that an account was deregistered for IAM now."""
-        self._delegations_ended_at[account_id] = self.now()
+    def record_deregistration(self, account_id: str) -> None:
+        """Record that an account was deregistered for IAM now."""
+        self._deregistered_at[account_id] = self.now()
 
-    def trusted_access_lasts(self) -> bool:
-        """Whether AssumeRoot works: it does for a while after trusted access was turned off."""
-        ended_at = self._trusted_access_ended_at
+    def is_trusted_access_in_effect(self) -> bool:
+        """Return whether AssumeRoot works, as it does for a while after trusted access was disabled."""
+        disabled_at = self._trusted_access_disabled_at
         return self.has_trusted_access or (
-            ended_at is not None and self.now() - ended_at < _TRUSTED_ACCESS_LINGERS
+            disabled_at is not None and self.now() - disabled_at < _TRUSTED_ACCESS_ENDS_AFTER
         )
 
     def may_assume_root(self, account_id: str) -> bool:
-        """Whether AssumeRoot works for an account: it may for a while after deregistration."""
+        """Return whether AssumeRoot works for an account, as it may for a while after deregistration."""
         if account_id == MANAGEMENT_ACCOUNT_ID:
             return self.organization.exists
         if account_id in self.organization.delegated_administrators(IAM_SERVICE_PRINCIPAL):
             return True
-        ended_at = self._delegations_ended_at.get(account_id)
-        return ended_at is not None and _DELEGATION_RETURNS <= self.now() - ended_at < _DELEGATION_ENDS
+        deregistered_at = self._deregistered_at.get(account_id)
+        return (
+            deregistered_at is not None
+            and _DELEGATION_RETURNS_AFTER <= self.now() - deregistered_at < _DELEGATION_ENDS_AFTER
+        )
 
     def root_user(self, account_id: str) -> RootUser:
-        """The root user of an account."""
+        """Return the root user of an account."""
         return self._root_users.setdefault(account_id, RootUser())
 
     def put_root_user(self, account_id: str, root_user: RootUser) -> None:
@@ -195,33 +199,33 @@ class Emulation:
         return session
 
     def root_session(self, token: str) -> RootSession | None:
-        """The root session that a token belongs to, expired or not, or None if there is none."""
+        """Return the root session of a token, expired or not, or None."""
         return self._sessions.get(token)
 
-    def forget_organization(self) -> None:
-        """Forget what belonged to an organization that is no more."""
+    def clear_organization(self) -> None:
+        """Clear the state of an organization that was deleted."""
         self.features.clear()
-        self._trusted_access_ended_at = None
-        self._delegations_ended_at.clear()
+        self._trusted_access_disabled_at = None
+        self._deregistered_at.clear()
 
 
 def current_emulation() -> Emulation:
-    """The emulation that the requests of this process reach."""
+    """Return the emulation that the requests of this process reach."""
     backend = organizations_backends[MANAGEMENT_ACCOUNT_ID]["aws"]
     attributes: dict[str, Any] = vars(backend)
     found = attributes.get("root_access")
     if not isinstance(found, Emulation):
-        # Atomic, for the first calls may come at once.
+        # Atomic, for the first calls may come in parallel.
         found = attributes.setdefault("root_access", Emulation(backend))
     return found
 
 
 def is_root_session_token(token: str | None) -> bool:
-    """Whether a security token looks like one that AssumeRoot handed out."""
+    """Return whether a security token looks like one that AssumeRoot issued."""
     return token is not None and token.startswith(_TOKEN_PREFIX)
 
 
 def in_listed_order(features: Iterable[Feature]) -> list[str]:
-    """Features in the order in which AWS lists them."""
+    """Return features in the order in which AWS lists them."""
     present = set(features)
     return [feature.value for feature in Feature if feature in present]

@@ -1,4 +1,4 @@
-"""AssumeRoot, and who a caller is that acts as an account or in a root session."""
+"""AssumeRoot, and the identity of callers that are an account or a root session."""
 
 import re
 from datetime import timedelta
@@ -14,7 +14,7 @@ from .state import RootSession
 from .task_policies import TASK_POLICIES, Feature, TaskPolicy
 
 _GLOBAL_HOST = "sts.amazonaws.com"
-_LONGEST_SESSION = 900
+_MAX_SESSION_SECONDS = 900
 _TARGET_PRINCIPAL = re.compile(r"(?P<account_id>[0-9]{12})|arn:aws:iam::(?P<root_account_id>[0-9]{12}):root")
 _FEATURE_NAMES = {
     Feature.ROOT_CREDENTIALS_MANAGEMENT: "Root credentials management",
@@ -23,17 +23,17 @@ _FEATURE_NAMES = {
 
 
 class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc]
-    """Answers STS; what it does not answer itself it leaves to moto."""
+    """Handle requests to STS; every other operation is left to moto."""
 
     @property
     def resource(self) -> str:
-        """The root user that AssumeRoot is about."""
+        """The ARN of the root user that AssumeRoot names."""
         if self.operation != "AssumeRoot":
             return "*"
         return root_arn(self._target_account_id())
 
     def authorize(self) -> None:
-        """Leave AssumeRoot for later: AWS looks at its parameters first."""
+        """Postpone the authorization of AssumeRoot: AWS validates its parameters first."""
         if self.operation != "AssumeRoot":
             super().authorize()
 
@@ -57,7 +57,7 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
         account_id = self._target_account_id()
         super().authorize()
         self._require_reach(account_id)
-        if not self.emulation.trusted_access_lasts():
+        if not self.emulation.is_trusted_access_in_effect():
             raise self.access_denied(message="Service not enabled for AWS Organizations.")
         if task_policy.needs not in self.emulation.features:
             name = _FEATURE_NAMES[task_policy.needs]
@@ -70,8 +70,8 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
         return ActionResult(
             {
                 "Credentials": {
-                    # Sessions differ by their token, so that whatever reads the account from an
-                    # access key id of twelve digits finds the member account.
+                    # Sessions differ in their token. The access key id is the member account's, for
+                    # MiniStack and moto read the account from it.
                     "AccessKeyId": account_id,
                     "SecretAccessKey": "secret",
                     "SessionToken": session.token,
@@ -81,13 +81,13 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
         )
 
     def _duration(self) -> timedelta:
-        """How long the session lasts, once the parameters are within the model."""
-        seconds = self._get_int_param("DurationSeconds", _LONGEST_SESSION)
+        """Return the duration of the session, if the parameters conform to the model."""
+        seconds = self._get_int_param("DurationSeconds", _MAX_SESSION_SECONDS)
         failures = []
-        if seconds > _LONGEST_SESSION:
+        if seconds > _MAX_SESSION_SECONDS:
             failures.append(
                 f"Value '{seconds}' at 'durationSeconds' failed to satisfy constraint: "
-                f"Member must have value less than or equal to {_LONGEST_SESSION}"
+                f"Member must have value less than or equal to {_MAX_SESSION_SECONDS}"
             )
         if self._get_param("TaskPolicyArn.arn") is None:
             failures.append(
@@ -110,7 +110,7 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
         return target["account_id"] or target["root_account_id"]
 
     def _require_reach(self, account_id: str) -> None:
-        """Refuse callers that may not assume root, and accounts that are no target."""
+        """Deny callers that may not assume root, and accounts that cannot be a target."""
         target = self.emulation.organization.account(account_id)
         if (
             target is None
