@@ -26,12 +26,13 @@ local-deploy: setup  ## run the real `cdk deploy` of app.py on a local AWS
 # end-to-end tests wait for the CDK CLI most of their time. Files stay whole, for each with a local AWS starts one.
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile
 
-test: setup  ## run ruff, mypy and the tests: the gate, with test-slow and coverage
+test: setup  ## run ruff, import-linter, mypy and the tests: the gate, with test-slow and coverage
 	@log=$$(mktemp); trap 'kill $$mypy 2>/dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
 	$(BIN)/mypy >$$log 2>&1 & mypy=$$!; \
 	failed=; \
 	echo '== ruff'; $(BIN)/ruff check || failed="$$failed ruff-check"; \
 	$(BIN)/ruff format --check || failed="$$failed ruff-format"; \
+	echo '== import-linter'; $(BIN)/lint-imports --no-cache --no-logo || failed="$$failed import-linter"; \
 	echo '== pytest'; $(PYTEST) -m 'not slow' || failed="$$failed pytest"; \
 	wait $$mypy || failed="$$failed mypy"; \
 	echo '== mypy'; cat $$log; \

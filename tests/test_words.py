@@ -56,14 +56,14 @@ COMPILED = {name: re.compile(phrase, re.IGNORECASE | re.MULTILINE) for name, phr
 
 LIMIT = re.compile(r"_?(?:LONGEST|LARGEST|MOST)_[A-Z]")
 
-NOUNS_AND_VERBS = set("bed bleed breed embed exceed feed need proceed red seed shed speed succeed".split())
+NOUNS_AND_VERBS = re.compile("(?:bl|br|f|n|s|sp)eed|bed|embed|red|shed|exceed|proceed|succeed")
 # Without those that are also the verb: cut, hit, let, put, read, run, set, split.
-IRREGULAR = set(
-    "begun bought broken brought built caught chosen done drawn driven fallen felt forgotten found "
-    "frozen given gone got gotten grown heard held hidden hung kept known laid led left lent lost made "
-    "meant met overwritten paid proven rebuilt rewritten said seen sent shaken shown sold sought spent "
-    "stolen struck stuck taken taught thought thrown told torn understood undone withdrawn withheld won "
-    "worn written".split()
+IRREGULAR = re.compile(
+    "begun|bought|broken|brought|built|caught|chosen|done|drawn|driven|fallen|felt|"
+    "forgotten|found|frozen|given|gone|got|gotten|grown|heard|held|hidden|hung|kept|known|"
+    "laid|led|left|lent|lost|made|meant|met|overwritten|paid|proven|rebuilt|rewritten|said|"
+    "seen|sent|shaken|shown|sold|sought|spent|stolen|struck|stuck|taken|taught|thought|"
+    "thrown|told|torn|understood|undone|withdrawn|withheld|won|worn|written"
 )
 # What AWS, CloudFormation and Lambda call things.
 TERMS = (
@@ -134,7 +134,8 @@ def string_values(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def is_participle(word: str) -> bool:
-    return word in IRREGULAR or (word.endswith("ed") and len(word) > 3 and word not in NOUNS_AND_VERBS)
+    regular = word.endswith("ed") and not NOUNS_AND_VERBS.fullmatch(word)
+    return regular or bool(IRREGULAR.fullmatch(word))
 
 
 def is_named_by_a_participle(name: str) -> bool:
