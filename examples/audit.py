@@ -16,7 +16,7 @@ RootTasks(
     "RootTasks",
     tasks=list(RootTask),
     protected_accounts=["444444444444", "555555555555"],
-    interval=Duration.days(1),
-    topic=sns.Topic(stack, "SecurityNews", enforce_ssl=True),
+    audit_interval=Duration.days(1),
+    notification_topic=sns.Topic(stack, "SecurityNews", enforce_ssl=True),
 )
 app.synth()

@@ -14,6 +14,6 @@ root_access = CentralizedRootAccess(stack, "RootAccess")
 root_access.add_drift_check(
     interval=Duration.minutes(15),
     repair=True,
-    topic=sns.Topic(stack, "SecurityNews", enforce_ssl=True),
+    notification_topic=sns.Topic(stack, "SecurityNews", enforce_ssl=True),
 )
 app.synth()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -16,9 +17,11 @@ from support.templates import (
     MANAGEMENT,
     actions,
     bootstrap_stack,
+    functions,
     only_resource,
     policy_statements,
     resources,
+    settings,
     template,
 )
 
@@ -37,15 +40,6 @@ def drift_template(
     chosen = {} if features is None else {"features": features}
     CentralizedRootAccess(stack, "RootAccess", **chosen).add_drift_check(**arguments)
     return template(stack)
-
-
-def drift_function(template: dict[str, Any]) -> dict[str, Any]:
-    (function,) = [
-        it["Properties"]
-        for id_, it in resources(template, "AWS::Lambda::Function").items()
-        if id_.startswith("RootAccessDriftCheck")
-    ]
-    return dict(function)
 
 
 def permissions(template: dict[str, Any]) -> set[str]:
@@ -80,7 +74,7 @@ def test_the_names_in_the_template_never_change() -> None:
     ]
 
 
-def test_by_default_it_looks_every_hour() -> None:
+def test_by_default_it_runs_every_hour() -> None:
     (rule,) = rules(drift_template(), "ScheduleExpression")
     assert rule["ScheduleExpression"] == "rate(1 hour)"
 
@@ -96,11 +90,11 @@ def test_the_interval_is_whole_minutes_from_one_minute_to_a_day(minutes: int) ->
     "interval", [Duration.seconds(30), Duration.seconds(90), Duration.hours(25)], ids=["30s", "90s", "25h"]
 )
 def test_another_interval_is_refused(interval: Duration) -> None:
-    with pytest.raises(ValueError, match="whole minutes, from 1 minute to 24 hours"):
+    with pytest.raises(ValueError, match="interval must be whole minutes, from 1 minute to 1 day, got"):
         drift_template(interval=interval)
 
 
-def test_in_us_east_1_it_looks_at_each_of_the_eight_calls_that_change_root_access() -> None:
+def test_in_us_east_1_it_runs_after_each_of_the_eight_calls_that_change_root_access() -> None:
     (rule,) = rules(drift_template(), "EventPattern")
     assert rule["EventPattern"] == {
         "source": ["aws.iam", "aws.organizations"],
@@ -129,7 +123,9 @@ def test_in_us_east_1_it_looks_at_each_of_the_eight_calls_that_change_root_acces
     ],
     ids=str,
 )
-def test_elsewhere_the_interval_alone_looks_and_synth_says_so(env: Environment | None, region: str) -> None:
+def test_elsewhere_it_runs_on_the_interval_alone_and_synth_says_so(
+    env: Environment | None, region: str
+) -> None:
     stack = bootstrap_stack(env=env)
     CentralizedRootAccess(stack, "RootAccess").add_drift_check()
     assert not rules(template(stack), "EventPattern")
@@ -139,12 +135,12 @@ def test_elsewhere_the_interval_alone_looks_and_synth_says_so(env: Environment |
     )
 
 
-def test_without_repair_the_role_has_no_write() -> None:
+def test_without_repair_the_role_is_read_only() -> None:
     assert permissions(drift_template()) == READS
 
 
 @pytest.mark.parametrize("features", [["RootSessions"], ["RootCredentialsManagement", "RootSessions"]])
-def test_with_repair_the_role_may_turn_on_what_is_listed_and_nothing_else(features: list[str]) -> None:
+def test_with_repair_the_role_may_enable_what_is_listed_and_nothing_else(features: list[str]) -> None:
     assert permissions(drift_template(features=features, repair=True)) == {
         *READS,
         "organizations:EnableAWSServiceAccess",
@@ -153,7 +149,7 @@ def test_with_repair_the_role_may_turn_on_what_is_listed_and_nothing_else(featur
     }
 
 
-def test_the_stack_whose_status_is_looked_up_is_its_own() -> None:
+def test_the_role_may_read_the_status_of_its_own_stack_alone() -> None:
     (statement,) = [
         it
         for it in policy_statements(drift_template(repair=True), "RootAccessDriftCheckRole")
@@ -164,16 +160,16 @@ def test_the_stack_whose_status_is_looked_up_is_its_own() -> None:
 
 @pytest.mark.parametrize("features", [[], ["RootSessions"]], ids=str)
 @pytest.mark.parametrize("accounts", [None, [], ["222222222222"]], ids=str)
-def test_the_function_is_told_what_the_stack_lists(features: list[str], accounts: list[str] | None) -> None:
+def test_the_function_reads_what_the_stack_lists(features: list[str], accounts: list[str] | None) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     root_access = CentralizedRootAccess(
         stack, "RootAccess", features=features, delegated_administrators=accounts
     )
     root_access.add_drift_check(repair=True)
-    variables = drift_function(template(stack))["Environment"]["Variables"]
-    assert variables["REPAIRED_STACK_ID"] == {"Ref": "AWS::StackId"}
-    told = Settings.from_environment({"DESIRED_STATE": variables["DESIRED_STATE"]}).desired
-    assert told == desired_state(features=features, delegated_administrators=accounts)
+    (function,) = functions(template(stack), "root_access.drift.on_check")
+    assert settings(function)["repairedStackId"] == "${AWS::StackId}"
+    read = Settings.from_environment({"SETTINGS": json.dumps(settings(function))}).desired
+    assert read == desired_state(features=features, delegated_administrators=accounts)
 
 
 def test_the_alarm_wants_two_bad_intervals_of_three_and_counts_a_missing_one_as_bad() -> None:
@@ -198,13 +194,13 @@ def test_the_alarm_wants_two_bad_intervals_of_three_and_counts_a_missing_one_as_
 def test_a_topic_gets_the_alarms_messages() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     topic = sns.Topic(stack, "Topic")
-    drift_check = CentralizedRootAccess(stack, "RootAccess").add_drift_check(topic=topic)
+    drift_check = CentralizedRootAccess(stack, "RootAccess").add_drift_check(notification_topic=topic)
     assert isinstance(drift_check, DriftCheck)
     alarm = only_resource(template(stack), "AWS::CloudWatch::Alarm")["Properties"]
     assert len(alarm["AlarmActions"]) == len(alarm["OKActions"]) == 1
 
 
-def test_the_alarm_and_the_metric_are_there_for_teams_to_wire_their_own() -> None:
+def test_the_alarm_and_the_metric_are_attributes_for_actions_of_ones_own() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     drift_check = CentralizedRootAccess(stack, "RootAccess").add_drift_check()
     assert drift_check.metric.metric_name == "InDesiredState"
@@ -218,7 +214,7 @@ def test_the_alarm_and_the_metric_are_there_for_teams_to_wire_their_own() -> Non
 def test_cloudwatch_may_publish_the_alarm_to_a_topic_whatever_policy_it_has(enforce_ssl: bool) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     topic = sns.Topic(stack, "Topic", enforce_ssl=enforce_ssl)
-    CentralizedRootAccess(stack, "RootAccess").add_drift_check(topic=topic)
+    CentralizedRootAccess(stack, "RootAccess").add_drift_check(notification_topic=topic)
     checked = template(stack)
     alarm = only_resource(checked, "AWS::CloudWatch::Alarm")["Properties"]
     policy = only_resource(checked, "AWS::SNS::TopicPolicy")["Properties"]

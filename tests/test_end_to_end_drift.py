@@ -39,7 +39,7 @@ CALLS = {
 def checked(stack: Stack, **arguments: Any) -> None:
     """Builds the construct with a drift check that repairs, and has a topic."""
     root_access = CentralizedRootAccess(stack, "RootAccess", **arguments)
-    root_access.add_drift_check(repair=True, topic=sns.Topic(stack, "Topic"))
+    root_access.add_drift_check(repair=True, notification_topic=sns.Topic(stack, "Topic"))
 
 
 @pytest.fixture(scope="module")

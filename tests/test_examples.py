@@ -60,8 +60,8 @@ def test_features_and_delegated_administrators_are_chosen(example: Assembly) -> 
     assert properties["DelegatedAdministrators"] == ["222222222222"]
 
 
-@of("turn_off.py")
-def test_turning_everything_off_lists_nothing_and_warns_of_it(example: Assembly) -> None:
+@of("disable_everything.py")
+def test_disabling_everything_lists_nothing_and_warns(example: Assembly) -> None:
     properties = only_resource(example.template(BOOTSTRAP), RESOURCE_TYPE)["Properties"]
     assert properties["Features"] == properties["DelegatedAdministrators"] == []
     warnings = " ".join(example.warnings())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,22 +10,26 @@ from aws_cdk import App, Duration, Environment, Stack
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import RootTask, RootTasks
+from centralized_root_access._permissions import MAX_PROTECTED_ACCOUNTS
 from root_tasks.model.report import Task
 from support.templates import (
     MANAGEMENT,
     bootstrap_stack,
     depends_on,
+    functions,
     only_resource,
     policy_statements,
     resources,
+    settings,
+    state_machine_definition,
     template,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# An inline policy's size, as IAM counts it: without white space.
-LONGEST_POLICY = 10_240
+# IAM counts an inline policy's size without white space.
+MAX_POLICY_CHARACTERS = 10_240
 
 
 def synthesized(id: str = "RootTasks", *, env: Environment = MANAGEMENT, **arguments: Any) -> dict[str, Any]:
@@ -35,32 +38,20 @@ def synthesized(id: str = "RootTasks", *, env: Environment = MANAGEMENT, **argum
     return template(stack)
 
 
-def definition(synthesized: dict[str, Any]) -> dict[str, Any]:
-    """The state machine, with each token in it as text."""
-    parts = only_resource(synthesized, "AWS::StepFunctions::StateMachine")["Properties"]["DefinitionString"]
-    text = "".join(part if isinstance(part, str) else _named(part) for part in parts["Fn::Join"][1])
-    return dict(json.loads(text))
-
-
-def _named(token: dict[str, Any]) -> str:
-    (value,) = token.values()
-    return value if isinstance(value, str) else str(value[0])
-
-
 def test_the_names_in_the_template_are_pinned() -> None:
-    whole = synthesized(tasks=RootTask, interval=Duration.days(1))
+    whole = synthesized(tasks=RootTask, audit_interval=Duration.days(1))
     assert set(whole["Outputs"]) == {"RootTasksStateMachineArn", "RootTasksReportLocation"}
     kept = {"AWS::S3::Bucket", "AWS::StepFunctions::StateMachine", "AWS::Lambda::Function"}
     assert sorted(id_ for id_, it in whole["Resources"].items() if it["Type"] in kept) == [
         "RootTasksAllowPasswordRecovery1C806679",
         "RootTasksAuditCDFD1991",
         "RootTasksBucket51641F9D",
-        "RootTasksConcludeE3A748B9",
         "RootTasksDeleteCredentials034A61C4",
-        "RootTasksSelectE7304E1D",
+        "RootTasksStartRunB9CB1254",
         "RootTasksStateMachineFA189907",
         "RootTasksUnlockBucketPolicyFB1CC034",
         "RootTasksUnlockQueuePolicy7CC3AEAE",
+        "RootTasksWriteReportB5E626AB",
     ]
 
 
@@ -84,17 +75,18 @@ def test_the_tasks_are_called_as_the_functions_know_them() -> None:
 
 def test_by_default_there_is_no_function_but_that_of_the_audit() -> None:
     whole = synthesized()
-    functions = resources(whole, "AWS::Lambda::Function").values()
-    assert sorted(function["Properties"]["Handler"] for function in functions) == [
-        "root_tasks.handlers.conclude",
-        "root_tasks.handlers.perform",
-        "root_tasks.handlers.select",
+    assert sorted(
+        it["Properties"]["Handler"] for it in resources(whole, "AWS::Lambda::Function").values()
+    ) == [
+        "root_tasks.handlers.run_batch",
+        "root_tasks.handlers.start_run",
+        "root_tasks.handlers.write_report",
     ]
     assert not resources(whole, "AWS::Events::Rule")
 
 
 def test_the_map_is_bounded_and_a_batch_loses_only_itself() -> None:
-    states = definition(synthesized(max_concurrency=7))["States"]
+    states = state_machine_definition(synthesized(max_concurrency=7))["States"]
     mapped = states["Batches of accounts"]
     assert mapped["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
     assert mapped["ItemReader"]["ReaderConfig"] == {"InputType": "JSON"}
@@ -102,27 +94,22 @@ def test_the_map_is_bounded_and_a_batch_loses_only_itself() -> None:
     assert mapped["ToleratedFailurePercentage"] == 100
     assert mapped["ResultPath"] is None
     assert mapped["Catch"] == [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": "Write report"}], (
-        "whatever happens to the map, there is a report"
+        "the report is written whatever happens to the map"
     )
 
 
-def test_a_function_that_could_not_begin_is_invoked_again() -> None:
-    states = definition(synthesized())["States"]
+def test_a_function_that_did_not_start_is_invoked_again() -> None:
+    states = state_machine_definition(synthesized())["States"]
     mapped = states["Batches of accounts"]["ItemProcessor"]["States"]["IAMAuditRootUserCredentials"]
-    for state in (states["Select accounts"], mapped, states["Write report"]):
+    for state in (states["Start run"], mapped, states["Write report"]):
         retried = {error for retry in state["Retry"] for error in retry["ErrorEquals"]}
         assert "Lambda.TooManyRequestsException" in retried
-        assert "States.ALL" not in retried, "what a function refuses is not asked again"
+        assert "States.ALL" not in retried, "an input that a function refuses is not given to it again"
 
 
 def test_a_batch_ends_before_its_root_sessions_do() -> None:
-    functions = resources(synthesized(tasks=RootTask), "AWS::Lambda::Function")
-    timeouts = {
-        function["Properties"]["Timeout"]
-        for function in functions.values()
-        if function["Properties"]["Handler"].endswith("perform")
-    }
-    assert timeouts == {600}
+    run_batch = functions(synthesized(tasks=RootTask), "root_tasks.handlers.run_batch")
+    assert {function["Timeout"] for function in run_batch} == {600}
 
 
 def test_the_bucket_is_encrypted_private_versioned_and_stays() -> None:
@@ -157,28 +144,32 @@ def test_runs_expire_and_backups_do_not() -> None:
 
 
 def test_an_interval_audits_every_account() -> None:
-    rule = only_resource(synthesized(interval=Duration.hours(12)), "AWS::Events::Rule")["Properties"]
+    rule = only_resource(synthesized(audit_interval=Duration.hours(12)), "AWS::Events::Rule")["Properties"]
     assert rule["ScheduleExpression"] == "rate(12 hours)"
     (target,) = rule["Targets"]
     assert json.loads(target["Input"]) == {"task": "IAMAuditRootUserCredentials"}
 
 
-def test_a_topic_is_told_by_the_last_function_alone() -> None:
+def test_the_function_that_writes_the_report_alone_publishes_to_the_topic() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
-    RootTasks(stack, "RootTasks", topic=sns.Topic(stack, "Topic"))
+    RootTasks(stack, "RootTasks", notification_topic=sns.Topic(stack, "Topic"))
     whole = template(stack)
     publishing = [
         role
-        for role in ("RootTasksSelectRole", "RootTasksAuditRole", "RootTasksConcludeRole")
+        for role in ("RootTasksStartRunRole", "RootTasksAuditRole", "RootTasksWriteReportRole")
         if "sns:Publish" in json.dumps(policy_statements(whole, role))
     ]
-    assert publishing == ["RootTasksConcludeRole"]
-    told = [
-        function["Properties"]["Handler"]
-        for function in resources(whole, "AWS::Lambda::Function").values()
-        if "TOPIC_ARN" in function["Properties"]["Environment"]["Variables"]
-    ]
-    assert told == ["root_tasks.handlers.conclude"]
+    assert publishing == ["RootTasksWriteReportRole"]
+    (write_report,) = functions(whole, "root_tasks.handlers.write_report")
+    (topic,) = resources(whole, "AWS::SNS::Topic")
+    assert settings(write_report)["notificationTopicArn"] == f"${{{topic}}}"
+
+
+def test_without_a_topic_nothing_is_published() -> None:
+    whole = synthesized()
+    (write_report,) = functions(whole, "root_tasks.handlers.write_report")
+    assert settings(write_report)["notificationTopicArn"] is None
+    assert "sns:Publish" not in json.dumps(whole)
 
 
 @pytest.fixture
@@ -205,7 +196,7 @@ def assets(tmp_path: Path) -> dict[str, set[str]]:
 
 
 def test_the_functions_have_both_packages_and_the_page(assets: dict[str, set[str]]) -> None:
-    files = assets["root_tasks.handlers.perform"]
+    files = assets["root_tasks.handlers.run_batch"]
     assert {"root_tasks/handlers.py", "root_tasks/report/page.html", "aws_calls/failures.py"} <= files
     assert {file.partition("/")[0] for file in files} == {"aws_calls", "root_access", "root_tasks"}
     assert {file.rpartition(".")[2] for file in files} == {"py", "html"}
@@ -218,7 +209,7 @@ def test_the_custom_resource_has_nothing_of_root_tasks(assets: dict[str, set[str
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1"])
 def test_as_many_protected_accounts_as_are_taken_fit_a_roles_policy(region: str) -> None:
-    most = _most_protected_accounts()
+    most = MAX_PROTECTED_ACCOUNTS
     whole = synthesized(
         env=Environment(account="111111111111", region=region),
         tasks=RootTask,
@@ -228,26 +219,18 @@ def test_as_many_protected_accounts_as_are_taken_fit_a_roles_policy(region: str)
     sizes: dict[str, int] = {}
     for policy in resources(whole, "AWS::IAM::Policy").values():
         role = policy["Properties"]["Roles"][0]["Ref"]
-        sizes[role] = sizes.get(role, 0) + _longest_size(policy["Properties"]["PolicyDocument"])
-    assert LONGEST_POLICY - 1_000 < max(sizes.values()) <= LONGEST_POLICY
+        sizes[role] = sizes.get(role, 0) + _max_size(policy["Properties"]["PolicyDocument"])
+    assert MAX_POLICY_CHARACTERS - 1_000 < max(sizes.values()) <= MAX_POLICY_CHARACTERS
 
 
 def test_more_protected_accounts_are_refused_with_numbers() -> None:
-    most = _most_protected_accounts()
+    most = MAX_PROTECTED_ACCOUNTS
     protected = [f"{100_000_000_000 + number}" for number in range(most + 1)]
-    with pytest.raises(ValueError, match=f"lists {most + 1} accounts; .* has room to deny {most}"):
+    with pytest.raises(ValueError, match=f"lists {most + 1} accounts; .* has room for {most}\\."):
         synthesized(protected_accounts=protected)
 
 
-def _most_protected_accounts() -> int:
-    with pytest.raises(ValueError, match="has room to deny") as refused:
-        synthesized(protected_accounts=[f"{100_000_000_000 + number}" for number in range(1000)])
-    found = re.search(r"room to deny (\d+)", str(refused.value))
-    assert found
-    return int(found[1])
-
-
-def _longest_size(document: object) -> int:
+def _max_size(document: object) -> int:
     """The size with every token as long as it can become."""
 
     def text(value: Any) -> Any:
@@ -270,22 +253,30 @@ def _longest_size(document: object) -> int:
 @pytest.mark.parametrize(
     ("arguments", "error", "why"),
     [
-        ({"tasks": ["Audit"]}, ValueError, "tasks lists 'Audit'; AWS knows IAMAuditRootUserCredentials"),
-        ({"tasks": []}, ValueError, "tasks is empty"),
-        ({"tasks": "IAMAuditRootUserCredentials"}, TypeError, "write \\['IAMAudit"),
-        ({"protected_accounts": ["1234"]}, ValueError, "protected_accounts lists '1234'"),
-        ({"protected_accounts": "222222222222"}, TypeError, "write \\['222222222222'\\]"),
-        ({"interval": Duration.seconds(90)}, ValueError, "give whole minutes"),
-        ({"interval": Duration.seconds(0)}, ValueError, "at least one"),
         (
-            {"interval": Duration.days(1), "tasks": [RootTask.DELETE_CREDENTIALS]},
+            {"tasks": ["Audit"]},
             ValueError,
-            "list RootTask.AUDIT in tasks",
+            "tasks contains 'Audit'. Valid tasks: IAMAuditRootUserCredentials",
+        ),
+        ({"tasks": []}, ValueError, "tasks is empty"),
+        ({"tasks": "IAMAuditRootUserCredentials"}, TypeError, "Write \\['IAMAudit"),
+        (
+            {"protected_accounts": ["1234"]},
+            ValueError,
+            "protected_accounts must contain 12-digit account IDs.*'1234'",
+        ),
+        ({"protected_accounts": "222222222222"}, TypeError, "Write \\['222222222222'\\]"),
+        ({"audit_interval": Duration.seconds(90)}, ValueError, "must be whole minutes, 1 minute or more"),
+        ({"audit_interval": Duration.seconds(0)}, ValueError, "must be whole minutes, 1 minute or more"),
+        (
+            {"audit_interval": Duration.days(1), "tasks": [RootTask.DELETE_CREDENTIALS]},
+            ValueError,
+            "Add RootTask.AUDIT to tasks",
         ),
         ({"plan_lifetime": Duration.hours(25)}, ValueError, "at most 24 hours"),
         ({"plan_lifetime": Duration.seconds(0)}, ValueError, "at most 24 hours"),
-        ({"max_concurrency": 0}, ValueError, "max_concurrency=0"),
-        ({"env": Environment(account="111111111111", region="cn-north-1")}, ValueError, "in China"),
+        ({"max_concurrency": 0}, ValueError, "max_concurrency must be from 1 to 1000, got 0"),
+        ({"env": Environment(account="111111111111", region="cn-north-1")}, ValueError, "China Regions"),
     ],
 )
 def test_what_cannot_work_is_refused_at_synth(
@@ -305,10 +296,10 @@ def test_one_iterator_given_to_two_constructs_never_leaves_the_second_without_it
         synthesized(**{argument: listed(value)})
 
 
-def test_a_function_is_denied_the_protected_accounts_before_it_is_there() -> None:
+def test_a_function_is_denied_the_protected_accounts_before_it_exists() -> None:
     whole = synthesized(tasks=RootTask, protected_accounts=["222222222222"])
     for id_, function in resources(whole, "AWS::Lambda::Function").items():
-        if function["Properties"]["Handler"].endswith("perform"):
+        if function["Properties"]["Handler"].endswith("run_batch"):
             role = function["Properties"]["Role"]["Fn::GetAtt"][0]
             (denying,) = [
                 policy

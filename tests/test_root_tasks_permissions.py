@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 MEMBER, PROTECTED = "222222222222", "444444444444"
 FUNCTIONS = {
-    "StartRun": "Select",
+    "StartRun": "StartRun",
     RootTask.AUDIT: "Audit",
     RootTask.DELETE_CREDENTIALS: "DeleteCredentials",
     RootTask.ALLOW_PASSWORD_RECOVERY: "AllowPasswordRecovery",
     RootTask.UNLOCK_BUCKET_POLICY: "UnlockBucketPolicy",
     RootTask.UNLOCK_QUEUE_POLICY: "UnlockQueuePolicy",
-    "WriteReport": "Conclude",
+    "WriteReport": "WriteReport",
 }
 
 
@@ -38,7 +38,7 @@ def synthesized(*tasks: RootTask) -> dict[str, Any]:
         "RootTasks",
         tasks=tasks,
         protected_accounts=[PROTECTED],
-        topic=sns.Topic(stack, "Topic"),
+        notification_topic=sns.Topic(stack, "Topic"),
     )
     return template(stack)
 

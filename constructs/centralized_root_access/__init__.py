@@ -1,6 +1,6 @@
-"""Centralized root access for an AWS organization, as a CDK construct.
+"""Centralized root access for an AWS organization, as CDK constructs.
 
-The names are loaded when they are first used: what needs no CDK starts no Node.
+Each name is loaded when it is first used: code that needs no CDK starts no Node.
 """
 
 from __future__ import annotations

@@ -8,12 +8,12 @@ from ._code import lambda_root
 
 
 def main() -> int:
-    """Runs the command line, and returns its exit code."""
-    # The function's own code does the looking; it is a package beside this one, not in it.
+    """Run the command line, and return its exit code."""
+    # The commands use the functions' code, which is not a part of this package.
     sys.path.insert(0, str(lambda_root()))
-    from ._status import main
+    from .cli.status import run
 
-    return main(sys.argv[1:])
+    return run(sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where the code is that runs in Lambda: in a checkout, and in the wheel."""
+"""The location of the code that runs in Lambda: in a checkout, and in the wheel."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def lambda_root() -> Path:
 
 
 def everything_but(*packages: str) -> list[str]:
-    """Return what a function's asset excludes: all but the source files of these packages.
+    """Return the asset's exclude patterns: everything but the source files of these packages.
 
-    What else lies in the folder, such as bytecode, must not change the function.
+    Other files in the folder, for example bytecode, must not change the function.
     """
     root = lambda_root()
     files = [

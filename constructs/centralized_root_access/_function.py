@@ -1,10 +1,11 @@
-"""The Lambda functions of this library: the same runtime, a log group each, a role that brings nothing."""
+"""The Lambda functions of this library: one runtime, one log group a construct, one role a function."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -12,21 +13,21 @@ from aws_cdk import aws_logs as logs
 from ._code import everything_but, lambda_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from aws_cdk import Duration
     from constructs import Construct
 
 
 def log_group(scope: Construct) -> logs.LogGroup:
-    """Returns a log group that keeps a year, and goes with its function."""
+    """Return a log group that keeps events for a year and is deleted with its construct."""
     return logs.LogGroup(
         scope, "Logs", retention=logs.RetentionDays.ONE_YEAR, removal_policy=RemovalPolicy.DESTROY
     )
 
 
-def role_for(scope: Construct, id: str, log_group: logs.ILogGroup) -> iam.Role:
-    """Returns a role that may write to the log group, instead of AWS's managed policy for all groups."""
+def function_role(scope: Construct, id: str, log_group: logs.ILogGroup) -> iam.Role:
+    """Return a role that may write to this log group alone; AWS's managed policy allows all of them."""
     role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     log_group.grant_write(role)
     return role
@@ -34,44 +35,60 @@ def role_for(scope: Construct, id: str, log_group: logs.ILogGroup) -> iam.Role:
 
 def python_function(
     scope: Construct,
+    id: str,
     *,
     description: str,
     handler: str,
+    packages: Collection[str],
     log_group: logs.LogGroup,
     statements: Iterable[iam.PolicyStatement],
     timeout: Duration,
+    settings: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> lambda_.Function:
-    """Returns a function of the root_access package, under the id "Function".
+    """Return a function of the code in `lambda/`.
 
     Args:
-        scope: the construct that it belongs to.
-        description: what it is for.
-        handler: module and function, from the package on.
-        log_group: where it logs.
-        statements: what it may do.
-        timeout: how long an invocation may take.
-        environment: its environment variables.
+        scope: The construct that the function belongs to.
+        id: The function's id. Its role has the same id with "Role" at the end.
+        description: The function's purpose.
+        handler: The module and function, from the package on.
+        packages: The packages that the handler imports.
+        log_group: The log group.
+        statements: The permissions.
+        timeout: The maximum duration of an invocation.
+        settings: The settings that the code reads, which may contain tokens. By default it reads none.
+        environment: Variables that are not read by this library's code.
     """
+    variables = dict(environment or {})
+    if settings is not None:
+        variables["SETTINGS"] = _json(scope, settings)
     function = lambda_.Function(
         scope,
-        "Function",
+        id,
         description=description,
         runtime=lambda_.Runtime.PYTHON_3_14,
         architecture=lambda_.Architecture.ARM_64,
         handler=handler,
-        code=lambda_.Code.from_asset(
-            str(lambda_root()),
-            exclude=everything_but("aws_calls", "root_access"),
-        ),
-        # CPU comes with memory, and a cold start is CPU.
+        code=lambda_.Code.from_asset(str(lambda_root()), exclude=everything_but(*packages)),
+        # CPU comes with memory: a cold start is CPU, and each root session creates clients of its own.
         memory_size=1024,
         timeout=timeout,
-        role=role_for(scope, "Role", log_group),
+        role=function_role(scope, f"{id.removesuffix('Function')}Role", log_group),
         log_group=log_group,
-        environment=environment,
+        environment=variables,
     )
     for statement in statements:
-        # On the function, so that whatever uses it waits for the policy.
+        # On the function, so that every resource that uses it waits for the policy.
         function.add_to_role_policy(statement)
     return function
+
+
+def _json(scope: Construct, settings: Mapping[str, object]) -> str:
+    """Return the settings as JSON, with null for None: jsii would drop such a key."""
+    stack = Stack.of(scope)
+    members = (
+        f"{json.dumps(key)}:{'null' if value is None else stack.to_json_string(value)}"
+        for key, value in settings.items()
+    )
+    return f"{{{','.join(members)}}}"

@@ -1,4 +1,4 @@
-"""The drift check: a function on a schedule and on CloudTrail's events, a metric, and an alarm behind it."""
+"""The DriftCheck construct: a function on a schedule and on CloudTrail's events, a metric and its alarm."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from . import _permissions
+from ._arguments import require_interval
 from ._function import log_group, python_function
+from .enums import RootAccessFeature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aws_cdk import aws_sns as sns
 
-    from .enums import RootAccessFeature
-
 _NAMESPACE = "CentralizedRootAccess"
 _METRIC = "InDesiredState"
 _DIMENSION = "OrganizationId"
+
+_MAX_INTERVAL = Duration.hours(24)
 
 # IAM and Organizations are global; CloudTrail delivers their events here.
 _REGION_OF_GLOBAL_EVENTS = "us-east-1"
 _CALLS_THAT_CHANGE_ROOT_ACCESS = [
     "DeregisterDelegatedAdministrator",
     "DisableAWSServiceAccess",
-    "DisableOrganizationsRootCredentialsManagement",
-    "DisableOrganizationsRootSessions",
+    *(f"DisableOrganizations{feature}" for feature in RootAccessFeature),
     "EnableAWSServiceAccess",
-    "EnableOrganizationsRootCredentialsManagement",
-    "EnableOrganizationsRootSessions",
+    *(f"EnableOrganizations{feature}" for feature in RootAccessFeature),
     "RegisterDelegatedAdministrator",
 ]
 
 
 class DriftCheck(Construct):
-    """Notices when the organization is no longer as the stack lists it; made by ``add_drift_check``.
+    """Drift detection for a CentralizedRootAccess. Created by ``add_drift_check``.
 
     Attributes:
-        alarm: in alarm when two of the last three intervals were not in the desired state, or had no
-            check that could look.
-        metric: 1 while the organization is as listed, 0 while it is not; none where nobody could look.
+        alarm: In alarm when two of the last three intervals had drift or no successful check.
+        metric: 1 while the organization matches the stack, 0 while it does not; no data point when the
+            check failed.
     """
 
     def __init__(
@@ -59,29 +59,29 @@ class DriftCheck(Construct):
         organization_id: str,
         interval: Duration,
         repair: bool,
-        topic: sns.ITopic | None,
+        notification_topic: sns.ITopic | None,
     ) -> None:
         super().__init__(scope, id)
         stack = Stack.of(self)
-        _require_interval(interval)
-        desired: dict[str, object] = {"features": [str(feature) for feature in features]}
-        if delegated_administrators is not None:
-            desired["delegated_administrators"] = delegated_administrators
-        environment = {"DESIRED_STATE": stack.to_json_string(desired)}
-        if repair:
-            environment["REPAIRED_STACK_ID"] = stack.stack_id
+        require_interval("interval", interval, maximum=_MAX_INTERVAL)
         self._function = python_function(
             self,
-            description="Checks that centralized root access is as the stack lists it.",
+            "Function",
+            description="Checks that centralized root access matches the stack.",
             handler="root_access.drift.on_check",
+            packages=("aws_calls", "root_access"),
             log_group=log_group(self),
             statements=(
-                _permissions.to_check_and_repair(features=features, stack_id=stack.stack_id)
+                _permissions.repair_statements(features=features, stack_id=stack.stack_id)
                 if repair
-                else _permissions.to_check()
+                else _permissions.check_statements()
             ),
             timeout=Duration.minutes(3),
-            environment=environment,
+            settings={
+                "features": [str(feature) for feature in features],
+                "delegatedAdministrators": delegated_administrators,
+                "repairedStackId": stack.stack_id if repair else None,
+            },
         )
         events.Rule(
             self,
@@ -98,14 +98,14 @@ class DriftCheck(Construct):
             statistic="Minimum",
             period=interval,
         )
-        self.alarm = self._build_alarm(topic)
+        self.alarm = self._build_alarm(notification_topic)
 
     def _add_events(self, stack: Stack) -> None:
         if stack.region != _REGION_OF_GLOBAL_EVENTS:
             region = "unknown at synth" if Token.is_unresolved(stack.region) else stack.region
             Annotations.of(self).add_info(
-                f"The Region is {region}: the drift check runs on its interval alone. CloudTrail's events of "
-                f"IAM and Organizations are delivered in {_REGION_OF_GLOBAL_EVENTS}."
+                f"The Region is {region}: the drift check runs on its interval alone. CloudTrail delivers "
+                f"the events of IAM and Organizations in {_REGION_OF_GLOBAL_EVENTS}."
             )
             return
         events.Rule(
@@ -123,38 +123,30 @@ class DriftCheck(Construct):
             targets=[targets.LambdaFunction(self._function)],
         )
 
-    def _build_alarm(self, topic: sns.ITopic | None) -> cloudwatch.Alarm:
+    def _build_alarm(self, notification_topic: sns.ITopic | None) -> cloudwatch.Alarm:
         alarm = self.metric.create_alarm(
             self,
             "Alarm",
             alarm_description=(
-                "Centralized root access is not as the stack lists it, or the check stopped. "
-                "The check's log says which."
+                "Centralized root access does not match the stack, or the drift check stopped. "
+                "The function's log shows which."
             ),
             comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             threshold=1,
             evaluation_periods=3,
             datapoints_to_alarm=2,
-            # A check that stopped is as bad as one that found something.
+            # A check that stopped is as bad as drift.
             treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
         )
-        if topic:
-            # A topic that gets a policy of its own loses the default one, which lets CloudWatch publish.
-            # SourceAccount, for where there was no policy this one replaces what other alarms rely on.
-            topic.grant_publish(
+        if notification_topic:
+            # A topic that gets a policy of its own loses the default one, which lets CloudWatch publish. Other
+            # alarms of the account may rely on that: so the condition names the account, not this alarm.
+            notification_topic.grant_publish(
                 iam.ServicePrincipal(
                     "cloudwatch.amazonaws.com",
                     conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
                 )
             )
-            alarm.add_alarm_action(actions.SnsAction(topic))
-            alarm.add_ok_action(actions.SnsAction(topic))
+            alarm.add_alarm_action(actions.SnsAction(notification_topic))
+            alarm.add_ok_action(actions.SnsAction(notification_topic))
         return alarm
-
-
-def _require_interval(interval: Duration) -> None:
-    seconds = interval.to_seconds()
-    if seconds % 60 or not 60 <= seconds <= 24 * 60 * 60:
-        raise ValueError(
-            f"interval is {interval.to_human_string()}; it is whole minutes, from 1 minute to 24 hours."
-        )

@@ -1,4 +1,4 @@
-"""The features and tasks of centralized root access, under AWS's names."""
+"""The features of centralized root access and the root tasks, under AWS's names."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ class RootAccessFeature(StrEnum):
     """
 
     ROOT_CREDENTIALS_MANAGEMENT = "RootCredentialsManagement"
-    """Audit, delete and recover the root credentials of member accounts. By itself it deletes none."""
+    """Audit, delete and recover the root credentials of member accounts. The feature alone deletes none."""
 
     ROOT_SESSIONS = "RootSessions"
     """Unlock an S3 bucket policy or an SQS queue policy of a member account."""
@@ -23,7 +23,7 @@ class RootTask(StrEnum):
     """
 
     AUDIT = "IAMAuditRootUserCredentials"
-    """See which credentials the root user has. It changes nothing."""
+    """List the credentials of the root user. This task changes nothing."""
 
     DELETE_CREDENTIALS = "IAMDeleteRootUserCredentials"
     """Delete the root user's password, access keys and certificates, and deactivate its MFA devices."""
@@ -32,7 +32,7 @@ class RootTask(StrEnum):
     """Let the root user reset its password by e-mail again."""
 
     UNLOCK_BUCKET_POLICY = "S3UnlockBucketPolicy"
-    """Remove a bucket policy that locks everybody out, and put it back."""
+    """Remove a bucket policy that denies everybody access, or restore it."""
 
     UNLOCK_QUEUE_POLICY = "SQSUnlockQueuePolicy"
-    """Remove a queue policy that locks everybody out, and put it back."""
+    """Remove a queue policy that denies everybody access, or restore it."""

@@ -1,26 +1,17 @@
-"""The construct: a custom resource that turns centralized root access on, and an output that says so."""
+"""The CentralizedRootAccess construct: a custom resource, and a stack output that reports the status."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import (
-    Annotations,
-    CfnOutput,
-    CustomResource,
-    Duration,
-    NestedStack,
-    RemovalPolicy,
-    Stack,
-    Token,
-)
+from aws_cdk import Annotations, CustomResource, Duration, NestedStack, RemovalPolicy, Stack, Token
 from aws_cdk.custom_resources import Provider
 from constructs import Construct
 
 from . import _permissions
-from ._arguments import checked_delegated_administrators, checked_features
-from ._function import log_group, python_function, role_for
+from ._arguments import parse_delegated_administrators, parse_features, require_partition
+from ._function import function_role, log_group, python_function
+from ._outputs import add_output
 from .drift_check import DriftCheck
 from .enums import RootAccessFeature
 
@@ -31,22 +22,22 @@ if TYPE_CHECKING:
 
 _RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 
-# The function stops by itself before this. The framework can invoke it, wait five minutes for it to become
+# The function ends by itself before this. The framework can invoke it, wait five minutes for it to become
 # active, and invoke it again: CloudFormation has to wait for all of that.
 _FUNCTION_TIMEOUT = Duration.minutes(3)
 _SERVICE_TIMEOUT = Duration.minutes(12)
 
 
 class CentralizedRootAccess(Construct):
-    """Turns on centralized root access for the organization that the stack's account manages.
+    """Centralized root access for the organization that the stack's account manages.
 
-    At deployment a Lambda-backed custom resource switches on trusted access for ``iam.amazonaws.com`` in
-    AWS Organizations and the listed features in IAM, and leaves alone what is on already. What the stack
-    lists is then what is there, or the deployment fails and says why. The stack gets an output
-    ``<id>Status`` with one line of JSON that tells what AWS answered.
+    At deployment a Lambda-backed custom resource enables trusted access for ``iam.amazonaws.com`` in AWS
+    Organizations and the listed features in IAM, and leaves settings that are already enabled unchanged.
+    After a successful deployment the organization matches the stack; otherwise the deployment fails with
+    the reason. The stack gets an output ``<id>Status`` with the resulting status as one line of JSON.
 
-    **The stack is deployed in the organization's management account.** Its Region is free: both services
-    are global. Deleting the stack or removing the construct changes nothing in the organization.
+    **The stack is deployed in the organization's management account.** Any Region works; both services are
+    global. Deleting the stack or removing the construct changes nothing in the organization.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_root-enable-root-access.html
 
@@ -58,19 +49,18 @@ class CentralizedRootAccess(Construct):
         app.synth()
 
     Args:
-        scope: the stack, or a construct in it.
-        id: the construct's id; the output's key is ``<id>Status``.
-        features: exactly the features that are to be on. By default both are, so that nothing is ever
-            turned off. A feature that is left off the list is switched off; an empty list switches off
-            both, and warns. Trusted access stays on in every case.
-        delegated_administrators: exactly the member accounts, as 12 digits, that are to be registered as
-            delegated administrators for IAM. By default they are not managed: whoever is registered stays.
-            An empty list deregisters all, and warns.
+        scope: The stack, or a construct in it.
+        id: The construct's id; the output's key is ``<id>Status``.
+        features: The features to enable; any other is disabled. Default: both, so that nothing is disabled.
+            An empty list disables both, and adds a warning. Trusted access stays enabled in every case.
+        delegated_administrators: The member accounts, as 12 digits, to register as delegated administrators
+            for IAM; any other is deregistered. An empty list deregisters all, and adds a warning. Default:
+            delegated administrators are not managed, and stay as they are.
 
     Raises:
-        ValueError: a feature is unknown; an account id is not 12 digits, is listed twice, or is the
-            stack's own account; the stack's Region is in China; the same account has the construct already.
-        TypeError: a list is not a list, a tuple or a set; an iterator is refused, for it could be used up.
+        ValueError: A feature is unknown; an account id is not 12 digits, is listed twice, or is the stack's
+            own account; the stack is in a China Region; the account already has the construct.
+        TypeError: A list is not a list, a tuple or a set. An iterator is refused: it could be used up.
     """
 
     def __init__(
@@ -83,60 +73,47 @@ class CentralizedRootAccess(Construct):
     ) -> None:
         super().__init__(scope, id)
         stack = Stack.of(self)
-        self._features = checked_features(features)
+        self._features = parse_features(features)
         self._delegated_administrators = (
             None
             if delegated_administrators is None
-            else checked_delegated_administrators(delegated_administrators, own_account=stack.account)
+            else parse_delegated_administrators(delegated_administrators, own_account=stack.account)
         )
-        self._refuse_china(stack)
+        require_partition(self)
         self._refuse_second_instance(stack)
-        self._warn_of_empty_lists()
+        self._add_warnings()
 
-        logs = log_group(self)
-        function = python_function(
+        self._resource = self._build_resource()
+        add_output(
             self,
-            description="Turns on centralized root access for the organization.",
-            handler="root_access.handler.on_event",
-            log_group=logs,
-            statements=_permissions.to_converge(
-                features=self._features, delegated_administrators=self._delegated_administrators
-            ),
-            timeout=_FUNCTION_TIMEOUT,
+            "Status",
+            description="Status of centralized root access at the last change of this stack.",
+            value=self.status_json,
         )
-        provider = Provider(
-            self,
-            "Provider",
-            on_event_handler=function,
-            framework_on_event_role=role_for(self, "ProviderRole", logs),
-            log_group=logs,
-        )
-        self._resource = self._build_resource(provider)
-        self._build_output(id)
 
     @property
     def status(self) -> str:
-        """ENABLED with both features on, PARTIAL with one, DISABLED with none; a token."""
+        """ENABLED with both features, PARTIAL with one, DISABLED with none; a token."""
         return self._resource.get_att_string("Status")
 
     @property
     def status_json(self) -> str:
-        """What the output shows: one line of JSON; a token."""
+        """The value of the output: the status as one line of JSON; a token."""
         return self._resource.get_att_string("StatusJson")
 
     @property
     def organization_id(self) -> str:
-        """The organization's id, such as o-8j81brsjuj; a token."""
+        """The organization's id, for example o-8j81brsjuj; a token."""
         return self._resource.get_att_string("OrganizationId")
 
     @property
     def enabled_features(self) -> str:
-        """The features that are on, as AWS answered: sorted, separated by commas; a token."""
+        """The enabled features in AWS's response: sorted, separated by commas; a token."""
         return self._resource.get_att_string("EnabledFeatures")
 
     @property
     def trusted_access_enabled_at(self) -> str:
-        """When trusted access was switched on, in ISO 8601, UTC; a token."""
+        """The time at which trusted access was enabled, in ISO 8601, UTC; a token."""
         return self._resource.get_att_string("TrustedAccessEnabledAt")
 
     def add_drift_check(
@@ -144,27 +121,27 @@ class CentralizedRootAccess(Construct):
         *,
         interval: Duration | None = None,
         repair: bool = False,
-        topic: sns.ITopic | None = None,
+        notification_topic: sns.ITopic | None = None,
     ) -> DriftCheck:
-        """Adds a check that notices when the organization is no longer as the stack lists it.
+        """Add a check that detects drift of the organization from the stack's configuration.
 
-        It looks on the interval; in us-east-1 also when CloudTrail has seen one of the calls that change
-        root access. Each look is a log line and a metric, with an alarm behind it.
+        It runs on the interval; in us-east-1 also when CloudTrail records one of the calls that change root
+        access. Each check writes a log line and a metric, which has an alarm.
 
         Args:
-            interval: how often it looks: whole minutes, from 1 minute to 24 hours. By default an hour.
-            repair: whether it turns on what is listed and off: trusted access and features. It turns
-                nothing off, changes no delegated administrator, and waits while the stack is in progress.
-                By default it only tells, and its role has no write.
-            topic: gets the alarm's messages. By default nobody does. CloudWatch is allowed to publish to it.
-                The policy of an imported topic, and the key of an encrypted one, have to allow
-                ``cloudwatch.amazonaws.com`` themselves.
+            interval: How often the check runs: whole minutes, from 1 minute to 24 hours. Default: 1 hour.
+            repair: Whether to re-enable trusted access and listed features that have been disabled. It
+                disables nothing, changes no delegated administrator, and waits while the stack is in
+                progress. By default the check only reports, and its role is read-only.
+            notification_topic: SNS topic for alarm notifications. CloudWatch is allowed to publish to it;
+                the policy of an imported topic, and the key of an encrypted one, must allow
+                ``cloudwatch.amazonaws.com`` themselves. Default: none.
 
         Returns:
             The check, with its ``alarm`` and its ``metric``.
 
         Raises:
-            ValueError: the interval is not whole minutes, or too short or too long.
+            ValueError: The interval is not whole minutes, or too short or too long.
         """
         return DriftCheck(
             self,
@@ -174,18 +151,11 @@ class CentralizedRootAccess(Construct):
             organization_id=self.organization_id,
             interval=interval or Duration.hours(1),
             repair=repair,
-            topic=topic,
+            notification_topic=notification_topic,
         )
 
-    def _refuse_china(self, stack: Stack) -> None:
-        if not Token.is_unresolved(stack.region) and stack.region.startswith("cn-"):
-            raise ValueError(
-                f"{self.node.path} is in {stack.region}; in China AWS has no centralized root access. Use a "
-                "Region of another partition."
-            )
-
     def _refuse_second_instance(self, stack: Stack) -> None:
-        """There is one switch in an organization; two constructs would turn it to and fro."""
+        """Refuse a second construct for the organization: the two would keep overwriting each other."""
         while isinstance(stack, NestedStack) and stack.nested_stack_parent:
             stack = stack.nested_stack_parent
         known = not Token.is_unresolved(stack.account)
@@ -194,26 +164,46 @@ class CentralizedRootAccess(Construct):
         if holder.node.try_find_child(marker):
             where = f"account {stack.account}" if known else f"stack {stack.node.path}"
             raise ValueError(
-                f"{self.node.path} is a second CentralizedRootAccess for {where}. An organization has one "
-                "switch: use one construct, and list there what is to be on."
+                f"{self.node.path} is a second CentralizedRootAccess for {where}. Root access is an "
+                "organization-wide setting. Use one construct and configure it there."
             )
         Construct(holder, marker)
 
-    def _warn_of_empty_lists(self) -> None:
+    def _add_warnings(self) -> None:
         if not self._features:
             Annotations.of(self).add_warning_v2(
                 "centralized-root-access:noFeatures",
-                "features is empty: this switches off RootCredentialsManagement and RootSessions for the "
-                "whole organization. Root credentials can then not be recovered centrally.",
+                "features is empty: this disables RootCredentialsManagement and RootSessions for the whole "
+                "organization. Root credentials can then not be recovered centrally.",
             )
         if self._delegated_administrators == []:
             Annotations.of(self).add_warning_v2(
                 "centralized-root-access:noDelegatedAdministrators",
                 "delegated_administrators is empty: this deregisters every delegated administrator for IAM. "
-                "Leave the argument out to leave them alone.",
+                "Omit the argument to leave them as they are.",
             )
 
-    def _build_resource(self, provider: Provider) -> CustomResource:
+    def _build_resource(self) -> CustomResource:
+        logs = log_group(self)
+        function = python_function(
+            self,
+            "Function",
+            description="Enables centralized root access for the organization.",
+            handler="root_access.handler.on_event",
+            packages=("aws_calls", "root_access"),
+            log_group=logs,
+            statements=_permissions.converge_statements(
+                features=self._features, delegated_administrators=self._delegated_administrators
+            ),
+            timeout=_FUNCTION_TIMEOUT,
+        )
+        provider = Provider(
+            self,
+            "Provider",
+            on_event_handler=function,
+            framework_on_event_role=function_role(self, "ProviderRole", logs),
+            log_group=logs,
+        )
         properties: dict[str, object] = {"Features": [str(feature) for feature in self._features]}
         if self._delegated_administrators is not None:
             properties["DelegatedAdministrators"] = self._delegated_administrators
@@ -224,15 +214,6 @@ class CentralizedRootAccess(Construct):
             service_token=provider.service_token,
             service_timeout=_SERVICE_TIMEOUT,
             properties=properties,
-            # Deleting the stack must not switch off what the whole organization relies on.
+            # Deleting the stack must not disable what the whole organization relies on.
             removal_policy=RemovalPolicy.RETAIN,
         )
-
-    def _build_output(self, id: str) -> None:
-        output = CfnOutput(
-            self,
-            "Status",
-            description="Centralized root access, as AWS answered at the last change of this stack.",
-            value=self.status_json,
-        )
-        output.override_logical_id(re.sub(r"[^A-Za-z0-9]", "", id) + "Status")

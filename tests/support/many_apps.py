@@ -40,7 +40,7 @@ def all_arguments(app: App) -> None:
         delegated_administrators=["222222222222"],
     )
     root_access.add_drift_check(repair=True)
-    RootTasks(stack, "RootTasks", tasks=list(RootTask), interval=Duration.days(1))
+    RootTasks(stack, "RootTasks", tasks=list(RootTask), audit_interval=Duration.days(1))
 
 
 def nested_stack(app: App) -> None:

@@ -96,7 +96,7 @@ ACKNOWLEDGED = [
         reason="CDK's Provider framework invokes its one function, at whatever version.",
     ),
     Acknowledged(
-        path=".*/RootTasks/SelectRole/DefaultPolicy/Resource",
+        path=".*/RootTasks/StartRunRole/DefaultPolicy/Resource",
         rule=_wildcard(r"\*"),
         reason="Reading the organization's accounts: AWS has no resource to limit it to.",
     ),
@@ -121,7 +121,7 @@ ACKNOWLEDGED = [
         reason="CDK lets the Distributed Map read its items anywhere in the construct's own bucket.",
     ),
     Acknowledged(
-        path=".*/RootTasks/(StateMachine/DistributedMapPolicy|SelectPlans)/Resource",
+        path=".*/RootTasks/(StateMachine/DistributedMapPolicy|StartRunPlans)/Resource",
         rule=_wildcard(_ARN + r"states:.*:execution:.*RootTasksStateMachine\w+.*:\*"),
         reason="The executions of the construct's own state machine have names that nobody knows before.",
     ),

@@ -1,7 +1,8 @@
-"""Templates of small apps, as the construct's tests want to look at them."""
+"""Templates of small apps, and what the constructs' tests read in them."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import App, Environment, Stack
@@ -64,6 +65,38 @@ def actions(statement: Mapping[str, Any]) -> list[str]:
     """A statement's actions; CloudFormation takes one without a list."""
     listed = statement["Action"]
     return [listed] if isinstance(listed, str) else list(listed)
+
+
+def functions(template: Mapping[str, Any], handler: str) -> list[dict[str, Any]]:
+    """The properties of the functions that have this handler."""
+    return [
+        dict(it["Properties"])
+        for it in resources(template, "AWS::Lambda::Function").values()
+        if it["Properties"]["Handler"] == handler
+    ]
+
+
+def settings(function: Mapping[str, Any]) -> dict[str, Any]:
+    """A function's settings; a token in them is the text that `text` gives it."""
+    return dict(json.loads(text(function["Environment"]["Variables"]["SETTINGS"])))
+
+
+def state_machine_definition(template: Mapping[str, Any]) -> dict[str, Any]:
+    """The definition of the template's one state machine; a token in it is the text that `text` gives it."""
+    properties = only_resource(template, "AWS::StepFunctions::StateMachine")["Properties"]
+    return dict(json.loads(text(properties["DefinitionString"])))
+
+
+def text(value: Any) -> str:
+    """A property's text, in which a resource is "${Bucket}" and an attribute of it "${Bucket.Arn}"."""
+    match value:
+        case {"Fn::Join": [str(separator), list(parts)]}:
+            return separator.join(map(text, parts))
+        case {"Ref": str(logical_id)}:
+            return f"${{{logical_id}}}"
+        case {"Fn::GetAtt": [str(logical_id), str(attribute)]}:
+            return f"${{{logical_id}.{attribute}}}"
+    return str(value)
 
 
 def depends_on(template: Mapping[str, Any], logical_id: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""The status command: what is on, since when, and what the construct would change. Changes nothing."""
+"""The status command: print an organization's root access, and what the construct would change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import boto3
 from botocore.exceptions import BotoCoreError
 
 from aws_calls.errors import RootAccessError
-from aws_calls.failures import CallError, call_errors, describe_response
+from aws_calls.failures import CallError, call_errors, describe
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from aws_calls.runtime import one_attempt, system_clock
 from root_access.clients import Clients
@@ -29,46 +29,46 @@ if TYPE_CHECKING:
     from root_access.plan import Step
     from root_access.state import DesiredState, RootAccess
 
-# How long somebody in front of a terminal waits for a call that fails for now.
+# A person waits at a terminal.
 _MAX_WAIT_SECONDS = 20.0
 
 
 class ExitCode(IntEnum):
-    """What the command's exit code says."""
+    """The command's exit code."""
 
     AS_LISTED = 0
     DEVIATES = 1
     INACCESSIBLE = 2
 
 
-def main(arguments: Sequence[str]) -> ExitCode:
-    """Looks at the organization of the credentials at hand, and prints what it sees.
+def run(arguments: Sequence[str]) -> ExitCode:
+    """Read the root access of the credentials' organization, and print it.
 
     Args:
-        arguments: the command's arguments.
+        arguments: The command's arguments.
 
     Returns:
-        0 where the construct would change nothing, 1 where it would, 2 where nobody could look.
+        0 where the construct would change nothing, 1 where it would, 2 where root access cannot be read.
     """
     options = _parser().parse_args(arguments)
     try:
         desired = desired_state(
             features=options.features, delegated_administrators=options.delegated_administrators
         )
-        observed = _observed()
+        observed = _read_root_access()
     except CallError as error:
-        return _could_not_look(f"{error.failure.operation} failed: {describe_response(error.failure)}")
+        return _print_failure(describe(error.failure))
     except NotTheManagementAccountError as error:
-        return _could_not_look(
+        return _print_failure(
             f"These credentials are of account {error.account_id}. Use credentials of the management account "
             f"{error.management_account_id} of organization {error.organization_id}."
         )
     except RootAccessError as error:
-        return _could_not_look(str(error))
+        return _print_failure(str(error))
     except BotoCoreError as error:
-        return _could_not_look(f"The SDK could not call AWS: {error}")
+        return _print_failure(f"The SDK could not call AWS: {error}")
     steps = plan(desired=desired, observed=observed)
-    print(_as_json(observed, steps) if options.json else _as_text(observed, steps, desired))
+    print(_to_json(observed, steps) if options.json else _to_text(observed, steps, desired))
     return ExitCode.DEVIATES if steps else ExitCode.AS_LISTED
 
 
@@ -77,9 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     status = commands.add_parser(
         "status",
-        help="show what is on, since when, and what the construct would change",
-        description="Shows an organization's root access, with credentials of its management account. "
-        "Changes nothing. Exit code: 0 as listed, 1 deviates, 2 could not look.",
+        help="show what is enabled, since when, and what the construct would change",
+        description="Show an organization's root access, with credentials of its management account. "
+        "This changes nothing. Exit code: 0 as listed, 1 deviates, 2 unable to read root access.",
     )
     status.add_argument("--json", action="store_true", help="print one line of JSON")
     status.add_argument(
@@ -88,28 +88,28 @@ def _parser() -> argparse.ArgumentParser:
         choices=[str(feature) for feature in Feature],
         default=[str(feature) for feature in Feature],
         metavar="FEATURE",
-        help=f"what the construct lists; default: {' '.join(Feature)}",
+        help=f"the features that the construct lists; default: {' '.join(Feature)}",
     )
     status.add_argument(
         "--delegated-administrators",
         nargs="*",
         type=_account_id,
         metavar="ACCOUNT",
-        help="what the construct lists; default: not managed",
+        help="the delegated administrators that the construct lists; default: not managed",
     )
     return parser
 
 
 def _account_id(argument: str) -> str:
     if not re.fullmatch(r"[0-9]{12}", argument):
-        raise argparse.ArgumentTypeError(f"{argument!r} is not an account id of 12 digits")
+        raise argparse.ArgumentTypeError(f"{argument!r} is not a 12-digit account ID")
     return argument
 
 
-def _observed() -> RootAccess:
+def _read_root_access() -> RootAccess:
     config = one_attempt()
     with call_errors("sts:GetCallerIdentity"):
-        # A Region, for without one the SDK would not know where to go; the services are global.
+        # The SDK needs a Region, though the services are global.
         region = boto3.Session().region_name or "us-east-1"
         account_id = boto3.client("sts", region_name=region, config=config).get_caller_identity()["Account"]
         clients = Clients(
@@ -121,10 +121,10 @@ def _observed() -> RootAccess:
     return Organization(clients=clients, account_id=account_id, budget=budget).observe()
 
 
-def _as_json(observed: RootAccess, steps: Sequence[Step]) -> str:
+def _to_json(observed: RootAccess, steps: Sequence[Step]) -> str:
     return json.dumps(
         {
-            **observed.as_dict(),
+            **observed.to_dict(),
             "deviations": [deviation(step) for step in steps],
             "steps": [str(step) for step in steps],
         },
@@ -132,18 +132,18 @@ def _as_json(observed: RootAccess, steps: Sequence[Step]) -> str:
     )
 
 
-def _as_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState) -> str:
+def _to_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState) -> str:
     rows = [
         (
             f"trusted access for {SERVICE_PRINCIPAL}",
-            f"on since {observed.trusted_access_since}" if observed.trusted_access else "off",
+            f"enabled since {observed.trusted_access_since}" if observed.trusted_access else "disabled",
         )
     ]
     for feature in Feature:
         if observed.trusted_access:
-            rows.append((feature, "on" if feature in observed.features else "off"))
+            rows.append((feature, "enabled" if feature in observed.features else "disabled"))
         else:
-            rows.append((feature, "off, or hidden while trusted access is off"))
+            rows.append((feature, "disabled, or hidden while trusted access is disabled"))
     rows.append(("delegated administrators", ", ".join(observed.delegated_administrators) or "none"))
     width = max(len(name) for name, _ in rows)
     lines = [
@@ -157,7 +157,7 @@ def _as_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState)
         listed.append(f"delegated administrators {accounts}" if accounts else "no delegated administrators")
     if steps:
         lines += [
-            f"A deployment of {', '.join(listed)} would make these changes:",
+            f"A deployment of {', '.join(listed)} would apply these changes:",
             *(f"  {step}  ({deviation(step)})" for step in steps),
         ]
     else:
@@ -165,6 +165,6 @@ def _as_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState)
     return "\n".join(lines)
 
 
-def _could_not_look(sentence: str) -> ExitCode:
-    print(f"Could not look: {sentence}", file=sys.stderr)
+def _print_failure(sentence: str) -> ExitCode:
+    print(f"Unable to read root access: {sentence}", file=sys.stderr)
     return ExitCode.INACCESSIBLE

@@ -1,0 +1,1 @@
+"""The command line, which imports no aws_cdk."""
