@@ -12,7 +12,7 @@ BENCH_READY := benchmarks/node_modules/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local-deploy test test-slow coverage bench scale build docs lock clean
+.PHONY: help setup local-deploy test test-slow coverage bench build docs lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,9 +48,6 @@ coverage: setup  ## say how much of the library and the functions the tests reac
 
 bench: setup $(BENCH_READY)  ## measure it beside the alternatives; writes benchmarks/README.md (about ten minutes)
 	@$(BIN)/python -m benchmarks
-
-scale: setup  ## audit an organization of 10,000 accounts (takes minutes)
-	@$(BIN)/python -m benchmarks.scale
 
 build: $(PYTHON_READY)  ## build the sdist, and from it the wheel, into dist/
 	rm -rf dist

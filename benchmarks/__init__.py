@@ -1,1 +1,1 @@
-"""This construct beside what a user would pick instead, measured on the local AWS."""
+"""Benchmarks of this construct and its alternatives on the local AWS."""

@@ -1,4 +1,4 @@
-"""Audits organizations of several sizes: RootTasks' functions, and the loop that one would write."""
+"""Audits of organizations of several sizes: by the functions of RootTasks, and by a simple loop."""
 
 from __future__ import annotations
 
@@ -10,25 +10,27 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.candidates import State, bring_about
+from benchmarks.candidates import State, reset_to
 from benchmarks.invocation import peak_memory
-from benchmarks.table import counted, in_megabytes, in_seconds, table
+from benchmarks.table import format_count, format_megabytes, format_seconds, table
 from root_tasks.model.report import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from local_aws.emulation import Call
     from local_aws.services import LocalAws
 
 SIZES = (100, 1_000, 10_000)
-LATENCY = 0.3
+LATENCY_SECONDS = 0.3
 
-# A loop has the same speed however many accounts there are.
+# The speed of a loop does not depend on the number of accounts.
 _LOOP_ACCOUNTS = 30
 _BUCKET = "root-tasks"
 _SETTINGS = {
@@ -42,9 +44,10 @@ _SETTINGS = {
     "run_batch": {"bucket": _BUCKET},
     "write_report": {"bucket": _BUCKET, "notificationTopicArn": None, "planLifetimeSeconds": 86_400},
 }
-_BATCHES_AT_A_TIME = 10
-# One root user in so many has credentials.
-_HAVING = 50
+_MAX_CONCURRENCY = 10
+_ONE_IN_N_HAS_CREDENTIALS = 50
+# For each account: AssumeRoot and GetAccountSummary. An audit looks at details only where it has to.
+_MAX_CALLS_OF_A_CLEAN_ACCOUNT = 2
 
 _MEMORY_GIB = 1.0
 _STEPS_OF_A_BATCH = 3
@@ -52,7 +55,7 @@ _STEPS_OF_A_RUN = 5
 # List prices in us-east-1, in US dollars: a GB-second of arm64, a request, a transition, an S3 PUT and GET.
 _GB_SECOND, _REQUEST, _TRANSITION, _PUT, _GET = 13.3334e-6, 0.2e-6, 25e-6, 5e-6, 0.4e-6
 
-# The two steps: a root session, and the one call that tells of every credential.
+# The two calls: a root session, and the summary of its credentials.
 _LOOP = """
 import sys, boto3
 sts = boto3.client("sts", region_name="us-east-1")
@@ -72,15 +75,15 @@ for account_id in sys.argv[1:]:
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """What one audit took.
+    """The measurements of one audit.
 
     Attributes:
-        accounts: how many accounts were looked at.
-        seconds: from its beginning to its report.
-        calls: the calls of IAM, Organizations and STS.
-        memory: the most that one function's process held, in bytes.
-        batches: how many batches there were.
-        function_seconds: how long the functions ran, together.
+        accounts: The number of audited accounts.
+        seconds: From its start to its report.
+        calls: The number of calls to IAM, Organizations and STS.
+        memory: The peak memory of one function's process, in bytes.
+        batches: The number of batches.
+        function_seconds: The total duration of the functions.
     """
 
     accounts: int
@@ -92,77 +95,75 @@ class Audit:
 
     @property
     def dollars(self) -> float:
-        """What AWS would bill for it."""
+        """The cost on AWS."""
         invocations = self.batches + 2
         return (
             self.function_seconds * _MEMORY_GIB * _GB_SECOND
             + invocations * _REQUEST
             + (self.batches * _STEPS_OF_A_BATCH + _STEPS_OF_A_RUN) * _TRANSITION
-            # A batch leaves its result; it looks for one first, reads its work, and is read for the report.
+            # A batch checks for a result, reads its work and writes its result, which the report reads.
             + self.batches * (_PUT + 3 * _GET)
         )
 
 
 class AuditFailedError(Exception):
-    """Raised where an account is missing from the report."""
+    """An audit had a wrong result, so its numbers would mean nothing."""
 
 
-def measured_audit(aws: LocalAws, *, accounts: int) -> Audit:
-    """Audits an organization by the functions of RootTasks, each in a process of its own.
+def measure_audit(aws: LocalAws, *, accounts: int) -> Audit:
+    """Audit an organization with the functions of RootTasks, each in a process of its own.
 
     Args:
-        aws: the local AWS.
-        accounts: how many member accounts there are.
+        aws: The local AWS.
+        accounts: The number of member accounts.
 
     Raises:
-        AuditFailedError: an account is missing from the report.
+        AuditFailedError: An account is missing in the report or has a wrong outcome, or an account
+            without credentials took too many calls.
     """
     _arrange(aws, accounts=accounts)
     functions = ProcessPoolExecutor(
-        _BATCHES_AT_A_TIME,
+        _MAX_CONCURRENCY,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_become_a_function,
+        initializer=_set_environment,
         initargs=(dict(aws.environment),),
     )
     with functions:
-        began = time.monotonic()
-        begun = functions.submit(_invoke, "start_run", _selection()).result()
-        run = begun.answer
+        started_at = time.monotonic()
+        started = functions.submit(_invoke, "start_run", _execution_input()).result()
+        run = started.response
         items = json.loads(_read(aws, run["itemsKey"]))
-        performed = list(
+        batches = list(
             functions.map(
                 _invoke,
                 ["run_batch"] * len(items),
                 [{"runId": run["runId"], "workSha256": run["workSha256"], **item} for item in items],
             )
         )
-        concluded = functions.submit(_invoke, "write_report", {"runId": run["runId"]}).result()
-        seconds = time.monotonic() - began
-    report = json.loads(_read(aws, f"runs/{run['runId']}/report.json"))
-    looked_at = sum(
-        result["outcome"] in (Outcome.CLEAN, Outcome.HAS_CREDENTIALS) for result in report["results"]
-    )
-    if looked_at != accounts:
-        raise AuditFailedError(f"{looked_at} of {accounts} accounts were looked at.")
-    invocations = [begun, *performed, concluded]
+        finished = functions.submit(_invoke, "write_report", {"runId": run["runId"]}).result()
+        seconds = time.monotonic() - started_at
+    calls = aws.organization.calls
+    _check_results(aws, json.loads(_read(aws, f"runs/{run['runId']}/report.json"))["results"])
+    _check_calls(aws, calls)
+    invocations = [started, *batches, finished]
     return Audit(
         accounts=accounts,
         seconds=seconds,
-        calls=len(aws.organization.calls),
+        calls=len(calls),
         memory=max(it.memory for it in invocations),
         batches=len(items),
         function_seconds=sum(it.seconds for it in invocations),
     )
 
 
-def measured_loop(aws: LocalAws) -> Audit:
-    """Looks at a few accounts one after another, in one process."""
+def measure_loop(aws: LocalAws) -> Audit:
+    """Audit a few accounts one after another, in one process."""
     _arrange(aws, accounts=_LOOP_ACCOUNTS)
-    began = time.monotonic()
+    started_at = time.monotonic()
     subprocess.run([sys.executable, "-c", _LOOP, *aws.organization.members], env=aws.environment, check=True)
     return Audit(
         accounts=_LOOP_ACCOUNTS,
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - started_at,
         calls=len(aws.organization.calls),
         memory=0,
         batches=0,
@@ -171,7 +172,7 @@ def measured_loop(aws: LocalAws) -> Audit:
 
 
 def section(audits: Sequence[Audit], loop: Audit) -> str:
-    """Returns the section of the page that tells of audits."""
+    """Return the section of the page about audits."""
     return "\n".join(
         [
             "## Audit\n",
@@ -182,55 +183,81 @@ def section(audits: Sequence[Audit], loop: Audit) -> str:
                     "accounts a second",
                     "calls an account",
                     "memory of a function",
-                    "AWS's bill",
+                    "cost",
                     "a loop",
                     "loop ÷ RootTasks",
                 ),
                 _rows(audits, loop),
             ),
-            f"At {LATENCY * 1000:.0f} ms a call. The functions run as they are, {_BATCHES_AT_A_TIME} batches "
-            "at a time, each in a process of its own. Step Functions is not measured, but is in the bill, "
-            "which goes by list prices of us-east-1. The loop assumes root and gets the account's summary, "
-            f"one account after another in one process; it was measured with {loop.accounts} accounts.\n",
+            f"At {LATENCY_SECONDS * 1000:.0f} ms a call. {_MAX_CONCURRENCY} batches run at once, each "
+            "invocation in a process of its own. The cost includes Step Functions, which are not measured, "
+            "and is by list prices of us-east-1. The loop calls AssumeRoot and GetAccountSummary for one "
+            f"account after another in one process; it was measured with {loop.accounts} accounts.\n",
         ]
     )
 
 
-def times_as_fast(audit: Audit, loop: Audit) -> float:
-    """Returns how many times as fast as the loop an audit is."""
+def speedup(audit: Audit, loop: Audit) -> float:
+    """Return the speed of an audit as a multiple of the loop's."""
     return (audit.accounts / audit.seconds) / (loop.accounts / loop.seconds)
 
 
 def _rows(audits: Iterable[Audit], loop: Audit) -> Iterable[Sequence[str]]:
     for audit in audits:
         yield (
-            counted(audit.accounts),
-            in_seconds(audit.seconds),
+            format_count(audit.accounts),
+            format_seconds(audit.seconds),
             f"{audit.accounts / audit.seconds:.1f}",
             f"{audit.calls / audit.accounts:.2f}",
-            in_megabytes(audit.memory),
+            format_megabytes(audit.memory),
             f"${audit.dollars:.4f}",
-            in_seconds(loop.seconds / loop.accounts * audit.accounts),
-            f"{times_as_fast(audit, loop):.0f}",
+            format_seconds(loop.seconds / loop.accounts * audit.accounts),
+            f"{speedup(audit, loop):.0f}",
         )
 
 
 def _arrange(aws: LocalAws, *, accounts: int) -> None:
     organization = aws.organization
-    bring_about(State.ALL_ON, organization, latency=0.0)
+    reset_to(State.ENABLED, organization, latency=0.0)
     for number in range(len(organization.members), accounts):
         organization.add_account(
             name=f"team-{number}",
             email=f"team-{number}@example.com",
             account_id=f"{100_000_000_000 + number}",
         )
-    for account_id in organization.members[::_HAVING]:
+    for account_id in organization.members[::_ONE_IN_N_HAS_CREDENTIALS]:
         organization.put_root_credentials(account_id=account_id, password=True, access_keys=1)
     s3 = aws.client("s3")
     if _BUCKET not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
         s3.create_bucket(Bucket=_BUCKET)
     organization.clear_calls()
-    organization.set_latency(LATENCY)
+    organization.set_latency(LATENCY_SECONDS)
+
+
+def _check_results(aws: LocalAws, results: Sequence[Mapping[str, Any]]) -> None:
+    members = aws.organization.members
+    expected = dict.fromkeys(members, Outcome.CLEAN)
+    expected |= dict.fromkeys(members[::_ONE_IN_N_HAS_CREDENTIALS], Outcome.HAS_CREDENTIALS)
+    expected[aws.organization.management_account_id] = Outcome.SKIPPED
+    outcomes = {result["accountId"]: result["outcome"] for result in results}
+    if outcomes != expected or len(results) != len(expected):
+        wrong = sorted(id_ for id_ in expected | outcomes if outcomes.get(id_) != expected.get(id_))
+        raise AuditFailedError(
+            f"{len(results)} results for {len(expected)} accounts; accounts with a wrong outcome: {wrong}"
+        )
+
+
+def _check_calls(aws: LocalAws, calls: Iterable[Call]) -> None:
+    calls_of = Counter(
+        str(call.parameters["TargetPrincipal"]) if call.operation == "AssumeRoot" else call.account_id
+        for call in calls
+        if call.root_session or call.operation == "AssumeRoot"
+    )
+    members = aws.organization.members
+    clean = set(members) - set(members[::_ONE_IN_N_HAS_CREDENTIALS])
+    most = max(calls_of[account_id] for account_id in clean)
+    if most > _MAX_CALLS_OF_A_CLEAN_ACCOUNT:
+        raise AuditFailedError(f"An account without credentials took {most} calls.")
 
 
 def _read(aws: LocalAws, key: str) -> bytes:
@@ -238,7 +265,7 @@ def _read(aws: LocalAws, key: str) -> bytes:
     return body
 
 
-def _selection() -> dict[str, Any]:
+def _execution_input() -> dict[str, Any]:
     name = f"audit-{time.time_ns()}"
     return {
         "input": {},
@@ -250,12 +277,12 @@ def _selection() -> dict[str, Any]:
     }
 
 
-# What follows runs in the functions' processes.
+# The rest runs in the processes of the functions.
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Invoked:
-    answer: Any
+class _Invocation:
+    response: Any
     seconds: float
     memory: int
 
@@ -266,21 +293,21 @@ class _Context:
     invoked_function_arn = "arn:aws:lambda:us-east-1:111111111111:function:RootTasks"
 
     def get_remaining_time_in_millis(self) -> int:
-        """The time until Lambda ends the invocation."""
+        """Return the time until Lambda terminates the invocation."""
         return 900_000
 
 
-def _become_a_function(environment: dict[str, str]) -> None:
+def _set_environment(environment: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
 
 
-def _invoke(entry_point: str, event: dict[str, Any]) -> _Invoked:
-    began = time.monotonic()
-    # Here, as Lambda loads it.
+def _invoke(entry_point: str, event: dict[str, Any]) -> _Invocation:
+    started_at = time.monotonic()
+    # Here, because Lambda imports it at the first invocation.
     from root_tasks import handlers
 
     os.environ["SETTINGS"] = json.dumps(_SETTINGS[entry_point])
     with contextlib.redirect_stdout(io.StringIO()):
-        answer = getattr(handlers, entry_point)(event, _Context())
-    return _Invoked(answer=answer, seconds=time.monotonic() - began, memory=peak_memory())
+        response = getattr(handlers, entry_point)(event, _Context())
+    return _Invocation(response=response, seconds=time.monotonic() - started_at, memory=peak_memory())

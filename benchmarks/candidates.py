@@ -1,4 +1,4 @@
-"""What is compared, and the states that an organization is in before."""
+"""The candidates, and the states of the organization that they start from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRINCIPAL = "iam.amazonaws.com"
 
 
 class Candidate(StrEnum):
-    """The ways to turn centralized root access on."""
+    """The ways to enable centralized root access."""
 
     CONSTRUCT = "this construct"
     CUSTOM_RESOURCES = "three AwsCustomResources"
@@ -24,20 +24,20 @@ class Candidate(StrEnum):
 
 
 class Yardstick(StrEnum):
-    """Stacks to measure synthesis by."""
+    """Stacks to compare the synthesis with."""
 
     EMPTY = "an empty stack"
     PROVIDER = "a bare Provider"
 
 
 class State(StrEnum):
-    """What the organization is before."""
+    """The organization before a run."""
 
     FRESH = "a fresh organization"
-    ALL_ON = "all on already"
+    ENABLED = "already enabled"
 
 
-# What an administrator types: the three switches, and a look at the result.
+# What an administrator types: the three calls that enable it, and one that shows the result.
 COMMANDS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
     ("organizations", "enable_aws_service_access", {"ServicePrincipal": PRINCIPAL}),
     ("iam", "enable_organizations_root_credentials_management", {}),
@@ -46,16 +46,16 @@ COMMANDS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
 )
 
 
-def with_construct(stack: Stack) -> None:
-    """Builds this construct."""
-    # Here, for what is imported is a part of the time that synthesis takes.
+def add_construct(stack: Stack) -> None:
+    """Add this construct to a stack."""
+    # Not at the top: the import is part of the time that a synthesis takes.
     from centralized_root_access import CentralizedRootAccess
 
     CentralizedRootAccess(stack, "RootAccess")
 
 
-def with_custom_resources(stack: Stack) -> None:
-    """Builds one AwsCustomResource for each of the three calls, in a row."""
+def add_custom_resources(stack: Stack) -> None:
+    """Add one AwsCustomResource for each of the three calls, each dependent on the one before."""
     from aws_cdk import custom_resources
 
     previous = None
@@ -83,15 +83,15 @@ def with_custom_resources(stack: Stack) -> None:
         previous = resource
 
 
-def with_nothing(stack: Stack) -> None:
-    """Builds as little as a stack may have."""
+def add_placeholder(stack: Stack) -> None:
+    """Add the one resource without which CloudFormation refuses a stack."""
     from aws_cdk import CfnWaitConditionHandle
 
-    CfnWaitConditionHandle(stack, "Nothing")
+    CfnWaitConditionHandle(stack, "Placeholder")
 
 
-def with_provider(stack: Stack) -> None:
-    """Builds the least that a Python custom resource takes: a Provider and a function without an asset."""
+def add_provider(stack: Stack) -> None:
+    """Add the minimum of a Python custom resource: a Provider and a function without an asset."""
     from aws_cdk import CustomResource
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk.custom_resources import Provider
@@ -108,23 +108,23 @@ def with_provider(stack: Stack) -> None:
 
 
 BUILDERS: Mapping[Candidate | Yardstick, Callable[[Stack], None]] = {
-    Candidate.CONSTRUCT: with_construct,
-    Candidate.CUSTOM_RESOURCES: with_custom_resources,
-    Yardstick.EMPTY: with_nothing,
-    Yardstick.PROVIDER: with_provider,
+    Candidate.CONSTRUCT: add_construct,
+    Candidate.CUSTOM_RESOURCES: add_custom_resources,
+    Yardstick.EMPTY: add_placeholder,
+    Yardstick.PROVIDER: add_provider,
 }
 
 
-def bring_about(state: State, organization: Organization, *, latency: float) -> None:
-    """Puts the organization into a state, forgets the calls, and sets how long each call takes.
+def reset_to(state: State, organization: Organization, *, latency: float) -> None:
+    """Reset the organization to a state, without calls, and set the latency.
 
     Args:
-        state: the state.
-        organization: the organization.
-        latency: seconds for each AWS call from then on.
+        state: The state.
+        organization: The organization.
+        latency: How many seconds each AWS call takes from then on.
     """
     organization.reset()
-    if state is State.ALL_ON:
+    if state is State.ENABLED:
         organization.client("organizations").enable_aws_service_access(ServicePrincipal=PRINCIPAL)
         organization.client("iam").enable_organizations_root_credentials_management()
         organization.client("iam").enable_organizations_root_sessions()

@@ -1,4 +1,4 @@
-"""Deploys the candidates on a local AWS, and measures what CloudFormation and the organization saw."""
+"""Deployments of the candidates, measured by the events of CloudFormation and the organization's calls."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from benchmarks.candidates import COMMANDS, Candidate, State, bring_about
+from benchmarks.candidates import COMMANDS, Candidate, State, reset_to
 from benchmarks.invocation import Invocation
 from benchmarks.journal import Journal, journal
-from benchmarks.synthesis import STACK, synthesize, synthesized
+from benchmarks.synthesis import STACK, read_synthesis, synthesize
 from local_aws.cdk_cli import REPOSITORY
 from local_aws.services import MINISTACK, running_local_aws
 
@@ -25,37 +25,37 @@ if TYPE_CHECKING:
 
     from local_aws.services import LocalAws
 
-# What AWS's Node runtime brings, and MiniStack's does not.
+# AWS's Node runtime includes the SDK; MiniStack's does not.
 NODE_MODULES = Path(__file__).parent / "node_modules"
 
 _POLL_SECONDS = 0.05
-_DEPLOYED_WITHIN = 180.0
+_TIMEOUT_SECONDS = 180.0
 
-# One call by a process of its own, as the AWS CLI makes it.
+# One call in a process of its own, like the AWS CLI.
 _ONE_CALL = """
 import json, sys, boto3
 service, operation, parameters = sys.argv[1:]
-answer = getattr(boto3.client(service), operation)(**json.loads(parameters))
-answer.pop("ResponseMetadata")
-print(json.dumps(answer))
+response = getattr(boto3.client(service), operation)(**json.loads(parameters))
+response.pop("ResponseMetadata")
+print(json.dumps(response))
 """
 
 
 class DeploymentFailedError(Exception):
-    """Raised where a candidate did not turn root access on; its numbers would mean nothing."""
+    """A candidate did not enable root access, so its numbers would mean nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What one run of a candidate cost.
+    """The measurements of one run of a candidate.
 
     Attributes:
-        seconds: from the first custom resource's first event to the last one's answer; of the CLI's calls
-            from the first process's start to the last one's end.
-        stack_seconds: the same of the whole stack; None without one.
-        journal: the calls that reached the organization.
-        invocations: how often Lambda functions were invoked.
-        memory: what the functions' processes held at the end, in bytes; None without one.
+        seconds: From the first event of a custom resource to the last response; for the CLI's calls from
+            the start of the first process to the end of the last one.
+        stack_seconds: From the first to the last event of the stack; None without a stack.
+        journal: The calls that reached the organization.
+        invocations: The number of Lambda invocations.
+        memory: The memory of the functions' processes at the end, in bytes; None without a function.
     """
 
     seconds: float
@@ -66,21 +66,21 @@ class Run:
 
 
 @contextlib.contextmanager
-def prepared_aws() -> Iterator[LocalAws]:
-    """Runs a local AWS whose Node functions find the SDK, with the CDK's bootstrap stack."""
-    # An own program, for MiniStack's environment starts from nothing.
+def prepare_aws() -> Iterator[LocalAws]:
+    """Run a bootstrapped local AWS in which Node functions find the AWS SDK."""
+    # By `env`, because MiniStack inherits no environment variables.
     ministack = ("env", f"NODE_PATH={NODE_MODULES}", *MINISTACK)
     with running_local_aws(ministack=ministack) as aws:
-        _succeeded(aws, "bootstrap", aws.cdk_environment)
+        _run_cdk(aws, "bootstrap", aws.cdk_environment)
         yield aws
 
 
 class Deployer:
-    """Deploys the candidates.
+    """A deployer of the candidates.
 
     Args:
-        aws: the local AWS.
-        folder: an empty folder for the synthesized apps.
+        aws: The local AWS.
+        folder: An empty folder for the cloud assemblies.
     """
 
     def __init__(self, aws: LocalAws, folder: Path) -> None:
@@ -89,52 +89,52 @@ class Deployer:
         self._folder = folder
 
     def publish(self, candidate: Candidate) -> None:
-        """Deploys a candidate once with the CDK CLI, which uploads its functions, and deletes the stack."""
+        """Deploy a candidate once with the CDK CLI, which uploads its functions, and delete the stack."""
         assembly = self._folder / candidate.name.lower()
         synthesize(candidate, assembly)
-        self._templates[candidate] = synthesized(assembly).template
-        bring_about(State.FRESH, self._aws.organization, latency=0.0)
-        _succeeded(
+        self._templates[candidate] = read_synthesis(assembly).template
+        reset_to(State.FRESH, self._aws.organization, latency=0.0)
+        _run_cdk(
             self._aws, "deploy", "--require-approval", "never", "--app", str(assembly), folder=self._folder
         )
         self._delete()
 
     def run(self, candidate: Candidate, *, state: State, latency: float) -> Run:
-        """Makes one run, from a state that it brings about.
+        """Reset the organization and run a candidate once.
 
         Args:
-            candidate: the candidate; a stack must have been published.
-            state: what the organization is before.
-            latency: seconds for each AWS call.
+            candidate: The candidate; publish its stack before.
+            state: The organization before the run.
+            latency: How many seconds each AWS call takes.
 
         Raises:
-            DeploymentFailedError: root access was not on afterwards.
+            DeploymentFailedError: Root access was not enabled afterwards.
         """
-        bring_about(state, self._aws.organization, latency=latency)
+        reset_to(state, self._aws.organization, latency=latency)
         if candidate is Candidate.COMMAND_LINE:
             run = self._run_commands(latency)
         else:
             run = self._deploy(candidate, latency)
         if len(self._aws.organization.root_access().features) != 2:
-            raise DeploymentFailedError(f"{candidate} left root access off in {state}.")
+            raise DeploymentFailedError(f"{candidate} did not enable root access in {state}.")
         return run
 
     def invoke(self) -> Invocation:
-        """Invokes this construct's function in a fresh process, on an organization where all is on."""
-        bring_about(State.ALL_ON, self._aws.organization, latency=0.0)
-        printed = subprocess.run(
+        """Invoke this construct's function in a fresh process, with root access already enabled."""
+        reset_to(State.ENABLED, self._aws.organization, latency=0.0)
+        output = subprocess.run(
             [sys.executable, "-m", "benchmarks.invocation"],
             env=self._aws.environment,
             cwd=REPOSITORY,
             check=True,
             stdout=subprocess.PIPE,
-            timeout=_DEPLOYED_WITHIN,
+            timeout=_TIMEOUT_SECONDS,
         ).stdout
-        return Invocation(**json.loads(printed))
+        return Invocation(**json.loads(output))
 
     def _deploy(self, candidate: Candidate, latency: float) -> Run:
         cloudformation = self._aws.client("cloudformation")
-        began = time.time()
+        started_at = time.time()
         cloudformation.create_stack(
             StackName=STACK, TemplateBody=self._templates[candidate], Capabilities=["CAPABILITY_IAM"]
         )
@@ -150,14 +150,14 @@ class Deployer:
                 seconds=duration(events, "Custom::"),
                 stack_seconds=duration(events, "AWS::CloudFormation::Stack"),
                 journal=journal(self._aws.organization.calls, latency=latency),
-                invocations=self._invocations(functions, since=began),
+                invocations=self._invocations(functions, since=started_at),
                 memory=_memory(functions),
             )
         finally:
             self._delete()
 
     def _run_commands(self, latency: float) -> Run:
-        began = time.monotonic()
+        started_at = time.monotonic()
         for service, operation, parameters in COMMANDS:
             command = [sys.executable, "-c", _ONE_CALL, service, operation, json.dumps(parameters)]
             subprocess.run(
@@ -165,10 +165,10 @@ class Deployer:
                 env=self._aws.environment,
                 check=True,
                 stdout=subprocess.DEVNULL,
-                timeout=_DEPLOYED_WITHIN,
+                timeout=_TIMEOUT_SECONDS,
             )
         return Run(
-            seconds=time.monotonic() - began,
+            seconds=time.monotonic() - started_at,
             stack_seconds=None,
             journal=journal(self._aws.organization.calls, latency=latency),
             invocations=0,
@@ -177,7 +177,7 @@ class Deployer:
 
     def _wait_until_created(self) -> None:
         cloudformation = self._aws.client("cloudformation")
-        deadline = time.monotonic() + _DEPLOYED_WITHIN
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
         while True:
             (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
             if stack["StackStatus"] == "CREATE_COMPLETE":
@@ -200,7 +200,7 @@ class Deployer:
             self._aws.client("lambda").get_function_configuration(FunctionName=function)
             for function in functions
         ]
-        # MiniStack has no metric of what CloudFormation invokes.
+        # MiniStack has no metric for the invocations of CloudFormation.
         pages = self._aws.client("logs").get_paginator("filter_log_events")
         return sum(
             event["message"].startswith("START RequestId")
@@ -218,11 +218,11 @@ class Deployer:
 
 
 def duration(events: Sequence[Mapping[str, Any]], resource_type: str) -> float:
-    """Returns the seconds from the first event of resources of a type to the last one.
+    """Return the seconds from the first to the last event of a resource type.
 
     Args:
         events: CloudFormation's events of one operation on a stack.
-        resource_type: how the type begins.
+        resource_type: The type, or the beginning of several types.
     """
     times = [event["Timestamp"] for event in events if event["ResourceType"].startswith(resource_type)]
     seconds: float = (max(times) - min(times)).total_seconds()
@@ -230,18 +230,18 @@ def duration(events: Sequence[Mapping[str, Any]], resource_type: str) -> float:
 
 
 def _memory(functions: Sequence[str]) -> int:
-    """Returns what the processes of functions hold; MiniStack names their folders after the functions."""
-    held = 0
-    # Of this process's alone, for another local AWS gives its functions the same names.
+    """Return the memory of functions' processes; MiniStack names their folders after the functions."""
+    resident = 0
+    # Only of this process's children: functions of another local AWS have the same names.
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             command = " ".join(process.cmdline())
             if any(f"ministack-lambda-{function}-" in command for function in functions):
-                held += process.memory_info().rss
-    return held
+                resident += process.memory_info().rss
+    return resident
 
 
-def _succeeded(aws: LocalAws, *arguments: str, **options: Any) -> None:
-    deployed = aws.cdk(*arguments, **options)
-    if deployed.returncode:
-        raise DeploymentFailedError(f"cdk {arguments[0]} failed.\n{deployed.stdout}")
+def _run_cdk(aws: LocalAws, *arguments: str, **options: Any) -> None:
+    run = aws.cdk(*arguments, **options)
+    if run.returncode:
+        raise DeploymentFailedError(f"cdk {arguments[0]} failed.\n{run.stdout}")

@@ -1,6 +1,6 @@
-"""Invokes the custom resource's function twice in this process, cold and warm, and prints what it took.
+"""A cold and a warm invocation of the custom resource's function in this process.
 
-Run in a fresh process, in the environment of a local AWS: `python -m benchmarks.invocation`.
+Run it in a fresh process, in the environment of a local AWS: `python -m benchmarks.invocation`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _EVENT = {
 
 @dataclass(frozen=True, kw_only=True)
 class Invocation:
-    """What the function took.
+    """The time and the memory of the function.
 
     Attributes:
-        to_first_call: seconds from before the import to the first AWS call, cold.
-        cold: seconds from before the import to the answer in which no AWS call was on its way.
-        cpu: seconds of a core that all of that took, cold.
-        warm: the same of a second invocation.
-        memory: the most that the process held, in bytes.
+        to_first_call: Seconds from before the import to the first AWS call, cold.
+        cold: Seconds from before the import to the response, without those spent in AWS calls.
+        cpu: CPU seconds from before the import to the response.
+        warm: Seconds of a second invocation, without those spent in AWS calls.
+        memory: The process's peak memory in bytes.
     """
 
     to_first_call: float
@@ -46,26 +46,26 @@ class Invocation:
 
 
 @dataclass
-class Watch:
-    """Notes when AWS calls are on their way.
+class CallTimes:
+    """A recorder of the times that are spent in AWS calls.
 
     Attributes:
-        flights: when each call left and when its answer was there.
+        spans: When each call was sent, and when its response arrived.
     """
 
-    flights: list[tuple[float, float]] = field(default_factory=list)
-    _left: dict[int, float] = field(default_factory=dict)
+    spans: list[tuple[float, float]] = field(default_factory=list)
+    _sent_at: dict[int, float] = field(default_factory=dict)
 
     def watch(self, client: Any) -> None:
-        """Watches a boto3 client's calls."""
-        client.meta.events.register("before-send", self._sent)
-        client.meta.events.register("response-received", self._answered)
+        """Record a boto3 client's calls."""
+        client.meta.events.register("before-send", self._start)
+        client.meta.events.register("response-received", self._end)
 
-    def _sent(self, **_: object) -> None:
-        self._left[threading.get_ident()] = time.perf_counter()
+    def _start(self, **_: object) -> None:
+        self._sent_at[threading.get_ident()] = time.perf_counter()
 
-    def _answered(self, **_: object) -> None:
-        self.flights.append((self._left.pop(threading.get_ident()), time.perf_counter()))
+    def _end(self, **_: object) -> None:
+        self.spans.append((self._sent_at.pop(threading.get_ident()), time.perf_counter()))
 
 
 class Context:
@@ -74,62 +74,62 @@ class Context:
     invoked_function_arn = _ARN
 
     def get_remaining_time_in_millis(self) -> int:
-        """The time until Lambda ends the invocation."""
+        """Return the time until Lambda terminates the invocation."""
         return 180_000
 
 
-def seconds_covered(spans: list[tuple[float, float]]) -> float:
-    """Returns how many seconds lie in at least one of the spans."""
-    covered = 0.0
+def union_seconds(spans: list[tuple[float, float]]) -> float:
+    """Return how many seconds lie in at least one of the spans."""
+    total = 0.0
     until = float("-inf")
     for start, end in sorted(spans):
-        covered += max(0.0, end - max(start, until))
+        total += max(0.0, end - max(start, until))
         until = max(until, end)
-    return covered
+    return total
 
 
 def peak_memory() -> int:
-    """Returns the most that this process has held, in bytes."""
+    """Return this process's peak memory in bytes."""
     if sys.platform == "linux":
-        # What getrusage tells there begins with what the process had that started this one.
+        # On Linux, getrusage includes the memory of the parent process before the exec.
         status = Path("/proc/self/status").read_text()
         return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024  # type: ignore[index]
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def main() -> None:
-    """Invokes the function twice, and prints what it took as JSON."""
-    began, cpu_began = time.perf_counter(), time.process_time()
+    """Invoke the function twice, and print the measurements as JSON."""
+    started_at, cpu_started_at = time.perf_counter(), time.process_time()
     handler = import_module("root_access.handler")
     runtime = import_module("aws_calls.runtime")
-    watch = Watch()
+    times = CallTimes()
 
-    def clients() -> Clients:
-        made: Clients = runtime.clients()
-        if not watch.flights:
-            watch.watch(made.iam)
-            watch.watch(made.organizations)
-        return made
+    def watch_clients() -> Clients:
+        clients: Clients = runtime.clients()
+        if not times.spans:
+            times.watch(clients.iam)
+            times.watch(clients.organizations)
+        return clients
 
     def respond() -> None:
         handler.respond(
             _EVENT,
             Context(),
-            clients=clients,
+            clients=watch_clients,
             clock=runtime.system_clock(),
             log=lambda **event: json.dumps(event),
         )
 
     respond()
-    answered, cpu_answered = time.perf_counter(), time.process_time()
-    cold_flights = list(watch.flights)
+    responded_at, cpu_responded_at = time.perf_counter(), time.process_time()
+    cold_spans = list(times.spans)
     respond()
-    warm = time.perf_counter() - answered
+    warm = time.perf_counter() - responded_at
     invocation = Invocation(
-        to_first_call=min(cold_flights)[0] - began,
-        cold=answered - began - seconds_covered(cold_flights),
-        cpu=cpu_answered - cpu_began,
-        warm=warm - seconds_covered(watch.flights[len(cold_flights) :]),
+        to_first_call=min(cold_spans)[0] - started_at,
+        cold=responded_at - started_at - union_seconds(cold_spans),
+        cpu=cpu_responded_at - cpu_started_at,
+        warm=warm - union_seconds(times.spans[len(cold_spans) :]),
         memory=peak_memory(),
     )
     print(json.dumps(asdict(invocation)))

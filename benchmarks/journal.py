@@ -1,4 +1,4 @@
-"""What the organization's journal of calls says of one run."""
+"""The calls of one run, counted."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Journal:
     """The calls of one run.
 
     Attributes:
-        calls: how many there were.
-        writes: how many of them change something.
-        round_trips: the longest chain of calls that do not overlap; None where calls take no time.
+        calls: How many there were.
+        writes: How many of them change anything.
+        round_trips: The longest chain of calls that do not overlap; None without latency.
     """
 
     calls: int
@@ -27,11 +27,11 @@ class Journal:
 
 
 def journal(calls: Iterable[Call], *, latency: float) -> Journal:
-    """Returns what the calls of one run say.
+    """Return the numbers of one run's calls.
 
     Args:
-        calls: the calls that reached the organization.
-        latency: how many seconds each was on its way.
+        calls: The calls that reached the organization.
+        latency: How many seconds each took to arrive.
     """
     calls = tuple(calls)
     return Journal(
@@ -42,14 +42,14 @@ def journal(calls: Iterable[Call], *, latency: float) -> Journal:
 
 
 def round_trips(calls: Iterable[Call], *, latency: float) -> int:
-    """Returns the length of the longest chain of calls that do not overlap.
+    """Return the length of the longest chain of calls that do not overlap.
 
-    A call leaves so many seconds before the time in the journal, which is when it arrives. Taking the
-    earliest to arrive of those that left after the last one gives the longest chain.
+    A call's time is its arrival; it was sent `latency` seconds before. The longest chain continues
+    with the first to arrive of the calls that were sent after the previous one arrived.
 
     Args:
-        calls: the calls that reached the organization.
-        latency: how many seconds each was on its way.
+        calls: The calls that reached the organization.
+        latency: How many seconds each took to arrive.
     """
     arrivals = sorted(call.at.timestamp() for call in calls)
     chain: list[float] = []

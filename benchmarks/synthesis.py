@@ -1,4 +1,4 @@
-"""Synthesizes the candidates: how long it takes, and what comes of it."""
+"""The synthesis of the candidates: how long it takes, and its result."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ STACK = "OrganizationBootstrap"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Synthesized:
-    """What comes of a synthesis.
+class Synthesis:
+    """The result of a synthesis.
 
     Attributes:
-        template: the template, as CloudFormation gets it.
-        resources: how many resources are in it.
-        package_bytes: what is uploaded for its functions, zipped.
+        template: The template's text.
+        resources: The number of its resources.
+        package_bytes: The size of its functions' packages, zipped.
     """
 
     template: str
@@ -34,11 +34,11 @@ class Synthesized:
 
 
 def synthesize(candidate: Candidate | Yardstick, folder: Path) -> None:
-    """Synthesizes an app of one stack in this process.
+    """Synthesize an app of one stack in this process.
 
     Args:
-        candidate: what is in the stack.
-        folder: where to.
+        candidate: The contents of the stack.
+        folder: The folder for the cloud assembly.
     """
     from aws_cdk import App, Environment, Stack
 
@@ -47,37 +47,37 @@ def synthesize(candidate: Candidate | Yardstick, folder: Path) -> None:
     app.synth()
 
 
-def synthesized(folder: Path) -> Synthesized:
-    """Returns what a synthesis has left in a folder."""
+def read_synthesis(folder: Path) -> Synthesis:
+    """Return the synthesis whose cloud assembly is in a folder."""
     template = (folder / f"{STACK}.template.json").read_text()
-    return Synthesized(
+    return Synthesis(
         template=template,
         resources=len(json.loads(template)["Resources"]),
-        package_bytes=sum(_zipped_bytes(asset) for asset in folder.glob("asset.*") if asset.is_dir()),
+        package_bytes=sum(_package_bytes(asset) for asset in folder.glob("asset.*") if asset.is_dir()),
     )
 
 
 def seconds_in_process(candidate: Candidate | Yardstick) -> float:
-    """Returns how long a synthesis takes once everything is imported."""
+    """Return the duration of a synthesis after everything is imported."""
     with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         synthesize(candidate, Path(folder))
-        return time.perf_counter() - began
+        return time.perf_counter() - started_at
 
 
 def seconds_of_an_app(candidate: Candidate | Yardstick) -> float:
-    """Returns how long a process takes that does nothing else, as `python app.py` does."""
+    """Return the duration of a process that does nothing but synthesize, like `python app.py`."""
     with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "benchmarks.synthesis", candidate, folder],
             cwd=REPOSITORY,
             check=True,
         )
-        return time.perf_counter() - began
+        return time.perf_counter() - started_at
 
 
-def _zipped_bytes(asset: Path) -> int:
+def _package_bytes(asset: Path) -> int:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=9) as zipped:
         for file in sorted(asset.rglob("*")):

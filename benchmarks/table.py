@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them, and tables in Markdown."""
+"""Numbers as text, and tables in Markdown."""
 
 from __future__ import annotations
 
@@ -10,44 +10,43 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NOTHING = "-"
+NO_VALUE = "-"
 
 
 def median_of(runs: Iterable[T], figure: Callable[[T], float | None]) -> float | None:
-    """Returns the median of what the runs have of a figure; None if none has it."""
+    """Return the median of a figure of the runs that have it, or None."""
     figures = [value for run in runs if (value := figure(run)) is not None]
     return median(figures) if figures else None
 
 
-def in_seconds(seconds: float | None) -> str:
-    """Returns a time as text: in milliseconds below one second."""
+def format_seconds(seconds: float | None) -> str:
+    """Return a duration as text, in milliseconds below one second."""
     if seconds is None:
-        return NOTHING
+        return NO_VALUE
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
-def in_megabytes(size: float | None) -> str:
-    """Returns a size of memory as text."""
-    return NOTHING if size is None else f"{size / 1e6:.0f} MB"
+def format_megabytes(size: float | None) -> str:
+    """Return a size of memory as text."""
+    return NO_VALUE if size is None else f"{size / 1e6:.0f} MB"
 
 
-def counted(number: float | None) -> str:
-    """Returns a number of things as text."""
-    return NOTHING if number is None else f"{number:,.0f}"
+def format_count(number: float | None) -> str:
+    """Return a number of things as text."""
+    return NO_VALUE if number is None else f"{number:,.0f}"
 
 
-def ratio(one: float | None, other: float | None) -> str:
-    """Returns how many times the other the one is, as text."""
-    return NOTHING if one is None or not other else f"{one / other:.2f}"
+def format_ratio(number: float | None, divisor: float | None) -> str:
+    """Return the quotient of two numbers as text."""
+    return NO_VALUE if number is None or not divisor else f"{number / divisor:.2f}"
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, rule: str = "---:") -> str:
-    """Returns a table in Markdown.
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown, with the columns after the first aligned to the right.
 
     Args:
-        header: the columns' names.
-        rows: the cells.
-        rule: how Markdown aligns the columns after the first; by default to the right, for numbers.
+        header: The columns' names.
+        rows: The cells.
     """
-    rules = ["---", *[rule] * (len(header) - 1)]
+    rules = ["---", *["---:"] * (len(header) - 1)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rules, *rows)) + "\n"

@@ -230,13 +230,13 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
     def _trusted_service(self) -> str:
         principal = str(self._get_param("ServicePrincipal"))
         if not is_trusted_service(principal):
-            raise _unrecognized_service_principal()
+            raise _invalid_service_principal()
         return principal
 
     def _delegating_service(self) -> str:
         principal = str(self._get_param("ServicePrincipal"))
         if not supports_delegated_administrators(principal):
-            raise _unrecognized_service_principal()
+            raise _invalid_service_principal()
         return principal
 
     def _page(self, names: Sequence[str]) -> Page[str]:
@@ -265,5 +265,5 @@ def _timestamp(value: object) -> float:
     return value.timestamp()
 
 
-def _unrecognized_service_principal() -> AwsError:
+def _invalid_service_principal() -> AwsError:
     return invalid_input("UNRECOGNIZED_SERVICE_PRINCIPAL", "You specified an unrecognized service principal.")
