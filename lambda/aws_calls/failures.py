@@ -48,7 +48,7 @@ class FailureKind(StrEnum):
     SERVER_ERROR = "error inside AWS"
     CONNECTION_FAILED = "no connection"
     NO_RESPONSE = "no response"
-    CONCURRENT_MODIFICATION = "concurrent change to the organization"
+    CONCURRENT_MODIFICATION = "concurrent change"
     ACCESS_DENIED = "access denied"
     TRUSTED_ACCESS_DISABLED = "trusted access not enabled"
     INCONSISTENT_READS = "inconsistent reads"
@@ -172,7 +172,8 @@ def _kind(failure: Failure, *, status: int) -> FailureKind:
     if failure.name == "RequestTimeout":
         # S3 ends an upload that has stalled with status 400.
         return FailureKind.NO_RESPONSE
-    if failure.name == "ConcurrentModification":
+    # The second is S3's, of a conditional write.
+    if failure.name in ("ConcurrentModification", "ConditionalRequestConflict"):
         return FailureKind.CONCURRENT_MODIFICATION
     if failure.name == "AccessDenied":
         return FailureKind.ACCESS_DENIED

@@ -240,10 +240,10 @@ class Invocation:
         """
         storage = self._storage(settings.bucket)
         run_id, batch = event["runId"], event["batch"]
-        if storage.has_result(run_id, batch):
+        if storage.runs.has_result(run_id, batch):
             self._log(event="already_finished", runId=run_id, batch=batch)
             return
-        work = storage.work(run_id, sha256_=event["workSha256"])
+        work = storage.runs.read_work(run_id, checksum=event["workSha256"])
         runner = Performer(
             task=work.task,
             mode=work.mode,
@@ -255,10 +255,10 @@ class Invocation:
                 clock=self._clock,
                 deadline=self._deadline - _RESULT_RESERVE_SECONDS,
             ),
-            unlocking=Unlocking(run_id=run_id, keep=storage.put_backup),
+            unlocking=Unlocking(run_id=run_id, keep=storage.backups.write),
         )
         findings = runner.performed(work.batches[batch])
-        storage.put_result(run_id, batch, BatchResult(findings=findings))
+        storage.runs.write_result(run_id, batch, BatchResult(findings=findings))
         outcomes = [finding.outcome for finding in findings]
         self._log(
             event="batch_finished",
@@ -284,6 +284,7 @@ class Invocation:
         finisher = Conclusion(
             storage=self._storage(settings.bucket),
             notify=None if topic_arn is None else functools.partial(self._notify, topic_arn),
+            plan_lifetime=settings.plan_lifetime,
             now=now,
             log=self._log,
         )

@@ -1,75 +1,252 @@
-"""Dataclasses as JSON and back: how a run's files are kept in S3."""
+"""The one codec of all documents in S3, report.json included: dataclasses as JSON and back.
+
+A document is one line of ASCII JSON with camelCase keys. Each names its kind and its version. A reader ignores
+keys that it does not know and takes the default of an optional field that is missing, so that a field can be
+added without a new version. A document's SHA-256 is that of its stored bytes, never of a second encoding.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import types
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_KIND = "kind"
+_SCHEMA_VERSION = "schemaVersion"
+# The report of an organization with 100,000 accounts has about 50 MB.
+MAX_DOCUMENT_BYTES = 100_000_000
+
+
+class Document:
+    """The base of dataclasses that are stored as a document of their own.
+
+    Attributes:
+        KIND: What the document is, in one word.
+        SCHEMA_VERSION: Bump when readers of earlier releases could misunderstand the document.
+    """
+
+    KIND: ClassVar[str]
+    SCHEMA_VERSION: ClassVar[int] = 1
+
+
+D = TypeVar("D", bound=Document)
 
 
 class DecodingError(ValueError):
-    """Raised for JSON that is not what was expected."""
+    """Raised for bytes that are not the expected document. Its message repeats nothing of their content.
+
+    Attributes:
+        kind: The expected kind of document.
+        problem: What is wrong, in a few words.
+        path: Where, such as ``results[3].outcome``; None for the whole document.
+    """
+
+    def __init__(self, *, kind: str, problem: str, path: str | None = None) -> None:
+        super().__init__(kind, problem, path)
+        self.kind = kind
+        self.problem = problem
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"This {self.kind} is damaged: {self.path or 'it'} {self.problem}."
 
 
-def encoded(value: object) -> bytes:
-    """Returns a dataclass as JSON. The same value gives the same bytes."""
-    return json.dumps(
-        dataclasses.asdict(value),  # type: ignore[call-overload]
-        default=_time,
-        ensure_ascii=False,
-        separators=(",", ":"),
-    ).encode()
+class OtherKindError(DecodingError):
+    """Raised for a document of another kind, and for JSON that is not a document."""
+
+    def __init__(self, *, kind: str) -> None:
+        super().__init__(kind=kind, problem="is another document")
+
+    def __str__(self) -> str:
+        return f"This is not a {self.kind} of root tasks."
 
 
-def decoded(type_: type[T], text: bytes) -> T:
-    """Returns the dataclass that `encoded` made the JSON of.
+class OtherVersionError(DecodingError):
+    """Raised for a document of another version.
+
+    Attributes:
+        version: The document's version; None where it is not a number.
+        supported: The version that this release reads.
+    """
+
+    def __init__(self, *, kind: str, version: int | None, supported: int) -> None:
+        super().__init__(kind=kind, problem="has another version")
+        self.version = version
+        self.supported = supported
+
+    def __str__(self) -> str:
+        version = "an unknown version" if self.version is None else f"version {self.version}"
+        return f"This {self.kind} has {version}, and this release reads version {self.supported}."
+
+
+def encode(document: Document, *, derived: Mapping[str, Any] | None = None) -> bytes:
+    """Return a document's bytes. The same document gives the same bytes.
+
+    Args:
+        document: The document, a dataclass.
+        derived: More keys for other readers; `decode` ignores them.
 
     Raises:
-        DecodingError: it is the JSON of something else, or no JSON.
+        ValueError: A time has no time zone.
     """
+    values = {
+        _SCHEMA_VERSION: document.SCHEMA_VERSION,
+        _KIND: document.KIND,
+        **(derived or {}),
+        **_to_json(document),
+    }
+    return json.dumps(values, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def decode(type_: type[D], data: bytes) -> D:
+    """Return the document that `encode` returned the bytes of, in this release or another one.
+
+    Raises:
+        OtherKindError: The bytes are another document, or not one at all.
+        OtherVersionError: The document has a version that this release does not read.
+        DecodingError: The document is damaged.
+    """
+    document = _parse(type_.KIND, data)
+    if not isinstance(document, dict) or document.get(_KIND) != type_.KIND:
+        raise OtherKindError(kind=type_.KIND)
+    version = document.get(_SCHEMA_VERSION)
+    if type(version) is not int or version != type_.SCHEMA_VERSION:
+        is_number = type(version) is int and 0 <= version < 1_000_000
+        raise OtherVersionError(
+            kind=type_.KIND, version=version if is_number else None, supported=type_.SCHEMA_VERSION
+        )
     try:
-        return _value(type_, json.loads(text))  # type: ignore[no-any-return]
-    except (KeyError, TypeError, ValueError) as error:
-        raise DecodingError(f"This is no {type_.__name__}.") from error
+        return _from_json(type_, document, "")  # type: ignore[no-any-return]
+    except _Problem as problem:
+        raise DecodingError(kind=type_.KIND, problem=problem.text, path=problem.path or None) from None
 
 
-def _time(value: object) -> str:
+def format_time(moment: datetime) -> str:
+    """Return a time in ISO 8601, UTC, as all documents have it.
+
+    Raises:
+        ValueError: It has no time zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment.isoformat()} has no time zone.")
+    return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
+class _Problem(Exception):
+    """A value that is not of its field's type; never with the value itself."""
+
+    def __init__(self, path: str, text: str) -> None:
+        super().__init__(path, text)
+        self.path = path
+        self.text = text
+
+
+def _parse(kind: str, data: bytes) -> object:
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise DecodingError(kind=kind, problem=f"is larger than {MAX_DOCUMENT_BYTES:,} bytes")
+    try:
+        return json.loads(data.decode("utf-8"))
+    # `from None`: these errors quote what they failed on.
+    except UnicodeDecodeError:
+        raise DecodingError(kind=kind, problem="is not UTF-8") from None
+    except RecursionError:
+        raise DecodingError(kind=kind, problem="is nested too deeply") from None
+    except ValueError:
+        raise DecodingError(kind=kind, problem="is not JSON") from None
+
+
+def _to_json(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {key: _to_json(getattr(value, name)) for key, (name, _) in _fields(type(value)).items()}
+    if isinstance(value, tuple):
+        return [_to_json(each) for each in value]
     if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{value!r} cannot be kept as JSON.")
-
-
-def _value(type_: Any, value: Any) -> Any:
-    origin = get_origin(type_)
-    if origin is types.UnionType:
-        return None if value is None else _value(_other_than_none(type_), value)
-    if origin is tuple:
-        inner = get_args(type_)[0]
-        return tuple(_value(inner, each) for each in _instance(value, list))
-    if isinstance(type_, type) and dataclasses.is_dataclass(type_):
-        hints = _hints(type_)
-        return type_(**{name: _value(hints[name], each) for name, each in _instance(value, dict).items()})
-    if type_ is datetime:
-        return datetime.fromisoformat(value)
-    if issubclass(type_, StrEnum):
-        return type_(value)
-    return _instance(value, type_)
-
-
-def _instance(value: Any, type_: type[T]) -> T:
-    if not isinstance(value, type_):
-        raise TypeError(f"something in it is no {type_.__name__}")
+        return format_time(value)
+    if isinstance(value, str):
+        # A JSON response of AWS can have half of a surrogate pair, which UTF-8 cannot have.
+        return value.encode(errors="replace").decode()
     return value
 
 
-def _other_than_none(type_: Any) -> Any:
+def _from_json(type_: Any, value: Any, path: str) -> Any:
+    origin = get_origin(type_)
+    if origin is types.UnionType:
+        return None if value is None else _from_json(_not_none(type_), value, path)
+    if origin is tuple:
+        inner = get_args(type_)[0]
+        listed = _require_type(value, list, path, "is not a list")
+        return tuple(_from_json(inner, each, f"{path}[{place}]") for place, each in enumerate(listed))
+    if dataclasses.is_dataclass(type_):
+        return _dataclass_from_json(type_, _require_type(value, dict, path, "is not an object"), path)
+    if type_ is bool:
+        return _require_type(value, bool, path, "is neither true nor false")
+    text = _string(value, path)
+    if type_ is datetime:
+        return _parse_time(text, path)
+    if issubclass(type_, StrEnum):
+        try:
+            return type_(text)
+        except ValueError:
+            raise _Problem(path, f"is not a valid {type_.__name__}") from None
+    return text
+
+
+def _dataclass_from_json(type_: Any, value: dict[str, Any], path: str) -> Any:
+    arguments = {}
+    for key, (name, field) in _fields(type_).items():
+        inner = f"{path}.{key}" if path else key
+        if key in value:
+            arguments[name] = _from_json(_hints(type_)[name], value[key], inner)
+        elif field.default is dataclasses.MISSING:
+            raise _Problem(inner, "is missing")
+    return type_(**arguments)
+
+
+def _require_type(value: Any, type_: type, path: str, otherwise: str) -> Any:
+    if not isinstance(value, type_):
+        raise _Problem(path, otherwise)
+    return value
+
+
+def _string(value: Any, path: str) -> str:
+    text: str = _require_type(value, str, path, "is not a string")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _Problem(path, "has half of a surrogate pair") from None
+    return text
+
+
+def _parse_time(text: str, path: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _Problem(path, "is not a time") from None
+    raise _Problem(path, "has no time zone")
+
+
+def _not_none(type_: Any) -> Any:
     return next(each for each in get_args(type_) if each is not types.NoneType)
+
+
+@cache
+def _fields(type_: Any) -> dict[str, tuple[str, dataclasses.Field[Any]]]:
+    """Return a dataclass's fields by their JSON keys."""
+    return {_camel_case(field.name): (field.name, field) for field in dataclasses.fields(type_)}
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(other.capitalize() for other in others)
 
 
 @cache

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from .codec import Document
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
-
-# Raised when a reader of report.json has to change.
-SCHEMA_VERSION = 1
 
 
 class Task(StrEnum):
@@ -27,17 +28,25 @@ class Task(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a task ended in one account, or for one item of it."""
+    """How a task ended in one account, or for one item of it; the outcome that needs attention most is first.
 
-    CLEAN = "clean"
+    This is the order of everything that lists outcomes: totals, summary, CSV and page.
+    """
+
     HAS_CREDENTIALS = "has credentials"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    INACCESSIBLE = "inaccessible"
     PLANNED = "planned"
     DONE = "done"
     NOTHING_TO_DO = "nothing to do"
-    FAILED = "failed"
+    CLEAN = "clean"
     SKIPPED = "skipped"
-    INACCESSIBLE = "inaccessible"
-    UNKNOWN = "unknown"
+
+    @property
+    def rank(self) -> int:
+        """The outcome's place in the order, from 0."""
+        return list(Outcome).index(self)
 
 
 class ItemType(StrEnum):
@@ -56,11 +65,11 @@ class AccessKey:
     """An access key of a root user.
 
     Attributes:
-        access_key_id: its id.
+        access_key_id: Its ID.
         status: Active or Inactive.
-        created_at: when it was made.
-        last_used_at: when it was last used; None: never, or not since AWS tracks it.
-        last_used_service: with which service; None: never.
+        created_at: When it was created.
+        last_used_at: When it was last used; None where AWS knows of no use.
+        last_used_service: The service that it was last used with.
     """
 
     access_key_id: str
@@ -75,11 +84,11 @@ class RootCredentials:
     """The credentials that a root user has.
 
     Attributes:
-        password: whether there is one.
-        password_last_used_at: when it was last used; None: never, or there is none.
-        access_keys: its access keys.
-        mfa_devices: the serial numbers of its MFA devices.
-        signing_certificates: the ids of its signing certificates.
+        password: Whether it has a password.
+        password_last_used_at: When the password was last used; None where AWS knows of no use.
+        access_keys: Its access keys.
+        mfa_devices: The serial numbers of its MFA devices.
+        signing_certificates: The IDs of its signing certificates.
     """
 
     password: bool
@@ -91,76 +100,102 @@ class RootCredentials:
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One thing that the task acted on, or would.
+    """One thing that the task acted on, or that a plan lists.
 
     Attributes:
-        type: what it is.
-        id: its id, name or URL; "" for the password, of which there is one.
-        outcome: how it ended.
+        type: What it is.
+        id: Its ID, name or ARN; None for the password, of which there is only one.
+        outcome: How it ended.
         message: AWS's code and message where it failed; the backup's reference where a policy was removed.
     """
 
     type: ItemType
-    id: str
+    id: str | None = None
     outcome: Outcome
-    message: str = ""
+    message: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccountResult:
-    """How the task ended in one account.
+class Result:
+    """How a task ended in one account.
 
     Attributes:
         account_id: 12 digits.
-        name: the account's name. Somebody else chose it: never trust it.
-        email: the address of its root user. The same goes for it.
-        outcome: how the task ended.
-        reason: why it was skipped, failed or could not look, in words, with AWS's code and message; else "".
-        hint: what may be behind it, such as a service control policy that denies root; else "".
-        credentials: what the root user has, where that was looked at.
-        items: what the task acted on, in the order in which it did.
+        outcome: How the task ended.
+        reason: Why it was skipped, failed or inaccessible, in words, with AWS's code and message.
+        hint: The probable cause, such as a service control policy that denies root.
+        credentials: What the root user has; None where that was not read.
+        items: What the task acted on, in the order in which it did.
     """
 
     account_id: str
-    name: str
-    email: str
     outcome: Outcome
-    reason: str = ""
-    hint: str = ""
+    reason: str | None = None
+    hint: str | None = None
     credentials: RootCredentials | None = None
     items: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class AccountResult(Result):
+    """A result with the account's names, which functions that act never see.
+
+    Attributes:
+        name: The account's name. Somebody else chose it: never trust it.
+        email: The e-mail address of its root user. Never trust it either.
+    """
+
+    name: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDetails:
     """One run of one task.
 
     Attributes:
-        run_id: the run's id; an execution names the plan's.
-        task: the task.
-        executed_plan: the run id of the plan that this run executed; None: it is a plan or an audit itself.
-        full: whether it is an audit of every account of the organization.
-        organization_id: the organization.
-        management_account_id: its management account.
-        account_id: the account that the run was made from.
-        started_at: when it began.
-        finished_at: when it ended.
-        results: a result for each account that was selected, by account id; none missing, none twice.
+        run_id: The run's ID: the name of its execution.
+        task: The task.
+        executed_plan: The run ID of the plan that this run executes; None for a plan or an audit.
+        full: Whether it is an audit of every account of the organization.
+        organization_id: The organization.
+        management_account_id: Its management account.
+        account_id: The account that runs the task.
+        started_at: When the execution started.
     """
 
     run_id: str
     task: Task
-    executed_plan: str | None
+    executed_plan: str | None = None
     full: bool
     organization_id: str
     management_account_id: str
     account_id: str
     started_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(RunDetails, Document):
+    """The result of a run.
+
+    Attributes:
+        finished_at: When the report was written.
+        results: One result for each account in scope, by account ID; none missing, none twice.
+    """
+
+    KIND: ClassVar[str] = "report"
+
     finished_at: datetime
     results: tuple[AccountResult, ...]
+
+    @classmethod
+    def of_run(cls, run: RunDetails, *, finished_at: datetime, results: Iterable[AccountResult]) -> Report:
+        """Return the report of a run."""
+        details = {field.name: getattr(run, field.name) for field in dataclasses.fields(RunDetails)}
+        return cls(**details, finished_at=finished_at, results=tuple(results))
 
     @property
     def totals(self) -> dict[Outcome, int]:
         """How many accounts ended with each outcome that occurs, in the order of the outcomes."""
-        counted = [result.outcome for result in self.results]
-        return {outcome: counted.count(outcome) for outcome in Outcome if outcome in counted}
+        outcomes = [result.outcome for result in self.results]
+        return {outcome: outcomes.count(outcome) for outcome in Outcome if outcome in outcomes}

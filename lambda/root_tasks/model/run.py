@@ -1,17 +1,15 @@
-"""What a run is made of: the accounts in scope, what is to be done in each, and what came of it."""
+"""What a run consists of: the accounts in scope, the work in each, its results, plans and backups."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from root_access.state import Feature
 
-from .report import Item, ItemType, Outcome, RootCredentials, Task
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from .codec import Document
+from .report import ItemType, Result, RunDetails, Task
 
 FEATURE = {
     Task.AUDIT: Feature.ROOT_CREDENTIALS_MANAGEMENT,
@@ -31,41 +29,54 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
-    """One thing that a task acts on in an account.
+class Restore:
+    """A policy to restore.
 
     Attributes:
-        type: what it is.
-        id: the access key's id, the device's serial number, the certificate's id, the bucket's name, the
-            queue's ARN; "" for the password.
-        region: where the bucket or the queue is; "" before that was looked up.
-        policy_sha256: of the policy that was there when it was planned; None where there was none, or
-            where nobody can read it.
-        without_backup: whether a policy that nobody can read may be removed.
-        put_back: the reference of the backup to put back; "" where a policy is to be removed.
-        policy: the text to put; "" where a policy is to be removed.
+        reference: The reference of its backup.
+        policy: The text to restore: the backup's, or a corrected one.
+    """
+
+    reference: str
+    policy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One thing that a task acts on in an account: a credential, or the policy of a bucket or queue.
+
+    Attributes:
+        type: What it is.
+        id: The access key's ID, the device's serial number, the certificate's ID, the bucket's name or the
+            queue's ARN; None for the password.
+        region: The Region of the bucket or queue; None for a credential, and for a bucket until its Region
+            is known.
+        policy_sha256: The SHA-256 of the policy to remove, as planned; None where it cannot be read.
+        skip_backup: Whether to remove a policy that cannot be read.
+        restore: What to restore; None where a policy is removed, or a credential is the target.
     """
 
     type: ItemType
-    id: str = ""
-    region: str = ""
+    id: str | None = None
+    region: str | None = None
     policy_sha256: str | None = None
-    without_backup: bool = False
-    put_back: str = ""
-    policy: str = ""
+    skip_backup: bool = False
+    restore: Restore | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """What is to be done in one account; without targets: whatever is found there."""
+    """The work in one account; without targets: whatever the task finds there."""
 
     account_id: str
     targets: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What a run that executes it will act on: exactly these accounts, exactly these targets."""
+class Plan(Document):
+    """What a run that executes this plan acts on: exactly these accounts, exactly these targets."""
+
+    KIND: ClassVar[str] = "plan"
 
     run_id: str
     task: Task
@@ -74,57 +85,47 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """An account in a run's scope.
+    """An account of the organization, as far as a run is concerned.
 
     Attributes:
         account_id: 12 digits.
-        name: its name; for the report only.
-        email: the address of its root user; for the report only.
-        skipped: why the task is not performed in it; "" where it is.
+        name: Its name, for the report only.
+        email: The e-mail address of its root user, for the report only.
+        state: Its state, such as ACTIVE or SUSPENDED; None where it is not in the organization.
+        skip_reason: Why the run does not act in it; None where it does.
     """
 
     account_id: str
-    name: str
-    email: str
-    skipped: str = ""
+    name: str | None = None
+    email: str | None = None
+    state: str | None = None
+    skip_reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """One run as it was selected: what its report needs besides the results.
+class Run(RunDetails, Document):
+    """One run, as it was started.
 
     Attributes:
-        run_id: the name of the execution.
-        execution_arn: the execution; two executions never share a run.
-        task: the task.
-        mode: what the run is for.
-        executed_plan: the run id of the plan that it executes, or None.
-        full: whether it is an audit of every account of the organization.
-        organization_id: the organization.
-        management_account_id: its management account.
-        account_id: the account that the run is made from.
-        started_at: when the execution began.
-        accounts: every account in scope.
-        batches: the account ids of each batch.
+        execution_arn: The execution; two executions never share a run.
+        mode: What the run is for.
+        accounts: Every account in scope.
+        batches: The account IDs of each batch.
     """
 
-    run_id: str
+    KIND: ClassVar[str] = "run"
+
     execution_arn: str
-    task: Task
     mode: Mode
-    executed_plan: str | None
-    full: bool
-    organization_id: str
-    management_account_id: str
-    account_id: str
-    started_at: datetime
     accounts: tuple[Account, ...]
     batches: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
-    """What the batches of a run have to do. No names: it is what the functions that act get to see."""
+class Work(Document):
+    """What the batches of a run have to do. It has no names: the functions that act read it."""
+
+    KIND: ClassVar[str] = "work"
 
     run_id: str
     task: Task
@@ -133,38 +134,39 @@ class Work:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What came of a task in one account.
+class Finding(Result):
+    """The result of a task in one account, as its batch has it.
 
     Attributes:
-        account_id: the account.
-        outcome: how it ended.
-        reason: why it failed or could not look; else "".
-        hint: what may be behind it; else "".
-        credentials: what the root user has, where that was looked at.
-        items: what came of each target.
-        planned: what a run that executes this one will act on.
+        planned: What a run that executes this plan acts on.
     """
 
-    account_id: str
-    outcome: Outcome
-    reason: str = ""
-    hint: str = ""
-    credentials: RootCredentials | None = None
-    items: tuple[Item, ...] = ()
     planned: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchResult:
-    """What a batch leaves in S3."""
+class BatchResult(Document):
+    """The results of a batch."""
+
+    KIND: ClassVar[str] = "batchResult"
 
     findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Backup:
-    """A policy that a run removed."""
+class Backup(Document):
+    """A policy that a run removed.
+
+    Attributes:
+        run_id: The run.
+        account_id: The account of the bucket or queue.
+        type: A bucket policy or a queue policy.
+        id: The bucket's name or the queue's ARN.
+        region: The Region of the bucket or queue.
+        policy: The policy's text.
+    """
+
+    KIND: ClassVar[str] = "backup"
 
     run_id: str
     account_id: str

@@ -1,4 +1,4 @@
-"""What came of a run in words: counted, and with what wants attention first. Pure."""
+"""The result of a run in words. Pure."""
 
 from __future__ import annotations
 
@@ -12,18 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-BY_ATTENTION = (
-    Outcome.HAS_CREDENTIALS,
-    Outcome.UNKNOWN,
-    Outcome.FAILED,
-    Outcome.INACCESSIBLE,
-    Outcome.PLANNED,
-    Outcome.DONE,
-    Outcome.NOTHING_TO_DO,
-    Outcome.CLEAN,
-    Outcome.SKIPPED,
-)
-_LOOKED_AT = frozenset({Outcome.HAS_CREDENTIALS, Outcome.CLEAN})
+_AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.CLEAN})
 
 _TASKS = {
     Task.AUDIT: "Audit of root credentials",
@@ -33,12 +22,12 @@ _TASKS = {
     Task.UNLOCK_QUEUE_POLICY: "Unlock queue policies",
 }
 
-# How the accounts of an outcome are spoken of: one, and several.
-_ENDED = {
+# How a summary speaks of the accounts of an outcome: of one, and of several.
+_PREDICATES = {
     Outcome.HAS_CREDENTIALS: ("has credentials", "have credentials"),
-    Outcome.UNKNOWN: ("may have changed", "may have changed"),
+    Outcome.UNKNOWN: ("is unknown", "are unknown"),
     Outcome.FAILED: ("failed", "failed"),
-    Outcome.INACCESSIBLE: ("could not be looked at", "could not be looked at"),
+    Outcome.INACCESSIBLE: ("was inaccessible", "were inaccessible"),
     Outcome.PLANNED: ("is planned", "are planned"),
     Outcome.DONE: ("is done", "are done"),
     Outcome.NOTHING_TO_DO: ("had nothing to do", "had nothing to do"),
@@ -48,112 +37,117 @@ _ENDED = {
 
 
 def title(report: Report) -> str:
-    """Returns what run it was, in a few words."""
+    """Return what run it was, in a few words."""
     words = _TASKS[report.task]
     return f"Plan: {words[0].lower()}{words[1:]}" if is_plan(report) else words
 
 
 def is_plan(report: Report) -> bool:
-    """Whether the run only says what it would do."""
+    """Return whether the run only says what an execution would do."""
     return report.task is not Task.AUDIT and report.executed_plan is None
 
 
 def by_attention(results: Iterable[AccountResult]) -> list[AccountResult]:
-    """Returns the results with what wants attention first, else in the order in which they were."""
-    return sorted(results, key=lambda result: BY_ATTENTION.index(result.outcome))
+    """Return the results by outcome, in the order of the outcomes; otherwise the order stays."""
+    return sorted(results, key=lambda result: result.outcome.rank)
 
 
 def summary(report: Report) -> str:
-    """Returns what came of the run in a sentence or two, to be quoted. It names no account."""
-    said = headline(report)
-    return said if report.task is Task.AUDIT else f"{title(report)}. {said}"
+    """Return the result of the run in a sentence or two that can be quoted. It names no account."""
+    words = headline(report)
+    return words if report.task is Task.AUDIT else f"{title(report)}. {words}"
 
 
 def headline(report: Report) -> str:
-    """Returns the same, to be read below the title."""
+    """Return the summary for a reader who has the title already."""
     totals = report.totals
     if not totals:
         return "No account was selected."
     if report.task is Task.AUDIT:
-        told, sentence = _LOOKED_AT, _found(report)
+        included, sentence = _AUDITED, _audit_sentence(report)
     elif is_plan(report):
-        told, sentence = frozenset({Outcome.PLANNED}), _planned(report)
+        included, sentence = frozenset({Outcome.PLANNED}), _plan_sentence(report)
     else:
-        told, sentence = frozenset({Outcome.DONE}), _done(report)
+        included, sentence = frozenset({Outcome.DONE}), _execution_sentence(report)
     others = [
-        f"{totals[outcome]:,} {_ENDED[outcome][totals[outcome] > 1]}"
-        for outcome in BY_ATTENTION
-        if outcome in totals and outcome not in told
+        f"{count:,} {_PREDICATES[outcome][count > 1]}"
+        for outcome, count in totals.items()
+        if outcome not in included
     ]
-    return f"{sentence} {listed(others)}." if others else sentence
+    return f"{sentence} {enumeration(others)}." if others else sentence
 
 
-def looked_at(result: AccountResult) -> bool:
-    """Whether an audit saw what credentials the account's root user has, if any."""
-    return result.outcome in _LOOKED_AT
+def is_audited(result: AccountResult) -> bool:
+    """Return whether an audit read which credentials the account's root user has."""
+    return result.outcome in _AUDITED
 
 
-def credentials_of(result: AccountResult) -> tuple[tuple[ItemType, str], ...]:
-    """Returns what the root user has: the type of each credential, and its id."""
+def credentials_of(result: AccountResult) -> tuple[tuple[ItemType, str | None], ...]:
+    """Return what the root user has: the type of each credential, and its ID."""
     has = result.credentials
     if has is None:
         return ()
     return (
-        *(((ItemType.PASSWORD, ""),) if has.password else ()),
+        *(((ItemType.PASSWORD, None),) if has.password else ()),
         *((ItemType.ACCESS_KEY, key.access_key_id) for key in has.access_keys),
         *((ItemType.SIGNING_CERTIFICATE, certificate) for certificate in has.signing_certificates),
         *((ItemType.MFA_DEVICE, device) for device in has.mfa_devices),
     )
 
 
-def counted(counts: Mapping[ItemType, int]) -> str:
-    """Returns such as "1 password and 2 access keys"."""
-    return listed([_number(counts[each], each) for each in ItemType if counts.get(each)])
+def item_counts(counts: Mapping[ItemType, int]) -> str:
+    """Return how many there are of each type, such as "1 password and 2 access keys"."""
+    return enumeration([_number(counts[each], each) for each in ItemType if counts.get(each)])
 
 
-def listed(parts: Sequence[str]) -> str:
-    """Returns the parts as people list them: a, b and c."""
+def enumeration(parts: Sequence[str]) -> str:
+    """Return parts as prose: a, b and c."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def minute(moment: datetime) -> str:
-    """Returns a time as people read it, in UTC."""
+    """Return a time for readers, in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _found(report: Report) -> str:
-    seen = sum(looked_at(result) for result in report.results)
+def _audit_sentence(report: Report) -> str:
+    audited = sum(is_audited(result) for result in report.results)
     having = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
-    if not seen:
-        return f"None of {_number(len(report.results), 'account')} was looked at."
-    among = _number(seen, "account")
-    if seen < len(report.results):
-        among = f"the {among} that {'was' if seen == 1 else 'were'} looked at"
+    if not audited:
+        return f"{_none_of(_number(len(report.results), 'account'))} could be audited."
+    everybody = _number(audited, "account")
+    if audited < len(report.results):
+        everybody += " that was audited" if audited == 1 else " that were audited"
     if not having:
-        return f"None of {among} has root credentials."
-    found = counted(Counter(type_ for result in having for type_, _ in credentials_of(result)))
+        return f"{_none_of(everybody)} has root credentials."
+    credentials = item_counts(Counter(type_ for result in having for type_, _ in credentials_of(result)))
     have = "has" if len(having) == 1 else "have"
-    return f"{len(having):,} of {among} {have} root credentials{f': {found}' if found else ''}."
+    details = f": {credentials}" if credentials else ""
+    return f"{len(having):,} of the {everybody} {have} root credentials{details}."
 
 
-def _planned(report: Report) -> str:
-    items = _counted_items(report, Outcome.PLANNED)
-    accounts = _out_of_all(report, Outcome.PLANNED)
-    return f"Would be done in {accounts}{f': {items}' if items else ''}. Nothing has been changed."
+def _none_of(accounts: str) -> str:
+    return f"None of the {accounts}"
 
 
-def _done(report: Report) -> str:
-    # An account that failed may have had items that were done.
-    items = _counted_items(report, Outcome.DONE)
-    return f"Done in {_out_of_all(report, Outcome.DONE)}{f'; {items} in all' if items else ''}."
+def _plan_sentence(report: Report) -> str:
+    items = _items_with(report, Outcome.PLANNED)
+    accounts = _share(report, Outcome.PLANNED)
+    return f"Planned in {accounts}{f': {items}' if items else ''}. Nothing has been changed."
 
 
-def _counted_items(report: Report, outcome: Outcome) -> str:
+def _execution_sentence(report: Report) -> str:
+    # An account that failed may have items that are done.
+    items = _items_with(report, Outcome.DONE)
+    return f"Done in {_share(report, Outcome.DONE)}{f'; {items} in all' if items else ''}."
+
+
+def _items_with(report: Report, outcome: Outcome) -> str:
     items = (item for result in report.results for item in result.items)
-    return counted(Counter(item.type for item in items if item.outcome is outcome))
+    return item_counts(Counter(item.type for item in items if item.outcome is outcome))
 
 
-def _out_of_all(report: Report, outcome: Outcome) -> str:
+def _share(report: Report, outcome: Outcome) -> str:
     return f"{report.totals.get(outcome, 0):,} of {_number(len(report.results), 'account')}"
 
 

@@ -203,7 +203,7 @@ def selected(
             account_id=member.account_id,
             name=member.name,
             email=member.email,
-            skipped=_skipped(
+            skip_reason=_skipped(
                 member, management_account_id=management_account_id, protected_accounts=protected_accounts
             ),
         )
@@ -211,14 +211,14 @@ def selected(
     )
 
 
-def _skipped(member: Member, *, management_account_id: str, protected_accounts: Collection[str]) -> str:
+def _skipped(member: Member, *, management_account_id: str, protected_accounts: Collection[str]) -> str | None:
     if member.account_id == management_account_id:
         return MANAGEMENT_ACCOUNT
     if member.account_id in protected_accounts:
         return PROTECTED
     if member.state != "ACTIVE":
         return skipped_for_state(member.state)
-    return ""
+    return None
 
 
 def _by_id(accounts: Iterable[AccountTypeDef]) -> dict[str, Member]:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from ..aws.storage import File
 from ..messages import NO_RESULT_ACTING, NO_RESULT_LOOKING
+from ..model.codec import DecodingError, decode
 from ..model.report import AccountResult, Outcome, Report
 from ..model.run import Assignment, Finding, Mode, Plan, Run
 from ..report.changes import change_message, changes
-from ..report.render import UnreadableReportError, as_csv, as_html, as_json, from_json
+from ..report.render import as_csv, as_html, as_json
 from .plans import PLAN_SHA256, TASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from ..aws.storage import Storage
     from ..report.changes import Change
@@ -35,12 +36,14 @@ class Conclusion:
     Attributes:
         storage: the bucket.
         notify: sends a subject and a message to whoever wants to know of changes; None: to nobody.
+        plan_lifetime: how long a plan can be executed.
         now: the time.
         log: takes one event as keyword arguments.
     """
 
     storage: Storage
     notify: Callable[[str, str], None] | None
+    plan_lifetime: timedelta
     now: Callable[[], datetime]
     log: Callable[..., None]
 
@@ -50,11 +53,11 @@ class Conclusion:
         Returns:
             The output of the execution. There are no names in it.
         """
-        run = self.storage.run(run_id)
+        run = self.storage.runs.read_run(run_id)
         findings = self._findings(run)
-        report = _report(run, findings, finished_at=self.now())
-        files = _files(report)
-        places = {file.name: self.storage.put_report(run_id, file) for file in files}
+        report = Report.of_run(run, finished_at=self.now(), results=_results(run, findings))
+        files = _files(report, plan_lifetime=self.plan_lifetime)
+        places = {file.name: self.storage.reports.write(run_id, file) for file in files}
         totals = {str(outcome): number for outcome, number in report.totals.items()}
         self.log(event="run_finished", runId=run_id, task=run.task, mode=run.mode, totals=totals)
         if run.full:
@@ -67,20 +70,20 @@ class Conclusion:
             "totals": totals,
         }
         if run.mode is Mode.PLAN:
-            output[PLAN_SHA256] = self.storage.put_plan(_plan(run, findings))
+            output[PLAN_SHA256] = self.storage.runs.write_plan(_plan(run, findings))
         return output
 
     def _findings(self, run: Run) -> dict[str, Finding]:
-        batches = sorted(self.storage.batches_with_results(run.run_id))
+        batches = sorted(self.storage.runs.batches_with_results(run.run_id))
         with ThreadPoolExecutor(max_workers=_READS_AT_A_TIME) as pool:
-            results = pool.map(lambda batch: self.storage.result(run.run_id, batch), batches)
+            results = pool.map(lambda batch: self.storage.runs.read_result(run.run_id, batch), batches)
             return {finding.account_id: finding for result in results for finding in result.findings}
 
     def _keep_latest(self, report: Report, files: Sequence[File]) -> None:
         self.log(**_metrics(report))
         previous = self._previous(report)
         # All are tried: each is the latest of its own, whichever run came between.
-        kept = [self.storage.put_latest(file, started_at=report.started_at) for file in files]
+        kept = [self.storage.reports.write_latest(file, started_at=report.started_at) for file in files]
         if previous is None or self.notify is None or not all(kept):
             return
         if changed := changes(previous, report):
@@ -88,40 +91,25 @@ class Conclusion:
 
     def _previous(self, report: Report) -> Report | None:
         """Returns the full audit before this one, if it is one to compare with."""
-        text = self.storage.latest(_JSON)
-        if text is None:
+        data = self.storage.reports.read_latest(_JSON)
+        if data is None:
             return None
         try:
-            previous = from_json(text.decode())
-        except UnreadableReportError as error:
+            previous = decode(Report, data)
+        except DecodingError as error:
             self.log(event="comparison_skipped", runId=report.run_id, reason=str(error))
             return None
         return previous if previous.organization_id == report.organization_id else None
 
 
-def _files(report: Report) -> tuple[File, ...]:
+def _files(report: Report, *, plan_lifetime: timedelta) -> tuple[File, ...]:
     return (
-        File(name=_JSON, content_type="application/json", body=as_json(report).encode()),
+        File(name=_JSON, content_type="application/json", body=as_json(report)),
         # With the mark by which spreadsheets know UTF-8.
         File(
             name="report.csv", content_type="text/csv; charset=utf-8", body=as_csv(report).encode("utf-8-sig")
         ),
-        File(name=_HTML, content_type="text/html; charset=utf-8", body=as_html(report).encode()),
-    )
-
-
-def _report(run: Run, findings: Mapping[str, Finding], *, finished_at: datetime) -> Report:
-    return Report(
-        run_id=run.run_id,
-        task=run.task,
-        executed_plan=run.executed_plan,
-        full=run.full,
-        organization_id=run.organization_id,
-        management_account_id=run.management_account_id,
-        account_id=run.account_id,
-        started_at=run.started_at,
-        finished_at=finished_at,
-        results=tuple(_results(run, findings)),
+        File(name=_HTML, content_type="text/html; charset=utf-8", body=as_html(report, plan_lifetime=plan_lifetime).encode()),
     )
 
 
@@ -134,8 +122,8 @@ def _results(run: Run, findings: Mapping[str, Finding]) -> Sequence[AccountResul
     )
     results = []
     for account in run.accounts:
-        if account.skipped:
-            finding = Finding(account_id=account.account_id, outcome=Outcome.SKIPPED, reason=account.skipped)
+        if account.skip_reason:
+            finding = Finding(account_id=account.account_id, outcome=Outcome.SKIPPED, reason=account.skip_reason)
         else:
             finding = findings.get(account.account_id, lost)
         results.append(

@@ -12,6 +12,7 @@ from aws_calls.failures import CallError
 
 from ..aws.storage import ChecksumMismatchError
 from ..messages import plan_refused
+from ..model.codec import DecodingError
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -104,9 +105,11 @@ class Plans:
         if output[TASK] != task:
             raise plan_refused(run_id, f"it is a plan for {output[TASK]}, not for {task}.")
         try:
-            return self.storage.plan(run_id, sha256_=output[PLAN_SHA256])
+            return self.storage.runs.read_plan(run_id, checksum=output[PLAN_SHA256])
         except ChecksumMismatchError as error:
             raise plan_refused(run_id, "its plan was altered after it was made.") from error
+        except DecodingError as error:
+            raise plan_refused(run_id, "this release cannot read its plan.") from error
 
 
 def _hours(duration: timedelta) -> str:

@@ -216,7 +216,7 @@ def _queues(given: Mapping[str, Any]) -> tuple[Assignment, ...]:
                     type=ItemType.QUEUE_POLICY,
                     id=arn,
                     region=queue["region"],
-                    without_backup=without_backup,
+                    skip_backup=without_backup,
                 )
             )
     return tuple(

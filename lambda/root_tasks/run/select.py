@@ -12,7 +12,7 @@ from ..aws.storage import ChecksumMismatchError
 from ..messages import LEFT, backup_refused, could_not_select, not_members, run_id_used
 from ..model.codec import DecodingError
 from ..model.report import ItemType, Task
-from ..model.run import Account, Assignment, Mode, Run, Target, Work
+from ..model.run import Account, Assignment, Mode, Restore, Run, Target, Work
 from .accounts import in_scope, selected
 from .request import Request, parsed
 
@@ -77,9 +77,9 @@ class Selection:
         mode = _mode(request)
         assignments = {it.account_id: it for it in self._assignments(request, execution)}
         accounts = self._accounts(request, administration, named={*request.account_ids, *assignments})
-        acted_on = [account.account_id for account in accounts if not account.skipped]
+        acted_on = [account.account_id for account in accounts if not account.skip_reason]
         size = _ACCOUNTS_IN_A_BATCH[mode]
-        run = self.storage.begin(
+        run = self.storage.runs.create_run(
             Run(
                 run_id=execution.name,
                 execution_arn=execution.arn,
@@ -112,9 +112,9 @@ class Selection:
         return {
             "runId": run.run_id,
             "task": run.task,
-            "workSha256": self.storage.put_work(work),
+            "workSha256": self.storage.runs.write_work(work),
             "batches": len(run.batches),
-            "itemsKey": self.storage.put_items(
+            "itemsKey": self.storage.runs.write_items(
                 run.run_id, json.dumps([{"batch": number} for number in range(len(run.batches))]).encode()
             ),
         }
@@ -128,7 +128,7 @@ class Selection:
         by_account: dict[str, list[Target]] = {}
         for put_back in request.put_back:
             try:
-                backup = self.storage.backup(put_back.reference)
+                backup = self.storage.backups.read(put_back.reference)
             except CallError as error:
                 if error.failure.name not in ("NoSuchKey", "AccessDenied"):
                     raise
@@ -146,8 +146,9 @@ class Selection:
                     type=backup.type,
                     id=backup.id,
                     region=backup.region,
-                    put_back=put_back.reference,
-                    policy=put_back.policy or backup.policy,
+                    restore=Restore(
+                        reference=put_back.reference, policy=put_back.policy or backup.policy
+                    ),
                 )
             )
         return [
@@ -168,7 +169,7 @@ class Selection:
                 management_account_id=administration.management_account_id,
                 protected_accounts=self.protected_accounts,
             ),
-            *(Account(account_id=id_, name="", email="", skipped=LEFT) for id_ in strangers),
+            *(Account(account_id=id_, skip_reason=LEFT) for id_ in strangers),
         )
         return tuple(sorted(accounts, key=lambda account: account.account_id))
 

@@ -152,12 +152,12 @@ class Unlocking:
 
     def _put_back_or_removed(self, session: RootSession, target: Target) -> Item:
         policy = _policy(session, target)
-        if target.put_back:
+        if target.restore:
             return _put_back(policy, target)
         try:
             text = policy.text()
         except CallError as error:
-            if not (target.without_backup and error.failure.kind is FailureKind.ACCESS_DENIED):
+            if not (target.skip_backup and error.failure.kind is FailureKind.ACCESS_DENIED):
                 raise
             if target.policy_sha256 is not None:
                 # It could be read when it was planned, so that somebody has changed it since.
@@ -191,7 +191,7 @@ def _planned(session: RootSession, target: Target) -> tuple[Item, Target | None]
         text = _policy(session, target).text()
     except CallError as error:
         return _planned_unseen(target, error.failure)
-    if target.put_back:
+    if target.restore:
         return _planned_put_back(target, text)
     if text is None:
         return _item(target, Outcome.NOTHING_TO_DO), None
@@ -200,18 +200,18 @@ def _planned(session: RootSession, target: Target) -> tuple[Item, Target | None]
 
 def _planned_unseen(target: Target, failure: Failure) -> tuple[Item, Target | None]:
     item = unseen_item(target, failure)
-    removable = target.type is ItemType.QUEUE_POLICY and not target.put_back
+    removable = target.type is ItemType.QUEUE_POLICY and not target.restore
     if not removable or failure.kind is not FailureKind.ACCESS_DENIED:
         return item, None
-    if not target.without_backup:
+    if not target.skip_backup:
         return replace(item, message=f"{POLICY_UNREADABLE} {item.message}"), None
     return _item(target, Outcome.PLANNED, POLICY_LOST), target
 
 
 def _planned_put_back(target: Target, text: str | None) -> tuple[Item, Target | None]:
     if text is None:
-        return _item(target, Outcome.PLANNED, target.put_back), target
-    if _same(text, target.policy):
+        return _item(target, Outcome.PLANNED, target.restore.reference), target
+    if _same(text, target.restore.policy):
         return _item(target, Outcome.NOTHING_TO_DO), None
     return _item(target, Outcome.FAILED, CHANGED_SINCE_BACKUP), None
 
@@ -219,8 +219,8 @@ def _planned_put_back(target: Target, text: str | None) -> tuple[Item, Target | 
 def _put_back(policy: _Policy, target: Target) -> Item:
     text = policy.text()
     if text is None:
-        return _changed(target, lambda: policy.put(target.policy), message=target.put_back)
-    if _same(text, target.policy):
+        return _changed(target, lambda: policy.put(target.restore.policy), message=target.restore.reference)
+    if _same(text, target.restore.policy):
         return _item(target, Outcome.NOTHING_TO_DO)
     return _item(target, Outcome.FAILED, CHANGED_SINCE_BACKUP)
 
