@@ -2,22 +2,59 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import runpy
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import centralized_root_access
+from centralized_root_access import CentralizedRootAccess, RootTasks
 from support.apps import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *(ROOT / "docs").glob("*.md"),
 ]
+README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+FOLDERS = ("constructs", "lambda", "local_aws", "acceptance", "tests", "examples", "benchmarks", "docs")
+CALLABLES: dict[str, Callable[..., object]] = {
+    "CentralizedRootAccess": CentralizedRootAccess.__init__,
+    "RootTasks": RootTasks.__init__,
+    "add_drift_check": CentralizedRootAccess.add_drift_check,
+}
+
+
+def code_blocks(page: str, language: str = "") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+def inline_code(page: str) -> list[str]:
+    prose = re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"`([^`\n]+)`", prose)
+
+
+def keyword_arguments(function: Callable[..., object]) -> list[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+
+
+def commands(page: str) -> list[str]:
+    """Return what a reader would type: plain code blocks by line, and inline code that runs a program."""
+    lines = [line for block in code_blocks(page) for line in block.splitlines()]
+    lines += [code for code in inline_code(page) if re.match(r"make |source |\.venv/bin/", code)]
+    return [line.partition("  #")[0].strip() for line in lines]
 
 
 def test_the_api_reference_is_up_to_date() -> None:
@@ -43,7 +80,64 @@ def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
         assert file or anchor in anchors, link
 
 
-def test_every_make_target_that_is_told_exists() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    told = {target for page in PAGES for target in re.findall(r"\bmake ([a-z-]+)`", page.read_text())}
-    assert told <= targets
+def test_every_documented_make_target_exists() -> None:
+    documented = {
+        target
+        for page in PAGES
+        for target in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.MULTILINE)
+    }
+    assert {"local-deploy", "test"} <= documented <= MAKE_TARGETS
+
+
+@pytest.mark.parametrize("command", sorted(set(commands(CONTRIBUTING))))
+def test_every_command_for_contributors_does_something(command: str) -> None:
+    program, *arguments = shlex.split(command)
+    installed = Path(sys.executable).with_name(Path(program).name)
+    match program:
+        case "make":
+            assert arguments[0] in MAKE_TARGETS
+        case "source":
+            assert Path(sys.executable).with_name(Path(arguments[0]).name).is_file()
+        case ".venv/bin/pytest":
+            # Exit code 5: it selects no test.
+            assert run(installed, "--collect-only", "-q", "-p", "no:cacheprovider", *arguments) == 0
+        case ".venv/bin/pre-commit":
+            assert run(installed, *arguments, "--help") == 0
+        case _:
+            pytest.fail(f"Say here how to check {program}.")
+
+
+def run(*command: Path | str) -> int:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode
+
+
+def test_every_file_that_contributors_are_sent_to_exists() -> None:
+    names = {path.name for folder in ("constructs", "lambda") for path in (ROOT / folder).rglob("*.py")}
+    named = set(inline_code(CONTRIBUTING))
+    paths = {code for code in named if code.partition("/")[0] in FOLDERS}
+    files = {code for code in named - paths if re.fullmatch(r"[\w.]+\.(py|md|toml)", code)}
+    assert len(paths) > 20
+    assert not [path for path in paths if not (ROOT / path).exists()]
+    assert not [file for file in files - names - {"__init__.py"} if not (ROOT / file).exists()]
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "docs" / "root-tasks.md"], ids=lambda page: page.name
+)
+def test_the_code_on_a_page_uses_arguments_that_exist(page: Path) -> None:
+    for block in code_blocks(page.read_text(), "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func).rpartition(".")[2]
+                if name in CALLABLES:
+                    used = {keyword.arg for keyword in node.keywords}
+                    assert used <= set(keyword_arguments(CALLABLES[name])), block
+
+
+@pytest.mark.parametrize(
+    ("heading", "name"),
+    [("Arguments", "CentralizedRootAccess"), ("Detect and repair drift", "add_drift_check")],
+)
+def test_the_readme_lists_every_argument(heading: str, name: str) -> None:
+    (section,) = re.findall(rf"^## {heading}\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == keyword_arguments(CALLABLES[name])
