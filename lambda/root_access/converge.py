@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aws_calls.failures import CallError, Failure, FailureKind
 
-from .errors import ConvergenceError, described, is_limit_reached
+from .errors import ConvergenceError, is_quota_reached
 from .plan import Operation, Step, plan
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class Planner(Protocol):
-    """Which steps lead from what is observed to what is desired."""
+    """Which steps lead from the observed to the desired state."""
 
     def __call__(self, *, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
-        """Returns the steps, in order."""
+        """Return the steps, in order."""
 
 
-# The time that putting a delegated administrator back may need.
-_PUT_BACK_RESERVE = 25.0
+# How long it may take to register a delegated administrator again.
+_REREGISTRATION_RESERVE_SECONDS = 25.0
 
 
 def converge(
@@ -37,27 +37,27 @@ def converge(
     account_id: str,
     budget: RetryBudget,
     log: Callable[..., None],
-    planned: Planner = plan,
+    planner: Planner = plan,
 ) -> RootAccess:
-    """Makes the organization what is desired, and returns what AWS then says it is.
+    """Bring the organization to the desired state, and return what AWS then reports.
 
-    Nothing to do means no write at all. It may be run twice, find half of the work done, and run beside
-    somebody else's change: what counts is what is there each time it looks.
+    Nothing is written where nothing is missing. The loop may run twice, find half of the work done, and
+    run in parallel with somebody else's change: what counts is the state at each observation.
 
     Args:
-        desired: what the stack lists.
-        organization: the organization.
-        account_id: the account of the function, for the error.
-        budget: how long to wait for an organization that does not stay as it was made.
-        log: takes one event as keyword arguments.
-        planned: which steps are to be made; by default all that are missing.
+        desired: What the stack lists.
+        organization: The organization.
+        account_id: The function's account, for the error.
+        budget: How long to retry, and to wait for a change to become visible.
+        log: Takes one event as keyword arguments.
+        planner: Which steps to apply; by default all that are missing.
 
     Raises:
-        RootAccessError: the organization did not reach what is desired; the message says why, and what
-            this invocation made, may have made and did not make.
+        RootAccessError: The organization did not reach the desired state. The error says why, and what
+            this invocation applied, may have applied and did not apply.
     """
     convergence = _Convergence(
-        desired=desired, organization=organization, budget=budget, log=log, planned=planned
+        desired=desired, organization=organization, budget=budget, log=log, planner=planner
     )
     try:
         return convergence.run()
@@ -66,7 +66,7 @@ def converge(
 
 
 class _Convergence:
-    """One invocation: what it has seen and made so far."""
+    """One invocation: what it has observed and applied so far."""
 
     def __init__(
         self,
@@ -75,155 +75,153 @@ class _Convergence:
         organization: Organization,
         budget: RetryBudget,
         log: Callable[..., None],
-        planned: Planner,
+        planner: Planner,
     ) -> None:
-        self._planned = planned
+        self._planner = planner
         self._desired = desired
         self._organization = organization
         self._budget = budget
         self._log = log
         self._observed: RootAccess | None = None
-        self._made: list[Step] = []
-        self._may_have_been_made: list[Step] = []
+        self._applied: list[Step] = []
+        self._possibly_applied: list[Step] = []
         self._failed: Step | None = None
-        self._not_put_back: list[tuple[Step, Failure]] = []
+        self._not_reregistered: list[tuple[Step, Failure]] = []
         self._pauses = 0
 
     def run(self) -> RootAccess:
-        observed = self._note(self._organization.observe())
+        observed = self._record(self._organization.observe())
         while steps := self._missing(observed):
-            if undone := [step for step in steps if step in self._made]:
-                observed = self._look_again_later(observed, _unsettled(undone[0]))
+            if undone := [step for step in steps if step in self._applied]:
+                observed = self._reobserve_after_backoff(observed, _not_persisted(undone[0]))
                 steps = self._missing(observed)
-            observed = self._make(steps, observed)
+            observed = self._apply_steps(steps, observed)
         return observed
 
     def error(self, error: CallError, *, account_id: str) -> ConvergenceError:
-        known = {*self._made, *self._may_have_been_made}
+        known = {*self._applied, *self._possibly_applied}
         missing = self._missing(self._observed) if self._observed else ()
         return ConvergenceError(
             failure=error.failure,
             step=self._failed,
             account_id=account_id,
-            made=self._made,
-            may_have_been_made=self._may_have_been_made,
-            not_made=[step for step in missing if step not in known],
-            afterwards=[
-                f"Then {step.account_id} could not be put back: "
-                + described(failure, step=step, account_id=account_id)
-                for step, failure in self._not_put_back
-            ],
+            applied=self._applied,
+            possibly_applied=self._possibly_applied,
+            not_applied=[step for step in missing if step not in known],
+            not_reregistered=self._not_reregistered,
         )
 
     def _missing(self, observed: RootAccess) -> tuple[Step, ...]:
-        return self._planned(desired=self._desired, observed=observed)
+        return self._planner(desired=self._desired, observed=observed)
 
-    def _note(self, observed: RootAccess) -> RootAccess:
+    def _record(self, observed: RootAccess) -> RootAccess:
         self._observed = observed
-        self._log(event="observed", **observed.as_dict())
+        self._log(event="observed", **observed.to_dict())
         return observed
 
-    def _make(self, steps: Iterable[Step], observed: RootAccess) -> RootAccess:
-        """Makes the steps as far as the plan holds, and returns what is there then."""
-        spare = [step for step in steps if step.operation is Operation.DEREGISTER]
-        told = True
+    def _apply_steps(self, steps: Iterable[Step], observed: RootAccess) -> RootAccess:
+        """Apply the steps as far as the plan holds, and return the state after that."""
+        removable = [step for step in steps if step.operation is Operation.DEREGISTER]
+        features_reported = True
         for step in steps:
             try:
                 if step.operation is Operation.REGISTER:
-                    made_room = self._register(step, spare=spare)
-                    # Whoever made room for it, in an earlier pass perhaps, is not to be put back any more.
-                    self._not_put_back.clear()
-                    if made_room:
-                        return self._look_again(observed)
+                    freed_slot = self._register(step, removable=removable)
+                    # Accounts that were deregistered for it, in an earlier pass perhaps, stay deregistered.
+                    self._not_reregistered.clear()
+                    if freed_slot:
+                        return self._reobserve(observed)
                     features = None
                 else:
                     features = self._apply(step)
             except CallError as error:
                 if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
                     raise
-                # Switched off beside us, or switched on so recently that it does not show everywhere.
-                return self._look_again_later(observed, error)
+                # Disabled in parallel, or enabled so recently that not every endpoint knows.
+                return self._reobserve_after_backoff(observed, error)
             if step.operation is Operation.ENABLE_TRUSTED_ACCESS:
-                # The features may have been on all along, hidden.
-                return self._look_again(observed)
+                # The features may have been enabled all along, hidden.
+                return self._reobserve(observed)
             if features is None:
-                told = False
+                features_reported = False
             else:
                 observed = replace(observed, features=features)
                 self._observed = observed
-        return observed if told else self._look_again(observed)
+        return observed if features_reported else self._reobserve(observed)
 
-    def _register(self, step: Step, *, spare: list[Step]) -> bool:
-        """Registers an account; only where AWS's limit is reached another one leaves first.
+    def _register(self, step: Step, *, removable: list[Step]) -> bool:
+        """Register an account. Only where AWS's quota is reached, another one is deregistered first.
 
         Returns:
-            Whether one had to leave.
+            Whether one was.
         """
-        left: list[Step] = []
+        deregistered: list[Step] = []
+        budget = self._budget
         try:
             while True:
                 try:
-                    self._apply(step, reserve=_PUT_BACK_RESERVE if left else 0.0)
+                    self._apply(step, budget=budget)
                 except CallError as error:
-                    if not (is_limit_reached(error.failure) and spare):
+                    if not (is_quota_reached(error.failure) and removable):
                         raise
                 else:
-                    return bool(left)
-                self._make_room(spare.pop(0), left)
+                    return bool(deregistered)
+                budget = self._budget.reserving(_REREGISTRATION_RESERVE_SECONDS)
+                self._free_slot(removable.pop(0), deregistered, budget=budget)
         except CallError:
-            for leaving in reversed(left):
-                self._put_back(leaving)
+            for deregistration in reversed(deregistered):
+                self._reregister(deregistration)
             raise
 
-    def _make_room(self, leaving: Step, left: list[Step]) -> None:
+    def _free_slot(self, deregistration: Step, deregistered: list[Step], *, budget: RetryBudget) -> None:
         try:
-            self._apply(leaving, reserve=_PUT_BACK_RESERVE)
+            self._apply(deregistration, budget=budget)
         except CallError as error:
             if error.failure.may_have_taken_effect:
-                left.append(leaving)
+                deregistered.append(deregistration)
             raise
-        left.append(leaving)
+        deregistered.append(deregistration)
 
-    def _put_back(self, leaving: Step) -> None:
-        step = Step(operation=Operation.REGISTER, account_id=leaving.account_id)
+    def _reregister(self, deregistration: Step) -> None:
+        step = Step(operation=Operation.REGISTER, account_id=deregistration.account_id)
         failed = self._failed
         try:
             self._apply(step)
         except CallError as error:
-            self._not_put_back.append((step, error.failure))
+            self._not_reregistered.append((step, error.failure))
             self._failed = failed
 
-    def _apply(self, step: Step, *, reserve: float = 0.0) -> frozenset[str] | None:
+    def _apply(self, step: Step, *, budget: RetryBudget | None = None) -> frozenset[str] | None:
         try:
-            features = self._organization.apply(step, reserve=reserve)
+            features = self._organization.apply(step, budget=budget)
         except CallError as error:
             self._failed = step
-            if error.failure.may_have_taken_effect and step not in self._may_have_been_made:
-                self._may_have_been_made.append(step)
+            if error.failure.may_have_taken_effect and step not in self._possibly_applied:
+                self._possibly_applied.append(step)
             self._log(event="failed", step=str(step), code=error.failure.code)
             raise
-        if step in self._may_have_been_made:
-            self._may_have_been_made.remove(step)
-        self._made.append(step)
-        self._log(event="made", step=str(step))
+        if step in self._possibly_applied:
+            self._possibly_applied.remove(step)
+        self._applied.append(step)
+        self._log(event="applied", step=str(step))
         return features
 
-    def _look_again(self, observed: RootAccess) -> RootAccess:
+    def _reobserve(self, observed: RootAccess) -> RootAccess:
         self._failed = None
-        return self._note(self._organization.observe_again(observed))
+        return self._record(self._organization.observe_again(observed))
 
-    def _look_again_later(self, observed: RootAccess, error: CallError) -> RootAccess:
+    def _reobserve_after_backoff(self, observed: RootAccess, error: CallError) -> RootAccess:
         self._pauses += 1
         self._budget.pause(times=self._pauses, error=error)
-        return self._look_again(observed)
+        return self._reobserve(observed)
 
 
-def _unsettled(step: Step) -> CallError:
+def _not_persisted(step: Step) -> CallError:
     return CallError(
         Failure(
             operation=step.operation,
             kind=FailureKind.NOT_PERSISTED,
-            code="Unsettled",
-            message=f"AWS confirmed {step}, and then answered that it is not so",
+            code="NotPersisted",
+            message=f"AWS confirmed {step}, but a later read did not show it",
         )
     )

@@ -1,7 +1,8 @@
-"""CloudFormation's events for the custom resource: parse, converge, answer."""
+"""CloudFormation's events for the custom resource: parse, converge, respond."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.retry import Clock, RetryBudget
@@ -14,23 +15,24 @@ from .organization import Organization
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
 
 # How long a role's new policy may take to have effect.
-_NEW_PERMISSIONS = 30.0
+_NEW_PERMISSIONS_SECONDS = 30.0
 
 
 def on_event(event: Mapping[str, Any], context: LambdaContext) -> dict[str, object]:
-    """Answers one event of the Provider framework; the function's entry point.
+    """Handle one event of the Provider framework; the function's entry point.
 
     Args:
         event: CloudFormation's event. It carries a pre-signed URL: never log it.
         context: Lambda's context.
 
     Returns:
-        The physical id, and for Create and Update the attributes.
+        The physical ID, and for Create and Update the attributes.
 
     Raises:
-        RootAccessError: the deployment is to fail with this message.
+        RootAccessError: The deployment fails with this message.
     """
     return respond(event, context, clients=create_clients, clock=system_clock(), log=write_line)
 
@@ -42,24 +44,26 @@ def respond(
     clients: Callable[[], Clients],
     clock: Clock,
     log: Callable[..., None],
+    executor: Callable[[], Executor] = ThreadPoolExecutor,
 ) -> dict[str, object]:
-    """Answers one event, with everything that it works with passed in.
+    """Handle one event, with everything that it works with passed in.
 
     Args:
         event: CloudFormation's event.
         context: Lambda's context.
-        clients: returns the boto3 clients.
-        clock: the time.
-        log: takes one event as keyword arguments.
+        clients: Returns the boto3 clients.
+        clock: The time.
+        log: Takes one event as keyword arguments.
+        executor: Makes the pool that reads in parallel.
 
     Returns:
-        The physical id, and for Create and Update the attributes.
+        The physical ID, and for Create and Update the attributes.
 
     Raises:
-        RootAccessError: the deployment is to fail with this message.
+        RootAccessError: The deployment fails with this message.
     """
     if event["RequestType"] == "Delete":
-        # What is on stays on: other people rely on it, and a stack is not its owner.
+        # Root access stays enabled: others rely on it, and a stack does not own it.
         return {"PhysicalResourceId": event["PhysicalResourceId"]}
     account_id = FunctionArn.parse(context.invoked_function_arn).account_id
     properties = event["ResourceProperties"]
@@ -71,11 +75,11 @@ def respond(
     budget = RetryBudget(
         clock=clock,
         deadline=started + context.get_remaining_time_in_millis() / 1000,
-        new_permissions_until=started + _NEW_PERMISSIONS,
+        new_permissions_until=started + _NEW_PERMISSIONS_SECONDS,
     )
     root_access = converge(
         desired=desired,
-        organization=Organization(clients=clients(), account_id=account_id, budget=budget),
+        organization=Organization(clients=clients(), account_id=account_id, budget=budget, executor=executor),
         account_id=account_id,
         budget=budget,
         log=log,
@@ -84,7 +88,7 @@ def respond(
         "PhysicalResourceId": root_access.organization_id,
         "Data": {
             "Status": root_access.status,
-            "StatusJson": root_access.as_json(),
+            "StatusJson": root_access.to_json(),
             "OrganizationId": root_access.organization_id,
             "EnabledFeatures": ",".join(sorted(root_access.features)),
             "TrustedAccessEnabledAt": root_access.trusted_access_since or "",

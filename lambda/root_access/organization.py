@@ -1,13 +1,15 @@
-"""What an organization's root access is, and the calls that change it: all boto3, clients passed in."""
+"""An organization's root access, and the calls that change it: all boto3, clients passed in."""
 
 from __future__ import annotations
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from aws_calls.failures import CallError, Failure, FailureKind, call_errors
+from aws_calls.calls import call, pages, require
+from aws_calls.failures import CallError, Failure, FailureKind
 
 from .errors import (
     NotAllFeaturesError,
@@ -19,45 +21,30 @@ from .plan import Operation, Step
 from .state import SERVICE_PRINCIPAL, RootAccess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mypy_boto3_iam.type_defs import (
-        DisableOrganizationsRootCredentialsManagementResponseTypeDef,
-        DisableOrganizationsRootSessionsResponseTypeDef,
-        EnableOrganizationsRootCredentialsManagementResponseTypeDef,
-        EnableOrganizationsRootSessionsResponseTypeDef,
-        ListOrganizationsFeaturesResponseTypeDef,
-    )
-    from mypy_boto3_organizations.type_defs import PaginatorConfigTypeDef
+    from collections.abc import Callable, Iterator, Mapping
+    from concurrent.futures import Executor
 
     from aws_calls.retry import RetryBudget
 
     from .clients import Clients
-
-    FeaturesAnswer = (
-        DisableOrganizationsRootCredentialsManagementResponseTypeDef
-        | DisableOrganizationsRootSessionsResponseTypeDef
-        | EnableOrganizationsRootCredentialsManagementResponseTypeDef
-        | EnableOrganizationsRootSessionsResponseTypeDef
-        | ListOrganizationsFeaturesResponseTypeDef
-    )
 
 DESCRIBE_ORGANIZATION = "organizations:DescribeOrganization"
 LIST_TRUSTED_ACCESS = "organizations:ListAWSServiceAccessForOrganization"
 LIST_FEATURES = "iam:ListOrganizationsFeatures"
 LIST_DELEGATED_ADMINISTRATORS = "organizations:ListDelegatedAdministrators"
 
-# AWS gives at most twenty entries a page.
-_PAGE: PaginatorConfigTypeDef = {"PageSize": 20}
+# AWS returns at most twenty entries a page. It has fewer services, and allows fewer delegates, than this.
+_PAGE_SIZE = 20
+_MAX_PAGES = 100
 
-# What a call answers when things are already as it would make them, or when there is nothing to undo.
-_ALREADY = {
+# What AWS returns when a step is applied already, or when there is nothing to undo.
+_ALREADY_APPLIED = {
     Operation.REGISTER: frozenset({"AccountAlreadyRegistered"}),
     Operation.DEREGISTER: frozenset({"AccountNotRegistered", "AccountNotFound"}),
 }
 
-# A kind earlier in this list is the better reason to give when several reads failed.
-_TELLING = (FailureKind.REFUSED, FailureKind.ACCESS_DENIED)
+# When several reads failed, the first of these kinds is the best reason to give; any other comes after.
+_MOST_INFORMATIVE = (FailureKind.REFUSED, FailureKind.INCOMPLETE_RESPONSE, FailureKind.ACCESS_DENIED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +55,15 @@ class _Identity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _TrustedAccess:
-    enabled: bool
-    enabled_at: datetime | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Features:
     hidden: bool
     enabled: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TrustedAccess:
+    enabled: bool
+    enabled_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,156 +73,172 @@ class _DelegatedAdministrators:
 
 
 @dataclass(kw_only=True)
-class _Answers:
-    """What the reads of one look have answered so far; None: not yet."""
+class _Reads:
+    """What the reads of one observation have returned so far; None: nothing yet."""
 
     identity: _Identity | None = None
-    trusted_access: _TrustedAccess | None = None
     features: _Features | None = None
+    trusted_access: _TrustedAccess | None = None
     delegated_administrators: _DelegatedAdministrators | None = None
+
+    def missing(self) -> tuple[str, ...]:
+        """Return the names of the reads that have not returned."""
+        return tuple(read.name for read in fields(self) if getattr(self, read.name) is None)
+
+    def discard_state(self) -> None:
+        """Forget everything except the identity."""
+        self.features = self.trusted_access = self.delegated_administrators = None
+
+    def as_root_access(self) -> RootAccess:
+        """Return what the reads say together.
+
+        Raises:
+            CallError: They contradict each other.
+        """
+        identity, features, trusted_access = self.identity, self.features, self.trusted_access
+        delegated_administrators = self.delegated_administrators
+        if not (identity and features and trusted_access and delegated_administrators):
+            raise ValueError(f"Not read yet: {', '.join(self.missing())}.")
+        if trusted_access.enabled == features.hidden:
+            raise _inconsistent_reads(LIST_FEATURES, trusted_access=trusted_access.enabled)
+        if trusted_access.enabled and delegated_administrators.hidden:
+            raise _inconsistent_reads(LIST_DELEGATED_ADMINISTRATORS, trusted_access=True)
+        return RootAccess(
+            organization_id=identity.organization_id,
+            management_account_id=identity.management_account_id,
+            trusted_access=trusted_access.enabled,
+            trusted_access_enabled_at=trusted_access.enabled_at,
+            features=features.enabled,
+            delegated_administrators=delegated_administrators.registered,
+        )
 
 
 class Organization:
     """The organization that an account manages, as seen from that account.
 
     Args:
-        clients: boto3 clients that make one attempt a call.
-        account_id: the account that the clients act in.
-        budget: how long to wait for a call that fails for now.
+        clients: The boto3 clients, which make one attempt a call.
+        account_id: The account that the clients act in.
+        budget: How long to retry transient failures.
+        executor: Makes the pool that reads in parallel.
     """
 
-    def __init__(self, *, clients: Clients, account_id: str, budget: RetryBudget) -> None:
+    def __init__(
+        self,
+        *,
+        clients: Clients,
+        account_id: str,
+        budget: RetryBudget,
+        executor: Callable[[], Executor] = ThreadPoolExecutor,
+    ) -> None:
         self._clients = clients
         self._account_id = account_id
         self._budget = budget
+        self._executor = executor
+        self._readers: dict[str, Callable[[], object]] = {
+            "identity": self._read_identity,
+            "features": self._read_features,
+            "trusted_access": self._read_trusted_access,
+            "delegated_administrators": self._read_delegated_administrators,
+        }
 
     def observe(self) -> RootAccess:
-        """Returns what the organization's root access is, by four reads side by side.
+        """Return the organization's root access, by four reads in parallel.
 
         Raises:
-            NotTheManagementAccountError: the account is a member.
-            NotInAnOrganizationError: the account is in no organization.
-            NotAllFeaturesError: the organization has consolidated billing only.
-            SdkTooOldError: the SDK does not know the calls.
-            CallError: a read failed, or the reads contradict each other.
+            NotTheManagementAccountError: The account is a member.
+            NotInAnOrganizationError: The account is not a member of an organization.
+            NotAllFeaturesError: The organization has consolidated billing only.
+            SdkTooOldError: The SDK does not know the calls.
+            CallError: A read failed, or the reads contradict each other.
         """
-        self._require_operations()
-        return self._look(_Answers())
-
-    def observe_again(self, observed: RootAccess) -> RootAccess:
-        """Returns what the root access of an organization that was observed before is now.
-
-        Raises:
-            CallError: a read failed, or the reads contradict each other.
-        """
-        return self._look(
-            _Answers(
-                identity=_Identity(
-                    organization_id=observed.organization_id,
-                    management_account_id=observed.management_account_id,
-                    all_features=True,
-                )
-            )
-        )
-
-    def apply(self, step: Step, *, reserve: float = 0.0) -> frozenset[str] | None:
-        """Makes one change, and returns the features that AWS answers are on; None where it does not say.
-
-        That things are already as the step makes them counts as made.
-
-        Args:
-            step: the change.
-            reserve: seconds to leave for what must be possible afterwards.
-
-        Raises:
-            CallError: the change was refused, or did not succeed in time.
-        """
-        budget = self._budget.reserving(reserve)
-        return budget.attempt(lambda: self._apply_once(step), operation=step.operation)
-
-    def _apply_once(self, step: Step) -> frozenset[str] | None:
-        try:
-            with call_errors(step.operation):
-                return self._call(step)
-        except CallError as error:
-            if error.failure.name in _ALREADY.get(step.operation, ()):
-                return None
-            raise
-
-    def _call(self, step: Step) -> frozenset[str] | None:
-        iam = self._clients.iam
-        organizations = self._clients.organizations
-        match step.operation:
-            case Operation.ENABLE_TRUSTED_ACCESS:
-                organizations.enable_aws_service_access(ServicePrincipal=SERVICE_PRINCIPAL)
-            case Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT:
-                return _features(iam.enable_organizations_root_credentials_management())
-            case Operation.ENABLE_ROOT_SESSIONS:
-                return _features(iam.enable_organizations_root_sessions())
-            case Operation.DISABLE_ROOT_SESSIONS:
-                return _features(iam.disable_organizations_root_sessions())
-            case Operation.DISABLE_ROOT_CREDENTIALS_MANAGEMENT:
-                return _features(iam.disable_organizations_root_credentials_management())
-            case Operation.REGISTER:
-                organizations.register_delegated_administrator(
-                    AccountId=step.account_id or "", ServicePrincipal=SERVICE_PRINCIPAL
-                )
-            case Operation.DEREGISTER:
-                organizations.deregister_delegated_administrator(
-                    AccountId=step.account_id or "", ServicePrincipal=SERVICE_PRINCIPAL
-                )
-        return None
-
-    def _require_operations(self) -> None:
         known = self._clients.iam.meta.service_model.operation_names
         if LIST_FEATURES.partition(":")[2] not in known:
-            raise SdkTooOldError(account_id=self._account_id)
+            raise SdkTooOldError(account_id=self._account_id, operation=LIST_FEATURES)
+        return self._observe(_Reads())
 
-    def _look(self, answers: _Answers) -> RootAccess:
-        return self._budget.attempt(lambda: self._look_once(answers), operation=DESCRIBE_ORGANIZATION)
+    def observe_again(self, observed: RootAccess) -> RootAccess:
+        """Return the current root access of an organization that was observed before.
 
-    def _look_once(self, answers: _Answers) -> RootAccess:
-        """Makes the reads that have not answered yet, side by side."""
-        reads: list[Callable[[_Answers], None]] = []
-        if answers.identity is None:
-            reads.append(self._read_identity)
-        if answers.features is None:
-            reads.append(self._read_features)
-        if answers.trusted_access is None:
-            reads.append(self._read_trusted_access)
-        if answers.delegated_administrators is None:
-            reads.append(self._read_delegated_administrators)
-        with ThreadPoolExecutor(max_workers=len(reads)) as pool:
-            outcomes = [pool.submit(read, answers) for read in reads]
-        errors = [error for outcome in outcomes if (error := outcome.exception())]
-        for error in errors:
-            if not isinstance(error, CallError):
-                raise error
-        match answers:
-            case _Answers(identity=_Identity() as identity):
-                # The account is judged by this read alone: in a member account the others are denied.
-                self._require_management_account(identity)
-        match answers:
-            case _Answers(
-                identity=_Identity() as identity,
-                trusted_access=_TrustedAccess() as trusted_access,
-                features=_Features() as features,
-                delegated_administrators=_DelegatedAdministrators() as delegated_administrators,
-            ):
-                contradiction = _contradiction(trusted_access, features, delegated_administrators)
-                if contradiction is None:
-                    return RootAccess(
-                        organization_id=identity.organization_id,
-                        management_account_id=identity.management_account_id,
-                        trusted_access=trusted_access.enabled,
-                        trusted_access_enabled_at=trusted_access.enabled_at,
-                        features=features.enabled,
-                        delegated_administrators=delegated_administrators.registered,
-                    )
-                answers.trusted_access = answers.features = answers.delegated_administrators = None
-                raise CallError(contradiction)
-            case _:
-                raise min(errors, key=_telling)
+        Raises:
+            CallError: A read failed, or the reads contradict each other.
+        """
+        identity = _Identity(
+            organization_id=observed.organization_id,
+            management_account_id=observed.management_account_id,
+            all_features=True,
+        )
+        return self._observe(_Reads(identity=identity))
+
+    def apply(self, step: Step, *, budget: RetryBudget | None = None) -> frozenset[str] | None:
+        """Apply one step. It counts as applied where nothing was left to change.
+
+        Args:
+            step: The step.
+            budget: How long to retry; by default as long as any call.
+
+        Returns:
+            The features that are enabled now; None where the response does not say.
+
+        Raises:
+            CallError: AWS refused the call, or it did not succeed in time.
+        """
+        try:
+            response = call(lambda: self._call(step), operation=step.operation, budget=budget or self._budget)
+        except CallError as error:
+            if error.failure.name in _ALREADY_APPLIED.get(step.operation, ()):
+                return None
+            raise
+        features = response.get("EnabledFeatures")
+        return None if features is None else frozenset(features)
+
+    def _call(self, step: Step) -> Mapping[str, Any]:
+        iam = self._clients.iam
+        organizations = self._clients.organizations
+        account_id = step.account_id or ""
+        match step.operation:
+            case Operation.ENABLE_TRUSTED_ACCESS:
+                return organizations.enable_aws_service_access(ServicePrincipal=SERVICE_PRINCIPAL)
+            case Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT:
+                return iam.enable_organizations_root_credentials_management()
+            case Operation.ENABLE_ROOT_SESSIONS:
+                return iam.enable_organizations_root_sessions()
+            case Operation.DISABLE_ROOT_SESSIONS:
+                return iam.disable_organizations_root_sessions()
+            case Operation.DISABLE_ROOT_CREDENTIALS_MANAGEMENT:
+                return iam.disable_organizations_root_credentials_management()
+            case Operation.REGISTER:
+                return organizations.register_delegated_administrator(
+                    AccountId=account_id, ServicePrincipal=SERVICE_PRINCIPAL
+                )
+            case Operation.DEREGISTER:
+                return organizations.deregister_delegated_administrator(
+                    AccountId=account_id, ServicePrincipal=SERVICE_PRINCIPAL
+                )
+
+    def _observe(self, reads: _Reads) -> RootAccess:
+        return self._budget.attempt(lambda: self._observe_once(reads), operation=DESCRIBE_ORGANIZATION)
+
+    def _observe_once(self, reads: _Reads) -> RootAccess:
+        """Perform the missing reads in parallel. What has returned once is not read again."""
+        with self._executor() as pool:
+            pending = {name: pool.submit(self._readers[name]) for name in reads.missing()}
+        errors: list[CallError] = []
+        for name, future in pending.items():
+            try:
+                setattr(reads, name, future.result())
+            except CallError as error:
+                errors.append(error)
+        if reads.identity:
+            # The account is judged by this read alone: in a member account the others are denied.
+            self._require_management_account(reads.identity)
+        if errors:
+            raise min(errors, key=_rank)
+        try:
+            return reads.as_root_access()
+        except CallError:
+            reads.discard_state()
+            raise
 
     def _require_management_account(self, identity: _Identity) -> None:
         if identity.management_account_id != self._account_id:
@@ -247,90 +250,111 @@ class Organization:
         if not identity.all_features:
             raise NotAllFeaturesError(account_id=self._account_id, organization_id=identity.organization_id)
 
-    def _read_identity(self, answers: _Answers) -> None:
+    def _read_identity(self) -> _Identity:
         try:
-            with call_errors(DESCRIBE_ORGANIZATION):
-                organization = self._clients.organizations.describe_organization()["Organization"]
+            response = call(
+                self._clients.organizations.describe_organization,
+                operation=DESCRIBE_ORGANIZATION,
+                budget=self._read_budget,
+            )
         except CallError as error:
             if error.failure.name == "AWSOrganizationsNotInUse":
                 raise NotInAnOrganizationError(account_id=self._account_id) from error
             raise
-        answers.identity = _Identity(
-            organization_id=organization["Id"],
-            management_account_id=organization["MasterAccountId"],
-            all_features=organization["FeatureSet"] == "ALL",
+        organization = functools.partial(
+            require, response.require("Organization"), operation=DESCRIBE_ORGANIZATION
+        )
+        return _Identity(
+            organization_id=organization("Id"),
+            management_account_id=organization("MasterAccountId"),
+            all_features=organization("FeatureSet") == "ALL",
         )
 
-    def _read_trusted_access(self, answers: _Answers) -> None:
-        paginator = self._clients.organizations.get_paginator("list_aws_service_access_for_organization")
-        with call_errors(LIST_TRUSTED_ACCESS):
-            dates = {
-                entry["ServicePrincipal"]: entry.get("DateEnabled")
-                for page in paginator.paginate(PaginationConfig=_PAGE)
-                for entry in page["EnabledServicePrincipals"]
-            }
-        answers.trusted_access = _TrustedAccess(
-            enabled=SERVICE_PRINCIPAL in dates, enabled_at=dates.get(SERVICE_PRINCIPAL)
-        )
-
-    def _read_features(self, answers: _Answers) -> None:
+    def _read_features(self) -> _Features:
         try:
-            with call_errors(LIST_FEATURES):
-                enabled = _features(self._clients.iam.list_organizations_features())
-        except CallError as error:
-            if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
-                raise
-            answers.features = _Features(hidden=True, enabled=frozenset())
-        else:
-            answers.features = _Features(hidden=False, enabled=enabled)
-
-    def _read_delegated_administrators(self, answers: _Answers) -> None:
-        paginator = self._clients.organizations.get_paginator("list_delegated_administrators")
-        try:
-            with call_errors(LIST_DELEGATED_ADMINISTRATORS):
-                dates = {
-                    entry["Id"]: entry.get("DelegationEnabledDate", datetime.min.replace(tzinfo=UTC))
-                    for page in paginator.paginate(ServicePrincipal=SERVICE_PRINCIPAL, PaginationConfig=_PAGE)
-                    for entry in page["DelegatedAdministrators"]
-                }
-        except CallError as error:
-            if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
-                raise
-            answers.delegated_administrators = _DelegatedAdministrators(hidden=True, registered=())
-        else:
-            answers.delegated_administrators = _DelegatedAdministrators(
-                hidden=False, registered=tuple(sorted(dates, key=lambda id_: (dates[id_], id_)))
+            response = call(
+                self._clients.iam.list_organizations_features,
+                operation=LIST_FEATURES,
+                budget=self._read_budget,
             )
+        except CallError as error:
+            if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
+                raise
+            return _Features(hidden=True, enabled=frozenset())
+        return _Features(hidden=False, enabled=frozenset(response.require("EnabledFeatures")))
+
+    def _read_trusted_access(self) -> _TrustedAccess:
+        services = self._pages(
+            functools.partial(
+                self._clients.organizations.list_aws_service_access_for_organization, MaxResults=_PAGE_SIZE
+            ),
+            operation=LIST_TRUSTED_ACCESS,
+            items="EnabledServicePrincipals",
+        )
+        for service in services:
+            if require(service, "ServicePrincipal", operation=LIST_TRUSTED_ACCESS) == SERVICE_PRINCIPAL:
+                return _TrustedAccess(enabled=True, enabled_at=service.get("DateEnabled"))
+        return _TrustedAccess(enabled=False, enabled_at=None)
+
+    def _read_delegated_administrators(self) -> _DelegatedAdministrators:
+        accounts = self._pages(
+            functools.partial(
+                self._clients.organizations.list_delegated_administrators,
+                ServicePrincipal=SERVICE_PRINCIPAL,
+                MaxResults=_PAGE_SIZE,
+            ),
+            operation=LIST_DELEGATED_ADMINISTRATORS,
+            items="DelegatedAdministrators",
+        )
+        try:
+            registered = sorted(
+                (
+                    account.get("DelegationEnabledDate", datetime.min.replace(tzinfo=UTC)),
+                    require(account, "Id", operation=LIST_DELEGATED_ADMINISTRATORS),
+                )
+                for account in accounts
+            )
+        except CallError as error:
+            if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
+                raise
+            return _DelegatedAdministrators(hidden=True, registered=())
+        return _DelegatedAdministrators(hidden=False, registered=tuple(id_ for _, id_ in registered))
+
+    def _pages(
+        self, function: Callable[..., Mapping[str, Any]], *, operation: str, items: str
+    ) -> Iterator[Any]:
+        return pages(
+            function,
+            operation=operation,
+            budget=self._read_budget,
+            items=items,
+            request_token="NextToken",
+            response_token="NextToken",
+            max_pages=_MAX_PAGES,
+        )
+
+    @property
+    def _read_budget(self) -> RetryBudget:
+        """A denial ends a read at once, so that a member account is recognized without waiting."""
+        return self._budget.with_final_denials()
 
 
-def _features(answer: FeaturesAnswer) -> frozenset[str]:
-    return frozenset(answer.get("EnabledFeatures", ()))
-
-
-def _contradiction(
-    trusted_access: _TrustedAccess,
-    features: _Features,
-    delegated_administrators: _DelegatedAdministrators,
-) -> Failure | None:
-    """Says where the reads cannot all be true; the change between them takes a moment to be seen."""
-    if trusted_access.enabled == features.hidden:
-        operation, hidden = LIST_FEATURES, features.hidden
-    elif trusted_access.enabled and delegated_administrators.hidden:
-        operation, hidden = LIST_DELEGATED_ADMINISTRATORS, True
+def _inconsistent_reads(operation: str, *, trusted_access: bool) -> CallError:
+    """Return an error for reads that cannot all be true: a change takes a moment to be visible everywhere."""
+    if trusted_access:
+        message = f"{LIST_TRUSTED_ACCESS} lists {SERVICE_PRINCIPAL}, but {operation} reports it as disabled"
     else:
-        return None
-    return Failure(
-        operation=operation,
-        kind=FailureKind.INCONSISTENT_READS,
-        code="Unknown",
-        message=(
-            f"{LIST_TRUSTED_ACCESS} lists {SERVICE_PRINCIPAL} as "
-            f"{'on' if trusted_access.enabled else 'off'}, {operation} says that it is "
-            f"{'off' if hidden else 'on'}"
-        ),
+        message = f"{LIST_TRUSTED_ACCESS} does not list {SERVICE_PRINCIPAL}, but {operation} succeeds"
+    return CallError(
+        Failure(
+            operation=operation,
+            kind=FailureKind.INCONSISTENT_READS,
+            code="InconsistentReads",
+            message=message,
+        )
     )
 
 
-def _telling(error: BaseException) -> int:
-    kind = error.failure.kind if isinstance(error, CallError) else None
-    return _TELLING.index(kind) if kind in _TELLING else len(_TELLING)
+def _rank(error: CallError) -> int:
+    kind = error.failure.kind
+    return _MOST_INFORMATIVE.index(kind) if kind in _MOST_INFORMATIVE else len(_MOST_INFORMATIVE)

@@ -1,4 +1,4 @@
-"""What leads from the root access that is there to the one that is wanted: steps, in order. Pure."""
+"""The steps from the observed to the desired root access, in order. Pure."""
 
 from __future__ import annotations
 
@@ -24,23 +24,21 @@ class Operation(StrEnum):
     DEREGISTER = "organizations:DeregisterDelegatedAdministrator"
 
 
-ENABLE_FEATURE = {
-    Feature.ROOT_CREDENTIALS_MANAGEMENT: Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT,
-    Feature.ROOT_SESSIONS: Operation.ENABLE_ROOT_SESSIONS,
-}
-DISABLE_FEATURE = {
-    Feature.ROOT_SESSIONS: Operation.DISABLE_ROOT_SESSIONS,
-    Feature.ROOT_CREDENTIALS_MANAGEMENT: Operation.DISABLE_ROOT_CREDENTIALS_MANAGEMENT,
-}
+# Features are enabled in this order, and disabled in the opposite one.
+ENABLE_FEATURE = {feature: Operation(f"iam:EnableOrganizations{feature}") for feature in Feature}
+DISABLE_FEATURE = {feature: Operation(f"iam:DisableOrganizations{feature}") for feature in reversed(Feature)}
+
+_ENABLED_FEATURE = {operation: feature for feature, operation in ENABLE_FEATURE.items()}
+_DISABLED_FEATURE = {operation: feature for feature, operation in DISABLE_FEATURE.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One call that changes something.
+    """One call that changes root access.
 
     Attributes:
-        operation: which call.
-        account_id: the account that is registered or deregistered; None for the others.
+        operation: Which call.
+        account_id: The account to register or deregister; None for other operations.
     """
 
     operation: Operation
@@ -50,32 +48,28 @@ class Step:
         return f"{self.operation}({self.account_id})" if self.account_id else str(self.operation)
 
 
-# What a step would mend, in words; "{}" is the account.
-_DEVIATIONS = {
-    Operation.ENABLE_TRUSTED_ACCESS: f"trusted access for {SERVICE_PRINCIPAL} is off",
-    Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT: "RootCredentialsManagement is off",
-    Operation.ENABLE_ROOT_SESSIONS: "RootSessions is off",
-    Operation.DISABLE_ROOT_SESSIONS: "RootSessions is on but not listed",
-    Operation.DISABLE_ROOT_CREDENTIALS_MANAGEMENT: "RootCredentialsManagement is on but not listed",
-    Operation.REGISTER: "{} is listed but not registered",
-    Operation.DEREGISTER: "{} is registered but not listed",
-}
-
-
 def deviation(step: Step) -> str:
-    """Returns in words what the step would mend."""
-    return _DEVIATIONS[step.operation].format(step.account_id)
+    """Return in words what the step would correct."""
+    if feature := _ENABLED_FEATURE.get(step.operation):
+        return f"{feature} is disabled"
+    if feature := _DISABLED_FEATURE.get(step.operation):
+        return f"{feature} is enabled but not listed"
+    if step.operation is Operation.ENABLE_TRUSTED_ACCESS:
+        return f"trusted access for {SERVICE_PRINCIPAL} is disabled"
+    if step.operation is Operation.REGISTER:
+        return f"{step.account_id} is listed but not registered"
+    return f"{step.account_id} is registered but not listed"
 
 
 def plan(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
-    """Returns the steps that are missing, in the order in which they are to be made.
+    """Return the steps that are missing, in the order in which to apply them.
 
-    Trusted access first, for nothing works without it; features on before features off, and delegated
-    administrators registered before others are deregistered, so that nobody is without in between.
-    Trusted access is never switched off. A feature that this code does not know is left as it is.
+    Trusted access comes first, because nothing works without it. Features are enabled before others are
+    disabled, and delegated administrators are registered before others are deregistered, so that there is
+    no gap. Trusted access is never disabled. A feature that this code does not know is left unchanged.
 
-    Where trusted access is off, IAM hides what features are on: the steps after the first are then
-    what is known to be missing, and are to be planned again once the features can be read.
+    While trusted access is disabled, IAM hides which features are enabled: the steps after the first are
+    then what is known to be missing. Plan again once the features can be read.
     """
     steps = []
     if not observed.trusted_access:
@@ -104,11 +98,11 @@ def plan(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def plan_to_turn_on(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
-    """Returns the part of the plan that turns something on and touches no delegated administrator.
+def plan_repair(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
+    """Return the part of the plan that enables something and changes no delegated administrator.
 
-    It is what may be made without anybody watching: what was turned off or deregistered on purpose, in an
-    incident perhaps, stays so.
+    It is safe to apply unattended: what was disabled or deregistered on purpose, in an incident perhaps,
+    is not undone by it.
     """
-    turning_on = {Operation.ENABLE_TRUSTED_ACCESS, *ENABLE_FEATURE.values()}
-    return tuple(step for step in plan(desired=desired, observed=observed) if step.operation in turning_on)
+    enabling = {Operation.ENABLE_TRUSTED_ACCESS, *_ENABLED_FEATURE}
+    return tuple(step for step in plan(desired=desired, observed=observed) if step.operation in enabling)

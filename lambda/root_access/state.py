@@ -1,4 +1,4 @@
-"""The values that describe root access: what is wanted, what is there, and the line that reports it."""
+"""The values that describe root access: desired, observed, and the line that reports it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 SERVICE_PRINCIPAL = "iam.amazonaws.com"
 
-# A custom resource's answer may have 4,096 bytes; fifty ids keep it under half of that.
-_REPORTED_DELEGATED_ADMINISTRATORS = 50
+# A custom resource's response may have 4,096 bytes; fifty account IDs keep it under half of that.
+_MAX_REPORTED_DELEGATED_ADMINISTRATORS = 50
 
 
 class Feature(StrEnum):
@@ -37,9 +37,9 @@ class DesiredState:
     """What a stack lists.
 
     Attributes:
-        features: exactly the features that are to be on.
-        delegated_administrators: exactly the accounts that are to be registered for IAM;
-            None leaves them alone.
+        features: The features to enable; any other is disabled.
+        delegated_administrators: The accounts to register for IAM; any other is deregistered.
+            None: not managed.
     """
 
     features: frozenset[Feature]
@@ -48,16 +48,16 @@ class DesiredState:
 
 @dataclass(frozen=True, kw_only=True)
 class RootAccess:
-    """What AWS says of an organization's root access.
+    """What AWS reports of an organization's root access.
 
     Attributes:
-        organization_id: such as o-8j81brsjuj.
-        management_account_id: 12 digits.
-        trusted_access: whether Organizations lists trusted access for IAM.
-        trusted_access_enabled_at: since when; None while it is off.
-        features: the features that are on, under IAM's names. Empty while trusted access is off:
-            IAM then hides them, whatever they are.
-        delegated_administrators: the accounts registered for IAM, registered longest first.
+        organization_id: The organization, such as o-8j81brsjuj.
+        management_account_id: Its management account.
+        trusted_access: Whether Organizations lists trusted access for IAM.
+        trusted_access_enabled_at: Since when; None while it is disabled.
+        features: The enabled features, by IAM's names. Empty while trusted access is disabled,
+            because IAM then hides them.
+        delegated_administrators: The accounts registered for IAM, the earliest registration first.
     """
 
     organization_id: str
@@ -69,25 +69,25 @@ class RootAccess:
 
     @property
     def status(self) -> Status:
-        """ENABLED with both features on, PARTIAL with one, DISABLED with none."""
-        on = len(self.features.intersection(Feature))
-        if on == len(Feature):
+        """ENABLED with both features, PARTIAL with one, DISABLED with none."""
+        enabled = len(self.features.intersection(Feature))
+        if enabled == len(Feature):
             return Status.ENABLED
-        return Status.PARTIAL if on else Status.DISABLED
+        return Status.PARTIAL if enabled else Status.DISABLED
 
     @property
     def trusted_access_since(self) -> str | None:
-        """The date of trusted access in ISO 8601, UTC; None while it is off."""
+        """The date of trusted access in ISO 8601, UTC; None while it is disabled."""
         if self.trusted_access_enabled_at is None:
             return None
         return self.trusted_access_enabled_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    def as_dict(self) -> dict[str, object]:
-        """Always the same keys in the same order, lists sorted: what the stack's output shows."""
+    def to_dict(self) -> dict[str, object]:
+        """Return what the stack's output shows: the same keys in the same order, lists sorted."""
         delegated_administrators = sorted(self.delegated_administrators)
-        unreported = len(delegated_administrators) - _REPORTED_DELEGATED_ADMINISTRATORS
+        unreported = len(delegated_administrators) - _MAX_REPORTED_DELEGATED_ADMINISTRATORS
         if unreported > 0:
-            del delegated_administrators[_REPORTED_DELEGATED_ADMINISTRATORS:]
+            del delegated_administrators[_MAX_REPORTED_DELEGATED_ADMINISTRATORS:]
             delegated_administrators.append(f"and {unreported} more")
         return {
             "status": self.status,
@@ -98,6 +98,6 @@ class RootAccess:
             "delegatedAdministrators": delegated_administrators,
         }
 
-    def as_json(self) -> str:
-        """The same in one line of JSON."""
-        return json.dumps(self.as_dict(), separators=(",", ":"))
+    def to_json(self) -> str:
+        """Return the same as one line of JSON."""
+        return json.dumps(self.to_dict(), separators=(",", ":"))
