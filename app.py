@@ -1,4 +1,4 @@
-"""The reference bootstrap app: one stack in the management account; root access is on, and stays on."""
+"""The reference bootstrap app: one stack in the management account enables root access, and repairs drift."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Writes api.md, the API reference, from the library's docstrings and signatures; nothing is imported."""
+"""Write api.md, the API reference, from the library's docstrings and signatures, without importing it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ Generated from the docstrings by `make docs`; do not edit. All names are importe
 
 
 def reference() -> str:
-    """Returns the reference of all that the package exports."""
+    """Return the reference of everything that the package exports."""
     package = griffe.load(PACKAGE, search_paths=[ROOT / "constructs"], docstring_parser="google")
     exported = [package[str(name)] for name in package.exports or []]
     sections = [_TITLE]
     for item in exported:
         documented = item.final_target if isinstance(item, griffe.Alias) else item
         if not isinstance(documented, griffe.Class):
-            raise TypeError(f"{documented.path} is exported, and is no class; say here how to describe it.")
+            raise TypeError(
+                f"{documented.path} is exported, but is not a class. Add its kind to reference()."
+            )
         sections += _class(documented)
     return "\n".join(sections)
 
@@ -40,7 +42,7 @@ def _class(item: griffe.Class) -> Iterator[str]:
     yield f"## {item.name}\n"
     sections = item.docstring.parsed if item.docstring else []
     constructor = item.members.get("__init__")
-    # A class that says nothing of its arguments is not made by its user.
+    # A class whose docstring has no arguments is not instantiated by users.
     if isinstance(constructor, griffe.Function) and any(
         section.kind is griffe.DocstringSectionKind.parameters for section in sections
     ):
@@ -68,8 +70,8 @@ def _signature(name: str, function: griffe.Function) -> str:
             arguments.append("*")
         default = f" = {it.default}" if it.default is not None else ""
         arguments.append(f"{it.name}: {it.annotation}{default}")
-    returned = "" if function.name == "__init__" else f" -> {function.returns}"
-    return "\n".join([f"{name}(", *(f"    {it}," for it in arguments), f"){returned}"])
+    returns = "" if function.name == "__init__" else f" -> {function.returns}"
+    return "\n".join([f"{name}(", *(f"    {it}," for it in arguments), f"){returns}"])
 
 
 def _docstring(item: griffe.Object) -> Iterator[str]:
@@ -86,7 +88,9 @@ def _docstring(item: griffe.Object) -> Iterator[str]:
             case griffe.DocstringSectionReturns():
                 yield f"Returns: {_line(' '.join(it.description for it in section.value))}\n"
             case _:
-                raise TypeError(f"{item.path} has a section {section.kind}; say here how to write it.")
+                raise TypeError(
+                    f"{item.path} has a section of kind {section.kind}. Add the kind to _docstring()."
+                )
 
 
 def _table(head: str, rows: list[tuple[str, ...]]) -> Iterator[str]:
@@ -104,12 +108,12 @@ def _line(text: str) -> str:
 
 
 def _markdown(text: str) -> str:
-    """A docstring's text; an indented block after two colons is code."""
+    """Return a docstring's text as Markdown. The indented block after "Example::" is code."""
     prose, *blocks = re.split(r"^Example::\n\n((?:    .*\n|\n)*)", text + "\n", flags=re.MULTILINE)
-    written = [_inline(prose).strip()]
+    parts = [_inline(prose).strip()]
     for code, after in zip(blocks[::2], blocks[1::2], strict=True):
-        written += [_code(textwrap.dedent(code).strip()).strip(), _inline(after).strip()]
-    return "\n\n".join(it for it in written if it) + "\n"
+        parts += [_code(textwrap.dedent(code).strip()).strip(), _inline(after).strip()]
+    return "\n\n".join(it for it in parts if it) + "\n"
 
 
 def _inline(text: str) -> str:

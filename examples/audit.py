@@ -1,6 +1,6 @@
-"""Putting root access to use: a daily audit of every member account, and the tasks that act, on demand.
+"""Root tasks: a daily audit of every member account, and the tasks that make changes, on demand.
 
-The two accounts in which nobody may act as root are left alone, whatever an execution asks for.
+Two accounts are protected: no execution opens a root session there.
 """
 
 from aws_cdk import App, Duration, Environment, Stack

@@ -1,7 +1,7 @@
-"""Everything off, on purpose: both features are switched off and every delegated administrator deregistered.
+"""Both features are disabled and every delegated administrator deregistered, on purpose.
 
 CDK warns of both at synth. Deploy this before you remove the construct: removing it changes nothing.
-Trusted access stays on, for other IAM features may use it. If none does, this switches it off:
+Trusted access stays enabled: other IAM features may use it. If none does, this disables it:
 
     aws organizations disable-aws-service-access --service-principal iam.amazonaws.com
 """

@@ -1,6 +1,6 @@
-"""Noticing what somebody changed: a check every 15 minutes, an alarm, and repair of what was switched off.
+"""Drift detection: a check every 15 minutes, an alarm, and repair of what was disabled.
 
-In us-east-1 the check also runs as soon as CloudTrail tells of a call that can change root access.
+In us-east-1 the check also runs as soon as CloudTrail records a call that can change root access.
 """
 
 from aws_cdk import App, Duration, Environment, Stack

@@ -1,7 +1,7 @@
-"""Features and delegated administrators chosen: what is listed is on, what is not listed is switched off.
+"""Features and delegated administrators: what is listed is enabled, anything else is disabled.
 
-RootSessions stays off. The security team's account may audit, delete and recover root credentials, and no
-other account may: one that is registered for IAM and not listed here is deregistered.
+RootSessions is disabled. The security team's account alone may audit, delete and recover root credentials:
+another account that is registered for IAM is deregistered.
 """
 
 from aws_cdk import App, Environment, Stack

@@ -1,8 +1,8 @@
-"""In a bootstrap app that has rules of its own: a permissions boundary, and how long logs are kept.
+"""A bootstrap app with rules of its own: a permissions boundary, and a retention of logs.
 
-Neither is an argument of the construct. CDK puts the boundary on every role of the stack, and an aspect
-sets the retention of every log group, whoever made them. The boundary must allow what the README's
-Permissions list; else the deployment fails, and the error names the call that was denied.
+Neither is an argument of the construct. CDK attaches the boundary to every role of the stack, and an aspect
+sets the retention of every log group, whichever construct created them. The boundary must allow what the
+README lists under Permissions; otherwise the deployment fails, and the error names the denied call.
 """
 
 import jsii
@@ -16,23 +16,23 @@ from centralized_root_access import CentralizedRootAccess
 
 @jsii.implements(IAspect)
 class LogRetention:
-    """Keeps the events of every log group for as many days as the organization has decided."""
+    """The retention that the organization requires for every log group."""
 
     def __init__(self, *, days: int) -> None:
-        """Takes a number of days that CloudWatch Logs knows."""
+        """Take a number of days that CloudWatch Logs supports."""
         self._days = days
 
     def visit(self, node: IConstruct) -> None:
-        """Sets the retention, if this is a log group."""
+        """Set the retention, if this is a log group."""
         if isinstance(node, logs.CfnLogGroup):
             node.retention_in_days = self._days
 
 
 class OrganizationBootstrap(Stack):
-    """What was there before, and centralized root access."""
+    """An existing stack, to which centralized root access was added."""
 
     def __init__(self, scope: Construct, id: str, *, env: Environment) -> None:
-        """Builds the stack."""
+        """Build the stack."""
         super().__init__(
             scope,
             id,

@@ -1,4 +1,4 @@
-"""A CDK Pipelines app: the pipeline's account is another one than the management account it deploys to.
+"""A CDK Pipelines app: the pipeline runs in one account and deploys to the management account.
 
 Bootstrap both accounts; the management account trusts the pipeline's:
 
@@ -6,7 +6,7 @@ Bootstrap both accounts; the management account trusts the pipeline's:
     cdk bootstrap aws://111111111111/us-east-1 --trust 999999999999 \
         --cloudformation-execution-policies arn:aws:iam::111111111111:policy/organization-bootstrap
 
-After each deployment the pipeline looks at the status, and fails if it is not the one that is wanted.
+After each deployment the pipeline checks the status, and fails if it is not ENABLED.
 """
 
 from aws_cdk import App, CfnOutput, Environment, Stack, Stage, pipelines
@@ -20,10 +20,10 @@ CONNECTION = "arn:aws:codeconnections:us-east-1:999999999999:connection/11111111
 
 
 class Management(Stage):
-    """What is deployed to the management account."""
+    """The deployment to the management account."""
 
     def __init__(self, scope: Construct, id: str, *, env: Environment) -> None:
-        """Builds the stage's one stack."""
+        """Build the stage's one stack."""
         super().__init__(scope, id, env=env)
         stack = Stack(self, "OrganizationBootstrap")
         root_access = CentralizedRootAccess(stack, "RootAccess")
@@ -50,7 +50,7 @@ pipeline.add_stage(
     management,
     post=[
         pipelines.ShellStep(
-            "RootAccessIsOn",
+            "RootAccessIsEnabled",
             env_from_cfn_outputs={"STATUS": management.status},
             commands=['test "$STATUS" = ENABLED'],
         )

@@ -5,8 +5,8 @@ With the AWS CLI and jq, in one line:
     aws cloudformation describe-stacks --stack-name OrganizationBootstrap \
         --query "Stacks[0].Outputs[?OutputKey=='RootAccessStatus'].OutputValue" --output text | jq .status
 
-A program that knows nothing of this stack reads the parameter. A stack of the same app takes an attribute,
-which CloudFormation passes on as an export: while the other stack uses it, this one cannot drop it.
+A program that does not know this stack reads the parameter. Another stack of the same app takes an
+attribute, which CloudFormation exports: while that stack imports it, this one cannot remove it.
 """
 
 from aws_cdk import App, Stack

@@ -90,7 +90,7 @@ def test_the_pipeline_deploys_to_the_management_account_and_looks_at_the_status(
     for action in (prepare, deploy):
         assert "role/cdk-hnb659fds-deploy-role-111111111111-us-east-1" in json.dumps(action["RoleArn"])
     assert deploy["Configuration"]["StackName"] == "Management-OrganizationBootstrap"
-    assert look["Name"] == "RootAccessIsOn"
+    assert look["Name"] == "RootAccessIsEnabled"
     assert ".Status}" in json.dumps(look["Configuration"]["EnvironmentVariables"])
 
 

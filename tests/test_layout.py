@@ -4,55 +4,72 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import venv
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from support.apps import ROOT
+from support.pythons import create_boto3_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FUNCTIONS = ROOT / "lambda"
+MODULES = sorted(
+    ".".join(path.relative_to(FUNCTIONS).with_suffix("").parts).removesuffix(".__init__")
+    for path in FUNCTIONS.rglob("*.py")
+)
+
+
+@pytest.fixture(scope="module")
+def boto3_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return create_boto3_environment(tmp_path_factory.mktemp("boto3") / "venv")
+
+
+def run(python: Path, code: str, *, region: str = "us-east-1") -> str:
+    """Run code that can import the functions' packages, and return what it prints."""
+    finished = subprocess.run(
+        [python, "-c", code],
+        env={"PYTHONPATH": str(FUNCTIONS), "AWS_REGION": region, "AWS_DEFAULT_REGION": region},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout.strip()
 
 
 @pytest.mark.parametrize("import_root", ["constructs", "lambda"])
-def test_the_import_roots_are_no_packages(import_root: str) -> None:
+def test_the_import_roots_are_not_packages(import_root: str) -> None:
     assert not (ROOT / import_root / "__init__.py").exists(), (
         f"{import_root}/ is an import root, like src/. As a package, constructs/ would shadow the PyPI "
         "package that aws-cdk-lib needs, and lambda is a keyword."
     )
 
 
-def test_the_function_needs_nothing_but_boto3(tmp_path: Path) -> None:
-    """In an environment that has boto3 and what it needs, and no CDK, no moto, no project."""
-    venv.create(tmp_path / "venv", with_pip=False)
-    (site_packages,) = (tmp_path / "venv").glob("lib/python*/site-packages")
-    (development,) = Path(sys.prefix).glob("lib/python*/site-packages")
-    for needed in ("boto3", "botocore", "jmespath", "s3transfer", "urllib3", "dateutil", "six.py"):
-        (site_packages / needed).symlink_to(development / needed)
-    imported = subprocess.run(
-        [
-            tmp_path / "venv" / "bin" / "python",
-            "-c",
-            "from root_access import clients, drift, handler; "
-            "print(clients.create_clients().iam.meta.service_model.service_name)",
-        ],
-        env={"PYTHONPATH": str(ROOT / "lambda"), "AWS_DEFAULT_REGION": "us-east-1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert imported.returncode == 0, imported.stderr
-    assert imported.stdout.strip() == "iam"
+def test_the_functions_need_nothing_but_boto3(boto3_python: Path) -> None:
+    """Every module is imported where there is no CDK, no moto and no installed project."""
+    assert {"root_access.handler", "root_access.drift", "root_tasks.handlers"} <= set(MODULES)
+    run(boto3_python, "\n".join(f"import {module}" for module in MODULES))
 
 
-def test_the_features_are_known_without_starting_the_cdk() -> None:
-    imported = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys; from centralized_root_access import RootAccessFeature; "
-            "print([name for name in sys.modules if name.partition('.')[0] in ('jsii', 'aws_cdk')])",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
+def test_root_access_creates_its_clients_with_boto3_alone(boto3_python: Path) -> None:
+    code = (
+        "from root_access.clients import create_clients; "
+        "print(create_clients().iam.meta.service_model.service_name)"
     )
+    assert run(boto3_python, code) == "iam"
+
+
+def test_root_tasks_opens_sessions_at_the_regions_own_sts(boto3_python: Path) -> None:
+    code = "from root_tasks.handlers import create_clients; print(create_clients().sts.meta.endpoint_url)"
+    assert run(boto3_python, code, region="eu-west-1") == "https://sts.eu-west-1.amazonaws.com"
+
+
+def test_the_names_of_features_and_tasks_do_not_start_the_cdk() -> None:
+    code = (
+        "import sys; from centralized_root_access import RootAccessFeature, RootTask; "
+        "print([name for name in sys.modules if name.partition('.')[0] in ('jsii', 'aws_cdk')])"
+    )
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert imported.stdout.strip() == "[]"

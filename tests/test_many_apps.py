@@ -15,7 +15,13 @@ import pytest
 
 from support import many_apps
 from support.apps import ROOT
-from support.pythons import build, clean_variables, environment, installed_pythons, own_dependencies
+from support.pythons import (
+    build,
+    clean_variables,
+    create_environment,
+    installed_pythons,
+    own_dependencies,
+)
 from support.templates import resources
 
 RESOURCE_TYPE = "Custom::CentralizedRootAccess"
@@ -24,7 +30,7 @@ LOWEST = Path(sys.prefix) / "lowest"
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the checkout synthesizes."""
+    """The folder that the checkout synthesizes into."""
     folder = tmp_path_factory.mktemp("checkout")
     many_apps.synthesize_all(folder)
     return folder
@@ -35,9 +41,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(ROOT, tmp_path_factory.mktemp("dist"))[1]
 
 
-def synthesized_by(interpreter: Path, folder: Path, *, wheel: Path, dependencies: Path) -> Path:
-    """What the wheel synthesizes in an environment of its own."""
-    python = environment(interpreter, folder / "venv", wheel=wheel, dependencies=dependencies).python
+def synthesize_by(interpreter: Path, folder: Path, *, wheel: Path, dependencies: Path) -> Path:
+    """Synthesize the apps by the wheel, in an environment of its own."""
+    python = create_environment(interpreter, folder / "venv", wheel=wheel, dependencies=dependencies).python
     script = shutil.copy(many_apps.__file__, folder)
     synthesized = subprocess.run(
         [python, script, folder / "apps"],
@@ -59,7 +65,7 @@ def templates(folder: Path) -> dict[str, Any]:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What CloudFormation and the CLI get: templates, which assets there are, and what is in them."""
+    """What CloudFormation and the CLI get: the templates, and the assets with their content."""
     return {
         str(file.relative_to(folder)): file.read_bytes()
         for file in sorted(folder.rglob("*"))
@@ -83,7 +89,7 @@ def test_every_form_of_app_has_the_construct_once_per_organization(checkout: Pat
 def test_every_installed_python_synthesizes_the_same_from_the_wheel(
     checkout: Path, wheel: Path, tmp_path: Path, version: str
 ) -> None:
-    synthesized = synthesized_by(
+    synthesized = synthesize_by(
         installed_pythons()[version], tmp_path, wheel=wheel, dependencies=own_dependencies()
     )
     assert files(synthesized) == files(checkout)
@@ -93,8 +99,8 @@ def test_every_installed_python_synthesizes_the_same_from_the_wheel(
 def test_the_lowest_supported_packages_synthesize_the_same_resources(
     checkout: Path, wheel: Path, tmp_path: Path
 ) -> None:
-    assert LOWEST.is_dir(), "The lowest supported packages are not there: run them by `make test-slow`."
-    synthesized = synthesized_by(Path(sys.executable), tmp_path, wheel=wheel, dependencies=LOWEST)
+    assert LOWEST.is_dir(), "The lowest supported packages are not installed. Run `make test-slow`."
+    synthesized = synthesize_by(Path(sys.executable), tmp_path, wheel=wheel, dependencies=LOWEST)
 
     def types(folder: Path) -> dict[str, dict[str, str]]:
         return {

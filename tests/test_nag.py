@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from support.apps import APPS, Assembly
-from support.nag import ACKNOWLEDGED, Finding, check
+from support.nag import ACKNOWLEDGMENTS, Finding, check
 
-# How CDK writes templates: each dependency by its name, whether or not a reference tells it already, and
-# ARNs joined rather than substituted, which cfn-lint minds in a CodePipeline action.
-_HOW_CDK_WRITES = "W3005,E3703"
+# CDK writes each dependency by its name, whether or not a reference implies it, and joins ARNs instead of
+# substituting them, which cfn-lint reports in a CodePipeline action.
+_CDK_STYLE = "W3005,E3703"
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +26,14 @@ def test_cdk_nag_finds_nothing_that_is_not_acknowledged(
     checked: dict[str, tuple[Assembly, list[Finding]]], app: str
 ) -> None:
     _, findings = checked[app]
-    assert [it for it in findings if not any(entry.covers(it) for entry in ACKNOWLEDGED)] == []
+    assert [it for it in findings if not any(entry.covers(it) for entry in ACKNOWLEDGMENTS)] == []
 
 
-def test_every_acknowledgement_is_for_something_that_is_found(
+def test_every_acknowledgment_is_for_something_that_is_found(
     checked: dict[str, tuple[Assembly, list[Finding]]],
 ) -> None:
     found = [finding for _, findings in checked.values() for finding in findings]
-    assert [entry for entry in ACKNOWLEDGED if not any(entry.covers(it) for it in found)] == []
+    assert [entry for entry in ACKNOWLEDGMENTS if not any(entry.covers(it) for it in found)] == []
 
 
 def test_the_example_of_cdk_nag_acknowledges_by_itself_what_the_construct_needs(
@@ -43,14 +43,14 @@ def test_the_example_of_cdk_nag_acknowledges_by_itself_what_the_construct_needs(
     assert findings == []
 
 
-def test_cfn_lint_is_content_with_every_template(
+def test_cfn_lint_finds_nothing_in_any_template(
     checked: dict[str, tuple[Assembly, list[Finding]]],
 ) -> None:
     templates = [file for assembly, _ in checked.values() for file in assembly.template_files]
     linted = subprocess.run(
         [
             Path(sys.executable).with_name("cfn-lint"),
-            f"--ignore-checks={_HOW_CDK_WRITES}",
+            f"--ignore-checks={_CDK_STYLE}",
             *templates,
         ],
         capture_output=True,

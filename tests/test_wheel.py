@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.apps import ROOT, synthesize
-from support.pythons import Environment, build, clean_variables, environment, own_dependencies
+from support.pythons import Environment, build, clean_variables, create_environment, own_dependencies
 
 LIBRARY = ROOT / "constructs" / "centralized_root_access"
 FUNCTIONS = ROOT / "lambda"
@@ -25,7 +25,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def elsewhere(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return environment(
+    return create_environment(
         Path(sys.executable),
         tmp_path_factory.mktemp("elsewhere") / "venv",
         wheel=built[1],
@@ -34,7 +34,7 @@ def elsewhere(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 
 
 def sources(folder: Path) -> set[str]:
-    """The files under a folder, without what Python leaves there."""
+    """Return the files under a folder, without bytecode."""
     found = (str(it.relative_to(folder)) for it in folder.rglob("*") if it.is_file())
     return {file for file in found if "__pycache__" not in file}
 
@@ -45,12 +45,18 @@ def test_the_wheel_has_the_library_and_the_functions_and_nothing_else(built: tup
     functions = {f"centralized_root_access/_lambda/{file}" for file in sources(FUNCTIONS)}
     assert names == library | functions
     assert "centralized_root_access/py.typed" in names
+    packages = {name.split("/")[2] for name in names if "/_lambda/" in name}
+    assert packages >= {"aws_calls", "root_access", "root_tasks"}
 
 
 def test_the_sdist_has_what_the_wheel_is_built_from(built: tuple[Path, Path]) -> None:
     with tarfile.open(built[0]) as sdist:
-        top = {name.split("/")[1] for name in sdist.getnames()}
-    assert top == {
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    for folder in ("constructs", "lambda"):
+        assert {name for name in names if name.startswith(f"{folder}/")} == {
+            f"{folder}/{file}" for file in sources(ROOT / folder)
+        }
+    assert {name.partition("/")[0] for name in names} == {
         ".gitignore",
         "CHANGELOG.md",
         "LICENSE",
@@ -65,7 +71,7 @@ def test_the_sdist_has_what_the_wheel_is_built_from(built: tuple[Path, Path]) ->
 def test_the_template_from_the_wheel_is_the_checkouts_byte_for_byte(
     elsewhere: Environment, tmp_path: Path
 ) -> None:
-    """Asset hash and all, with the bytecode that pip leaves beside the functions' code."""
+    """Asset hash and all, although pip leaves bytecode next to the functions' code."""
     app = Path(shutil.copy(ROOT / "examples" / "smallest.py", tmp_path / "app.py"))
     context = '{"aws:cdk:version-reporting": false}'
     synthesized = subprocess.run(

@@ -46,14 +46,14 @@ def parse_tasks(tasks: Iterable[RootTask | str]) -> list[RootTask]:
 
 
 def parse_delegated_administrators(account_ids: Iterable[str], *, own_account: str) -> list[str]:
-    """Return the account ids, sorted: another order in the code does not change the stack.
+    """Return the account IDs, sorted: another order in the code does not change the stack.
 
     Args:
         account_ids: Member accounts. A token is not checked.
         own_account: The stack's account, which may be a token.
 
     Raises:
-        ValueError: An account id is not 12 digits, is listed twice, or is the stack's own account.
+        ValueError: An account ID is not 12 digits, is listed twice, or is the stack's own account.
         TypeError: The argument is not a list, a tuple or a set.
     """
     listed = _list("delegated_administrators", account_ids)
@@ -72,10 +72,10 @@ def parse_delegated_administrators(account_ids: Iterable[str], *, own_account: s
 
 
 def parse_protected_accounts(account_ids: Iterable[str]) -> list[str]:
-    """Return the account ids, sorted, each once.
+    """Return the account IDs, sorted, each once.
 
     Raises:
-        ValueError: An account id is not 12 digits, or a policy has no room for so many.
+        ValueError: An account ID is not 12 digits, or a policy has no room for so many.
         TypeError: The argument is not a list, a tuple or a set.
     """
     listed = _list("protected_accounts", account_ids)

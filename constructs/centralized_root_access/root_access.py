@@ -58,9 +58,9 @@ class CentralizedRootAccess(Construct):
             delegated administrators are not managed, and stay as they are.
 
     Raises:
-        ValueError: A feature is unknown; an account id is not 12 digits, is listed twice, or is the stack's
+        ValueError: A feature is unknown; an account ID is not 12 digits, is listed twice, or is the stack's
             own account; the stack is in a China Region; the account already has the construct.
-        TypeError: A list is not a list, a tuple or a set. An iterator is refused: it could be used up.
+        TypeError: An argument is not a list, a tuple or a set. An iterator is refused: it could be used up.
     """
 
     def __init__(

@@ -65,7 +65,7 @@ class RootTasks(Construct):
         scope: The stack, or a construct in it.
         id: The construct's id; the outputs' keys are ``<id>StateMachineArn`` and ``<id>ReportLocation``.
         tasks: The tasks that executions may ask for. Default: the audit alone, which changes nothing.
-        protected_accounts: Account ids of 12 digits to exclude from every task. They are skipped, and the
+        protected_accounts: Account IDs of 12 digits to exclude from every task. They are skipped, and the
             functions' roles are denied a root session there. Default: none.
         audit_interval: How often every account of the organization is audited: whole minutes, 1 minute or
             more. Default: no schedule.
@@ -77,10 +77,10 @@ class RootTasks(Construct):
         max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 10.
 
     Raises:
-        ValueError: A task is unknown or none is listed; an account id is not 12 digits; a role's policy has
+        ValueError: A task is unknown or none is listed; an account ID is not 12 digits; a role's policy has
             no room for so many protected accounts; a duration or number is out of its range; the stack is
             in a China Region.
-        TypeError: A list is not a list, a tuple or a set. An iterator is refused: it could be used up.
+        TypeError: An argument is not a list, a tuple or a set. An iterator is refused: it could be used up.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""CDK apps run from their files, as `cdk synth` runs them, and what they synthesize."""
+"""CDK apps run from their files, as `cdk synth` runs them, and their assemblies."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ _MANAGEMENT = {"CDK_DEFAULT_ACCOUNT": "111111111111", "CDK_DEFAULT_REGION": "us-
 
 @dataclass(frozen=True, kw_only=True)
 class Assembly:
-    """What an app synthesized.
+    """A cloud assembly.
 
     Attributes:
-        folder: the cloud assembly.
+        folder: Its folder.
     """
 
     folder: Path
 
     @property
     def template_files(self) -> list[Path]:
-        """The templates of all stacks, those of stages and nested stacks too."""
+        """The templates of all stacks, also of those in stages and of nested stacks."""
         return sorted(self.folder.rglob("*.template.json"))
 
     def template(self, stack: str) -> dict[str, Any]:
-        """The template of the stack with this id, in whichever stage."""
+        """Return the template of the stack with this id, in any stage."""
         # In a stage a stack's file begins with the stage's id and ends with a hash.
         named = re.compile(rf"\w*{stack}([0-9A-F]{{8}})?\.template\.json")
         (file,) = [it for it in self.template_files if named.fullmatch(it.name)]
         return dict(json.loads(file.read_text()))
 
     def warnings(self) -> Iterator[str]:
-        """What CDK's Annotations warn of."""
+        """Yield the warnings of CDK's Annotations."""
         for file in self.folder.rglob("*.metadata.json"):
             for entries in json.loads(file.read_text()).values():
                 yield from (it["data"] for it in entries if it["type"] == "aws:cdk:warning")
 
 
 def synthesize(app: Path, folder: Path, *, base: type[aws_cdk.App] = aws_cdk.App) -> Assembly:
-    """Runs an app's file in this process.
+    """Run an app's file in this process.
 
     Args:
-        app: the file.
-        folder: where its cloud assembly goes.
-        base: the class that it gets for `App`.
+        app: The file.
+        folder: The folder of its cloud assembly.
+        base: The class that it gets for `App`.
     """
 
     class AppIntoFolder(base):  # type: ignore[misc, valid-type]

@@ -1,4 +1,4 @@
-"""Apps of every form, synthesized one after another in one process; also run by itself, by other Pythons.
+"""Apps of every form, synthesized one after another in one process; also a script for other Pythons.
 
 It needs the library and the CDK, and nothing else: `python many_apps.py FOLDER`.
 """
@@ -21,17 +21,17 @@ OTHER_MANAGEMENT = Environment(account="999999999999", region="eu-central-1")
 
 
 def environment_agnostic(app: App) -> None:
-    """A stack for whatever account and Region the credentials are for."""
+    """A stack for the account and Region of the credentials."""
     CentralizedRootAccess(Stack(app, "OrganizationBootstrap"), "RootAccess")
 
 
 def environment_known(app: App) -> None:
-    """The same ids as before, in another app of the same process."""
+    """A stack with the same ids, in another app of the same process."""
     CentralizedRootAccess(Stack(app, "OrganizationBootstrap", env=MANAGEMENT), "RootAccess")
 
 
 def all_arguments(app: App) -> None:
-    """All that the library has, in one stack."""
+    """Every construct with every argument, in one stack."""
     stack = Stack(app, "OrganizationBootstrap", env=MANAGEMENT)
     root_access = CentralizedRootAccess(
         stack,
@@ -44,13 +44,13 @@ def all_arguments(app: App) -> None:
 
 
 def nested_stack(app: App) -> None:
-    """In a nested stack."""
+    """The construct in a nested stack."""
     stack = Stack(app, "OrganizationBootstrap", env=MANAGEMENT)
     CentralizedRootAccess(NestedStack(stack, "Security"), "RootAccess")
 
 
 def stages(app: App) -> None:
-    """In a stage of each of two organizations: one to test on, and the real one."""
+    """A stage for each of two organizations: one for tests, and production."""
     for id, env in (("Test", OTHER_MANAGEMENT), ("Production", MANAGEMENT)):
         CentralizedRootAccess(Stack(Stage(app, id, env=env), "OrganizationBootstrap"), "RootAccess")
 
@@ -65,7 +65,7 @@ APPS: list[Callable[[App], None]] = [
 
 
 def synthesize_all(folder: Path) -> None:
-    """Synthesizes each app into a folder of its name."""
+    """Synthesize each app into a folder of its name."""
     for build in APPS:
         app = App(outdir=str(folder / build.__name__), analytics_reporting=False)
         build(app)

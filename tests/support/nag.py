@@ -1,4 +1,4 @@
-"""What cdk-nag finds in an app, and which findings are acknowledged, each with its reason."""
+"""The findings of cdk-nag in an app, and the acknowledgments, each with its reason."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Finding:
     """A rule that a construct breaks.
 
     Attributes:
-        path: the construct's path.
-        rule: the rule, with the value that breaks it.
+        path: The construct's path.
+        rule: The rule, with the value that breaks it.
     """
 
     path: str
@@ -31,13 +31,13 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Acknowledged:
-    """Findings that are as they should be.
+class Acknowledgment:
+    """Findings that are accepted.
 
     Attributes:
-        path: a pattern of the construct's path.
-        rule: a pattern of the rule.
-        reason: why.
+        path: A pattern of the construct's path.
+        rule: A pattern of the rule.
+        reason: Why they are accepted.
     """
 
     path: str
@@ -45,7 +45,7 @@ class Acknowledged:
     reason: str
 
     def covers(self, finding: Finding) -> bool:
-        """Whether this is one of them."""
+        """Return whether this is one of them."""
         return bool(re.fullmatch(self.path, finding.path) and re.fullmatch(self.rule, finding.rule))
 
 
@@ -56,16 +56,16 @@ class _CheckedApp(aws_cdk.App):
 
 
 def check(app: Path, folder: Path) -> tuple[Assembly, list[Finding]]:
-    """Synthesizes an app, and returns what the AwsSolutions rules find and the app does not acknowledge."""
+    """Synthesize an app, and return the findings of the AwsSolutions rules that it does not acknowledge."""
     try:
         synthesize(app, folder, base=_CheckedApp)
     except RuntimeError as error:
         if "ValidationFailed" not in str(error):
             raise
-    return Assembly(folder=folder), sorted(_reported(folder), key=lambda it: (it.path, it.rule))
+    return Assembly(folder=folder), sorted(_read_findings(folder), key=lambda it: (it.path, it.rule))
 
 
-def _reported(folder: Path) -> Iterator[Finding]:
+def _read_findings(folder: Path) -> Iterator[Finding]:
     report = json.loads((folder / "validation-report.json").read_text())
     for plugin in report["pluginReports"]:
         for violation in plugin["violations"]:
@@ -79,77 +79,77 @@ def _wildcard(resource: str) -> str:
 
 _ARN = r"arn:<AWS::Partition>:"
 
-ACKNOWLEDGED = [
-    Acknowledged(
+ACKNOWLEDGMENTS = [
+    Acknowledgment(
         path=".*/RootAccess/(DriftCheck/)?Role/DefaultPolicy/Resource",
         rule=_wildcard(r"\*"),
-        reason="The calls are for the whole organization: AWS has no resource to limit them to.",
+        reason="The calls are organization-wide: AWS has no resource to limit them to.",
     ),
-    Acknowledged(
+    Acknowledgment(
         path=".*/RootAccess/Role/DefaultPolicy/Resource",
         rule=_wildcard(_ARN + r"organizations::(<AWS::AccountId>|\d{12}):account/o-\*/\*"),
         reason="An update and its rollback register and deregister accounts of either list.",
     ),
-    Acknowledged(
+    Acknowledgment(
         path=".*/RootAccess/ProviderRole/DefaultPolicy/Resource",
         rule=_wildcard(r"<RootAccessFunction\w+\.Arn>:\*"),
-        reason="CDK's Provider framework invokes its one function, at whatever version.",
+        reason="CDK's Provider framework invokes its one function, in any version.",
     ),
-    Acknowledged(
+    Acknowledgment(
         path=".*/RootTasks/StartRunRole/DefaultPolicy/Resource",
         rule=_wildcard(r"\*"),
         reason="Reading the organization's accounts: AWS has no resource to limit it to.",
     ),
-    Acknowledged(
+    Acknowledgment(
         path=r".*/RootTasks/\w+Role/DefaultPolicy/Resource",
         rule=_wildcard(r"<RootTasksBucket\w+\.Arn>/(runs|latest|backups)/\*(/work\.json|/results/\*)?"),
         reason="Every run has objects of its own under these prefixes of the construct's own bucket.",
     ),
-    Acknowledged(
+    Acknowledgment(
         path=r".*/RootTasks/(Audit|DeleteCredentials|AllowPasswordRecovery|Unlock\w+)Role/DefaultPolicy/Resource",
         rule=_wildcard(_ARN + r"iam::\*:root"),
         reason="The member accounts change; the task policy and the protected accounts limit the session.",
     ),
-    Acknowledged(
+    Acknowledgment(
         path=".*/RootTasks/StateMachine/Role/DefaultPolicy/Resource",
         rule=_wildcard(r"<RootTasks\w+\.Arn>:\*"),
-        reason="Step Functions invokes the construct's own functions, at whatever version.",
+        reason="Step Functions invokes the construct's own functions, in any version.",
     ),
-    Acknowledged(
+    Acknowledgment(
         path=".*/RootTasks/StateMachine/Role/DefaultPolicy/Resource",
         rule=_wildcard(_ARN + r"s3:::<RootTasksBucket\w+>/\*"),
         reason="CDK lets the Distributed Map read its items anywhere in the construct's own bucket.",
     ),
-    Acknowledged(
+    Acknowledgment(
         path=".*/RootTasks/(StateMachine/DistributedMapPolicy|StartRunPlans)/Resource",
         rule=_wildcard(_ARN + r"states:.*:execution:.*RootTasksStateMachine\w+.*:\*"),
-        reason="The executions of the construct's own state machine have names that nobody knows before.",
+        reason="The names of the executions of the construct's own state machine are not known at synth.",
     ),
-    Acknowledged(
+    Acknowledgment(
         path=".*/RootTasks/Bucket/Resource",
         rule="AwsSolutions-S1",
-        reason="CloudTrail's data events tell who read a report; a second bucket for logs is the user's.",
+        reason="CloudTrail's data events show who read a report; a bucket for logs is the user's choice.",
     ),
-    Acknowledged(
+    Acknowledgment(
         path=".*/RootTasks/StateMachine/Resource",
         rule="AwsSolutions-SF1",
-        reason="Step Functions keeps the history and every run leaves a report; the steps pass on names of "
-        "accounts, which stay out of logs.",
+        reason="Step Functions keeps the history and every run writes a report. The steps' input has account "
+        "names, which stay out of logs.",
     ),
-    Acknowledged(
+    Acknowledgment(
         path=".*/RootTasks/StateMachine/Resource",
         rule="AwsSolutions-SF2",
-        reason="A report has a result for every account; a trace of ten thousand would add nothing to it.",
+        reason="A report has a result for every account; a trace of ten thousand adds nothing to it.",
     ),
-    Acknowledged(
+    Acknowledgment(
         path="OrganizationPipeline/Pipeline/.*/DefaultPolicy/Resource",
         rule=r"AwsSolutions-IAM5\[.*\]",
         reason="CDK Pipelines writes these policies: for its own artifacts, its own logs, and the roles of "
         "cdk bootstrap.",
     ),
-    Acknowledged(
+    Acknowledgment(
         path="OrganizationPipeline/Pipeline/Pipeline/ArtifactsBucket/Resource",
         rule="AwsSolutions-S1",
-        reason="CDK Pipelines makes this bucket, for artifacts that the pipeline alone reads.",
+        reason="CDK Pipelines creates this bucket, for artifacts that the pipeline alone reads.",
     ),
 ]

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import venv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +23,8 @@ class Environment:
     """A virtual environment that has this project from its wheel.
 
     Attributes:
-        python: its interpreter.
-        site_packages: where the wheel is installed.
+        python: Its interpreter.
+        site_packages: The folder that the wheel is installed in.
     """
 
     python: Path
@@ -31,7 +32,7 @@ class Environment:
 
 
 def installed_pythons() -> dict[str, Path]:
-    """Returns each supported Python that this machine has, by its version."""
+    """Return each supported Python of this machine, by its version."""
     found = {version: next(_interpreters(version), None) for version in _SUPPORTED}
     return {version: interpreter for version, interpreter in found.items() if interpreter}
 
@@ -46,16 +47,16 @@ def _interpreters(version: str) -> Iterator[Path]:
         *Path(os.environ.get("PYENV_ROOT", home / ".pyenv")).glob(f"versions/{version}.*/bin/{name}"),
         *(home / ".local/share/uv/python").glob(f"cpython-{version}*/bin/{name}"),
     ]
-    # A shim is there for Pythons that are not.
-    yield from (it for it in candidates if it.is_file() and _answers(it))
+    # A shim exists also for Pythons that are not installed.
+    yield from (it for it in candidates if it.is_file() and _starts(it))
 
 
-def _answers(interpreter: Path) -> bool:
+def _starts(interpreter: Path) -> bool:
     return subprocess.run([interpreter, "-c", ""], capture_output=True, check=False).returncode == 0
 
 
 def build(project: Path, folder: Path) -> tuple[Path, Path]:
-    """Builds the project as `make build` does: an sdist, and the wheel from that sdist.
+    """Build the project as `make build` does: an sdist, and the wheel from that sdist.
 
     Returns:
         The sdist and the wheel.
@@ -66,32 +67,48 @@ def build(project: Path, folder: Path) -> tuple[Path, Path]:
     return sdist, wheel
 
 
-def environment(interpreter: Path, folder: Path, *, wheel: Path, dependencies: Path) -> Environment:
-    """Makes a virtual environment of the wheel.
+def create_environment(interpreter: Path, folder: Path, *, wheel: Path, dependencies: Path) -> Environment:
+    """Create a virtual environment that has the wheel.
 
     Args:
-        interpreter: the Python that it is for.
-        folder: where it goes.
-        wheel: this project.
-        dependencies: a folder of installed packages that are pure Python, as all that this project needs
-            are; they are not copied.
+        interpreter: Its Python.
+        folder: Its folder.
+        wheel: The wheel of this project.
+        dependencies: A folder of installed packages, which are not copied. They are pure Python, as all
+            dependencies of this project are.
     """
     _run(interpreter, "-m", "venv", "--without-pip", folder)
     python = folder / "bin" / "python"
-    # Before the dependencies: in their folder there may be this project too.
+    # Before the dependencies: their folder may have this project too.
     _run(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-index", "--no-deps", wheel)
     site_packages = Path(_run(python, "-c", _SITE_PACKAGES).strip())
     (site_packages / "dependencies.pth").write_text(f"{dependencies}\n")
     return Environment(python=python, site_packages=site_packages)
 
 
+def create_boto3_environment(folder: Path) -> Path:
+    """Create a virtual environment that has boto3 and its dependencies alone, as Lambda's runtime does.
+
+    Args:
+        folder: Its folder.
+
+    Returns:
+        Its interpreter.
+    """
+    venv.create(folder, with_pip=False)
+    (site_packages,) = folder.glob("lib/python*/site-packages")
+    for package in ("boto3", "botocore", "jmespath", "s3transfer", "urllib3", "dateutil", "six.py"):
+        (site_packages / package).symlink_to(own_dependencies() / package)
+    return folder / "bin" / "python"
+
+
 def own_dependencies() -> Path:
-    """Returns the folder of the packages that this Python has: the newest ones that are pinned."""
+    """Return the folder of this Python's packages: the newest ones, which are pinned."""
     return Path(_run(sys.executable, "-c", _SITE_PACKAGES).strip())
 
 
 def clean_variables() -> dict[str, str]:
-    """Returns the environment variables of a user who has Node and nothing of this project."""
+    """Return the environment variables of a user who has Node and nothing of this project."""
     node = shutil.which("node")
     if not node:
         raise FileNotFoundError("node is not on the PATH. Run `make setup`, and the tests by `make test`.")

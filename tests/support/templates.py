@@ -17,7 +17,7 @@ MANAGEMENT = Environment(account="111111111111", region="us-east-1")
 
 
 def bootstrap_stack(*, env: Environment | None = None) -> Stack:
-    """A stack in an app of its own."""
+    """Return a stack in an app of its own."""
     return Stack(App(analytics_reporting=False), "OrganizationBootstrap", env=env)
 
 
@@ -27,7 +27,7 @@ def root_access_template(
     delegated_administrators: Iterable[str] | None = None,
     env: Environment | None = None,
 ) -> dict[str, Any]:
-    """The template of a stack that has the construct and nothing else."""
+    """Return the template of a stack that has the construct and nothing else."""
     stack = bootstrap_stack(env=env)
     CentralizedRootAccess(
         stack, "RootAccess", features=features, delegated_administrators=delegated_administrators
@@ -36,23 +36,23 @@ def root_access_template(
 
 
 def template(stack: Stack) -> dict[str, Any]:
-    """The stack's template."""
+    """Return the stack's template."""
     return cast("dict[str, Any]", Template.from_stack(stack).to_json())
 
 
 def resources(template: Mapping[str, Any], resource_type: str) -> dict[str, Any]:
-    """The template's resources of one type, by logical id."""
+    """Return the template's resources of one type, by logical id."""
     return {id_: it for id_, it in template["Resources"].items() if it["Type"] == resource_type}
 
 
 def only_resource(template: Mapping[str, Any], resource_type: str) -> Any:
-    """The template's one resource of a type."""
+    """Return the template's one resource of a type."""
     (resource,) = resources(template, resource_type).values()
     return resource
 
 
 def policy_statements(template: Mapping[str, Any], role: str) -> list[dict[str, Any]]:
-    """The statements of a role's inline policies; the role is named by its logical id's beginning."""
+    """Return the statements of a role's inline policies; the role is named by its logical id's beginning."""
     return [
         statement
         for policy in resources(template, "AWS::IAM::Policy").values()
@@ -62,13 +62,13 @@ def policy_statements(template: Mapping[str, Any], role: str) -> list[dict[str, 
 
 
 def actions(statement: Mapping[str, Any]) -> list[str]:
-    """A statement's actions; CloudFormation takes one without a list."""
+    """Return a statement's actions; CloudFormation accepts one without a list."""
     listed = statement["Action"]
     return [listed] if isinstance(listed, str) else list(listed)
 
 
 def functions(template: Mapping[str, Any], handler: str) -> list[dict[str, Any]]:
-    """The properties of the functions that have this handler."""
+    """Return the properties of the functions that have this handler."""
     return [
         dict(it["Properties"])
         for it in resources(template, "AWS::Lambda::Function").values()
@@ -77,18 +77,18 @@ def functions(template: Mapping[str, Any], handler: str) -> list[dict[str, Any]]
 
 
 def settings(function: Mapping[str, Any]) -> dict[str, Any]:
-    """A function's settings; a token in them is the text that `text` gives it."""
+    """Return a function's settings, with a token in them as `text` has it."""
     return dict(json.loads(text(function["Environment"]["Variables"]["SETTINGS"])))
 
 
 def state_machine_definition(template: Mapping[str, Any]) -> dict[str, Any]:
-    """The definition of the template's one state machine; a token in it is the text that `text` gives it."""
+    """Return the definition of the template's one state machine, with a token in it as `text` has it."""
     properties = only_resource(template, "AWS::StepFunctions::StateMachine")["Properties"]
     return dict(json.loads(text(properties["DefinitionString"])))
 
 
 def text(value: Any) -> str:
-    """A property's text, in which a resource is "${Bucket}" and an attribute of it "${Bucket.Arn}"."""
+    """Return a property's text, in which a resource is "${Bucket}" and its attribute "${Bucket.Arn}"."""
     match value:
         case {"Fn::Join": [str(separator), list(parts)]}:
             return separator.join(map(text, parts))
@@ -100,7 +100,7 @@ def text(value: Any) -> str:
 
 
 def depends_on(template: Mapping[str, Any], logical_id: str) -> set[str]:
-    """All resources that CloudFormation finishes before it starts this one."""
+    """Return all resources that CloudFormation finishes before it starts this one."""
     found: set[str] = set()
     waiting = [logical_id]
     while waiting:
