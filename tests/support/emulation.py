@@ -1,0 +1,60 @@
+"""Calls on the emulated organization that the emulation's own tests share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_aws.emulation import Organization
+
+IAM = "iam.amazonaws.com"
+GUARDDUTY = "guardduty.amazonaws.com"
+CLOUDTRAIL = "cloudtrail.amazonaws.com"
+MANAGEMENT, DELEGATE, MEMBER, OTHER_MEMBER, STRANGER = (
+    "111111111111",
+    "222222222222",
+    "333333333333",
+    "444444444444",
+    "555555555555",
+)
+AUDIT = {"arn": "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"}
+DELETE = {"arn": "arn:aws:iam::aws:policy/root-task/IAMDeleteRootUserCredentials"}
+RECOVER = {"arn": "arn:aws:iam::aws:policy/root-task/IAMCreateRootUserPassword"}
+
+
+def register(organization: Organization, account_id: str, principal: str = IAM) -> None:
+    """Register a delegated administrator."""
+    organization.client("organizations").register_delegated_administrator(
+        AccountId=account_id, ServicePrincipal=principal
+    )
+
+
+def deregister(organization: Organization, account_id: str, principal: str = IAM) -> None:
+    """Deregister a delegated administrator."""
+    organization.client("organizations").deregister_delegated_administrator(
+        AccountId=account_id, ServicePrincipal=principal
+    )
+
+
+def open_root_session(organization: Organization, task: Any, account_id: str = MEMBER) -> Any:
+    """Return the credentials of a root session."""
+    response = organization.client("sts").assume_root(TargetPrincipal=account_id, TaskPolicyArn=task)
+    return response["Credentials"]
+
+
+def error_of(call: Callable[..., object], **parameters: object) -> dict[str, Any]:
+    """Return the error of a call: its code, message, HTTP status and reason."""
+    with pytest.raises(ClientError) as raised:
+        call(**parameters)
+    response: Any = raised.value.response
+    return {
+        "code": response["Error"]["Code"],
+        "message": response["Error"]["Message"],
+        "http": response["ResponseMetadata"]["HTTPStatusCode"],
+        "reason": response.get("Reason"),
+    }

@@ -1,0 +1,148 @@
+"""The emulated IAM in a root session. The organization-level operations are in the recorded responses."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from local_aws.emulation import LocalOrganization, mock_organization
+from support.arrange import CREDENTIALS, SESSIONS, switch_on
+from support.emulation import (
+    AUDIT,
+    DELEGATE,
+    DELETE,
+    MEMBER,
+    OTHER_MEMBER,
+    RECOVER,
+    error_of,
+    open_root_session,
+)
+
+
+@pytest.fixture
+def organization() -> Iterator[LocalOrganization]:
+    with mock_organization() as organization:
+        yield organization
+
+
+@pytest.fixture
+def with_root_access(organization: LocalOrganization) -> LocalOrganization:
+    """The organization with everything enabled, 222222222222 registered, and no calls."""
+    switch_on(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
+    return organization
+
+
+def test_an_audit_sees_every_root_credential(with_root_access: LocalOrganization) -> None:
+    last_used = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    with_root_access.put_root_credentials(
+        account_id=MEMBER,
+        password=True,
+        access_keys=2,
+        mfa_devices=1,
+        certificates=1,
+        password_last_used=last_used,
+        access_key_last_used=last_used,
+    )
+    iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, AUDIT))
+
+    summary = iam.get_account_summary()["SummaryMap"]
+    keys = iam.list_access_keys()["AccessKeyMetadata"]
+    used = iam.get_access_key_last_used(AccessKeyId=keys[0]["AccessKeyId"])["AccessKeyLastUsed"]
+    devices = iam.list_mfa_devices()["MFADevices"]
+    certificates = iam.list_signing_certificates()["Certificates"]
+
+    assert summary["AccountPasswordPresent"] == summary["AccountAccessKeysPresent"] == 1
+    assert summary["AccountMFAEnabled"] == summary["AccountSigningCertificatesPresent"] == 1
+    assert iam.get_user()["User"]["PasswordLastUsed"] == last_used
+    assert iam.get_login_profile()["LoginProfile"]["PasswordResetRequired"] is False
+    assert used["LastUsedDate"] == last_used
+    credentials = with_root_access.root_credentials(MEMBER)
+    assert credentials.access_keys == tuple(key["AccessKeyId"] for key in keys)
+    assert credentials.mfa_devices == tuple(device["SerialNumber"] for device in devices)
+    assert credentials.certificates == tuple(each["CertificateId"] for each in certificates)
+
+
+def test_a_key_that_was_never_used_has_no_date(with_root_access: LocalOrganization) -> None:
+    with_root_access.put_root_credentials(account_id=MEMBER, access_keys=1)
+    (key,) = with_root_access.root_credentials(MEMBER).access_keys
+    iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, AUDIT))
+
+    used = iam.get_access_key_last_used(AccessKeyId=key)["AccessKeyLastUsed"]
+
+    assert used == {"ServiceName": "N/A", "Region": "N/A"}
+
+
+def test_a_deletion_removes_only_what_it_names(with_root_access: LocalOrganization) -> None:
+    with_root_access.put_root_credentials(
+        account_id=MEMBER, password=True, access_keys=2, mfa_devices=1, certificates=1
+    )
+    with_root_access.put_root_credentials(account_id=OTHER_MEMBER, password=True, access_keys=1)
+    untouched = with_root_access.root_credentials(OTHER_MEMBER)
+    before = with_root_access.root_credentials(MEMBER)
+    iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, DELETE))
+
+    iam.delete_access_key(AccessKeyId=before.access_keys[0])
+    assert with_root_access.root_credentials(MEMBER).access_keys == before.access_keys[1:]
+    iam.delete_login_profile()
+    iam.delete_signing_certificate(CertificateId=before.certificates[0])
+    iam.deactivate_mfa_device(SerialNumber=before.mfa_devices[0])
+
+    after = with_root_access.root_credentials(MEMBER)
+    assert (after.password, after.mfa_devices, after.certificates) == (False, (), ())
+    assert with_root_access.root_credentials(OTHER_MEMBER) == untouched
+    gone = [
+        error_of(iam.delete_access_key, AccessKeyId=before.access_keys[0]),
+        error_of(iam.delete_login_profile),
+        error_of(iam.delete_signing_certificate, CertificateId=before.certificates[0]),
+        error_of(iam.deactivate_mfa_device, SerialNumber=before.mfa_devices[0]),
+    ]
+    assert [(error["code"], error["http"]) for error in gone] == [("NoSuchEntity", 404)] * 4
+
+
+def test_pages_of_root_credentials_lose_none_while_others_are_deleted(
+    with_root_access: LocalOrganization,
+) -> None:
+    with_root_access.put_root_credentials(account_id=MEMBER, access_keys=3)
+    keys = with_root_access.root_credentials(MEMBER).access_keys
+    iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, DELETE))
+
+    seen = []
+    page = iam.list_access_keys(MaxItems=1)
+    while True:
+        (key,) = page["AccessKeyMetadata"]
+        seen.append(key["AccessKeyId"])
+        iam.delete_access_key(AccessKeyId=key["AccessKeyId"])
+        if not page["IsTruncated"]:
+            break
+        page = iam.list_access_keys(MaxItems=1, Marker=page["Marker"])
+
+    assert tuple(seen) == keys
+
+
+@pytest.mark.parametrize(
+    ("task", "operation", "parameters", "resource"),
+    [
+        (AUDIT, "delete_login_profile", {}, f"arn:aws:iam::{MEMBER}:root"),
+        (AUDIT, "list_access_keys", {"UserName": "somebody"}, f"arn:aws:iam::{MEMBER}:user/somebody"),
+        (AUDIT, "list_users", {}, f"arn:aws:iam::{MEMBER}:root"),
+        (DELETE, "get_account_summary", {}, "*"),
+        (RECOVER, "get_user", {}, f"arn:aws:iam::{MEMBER}:root"),
+    ],
+)
+def test_a_root_session_may_only_do_what_its_task_policy_allows(
+    with_root_access: LocalOrganization,
+    task: dict[str, str],
+    operation: str,
+    parameters: dict[str, str],
+    resource: str,
+) -> None:
+    iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, task))
+
+    error = error_of(getattr(iam, operation), **parameters)
+
+    action = "iam:" + "".join(word.title() for word in operation.split("_"))
+    assert (error["code"], error["http"]) == ("AccessDenied", 403)
+    assert error["message"] == (
+        f"User: arn:aws:iam::{MEMBER}:root is not authorized to perform: {action} "
+        f"on resource: {resource} with an explicit deny in a session policy"
+    )

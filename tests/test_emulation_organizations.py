@@ -1,0 +1,312 @@
+"""The emulated Organizations: who may call it, its constraints, and its pages."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from local_aws.emulation import LocalOrganization, Seed, mock_organization
+from support.arrange import CREDENTIALS, SESSIONS, switch_on
+from support.emulation import (
+    DELEGATE,
+    GUARDDUTY,
+    IAM,
+    MANAGEMENT,
+    MEMBER,
+    OTHER_MEMBER,
+    STRANGER,
+    error_of,
+    register,
+)
+
+
+@pytest.fixture
+def organization() -> Iterator[LocalOrganization]:
+    with mock_organization() as organization:
+        yield organization
+
+
+@pytest.fixture
+def with_root_access(organization: LocalOrganization) -> LocalOrganization:
+    """The organization with everything enabled, 222222222222 registered, and no calls."""
+    switch_on(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
+    return organization
+
+
+# Callers
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("enable_aws_service_access", {"ServicePrincipal": IAM}),
+        ("disable_aws_service_access", {"ServicePrincipal": GUARDDUTY}),
+        ("register_delegated_administrator", {"AccountId": MEMBER, "ServicePrincipal": IAM}),
+        ("deregister_delegated_administrator", {"AccountId": DELEGATE, "ServicePrincipal": IAM}),
+    ],
+)
+@pytest.mark.parametrize("account_id", [DELEGATE, MEMBER])
+def test_only_the_management_account_changes_the_organization(
+    with_root_access: LocalOrganization, operation: str, parameters: dict[str, str], account_id: str
+) -> None:
+    before = with_root_access.root_access(), with_root_access.other_services()
+    client = with_root_access.client("organizations", account_id=account_id)
+
+    error = error_of(getattr(client, operation), **parameters)
+
+    assert (error["code"], error["http"]) == ("AccessDeniedException", 400)
+    assert (with_root_access.root_access(), with_root_access.other_services()) == before
+
+
+_READS: list[tuple[str, dict[str, str]]] = [
+    ("list_aws_service_access_for_organization", {}),
+    ("list_delegated_administrators", {}),
+    ("list_accounts", {}),
+    ("list_roots", {}),
+    ("describe_account", {"AccountId": OTHER_MEMBER}),
+    ("list_delegated_services_for_account", {"AccountId": DELEGATE}),
+]
+
+
+@pytest.mark.parametrize(("operation", "parameters"), _READS)
+def test_a_delegated_administrator_reads_what_the_management_account_reads(
+    with_root_access: LocalOrganization, operation: str, parameters: dict[str, str]
+) -> None:
+    responses = []
+    for account_id in (MANAGEMENT, DELEGATE):
+        client = with_root_access.client("organizations", account_id=account_id)
+        responses.append(getattr(client, operation)(**parameters))
+        del responses[-1]["ResponseMetadata"]
+
+    assert responses[0] == responses[1]
+
+
+def test_a_delegated_administrator_sees_the_accounts_under_a_parent(
+    with_root_access: LocalOrganization,
+) -> None:
+    client = with_root_access.client("organizations", account_id=DELEGATE)
+    root = client.list_roots()["Roots"][0]["Id"]
+
+    accounts = client.list_accounts_for_parent(ParentId=root)["Accounts"]
+
+    assert {account["Id"] for account in accounts} == {MANAGEMENT, *with_root_access.members}
+
+
+@pytest.mark.parametrize(("operation", "parameters"), _READS)
+def test_a_plain_member_reads_nothing_of_the_organization(
+    with_root_access: LocalOrganization, operation: str, parameters: dict[str, str]
+) -> None:
+    client = with_root_access.client("organizations", account_id=MEMBER)
+
+    error = error_of(getattr(client, operation), **parameters)
+
+    assert error["code"] == "AccessDeniedException"
+    assert error["message"] == "You don't have permissions to access this resource."
+
+
+def test_a_delegated_administrator_of_another_service_reads_accounts_but_no_features(
+    with_root_access: LocalOrganization,
+) -> None:
+    with_root_access.client("organizations").enable_aws_service_access(ServicePrincipal=GUARDDUTY)
+    register(with_root_access, MEMBER, GUARDDUTY)
+
+    accounts = with_root_access.client("organizations", account_id=MEMBER).list_accounts()["Accounts"]
+    error = error_of(with_root_access.client("iam", account_id=MEMBER).list_organizations_features)
+
+    assert len(accounts) == 4
+    assert error["code"] == "AccountNotManagementOrDelegatedAdministratorException"
+
+
+@pytest.mark.parametrize("account_id", [MANAGEMENT, DELEGATE, MEMBER])
+def test_any_account_of_the_organization_describes_it(
+    with_root_access: LocalOrganization, account_id: str
+) -> None:
+    described = with_root_access.client("organizations", account_id=account_id).describe_organization()
+
+    assert described["Organization"]["Id"] == with_root_access.id
+    assert described["Organization"]["MasterAccountId"] == MANAGEMENT
+
+
+def test_an_account_outside_of_any_organization_cannot_use_one(organization: LocalOrganization) -> None:
+    organizations = organization.client("organizations", account_id=STRANGER)
+    not_in_use = "AWSOrganizationsNotInUseException"
+
+    assert error_of(organizations.describe_organization)["code"] == not_in_use
+    assert error_of(organizations.list_accounts)["code"] == not_in_use
+    assert error_of(organizations.enable_aws_service_access, ServicePrincipal=IAM)["code"] == not_in_use
+    error = error_of(organization.client("iam", account_id=STRANGER).list_organizations_features)
+    assert error["code"] == "OrganizationNotFoundException"
+
+
+def test_a_deleted_organization_does_not_exist(with_root_access: LocalOrganization) -> None:
+    with_root_access.delete()
+
+    for account_id in (MANAGEMENT, DELEGATE):
+        organizations = with_root_access.client("organizations", account_id=account_id)
+        iam = with_root_access.client("iam", account_id=account_id)
+        assert error_of(organizations.describe_organization)["code"] == "AWSOrganizationsNotInUseException"
+        assert error_of(iam.list_organizations_features)["code"] == "OrganizationNotFoundException"
+
+
+def test_an_organization_of_consolidated_billing_has_no_root_access() -> None:
+    with mock_organization(seed=Seed(feature_set="CONSOLIDATED_BILLING")) as organization:
+        organizations = organization.client("organizations")
+
+        enabling = error_of(organizations.enable_aws_service_access, ServicePrincipal=IAM)
+        registering = error_of(
+            organizations.register_delegated_administrator, AccountId=MEMBER, ServicePrincipal=IAM
+        )
+        listing = error_of(organization.client("iam").list_organizations_features)
+
+    assert enabling["reason"] == "ORGANIZATION_NOT_IN_ALL_FEATURES_MODE"
+    assert registering["reason"] == "ORGANIZATION_NOT_IN_ALL_FEATURES_MODE"
+    assert listing["code"] == "OrganizationNotInAllFeaturesModeException"
+
+
+# Trusted access and delegated administrators
+
+
+def test_trusted_access_keeps_its_date_until_it_is_disabled(organization: LocalOrganization) -> None:
+    organizations = organization.client("organizations")
+    organizations.enable_aws_service_access(ServicePrincipal=IAM)
+    first = organization.root_access().trusted_access[IAM]
+
+    organization.advance_clock(60)
+    organizations.enable_aws_service_access(ServicePrincipal=IAM)
+    assert organization.root_access().trusted_access[IAM] == first
+
+    organizations.disable_aws_service_access(ServicePrincipal=IAM)
+    organizations.enable_aws_service_access(ServicePrincipal=IAM)
+    assert organization.root_access().trusted_access[IAM] >= first + timedelta(seconds=60)
+
+
+def test_a_registration_needs_trusted_access(organization: LocalOrganization) -> None:
+    organizations = organization.client("organizations")
+
+    error = error_of(organizations.register_delegated_administrator, AccountId=MEMBER, ServicePrincipal=IAM)
+
+    assert (error["code"], error["reason"]) == (
+        "ConstraintViolationException",
+        "SERVICE_ACCESS_NOT_ENABLED",
+    )
+
+
+@pytest.mark.parametrize(
+    ("account_id", "code", "reason"),
+    [
+        (MANAGEMENT, "ConstraintViolationException", "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR"),
+        (
+            OTHER_MEMBER,
+            "ConstraintViolationException",
+            "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR",
+        ),
+        (STRANGER, "AccountNotFoundException", None),
+        (DELEGATE, "AccountAlreadyRegisteredException", None),
+    ],
+)
+def test_an_account_that_cannot_be_registered_is_refused_before_the_quota_is_checked(
+    with_root_access: LocalOrganization, account_id: str, code: str, reason: str | None
+) -> None:
+    with_root_access.suspend(OTHER_MEMBER)
+    with_root_access.set_delegated_administrator_limit(1)
+    organizations = with_root_access.client("organizations")
+
+    error = error_of(
+        organizations.register_delegated_administrator, AccountId=account_id, ServicePrincipal=IAM
+    )
+
+    assert (error["code"], error["reason"]) == (code, reason)
+    assert with_root_access.root_access().delegated_administrators == (DELEGATE,)
+
+
+def test_delegated_administrators_have_a_quota(with_root_access: LocalOrganization) -> None:
+    with_root_access.set_delegated_administrator_limit(2)
+    register(with_root_access, MEMBER)
+    organizations = with_root_access.client("organizations")
+
+    error = error_of(
+        organizations.register_delegated_administrator, AccountId=OTHER_MEMBER, ServicePrincipal=IAM
+    )
+
+    assert error["reason"] == "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED"
+    assert with_root_access.root_access().delegated_administrators == (DELEGATE, MEMBER)
+
+
+def test_an_account_registered_for_another_service_is_not_registered_for_iam(
+    with_root_access: LocalOrganization,
+) -> None:
+    with_root_access.client("organizations").enable_aws_service_access(ServicePrincipal=GUARDDUTY)
+    register(with_root_access, MEMBER, GUARDDUTY)
+    organizations = with_root_access.client("organizations")
+
+    error = error_of(organizations.deregister_delegated_administrator, AccountId=MEMBER, ServicePrincipal=IAM)
+
+    assert error["code"] == "AccountNotRegisteredException"
+
+
+def test_a_delegated_administrator_has_a_date_for_each_service(with_root_access: LocalOrganization) -> None:
+    organizations = with_root_access.client("organizations")
+    organizations.enable_aws_service_access(ServicePrincipal=GUARDDUTY)
+    with_root_access.advance_clock(3600)
+    register(with_root_access, DELEGATE, GUARDDUTY)
+
+    dates = [
+        organizations.list_delegated_administrators(ServicePrincipal=principal)["DelegatedAdministrators"][0]
+        for principal in (IAM, GUARDDUTY)
+    ]
+
+    assert dates[1]["DelegationEnabledDate"] - dates[0]["DelegationEnabledDate"] >= timedelta(hours=1)
+    assert dates[0] | {"DelegationEnabledDate": None} == dates[1] | {"DelegationEnabledDate": None}
+    assert {"Id", "Arn", "Email", "Name", "State", "Status", "JoinedMethod", "JoinedTimestamp"} <= set(
+        dates[0]
+    )
+
+
+# Pages
+
+
+def test_accounts_come_in_pages_of_twenty(organization: LocalOrganization) -> None:
+    for number in range(40):
+        organization.add_account(name=f"account-{number}", email=f"{number}@example.com")
+    organizations = organization.client("organizations")
+
+    pages = [page["Accounts"] for page in organizations.get_paginator("list_accounts").paginate()]
+
+    assert [len(page) for page in pages] == [20, 20, 4]
+    listed = [account["Id"] for page in pages for account in page]
+    assert sorted(listed) == sorted({MANAGEMENT, *organization.members})
+
+
+def test_trusted_services_come_in_pages_of_twenty() -> None:
+    services = tuple(f"service-{number:02}.amazonaws.com" for number in range(25))
+    with mock_organization(seed=Seed(trusted_services=services)) as organization:
+        organizations = organization.client("organizations")
+
+        first = organizations.list_aws_service_access_for_organization()
+        second = organizations.list_aws_service_access_for_organization(NextToken=first["NextToken"])
+
+    listed = first["EnabledServicePrincipals"] + second["EnabledServicePrincipals"]
+    assert len(first["EnabledServicePrincipals"]) == 20
+    assert [entry["ServicePrincipal"] for entry in listed] == list(services)
+    assert "NextToken" not in second
+
+
+def test_delegated_administrators_come_in_pages_of_twenty(organization: LocalOrganization) -> None:
+    organization.client("organizations").enable_aws_service_access(ServicePrincipal=IAM)
+    organization.set_delegated_administrator_limit(30)
+    for number in range(21):
+        register(
+            organization, organization.add_account(name=f"account-{number}", email=f"{number}@example.com")
+        )
+    paginator = organization.client("organizations").get_paginator("list_delegated_administrators")
+
+    pages = [page["DelegatedAdministrators"] for page in paginator.paginate(ServicePrincipal=IAM)]
+
+    assert [len(page) for page in pages] == [20, 1]
+
+
+def test_a_larger_page_and_an_invalid_token_are_refused(organization: LocalOrganization) -> None:
+    organizations = organization.client("organizations")
+
+    assert error_of(organizations.list_accounts, MaxResults=21)["reason"] == "MAX_VALUE_EXCEEDED"
+    assert error_of(organizations.list_accounts, NextToken="?")["reason"] == "INVALID_NEXT_TOKEN"

@@ -1,0 +1,132 @@
+"""The emulated STS: who a caller is, and AssumeRoot."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local_aws.emulation import LocalOrganization, mock_organization
+from support.arrange import CREDENTIALS, SESSIONS, switch_on
+from support.emulation import (
+    AUDIT,
+    DELEGATE,
+    MANAGEMENT,
+    MEMBER,
+    OTHER_MEMBER,
+    STRANGER,
+    error_of,
+    open_root_session,
+)
+
+
+@pytest.fixture
+def organization() -> Iterator[LocalOrganization]:
+    with mock_organization() as organization:
+        yield organization
+
+
+@pytest.fixture
+def with_root_access(organization: LocalOrganization) -> LocalOrganization:
+    """The organization with everything enabled, 222222222222 registered, and no calls."""
+    switch_on(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
+    return organization
+
+
+# Callers
+
+
+def test_an_access_key_of_twelve_digits_is_that_account(organization: LocalOrganization) -> None:
+    identity = organization.client("sts", account_id=MEMBER).get_caller_identity()
+
+    assert identity["Account"] == MEMBER
+    assert identity["Arn"] == f"arn:aws:iam::{MEMBER}:user/local"
+
+
+def test_an_assumed_role_acts_in_its_account(organization: LocalOrganization) -> None:
+    role = organization.client("sts").assume_role(
+        RoleArn=f"arn:aws:iam::{MEMBER}:role/R", RoleSessionName="session"
+    )
+
+    identity = organization.client("sts", credentials=role["Credentials"]).get_caller_identity()
+
+    assert identity["Arn"] == f"arn:aws:sts::{MEMBER}:assumed-role/R/session"
+
+
+def test_a_root_session_is_the_members_root_user(with_root_access: LocalOrganization) -> None:
+    session = open_root_session(with_root_access, AUDIT)
+
+    identity = with_root_access.client("sts", credentials=session).get_caller_identity()
+
+    assert session["AccessKeyId"] == MEMBER
+    assert identity["Arn"] == f"arn:aws:iam::{MEMBER}:root"
+
+
+# Root sessions
+
+
+@pytest.mark.parametrize("target", [MANAGEMENT, OTHER_MEMBER, STRANGER])
+def test_an_account_that_cannot_be_a_target_looks_like_a_missing_permission(
+    with_root_access: LocalOrganization, target: str
+) -> None:
+    with_root_access.suspend(OTHER_MEMBER)
+    sts = with_root_access.client("sts")
+
+    error = error_of(sts.assume_root, TargetPrincipal=target, TaskPolicyArn=AUDIT)
+
+    assert (error["code"], error["http"]) == ("AccessDenied", 403)
+    assert error["message"] == (
+        f"User: arn:aws:iam::{MANAGEMENT}:user/local is not authorized to perform: sts:AssumeRoot "
+        f"on resource: arn:aws:iam::{target}:root"
+    )
+
+
+def test_a_plain_member_cannot_assume_root(with_root_access: LocalOrganization) -> None:
+    sts = with_root_access.client("sts", account_id=MEMBER)
+
+    assert (
+        error_of(sts.assume_root, TargetPrincipal=OTHER_MEMBER, TaskPolicyArn=AUDIT)["code"] == "AccessDenied"
+    )
+
+
+def test_every_invalid_parameter_is_counted(with_root_access: LocalOrganization) -> None:
+    sts = with_root_access.client("sts")
+
+    error = error_of(sts.assume_root, TargetPrincipal=MEMBER, TaskPolicyArn={}, DurationSeconds=1000)
+
+    assert error["message"].startswith("2 validation errors detected: ")
+
+
+def test_a_root_session_can_neither_call_organizations_nor_assume_root(
+    with_root_access: LocalOrganization,
+) -> None:
+    session = open_root_session(with_root_access, AUDIT, account_id=DELEGATE)
+    organizations = with_root_access.client("organizations", credentials=session)
+    sts = with_root_access.client("sts", credentials=session)
+
+    assert error_of(organizations.list_accounts)["code"] == "AccessDeniedException"
+    error = error_of(sts.assume_root, TargetPrincipal=MEMBER, TaskPolicyArn=AUDIT)
+    assert error["code"] == "AccessDenied"
+
+
+def test_an_expired_root_session_is_refused(with_root_access: LocalOrganization) -> None:
+    session = open_root_session(with_root_access, AUDIT)
+    with_root_access.advance_clock(900)
+
+    expired = error_of(with_root_access.client("iam", credentials=session).get_user)
+    in_json = error_of(with_root_access.client("organizations", credentials=session).list_accounts)
+
+    assert (expired["code"], expired["http"]) == ("ExpiredToken", 403)
+    assert (in_json["code"], in_json["http"]) == ("ExpiredTokenException", 400)
+
+
+def test_the_token_of_a_root_session_is_valid_for_its_account_only(
+    with_root_access: LocalOrganization,
+) -> None:
+    session = open_root_session(with_root_access, AUDIT)
+
+    elsewhere: Any = {**session, "AccessKeyId": OTHER_MEMBER}
+    moved = error_of(with_root_access.client("iam", credentials=elsewhere).get_user)
+    with_root_access.reset()
+    forgotten = error_of(with_root_access.client("iam", credentials=session).get_user)
+
+    assert moved["code"] == forgotten["code"] == "InvalidClientTokenId"
