@@ -1,14 +1,14 @@
-# Sets up what it needs, then does the work: `make local-deploy`, `make test`.
+# Each target sets up what it needs first: `make local-deploy`, `make test`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Stamps: each is as new as the set-up that its file describes.
+# Stamps: each is as new as the setup that its file describes.
 PYTHON_READY := $(VENV)/.ready
 CLI_READY := node_modules/.ready
 LOWEST_READY := $(VENV)/lowest/.ready
 BENCH_READY := benchmarks/node_modules/.ready
 
-# CDK apps find the Node of .venv by its name.
+# CDK apps look up `node` on the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -19,11 +19,11 @@ help:  ## list these targets
 
 setup: $(PYTHON_READY) $(CLI_READY)  ## install the pinned packages, Node and the CDK CLI
 
-local-deploy: setup  ## run the real `cdk deploy` of app.py on a local AWS
+local-deploy: setup  ## run the real `cdk deploy` of app.py against a local AWS
 	@$(BIN)/python -m local_aws.local_deploy
 
-# A cold mypy takes most of a minute, so it runs beside the tests. One worker more than two cores have: the
-# end-to-end tests wait for the CDK CLI most of their time. Files stay whole, for each with a local AWS starts one.
+# A cold mypy takes most of a minute, so it runs in parallel with the tests. Three workers for two cores: the
+# end-to-end tests mostly wait for the CDK CLI. A file is never split: each that needs a local AWS starts its own.
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile
 
 test: setup  ## run ruff, import-linter, mypy and the tests: the gate, with test-slow and coverage
@@ -41,22 +41,22 @@ test: setup  ## run ruff, import-linter, mypy and the tests: the gate, with test
 test-slow: setup $(LOWEST_READY)  ## run the fault matrix, and every Python and package version
 	$(PYTEST) -m slow
 
-# Without what runs in processes of its own, which is not measured.
-coverage: setup  ## say how much of the library and the functions the tests reach
+# Without the tests whose code runs in other processes, where it is not measured.
+coverage: setup  ## measure how much of the library and the functions the tests cover
 	$(BIN)/pytest -q -n 2 --dist loadfile -m 'not slow' --cov --cov-report=term \
 	  $$(ls tests/test_*.py | grep -v -e end_to_end -e local_aws -e report_page -e aws_answers -e emulation)
 
-bench: setup $(BENCH_READY)  ## measure it beside the alternatives; writes benchmarks/README.md (about ten minutes)
+bench: setup $(BENCH_READY)  ## compare it with the alternatives; writes benchmarks/README.md (about ten minutes)
 	@$(BIN)/python -m benchmarks
 
-build: $(PYTHON_READY)  ## build the sdist, and from it the wheel, into dist/
+build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 
-docs: $(PYTHON_READY)  ## write docs/api.md from the docstrings
+docs: $(PYTHON_READY)  ## generate docs/api.md from the docstrings
 	$(BIN)/python docs/generate.py
 
-lock: $(PYTHON_READY)  ## bring the pinned packages in line with pyproject.toml
+lock: $(PYTHON_READY)  ## update the pinned packages from pyproject.toml
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
 	  --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
@@ -70,21 +70,21 @@ lock: $(PYTHON_READY)  ## bring the pinned packages in line with pyproject.toml
 	$(BIN)/npm install --prefix benchmarks --package-lock-only --ignore-scripts \
 	  --omit-lockfile-registry-resolved --no-audit --no-fund
 
-clean:  ## remove all that was set up or built
+clean:  ## remove everything that was set up or built
 	rm -rf $(VENV) node_modules benchmarks/node_modules .local-aws cdk.out build dist .coverage htmlcov
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PYTHON_READY): requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo 'Python 3.11 or newer is needed, and $(PYTHON) is not. Name one that is: make PYTHON=python3.12'; exit 1; }
-	@echo '== Setting up $(VENV): a minute or two, once'
+	  echo '$(PYTHON) is older than Python 3.11. Use a newer one: make PYTHON=python3.12'; exit 1; }
+	@echo '== Setting up $(VENV): takes a minute or two, once'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check --progress-bar off -r requirements-dev.txt
 	@touch $@
 
 $(LOWEST_READY): requirements-lowest.txt $(PYTHON_READY)
-	@echo '== Setting up the lowest packages that are supported, to test with'
+	@echo '== Setting up the lowest supported packages, for the tests'
 	rm -rf $(@D)
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-compile --target $(@D) -r requirements-lowest.txt
 	@touch $@

@@ -29,6 +29,9 @@ CODE = [
 PROSE = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "docs" / "report.schema.json",
+    ROOT / "examples" / "github-actions.yml",
+    *(ROOT / name for name in ("Makefile", "pyproject.toml", ".pre-commit-config.yaml")),
 ]
 MARKUP = [ROOT / "lambda" / "root_tasks" / "report" / "page.html"]
 
