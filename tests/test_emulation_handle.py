@@ -10,16 +10,14 @@ from moto import mock_aws
 from moto.core.base_backend import BackendDict
 
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
-from support.arrange import CREDENTIALS, SESSIONS, switch_on
+from support.accounts import MANAGEMENT, OTHER, THIRD
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.emulation import (
     AUDIT,
     CLOUDTRAIL,
     DELEGATE,
     GUARDDUTY,
     IAM,
-    MANAGEMENT,
-    MEMBER,
-    OTHER_MEMBER,
     RECOVER,
     deregister,
     error_of,
@@ -37,7 +35,7 @@ def organization() -> Iterator[LocalOrganization]:
 @pytest.fixture
 def with_root_access(organization: LocalOrganization) -> LocalOrganization:
     """The organization with everything enabled, 222222222222 registered, and no calls."""
-    switch_on(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
+    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
     return organization
 
 
@@ -45,7 +43,7 @@ def test_it_starts_with_three_members_and_another_services_trusted_access(
     organization: LocalOrganization,
 ) -> None:
     assert organization.management_account_id == MANAGEMENT
-    assert organization.members == (DELEGATE, MEMBER, OTHER_MEMBER)
+    assert organization.members == (DELEGATE, OTHER, THIRD)
     assert organization.root_access().features == frozenset()
     assert organization.root_access().delegated_administrators == ()
     assert list(organization.root_access().trusted_access) == [CLOUDTRAIL]
@@ -54,9 +52,9 @@ def test_it_starts_with_three_members_and_another_services_trusted_access(
 
 
 def test_a_seed_decides_the_initial_state() -> None:
-    seed = Seed(members=((MEMBER, "one"),), trusted_services=(GUARDDUTY, CLOUDTRAIL))
+    seed = Seed(members=((OTHER, "one"),), trusted_services=(GUARDDUTY, CLOUDTRAIL))
     with mock_organization(seed=seed) as organization:
-        assert organization.members == (MEMBER,)
+        assert organization.members == (OTHER,)
         assert set(organization.root_access().trusted_access) == {GUARDDUTY, CLOUDTRAIL}
 
 
@@ -102,39 +100,39 @@ def test_a_reset_restores_the_seeded_organization(with_root_access: LocalOrganiz
     with_root_access.reset()
 
     assert with_root_access.id == organization_id
-    assert with_root_access.members == (DELEGATE, MEMBER, OTHER_MEMBER)
+    assert with_root_access.members == (DELEGATE, OTHER, THIRD)
     assert with_root_access.root_access().features == frozenset()
 
 
 def test_an_account_id_is_unique(organization: LocalOrganization) -> None:
-    with pytest.raises(ValueError, match=MEMBER):
-        organization.add_account(name="again", email="again@example.com", account_id=MEMBER)
+    with pytest.raises(ValueError, match=OTHER):
+        organization.add_account(name="again", email="again@example.com", account_id=OTHER)
 
 
 def test_other_services_are_reported_apart_from_iam(with_root_access: LocalOrganization) -> None:
     with_root_access.client("organizations").enable_aws_service_access(ServicePrincipal=GUARDDUTY)
-    register(with_root_access, MEMBER, GUARDDUTY)
+    register(with_root_access, OTHER, GUARDDUTY)
 
     others = with_root_access.other_services()
 
     assert set(others.trusted_access) == {CLOUDTRAIL, GUARDDUTY}
     assert list(others.delegated_administrators) == [GUARDDUTY]
-    assert list(others.delegated_administrators[GUARDDUTY]) == [MEMBER]
+    assert list(others.delegated_administrators[GUARDDUTY]) == [OTHER]
     deregister(with_root_access, DELEGATE)
     assert with_root_access.other_services() == others
-    deregister(with_root_access, MEMBER, GUARDDUTY)
+    deregister(with_root_access, OTHER, GUARDDUTY)
     assert with_root_access.other_services() != others
 
 
 def test_delegated_administrators_are_reported_oldest_first(organization: LocalOrganization) -> None:
     organization.client("organizations").enable_aws_service_access(ServicePrincipal=IAM)
-    for account_id in (OTHER_MEMBER, DELEGATE, MEMBER):
+    for account_id in (THIRD, DELEGATE, OTHER):
         register(organization, account_id)
         organization.advance_clock(1)
-    deregister(organization, OTHER_MEMBER)
-    register(organization, OTHER_MEMBER)
+    deregister(organization, THIRD)
+    register(organization, THIRD)
 
-    assert organization.root_access().delegated_administrators == (DELEGATE, MEMBER, OTHER_MEMBER)
+    assert organization.root_access().delegated_administrators == (DELEGATE, OTHER, THIRD)
 
 
 # Denials
@@ -163,9 +161,9 @@ def test_a_denied_registration_names_its_account(
     with_root_access.deny(account_id=MANAGEMENT, action="organizations:RegisterDelegatedAdministrator")
     organizations = with_root_access.client("organizations")
 
-    error = error_of(organizations.register_delegated_administrator, AccountId=MEMBER, ServicePrincipal=IAM)
+    error = error_of(organizations.register_delegated_administrator, AccountId=OTHER, ServicePrincipal=IAM)
 
-    account = f"arn:aws:organizations::{MANAGEMENT}:account/{with_root_access.id}/{MEMBER}"
+    account = f"arn:aws:organizations::{MANAGEMENT}:account/{with_root_access.id}/{OTHER}"
     assert f"on resource: {account} because" in error["message"]
 
 
@@ -180,7 +178,7 @@ def test_a_denial_can_have_a_message_and_be_removed(organization: LocalOrganizat
 
 
 def test_a_denial_applies_to_one_account(organization: LocalOrganization) -> None:
-    organization.deny(account_id=MEMBER, action="sts:*")
+    organization.deny(account_id=OTHER, action="sts:*")
 
     assert organization.client("sts").get_caller_identity()["Account"] == MANAGEMENT
 
@@ -188,14 +186,14 @@ def test_a_denial_applies_to_one_account(organization: LocalOrganization) -> Non
 def test_a_denial_in_a_member_account_is_an_scp_in_its_root_sessions(
     with_root_access: LocalOrganization,
 ) -> None:
-    with_root_access.deny(account_id=MEMBER, action="iam:GetAccountSummary")
+    with_root_access.deny(account_id=OTHER, action="iam:GetAccountSummary")
     iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, AUDIT))
 
     error = error_of(iam.get_account_summary)
 
     assert (error["code"], error["http"]) == ("AccessDenied", 403)
     assert error["message"] == (
-        f"User: arn:aws:iam::{MEMBER}:root is not authorized to perform: iam:GetAccountSummary "
+        f"User: arn:aws:iam::{OTHER}:root is not authorized to perform: iam:GetAccountSummary "
         "on resource: * with an explicit deny in a service control policy"
     )
     assert iam.list_access_keys()["AccessKeyMetadata"] == []
@@ -205,10 +203,10 @@ def test_a_denied_assume_root_names_its_target(with_root_access: LocalOrganizati
     with_root_access.deny(account_id=DELEGATE, action="sts:AssumeRoot")
     sts = with_root_access.client("sts", account_id=DELEGATE)
 
-    error = error_of(sts.assume_root, TargetPrincipal=MEMBER, TaskPolicyArn=AUDIT)
+    error = error_of(sts.assume_root, TargetPrincipal=OTHER, TaskPolicyArn=AUDIT)
     malformed = error_of(sts.assume_root, TargetPrincipal="not-an-account", TaskPolicyArn=AUDIT)
 
-    assert f"on resource: arn:aws:iam::{MEMBER}:root because" in error["message"]
+    assert f"on resource: arn:aws:iam::{OTHER}:root because" in error["message"]
     assert malformed["code"] == "ValidationError"
 
 
@@ -220,7 +218,7 @@ def test_every_call_is_recorded_with_its_parameters_and_its_error(
 ) -> None:
     with_root_access.client("organizations").list_delegated_administrators(ServicePrincipal=IAM)
     error_of(
-        with_root_access.client("iam", account_id=MEMBER).disable_organizations_root_sessions,
+        with_root_access.client("iam", account_id=OTHER).disable_organizations_root_sessions,
     )
     iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, RECOVER))
     iam.create_login_profile()
@@ -241,7 +239,7 @@ def test_every_call_is_recorded_with_its_parameters_and_its_error(
         (
             "iam",
             "DisableOrganizationsRootSessions",
-            MEMBER,
+            OTHER,
             {},
             "AccountNotManagementOrDelegatedAdministratorException",
             False,
@@ -250,11 +248,11 @@ def test_every_call_is_recorded_with_its_parameters_and_its_error(
             "sts",
             "AssumeRoot",
             MANAGEMENT,
-            {"TargetPrincipal": MEMBER, "TaskPolicyArn": RECOVER},
+            {"TargetPrincipal": OTHER, "TaskPolicyArn": RECOVER},
             None,
             False,
         ),
-        ("iam", "CreateLoginProfile", MEMBER, {}, None, True),
+        ("iam", "CreateLoginProfile", OTHER, {}, None, True),
     ]
     assert [call.operation for call in with_root_access.writes] == [
         "DisableOrganizationsRootSessions",

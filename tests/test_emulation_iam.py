@@ -6,17 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from local_aws.emulation import LocalOrganization, mock_organization
-from support.arrange import CREDENTIALS, SESSIONS, switch_on
-from support.emulation import (
-    AUDIT,
-    DELEGATE,
-    DELETE,
-    MEMBER,
-    OTHER_MEMBER,
-    RECOVER,
-    error_of,
-    open_root_session,
-)
+from support.accounts import OTHER, THIRD
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.emulation import AUDIT, DELEGATE, DELETE, RECOVER, error_of, open_root_session
 
 
 @pytest.fixture
@@ -28,14 +20,14 @@ def organization() -> Iterator[LocalOrganization]:
 @pytest.fixture
 def with_root_access(organization: LocalOrganization) -> LocalOrganization:
     """The organization with everything enabled, 222222222222 registered, and no calls."""
-    switch_on(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
+    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
     return organization
 
 
 def test_an_audit_sees_every_root_credential(with_root_access: LocalOrganization) -> None:
     last_used = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     with_root_access.put_root_credentials(
-        account_id=MEMBER,
+        account_id=OTHER,
         password=True,
         access_keys=2,
         mfa_devices=1,
@@ -56,15 +48,15 @@ def test_an_audit_sees_every_root_credential(with_root_access: LocalOrganization
     assert iam.get_user()["User"]["PasswordLastUsed"] == last_used
     assert iam.get_login_profile()["LoginProfile"]["PasswordResetRequired"] is False
     assert used["LastUsedDate"] == last_used
-    credentials = with_root_access.root_credentials(MEMBER)
+    credentials = with_root_access.root_credentials(OTHER)
     assert credentials.access_keys == tuple(key["AccessKeyId"] for key in keys)
     assert credentials.mfa_devices == tuple(device["SerialNumber"] for device in devices)
     assert credentials.certificates == tuple(each["CertificateId"] for each in certificates)
 
 
 def test_a_key_that_was_never_used_has_no_date(with_root_access: LocalOrganization) -> None:
-    with_root_access.put_root_credentials(account_id=MEMBER, access_keys=1)
-    (key,) = with_root_access.root_credentials(MEMBER).access_keys
+    with_root_access.put_root_credentials(account_id=OTHER, access_keys=1)
+    (key,) = with_root_access.root_credentials(OTHER).access_keys
     iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, AUDIT))
 
     used = iam.get_access_key_last_used(AccessKeyId=key)["AccessKeyLastUsed"]
@@ -74,22 +66,22 @@ def test_a_key_that_was_never_used_has_no_date(with_root_access: LocalOrganizati
 
 def test_a_deletion_removes_only_what_it_names(with_root_access: LocalOrganization) -> None:
     with_root_access.put_root_credentials(
-        account_id=MEMBER, password=True, access_keys=2, mfa_devices=1, certificates=1
+        account_id=OTHER, password=True, access_keys=2, mfa_devices=1, certificates=1
     )
-    with_root_access.put_root_credentials(account_id=OTHER_MEMBER, password=True, access_keys=1)
-    untouched = with_root_access.root_credentials(OTHER_MEMBER)
-    before = with_root_access.root_credentials(MEMBER)
+    with_root_access.put_root_credentials(account_id=THIRD, password=True, access_keys=1)
+    untouched = with_root_access.root_credentials(THIRD)
+    before = with_root_access.root_credentials(OTHER)
     iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, DELETE))
 
     iam.delete_access_key(AccessKeyId=before.access_keys[0])
-    assert with_root_access.root_credentials(MEMBER).access_keys == before.access_keys[1:]
+    assert with_root_access.root_credentials(OTHER).access_keys == before.access_keys[1:]
     iam.delete_login_profile()
     iam.delete_signing_certificate(CertificateId=before.certificates[0])
     iam.deactivate_mfa_device(SerialNumber=before.mfa_devices[0])
 
-    after = with_root_access.root_credentials(MEMBER)
+    after = with_root_access.root_credentials(OTHER)
     assert (after.password, after.mfa_devices, after.certificates) == (False, (), ())
-    assert with_root_access.root_credentials(OTHER_MEMBER) == untouched
+    assert with_root_access.root_credentials(THIRD) == untouched
     gone = [
         error_of(iam.delete_access_key, AccessKeyId=before.access_keys[0]),
         error_of(iam.delete_login_profile),
@@ -102,8 +94,8 @@ def test_a_deletion_removes_only_what_it_names(with_root_access: LocalOrganizati
 def test_pages_of_root_credentials_lose_none_while_others_are_deleted(
     with_root_access: LocalOrganization,
 ) -> None:
-    with_root_access.put_root_credentials(account_id=MEMBER, access_keys=3)
-    keys = with_root_access.root_credentials(MEMBER).access_keys
+    with_root_access.put_root_credentials(account_id=OTHER, access_keys=3)
+    keys = with_root_access.root_credentials(OTHER).access_keys
     iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, DELETE))
 
     seen = []
@@ -122,11 +114,11 @@ def test_pages_of_root_credentials_lose_none_while_others_are_deleted(
 @pytest.mark.parametrize(
     ("task", "operation", "parameters", "resource"),
     [
-        (AUDIT, "delete_login_profile", {}, f"arn:aws:iam::{MEMBER}:root"),
-        (AUDIT, "list_access_keys", {"UserName": "somebody"}, f"arn:aws:iam::{MEMBER}:user/somebody"),
-        (AUDIT, "list_users", {}, f"arn:aws:iam::{MEMBER}:root"),
+        (AUDIT, "delete_login_profile", {}, f"arn:aws:iam::{OTHER}:root"),
+        (AUDIT, "list_access_keys", {"UserName": "somebody"}, f"arn:aws:iam::{OTHER}:user/somebody"),
+        (AUDIT, "list_users", {}, f"arn:aws:iam::{OTHER}:root"),
         (DELETE, "get_account_summary", {}, "*"),
-        (RECOVER, "get_user", {}, f"arn:aws:iam::{MEMBER}:root"),
+        (RECOVER, "get_user", {}, f"arn:aws:iam::{OTHER}:root"),
     ],
 )
 def test_a_root_session_may_only_do_what_its_task_policy_allows(
@@ -143,6 +135,6 @@ def test_a_root_session_may_only_do_what_its_task_policy_allows(
     action = "iam:" + "".join(word.title() for word in operation.split("_"))
     assert (error["code"], error["http"]) == ("AccessDenied", 403)
     assert error["message"] == (
-        f"User: arn:aws:iam::{MEMBER}:root is not authorized to perform: {action} "
+        f"User: arn:aws:iam::{OTHER}:root is not authorized to perform: {action} "
         f"on resource: {resource} with an explicit deny in a session policy"
     )

@@ -6,18 +6,9 @@ from datetime import timedelta
 import pytest
 
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
-from support.arrange import CREDENTIALS, SESSIONS, switch_on
-from support.emulation import (
-    DELEGATE,
-    GUARDDUTY,
-    IAM,
-    MANAGEMENT,
-    MEMBER,
-    OTHER_MEMBER,
-    STRANGER,
-    error_of,
-    register,
-)
+from support.accounts import MANAGEMENT, OTHER, STRANGER, THIRD
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.emulation import DELEGATE, GUARDDUTY, IAM, error_of, register
 
 
 @pytest.fixture
@@ -29,7 +20,7 @@ def organization() -> Iterator[LocalOrganization]:
 @pytest.fixture
 def with_root_access(organization: LocalOrganization) -> LocalOrganization:
     """The organization with everything enabled, 222222222222 registered, and no calls."""
-    switch_on(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
+    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
     return organization
 
 
@@ -41,11 +32,11 @@ def with_root_access(organization: LocalOrganization) -> LocalOrganization:
     [
         ("enable_aws_service_access", {"ServicePrincipal": IAM}),
         ("disable_aws_service_access", {"ServicePrincipal": GUARDDUTY}),
-        ("register_delegated_administrator", {"AccountId": MEMBER, "ServicePrincipal": IAM}),
+        ("register_delegated_administrator", {"AccountId": OTHER, "ServicePrincipal": IAM}),
         ("deregister_delegated_administrator", {"AccountId": DELEGATE, "ServicePrincipal": IAM}),
     ],
 )
-@pytest.mark.parametrize("account_id", [DELEGATE, MEMBER])
+@pytest.mark.parametrize("account_id", [DELEGATE, OTHER])
 def test_only_the_management_account_changes_the_organization(
     with_root_access: LocalOrganization, operation: str, parameters: dict[str, str], account_id: str
 ) -> None:
@@ -63,7 +54,7 @@ _READS: list[tuple[str, dict[str, str]]] = [
     ("list_delegated_administrators", {}),
     ("list_accounts", {}),
     ("list_roots", {}),
-    ("describe_account", {"AccountId": OTHER_MEMBER}),
+    ("describe_account", {"AccountId": THIRD}),
     ("list_delegated_services_for_account", {"AccountId": DELEGATE}),
 ]
 
@@ -96,7 +87,7 @@ def test_a_delegated_administrator_sees_the_accounts_under_a_parent(
 def test_a_plain_member_reads_nothing_of_the_organization(
     with_root_access: LocalOrganization, operation: str, parameters: dict[str, str]
 ) -> None:
-    client = with_root_access.client("organizations", account_id=MEMBER)
+    client = with_root_access.client("organizations", account_id=OTHER)
 
     error = error_of(getattr(client, operation), **parameters)
 
@@ -108,16 +99,16 @@ def test_a_delegated_administrator_of_another_service_reads_accounts_but_no_feat
     with_root_access: LocalOrganization,
 ) -> None:
     with_root_access.client("organizations").enable_aws_service_access(ServicePrincipal=GUARDDUTY)
-    register(with_root_access, MEMBER, GUARDDUTY)
+    register(with_root_access, OTHER, GUARDDUTY)
 
-    accounts = with_root_access.client("organizations", account_id=MEMBER).list_accounts()["Accounts"]
-    error = error_of(with_root_access.client("iam", account_id=MEMBER).list_organizations_features)
+    accounts = with_root_access.client("organizations", account_id=OTHER).list_accounts()["Accounts"]
+    error = error_of(with_root_access.client("iam", account_id=OTHER).list_organizations_features)
 
     assert len(accounts) == 4
     assert error["code"] == "AccountNotManagementOrDelegatedAdministratorException"
 
 
-@pytest.mark.parametrize("account_id", [MANAGEMENT, DELEGATE, MEMBER])
+@pytest.mark.parametrize("account_id", [MANAGEMENT, DELEGATE, OTHER])
 def test_any_account_of_the_organization_describes_it(
     with_root_access: LocalOrganization, account_id: str
 ) -> None:
@@ -154,7 +145,7 @@ def test_an_organization_of_consolidated_billing_has_no_root_access() -> None:
 
         enabling = error_of(organizations.enable_aws_service_access, ServicePrincipal=IAM)
         registering = error_of(
-            organizations.register_delegated_administrator, AccountId=MEMBER, ServicePrincipal=IAM
+            organizations.register_delegated_administrator, AccountId=OTHER, ServicePrincipal=IAM
         )
         listing = error_of(organization.client("iam").list_organizations_features)
 
@@ -183,7 +174,7 @@ def test_trusted_access_keeps_its_date_until_it_is_disabled(organization: LocalO
 def test_a_registration_needs_trusted_access(organization: LocalOrganization) -> None:
     organizations = organization.client("organizations")
 
-    error = error_of(organizations.register_delegated_administrator, AccountId=MEMBER, ServicePrincipal=IAM)
+    error = error_of(organizations.register_delegated_administrator, AccountId=OTHER, ServicePrincipal=IAM)
 
     assert (error["code"], error["reason"]) == (
         "ConstraintViolationException",
@@ -196,7 +187,7 @@ def test_a_registration_needs_trusted_access(organization: LocalOrganization) ->
     [
         (MANAGEMENT, "ConstraintViolationException", "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR"),
         (
-            OTHER_MEMBER,
+            THIRD,
             "ConstraintViolationException",
             "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR",
         ),
@@ -207,7 +198,7 @@ def test_a_registration_needs_trusted_access(organization: LocalOrganization) ->
 def test_an_account_that_cannot_be_registered_is_refused_before_the_quota_is_checked(
     with_root_access: LocalOrganization, account_id: str, code: str, reason: str | None
 ) -> None:
-    with_root_access.suspend(OTHER_MEMBER)
+    with_root_access.suspend(THIRD)
     with_root_access.set_delegated_administrator_limit(1)
     organizations = with_root_access.client("organizations")
 
@@ -221,25 +212,23 @@ def test_an_account_that_cannot_be_registered_is_refused_before_the_quota_is_che
 
 def test_delegated_administrators_have_a_quota(with_root_access: LocalOrganization) -> None:
     with_root_access.set_delegated_administrator_limit(2)
-    register(with_root_access, MEMBER)
+    register(with_root_access, OTHER)
     organizations = with_root_access.client("organizations")
 
-    error = error_of(
-        organizations.register_delegated_administrator, AccountId=OTHER_MEMBER, ServicePrincipal=IAM
-    )
+    error = error_of(organizations.register_delegated_administrator, AccountId=THIRD, ServicePrincipal=IAM)
 
     assert error["reason"] == "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED"
-    assert with_root_access.root_access().delegated_administrators == (DELEGATE, MEMBER)
+    assert with_root_access.root_access().delegated_administrators == (DELEGATE, OTHER)
 
 
 def test_an_account_registered_for_another_service_is_not_registered_for_iam(
     with_root_access: LocalOrganization,
 ) -> None:
     with_root_access.client("organizations").enable_aws_service_access(ServicePrincipal=GUARDDUTY)
-    register(with_root_access, MEMBER, GUARDDUTY)
+    register(with_root_access, OTHER, GUARDDUTY)
     organizations = with_root_access.client("organizations")
 
-    error = error_of(organizations.deregister_delegated_administrator, AccountId=MEMBER, ServicePrincipal=IAM)
+    error = error_of(organizations.deregister_delegated_administrator, AccountId=OTHER, ServicePrincipal=IAM)
 
     assert error["code"] == "AccountNotRegisteredException"
 

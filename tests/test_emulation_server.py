@@ -13,17 +13,8 @@ from http.client import HTTPConnection
 import pytest
 
 from local_aws.emulation import Organization, RemoteOrganization, mock_organization, serve_organization
-from support.emulation import (
-    DELEGATE,
-    DELETE,
-    IAM,
-    MEMBER,
-    OTHER_MEMBER,
-    STRANGER,
-    error_of,
-    open_root_session,
-    register,
-)
+from support.accounts import OTHER, STRANGER, THIRD
+from support.emulation import DELEGATE, DELETE, IAM, error_of, open_root_session, register
 
 
 @contextmanager
@@ -69,7 +60,7 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
     organization.set_delegated_administrator_limit(1)
     organization.set_latency(0.001)
     seen.append(
-        error_of(organizations.register_delegated_administrator, AccountId=MEMBER, ServicePrincipal=IAM)
+        error_of(organizations.register_delegated_administrator, AccountId=OTHER, ServicePrincipal=IAM)
     )
     organization.put_root_credentials(
         account_id=account_id,
@@ -121,7 +112,7 @@ def test_a_server_in_its_own_process_behaves_as_the_emulation_in_process() -> No
 
 def test_an_interrupted_server_exits_cleanly() -> None:
     with server_process(ended_by=signal.SIGINT) as remote:
-        assert remote.members == (DELEGATE, MEMBER, OTHER_MEMBER)
+        assert remote.members == (DELEGATE, OTHER, THIRD)
 
 
 def test_a_server_in_a_thread_behaves_as_the_emulation_in_process() -> None:

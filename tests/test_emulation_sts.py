@@ -6,17 +6,9 @@ from typing import Any
 import pytest
 
 from local_aws.emulation import LocalOrganization, mock_organization
-from support.arrange import CREDENTIALS, SESSIONS, switch_on
-from support.emulation import (
-    AUDIT,
-    DELEGATE,
-    MANAGEMENT,
-    MEMBER,
-    OTHER_MEMBER,
-    STRANGER,
-    error_of,
-    open_root_session,
-)
+from support.accounts import MANAGEMENT, OTHER, STRANGER, THIRD
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.emulation import AUDIT, DELEGATE, error_of, open_root_session
 
 
 @pytest.fixture
@@ -28,7 +20,7 @@ def organization() -> Iterator[LocalOrganization]:
 @pytest.fixture
 def with_root_access(organization: LocalOrganization) -> LocalOrganization:
     """The organization with everything enabled, 222222222222 registered, and no calls."""
-    switch_on(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
+    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
     return organization
 
 
@@ -36,20 +28,20 @@ def with_root_access(organization: LocalOrganization) -> LocalOrganization:
 
 
 def test_an_access_key_of_twelve_digits_is_that_account(organization: LocalOrganization) -> None:
-    identity = organization.client("sts", account_id=MEMBER).get_caller_identity()
+    identity = organization.client("sts", account_id=OTHER).get_caller_identity()
 
-    assert identity["Account"] == MEMBER
-    assert identity["Arn"] == f"arn:aws:iam::{MEMBER}:user/local"
+    assert identity["Account"] == OTHER
+    assert identity["Arn"] == f"arn:aws:iam::{OTHER}:user/local"
 
 
 def test_an_assumed_role_acts_in_its_account(organization: LocalOrganization) -> None:
     role = organization.client("sts").assume_role(
-        RoleArn=f"arn:aws:iam::{MEMBER}:role/R", RoleSessionName="session"
+        RoleArn=f"arn:aws:iam::{OTHER}:role/R", RoleSessionName="session"
     )
 
     identity = organization.client("sts", credentials=role["Credentials"]).get_caller_identity()
 
-    assert identity["Arn"] == f"arn:aws:sts::{MEMBER}:assumed-role/R/session"
+    assert identity["Arn"] == f"arn:aws:sts::{OTHER}:assumed-role/R/session"
 
 
 def test_a_root_session_is_the_members_root_user(with_root_access: LocalOrganization) -> None:
@@ -57,18 +49,18 @@ def test_a_root_session_is_the_members_root_user(with_root_access: LocalOrganiza
 
     identity = with_root_access.client("sts", credentials=session).get_caller_identity()
 
-    assert session["AccessKeyId"] == MEMBER
-    assert identity["Arn"] == f"arn:aws:iam::{MEMBER}:root"
+    assert session["AccessKeyId"] == OTHER
+    assert identity["Arn"] == f"arn:aws:iam::{OTHER}:root"
 
 
 # Root sessions
 
 
-@pytest.mark.parametrize("target", [MANAGEMENT, OTHER_MEMBER, STRANGER])
+@pytest.mark.parametrize("target", [MANAGEMENT, THIRD, STRANGER])
 def test_an_account_that_cannot_be_a_target_looks_like_a_missing_permission(
     with_root_access: LocalOrganization, target: str
 ) -> None:
-    with_root_access.suspend(OTHER_MEMBER)
+    with_root_access.suspend(THIRD)
     sts = with_root_access.client("sts")
 
     error = error_of(sts.assume_root, TargetPrincipal=target, TaskPolicyArn=AUDIT)
@@ -81,17 +73,15 @@ def test_an_account_that_cannot_be_a_target_looks_like_a_missing_permission(
 
 
 def test_a_plain_member_cannot_assume_root(with_root_access: LocalOrganization) -> None:
-    sts = with_root_access.client("sts", account_id=MEMBER)
+    sts = with_root_access.client("sts", account_id=OTHER)
 
-    assert (
-        error_of(sts.assume_root, TargetPrincipal=OTHER_MEMBER, TaskPolicyArn=AUDIT)["code"] == "AccessDenied"
-    )
+    assert error_of(sts.assume_root, TargetPrincipal=THIRD, TaskPolicyArn=AUDIT)["code"] == "AccessDenied"
 
 
 def test_every_invalid_parameter_is_counted(with_root_access: LocalOrganization) -> None:
     sts = with_root_access.client("sts")
 
-    error = error_of(sts.assume_root, TargetPrincipal=MEMBER, TaskPolicyArn={}, DurationSeconds=1000)
+    error = error_of(sts.assume_root, TargetPrincipal=OTHER, TaskPolicyArn={}, DurationSeconds=1000)
 
     assert error["message"].startswith("2 validation errors detected: ")
 
@@ -104,7 +94,7 @@ def test_a_root_session_can_neither_call_organizations_nor_assume_root(
     sts = with_root_access.client("sts", credentials=session)
 
     assert error_of(organizations.list_accounts)["code"] == "AccessDeniedException"
-    error = error_of(sts.assume_root, TargetPrincipal=MEMBER, TaskPolicyArn=AUDIT)
+    error = error_of(sts.assume_root, TargetPrincipal=OTHER, TaskPolicyArn=AUDIT)
     assert error["code"] == "AccessDenied"
 
 
@@ -124,7 +114,7 @@ def test_the_token_of_a_root_session_is_valid_for_its_account_only(
 ) -> None:
     session = open_root_session(with_root_access, AUDIT)
 
-    elsewhere: Any = {**session, "AccessKeyId": OTHER_MEMBER}
+    elsewhere: Any = {**session, "AccessKeyId": THIRD}
     moved = error_of(with_root_access.client("iam", credentials=elsewhere).get_user)
     with_root_access.reset()
     forgotten = error_of(with_root_access.client("iam", credentials=session).get_user)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from .accounts import MEMBER, OTHER
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -15,13 +17,8 @@ if TYPE_CHECKING:
 IAM = "iam.amazonaws.com"
 GUARDDUTY = "guardduty.amazonaws.com"
 CLOUDTRAIL = "cloudtrail.amazonaws.com"
-MANAGEMENT, DELEGATE, MEMBER, OTHER_MEMBER, STRANGER = (
-    "111111111111",
-    "222222222222",
-    "333333333333",
-    "444444444444",
-    "555555555555",
-)
+# The member account that the tests register as IAM's delegated administrator.
+DELEGATE = MEMBER
 AUDIT = {"arn": "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"}
 DELETE = {"arn": "arn:aws:iam::aws:policy/root-task/IAMDeleteRootUserCredentials"}
 RECOVER = {"arn": "arn:aws:iam::aws:policy/root-task/IAMCreateRootUserPassword"}
@@ -41,7 +38,7 @@ def deregister(organization: Organization, account_id: str, principal: str = IAM
     )
 
 
-def open_root_session(organization: Organization, task: Any, account_id: str = MEMBER) -> Any:
+def open_root_session(organization: Organization, task: Any, account_id: str = OTHER) -> Any:
     """Return the credentials of a root session."""
     response = organization.client("sts").assume_root(TargetPrincipal=account_id, TaskPolicyArn=task)
     return response["Credentials"]
