@@ -3,7 +3,7 @@
 The rules are those of the framework's runtime and of CloudFormation's custom resource contract:
 a failed Create gets no Delete; a failed Update is followed by an Update with the old properties; a
 physical id that changes on Update is a replacement, whose Delete follows; any error of an invocation
-makes the framework invoke once more; values arrive as strings; an answer has at most 4,096 bytes.
+makes the framework invoke once more; values arrive as strings; a response has at most 4,096 bytes.
 """
 
 from __future__ import annotations
@@ -20,19 +20,27 @@ STACK_ID = (
     "arn:aws:cloudformation:us-east-1:111111111111:stack/"
     "OrganizationBootstrap/5c1e0a60-0c7a-11f0-8a3e-0e5b0f6d3c11"
 )
-_LONGEST_ANSWER = 4096
+_MAX_RESPONSE_BYTES = 4096
 
 # The framework adds the JavaScript stack and a guess of the log group to a Python error's message.
-_FRAMEWORK_ADDS = 900
+_FRAMEWORK_ADDS_BYTES = 900
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How one operation on the stack ended, and how many bytes its answer had."""
+    """How one operation on the stack ended.
+
+    Attributes:
+        succeeded: Whether it did.
+        reason: The message of a failure.
+        response_bytes: How many bytes the response had.
+        error: What the function raised.
+    """
 
     succeeded: bool
     reason: str = ""
-    answer_bytes: int = 0
+    response_bytes: int = 0
+    error: Exception | None = None
 
 
 @dataclass(kw_only=True)
@@ -40,12 +48,12 @@ class FakeCloudFormation:
     """One stack with the custom resource in it.
 
     Attributes:
-        function: the Lambda function; takes an event, returns its result or raises.
-        properties: the properties that the resource has now; None while it does not exist.
-        physical_id: its physical id.
-        data: its attributes.
-        events: the events that reached the function, in order.
-        rolled_back: how the roll-back after a failed Update ended.
+        function: The Lambda function; takes an event, returns its result or raises.
+        properties: The properties that the resource has now; None while it does not exist.
+        physical_id: Its physical id.
+        data: Its attributes.
+        events: The events that reached the function, in order.
+        rolled_back: How the rollback after a failed Update ended.
     """
 
     function: Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -57,11 +65,11 @@ class FakeCloudFormation:
     _deliver_twice: bool = False
 
     def deliver_each_event_twice(self) -> None:
-        """Has each event reach the function twice, as when an answer to the framework is lost."""
+        """Have each event reach the function twice, as when a response to the framework is lost."""
         self._deliver_twice = True
 
     def create(self, **properties: object) -> Outcome:
-        """Creates the resource; after a failure it does not exist, and the function hears nothing."""
+        """Create the resource. After a failure it does not exist, and no event follows."""
         assert self.properties is None, "the resource exists"
         outcome = self._send("Create", properties)
         if outcome.succeeded:
@@ -71,7 +79,7 @@ class FakeCloudFormation:
         return outcome
 
     def update(self, **properties: object) -> Outcome:
-        """Updates the resource; after a failure its old properties are sent."""
+        """Update the resource. After a failure its old properties are sent."""
         assert self.properties is not None, "the resource does not exist"
         old = self.properties
         if properties == old:
@@ -85,13 +93,13 @@ class FakeCloudFormation:
         return outcome
 
     def deploy(self, **properties: object) -> Outcome:
-        """Creates the resource or updates it, as `cdk deploy` does."""
+        """Create or update the resource, as `cdk deploy` does."""
         if self.properties is None:
             return self.create(**properties)
         return self.update(**properties)
 
     def delete(self) -> Outcome:
-        """Deletes the resource, as if it had no DeletionPolicy."""
+        """Delete the resource, as if it had no DeletionPolicy."""
         assert self.properties is not None, "the resource does not exist"
         outcome = self._send("Delete", self.properties)
         if outcome.succeeded:
@@ -99,7 +107,7 @@ class FakeCloudFormation:
         return outcome
 
     def forget(self) -> None:
-        """Removes the resource from the stack, as with DeletionPolicy Retain: no event."""
+        """Remove the resource from the stack, as with DeletionPolicy Retain: no event."""
         self.properties = self.physical_id = None
         self.data = {}
 
@@ -128,25 +136,25 @@ class FakeCloudFormation:
             result = self._invoke(event)
         except Exception as error:
             message = str(error)
-            reason = len(json.dumps(message)) + _FRAMEWORK_ADDS
-            assert reason <= _LONGEST_ANSWER, "Response object is too long."
-            return Outcome(succeeded=False, reason=message, answer_bytes=reason)
+            size = len(json.dumps(message)) + _FRAMEWORK_ADDS_BYTES
+            assert size <= _MAX_RESPONSE_BYTES, "Response object is too long."
+            return Outcome(succeeded=False, reason=message, response_bytes=size, error=error)
         return self._accept(event, result)
 
     def _invoke(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
-        def invoked() -> Mapping[str, Any]:
+        def invoke() -> Mapping[str, Any]:
             self.events.append(event)
             # What reaches the function has gone through JSON, and so has what it returns.
             return dict(json.loads(json.dumps(self.function(json.loads(json.dumps(event))))))
 
         try:
             if self._deliver_twice:
-                invoked()
-            return invoked()
+                invoke()
+            return invoke()
         except Exception:
             if self._deliver_twice:
                 raise
-            return invoked()
+            return invoke()
 
     def _accept(self, event: Mapping[str, Any], result: Mapping[str, Any]) -> Outcome:
         request_type, current = event["RequestType"], event.get("PhysicalResourceId")
@@ -154,7 +162,7 @@ class FakeCloudFormation:
         if request_type == "Delete":
             assert physical_id == current, "DELETE: cannot change the physical resource ID"
             return Outcome(succeeded=True)
-        answer = {
+        response = {
             "Status": "SUCCESS",
             "Reason": "SUCCESS",
             "StackId": event["StackId"],
@@ -163,16 +171,16 @@ class FakeCloudFormation:
             "LogicalResourceId": event["LogicalResourceId"],
             "Data": result.get("Data", {}),
         }
-        size = len(json.dumps(answer).encode())
-        assert size <= _LONGEST_ANSWER, "Response object is too long."
-        self.physical_id, self.data = physical_id, answer["Data"]
+        size = len(json.dumps(response).encode())
+        assert size <= _MAX_RESPONSE_BYTES, "Response object is too long."
+        self.physical_id, self.data = physical_id, response["Data"]
         if request_type == "Update" and physical_id != current:
             self._invoke({**event, "RequestType": "Delete", "PhysicalResourceId": current})
-        return Outcome(succeeded=True, answer_bytes=size)
+        return Outcome(succeeded=True, response_bytes=size)
 
 
 def _as_strings(value: Any) -> Any:
-    """CloudFormation hands numbers and booleans to a custom resource as strings."""
+    """Return the values as a custom resource gets them: numbers and booleans are strings."""
     match value:
         case dict():
             return {key: _as_strings(inner) for key, inner in value.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,23 +20,24 @@ from root_access.organization import Organization
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
 
     from botocore.config import Config
 
 MANAGEMENT_ACCOUNT = "111111111111"
 BOTH = ("RootCredentialsManagement", "RootSessions")
 
-_TIMEOUT = 180.0
+_TIMEOUT_SECONDS = 180.0
 
 
 @dataclass(kw_only=True)
 class FakeTime:
-    """Seconds that pass only when somebody sleeps.
+    """Seconds that pass only while something sleeps.
 
     Attributes:
-        seconds: the time.
-        starts: when each sleep ended, which is when the next attempt starts.
-        while_sleeping: called at each sleep: what somebody else does meanwhile.
+        seconds: The time.
+        starts: When each sleep ended, which is when the next attempt starts.
+        while_sleeping: Called at each sleep: what somebody else does meanwhile.
     """
 
     seconds: float = 0.0
@@ -43,13 +45,13 @@ class FakeTime:
     while_sleeping: Callable[[], None] = lambda: None
 
     def sleep(self, seconds: float) -> None:
-        """Lets so many seconds pass."""
+        """Let seconds pass."""
         self.while_sleeping()
         self.seconds += seconds
         self.starts.append(self.seconds)
 
     def clock(self) -> Clock:
-        """The clock that the function takes; its jitter is always half."""
+        """Return the clock that the function takes; its jitter is always half."""
         return Clock(now=lambda: self.seconds, sleep=self.sleep, random=lambda: 0.5)
 
 
@@ -61,7 +63,7 @@ class Context:
     remaining_seconds: float
 
     def get_remaining_time_in_millis(self) -> int:
-        """The time until Lambda ends the invocation."""
+        """Return the time until Lambda ends the invocation."""
         return int(self.remaining_seconds * 1000)
 
 
@@ -70,12 +72,13 @@ class Function:
     """The deployed function.
 
     Attributes:
-        account_id: the account that it is deployed in.
-        partition: the partition that it is deployed in.
-        endpoint_url: where its calls go; None for an emulation in this process.
-        config: its clients' settings.
-        time: its time.
-        log: what it logged.
+        account_id: The account that it is deployed in.
+        partition: The partition that it is deployed in.
+        endpoint_url: Where its calls go; None for an emulation in this process.
+        config: Its clients' settings.
+        time: Its time.
+        log: What it logged.
+        executor: Makes the pool that it reads in parallel with.
     """
 
     account_id: str = MANAGEMENT_ACCOUNT
@@ -84,34 +87,49 @@ class Function:
     config: Config = field(default_factory=one_attempt)
     time: FakeTime = field(default_factory=FakeTime)
     log: list[Mapping[str, object]] = field(default_factory=list)
+    executor: Callable[[], Executor] = ThreadPoolExecutor
     _clients: Clients | None = None
 
     def __call__(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Invokes the function."""
+        """Invoke the function."""
         return respond(
             event,
             Context(
                 invoked_function_arn=(
                     f"arn:{self.partition}:lambda:us-east-1:{self.account_id}:function:RootAccess"
                 ),
-                remaining_seconds=_TIMEOUT,
+                remaining_seconds=_TIMEOUT_SECONDS,
             ),
             clients=self.clients,
             clock=self.time.clock(),
             log=lambda **event: self.log.append(event),
+            executor=self.executor,
         )
 
     def clients(self) -> Clients:
-        """The clients of the function, built once."""
+        """Return the clients of the function, built once."""
         if self._clients is None:
             self._clients = Clients(iam=self._client("iam"), organizations=self._client("organizations"))
         return self._clients
 
+    def on_event(self, event: str, handler: Callable[..., object]) -> None:
+        """Register a handler of a botocore event with the clients of the function."""
+        clients = self.clients()
+        for client in (clients.iam, clients.organizations):
+            client.meta.events.register(event, handler)
+
     def organization(self) -> Organization:
-        """The organization as the function sees it, with the budget of one invocation."""
+        """Return the organization as the function sees it, with the budget of one invocation."""
         clock = self.time.clock()
-        budget = RetryBudget(clock=clock, deadline=clock.now() + _TIMEOUT)
-        return Organization(clients=self.clients(), account_id=self.account_id, budget=budget)
+        budget = RetryBudget(clock=clock, deadline=clock.now() + _TIMEOUT_SECONDS)
+        return Organization(
+            clients=self.clients(), account_id=self.account_id, budget=budget, executor=self.executor
+        )
+
+    def register(self, event: str, handler: Callable[..., Any]) -> None:
+        """Register a handler of a botocore event with the function's clients."""
+        for client in (self.clients().iam, self.clients().organizations):
+            client.meta.events.register(event, handler)
 
     def _client(self, service: str) -> Any:
         return _session().client(
@@ -125,7 +143,7 @@ class Function:
 
 
 def _session() -> boto3.Session:
-    """A session that does not read AWS's models anew; moto has every test make a new one."""
+    """Return a session that does not read AWS's models again; moto needs a new one for each test."""
     core = botocore.session.get_session()
     core.register_component("data_loader", _models())
     return boto3.Session(botocore_session=core)
@@ -137,5 +155,5 @@ def _models() -> Loader:
 
 
 def waits(starts: list[float]) -> list[float]:
-    """The time between one attempt and the next."""
+    """Return the time between one attempt and the next."""
     return [later - earlier for earlier, later in itertools.pairwise([0.0, *starts])]

@@ -1,0 +1,319 @@
+"""How the functions call AWS: what is retried, what a response must have, and how a failure is described."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
+
+from aws_calls.calls import call, pages, require
+from aws_calls.errors import RootAccessError, SettingsKeysError
+from aws_calls.failures import CallError, Failure, FailureKind, call_errors, describe
+from aws_calls.metrics import metric_line
+from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
+from aws_calls.settings import read_settings
+from support.function import FakeTime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+OPERATION = "iam:ListAccessKeys"
+
+
+def budget_of(seconds: float, time: FakeTime) -> RetryBudget:
+    return RetryBudget(clock=time.clock(), deadline=seconds + ATTEMPT_RESERVE_SECONDS)
+
+
+def client_error(code: str, *, status: int = 400, reason: str = "") -> ClientError:
+    response: Any = {
+        "Error": {"Code": code, "Message": "This is a test."},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+        "Reason": reason,
+    }
+    return ClientError(response, "Test")
+
+
+def failure_of(error: Exception) -> Failure:
+    with pytest.raises(CallError) as raised, call_errors(OPERATION):
+        raise error
+    return raised.value.failure
+
+
+class Service:
+    """Returns the given responses in turn, or raises them, and records the parameters of each call."""
+
+    def __init__(self, *responses: Mapping[str, Any] | Exception) -> None:
+        self._responses = iter(responses)
+        self.calls: list[Mapping[str, Any]] = []
+
+    def __call__(self, **parameters: str) -> Mapping[str, Any]:
+        self.calls.append(parameters)
+        response = next(self._responses)
+        if isinstance(response, Exception):
+            raise response
+        return response
+
+
+def list_of(
+    function: Callable[..., Mapping[str, Any]], *, time: FakeTime | None = None, max_pages: int = 10
+) -> Iterator[Any]:
+    return pages(
+        function,
+        operation=OPERATION,
+        budget=budget_of(60, time or FakeTime()),
+        items="Items",
+        request_token="Marker",
+        response_token="NextMarker",
+        max_pages=max_pages,
+    )
+
+
+# Responses
+
+
+def test_a_response_knows_which_call_it_belongs_to() -> None:
+    response = call(
+        lambda: {"User": {"Arn": "arn"}}, operation="iam:GetUser", budget=budget_of(60, FakeTime())
+    )
+    assert response.require("User") == {"Arn": "arn"}
+    assert response.get("Marker", "none") == "none"
+    with pytest.raises(CallError) as raised:
+        response.require("Marker")
+    assert raised.value.failure.operation == "iam:GetUser"
+    assert raised.value.failure.code == "IncompleteResponse"
+    assert raised.value.failure.kind is FailureKind.INCOMPLETE_RESPONSE
+    assert str(raised.value) == "iam:GetUser: IncompleteResponse: the response has no Marker."
+
+
+def test_a_member_of_a_part_of_a_response_is_required_the_same_way() -> None:
+    assert require({"Id": "a"}, "Id", operation=OPERATION) == "a"
+    with pytest.raises(CallError) as raised:
+        require({}, "Id", operation=OPERATION)
+    assert raised.value.failure.code == "IncompleteResponse"
+
+
+# Pages
+
+
+def test_pages_are_read_to_the_end_and_an_empty_one_is_not_the_end() -> None:
+    service = Service(
+        {"Items": ["a"], "NextMarker": "1"}, {"Items": [], "NextMarker": "2"}, {"Items": ["b", "c"]}
+    )
+    assert list(list_of(service)) == ["a", "b", "c"]
+    assert service.calls == [{}, {"Marker": "1"}, {"Marker": "2"}]
+
+
+def test_a_throttled_page_is_repeated_and_the_list_is_not() -> None:
+    time = FakeTime()
+    throttled = client_error("Throttling")
+    service = Service({"Items": ["a"], "NextMarker": "1"}, throttled, throttled, {"Items": ["b"]})
+    assert list(list_of(service, time=time)) == ["a", "b"]
+    assert service.calls == [{}, {"Marker": "1"}, {"Marker": "1"}, {"Marker": "1"}]
+    assert len(time.starts) == 2
+
+
+def test_a_page_that_is_not_needed_is_not_read() -> None:
+    service = Service({"Items": ["a"], "NextMarker": "1"})
+    assert next(list_of(service)) == "a"
+    assert len(service.calls) == 1
+
+
+def test_a_list_that_does_not_end_is_a_failure() -> None:
+    service = Service(*({"Items": [], "NextMarker": "again"} for _ in range(99)))
+    with pytest.raises(CallError) as raised:
+        list(list_of(service, max_pages=7))
+    assert raised.value.failure.code == "TooManyPages"
+    assert len(service.calls) == 7
+
+
+@pytest.mark.parametrize(
+    ("page", "missing"),
+    [({"NextMarker": "1"}, "Items"), ({"Items": [], "IsTruncated": True}, "NextMarker")],
+    ids=["items", "token"],
+)
+def test_an_incomplete_page_is_never_taken_for_the_last_one(page: Mapping[str, Any], missing: str) -> None:
+    with pytest.raises(CallError) as raised:
+        list(list_of(Service(page)))
+    assert raised.value.failure.code == "IncompleteResponse"
+    assert raised.value.failure.message == f"the response has no {missing}"
+
+
+def test_a_list_that_is_not_truncated_ends_whatever_its_token() -> None:
+    service = Service({"Items": ["a"], "IsTruncated": False, "NextMarker": "1"})
+    assert list(list_of(service)) == ["a"]
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "may_have_taken_effect"),
+    [
+        (client_error("ThrottlingException"), FailureKind.THROTTLED, False),
+        (client_error("SlowDown", status=503), FailureKind.THROTTLED, False),
+        (client_error("ServiceFailure", status=500), FailureKind.SERVER_ERROR, True),
+        (client_error("Anything", status=503), FailureKind.SERVER_ERROR, True),
+        (client_error("RequestTimeout"), FailureKind.NO_RESPONSE, True),
+        (client_error("ConcurrentModificationException"), FailureKind.CONCURRENT_MODIFICATION, False),
+        (client_error("AccessDeniedException", status=403), FailureKind.ACCESS_DENIED, False),
+        (client_error("ServiceAccessNotEnabledException"), FailureKind.TRUSTED_ACCESS_DISABLED, False),
+        (
+            client_error("ConstraintViolationException", reason="SERVICE_ACCESS_NOT_ENABLED"),
+            FailureKind.TRUSTED_ACCESS_DISABLED,
+            False,
+        ),
+        (client_error("InvalidInputException"), FailureKind.REFUSED, False),
+        (ConnectionClosedError(endpoint_url="https://aws"), FailureKind.NO_RESPONSE, True),
+        (EndpointConnectionError(endpoint_url="https://aws"), FailureKind.CONNECTION_FAILED, False),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_failure_says_whether_to_retry_and_whether_the_call_may_have_taken_effect(
+    error: Exception, kind: FailureKind, may_have_taken_effect: bool
+) -> None:
+    failure = failure_of(error)
+    assert failure.kind is kind
+    assert failure.may_have_taken_effect is may_have_taken_effect
+
+
+def test_an_upload_that_s3_found_stalled_is_retried() -> None:
+    """S3 answers it with status 400, which is otherwise final."""
+    service = Service(client_error("RequestTimeout"), {"ETag": "etag"})
+    response = call(service, operation="s3:PutObject", budget=budget_of(60, FakeTime()))
+    assert response.require("ETag") == "etag"
+
+
+@pytest.mark.parametrize(
+    ("attempts", "sentence"),
+    [
+        (1, "Gave up after 1 attempt over 41 s (throttled)."),
+        (3, "Gave up after 3 attempts over 41 s (throttled)."),
+    ],
+)
+def test_a_failure_is_described_in_one_sentence_and_one_about_the_retries(
+    attempts: int, sentence: str
+) -> None:
+    failure = Failure(
+        operation=OPERATION,
+        kind=FailureKind.THROTTLED,
+        code="Throttling",
+        message="Rate exceeded.",
+        reason="RATE",
+        attempts=attempts,
+        waited=41.2,
+        timed_out=True,
+    )
+    assert describe(failure) == f"{OPERATION}: Throttling (RATE): Rate exceeded. {sentence}"
+    once = replace(failure, attempts=1, timed_out=False)
+    assert describe(once) == f"{OPERATION}: Throttling (RATE): Rate exceeded."
+
+
+def test_a_call_error_is_an_error_for_people() -> None:
+    assert issubclass(CallError, RootAccessError)
+
+
+# Retries
+
+
+def test_a_reserve_ends_a_budget_earlier_and_leaves_the_original_as_it_was() -> None:
+    time = FakeTime()
+    budget = budget_of(60, time)
+    with pytest.raises(CallError) as raised:
+        call(Service(*[client_error("Throttling")] * 99), operation=OPERATION, budget=budget.reserving(25))
+    assert raised.value.failure.timed_out
+    assert 25 < time.seconds <= 35
+    assert call(dict, operation=OPERATION, budget=budget).members == {}
+    time.seconds = 36
+    with pytest.raises(CallError) as raised:
+        call(dict, operation=OPERATION, budget=budget.reserving(25))
+    assert raised.value.failure.kind is FailureKind.OUT_OF_TIME
+
+
+def test_a_denial_is_retried_while_a_new_policy_may_take_effect_and_not_where_denials_are_final() -> None:
+    time = FakeTime()
+    budget = RetryBudget(clock=time.clock(), deadline=180, new_permissions_until=30)
+    denied = client_error("AccessDenied", status=403)
+    assert call(Service(denied, {}), operation=OPERATION, budget=budget).members == {}
+    service = Service(denied, {})
+    with pytest.raises(CallError) as raised:
+        call(service, operation=OPERATION, budget=budget.with_final_denials())
+    assert raised.value.failure.kind is FailureKind.ACCESS_DENIED
+    assert len(service.calls) == 1
+
+
+def test_a_failure_that_has_used_up_the_budget_keeps_its_attempts_in_an_attempt_around_it() -> None:
+    budget = budget_of(60, FakeTime())
+
+    def outer() -> object:
+        return call(Service(*[client_error("Throttling")] * 99), operation=OPERATION, budget=budget)
+
+    with pytest.raises(CallError) as raised:
+        budget.attempt(outer, operation="outer")
+    assert raised.value.failure.operation == OPERATION
+    assert raised.value.failure.attempts > 5
+    assert raised.value.failure.timed_out
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "given", "sentence"),
+    [
+        ({}, set[str](), "has no bucket, tasks"),
+        ({"bucket": "b", "task": []}, {"bucket", "task"}, "has no tasks and has unknown keys: task"),
+        ({"bucket": "b", "tasks": [], "more": 1}, {"bucket", "tasks", "more"}, "has unknown keys: more"),
+        ([], None, "is not a JSON object"),
+    ],
+    ids=["none", "misspelt", "unknown", "list"],
+)
+def test_settings_have_exactly_the_keys_that_the_function_reads(
+    settings: object, given: set[str] | None, sentence: str
+) -> None:
+    with pytest.raises(SettingsKeysError) as raised:
+        read_settings({"SETTINGS": json.dumps(settings)}, keys=("bucket", "tasks"))
+    assert raised.value.given == given
+    assert raised.value.expected == {"bucket", "tasks"}
+    assert f"SETTINGS {sentence}." in str(raised.value)
+
+
+@pytest.mark.parametrize("environment", [{}, {"SETTINGS": "bucket"}], ids=["missing", "not-json"])
+def test_settings_that_cannot_be_read_are_an_error(environment: Mapping[str, str]) -> None:
+    with pytest.raises(SettingsKeysError) as raised:
+        read_settings(environment, keys=("bucket",))
+    assert raised.value.given is None
+
+
+def test_settings_are_read_as_they_were_written() -> None:
+    settings = {"bucket": "b", "tasks": None}
+    assert read_settings({"SETTINGS": json.dumps(settings)}, keys=("tasks", "bucket")) == settings
+
+
+# Metrics
+
+
+def test_a_metric_line_is_in_the_embedded_metric_format() -> None:
+    line = metric_line(
+        namespace="Namespace",
+        dimensions={"Of": "o-1"},
+        values={"One": 1, "Two": 2},
+        timestamp=1_800_000_000.5,
+    )
+    assert line == {
+        "_aws": {
+            "Timestamp": 1_800_000_000_500,
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": "Namespace",
+                    "Dimensions": [["Of"]],
+                    "Metrics": [{"Name": "One", "Unit": "Count"}, {"Name": "Two", "Unit": "Count"}],
+                }
+            ],
+        },
+        "Of": "o-1",
+        "One": 1,
+        "Two": 2,
+    }
