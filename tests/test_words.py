@@ -53,6 +53,7 @@ PHRASES = {
     '"switch on", "turn off" for "enable", "disable"': (
         r"\b(?:switch|turn)(?:s|es|ed|ing)?(?: (?!to\b)\w+){0,3} (?:on|off)\b"
     ),
+    '"answer" for "response"': r"\banswer(?:s|ed|ing)?\b",
     '"could not look"': r"\bcould not look\b",
 }
 COMPILED = {name: re.compile(phrase, re.IGNORECASE | re.MULTILINE) for name, phrase in PHRASES.items()}
@@ -260,6 +261,7 @@ def test_each_exception_is_still_needed(found: list[Finding]) -> None:
         "It put the policy back.",
         "It switches trusted access off.",
         "Turn on the feature.",
+        "The call answers with an error.",
         "Account X could not look.",
     ],
 )
