@@ -1,4 +1,4 @@
-"""The emulation answers what AWS answered, in process and over HTTP."""
+"""The emulation's responses are those recorded on AWS, in process and over HTTP."""
 
 import json
 import re
@@ -12,11 +12,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
 from local_aws.emulation import Organization, mock_organization, serve_organization
+from support.accounts import OTHER
+from support.arrange import set_feature
 
 _ANSWERS = json.loads(Path(__file__).with_name("data").joinpath("aws_answers.json").read_text())["answers"]
 
 _IAM = "iam.amazonaws.com"
-_TARGET = "333333333333"
+_TARGET = OTHER
 _TASKS = "arn:aws:iam::aws:policy/root-task/"
 
 
@@ -27,28 +29,28 @@ def organization(request: pytest.FixtureRequest) -> Iterator[Organization]:
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in _ANSWERS])
-def test_the_emulation_answers_what_aws_answered(organization: Organization, case: Mapping[str, Any]) -> None:
+def test_the_emulation_responds_as_aws_did(organization: Organization, case: Mapping[str, Any]) -> None:
     scene = _Scene(organization)
     for step in case["given"]:
         scene.arrange(step)
     credentials = scene.credentials_of(case["caller"])
     organization.clear_calls()
 
-    answer = scene.call(case["call"], credentials=credentials)
+    response = scene.call(case["call"], credentials=credentials)
     expected = case["answer"]
 
     called_at = organization.calls[-1].at
     if "code" in expected:
-        assert answer["Error"]["Code"] == expected["code"]
+        assert response["Error"]["Code"] == expected["code"]
         if "http" in expected:
-            assert answer["ResponseMetadata"]["HTTPStatusCode"] == expected["http"]
+            assert response["ResponseMetadata"]["HTTPStatusCode"] == expected["http"]
         if "message" in expected:
             message = expected["message"].replace("{caller}", scene.arn_of(credentials))
-            assert answer["Error"]["Message"] == message
-        assert answer.get("Reason") == expected.get("reason")
+            assert response["Error"]["Message"] == message
+        assert response.get("Reason") == expected.get("reason")
     else:
-        assert "Error" not in answer
-        output = {member: answer.get(member) for member in expected["output"]}
+        assert "Error" not in response
+        output = {member: response.get(member) for member in expected["output"]}
         _assert_matches(output, expected["output"], organization_id=organization.id, at=called_at)
     if "afterwards" in case:
         summary = organization.client("iam", account_id=_TARGET).get_account_summary()["SummaryMap"]
@@ -56,27 +58,22 @@ def test_the_emulation_answers_what_aws_answered(organization: Organization, cas
 
 
 class _Scene:
-    """Brings an organization into the state that a case names, by the calls that a person would make."""
+    """An organization that calls bring into the state of a case."""
 
     def __init__(self, organization: Organization) -> None:
         self._organization = organization
-        self._iam = organization.client("iam")
         self._organizations = organization.client("organizations")
         self._root_session: Any = None
 
     def arrange(self, step: str) -> None:
         words = step.split()
         match words:
-            case ["trusted", "access", "on"]:
+            case ["trusted", "access", "enabled"]:
                 self._organizations.enable_aws_service_access(ServicePrincipal=_IAM)
-            case ["trusted", "access", "off"]:
+            case ["trusted", "access", "disabled"]:
                 self._organizations.disable_aws_service_access(ServicePrincipal=_IAM)
-            case ["RootCredentialsManagement", "on"]:
-                self._iam.enable_organizations_root_credentials_management()
-            case ["RootCredentialsManagement", "off"]:
-                self._iam.disable_organizations_root_credentials_management()
-            case ["RootSessions", "on"]:
-                self._iam.enable_organizations_root_sessions()
+            case [feature, "enabled" | "disabled" as state]:
+                set_feature(self._organization, feature, enabled=state == "enabled")
             case [account_id, "registered"]:
                 self._organizations.register_delegated_administrator(
                     AccountId=account_id, ServicePrincipal=_IAM
@@ -126,10 +123,10 @@ class _Scene:
         if "host" in call:
             _send_to_host(client, call["host"])
         try:
-            answer: dict[str, Any] = client._make_api_call(operation, call["parameters"])
+            response: dict[str, Any] = client._make_api_call(operation, call["parameters"])
         except ClientError as error:
-            answer = dict(error.response)
-        return answer
+            response = dict(error.response)
+        return response
 
 
 def _account_key(account_id: str) -> dict[str, str]:
@@ -137,7 +134,7 @@ def _account_key(account_id: str) -> dict[str, str]:
 
 
 def _send_to_host(client: Any, host: str) -> None:
-    """Name a host in the request's Host header, wherever the request goes."""
+    """Set the Host header of the client's requests without changing their destination."""
 
     def name_host(request: AWSRequest, **_: object) -> None:
         url = str(request.url)

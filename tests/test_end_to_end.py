@@ -1,4 +1,4 @@
-"""The real CDK CLI against the local AWS: one proof for each promise, by the organization's state."""
+"""Deployments by the real CDK CLI on the local AWS: each promise, proven by the organization's state."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, switch_on, writes
-from support.deploying import STACK, Deployer, succeeded
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
+from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, writes
+from support.deploying import STACK, Deployer, assert_succeeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from local_aws.services import LocalAws
 
 BOTH = {CREDENTIALS, SESSIONS}
-MEMBER, OTHER, THIRD = "222222222222", "333333333333", "444444444444"
 
 
 @pytest.fixture
@@ -37,27 +37,27 @@ def status(aws: LocalAws) -> dict[str, Any]:
 
 
 def function_calls(organization: Organization) -> list[str]:
-    """The calls that reached the organization, without those of the CLI to find its own credentials."""
+    """Return the calls that reached the organization, without the CLI's lookups of its own account."""
     return [call.operation for call in organization.calls if call.service != "sts"]
 
 
 def root_access(id: str = "RootAccess", **arguments: Any) -> Callable[[Stack], object]:
-    """Builds the construct."""
+    """Return a function that adds the construct to a stack."""
     return lambda stack: CentralizedRootAccess(stack, id, **arguments)
 
 
 def without_root_access(stack: Stack) -> None:
-    """Builds something else, for CloudFormation wants a stack to have a resource."""
+    """Add another resource; CloudFormation refuses a stack without any."""
     sns.Topic(stack, "Topic")
 
 
-def test_cdk_deploy_of_the_reference_app_turns_root_access_on_and_its_output_says_so(
+def test_deploying_the_reference_app_enables_root_access_and_its_output_has_the_status(
     local_aws: LocalAws,
 ) -> None:
     organization = local_aws.organization
     others = organization.other_services()
     deployed = local_aws.cdk("deploy", "--require-approval", "never")
-    succeeded(deployed)
+    assert_succeeded(deployed)
     assert organization.root_access().features == BOTH
     since = organization.root_access().trusted_access[PRINCIPAL]
     assert organization.other_services() == others
@@ -67,24 +67,24 @@ def test_cdk_deploy_of_the_reference_app_turns_root_access_on_and_its_output_say
         "EnableOrganizationsRootSessions",
     ]
     line = (
-        f'{{"status":"ENABLED","organizationId":"{organization.id}","managementAccountId":"111111111111",'
+        f'{{"status":"ENABLED","organizationId":"{organization.id}","managementAccountId":"{MANAGEMENT}",'
         f'"trustedAccessEnabledAt":"{since:%Y-%m-%dT%H:%M:%SZ}",'
         '"features":["RootCredentialsManagement","RootSessions"],"delegatedAdministrators":[]}'
     )
     assert f"{STACK}.RootAccessStatus = {line}" in deployed.stdout
 
 
-def test_a_deployment_without_a_change_makes_no_call_and_an_update_that_finds_all_on_no_write(
+def test_a_deployment_without_changes_makes_no_calls_and_an_update_of_what_is_enabled_no_writes(
     local_aws: LocalAws, deployer: Deployer
 ) -> None:
     organization = local_aws.organization
-    succeeded(deployer.deploy(root_access(features=[CREDENTIALS])))
+    assert_succeeded(deployer.deploy(root_access(features=[CREDENTIALS])))
     assert status(local_aws)["status"] == "PARTIAL"
     organization.client("iam").enable_organizations_root_sessions()
     organization.clear_calls()
-    succeeded(deployer.deploy(root_access(features=[CREDENTIALS])))
+    assert_succeeded(deployer.deploy(root_access(features=[CREDENTIALS])))
     assert function_calls(organization) == []
-    succeeded(deployer.deploy(root_access()))
+    assert_succeeded(deployer.deploy(root_access()))
     assert sorted(function_calls(organization)) == [
         "DescribeOrganization",
         "ListAWSServiceAccessForOrganization",
@@ -95,46 +95,44 @@ def test_a_deployment_without_a_change_makes_no_call_and_an_update_that_finds_al
     assert status(local_aws)["status"] == "ENABLED"
 
 
-def test_a_half_enabled_organization_gets_the_other_half(local_aws: LocalAws, deployer: Deployer) -> None:
-    switch_on(local_aws.organization, SESSIONS)
-    succeeded(deployer.deploy(root_access()))
+def test_only_the_missing_feature_is_enabled(local_aws: LocalAws, deployer: Deployer) -> None:
+    enable_root_access(local_aws.organization, SESSIONS)
+    assert_succeeded(deployer.deploy(root_access()))
     assert local_aws.organization.root_access().features == BOTH
     assert writes(local_aws.organization) == ["EnableOrganizationsRootCredentialsManagement"]
 
 
-def test_features_hidden_behind_trusted_access_come_back_with_it(
-    local_aws: LocalAws, deployer: Deployer
-) -> None:
-    switch_on(local_aws.organization, *BOTH, hidden=True)
-    succeeded(deployer.deploy(root_access()))
+def test_hidden_features_reappear_with_trusted_access(local_aws: LocalAws, deployer: Deployer) -> None:
+    enable_root_access(local_aws.organization, *BOTH, hidden=True)
+    assert_succeeded(deployer.deploy(root_access()))
     assert writes(local_aws.organization) == ["EnableAWSServiceAccess"]
     assert status(local_aws)["status"] == "ENABLED"
 
 
-def test_a_failing_deployment_shows_our_sentence_in_the_clis_own_output(
+def test_a_failed_deployment_shows_the_reason_in_the_output_of_the_cli(
     local_aws: LocalAws, deployer: Deployer
 ) -> None:
     organization = local_aws.organization
-    deployed = deployer.deploy(root_access(delegated_administrators=["999999999999"]))
+    deployed = deployer.deploy(root_access(delegated_administrators=[STRANGER]))
     assert deployed.returncode != 0
     shown = " ".join(deployed.stdout.split())
-    assert "Account 999999999999 is not a member of this organization" in shown
-    assert "Not made: organizations:RegisterDelegatedAdministrator(999999999999)." in shown
-    assert organization.root_access().features == BOTH, "what was made stays"
+    assert f"Account {STRANGER} is not a member of this organization" in shown
+    assert f"Not applied: organizations:RegisterDelegatedAdministrator({STRANGER})." in shown
+    assert organization.root_access().features == BOTH, "applied steps stay"
 
 
-def test_a_lifecycle_cannot_hurt_the_organization(local_aws: LocalAws, deployer: Deployer) -> None:
+def test_a_whole_lifecycle_leaves_the_organization_as_listed(local_aws: LocalAws, deployer: Deployer) -> None:
     organization = local_aws.organization
     others = organization.other_services()
 
-    succeeded(deployer.deploy(root_access(delegated_administrators=[MEMBER])))
+    assert_succeeded(deployer.deploy(root_access(delegated_administrators=[MEMBER])))
     assert organization.root_access().features == BOTH
     assert organization.root_access().delegated_administrators == (MEMBER,)
 
-    succeeded(deployer.deploy(root_access(features=[SESSIONS], delegated_administrators=[MEMBER])))
+    assert_succeeded(deployer.deploy(root_access(features=[SESSIONS], delegated_administrators=[MEMBER])))
     assert organization.root_access().features == {SESSIONS}
 
-    succeeded(deployer.deploy(root_access(delegated_administrators=[OTHER])))
+    assert_succeeded(deployer.deploy(root_access(delegated_administrators=[OTHER])))
     assert organization.root_access().features == BOTH
     assert organization.root_access().delegated_administrators == (OTHER,)
 
@@ -146,13 +144,13 @@ def test_a_lifecycle_cannot_hurt_the_organization(local_aws: LocalAws, deployer:
     assert organization.root_access().delegated_administrators == (OTHER,)
 
     organization.clear_calls()
-    succeeded(deployer.deploy(root_access("Renamed", delegated_administrators=[OTHER])))
+    assert_succeeded(deployer.deploy(root_access("Renamed", delegated_administrators=[OTHER])))
     assert organization.writes == ()
     assert status(local_aws)["delegatedAdministrators"] == [OTHER]
 
-    succeeded(deployer.deploy(without_root_access))
-    succeeded(deployer.deploy(root_access(delegated_administrators=[OTHER])))
-    succeeded(deployer.destroy())
+    assert_succeeded(deployer.deploy(without_root_access))
+    assert_succeeded(deployer.deploy(root_access(delegated_administrators=[OTHER])))
+    assert_succeeded(deployer.destroy())
     assert organization.writes == ()
     assert organization.root_access().features == BOTH
     assert organization.root_access().delegated_administrators == (OTHER,)

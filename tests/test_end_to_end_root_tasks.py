@@ -1,4 +1,4 @@
-"""Root tasks end to end: the real CDK CLI, sixty accounts, and what the state machine itself says."""
+"""Root tasks, deployed by the real CDK CLI, in the sixty accounts of a local AWS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
-from support.deploying import STACK, Deployer, succeeded
+from root_tasks.messages import RefusalReason, RunRefusedError
+from support.accounts import MANAGEMENT
+from support.deploying import STACK, Deployer, assert_succeeded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +46,7 @@ class Execution:
 
 
 class Deployed:
-    """The deployed construct, as a person with the AWS CLI uses it."""
+    """The deployed construct, used like a person with the AWS CLI does."""
 
     def __init__(self, aws: LocalAws) -> None:
         self.organization = aws.organization
@@ -56,74 +58,75 @@ class Deployed:
         self._state_machine_arn = outputs["RootTasksStateMachineArn"]
         self.bucket = outputs["RootTasksReportLocation"].split("/")[2]
 
-    def run(self, **given: object) -> Execution:
-        """Starts an execution and waits for its end."""
+    def run(self, **request: object) -> Execution:
+        """Start an execution, and wait until it has ended."""
         started = self._step_functions.start_execution(
-            stateMachineArn=self._state_machine_arn, input=json.dumps(given)
+            stateMachineArn=self._state_machine_arn, input=json.dumps(request)
         )
         arn = started["executionArn"]
-        given_up_at = time.monotonic() + 60
+        deadline = time.monotonic() + 60
         while True:
-            described = self._step_functions.describe_execution(executionArn=arn)
-            if described["status"] != "RUNNING":
+            response = self._step_functions.describe_execution(executionArn=arn)
+            if response["status"] != "RUNNING":
                 return Execution(
-                    run_id=described["name"],
-                    status=described["status"],
-                    output=json.loads(described.get("output") or "{}"),
-                    cause=described.get("cause", ""),
+                    run_id=response["name"],
+                    status=response["status"],
+                    output=json.loads(response.get("output") or "{}"),
+                    cause=response.get("cause", ""),
                 )
-            assert time.monotonic() < given_up_at, "the execution does not end"
+            assert time.monotonic() < deadline, "the execution does not end"
             time.sleep(0.1)
 
-    def succeeded(self, **given: object) -> Execution:
-        """Runs an execution that succeeds."""
-        execution = self.run(**given)
+    def run_successfully(self, **request: object) -> Execution:
+        """Run an execution, which must succeed."""
+        execution = self.run(**request)
         assert execution.status == "SUCCEEDED", execution.cause
         return execution
 
-    def refused(self, **given: object) -> str:
-        """Runs an execution that fails, and returns what it says."""
-        execution = self.run(**given)
-        assert execution.status == "FAILED"
-        return execution.cause
+    def execute(self, plan: Execution) -> Execution:
+        """Execute a plan, which must succeed."""
+        return self.run_successfully(task=plan.output["task"], plan=plan.run_id)
 
-    def executed(self, plan: Execution) -> Execution:
-        """Executes a plan."""
-        return self.succeeded(task=plan.output["task"], execute=plan.run_id)
+    def assert_refused(self, task: RootTask, run_id: str, reason: RefusalReason, **data: object) -> None:
+        """Assert that a plan is not executed, for this reason."""
+        execution = self.run(task=task, plan=run_id)
+        assert execution.status == "FAILED"
+        assert str(RunRefusedError(reason, run_id=run_id, **data)) in execution.cause
 
     def read(self, key: str) -> bytes:
-        """Reads an object of the bucket."""
+        """Return an object of the bucket."""
         body: bytes = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return body
 
     def alter(self, key: str, old: str, new: str) -> None:
-        """Replaces text in an object of the bucket."""
+        """Replace text in an object of the bucket."""
         body = self.read(key)
         assert old.encode() in body
         self._s3.put_object(Bucket=self.bucket, Key=key, Body=body.replace(old.encode(), new.encode()))
 
-    def let_plans_age_at_once(self) -> None:
-        """Makes every plan too old, which else takes a day."""
+    def expire_plans_at_once(self) -> None:
+        """Set the lifetime of plans to zero; at the construct it is at least a minute."""
         for function in self._lambda.list_functions()["Functions"]:
-            if function["Handler"] == "root_tasks.handlers.select":
+            if function["Handler"] == "root_tasks.handlers.start_run":
                 variables = function["Environment"]["Variables"]
+                settings = {**json.loads(variables["SETTINGS"]), "planLifetimeSeconds": 0}
                 self._lambda.update_function_configuration(
                     FunctionName=function["FunctionName"],
-                    Environment={"Variables": {**variables, "PLAN_LIFETIME_SECONDS": "0"}},
+                    Environment={"Variables": {**variables, "SETTINGS": json.dumps(settings)}},
                 )
 
     def results(self, execution: Execution) -> dict[str, dict[str, Any]]:
-        """The results of an execution, by account."""
+        """Return the results of an execution, by account."""
         report = json.loads(self.read(f"runs/{execution.run_id}/report.json"))
         return {result["accountId"]: result for result in report["results"]}
 
     def accounts(self, execution: Execution, outcome: str) -> set[str]:
-        """The accounts that an execution ended with an outcome in."""
+        """Return the accounts in which an execution ended with an outcome."""
         return {id_ for id_, it in self.results(execution).items() if it["outcome"] == outcome}
 
 
-def sixty_accounts(organization: Organization) -> None:
-    """Adds 56 accounts to the four that there are, some of them peculiar."""
+def add_accounts(organization: Organization) -> None:
+    """Add 56 accounts to the first four, some of them with a peculiarity."""
     for number in range(1, 57):
         account_id = f"{100_000_000_000 + number}"
         organization.add_account(
@@ -144,7 +147,7 @@ def sixty_accounts(organization: Organization) -> None:
 
 
 def build(stack: Stack) -> None:
-    """The stack under test: root access, and what puts it to use."""
+    """Add the constructs to the stack."""
     CentralizedRootAccess(stack, "RootAccess")
     RootTasks(stack, "RootTasks", tasks=RootTask, protected_accounts=[PROTECTED])
 
@@ -152,29 +155,29 @@ def build(stack: Stack) -> None:
 def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:
-    sixty_accounts(local_aws.organization)
-    succeeded(Deployer(local_aws, tmp_path).deploy(build))
+    add_accounts(local_aws.organization)
+    assert_succeeded(Deployer(local_aws, tmp_path).deploy(build))
     deployed = Deployed(local_aws)
-    audit_everything(deployed)
-    plan = plan_to_delete(deployed)
-    refuse_what_is_not_that_plan(deployed)
-    execute(deployed, plan)
-    find_it_clean(deployed)
+    audit_every_account(deployed)
+    plan = plan_deletion(deployed)
+    refuse_other_plans(deployed)
+    execute_plan(deployed, plan)
+    audit_again(deployed)
     lock_out(local_aws)
-    for kind, named in (
+    for kind, request in (
         ("bucket", {"task": RootTask.UNLOCK_BUCKET_POLICY, "buckets": {LOCKED_OUT: [BUCKET]}}),
         ("queue", {"task": RootTask.UNLOCK_QUEUE_POLICY, "queues": [QUEUE]}),
     ):
-        unlock_and_put_back(local_aws, deployed, kind, named)
+        unlock_and_restore(local_aws, deployed, kind, request)
     allow_recovery(deployed)
-    refuse_a_plan_that_is_too_old(deployed)
+    refuse_an_expired_plan(deployed)
 
 
-def audit_everything(deployed: Deployed) -> None:
-    audit = deployed.succeeded()
+def audit_every_account(deployed: Deployed) -> None:
+    audit = deployed.run_successfully()
     assert audit.output["totals"] == {"clean": 51, "has credentials": 5, "skipped": 3, "inaccessible": 1}
     assert deployed.accounts(audit, "has credentials") == DELETABLE
-    assert deployed.accounts(audit, "skipped") == {"111111111111", SUSPENDED, PROTECTED}
+    assert deployed.accounts(audit, "skipped") == {MANAGEMENT, SUSPENDED, PROTECTED}
     denied = deployed.results(audit)[DENIED]
     assert denied["outcome"] == "inaccessible"
     assert "aws:AssumedRoot" in denied["hint"]
@@ -191,33 +194,34 @@ def audit_everything(deployed: Deployed) -> None:
     assert audit.output["report"] == f"s3://{deployed.bucket}/runs/{audit.run_id}/report.html"
 
 
-def plan_to_delete(deployed: Deployed) -> Execution:
-    plan = deployed.succeeded(task=DELETE, accounts="all")
+def plan_deletion(deployed: Deployed) -> Execution:
+    plan = deployed.run_successfully(task=DELETE, accounts="all")
     assert deployed.accounts(plan, "planned") == DELETABLE
     assert deployed.accounts(plan, "inaccessible") == {DENIED}
     assert deployed.organization.root_credentials(PASSWORD).password
     return plan
 
 
-def refuse_what_is_not_that_plan(deployed: Deployed) -> None:
-    assert "no such execution" in deployed.refused(task=DELETE, execute="nobody-ran-this")
-    foreign = deployed.succeeded(task=RootTask.ALLOW_PASSWORD_RECOVERY, accounts=[KEYS])
-    assert "it is a plan for IAMCreateRootUserPassword" in deployed.refused(
-        task=DELETE, execute=foreign.run_id
+def refuse_other_plans(deployed: Deployed) -> None:
+    deployed.assert_refused(DELETE, "nobody-ran-this", RefusalReason.PLAN_NOT_FOUND)
+    recovery = RootTask.ALLOW_PASSWORD_RECOVERY
+    other = deployed.run_successfully(task=recovery, accounts=[KEYS])
+    deployed.assert_refused(
+        DELETE, other.run_id, RefusalReason.PLAN_OF_ANOTHER_TASK, planned_task=recovery, task=DELETE
     )
-    altered = deployed.succeeded(task=DELETE, accounts=[PASSWORD])
+    altered = deployed.run_successfully(task=DELETE, accounts=[PASSWORD])
     deployed.alter(f"runs/{altered.run_id}/plan.json", PASSWORD, PROTECTED)
-    assert "was altered after it was made" in deployed.refused(task=DELETE, execute=altered.run_id)
+    deployed.assert_refused(DELETE, altered.run_id, RefusalReason.PLAN_ALTERED)
     for account_id in (PASSWORD, PROTECTED):
         assert deployed.organization.root_credentials(account_id).password
 
 
-def execute(deployed: Deployed, plan: Execution) -> None:
-    # Nobody planned to delete this one.
+def execute_plan(deployed: Deployed, plan: Execution) -> None:
+    # Not in the plan.
     deployed.organization.put_root_credentials(account_id=LOCKED_OUT, access_keys=1)
-    executed = deployed.executed(plan)
-    assert deployed.accounts(executed, "done") == DELETABLE
-    assert [item["type"] for item in deployed.results(executed)[EVERYTHING]["items"]] == [
+    execution = deployed.execute(plan)
+    assert deployed.accounts(execution, "done") == DELETABLE
+    assert [item["type"] for item in deployed.results(execution)[EVERYTHING]["items"]] == [
         "password",
         "access key",
         "signing certificate",
@@ -226,58 +230,58 @@ def execute(deployed: Deployed, plan: Execution) -> None:
     ]
 
 
-def find_it_clean(deployed: Deployed) -> None:
-    audit = deployed.succeeded()
+def audit_again(deployed: Deployed) -> None:
+    audit = deployed.run_successfully()
     assert deployed.accounts(audit, "clean") >= DELETABLE
     assert deployed.accounts(audit, "has credentials") == {LOCKED_OUT}
     for account_id in (SUSPENDED, PROTECTED):
-        assert deployed.organization.root_credentials(account_id).password, "not touched"
+        assert deployed.organization.root_credentials(account_id).password, "not changed"
     assert deployed.read("latest/report.json") == deployed.read(f"runs/{audit.run_id}/report.json")
 
 
 def lock_out(aws: LocalAws) -> None:
     s3 = aws.client("s3", account_id=LOCKED_OUT)
     s3.create_bucket(Bucket=BUCKET)
-    s3.put_bucket_policy(Bucket=BUCKET, Policy=locking("s3:*", f"arn:aws:s3:::{BUCKET}"))
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=locking_policy("s3:*", f"arn:aws:s3:::{BUCKET}"))
     aws.client("sqs", account_id=LOCKED_OUT).create_queue(
-        QueueName="locked-queue", Attributes={"Policy": locking("sqs:*", QUEUE)}
+        QueueName="locked-queue", Attributes={"Policy": locking_policy("sqs:*", QUEUE)}
     )
 
 
-def unlock_and_put_back(aws: LocalAws, deployed: Deployed, kind: str, named: Mapping[str, object]) -> None:
+def unlock_and_restore(aws: LocalAws, deployed: Deployed, kind: str, request: Mapping[str, object]) -> None:
     locked = policy_of(aws, kind)
-    plan = deployed.succeeded(**named)
+    plan = deployed.run_successfully(**request)
     assert deployed.accounts(plan, "planned") == {LOCKED_OUT}
     assert policy_of(aws, kind) == locked
-    unlocked = deployed.executed(plan)
+    unlocked = deployed.execute(plan)
     assert deployed.accounts(unlocked, "done") == {LOCKED_OUT}
     assert policy_of(aws, kind) is None
     (item,) = deployed.results(unlocked)[LOCKED_OUT]["items"]
-    deployed.executed(deployed.succeeded(task=named["task"], putBack=[item["message"]]))
+    deployed.execute(deployed.run_successfully(task=request["task"], restore=[item["message"]]))
     assert policy_of(aws, kind) == locked
 
 
 def allow_recovery(deployed: Deployed) -> None:
     recovery = RootTask.ALLOW_PASSWORD_RECOVERY
-    deployed.executed(deployed.succeeded(task=recovery, accounts=[PASSWORD]))
+    deployed.execute(deployed.run_successfully(task=recovery, accounts=[PASSWORD]))
     assert deployed.organization.root_credentials(PASSWORD).password
 
 
-def refuse_a_plan_that_is_too_old(deployed: Deployed) -> None:
-    plan = deployed.succeeded(task=DELETE, accounts=[PASSWORD])
-    deployed.let_plans_age_at_once()
-    assert "it is older than" in deployed.refused(task=DELETE, execute=plan.run_id)
+def refuse_an_expired_plan(deployed: Deployed) -> None:
+    plan = deployed.run_successfully(task=DELETE, accounts=[PASSWORD])
+    deployed.expire_plans_at_once()
+    deployed.assert_refused(DELETE, plan.run_id, RefusalReason.PLAN_EXPIRED, lifetime="0 hours")
     assert deployed.organization.root_credentials(PASSWORD).password
 
 
-def locking(action: str, resource: str) -> str:
-    """A policy that locks everybody out."""
+def locking_policy(action: str, resource: str) -> str:
+    """Return a policy that locks everybody out."""
     statement = {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def policy_of(aws: LocalAws, kind: str) -> object:
-    """The policy of the bucket or the queue, as its owner sees it; None: there is none."""
+    """Return the policy of the bucket or the queue as its owner sees it, or None."""
     if kind == "bucket":
         try:
             text = aws.client("s3", account_id=LOCKED_OUT).get_bucket_policy(Bucket=BUCKET)["Policy"]

@@ -1,4 +1,4 @@
-"""The local AWS as processes: what it starts, what a command in it sees, and that nothing of it stays."""
+"""The processes of the local AWS: what they are, what a command sees of them, and that none remains."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from local_aws.environment import (
 )
 from local_aws.processes import StartError
 from local_aws.services import running_local_aws
+from support.accounts import MANAGEMENT, STRANGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
     from local_aws.services import LocalAws
 
 REPOSITORY = Path(__file__).parents[1]
-USERS_SETTINGS = {
+USER_SETTINGS = {
     "AWS_PROFILE": "production",
     "AWS_SESSION_TOKEN": "a-real-token",
     "AWS_ENDPOINT_URL_S3": "https://s3.example.com",
-    "CDK_DEFAULT_ACCOUNT": "999999999999",
+    "CDK_DEFAULT_ACCOUNT": STRANGER,
     "HTTPS_PROXY": "http://proxy.example.com:3128",
     "http_proxy": "http://proxy.example.com:3128",
-    "MOTO_ACCOUNT_ID": "999999999999",
+    "MOTO_ACCOUNT_ID": STRANGER,
 }
 ADDRESSES = LocalAddresses(
     aws_url="http://127.0.0.1:1",
@@ -50,7 +51,7 @@ ADDRESSES = LocalAddresses(
     node=Path("/node"),
 )
 
-# Says what it and a Lambda function see, starts a process of its own, and ends as it is told.
+# Prints what it and a Lambda function see, starts another process, and exits with the code that it reads.
 COMMAND = """
 import io, json, os, subprocess, sys, zipfile
 import boto3
@@ -77,28 +78,28 @@ functions.create_function(
     Role="arn:aws:iam::111111111111:role/role",
     Code={"ZipFile": package.getvalue()},
 )
-answer = functions.invoke(FunctionName="function")
+response = functions.invoke(FunctionName="function")
 subprocess.Popen(["sleep", "60"])
 seen = {
     "account": boto3.client("sts").get_caller_identity()["Account"],
-    "function": json.load(answer["Payload"]),
+    "function": json.load(response["Payload"]),
     "urls": [os.environ["AWS_ENDPOINT_URL"], os.environ["LOCAL_AWS_ORGANIZATION_URL"]],
 }
 print(json.dumps(seen), flush=True)
 sys.exit(int(sys.stdin.readline()))
 """
-WHAT_IT_STARTS = ("MiniStack", "moto", "the command", "the command's sleep", "the function's worker")
+STARTED_PROCESSES = ("MiniStack", "moto", "the command", "the command's sleep", "the function's worker")
 RUN = (sys.executable, "-m", "local_aws", "run", "--")
 LAST_LINE_OF_UP = "# The local AWS runs until Ctrl-C.\n"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommandLine:
-    """The command line, started by a user with settings of their own.
+    """The command line, run by a user who has AWS settings.
 
     Attributes:
         process: The command line's process.
-        folder: Where it keeps its files, as does all it starts.
+        folder: The folder for the temporary files of all processes.
     """
 
     process: subprocess.Popen[str]
@@ -108,7 +109,7 @@ class CommandLine:
         assert self.process.stdout is not None
         return self.process.stdout.readline()
 
-    def tell(self, line: str) -> None:
+    def write_line(self, line: str) -> None:
         assert self.process.stdin is not None
         print(line, file=self.process.stdin, flush=True)
 
@@ -121,7 +122,7 @@ def command_line(*arguments: str, folder: Path) -> Iterator[CommandLine]:
     with subprocess.Popen(
         [sys.executable, "-m", "local_aws", *arguments],
         cwd=REPOSITORY,
-        env={**os.environ, **USERS_SETTINGS, "TMPDIR": str(folder)},
+        env={**os.environ, **USER_SETTINGS, "TMPDIR": str(folder)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -147,17 +148,17 @@ def listening(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
     }
 
 
-def runs(process: psutil.Process) -> bool:
+def is_running(process: psutil.Process) -> bool:
     try:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def assert_nothing_is_left(
+def assert_nothing_remains(
     command_line: CommandLine, processes: Iterable[psutil.Process], ports: Iterable[int]
 ) -> None:
-    assert [process for process in processes if runs(process)] == []
+    assert [process for process in processes if is_running(process)] == []
     assert list(command_line.folder.iterdir()) == []
     for port in ports:
         with pytest.raises(ConnectionRefusedError):
@@ -167,8 +168,8 @@ def assert_nothing_is_left(
 @pytest.mark.parametrize(
     ("exit_code", "end"),
     [
-        pytest.param(0, lambda it: it.tell("0"), id="the command ends"),
-        pytest.param(3, lambda it: it.tell("3"), id="the command fails"),
+        pytest.param(0, lambda it: it.write_line("0"), id="the command succeeds"),
+        pytest.param(3, lambda it: it.write_line("3"), id="the command fails"),
         pytest.param(130, lambda it: it.process.send_signal(signal.SIGINT), id="SIGINT"),
         pytest.param(143, lambda it: it.process.send_signal(signal.SIGTERM), id="SIGTERM"),
     ],
@@ -179,36 +180,36 @@ def test_it_exits_with_the_commands_code_and_leaves_no_process_port_or_folder(
     run.read_line()
     children = run.children()
     ports = {port for _, port in listening(children)}
-    assert len(children) == len(WHAT_IT_STARTS)
+    assert len(children) == len(STARTED_PROCESSES)
 
     end(run)
 
     assert run.process.wait(timeout=15) == exit_code
-    assert_nothing_is_left(run, children, ports)
+    assert_nothing_remains(run, children, ports)
 
 
-def test_a_signal_in_the_middle_of_the_start_leaves_nothing(run: CommandLine) -> None:
+def test_a_signal_during_the_start_leaves_no_process_port_or_folder(run: CommandLine) -> None:
     while not (children := run.children()):
         time.sleep(0.01)
 
     run.process.send_signal(signal.SIGTERM)
 
     assert run.process.wait(timeout=15) == 128 + signal.SIGTERM
-    assert_nothing_is_left(run, children, ports=())
+    assert_nothing_remains(run, children, ports=())
 
 
-def test_a_command_and_its_functions_see_the_local_aws_alone_on_two_ports_of_this_machine(
+def test_a_command_and_its_functions_see_only_the_local_aws_on_two_ports_of_this_machine(
     run: CommandLine,
 ) -> None:
     seen = json.loads(run.read_line())
-    assert seen["account"] == "111111111111"
+    assert seen["account"] == MANAGEMENT
     assert seen["function"]["Code"] == "ServiceAccessNotEnabledException"
-    assert "111111111111" in seen["function"]["Message"]
+    assert MANAGEMENT in seen["function"]["Message"]
     assert listening(run.children()) == {("127.0.0.1", urlsplit(url).port) for url in seen["urls"]}
 
 
-def test_in_a_terminal_ctrl_c_is_for_the_command_which_says_how_it_ends(tmp_path: Path) -> None:
-    command = "trap 'echo as told; exit 7' INT; echo ready; while :; do sleep 0.1; done"
+def test_in_a_terminal_the_command_gets_ctrl_c_and_decides_the_exit_code(tmp_path: Path) -> None:
+    command = "trap 'echo interrupted; exit 7' INT; echo ready; while :; do sleep 0.1; done"
     terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
     with subprocess.Popen(
         [sys.executable, "-c", terminal, *RUN, "sh", "-c", command],
@@ -222,12 +223,12 @@ def test_in_a_terminal_ctrl_c_is_for_the_command_which_says_how_it_ends(tmp_path
         assert process.stdout is not None
         assert process.stdout.readline().strip() == "ready"
         print("\x03", end="", file=process.stdin, flush=True)
-        assert "as told" in process.stdout.read()
+        assert "interrupted" in process.stdout.read()
     assert process.returncode == 7
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_command_that_does_not_exist_is_named_in_the_error(tmp_path: Path) -> None:
     run = subprocess.run(
         [*RUN, str(tmp_path / "nowhere")],
         cwd=REPOSITORY,
@@ -240,59 +241,59 @@ def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "nowhere" in run.stderr
 
 
-def test_up_prints_what_a_shell_needs_and_runs_until_ctrl_c(tmp_path: Path) -> None:
+def test_up_prints_the_exports_for_a_shell_and_runs_until_ctrl_c(tmp_path: Path) -> None:
     with command_line("up", folder=tmp_path) as up:
-        printed = "".join(iter(up.read_line, LAST_LINE_OF_UP))
+        exports = "".join(iter(up.read_line, LAST_LINE_OF_UP))
         children = up.children()
         ports = {port for _, port in listening(children)}
 
         script = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
         shell = subprocess.run(
-            ["sh", "-c", f'{printed}\nexec "{sys.executable}" -c "{script}"'],
-            env={**os.environ, **USERS_SETTINGS},
+            ["sh", "-c", f'{exports}\nexec "{sys.executable}" -c "{script}"'],
+            env={**os.environ, **USER_SETTINGS},
             capture_output=True,
             text=True,
             check=True,
         )
-        assert shell.stdout.strip() == "111111111111"
+        assert shell.stdout.strip() == MANAGEMENT
 
         up.process.send_signal(signal.SIGINT)
         assert up.process.wait(timeout=15) == 0
-        assert_nothing_is_left(up, children, ports)
+        assert_nothing_remains(up, children, ports)
 
 
-ENDS_AT_ONCE = (sys.executable, "-c", "print('no room here'); raise SystemExit(4)")
-NEVER_ANSWERS = (sys.executable, "-c", "import time; time.sleep(60)")
-NOT_THERE = ("/nowhere/server",)
-ENDED = r"it ended with exit code 4\.\nThe end of its log:\n  no room here$"
+EXITS_AT_ONCE = (sys.executable, "-c", "print('no room here'); raise SystemExit(4)")
+NEVER_RESPONDS = (sys.executable, "-c", "import time; time.sleep(60)")
+NOT_INSTALLED = ("/nowhere/server",)
+EXITED = r"it exited with code 4\.\nThe end of its log:\n  no room here$"
 
 
 @pytest.mark.parametrize(
     ("servers", "message"),
     [
         pytest.param(
-            {"ministack": ENDS_AT_ONCE},
-            rf"^MiniStack did not start: {ENDED}",
-            id="MiniStack ends",
+            {"ministack": EXITS_AT_ONCE},
+            rf"^MiniStack did not start: {EXITED}",
+            id="MiniStack exits",
         ),
         pytest.param(
-            {"organization_server": ENDS_AT_ONCE},
-            rf"^The moto server did not start: {ENDED}",
-            id="moto ends",
+            {"organization_server": EXITS_AT_ONCE},
+            rf"^The moto server did not start: {EXITED}",
+            id="moto exits",
         ),
         pytest.param(
-            {"ministack": NOT_THERE},
+            {"ministack": NOT_INSTALLED},
             r"^MiniStack did not start: .*No such file.*'/nowhere/server'\.$",
             id="not installed",
         ),
         pytest.param(
-            {"ministack": NEVER_ANSWERS, "start_within": 0.3},
-            r"^MiniStack did not start: no answer from \S+/_ministack/health in 0\.3 s\.",
-            id="no answer",
+            {"ministack": NEVER_RESPONDS, "start_within": 0.3},
+            r"^MiniStack did not start: no response from \S+/_ministack/health in 0\.3 s\.",
+            id="no response",
         ),
     ],
 )
-def test_a_failed_start_names_the_part_shows_its_log_and_leaves_nothing(
+def test_a_failed_start_names_the_part_shows_its_log_and_leaves_no_process(
     servers: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -303,22 +304,22 @@ def test_a_failed_start_names_the_part_shows_its_log_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_commands_environment_is_the_users_less_what_speaks_of_another_aws() -> None:
-    inherited = {**USERS_SETTINGS, "EDITOR": "vi", "HOME": "/home/user", "PATH": "/bin"}
+def test_the_environment_of_a_command_is_the_users_without_settings_for_another_aws() -> None:
+    inherited = {**USER_SETTINGS, "EDITOR": "vi", "HOME": "/home/user", "PATH": "/bin"}
     environment = command_environment(inherited, ADDRESSES, programs=[Path("/programs")])
     assert environment["EDITOR"] == "vi"
     assert environment["HOME"] == "/home/user"
     assert environment["PATH"] == "/folder/bin:/programs:/bin"
-    assert environment.keys().isdisjoint(USERS_SETTINGS)
+    assert environment.keys().isdisjoint(USER_SETTINGS)
 
 
-def test_a_services_environment_has_nothing_of_the_user() -> None:
-    inherited = {**USERS_SETTINGS, "EDITOR": "vi", "HOME": "/home/user", "PATH": "/bin"}
+def test_the_environment_of_a_service_has_no_variable_of_the_user() -> None:
+    inherited = {**USER_SETTINGS, "EDITOR": "vi", "HOME": "/home/user", "PATH": "/bin"}
     settings = ministack_variables(ADDRESSES, port=1)
     environment = service_environment(inherited, ADDRESSES, settings=settings)
     assert environment["PATH"] == "/folder/bin:/bin"
     assert environment["HOME"] == "/folder/home"
-    assert environment.keys().isdisjoint({*USERS_SETTINGS, "EDITOR"})
+    assert environment.keys().isdisjoint({*USER_SETTINGS, "EDITOR"})
 
 
 def test_the_cdk_cli_is_the_pinned_one(running_aws: LocalAws) -> None:
@@ -328,6 +329,6 @@ def test_the_cdk_cli_is_the_pinned_one(running_aws: LocalAws) -> None:
     assert version.stdout.split()[0] == pinned
 
 
-def test_the_lock_file_names_no_download_address() -> None:
+def test_the_lock_file_has_no_download_addresses() -> None:
     packages = json.loads((REPOSITORY / "package-lock.json").read_text())["packages"]
     assert all("resolved" not in package for package in packages.values())

@@ -1,4 +1,4 @@
-"""Tells when moto learns by itself what the emulation adds to it, so that our copy can go."""
+"""These tests fail when moto itself supports what the emulation adds, which can then be removed."""
 
 import pytest
 from moto.core.responses import BaseResponse
@@ -7,7 +7,7 @@ from moto.iam.responses import IamResponse
 from moto.organizations.models import FakeDelegatedAdministrator, FakeServiceAccess
 from moto.sts.responses import TokenResponse
 
-_OUR_COPY_CAN_GO = "moto knows {} by itself: let the emulation leave it to moto."
+_REMOVE_OUR_COPY = "moto supports {} itself: remove it from the emulation."
 
 
 @pytest.mark.parametrize(
@@ -24,22 +24,22 @@ _OUR_COPY_CAN_GO = "moto knows {} by itself: let the emulation leave it to moto.
     ]
     + [pytest.param(TokenResponse, "AssumeRoot", id="AssumeRoot")],
 )
-def test_moto_does_not_know_the_operation_yet(response: type, operation: str) -> None:
+def test_moto_does_not_support_the_operation_yet(response: type, operation: str) -> None:
     known = method_names_from_class(response)
 
-    assert camelcase_to_underscores(operation) not in known, _OUR_COPY_CAN_GO.format(operation)
+    assert camelcase_to_underscores(operation) not in known, _REMOVE_OUR_COPY.format(operation)
 
 
 def test_moto_does_not_know_iam_as_a_trusted_service_yet() -> None:
     known = FakeServiceAccess.trusted_service("iam.amazonaws.com")
 
-    assert not known, _OUR_COPY_CAN_GO.format("iam.amazonaws.com as a trusted service")
+    assert not known, _REMOVE_OUR_COPY.format("iam.amazonaws.com as a trusted service")
 
 
 def test_moto_does_not_know_iam_as_a_service_with_delegated_administrators_yet() -> None:
     known = FakeDelegatedAdministrator.supported_service("iam.amazonaws.com")
 
-    assert not known, _OUR_COPY_CAN_GO.format("iam.amazonaws.com as a delegated administrator's service")
+    assert not known, _REMOVE_OUR_COPY.format("iam.amazonaws.com as a delegated administrator's service")
 
 
 def test_moto_does_not_take_an_account_id_as_an_access_key_id_yet() -> None:
@@ -47,4 +47,4 @@ def test_moto_does_not_take_an_account_id_as_an_access_key_id_yet() -> None:
 
     known = BaseResponse.access_key_regex.search(header)
 
-    assert known is None, _OUR_COPY_CAN_GO.format("account ids as access key ids")
+    assert known is None, _REMOVE_OUR_COPY.format("account ids as access key ids")

@@ -38,17 +38,17 @@ _MAX_WAIT_SECONDS = 60.0
 
 
 def chromium() -> str | None:
-    """Where Chromium is, if it is installed."""
+    """Return the path of Chromium, if it is installed."""
     return next((path for path in map(shutil.which, _NAMES) if path), None)
 
 
 class Browser:
-    """One page of a Chromium, and what it said on its console."""
+    """One page of Chromium, with its console messages and requests."""
 
-    def __init__(self, *, commands: int, answers: int) -> None:
+    def __init__(self, *, commands: int, responses: int) -> None:
         self.complaints: list[str] = []
         self.requests: list[str] = []
-        self._commands, self._answers = commands, answers
+        self._commands, self._responses = commands, responses
         self._received = b""
         self._last = 0
         self._session: str | None = None
@@ -56,14 +56,14 @@ class Browser:
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        # Whatever runs that should not, calls alert: it must be seen on any page, from the first moment.
+        # Injected scripts of the tests call alert: record the calls on every page, from the start.
         self.call(
             "Page.addScriptToEvaluateOnNewDocument",
             source="window.alerts = []; window.alert = (text) => window.alerts.push(String(text));",
         )
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Returns what the browser answers to a command of the protocol."""
+        """Return the browser's response to a command of the protocol."""
         self._last += 1
         command = {"id": self._last, "method": method, "params": parameters}
         if self._session:
@@ -77,13 +77,13 @@ class Browser:
             self._note(message)
 
     def evaluate(self, expression: str) -> Any:
-        """Returns the value of an expression, a promise's once it is settled."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
-        return answer["result"].get("value")
+        """Return the value of an expression; wait if it is a promise."""
+        response = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in response, response["exceptionDetails"]
+        return response["result"].get("value")
 
     def open(self, page: Path, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
-        """Loads a file, in a window of that size."""
+        """Load a file in a window of a size."""
         self.complaints.clear()
         self.requests.clear()
         self.call(
@@ -99,15 +99,15 @@ class Browser:
         self.wait_for("document.readyState === 'complete'")
 
     def wait_for(self, condition: str) -> None:
-        """Returns once the expression is true."""
+        """Wait until an expression is true."""
         deadline = time.monotonic() + _MAX_WAIT_SECONDS
         while not self.evaluate(condition):
-            assert time.monotonic() < deadline, f"never true: {condition}"
+            assert time.monotonic() < deadline, f"not true in time: {condition}"
             time.sleep(0.02)
 
     def click(self, selector: str) -> None:
-        """Presses the mouse button in the middle of an element."""
-        # Two frames later what was scrolled is where the mouse finds it.
+        """Click the middle of an element."""
+        # The element is at its new position only two frames after scrolling.
         x, y = self.evaluate(
             f"(async (found) => {{ found.scrollIntoView({{block: 'nearest'}});"
             "for (const frame of [1, 2]) await new Promise(requestAnimationFrame);"
@@ -118,32 +118,32 @@ class Browser:
             self.call("Input.dispatchMouseEvent", type=type_, x=x, y=y, button="left", clickCount=1)
 
     def type(self, text: str) -> None:
-        """Types where the focus is."""
+        """Type a text into the focused element."""
         self.call("Input.insertText", text=text)
 
     def press(self, key: str, *, code: int = 0, text: str = "") -> None:
-        """Presses a key where the focus is."""
+        """Press a key in the focused element."""
         for type_ in ("keyDown", "keyUp"):
             produced = {"text": text} if text and type_ == "keyDown" else {}
             self.call("Input.dispatchKeyEvent", type=type_, key=key, windowsVirtualKeyCode=code, **produced)
 
     def screenshot(self, path: Path) -> None:
-        """Keeps a picture of the window."""
+        """Save a picture of the window."""
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
-    def printed(self) -> bytes:
-        """The page as it would be printed: a PDF."""
-        answer = self.call("Page.printToPDF", printBackground=False, preferCSSPageSize=True)
-        return base64.b64decode(answer["data"])
+    def print_to_pdf(self) -> bytes:
+        """Return the page as a PDF."""
+        response = self.call("Page.printToPDF", printBackground=False, preferCSSPageSize=True)
+        return base64.b64decode(response["data"])
 
     def _next(self) -> dict[str, Any]:
         deadline = time.monotonic() + _MAX_WAIT_SECONDS
         while b"\0" not in self._received:
-            ready, _, _ = select.select([self._answers], [], [], max(0, deadline - time.monotonic()))
-            assert ready, f"the browser has been silent for {_MAX_WAIT_SECONDS:.0f} s"
-            received = os.read(self._answers, 1 << 20)
-            assert received, "the browser has gone"
+            ready, _, _ = select.select([self._responses], [], [], max(0, deadline - time.monotonic()))
+            assert ready, f"no message from the browser for {_MAX_WAIT_SECONDS:.0f} s"
+            received = os.read(self._responses, 1 << 20)
+            assert received, "the browser has exited"
             self._received += received
         message, _, self._received = self._received.partition(b"\0")
         return dict(json.loads(message))
@@ -163,37 +163,37 @@ class Browser:
 
 @contextmanager
 def browser(path: str) -> Iterator[Browser]:
-    """Starts Chromium with a profile of its own, and ends it."""
+    """Start Chromium with a new profile; terminate it at the end."""
     command_end, commands = _pipe()
-    answers, answer_end = _pipe()
+    responses, response_end = _pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        # Chromium reads commands from descriptor 3 and answers on 4.
+        # Chromium reads commands from descriptor 3 and writes responses to 4.
         process = subprocess.Popen(
             [
                 "bash",
                 "-c",
-                f'exec "$0" "$@" 3<&{command_end} 4>&{answer_end} {command_end}<&- {answer_end}>&-',
+                f'exec "$0" "$@" 3<&{command_end} 4>&{response_end} {command_end}<&- {response_end}>&-',
                 path,
                 *_FLAGS,
                 f"--user-data-dir={profile}",
             ],
-            pass_fds=(command_end, answer_end),
+            pass_fds=(command_end, response_end),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         os.close(command_end)
-        os.close(answer_end)
+        os.close(response_end)
         try:
-            yield Browser(commands=commands, answers=answers)
+            yield Browser(commands=commands, responses=responses)
         finally:
-            # It ends by itself once its commands end.
+            # It exits by itself when the pipe of commands is closed.
             os.close(commands)
             try:
                 process.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            os.close(answers)
+            os.close(responses)
 
 
 def _element(selector: str) -> str:
@@ -201,7 +201,7 @@ def _element(selector: str) -> str:
 
 
 def _pipe() -> tuple[int, int]:
-    """A pipe with descriptors that are out of the way of 3 and 4."""
+    """Return a pipe whose descriptors are neither 3 nor 4."""
     low = os.pipe()
     reader, writer = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in low)
     for end in low:

@@ -1,4 +1,4 @@
-"""Deploys one stack again and again with the real CDK CLI, as a pipeline does."""
+"""Repeated deployments of one stack with the real CDK CLI, like those of a pipeline."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ STACK = "OrganizationBootstrap"
 
 
 class Deployer:
-    """Deploys one stack.
+    """A deployer of one stack.
 
-    The app is synthesized in this process, into a folder that the CLI deploys: the CLI would start
-    Python and Node anew for each deployment.
+    The app is synthesized in this process, into a folder that the CLI deploys, because the CLI would start
+    new Python and Node processes for each deployment.
 
     Args:
-        aws: where to deploy.
-        folder: where to synthesize.
+        aws: The local AWS.
+        folder: The folder for the cloud assemblies.
     """
 
     def __init__(self, aws: LocalAws, folder: Path) -> None:
@@ -35,7 +35,7 @@ class Deployer:
         self._deployments = 0
 
     def deploy(self, build: Callable[[Stack], object]) -> subprocess.CompletedProcess[str]:
-        """Deploys the stack with what is built in it."""
+        """Deploy the stack with the constructs that `build` adds to it."""
         self._deployments += 1
         app = App(outdir=str(self._folder / f"{self._deployments}.out"), analytics_reporting=False)
         build(Stack(app, STACK, env=MANAGEMENT))
@@ -43,7 +43,7 @@ class Deployer:
         return self._cdk("deploy", "--require-approval", "never")
 
     def destroy(self) -> subprocess.CompletedProcess[str]:
-        """Destroys the stack."""
+        """Destroy the stack."""
         return self._cdk("destroy", "--force")
 
     def _cdk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -51,6 +51,6 @@ class Deployer:
         return self._aws.cdk(*arguments, STACK, "--app", assembly, folder=self._folder)
 
 
-def succeeded(deployment: subprocess.CompletedProcess[str]) -> None:
-    """Asserts that the CLI succeeded; what it printed is shown if not."""
+def assert_succeeded(deployment: subprocess.CompletedProcess[str]) -> None:
+    """Assert that the CLI succeeded, and show its output if not."""
     assert deployment.returncode == 0, deployment.stdout
