@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from root_tasks.model.codec import DecodingError, OtherKindError, OtherVersionError, decode
 from root_tasks.model.report import (
     AccessKey,
     AccountResult,
@@ -29,18 +30,13 @@ from root_tasks.model.report import (
     RootCredentials,
     Task,
 )
+from root_tasks.report.changes import Change, ChangeType, change_message, changes
 from root_tasks.report.render import (
-    Change,
-    ChangeType,
-    UnreadableReportError,
     as_csv,
     as_html,
     as_json,
-    change_message,
-    changes,
-    from_json,
-    summary,
 )
+from root_tasks.report.summary import summary
 from support.reports import (
     HOSTILE_NAMES,
     SCP_HINT,
@@ -49,10 +45,11 @@ from support.reports import (
     example_execution,
     example_plan,
     hostile_audit,
+    inaccessible,
     key,
+    page_of,
     report,
     result,
-    unseen,
 )
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -76,8 +73,13 @@ times = st.datetimes(
     timezones=st.just(UTC),
 )
 maybe_times = st.none() | times
+maybe_texts = st.none() | texts
 items = st.builds(
-    Item, type=st.sampled_from(ItemType), id=texts, outcome=st.sampled_from(Outcome), message=texts
+    Item,
+    type=st.sampled_from(ItemType),
+    id=maybe_texts,
+    outcome=st.sampled_from(Outcome),
+    message=maybe_texts,
 )
 access_keys = st.builds(
     AccessKey,
@@ -85,7 +87,7 @@ access_keys = st.builds(
     status=texts,
     created_at=maybe_times,
     last_used_at=maybe_times,
-    last_used_service=st.none() | texts,
+    last_used_service=maybe_texts,
 )
 credentials = st.builds(
     RootCredentials,
@@ -98,11 +100,11 @@ credentials = st.builds(
 results = st.builds(
     AccountResult,
     account_id=account_ids,
-    name=texts,
-    email=texts,
+    name=maybe_texts,
+    email=maybe_texts,
     outcome=st.sampled_from(Outcome),
-    reason=texts,
-    hint=texts,
+    reason=maybe_texts,
+    hint=maybe_texts,
     credentials=st.none() | credentials,
     items=st.lists(items, max_size=2).map(tuple),
 )
@@ -110,7 +112,7 @@ reports = st.builds(
     Report,
     run_id=texts,
     task=st.sampled_from(Task),
-    executed_plan=st.none() | texts,
+    executed_plan=maybe_texts,
     full=st.booleans(),
     organization_id=texts,
     management_account_id=account_ids,
@@ -139,7 +141,7 @@ def embedded(page: str) -> Any:
 @given(reports)
 @SOME
 def test_a_report_read_back_is_the_report_that_was_written(written: Report) -> None:
-    assert from_json(as_json(written)) == written
+    assert decode(Report, as_json(written)) == written
 
 
 @given(reports)
@@ -177,7 +179,7 @@ def test_times_are_written_in_utc_wherever_they_come_from() -> None:
     elsewhere = STARTED.astimezone(timezone(timedelta(hours=-7)))
     written = report(started_at=elsewhere)
     assert json.loads(as_json(written))["startedAt"] == "2026-11-20T04:10:00Z"
-    assert from_json(as_json(written)) == written
+    assert decode(Report, as_json(written)) == written
 
 
 def test_a_time_without_a_time_zone_is_refused() -> None:
@@ -185,62 +187,72 @@ def test_a_time_without_a_time_zone_is_refused() -> None:
         as_json(report(started_at=datetime(2026, 11, 20)))
 
 
-def test_keys_that_a_later_release_adds_are_passed_over() -> None:
+def test_keys_that_a_later_release_adds_are_ignored() -> None:
     document = json.loads(as_json(example_audit()))
     document["added"] = document["results"][0]["added"] = {"by": "a later release"}
-    assert from_json(json.dumps(document)) == example_audit()
+    assert decode(Report, json.dumps(document).encode()) == example_audit()
 
 
-@pytest.mark.parametrize("version", [2, 0, "1", None])
-def test_another_schema_version_is_refused_with_a_sentence(version: object) -> None:
+@pytest.mark.parametrize(("version", "known"), [(2, 2), (0, 0), ("1", None), (True, None), (None, None)])
+def test_another_schema_version_is_refused_with_both_versions(version: object, known: int | None) -> None:
     document = {**json.loads(as_json(example_audit())), "schemaVersion": version}
-    with pytest.raises(UnreadableReportError) as refused:
-        from_json(json.dumps(document))
-    assert str(refused.value) == (
-        f"This report has schema version {version!r}, and this release reads version 1. "
-        "Read it with the release that wrote it, or run the task again."
-    )
+    with pytest.raises(OtherVersionError) as refused:
+        decode(Report, json.dumps(document).encode())
+    assert (refused.value.version, refused.value.supported) == (known, 1)
 
 
-@pytest.mark.parametrize("text", ["", "{", "null", "[]", "{}", '"schemaVersion"'])
-def test_what_is_no_report_is_refused(text: str) -> None:
-    with pytest.raises(UnreadableReportError, match=r"^This is no report of a root task: .+[^.]\.$"):
-        from_json(text)
+@pytest.mark.parametrize("text", ["null", "[]", "{}", '"schemaVersion"', '{"kind":"plan","schemaVersion":1}'])
+def test_other_json_is_not_taken_for_a_report(text: str) -> None:
+    with pytest.raises(OtherKindError) as refused:
+        decode(Report, text.encode())
+    assert str(refused.value) == "This is not a report of root tasks."
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "where", "problem"),
     [
-        (("task",), "IAMEverything", "'IAMEverything' is not a valid Task"),
-        (("full",), "true", "full is 'true'"),
-        (("startedAt",), "2026-11-20T04:10:00", "startedAt has no time zone"),
-        (("startedAt",), "yesterday", "Invalid isoformat string: 'yesterday'"),
-        (("results",), {}, "results is {}"),
-        (("results", 0), "clean", "an object is expected in place of 'clean'"),
-        (("results", 0, "outcome"), "fine", "'fine' is not a valid Outcome"),
-        (("results", 0, "name"), 7, "name is 7"),
-        (("results", 3, "credentials", "password"), 1, "password is 1"),
-        (("results", 3, "credentials", "mfaDevices"), "abc", "mfaDevices is 'abc'"),
+        (("task",), "IAMEverything", "task", "is not a valid Task"),
+        (("full",), "true", "full", "is neither true nor false"),
+        (("startedAt",), "2026-11-20T04:10:00", "startedAt", "has no time zone"),
+        (("startedAt",), "yesterday", "startedAt", "is not a time"),
+        (("results",), {}, "results", "is not a list"),
+        (("results", 0), "clean", "results[0]", "is not an object"),
+        (("results", 0, "outcome"), "fine", "results[0].outcome", "is not a valid Outcome"),
+        (("results", 0, "name"), 7, "results[0].name", "is not a string"),
+        (
+            ("results", 3, "credentials", "password"),
+            1,
+            "results[3].credentials.password",
+            "is neither true nor false",
+        ),
+        (
+            ("results", 3, "credentials", "mfaDevices"),
+            "abc",
+            "results[3].credentials.mfaDevices",
+            "is not a list",
+        ),
     ],
 )
-def test_a_damaged_report_is_refused_with_what_is_wrong(
-    path: tuple[str | int, ...], value: object, said: str
+def test_a_damaged_report_is_refused_with_the_place_and_without_its_content(
+    path: tuple[str | int, ...], value: object, where: str, problem: str
 ) -> None:
     document = json.loads(as_json(example_audit()))
     place = document
     for step in path[:-1]:
         place = place[step]
     place[path[-1]] = value
-    with pytest.raises(UnreadableReportError) as refused:
-        from_json(json.dumps(document))
-    assert str(refused.value) == f"This report is damaged: {said}."
+    with pytest.raises(DecodingError) as refused:
+        decode(Report, json.dumps(document).encode())
+    assert (refused.value.path, refused.value.problem) == (where, problem)
+    assert str(refused.value) == f"This report is damaged: {where} {problem}."
 
 
-def test_a_report_with_a_key_missing_is_refused() -> None:
+def test_a_report_with_a_required_key_missing_is_refused() -> None:
     document = copy.deepcopy(json.loads(as_json(example_audit())))
-    del document["results"][0]["credentials"]
-    with pytest.raises(UnreadableReportError, match="the key 'credentials' is missing"):
-        from_json(json.dumps(document))
+    del document["results"][0]["outcome"]
+    with pytest.raises(DecodingError) as refused:
+        decode(Report, json.dumps(document).encode())
+    assert (refused.value.path, refused.value.problem) == ("results[0].outcome", "is missing")
 
 
 # CSV
@@ -269,7 +281,7 @@ def test_every_line_of_the_csv_ends_with_crlf() -> None:
     assert text.count("\r\n") == text.count("\n") == len(example_audit().results) + 1
 
 
-def test_the_csv_says_nothing_of_credentials_where_nobody_looked() -> None:
+def test_the_csv_says_nothing_about_credentials_that_were_not_read() -> None:
     read = {row["name"]: row for row in rows(as_csv(example_audit()))}
     assert (read["security"]["password"], read["security"]["accessKeys"]) == ("no", "0")
     for name in ("acquired-shop", "closed-lab"):
@@ -309,21 +321,13 @@ def test_the_csv_has_a_line_for_each_item() -> None:
 
 
 def test_accounts_with_credentials_come_first_and_skipped_ones_last() -> None:
-    one_each = [result(f"{300000000000 + place}", outcome) for place, outcome in enumerate(Outcome)]
-    expected = [
-        "has credentials",
-        "unknown",
-        "failed",
-        "inaccessible",
-        "planned",
-        "done",
-        "nothing to do",
-        "clean",
-        "skipped",
-    ]
+    reversed_ = [*enumerate(reversed(Outcome))]
+    one_each = [result(f"{300000000000 + place}", outcome) for place, outcome in reversed_]
+    expected = [*Outcome]
+    assert (expected[0], expected[-1]) == (Outcome.HAS_CREDENTIALS, Outcome.SKIPPED)
     written = report(*one_each)
     assert [row["outcome"] for row in rows(as_csv(written))] == expected
-    assert [each["outcome"] for each in embedded(as_html(written))["results"]] == expected
+    assert [each["outcome"] for each in embedded(page_of(written))["results"]] == expected
 
 
 def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None:
@@ -339,25 +343,25 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
     [
         (
             example_audit(),
-            "3 of the 10 accounts that were looked at have root credentials: 2 passwords, 3 access keys, "
-            "1 signing certificate and 1 MFA device. 2 could not be looked at and 2 were skipped.",
+            "3 of the 10 accounts that were audited have root credentials: 2 passwords, 3 access keys, "
+            "1 signing certificate and 1 MFA device. 2 were inaccessible and 2 were skipped.",
         ),
-        (report(result(FIRST), result(SECOND)), "None of 2 accounts has root credentials."),
+        (report(result(FIRST), result(SECOND)), "None of the 2 accounts has root credentials."),
         (
-            report(result(FIRST), unseen(SECOND)),
-            "None of the 1 account that was looked at has root credentials. 1 could not be looked at.",
+            report(result(FIRST), inaccessible(SECOND)),
+            "None of the 1 account that was audited has root credentials. 1 was inaccessible.",
         ),
-        (report(unseen(FIRST)), "None of 1 account was looked at. 1 could not be looked at."),
+        (report(inaccessible(FIRST)), "None of the 1 account could be audited. 1 was inaccessible."),
         (report(), "No account was selected."),
         (
             example_plan(),
-            "Plan: delete root credentials. Would be done in 1 of 3 accounts: 1 password and 2 access keys. "
+            "Plan: delete root credentials. Planned in 1 of 3 accounts: 1 password and 2 access keys. "
             "Nothing has been changed. 1 had nothing to do and 1 was skipped.",
         ),
         (
             example_execution(),
             "Delete root credentials. Done in 1 of 3 accounts; 2 passwords and 1 access key in all. "
-            "1 may have changed and 1 failed.",
+            "1 is unknown and 1 failed.",
         ),
         (
             report(
@@ -387,9 +391,9 @@ def test_the_totals_add_up_to_the_accounts(written: Report) -> None:
     assert sum(json.loads(as_json(written))["totals"].values()) == len(written.results)
 
 
-def test_credentials_that_could_not_be_seen_are_never_called_none() -> None:
-    for hidden in (unseen(SECOND), result(SECOND, Outcome.FAILED), result(SECOND, Outcome.UNKNOWN)):
-        assert summary(report(result(FIRST), hidden)).startswith("None of the 1 account that was looked at")
+def test_credentials_that_could_not_be_read_are_never_called_none() -> None:
+    for hidden in (inaccessible(SECOND), result(SECOND, Outcome.FAILED), result(SECOND, Outcome.UNKNOWN)):
+        assert summary(report(result(FIRST), hidden)).startswith("None of the 1 account that was audited")
 
 
 # The page
@@ -397,7 +401,7 @@ def test_credentials_that_could_not_be_seen_are_never_called_none() -> None:
 
 @pytest.mark.parametrize("written", EXAMPLES.values(), ids=EXAMPLES)
 def test_the_page_carries_the_whole_report(written: Report) -> None:
-    carried = from_json(json.dumps(embedded(as_html(written))))
+    carried = decode(Report, json.dumps(embedded(page_of(written))).encode())
     by_id = tuple(sorted(carried.results, key=lambda each: each.account_id))
     assert dataclasses.replace(carried, results=by_id) == written
 
@@ -405,7 +409,10 @@ def test_the_page_carries_the_whole_report(written: Report) -> None:
 @given(reports)
 @SOME
 def test_no_text_of_a_report_leaves_its_place_in_the_page(written: Report) -> None:
-    page, empty = as_html(written), as_html(report())
+    page, empty = (
+        page_of(written),
+        page_of(report()),
+    )
     assert page.count("<script") == empty.count("<script") == 2
     assert page.count("</script") == empty.count("</script") == 2
     assert page.count("<!--") == 0
@@ -418,7 +425,7 @@ def test_what_names_the_run_is_escaped_where_the_page_says_it() -> None:
     written = dataclasses.replace(
         example_plan(), run_id="<img src=x>%%report%%", organization_id='"><script>alert(1)</script>'
     )
-    page = as_html(written)
+    page = page_of(written)
     assert "<img" not in page
     assert page.count("<script") == 2
     assert "&lt;img src=x&gt;%%report%%" in page
@@ -426,7 +433,7 @@ def test_what_names_the_run_is_escaped_where_the_page_says_it() -> None:
 
 @pytest.mark.parametrize("element", ["style", "script"])
 def test_the_page_runs_only_what_its_policy_names_by_hash(element: str) -> None:
-    page = as_html(example_audit())
+    page = page_of(example_audit())
     policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', page)
     contents = re.findall(rf"<{element}>(.*?)</{element}>", page, re.DOTALL)
     assert policy
@@ -438,7 +445,7 @@ def test_the_page_runs_only_what_its_policy_names_by_hash(element: str) -> None:
 
 
 def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
-    page = as_html(report())
+    page = page_of(report())
     assert len(page.encode()) < 40_000
     assert re.findall(r"https?://[^\s\"']+", page) == ["http://www.w3.org/2000/svg"]
     assert not re.search(r"<[^>]+\s(on\w+|style|src|href)\s*=", page)
@@ -466,13 +473,28 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
     ],
 )
 def test_the_page_says_what_run_it_was(written: Report, said: list[str]) -> None:
-    before_the_data = as_html(written).partition('<script type="application/json"')[0]
+    before_the_data = page_of(written).partition('<script type="application/json"')[0]
     assert [words for words in said if words not in before_the_data] == []
 
 
+def test_the_page_lists_the_outcomes_in_the_order_of_the_code() -> None:
+    page = page_of(report())
+    script = page.partition("const OUTCOMES = {")[2].partition("};")[0]
+    assert re.findall(r'^ *"([^"]+)": \{ tone: ', script, re.MULTILINE) == [*Outcome]
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "words"),
+    [(timedelta(minutes=10), "within 10 minutes"), (timedelta(hours=24), "within 24 hours")],
+)
+def test_the_page_of_a_plan_says_how_long_it_can_be_executed(lifetime: timedelta, words: str) -> None:
+    page = as_html(example_plan(), plan_lifetime=lifetime)
+    assert words in page.partition('<script type="application/json"')[0]
+
+
 def test_an_audit_is_not_called_a_plan() -> None:
-    assert "This is a plan" not in as_html(example_audit())
-    assert "This is a plan" not in as_html(example_execution())
+    assert "This is a plan" not in page_of(example_audit())
+    assert "This is a plan" not in page_of(example_execution())
 
 
 # Changes
@@ -492,16 +514,16 @@ def having(account_id: str, *keys: int, password: bool = False, mfa: bool = Fals
     )
 
 
-def change(type_: ChangeType, *credentials: ItemType, looked_at: bool = True) -> Change:
+def change(type_: ChangeType, *credentials: ItemType, audited: bool = True) -> Change:
     """A change in the first account."""
-    return Change(type=type_, account_id=FIRST, credentials=credentials, looked_at=looked_at)
+    return Change(type=type_, account_id=FIRST, credentials=credentials, audited=audited)
 
 
 PASSWORD, ACCESS_KEY, MFA_DEVICE = ItemType.PASSWORD, ItemType.ACCESS_KEY, ItemType.MFA_DEVICE
 SKIPPED = result(FIRST, Outcome.SKIPPED)
 APPEARED, DISAPPEARED = ChangeType.CREDENTIALS_APPEARED, ChangeType.CREDENTIALS_DISAPPEARED
-JOINED, AGAIN = ChangeType.JOINED, ChangeType.LOOKED_AT_AGAIN
-NO_LONGER = change(ChangeType.NO_LONGER_LOOKED_AT, looked_at=False)
+JOINED, AGAIN = ChangeType.JOINED, ChangeType.AUDITED_AGAIN
+NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
 
 
 @pytest.mark.parametrize(
@@ -517,18 +539,18 @@ NO_LONGER = change(ChangeType.NO_LONGER_LOOKED_AT, looked_at=False)
         (having(FIRST, 1), result(FIRST), [change(DISAPPEARED, ACCESS_KEY)]),
         (having(FIRST, 1), having(FIRST, 2), [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, ACCESS_KEY)]),
         (having(FIRST, 1, mfa=True), having(FIRST, 1), [change(DISAPPEARED, MFA_DEVICE)]),
-        (having(FIRST, 1), unseen(FIRST), [NO_LONGER]),
+        (having(FIRST, 1), inaccessible(FIRST), [NO_LONGER]),
         (result(FIRST), SKIPPED, [NO_LONGER]),
-        (unseen(FIRST), having(FIRST, 1), [change(AGAIN, ACCESS_KEY)]),
+        (inaccessible(FIRST), having(FIRST, 1), [change(AGAIN, ACCESS_KEY)]),
         (SKIPPED, result(FIRST), [change(AGAIN)]),
-        (unseen(FIRST), SKIPPED, []),
+        (inaccessible(FIRST), SKIPPED, []),
         (None, result(FIRST), [change(JOINED)]),
         (None, having(FIRST, password=True), [change(JOINED, PASSWORD)]),
-        (None, unseen(FIRST), [change(JOINED, looked_at=False)]),
-        (having(FIRST, 1), None, [change(ChangeType.LEFT, looked_at=False)]),
+        (None, inaccessible(FIRST), [change(JOINED, audited=False)]),
+        (having(FIRST, 1), None, [change(ChangeType.LEFT, audited=False)]),
     ],
 )
-def test_what_changed_in_an_account_is_told(
+def test_changes_in_an_account_are_found(
     before: AccountResult | None, after: AccountResult | None, expected: list[Change]
 ) -> None:
     found = changes(report(*filter(None, [before])), report(*filter(None, [after])))
@@ -542,9 +564,9 @@ def test_nothing_changes_between_an_audit_and_itself(written: Report) -> None:
     assert changes(audit, audit) == ()
 
 
-def test_what_matters_most_is_told_first() -> None:
+def test_what_matters_most_comes_first() -> None:
     before = report(having(FIRST, 1), result(SECOND), result(THIRD))
-    after = report(result(FIRST), having(SECOND, 1), unseen(THIRD), result("300000000004"))
+    after = report(result(FIRST), having(SECOND, 1), inaccessible(THIRD), result("300000000004"))
     assert [each.account_id for each in changes(before, after)] == [SECOND, THIRD, "300000000004", FIRST]
 
 
@@ -563,26 +585,26 @@ def test_only_full_audits_of_one_organization_are_compared(other: Report) -> Non
             changes(*pair)
 
 
-def test_the_message_tells_the_changes_by_account_id() -> None:
+def test_the_message_lists_the_changes_by_account_id() -> None:
     before = report(having(FIRST, 1, 2, password=True), result(SECOND), result("300000000009"))
     after = report(
         result(FIRST),
         having(SECOND, 1, 2, password=True),
-        unseen(THIRD),
+        inaccessible(THIRD),
         result("300000000004"),
         having("300000000005", 7),
     )
     assert change_message(changes(before, after), after) == (
         "Root credentials in organization o-8j81brsjuj: changes since the last full audit.\n"
-        "2 of the 4 accounts that were looked at have root credentials: 1 password and 3 access keys. "
-        "1 could not be looked at.\n"
+        "2 of the 4 accounts that were audited have root credentials: 1 password and 3 access keys. "
+        "1 was inaccessible.\n"
         "Audited 2026-11-20 04:10 UTC, run audit-2026-11-20.\n"
         "\n"
         "Credentials appeared (1)\n"
         "  300000000002: 1 password and 2 access keys\n"
         "\n"
         "Joined the organization (3)\n"
-        "  300000000003: not looked at\n"
+        "  300000000003: not audited\n"
         "  300000000004: no credentials\n"
         "  300000000005: 1 access key\n"
         "\n"
@@ -607,11 +629,11 @@ def test_the_message_stays_short_and_counts_what_it_leaves_out(accounts: int) ->
     ids = [f"{300000000000 + number}" for number in range(accounts)]
     after = report(*(having(account_id, 1) for account_id in ids))
     text = change_message(changes(report(), after), after)
-    told = re.findall(r"^  ([0-9]{12})", text, re.MULTILINE)
+    listed = re.findall(r"^  ([0-9]{12})", text, re.MULTILINE)
     left_out = re.search(r"^and ([0-9,]+) more\.", text, re.MULTILINE)
     assert len(text.encode()) < 8192
-    assert told == ids[: len(told)]
-    assert len(told) + (int(left_out[1].replace(",", "")) if left_out else 0) == accounts
+    assert listed == ids[: len(listed)]
+    assert len(listed) + (int(left_out[1].replace(",", "")) if left_out else 0) == accounts
 
 
 def test_the_message_says_so_where_nothing_changed() -> None:

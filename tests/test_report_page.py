@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from root_tasks.model.report import Outcome
-from root_tasks.report.render import as_html
 from support.browser import Browser, browser, chromium
 from support.reports import (
     HOSTILE_NAMES,
@@ -19,6 +18,7 @@ from support.reports import (
     example_plan,
     hostile_audit,
     large_audit,
+    page_of,
     report,
     result,
 )
@@ -59,11 +59,11 @@ def started() -> Iterator[Browser]:
 
 @pytest.fixture
 def shown(started: Browser, tmp_path: Path) -> Callable[..., Browser]:
-    """Shows a report's page."""
+    """Show a report's page."""
 
     def show(written: Report | str, **window: Any) -> Browser:
         page = tmp_path / "report.html"
-        page.write_bytes((written if isinstance(written, str) else as_html(written)).encode())
+        page.write_bytes((written if isinstance(written, str) else page_of(written)).encode())
         started.open(page, **window)
         return started
 
@@ -71,7 +71,7 @@ def shown(started: Browser, tmp_path: Path) -> Callable[..., Browser]:
 
 
 def sort_by(page: Browser, label: str) -> str | None:
-    """Presses the column's button; returns how the column says that it is sorted."""
+    """Press the column's button, and return how the column says that it is sorted."""
     labels = page.evaluate(
         "[...document.querySelectorAll('.accounts > thead th')].map((cell) => cell.textContent)"
     )
@@ -107,7 +107,7 @@ def test_ten_thousand_accounts_are_sorted_and_filtered(shown: Callable[..., Brow
     assert page.evaluate(IDS) == sorted(found, reverse=True)
 
 
-def test_the_most_keys_come_first_and_what_is_not_known_last(shown: Callable[..., Browser]) -> None:
+def test_the_most_keys_come_first_and_unknown_numbers_last(shown: Callable[..., Browser]) -> None:
     page = shown(example_audit())
     assert sort_by(page, "Access keys") == "descending"
     cells = page.evaluate(f"{ROWS}.map((row) => row.children[4].firstChild.textContent)")
@@ -137,7 +137,7 @@ def test_a_script_that_got_into_the_page_would_not_run(shown: Callable[..., Brow
         "<script>alert(1)</script><img src=x onerror=alert(2)><p style='color:red'>"
         "<iframe srcdoc='<script>parent.alert(3)</script>'></iframe>"
     )
-    page = shown(as_html(example_audit()).replace("<main>", f"<main>{injected}"))
+    page = shown(page_of(example_audit()).replace("<main>", f"<main>{injected}"))
     assert page.evaluate(ALERTS) == []
     assert len([said for said in page.complaints if "Content Security Policy" in said]) >= 4
 
@@ -168,24 +168,24 @@ def test_the_page_asks_for_nothing_and_complains_of_nothing(
     assert page.complaints == []
 
 
-def test_could_not_look_is_told_from_clean_without_colour(shown: Callable[..., Browser]) -> None:
+def test_inaccessible_differs_from_clean_without_color(shown: Callable[..., Browser]) -> None:
     page = shown(example_audit())
     badges = page.evaluate(
         f"{ROWS}.map((row) => row.querySelector('.badge').innerText.split('\\n').join(' '))"
     )
-    assert [badge for badge in badges if "inaccessible" in badge] == ["? could not look"] * 2
+    assert [badge for badge in badges if "inaccessible" in badge] == ["? inaccessible"] * 2
     assert [badge for badge in badges if "clean" in badge] == ["✓ clean"] * 7
     border = "getComputedStyle(document.querySelector('.badge.{}')).borderTopStyle"
-    assert page.evaluate(border.format("unseen")) == "dashed"
+    assert page.evaluate(border.format("inaccessible")) == "dashed"
     assert page.evaluate(border.format("good")) == "solid"
-    said = page.evaluate("document.querySelector('#unknowns').innerText")
-    assert "2 accounts could not be looked at. That is not clean" in said
+    said = page.evaluate("document.querySelector('#inaccessible').innerText")
+    assert "2 accounts were inaccessible. That does not mean clean" in said
     assert "aws:AssumedRoot" in said
 
 
-def test_an_audit_that_saw_every_account_has_no_word_of_unknowns(shown: Callable[..., Browser]) -> None:
+def test_an_audit_of_every_account_does_not_mention_inaccessible_ones(shown: Callable[..., Browser]) -> None:
     page = shown(report(result("300000000001")))
-    assert page.evaluate("document.querySelector('#unknowns').getClientRects().length") == 0
+    assert page.evaluate("document.querySelector('#inaccessible').getClientRects().length") == 0
 
 
 def test_outcomes_are_chosen_with_the_totals(shown: Callable[..., Browser]) -> None:
@@ -193,7 +193,7 @@ def test_outcomes_are_chosen_with_the_totals(shown: Callable[..., Browser]) -> N
     chosen = "[...document.querySelectorAll('.totals [aria-pressed=true]')]"
     pressed = f"{chosen}.map((tile) => tile.dataset.outcome || 'all')"
     assert page.evaluate(pressed) == ["all"]
-    page.click(".totals .unseen")
+    page.click(".totals .inaccessible")
     page.click(".totals .warn")
     assert page.evaluate(pressed) == ["has credentials", "inaccessible"]
     assert page.evaluate(SHOWN) == "5 of 14 accounts"
@@ -232,7 +232,7 @@ def test_details_have_what_the_root_user_has(shown: Callable[..., Browser]) -> N
     assert page.evaluate("document.querySelectorAll('.details').length") == 0
 
 
-def test_an_execution_tells_each_item_that_failed(shown: Callable[..., Browser]) -> None:
+def test_an_execution_shows_each_item_that_failed(shown: Callable[..., Browser]) -> None:
     page = shown(example_execution())
     assert page.evaluate(NAMES) == ["legacy-mainframe-bridge", "payments-production", "data-lake"]
     done = page.evaluate(f"{ROWS}.map((row) => row.children[3].innerText)")
@@ -277,7 +277,7 @@ def test_whatever_is_shown_is_printed_to_the_last_account(shown: Callable[..., B
         f"dispatchEvent(new Event('beforeprint')); return [before, {DRAWN}]; }})()"
     )
     assert drawn == [60, 2000]
-    printed = shown(example_audit(), dark=True).printed()
+    printed = shown(example_audit(), dark=True).print_to_pdf()
     assert printed.startswith(b"%PDF")
 
 

@@ -1,9 +1,10 @@
-"""Made-up reports: small ones, large ones, and some with names that mean harm."""
+"""Example reports: small ones, large ones, and hostile ones."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from root_tasks.messages import NO_RESULT_ACTING, PROTECTED
 from root_tasks.model.report import (
     AccessKey,
     AccountResult,
@@ -14,6 +15,7 @@ from root_tasks.model.report import (
     RootCredentials,
     Task,
 )
+from root_tasks.report.render import as_html
 
 MANAGEMENT, SECURITY = "111111111111", "222222222222"
 STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
@@ -24,11 +26,11 @@ DENIED = (
     "iam:GetAccountSummary on resource: * with an explicit deny in a service control policy."
 )
 SCP_HINT = (
-    "A service control policy denies this account's root user, and root sessions with it. Let it spare them: "
-    'add the condition "Null": {"aws:AssumedRoot": "true"} to its statement.'
+    "A service control policy denies this account's root user, and root sessions with it. To exempt root "
+    'sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to its statement.'
 )
 
-# Each with what it must not do.
+# Names that must stay text.
 HOSTILE_NAMES = (
     "<img src=x onerror=alert(1)>",
     "</script><script>alert(2)</script>",
@@ -55,13 +57,13 @@ def result(
     account_id: str,
     outcome: Outcome = Outcome.CLEAN,
     *,
-    name: str = "",
-    reason: str = "",
-    hint: str = "",
+    name: str | None = None,
+    reason: str | None = None,
+    hint: str | None = None,
     credentials: RootCredentials | None = None,
     items: tuple[Item, ...] = (),
 ) -> AccountResult:
-    """What came of a task in an account."""
+    """The result of a task in an account."""
     name = name or f"account-{account_id[-4:]}"
     return AccountResult(
         account_id=account_id,
@@ -75,8 +77,8 @@ def result(
     )
 
 
-def unseen(account_id: str, *, name: str = "") -> AccountResult:
-    """An account that a service control policy hides."""
+def inaccessible(account_id: str, *, name: str | None = None) -> AccountResult:
+    """An account whose root sessions a service control policy denies."""
     return result(
         account_id,
         Outcome.INACCESSIBLE,
@@ -109,6 +111,11 @@ def report(
     )
 
 
+def page_of(report: Report) -> str:
+    """The page of a report, whose plan can be executed for 24 hours."""
+    return as_html(report, plan_lifetime=timedelta(hours=24))
+
+
 def key(
     number: int, *, active: bool = True, age: int = 900, used: int | None = None, service: str = "s3"
 ) -> AccessKey:
@@ -123,9 +130,14 @@ def key(
 
 
 def example_audit() -> Report:
-    """An audit of a small organization, one account of every kind."""
+    """An audit of a small organization with an account of every kind."""
     return report(
-        result(MANAGEMENT, Outcome.SKIPPED, name="management", reason="It is the management account."),
+        result(
+            MANAGEMENT,
+            Outcome.SKIPPED,
+            name="management",
+            reason="Root sessions are not supported for the management account.",
+        ),
         result(SECURITY, name="security"),
         result("300000000001", name="log-archive"),
         result(
@@ -146,7 +158,7 @@ def example_audit() -> Report:
             name="data-lake",
             credentials=RootCredentials(password=True, password_last_used_at=STARTED - timedelta(days=1240)),
         ),
-        unseen("300000000005", name="acquired-shop"),
+        inaccessible("300000000005", name="acquired-shop"),
         result(
             "300000000006",
             Outcome.HAS_CREDENTIALS,
@@ -157,7 +169,7 @@ def example_audit() -> Report:
                 signing_certificates=("KXQ4L2N6TZPEXAMPLE7CERTIFICATE22",),
             ),
         ),
-        unseen("300000000007", name="acquired-shop-staging"),
+        inaccessible("300000000007", name="acquired-shop-staging"),
         result("300000000008", name="network"),
         result("300000000009", name="sandbox-ana"),
         result("300000000010", Outcome.SKIPPED, name="closed-lab", reason="Its state is SUSPENDED."),
@@ -167,7 +179,7 @@ def example_audit() -> Report:
 
 
 def large_audit(accounts: int = 10_000) -> Report:
-    """An audit of a large organization: 1 in 25 with credentials, 1 in 50 unseen, 1 in 100 skipped."""
+    """An audit of a large organization: 1 in 25 with credentials, 1 in 50 inaccessible, 1 in 100 skipped."""
     return report(*(_one_of_many(number) for number in range(accounts)))
 
 
@@ -187,7 +199,7 @@ def _one_of_many(number: int) -> AccountResult:
         )
         return result(account_id, Outcome.HAS_CREDENTIALS, name=name, credentials=credentials)
     if number % 50 == 3:
-        return unseen(account_id, name=name)
+        return inaccessible(account_id, name=name)
     if number % 100 == 1:
         return result(account_id, Outcome.SKIPPED, name=name, reason="Its state is SUSPENDED.")
     return result(account_id, name=name)
@@ -201,7 +213,7 @@ def example_plan() -> Report:
             Outcome.PLANNED,
             name="payments-production",
             items=(
-                Item(type=ItemType.PASSWORD, id="", outcome=Outcome.PLANNED),
+                Item(type=ItemType.PASSWORD, outcome=Outcome.PLANNED),
                 Item(type=ItemType.ACCESS_KEY, id="AKIAIOSFODNN00000001", outcome=Outcome.PLANNED),
                 Item(type=ItemType.ACCESS_KEY, id="AKIAIOSFODNN00000002", outcome=Outcome.PLANNED),
             ),
@@ -211,7 +223,7 @@ def example_plan() -> Report:
             "300000000004",
             Outcome.SKIPPED,
             name="break-glass",
-            reason="The stack lists this account in protected_accounts.",
+            reason=PROTECTED,
         ),
         task=Task.DELETE_CREDENTIALS,
         run_id="plan-2026-11-20",
@@ -227,7 +239,7 @@ def example_execution() -> Report:
             name="payments-production",
             reason="1 of 3 items failed.",
             items=(
-                Item(type=ItemType.PASSWORD, id="", outcome=Outcome.DONE),
+                Item(type=ItemType.PASSWORD, outcome=Outcome.DONE),
                 Item(type=ItemType.ACCESS_KEY, id="AKIAIOSFODNN00000001", outcome=Outcome.DONE),
                 Item(
                     type=ItemType.ACCESS_KEY,
@@ -241,13 +253,13 @@ def example_execution() -> Report:
             "300000000004",
             Outcome.DONE,
             name="data-lake",
-            items=(Item(type=ItemType.PASSWORD, id="", outcome=Outcome.DONE),),
+            items=(Item(type=ItemType.PASSWORD, outcome=Outcome.DONE),),
         ),
         result(
             "300000000006",
             Outcome.UNKNOWN,
             name="legacy-mainframe-bridge",
-            reason="Its batch ended without a result: part of the task may have been done. Audit it.",
+            reason=NO_RESULT_ACTING,
         ),
         task=Task.DELETE_CREDENTIALS,
         executed_plan="plan-2026-11-20",
@@ -256,7 +268,7 @@ def example_execution() -> Report:
 
 
 def hostile_audit() -> Report:
-    """An audit of accounts whose names mean harm, in every text that an account or AWS can choose."""
+    """An audit with hostile names in every text that an account or AWS can choose."""
     return report(
         *(
             AccountResult(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..messages import describe_duration
 from ..model.codec import encode, format_time
+from ..tasks import DEFINITIONS
 from .summary import by_attention, headline, is_plan, minute, summary, title
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def as_html(report: Report, *, plan_lifetime: timedelta) -> str:
     values = {
         "style-hash": _hash(page, "style"),
         "script-hash": _hash(page, "script"),
+        "columns": "items" if DEFINITIONS[report.task].makes_changes else "credentials",
         "organization": html.escape(report.organization_id),
         "title": html.escape(title(report)),
         "headline": html.escape(headline(report)),

@@ -6,21 +6,14 @@ from collections import Counter
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from ..model.report import AccountResult, ItemType, Outcome, Report, Task
+from ..model.report import AccountResult, ItemType, Outcome, Report
+from ..tasks import DEFINITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
 _AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.CLEAN})
-
-_TASKS = {
-    Task.AUDIT: "Audit of root credentials",
-    Task.DELETE_CREDENTIALS: "Delete root credentials",
-    Task.ALLOW_PASSWORD_RECOVERY: "Allow root password recovery",
-    Task.UNLOCK_BUCKET_POLICY: "Unlock bucket policies",
-    Task.UNLOCK_QUEUE_POLICY: "Unlock queue policies",
-}
 
 # How a summary speaks of the accounts of an outcome: of one, and of several.
 _PREDICATES = {
@@ -38,13 +31,13 @@ _PREDICATES = {
 
 def title(report: Report) -> str:
     """Return what run it was, in a few words."""
-    words = _TASKS[report.task]
+    words = DEFINITIONS[report.task].title
     return f"Plan: {words[0].lower()}{words[1:]}" if is_plan(report) else words
 
 
 def is_plan(report: Report) -> bool:
     """Return whether the run only says what an execution would do."""
-    return report.task is not Task.AUDIT and report.executed_plan is None
+    return DEFINITIONS[report.task].makes_changes and report.executed_plan is None
 
 
 def by_attention(results: Iterable[AccountResult]) -> list[AccountResult]:
@@ -55,7 +48,7 @@ def by_attention(results: Iterable[AccountResult]) -> list[AccountResult]:
 def summary(report: Report) -> str:
     """Return the result of the run in a sentence or two that can be quoted. It names no account."""
     words = headline(report)
-    return words if report.task is Task.AUDIT else f"{title(report)}. {words}"
+    return words if not DEFINITIONS[report.task].makes_changes else f"{title(report)}. {words}"
 
 
 def headline(report: Report) -> str:
@@ -63,7 +56,7 @@ def headline(report: Report) -> str:
     totals = report.totals
     if not totals:
         return "No account was selected."
-    if report.task is Task.AUDIT:
+    if not DEFINITIONS[report.task].makes_changes:
         included, sentence = _AUDITED, _audit_sentence(report)
     elif is_plan(report):
         included, sentence = frozenset({Outcome.PLANNED}), _plan_sentence(report)
