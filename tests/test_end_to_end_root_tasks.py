@@ -87,9 +87,9 @@ class Deployed:
         """Execute a plan, which must succeed."""
         return self.run_successfully(task=plan.output["task"], plan=plan.run_id)
 
-    def assert_refused(self, task: RootTask, run_id: str, reason: RefusalReason, **data: object) -> None:
-        """Assert that a plan is not executed, for this reason."""
-        execution = self.run(task=task, plan=run_id)
+    def assert_refused(self, run_id: str, reason: RefusalReason, **data: object) -> None:
+        """Assert that a plan is not executed as a deletion, for this reason."""
+        execution = self.run(task=DELETE, plan=run_id)
         assert execution.status == "FAILED"
         assert str(RunRefusedError(reason, run_id=run_id, **data)) in execution.cause
 
@@ -203,15 +203,15 @@ def plan_deletion(deployed: Deployed) -> Execution:
 
 
 def refuse_other_plans(deployed: Deployed) -> None:
-    deployed.assert_refused(DELETE, "nobody-ran-this", RefusalReason.PLAN_NOT_FOUND)
+    deployed.assert_refused("nobody-ran-this", RefusalReason.PLAN_NOT_FOUND)
     recovery = RootTask.ALLOW_PASSWORD_RECOVERY
     other = deployed.run_successfully(task=recovery, accounts=[KEYS])
     deployed.assert_refused(
-        DELETE, other.run_id, RefusalReason.PLAN_OF_ANOTHER_TASK, planned_task=recovery, task=DELETE
+        other.run_id, RefusalReason.PLAN_OF_ANOTHER_TASK, planned_task=recovery, task=DELETE
     )
     altered = deployed.run_successfully(task=DELETE, accounts=[PASSWORD])
     deployed.alter(f"runs/{altered.run_id}/plan.json", PASSWORD, PROTECTED)
-    deployed.assert_refused(DELETE, altered.run_id, RefusalReason.PLAN_ALTERED)
+    deployed.assert_refused(altered.run_id, RefusalReason.PLAN_ALTERED)
     for account_id in (PASSWORD, PROTECTED):
         assert deployed.organization.root_credentials(account_id).password
 
@@ -270,7 +270,7 @@ def allow_recovery(deployed: Deployed) -> None:
 def refuse_an_expired_plan(deployed: Deployed) -> None:
     plan = deployed.run_successfully(task=DELETE, accounts=[PASSWORD])
     deployed.expire_plans_at_once()
-    deployed.assert_refused(DELETE, plan.run_id, RefusalReason.PLAN_EXPIRED, lifetime="0 hours")
+    deployed.assert_refused(plan.run_id, RefusalReason.PLAN_EXPIRED, lifetime="0 hours")
     assert deployed.organization.root_credentials(PASSWORD).password
 
 
