@@ -1,7 +1,7 @@
-"""The fault matrix: every path, every call on it, every fault, at the wire.
+"""The fault matrix: every path, every call on it, every fault, injected at the wire.
 
-What comes out is either what the stack lists or a failure that says truly what is done. The calls of a
-path are those that it makes without a fault, so that a call which is added to it is tried by itself.
+The result is either what the stack lists or a failure that reports truly what was applied. The calls of a
+path are those that it makes without a fault, so that a call that is added to the code is tested by itself.
 """
 
 from __future__ import annotations
@@ -15,60 +15,58 @@ import pytest
 from local_aws.emulation import serve_organization
 from local_aws.emulation.state import current_emulation
 from local_aws.emulation.task_policies import Feature
+from root_access.errors import ConvergenceError
+from root_access.plan import Operation, Step
 from root_access.state import Status
+from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
 from support.cloudformation import FakeCloudFormation
-from support.faults import (
+from support.faults.matrix import TimedInvocation, WatchedFunction, can_occur, reported_code
+from support.faults.proxy import FaultProxy, serve_fault_proxy
+from support.faults.vocabulary import (
     ACCESS_DENIED,
     CONCURRENT_MODIFICATION,
+    NO_RESPONSE_AFTER,
+    NO_RESPONSE_BEFORE,
     READ_TIMEOUT,
-    RESET_AFTER,
-    RESET_BEFORE,
     SERVER_ERROR_AFTER,
     SERVER_ERROR_BEFORE,
     THROTTLED,
-    THROTTLED_IN_OTHER_WORDS,
-    TRUSTED_ACCESS_LAGS,
+    THROTTLING_EXCEPTION,
+    TRUSTED_ACCESS_NOT_VISIBLE,
     CallSite,
     Fault,
-    FaultProxy,
-    Invocation,
-    Moment,
-    Strength,
-    Told,
-    WatchedFunction,
+    Persistence,
     call_sites,
-    fault_proxy,
 )
-from support.function import BOTH, MANAGEMENT_ACCOUNT
+from support.function import BOTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from local_aws.emulation import LocalOrganization, RootAccess
     from support.cloudformation import Outcome
 
 pytestmark = pytest.mark.slow
 
-MEMBER, OTHER, THIRD = "222222222222", "333333333333", "444444444444"
-NO_START_IN_THE_LAST = 35
+NO_START_IN_THE_LAST_SECONDS = 35
 
 
 @dataclass(frozen=True, kw_only=True)
 class Path:
-    """What CloudFormation does, and on what organization.
+    """What CloudFormation does, and in what organization.
 
     Attributes:
-        name: its name, for the test's.
-        new: the properties that are deployed.
-        old: the properties that were deployed before; None for a Create.
-        fresh: whether nothing of root access was ever switched on.
-        features: the features that are on before.
-        delegated_administrators: the accounts that are registered before.
-        hidden: whether trusted access was switched off again.
-        limit: how many delegated administrators AWS takes.
-        suspended: the accounts that are suspended.
-        refused: whether the new properties can never be reached, and the old ones come back.
+        name: Its name, for the names of test cases.
+        new: The properties to deploy.
+        old: The properties that were deployed before; None for a Create.
+        fresh: Whether root access was never enabled.
+        features: The features that are enabled before.
+        delegated_administrators: The accounts that are registered before.
+        hidden: Whether trusted access was disabled again.
+        limit: How many delegated administrators AWS accepts.
+        suspended: The accounts that are suspended.
+        refused: Whether the new properties can never be reached, and the old ones are deployed again.
     """
 
     name: str
@@ -87,14 +85,14 @@ class Path:
 
     @property
     def wanted(self) -> Mapping[str, Any]:
-        """The properties that describe the organization in the end."""
+        """The properties that the organization has in the end."""
         return self.old if self.refused and self.old is not None else self.new
 
     def arrange(self, organization: LocalOrganization) -> None:
-        """Puts the organization into the state that the path starts from."""
+        """Bring the organization into the state that the path starts from."""
         organization.reset()
         organization.set_delegated_administrator_limit(self.limit)
-        # Straight into the state: an administrator's calls would take as long as the test.
+        # Directly in the state: an administrator's calls would take as long as the test.
         emulation = current_emulation()
         if not self.fresh:
             emulation.organization.enable_trusted_access(PRINCIPAL, at=emulation.now())
@@ -110,9 +108,9 @@ class Path:
 
 PATHS = (
     Path(name="create fresh", new={"Features": BOTH}, fresh=True),
-    Path(name="create half on", new={"Features": BOTH}, features=(CREDENTIALS,)),
+    Path(name="create with one feature enabled", new={"Features": BOTH}, features=(CREDENTIALS,)),
     Path(
-        name="create with everything on",
+        name="create with everything enabled",
         new={"Features": BOTH},
         features=BOTH,
         delegated_administrators=(MEMBER,),
@@ -132,14 +130,14 @@ PATHS = (
     ),
     Path(name="widen", old={"Features": [SESSIONS]}, new={"Features": BOTH}, features=(SESSIONS,)),
     Path(
-        name="change delegates",
+        name="change delegated administrators",
         old={"Features": BOTH, "DelegatedAdministrators": [MEMBER, OTHER]},
         new={"Features": BOTH, "DelegatedAdministrators": [OTHER, THIRD]},
         features=BOTH,
         delegated_administrators=(MEMBER, OTHER),
     ),
     Path(
-        name="change delegates at the limit",
+        name="change delegated administrators at the limit",
         old={"Features": BOTH, "DelegatedAdministrators": [MEMBER]},
         new={"Features": BOTH, "DelegatedAdministrators": [OTHER]},
         features=BOTH,
@@ -147,7 +145,7 @@ PATHS = (
         limit=1,
     ),
     Path(
-        name="update rolled back",
+        name="update that is rolled back",
         old={"Features": BOTH, "DelegatedAdministrators": [MEMBER]},
         new={"Features": [CREDENTIALS], "DelegatedAdministrators": [OTHER, THIRD]},
         features=BOTH,
@@ -157,28 +155,28 @@ PATHS = (
     ),
 )
 
-PASSING = (
-    (THROTTLED, Strength.ONCE),
-    (THROTTLED_IN_OTHER_WORDS, Strength.TWICE),
-    (CONCURRENT_MODIFICATION, Strength.TWICE),
-    (SERVER_ERROR_BEFORE, Strength.TWICE),
-    (SERVER_ERROR_AFTER, Strength.TWICE),
-    (RESET_BEFORE, Strength.TWICE),
-    (RESET_AFTER, Strength.ONCE),
-    (READ_TIMEOUT, Strength.ONCE),
-    (ACCESS_DENIED, Strength.TWICE),
-    (TRUSTED_ACCESS_LAGS, Strength.TWICE),
+TRANSIENT = (
+    (THROTTLED, Persistence.ONCE),
+    (THROTTLING_EXCEPTION, Persistence.TWICE),
+    (CONCURRENT_MODIFICATION, Persistence.TWICE),
+    (SERVER_ERROR_BEFORE, Persistence.TWICE),
+    (SERVER_ERROR_AFTER, Persistence.TWICE),
+    (NO_RESPONSE_BEFORE, Persistence.TWICE),
+    (NO_RESPONSE_AFTER, Persistence.ONCE),
+    (READ_TIMEOUT, Persistence.ONCE),
+    (ACCESS_DENIED, Persistence.TWICE),
+    (TRUSTED_ACCESS_NOT_VISIBLE, Persistence.TWICE),
 )
-STAYING = (
-    (THROTTLED, Strength.UNTIL_THE_NEXT_EVENT),
-    (CONCURRENT_MODIFICATION, Strength.UNTIL_THE_NEXT_EVENT),
-    (SERVER_ERROR_BEFORE, Strength.UNTIL_THE_NEXT_EVENT),
-    (SERVER_ERROR_AFTER, Strength.UNTIL_THE_NEXT_EVENT),
-    (RESET_BEFORE, Strength.UNTIL_THE_NEXT_EVENT),
-    (RESET_AFTER, Strength.UNTIL_THE_NEXT_EVENT),
-    (READ_TIMEOUT, Strength.UNTIL_THE_NEXT_EVENT),
-    (TRUSTED_ACCESS_LAGS, Strength.UNTIL_THE_NEXT_EVENT),
-    (ACCESS_DENIED, Strength.FOR_EVER),
+PERSISTENT = (
+    (THROTTLED, Persistence.UNTIL_NEXT_EVENT),
+    (CONCURRENT_MODIFICATION, Persistence.UNTIL_NEXT_EVENT),
+    (SERVER_ERROR_BEFORE, Persistence.UNTIL_NEXT_EVENT),
+    (SERVER_ERROR_AFTER, Persistence.UNTIL_NEXT_EVENT),
+    (NO_RESPONSE_BEFORE, Persistence.UNTIL_NEXT_EVENT),
+    (NO_RESPONSE_AFTER, Persistence.UNTIL_NEXT_EVENT),
+    (READ_TIMEOUT, Persistence.UNTIL_NEXT_EVENT),
+    (TRUSTED_ACCESS_NOT_VISIBLE, Persistence.UNTIL_NEXT_EVENT),
+    (ACCESS_DENIED, Persistence.ALWAYS),
 )
 
 
@@ -187,18 +185,18 @@ class Ending:
     """How a path ended.
 
     Attributes:
-        outcome: what CloudFormation made of it.
-        stack: the stack.
-        before: the organization's root access before.
-        after: the organization's root access after.
-        invocations: what the function did.
+        outcome: The outcome in CloudFormation.
+        stack: The stack.
+        before: The organization's root access before.
+        after: The organization's root access after.
+        invocations: What the function did.
     """
 
     outcome: Outcome
     stack: FakeCloudFormation
     before: RootAccess
     after: RootAccess
-    invocations: list[Invocation]
+    invocations: list[TimedInvocation]
 
 
 @dataclass(kw_only=True)
@@ -211,15 +209,15 @@ class Bench:
     _calls: dict[str, tuple[CallSite, ...]] = field(default_factory=dict)
 
     def run(
-        self, path: Path, fault: Fault | None = None, *, at: CallSite | None = None, strength: Strength
+        self, path: Path, fault: Fault | None = None, *, at: CallSite | None = None, persistence: Persistence
     ) -> Ending:
-        """Goes a path, with a fault at one of its calls."""
-        self.proxy.forget()
+        """Run a path, with a fault at one of its calls."""
+        self.proxy.reset()
         path.arrange(self.organization)
         before, others = self.organization.root_access(), self.organization.other_services()
-        self.function.start(strength)
+        self.function.start(persistence)
         if fault is not None and at is not None:
-            self.proxy.inject(fault, at=at, strength=strength)
+            self.proxy.inject(fault, at=at, persistence=persistence)
         stack = FakeCloudFormation(
             function=self.function,
             properties=path.old,
@@ -236,9 +234,9 @@ class Bench:
         )
 
     def calls(self, path: Path) -> tuple[CallSite, ...]:
-        """The calls of a path that meets no fault."""
+        """Return the calls of a path that meets no fault."""
         if path.name not in self._calls:
-            ending = self.run(path, strength=Strength.ONCE)
+            ending = self.run(path, persistence=Persistence.ONCE)
             assert_as_without_fault(path, ending)
             self._calls[path.name] = tuple(
                 call_sites(self.organization.calls, trusted_access=PRINCIPAL in ending.before.trusted_access)
@@ -250,60 +248,60 @@ class Bench:
 def bench() -> Iterator[Bench]:
     with (
         serve_organization() as organization,
-        fault_proxy(str(organization.url)) as (proxy, url),
+        serve_fault_proxy(str(organization.url)) as (proxy, url),
     ):
         function = WatchedFunction(organization=organization, proxy=proxy, url=url)
         yield Bench(organization=organization, proxy=proxy, function=function)
 
 
-def sites(bench: Bench, path: Path, fault: Fault, strength: Strength) -> Iterator[CallSite]:
-    """The calls of a path that a fault is to be tried at."""
+def sites(bench: Bench, path: Path, fault: Fault, persistence: Persistence) -> Iterator[CallSite]:
+    """Yield the calls of a path at which to inject a fault."""
     for site in bench.calls(path):
-        # A read changes nothing: an error before and one after are the same to it, and one kind of error
-        # that stays is as good as the other.
-        same = fault is SERVER_ERROR_AFTER or not (strength.passes or fault.errors)
-        if fault.can_hit(site) and not (site.is_read and same):
+        # A read changes nothing: an error before and an error after it are the same, and so are all kinds
+        # of lost responses that persist.
+        is_repetition = fault is SERVER_ERROR_AFTER or not (persistence.is_transient or fault.responses)
+        if can_occur(fault, at=site) and not (site.is_read and is_repetition):
             yield site
 
 
-@pytest.mark.parametrize(("fault", "strength"), PASSING, ids=str)
+@pytest.mark.parametrize(("fault", "persistence"), TRANSIENT, ids=str)
 @pytest.mark.parametrize("path", PATHS, ids=str)
-def test_a_fault_that_passes_does_not_change_what_comes_out(
+def test_a_transient_fault_does_not_change_the_result(
     bench: Bench,
     path: Path,
     fault: Fault,
-    strength: Strength,
+    persistence: Persistence,
     subtests: pytest.Subtests,
     record_property: Callable[[str, object], None],
 ) -> None:
-    tried = list(sites(bench, path, fault, strength))
-    record_property("fault_cases", len(tried))
-    for site in tried:
-        with subtests.test(f"{path}: {fault} {strength} at {site}"):
-            ending = bench.run(path, fault, at=site, strength=strength)
+    cases = list(sites(bench, path, fault, persistence))
+    record_property("fault_cases", len(cases))
+    for site in cases:
+        with subtests.test(f"{path}: {fault} {persistence} at {site}"):
+            ending = bench.run(path, fault, at=site, persistence=persistence)
             assert bench.proxy.hits > 0, "the fault hit no call"
             assert_as_without_fault(path, ending)
             assert_each_invocation_is_sound(ending, fault=fault)
 
 
-@pytest.mark.parametrize(("fault", "strength"), STAYING, ids=str)
+@pytest.mark.parametrize(("fault", "persistence"), PERSISTENT, ids=str)
 @pytest.mark.parametrize("path", PATHS, ids=str)
-def test_a_fault_that_stays_ends_as_listed_or_in_a_failure_that_says_truly_what_is_done(
+def test_a_persistent_fault_ends_as_listed_or_in_a_failure_that_reports_truly_what_was_applied(
     bench: Bench,
     path: Path,
     fault: Fault,
-    strength: Strength,
+    persistence: Persistence,
     subtests: pytest.Subtests,
     record_property: Callable[[str, object], None],
 ) -> None:
-    tried = list(sites(bench, path, fault, strength))
-    record_property("fault_cases", len(tried))
-    for site in tried:
-        with subtests.test(f"{path}: {fault} {strength} at {site}"):
-            ending = bench.run(path, fault, at=site, strength=strength)
+    cases = list(sites(bench, path, fault, persistence))
+    record_property("fault_cases", len(cases))
+    for site in cases:
+        with subtests.test(f"{path}: {fault} {persistence} at {site}"):
+            ending = bench.run(path, fault, at=site, persistence=persistence)
             assert bench.proxy.hits > 0, "the fault hit no call"
             assert_each_invocation_is_sound(ending, fault=fault)
-            assert_the_fault_is_told(ending, fault=fault, site=site)
+            assert_the_fault_is_reported(ending, fault=fault, site=site)
             assert_ended_well(path, ending)
             assert_nothing_else_was_changed(path, ending)
             if path.old is None and not ending.outcome.succeeded:
@@ -311,13 +309,14 @@ def test_a_fault_that_stays_ends_as_listed_or_in_a_failure_that_says_truly_what_
 
 
 def assert_as_without_fault(path: Path, ending: Ending) -> None:
-    """The path ended in what it is for, and the fault was not what ended an invocation."""
+    """Assert that the path had its normal result, and that the fault did not end an invocation."""
     errors = [invocation.error for invocation in ending.invocations]
     if path.refused:
         assert not ending.outcome.succeeded
-        *refused, last = errors
+        *refusals, last = errors
         assert last is None
-        assert all(error and f"Account {THIRD} is suspended" in error for error in refused), errors
+        for refusal in refusals:
+            assert_third_account_was_refused(refusal)
         rolled_back = ending.stack.rolled_back
         assert rolled_back is not None
         assert rolled_back.succeeded, rolled_back.reason
@@ -326,8 +325,15 @@ def assert_as_without_fault(path: Path, ending: Ending) -> None:
     assert_is_as_listed(path.wanted, ending)
 
 
+def assert_third_account_was_refused(error: Exception | None) -> None:
+    """Assert that an invocation failed because an account is suspended."""
+    assert isinstance(error, ConvergenceError), repr(error)
+    assert error.step == Step(operation=Operation.REGISTER, account_id=THIRD)
+    assert error.failure.reason == "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR"
+
+
 def assert_is_as_listed(properties: Mapping[str, Any], ending: Ending) -> None:
-    """The organization is exactly what the properties list, and that is what is reported."""
+    """Assert that the organization is exactly as the properties list, and that the status reports it."""
     after = ending.after
     assert PRINCIPAL in after.trusted_access
     assert after.features == set(properties["Features"])
@@ -346,59 +352,68 @@ def assert_is_as_listed(properties: Mapping[str, Any], ending: Ending) -> None:
 
 
 def assert_each_invocation_is_sound(ending: Ending, *, fault: Fault) -> None:
-    """No invocation starts a call too late, and each that failed says truly what it did."""
+    """Assert that no invocation starts a call too late, and that each failure reports truly what it did."""
     for invocation in ending.invocations:
-        lost = 0 if fault.moment is Moment.AFTER else invocation.hits
-        assert len(invocation.calls) == len(invocation.attempts) - lost, "the fault is not what it says"
+        lost = 0 if fault.takes_effect else invocation.hits
+        assert len(invocation.calls) == len(invocation.attempts) - lost, "the fault did not do what it should"
         assert invocation.ended <= invocation.deadline
         for attempt in invocation.attempts:
-            assert attempt.at <= invocation.deadline - NO_START_IN_THE_LAST, attempt
+            assert attempt.started <= invocation.deadline - NO_START_IN_THE_LAST_SECONDS, attempt
         if invocation.error is not None:
-            assert_told_truly(invocation, invocation.error, fault=fault)
-            assert_delegates_are_put_back(invocation, invocation.error)
+            assert isinstance(invocation.error, ConvergenceError), repr(invocation.error)
+            assert_steps_are_reported_truly(invocation, invocation.error, fault=fault)
+            assert_delegated_administrators_are_registered_again(invocation, invocation.error)
 
 
-def assert_told_truly(invocation: Invocation, message: str, *, fault: Fault) -> None:
-    """What a failure says of the steps is what the organization saw of them."""
-    told, took_effect = Told.by(message), invocation.took_effect
-    assert told.made <= took_effect | invocation.found_made, message
-    assert took_effect <= told.made | told.may_have_been_made, message
-    assert told.may_have_been_made <= invocation.tried, message
-    assert fault.moment is not Moment.NEVER or not told.may_have_been_made, message
-    assert not told.not_made & took_effect, message
-    assert not told.may_have_been_made & (told.made | told.not_made), message
-    assert told.nothing_was_changed == (not told.made and not told.may_have_been_made), message
-    not_put_back = {register(account_id) for account_id in told.not_put_back}
-    told_of = told.made | told.may_have_been_made | told.not_made | not_put_back
-    assert invocation.tried <= told_of, message
+def assert_steps_are_reported_truly(
+    invocation: TimedInvocation, error: ConvergenceError, *, fault: Fault
+) -> None:
+    """Assert that what a failure says of the steps is what the organization saw of them."""
+    effective_steps = invocation.effective_steps
+    applied, not_applied = step_names(error.applied), step_names(error.not_applied)
+    possibly_applied = step_names(error.possibly_applied)
+    not_reregistered = step_names(step for step, _ in error.not_reregistered)
+    assert applied <= effective_steps | invocation.needless_steps, error
+    assert effective_steps <= applied | possibly_applied, error
+    assert possibly_applied <= invocation.attempted_steps, error
+    assert fault.is_ambiguous or not possibly_applied, error
+    assert not not_applied & effective_steps, error
+    assert not possibly_applied & (applied | not_applied), error
+    assert invocation.attempted_steps <= applied | possibly_applied | not_applied | not_reregistered, error
 
 
-def assert_delegates_are_put_back(invocation: Invocation, message: str) -> None:
-    """Whoever made room for an account that did not come is back, or the failure says so."""
-    told = Told.by(message)
-    assert invocation.after or invocation.before <= told.not_put_back, message
-    back = {register(account_id) for account_id in told.not_put_back & invocation.after}
-    assert back <= told.may_have_been_made, message
+def assert_delegated_administrators_are_registered_again(
+    invocation: TimedInvocation, error: ConvergenceError
+) -> None:
+    """Assert that an account that was deregistered in vain is registered again, or reported."""
+    steps = {step for step, _ in error.not_reregistered}
+    account_ids = {step.account_id for step in steps}
+    assert {step.operation for step in steps} <= {Operation.REGISTER}, error
+    assert invocation.after or invocation.before <= account_ids, error
+    registered = {step for step in steps if step.account_id in invocation.after}
+    assert registered <= set(error.possibly_applied), error
 
 
-def register(account_id: str) -> str:
-    """The step that registers an account, as the function names it."""
-    return f"organizations:RegisterDelegatedAdministrator({account_id})"
+def step_names(steps: Iterable[Step]) -> frozenset[str]:
+    """Return the steps as their calls are named."""
+    return frozenset(str(step) for step in steps)
 
 
-def assert_the_fault_is_told(ending: Ending, *, fault: Fault, site: CallSite) -> None:
-    """Each invocation that met the fault failed, and named the call and AWS's code."""
-    met = [invocation for invocation in ending.invocations if invocation.hits]
-    assert met
-    for invocation in met:
-        assert invocation.error is not None, "the fault stayed, and yet it succeeded"
-        assert invocation.error.startswith(site.action), invocation.error
-        code = fault.told_for(site)
-        assert f" failed in account {MANAGEMENT_ACCOUNT}: {code}" in invocation.error, invocation.error
+def assert_the_fault_is_reported(ending: Ending, *, fault: Fault, site: CallSite) -> None:
+    """Assert that each invocation that met the fault failed, and reported the call and AWS's code."""
+    invocations = [invocation for invocation in ending.invocations if invocation.hits]
+    assert invocations
+    for invocation in invocations:
+        assert invocation.error is not None, "the fault persisted, but the invocation succeeded"
+        assert isinstance(invocation.error, ConvergenceError), repr(invocation.error)
+        assert invocation.error.account_id == MANAGEMENT
+        step, failure = invocation.error.step, invocation.error.failure
+        assert (step.operation if step else failure.operation) == site.action, invocation.error
+        assert failure.code == reported_code(fault, at=site), invocation.error
 
 
 def assert_ended_well(path: Path, ending: Ending) -> None:
-    """A success is what is listed; a roll-back that meets no fault ends in the old properties."""
+    """Assert that a success is as listed, and a rollback without a fault ends in the old properties."""
     if ending.outcome.succeeded:
         assert_is_as_listed(path.new, ending)
     elif path.old is not None:
@@ -411,7 +426,7 @@ def assert_ended_well(path: Path, ending: Ending) -> None:
 
 
 def assert_nothing_else_was_changed(path: Path, ending: Ending) -> None:
-    """Whatever happened: what both lists have is there still, and nothing came that neither has."""
+    """Assert that what both lists have has stayed, and that nothing was added that neither has."""
     before, after = ending.before, ending.after
     lists = [path.new] if path.old is None else [path.old, path.new]
     listed_features = [set(properties["Features"]) for properties in lists]
@@ -428,7 +443,7 @@ def assert_nothing_else_was_changed(path: Path, ending: Ending) -> None:
 
 
 def assert_a_second_deployment_gets_there(bench: Bench, path: Path, ending: Ending) -> None:
-    """Deploying again, as the failure says, ends in what is listed."""
+    """Assert that another deployment, as the failure suggests, ends as listed."""
     bench.proxy.stop()
     outcome = ending.stack.create(**path.new)
     assert outcome.succeeded, outcome.reason

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_aws.emulation import LocalOrganization, mock_organization
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, switch_feature, switch_on, writes
+from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
 from support.cloudformation import FakeCloudFormation
+from support.faults.clients import change_before, inject
+from support.faults.vocabulary import (
+    CONCURRENT_MODIFICATION,
+    NO_RESPONSE_AFTER,
+    THROTTLED,
+    THROTTLING_EXCEPTION,
+    TRUSTED_ACCESS_NOT_VISIBLE,
+    error_response,
+)
 from support.function import BOTH, Function, waits
-from support.wire import answer_with_error, before_call, lose_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +75,7 @@ def test_delegated_administrators_are_registered_after_the_features(
 def test_an_unlisted_delegated_administrator_goes_after_the_listed_one_has_come(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
-    switch_on(organization, *BOTH, delegated_administrators=[MEMBER])
+    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
     assert stack.create(Features=BOTH, DelegatedAdministrators=[OTHER]).succeeded
     assert registered(organization) == (OTHER,)
     assert writes(organization) == [
@@ -79,13 +87,13 @@ def test_an_unlisted_delegated_administrator_goes_after_the_listed_one_has_come(
 def test_delegated_administrators_are_none_of_our_business_when_the_argument_is_not_given(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
-    switch_on(organization, delegated_administrators=[MEMBER, OTHER])
+    enable_root_access(organization, delegated_administrators=[MEMBER, OTHER])
     assert stack.create(Features=BOTH).succeeded
     assert registered(organization) == (MEMBER, OTHER)
 
 
 def test_an_empty_list_deregisters_all(organization: LocalOrganization, stack: FakeCloudFormation) -> None:
-    switch_on(organization, *BOTH, delegated_administrators=[MEMBER, OTHER])
+    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER, OTHER])
     assert stack.create(Features=BOTH, DelegatedAdministrators=[]).succeeded
     assert registered(organization) == ()
 
@@ -94,7 +102,7 @@ def test_at_the_limit_the_one_registered_longest_makes_room(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
     organization.set_delegated_administrator_limit(2)
-    switch_on(organization, *BOTH, delegated_administrators=[OTHER, MEMBER])
+    enable_root_access(organization, *BOTH, delegated_administrators=[OTHER, MEMBER])
     assert stack.create(Features=BOTH, DelegatedAdministrators=[THIRD]).succeeded
     assert registered(organization) == (THIRD,)
     assert writes(organization) == [
@@ -109,8 +117,8 @@ def test_who_made_room_is_put_back_if_the_new_one_is_refused(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     organization.set_delegated_administrator_limit(1)
-    switch_on(organization, *BOTH, delegated_administrators=[MEMBER])
-    before_call(function, DEREGISTER, lambda: organization.suspend(OTHER))
+    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
+    change_before(function.on_event, DEREGISTER, lambda: organization.suspend(OTHER))
     reason = function_error(stack, DelegatedAdministrators=[OTHER])
     assert f"Account {OTHER} is suspended" in reason
     assert registered(organization) == (MEMBER,)
@@ -126,11 +134,11 @@ def test_who_made_room_is_put_back_in_time_if_the_new_ones_call_never_gets_throu
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     organization.set_delegated_administrator_limit(1)
-    switch_on(organization, *BOTH, delegated_administrators=[MEMBER])
-    before_call(
-        function,
+    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
+    change_before(
+        function.on_event,
         DEREGISTER,
-        lambda: answer_with_error(function, REGISTER, "TooManyRequestsException", account_id=OTHER),
+        lambda: inject(function.on_event, REGISTER, THROTTLED, body=OTHER),
     )
     reason = function_error(stack, DelegatedAdministrators=[OTHER])
     assert "waiting for throttling to end" in reason
@@ -142,11 +150,11 @@ def test_the_first_error_is_told_first_when_putting_back_fails_too(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     organization.set_delegated_administrator_limit(1)
-    switch_on(organization, *BOTH, delegated_administrators=[MEMBER])
-    before_call(
-        function,
+    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
+    change_before(
+        function.on_event,
         DEREGISTER,
-        lambda: answer_with_error(function, REGISTER, "AccountNotFoundException"),
+        lambda: inject(function.on_event, REGISTER, error_response("AccountNotFoundException")),
     )
     reason = function_error(stack, DelegatedAdministrators=[OTHER])
     assert reason.startswith(f"{REGISTER}({OTHER}) failed in account {MANAGEMENT}: AccountNotFound")
@@ -166,15 +174,15 @@ def test_an_earlier_putting_back_that_failed_is_not_told_once_the_new_one_has_co
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     organization.set_delegated_administrator_limit(1)
-    switch_on(organization, *BOTH, delegated_administrators=[MEMBER])
+    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
 
     def switch_off_before_the_next_registration() -> None:
-        before_call(function, REGISTER, switch_off)
+        change_before(function.on_event, REGISTER, switch_off)
 
     def switch_off() -> None:
         organization.client("organizations").disable_aws_service_access(ServicePrincipal=PRINCIPAL)
 
-    before_call(function, DEREGISTER, switch_off_before_the_next_registration)
+    change_before(function.on_event, DEREGISTER, switch_off_before_the_next_registration)
     reason = function_error(stack, DelegatedAdministrators=[OTHER, STRANGER])
     assert registered(organization) == (OTHER,)
     assert reason.startswith(f"{REGISTER}({STRANGER}) failed")
@@ -226,7 +234,7 @@ def test_a_failed_create_followed_by_a_delete_tears_nothing_down(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     """What was on before is not this stack's to switch off (peers lost whole organizations' settings so)."""
-    switch_on(organization, CREDENTIALS)
+    enable_root_access(organization, CREDENTIALS)
     organization.deny(account_id=MANAGEMENT, action=ENABLE_SESSIONS)
     assert not stack.create(Features=BOTH).succeeded
     function({"RequestType": "Delete", "PhysicalResourceId": "Stack-RootAccess-1A2B"})
@@ -266,7 +274,7 @@ def test_a_failed_create_says_what_was_made_and_what_was_not(
 def test_a_change_whose_answer_was_lost_is_told_as_one_that_may_have_been_made(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
-    lose_answer(function, ENABLE_SESSIONS, times=99)
+    inject(function.on_event, ENABLE_SESSIONS, NO_RESPONSE_AFTER)
     reason = function_error(stack)
     assert f"May have been made (no answer): {ENABLE_SESSIONS}." in reason
     assert organization.root_access().features == set(BOTH)
@@ -320,7 +328,7 @@ def test_what_passes_is_waited_for(
     code: str,
     status: int,
 ) -> None:
-    answer_with_error(function, action, code, status=status, times=3)
+    inject(function.on_event, action, error_response(code, status=status), times=3)
     assert stack.create(Features=BOTH).succeeded
     assert organization.root_access().features == set(BOTH)
     assert len(stack.events) == 1
@@ -330,7 +338,7 @@ def test_what_passes_is_waited_for(
 def test_what_does_not_pass_ends_in_time_with_a_sentence_about_what_was_waited_for(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation, action: str
 ) -> None:
-    answer_with_error(function, action, "ThrottlingException")
+    inject(function.on_event, action, THROTTLING_EXCEPTION)
     reason = function_error(stack)
     assert f"{action} failed in account {MANAGEMENT}: Throttling" in reason
     assert "s of waiting for throttling to end" in reason
@@ -341,7 +349,7 @@ def test_a_change_that_another_one_keeps_out_is_never_reported_as_made(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     """Elsewhere one ConcurrentModificationException was swallowed, and logged as "enabled"."""
-    answer_with_error(function, TRUSTED_ACCESS, "ConcurrentModificationException")
+    inject(function.on_event, TRUSTED_ACCESS, CONCURRENT_MODIFICATION)
     reason = function_error(stack)
     assert "waiting for another change to the organization to end" in reason
     assert "Nothing was changed by this invocation." in reason
@@ -351,7 +359,7 @@ def test_a_change_that_another_one_keeps_out_is_never_reported_as_made(
 def test_the_waits_grow_and_stay_bounded(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
-    answer_with_error(function, DESCRIBE, "TooManyRequestsException")
+    inject(function.on_event, DESCRIBE, THROTTLED)
     function_error(stack)
     growing = waits(function.time.starts)
     assert growing == sorted(growing)
@@ -364,7 +372,7 @@ def test_a_policy_that_is_not_yet_effective_is_waited_for(
 ) -> None:
     """A role's new policy needs seconds to take effect, and the function is invoked within those."""
     for action, code in ((DESCRIBE, "AccessDeniedException"), (ENABLE_SESSIONS, "AccessDenied")):
-        answer_with_error(function, action, code, status=403, times=3)
+        inject(function.on_event, action, error_response(code, status=403), times=3)
     assert stack.create(Features=BOTH).succeeded
     assert organization.root_access().features == set(BOTH)
 
@@ -387,7 +395,7 @@ def test_a_call_whose_answer_was_lost_is_made_again(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     for action in (TRUSTED_ACCESS, ENABLE_SESSIONS, REGISTER):
-        lose_answer(function, action)
+        inject(function.on_event, action, NO_RESPONSE_AFTER, times=1)
     assert stack.create(Features=BOTH, DelegatedAdministrators=[MEMBER]).succeeded
     assert organization.root_access().features == set(BOTH)
     assert registered(organization) == (MEMBER,)
@@ -396,10 +404,10 @@ def test_a_call_whose_answer_was_lost_is_made_again(
 def test_trusted_access_that_takes_a_moment_to_be_seen_by_iam_is_waited_for(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
-    before_call(
-        function,
+    change_before(
+        function.on_event,
         TRUSTED_ACCESS,
-        lambda: answer_with_error(function, LIST_FEATURES, "ServiceAccessNotEnabledException", times=3),
+        lambda: inject(function.on_event, LIST_FEATURES, TRUSTED_ACCESS_NOT_VISIBLE, times=3),
     )
     assert stack.create(Features=BOTH).succeeded
     assert organization.root_access().features == set(BOTH)
@@ -421,7 +429,7 @@ def test_an_update_may_find_half_of_the_work_done(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
     assert stack.create(Features=[CREDENTIALS], DelegatedAdministrators=[MEMBER]).succeeded
-    switch_feature(organization, SESSIONS, on=True)
+    set_feature(organization, SESSIONS, enabled=True)
     organization.clear_calls()
     assert stack.update(Features=[SESSIONS], DelegatedAdministrators=[MEMBER, OTHER]).succeeded
     assert writes(organization) == [
@@ -433,12 +441,12 @@ def test_an_update_may_find_half_of_the_work_done(
 def test_trusted_access_switched_off_between_looking_and_changing_is_switched_on_again(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
-    switch_on(organization, CREDENTIALS)
+    enable_root_access(organization, CREDENTIALS)
 
     def switch_off() -> None:
         organization.client("organizations").disable_aws_service_access(ServicePrincipal=PRINCIPAL)
 
-    before_call(function, ENABLE_SESSIONS, switch_off)
+    change_before(function.on_event, ENABLE_SESSIONS, switch_off)
     assert stack.create(Features=BOTH).succeeded
     assert PRINCIPAL in organization.root_access().trusted_access
     assert organization.root_access().features == set(BOTH)
@@ -447,11 +455,11 @@ def test_trusted_access_switched_off_between_looking_and_changing_is_switched_on
 def test_a_feature_that_a_delegated_administrator_switches_off_meanwhile_comes_back(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
-    switch_on(organization, CREDENTIALS, delegated_administrators=[MEMBER])
-    before_call(
-        function,
+    enable_root_access(organization, CREDENTIALS, delegated_administrators=[MEMBER])
+    change_before(
+        function.on_event,
         ENABLE_SESSIONS,
-        lambda: switch_feature(organization, CREDENTIALS, on=False, account_id=MEMBER),
+        lambda: set_feature(organization, CREDENTIALS, enabled=False, account_id=MEMBER),
     )
     assert stack.create(Features=BOTH).succeeded
     assert organization.root_access().features == set(BOTH)
@@ -460,16 +468,16 @@ def test_a_feature_that_a_delegated_administrator_switches_off_meanwhile_comes_b
 def test_somebody_who_keeps_switching_a_feature_off_is_told_in_the_end(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
-    before_call(
-        function,
+    change_before(
+        function.on_event,
         ENABLE_SESSIONS,
-        lambda: switch_feature(organization, CREDENTIALS, on=False),
+        lambda: set_feature(organization, CREDENTIALS, enabled=False),
         times=999,
     )
-    before_call(
-        function,
+    change_before(
+        function.on_event,
         ENABLE_CREDENTIALS,
-        lambda: switch_feature(organization, SESSIONS, on=False),
+        lambda: set_feature(organization, SESSIONS, enabled=False),
         times=999,
     )
     reason = function_error(stack)
@@ -482,7 +490,7 @@ def test_what_is_reported_is_what_aws_answered_and_not_what_was_asked_for(
 ) -> None:
     assert stack.create(Features=[SESSIONS]).succeeded
     assert json.loads(stack.data["StatusJson"])["features"] == [SESSIONS]
-    switch_feature(organization, CREDENTIALS, on=True)
+    set_feature(organization, CREDENTIALS, enabled=True)
     assert stack.update(Features=BOTH).succeeded
     assert json.loads(stack.data["StatusJson"])["features"] == sorted(BOTH)
 
@@ -494,8 +502,8 @@ def test_what_is_reported_is_what_aws_answered_and_not_what_was_asked_for(
 def test_reads_that_keep_contradicting_each_other_are_unknown_and_nothing_is_changed(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation, code: str
 ) -> None:
-    switch_on(organization, *BOTH)
-    answer_with_error(function, LIST_FEATURES, code)
+    enable_root_access(organization, *BOTH)
+    inject(function.on_event, LIST_FEATURES, error_response(code))
     reason = function_error(stack)
     assert "unknown, which is not the same as off" in reason
     assert "Nothing was changed by this invocation." in reason
@@ -503,7 +511,7 @@ def test_reads_that_keep_contradicting_each_other_are_unknown_and_nothing_is_cha
 
 
 def test_a_denied_look_changes_nothing(organization: LocalOrganization, stack: FakeCloudFormation) -> None:
-    switch_on(organization, *BOTH)
+    enable_root_access(organization, *BOTH)
     organization.deny(account_id=MANAGEMENT, action=LIST_FEATURES)
     assert not stack.create(Features=[SESSIONS]).succeeded
     assert writes(organization) == []

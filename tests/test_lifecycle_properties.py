@@ -20,44 +20,64 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-import root_access.organization
-from aws_calls.errors import RootAccessError
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
-from support import claims
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
-from support.claims import Circumstances, Invocation
+from support import invariants
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, SUSPENDED, THIRD
+from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, set_feature_by_client
 from support.cloudformation import FakeCloudFormation, Outcome
+from support.faults.vocabulary import (
+    CONCURRENT_MODIFICATION,
+    CONNECTION_FAILED,
+    INVALID_INPUT,
+    NO_RESPONSE_AFTER,
+    NO_RESPONSE_BEFORE,
+    SERVER_ERROR_AFTER,
+    THROTTLED,
+    Fault,
+)
 from support.function import BOTH, FakeTime, Function
-from support.witness import Attempt, Counted, Fault, Moment, OneAfterTheOther, Outage, Witness
+from support.invariants import Circumstances, WatchedInvocation
+from support.witness import CallKind, Outage, SequentialExecutors, Timing, WatchedCall, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-MANAGEMENT, STRANGER, SUSPENDED = "111111111111", "999999999999", "555555555555"
-MEMBERS = ("222222222222", "333333333333", "444444444444")
-SOON_SUSPENDED = MEMBERS[-1]
+    from root_access.errors import ConvergenceError
+
+MEMBERS = (MEMBER, OTHER, THIRD)
+SOON_SUSPENDED = THIRD
 OTHER_SERVICES = ("guardduty.amazonaws.com", "sso.amazonaws.com")
-LONGEST_SUCCESS = 2048
+MAX_SUCCESS_BYTES = 2048
+
+FAULTS = (
+    CONNECTION_FAILED,
+    NO_RESPONSE_BEFORE,
+    NO_RESPONSE_AFTER,
+    THROTTLED,
+    SERVER_ERROR_AFTER,
+    CONCURRENT_MODIFICATION,
+    INVALID_INPUT,
+)
 
 
-class Deed(Enum):
-    """What other people do."""
+class Intent(Enum):
+    """What somebody else wants to do."""
 
-    SWITCH_FEATURE = "switch a feature on, or off if it is on"
-    SWITCH_FEATURE_OFF_AS_DELEGATED_ADMINISTRATOR = "switch a feature off as delegated administrator"
-    SWITCH_TRUSTED_ACCESS = "switch trusted access on, or off if it is on"
-    REGISTER = "register an account, or deregister it if it is registered"
+    TOGGLE_FEATURE = "enable a feature, or disable it if it is enabled"
+    DISABLE_FEATURE_AS_DELEGATED_ADMINISTRATOR = "disable a feature as delegated administrator"
+    TOGGLE_TRUSTED_ACCESS = "enable trusted access, or disable it if it is enabled"
+    TOGGLE_REGISTRATION = "register an account, or deregister it if it is registered"
     SUSPEND = "suspend an account"
     UNDO = "undo what the function did last"
-    SWITCH_OTHER_SERVICE = "switch another service's trusted access on, or off if it is on"
-    REGISTER_FOR_OTHER_SERVICE = "register an account for another service, or deregister it"
+    TOGGLE_OTHER_SERVICE = "enable another service's trusted access, or disable it if it is enabled"
+    TOGGLE_REGISTRATION_FOR_OTHER_SERVICE = "register an account for another service, or deregister it"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Act:
-    """Something that somebody else does, and what to."""
+class ExternalAction:
+    """Something that somebody else does, and to what."""
 
-    deed: Deed
+    intent: Intent
     feature: str = ""
     account_id: str = ""
     service: str = ""
@@ -65,86 +85,99 @@ class Act:
 
 @dataclass(frozen=True, kw_only=True)
 class Disturbance:
-    """What happens around one of the function's calls, or while it sleeps.
+    """What happens around one of the function's calls, or while it waits.
 
     Attributes:
-        moment: before or after it; it is always while, for a sleep.
-        counted: a call, a call that changes something, or a sleep.
-        number: which, counted from 0 in each operation on the stack.
-        what: what befalls the call, or what somebody else does.
+        timing: Before or after the call; it has no meaning for a wait.
+        kind: A call, a call that changes something, or a wait.
+        number: Which one, counted from 0 in each operation on the stack.
+        event: How the call fails, or what somebody else does.
     """
 
-    moment: Moment = "before"
-    counted: Counted | Literal["sleep"]
+    timing: Timing = "before"
+    kind: CallKind | Literal["wait"]
     number: int
-    what: Fault | Act
+    event: Fault | ExternalAction
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What all examples share, for clients are slow to build.
+    """What all examples share, because clients take long to create.
 
     Attributes:
-        organization: the organization.
-        function: the function.
-        witness: sees the function's calls.
-        seen: how often each kind of thing happened.
+        organization: The organization.
+        function: The function.
+        executors: The thread pools of the function's reads.
+        witness: Sees the function's calls.
+        situations: How often each kind of situation occurred.
     """
 
     organization: LocalOrganization
     function: Function
+    executors: SequentialExecutors
     witness: Witness
-    seen: Counter[str] = field(default_factory=Counter)
+    situations: Counter[str] = field(default_factory=Counter)
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def client(self, service: str, account_id: str = MANAGEMENT) -> Any:
-        """Somebody else's client."""
+        """Return somebody else's client."""
         key = service, account_id
         if key not in self._clients:
             self._clients[key] = self.organization.client(service, account_id=account_id)
         return self._clients[key]
 
 
-ON_OTHER_SERVICES = [deed for deed in Deed if "OTHER_SERVICE" in deed.name]
-ON_ROOT_ACCESS = [deed for deed in Deed if deed not in ON_OTHER_SERVICES]
+ON_OTHER_SERVICES = [intent for intent in Intent if "OTHER_SERVICE" in intent.name]
+ON_ROOT_ACCESS = [intent for intent in Intent if intent not in ON_OTHER_SERVICES]
 
-acts = st.builds(
-    Act,
-    deed=st.one_of(*[st.sampled_from(ON_ROOT_ACCESS)] * 2, st.sampled_from(ON_OTHER_SERVICES)),
+external_actions = st.builds(
+    ExternalAction,
+    intent=st.one_of(*[st.sampled_from(ON_ROOT_ACCESS)] * 2, st.sampled_from(ON_OTHER_SERVICES)),
     feature=st.sampled_from(BOTH),
     account_id=st.sampled_from(MEMBERS),
     service=st.sampled_from(OTHER_SERVICES),
 )
 faults = st.one_of(
-    st.builds(Disturbance, what=st.sampled_from(Fault), counted=st.just("call"), number=st.integers(0, 8)),
-    st.builds(Disturbance, what=st.sampled_from(Fault), counted=st.just("write"), number=st.integers(0, 3)),
+    st.builds(Disturbance, event=st.sampled_from(FAULTS), kind=st.just("call"), number=st.integers(0, 8)),
+    st.builds(Disturbance, event=st.sampled_from(FAULTS), kind=st.just("write"), number=st.integers(0, 3)),
 )
-moments = st.sampled_from(("before", "after"))
+timings = st.sampled_from(("before", "after"))
 interferences = st.one_of(
-    st.builds(Disturbance, what=acts, moment=moments, counted=st.just("call"), number=st.integers(0, 8)),
-    st.builds(Disturbance, what=acts, moment=moments, counted=st.just("write"), number=st.integers(0, 3)),
-    st.builds(Disturbance, what=acts, counted=st.just("sleep"), number=st.integers(0, 2)),
+    st.builds(
+        Disturbance,
+        event=external_actions,
+        timing=timings,
+        kind=st.just("call"),
+        number=st.integers(0, 8),
+    ),
+    st.builds(
+        Disturbance,
+        event=external_actions,
+        timing=timings,
+        kind=st.just("write"),
+        number=st.integers(0, 3),
+    ),
+    st.builds(Disturbance, event=external_actions, kind=st.just("wait"), number=st.integers(0, 2)),
 )
-listed_features = st.sampled_from(((), (CREDENTIALS,), (SESSIONS,), BOTH))
+feature_lists = st.sampled_from(((), (CREDENTIALS,), (SESSIONS,), BOTH))
 good_administrators = st.one_of(
     st.none(), st.lists(st.sampled_from(MEMBERS), unique=True, max_size=3).map(tuple)
 )
 any_administrators = st.lists(
     st.sampled_from((*MEMBERS, SUSPENDED, STRANGER, MANAGEMENT)), unique=True, min_size=1, max_size=4
 ).map(tuple)
-LEAVE_OPEN = [fault for fault in Fault if fault.leaves_open]
-actions = st.sampled_from((*claims.WRITES, *claims.READS))
+actions = st.sampled_from((*invariants.WRITES, *invariants.READS))
 outages = st.builds(
     Outage,
-    action=st.one_of(actions, st.sampled_from((claims.REGISTER, claims.DEREGISTER))),
-    fault=st.sampled_from(Fault),
-    spared=st.sampled_from((0, 0, 1)),
-    lasting=st.one_of(st.none(), st.integers(1, 4)),
+    action=st.one_of(actions, st.sampled_from((invariants.REGISTER, invariants.DEREGISTER))),
+    fault=st.sampled_from(FAULTS),
+    skipped_calls=st.sampled_from((0, 0, 1)),
+    failing_calls=st.one_of(st.none(), st.integers(1, 4)),
 )
 
 
 class Lifecycle(RuleBasedStateMachine):
-    """One stack on one organization that other people use too."""
+    """One stack in one organization that other people change too."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -152,44 +185,51 @@ class Lifecycle(RuleBasedStateMachine):
         self.organization = world.organization
         self.organization.reset()
         self.organization.suspend(SUSPENDED)
-        self.world.function.time = FakeTime(while_sleeping=self._asleep)
-        self.stack = FakeCloudFormation(function=self._invoke)
+        self.world.function.time = FakeTime(while_sleeping=self._wait)
+        self.stack = FakeCloudFormation(function=self._invoke_function)
         self.others = self.organization.other_services()
         self.others_were_touched = False
         self.limit = 5
         self.suspended = {SUSPENDED}
-        self.invocations: list[Invocation] = []
-        self.naps: list[list[Callable[[], None]]] = []
-        self.slept = 0
+        self.invocations: list[WatchedInvocation] = []
+        self.actions_in_waits: list[list[Callable[[], None]]] = []
+        self.waits = 0
 
     @initialize(
-        on=listed_features,
+        enabled=feature_lists,
         hidden=st.booleans(),
-        history=st.lists(acts, max_size=3),
+        history=st.lists(external_actions, max_size=3),
         limit=st.integers(1, 4),
         twice=st.booleans(),
     )
-    def begin(self, on: Sequence[str], hidden: bool, history: Sequence[Act], limit: int, twice: bool) -> None:
+    def start(
+        self,
+        enabled: Sequence[str],
+        hidden: bool,
+        history: Sequence[ExternalAction],
+        limit: int,
+        twice: bool,
+    ) -> None:
         self._set_limit(limit)
-        self._act(Act(deed=Deed.SWITCH_TRUSTED_ACCESS))
-        for feature in on:
-            self._act(Act(deed=Deed.SWITCH_FEATURE, feature=feature))
+        self._act(ExternalAction(intent=Intent.TOGGLE_TRUSTED_ACCESS))
+        for feature in enabled:
+            self._act(ExternalAction(intent=Intent.TOGGLE_FEATURE, feature=feature))
         if hidden:
-            self._act(Act(deed=Deed.SWITCH_TRUSTED_ACCESS))
-        for act in history:
-            self._act(act)
+            self._act(ExternalAction(intent=Intent.TOGGLE_TRUSTED_ACCESS))
+        for action in history:
+            self._act(action)
         if twice:
             self.stack.deliver_each_event_twice()
 
     # The stack
 
     @rule(
-        features=listed_features,
+        features=feature_lists,
         administrators=good_administrators,
         disturbances=st.lists(interferences, min_size=1, max_size=4),
         backwards=st.booleans(),
     )
-    def deploy_beside_others(
+    def deploy_while_others_act(
         self,
         features: Sequence[str],
         administrators: Sequence[str] | None,
@@ -199,7 +239,7 @@ class Lifecycle(RuleBasedStateMachine):
         self._deploy(features, administrators, disturbances=disturbances, backwards=backwards)
 
     @rule(
-        features=listed_features,
+        features=feature_lists,
         administrators=good_administrators,
         disturbances=st.lists(st.one_of(faults, faults, interferences), min_size=1, max_size=4),
     )
@@ -212,7 +252,7 @@ class Lifecycle(RuleBasedStateMachine):
         self._deploy(features, administrators, disturbances=disturbances)
 
     @rule(
-        features=listed_features,
+        features=feature_lists,
         administrators=st.one_of(st.none(), good_administrators),
         writes=st.lists(st.integers(0, 2), unique=True, min_size=1, max_size=2),
     )
@@ -223,84 +263,91 @@ class Lifecycle(RuleBasedStateMachine):
             features,
             administrators,
             disturbances=[
-                Disturbance(moment="after", counted="write", number=number, what=Act(deed=Deed.UNDO))
+                Disturbance(
+                    timing="after", kind="write", number=number, event=ExternalAction(intent=Intent.UNDO)
+                )
                 for number in writes
             ],
         )
 
     @rule(
-        features=st.one_of(st.just(()), listed_features),
+        features=st.one_of(st.just(()), feature_lists),
         calls=st.lists(st.integers(0, 3), unique=True, min_size=1, max_size=2),
         backwards=st.booleans(),
     )
-    def deploy_while_trusted_access_flickers(
+    def deploy_while_somebody_toggles_trusted_access(
         self, features: Sequence[str], calls: Sequence[int], backwards: bool
     ) -> None:
-        switched = Act(deed=Deed.SWITCH_TRUSTED_ACCESS)
-        disturbances = [Disturbance(counted="call", number=number, what=switched) for number in calls]
+        toggle = ExternalAction(intent=Intent.TOGGLE_TRUSTED_ACCESS)
+        disturbances = [Disturbance(kind="call", number=number, event=toggle) for number in calls]
         self._deploy(features, (), disturbances=disturbances, backwards=backwards)
 
-    @rule(features=listed_features, administrators=any_administrators)
+    @rule(features=feature_lists, administrators=any_administrators)
     def deploy_with_accounts_that_may_be_refused(
         self, features: Sequence[str], administrators: Sequence[str]
     ) -> None:
         self._deploy(features, administrators)
 
-    @rule(features=listed_features, administrators=good_administrators, outage=outages)
+    @rule(features=feature_lists, administrators=good_administrators, outage=outages)
     def deploy_in_an_outage(
         self, features: Sequence[str], administrators: Sequence[str] | None, outage: Outage
     ) -> None:
         self._deploy(features, administrators, outage=outage)
 
     @rule(
-        features=listed_features,
-        coming=st.sampled_from(MEMBERS),
-        leaving=st.integers(1, 2),
-        fault=st.sampled_from(Fault),
-        hits_who_is_put_back=st.booleans(),
+        features=feature_lists,
+        added=st.sampled_from(MEMBERS),
+        registered=st.integers(1, 2),
+        fault=st.sampled_from(FAULTS),
+        hits_restored_accounts=st.booleans(),
     )
-    def replace_administrators_by_one_who_fails_once_somebody_left(
-        self, features: Sequence[str], coming: str, leaving: int, fault: Fault, hits_who_is_put_back: bool
+    def replace_administrators_by_one_that_fails_after_a_deregistration(
+        self,
+        features: Sequence[str],
+        added: str,
+        registered: int,
+        fault: Fault,
+        hits_restored_accounts: bool,
     ) -> None:
-        self._fill_the_limit([member for member in MEMBERS if member != coming][:leaving])
+        self._fill_the_limit([member for member in MEMBERS if member != added][:registered])
         outage = Outage(
-            action=claims.REGISTER,
+            action=invariants.REGISTER,
             fault=fault,
-            account_id="" if hits_who_is_put_back else coming,
-            # The first answer is that the limit is reached.
-            spared=1,
+            account_id="" if hits_restored_accounts else added,
+            # The response to the first call is that the limit is reached.
+            skipped_calls=1,
         )
-        self._deploy(features, (coming,), outage=outage)
+        self._deploy(features, (added,), outage=outage)
 
     @rule(
-        features=listed_features,
-        coming=st.sampled_from(MEMBERS),
+        features=feature_lists,
+        added=st.sampled_from(MEMBERS),
         refused=st.sampled_from(((), (STRANGER,))),
-        action=st.sampled_from((claims.REGISTER, claims.DEREGISTER)),
-        fault=st.sampled_from(Fault),
+        action=st.sampled_from((invariants.REGISTER, invariants.DEREGISTER)),
+        fault=st.sampled_from(FAULTS),
     )
     def replace_administrators_through_a_fault(
-        self, features: Sequence[str], coming: str, refused: Sequence[str], action: str, fault: Fault
+        self, features: Sequence[str], added: str, refused: Sequence[str], action: str, fault: Fault
     ) -> None:
-        self._fill_the_limit([member for member in MEMBERS if member != coming])
-        outage = Outage(action=action, fault=fault, lasting=1)
-        self._deploy(features, (coming, *refused), outage=outage)
+        self._fill_the_limit([member for member in MEMBERS if member != added])
+        outage = Outage(action=action, fault=fault, failing_calls=1)
+        self._deploy(features, (added, *refused), outage=outage)
 
     @rule(
-        features=listed_features,
+        features=feature_lists,
         administrators=good_administrators,
         action=actions,
-        naps=st.one_of(st.none(), st.integers(1, 4)),
+        waits=st.one_of(st.none(), st.integers(1, 4)),
     )
     def deploy_before_the_policy_takes_effect_if_it_ever_does(
-        self, features: Sequence[str], administrators: Sequence[str] | None, action: str, naps: int | None
+        self, features: Sequence[str], administrators: Sequence[str] | None, action: str, waits: int | None
     ) -> None:
         self.organization.deny(account_id=MANAGEMENT, action=action)
         allow = partial(self.organization.allow, account_id=MANAGEMENT, action=action)
-        if naps is None:
-            self._deploy(features, administrators, denied=action)
+        if waits is None:
+            self._deploy(features, administrators, denied_action=action)
         else:
-            self._deploy(features, administrators, naps=[*[[]] * (naps - 1), [allow]])
+            self._deploy(features, administrators, actions_in_waits=[*[[]] * (waits - 1), [allow]])
         allow()
 
     @precondition(lambda self: self.stack.properties is not None)
@@ -316,14 +363,14 @@ class Lifecycle(RuleBasedStateMachine):
 
     # Other people
 
-    @rule(act=acts)
-    def somebody_else_acts(self, act: Act) -> None:
-        self._act(act)
+    @rule(action=external_actions)
+    def somebody_else_acts(self, action: ExternalAction) -> None:
+        self._act(action)
 
     # What holds after each step
 
     @invariant()
-    def other_services_are_as_other_people_left_them(self) -> None:
+    def other_services_are_as_others_left_them(self) -> None:
         assert not self.others_were_touched
         assert self.organization.other_services() == self.others
 
@@ -345,10 +392,10 @@ class Lifecycle(RuleBasedStateMachine):
             properties["DelegatedAdministrators"] = tuple(administrators)
         outcome = self._operate(partial(self.stack.deploy, **properties), **during)
         if outcome.succeeded:
-            assert outcome.answer_bytes < LONGEST_SUCCESS
+            assert outcome.response_bytes < MAX_SUCCESS_BYTES
             assert self.stack.properties == properties
         elif self.stack.rolled_back:
-            self._saw("rolled back" if self.stack.rolled_back.succeeded else "roll-back failed")
+            self._count("rolled back" if self.stack.rolled_back.succeeded else "rollback failed")
 
     def _operate(
         self,
@@ -356,169 +403,160 @@ class Lifecycle(RuleBasedStateMachine):
         *,
         disturbances: Sequence[Disturbance] = (),
         outage: Outage | None = None,
-        denied: str = "",
-        naps: Sequence[list[Callable[[], None]]] = (),
+        denied_action: str = "",
+        actions_in_waits: Sequence[list[Callable[[], None]]] = (),
         backwards: bool = False,
     ) -> Outcome:
         witness = self.world.witness
-        witness.expect_calls()
-        self.naps = [*naps] or [[], [], []]
+        witness.restart()
+        self.actions_in_waits = [*actions_in_waits] or [[], [], []]
         for disturbance in disturbances:
-            self._plan(disturbance)
+            self._schedule(disturbance)
         if outage:
-            witness.begin_outage(outage)
-        OneAfterTheOther.backwards = backwards
+            witness.start_outage(outage)
+        self.world.executors.backwards = backwards
         self.invocations.clear()
         outcome = operation()
-        witness.expect_calls()
+        witness.restart()
         circumstances = Circumstances(
             organization_id=self.organization.id,
-            denied=denied,
-            outage=outage.action if outage and outage.lasting is None else "",
+            denied_action=denied_action,
+            failing_action=outage.action if outage and outage.failing_calls is None else "",
             registrable=frozenset(MEMBERS) - self.suspended,
             limit=self.limit,
         )
         for invocation in self.invocations:
-            claims.check(invocation, circumstances)
-            self._saw(*happened(invocation))
+            invariants.assert_invariants(invocation, circumstances)
+            self._count(*situations(invocation))
         return outcome
 
-    def _plan(self, disturbance: Disturbance) -> None:
+    def _schedule(self, disturbance: Disturbance) -> None:
         number, witness = disturbance.number, self.world.witness
-        match disturbance.counted, disturbance.what:
-            case "call" | "write" as counted, Fault() as fault:
-                witness.fail_at(counted, number, fault)
-            case "call" | "write" as counted, Act() as act:
-                witness.act_at(disturbance.moment, counted, number, partial(self._act, act))
-            case "sleep", Act() as act:
-                self.naps[number].append(partial(self._act, act))
+        match disturbance.kind, disturbance.event:
+            case "call" | "write" as kind, Fault() as fault:
+                witness.inject(fault, kind=kind, number=number)
+            case "call" | "write" as kind, ExternalAction() as action:
+                witness.run_at(disturbance.timing, kind, number, partial(self._act, action))
+            case "wait", ExternalAction() as action:
+                self.actions_in_waits[number].append(partial(self._act, action))
 
-    def _asleep(self) -> None:
-        self.slept += 1
-        if self.naps:
-            for act in self.naps.pop(0):
-                act()
+    def _wait(self) -> None:
+        self.waits += 1
+        if self.actions_in_waits:
+            for action in self.actions_in_waits.pop(0):
+                action()
 
-    def _invoke(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _invoke_function(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
         self.organization.clear_calls()
         self.world.witness.journal.clear()
-        before, slept = self.organization.root_access(), self.slept
-        answer: Mapping[str, Any] | None = None
-        error, crashed = "", False
+        before, waits = self.organization.root_access(), self.waits
+        result: Mapping[str, Any] | None = None
+        error: Exception | None = None
         try:
-            answer = self.world.function(event)
+            result = self.world.function(event)
         except Exception as raised:
-            error, crashed = str(raised), not isinstance(raised, RootAccessError)
+            error = raised
             raise
         else:
-            return answer
+            return result
         finally:
             self.invocations.append(
-                Invocation(
+                WatchedInvocation(
                     event=event,
                     before=before,
                     journal=tuple(self.world.witness.journal),
                     after=self.organization.root_access(),
-                    answer=answer,
+                    result=result,
                     error=error,
-                    crashed=crashed,
-                    slept=self.slept > slept,
+                    waited=self.waits > waits,
                 )
             )
 
-    def _act(self, act: Act) -> None:
-        self._change(act.deed.value, partial(self._perform, act))
+    def _act(self, action: ExternalAction) -> None:
+        self._change(action.intent.value, partial(self._perform, action))
 
-    def _change(self, what: str, change: Callable[[], None]) -> None:
-        # In the midst of a call there is nobody to raise an error to.
+    def _change(self, description: str, change: Callable[[], None]) -> None:
+        # During a call there is nobody to raise an error to.
         self.others_were_touched |= self.organization.other_services() != self.others
-        self.world.witness.changed(what, change)
+        self.world.witness.apply_change(description, change)
         self.organization.advance_clock(1)
         self.others = self.organization.other_services()
 
-    def _perform(self, act: Act) -> None:
+    def _perform(self, action: ExternalAction) -> None:
         access, other = self.organization.root_access(), self.organization.other_services()
-        match act.deed:
-            case Deed.SWITCH_FEATURE:
-                switch(self.world.client("iam"), act.feature, on=act.feature not in access.features)
-            case Deed.SWITCH_FEATURE_OFF_AS_DELEGATED_ADMINISTRATOR:
+        match action.intent:
+            case Intent.TOGGLE_FEATURE:
+                enabled = action.feature not in access.features
+                set_feature_by_client(self.world.client("iam"), action.feature, enabled=enabled)
+            case Intent.DISABLE_FEATURE_AS_DELEGATED_ADMINISTRATOR:
                 for account_id in access.delegated_administrators[:1]:
-                    switch(self.world.client("iam", account_id), act.feature, on=False)
-            case Deed.SWITCH_TRUSTED_ACCESS:
-                self._switch_service(PRINCIPAL, on=PRINCIPAL not in access.trusted_access)
-            case Deed.REGISTER:
-                on = act.account_id not in access.delegated_administrators
-                self._register(act.account_id, PRINCIPAL, on=on)
-            case Deed.UNDO:
+                    set_feature_by_client(self.world.client("iam", account_id), action.feature, enabled=False)
+            case Intent.TOGGLE_TRUSTED_ACCESS:
+                self._set_trusted_access(PRINCIPAL, enabled=PRINCIPAL not in access.trusted_access)
+            case Intent.TOGGLE_REGISTRATION:
+                registered = action.account_id not in access.delegated_administrators
+                self._set_registration(action.account_id, PRINCIPAL, registered=registered)
+            case Intent.UNDO:
                 self._undo()
-            case Deed.SUSPEND:
+            case Intent.SUSPEND:
                 self.organization.suspend(SOON_SUSPENDED)
                 self.suspended.add(SOON_SUSPENDED)
-            case Deed.SWITCH_OTHER_SERVICE:
-                self._switch_service(act.service, on=act.service not in other.trusted_access)
-            case Deed.REGISTER_FOR_OTHER_SERVICE:
-                registered = other.delegated_administrators.get(act.service, {})
-                self._register(act.account_id, act.service, on=act.account_id not in registered)
+            case Intent.TOGGLE_OTHER_SERVICE:
+                self._set_trusted_access(action.service, enabled=action.service not in other.trusted_access)
+            case Intent.TOGGLE_REGISTRATION_FOR_OTHER_SERVICE:
+                administrators = other.delegated_administrators.get(action.service, {})
+                registered = action.account_id not in administrators
+                self._set_registration(action.account_id, action.service, registered=registered)
 
     def _undo(self) -> None:
-        writes = [it for it in self.world.witness.journal if isinstance(it, Attempt) and it.took_effect]
+        writes = [it for it in self.world.witness.journal if isinstance(it, WatchedCall) and it.took_effect]
         access = self.organization.root_access()
         match writes[-1:]:
-            case [Attempt(action=claims.TRUSTED_ACCESS)]:
-                self._switch_service(PRINCIPAL, on=False)
-            case [Attempt(action=claims.REGISTER | claims.DEREGISTER, account_id=account_id)]:
-                self._register(account_id, PRINCIPAL, on=account_id not in access.delegated_administrators)
-            case [Attempt(action=action)]:
+            case [WatchedCall(action=invariants.TRUSTED_ACCESS)]:
+                self._set_trusted_access(PRINCIPAL, enabled=False)
+            case [WatchedCall(action=invariants.REGISTER | invariants.DEREGISTER, account_id=account_id)]:
+                registered = account_id not in access.delegated_administrators
+                self._set_registration(account_id, PRINCIPAL, registered=registered)
+            case [WatchedCall(action=action)]:
                 feature = CREDENTIALS if "Credentials" in action else SESSIONS
-                switch(self.world.client("iam"), feature, on=feature not in access.features)
+                enabled = feature not in access.features
+                set_feature_by_client(self.world.client("iam"), feature, enabled=enabled)
 
-    def _switch_service(self, principal: str, *, on: bool) -> None:
+    def _set_trusted_access(self, principal: str, *, enabled: bool) -> None:
         organizations = self.world.client("organizations")
-        if on:
+        if enabled:
             organizations.enable_aws_service_access(ServicePrincipal=principal)
         else:
             organizations.disable_aws_service_access(ServicePrincipal=principal)
 
-    def _register(self, account_id: str, principal: str, *, on: bool) -> None:
+    def _set_registration(self, account_id: str, principal: str, *, registered: bool) -> None:
         organizations = self.world.client("organizations")
-        if on:
+        if registered:
             organizations.register_delegated_administrator(AccountId=account_id, ServicePrincipal=principal)
         else:
             organizations.deregister_delegated_administrator(AccountId=account_id, ServicePrincipal=principal)
 
     def _fill_the_limit(self, account_ids: Sequence[str]) -> None:
-        """Has other people register these accounts and no other, so that there is no place left."""
+        """Have other people register exactly these accounts, so that the limit is reached."""
         self._set_limit(len(MEMBERS))
-        self._change("register others", partial(self._let_be_administrators, account_ids))
+        self._change("register others", partial(self._set_registrations, account_ids))
         self._set_limit(len(account_ids))
 
-    def _let_be_administrators(self, account_ids: Sequence[str]) -> None:
-        self._switch_service(PRINCIPAL, on=True)
-        registered = self.organization.root_access().delegated_administrators
-        for account_id in sorted({*account_ids} ^ {*registered}):
-            self._register(account_id, PRINCIPAL, on=account_id not in registered)
+    def _set_registrations(self, account_ids: Sequence[str]) -> None:
+        self._set_trusted_access(PRINCIPAL, enabled=True)
+        administrators = self.organization.root_access().delegated_administrators
+        for account_id in sorted({*account_ids} ^ {*administrators}):
+            self._set_registration(account_id, PRINCIPAL, registered=account_id not in administrators)
 
     def _set_limit(self, limit: int) -> None:
         self.organization.set_delegated_administrator_limit(limit)
         self.limit = limit
 
-    def _saw(self, *what: str) -> None:
-        self.world.seen.update(what)
+    def _count(self, *occurred: str) -> None:
+        self.world.situations.update(occurred)
 
 
-def switch(iam: Any, feature: str, *, on: bool) -> None:
-    match feature, on:
-        case "RootCredentialsManagement", True:
-            iam.enable_organizations_root_credentials_management()
-        case "RootCredentialsManagement", False:
-            iam.disable_organizations_root_credentials_management()
-        case "RootSessions", True:
-            iam.enable_organizations_root_sessions()
-        case "RootSessions", False:
-            iam.disable_organizations_root_sessions()
-
-
-# What the sequences must have come through, for else they would show nothing.
+# The situations that must occur in the sequences; otherwise the test would show nothing.
 SITUATIONS = {
     "Create",
     "Update",
@@ -526,59 +564,69 @@ SITUATIONS = {
     "failed",
     "rolled back",
     "nothing to do",
-    "succeeded beside somebody else's change",
-    "got through a fault",
+    "succeeded while somebody else changed something",
+    "succeeded despite a fault",
     "waited for a policy",
-    "made room",
+    "replaced a delegated administrator",
     "failed after a doubtful step was confirmed",
-    "put back",
-    "could not be put back",
-    "May have been made",
-    "Not made",
-    "Nothing was changed",
+    "registered again",
+    "not registered again",
+    "possibly applied",
+    "not applied",
+    "nothing changed",
 }
 
 
-def happened(invocation: Invocation) -> Iterator[str]:
-    """What kinds of things an invocation went through."""
-    failed = invocation.answer is None
+def situations(invocation: WatchedInvocation) -> Iterator[str]:
+    """Yield the kinds of situations in an invocation."""
+    failed = invocation.result is None
     yield "failed" if failed else invocation.event["RequestType"]
-    if not failed and invocation.changes:
-        yield "succeeded beside somebody else's change"
-    if not failed and any(attempt.fault for attempt in invocation.attempts):
-        yield "got through a fault"
-    if not failed and any(attempt.code == "AccessDenied" for attempt in invocation.attempts):
+    if not failed and invocation.external_changes:
+        yield "succeeded while somebody else changed something"
+    if not failed and any(call.fault for call in invocation.calls):
+        yield "succeeded despite a fault"
+    if not failed and any(call.code == "AccessDenied" for call in invocation.calls):
         yield "waited for a policy"
-    if not failed and invocation.attempts and not invocation.writes:
+    if not failed and invocation.calls and not invocation.writes:
         yield "nothing to do"
     if any(
-        write.action == claims.REGISTER and write.account_id not in invocation.administrators
+        write.action == invariants.REGISTER and write.account_id not in invocation.administrators
         for write in invocation.writes
     ):
-        yield "could not be put back" if "could not be put back" in invocation.error else "put back"
-    doubtful = {str(write) for write in invocation.writes if write.fault in LEAVE_OPEN}
+        all_registered_again = not failed or not invocation.convergence_error.not_reregistered
+        yield "registered again" if all_registered_again else "not registered again"
+    doubtful = {str(write) for write in invocation.writes if write.fault and write.fault.is_ambiguous}
     if failed and doubtful.intersection(str(write) for write in invocation.writes if write.succeeded):
         yield "failed after a doubtful step was confirmed"
     steps = [write.action for write in invocation.writes if write.took_effect]
-    if claims.DEREGISTER in steps and claims.REGISTER in steps[steps.index(claims.DEREGISTER) :]:
-        yield "made room"
-    for told in ("May have been made", "Not made", "Nothing was changed"):
-        if told in invocation.error:
-            yield told
+    if invariants.DEREGISTER in steps and invariants.REGISTER in steps[steps.index(invariants.DEREGISTER) :]:
+        yield "replaced a delegated administrator"
+    if failed:
+        yield from situations_in_error(invocation.convergence_error)
+
+
+def situations_in_error(error: ConvergenceError) -> Iterator[str]:
+    """Yield the kinds of situations that an error reports."""
+    if error.possibly_applied:
+        yield "possibly applied"
+    if error.not_applied:
+        yield "not applied"
+    if not error.applied and not error.possibly_applied:
+        yield "nothing changed"
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setattr(root_access.organization, "ThreadPoolExecutor", OneAfterTheOther)
+def world() -> Iterator[World]:
     members = tuple((account_id, f"member-{account_id[0]}") for account_id in (*MEMBERS, SUSPENDED))
     with mock_organization(seed=Seed(members=members)) as organization:
-        function = Function()
+        executors = SequentialExecutors()
+        function = Function(executor=executors)
         witness = Witness(organization=organization)
         witness.watch(function)
-        yield World(organization=organization, function=function, witness=witness)
+        yield World(organization=organization, function=function, executors=executors, witness=witness)
 
 
-def test_no_sequence_of_deployments_failures_and_other_peoples_changes_hurts_an_organization(
+def test_no_sequence_of_deployments_failures_and_other_peoples_changes_harms_an_organization(
     world: World,
 ) -> None:
     class OfThisWorld(Lifecycle):
@@ -596,4 +644,4 @@ def test_no_sequence_of_deployments_failures_and_other_peoples_changes_hurts_an_
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )
-    assert not SITUATIONS - set(world.seen)
+    assert not SITUATIONS - set(world.situations)

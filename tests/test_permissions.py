@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local_aws.emulation import LocalOrganization, mock_organization
-from support.arrange import CREDENTIALS, SESSIONS, switch_on
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.cloudformation import FakeCloudFormation
+from support.faults.clients import change_before
 from support.function import BOTH, Function
 from support.policies import Comparison, Request, Statement, compare, request, statements
 from support.templates import actions, policy_statements, root_access_template
-from support.wire import before_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -104,7 +104,7 @@ class Role:
         function = self._function
         if before_deregistering:
             function = Function()
-            before_call(function, DEREGISTER, before_deregistering)
+            change_before(function.on_event, DEREGISTER, before_deregistering)
 
         def invoked(event: Mapping[str, Any]) -> Mapping[str, Any]:
             self.organization.clear_calls()
@@ -125,11 +125,11 @@ def create(role: Role) -> None:
     assert role.stack().create(**role.configuration.properties).succeeded
     for features, administrators in (*((it, ()) for it in FEATURES), (BOTH, (MEMBER,)), ((), (THIRD, OTHER))):
         stack = role.stack()
-        switch_on(role.organization, *features, delegated_administrators=administrators)
+        enable_root_access(role.organization, *features, delegated_administrators=administrators)
         assert stack.create(**role.configuration.properties).succeeded
         assert stack.delete().succeeded
     hidden = role.stack()
-    switch_on(role.organization, *BOTH, hidden=True)
+    enable_root_access(role.organization, *BOTH, hidden=True)
     assert hidden.create(**role.configuration.properties).succeeded
 
 
@@ -157,10 +157,10 @@ def roll_back(role: Role) -> None:
 def reach_the_limit(role: Role) -> None:
     """Creates the resource where somebody has to leave first, and is put back if the new one is refused."""
     stack = role.stack(limit=1)
-    switch_on(role.organization, delegated_administrators=[THIRD])
+    enable_root_access(role.organization, delegated_administrators=[THIRD])
     stack.create(**role.configuration.properties)
     refused = role.stack(limit=1, before_deregistering=lambda: role.organization.suspend(MEMBER))
-    switch_on(role.organization, delegated_administrators=[THIRD])
+    enable_root_access(role.organization, delegated_administrators=[THIRD])
     refused.create(**role.configuration.properties)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from local_aws.emulation import mock_organization
 from root_tasks.model.report import Task
-from support.arrange import CREDENTIALS, SESSIONS, switch_on
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import RootTasks, session_calls
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ MFA = f"arn:aws:iam::{MEMBER}:mfa/root-account-mfa-device-1"
 @pytest.fixture
 def organization() -> Iterator[LocalOrganization]:
     with mock_organization() as organization:
-        switch_on(organization, CREDENTIALS, SESSIONS)
+        enable_root_access(organization, CREDENTIALS, SESSIONS)
         yield organization
 
 
@@ -118,7 +118,7 @@ def test_what_is_no_plan_for_this_task_is_not_executed(
 def test_a_plan_of_another_state_machine_is_not_executed(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    switch_on(organization, delegated_administrators=[OTHER])
+    enable_root_access(organization, delegated_administrators=[OTHER])
     elsewhere = RootTasks(organization=organization, account_id=OTHER, executions=root_tasks.executions)
     plan = elsewhere.run(DELETE, name="the-plan")
     assert plan.status == "SUCCEEDED"

@@ -12,7 +12,7 @@ from centralized_root_access import RootTask, RootTasks
 from local_aws.emulation import mock_organization
 from root_tasks.model.report import Task
 from support import root_tasks as running
-from support.arrange import CREDENTIALS, SESSIONS, switch_on
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.policies import Comparison, Request, Statement, compare, statements
 from support.templates import MANAGEMENT, actions, bootstrap_stack, policy_statements, resources, template
 
@@ -69,7 +69,7 @@ def policy(synthesized: Mapping[str, Any], function: str) -> tuple[Statement, ..
 def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, Request]]:
     """What the functions ask of AWS on every path that the tasks have."""
     with mock_organization() as organization:
-        switch_on(organization, CREDENTIALS, SESSIONS)
+        enable_root_access(organization, CREDENTIALS, SESSIONS)
         root_tasks = running.RootTasks(organization=organization)
         root_tasks.settings = running.Settings(tasks=tuple(map(Task, tasks)))
         root_tasks.twice = True

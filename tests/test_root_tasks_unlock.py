@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from local_aws.emulation import mock_organization
 from root_tasks.model.report import Task
-from support.arrange import CREDENTIALS, SESSIONS, switch_on
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import FinishedExecution, RootTasks
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def policy(kind: str, *, sid: str = "Everybody") -> str:
 @pytest.fixture
 def root_tasks() -> Iterator[RootTasks]:
     with mock_organization() as organization:
-        switch_on(organization, CREDENTIALS, SESSIONS)
+        enable_root_access(organization, CREDENTIALS, SESSIONS)
         yield RootTasks(organization=organization)
 
 

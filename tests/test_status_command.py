@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_aws.emulation import LocalOrganization, serve_organization
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, switch_feature, switch_on, writes
+from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
 from support.function import BOTH
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def status(
 
 
 def test_an_organization_as_listed_exits_0_and_says_since_when(organization: LocalOrganization) -> None:
-    switch_on(organization, *BOTH, delegated_administrators=[MEMBER])
+    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
     looked = status(organization)
     since = organization.root_access().trusted_access[PRINCIPAL].strftime("%Y-%m-%dT%H:%M:%SZ")
     assert looked.returncode == 0, looked.stderr
@@ -71,7 +71,7 @@ def test_an_organization_as_listed_exits_0_and_says_since_when(organization: Loc
 
 
 def test_what_the_construct_would_change_is_shown_and_exits_1(organization: LocalOrganization) -> None:
-    switch_on(organization, SESSIONS, delegated_administrators=[OTHER])
+    enable_root_access(organization, SESSIONS, delegated_administrators=[OTHER])
     looked = status(organization, "--features", CREDENTIALS, "--delegated-administrators", MEMBER)
     assert looked.returncode == 1
     assert [line.split()[0] for line in looked.stdout.splitlines()[-4:]] == [
@@ -86,7 +86,7 @@ def test_what_the_construct_would_change_is_shown_and_exits_1(organization: Loca
 def test_json_is_one_line_with_the_outputs_keys_and_what_would_change(
     organization: LocalOrganization,
 ) -> None:
-    switch_on(organization, CREDENTIALS)
+    enable_root_access(organization, CREDENTIALS)
     looked = status(organization, "--json")
     assert looked.returncode == 1
     (line,) = looked.stdout.splitlines()
@@ -107,7 +107,7 @@ def test_json_is_one_line_with_the_outputs_keys_and_what_would_change(
 
 
 def test_empty_lists_are_given_as_the_construct_takes_them(organization: LocalOrganization) -> None:
-    switch_on(organization, CREDENTIALS, delegated_administrators=[MEMBER])
+    enable_root_access(organization, CREDENTIALS, delegated_administrators=[MEMBER])
     looked = status(organization, "--features", "--delegated-administrators", "--json")
     assert json.loads(looked.stdout)["deviations"] == [
         "RootCredentialsManagement is on but not listed",
@@ -143,8 +143,8 @@ def test_a_denied_look_exits_2_with_awss_code_and_not_as_off(organization: Local
 
 
 def test_what_a_delegated_administrator_switched_off_is_seen(organization: LocalOrganization) -> None:
-    switch_on(organization, *BOTH, delegated_administrators=[MEMBER])
-    switch_feature(organization, SESSIONS, on=False, account_id=MEMBER)
+    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
+    set_feature(organization, SESSIONS, enabled=False, account_id=MEMBER)
     assert "RootSessions is off" in status(organization).stdout
 
 

@@ -1,4 +1,4 @@
-"""Puts an emulated organization into a state, by the calls that an administrator would make."""
+"""Brings an emulated organization into a state, by the calls that an administrator would make."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mypy_boto3_iam import IAMClient
+
     from local_aws.emulation import Organization
 
 PRINCIPAL = "iam.amazonaws.com"
@@ -14,24 +16,24 @@ CREDENTIALS = "RootCredentialsManagement"
 SESSIONS = "RootSessions"
 
 
-def switch_on(
+def enable_root_access(
     organization: Organization,
     *features: str,
     delegated_administrators: Iterable[str] = (),
     hidden: bool = False,
 ) -> None:
-    """Switches trusted access on, then features, then registers accounts; forgets the calls.
+    """Enable trusted access, then features, then register accounts; and clear the calls.
 
     Args:
-        organization: the organization.
-        features: the features to switch on.
-        delegated_administrators: the accounts to register for IAM, in this order.
-        hidden: whether trusted access is switched off again, which hides the features.
+        organization: The organization.
+        features: The features to enable.
+        delegated_administrators: The accounts to register for IAM, in this order.
+        hidden: Whether to disable trusted access afterwards, which hides the features.
     """
     organizations = organization.client("organizations")
     organizations.enable_aws_service_access(ServicePrincipal=PRINCIPAL)
     for feature in features:
-        switch_feature(organization, feature, on=True)
+        set_feature(organization, feature, enabled=True)
     for account_id in delegated_administrators:
         organizations.register_delegated_administrator(AccountId=account_id, ServicePrincipal=PRINCIPAL)
         organization.advance_clock(1)
@@ -40,12 +42,16 @@ def switch_on(
     organization.clear_calls()
 
 
-def switch_feature(
-    organization: Organization, feature: str, *, on: bool, account_id: str | None = None
+def set_feature(
+    organization: Organization, feature: str, *, enabled: bool, account_id: str | None = None
 ) -> None:
-    """Switches a feature, as the management account or as a delegated administrator."""
-    iam = organization.client("iam", account_id=account_id)
-    match feature, on:
+    """Enable or disable a feature, as the management account or as a delegated administrator."""
+    set_feature_by_client(organization.client("iam", account_id=account_id), feature, enabled=enabled)
+
+
+def set_feature_by_client(iam: IAMClient, feature: str, *, enabled: bool) -> None:
+    """Enable or disable a feature with an existing client."""
+    match feature, enabled:
         case "RootCredentialsManagement", True:
             iam.enable_organizations_root_credentials_management()
         case "RootCredentialsManagement", False:
@@ -59,7 +65,7 @@ def switch_feature(
 
 
 def writes(organization: Organization) -> list[str]:
-    """The writes that reached the organization, in order, as "Operation" or "Operation account"."""
+    """Return the writes that reached the organization, in order, as "Operation" or "Operation account"."""
     return [
         " ".join([call.operation, *filter(None, [call.parameters.get("AccountId")])])  # type: ignore[list-item]
         for call in organization.writes

@@ -126,11 +126,6 @@ class Function:
             clients=self.clients(), account_id=self.account_id, budget=budget, executor=self.executor
         )
 
-    def register(self, event: str, handler: Callable[..., Any]) -> None:
-        """Register a handler of a botocore event with the function's clients."""
-        for client in (self.clients().iam, self.clients().organizations):
-            client.meta.events.register(event, handler)
-
     def _client(self, service: str) -> Any:
         return _session().client(
             service,  # type: ignore[call-overload]

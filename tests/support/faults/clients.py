@@ -1,0 +1,123 @@
+"""Faults and other people's changes at the calls of boto clients, by botocore's events.
+
+A fault takes the place of the call or of its response; the HTTP part of the SDK is not involved. It is in the
+fault matrix, which injects faults at the wire.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .vocabulary import Fault
+
+# Registers a handler of a botocore event, as `client.meta.events.register` does.
+Register = Callable[[str, Callable[..., Any]], object]
+
+_CONTEXT_KEY = "injected_fault"
+
+
+def inject(
+    register: Register,
+    action: str,
+    fault: Fault,
+    *,
+    times: int | None = None,
+    url: str = "",
+    body: str = "",
+) -> None:
+    """Make calls fail.
+
+    Args:
+        register: Registers a handler with the clients whose calls are to fail.
+        action: The calls, named as in an IAM policy.
+        fault: How they fail.
+        times: How many of them fail, from the next one on; None for all.
+        url: Only calls whose URL contains this.
+        body: Only calls whose body contains this.
+    """
+    matches = _Matcher(times=times, url=url, body=body)
+
+    def fail_before(params: Mapping[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:
+        if not matches(params):
+            return
+        if not fault.takes_effect:
+            raise error(fault, model)
+        context[_CONTEXT_KEY] = fault
+
+    def fail_after(model: Any, context: dict[str, Any], **_: object) -> None:
+        if context.get(_CONTEXT_KEY) is fault:
+            raise error(fault, model)
+
+    register(_event("before-call", action), fail_before)
+    register(_event("after-call", action), fail_after)
+
+
+def omit_member(register: Register, action: str, *path: str) -> None:
+    """Omit a member from the responses of a call; a list in the path stands for each of its entries."""
+
+    def omit(parsed: dict[str, Any], **_: object) -> None:
+        *outer, last = path
+        parents = [parsed]
+        for name in outer:
+            found = [parent[name] for parent in parents]
+            parents = [each for it in found for each in (it if isinstance(it, list) else [it])]
+        for parent in parents:
+            parent.pop(last)
+
+    register(_event("after-call", action), omit)
+
+
+def change_before(
+    register: Register,
+    action: str,
+    change: Callable[[], object],
+    *,
+    times: int = 1,
+    url: str = "",
+    body: str = "",
+) -> None:
+    """Have somebody change something right before a call.
+
+    Args:
+        register: Registers a handler with the clients that make the call.
+        action: The call, named as in an IAM policy.
+        change: The change.
+        times: Before how many calls, from the next one on.
+        url: Only calls whose URL contains this.
+        body: Only calls whose body contains this.
+    """
+    matches = _Matcher(times=times, url=url, body=body)
+
+    def apply_change(params: Mapping[str, Any], **_: object) -> None:
+        if matches(params):
+            change()
+
+    register(_event("before-call", action), apply_change)
+
+
+def error(fault: Fault, model: Any) -> Exception:
+    """Return what botocore raises for a fault of a call, which is given by its operation's model."""
+    return fault.error_of(model.service_model.service_name, operation=model.name)
+
+
+class _Matcher:
+    """Selects so many calls by their requests."""
+
+    def __init__(self, *, times: int | None, url: str, body: str) -> None:
+        self._left = itertools.repeat(True) if times is None else itertools.repeat(True, times)
+        self._url = url
+        self._body = body
+
+    def __call__(self, params: Mapping[str, Any]) -> bool:
+        return (
+            self._url in params["url"]
+            and (not self._body or self._body in str(params["body"]))
+            and next(self._left, False)
+        )
+
+
+def _event(moment: str, action: str) -> str:
+    return f"{moment}.{action.replace(':', '.')}"

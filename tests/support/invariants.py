@@ -1,0 +1,357 @@
+"""What must hold after every invocation of the custom resource's function, whatever happened meanwhile."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from root_access.errors import ConvergenceError
+from support.accounts import MANAGEMENT
+from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
+from support.faults.vocabulary import INVALID_INPUT
+from support.witness import ExternalChange, WatchedCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from local_aws.emulation import RootAccess
+
+TRUSTED_ACCESS = "organizations:EnableAWSServiceAccess"
+REGISTER = "organizations:RegisterDelegatedAdministrator"
+DEREGISTER = "organizations:DeregisterDelegatedAdministrator"
+DESCRIBE = "organizations:DescribeOrganization"
+LIST_TRUSTED_ACCESS = "organizations:ListAWSServiceAccessForOrganization"
+LIST_ADMINISTRATORS = "organizations:ListDelegatedAdministrators"
+LIST_FEATURES = "iam:ListOrganizationsFeatures"
+ENABLE = {
+    CREDENTIALS: "iam:EnableOrganizationsRootCredentialsManagement",
+    SESSIONS: "iam:EnableOrganizationsRootSessions",
+}
+DISABLE = {
+    CREDENTIALS: "iam:DisableOrganizationsRootCredentialsManagement",
+    SESSIONS: "iam:DisableOrganizationsRootSessions",
+}
+READS = (DESCRIBE, LIST_TRUSTED_ACCESS, LIST_ADMINISTRATORS, LIST_FEATURES)
+WRITES = (TRUSTED_ACCESS, *ENABLE.values(), *DISABLE.values(), REGISTER, DEREGISTER)
+
+# The error codes of a call that has nothing left to do.
+_ALREADY = {
+    (REGISTER, "AccountAlreadyRegistered"),
+    (DEREGISTER, "AccountNotRegistered"),
+    (DEREGISTER, "AccountNotFound"),
+}
+# The error code of a call while trusted access is not enabled.
+_HIDDEN = "ServiceAccessNotEnabled"
+
+_MAX_ERROR_BYTES = 2500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """What does not change during one operation on the stack.
+
+    Attributes:
+        organization_id: The organization.
+        denied_action: The action that the function may not use; "" for none.
+        failing_action: The action whose calls all fail; "" for none.
+        registrable: The accounts that AWS accepts as delegated administrators.
+        limit: How many it accepts.
+    """
+
+    organization_id: str
+    denied_action: str
+    failing_action: str
+    registrable: frozenset[str]
+    limit: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedInvocation:
+    """One invocation of the function.
+
+    Attributes:
+        event: What it was invoked with.
+        before: The organization's root access before it.
+        journal: What happened meanwhile.
+        after: The organization's root access after it.
+        result: What it returned; None if it raised an error.
+        error: The error that it raised; None if it succeeded.
+        waited: Whether the function waited for something.
+    """
+
+    event: Mapping[str, Any]
+    before: RootAccess
+    journal: Sequence[WatchedCall | ExternalChange]
+    after: RootAccess
+    result: Mapping[str, Any] | None
+    error: Exception | None
+    waited: bool
+
+    @property
+    def features(self) -> frozenset[str]:
+        """The listed features."""
+        return frozenset(self.event["ResourceProperties"]["Features"])
+
+    @property
+    def manages_administrators(self) -> bool:
+        """Whether there is a list of delegated administrators; it may be empty."""
+        return "DelegatedAdministrators" in self.event["ResourceProperties"]
+
+    @property
+    def administrators(self) -> frozenset[str]:
+        """The listed delegated administrators."""
+        return frozenset(self.event["ResourceProperties"].get("DelegatedAdministrators", ()))
+
+    @property
+    def calls(self) -> list[WatchedCall]:
+        """The function's calls."""
+        return [entry for entry in self.journal if isinstance(entry, WatchedCall)]
+
+    @property
+    def writes(self) -> list[WatchedCall]:
+        """The function's calls that change something."""
+        return [call for call in self.calls if call.is_write]
+
+    @property
+    def external_changes(self) -> list[ExternalChange]:
+        """What somebody else changed meanwhile."""
+        return [entry for entry in self.journal if isinstance(entry, ExternalChange)]
+
+    @property
+    def has_external_registrations(self) -> bool:
+        """Whether somebody else registered or deregistered an account meanwhile."""
+        return any(
+            it.before.delegated_administrators != it.after.delegated_administrators
+            for it in self.external_changes
+        )
+
+    @property
+    def convergence_error(self) -> ConvergenceError:
+        """The error that it raised."""
+        assert isinstance(self.error, ConvergenceError), repr(self.error)
+        return self.error
+
+    def calls_before_external_changes(self) -> Iterator[tuple[RootAccess, WatchedCall]]:
+        """Yield the calls before somebody else changed something, each with the root access that it met."""
+        state = self.before
+        for entry in self.journal:
+            if isinstance(entry, ExternalChange):
+                return
+            yield state, entry
+            state = entry.after
+
+    def is_as_listed(self, state: RootAccess) -> bool:
+        """Return whether root access is what the stack lists."""
+        return (
+            PRINCIPAL in state.trusted_access
+            and state.features == self.features
+            and (
+                not self.manages_administrators or set(state.delegated_administrators) == self.administrators
+            )
+        )
+
+
+def assert_invariants(invocation: WatchedInvocation, circumstances: Circumstances) -> None:
+    """Assert all that must hold after an invocation.
+
+    Raises:
+        AssertionError: Something does not hold.
+    """
+    if invocation.event["RequestType"] == "Delete":
+        _assert_delete_does_nothing(invocation)
+        return
+    _assert_writes_are_within_what_is_listed(invocation)
+    _assert_order_holds(invocation, limit=circumstances.limit)
+    _assert_nothing_is_done_needlessly(invocation)
+    if invocation.result is None:
+        _assert_failure_was_inevitable(invocation, circumstances)
+        _assert_error_reports_what_was_applied(invocation)
+        _assert_error_reports_what_was_not_applied(invocation)
+        _assert_deregistered_administrators_are_registered_again(invocation)
+    else:
+        _assert_status_is_true(invocation, circumstances)
+        _assert_success_is_what_is_listed(invocation)
+
+
+def _assert_delete_does_nothing(invocation: WatchedInvocation) -> None:
+    assert not invocation.journal, "a Delete made a call"
+    assert invocation.after == invocation.before
+    assert invocation.result == {"PhysicalResourceId": invocation.event["PhysicalResourceId"]}
+
+
+def _assert_writes_are_within_what_is_listed(invocation: WatchedInvocation) -> None:
+    features, administrators = invocation.features, invocation.administrators
+    allowed = {TRUSTED_ACCESS}
+    allowed |= {ENABLE[feature] if feature in features else DISABLE[feature] for feature in ENABLE}
+    if invocation.manages_administrators:
+        allowed |= {REGISTER, DEREGISTER}
+    left = set()
+    for write in invocation.writes:
+        assert write.action in allowed, f"{write} is not for what is listed"
+        assert write.parameters.get("ServicePrincipal", PRINCIPAL) == PRINCIPAL, f"{write} is not for IAM"
+        if write.action == DEREGISTER:
+            assert write.account_id not in administrators, f"{write}, which is listed"
+            left.add(write.account_id)
+        if write.action == REGISTER:
+            assert write.account_id in administrators | left, (
+                f"{write}, which is not listed and was not deregistered"
+            )
+
+
+def _assert_order_holds(invocation: WatchedInvocation, *, limit: int) -> None:
+    features, administrators = invocation.features, invocation.administrators
+    for state, call in invocation.calls_before_external_changes():
+        registered = state.delegated_administrators
+        if call.is_write and call.action != TRUSTED_ACCESS:
+            assert PRINCIPAL in state.trusted_access, f"{call} before trusted access"
+        if call.action in DISABLE.values():
+            assert features <= state.features, f"{call} before the listed features are enabled"
+        if call.action in (REGISTER, DEREGISTER):
+            assert state.features == features, f"{call} before the features"
+        if call.action == DEREGISTER and call.account_id in registered:
+            unlisted = [account_id for account_id in registered if account_id not in administrators]
+            assert call.account_id == unlisted[0], f"{call}, which is not the one registered longest"
+            if not administrators <= set(registered):
+                assert len(registered) >= limit, f"{call} before the listed accounts are registered"
+
+
+def _assert_nothing_is_done_needlessly(invocation: WatchedInvocation) -> None:
+    if not invocation.external_changes and invocation.is_as_listed(invocation.before):
+        assert not invocation.writes, "there was nothing to do"
+    if not invocation.external_changes and not any(
+        it.fault or it.code == "AccessDenied" for it in invocation.calls
+    ):
+        assert not invocation.waited, "there was nothing to wait for"
+    has_met_fault = False
+    for state, call in invocation.calls_before_external_changes():
+        has_met_fault |= call.fault is not None
+        if call.took_effect and not has_met_fault:
+            assert call.after != state, f"{call} changed nothing"
+
+
+def _assert_failure_was_inevitable(invocation: WatchedInvocation, circumstances: Circumstances) -> None:
+    denied_actions = {it.action for it in invocation.calls if it.code == "AccessDenied"}
+    missing = invocation.administrators.difference(invocation.before.delegated_administrators)
+    assert (
+        circumstances.denied_action in denied_actions
+        or circumstances.failing_action in {it.action for it in invocation.calls}
+        or INVALID_INPUT in {it.fault for it in invocation.calls}
+        or not missing <= circumstances.registrable
+        or len(invocation.administrators) > circumstances.limit
+        # Somebody else may have taken the last place meanwhile; the framework invokes again.
+        or invocation.has_external_registrations
+    ), f"nothing stood in the way: {invocation.error}"
+
+
+def _assert_error_reports_what_was_applied(invocation: WatchedInvocation) -> None:
+    error = invocation.convergence_error
+    assert len(json.dumps(str(error))) <= _MAX_ERROR_BYTES
+    assert error.account_id == MANAGEMENT
+    failed = str(error.step or error.failure.operation)
+    assert failed in {str(call) for call in invocation.calls} or error.failure.code == "OutOfTime"
+    applied: list[str] = []
+    possibly_applied: list[str] = []
+    for write in invocation.writes:
+        step = str(write)
+        if write.succeeded or (write.fault is None and (write.action, write.code) in _ALREADY):
+            applied.append(step)
+            possibly_applied = [it for it in possibly_applied if it != step]
+        elif write.fault and write.fault.is_ambiguous and step not in possibly_applied:
+            possibly_applied.append(step)
+    assert [str(step) for step in error.applied] == applied
+    assert [str(step) for step in error.possibly_applied] == possibly_applied
+    if not applied and not possibly_applied:
+        assert not [write for write in invocation.writes if write.took_effect]
+        assert invocation.external_changes or invocation.after == invocation.before
+
+
+def _assert_error_reports_what_was_not_applied(invocation: WatchedInvocation) -> None:
+    error = invocation.convergence_error
+    not_applied = {str(step) for step in error.not_applied}
+    for write in invocation.writes:
+        if write.took_effect:
+            assert str(write) not in not_applied, f"{write} was applied"
+    if invocation.external_changes or not invocation.writes:
+        return
+    missing = set() if PRINCIPAL in invocation.after.trusted_access else {TRUSTED_ACCESS}
+    missing |= {ENABLE[feature] for feature in invocation.features - invocation.after.features}
+    missing |= {
+        f"{REGISTER}({account_id})"
+        for account_id in invocation.administrators.difference(invocation.after.delegated_administrators)
+    }
+    reported = not_applied | {str(step) for step in error.possibly_applied}
+    assert missing <= reported, f"the error does not say that {missing - reported} are missing"
+
+
+def _assert_deregistered_administrators_are_registered_again(invocation: WatchedInvocation) -> None:
+    gone: list[str] = []
+    state = invocation.before
+    for entry in invocation.journal:
+        if isinstance(entry, ExternalChange):
+            if entry.before.features == entry.after.features:
+                return
+        elif entry.took_effect and entry.action == DEREGISTER:
+            if not invocation.administrators <= set(state.delegated_administrators):
+                gone.append(entry.account_id)
+        elif entry.took_effect and entry.action == REGISTER:
+            # An account that was replaced is not registered again.
+            is_listed = entry.account_id in invocation.administrators
+            gone = [] if is_listed else [it for it in gone if it != entry.account_id]
+        state = entry.after
+    not_reregistered = {step.account_id for step, _ in invocation.convergence_error.not_reregistered}
+    assert set(gone) <= not_reregistered
+
+
+def _assert_status_is_true(invocation: WatchedInvocation, circumstances: Circumstances) -> None:
+    """Assert that the status is what AWS's last responses said."""
+    assert invocation.result
+    assert invocation.result["PhysicalResourceId"] == circumstances.organization_id
+    data = invocation.result["Data"]
+    features = _last_look(invocation, LIST_FEATURES, *ENABLE.values(), *DISABLE.values()).after.features
+    since = _last_look(invocation, LIST_TRUSTED_ACCESS).after.trusted_access[PRINCIPAL]
+    administrators = _last_look(invocation, LIST_ADMINISTRATORS).after.delegated_administrators
+    status = {0: "DISABLED", 1: "PARTIAL", 2: "ENABLED"}[len(features)]
+    assert json.loads(data["StatusJson"]) == {
+        "status": status,
+        "organizationId": circumstances.organization_id,
+        "managementAccountId": MANAGEMENT,
+        "trustedAccessEnabledAt": since.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "features": sorted(features),
+        "delegatedAdministrators": sorted(administrators),
+    }
+    assert data["Status"] == status
+    assert data["OrganizationId"] == circumstances.organization_id
+    assert data["EnabledFeatures"] == ",".join(sorted(features))
+    assert data["TrustedAccessEnabledAt"] == since.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _assert_success_is_what_is_listed(invocation: WatchedInvocation) -> None:
+    """Assert that it was so at the last look, and still is unless somebody else changed it after that."""
+    after = invocation.after
+    features = _last_look(invocation, LIST_FEATURES, *ENABLE.values(), *DISABLE.values())
+    assert features.after.features == invocation.features
+    if not _external_changes_since(invocation, features):
+        assert after.features == invocation.features
+    trusted_access = _last_look(invocation, LIST_TRUSTED_ACCESS)
+    assert PRINCIPAL in trusted_access.after.trusted_access
+    if not _external_changes_since(invocation, trusted_access):
+        assert PRINCIPAL in after.trusted_access
+    if invocation.manages_administrators:
+        administrators = _last_look(invocation, LIST_ADMINISTRATORS)
+        assert set(administrators.after.delegated_administrators) == invocation.administrators
+        if not _external_changes_since(invocation, administrators):
+            assert set(after.delegated_administrators) == invocation.administrators
+
+
+def _last_look(invocation: WatchedInvocation, *actions: str) -> WatchedCall:
+    """Return the last of these calls whose response said how things are."""
+    responses = [it for it in invocation.calls if it.fault is None and it.action in actions]
+    last = [it for it in responses if it.code in ("", _HIDDEN)][-1]
+    assert last.code != _HIDDEN, f"{last} said last that trusted access is not enabled"
+    return last
+
+
+def _external_changes_since(invocation: WatchedInvocation, call: WatchedCall) -> list[ExternalChange]:
+    position = next(number for number, entry in enumerate(invocation.journal) if entry is call)
+    return [entry for entry in invocation.journal[position:] if isinstance(entry, ExternalChange)]
