@@ -17,6 +17,7 @@ from aws_calls.runtime import one_attempt
 from root_access.clients import Clients
 from root_access.handler import respond
 from root_access.organization import Organization
+from support.accounts import MANAGEMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from botocore.config import Config
 
-MANAGEMENT_ACCOUNT = "111111111111"
 BOTH = ("RootCredentialsManagement", "RootSessions")
 
 _TIMEOUT_SECONDS = 180.0
@@ -81,7 +81,7 @@ class Function:
         executor: Makes the pool that it reads in parallel with.
     """
 
-    account_id: str = MANAGEMENT_ACCOUNT
+    account_id: str = MANAGEMENT
     partition: str = "aws"
     endpoint_url: str | None = None
     config: Config = field(default_factory=one_attempt)
@@ -112,7 +112,7 @@ class Function:
             self._clients = Clients(iam=self._client("iam"), organizations=self._client("organizations"))
         return self._clients
 
-    def on_event(self, event: str, handler: Callable[..., object]) -> None:
+    def on_event(self, event: str, handler: Callable[..., Any]) -> None:
         """Register a handler of a botocore event with the clients of the function."""
         clients = self.clients()
         for client in (clients.iam, clients.organizations):

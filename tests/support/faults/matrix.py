@@ -11,7 +11,8 @@ from botocore.httpsession import URLLib3Session
 
 from aws_calls.runtime import one_attempt
 from root_access.handler import respond
-from support.function import MANAGEMENT_ACCOUNT, Context, FakeTime, Function
+from support.accounts import MANAGEMENT
+from support.function import Context, FakeTime, Function
 
 from .vocabulary import CONCURRENT_MODIFICATION, TRUSTED_ACCESS_NOT_VISIBLE, Persistence, step_name
 
@@ -36,7 +37,7 @@ _POLL_SECONDS = 0.005
 _TIMEOUT_SECONDS = 180.0
 _SHORT_TIMEOUT_SECONDS = 66.0
 
-_FUNCTION_ARN = f"arn:aws:lambda:us-east-1:{MANAGEMENT_ACCOUNT}:function:RootAccess"
+_FUNCTION_ARN = f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:RootAccess"
 
 _ALREADY = frozenset({"AccountAlreadyRegisteredException", "AccountNotRegisteredException"})
 

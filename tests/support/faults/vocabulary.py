@@ -82,12 +82,12 @@ class Fault:
 
 def client_error(response: ErrorResponse, *, operation: str) -> ClientError:
     """Return what botocore raises for an error response."""
-    parsed = {
+    parsed: dict[str, object] = {
         "Error": {"Code": response.code, "Message": response.message},
         "ResponseMetadata": {"HTTPStatusCode": response.status},
     }
     if response.reason:
-        parsed["Reason"] = response.reason  # type: ignore[assignment]
+        parsed["Reason"] = response.reason
     return ClientError(parsed, operation)  # type: ignore[arg-type]
 
 
