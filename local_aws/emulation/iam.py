@@ -1,7 +1,7 @@
 """IAM's five organization-level operations, and IAM in a root session."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.iam.responses import IamResponse
@@ -14,8 +14,6 @@ from .state import RootSession, RootUser, in_listed_order, is_root_session_token
 from .task_policies import Feature
 
 _DEFAULT_PAGE = 100
-
-Item = TypeVar("Item")
 
 
 class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
