@@ -1,4 +1,4 @@
-"""The custom resource's function behind a fake CloudFormation: what it does, answers and says."""
+"""The custom resource's function behind a fake CloudFormation: what it does, returns and logs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aws_calls.errors import PartitionNotSupportedError
+from aws_calls.failures import FailureKind
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, switch_feature, switch_on, writes
+from root_access.errors import (
+    ConvergenceError,
+    InvalidAccountIdError,
+    NotTheManagementAccountError,
+    UnknownFeatureError,
+)
+from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
 from support.cloudformation import RESPONSE_URL, FakeCloudFormation
 from support.function import BOTH, Function
 
@@ -48,10 +56,10 @@ def test_a_fresh_organization_needs_exactly_three_writes_in_this_order(
     assert writes(organization) == THREE_WRITES
 
 
-def test_an_organization_where_all_is_on_needs_four_reads_and_no_write(
+def test_an_up_to_date_organization_needs_four_reads_and_no_write(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
-    switch_on(organization, *BOTH)
+    enable_root_access(organization, *BOTH)
     assert stack.create(Features=BOTH).succeeded
     assert writes(organization) == []
     assert len(organization.calls) == 4
@@ -61,7 +69,7 @@ def test_an_organization_where_all_is_on_needs_four_reads_and_no_write(
 def test_a_half_enabled_organization_needs_only_the_other_half(
     organization: LocalOrganization, stack: FakeCloudFormation, feature: str
 ) -> None:
-    switch_on(organization, feature)
+    enable_root_access(organization, feature)
     assert stack.create(Features=BOTH).succeeded
     assert organization.root_access().features == set(BOTH)
     (write,) = writes(organization)
@@ -71,25 +79,25 @@ def test_a_half_enabled_organization_needs_only_the_other_half(
 def test_features_hidden_behind_trusted_access_need_no_write_of_their_own(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
-    switch_on(organization, *BOTH, hidden=True)
+    enable_root_access(organization, *BOTH, hidden=True)
     assert stack.create(Features=BOTH).succeeded
     assert organization.root_access().features == set(BOTH)
     assert writes(organization) == ["EnableAWSServiceAccess"]
 
 
-def test_a_hidden_feature_that_is_not_listed_is_switched_off_once_it_shows(
+def test_a_hidden_feature_that_is_not_listed_is_disabled_once_it_shows(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
-    switch_on(organization, *BOTH, hidden=True)
+    enable_root_access(organization, *BOTH, hidden=True)
     assert stack.create(Features=[CREDENTIALS]).succeeded
     assert organization.root_access().features == {CREDENTIALS}
     assert writes(organization) == ["EnableAWSServiceAccess", "DisableOrganizationsRootSessions"]
 
 
-def test_the_listed_feature_is_on_before_the_other_one_goes(
+def test_the_listed_feature_is_enabled_before_the_other_one_is_disabled(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
-    switch_on(organization, CREDENTIALS)
+    enable_root_access(organization, CREDENTIALS)
     assert stack.create(Features=[SESSIONS]).succeeded
     assert organization.root_access().features == {SESSIONS}
     assert writes(organization) == [
@@ -98,7 +106,7 @@ def test_the_listed_feature_is_on_before_the_other_one_goes(
     ]
 
 
-def test_an_empty_list_switches_both_features_off_and_leaves_trusted_access_on(
+def test_an_empty_list_disables_both_features_and_leaves_trusted_access_enabled(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
     assert stack.create(Features=BOTH).succeeded
@@ -113,11 +121,11 @@ def test_an_empty_list_switches_both_features_off_and_leaves_trusted_access_on(
     assert stack.data["Status"] == "DISABLED"
 
 
-def test_an_update_that_finds_all_as_listed_writes_nothing(
+def test_an_update_that_finds_everything_as_listed_writes_nothing(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
     assert stack.create(Features=[CREDENTIALS]).succeeded
-    switch_feature(organization, SESSIONS, on=True)
+    set_feature(organization, SESSIONS, enabled=True)
     organization.clear_calls()
     assert stack.update(Features=BOTH).succeeded
     assert writes(organization) == []
@@ -127,16 +135,16 @@ def test_an_update_that_finds_all_as_listed_writes_nothing(
 def test_a_delete_makes_no_call_at_all_whatever_its_id(
     organization: LocalOrganization, function: Function, physical_id: str
 ) -> None:
-    switch_on(organization, *BOTH, delegated_administrators=[MEMBER])
-    answer = function({"RequestType": "Delete", "PhysicalResourceId": physical_id})
-    assert answer == {"PhysicalResourceId": physical_id}
+    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
+    response = function({"RequestType": "Delete", "PhysicalResourceId": physical_id})
+    assert response == {"PhysicalResourceId": physical_id}
     assert organization.calls == ()
 
 
 def test_the_status_is_one_line_of_json_with_the_same_keys_in_the_same_order(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
-    switch_on(organization, delegated_administrators=[OTHER, MEMBER])
+    enable_root_access(organization, delegated_administrators=[OTHER, MEMBER])
     assert stack.create(Features=BOTH).succeeded
     since = organization.root_access().trusted_access[PRINCIPAL].strftime("%Y-%m-%dT%H:%M:%SZ")
     assert stack.data == {
@@ -169,22 +177,22 @@ def test_the_physical_id_is_the_organizations_id(
     assert stack.physical_id == organization.id
 
 
-def test_a_success_answer_is_under_two_kilobytes_for_any_organization() -> None:
+def test_a_success_response_is_under_two_kilobytes_for_any_organization() -> None:
     members = tuple((f"{number:012}", f"member-{number}") for number in range(1, 81))
     with mock_organization(seed=Seed(members=members)) as organization:
         organization.set_delegated_administrator_limit(100)
-        switch_on(organization, delegated_administrators=[account_id for account_id, _ in members])
+        enable_root_access(organization, delegated_administrators=[account_id for account_id, _ in members])
         stack = FakeCloudFormation(function=Function())
         outcome = stack.create(Features=BOTH)
         assert outcome.succeeded
-        assert outcome.answer_bytes < 2048
+        assert outcome.response_bytes < 2048
         assert json.loads(stack.data["StatusJson"])["delegatedAdministrators"][-1] == "and 30 more"
 
 
 def test_nothing_sensitive_is_logged(
     organization: LocalOrganization, stack: FakeCloudFormation, function: Function
 ) -> None:
-    switch_on(organization, delegated_administrators=[MEMBER])
+    enable_root_access(organization, delegated_administrators=[MEMBER])
     organization.deny(account_id="111111111111", action="iam:EnableOrganizationsRootSessions")
     stack.create(Features=BOTH)
     logged = json.dumps(function.log)
@@ -194,38 +202,53 @@ def test_nothing_sensitive_is_logged(
 
 
 @pytest.mark.parametrize("action", ["iam:EnableOrganizationsRootSessions", "iam:ListOrganizationsFeatures"])
-def test_a_missing_permission_is_told_with_the_call_the_account_and_what_to_do(
+def test_a_missing_permission_is_reported_with_the_call_the_account_and_what_to_do(
     organization: LocalOrganization, stack: FakeCloudFormation, action: str
 ) -> None:
     organization.deny(account_id="111111111111", action=action)
-    reason = stack.create(Features=BOTH).reason
-    assert f"{action} failed in account 111111111111: AccessDenied: " in reason
-    assert f"denies {action}: allow it and deploy again" in reason
+    error = stack.create(Features=BOTH).error
+    assert isinstance(error, ConvergenceError)
+    assert error.failure.operation == action
+    assert error.failure.kind is FailureKind.ACCESS_DENIED
+    assert error.account_id == "111111111111"
+    assert f"denies {action}: allow it and deploy again" in str(error)
 
 
-def test_the_wrong_account_is_told_where_to_deploy(organization: LocalOrganization) -> None:
+def test_in_the_wrong_account_the_error_says_where_to_deploy(organization: LocalOrganization) -> None:
     stack = FakeCloudFormation(function=Function(account_id=MEMBER))
-    reason = stack.create(Features=BOTH).reason
-    assert reason.startswith("Deploy this stack in the management account 111111111111")
+    error = stack.create(Features=BOTH).error
+    assert isinstance(error, NotTheManagementAccountError)
+    assert (error.account_id, error.management_account_id) == (MEMBER, "111111111111")
+    assert str(error).startswith("Deploy this stack in the management account 111111111111")
     assert writes(organization) == []
 
 
 def test_china_is_refused_before_any_call(organization: LocalOrganization) -> None:
     stack = FakeCloudFormation(function=Function(partition="aws-cn"))
-    assert "China" in stack.create(Features=BOTH).reason
+    error = stack.create(Features=BOTH).error
+    assert isinstance(error, PartitionNotSupportedError)
+    assert error.account_id == "111111111111"
+    assert "China" in str(error)
     assert organization.calls == ()
 
 
-@pytest.mark.parametrize(
-    "properties",
-    [{"Features": ["RootPasswords"]}, {"Features": BOTH, "DelegatedAdministrators": ["12345"]}],
-    ids=str,
-)
-def test_a_property_that_the_function_does_not_know_is_named_before_any_call(
-    organization: LocalOrganization, stack: FakeCloudFormation, properties: dict[str, list[str]]
+def test_an_unknown_feature_is_refused_before_any_call(
+    organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
-    reason = stack.create(**properties).reason
-    assert "RootPasswords" in reason or "12345" in reason
+    error = stack.create(Features=["RootPasswords"]).error
+    assert isinstance(error, UnknownFeatureError)
+    assert error.features == {"RootPasswords"}
+    assert "RootPasswords. Valid features: RootCredentialsManagement, RootSessions" in str(error)
+    assert organization.calls == ()
+
+
+def test_a_malformed_account_id_is_refused_before_any_call(
+    organization: LocalOrganization, stack: FakeCloudFormation
+) -> None:
+    error = stack.create(Features=BOTH, DelegatedAdministrators=["12345"]).error
+    assert isinstance(error, InvalidAccountIdError)
+    assert error.account_id == "12345"
+    assert "must contain 12-digit account IDs; '12345' is not one" in str(error)
     assert organization.calls == ()
 
 
@@ -233,7 +256,7 @@ def test_the_log_has_a_line_for_each_step(
     organization: LocalOrganization, stack: FakeCloudFormation, function: Function
 ) -> None:
     stack.create(Features=BOTH)
-    assert [event["step"] for event in function.log if event["event"] == "made"] == [
+    assert [event["step"] for event in function.log if event["event"] == "applied"] == [
         "organizations:EnableAWSServiceAccess",
         "iam:EnableOrganizationsRootCredentialsManagement",
         "iam:EnableOrganizationsRootSessions",

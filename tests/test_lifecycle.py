@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aws_calls.failures import Failure, FailureKind
 from local_aws.emulation import LocalOrganization, mock_organization
+from root_access.errors import ConvergenceError, NotTheManagementAccountError, is_quota_reached
+from root_access.plan import Operation, Step
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
 from support.cloudformation import FakeCloudFormation
-from support.faults.clients import change_before, inject
+from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import (
     CONCURRENT_MODIFICATION,
     NO_RESPONSE_AFTER,
@@ -72,7 +75,7 @@ def test_delegated_administrators_are_registered_after_the_features(
     assert json.loads(stack.data["StatusJson"])["delegatedAdministrators"] == [MEMBER, OTHER]
 
 
-def test_an_unlisted_delegated_administrator_goes_after_the_listed_one_has_come(
+def test_an_unlisted_delegated_administrator_is_deregistered_after_the_listed_one_is_registered(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
     enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
@@ -84,7 +87,7 @@ def test_an_unlisted_delegated_administrator_goes_after_the_listed_one_has_come(
     ]
 
 
-def test_delegated_administrators_are_none_of_our_business_when_the_argument_is_not_given(
+def test_delegated_administrators_are_left_unchanged_when_the_argument_is_not_given(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
     enable_root_access(organization, delegated_administrators=[MEMBER, OTHER])
@@ -98,7 +101,7 @@ def test_an_empty_list_deregisters_all(organization: LocalOrganization, stack: F
     assert registered(organization) == ()
 
 
-def test_at_the_limit_the_one_registered_longest_makes_room(
+def test_at_the_quota_the_earliest_registration_is_removed_first(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
     organization.set_delegated_administrator_limit(2)
@@ -113,14 +116,16 @@ def test_at_the_limit_the_one_registered_longest_makes_room(
     ]
 
 
-def test_who_made_room_is_put_back_if_the_new_one_is_refused(
+def test_a_delegate_that_was_deregistered_for_a_new_one_is_registered_again_if_the_new_one_is_refused(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     organization.set_delegated_administrator_limit(1)
     enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
     change_before(function.on_event, DEREGISTER, lambda: organization.suspend(OTHER))
-    reason = function_error(stack, DelegatedAdministrators=[OTHER])
-    assert f"Account {OTHER} is suspended" in reason
+    error = create_error(stack, DelegatedAdministrators=[OTHER])
+    assert error.step == Step(operation=Operation.REGISTER, account_id=OTHER)
+    assert error.failure.reason == "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR"
+    assert error.not_reregistered == ()
     assert registered(organization) == (MEMBER,)
     assert writes(organization) == [
         f"RegisterDelegatedAdministrator {OTHER}",
@@ -130,7 +135,7 @@ def test_who_made_room_is_put_back_if_the_new_one_is_refused(
     ]
 
 
-def test_who_made_room_is_put_back_in_time_if_the_new_ones_call_never_gets_through(
+def test_a_deregistered_delegate_is_registered_again_in_time_if_the_new_ones_call_never_succeeds(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     organization.set_delegated_administrator_limit(1)
@@ -140,13 +145,14 @@ def test_who_made_room_is_put_back_in_time_if_the_new_ones_call_never_gets_throu
         DEREGISTER,
         lambda: inject(function.on_event, REGISTER, THROTTLED, body=OTHER),
     )
-    reason = function_error(stack, DelegatedAdministrators=[OTHER])
-    assert "waiting for throttling to end" in reason
+    error = create_error(stack, DelegatedAdministrators=[OTHER])
+    assert error.failure.kind is FailureKind.THROTTLED
+    assert error.failure.timed_out
     assert registered(organization) == (MEMBER,)
     assert function.time.seconds <= LAST_START
 
 
-def test_the_first_error_is_told_first_when_putting_back_fails_too(
+def test_the_first_error_is_reported_first_when_registering_again_fails_too(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     organization.set_delegated_administrator_limit(1)
@@ -156,41 +162,44 @@ def test_the_first_error_is_told_first_when_putting_back_fails_too(
         DEREGISTER,
         lambda: inject(function.on_event, REGISTER, error_response("AccountNotFoundException")),
     )
-    reason = function_error(stack, DelegatedAdministrators=[OTHER])
-    assert reason.startswith(f"{REGISTER}({OTHER}) failed in account {MANAGEMENT}: AccountNotFound")
-    assert f"Then {MEMBER} could not be put back: {REGISTER}({MEMBER}) failed" in reason
-    assert f"Made by this invocation: {DEREGISTER}({MEMBER})." in reason
+    error = create_error(stack, DelegatedAdministrators=[OTHER])
+    assert error.step == Step(operation=Operation.REGISTER, account_id=OTHER)
+    assert error.failure.name == "AccountNotFound"
+    ((step, failure),) = error.not_reregistered
+    assert step == Step(operation=Operation.REGISTER, account_id=MEMBER)
+    assert failure.name == "AccountNotFound"
+    assert error.applied == (Step(operation=Operation.DEREGISTER, account_id=MEMBER),)
 
 
-def function_error(stack: FakeCloudFormation, **properties: object) -> str:
-    """What the first invocation of a Create says; the framework would report the second one's."""
+def create_error(stack: FakeCloudFormation, **properties: object) -> ConvergenceError:
+    """Return the error of a Create's first invocation; the framework would report the second one's."""
     event = {"RequestType": "Create", "ResourceProperties": {"Features": list(BOTH), **properties}}
-    with pytest.raises(Exception) as raised:  # noqa: PT011 - the message is what is looked at
+    with pytest.raises(ConvergenceError) as raised:
         stack.function(event)
-    return str(raised.value)
+    return raised.value
 
 
-def test_an_earlier_putting_back_that_failed_is_not_told_once_the_new_one_has_come(
+def test_a_failed_reregistration_is_not_reported_once_the_new_delegate_is_registered(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     organization.set_delegated_administrator_limit(1)
     enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
 
-    def switch_off_before_the_next_registration() -> None:
-        change_before(function.on_event, REGISTER, switch_off)
+    def disable_before_the_next_registration() -> None:
+        change_before(function.on_event, REGISTER, disable)
 
-    def switch_off() -> None:
+    def disable() -> None:
         organization.client("organizations").disable_aws_service_access(ServicePrincipal=PRINCIPAL)
 
-    change_before(function.on_event, DEREGISTER, switch_off_before_the_next_registration)
-    reason = function_error(stack, DelegatedAdministrators=[OTHER, STRANGER])
+    change_before(function.on_event, DEREGISTER, disable_before_the_next_registration)
+    error = create_error(stack, DelegatedAdministrators=[OTHER, STRANGER])
     assert registered(organization) == (OTHER,)
-    assert reason.startswith(f"{REGISTER}({STRANGER}) failed")
-    assert "could not be put back" not in reason
+    assert error.step == Step(operation=Operation.REGISTER, account_id=STRANGER)
+    assert error.not_reregistered == ()
 
 
 @pytest.mark.parametrize(
-    ("account_id", "told"),
+    ("account_id", "sentence"),
     [
         (STRANGER, f"Account {STRANGER} is not a member of this organization"),
         (THIRD, f"Account {THIRD} is suspended"),
@@ -198,22 +207,24 @@ def test_an_earlier_putting_back_that_failed_is_not_told_once_the_new_one_has_co
     ],
 )
 def test_an_account_that_cannot_be_registered_is_named_with_the_reason(
-    organization: LocalOrganization, stack: FakeCloudFormation, account_id: str, told: str
+    organization: LocalOrganization, stack: FakeCloudFormation, account_id: str, sentence: str
 ) -> None:
     organization.suspend(THIRD)
     outcome = stack.create(Features=BOTH, DelegatedAdministrators=[account_id])
     assert not outcome.succeeded
-    assert told in outcome.reason
-    assert "take it off delegated_administrators" in outcome.reason
+    assert sentence in outcome.reason
+    assert "remove it from delegated_administrators" in outcome.reason
 
 
-def test_more_delegated_administrators_than_aws_takes_are_told(
+def test_more_delegated_administrators_than_the_quota_are_reported(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
     organization.set_delegated_administrator_limit(1)
     outcome = stack.create(Features=BOTH, DelegatedAdministrators=[MEMBER, OTHER])
     assert not outcome.succeeded
-    assert f"so {OTHER} was not added: list fewer delegated_administrators" in outcome.reason
+    assert isinstance(outcome.error, ConvergenceError)
+    assert is_quota_reached(outcome.error.failure)
+    assert f"so {OTHER} was not registered: list fewer delegated_administrators" in outcome.reason
 
 
 # Removing changes nothing
@@ -230,10 +241,10 @@ def test_renaming_or_moving_the_construct_changes_nothing(
     assert writes(organization) == []
 
 
-def test_a_failed_create_followed_by_a_delete_tears_nothing_down(
+def test_a_failed_create_followed_by_a_delete_disables_nothing(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
-    """What was on before is not this stack's to switch off (peers lost whole organizations' settings so)."""
+    """A stack does not own what was enabled before it (other tools have disabled whole organizations so)."""
     enable_root_access(organization, CREDENTIALS)
     organization.deny(account_id=MANAGEMENT, action=ENABLE_SESSIONS)
     assert not stack.create(Features=BOTH).succeeded
@@ -241,7 +252,7 @@ def test_a_failed_create_followed_by_a_delete_tears_nothing_down(
     assert organization.root_access().features == {CREDENTIALS}
 
 
-def test_an_update_is_no_replacement_so_nothing_that_was_just_set_is_deleted(
+def test_an_update_is_not_a_replacement_so_nothing_that_was_just_applied_is_deleted(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
     assert stack.create(Features=[CREDENTIALS]).succeeded
@@ -249,7 +260,7 @@ def test_an_update_is_no_replacement_so_nothing_that_was_just_set_is_deleted(
     assert [event["RequestType"] for event in stack.events] == ["Create", "Update"]
 
 
-def test_trusted_access_is_never_switched_off_even_with_a_delegated_administrator_registered(
+def test_trusted_access_is_never_disabled_even_with_a_delegated_administrator_registered(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
     assert stack.create(Features=BOTH, DelegatedAdministrators=[MEMBER]).succeeded
@@ -259,24 +270,30 @@ def test_trusted_access_is_never_switched_off_even_with_a_delegated_administrato
     assert PRINCIPAL in organization.root_access().trusted_access
 
 
-# Failures leave no riddle
+# A failure says what was applied
 
 
-def test_a_failed_create_says_what_was_made_and_what_was_not(
+def test_a_failed_create_says_what_was_applied_and_what_was_not(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
     organization.deny(account_id=MANAGEMENT, action=ENABLE_CREDENTIALS)
-    reason = function_error(stack, DelegatedAdministrators=[MEMBER])
-    assert f"Made by this invocation: {TRUSTED_ACCESS}." in reason
-    assert f"Not made: {ENABLE_CREDENTIALS}, {ENABLE_SESSIONS}, {REGISTER}({MEMBER})." in reason
+    error = create_error(stack, DelegatedAdministrators=[MEMBER])
+    assert error.applied == (Step(operation=Operation.ENABLE_TRUSTED_ACCESS),)
+    assert error.possibly_applied == ()
+    assert [str(step) for step in error.not_applied] == [
+        ENABLE_CREDENTIALS,
+        ENABLE_SESSIONS,
+        f"{REGISTER}({MEMBER})",
+    ]
 
 
-def test_a_change_whose_answer_was_lost_is_told_as_one_that_may_have_been_made(
+def test_a_change_whose_response_was_lost_is_reported_as_one_that_may_have_been_applied(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     inject(function.on_event, ENABLE_SESSIONS, NO_RESPONSE_AFTER)
-    reason = function_error(stack)
-    assert f"May have been made (no answer): {ENABLE_SESSIONS}." in reason
+    error = create_error(stack)
+    assert error.possibly_applied == (Step(operation=Operation.ENABLE_ROOT_SESSIONS),)
+    assert error.failure.kind is FailureKind.NO_RESPONSE
     assert organization.root_access().features == set(BOTH)
 
 
@@ -293,13 +310,13 @@ def test_a_failed_update_ends_in_what_the_old_properties_list(
     assert registered(organization) == (MEMBER,)
 
 
-def test_every_error_fits_into_the_frameworks_answer(
+def test_every_error_fits_into_the_frameworks_response(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
     organization.set_delegated_administrator_limit(0)
     organization.deny(account_id=MANAGEMENT, action=REGISTER, message='"\\\n' * 2000)
     accounts = [f"{number:012}" for number in range(50)]
-    reason = function_error(stack, DelegatedAdministrators=accounts)
+    reason = str(create_error(stack, DelegatedAdministrators=accounts))
     assert len(json.dumps(reason)) <= 2500
     assert "and 42 more" in reason
 
@@ -320,7 +337,7 @@ def test_every_error_fits_into_the_frameworks_answer(
         (DESCRIBE, "ServiceException", 400),
     ],
 )
-def test_what_passes_is_waited_for(
+def test_a_transient_failure_is_retried(
     organization: LocalOrganization,
     function: Function,
     stack: FakeCloudFormation,
@@ -335,24 +352,28 @@ def test_what_passes_is_waited_for(
 
 
 @pytest.mark.parametrize("action", [DESCRIBE, LIST_FEATURES, TRUSTED_ACCESS, ENABLE_SESSIONS])
-def test_what_does_not_pass_ends_in_time_with_a_sentence_about_what_was_waited_for(
+def test_a_failure_that_lasts_ends_in_time(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation, action: str
 ) -> None:
     inject(function.on_event, action, THROTTLING_EXCEPTION)
-    reason = function_error(stack)
-    assert f"{action} failed in account {MANAGEMENT}: Throttling" in reason
-    assert "s of waiting for throttling to end" in reason
+    error = create_error(stack)
+    assert error.failure.operation == action
+    assert error.failure.kind is FailureKind.THROTTLED
+    assert error.failure.timed_out
+    assert error.failure.attempts > 5
+    assert 0 < error.failure.waited <= LAST_START
     assert function.time.seconds <= LAST_START
 
 
-def test_a_change_that_another_one_keeps_out_is_never_reported_as_made(
+def test_a_change_that_another_change_prevents_is_never_reported_as_applied(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     """Elsewhere one ConcurrentModificationException was swallowed, and logged as "enabled"."""
     inject(function.on_event, TRUSTED_ACCESS, CONCURRENT_MODIFICATION)
-    reason = function_error(stack)
-    assert "waiting for another change to the organization to end" in reason
-    assert "Nothing was changed by this invocation." in reason
+    error = create_error(stack)
+    assert error.failure.kind is FailureKind.CONCURRENT_MODIFICATION
+    assert error.applied == error.possibly_applied == ()
+    assert "Nothing was changed by this invocation." in str(error)
     assert organization.root_access().features == set()
 
 
@@ -360,14 +381,14 @@ def test_the_waits_grow_and_stay_bounded(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     inject(function.on_event, DESCRIBE, THROTTLED)
-    function_error(stack)
+    create_error(stack)
     growing = waits(function.time.starts)
     assert growing == sorted(growing)
     assert 0 < growing[0] < 1
     assert growing[-1] <= 8
 
 
-def test_a_policy_that_is_not_yet_effective_is_waited_for(
+def test_a_policy_that_is_not_effective_yet_is_waited_for(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     """A role's new policy needs seconds to take effect, and the function is invoked within those."""
@@ -381,17 +402,18 @@ def test_a_denial_that_stays_is_final_after_thirty_seconds(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     organization.deny(account_id=MANAGEMENT, action=ENABLE_SESSIONS)
-    function_error(stack)
+    create_error(stack)
     assert 30 <= function.time.seconds < 40
 
 
 def test_a_member_account_is_not_waited_for(organization: LocalOrganization, function: Function) -> None:
     function = Function(account_id=MEMBER)
-    assert "Deploy this stack in" in function_error(FakeCloudFormation(function=function))
+    outcome = FakeCloudFormation(function=function).create(Features=BOTH)
+    assert isinstance(outcome.error, NotTheManagementAccountError)
     assert function.time.seconds == 0
 
 
-def test_a_call_whose_answer_was_lost_is_made_again(
+def test_a_call_whose_response_was_lost_is_retried(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     for action in (TRUSTED_ACCESS, ENABLE_SESSIONS, REGISTER):
@@ -401,7 +423,7 @@ def test_a_call_whose_answer_was_lost_is_made_again(
     assert registered(organization) == (MEMBER,)
 
 
-def test_trusted_access_that_takes_a_moment_to_be_seen_by_iam_is_waited_for(
+def test_trusted_access_that_is_not_visible_to_iam_yet_is_waited_for(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     change_before(
@@ -413,7 +435,7 @@ def test_trusted_access_that_takes_a_moment_to_be_seen_by_iam_is_waited_for(
     assert organization.root_access().features == set(BOTH)
 
 
-# Twice, halfway, beside others
+# Twice, halfway, in parallel with others
 
 
 def test_every_event_may_come_twice(organization: LocalOrganization, stack: FakeCloudFormation) -> None:
@@ -438,21 +460,21 @@ def test_an_update_may_find_half_of_the_work_done(
     ]
 
 
-def test_trusted_access_switched_off_between_looking_and_changing_is_switched_on_again(
+def test_trusted_access_that_is_disabled_between_observation_and_change_is_enabled_again(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     enable_root_access(organization, CREDENTIALS)
 
-    def switch_off() -> None:
+    def disable() -> None:
         organization.client("organizations").disable_aws_service_access(ServicePrincipal=PRINCIPAL)
 
-    change_before(function.on_event, ENABLE_SESSIONS, switch_off)
+    change_before(function.on_event, ENABLE_SESSIONS, disable)
     assert stack.create(Features=BOTH).succeeded
     assert PRINCIPAL in organization.root_access().trusted_access
     assert organization.root_access().features == set(BOTH)
 
 
-def test_a_feature_that_a_delegated_administrator_switches_off_meanwhile_comes_back(
+def test_a_feature_that_a_delegated_administrator_disables_meanwhile_is_enabled_again(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[MEMBER])
@@ -465,7 +487,7 @@ def test_a_feature_that_a_delegated_administrator_switches_off_meanwhile_comes_b
     assert organization.root_access().features == set(BOTH)
 
 
-def test_somebody_who_keeps_switching_a_feature_off_is_told_in_the_end(
+def test_a_feature_that_is_disabled_again_and_again_ends_as_an_error(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     change_before(
@@ -480,12 +502,12 @@ def test_somebody_who_keeps_switching_a_feature_off_is_told_in_the_end(
         lambda: set_feature(organization, SESSIONS, enabled=False),
         times=999,
     )
-    reason = function_error(stack)
-    assert "waiting for the organization to stay as it was made" in reason
+    error = create_error(stack)
+    assert error.failure.kind is FailureKind.NOT_PERSISTED
     assert function.time.seconds <= LAST_START
 
 
-def test_what_is_reported_is_what_aws_answered_and_not_what_was_asked_for(
+def test_what_is_reported_is_what_aws_returned_and_not_what_was_asked_for(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     assert stack.create(Features=[SESSIONS]).succeeded
@@ -495,7 +517,7 @@ def test_what_is_reported_is_what_aws_answered_and_not_what_was_asked_for(
     assert json.loads(stack.data["StatusJson"])["features"] == sorted(BOTH)
 
 
-# Unknown is never off
+# Unknown is never disabled
 
 
 @pytest.mark.parametrize("code", ["ServiceAccessNotEnabledException", "ServiceAccessNotEnabled"])
@@ -504,15 +526,67 @@ def test_reads_that_keep_contradicting_each_other_are_unknown_and_nothing_is_cha
 ) -> None:
     enable_root_access(organization, *BOTH)
     inject(function.on_event, LIST_FEATURES, error_response(code))
-    reason = function_error(stack)
-    assert "unknown, which is not the same as off" in reason
-    assert "Nothing was changed by this invocation." in reason
+    error = create_error(stack)
+    assert error.failure.kind is FailureKind.INCONSISTENT_READS
+    assert "unknown, which is not the same as disabled" in str(error)
+    assert error.applied == error.possibly_applied == ()
     assert writes(organization) == []
 
 
-def test_a_denied_look_changes_nothing(organization: LocalOrganization, stack: FakeCloudFormation) -> None:
+def test_a_denied_read_changes_nothing(organization: LocalOrganization, stack: FakeCloudFormation) -> None:
     enable_root_access(organization, *BOTH)
     organization.deny(account_id=MANAGEMENT, action=LIST_FEATURES)
     assert not stack.create(Features=[SESSIONS]).succeeded
     assert writes(organization) == []
     assert organization.root_access().features == set(BOTH)
+
+
+def test_features_that_are_missing_in_a_response_are_unknown_and_nothing_is_changed(
+    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+) -> None:
+    """With an empty list, "none are enabled" would be a success with a false status."""
+    enable_root_access(organization, *BOTH)
+    omit_member(function.on_event, LIST_FEATURES, "EnabledFeatures")
+    for features in ([], BOTH):
+        error = create_error(stack, Features=features)
+        assert error.failure.kind is FailureKind.INCOMPLETE_RESPONSE
+        assert "unknown, which is not the same as disabled" in str(error)
+    assert writes(organization) == []
+
+
+def test_a_change_whose_response_does_not_list_the_features_is_followed_by_a_read(
+    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+) -> None:
+    enable_root_access(organization)
+    for action in (ENABLE_CREDENTIALS, ENABLE_SESSIONS):
+        omit_member(function.on_event, action, "EnabledFeatures")
+    assert stack.create(Features=BOTH).succeeded
+    assert json.loads(stack.data["StatusJson"])["features"] == sorted(BOTH)
+
+
+def test_the_error_says_what_failed_what_was_applied_and_what_was_not() -> None:
+    def step(operation: Operation, account_id: str | None = None) -> Step:
+        return Step(operation=operation, account_id=account_id)
+
+    def refused(operation: Operation, **values: Any) -> Failure:
+        return Failure(operation=operation, kind=FailureKind.REFUSED, code="Refused", message="No.", **values)
+
+    error = ConvergenceError(
+        failure=refused(Operation.REGISTER, reason="BECAUSE", attempts=3, waited=41.0),
+        step=step(Operation.REGISTER, OTHER),
+        account_id=MANAGEMENT,
+        applied=[step(Operation.ENABLE_TRUSTED_ACCESS), step(Operation.DEREGISTER, MEMBER)],
+        possibly_applied=[step(Operation.ENABLE_ROOT_SESSIONS)],
+        not_applied=[step(Operation.REGISTER, OTHER)],
+        not_reregistered=[(step(Operation.REGISTER, MEMBER), refused(Operation.REGISTER))],
+    )
+    assert str(error) == (
+        f"{REGISTER}({OTHER}) failed in account {MANAGEMENT}: Refused (BECAUSE): No. "
+        "Gave up after 3 attempts over 41 s (refused). "
+        f"Check {OTHER} in delegated_administrators. "
+        f"{MEMBER} could not be re-registered: {REGISTER}({MEMBER}) failed in account {MANAGEMENT}: "
+        f"Refused: No. Check {MEMBER} in delegated_administrators. "
+        f"Applied by this invocation: {TRUSTED_ACCESS}, {DEREGISTER}({MEMBER}). "
+        f"May have been applied (no response): {ENABLE_SESSIONS}. "
+        f"Not applied: {REGISTER}({OTHER})."
+    )

@@ -23,10 +23,18 @@ from root_access.errors import (
     NotTheManagementAccountError,
     SdkTooOldError,
 )
-from root_access.organization import Organization
+from root_access.organization import (
+    DESCRIBE_ORGANIZATION,
+    LIST_DELEGATED_ADMINISTRATORS,
+    LIST_FEATURES,
+    LIST_TRUSTED_ACCESS,
+    Organization,
+)
 from root_access.plan import Operation, Step
 from root_access.state import Status
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, switch_on
+from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access
+from support.faults.clients import omit_member
+from support.faults.vocabulary import THROTTLED
 from support.function import FakeTime, Function
 
 if TYPE_CHECKING:
@@ -45,7 +53,7 @@ def reads(organization: LocalOrganization) -> list[str]:
     return sorted(call.operation for call in organization.calls)
 
 
-def test_everything_is_off_in_a_fresh_organization(organization: LocalOrganization) -> None:
+def test_everything_is_disabled_in_a_fresh_organization(organization: LocalOrganization) -> None:
     observed = Function().organization().observe()
     assert observed.organization_id == organization.id
     assert observed.management_account_id == "111111111111"
@@ -56,8 +64,8 @@ def test_everything_is_off_in_a_fresh_organization(organization: LocalOrganizati
     assert observed.status is Status.DISABLED
 
 
-def test_what_is_on_is_read_with_its_date(organization: LocalOrganization) -> None:
-    switch_on(organization, CREDENTIALS, delegated_administrators=[OTHER, MEMBER])
+def test_what_is_enabled_is_read_with_its_date(organization: LocalOrganization) -> None:
+    enable_root_access(organization, CREDENTIALS, delegated_administrators=[OTHER, MEMBER])
     observed = Function().organization().observe()
     since = organization.root_access().trusted_access[PRINCIPAL]
     assert observed.trusted_access_since == since.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -68,21 +76,21 @@ def test_what_is_on_is_read_with_its_date(organization: LocalOrganization) -> No
 def test_delegated_administrators_come_registered_longest_first(
     organization: LocalOrganization,
 ) -> None:
-    switch_on(organization, delegated_administrators=[OTHER, MEMBER])
+    enable_root_access(organization, delegated_administrators=[OTHER, MEMBER])
     observed = Function().organization().observe()
     assert observed.delegated_administrators == (OTHER, MEMBER)
 
 
-def test_features_hidden_behind_trusted_access_are_not_reported_as_on(
+def test_features_hidden_behind_trusted_access_are_not_reported_as_enabled(
     organization: LocalOrganization,
 ) -> None:
-    switch_on(organization, CREDENTIALS, SESSIONS, hidden=True)
+    enable_root_access(organization, CREDENTIALS, SESSIONS, hidden=True)
     observed = Function().organization().observe()
     assert observed.features == frozenset()
     assert observed.status is Status.DISABLED
 
 
-def test_a_look_is_four_reads(organization: LocalOrganization) -> None:
+def test_an_observation_is_four_reads(organization: LocalOrganization) -> None:
     Function().organization().observe()
     assert reads(organization) == [
         "DescribeOrganization",
@@ -92,31 +100,87 @@ def test_a_look_is_four_reads(organization: LocalOrganization) -> None:
     ]
 
 
-def test_a_second_look_does_not_ask_again_which_organization_it_is(
+def test_a_second_observation_does_not_read_the_organization_again(
     organization: LocalOrganization,
 ) -> None:
-    seen = Function().organization()
-    observed = seen.observe()
+    subject = Function().organization()
+    observed = subject.observe()
     organization.clear_calls()
-    assert seen.observe_again(observed) == observed
+    assert subject.observe_again(observed) == observed
     assert "DescribeOrganization" not in reads(organization)
     assert len(organization.calls) == 3
 
 
-def test_trusted_access_is_found_behind_twenty_other_services() -> None:
-    services = (
-        "access-analyzer account auditmanager backup cloudtrail compute-optimizer config controltower "
-        "detective devops-guru ds fms guardduty health inspector2 ipam license-manager macie mgn ram "
-        "securityhub"
-    )
-    seed = Seed(trusted_services=tuple(f"{name}.amazonaws.com" for name in services.split()))
+@pytest.mark.parametrize(("services", "pages"), [(19, 1), (20, 2), (65, 4)])
+def test_trusted_access_is_found_behind_other_services(services: int, pages: int) -> None:
+    seed = Seed(trusted_services=tuple(f"a{number:03}.amazonaws.com" for number in range(services)))
     with mock_organization(seed=seed) as organization:
-        switch_on(organization)
+        enable_root_access(organization)
         assert Function().organization().observe().trusted_access
-        assert reads(organization).count("ListAWSServiceAccessForOrganization") == 2
+        assert reads(organization).count("ListAWSServiceAccessForOrganization") == pages
 
 
-def test_a_member_account_is_told_where_to_deploy_even_though_the_other_reads_are_denied(
+def test_the_list_of_trusted_services_is_read_no_further_than_iam() -> None:
+    seed = Seed(trusted_services=tuple(f"z{number:03}.amazonaws.com" for number in range(65)))
+    with mock_organization(seed=seed) as organization:
+        enable_root_access(organization)
+        assert Function().organization().observe().trusted_access
+        assert reads(organization).count("ListAWSServiceAccessForOrganization") == 1
+
+
+def test_a_long_list_of_trusted_services_is_read_at_the_rate_that_aws_allows() -> None:
+    """AWS allows one call a second, and three at once: reading from the start again would never end."""
+    seed = Seed(trusted_services=tuple(f"a{number:03}.amazonaws.com" for number in range(195)))
+    function = Function()
+    allowed, since = 3.0, 0.0
+
+    def throttle(**_: object) -> None:
+        nonlocal allowed, since
+        allowed, since = min(3.0, allowed + function.time.seconds - since), function.time.seconds
+        if allowed < 1:
+            raise THROTTLED.error_of("organizations", operation="ListAWSServiceAccessForOrganization")
+        allowed -= 1
+
+    with mock_organization(seed=seed) as organization:
+        enable_root_access(organization)
+        function.on_event("before-call.organizations.ListAWSServiceAccessForOrganization", throttle)
+        assert function.organization().observe().trusted_access
+        assert reads(organization).count("ListAWSServiceAccessForOrganization") == 10
+        assert function.time.seconds < 60
+
+
+@pytest.mark.parametrize(
+    ("action", "member"),
+    [
+        (LIST_FEATURES, "EnabledFeatures"),
+        (LIST_TRUSTED_ACCESS, "EnabledServicePrincipals"),
+        (LIST_DELEGATED_ADMINISTRATORS, "DelegatedAdministrators"),
+        (DESCRIBE_ORGANIZATION, "Organization"),
+    ],
+)
+def test_a_member_that_is_missing_in_a_response_is_unknown_and_not_disabled(
+    organization: LocalOrganization, action: str, member: str
+) -> None:
+    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[MEMBER])
+    function = Function()
+    omit_member(function.on_event, action, member)
+    with pytest.raises(CallError) as raised:
+        function.organization().observe()
+    assert raised.value.failure.kind is FailureKind.INCOMPLETE_RESPONSE
+    assert raised.value.failure.operation == action
+    assert member in raised.value.failure.message
+
+
+def test_a_change_whose_response_does_not_list_the_features_says_nothing_about_them(
+    organization: LocalOrganization,
+) -> None:
+    enable_root_access(organization)
+    function = Function()
+    omit_member(function.on_event, Operation.ENABLE_ROOT_SESSIONS, "EnabledFeatures")
+    assert function.organization().apply(Step(operation=Operation.ENABLE_ROOT_SESSIONS)) is None
+
+
+def test_in_a_member_account_the_error_says_where_to_deploy_although_the_other_reads_are_denied(
     organization: LocalOrganization,
 ) -> None:
     function = Function(account_id=MEMBER)
@@ -129,26 +193,28 @@ def test_a_member_account_is_told_where_to_deploy_even_though_the_other_reads_ar
 
 
 def test_a_delegated_administrator_is_a_member_account_too(organization: LocalOrganization) -> None:
-    switch_on(organization, delegated_administrators=[MEMBER])
+    enable_root_access(organization, delegated_administrators=[MEMBER])
     with pytest.raises(NotTheManagementAccountError):
         Function(account_id=MEMBER).organization().observe()
 
 
-def test_an_account_without_an_organization_is_told_so(organization: LocalOrganization) -> None:
+def test_an_account_without_an_organization_is_an_error(organization: LocalOrganization) -> None:
     organization.delete()
-    with pytest.raises(NotInAnOrganizationError, match="111111111111 is in no organization"):
+    with pytest.raises(NotInAnOrganizationError) as raised:
         Function().organization().observe()
+    assert raised.value.account_id == "111111111111"
+    assert str(raised.value).startswith("Account 111111111111 is not a member of an organization.")
 
 
-def test_an_organization_without_all_features_is_told_so() -> None:
-    with (
-        mock_organization(seed=Seed(feature_set="CONSOLIDATED_BILLING")) as organization,
-        pytest.raises(NotAllFeaturesError, match=f"{organization.id} .* consolidated billing only"),
-    ):
-        Function().organization().observe()
+def test_an_organization_without_all_features_is_an_error() -> None:
+    with mock_organization(seed=Seed(feature_set="CONSOLIDATED_BILLING")) as organization:
+        with pytest.raises(NotAllFeaturesError, match="consolidated billing only") as raised:
+            Function().organization().observe()
+        assert raised.value.organization_id == organization.id
+        assert raised.value.account_id == "111111111111"
 
 
-def test_an_sdk_that_does_not_know_the_calls_is_told_so(tmp_path: Path) -> None:
+def test_an_sdk_that_does_not_know_the_calls_is_an_error(tmp_path: Path) -> None:
     """botocore 1.35.60 had the same IAM model without the five operations."""
     data = Path(botocore.__file__).parent / "data"
     shutil.copytree(data / "iam", tmp_path / "iam")
@@ -166,8 +232,9 @@ def test_an_sdk_that_does_not_know_the_calls_is_told_so(tmp_path: Path) -> None:
     ).client("iam")
     old = Clients(iam=iam, organizations=Function().clients().organizations)
     budget = RetryBudget(clock=FakeTime().clock(), deadline=180)
-    with pytest.raises(SdkTooOldError, match=r"does not know iam:ListOrganizationsFeatures"):
+    with pytest.raises(SdkTooOldError, match="does not know iam:ListOrganizationsFeatures") as raised:
         Organization(clients=old, account_id="111111111111", budget=budget).observe()
+    assert raised.value.operation == "iam:ListOrganizationsFeatures"
 
 
 @pytest.mark.parametrize(
@@ -179,9 +246,7 @@ def test_an_sdk_that_does_not_know_the_calls_is_told_so(tmp_path: Path) -> None:
         "iam:ListOrganizationsFeatures",
     ],
 )
-def test_a_denied_read_is_a_failure_to_look_and_not_a_state(
-    organization: LocalOrganization, action: str
-) -> None:
+def test_a_denied_read_is_a_failure_and_not_a_state(organization: LocalOrganization, action: str) -> None:
     organization.deny(account_id="111111111111", action=action)
     with pytest.raises(CallError) as raised:
         Function().organization().observe()
@@ -198,30 +263,30 @@ def test_a_denied_read_is_a_failure_to_look_and_not_a_state(
         (Operation.DISABLE_ROOT_CREDENTIALS_MANAGEMENT, set[str]()),
     ],
 )
-def test_a_change_of_a_feature_tells_what_is_on_then(
+def test_a_change_of_a_feature_returns_what_is_enabled_then(
     organization: LocalOrganization, operation: Operation, features: set[str]
 ) -> None:
-    switch_on(organization)
+    enable_root_access(organization)
     assert Function().organization().apply(Step(operation=operation)) == frozenset(features)
     assert organization.root_access().features == features
 
 
-def test_registering_who_is_registered_is_fine(organization: LocalOrganization) -> None:
-    switch_on(organization, delegated_administrators=[MEMBER])
+def test_registering_a_registered_account_succeeds(organization: LocalOrganization) -> None:
+    enable_root_access(organization, delegated_administrators=[MEMBER])
     Function().organization().apply(Step(operation=Operation.REGISTER, account_id=MEMBER))
     assert organization.root_access().delegated_administrators == (MEMBER,)
 
 
 @pytest.mark.parametrize("account_id", [MEMBER, "999999999999"])
-def test_deregistering_who_is_not_registered_is_fine(
+def test_deregistering_an_account_that_is_not_registered_succeeds(
     organization: LocalOrganization, account_id: str
 ) -> None:
-    switch_on(organization)
+    enable_root_access(organization)
     Function().organization().apply(Step(operation=Operation.DEREGISTER, account_id=account_id))
     assert organization.root_access().delegated_administrators == ()
 
 
-def test_a_change_before_trusted_access_says_that_trusted_access_is_off(
+def test_a_change_before_trusted_access_says_that_trusted_access_is_disabled(
     organization: LocalOrganization,
 ) -> None:
     for step in (
