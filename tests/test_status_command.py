@@ -1,4 +1,4 @@
-"""`python -m centralized_root_access status`: the manual check as one command, and the dry run."""
+"""`python -m centralized_root_access status`: the root access of an organization, and a dry run."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from support.function import BOTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MANAGEMENT, MEMBER, OTHER = "111111111111", "222222222222", "333333333333"
 
@@ -35,7 +36,7 @@ def organization(served: LocalOrganization) -> LocalOrganization:
 def status(
     organization: LocalOrganization, *arguments: str, account_id: str | None = MANAGEMENT, path: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the command as a user does, in a process of its own, without Node on its path."""
+    """Run the command as a user does, in a process of its own, without Node on its path."""
     environment = {
         "AWS_ENDPOINT_URL": str(organization.url),
         "AWS_CONFIG_FILE": os.devnull,
@@ -54,16 +55,16 @@ def status(
     )
 
 
-def test_an_organization_as_listed_exits_0_and_says_since_when(organization: LocalOrganization) -> None:
+def test_an_organization_as_listed_exits_0_and_shows_since_when(organization: LocalOrganization) -> None:
     enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
-    looked = status(organization)
+    result = status(organization)
     since = organization.root_access().trusted_access[PRINCIPAL].strftime("%Y-%m-%dT%H:%M:%SZ")
-    assert looked.returncode == 0, looked.stderr
-    assert looked.stdout.splitlines() == [
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == [
         f"ENABLED: organization {organization.id}, management account {MANAGEMENT}",
-        f"  trusted access for iam.amazonaws.com  on since {since}",
-        "  RootCredentialsManagement             on",
-        "  RootSessions                          on",
+        f"  trusted access for iam.amazonaws.com  enabled since {since}",
+        "  RootCredentialsManagement             enabled",
+        "  RootSessions                          enabled",
         f"  delegated administrators              {MEMBER}",
         "A deployment of RootCredentialsManagement RootSessions would change nothing.",
     ]
@@ -72,9 +73,9 @@ def test_an_organization_as_listed_exits_0_and_says_since_when(organization: Loc
 
 def test_what_the_construct_would_change_is_shown_and_exits_1(organization: LocalOrganization) -> None:
     enable_root_access(organization, SESSIONS, delegated_administrators=[OTHER])
-    looked = status(organization, "--features", CREDENTIALS, "--delegated-administrators", MEMBER)
-    assert looked.returncode == 1
-    assert [line.split()[0] for line in looked.stdout.splitlines()[-4:]] == [
+    result = status(organization, "--features", CREDENTIALS, "--delegated-administrators", MEMBER)
+    assert result.returncode == 1
+    assert [line.split()[0] for line in result.stdout.splitlines()[-4:]] == [
         "iam:EnableOrganizationsRootCredentialsManagement",
         "iam:DisableOrganizationsRootSessions",
         f"organizations:RegisterDelegatedAdministrator({MEMBER})",
@@ -87,9 +88,9 @@ def test_json_is_one_line_with_the_outputs_keys_and_what_would_change(
     organization: LocalOrganization,
 ) -> None:
     enable_root_access(organization, CREDENTIALS)
-    looked = status(organization, "--json")
-    assert looked.returncode == 1
-    (line,) = looked.stdout.splitlines()
+    result = status(organization, "--json")
+    assert result.returncode == 1
+    (line,) = result.stdout.splitlines()
     shown = json.loads(line)
     assert list(shown) == [
         "status",
@@ -102,56 +103,57 @@ def test_json_is_one_line_with_the_outputs_keys_and_what_would_change(
         "steps",
     ]
     assert shown["status"] == "PARTIAL"
-    assert shown["deviations"] == ["RootSessions is off"]
+    assert shown["deviations"] == ["RootSessions is disabled"]
     assert shown["steps"] == ["iam:EnableOrganizationsRootSessions"]
 
 
 def test_empty_lists_are_given_as_the_construct_takes_them(organization: LocalOrganization) -> None:
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[MEMBER])
-    looked = status(organization, "--features", "--delegated-administrators", "--json")
-    assert json.loads(looked.stdout)["deviations"] == [
-        "RootCredentialsManagement is on but not listed",
+    result = status(organization, "--features", "--delegated-administrators", "--json")
+    assert json.loads(result.stdout)["deviations"] == [
+        "RootCredentialsManagement is enabled but not listed",
         f"{MEMBER} is registered but not listed",
     ]
 
 
 @pytest.mark.parametrize(
-    ("account_id", "arguments", "told"),
+    ("account_id", "arguments", "message"),
     [
         (MEMBER, [], f"credentials of the management account {MANAGEMENT}"),
         (None, [], "Unable to locate credentials"),
         (MANAGEMENT, ["--features", "RootPasswords"], "invalid choice: 'RootPasswords'"),
-        (MANAGEMENT, ["--delegated-administrators", "123"], "'123' is not an account id of 12 digits"),
+        (MANAGEMENT, ["--delegated-administrators", "123"], "'123' is not a 12-digit account ID"),
     ],
-    ids=["member account", "no credentials", "unknown feature", "no account id"],
+    ids=["member account", "no credentials", "unknown feature", "not an account ID"],
 )
-def test_who_cannot_look_is_told_in_one_sentence_and_exits_2(
-    organization: LocalOrganization, account_id: str | None, arguments: list[str], told: str
+def test_root_access_that_cannot_be_read_is_one_sentence_and_exits_2(
+    organization: LocalOrganization, account_id: str | None, arguments: list[str], message: str
 ) -> None:
-    looked = status(organization, *arguments, account_id=account_id)
-    assert looked.returncode == 2
-    assert told in looked.stderr
-    assert "Traceback" not in looked.stderr
-    assert looked.stdout == ""
+    result = status(organization, *arguments, account_id=account_id)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
 
 
-def test_a_denied_look_exits_2_with_awss_code_and_not_as_off(organization: LocalOrganization) -> None:
+def test_a_denied_read_exits_2_with_awss_code_and_is_not_shown_as_disabled(
+    organization: LocalOrganization,
+) -> None:
     organization.deny(account_id=MANAGEMENT, action="iam:ListOrganizationsFeatures")
-    looked = status(organization)
-    assert looked.returncode == 2
-    assert "iam:ListOrganizationsFeatures failed: AccessDenied" in looked.stderr
+    result = status(organization)
+    assert result.returncode == 2
+    assert "Unable to read root access: iam:ListOrganizationsFeatures: AccessDenied" in result.stderr
 
 
-def test_what_a_delegated_administrator_switched_off_is_seen(organization: LocalOrganization) -> None:
+def test_what_a_delegated_administrator_disabled_is_shown(organization: LocalOrganization) -> None:
     enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
     set_feature(organization, SESSIONS, enabled=False, account_id=MEMBER)
-    assert "RootSessions is off" in status(organization).stdout
+    assert "RootSessions is disabled" in status(organization).stdout
 
 
-def test_no_node_is_started(organization: LocalOrganization, tmp_path: os.PathLike[str]) -> None:
-    """The CDK's Python packages start Node when they are imported; this command must not need it."""
-    node = os.path.join(tmp_path, "node")
-    with open(node, "w") as script:
-        script.write("#!/bin/sh\nexit 1\n")
-    os.chmod(node, 0o755)
+def test_no_node_is_started(organization: LocalOrganization, tmp_path: Path) -> None:
+    """The CDK's Python packages start Node when they are imported. The command must not need it."""
+    node = tmp_path / "node"
+    node.write_text("#!/bin/sh\nexit 1\n")
+    node.chmod(0o755)
     assert status(organization, path=str(tmp_path)).returncode == 1

@@ -139,8 +139,8 @@ class DriftCheck(Construct):
             treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
         )
         if notification_topic:
-            # A topic that gets a policy of its own loses the default one, which lets CloudWatch publish. Other
-            # alarms of the account may rely on that: so the condition names the account, not this alarm.
+            # A topic that gets a policy of its own loses the default one, which lets CloudWatch publish.
+            # Other alarms of the account may rely on that: the condition names the account, not this alarm.
             notification_topic.grant_publish(
                 iam.ServicePrincipal(
                     "cloudwatch.amazonaws.com",

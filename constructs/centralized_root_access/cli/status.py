@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from aws_calls.runtime import one_attempt, system_clock
 from root_access.clients import Clients
 from root_access.desired import desired_state
-from root_access.errors import NotTheManagementAccountError
+from root_access.errors import InvalidAccountIdError, NotTheManagementAccountError
 from root_access.organization import Organization
 from root_access.plan import deviation, plan
 from root_access.state import SERVICE_PRINCIPAL, Feature
@@ -101,8 +100,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _account_id(argument: str) -> str:
-    if not re.fullmatch(r"[0-9]{12}", argument):
-        raise argparse.ArgumentTypeError(f"{argument!r} is not a 12-digit account ID")
+    try:
+        desired_state(features=(), delegated_administrators=[argument])
+    except InvalidAccountIdError as error:
+        raise argparse.ArgumentTypeError(f"{error.account_id!r} is not a 12-digit account ID") from error
     return argument
 
 

@@ -1,0 +1,574 @@
+"""What the constructs write is what the functions read: the template is given to the code of the functions.
+
+Names that two sides have to agree on are read from the template here, not listed a second time.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aws_cdk import App, CfnOutput, Duration, Stack
+from aws_cdk import aws_sns as sns
+
+from aws_calls.errors import RootAccessError, SettingsError
+from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
+from centralized_root_access._arguments import parse_delegated_administrators, parse_protected_accounts
+from centralized_root_access._code import lambda_root
+from local_aws.emulation import LocalOrganization, mock_organization
+from root_access import drift
+from root_access.desired import desired_state
+from root_access.plan import Operation
+from root_tasks import handlers
+from root_tasks.model.report import Task
+from root_tasks.run.request import parse_request
+from root_tasks.tasks import DEFINITIONS
+from support import root_tasks as running
+from support.apps import ROOT
+from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
+from support.cloudformation import FakeCloudFormation
+from support.function import Context, FakeTime, Function
+from support.state_machine import StateMachine
+from support.templates import (
+    MANAGEMENT,
+    functions,
+    only_resource,
+    policy_statements,
+    resources,
+    settings,
+    state_machine_definition,
+    text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from aws_calls.retry import RetryBudget
+
+ACCOUNT, MEMBER, PROTECTED = "111111111111", "222222222222", "444444444444"
+
+# The attributes of the custom resource: each as a property of the construct.
+ATTRIBUTES = [name for name, it in vars(CentralizedRootAccess).items() if isinstance(it, property)]
+
+SETTINGS: dict[str, Callable[[Mapping[str, str]], object]] = {
+    "root_access.drift.on_check": drift.Settings.from_environment,
+    "root_tasks.handlers.start_run": handlers.StartRunSettings.from_environment,
+    "root_tasks.handlers.run_batch": handlers.RunBatchSettings.from_environment,
+    "root_tasks.handlers.write_report": handlers.WriteReportSettings.from_environment,
+}
+WITHOUT_SETTINGS = {"root_access.handler.on_event"}
+HANDLERS = [*WITHOUT_SETTINGS, *SETTINGS]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesized:
+    """A stack with every construct.
+
+    Attributes:
+        folder: The cloud assembly.
+        template: The template.
+    """
+
+    folder: Path
+    template: dict[str, Any]
+
+    def function(self, handler: str) -> dict[str, Any]:
+        """Return the properties of the handler's function: of the first one, where there are several."""
+        return functions(self.template, handler)[0]
+
+    def environment(self, handler: str) -> dict[str, str]:
+        """Return the variables of the handler's function, with the bucket of the tests."""
+        variables = self.function(handler)["Environment"]["Variables"]
+        (bucket,) = resources(self.template, "AWS::S3::Bucket")
+        return {name: text(it).replace(f"${{{bucket}}}", running.BUCKET) for name, it in variables.items()}
+
+    def reference(self, value: Any) -> str:
+        """Return the name of the attribute that a value of the template is."""
+        (resource,) = resources(self.template, "Custom::CentralizedRootAccess")
+        logical_id, attribute = value["Fn::GetAtt"]
+        assert logical_id == resource
+        return str(attribute)
+
+
+def output_key(attribute: str) -> str:
+    """Return the key of the output that shows an attribute of the construct."""
+    return f"Attribute{attribute.replace('_', '')}"
+
+
+def synthesize(folder: Path, *, everything: bool) -> Synthesized:
+    """Synthesize every construct: with every argument, or with none that can be omitted."""
+    app = App(outdir=str(folder), analytics_reporting=False)
+    stack = Stack(app, "Contract", env=MANAGEMENT)
+    topic = sns.Topic(stack, "Topic")
+    if everything:
+        root_access = CentralizedRootAccess(
+            stack,
+            "RootAccess",
+            features=[RootAccessFeature.ROOT_SESSIONS],
+            delegated_administrators=[MEMBER],
+        )
+        root_access.add_drift_check(repair=True, notification_topic=topic)
+        RootTasks(
+            stack,
+            "RootTasks",
+            tasks=RootTask,
+            protected_accounts=[PROTECTED],
+            audit_interval=Duration.days(1),
+            plan_lifetime=Duration.hours(7),
+            allow_policy_override=True,
+            notification_topic=topic,
+            max_concurrency=3,
+        )
+    else:
+        root_access = CentralizedRootAccess(stack, "RootAccess")
+        root_access.add_drift_check()
+        RootTasks(stack, "RootTasks")
+    for name in ATTRIBUTES:
+        CfnOutput(stack, output_key(name), value=getattr(root_access, name))
+    app.synth()
+    return Synthesized(folder=folder, template=json.loads((folder / "Contract.template.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    return synthesize(tmp_path_factory.mktemp("everything"), everything=True)
+
+
+@pytest.fixture(scope="module")
+def defaults(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    return synthesize(tmp_path_factory.mktemp("defaults"), everything=False)
+
+
+@pytest.fixture
+def organization() -> Iterator[LocalOrganization]:
+    with mock_organization() as organization:
+        yield organization
+
+
+# The functions
+
+
+def test_the_handlers_are_all_the_python_functions_of_the_template(everything: Synthesized) -> None:
+    found = {
+        it["Properties"]["Handler"]
+        for it in resources(everything.template, "AWS::Lambda::Function").values()
+        if it["Properties"]["Runtime"].startswith("python")
+    }
+    assert found == set(HANDLERS)
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_each_handler_is_a_function_of_an_event_and_a_context(handler: str) -> None:
+    module, _, name = handler.rpartition(".")
+    function = getattr(importlib.import_module(module), name)
+    assert list(inspect.signature(function).parameters) == ["event", "context"]
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_functions_code_has_the_packages_that_it_imports_and_no_other(
+    everything: Synthesized, handler: str
+) -> None:
+    asset = everything.function(handler)["Code"]["S3Key"].partition(".")[0]
+    packages = {path.name for path in (everything.folder / f"asset.{asset}").iterdir()}
+    assert packages == {module.partition(".")[0] for module in imported_modules(handler.rpartition(".")[0])}
+
+
+def imported_modules(name: str) -> set[str]:
+    """Return the modules of the functions' code that a module imports, directly or not, and itself."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        module = waiting.pop()
+        path = lambda_root().joinpath(*module.split("."))
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if module not in found and file.is_file():
+            found.add(module)
+            package = module if path.is_dir() else module.rpartition(".")[0]
+            waiting += imports(ast.parse(file.read_text()), package=package)
+    return found
+
+
+def imports(node: ast.AST, *, package: str) -> Iterator[str]:
+    """Yield the modules that code imports when it runs."""
+    match node:
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            return
+        case ast.Import(names=names):
+            yield from (it.name for it in names)
+        case ast.ImportFrom(module=module, names=names, level=level):
+            parent = ".".join(package.split(".")[: len(package.split(".")) - level + 1]) if level else ""
+            base = ".".join(filter(None, [parent, module]))
+            yield base
+            yield from (f"{base}.{it.name}" for it in names)
+    for child in ast.iter_child_nodes(node):
+        yield from imports(child, package=package)
+
+
+# Settings
+
+
+@pytest.mark.parametrize("handler", SETTINGS)
+def test_each_function_reads_its_settings(
+    everything: Synthesized, defaults: Synthesized, handler: str
+) -> None:
+    for synthesized in (everything, defaults):
+        SETTINGS[handler](synthesized.environment(handler))
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_function_has_no_variables_but_its_settings(everything: Synthesized, handler: str) -> None:
+    variables = set(everything.function(handler).get("Environment", {}).get("Variables", {}))
+    own = variables - {"AWS_STS_REGIONAL_ENDPOINTS"}  # which the SDK reads
+    assert own == (set() if handler in WITHOUT_SETTINGS else {"SETTINGS"})
+
+
+@pytest.mark.parametrize("handler", SETTINGS)
+def test_a_key_that_is_missing_misspelt_or_unknown_is_an_error(everything: Synthesized, handler: str) -> None:
+    given = settings(everything.function(handler))
+    assert given
+    for key, value in given.items():
+        others = {name: it for name, it in given.items() if name != key}
+        for wrong in (others, {**others, key.swapcase(): value}, {**given, f"{key}s": value}):
+            with pytest.raises(SettingsError):
+                SETTINGS[handler]({"SETTINGS": json.dumps(wrong)})
+
+
+def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None:
+    def read(handler: str) -> object:
+        return SETTINGS[handler](everything.environment(handler))
+
+    (topic,) = resources(everything.template, "AWS::SNS::Topic")
+    assert read("root_access.drift.on_check") == drift.Settings(
+        desired=desired_state(features=[SESSIONS], delegated_administrators=[MEMBER]),
+        repaired_stack_id="${AWS::StackId}",
+    )
+    assert read("root_tasks.handlers.start_run") == handlers.StartRunSettings(
+        bucket=running.BUCKET,
+        tasks=tuple(Task),
+        protected_accounts=frozenset({PROTECTED}),
+        plan_lifetime=timedelta(hours=7),
+        allow_policy_override=True,
+    )
+    assert read("root_tasks.handlers.run_batch") == handlers.RunBatchSettings(bucket=running.BUCKET)
+    assert read("root_tasks.handlers.write_report") == handlers.WriteReportSettings(
+        bucket=running.BUCKET, notification_topic_arn=f"${{{topic}}}", plan_lifetime=timedelta(hours=7)
+    )
+
+
+def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
+    def read(handler: str) -> object:
+        return SETTINGS[handler](defaults.environment(handler))
+
+    assert read("root_access.drift.on_check") == drift.Settings(
+        desired=desired_state(features=[CREDENTIALS, SESSIONS], delegated_administrators=None),
+        repaired_stack_id=None,
+    )
+    assert read("root_tasks.handlers.start_run") == handlers.StartRunSettings(
+        bucket=running.BUCKET,
+        tasks=(Task.AUDIT,),
+        protected_accounts=frozenset(),
+        plan_lifetime=timedelta(hours=24),
+        allow_policy_override=False,
+    )
+    assert read("root_tasks.handlers.write_report") == handlers.WriteReportSettings(
+        bucket=running.BUCKET, notification_topic_arn=None, plan_lifetime=timedelta(hours=24)
+    )
+
+
+# The custom resource
+
+
+def test_the_function_reads_the_properties_and_returns_the_attributes_of_the_custom_resource(
+    everything: Synthesized, organization: LocalOrganization
+) -> None:
+    properties = dict(only_resource(everything.template, "Custom::CentralizedRootAccess")["Properties"])
+    del properties["ServiceToken"], properties["ServiceTimeout"]
+    stack = FakeCloudFormation(function=Function())
+    assert stack.create(**properties).succeeded
+    assert organization.root_access().features == {SESSIONS}
+    assert organization.root_access().delegated_administrators == (MEMBER,)
+
+    outputs = everything.template["Outputs"]
+    names = {name: everything.reference(outputs[output_key(name)]["Value"]) for name in ATTRIBUTES}
+    assert set(names.values()) == set(stack.data)
+    status = json.loads(stack.data[names["status_json"]])
+    since = organization.root_access().trusted_access[PRINCIPAL].strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert {name: stack.data[names[name]] for name in ATTRIBUTES if name != "status_json"} == {
+        "status": status["status"],
+        "organization_id": organization.id,
+        "enabled_features": SESSIONS,
+        "trusted_access_enabled_at": since,
+    }
+    assert names["status_json"] == everything.reference(outputs["RootAccessStatus"]["Value"])
+
+
+def test_enabled_features_are_sorted_and_separated_by_commas(
+    defaults: Synthesized, organization: LocalOrganization
+) -> None:
+    attribute = defaults.reference(defaults.template["Outputs"][output_key("enabled_features")]["Value"])
+    stack = FakeCloudFormation(function=Function())
+    assert stack.create(Features=[SESSIONS, CREDENTIALS]).succeeded
+    assert stack.data[attribute] == f"{CREDENTIALS},{SESSIONS}"
+
+
+# The drift check
+
+
+def test_the_alarm_reads_the_metric_that_the_drift_check_logs(
+    everything: Synthesized, organization: LocalOrganization
+) -> None:
+    alarm = only_resource(everything.template, "AWS::CloudWatch::Alarm")["Properties"]
+    ((dimension, organization_id),) = [(it["Name"], it["Value"]) for it in alarm["Dimensions"]]
+    line = drift_check_line(everything)
+    (metrics,) = line["_aws"]["CloudWatchMetrics"]
+    assert metrics["Namespace"] == alarm["Namespace"]
+    assert metrics["Dimensions"] == [[dimension]]
+    assert alarm["MetricName"] in [it["Name"] for it in metrics["Metrics"]]
+    assert line[alarm["MetricName"]] == 0
+    assert line[dimension] == organization.id
+    assert everything.reference(organization_id) == "OrganizationId"
+
+
+def drift_check_line(everything: Synthesized) -> dict[str, Any]:
+    """Return the line that the drift check logs, with the template's settings."""
+    function = Function()
+    log: list[dict[str, Any]] = []
+
+    def stack_status(stack_id: str, *, budget: RetryBudget) -> str:
+        return "UPDATE_IN_PROGRESS"
+
+    drift.check(
+        {"detail-type": drift.SCHEDULED},
+        Context(
+            invoked_function_arn="arn:aws:lambda:us-east-1:111111111111:function:Drift", remaining_seconds=180
+        ),
+        settings=drift.Settings.from_environment(everything.environment("root_access.drift.on_check")),
+        services=drift.Services(
+            clients=function.clients,
+            stack_status=stack_status,
+            clock=FakeTime().clock(),
+            wall_clock=lambda: 1_800_000_000.0,
+            log=lambda **line: log.append(line),
+        ),
+    )
+    return next(line for line in log if line["event"] == "checked")
+
+
+def test_the_rule_runs_the_drift_check_after_every_call_that_changes_root_access(
+    everything: Synthesized,
+) -> None:
+    (pattern,) = [
+        it["Properties"]["EventPattern"]
+        for it in resources(everything.template, "AWS::Events::Rule").values()
+        if "EventPattern" in it["Properties"]
+    ]
+    assert pattern["detail"]["eventSource"] == sorted(
+        {f"{operation.partition(':')[0]}.amazonaws.com" for operation in Operation}
+    )
+    # Nobody's plan disables trusted access; somebody else may.
+    calls = {operation.partition(":")[2] for operation in Operation} | {"DisableAWSServiceAccess"}
+    assert set(pattern["detail"]["eventName"]) == calls
+
+
+# Root tasks
+
+
+@dataclass(kw_only=True)
+class Deployed:
+    """The template's state machine, run in this process.
+
+    Attributes:
+        synthesized: The stack.
+        root_tasks: The functions' AWS.
+    """
+
+    synthesized: Synthesized
+    root_tasks: running.RootTasks
+
+    def run(self, input_: object) -> running.FinishedExecution:
+        """Run an execution."""
+        name = f"run-{len(self.root_tasks.executions)}"
+        arn = f"arn:aws:states:us-east-1:111111111111:execution:RootTasks:{name}"
+        started_at = self.root_tasks.now.isoformat().replace("+00:00", "Z")
+        state_machine = StateMachine(
+            definition=state_machine_definition(self.synthesized.template),
+            invoke=self.invoke,
+            read_items=self.root_tasks.read,
+        )
+        output = state_machine.run(input_, execution={"Id": arn, "Name": name, "StartTime": started_at})
+        execution = running.FinishedExecution(
+            run_id=name, status="SUCCEEDED", output=output, started_at=self.root_tasks.now
+        )
+        self.root_tasks.executions[arn] = execution
+        return execution
+
+    def invoke(self, function_arn: str, payload: Any) -> Any:
+        """Invoke the function with the settings that the template has for it."""
+        logical_id = function_arn.removeprefix("${").removesuffix(".Arn}")
+        handler = self.synthesized.template["Resources"][logical_id]["Properties"]["Handler"]
+        given = SETTINGS[handler](self.synthesized.environment(handler))
+        more = {"now": lambda: self.root_tasks.now} if handler.endswith("write_report") else {}
+        method = getattr(self.root_tasks.invocation(), handler.rpartition(".")[2])
+        return json.loads(json.dumps(method(payload, settings=given, **more)))
+
+
+@pytest.fixture
+def deployed(everything: Synthesized, organization: LocalOrganization) -> Deployed:
+    FakeCloudFormation(function=Function()).create(Features=[CREDENTIALS, SESSIONS])
+    return Deployed(synthesized=everything, root_tasks=running.RootTasks(organization=organization))
+
+
+def test_the_schedules_input_audits_every_account_and_the_report_is_where_the_output_says(
+    everything: Synthesized, deployed: Deployed
+) -> None:
+    (target,) = [
+        target
+        for rule in resources(everything.template, "AWS::Events::Rule").values()
+        for target in rule["Properties"]["Targets"]
+        if "Input" in target
+    ]
+    audit = deployed.run(json.loads(target["Input"]))
+    assert audit.output["task"] == Task.AUDIT
+    assert sum(audit.output["totals"].values()) == len(deployed.root_tasks.results(audit))
+
+    location = text(everything.template["Outputs"]["RootTasksReportLocation"]["Value"])
+    (bucket,) = resources(everything.template, "AWS::S3::Bucket")
+    prefix = f"s3://${{{bucket}}}/"
+    assert location.startswith(prefix)
+    assert deployed.root_tasks.read(location.removeprefix(prefix)).startswith(b"<!doctype html>")
+
+
+def test_every_task_is_planned_and_executed_by_its_own_state(deployed: Deployed) -> None:
+    run_every_task(deployed)
+    assert len(deployed.root_tasks.keys("backups/")) == 2
+
+
+def run_every_task(deployed: Deployed) -> None:
+    """Plan and execute each task that makes changes."""
+    root_tasks = deployed.root_tasks
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    lock = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::locked"}
+    s3 = root_tasks.client("s3", account_id=MEMBER)
+    s3.create_bucket(Bucket="locked")
+    s3.put_bucket_policy(Bucket="locked", Policy=json.dumps({"Version": "2012-10-17", "Statement": [lock]}))
+    queue = f"arn:aws:sqs:us-east-1:{MEMBER}:locked"
+    lock = {**lock, "Action": "sqs:*", "Resource": queue}
+    root_tasks.client("sqs", account_id=MEMBER).create_queue(
+        QueueName="locked",
+        Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [lock]})},
+    )
+    inputs: dict[RootTask, dict[str, object]] = {
+        RootTask.DELETE_CREDENTIALS: {"accounts": "all"},
+        RootTask.ALLOW_PASSWORD_RECOVERY: {"accounts": [MEMBER]},
+        RootTask.UNLOCK_BUCKET_POLICY: {"buckets": {MEMBER: ["locked"]}},
+        RootTask.UNLOCK_QUEUE_POLICY: {"queues": [queue]},
+    }
+    assert {RootTask.AUDIT, *inputs} == set(RootTask)
+    for task, input_ in inputs.items():
+        plan = deployed.run({"task": task, **input_})
+        executed = deployed.run({"task": task, "plan": plan.run_id})
+        assert root_tasks.outcomes(executed)[MEMBER] == "done"
+
+
+def test_what_runs_leave_expires_and_backups_do_not(everything: Synthesized, deployed: Deployed) -> None:
+    properties = only_resource(everything.template, "AWS::S3::Bucket")["Properties"]
+    expiring = [
+        rule["Prefix"]
+        for rule in properties["LifecycleConfiguration"]["Rules"]
+        if "ExpirationInDays" in rule or "NoncurrentVersionExpiration" in rule
+    ]
+    run_every_task(deployed)
+    keys = deployed.root_tasks.keys("")
+    kept = [key for key in keys if not key.startswith(tuple(expiring))]
+    assert kept == deployed.root_tasks.keys("backups/") != []
+
+
+def test_the_roles_that_may_store_or_read_backups_are_those_of_the_tasks_that_need_them(
+    everything: Synthesized,
+) -> None:
+    restoring = {task for task in RootTask if DEFINITIONS[Task(task)].policy_type}
+
+    def may_store_backups(task: RootTask) -> bool:
+        role = f"RootTasks{task.name.title().replace('_', '')}Role"
+        return "/backups/" in json.dumps(policy_statements(everything.template, role))
+
+    assert {task for task in RootTask if may_store_backups(task)} == restoring != set()
+
+
+@pytest.mark.parametrize("task", RootTask)
+def test_plans_and_backups_are_readable_where_a_listed_task_needs_them(
+    task: RootTask, tmp_path: Path
+) -> None:
+    app = App(outdir=str(tmp_path), analytics_reporting=False)
+    stack = Stack(app, "Contract", env=MANAGEMENT)
+    RootTasks(stack, "RootTasks", tasks=[task])
+    app.synth()
+    template = json.loads((tmp_path / "Contract.template.json").read_text())
+    statements = json.dumps(policy_statements(template, "RootTasksStartRunRole"))
+    assert ("/backups/" in statements) == bool(DEFINITIONS[Task(task)].policy_type)
+    assert ("states:DescribeExecution" in statements) == DEFINITIONS[Task(task)].makes_changes
+
+
+def test_a_batch_ends_before_its_sessions_do(everything: Synthesized, deployed: Deployed) -> None:
+    deployed.run({})
+    durations = [
+        int(str(call.parameters["DurationSeconds"]))
+        for call in deployed.root_tasks.organization.calls
+        if call.operation == "AssumeRoot"
+    ]
+    timeouts = [it["Timeout"] for it in functions(everything.template, "root_tasks.handlers.run_batch")]
+    assert max(timeouts) < min(durations)
+
+
+# Arguments and documentation
+
+
+@pytest.mark.parametrize(
+    ("account_id", "valid"),
+    [
+        ("222222222222", True),
+        ("22222222222", False),
+        ("2222222222222", False),
+        ("22222222222a", False),
+        ("222222222222\n", False),
+        ("٢٢٢٢٢٢٢٢٢٢٢٢", False),
+    ],
+)
+def test_an_account_id_is_the_same_for_every_construct_and_function(account_id: str, valid: bool) -> None:
+    parsers: list[Callable[[], object]] = [
+        lambda: parse_protected_accounts([account_id]),
+        lambda: parse_delegated_administrators([account_id], own_account=ACCOUNT),
+        lambda: desired_state(features=(), delegated_administrators=[account_id]),
+        lambda: parse_request({"accounts": [account_id]}, tasks=list(Task), allow_policy_override=False),
+    ]
+    for parse in parsers:
+        if valid:
+            parse()
+        else:
+            with pytest.raises((ValueError, RootAccessError)):
+                parse()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [CentralizedRootAccess.__init__, CentralizedRootAccess.add_drift_check],
+    ids=["CentralizedRootAccess", "add_drift_check"],
+)
+def test_the_readmes_tables_list_the_arguments(function: Callable[..., object]) -> None:
+    keyword_only = [
+        name
+        for name, it in inspect.signature(function).parameters.items()
+        if it.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    tables = re.findall(
+        r"^\| argument \|.*\n\|[-| ]+\n((?:\|.*\n)+)", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    assert keyword_only in [re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) for table in tables]
