@@ -1,0 +1,320 @@
+"""The context of a root session: which condition keys its requests carry, as far as that is known.
+
+The table below is the one place that says so. A key that it does not list may be absent or have any value,
+except that keys of another service than the call's are absent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from .text import Unresolved
+
+if TYPE_CHECKING:
+    from .calls import Call, RootSession
+
+Value = str | tuple[str, ...]
+
+
+class Open(StrEnum):
+    """What else a key may have."""
+
+    ONE_VALUE = "one value"
+    ONE_OR_MORE_VALUES = "one or more values"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Possible:
+    """What a condition key may be in a request; exactly one of these is the case.
+
+    Attributes:
+        absent: whether the request may lack it.
+        values: values that it may have; a tuple where AWS sends a list.
+        open: what it may have besides; None if nothing.
+    """
+
+    absent: bool = False
+    values: tuple[Value, ...] = ()
+    open: Open | None = None
+
+    @property
+    def text(self) -> str | Unresolved | None:
+        """Its one value for a policy variable; None if the request surely lacks it."""
+        if self.absent and not self.values and self.open is None:
+            return None
+        if self.absent or self.open is not None or len(self.values) != 1:
+            return Unresolved.UNKNOWN
+        (value,) = self.values
+        # AWS: a multivalued key cannot be a policy variable.
+        return value if isinstance(value, str) else Unresolved.NO_VALUE
+
+
+ABSENT = Possible(absent=True)
+PRESENT = Possible(open=Open.ONE_VALUE)
+ABSENT_OR_ONE_VALUE = Possible(absent=True, open=Open.ONE_VALUE)
+ANYTHING = Possible(absent=True, open=Open.ONE_OR_MORE_VALUES)
+
+
+class Fact(StrEnum):
+    """What is known of a session or a call, where it is known."""
+
+    PRINCIPAL_ARN = "the ARN of the root user"
+    ACCOUNT_ID = "the account"
+    ORGANIZATION_ID = "the organization"
+    ORGANIZATION_PATHS = "the account's parents, as a list"
+    REGION = "the Region of the endpoint"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What is known of some condition keys.
+
+    Attributes:
+        keys: their names; one that ends with an asterisk stands for all that start like it.
+        possible: what they may be.
+        source: how that is known.
+        outside_vpc: what they may be if the calls surely do not pass a VPC endpoint; None for the same.
+        services: the services whose calls it is about; empty for all.
+    """
+
+    keys: tuple[str, ...]
+    possible: Possible | Fact
+    source: str
+    outside_vpc: Possible | None = None
+    services: frozenset[str] = frozenset()
+
+
+_CONDITION_KEYS = "IAM User Guide, AWS global condition context keys"
+_VARIABLES = "IAM User Guide, policy variables, the table of principal values"
+_SERVICE_REFERENCE = "Service Authorization Reference: none of the calls has the key"
+
+CONTEXT: tuple[Row, ...] = (
+    Row(
+        keys=("aws:PrincipalArn",),
+        possible=Fact.PRINCIPAL_ARN,
+        source="AWS's own task policies deny every other ARN; calls that succeeded under them are recorded",
+    ),
+    Row(
+        keys=("aws:AssumedRoot",),
+        possible=Possible(values=("true",)),
+        source=f"{_CONDITION_KEYS}: true in sessions by AssumeRoot, absent for every other principal",
+    ),
+    Row(
+        keys=("aws:PrincipalType",),
+        possible=Possible(values=("Account",)),
+        source=f"{_VARIABLES}: Account for a root user, so never Root",
+    ),
+    Row(
+        keys=("aws:PrincipalAccount", "aws:userid"),
+        possible=Fact.ACCOUNT_ID,
+        source=f"{_CONDITION_KEYS} and {_VARIABLES}: the account's id",
+    ),
+    Row(
+        keys=(
+            "aws:username",
+            "aws:PrincipalTag/*",
+            "aws:FederatedProvider",
+            "aws:PrincipalServiceName",
+            "aws:PrincipalServiceNamesList",
+        ),
+        possible=ABSENT,
+        source=f"{_CONDITION_KEYS}: of users, roles, federated principals and services only",
+    ),
+    Row(
+        keys=("aws:PrincipalOrgID", "aws:ResourceOrgID"),
+        possible=Fact.ORGANIZATION_ID,
+        source=f"{_CONDITION_KEYS}: the account's organization; for calls without a resource concluded from "
+        "AWS's data perimeter policies, which would deny them otherwise",
+    ),
+    Row(
+        keys=("aws:PrincipalOrgPaths", "aws:ResourceOrgPaths"),
+        possible=Fact.ORGANIZATION_PATHS,
+        source=f"{_CONDITION_KEYS}: a list with the one path of the account's parents",
+    ),
+    Row(
+        keys=("aws:ResourceAccount", "s3:ResourceAccount"),
+        possible=Fact.ACCOUNT_ID,
+        source=f"{_CONDITION_KEYS}: the account that owns the resource, which is the session's",
+    ),
+    Row(
+        keys=("aws:PrincipalIsAWSService", "aws:ViaAWSService"),
+        possible=Possible(values=("false",)),
+        source=f"{_CONDITION_KEYS}: false in calls that a principal makes itself",
+    ),
+    Row(
+        keys=(
+            "aws:CalledVia",
+            "aws:CalledViaFirst",
+            "aws:CalledViaLast",
+            "aws:SourceAccount",
+            "aws:SourceArn",
+            "aws:SourceOrgID",
+            "aws:SourceOrgPaths",
+        ),
+        possible=ABSENT,
+        source=f"{_CONDITION_KEYS}: only in calls that an AWS service makes",
+    ),
+    Row(
+        keys=("aws:SecureTransport",),
+        possible=Possible(values=("true",)),
+        source=f"{_CONDITION_KEYS}: the SDK calls by TLS",
+    ),
+    Row(
+        keys=("aws:MultiFactorAuthPresent",),
+        possible=Possible(absent=True, values=("false",)),
+        source="Open: CloudTrail records mfaAuthenticated as false; AWS does not say if the key is there",
+    ),
+    Row(
+        keys=("aws:MultiFactorAuthAge",),
+        possible=ABSENT,
+        source=f"{_CONDITION_KEYS}: only with MFA; nobody enters a code in a root session",
+    ),
+    Row(
+        keys=("aws:TokenIssueTime", "aws:CurrentTime", "aws:EpochTime", "aws:UserAgent"),
+        possible=PRESENT,
+        source=f"{_CONDITION_KEYS}: in every request with temporary credentials; not known in advance",
+    ),
+    Row(
+        keys=("aws:SourceIdentity", "aws:referer"),
+        possible=ABSENT_OR_ONE_VALUE,
+        source=f"{_CONDITION_KEYS}: as the caller has it",
+    ),
+    Row(
+        keys=("aws:RequestedRegion",),
+        possible=Fact.REGION,
+        source=f"{_CONDITION_KEYS}: the Region of the endpoint; IAM has one endpoint for each partition",
+    ),
+    Row(
+        keys=("aws:SourceIp",),
+        possible=ABSENT_OR_ONE_VALUE,
+        outside_vpc=PRESENT,
+        source=f"{_CONDITION_KEYS}: the public address of the caller; absent through a VPC endpoint",
+    ),
+    Row(
+        keys=(
+            "aws:SourceVpc",
+            "aws:SourceVpcArn",
+            "aws:SourceVpce",
+            "aws:VpceAccount",
+            "aws:VpceOrgID",
+            "aws:VpcSourceIp",
+        ),
+        possible=ABSENT_OR_ONE_VALUE,
+        outside_vpc=ABSENT,
+        source=f"{_CONDITION_KEYS}: only through a VPC endpoint",
+    ),
+    Row(
+        keys=("aws:VpceOrgPaths",),
+        possible=ANYTHING,
+        outside_vpc=ABSENT,
+        source=f"{_CONDITION_KEYS}: only through a VPC endpoint",
+    ),
+    Row(
+        keys=("aws:RequestTag/*", "aws:TagKeys"),
+        possible=ABSENT,
+        source=f"{_CONDITION_KEYS}: only in calls that pass tags; none of the calls does",
+    ),
+    Row(
+        keys=("aws:ResourceTag/*", "iam:ResourceTag/*"),
+        possible=ABSENT,
+        source="A root user cannot have tags",
+        services=frozenset({"iam"}),
+    ),
+    Row(
+        keys=("aws:ResourceTag/*",),
+        possible=ABSENT_OR_ONE_VALUE,
+        source=f"{_CONDITION_KEYS}: the tags of the bucket or queue, which are not known",
+    ),
+    Row(
+        keys=("aws:Ec2InstanceSourceVpc", "aws:Ec2InstanceSourcePrivateIPv4"),
+        possible=ABSENT,
+        source=f"{_CONDITION_KEYS}: only in sessions of an EC2 instance's role",
+    ),
+    Row(
+        keys=(
+            "iam:AssociatedResourceArn",
+            "iam:AWSServiceName",
+            "iam:OrganizationsPolicyId",
+            "iam:PassedToService",
+            "iam:PermissionsBoundary",
+            "iam:PolicyARN",
+        ),
+        possible=ABSENT,
+        source=_SERVICE_REFERENCE,
+        services=frozenset({"iam"}),
+    ),
+    Row(
+        keys=("s3:signatureversion",),
+        possible=Possible(values=("AWS4-HMAC-SHA256",)),
+        source="Amazon S3 User Guide: the SDK signs with Signature Version 4",
+        services=frozenset({"s3"}),
+    ),
+    Row(
+        keys=("s3:TlsVersion",),
+        possible=Possible(values=("1.2", "1.3")),
+        source="AWS endpoints accept TLS 1.2 and 1.3",
+        services=frozenset({"s3"}),
+    ),
+)
+
+_EXACT = {
+    (key.lower(), service): row
+    for row in reversed(CONTEXT)
+    for key in row.keys
+    if not key.endswith("*")
+    for service in row.services or {""}
+}
+_STARTS = tuple(
+    (key[:-1].lower(), row.services, row) for row in CONTEXT for key in row.keys if key.endswith("*")
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A call in a root session, as the conditions of policies see it.
+
+    Attributes:
+        session: the session.
+        call: the call.
+    """
+
+    session: RootSession
+    call: Call
+
+    def possible(self, key: str) -> Possible:
+        """Return what a condition key may be."""
+        key = key.lower()
+        service = self.call.service
+        row = _EXACT.get((key, service)) or _EXACT.get((key, ""))
+        if row is None:
+            row = next(
+                (
+                    row
+                    for start, services, row in _STARTS
+                    if key.startswith(start) and (not services or service in services)
+                ),
+                None,
+            )
+        if row is not None:
+            if self.session.outside_vpc and row.outside_vpc is not None:
+                return row.outside_vpc
+            return row.possible if isinstance(row.possible, Possible) else self._known(row.possible)
+        prefix, colon, _ = key.partition(":")
+        # Keys of a service are in the requests of that service alone. The exceptions are of sessions of a
+        # function's or an instance's role; the root session is neither.
+        return ABSENT if colon and prefix not in ("aws", service) else ANYTHING
+
+    def _known(self, fact: Fact) -> Possible:
+        session = self.session
+        if fact is Fact.ORGANIZATION_PATHS:
+            path = session.organization_path
+            return Possible(open=Open.ONE_OR_MORE_VALUES) if path is None else Possible(values=((path,),))
+        value = {
+            Fact.PRINCIPAL_ARN: session.principal_arn,
+            Fact.ACCOUNT_ID: session.account_id,
+            Fact.ORGANIZATION_ID: session.organization_id,
+            Fact.REGION: self.call.region,
+        }[fact]
+        return PRESENT if value is None else Possible(values=(value,))

@@ -1,0 +1,240 @@
+"""The condition operators: how one value of a request compares with one value of a policy."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from operator import eq, ge, gt, le, lt
+from typing import TYPE_CHECKING
+
+from .text import ARN_PARTS, Unresolved, pattern_of, plain_text
+from .truth import Truth, all_of, truth_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .text import Template
+
+    ValueOf = Callable[[str], str | Unresolved]
+    Compare = Callable[[Template, str, ValueOf], "Truth | Undefined"]
+
+
+class Undefined(StrEnum):
+    """Why two values cannot be compared."""
+
+    # Recorded for session policies: with an operand that is not an ARN a Deny applies and an Allow does not.
+    # Whether Organizations stores such operands is not known.
+    POLICY_VALUE = "the policy's value is not of the operator's type"
+    # A malformed address or ARN in a request matches nothing, not even a negated operator.
+    REQUEST_VALUE = "the request's value is not of the operator's type"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """A condition operator without its prefix and suffix.
+
+    Attributes:
+        compare: whether a value of the request is what a value of the policy says.
+        negated: whether it holds where no value of the policy matches.
+        takes_wildcards: whether an asterisk in a value of the policy matches every value of a request.
+    """
+
+    compare: Compare
+    negated: bool = False
+    takes_wildcards: bool = False
+
+
+def _string_equals(template: Template, value: str, value_of: ValueOf) -> Truth:
+    tokens = template.resolve(value_of)
+    if isinstance(tokens, Unresolved):
+        return _unresolved(tokens)
+    return truth_of(plain_text(tokens) == value)
+
+
+def _string_equals_ignore_case(template: Template, value: str, value_of: ValueOf) -> Truth:
+    tokens = template.resolve(value_of)
+    if isinstance(tokens, Unresolved):
+        return _unresolved(tokens)
+    return truth_of(plain_text(tokens).lower() == value.lower())
+
+
+def _string_like(template: Template, value: str, value_of: ValueOf) -> Truth:
+    if template.is_fixed:
+        return truth_of(template.pattern.matches(value))
+    tokens = template.resolve(value_of)
+    if isinstance(tokens, Unresolved):
+        return _unresolved(tokens)
+    return truth_of(pattern_of(tokens).matches(value))
+
+
+def _unresolved(reason: Unresolved) -> Truth:
+    # Nothing equals or is like a variable without a value; negated operators match it.
+    return Truth.FALSE if reason is Unresolved.NO_VALUE else Truth.UNKNOWN
+
+
+def _arn_like(template: Template, value: str, value_of: ValueOf) -> Truth | Undefined:
+    """Compare part by part; wildcards do not cross the colons between the parts."""
+    if not value.startswith("arn:") or value.count(":") < ARN_PARTS - 1:
+        return Undefined.REQUEST_VALUE
+    parts = template.arn_parts
+    if len(parts) < ARN_PARTS or parts[0].tokens != ("arn",):
+        return Undefined.POLICY_VALUE
+
+    def value_in_arn(key: str) -> str | Unresolved:
+        # AWS does not say whether an ARN is taken apart before or after its variables are replaced.
+        known = value_of(key)
+        return Unresolved.UNKNOWN if not isinstance(known, Unresolved) and ":" in known else known
+
+    return all_of(
+        _string_like(part, text, value_in_arn)
+        for part, text in zip(parts, value.split(":", ARN_PARTS - 1), strict=True)
+    )
+
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+
+
+def _number(text: str) -> Decimal | None:
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
+
+
+# The W3C's profile of ISO 8601, or seconds since 1970.
+_DATE = re.compile(
+    r"(?P<date>\d{4}-\d{2}-\d{2})(?:T(?P<time>\d{2}:\d{2}(?::\d{2})?)(?P<fraction>\.\d+)?"
+    r"(?P<zone>Z|[+-]\d{2}:\d{2}))?",
+    re.ASCII,
+)
+# Four digits could be a year.
+_EPOCH = re.compile(r"-?\d{5,12}", re.ASCII)
+
+
+def _milliseconds(text: str) -> int | None:
+    if _EPOCH.fullmatch(text):
+        return int(text) * 1000
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return None
+    zone = "+00:00" if match["zone"] in (None, "Z") else match["zone"]
+    fraction = (match["fraction"] or ".0")[:4].ljust(4, "0")
+    try:
+        date = datetime.fromisoformat(f"{match['date']}T{match['time'] or '00:00'}{zone}")
+    except ValueError:
+        return None
+    return int((date - _EPOCH_START).total_seconds()) * 1000 + int(fraction[1:])
+
+
+_DIGITS = tuple("+-.0123456789")
+_EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _without_variables(compare: Callable[[str, str], Truth | Undefined]) -> Compare:
+    """Return a comparison whose values AWS takes as they are written."""
+    return lambda template, value, _: compare(template.raw, value)
+
+
+def _ordered(parse: Callable[[str], Decimal | int | None], holds: Callable[..., bool]) -> Compare:
+    """Return the comparison of what a parser makes of both texts.
+
+    Text of a request that is not a number or a date is unequal to all of them and in no order.
+    """
+
+    def compare(policy_value: str, value: str) -> Truth | Undefined:
+        expected = parse(policy_value)
+        if expected is None:
+            return Undefined.POLICY_VALUE
+        actual = parse(value)
+        if actual is None and value.startswith(_DIGITS):
+            return Truth.UNKNOWN  # A form that AWS may read.
+        return truth_of(actual is not None and holds(actual, expected))
+
+    return _without_variables(compare)
+
+
+def _bool(policy_value: str, value: str) -> Truth | Undefined:
+    """Compare; "true" in any case is true, and every other value of a request is false."""
+    expected = policy_value.lower()
+    if expected not in ("true", "false"):
+        return Undefined.POLICY_VALUE
+    return truth_of((value.lower() == "true") == (expected == "true"))
+
+
+def _binary_equals(policy_value: str, value: str) -> Truth | Undefined:
+    try:
+        expected = base64.b64decode(policy_value, validate=True)
+    except (binascii.Error, ValueError):
+        return Undefined.POLICY_VALUE
+    try:
+        return truth_of(base64.b64decode(value, validate=True) == expected)
+    except (binascii.Error, ValueError):
+        return Truth.UNKNOWN
+
+
+# Without what only Python reads: netmasks, IPv6 with dots, scopes.
+_IPV4_NETWORK = re.compile(r"[\d.]+(?:/\d{1,2})?", re.ASCII)
+_IPV6_NETWORK = re.compile(r"[0-9a-fA-F:]+(?:/\d{1,3})?", re.ASCII)
+
+
+def _ip_address(policy_value: str, value: str) -> Truth | Undefined:
+    address = _address(value)
+    if address is None:
+        return Undefined.REQUEST_VALUE
+    try:
+        if _IPV4_NETWORK.fullmatch(policy_value):
+            # The host bits of an IPv4 network do not count.
+            return truth_of(address in IPv4Network(policy_value, strict=False))
+        if not _IPV6_NETWORK.fullmatch(policy_value):
+            return Undefined.POLICY_VALUE
+        network = IPv6Network(policy_value, strict=False)
+    except ValueError:
+        return Undefined.POLICY_VALUE
+    # An IPv6 network with host bits matches nothing.
+    return truth_of(
+        address in network and IPv6Address(policy_value.partition("/")[0]) == network.network_address
+    )
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        if ":" not in text:
+            return IPv4Address(text)
+        address = IPv6Address(text.partition("%")[0])
+    except AddressValueError:
+        return None
+    return address.ipv4_mapped or address
+
+
+OPERATORS = {
+    "StringEquals": Operator(compare=_string_equals),
+    "StringNotEquals": Operator(compare=_string_equals, negated=True),
+    "StringEqualsIgnoreCase": Operator(compare=_string_equals_ignore_case),
+    "StringNotEqualsIgnoreCase": Operator(compare=_string_equals_ignore_case, negated=True),
+    "StringLike": Operator(compare=_string_like, takes_wildcards=True),
+    "StringNotLike": Operator(compare=_string_like, negated=True, takes_wildcards=True),
+    "NumericEquals": Operator(compare=_ordered(_number, eq)),
+    "NumericNotEquals": Operator(compare=_ordered(_number, eq), negated=True),
+    "NumericLessThan": Operator(compare=_ordered(_number, lt)),
+    "NumericLessThanEquals": Operator(compare=_ordered(_number, le)),
+    "NumericGreaterThan": Operator(compare=_ordered(_number, gt)),
+    "NumericGreaterThanEquals": Operator(compare=_ordered(_number, ge)),
+    "DateEquals": Operator(compare=_ordered(_milliseconds, eq)),
+    "DateNotEquals": Operator(compare=_ordered(_milliseconds, eq), negated=True),
+    "DateLessThan": Operator(compare=_ordered(_milliseconds, lt)),
+    "DateLessThanEquals": Operator(compare=_ordered(_milliseconds, le)),
+    "DateGreaterThan": Operator(compare=_ordered(_milliseconds, gt)),
+    "DateGreaterThanEquals": Operator(compare=_ordered(_milliseconds, ge)),
+    "Bool": Operator(compare=_without_variables(_bool)),
+    "BinaryEquals": Operator(compare=_without_variables(_binary_equals)),
+    "IpAddress": Operator(compare=_without_variables(_ip_address)),
+    "NotIpAddress": Operator(compare=_without_variables(_ip_address), negated=True),
+    # AWS: the two behave identically.
+    "ArnEquals": Operator(compare=_arn_like),
+    "ArnLike": Operator(compare=_arn_like),
+    "ArnNotEquals": Operator(compare=_arn_like, negated=True),
+    "ArnNotLike": Operator(compare=_arn_like, negated=True),
+}

@@ -1,0 +1,293 @@
+"""Policy documents, parsed once. What cannot be parsed is kept as a policy of which nothing is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NoReturn
+
+from .operators import OPERATORS, Operator
+from .text import Template, parse_template
+
+
+class PolicyType(StrEnum):
+    """The two types of policies that limit what is allowed, under AWS's names."""
+
+    SERVICE_CONTROL_POLICY = "SERVICE_CONTROL_POLICY"
+    RESOURCE_CONTROL_POLICY = "RESOURCE_CONTROL_POLICY"
+
+
+class Effect(StrEnum):
+    """What a statement does."""
+
+    ALLOW = "Allow"
+    DENY = "Deny"
+
+
+class Quantifier(StrEnum):
+    """How an operator takes a key with several values."""
+
+    FOR_ALL_VALUES = "ForAllValues"
+    FOR_ANY_VALUE = "ForAnyValue"
+
+
+NULL = "Null"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """One key of one operator of a condition block.
+
+    Attributes:
+        operator_name: the operator as written, with its prefix and suffix.
+        key: the condition key as written.
+        values: the values.
+        is_null: whether the operator is Null.
+        operator: the operator; None if it is Null or not known.
+        quantifier: its prefix.
+        if_exists: whether it has the suffix IfExists.
+    """
+
+    operator_name: str
+    key: str
+    values: tuple[Template, ...]
+    is_null: bool
+    operator: Operator | None
+    quantifier: Quantifier | None
+    if_exists: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """A statement of a policy.
+
+    Attributes:
+        number: its place in the policy, from 1.
+        sid: its Sid; "" if it has none.
+        effect: Allow or Deny.
+        actions: what Action or NotAction lists, in lowercase.
+        not_action: whether it is NotAction.
+        resources: what Resource or NotResource lists.
+        not_resource: whether it is NotResource.
+        conditions: its conditions; all must hold.
+    """
+
+    number: int
+    sid: str
+    effect: Effect
+    actions: tuple[Template, ...]
+    not_action: bool
+    resources: tuple[Template, ...]
+    not_resource: bool
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """A policy.
+
+    Attributes:
+        policy_id: such as p-FullAWSAccess.
+        name: its name.
+        statements: its statements; none if it has a problem.
+        problem: why nothing is known of it: it could not be read or parsed; "" if it is known.
+    """
+
+    policy_id: str
+    name: str
+    statements: tuple[Statement, ...] = ()
+    problem: str = ""
+
+
+def unreadable_policy(*, policy_id: str, name: str, problem: str) -> Policy:
+    """Return a policy whose document is not known; it may allow or deny anything.
+
+    Args:
+        policy_id: its id, or what stands for it.
+        name: its name.
+        problem: why the document is not known.
+
+    Raises:
+        ValueError: the problem is empty.
+    """
+    if not problem:
+        message = "An unreadable policy needs its problem."
+        raise ValueError(message)
+    return Policy(policy_id=policy_id, name=name, problem=problem)
+
+
+def parse_policy(
+    content: str,
+    *,
+    policy_id: str,
+    name: str,
+    policy_type: PolicyType = PolicyType.SERVICE_CONTROL_POLICY,
+) -> Policy:
+    """Return the policy of a document; a document that cannot be parsed gives a policy with a problem.
+
+    Args:
+        content: the document, JSON.
+        policy_id: its id.
+        name: its name.
+        policy_type: its type. Only resource control policies have a Principal, and it is always "*".
+    """
+    try:
+        document = json.loads(
+            content,
+            object_pairs_hook=_object,
+            parse_int=str,
+            parse_float=str,
+            parse_constant=_refuse_constant,
+        )
+        statements = _statements(document, policy_type)
+    except json.JSONDecodeError as error:
+        return unreadable_policy(policy_id=policy_id, name=name, problem=f"It is not JSON: {error}.")
+    except RecursionError:
+        return unreadable_policy(policy_id=policy_id, name=name, problem="It is nested too deeply.")
+    except _UnknownLanguageError as error:
+        return unreadable_policy(policy_id=policy_id, name=name, problem=str(error))
+    return Policy(policy_id=policy_id, name=name, statements=statements)
+
+
+class _UnknownLanguageError(Exception):
+    """The document is not what the policy language of today allows."""
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        message = "An object has the same key twice."
+        raise _UnknownLanguageError(message)
+    return members
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    message = f"{name} is not JSON."
+    raise _UnknownLanguageError(message)
+
+
+_DOCUMENT_ELEMENTS = frozenset({"Version", "Id", "Statement"})
+_STATEMENT_ELEMENTS = frozenset(
+    {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition", "Principal"}
+)
+# Without a Version it is the old language, which knows no variables.
+_OLD_VERSION = "2008-10-17"
+_VERSIONS = (_OLD_VERSION, "2012-10-17")
+_ANYBODY = ("*", {"AWS": "*"})
+
+
+def _statements(document: object, policy_type: PolicyType) -> tuple[Statement, ...]:
+    members = _members(document, "The document", _DOCUMENT_ELEMENTS)
+    version = members.get("Version", _OLD_VERSION)
+    if version not in _VERSIONS:
+        message = f"Its Version is {version!r}; known are {' and '.join(_VERSIONS)}."
+        raise _UnknownLanguageError(message)
+    listed = members.get("Statement")
+    statements = listed if isinstance(listed, list) else [listed]
+    if not statements:
+        message = "It has no statement."
+        raise _UnknownLanguageError(message)
+    return tuple(
+        _statement(statement, number, variables=version != _OLD_VERSION, policy_type=policy_type)
+        for number, statement in enumerate(statements, start=1)
+    )
+
+
+def _statement(statement: object, number: int, *, variables: bool, policy_type: PolicyType) -> Statement:
+    place = f"Statement {number}"
+    members = _members(statement, place, _STATEMENT_ELEMENTS)
+    effect = members.get("Effect")
+    if effect not in list(Effect):
+        message = f"{place}: its Effect is {effect!r}; known are Allow and Deny."
+        raise _UnknownLanguageError(message)
+    sid = members.get("Sid", "")
+    if not isinstance(sid, str):
+        message = f"{place}: its Sid is not a text."
+        raise _UnknownLanguageError(message)
+    principal = members.get("Principal")
+    is_resource_policy = policy_type is PolicyType.RESOURCE_CONTROL_POLICY
+    if principal not in _ANYBODY if is_resource_policy else "Principal" in members:
+        message = f"{place}: its Principal is {principal!r}, which a {policy_type} cannot have."
+        raise _UnknownLanguageError(message)
+    actions, not_action = _one_of(members, "Action", "NotAction", place)
+    resources, not_resource = _one_of(members, "Resource", "NotResource", place)
+    return Statement(
+        number=number,
+        sid=sid,
+        effect=Effect(str(effect)),
+        actions=tuple(parse_template(action.lower(), variables=False) for action in actions),
+        not_action=not_action,
+        resources=tuple(parse_template(resource, variables=variables) for resource in resources),
+        not_resource=not_resource,
+        conditions=_conditions(members.get("Condition", {}), place, variables=variables),
+    )
+
+
+def _one_of(members: dict[str, object], name: str, negated: str, place: str) -> tuple[tuple[str, ...], bool]:
+    if (name in members) == (negated in members):
+        message = f"{place}: it needs either {name} or {negated}."
+        raise _UnknownLanguageError(message)
+    is_negated = negated in members
+    return _texts(members[negated if is_negated else name], f"{place}: its {name}"), is_negated
+
+
+def _conditions(block: object, place: str, *, variables: bool) -> tuple[Condition, ...]:
+    conditions = []
+    for operator_name, keys in _members(block, f"{place}: its Condition").items():
+        quantifier, is_null, operator, if_exists = _operator(operator_name)
+        for key, values in _members(keys, f"{place}: {operator_name}").items():
+            conditions.append(
+                Condition(
+                    operator_name=operator_name,
+                    key=key,
+                    values=tuple(
+                        parse_template(value, variables=variables)
+                        for value in _texts(values, f"{place}: {operator_name} {key}", booleans=True)
+                    ),
+                    is_null=is_null,
+                    operator=operator,
+                    quantifier=quantifier,
+                    if_exists=if_exists,
+                )
+            )
+    return tuple(conditions)
+
+
+_IF_EXISTS = "IfExists"
+# Prefixes are compared without case.
+_QUANTIFIERS = {quantifier.lower(): quantifier for quantifier in Quantifier}
+
+
+def _operator(name: str) -> tuple[Quantifier | None, bool, Operator | None, bool]:
+    prefix, colon, rest = name.partition(":")
+    quantifier = _QUANTIFIERS.get(prefix.lower()) if colon else None
+    base = rest if quantifier else name
+    if_exists = base.endswith(_IF_EXISTS)
+    is_null = base == NULL and quantifier is None
+    return quantifier, is_null, OPERATORS.get(base.removesuffix(_IF_EXISTS)), if_exists
+
+
+def _members(value: object, place: str, known: frozenset[str] | None = None) -> dict[str, object]:
+    if not isinstance(value, dict):
+        message = f"{place} is not an object."
+        raise _UnknownLanguageError(message)
+    unknown = sorted(value.keys() - known) if known is not None else []
+    if unknown:
+        message = f"{place} has an unknown element: {', '.join(unknown)}."
+        raise _UnknownLanguageError(message)
+    return value
+
+
+def _texts(value: object, place: str, *, booleans: bool = False) -> tuple[str, ...]:
+    texts = []
+    for item in value if isinstance(value, list) else [value]:
+        text = str(item).lower() if booleans and isinstance(item, bool) else item
+        if not isinstance(text, str):
+            message = f"{place} is not a text or a list of texts."
+            raise _UnknownLanguageError(message)
+        texts.append(text)
+    if not texts:
+        message = f"{place} is empty."
+        raise _UnknownLanguageError(message)
+    return tuple(texts)

@@ -1,0 +1,52 @@
+"""Three-valued logic: what is not known stays unknown until something known decides."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Truth(StrEnum):
+    """Whether something holds."""
+
+    TRUE = "true"
+    FALSE = "false"
+    UNKNOWN = "unknown"
+
+    @property
+    def negation(self) -> Truth:
+        """The opposite; unknown stays unknown."""
+        return _NEGATIONS[self]
+
+
+_NEGATIONS = {Truth.TRUE: Truth.FALSE, Truth.FALSE: Truth.TRUE, Truth.UNKNOWN: Truth.UNKNOWN}
+
+
+def truth_of(value: bool) -> Truth:
+    """Return a boolean as a truth."""
+    return Truth.TRUE if value else Truth.FALSE
+
+
+def all_of(truths: Iterable[Truth]) -> Truth:
+    """Return whether all hold. One that does not hold decides, whatever the others are."""
+    result = Truth.TRUE
+    for truth in truths:
+        if truth is Truth.FALSE:
+            return truth
+        if truth is Truth.UNKNOWN:
+            result = truth
+    return result
+
+
+def any_of(truths: Iterable[Truth]) -> Truth:
+    """Return whether one holds. One that holds decides, whatever the others are."""
+    return all_of(truth.negation for truth in truths).negation
+
+
+def agreement(truths: Iterable[Truth]) -> Truth:
+    """Return what all say; unknown if they differ."""
+    first, *others = truths
+    return first if all(other is first for other in others) else Truth.UNKNOWN

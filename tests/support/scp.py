@@ -1,0 +1,184 @@
+"""Policies for the tests of the evaluator, and an account to evaluate them in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scp.calls import Call, Resource, RootSession, TaskPolicy
+from scp.evaluate import Decision, Level, Verdict, evaluate_call
+from scp.policies import Policy, PolicyType, parse_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+ACCOUNT_ID = "222222222222"
+ORGANIZATION_ID = "o-exampleorgid"
+ORGANIZATION_PATH = f"{ORGANIZATION_ID}/r-ab12/ou-ab12-workload/ou-ab12-payments/"
+LEVEL_IDS = ("r-ab12", "ou-ab12-workload", "ou-ab12-payments", ACCOUNT_ID)
+
+SESSION = RootSession(
+    account_id=ACCOUNT_ID, organization_id=ORGANIZATION_ID, organization_path=ORGANIZATION_PATH
+)
+
+FULL_ACCESS_DOCUMENT = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+FULL_ACCESS = parse_policy(
+    json.dumps(FULL_ACCESS_DOCUMENT), policy_id="p-FullAWSAccess", name="FullAWSAccess"
+)
+RCP_FULL_ACCESS = parse_policy(
+    json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}],
+        }
+    ),
+    policy_id="p-RCPFullAWSAccess",
+    name="RCPFullAWSAccess",
+    policy_type=PolicyType.RESOURCE_CONTROL_POLICY,
+)
+
+GET_USER = Call(
+    action="iam:GetUser",
+    resource=Resource(partition="aws", service="iam", region="", account_id=ACCOUNT_ID, name="root"),
+    region="us-east-1",
+)
+GET_ACCOUNT_SUMMARY = Call(action="iam:GetAccountSummary", resource=None, region="us-east-1")
+LIST_BUCKETS = Call(action="s3:ListAllMyBuckets", resource=None, region="eu-west-1")
+
+
+def bucket_call(
+    name: str | None, *, action: str = "s3:DeleteBucketPolicy", region: str | None = "eu-west-1"
+) -> Call:
+    """Return a call on a bucket."""
+    resource = Resource(partition="aws", service="s3", region="", account_id="", name=name)
+    return Call(action=action, resource=resource, region=region)
+
+
+def queue_call(name: str | None, *, region: str | None = "eu-west-1") -> Call:
+    """Return a call on a queue."""
+    resource = Resource(partition="aws", service="sqs", region=region, account_id=ACCOUNT_ID, name=name)
+    return Call(action="sqs:SetQueueAttributes", resource=resource, region=region)
+
+
+def statement(effect: str = "Deny", **elements: object) -> dict[str, object]:
+    """Return a statement, by default on every action and resource."""
+    defaults: dict[str, object] = {"Effect": effect}
+    if "NotAction" not in elements:
+        defaults["Action"] = "*"
+    if "NotResource" not in elements:
+        defaults["Resource"] = "*"
+    return {**defaults, **elements}
+
+
+def document(*statements: Mapping[str, object], version: str | None = "2012-10-17") -> dict[str, object]:
+    """Return a policy document."""
+    members: dict[str, object] = {"Statement": list(statements)}
+    return members if version is None else {"Version": version, **members}
+
+
+def policy(
+    *statements: Mapping[str, object], policy_id: str = "p-1", version: str | None = "2012-10-17"
+) -> Policy:
+    """Return a service control policy of statements."""
+    content = json.dumps(document(*statements, version=version))
+    return parse_policy(content, policy_id=policy_id, name=f"name of {policy_id}")
+
+
+def resource_policy(*statements: Mapping[str, object], policy_id: str = "p-rcp") -> Policy:
+    """Return a resource control policy of statements."""
+    return parse_policy(
+        json.dumps(document(*({"Principal": "*", **each} for each in statements))),
+        policy_id=policy_id,
+        name=f"name of {policy_id}",
+        policy_type=PolicyType.RESOURCE_CONTROL_POLICY,
+    )
+
+
+def levels(*policies: Sequence[Policy]) -> tuple[Level, ...]:
+    """Return levels, the root first."""
+    return tuple(
+        Level(target_id=target_id, name=f"name of {target_id}", policies=tuple(attached))
+        for target_id, attached in zip(LEVEL_IDS, policies, strict=False)
+    )
+
+
+def verdict(*policies: Policy, call: Call = GET_USER, session: RootSession = SESSION) -> Verdict:
+    """Return the verdict with policies at the root, next to FullAWSAccess."""
+    return evaluate_call(
+        call, session=session, service_control=levels((FULL_ACCESS, *policies)), resource_control=None
+    )
+
+
+def decision(*policies: Policy, call: Call = GET_USER, session: RootSession = SESSION) -> Decision:
+    """Return the decision with policies at the root, next to FullAWSAccess."""
+    return verdict(*policies, call=call, session=session).decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """What a sample policy must give for a task.
+
+    Attributes:
+        name: the policy, the task, and the target if one is named.
+        policy_name: the policy.
+        is_real: whether people use the policy, or something made for the tests.
+        document: the policy.
+        full_access: whether it is attached next to FullAWSAccess.
+        task: the task.
+        target: the name of the bucket or queue; None if none is named.
+        target_region: its Region.
+        decision: what must come out.
+    """
+
+    name: str
+    policy_name: str
+    is_real: bool
+    document: dict[str, Any]
+    full_access: bool
+    task: TaskPolicy
+    target: str | None
+    target_region: str | None
+    decision: Decision
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The policy at the root, and FullAWSAccess on each level."""
+        parsed = parse_policy(json.dumps(self.document), policy_id="p-sample", name=self.policy_name)
+        at_root = (FULL_ACCESS, parsed) if self.full_access else (parsed,)
+        return levels(at_root, (FULL_ACCESS,), (FULL_ACCESS,), (FULL_ACCESS,))
+
+
+def samples() -> tuple[Sample, ...]:
+    """Return what tests/data/scp/samples.json expects, one for each policy, task and target."""
+    path = Path(__file__).parents[1] / "data" / "scp" / "samples.json"
+    return tuple(
+        sample for entry in json.loads(path.read_text(encoding="utf-8")) for sample in _samples(entry)
+    )
+
+
+def _samples(entry: dict[str, Any]) -> Iterator[Sample]:
+    cases = [
+        (task, None, None, expected["decision"])
+        for expected in entry["expected"]
+        for task in expected["tasks"]
+    ]
+    cases += [
+        (each["task"], each["name"], each["region"], each["decision"]) for each in entry.get("targets", [])
+    ]
+    for task, target, region, expected_decision in cases:
+        yield Sample(
+            name="-".join(filter(None, (entry["name"], task, target, region))),
+            policy_name=entry["name"],
+            is_real=not entry["source"].startswith("made for the tests"),
+            document=entry["policy"],
+            full_access=entry.get("fullAccess", True),
+            task=TaskPolicy(task),
+            target=target,
+            target_region=region,
+            decision=Decision(expected_decision),
+        )
