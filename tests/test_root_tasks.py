@@ -18,12 +18,12 @@ from root_tasks.handlers import (
     StartRunSettings,
     WriteReportSettings,
 )
-from root_tasks.messages import RunRefusedError
-from root_tasks.model.codec import DecodingError, decoded
+from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED, RefusalReason, RunRefusedError
+from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report import Task
 from root_tasks.model.run import Run
-from support.arrange import CREDENTIALS, SESSIONS, switch_on
-from support.root_tasks import RootTasks, Settings, session_calls
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.root_tasks import RootTasks, Settings, refusal, session_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
 @pytest.fixture
 def organization() -> Iterator[LocalOrganization]:
     with mock_organization() as organization:
-        switch_on(organization, CREDENTIALS, SESSIONS)
+        enable_root_access(organization, CREDENTIALS, SESSIONS)
         yield organization
 
 
@@ -59,7 +59,7 @@ def root_tasks(organization: LocalOrganization) -> RootTasks:
         ([CREDENTIALS], Task.UNLOCK_QUEUE_POLICY, SESSIONS),
     ],
 )
-def test_a_task_whose_feature_is_off_fails_once_and_says_what_to_deploy(
+def test_a_task_whose_feature_is_not_enabled_fails_once(
     features: list[str], task: Task, missing: str
 ) -> None:
     targets: dict[Task, dict[str, object]] = {
@@ -68,66 +68,70 @@ def test_a_task_whose_feature_is_off_fails_once_and_says_what_to_deploy(
         Task.UNLOCK_QUEUE_POLICY: {"queues": [f"arn:aws:sqs:us-east-1:{MEMBER}:q"]},
     }
     with mock_organization() as organization:
-        switch_on(organization, *features)
-        ended = RootTasks(organization=organization).run(
+        enable_root_access(organization, *features)
+        execution = RootTasks(organization=organization).run(
             {"task": task, **targets.get(task, {"accounts": [MEMBER]})}
         )
-        assert ended.status == "FAILED"
-        assert ended.cause == (
-            f"{task} needs the feature {missing}, which is off for this organization. Deploy the construct "
-            f"CentralizedRootAccess with it in the management account {MANAGEMENT}."
+        assert execution.status == "FAILED"
+        assert refusal(execution) == (
+            RefusalReason.FEATURE_NOT_ENABLED,
+            {"task": task, "feature": missing, "management_account_id": MANAGEMENT},
         )
         assert "AssumeRoot" not in [call.operation for call in organization.calls]
 
 
-def test_trusted_access_that_is_off_fails_once() -> None:
+def test_trusted_access_that_is_not_enabled_fails_once() -> None:
     with mock_organization() as organization:
-        ended = RootTasks(organization=organization).run()
-        assert "trusted access for IAM is off" in ended.cause
-        assert "CentralizedRootAccess in the management account 111111111111" in ended.cause
+        execution = RootTasks(organization=organization).run()
+        assert refusal(execution) == (
+            RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
+            {"task": Task.AUDIT, "management_account_id": MANAGEMENT},
+        )
 
 
-def test_a_member_account_that_is_no_delegated_administrator_is_told_so(
+def test_a_member_account_that_is_not_a_delegated_administrator_is_refused(
     organization: LocalOrganization,
 ) -> None:
-    ended = RootTasks(organization=organization, account_id=MEMBER).run()
-    assert ended.cause.startswith(f"Account {MEMBER} may not open root sessions")
-    assert "delegated_administrators" in ended.cause
+    execution = RootTasks(organization=organization, account_id=MEMBER).run()
+    assert refusal(execution) == (
+        RefusalReason.NOT_AN_ADMINISTRATOR,
+        {"account_id": MEMBER, "management_account_id": MANAGEMENT},
+    )
 
 
-def test_an_account_in_no_organization_is_told_so(organization: LocalOrganization) -> None:
+def test_an_account_without_an_organization_is_refused(organization: LocalOrganization) -> None:
     root_tasks = RootTasks(organization=organization)
     organization.delete()
-    assert root_tasks.run().cause.startswith(f"Account {MANAGEMENT} is in no organization")
+    assert refusal(root_tasks.run()) == (RefusalReason.NO_ORGANIZATION, {"account_id": MANAGEMENT})
 
 
 def test_a_denied_call_before_any_account_fails_with_awss_words(organization: LocalOrganization) -> None:
     root_tasks = RootTasks(organization=organization)
     organization.deny(account_id=MANAGEMENT, action="organizations:ListAccounts")
-    cause = root_tasks.run().cause
-    assert cause.startswith("organizations:ListAccounts: AccessDeniedException: ")
-    assert cause.endswith("(in account 111111111111; no account was reached)")
+    reason, data = refusal(root_tasks.run())
+    assert (reason, data["account_id"]) == (RefusalReason.CALL_FAILED, MANAGEMENT)
+    assert str(data["failure"]).startswith("organizations:ListAccounts: AccessDeniedException: ")
 
 
 def test_the_delegated_administrator_audits_the_organization(organization: LocalOrganization) -> None:
-    switch_on(organization, delegated_administrators=[MEMBER])
+    enable_root_access(organization, delegated_administrators=[MEMBER])
     root_tasks = RootTasks(organization=organization, account_id=MEMBER)
-    ended = root_tasks.run()
-    assert root_tasks.outcomes(ended) == {
+    execution = root_tasks.run()
+    assert root_tasks.outcomes(execution) == {
         MANAGEMENT: "skipped",
         MEMBER: "clean",
         OTHER: "clean",
         THIRD: "clean",
     }
-    assert root_tasks.report(ended)["accountId"] == MEMBER
+    assert root_tasks.report(execution)["accountId"] == MEMBER
 
 
 # The audit
 
 
 def test_a_clean_account_takes_two_calls(root_tasks: RootTasks, organization: LocalOrganization) -> None:
-    ended = root_tasks.run()
-    assert ended.output["totals"] == {"clean": 3, "skipped": 1}
+    execution = root_tasks.run()
+    assert execution.output["totals"] == {"clean": 3, "skipped": 1}
     assumed = [call for call in organization.calls if call.operation == "AssumeRoot"]
     assert len(assumed) == 3
     assert sorted(session_calls(organization)) == [
@@ -137,9 +141,7 @@ def test_a_clean_account_takes_two_calls(root_tasks: RootTasks, organization: Lo
     ]
 
 
-def test_details_are_read_only_of_what_is_there(
-    root_tasks: RootTasks, organization: LocalOrganization
-) -> None:
+def test_details_are_read_only_of_what_exists(root_tasks: RootTasks, organization: LocalOrganization) -> None:
     organization.put_root_credentials(account_id=MEMBER, password=True)
     organization.put_root_credentials(account_id=OTHER, access_keys=2)
     organization.put_root_credentials(account_id=THIRD, mfa_devices=1, certificates=1)
@@ -204,7 +206,7 @@ def test_what_the_root_user_has_is_reported_with_its_last_use(
         ("sts:AssumeRoot", ["Credentials"]),
     ],
 )
-def test_what_an_answer_lacks_is_never_taken_for_clean(
+def test_what_a_response_omits_is_never_taken_for_clean(
     root_tasks: RootTasks, organization: LocalOrganization, action: str, path: list[str]
 ) -> None:
     organization.put_root_credentials(
@@ -225,10 +227,12 @@ def test_a_list_that_contradicts_the_summary_is_not_believed(
     )
     result = root_tasks.results(root_tasks.run())[MEMBER]
     assert result["outcome"] == "inaccessible"
-    assert result["reason"] == "iam:GetAccountSummary has some and iam:ListAccessKeys none."
+    assert result["reason"] == (
+        "iam:GetAccountSummary reports credentials that iam:ListAccessKeys did not return."
+    )
 
 
-def test_credentials_whose_details_are_denied_are_told_of_all_the_same(
+def test_credentials_whose_details_are_denied_are_reported_as_inaccessible(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER, access_keys=1)
@@ -236,11 +240,11 @@ def test_credentials_whose_details_are_denied_are_told_of_all_the_same(
     result = root_tasks.results(root_tasks.run())[MEMBER]
     assert result["outcome"] == "inaccessible"
     assert result["reason"].startswith(
-        "It has root credentials, but which ones could not be seen. iam:ListAccessKeys: AccessDenied: "
+        "Root credentials exist, but their details could not be read. iam:ListAccessKeys: AccessDenied: "
     )
 
 
-def test_a_denial_by_a_service_control_policy_comes_with_the_condition_that_spares_root_sessions(
+def test_a_denial_by_a_service_control_policy_comes_with_the_condition_that_exempts_root_sessions(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     organization.deny(account_id=MEMBER, action="iam:*")
@@ -254,10 +258,10 @@ def test_another_denial_comes_without_that_hint(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     organization.deny(account_id=MEMBER, action="iam:*", message="no")
-    assert root_tasks.results(root_tasks.run())[MEMBER]["hint"] == ""
+    assert root_tasks.results(root_tasks.run())[MEMBER]["hint"] is None
 
 
-def test_a_member_that_has_not_enabled_the_region_is_told_of_another(root_tasks: RootTasks) -> None:
+def test_a_member_that_has_not_enabled_the_region_comes_with_another_region(root_tasks: RootTasks) -> None:
     root_tasks.fail("sts:AssumeRoot", "RegionDisabledException", status=403)
     result = root_tasks.results(root_tasks.run())[MEMBER]
     assert result["outcome"] == "inaccessible"
@@ -277,15 +281,15 @@ def test_an_account_that_stays_throttled_is_reported_and_the_others_are_audited(
     root_tasks.fail("iam:GetAccountSummary", "Throttling", account_id=MEMBER)
     results = root_tasks.results(root_tasks.run())
     assert results[MEMBER]["outcome"] == "inaccessible"
-    assert "Throttling: said the test. Gave up after" in results[MEMBER]["reason"]
+    assert "Throttling: This is a test. Gave up after" in results[MEMBER]["reason"]
     assert results[OTHER]["outcome"] == results[THIRD]["outcome"] == "clean"
 
 
 def test_accounts_that_a_batch_does_not_reach_in_time_are_reported(root_tasks: RootTasks) -> None:
     root_tasks.change_before("sts:AssumeRoot", lambda: root_tasks.time.sleep(root_tasks.timeout - 70))
-    ended = root_tasks.run()
-    assert ended.status == "SUCCEEDED"
-    results = root_tasks.results(ended)
+    execution = root_tasks.run()
+    assert execution.status == "SUCCEEDED"
+    results = root_tasks.results(execution)
     late = [result for result in results.values() if result["outcome"] == "inaccessible"]
     assert late
     assert all("ran out of time" in result["reason"] for result in late)
@@ -302,10 +306,10 @@ def test_the_management_a_protected_and_a_suspended_account_are_skipped_and_the_
     root_tasks.settings = replace(root_tasks.settings, protected_accounts=frozenset([THIRD]))
     reasons = {id_: it["reason"] for id_, it in root_tasks.results(root_tasks.run()).items()}
     assert reasons == {
-        MANAGEMENT: "The management account's root user is out of reach of root sessions.",
-        MEMBER: "",
+        MANAGEMENT: MANAGEMENT_ACCOUNT,
+        MEMBER: None,
         OTHER: "Its state is SUSPENDED.",
-        THIRD: "The stack lists this account in protected_accounts.",
+        THIRD: PROTECTED,
     }
     sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
     assert [call.parameters["TargetPrincipal"] for call in sessions] == [MEMBER]
@@ -314,9 +318,9 @@ def test_the_management_a_protected_and_a_suspended_account_are_skipped_and_the_
 def test_a_run_in_which_every_account_is_skipped_has_a_report(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    ended = root_tasks.run({"accounts": [MANAGEMENT]})
-    assert ended.output["totals"] == {"skipped": 1}
-    assert root_tasks.outcomes(ended) == {MANAGEMENT: "skipped"}
+    execution = root_tasks.run({"accounts": [MANAGEMENT]})
+    assert execution.output["totals"] == {"skipped": 1}
+    assert root_tasks.outcomes(execution) == {MANAGEMENT: "skipped"}
 
 
 def test_accounts_are_chosen_by_organizational_unit_with_the_units_in_it(
@@ -329,10 +333,10 @@ def test_accounts_are_chosen_by_organizational_unit_with_the_units_in_it(
     for account_id, unit in ((MEMBER, outer), (OTHER, inner)):
         organizations.move_account(AccountId=account_id, SourceParentId=root_id, DestinationParentId=unit)
     organization.clear_calls()
-    ended = root_tasks.run({"organizationalUnits": [outer]})
-    assert sorted(root_tasks.outcomes(ended)) == [MEMBER, OTHER]
+    execution = root_tasks.run({"organizationalUnits": [outer]})
+    assert sorted(root_tasks.outcomes(execution)) == [MEMBER, OTHER]
     assert "ListAccounts" not in [call.operation for call in organization.calls]
-    assert not root_tasks.report(ended)["full"]
+    assert not root_tasks.report(execution)["full"]
 
 
 def test_the_accounts_are_listed_once_twenty_a_page(
@@ -353,8 +357,8 @@ def test_accounts_that_joined_are_covered_by_the_next_run(
 
 
 def test_an_account_of_another_organization_is_refused(root_tasks: RootTasks) -> None:
-    cause = root_tasks.run({"accounts": ["999999999999", MEMBER]}).cause
-    assert cause.startswith("999999999999: no account of organization o-")
+    reason, data = refusal(root_tasks.run({"accounts": ["999999999999", MEMBER]}))
+    assert (reason, data["account_ids"]) == (RefusalReason.NOT_MEMBERS, ["999999999999"])
 
 
 # Batches
@@ -366,9 +370,9 @@ def test_a_batch_that_dies_loses_only_itself_and_shows_in_the_report(
     for number in range(30):
         organization.add_account(name=f"team-{number}", email=f"team-{number}@example.com")
     root_tasks.lose_batches = lambda batch: batch == 1
-    ended = root_tasks.run()
-    assert ended.output["totals"] == {"clean": 25, "skipped": 1, "inaccessible": 8}
-    assert len(root_tasks.results(ended)) == 34
+    execution = root_tasks.run()
+    assert execution.output["totals"] == {"clean": 25, "skipped": 1, "inaccessible": 8}
+    assert len(root_tasks.results(execution)) == 34
 
 
 def test_accounts_of_a_batch_that_died_while_acting_are_unknown(
@@ -384,8 +388,8 @@ def test_accounts_of_a_batch_that_died_while_acting_are_unknown(
 def test_a_batch_that_runs_twice_is_harmless(root_tasks: RootTasks, organization: LocalOrganization) -> None:
     organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1, mfa_devices=1)
     root_tasks.twice = True
-    ended = root_tasks.execute(root_tasks.run(DELETE))
-    assert root_tasks.outcomes(ended) == {MEMBER: "done"}
+    execution = root_tasks.execute(root_tasks.run(DELETE))
+    assert root_tasks.outcomes(execution) == {MEMBER: "done"}
     deleted = [call.operation for call in organization.writes]
     assert deleted == ["DeleteLoginProfile", "DeleteAccessKey", "DeactivateMFADevice"]
 
@@ -398,18 +402,20 @@ def test_a_batch_does_no_work_that_was_altered(
     )
     work = root_tasks.read("runs/a/work.json")
     root_tasks.write("runs/a/work.json", work.replace(b'"audit"', b'"execute"'))
-    with pytest.raises(ChecksumMismatchError, match="work of run a was altered"):
+    with pytest.raises(ChecksumMismatchError) as raised:
         root_tasks.run_batch(run, batch=0)
+    assert raised.value.key == "runs/a/work.json"
     assert session_calls(organization) == []
 
 
 def test_an_execution_whose_name_was_used_before_keeps_the_earlier_report(root_tasks: RootTasks) -> None:
     first = root_tasks.run(name="mine")
     before = root_tasks.read("runs/mine/report.json")
-    with pytest.raises(RunRefusedError, match="mine is that of an earlier execution"):
+    with pytest.raises(RunRefusedError) as raised:
         root_tasks.start_run(
             {}, arn="arn:aws:states:us-east-1:111111111111:execution:Another:mine", started_at=root_tasks.now
         )
+    assert raised.value.reason is RefusalReason.NAME_ALREADY_USED
     assert first.status == "SUCCEEDED"
     assert root_tasks.read("runs/mine/report.json") == before
 
@@ -423,7 +429,7 @@ def test_an_audit_under_a_name_that_is_used_again_after_90_days_never_returns_th
     again = root_tasks.run(name="quarterly")
     assert clean.output["totals"] == {"clean": 3, "skipped": 1}
     assert (again.status, again.output) == ("FAILED", {})
-    assert "quarterly is that of an earlier execution" in again.cause
+    assert refusal(again) == (RefusalReason.NAME_ALREADY_USED, {"run_id": "quarterly"})
 
 
 def test_a_plan_under_a_name_that_is_used_again_never_makes_an_old_plan_fresh(
@@ -463,10 +469,10 @@ def test_an_older_full_audit_never_replaces_a_newer_one(
     assert root_tasks.notices == []
 
 
-def test_what_no_run_has_put_there_is_replaced(root_tasks: RootTasks) -> None:
+def test_a_latest_report_that_no_run_has_written_is_replaced(root_tasks: RootTasks) -> None:
     root_tasks.write("latest/report.json", b"{}")
-    ended = root_tasks.run()
-    assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{ended.run_id}/report.json")
+    execution = root_tasks.run()
+    assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{execution.run_id}/report.json")
 
 
 def test_an_audit_that_ends_while_another_writes_its_latest_gives_way_to_the_newer(
@@ -495,7 +501,7 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, organization: Loc
     assert all(name in metrics for names in directive["Dimensions"] for name in names)
 
 
-def test_a_change_since_the_last_full_audit_is_told_once_by_account_ids(
+def test_a_change_since_the_last_full_audit_is_published_once_by_account_ids(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     root_tasks.run()
@@ -513,7 +519,7 @@ def test_a_change_since_the_last_full_audit_is_told_once_by_account_ids(
     assert "example.com" not in message
 
 
-def test_nobody_is_told_where_there_is_no_topic(
+def test_nobody_is_notified_where_there_is_no_topic(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     root_tasks.settings = replace(root_tasks.settings, notification_topic_arn=None)
@@ -545,21 +551,22 @@ def test_names_emails_and_awss_messages_are_in_the_report_alone(
     account_id = organization.add_account(name="secret-name", email="secret@example.com")
     organization.put_root_credentials(account_id=account_id, password=True)
     organization.deny(account_id=MEMBER, action="iam:*", message="secret-message")
-    ended = root_tasks.execute(root_tasks.run(DELETE))
+    execution = root_tasks.execute(root_tasks.run(DELETE))
     audit = root_tasks.run()
-    told = json.dumps([root_tasks.log, ended.output, audit.output, root_tasks.notices])
-    assert "secret" not in told
-    assert "example.com" not in told
+    published = json.dumps([root_tasks.log, execution.output, audit.output, root_tasks.notices])
+    assert "secret" not in published
+    assert "example.com" not in published
     report = json.dumps(root_tasks.report(audit))
     assert all(secret in report for secret in ("secret-name", "secret@example.com", "secret-message"))
     for item in json.loads(root_tasks.read(f"runs/{audit.run_id}/items.json")):
         assert set(item) == {"batch"}
 
 
-def test_a_file_that_is_something_else_is_no_run() -> None:
+def test_a_file_that_is_something_else_is_not_a_run() -> None:
     for text in (b"{}", b"[]", b"no JSON", b'{"run_id": 1}'):
-        with pytest.raises(DecodingError, match="This is no Run"):
-            decoded(Run, text)
+        with pytest.raises(DecodingError) as raised:
+            decode(Run, text)
+        assert raised.value.kind == "run"
 
 
 def _unit(organization: LocalOrganization, parent_id: str, name: str) -> str:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_aws.emulation import mock_organization
+from root_tasks.messages import NO_LONGER_A_MEMBER, NO_SESSION, PROTECTED, RefusalReason
 from root_tasks.model.report import Task
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.root_tasks import RootTasks, session_calls
+from support.root_tasks import RootTasks, refusal, session_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ def root_tasks(organization: LocalOrganization) -> RootTasks:
 # Plans
 
 
-def test_a_run_without_execute_says_what_it_would_delete_and_deletes_nothing(
+def test_a_plan_lists_what_it_would_delete_and_deletes_nothing(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     plan = root_tasks.run(DELETE)
@@ -88,21 +89,27 @@ def test_only_accounts_that_are_named_are_planned(
 
 
 @pytest.mark.parametrize(
-    ("task", "run_id", "why"),
+    ("task", "run_id", "reason", "data"),
     [
-        (Task.DELETE_CREDENTIALS, "nobody-ran-this", "this state machine has no such execution"),
-        (Task.DELETE_CREDENTIALS, "the-audit", "it is no plan"),
-        (Task.DELETE_CREDENTIALS, "the-refused", "its execution is FAILED"),
-        (Task.DELETE_CREDENTIALS, "the-execution", "it is no plan"),
+        (Task.DELETE_CREDENTIALS, "nobody-ran-this", RefusalReason.PLAN_NOT_FOUND, {}),
+        (Task.DELETE_CREDENTIALS, "the-audit", RefusalReason.NOT_A_PLAN, {}),
+        (Task.DELETE_CREDENTIALS, "the-refused", RefusalReason.PLAN_NOT_SUCCEEDED, {"status": "FAILED"}),
+        (Task.DELETE_CREDENTIALS, "the-execution", RefusalReason.NOT_A_PLAN, {}),
         (
             Task.ALLOW_PASSWORD_RECOVERY,
             "the-plan",
-            "it is a plan for IAMDeleteRootUserCredentials, not for IAMCreateRootUserPassword",
+            RefusalReason.PLAN_OF_ANOTHER_TASK,
+            {"planned_task": Task.DELETE_CREDENTIALS, "task": Task.ALLOW_PASSWORD_RECOVERY},
         ),
     ],
 )
-def test_what_is_no_plan_for_this_task_is_not_executed(
-    root_tasks: RootTasks, organization: LocalOrganization, task: Task, run_id: str, why: str
+def test_what_is_not_a_plan_for_this_task_is_not_executed(
+    root_tasks: RootTasks,
+    organization: LocalOrganization,
+    task: Task,
+    run_id: str,
+    reason: RefusalReason,
+    data: dict[str, object],
 ) -> None:
     root_tasks.run(name="the-audit")
     root_tasks.run({"task": "nonsense"}, name="the-refused")
@@ -110,8 +117,7 @@ def test_what_is_no_plan_for_this_task_is_not_executed(
     root_tasks.run({"task": Task.DELETE_CREDENTIALS, "plan": "the-plan"}, name="the-execution")
     organization.clear_calls()
     refused = root_tasks.run({"task": task, "plan": run_id})
-    assert refused.status == "FAILED"
-    assert refused.cause == (f"Run {run_id} cannot be executed: {why}. Make a new plan. Nothing was changed.")
+    assert refusal(refused) == (reason, {"run_id": run_id, **data})
     assert session_calls(organization) == []
 
 
@@ -122,7 +128,7 @@ def test_a_plan_of_another_state_machine_is_not_executed(
     elsewhere = RootTasks(organization=organization, account_id=OTHER, executions=root_tasks.executions)
     plan = elsewhere.run(DELETE, name="the-plan")
     assert plan.status == "SUCCEEDED"
-    assert "no such execution" in root_tasks.execute(plan).cause
+    assert refusal(root_tasks.execute(plan)) == (RefusalReason.PLAN_NOT_FOUND, {"run_id": "the-plan"})
 
 
 @pytest.mark.parametrize(("age", "status"), [(24 * 3600, "SUCCEEDED"), (24 * 3600 + 1, "FAILED")])
@@ -131,14 +137,21 @@ def test_a_plan_can_be_executed_for_a_day(root_tasks: RootTasks, age: float, sta
     root_tasks.advance(seconds=age)
     executed = root_tasks.execute(plan)
     assert executed.status == status
-    assert (status == "SUCCEEDED") or "it is older than 24 hours" in executed.cause
+    if status == "FAILED":
+        assert refusal(executed) == (
+            RefusalReason.PLAN_EXPIRED,
+            {"run_id": plan.run_id, "lifetime": "24 hours"},
+        )
 
 
-def test_a_stack_can_have_plans_age_sooner(root_tasks: RootTasks) -> None:
+def test_a_stack_can_have_plans_expire_sooner(root_tasks: RootTasks) -> None:
     root_tasks.settings = replace(root_tasks.settings, plan_lifetime=timedelta(minutes=30))
     plan = root_tasks.run(DELETE)
     root_tasks.advance(minutes=31)
-    assert "it is older than 0.5 hours" in root_tasks.execute(plan).cause
+    assert refusal(root_tasks.execute(plan)) == (
+        RefusalReason.PLAN_EXPIRED,
+        {"run_id": plan.run_id, "lifetime": "30 minutes"},
+    )
 
 
 def test_an_altered_plan_is_not_executed(root_tasks: RootTasks, organization: LocalOrganization) -> None:
@@ -146,7 +159,7 @@ def test_an_altered_plan_is_not_executed(root_tasks: RootTasks, organization: Lo
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]})
     key = f"runs/{plan.run_id}/plan.json"
     root_tasks.write(key, root_tasks.read(key).replace(OTHER.encode(), MEMBER.encode()))
-    assert "its plan was altered after it was made" in root_tasks.execute(plan).cause
+    assert refusal(root_tasks.execute(plan)) == (RefusalReason.PLAN_ALTERED, {"run_id": plan.run_id})
     assert organization.root_credentials(MEMBER).password
     assert organization.root_credentials(OTHER).password
 
@@ -162,9 +175,9 @@ def test_a_plan_that_lists_an_account_that_is_protected_suspended_or_gone_by_now
     organization.client("organizations").remove_account_from_organization(AccountId=MEMBER)
     executed = root_tasks.execute(plan)
     assert {id_: it["reason"] for id_, it in root_tasks.results(executed).items()} == {
-        MEMBER: "It is no account of the organization any more.",
+        MEMBER: NO_LONGER_A_MEMBER,
         OTHER: "Its state is SUSPENDED.",
-        THIRD: "The stack lists this account in protected_accounts.",
+        THIRD: PROTECTED,
     }
     assert executed.output["totals"] == {"skipped": 3}
 
@@ -186,7 +199,7 @@ def test_an_empty_plan_can_be_executed(root_tasks: RootTasks) -> None:
 # Deleting
 
 
-def test_mfa_is_deactivated_last_after_a_fresh_look(
+def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     plan = root_tasks.run(DELETE)
@@ -220,7 +233,7 @@ def test_mfa_stays_where_a_credential_could_not_be_deleted(
     assert organization.root_credentials(MEMBER).mfa_devices == (MFA,)
 
 
-def test_mfa_stays_where_somebody_has_made_a_key_since_the_plan(
+def test_mfa_stays_where_somebody_has_created_a_key_since_the_plan(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER, mfa_devices=1)
@@ -235,7 +248,7 @@ def test_mfa_stays_where_somebody_has_made_a_key_since_the_plan(
 
 
 @pytest.mark.parametrize("action", ["GetLoginProfile", "ListAccessKeys", "ListSigningCertificates"])
-def test_mfa_stays_where_what_is_left_cannot_be_seen(
+def test_mfa_stays_where_the_remaining_credentials_cannot_be_read(
     root_tasks: RootTasks, organization: LocalOrganization, action: str
 ) -> None:
     plan = root_tasks.run(DELETE)
@@ -245,7 +258,7 @@ def test_mfa_stays_where_what_is_left_cannot_be_seen(
     assert organization.root_credentials(MEMBER).mfa_devices == (MFA,)
 
 
-def test_a_plan_of_an_account_that_cannot_be_seen_is_not_nothing_to_do(
+def test_a_plan_of_an_account_that_cannot_be_read_is_inaccessible(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     organization.deny(account_id=MEMBER, action="iam:ListSigningCertificates")
@@ -254,7 +267,7 @@ def test_a_plan_of_an_account_that_cannot_be_seen_is_not_nothing_to_do(
     assert MEMBER not in root_tasks.outcomes(root_tasks.execute(plan))
 
 
-def test_what_is_gone_already_is_nothing_to_do(
+def test_what_is_deleted_already_is_nothing_to_do(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     plan = root_tasks.run(DELETE)
@@ -269,7 +282,7 @@ def test_what_is_gone_already_is_nothing_to_do(
     assert root_tasks.outcomes(executed) == {MEMBER: "done"}
 
 
-def test_a_deletion_whose_answer_was_lost_is_done_once_aws_says_that_it_is_gone(
+def test_a_deletion_whose_response_was_lost_is_done_once_aws_returns_that_nothing_exists(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     plan = root_tasks.run(DELETE)
@@ -278,7 +291,7 @@ def test_a_deletion_whose_answer_was_lost_is_done_once_aws_says_that_it_is_gone(
     assert dict(root_tasks.items(executed, MEMBER))[f"access key {KEY}"] == "done"
 
 
-def test_a_deletion_whose_answers_are_all_lost_is_unknown(root_tasks: RootTasks) -> None:
+def test_a_deletion_whose_responses_are_all_lost_is_unknown(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
     root_tasks.lose_response("iam:DeleteSigningCertificate")
     root_tasks.fail("iam:DeleteSigningCertificate", "ServiceFailure", status=500)
@@ -286,7 +299,7 @@ def test_a_deletion_whose_answers_are_all_lost_is_unknown(root_tasks: RootTasks)
     assert root_tasks.outcomes(executed) == {MEMBER: "unknown"}
 
 
-def test_an_account_without_a_session_fails_and_says_that_nothing_was_tried(
+def test_an_account_without_a_session_fails_and_nothing_was_attempted(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     plan = root_tasks.run(DELETE)
@@ -295,14 +308,17 @@ def test_an_account_without_a_session_fails_and_says_that_nothing_was_tried(
     result = root_tasks.results(executed)[MEMBER]
     assert result["outcome"] == "failed"
     assert result["reason"].startswith("sts:AssumeRoot: AccessDenied: ")
-    assert {item["message"] for item in result["items"]} == {"Not tried: there is no root session."}
+    assert {item["message"] for item in result["items"]} == {NO_SESSION}
 
 
 def test_a_task_that_the_stack_does_not_list_is_refused(root_tasks: RootTasks) -> None:
     root_tasks.settings = replace(root_tasks.settings, tasks=(Task.AUDIT,))
-    assert root_tasks.run(DELETE).cause == (
-        "IAMDeleteRootUserCredentials is no task of this stack. List it in tasks of RootTasks and deploy: "
-        "tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS]."
+    assert refusal(root_tasks.run(DELETE)) == (
+        RefusalReason.TASK_NOT_IN_STACK,
+        {
+            "task": Task.DELETE_CREDENTIALS,
+            "in_code": ["RootTask.AUDIT", "RootTask.DELETE_CREDENTIALS"],
+        },
     )
 
 
@@ -335,7 +351,7 @@ def test_recovery_has_nothing_to_do_where_there_is_a_password(
     assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "nothing to do"}
 
 
-def test_a_recovery_whose_answer_was_lost_is_done(
+def test_a_recovery_whose_response_was_lost_is_done(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER)

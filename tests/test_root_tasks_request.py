@@ -1,47 +1,61 @@
-"""The input of an execution: what is understood, and what is refused with a sentence."""
+"""The input of an execution: what is accepted, and what is refused."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from root_tasks.messages import RunRefusedError
+from root_tasks.messages import RefusalReason, RunRefusedError, task_not_in_stack
 from root_tasks.model.report import ItemType, Task
 from root_tasks.model.run import Assignment, Target
-from root_tasks.run.request import PutBack, parsed
+from root_tasks.run.request import parse_request
+from root_tasks.tasks.scope import RestoreRequest, Scope
+from support.accounts import MEMBER, OTHER
 
-MEMBER, OTHER = "222222222222", "333333333333"
+if TYPE_CHECKING:
+    from root_tasks.run.request import Request
+
 QUEUE = f"arn:aws:sqs:eu-west-1:{MEMBER}:orders.fifo"
 BACKUP = f"backups/run-1/{MEMBER}/a-bucket/{'0' * 64}.json"
 DELETE, RECOVER = Task.DELETE_CREDENTIALS, Task.ALLOW_PASSWORD_RECOVERY
 BUCKETS, QUEUES = Task.UNLOCK_BUCKET_POLICY, Task.UNLOCK_QUEUE_POLICY
 
 
-def understood(given: object, *, allow_policy_override: bool = False) -> Any:
-    return parsed(given, tasks=Task, allow_policy_override=allow_policy_override)
+def parse(input_: object, *, allow_policy_override: bool = False) -> Request:
+    return parse_request(input_, tasks=tuple(Task), allow_policy_override=allow_policy_override)
 
 
-@pytest.mark.parametrize("given", [{}, {"task": Task.AUDIT}, {"accounts": "all"}])
-def test_by_default_every_account_is_audited(given: dict[str, object]) -> None:
-    request = understood(given)
+@pytest.mark.parametrize("input_", [{}, {"task": Task.AUDIT}, {"accounts": "all"}])
+def test_by_default_every_account_is_audited(input_: dict[str, object]) -> None:
+    request = parse(input_)
     assert request.task is Task.AUDIT
-    assert request.everywhere
+    assert request.scope == Scope(all_accounts=True)
 
 
 @pytest.mark.parametrize("task", [Task.AUDIT, DELETE])
-def test_audit_and_deletion_take_accounts_units_or_all(task: Task) -> None:
-    assert understood({"task": task, "accounts": [OTHER, MEMBER, OTHER]}).account_ids == (OTHER, MEMBER)
-    assert understood({"task": task, "accounts": "all"}).everywhere
-    units = understood({"task": task, "organizationalUnits": ["ou-a1b2-c3d4e5f6", "r-a1b2"]})
-    assert units.organizational_units == ("ou-a1b2-c3d4e5f6", "r-a1b2")
-    assert not units.everywhere
-    both = understood({"task": task, "organizationalUnits": ["r-a1b2"], "accounts": [MEMBER]})
-    assert (both.account_ids, both.organizational_units) == ((MEMBER,), ("r-a1b2",))
+def test_audit_and_deletion_accept_accounts_units_or_all(task: Task) -> None:
+    assert parse({"task": task, "accounts": [OTHER, MEMBER, OTHER]}).scope == Scope(
+        account_ids=(OTHER, MEMBER)
+    )
+    assert parse({"task": task, "accounts": "all"}).scope == Scope(all_accounts=True)
+    units = ["ou-a1b2-c3d4e5f6", "r-a1b2"]
+    assert parse({"task": task, "organizationalUnits": units}).scope == Scope(
+        organizational_units=tuple(units)
+    )
+    assert parse({"task": task, "organizationalUnits": ["r-a1b2"], "accounts": [MEMBER]}).scope == Scope(
+        account_ids=(MEMBER,), organizational_units=("r-a1b2",)
+    )
+
+
+@pytest.mark.parametrize("task", [DELETE, RECOVER, BUCKETS, QUEUES])
+def test_every_task_that_makes_changes_executes_plans(task: Task) -> None:
+    request = parse({"task": task, "plan": "run-1"})
+    assert (request.task, request.plan, request.scope) == (task, "run-1", Scope())
 
 
 def test_buckets_are_named_by_account_and_queues_by_arn() -> None:
-    assert understood({"task": BUCKETS, "buckets": {MEMBER: ["a-bucket", "b.bucket"]}}).assignments == (
+    assert parse({"task": BUCKETS, "buckets": {MEMBER: ["a-bucket", "b.bucket"]}}).scope.assignments == (
         Assignment(
             account_id=MEMBER,
             targets=(
@@ -50,92 +64,322 @@ def test_buckets_are_named_by_account_and_queues_by_arn() -> None:
             ),
         ),
     )
-    assert understood({"task": QUEUES, "queues": [QUEUE], "skipBackup": True}).assignments == (
+    assert parse({"task": QUEUES, "queues": [QUEUE], "skipBackup": True}).scope.assignments == (
         Assignment(
             account_id=MEMBER,
-            targets=(Target(type=ItemType.QUEUE_POLICY, id=QUEUE, region="eu-west-1", without_backup=True),),
+            targets=(Target(type=ItemType.QUEUE_POLICY, id=QUEUE, region="eu-west-1", skip_backup=True),),
         ),
     )
 
 
 def test_a_corrected_policy_may_be_text_or_json() -> None:
     for policy in ('{"Version": "2012-10-17"}', {"Version": "2012-10-17"}):
-        request = understood(
+        request = parse(
             {"task": BUCKETS, "restore": [BACKUP], "policyOverride": policy}, allow_policy_override=True
         )
-        assert request.put_back == (PutBack(reference=BACKUP, policy='{"Version": "2012-10-17"}'),)
+        assert request.scope.restores == (
+            RestoreRequest(reference=BACKUP, policy_override='{"Version": "2012-10-17"}'),
+        )
 
 
 @pytest.mark.parametrize(
-    ("given", "why"),
+    ("input_", "reason", "data"),
     [
-        ([], "The input is a JSON object"),
-        ("all", "The input is a JSON object"),
-        ({"Accounts": "all"}, "The input has Accounts; known is task, accounts"),
-        ({"task": "audit"}, 'The task "audit" is none of AWS\'s'),
-        ({"task": ["x"]}, "none of AWS's"),
-        ({"accounts": []}, '"accounts" is a list of account ids of 12 digits, not \\[\\]'),
-        ({"accounts": MEMBER}, '"accounts" is a list of account ids'),
-        ({"accounts": None}, '"accounts" is a list of account ids'),
-        ({"accounts": [222222222222]}, "222222222222 is none"),
-        ({"accounts": ["22222222222"]}, '"22222222222" is none'),
-        ({"accounts": [f"{MEMBER}\n"]}, "is none"),
-        ({"organizationalUnits": ["Sandbox"]}, '"Sandbox" is none'),
-        ({"organizationalUnits": []}, "is a list of ids of organizational units"),
-        ({"organizationalUnits": ["r-a1b2"], "accounts": "all"}, "not both"),
-        ({"buckets": {MEMBER: ["a-bucket"]}}, "IAMAuditRootUserCredentials does not take buckets"),
-        ({"plan": "run-1"}, "An audit changes nothing"),
-        ({"task": DELETE}, 'needs "accounts": a list of account ids, or "all"; or "organizationalUnits".'),
-        ({"task": DELETE, "accounts": [MEMBER], "skipBackup": True}, "does not take skipBackup"),
-        ({"task": DELETE, "plan": "run-1", "accounts": [MEMBER]}, "exactly what the plan lists"),
-        ({"task": DELETE, "plan": True}, '"plan" is the run id of a plan, not true'),
-        ({"task": DELETE, "plan": "../run"}, '"plan" is the run id of a plan'),
-        ({"task": DELETE, "plan": "a:b"}, '"plan" is the run id of a plan'),
-        ({"task": RECOVER}, 'needs "accounts": a list of account ids\\.'),
-        ({"task": RECOVER, "accounts": "all"}, "takes accounts by their ids"),
-        ({"task": RECOVER, "organizationalUnits": ["r-a1b2"]}, "takes accounts by their ids"),
-        ({"task": BUCKETS}, 'give "buckets", or "restore"'),
-        ({"task": BUCKETS, "accounts": "all"}, "does not take accounts"),
-        ({"task": BUCKETS, "buckets": ["a-bucket"]}, '"buckets" lists names by account'),
-        ({"task": BUCKETS, "buckets": {}}, '"buckets" lists names by account'),
-        ({"task": BUCKETS, "buckets": {"me": ["a-bucket"]}}, '"me" is no id of 12 digits'),
-        ({"task": BUCKETS, "buckets": {MEMBER: []}}, "is a list of names of buckets"),
-        ({"task": BUCKETS, "buckets": {MEMBER: ["A_Bucket"]}}, '"A_Bucket" is none'),
-        ({"task": BUCKETS, "buckets": {MEMBER: ["a"]}, "skipBackup": True}, "not take skipBackup"),
+        ([], RefusalReason.INPUT_NOT_AN_OBJECT, {"value": "[]"}),
+        ("all", RefusalReason.INPUT_NOT_AN_OBJECT, {"value": '"all"'}),
+        ({"Accounts": "all"}, RefusalReason.UNKNOWN_KEYS, {"keys": ["Accounts"]}),
+        ({"execute": "run-1"}, RefusalReason.UNKNOWN_KEYS, {"keys": ["execute"]}),
+        ({"task": "audit"}, RefusalReason.UNKNOWN_TASK, {"value": '"audit"'}),
+        ({"task": ["x"]}, RefusalReason.UNKNOWN_TASK, {"value": '["x"]'}),
+        ({"accounts": []}, RefusalReason.INVALID_VALUE, {"key": "accounts", "value": "[]"}),
+        ({"accounts": MEMBER}, RefusalReason.INVALID_VALUE, {"key": "accounts"}),
+        ({"accounts": None}, RefusalReason.INVALID_VALUE, {"key": "accounts", "value": "null"}),
+        ({"accounts": [222222222222]}, RefusalReason.INVALID_ENTRY, {"value": "222222222222"}),
+        ({"accounts": ["22222222222"]}, RefusalReason.INVALID_ENTRY, {"value": '"22222222222"'}),
+        ({"accounts": [f"{MEMBER}\n"]}, RefusalReason.INVALID_ENTRY, {"key": "accounts"}),
+        ({"organizationalUnits": ["Sandbox"]}, RefusalReason.INVALID_ENTRY, {"value": '"Sandbox"'}),
+        ({"organizationalUnits": []}, RefusalReason.INVALID_VALUE, {"key": "organizationalUnits"}),
+        (
+            {"organizationalUnits": ["r-a1b2"], "accounts": "all"},
+            RefusalReason.ALL_ACCOUNTS_AND_UNITS,
+            {},
+        ),
+        (
+            {"buckets": {MEMBER: ["a-bucket"]}},
+            RefusalReason.KEYS_NOT_ACCEPTED,
+            {"task": Task.AUDIT, "keys": ["buckets"]},
+        ),
+        ({"plan": "run-1"}, RefusalReason.NOTHING_TO_EXECUTE, {"task": Task.AUDIT}),
+        ({"task": DELETE}, RefusalReason.MISSING_KEY, {"keys": ("accounts", "organizationalUnits")}),
+        (
+            {"task": DELETE, "accounts": [MEMBER], "skipBackup": True},
+            RefusalReason.KEYS_NOT_ACCEPTED,
+            {"keys": ["skipBackup"]},
+        ),
+        (
+            {"task": DELETE, "plan": "run-1", "accounts": [MEMBER]},
+            RefusalReason.PLAN_WITH_OTHER_KEYS,
+            {"keys": ["accounts"]},
+        ),
+        ({"task": DELETE, "plan": True}, RefusalReason.INVALID_VALUE, {"key": "plan", "value": "true"}),
+        ({"task": DELETE, "plan": "../run"}, RefusalReason.INVALID_VALUE, {"key": "plan"}),
+        ({"task": DELETE, "plan": "a:b"}, RefusalReason.INVALID_VALUE, {"key": "plan"}),
+        ({"task": RECOVER}, RefusalReason.MISSING_KEY, {"task": RECOVER, "keys": ("accounts",)}),
+        ({"task": RECOVER, "accounts": "all"}, RefusalReason.ACCOUNTS_NOT_NAMED, {"task": RECOVER}),
+        ({"task": RECOVER, "organizationalUnits": ["r-a1b2"]}, RefusalReason.ACCOUNTS_NOT_NAMED, {}),
+        ({"task": BUCKETS}, RefusalReason.MISSING_KEY, {"keys": ("buckets", "restore")}),
+        ({"task": BUCKETS, "accounts": "all"}, RefusalReason.KEYS_NOT_ACCEPTED, {"keys": ["accounts"]}),
+        ({"task": BUCKETS, "buckets": ["a-bucket"]}, RefusalReason.INVALID_VALUE, {"key": "buckets"}),
+        ({"task": BUCKETS, "buckets": {}}, RefusalReason.INVALID_VALUE, {"key": "buckets"}),
+        ({"task": BUCKETS, "buckets": {"me": ["a-bucket"]}}, RefusalReason.INVALID_ENTRY, {"value": '"me"'}),
+        ({"task": BUCKETS, "buckets": {MEMBER: []}}, RefusalReason.INVALID_VALUE, {"key": MEMBER}),
+        (
+            {"task": BUCKETS, "buckets": {MEMBER: ["A_Bucket"]}},
+            RefusalReason.INVALID_ENTRY,
+            {"key": MEMBER, "value": '"A_Bucket"'},
+        ),
+        (
+            {"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "skipBackup": True},
+            RefusalReason.KEYS_NOT_ACCEPTED,
+            {"keys": ["skipBackup"]},
+        ),
         (
             {"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "policyOverride": {}},
-            "does not take policyOverride",
+            RefusalReason.KEYS_NOT_ACCEPTED,
+            {"keys": ["policyOverride"]},
         ),
-        ({"task": QUEUES}, 'give "queues", or "restore"'),
-        ({"task": QUEUES, "queues": ["orders"]}, '"orders" is none'),
-        ({"task": QUEUES, "queues": [QUEUE], "skipBackup": "yes"}, '"skipBackup" is true or false'),
-        ({"task": QUEUES, "restore": []}, '"restore" is a list of references of backups'),
-        ({"task": QUEUES, "restore": [f"runs/{BACKUP}"]}, "is none"),
-        ({"task": QUEUES, "restore": [BACKUP], "queues": [QUEUE]}, "does not take queues"),
-        ({"task": QUEUES, "restore": [BACKUP], "policyOverride": {}}, "allow_policy_override=True"),
+        ({"task": QUEUES}, RefusalReason.MISSING_KEY, {"keys": ("queues", "restore")}),
+        ({"task": QUEUES, "queues": ["orders"]}, RefusalReason.INVALID_ENTRY, {"value": '"orders"'}),
+        (
+            {"task": QUEUES, "queues": [QUEUE], "skipBackup": "yes"},
+            RefusalReason.INVALID_VALUE,
+            {"key": "skipBackup", "value": '"yes"'},
+        ),
+        ({"task": QUEUES, "restore": []}, RefusalReason.INVALID_VALUE, {"key": "restore"}),
+        ({"task": QUEUES, "restore": [f"runs/{BACKUP}"]}, RefusalReason.INVALID_ENTRY, {"key": "restore"}),
+        (
+            {"task": QUEUES, "restore": [BACKUP], "queues": [QUEUE]},
+            RefusalReason.KEYS_NOT_ACCEPTED,
+            {"keys": ["queues"]},
+        ),
+        (
+            {"task": QUEUES, "restore": [BACKUP], "policyOverride": {}},
+            RefusalReason.OVERRIDE_NOT_ALLOWED,
+            {},
+        ),
     ],
 )
-def test_what_is_unclear_is_refused(given: object, why: str) -> None:
-    with pytest.raises(RunRefusedError, match=why):
-        understood(given)
+def test_what_is_unclear_is_refused(input_: object, reason: RefusalReason, data: dict[str, object]) -> None:
+    with pytest.raises(RunRefusedError) as raised:
+        parse(input_)
+    assert raised.value.reason is reason
+    assert data.items() <= raised.value.data.items()
 
 
 @pytest.mark.parametrize(
-    ("policy", "why"),
+    ("policy", "reason"),
     [
-        ("no JSON", '"policyOverride" is no JSON'),
-        ("[]", "a JSON object"),
-        (7, "a JSON object"),
+        ("no JSON", RefusalReason.OVERRIDE_NOT_JSON),
+        ("[]", RefusalReason.INVALID_VALUE),
+        (7, RefusalReason.INVALID_VALUE),
     ],
 )
-def test_a_corrected_policy_that_is_no_policy_is_refused(policy: object, why: str) -> None:
-    with pytest.raises(RunRefusedError, match=why):
-        understood(
-            {"task": BUCKETS, "restore": [BACKUP], "policyOverride": policy}, allow_policy_override=True
-        )
+def test_a_corrected_policy_that_is_not_a_policy_is_refused(policy: object, reason: RefusalReason) -> None:
+    with pytest.raises(RunRefusedError) as raised:
+        parse({"task": BUCKETS, "restore": [BACKUP], "policyOverride": policy}, allow_policy_override=True)
+    assert raised.value.reason is reason
 
 
 def test_a_corrected_policy_is_for_one_backup() -> None:
     two = [BACKUP, BACKUP.replace("a-bucket", "b-bucket")]
-    with pytest.raises(RunRefusedError, match="is for one backup"):
-        understood({"task": BUCKETS, "restore": two, "policyOverride": {}}, allow_policy_override=True)
+    with pytest.raises(RunRefusedError) as raised:
+        parse({"task": BUCKETS, "restore": two, "policyOverride": {}}, allow_policy_override=True)
+    assert raised.value.reason is RefusalReason.OVERRIDE_OF_SEVERAL_BACKUPS
+
+
+# Sentences
+
+SENTENCES = [
+    (
+        RunRefusedError(RefusalReason.INPUT_NOT_AN_OBJECT, value="[]"),
+        "The input must be a JSON object, for example {} for an audit; got [].",
+    ),
+    (
+        RunRefusedError(RefusalReason.UNKNOWN_KEYS, keys=["Accounts", "foo"], valid=["task", "plan"]),
+        "Unknown in the input: Accounts, foo. Valid keys: task, plan.",
+    ),
+    (
+        RunRefusedError(RefusalReason.UNKNOWN_TASK, value='"audit"', valid=[Task.AUDIT, DELETE]),
+        'Unknown task "audit". Valid tasks: IAMAuditRootUserCredentials, IAMDeleteRootUserCredentials.',
+    ),
+    (
+        task_not_in_stack(DELETE, tasks=[Task.AUDIT]),
+        "IAMDeleteRootUserCredentials is not enabled in this stack. Add it to "
+        "RootTasks(tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS]) and deploy.",
+    ),
+    (
+        RunRefusedError(
+            RefusalReason.KEYS_NOT_ACCEPTED, task=DELETE, keys=["buckets"], valid=("task", "accounts")
+        ),
+        "IAMDeleteRootUserCredentials does not accept buckets here. Valid keys: task, accounts.",
+    ),
+    (
+        RunRefusedError(RefusalReason.MISSING_KEY, task=QUEUES, keys=("queues", "restore")),
+        "SQSUnlockQueuePolicy needs one of the keys queues, restore.",
+    ),
+    (
+        RunRefusedError(
+            RefusalReason.INVALID_VALUE, key="skipBackup", expected="true or false", value='"yes"'
+        ),
+        '"skipBackup" must be true or false; got "yes".',
+    ),
+    (
+        RunRefusedError(
+            RefusalReason.INVALID_ENTRY, key="accounts", expected="12-digit account IDs", value='"12"'
+        ),
+        '"accounts" must contain 12-digit account IDs; "12" is not one.',
+    ),
+    (
+        RunRefusedError(RefusalReason.ACCOUNTS_NOT_NAMED, task=RECOVER),
+        'IAMCreateRootUserPassword accepts accounts only by their IDs: "accounts": ["222222222222"].',
+    ),
+    (
+        RunRefusedError(RefusalReason.ALL_ACCOUNTS_AND_UNITS),
+        'Use either "accounts": "all" or "organizationalUnits", not both.',
+    ),
+    (
+        RunRefusedError(RefusalReason.NOTHING_TO_EXECUTE, task=Task.AUDIT),
+        "IAMAuditRootUserCredentials changes nothing, so it has no plan to execute. "
+        'Set "task" to the task of the plan.',
+    ),
+    (
+        RunRefusedError(RefusalReason.PLAN_WITH_OTHER_KEYS, keys=["accounts"]),
+        'Executing a plan acts on exactly what the plan lists: the input must have "task" and "plan" only; '
+        "it also has accounts.",
+    ),
+    (
+        RunRefusedError(RefusalReason.OVERRIDE_NOT_ALLOWED),
+        'This stack restores backups unchanged. To use "policyOverride", deploy RootTasks with '
+        "allow_policy_override=True.",
+    ),
+    (
+        RunRefusedError(RefusalReason.OVERRIDE_OF_SEVERAL_BACKUPS),
+        '"policyOverride" replaces the policy of one backup: list exactly one in "restore".',
+    ),
+    (
+        RunRefusedError(RefusalReason.OVERRIDE_NOT_JSON, error="Expecting value"),
+        '"policyOverride" is not valid JSON: Expecting value.',
+    ),
+    (
+        RunRefusedError(RefusalReason.NO_ORGANIZATION, account_id=MEMBER),
+        "Account 222222222222 is not a member of an organization, so there are no member accounts.",
+    ),
+    (
+        RunRefusedError(
+            RefusalReason.NOT_AN_ADMINISTRATOR, account_id=MEMBER, management_account_id="111111111111"
+        ),
+        "Account 222222222222 cannot open root sessions: it is neither the management account nor a "
+        "delegated administrator for IAM. Add it to delegated_administrators of the construct "
+        "CentralizedRootAccess in the management account 111111111111, or deploy this stack there.",
+    ),
+    (
+        RunRefusedError(
+            RefusalReason.TRUSTED_ACCESS_NOT_ENABLED, task=Task.AUDIT, management_account_id="111111111111"
+        ),
+        "IAMAuditRootUserCredentials needs centralized root access, and trusted access for IAM is not "
+        "enabled in this organization. Deploy the construct CentralizedRootAccess in the management account "
+        "111111111111.",
+    ),
+    (
+        RunRefusedError(
+            RefusalReason.FEATURE_NOT_ENABLED,
+            task=QUEUES,
+            feature="RootSessions",
+            management_account_id="111111111111",
+        ),
+        "SQSUnlockQueuePolicy needs the feature RootSessions, which is not enabled for this organization. "
+        "Deploy the construct CentralizedRootAccess with it in the management account 111111111111.",
+    ),
+    (
+        RunRefusedError(
+            RefusalReason.NOT_MEMBERS, account_ids=["888888888888", "999999999999"], organization_id="o-1"
+        ),
+        "888888888888, 999999999999: not in organization o-1. No account was accessed.",
+    ),
+    (
+        RunRefusedError(RefusalReason.NAME_ALREADY_USED, run_id="run-1"),
+        "An earlier execution named run-1 already has a report. Start this one under another name.",
+    ),
+    (
+        RunRefusedError(
+            RefusalReason.CALL_FAILED, failure="iam:GetUser: AccessDenied: no.", account_id=MEMBER
+        ),
+        "iam:GetUser: AccessDenied: no. (in account 222222222222; no account was accessed)",
+    ),
+    (
+        RunRefusedError(RefusalReason.PLAN_NOT_FOUND, run_id="run-1"),
+        "Run run-1 cannot be executed: this state machine has no execution of that name. "
+        "Create a new plan. Nothing was changed.",
+    ),
+    (
+        RunRefusedError(RefusalReason.PLAN_NOT_SUCCEEDED, run_id="run-1", status="FAILED"),
+        "Run run-1 cannot be executed: its execution has the status FAILED. "
+        "Create a new plan. Nothing was changed.",
+    ),
+    (
+        RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id="run-1", lifetime="10 minutes"),
+        "Run run-1 cannot be executed: it is older than 10 minutes. Create a new plan. Nothing was changed.",
+    ),
+    (
+        RunRefusedError(RefusalReason.NOT_A_PLAN, run_id="run-1"),
+        "Run run-1 cannot be executed: it is not a plan. Create a new plan. Nothing was changed.",
+    ),
+    (
+        RunRefusedError(
+            RefusalReason.PLAN_OF_ANOTHER_TASK, run_id="run-1", planned_task=DELETE, task=RECOVER
+        ),
+        "Run run-1 cannot be executed: it is a plan for IAMDeleteRootUserCredentials, not for "
+        "IAMCreateRootUserPassword. Create a new plan. Nothing was changed.",
+    ),
+    (
+        RunRefusedError(RefusalReason.PLAN_ALTERED, run_id="run-1"),
+        "Run run-1 cannot be executed: its plan was altered after it was created. "
+        "Create a new plan. Nothing was changed.",
+    ),
+    (
+        RunRefusedError(RefusalReason.PLAN_NOT_READABLE, run_id="run-1"),
+        "Run run-1 cannot be executed: another release of this construct created its plan. "
+        "Create a new plan. Nothing was changed.",
+    ),
+    (
+        RunRefusedError(RefusalReason.BACKUP_NOT_FOUND, reference="backups/x"),
+        "backups/x cannot be restored: there is no such backup. Nothing was changed.",
+    ),
+    (
+        RunRefusedError(RefusalReason.BACKUP_ALTERED, reference="backups/x"),
+        "backups/x cannot be restored: it was altered after it was created. Nothing was changed.",
+    ),
+    (
+        RunRefusedError(RefusalReason.NOT_A_BACKUP, reference="backups/x"),
+        "backups/x cannot be restored: it is not a backup. Nothing was changed.",
+    ),
+    (
+        RunRefusedError(
+            RefusalReason.BACKUP_OF_ANOTHER_TYPE,
+            reference="backups/x",
+            type=ItemType.QUEUE_POLICY,
+            task=BUCKETS,
+        ),
+        "backups/x cannot be restored: it is of a queue policy, and the task is S3UnlockBucketPolicy. "
+        "Nothing was changed.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "sentence"), SENTENCES, ids=[error.reason for error, _ in SENTENCES])
+def test_each_refusal_says_what_is_wrong_and_what_to_do(error: RunRefusedError, sentence: str) -> None:
+    assert str(error) == sentence
+
+
+def test_every_reason_has_its_sentence_read() -> None:
+    assert [error.reason for error, _ in SENTENCES] == list(RefusalReason)

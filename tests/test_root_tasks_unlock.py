@@ -1,7 +1,8 @@
-"""Unlocking a bucket and a queue: no backup, no removal; and putting the policy back."""
+"""Unlocking a bucket and a queue: no backup, no removal; and restoring the policy."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,17 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.emulation import mock_organization
+from root_tasks.messages import (
+    CHANGED_SINCE_BACKUP,
+    CHANGED_SINCE_PLAN,
+    NO_SUCH_BUCKET,
+    POLICY_LOST,
+    REMOVED_WITHOUT_BACKUP,
+    RefusalReason,
+)
 from root_tasks.model.report import Task
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.root_tasks import FinishedExecution, RootTasks
+from support.root_tasks import FinishedExecution, RootTasks, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,10 +48,10 @@ class Locked:
         self._s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         self._url = self._sqs.create_queue(QueueName="locked-queue")["QueueUrl"]
         for kind in ("bucket", "queue"):
-            self.put(kind, policy(kind))
+            self.attach(kind, policy(kind))
 
-    def put(self, kind: str, text: str) -> None:
-        """Puts a policy."""
+    def attach(self, kind: str, text: str) -> None:
+        """Attach a policy."""
         if kind == "bucket":
             self._s3.put_bucket_policy(Bucket=BUCKET, Policy=text)
         else:
@@ -63,7 +72,7 @@ class Locked:
         return json.loads(text) if text else None
 
     def delete_bucket(self) -> None:
-        """Deletes the bucket."""
+        """Delete the bucket."""
         self._s3.delete_bucket(Bucket=BUCKET)
 
 
@@ -90,8 +99,8 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def item(root_tasks: RootTasks, ended: FinishedExecution) -> dict[str, str]:
-    (only,) = root_tasks.results(ended)[MEMBER]["items"]
+def item(root_tasks: RootTasks, finished: FinishedExecution) -> dict[str, str]:
+    (only,) = root_tasks.results(finished)[MEMBER]["items"]
     return dict(only)
 
 
@@ -107,7 +116,7 @@ def test_unlocking_is_planned_then_done_with_a_backup(
     reference = item(root_tasks, executed)["message"]
     backup = json.loads(root_tasks.read(reference))
     assert json.loads(backup["policy"]) == json.loads(policy(kind))
-    assert backup["account_id"] == MEMBER
+    assert backup["accountId"] == MEMBER
     assert backup["region"] == REGION
 
 
@@ -115,12 +124,12 @@ def test_a_bucket_is_addressed_in_its_region_as_its_owners(root_tasks: RootTasks
     urls: list[str] = []
     headers: list[str] = []
 
-    def noted(params: dict[str, Any], **_: object) -> None:
+    def record(params: dict[str, Any], **_: object) -> None:
         urls.append(params["url"])
         headers.append(params["headers"].get("x-amz-expected-bucket-owner", ""))
 
     for action in (READ["bucket"], REMOVE["bucket"]):
-        root_tasks.on_event(f"before-call.{action.replace(':', '.')}", noted)
+        root_tasks.on_event(f"before-call.{action.replace(':', '.')}", record)
     root_tasks.execute(root_tasks.run(NAMED["bucket"]))
     assert len(urls) == 3
     assert all(f"s3.{REGION}.amazonaws.com" in url for url in urls)
@@ -130,17 +139,8 @@ def test_a_bucket_is_addressed_in_its_region_as_its_owners(root_tasks: RootTasks
 def test_no_backup_no_removal(root_tasks: RootTasks, locked: Locked, kind: str) -> None:
     plan = root_tasks.run(NAMED[kind])
     before = policy(kind)
-    failing: list[object] = []
-
-    def denied(params: dict[str, Any], **_: object) -> Any:
-        if "backups/" not in params["url"]:
-            return None
-        failing.append(params)
-        return _denied_answer(params)
-
-    root_tasks.on_event("before-call.s3.PutObject", denied)
+    root_tasks.fail("s3:PutObject", "AccessDenied", url="backups/")
     executed = root_tasks.execute(plan)
-    assert failing
     assert item(root_tasks, executed)["outcome"] == "failed"
     assert "s3:PutObject: AccessDenied" in item(root_tasks, executed)["message"]
     assert locked.policy(kind) == json.loads(before)
@@ -149,9 +149,9 @@ def test_no_backup_no_removal(root_tasks: RootTasks, locked: Locked, kind: str) 
 def test_a_backup_is_never_overwritten(root_tasks: RootTasks, locked: Locked, kind: str) -> None:
     plan = root_tasks.run(NAMED[kind])
     first = root_tasks.execute(plan)
-    locked.put(kind, policy(kind))
+    locked.attach(kind, policy(kind))
     second = root_tasks.execute(plan)
-    references = {item(root_tasks, ended)["message"] for ended in (first, second)}
+    references = {item(root_tasks, finished)["message"] for finished in (first, second)}
     assert references == set(root_tasks.keys("backups/"))
     assert len(references) == 2
 
@@ -160,10 +160,10 @@ def test_a_policy_that_has_changed_since_the_plan_is_not_removed(
     root_tasks: RootTasks, locked: Locked, kind: str
 ) -> None:
     plan = root_tasks.run(NAMED[kind])
-    locked.put(kind, policy(kind, sid="Another"))
+    locked.attach(kind, policy(kind, sid="Another"))
     executed = root_tasks.execute(plan)
     assert item(root_tasks, executed)["outcome"] == "failed"
-    assert "another one than when it was planned" in item(root_tasks, executed)["message"]
+    assert item(root_tasks, executed)["message"] == CHANGED_SINCE_PLAN
     assert locked.policy(kind) == json.loads(policy(kind, sid="Another"))
     assert root_tasks.keys("backups/") == []
 
@@ -175,7 +175,7 @@ def test_what_has_no_policy_has_nothing_to_do(root_tasks: RootTasks, locked: Loc
     assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "nothing to do"}
 
 
-def test_a_denied_removal_fails_and_the_backup_is_there(
+def test_a_denied_removal_fails_and_the_backup_exists(
     root_tasks: RootTasks, locked: Locked, kind: str
 ) -> None:
     plan = root_tasks.run(NAMED[kind])
@@ -185,7 +185,7 @@ def test_a_denied_removal_fails_and_the_backup_is_there(
     assert locked.policy(kind) is not None
 
 
-def test_a_removal_whose_answer_was_lost_is_done(root_tasks: RootTasks, locked: Locked, kind: str) -> None:
+def test_a_removal_whose_response_was_lost_is_done(root_tasks: RootTasks, locked: Locked, kind: str) -> None:
     plan = root_tasks.run(NAMED[kind])
     root_tasks.lose_response(REMOVE[kind], account_id=MEMBER)
     assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "done"}
@@ -198,27 +198,23 @@ def test_a_bucket_that_the_account_does_not_have_is_not_touched(
     plan = root_tasks.run({"task": TASK["bucket"], "buckets": {OTHER: [BUCKET]}})
     (only,) = root_tasks.results(plan)[OTHER]["items"]
     assert only["outcome"] == "failed"
-    assert only["message"] == "The account has no bucket of this name."
+    assert only["message"] == NO_SUCH_BUCKET
     assert root_tasks.execute(plan).output["totals"] == {}
 
 
 def test_a_bucket_whose_region_is_not_named_is_not_touched(root_tasks: RootTasks, locked: Locked) -> None:
-    def nameless(parsed: dict[str, Any], **_: object) -> None:
-        for bucket in parsed["Buckets"]:
-            bucket.pop("BucketRegion")
-
-    root_tasks.on_event("after-call.s3.ListBuckets", nameless)
+    root_tasks.omit_from_response("s3:ListBuckets", "Buckets", "BucketRegion")
     plan = root_tasks.run(NAMED["bucket"])
     assert item(root_tasks, plan)["outcome"] == "inaccessible"
     assert "the response has no BucketRegion" in item(root_tasks, plan)["message"]
 
 
-def test_a_queue_that_is_not_there_could_not_be_looked_at(root_tasks: RootTasks) -> None:
+def test_a_queue_that_does_not_exist_is_inaccessible(root_tasks: RootTasks) -> None:
     plan = root_tasks.run({"task": TASK["queue"], "queues": [f"arn:aws:sqs:{REGION}:{MEMBER}:none"]})
     assert root_tasks.outcomes(plan) == {MEMBER: "inaccessible"}
 
 
-def test_a_queue_whose_policy_nobody_can_read_needs_a_word_for_it(
+def test_a_queue_whose_policy_nobody_can_read_needs_skip_backup(
     root_tasks: RootTasks, locked: Locked
 ) -> None:
     root_tasks.fail(READ["queue"], "AccessDenied", account_id=MEMBER)
@@ -230,14 +226,15 @@ def test_a_queue_whose_policy_nobody_can_read_needs_a_word_for_it(
 
     plan = root_tasks.run({**NAMED["queue"], "skipBackup": True})
     assert item(root_tasks, plan)["outcome"] == "planned"
-    assert "without a backup" in item(root_tasks, plan)["message"]
+    assert item(root_tasks, plan)["message"] == POLICY_LOST
     executed = root_tasks.execute(plan)
     assert item(root_tasks, executed)["outcome"] == "done"
+    assert item(root_tasks, executed)["message"] == REMOVED_WITHOUT_BACKUP
     assert locked.policy("queue") is None
     assert root_tasks.keys("backups/") == []
 
 
-def test_a_queue_whose_policy_can_be_read_is_backed_up_whatever_was_said(
+def test_a_queue_whose_policy_can_be_read_is_backed_up_despite_skip_backup(
     root_tasks: RootTasks, locked: Locked
 ) -> None:
     root_tasks.execute(root_tasks.run({**NAMED["queue"], "skipBackup": True}))
@@ -252,11 +249,10 @@ def test_a_queue_that_became_unreadable_after_the_plan_is_not_touched(
     root_tasks.fail(READ["queue"], "AccessDenied", account_id=MEMBER)
     executed = root_tasks.execute(plan)
     assert item(root_tasks, executed)["outcome"] == "failed"
-    root_tasks._faults.clear()
     assert locked.policy("queue") is not None
 
 
-# Putting back
+# Restoring
 
 
 @pytest.fixture
@@ -265,7 +261,7 @@ def unlocked(root_tasks: RootTasks, locked: Locked, kind: str) -> str:
     return item(root_tasks, root_tasks.execute(root_tasks.run(NAMED[kind])))["message"]
 
 
-def test_putting_back_is_planned_then_done(
+def test_restoring_is_planned_then_done(
     root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
 ) -> None:
     plan = root_tasks.run({"task": TASK[kind], "restore": [unlocked]})
@@ -281,62 +277,52 @@ def test_putting_back_is_planned_then_done(
 
 
 @pytest.mark.parametrize("planned_before", [True, False])
-def test_putting_back_does_not_overwrite_a_policy_that_somebody_has_put_since(
+def test_restoring_does_not_overwrite_a_policy_that_somebody_has_attached_since(
     root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str, *, planned_before: bool
 ) -> None:
-    put_back = {"task": TASK[kind], "restore": [unlocked]}
+    restore = {"task": TASK[kind], "restore": [unlocked]}
     if planned_before:
-        plan = root_tasks.run(put_back)
-    locked.put(kind, policy(kind, sid="Another"))
-    ended = root_tasks.execute(plan) if planned_before else root_tasks.run(put_back)
-    assert item(root_tasks, ended)["outcome"] == "failed"
+        plan = root_tasks.run(restore)
+    locked.attach(kind, policy(kind, sid="Another"))
+    finished = root_tasks.execute(plan) if planned_before else root_tasks.run(restore)
+    assert item(root_tasks, finished)["outcome"] == "failed"
+    assert item(root_tasks, finished)["message"] == CHANGED_SINCE_BACKUP
     assert locked.policy(kind) == json.loads(policy(kind, sid="Another"))
 
 
-def test_an_altered_backup_is_not_put_back(root_tasks: RootTasks, kind: str, unlocked: str) -> None:
+def test_an_altered_backup_is_not_restored(root_tasks: RootTasks, kind: str, unlocked: str) -> None:
     root_tasks.write(unlocked, root_tasks.read(unlocked).replace(b"Everybody", b"Nobody"))
     refused = root_tasks.run({"task": TASK[kind], "restore": [unlocked]})
-    assert refused.cause == (
-        f"{unlocked} cannot be put back: it was altered after it was made. Nothing was changed."
+    assert refusal(refused) == (RefusalReason.BACKUP_ALTERED, {"reference": unlocked})
+
+
+def test_a_backup_that_does_not_exist_is_not_restored(root_tasks: RootTasks, kind: str) -> None:
+    reference = f"backups/run-1/{MEMBER}/x/{'0' * 64}.json"
+    refused = root_tasks.run({"task": TASK[kind], "restore": [reference]})
+    assert refusal(refused) == (RefusalReason.BACKUP_NOT_FOUND, {"reference": reference})
+
+
+def test_a_backup_of_the_other_kind_is_not_restored(root_tasks: RootTasks, kind: str, unlocked: str) -> None:
+    other = TASK["queue" if kind == "bucket" else "bucket"]
+    refused = root_tasks.run({"task": other, "restore": [unlocked]})
+    assert refusal(refused) == (
+        RefusalReason.BACKUP_OF_ANOTHER_TYPE,
+        {"reference": unlocked, "type": f"{kind} policy", "task": other},
     )
 
 
-def test_a_backup_that_is_not_there_is_not_put_back(root_tasks: RootTasks, kind: str) -> None:
-    reference = f"backups/run-1/{MEMBER}/x/{'0' * 64}.json"
-    refused = root_tasks.run({"task": TASK[kind], "restore": [reference]})
-    assert "there is no such backup" in refused.cause
-
-
-def test_a_backup_of_the_other_kind_is_not_put_back(root_tasks: RootTasks, kind: str, unlocked: str) -> None:
-    other = TASK["queue" if kind == "bucket" else "bucket"]
-    refused = root_tasks.run({"task": other, "restore": [unlocked]})
-    assert f"it is of a {kind} policy" in refused.cause
-
-
-def test_what_is_no_backup_is_not_put_back(root_tasks: RootTasks, kind: str) -> None:
-    reference = f"backups/run-1/{MEMBER}/x/{'0' * 64}.json"
+def test_what_is_not_a_backup_is_not_restored(root_tasks: RootTasks, kind: str) -> None:
+    reference = f"backups/run-1/{MEMBER}/x/{hashlib.sha256(b'{}').hexdigest()}.json"
     root_tasks.write(reference, b"{}")
-    assert "it is no backup" in root_tasks.run({"task": TASK[kind], "restore": [reference]}).cause
+    refused = root_tasks.run({"task": TASK[kind], "restore": [reference]})
+    assert refusal(refused) == (RefusalReason.NOT_A_BACKUP, {"reference": reference})
 
 
-def test_a_corrected_text_is_put_only_where_the_stack_allows_it(
+def test_a_corrected_policy_is_attached_only_where_the_stack_allows_it(
     root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
 ) -> None:
     corrected = {"task": TASK[kind], "restore": [unlocked], "policyOverride": policy(kind, sid="Corrected")}
-    assert "allow_policy_override=True" in root_tasks.run(corrected).cause
+    assert refusal(root_tasks.run(corrected)) == (RefusalReason.OVERRIDE_NOT_ALLOWED, {})
     root_tasks.settings = replace(root_tasks.settings, allow_policy_override=True)
     root_tasks.execute(root_tasks.run(corrected))
     assert locked.policy(kind) == json.loads(policy(kind, sid="Corrected"))
-
-
-def _denied_answer(params: dict[str, Any]) -> Any:
-    from botocore.awsrequest import AWSResponse
-    from botocore.compat import HTTPHeaders
-
-    return (
-        AWSResponse(params["url"], 403, HTTPHeaders(), None),
-        {
-            "Error": {"Code": "AccessDenied", "Message": "no"},
-            "ResponseMetadata": {"HTTPStatusCode": 403},
-        },
-    )

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aws_calls.calls import made
-from aws_calls.errors import RootAccessError
+from aws_calls.calls import call
+from aws_calls.errors import SettingsError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, one_attempt, system_clock, write_line
 from aws_calls.settings import read_settings
 
-from .aws.sessions import BotoClientFactory, Sessions
+from .aws.sessions import Sessions, client_factory
 from .aws.storage import Storage
 from .model.report import Task
 from .model.run import BatchResult
-from .run.accounts import Directory
-from .run.batch import Performer
-from .run.finish import Conclusion
+from .run.accounts import MemberDirectory
+from .run.batch import BatchRunner
+from .run.finish import RunFinisher
 from .run.plans import Execution, Plans
-from .run.select import Selection
-from .tasks.unlock_policy import Unlocking
+from .run.start import RunStarter
+from .tasks import DEFINITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,7 +48,12 @@ _RESULT_RESERVE_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Clients:
-    """The clients of the functions' own account; each makes one attempt a call."""
+    """The clients of the functions; each makes one attempt a call.
+
+    Attributes:
+        create_session_client: Creates the clients of root sessions. The others act in the functions'
+            own account.
+    """
 
     iam: IAMClient
     organizations: OrganizationsClient
@@ -56,10 +61,10 @@ class Clients:
     sns: SNSClient
     step_functions: SFNClient
     sts: STSClient
-    in_sessions: ClientFactory
+    create_session_client: ClientFactory
 
 
-class InvalidSettingError(RootAccessError):
+class InvalidSettingError(SettingsError):
     """Raised for a setting that has a value of another type.
 
     Attributes:
@@ -99,8 +104,7 @@ class StartRunSettings:
         """Return the settings in a function's environment.
 
         Raises:
-            SettingsError: A key is missing or unknown.
-            InvalidSettingError: A value is not of the key's type.
+            SettingsError: A key is missing or unknown, or has a value of another type.
         """
         settings = read_settings(
             environment,
@@ -133,8 +137,7 @@ class RunBatchSettings:
         """Return the settings in a function's environment.
 
         Raises:
-            SettingsError: A key is missing or unknown.
-            InvalidSettingError: A value is not of the key's type.
+            SettingsError: A key is missing or unknown, or has a value of another type.
         """
         settings = read_settings(environment, keys=("bucket",))
         return cls(bucket=_setting(settings, "bucket", str))
@@ -159,8 +162,7 @@ class WriteReportSettings:
         """Return the settings in a function's environment.
 
         Raises:
-            SettingsError: A key is missing or unknown.
-            InvalidSettingError: A value is not of the key's type.
+            SettingsError: A key is missing or unknown, or has a value of another type.
         """
         settings = read_settings(environment, keys=("bucket", "notificationTopicArn", "planLifetimeSeconds"))
         topic_arn = settings["notificationTopicArn"]
@@ -208,8 +210,8 @@ class Invocation:
             RunRefusedError: The run cannot start.
         """
         storage = self._storage(settings.bucket)
-        starter = Selection(
-            directory=Directory(
+        starter = RunStarter(
+            directory=MemberDirectory(
                 organizations=self._clients.organizations,
                 iam=self._clients.iam,
                 account_id=self._account_id,
@@ -217,7 +219,7 @@ class Invocation:
             ),
             storage=storage,
             plans=Plans(
-                storage=storage,
+                runs=storage.runs,
                 step_functions=self._clients.step_functions,
                 lifetime=settings.plan_lifetime,
                 budget=self._budget,
@@ -227,7 +229,7 @@ class Invocation:
             protected_accounts=settings.protected_accounts,
             allow_policy_override=settings.allow_policy_override,
         )
-        run = starter.begun(event["input"], execution=Execution.parse(event["execution"]))
+        run = starter.start(event["input"], execution=Execution.parse(event["execution"]))
         self._log(event="run_started", **run)
         return run
 
@@ -244,20 +246,21 @@ class Invocation:
             self._log(event="already_finished", runId=run_id, batch=batch)
             return
         work = storage.runs.read_work(run_id, checksum=event["workSha256"])
-        runner = Performer(
-            task=work.task,
+        runner = BatchRunner(
+            run_id=run_id,
+            definition=DEFINITIONS[work.task],
             mode=work.mode,
             sessions=Sessions(
                 sts=self._clients.sts,
-                factory=self._clients.in_sessions,
+                create_client=self._clients.create_session_client,
                 task=work.task,
                 partition=self._partition,
                 clock=self._clock,
                 deadline=self._deadline - _RESULT_RESERVE_SECONDS,
             ),
-            unlocking=Unlocking(run_id=run_id, keep=storage.backups.write),
+            backups=storage.backups,
         )
-        findings = runner.performed(work.batches[batch])
+        findings = runner.run(work.batches[batch])
         storage.runs.write_result(run_id, batch, BatchResult(findings=findings))
         outcomes = [finding.outcome for finding in findings]
         self._log(
@@ -281,20 +284,20 @@ class Invocation:
             The execution's output: `runId`, `task`, `mode`, `report`, `totals`; `planSha256` of a plan.
         """
         topic_arn = settings.notification_topic_arn
-        finisher = Conclusion(
+        finisher = RunFinisher(
             storage=self._storage(settings.bucket),
             notify=None if topic_arn is None else functools.partial(self._notify, topic_arn),
             plan_lifetime=settings.plan_lifetime,
             now=now,
             log=self._log,
         )
-        return finisher.concluded(event["runId"])
+        return finisher.finish(event["runId"])
 
     def _storage(self, bucket: str) -> Storage:
         return Storage(s3=self._clients.s3, bucket=bucket, account_id=self._account_id, budget=self._budget)
 
     def _notify(self, topic_arn: str, subject: str, message: str) -> None:
-        made(
+        call(
             lambda: self._clients.sns.publish(TopicArn=topic_arn, Subject=subject, Message=message),
             operation="sns:Publish",
             budget=self._budget,
@@ -340,7 +343,7 @@ def create_clients() -> Clients:
         step_functions=boto3.client("stepfunctions", config=config),
         # AssumeRoot exists only in a Region's own STS, not in the global one.
         sts=boto3.client("sts", region_name=os.environ["AWS_REGION"], config=config),
-        in_sessions=BotoClientFactory(config=config),
+        create_session_client=client_factory(config),
     )
 
 

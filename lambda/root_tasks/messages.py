@@ -1,136 +1,220 @@
-"""What is said to people: why a run is refused, why an account is skipped, what may be behind a denial."""
+"""What the root tasks say to people: why a run is refused, why an account is skipped, what to do."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from enum import StrEnum, auto
 from typing import TYPE_CHECKING
 
+from aws_calls.errors import RootAccessError
 from aws_calls.failures import FailureKind, describe
 
-from .model.report import Task
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from datetime import timedelta
 
     from aws_calls.failures import Failure
-    from root_access.state import Feature
 
-# The names that RootTask has for the tasks in CDK code.
-_IN_CODE = {task: f"RootTask.{task.name}" for task in Task}
+    from .model.report import Task
 
-MANAGEMENT_ACCOUNT = "The management account's root user is out of reach of root sessions."
+MANAGEMENT_ACCOUNT = "Root sessions are not supported for the management account."
 PROTECTED = "The stack lists this account in protected_accounts."
+NO_LONGER_A_MEMBER = "The account is no longer in the organization."
 NO_RESULT_LOOKING = "Its batch ended without a result. Nothing was changed."
-NO_RESULT_ACTING = "Its batch ended without a result: part of the task may have been done. Audit it."
-HAS_SOME = "It has root credentials, but which ones could not be seen."
-LEFT = "It is no account of the organization any more."
-MFA_STAYS = "Not deactivated: a password, an access key or a signing certificate is left."
-MFA_NOT_LOOKED = "Not deactivated: whether other credentials are left could not be seen."
-NOT_TRIED = "Not tried: there is no root session."
-CHANGED_SINCE_PLAN = "Its policy is another one than when it was planned. Plan again."
-CHANGED_SINCE_BACKUP = "It has a policy again, which putting the backup back would overwrite."
-NO_SUCH_BUCKET = "The account has no bucket of this name."
-POLICY_LOST = "Its policy cannot be read: it would be removed without a backup."
+NO_RESULT_ACTING = (
+    "Its batch ended without a result: the task may have been partially completed. Audit this account."
+)
+DETAILS_UNAVAILABLE = "Root credentials exist, but their details could not be read."
+MFA_STAYS = "Not deactivated: a password, an access key or a signing certificate still exists."
+MFA_NOT_CHECKED = "Not deactivated: whether other credentials still exist could not be read."
+NO_SESSION = "Not attempted: there is no root session."
+CHANGED_SINCE_PLAN = "The policy has changed since the plan. Create a new plan."
+CHANGED_SINCE_BACKUP = "A policy has been attached since; restoring would overwrite it."
+NO_SUCH_BUCKET = "The account does not have a bucket with this name."
+POLICY_LOST = "The policy cannot be read: it would be removed without a backup."
 POLICY_UNREADABLE = (
-    "Its policy cannot be read, so there would be no backup. To remove it all the same, "
-    'give "skipBackup": true.'
+    'The policy cannot be read, so it cannot be backed up. To remove it anyway, set "skipBackup": true.'
 )
 REMOVED_WITHOUT_BACKUP = "Removed without a backup: the policy could not be read."
 
 
-class RunRefusedError(Exception):
-    """Raised where a run is not to start; the message says why, and what to do."""
+class RefusalReason(StrEnum):
+    """Why a run is refused."""
+
+    INPUT_NOT_AN_OBJECT = auto()
+    UNKNOWN_KEYS = auto()
+    UNKNOWN_TASK = auto()
+    TASK_NOT_IN_STACK = auto()
+    KEYS_NOT_ACCEPTED = auto()
+    MISSING_KEY = auto()
+    INVALID_VALUE = auto()
+    INVALID_ENTRY = auto()
+    ACCOUNTS_NOT_NAMED = auto()
+    ALL_ACCOUNTS_AND_UNITS = auto()
+    NOTHING_TO_EXECUTE = auto()
+    PLAN_WITH_OTHER_KEYS = auto()
+    OVERRIDE_NOT_ALLOWED = auto()
+    OVERRIDE_OF_SEVERAL_BACKUPS = auto()
+    OVERRIDE_NOT_JSON = auto()
+
+    NO_ORGANIZATION = auto()
+    NOT_AN_ADMINISTRATOR = auto()
+    TRUSTED_ACCESS_NOT_ENABLED = auto()
+    FEATURE_NOT_ENABLED = auto()
+    NOT_MEMBERS = auto()
+    NAME_ALREADY_USED = auto()
+    CALL_FAILED = auto()
+
+    PLAN_NOT_FOUND = auto()
+    PLAN_NOT_SUCCEEDED = auto()
+    PLAN_EXPIRED = auto()
+    NOT_A_PLAN = auto()
+    PLAN_OF_ANOTHER_TASK = auto()
+    PLAN_ALTERED = auto()
+    PLAN_NOT_READABLE = auto()
+
+    BACKUP_NOT_FOUND = auto()
+    BACKUP_ALTERED = auto()
+    NOT_A_BACKUP = auto()
+    BACKUP_OF_ANOTHER_TYPE = auto()
 
 
-def feature_off(feature: Feature, *, task: Task, management_account_id: str) -> RunRefusedError:
-    """The feature that the task needs is off."""
-    return RunRefusedError(
-        f"{task} needs the feature {feature}, which is off for this organization. Deploy the construct "
-        f"CentralizedRootAccess with it in the management account {management_account_id}."
-    )
+def _plan_refused(why: str) -> str:
+    return f"Run {{run_id}} cannot be executed: {why} Create a new plan. Nothing was changed."
 
 
-def trusted_access_off(*, task: Task, management_account_id: str) -> RunRefusedError:
-    """IAM has no trusted access, so that no feature has an effect."""
-    return RunRefusedError(
-        f"{task} needs centralized root access, and trusted access for IAM is off in this organization. "
-        f"Deploy the construct CentralizedRootAccess in the management account {management_account_id}."
-    )
+def _backup_refused(why: str) -> str:
+    return f"{{reference}} cannot be restored: {why} Nothing was changed."
 
 
-def not_an_administrator(*, account_id: str, management_account_id: str) -> RunRefusedError:
-    """The account is a member like any other."""
-    return RunRefusedError(
-        f"Account {account_id} may not open root sessions: it is neither the management account nor a "
-        f"delegated administrator for IAM. List it in delegated_administrators of the construct "
-        f"CentralizedRootAccess in the management account {management_account_id}, or deploy this stack "
-        "there."
-    )
+# The sentence of each reason, with the names of its data.
+_SENTENCES = {
+    RefusalReason.INPUT_NOT_AN_OBJECT: (
+        "The input must be a JSON object, for example {{}} for an audit; got {value}."
+    ),
+    RefusalReason.UNKNOWN_KEYS: "Unknown in the input: {keys}. Valid keys: {valid}.",
+    RefusalReason.UNKNOWN_TASK: "Unknown task {value}. Valid tasks: {valid}.",
+    RefusalReason.TASK_NOT_IN_STACK: (
+        "{task} is not enabled in this stack. Add it to RootTasks(tasks=[{in_code}]) and deploy."
+    ),
+    RefusalReason.KEYS_NOT_ACCEPTED: "{task} does not accept {keys} here. Valid keys: {valid}.",
+    RefusalReason.MISSING_KEY: "{task} needs one of the keys {keys}.",
+    RefusalReason.INVALID_VALUE: '"{key}" must be {expected}; got {value}.',
+    RefusalReason.INVALID_ENTRY: '"{key}" must contain {expected}; {value} is not one.',
+    RefusalReason.ACCOUNTS_NOT_NAMED: (
+        '{task} accepts accounts only by their IDs: "accounts": ["222222222222"].'
+    ),
+    RefusalReason.ALL_ACCOUNTS_AND_UNITS: (
+        'Use either "accounts": "all" or "organizationalUnits", not both.'
+    ),
+    RefusalReason.NOTHING_TO_EXECUTE: (
+        '{task} changes nothing, so it has no plan to execute. Set "task" to the task of the plan.'
+    ),
+    RefusalReason.PLAN_WITH_OTHER_KEYS: (
+        'Executing a plan acts on exactly what the plan lists: the input must have "task" and "plan" only; '
+        "it also has {keys}."
+    ),
+    RefusalReason.OVERRIDE_NOT_ALLOWED: (
+        'This stack restores backups unchanged. To use "policyOverride", deploy RootTasks with '
+        "allow_policy_override=True."
+    ),
+    RefusalReason.OVERRIDE_OF_SEVERAL_BACKUPS: (
+        '"policyOverride" replaces the policy of one backup: list exactly one in "restore".'
+    ),
+    RefusalReason.OVERRIDE_NOT_JSON: '"policyOverride" is not valid JSON: {error}.',
+    RefusalReason.NO_ORGANIZATION: (
+        "Account {account_id} is not a member of an organization, so there are no member accounts."
+    ),
+    RefusalReason.NOT_AN_ADMINISTRATOR: (
+        "Account {account_id} cannot open root sessions: it is neither the management account nor a "
+        "delegated administrator for IAM. Add it to delegated_administrators of the construct "
+        "CentralizedRootAccess in the management account {management_account_id}, or deploy this stack there."
+    ),
+    RefusalReason.TRUSTED_ACCESS_NOT_ENABLED: (
+        "{task} needs centralized root access, and trusted access for IAM is not enabled in this "
+        "organization. Deploy the construct CentralizedRootAccess in the management account "
+        "{management_account_id}."
+    ),
+    RefusalReason.FEATURE_NOT_ENABLED: (
+        "{task} needs the feature {feature}, which is not enabled for this organization. Deploy the "
+        "construct CentralizedRootAccess with it in the management account {management_account_id}."
+    ),
+    RefusalReason.NOT_MEMBERS: (
+        "{account_ids}: not in organization {organization_id}. No account was accessed."
+    ),
+    RefusalReason.NAME_ALREADY_USED: (
+        "An earlier execution named {run_id} already has a report. Start this one under another name."
+    ),
+    RefusalReason.CALL_FAILED: "{failure} (in account {account_id}; no account was accessed)",
+    RefusalReason.PLAN_NOT_FOUND: _plan_refused("this state machine has no execution of that name."),
+    RefusalReason.PLAN_NOT_SUCCEEDED: _plan_refused("its execution has the status {status}."),
+    RefusalReason.PLAN_EXPIRED: _plan_refused("it is older than {lifetime}."),
+    RefusalReason.NOT_A_PLAN: _plan_refused("it is not a plan."),
+    RefusalReason.PLAN_OF_ANOTHER_TASK: _plan_refused("it is a plan for {planned_task}, not for {task}."),
+    RefusalReason.PLAN_ALTERED: _plan_refused("its plan was altered after it was created."),
+    RefusalReason.PLAN_NOT_READABLE: _plan_refused("another release of this construct created its plan."),
+    RefusalReason.BACKUP_NOT_FOUND: _backup_refused("there is no such backup."),
+    RefusalReason.BACKUP_ALTERED: _backup_refused("it was altered after it was created."),
+    RefusalReason.NOT_A_BACKUP: _backup_refused("it is not a backup."),
+    RefusalReason.BACKUP_OF_ANOTHER_TYPE: _backup_refused("it is of a {type}, and the task is {task}."),
+}
 
 
-def no_organization(*, account_id: str) -> RunRefusedError:
-    """The account is in no organization."""
-    return RunRefusedError(f"Account {account_id} is in no organization, so that there is no member account.")
+class RunRefusedError(RootAccessError):
+    """Raised where a run cannot start; the message says why, and what to do.
+
+    Attributes:
+        reason: Why.
+        data: What the sentence names, by the names that its template has.
+    """
+
+    def __init__(self, reason: RefusalReason, **data: object) -> None:
+        self.reason = reason
+        self.data = data
+        super().__init__(_SENTENCES[reason].format(**{name: _text(value) for name, value in data.items()}))
 
 
-def could_not_select(failure: Failure, *, account_id: str) -> RunRefusedError:
-    """A call failed before any account was reached."""
-    return RunRefusedError(f"{told(failure)} (in account {account_id}; no account was reached)")
+def task_not_in_stack(task: Task, *, tasks: Collection[Task]) -> RunRefusedError:
+    """Return the refusal of a task for which the stack has no function."""
+    in_code = [f"RootTask.{each.name}" for each in (*tasks, task)]
+    return RunRefusedError(RefusalReason.TASK_NOT_IN_STACK, task=task, in_code=in_code)
 
 
-def not_members(account_ids: Iterable[str], *, organization_id: str) -> RunRefusedError:
-    """Accounts are named that are none of the organization's."""
-    return RunRefusedError(
-        f"{', '.join(account_ids)}: no account of organization {organization_id}. No account was reached."
-    )
+def describe_with_hint(failure: Failure) -> str:
+    """Return a failed call with AWS's code and message, and its likely cause."""
+    return " ".join(filter(None, (describe(failure), hint(failure))))
 
 
-def task_not_deployed(task: Task, *, deployed: Iterable[Task]) -> RunRefusedError:
-    """The stack has no permission for the task."""
-    listed = ", ".join(_IN_CODE[each] for each in deployed)
-    return RunRefusedError(
-        f"{task} is no task of this stack. List it in tasks of RootTasks and deploy: "
-        f"tasks=[{listed}, {_IN_CODE[task]}]."
-    )
-
-
-def told(failure: Failure) -> str:
-    """Return a failed call in one sentence, with AWS's code and message."""
-    return describe(failure)
-
-
-def hint(failure: Failure) -> str:
-    """Returns what may be behind a failure in a member account; "" where that is not known."""
+def hint(failure: Failure) -> str | None:
+    """Return the likely cause of a failure in a member account; None where it is not known."""
     if failure.kind is FailureKind.ACCESS_DENIED and "service control policy" in failure.message:
         return (
-            "A service control policy denies this account's root user, and root sessions with it. Let it "
-            'spare them: add the condition "Null": {"aws:AssumedRoot": "true"} to its statement.'
+            "A service control policy denies this account's root user, and root sessions with it. To exempt "
+            'root sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to its statement.'
         )
     if failure.name == "RegionDisabled":
         return (
             "This account has not enabled the stack's Region. Deploy RootTasks in a Region that is enabled "
-            "by default, such as us-east-1."
+            "by default, for example us-east-1."
         )
-    return ""
+    return None
 
 
 def skipped_for_state(state: str) -> str:
-    """Why an account that is not active is skipped."""
+    """Return why an account that is not active is skipped."""
     return f"Its state is {state}."
 
 
-def plan_refused(run_id: str, why: str) -> RunRefusedError:
-    """A plan cannot be executed."""
-    return RunRefusedError(f"Run {run_id} cannot be executed: {why} Make a new plan. Nothing was changed.")
+def describe_duration(duration: timedelta) -> str:
+    """Return a duration in its largest whole unit: "24 hours", "90 minutes"."""
+    count, unit = int(duration.total_seconds()), "second"
+    for size, larger_unit in ((3600, "hour"), (60, "minute")):
+        if count % size == 0:
+            count, unit = count // size, larger_unit
+            break
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
-def run_id_used(run_id: str) -> RunRefusedError:
-    """Another execution has had this name."""
-    return RunRefusedError(
-        f"The name {run_id} is that of an earlier execution, whose report is kept. Start this one under "
-        "another name."
-    )
-
-
-def backup_refused(reference: str, why: str) -> RunRefusedError:
-    """A backup cannot be put back."""
-    return RunRefusedError(f"{reference} cannot be put back: {why} Nothing was changed.")
+def _text(value: object) -> str:
+    if isinstance(value, Collection) and not isinstance(value, str):
+        return ", ".join(map(str, value))
+    return str(value)

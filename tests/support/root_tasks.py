@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
-from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.exceptions import ClientError
 
 from root_tasks.handlers import (
     Clients,
@@ -21,16 +20,19 @@ from root_tasks.handlers import (
 )
 from root_tasks.messages import RunRefusedError
 from root_tasks.model.report import Task
-from support.function import Context, FakeTime
-from support.policies import Request
+from support.faults.clients import change_before, inject, omit_member
+from support.faults.vocabulary import NO_RESPONSE_AFTER, error_response
+from support.function import FakeContext, FakeTime
+from support.policies import PolicyRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from local_aws.emulation import LocalOrganization
+    from root_tasks.messages import RefusalReason
+    from support.faults.clients import Register
 
 BUCKET = "root-tasks"
-_NONE = object()
 _STATE_MACHINE = "arn:aws:states:us-east-1:{account_id}:execution:RootTasks"
 _STARTED_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -130,7 +132,7 @@ class RootTasks:
     lose_batches: Callable[[int], bool] = lambda batch: False
     twice: bool = False
     function: str = ""
-    requests: list[tuple[str, Request]] = field(default_factory=list)
+    requests: list[tuple[str, PolicyRequest]] = field(default_factory=list)
     executions: dict[str, FinishedExecution] = field(default_factory=dict)
     _faults: list[Callable[[Any, str], None]] = field(default_factory=list)
     _own: dict[str, Any] = field(default_factory=dict)
@@ -201,7 +203,7 @@ class RootTasks:
     def invocation(self) -> Invocation:
         """One invocation of one of the functions."""
         return Invocation(
-            Context(
+            FakeContext(
                 invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootTasks",
                 remaining_seconds=self.timeout,
             ),
@@ -212,7 +214,7 @@ class RootTasks:
                 sns=_Topic(self),  # type: ignore[arg-type]
                 step_functions=_Executions(self),  # type: ignore[arg-type]
                 sts=self._own_client("sts"),
-                in_sessions=self,
+                create_session_client=self._create_session_client,
             ),
             clock=self.time.clock(),
             log=lambda **event: self.log.append(event),
@@ -232,64 +234,32 @@ class RootTasks:
         action: str,
         code: str,
         *,
-        message: str = "said the test",
+        message: str = "This is a test.",
         status: int = 400,
         account_id: str = "",
         url: str = "",
         times: int | None = None,
     ) -> None:
-        """Respond to a call with an error: in one account or all, so many times or always."""
-        left = iter(itertools.repeat(None) if times is None else range(times))
-
-        def respond(params: Any, **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:
-            if url not in params["url"] or next(left, _NONE) is _NONE:
-                return None
-            error = {"Code": code, "Message": message}
-            return (
-                AWSResponse(params["url"], status, HTTPHeaders(), None),
-                {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}},
-            )
-
-        self.on_event(f"before-call.{action.replace(':', '.')}", respond, account_id=account_id)
+        """Respond to calls with an error: in one account or all, so many times or always."""
+        fault = error_response(code, status=status, message=message)
+        inject(self._register(account_id), action, fault, times=times, url=url)
 
     def lose_response(self, action: str, *, account_id: str = "", times: int = 1) -> None:
         """Let a call take effect, and break the connection before its response arrives."""
-        left = iter(range(times))
-
-        def disconnect(**_: object) -> None:
-            if next(left, _NONE) is not _NONE:
-                raise ConnectionClosedError(endpoint_url="https://aws")
-
-        self.on_event(f"after-call.{action.replace(':', '.')}", disconnect, account_id=account_id)
+        inject(self._register(account_id), action, NO_RESPONSE_AFTER, times=times)
 
     def omit_from_response(self, action: str, *path: str) -> None:
-        """Leave a member out of a call's responses; a list in the path stands for each of its entries."""
-
-        def omit(parsed: Any, **_: object) -> None:
-            *outer, last = path
-            parents = [parsed]
-            for name in outer:
-                found = [parent[name] for parent in parents]
-                parents = [each for it in found for each in (it if isinstance(it, list) else [it])]
-            for parent in parents:
-                parent.pop(last)
-
-        self.on_event(f"after-call.{action.replace(':', '.')}", omit)
+        """Leave a member out of a call's responses."""
+        omit_member(self.on_event, action, *path)
 
     def change_before(
         self, action: str, change: Callable[[], object], *, account_id: str = "", url: str = ""
     ) -> None:
         """Have somebody change something right before a call, the first time."""
-        left = iter(range(1))
-
-        def change_once(params: Any, **_: object) -> None:
-            if url in params["url"] and next(left, _NONE) is not _NONE:
-                change()
-
-        self.on_event(f"before-call.{action.replace(':', '.')}", change_once, account_id=account_id)
+        change_before(self._register(account_id), action, change, url=url)
 
     def on_event(self, event: str, handler: Callable[..., object], *, account_id: str = "") -> None:
-        """Register a botocore event handler with the functions' clients."""
+        """Register a handler of a botocore event with the functions' clients."""
 
         def register(client: Any, acting: str) -> None:
             if account_id in ("", acting):
@@ -299,12 +269,16 @@ class RootTasks:
         for client in self._own.values():
             register(client, self.account_id)
 
+    def _register(self, account_id: str) -> Register:
+        return functools.partial(self.on_event, account_id=account_id)
+
     # What is requested of AWS
 
     def record_request(self, action: str, resource: str = "*", **context: str) -> None:
         """Record what the running function requests of AWS."""
         context = {key.replace("_", ":"): value for key, value in context.items()}
-        self.requests.append((self.function, Request(action=action, resource=resource, context=context)))
+        request = PolicyRequest(action=action, resource=resource, context=context)
+        self.requests.append((self.function, request))
 
     def _record_call(self, action: str, params: Mapping[str, Any]) -> None:
         match action:
@@ -373,22 +347,10 @@ class RootTasks:
         self._own[service] = client
         return self._add_faults(client, self.account_id)
 
-    def iam(self, credentials: Any) -> Any:
-        """A session's client of IAM."""
-        return self._in_session("iam", credentials, "us-east-1")
-
-    def s3(self, credentials: Any, region: str) -> Any:
-        """A session's client of S3."""
-        client = self._in_session("s3", credentials, region or "us-east-1")
-        client.meta.events.register_first("after-call.s3.ListBuckets", self._add_regions)
-        return client
-
-    def sqs(self, credentials: Any, region: str) -> Any:
-        """A session's client of SQS."""
-        return self._in_session("sqs", credentials, region)
-
-    def _in_session(self, service: str, credentials: Any, region: str) -> Any:
-        client = self.organization.client(service, credentials=credentials, region=region)
+    def _create_session_client(self, service: str, *, credentials: Any, region: str | None) -> Any:
+        client = self.organization.client(service, credentials=credentials, region=region or "us-east-1")
+        if service == "s3":
+            client.meta.events.register_first("after-call.s3.ListBuckets", self._add_regions)
         return self._add_faults(client, credentials["AccessKeyId"])
 
     def _add_faults(self, client: Any, account_id: str) -> Any:
@@ -434,6 +396,14 @@ class _Executions:
 
 def _environment(**settings: object) -> dict[str, str]:
     return {"SETTINGS": json.dumps(settings)}
+
+
+def refusal(execution: FinishedExecution) -> tuple[RefusalReason, Mapping[str, object]]:
+    """The reason for which an execution was refused, and its data."""
+    assert execution.status == "FAILED"
+    assert execution.error is not None
+    assert str(execution.error) == execution.cause
+    return execution.error.reason, execution.error.data
 
 
 def session_calls(organization: LocalOrganization) -> Sequence[str]:

@@ -6,18 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from root_access.state import Feature
-
 from .codec import Document
 from .report import ItemType, Result, RunDetails, Task
-
-FEATURE = {
-    Task.AUDIT: Feature.ROOT_CREDENTIALS_MANAGEMENT,
-    Task.DELETE_CREDENTIALS: Feature.ROOT_CREDENTIALS_MANAGEMENT,
-    Task.ALLOW_PASSWORD_RECOVERY: Feature.ROOT_CREDENTIALS_MANAGEMENT,
-    Task.UNLOCK_BUCKET_POLICY: Feature.ROOT_SESSIONS,
-    Task.UNLOCK_QUEUE_POLICY: Feature.ROOT_SESSIONS,
-}
 
 
 class Mode(StrEnum):
@@ -148,7 +138,7 @@ class Finding(Result):
 class BatchResult(Document):
     """The results of a batch."""
 
-    KIND: ClassVar[str] = "batchResult"
+    KIND: ClassVar[str] = "batch result"
 
     findings: tuple[Finding, ...]
 

@@ -1,81 +1,63 @@
-"""Which accounts a run is about, and in which of them it acts."""
+"""The organization's accounts: which of them a run is about, and which of those it skips."""
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.calls import made, member
+from aws_calls.calls import call, pages, require
 from aws_calls.failures import CallError, FailureKind
 
 from ..messages import (
     MANAGEMENT_ACCOUNT,
     PROTECTED,
-    feature_off,
-    no_organization,
-    not_an_administrator,
+    RefusalReason,
+    RunRefusedError,
     skipped_for_state,
-    trusted_access_off,
 )
-from ..model.run import FEATURE, Account
+from ..model.run import Account
+from ..tasks import DEFINITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_organizations import OrganizationsClient
-    from mypy_boto3_organizations.type_defs import AccountTypeDef, OrganizationTypeDef
+    from mypy_boto3_organizations.type_defs import AccountTypeDef
 
     from aws_calls.retry import RetryBudget
 
     from ..model.report import Task
-    from .request import Request
+    from ..tasks.scope import Scope
 
-# AWS gives at most twenty entries a page.
-_PAGE = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """An account as Organizations lists it.
-
-    Attributes:
-        account_id: 12 digits.
-        name: its name.
-        email: the address of its root user.
-        state: such as ACTIVE or SUSPENDED.
-    """
-
-    account_id: str
-    name: str
-    email: str
-    state: str
+_DESCRIBE_ORGANIZATION = "organizations:DescribeOrganization"
+_ACTIVE = "ACTIVE"
+# The maximum that Organizations allows.
+_MAX_ENTRIES_PER_PAGE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Administration:
-    """The organization that the account of a run administers.
+class OrganizationContext:
+    """The organization that a run is in.
 
     Attributes:
-        organization_id: the organization.
-        management_account_id: its management account.
-        account_id: the account of the run.
+        organization_id: The organization.
+        management_account_id: Its management account.
     """
 
     organization_id: str
     management_account_id: str
-    account_id: str
 
 
-class Directory:
+class MemberDirectory:
     """The organization, as its management account or a delegated administrator sees it.
 
     Args:
-        organizations: a client that makes one attempt a call.
-        iam: the same.
-        account_id: the account that the clients act in.
-        budget: how long to wait for a call that fails for now.
+        organizations: A client that makes one attempt a call.
+        iam: A client that makes one attempt a call.
+        account_id: The account that the clients act in.
+        budget: How long to retry transient failures.
     """
 
     def __init__(
@@ -86,147 +68,163 @@ class Directory:
         self._account_id = account_id
         self._budget = budget
 
-    def administration(self, task: Task) -> Administration:
-        """Returns the organization, once it is sure that the task is possible from this account.
+    def find_organization(self, task: Task) -> OrganizationContext:
+        """Return the organization, if the task is possible from this account.
 
         Raises:
-            RunRefusedError: it is not; the message says what to deploy.
-            CallError: a read failed.
+            RunRefusedError: It is not possible; the message says what to deploy.
+            CallError: A read failed.
         """
-        organization = self._organization()
-        management_account_id = organization["MasterAccountId"]
-        try:
-            features = made(
-                self._iam.list_organizations_features,
-                operation="iam:ListOrganizationsFeatures",
-                budget=self._budget,
-            ).get("EnabledFeatures", [])
-        except CallError as error:
-            if error.failure.name == "AccountNotManagementOrDelegatedAdministrator":
-                raise not_an_administrator(
-                    account_id=self._account_id, management_account_id=management_account_id
-                ) from error
-            if error.failure.kind is FailureKind.TRUSTED_ACCESS_DISABLED:
-                raise trusted_access_off(task=task, management_account_id=management_account_id) from error
-            raise
-        if FEATURE[task] not in features:
-            raise feature_off(FEATURE[task], task=task, management_account_id=management_account_id)
-        return Administration(
-            organization_id=organization["Id"],
-            management_account_id=management_account_id,
-            account_id=self._account_id,
-        )
+        organization = self._describe_organization()
+        feature = DEFINITIONS[task].feature
+        if feature not in self._enabled_features(task, organization.management_account_id):
+            raise RunRefusedError(
+                RefusalReason.FEATURE_NOT_ENABLED,
+                task=task,
+                feature=feature,
+                management_account_id=organization.management_account_id,
+            )
+        return organization
 
-    def members(self) -> dict[str, Member]:
-        """Returns every account of the organization by its id: one call for twenty accounts."""
+    def members(self) -> dict[str, Account]:
+        """Return every account of the organization by its ID: one call for twenty accounts."""
         return _by_id(
-            self._listed(
-                "organizations:ListAccounts",
-                "Accounts",
-                lambda page: self._organizations.list_accounts(**page),
+            self._list(
+                self._organizations.list_accounts, operation="organizations:ListAccounts", items="Accounts"
             )
         )
 
-    def members_under(self, parent_ids: Iterable[str]) -> dict[str, Member]:
-        """Returns the accounts of organizational units, and of the units in them, by their ids."""
-        found: dict[str, Member] = {}
+    def members_under(self, parent_ids: Iterable[str]) -> dict[str, Account]:
+        """Return the accounts of organizational units, and of the units in them, by their IDs."""
+        accounts: dict[str, Account] = {}
         waiting = list(parent_ids)
         while waiting:
             parent_id = waiting.pop()
-            found |= _by_id(self._accounts_in(parent_id))
+            accounts |= _by_id(self._accounts_in(parent_id))
             waiting += (unit["Id"] for unit in self._units_in(parent_id))
-        return found
+        return accounts
 
     def _accounts_in(self, parent_id: str) -> Iterator[Any]:
-        return self._listed(
-            "organizations:ListAccountsForParent",
-            "Accounts",
-            lambda page: self._organizations.list_accounts_for_parent(ParentId=parent_id, **page),
+        return self._list(
+            functools.partial(self._organizations.list_accounts_for_parent, ParentId=parent_id),
+            operation="organizations:ListAccountsForParent",
+            items="Accounts",
         )
 
     def _units_in(self, parent_id: str) -> Iterator[Any]:
-        return self._listed(
-            "organizations:ListOrganizationalUnitsForParent",
-            "OrganizationalUnits",
-            lambda page: self._organizations.list_organizational_units_for_parent(ParentId=parent_id, **page),
+        return self._list(
+            functools.partial(self._organizations.list_organizational_units_for_parent, ParentId=parent_id),
+            operation="organizations:ListOrganizationalUnitsForParent",
+            items="OrganizationalUnits",
         )
 
-    def _organization(self) -> OrganizationTypeDef:
+    def _describe_organization(self) -> OrganizationContext:
         try:
-            return made(
+            organization = call(
                 self._organizations.describe_organization,
-                operation="organizations:DescribeOrganization",
+                operation=_DESCRIBE_ORGANIZATION,
                 budget=self._budget,
-            )["Organization"]
+            ).require("Organization")
         except CallError as error:
             if error.failure.name != "AWSOrganizationsNotInUse":
                 raise
-            raise no_organization(account_id=self._account_id) from error
+            raise RunRefusedError(RefusalReason.NO_ORGANIZATION, account_id=self._account_id) from error
+        return OrganizationContext(
+            organization_id=require(organization, "Id", operation=_DESCRIBE_ORGANIZATION),
+            management_account_id=require(organization, "MasterAccountId", operation=_DESCRIBE_ORGANIZATION),
+        )
 
-    def _listed(
-        self, operation: str, name: str, call: Callable[[dict[str, Any]], Mapping[str, Any]]
+    def _enabled_features(self, task: Task, management_account_id: str) -> Collection[str]:
+        try:
+            response = call(
+                self._iam.list_organizations_features,
+                operation="iam:ListOrganizationsFeatures",
+                budget=self._budget,
+            )
+        except CallError as error:
+            if error.failure.name == "AccountNotManagementOrDelegatedAdministrator":
+                raise RunRefusedError(
+                    RefusalReason.NOT_AN_ADMINISTRATOR,
+                    account_id=self._account_id,
+                    management_account_id=management_account_id,
+                ) from error
+            if error.failure.kind is FailureKind.TRUSTED_ACCESS_DISABLED:
+                raise RunRefusedError(
+                    RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
+                    task=task,
+                    management_account_id=management_account_id,
+                ) from error
+            raise
+        features: Collection[str] = response.get("EnabledFeatures", ())
+        return features
+
+    def _list(
+        self, function: Callable[..., Mapping[str, Any]], *, operation: str, items: str
     ) -> Iterator[Any]:
-        """Yields what all pages list. A page may be empty though there is a next one."""
-        page: dict[str, Any] = {"MaxResults": _PAGE}
-        while True:
-            answer = made(functools.partial(call, page), operation=operation, budget=self._budget)
-            yield from member(answer, name, operation=operation)
-            if not answer.get("NextToken"):
-                return
-            page = {"MaxResults": _PAGE, "NextToken": answer["NextToken"]}
+        return pages(
+            functools.partial(function, MaxResults=_MAX_ENTRIES_PER_PAGE),
+            operation=operation,
+            budget=self._budget,
+            items=items,
+            request_token="NextToken",
+            response_token="NextToken",
+        )
 
 
-def in_scope(request: Request, directory: Directory, *, named: Collection[str]) -> dict[str, Member]:
-    """Returns the accounts that a request is about, by id, as far as they are the organization's.
+def accounts_in_scope(
+    scope: Scope, directory: MemberDirectory, *, named: Collection[str]
+) -> dict[str, Account]:
+    """Return the accounts of the organization that a run is about, by ID.
 
     Args:
-        request: the request.
-        directory: the organization.
-        named: the accounts that it names, or that its plan or its backups do.
+        scope: What the input names.
+        directory: The organization.
+        named: The accounts that the input, its plan or its backups name.
 
     Raises:
-        CallError: a read failed.
+        CallError: A read failed.
     """
-    found = directory.members_under(request.organizational_units)
-    if request.everywhere or named:
-        members = directory.members()
-        found |= {id_: member for id_, member in members.items() if request.everywhere or id_ in named}
-    return found
+    accounts = directory.members_under(scope.organizational_units)
+    if scope.all_accounts or named:
+        accounts |= {
+            id_: account for id_, account in directory.members().items() if scope.all_accounts or id_ in named
+        }
+    return accounts
 
 
-def selected(
-    members: Iterable[Member], *, management_account_id: str, protected_accounts: Collection[str]
+def classify(
+    accounts: Iterable[Account], *, management_account_id: str, protected_accounts: Collection[str]
 ) -> tuple[Account, ...]:
-    """Returns the accounts in scope, each with the reason why it is skipped, if it is."""
+    """Return the accounts, each with the reason to skip it, if there is one."""
     return tuple(
-        Account(
-            account_id=member.account_id,
-            name=member.name,
-            email=member.email,
-            skip_reason=_skipped(
-                member, management_account_id=management_account_id, protected_accounts=protected_accounts
+        replace(
+            account,
+            skip_reason=_skip_reason(
+                account, management_account_id=management_account_id, protected_accounts=protected_accounts
             ),
         )
-        for member in members
+        for account in accounts
     )
 
 
-def _skipped(member: Member, *, management_account_id: str, protected_accounts: Collection[str]) -> str | None:
-    if member.account_id == management_account_id:
+def _skip_reason(
+    account: Account, *, management_account_id: str, protected_accounts: Collection[str]
+) -> str | None:
+    if account.account_id == management_account_id:
         return MANAGEMENT_ACCOUNT
-    if member.account_id in protected_accounts:
+    if account.account_id in protected_accounts:
         return PROTECTED
-    if member.state != "ACTIVE":
-        return skipped_for_state(member.state)
+    if account.state != _ACTIVE:
+        return skipped_for_state(account.state or "unknown")
     return None
 
 
-def _by_id(accounts: Iterable[AccountTypeDef]) -> dict[str, Member]:
+def _by_id(accounts: Iterable[AccountTypeDef]) -> dict[str, Account]:
     return {
-        account["Id"]: Member(
+        account["Id"]: Account(
             account_id=account["Id"],
-            name=account.get("Name", ""),
-            email=account.get("Email", ""),
+            name=account.get("Name"),
+            email=account.get("Email"),
             # AWS has announced that Status goes; older SDKs do not know State.
             state=account.get("State") or account.get("Status") or "unknown",
         )

@@ -1,98 +1,97 @@
-"""One batch of accounts: a task performed in each, a few at a time."""
+"""One batch of accounts: a task in each, a few in parallel."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aws_calls.failures import CallError
+from aws_calls.failures import CallError, describe
 
-from ..messages import NOT_TRIED, hint, told
-from ..model.report import Item, Outcome, Task
-from ..model.run import Finding, Mode
-from ..tasks import allow_password_recovery, audit, delete_credentials
+from ..messages import NO_SESSION, hint
+from ..model.report import Outcome
+from ..model.run import Backup, Finding, Mode
+from ..tasks.definition import AccountTask
+from ..tasks.outcomes import item_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from aws_calls.failures import Failure
 
     from ..aws.sessions import RootSession, Sessions
-    from ..model.run import Assignment
-    from ..tasks.unlock_policy import Unlocking
+    from ..aws.storage import BackupStore
+    from ..model.run import Assignment, Target
+    from ..tasks.definition import TaskDefinition
 
-# Each account has its own limits in IAM; STS's are shared by all.
-ACCOUNTS_AT_A_TIME = 5
+# Each account has its own limits in IAM; those of STS are shared by all.
+MAX_ACCOUNTS_IN_PARALLEL = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Performer:
-    """Performs one task in accounts.
+class BatchRunner:
+    """Runs one task in accounts.
 
     Attributes:
-        task: the task.
-        mode: whether it looks, plans or acts.
-        sessions: opens the root sessions.
-        unlocking: what removes policies and puts them back.
+        run_id: The run, for the backups.
+        definition: The task.
+        mode: Whether it audits, plans or executes.
+        sessions: Opens the root sessions.
+        backups: The bucket's backups.
     """
 
-    task: Task
+    run_id: str
+    definition: TaskDefinition
     mode: Mode
     sessions: Sessions
-    unlocking: Unlocking
+    backups: BackupStore
 
-    def performed(self, assignments: Sequence[Assignment]) -> tuple[Finding, ...]:
-        """Returns what came of the task in each account, in the order given."""
-        with ThreadPoolExecutor(max_workers=ACCOUNTS_AT_A_TIME) as pool:
-            return tuple(pool.map(self._performed_in, assignments))
+    def run(self, assignments: Sequence[Assignment]) -> tuple[Finding, ...]:
+        """Run the task in each account; the findings have the order of the assignments."""
+        with ThreadPoolExecutor(max_workers=MAX_ACCOUNTS_IN_PARALLEL) as pool:
+            return tuple(pool.map(self._run_in_account, assignments))
 
-    def _performed_in(self, assignment: Assignment) -> Finding:
+    def _run_in_account(self, assignment: Assignment) -> Finding:
         try:
             session = self.sessions.open(assignment.account_id)
         except CallError as error:
-            return self._without_session(assignment, error.failure)
+            return self._session_failed(assignment, error.failure)
         try:
-            return self._performed_by(session, assignment)
+            return self._run_task(session, assignment)
         except CallError as error:
-            return Finding(
-                account_id=assignment.account_id,
-                outcome=Outcome.INACCESSIBLE,
-                reason=told(error.failure),
-                hint=hint(error.failure),
+            return _failed_finding(assignment, Outcome.INACCESSIBLE, error.failure)
+
+    def _run_task(self, session: RootSession, assignment: Assignment) -> Finding:
+        def back_up(target: Target, policy: str) -> str:
+            return self.backups.write(
+                Backup(
+                    run_id=self.run_id,
+                    account_id=session.account_id,
+                    type=target.type,
+                    id=target.id or "",
+                    region=target.region or "",
+                    policy=policy,
+                )
             )
 
-    def _performed_by(self, session: RootSession, assignment: Assignment) -> Finding:
-        acts = self.mode is Mode.EXECUTE
-        match self.task:
-            case Task.AUDIT:
-                return audit.audited(session)
-            case Task.DELETE_CREDENTIALS:
-                return (
-                    delete_credentials.executed(session, assignment)
-                    if acts
-                    else delete_credentials.planned(session)
-                )
-            case Task.ALLOW_PASSWORD_RECOVERY:
-                return (
-                    allow_password_recovery.executed(session)
-                    if acts
-                    else allow_password_recovery.planned(session)
-                )
-            case Task.UNLOCK_BUCKET_POLICY | Task.UNLOCK_QUEUE_POLICY:
-                return self.unlocking.performed(session, assignment, acts=acts)
+        task = AccountTask(session=session, targets=assignment.targets, back_up=back_up)
+        return self._function()(task)
 
-    def _without_session(self, assignment: Assignment, failure: Failure) -> Finding:
-        acts = self.mode is Mode.EXECUTE
-        return Finding(
-            account_id=assignment.account_id,
-            outcome=Outcome.FAILED if acts else Outcome.INACCESSIBLE,
-            reason=told(failure),
-            hint=hint(failure),
-            items=tuple(
-                Item(type=target.type, id=target.id, outcome=Outcome.FAILED, message=NOT_TRIED)
-                for target in assignment.targets
-            )
-            if acts
-            else (),
-        )
+    def _function(self) -> Callable[[AccountTask], Finding]:
+        if self.mode is not Mode.EXECUTE:
+            return self.definition.plan
+        if self.definition.execute is None:
+            raise ValueError(f"{self.definition.title} has nothing to execute.")
+        return self.definition.execute
+
+    def _session_failed(self, assignment: Assignment, failure: Failure) -> Finding:
+        if self.mode is not Mode.EXECUTE:
+            return _failed_finding(assignment, Outcome.INACCESSIBLE, failure)
+        items = tuple(item_of(target, Outcome.FAILED, NO_SESSION) for target in assignment.targets)
+        return replace(_failed_finding(assignment, Outcome.FAILED, failure), items=items)
+
+
+def _failed_finding(assignment: Assignment, outcome: Outcome, failure: Failure) -> Finding:
+    return Finding(
+        account_id=assignment.account_id, outcome=outcome, reason=describe(failure), hint=hint(failure)
+    )

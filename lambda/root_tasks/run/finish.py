@@ -1,44 +1,47 @@
-"""The end of a run: its report, its plan, the metrics, and the notice of what has changed."""
+"""The end of a run: its report, its plan, the metrics, and the notice of changes."""
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line
+
 from ..aws.storage import File
 from ..messages import NO_RESULT_ACTING, NO_RESULT_LOOKING
 from ..model.codec import DecodingError, decode
-from ..model.report import AccountResult, Outcome, Report
+from ..model.report import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Finding, Mode, Plan, Run
 from ..report.changes import change_message, changes
 from ..report.render import as_csv, as_html, as_json
 from .plans import PLAN_SHA256, TASK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from ..aws.storage import Storage
+    from ..model.run import Account
     from ..report.changes import Change
 
 # As many connections as a client has by default.
-_READS_AT_A_TIME = 10
+_MAX_READS_IN_PARALLEL = 10
 _JSON = "report.json"
 _HTML = "report.html"
-_NAMESPACE = "CentralizedRootAccess"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conclusion:
-    """Ends runs.
+class RunFinisher:
+    """Finishes runs.
 
     Attributes:
-        storage: the bucket.
-        notify: sends a subject and a message to whoever wants to know of changes; None: to nobody.
-        plan_lifetime: how long a plan can be executed.
-        now: the time.
-        log: takes one event as keyword arguments.
+        storage: The bucket.
+        notify: Publishes a notice, given as subject and message; None where nobody is notified.
+        plan_lifetime: How long a plan can be executed.
+        now: The time in UTC.
+        log: Writes one event, given as keyword arguments.
     """
 
     storage: Storage
@@ -47,26 +50,26 @@ class Conclusion:
     now: Callable[[], datetime]
     log: Callable[..., None]
 
-    def concluded(self, run_id: str) -> dict[str, Any]:
-        """Ends a run, whatever came of its batches.
+    def finish(self, run_id: str) -> dict[str, Any]:
+        """Finish a run, whatever came of its batches.
 
         Returns:
-            The output of the execution. There are no names in it.
+            The output of the execution. It has no names.
         """
         run = self.storage.runs.read_run(run_id)
         findings = self._findings(run)
         report = Report.of_run(run, finished_at=self.now(), results=_results(run, findings))
         files = _files(report, plan_lifetime=self.plan_lifetime)
-        places = {file.name: self.storage.reports.write(run_id, file) for file in files}
-        totals = {str(outcome): number for outcome, number in report.totals.items()}
+        urls = {file.name: self.storage.reports.write(run_id, file) for file in files}
+        totals = {str(outcome): count for outcome, count in report.totals.items()}
         self.log(event="run_finished", runId=run_id, task=run.task, mode=run.mode, totals=totals)
         if run.full:
-            self._keep_latest(report, files)
+            self._publish_audit(report, files)
         output: dict[str, Any] = {
             "runId": run_id,
             TASK: run.task,
             "mode": run.mode,
-            "report": places[_HTML],
+            "report": urls[_HTML],
             "totals": totals,
         }
         if run.mode is Mode.PLAN:
@@ -75,22 +78,23 @@ class Conclusion:
 
     def _findings(self, run: Run) -> dict[str, Finding]:
         batches = sorted(self.storage.runs.batches_with_results(run.run_id))
-        with ThreadPoolExecutor(max_workers=_READS_AT_A_TIME) as pool:
+        with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
             results = pool.map(lambda batch: self.storage.runs.read_result(run.run_id, batch), batches)
             return {finding.account_id: finding for result in results for finding in result.findings}
 
-    def _keep_latest(self, report: Report, files: Sequence[File]) -> None:
+    def _publish_audit(self, report: Report, files: Sequence[File]) -> None:
+        """Write the metrics and the latest report, and send a notice if something has changed."""
         self.log(**_metrics(report))
-        previous = self._previous(report)
-        # All are tried: each is the latest of its own, whichever run came between.
-        kept = [self.storage.reports.write_latest(file, started_at=report.started_at) for file in files]
-        if previous is None or self.notify is None or not all(kept):
+        previous = self._previous_audit(report)
+        # Each file is attempted: a later run may have come between two of them.
+        is_latest = [self.storage.reports.write_latest(file, started_at=report.started_at) for file in files]
+        if previous is None or self.notify is None or not all(is_latest):
             return
-        if changed := changes(previous, report):
-            self.notify(_subject(changed), change_message(changed, report))
+        if found := changes(previous, report):
+            self.notify(_subject(found), change_message(found, report))
 
-    def _previous(self, report: Report) -> Report | None:
-        """Returns the full audit before this one, if it is one to compare with."""
+    def _previous_audit(self, report: Report) -> Report | None:
+        """Return the full audit before this one; None where it cannot be compared."""
         data = self.storage.reports.read_latest(_JSON)
         if data is None:
             return None
@@ -103,42 +107,33 @@ class Conclusion:
 
 
 def _files(report: Report, *, plan_lifetime: timedelta) -> tuple[File, ...]:
+    page = as_html(report, plan_lifetime=plan_lifetime)
     return (
         File(name=_JSON, content_type="application/json", body=as_json(report)),
-        # With the mark by which spreadsheets know UTF-8.
+        # With the mark by which spreadsheets recognize UTF-8.
         File(
             name="report.csv", content_type="text/csv; charset=utf-8", body=as_csv(report).encode("utf-8-sig")
         ),
-        File(name=_HTML, content_type="text/html; charset=utf-8", body=as_html(report, plan_lifetime=plan_lifetime).encode()),
+        File(name=_HTML, content_type="text/html; charset=utf-8", body=page.encode()),
     )
 
 
-def _results(run: Run, findings: Mapping[str, Finding]) -> Sequence[AccountResult]:
-    acts = run.mode is Mode.EXECUTE
-    lost = Finding(
-        account_id="",
-        outcome=Outcome.UNKNOWN if acts else Outcome.INACCESSIBLE,
-        reason=NO_RESULT_ACTING if acts else NO_RESULT_LOOKING,
-    )
-    results = []
+def _results(run: Run, findings: Mapping[str, Finding]) -> Iterator[AccountResult]:
     for account in run.accounts:
-        if account.skip_reason:
-            finding = Finding(account_id=account.account_id, outcome=Outcome.SKIPPED, reason=account.skip_reason)
-        else:
-            finding = findings.get(account.account_id, lost)
-        results.append(
-            AccountResult(
-                account_id=account.account_id,
-                name=account.name,
-                email=account.email,
-                outcome=finding.outcome,
-                reason=finding.reason,
-                hint=finding.hint,
-                credentials=finding.credentials,
-                items=finding.items,
-            )
-        )
-    return results
+        result = _result(account, run.mode, findings)
+        fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(Result)}
+        yield AccountResult(**fields, name=account.name, email=account.email)
+
+
+def _result(account: Account, mode: Mode, findings: Mapping[str, Finding]) -> Result:
+    account_id = account.account_id
+    if account.skip_reason is not None:
+        return Result(account_id=account_id, outcome=Outcome.SKIPPED, reason=account.skip_reason)
+    if account_id in findings:
+        return findings[account_id]
+    if mode is Mode.EXECUTE:
+        return Result(account_id=account_id, outcome=Outcome.UNKNOWN, reason=NO_RESULT_ACTING)
+    return Result(account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=NO_RESULT_LOOKING)
 
 
 def _plan(run: Run, findings: Mapping[str, Finding]) -> Plan:
@@ -154,29 +149,19 @@ def _plan(run: Run, findings: Mapping[str, Finding]) -> Plan:
 
 
 def _metrics(report: Report) -> dict[str, object]:
-    """The embedded metric format: CloudWatch makes metrics of the log line."""
     totals = report.totals
-    values = {
-        "AccountsAudited": totals.get(Outcome.CLEAN, 0) + totals.get(Outcome.HAS_CREDENTIALS, 0),
-        "AccountsWithRootCredentials": totals.get(Outcome.HAS_CREDENTIALS, 0),
-        "AccountsInaccessible": totals.get(Outcome.INACCESSIBLE, 0),
-    }
-    return {
-        "_aws": {
-            "Timestamp": int(report.finished_at.timestamp() * 1000),
-            "CloudWatchMetrics": [
-                {
-                    "Namespace": _NAMESPACE,
-                    "Dimensions": [["OrganizationId"]],
-                    "Metrics": [{"Name": name, "Unit": "Count"} for name in values],
-                }
-            ],
+    return metric_line(
+        namespace=NAMESPACE,
+        dimensions={ORGANIZATION_ID: report.organization_id},
+        values={
+            "AccountsAudited": totals.get(Outcome.CLEAN, 0) + totals.get(Outcome.HAS_CREDENTIALS, 0),
+            "AccountsWithRootCredentials": totals.get(Outcome.HAS_CREDENTIALS, 0),
+            "AccountsInaccessible": totals.get(Outcome.INACCESSIBLE, 0),
         },
-        "OrganizationId": report.organization_id,
-        **values,
-    }
+        timestamp=report.finished_at.timestamp(),
+    )
 
 
-def _subject(changed: Sequence[Change]) -> str:
-    accounts = len({change.account_id for change in changed})
+def _subject(found: Sequence[Change]) -> str:
+    accounts = len({change.account_id for change in found})
     return f"Root credentials changed: {accounts} {'account' if accounts == 1 else 'accounts'}"

@@ -1,4 +1,4 @@
-"""The plan that a run executes: whether it is this state machine's own, of this task, fresh and unaltered."""
+"""The plan that a run executes: whether it is this state machine's, for this task, fresh and unaltered."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.calls import made
+from aws_calls.calls import call
 from aws_calls.failures import CallError
 
 from ..aws.storage import ChecksumMismatchError
-from ..messages import plan_refused
+from ..messages import RefusalReason, RunRefusedError, describe_duration
 from ..model.codec import DecodingError
 
 if TYPE_CHECKING:
@@ -19,22 +19,23 @@ if TYPE_CHECKING:
 
     from aws_calls.retry import RetryBudget
 
-    from ..aws.storage import Storage
+    from ..aws.storage import RunStore
     from ..model.report import Task
     from ..model.run import Plan
 
+# Keys of an execution's output.
 PLAN_SHA256 = "planSha256"
 TASK = "task"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """An execution of the state machine, as Step Functions names it.
+    """An execution of the state machine.
 
     Attributes:
-        arn: its ARN.
-        name: its name, which is the run's id.
-        started_at: when it began.
+        arn: Its ARN.
+        name: Its name, which is the run's ID.
+        started_at: When it started.
     """
 
     arn: str
@@ -42,51 +43,68 @@ class Execution:
     started_at: datetime
 
     @classmethod
-    def parse(cls, given: dict[str, str]) -> Execution:
-        """Returns the execution that the state machine tells the function of."""
+    def parse(cls, payload: dict[str, str]) -> Execution:
+        """Return the execution that the state machine names in a payload."""
         return cls(
-            arn=given["id"],
-            name=given["name"],
-            started_at=datetime.fromisoformat(given["startedAt"]),
+            arn=payload["id"],
+            name=payload["name"],
+            started_at=datetime.fromisoformat(payload["startedAt"]),
         )
 
     def sibling(self, name: str) -> str:
-        """Returns the ARN of the same state machine's execution of another name."""
+        """Return the ARN of the same state machine's execution of another name."""
         return self.arn.rpartition(":")[0] + f":{name}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plans:
-    """The plans that executions of the state machine have made.
+    """The plans that executions of the state machine have created.
 
-    What a plan was is told by the execution that made it, which nobody can alter; the bucket only keeps it.
+    The output of the execution that created a plan has its checksum. Nobody can alter that output; the
+    bucket only stores the plan.
 
     Attributes:
-        storage: where the plans are kept.
-        step_functions: a client that makes one attempt a call.
-        lifetime: how old a plan may be.
-        budget: how long to wait for a call that fails for now.
+        runs: The stored runs.
+        step_functions: A client that makes one attempt a call.
+        lifetime: The maximum age of a plan.
+        budget: How long to retry transient failures.
     """
 
-    storage: Storage
+    runs: RunStore
     step_functions: SFNClient
     lifetime: timedelta
     budget: RetryBudget
 
-    def to_execute(self, run_id: str, *, task: Task, execution: Execution) -> Plan:
-        """Returns the plan that a run has made.
+    def find(self, run_id: str, *, task: Task, execution: Execution) -> Plan:
+        """Return the plan of a run.
 
         Args:
-            run_id: the run that made it.
-            task: the task of the run that executes it.
-            execution: the execution of that run.
+            run_id: The run that created it.
+            task: The task of the run that executes it.
+            execution: The execution of that run.
 
         Raises:
-            RunRefusedError: it is not to be executed.
-            CallError: a read failed.
+            RunRefusedError: It cannot be executed.
+            CallError: A read failed.
         """
+        output = self._output(run_id, execution)
+        if output.get(PLAN_SHA256) is None:
+            raise RunRefusedError(RefusalReason.NOT_A_PLAN, run_id=run_id)
+        if output[TASK] != task:
+            raise RunRefusedError(
+                RefusalReason.PLAN_OF_ANOTHER_TASK, run_id=run_id, planned_task=output[TASK], task=task
+            )
         try:
-            described: Any = made(
+            return self.runs.read_plan(run_id, checksum=output[PLAN_SHA256])
+        except ChecksumMismatchError as error:
+            raise RunRefusedError(RefusalReason.PLAN_ALTERED, run_id=run_id) from error
+        except DecodingError as error:
+            raise RunRefusedError(RefusalReason.PLAN_NOT_READABLE, run_id=run_id) from error
+
+    def _output(self, run_id: str, execution: Execution) -> dict[str, Any]:
+        """Return the output of an execution that succeeded within the lifetime."""
+        try:
+            response = call(
                 lambda: self.step_functions.describe_execution(executionArn=execution.sibling(run_id)),
                 operation="states:DescribeExecution",
                 budget=self.budget,
@@ -94,24 +112,13 @@ class Plans:
         except CallError as error:
             if error.failure.name != "ExecutionDoesNotExist":
                 raise
-            raise plan_refused(run_id, "this state machine has no such execution.") from error
-        if described["status"] != "SUCCEEDED":
-            raise plan_refused(run_id, f"its execution is {described['status']}.")
-        if execution.started_at - described["startDate"] > self.lifetime:
-            raise plan_refused(run_id, f"it is older than {_hours(self.lifetime)}.")
-        output = json.loads(described["output"])
-        if output.get(PLAN_SHA256) is None:
-            raise plan_refused(run_id, "it is no plan.")
-        if output[TASK] != task:
-            raise plan_refused(run_id, f"it is a plan for {output[TASK]}, not for {task}.")
-        try:
-            return self.storage.runs.read_plan(run_id, checksum=output[PLAN_SHA256])
-        except ChecksumMismatchError as error:
-            raise plan_refused(run_id, "its plan was altered after it was made.") from error
-        except DecodingError as error:
-            raise plan_refused(run_id, "this release cannot read its plan.") from error
-
-
-def _hours(duration: timedelta) -> str:
-    hours = duration.total_seconds() / 3600
-    return f"{hours:g} hours"
+            raise RunRefusedError(RefusalReason.PLAN_NOT_FOUND, run_id=run_id) from error
+        status = response.require("status")
+        if status != "SUCCEEDED":
+            raise RunRefusedError(RefusalReason.PLAN_NOT_SUCCEEDED, run_id=run_id, status=status)
+        if execution.started_at - response.require("startDate") > self.lifetime:
+            raise RunRefusedError(
+                RefusalReason.PLAN_EXPIRED, run_id=run_id, lifetime=describe_duration(self.lifetime)
+            )
+        output: dict[str, Any] = json.loads(response.require("output"))
+        return output

@@ -1,1 +1,21 @@
-"""The root tasks: what each does in the root session of one account."""
+"""The root tasks: what each does in the root session of one account. `DEFINITIONS` has one entry a task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..model.report import Task
+from . import allow_password_recovery, audit, delete_credentials, unlock_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .definition import TaskDefinition
+
+DEFINITIONS: Mapping[Task, TaskDefinition] = {
+    Task.AUDIT: audit.DEFINITION,
+    Task.DELETE_CREDENTIALS: delete_credentials.DEFINITION,
+    Task.ALLOW_PASSWORD_RECOVERY: allow_password_recovery.DEFINITION,
+    Task.UNLOCK_BUCKET_POLICY: unlock_policy.BUCKET_DEFINITION,
+    Task.UNLOCK_QUEUE_POLICY: unlock_policy.QUEUE_DEFINITION,
+}

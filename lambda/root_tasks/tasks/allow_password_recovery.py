@@ -1,45 +1,58 @@
-"""Allowing the recovery of a root password: it opens AWS's own reset by e-mail, and answers no secret."""
+"""Allowing the recovery of a root password: it enables AWS's own reset by e-mail, and returns no secret."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError
+from root_access.state import Feature
 
-from ..model.report import Item, ItemType, Outcome
+from ..model.report import ItemType, Outcome
 from ..model.run import Target
 from .credentials import has_password
-from .outcomes import already_so, failed_item, finding_of
+from .definition import TaskDefinition
+from .outcomes import already_done, failed_item, finding_of, item_of
+from .scope import ACCOUNTS, parse_named_accounts
 
 if TYPE_CHECKING:
-    from ..aws.sessions import RootSession
+    from mypy_boto3_iam import IAMClient
+
     from ..model.run import Finding
+    from .definition import AccountTask
 
 _PASSWORD = Target(type=ItemType.PASSWORD)
 
 
-def planned(session: RootSession) -> Finding:
-    """Returns whether recovery would be allowed: it is where there is no password.
+def plan(task: AccountTask) -> Finding:
+    """Plan to allow recovery where there is no password.
 
     Raises:
-        CallError: whether there is a password could not be seen.
+        CallError: Whether there is a password could not be read.
     """
-    there = has_password(session, session.iam())
-    outcome = Outcome.NOTHING_TO_DO if there else Outcome.PLANNED
-    return finding_of(
-        session.account_id,
-        [Item(type=ItemType.PASSWORD, id="", outcome=outcome)],
-        planned=() if there else (_PASSWORD,),
-    )
+    account_id = task.session.account_id
+    if has_password(task.session, task.session.client("iam")):
+        return finding_of(account_id, [item_of(_PASSWORD, Outcome.NOTHING_TO_DO)])
+    return finding_of(account_id, [item_of(_PASSWORD, Outcome.PLANNED)], planned=[_PASSWORD])
 
 
-def executed(session: RootSession) -> Finding:
-    """Allows recovery."""
+def execute(task: AccountTask) -> Finding:
+    """Allow recovery."""
+    iam: IAMClient = task.session.client("iam")
     try:
-        session.made(session.iam().create_login_profile, operation="iam:CreateLoginProfile")
+        task.session.call(iam.create_login_profile, operation="iam:CreateLoginProfile")
     except CallError as error:
         exists = error.failure.name == "EntityAlreadyExists"
-        item = (already_so if exists else failed_item)(_PASSWORD, error.failure)
+        item = (already_done if exists else failed_item)(_PASSWORD, error.failure)
     else:
-        item = Item(type=ItemType.PASSWORD, id="", outcome=Outcome.DONE)
-    return finding_of(session.account_id, [item])
+        item = item_of(_PASSWORD, Outcome.DONE)
+    return finding_of(task.session.account_id, [item])
+
+
+DEFINITION = TaskDefinition(
+    title="Allow root password recovery",
+    feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+    input_keys=(ACCOUNTS,),
+    parse=parse_named_accounts,
+    plan=plan,
+    execute=execute,
+)

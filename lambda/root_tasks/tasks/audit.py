@@ -5,74 +5,85 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_calls.calls import member
-from aws_calls.failures import CallError
+from aws_calls.calls import require
+from aws_calls.failures import CallError, describe
+from root_access.state import Feature
 
-from ..messages import HAS_SOME, hint, told
+from ..messages import DETAILS_UNAVAILABLE, hint
 from ..model.report import Outcome, RootCredentials
 from ..model.run import Finding
 from .credentials import access_keys, mfa_devices, signing_certificates
+from .definition import TaskDefinition
+from .scope import ACCOUNT_KEYS, parse_accounts_or_all
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_iam import IAMClient
 
     from ..aws.sessions import RootSession
+    from .definition import AccountTask
 
-_PASSWORD = "AccountPasswordPresent"
-_ACCESS_KEYS = "AccountAccessKeysPresent"
-_MFA = "AccountMFAEnabled"
-_CERTIFICATES = "AccountSigningCertificatesPresent"
+_GET_ACCOUNT_SUMMARY = "iam:GetAccountSummary"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Summary:
+    """Which kinds of credentials exist."""
+
     password: bool
     access_keys: bool
     mfa: bool
     certificates: bool
 
+    @classmethod
+    def parse(cls, counts: Mapping[str, int]) -> _Summary:
+        def exists(name: str) -> bool:
+            return bool(require(counts, name, operation=_GET_ACCOUNT_SUMMARY) > 0)
 
-_NOTHING = _Summary(password=False, access_keys=False, mfa=False, certificates=False)
+        return cls(
+            password=exists("AccountPasswordPresent"),
+            access_keys=exists("AccountAccessKeysPresent"),
+            mfa=exists("AccountMFAEnabled"),
+            certificates=exists("AccountSigningCertificatesPresent"),
+        )
 
 
-def audited(session: RootSession) -> Finding:
-    """Returns which credentials the account's root user has.
+_CLEAN = _Summary(password=False, access_keys=False, mfa=False, certificates=False)
 
-    One call where there are none; more only for what is there.
+
+def audit(task: AccountTask) -> Finding:
+    """Return which credentials the account's root user has.
+
+    One call where there are none; more only for what exists.
 
     Raises:
-        CallError: whether there are any could not be seen.
+        CallError: Whether there are any could not be read.
     """
-    iam = session.iam()
-    summary = _summary(session, iam)
-    if summary == _NOTHING:
-        return _found(session, Outcome.CLEAN, RootCredentials(password=False))
+    session = task.session
+    iam: IAMClient = session.client("iam")
+    summary = _Summary.parse(
+        session.call(iam.get_account_summary, operation=_GET_ACCOUNT_SUMMARY).require("SummaryMap")
+    )
+    if summary == _CLEAN:
+        return _finding(session, Outcome.CLEAN, RootCredentials(password=False))
     try:
         credentials = _details(summary, session, iam)
     except CallError as error:
-        return _unclear(session, f"{HAS_SOME} {told(error.failure)}", hint=hint(error.failure))
-    if empty := _contradicted(summary, credentials):
-        return _unclear(session, f"iam:GetAccountSummary has some and {', '.join(empty)} none.")
-    return _found(session, Outcome.HAS_CREDENTIALS, credentials)
-
-
-def _summary(session: RootSession, iam: IAMClient) -> _Summary:
-    operation = "iam:GetAccountSummary"
-    answer = session.made(iam.get_account_summary, operation=operation)
-    counts = member(answer, "SummaryMap", operation=operation)
-    return _Summary(
-        password=member(counts, _PASSWORD, operation=operation) > 0,
-        access_keys=member(counts, _ACCESS_KEYS, operation=operation) > 0,
-        mfa=member(counts, _MFA, operation=operation) > 0,
-        certificates=member(counts, _CERTIFICATES, operation=operation) > 0,
-    )
+        reason = f"{DETAILS_UNAVAILABLE} {describe(error.failure)}"
+        return _inaccessible(session, reason, hint=hint(error.failure))
+    if empty := _contradicting_calls(summary, credentials):
+        return _inaccessible(
+            session, f"{_GET_ACCOUNT_SUMMARY} reports credentials that {' and '.join(empty)} did not return."
+        )
+    return _finding(session, Outcome.HAS_CREDENTIALS, credentials)
 
 
 def _details(summary: _Summary, session: RootSession, iam: IAMClient) -> RootCredentials:
     last_used_at = None
     if summary.password:
-        user = session.made(iam.get_user, operation="iam:GetUser")
-        last_used_at = member(user, "User", operation="iam:GetUser").get("PasswordLastUsed")
+        user = session.call(iam.get_user, operation="iam:GetUser").require("User")
+        last_used_at = user.get("PasswordLastUsed")
     return RootCredentials(
         password=summary.password,
         password_last_used_at=last_used_at,
@@ -82,22 +93,31 @@ def _details(summary: _Summary, session: RootSession, iam: IAMClient) -> RootCre
     )
 
 
-def _contradicted(summary: _Summary, credentials: RootCredentials) -> list[str]:
-    """Returns the calls that list nothing though the summary has something of the kind."""
+def _contradicting_calls(summary: _Summary, credentials: RootCredentials) -> list[str]:
+    """Return the calls whose list is empty although the summary has something of the kind."""
     return [
         operation
-        for present, listed, operation in (
+        for exists, entries, operation in (
             (summary.access_keys, credentials.access_keys, "iam:ListAccessKeys"),
             (summary.mfa, credentials.mfa_devices, "iam:ListMFADevices"),
             (summary.certificates, credentials.signing_certificates, "iam:ListSigningCertificates"),
         )
-        if present and not listed
+        if exists and not entries
     ]
 
 
-def _found(session: RootSession, outcome: Outcome, credentials: RootCredentials) -> Finding:
+def _finding(session: RootSession, outcome: Outcome, credentials: RootCredentials) -> Finding:
     return Finding(account_id=session.account_id, outcome=outcome, credentials=credentials)
 
 
-def _unclear(session: RootSession, reason: str, *, hint: str = "") -> Finding:
+def _inaccessible(session: RootSession, reason: str, *, hint: str | None = None) -> Finding:
     return Finding(account_id=session.account_id, outcome=Outcome.INACCESSIBLE, reason=reason, hint=hint)
+
+
+DEFINITION = TaskDefinition(
+    title="Audit of root credentials",
+    feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+    input_keys=ACCOUNT_KEYS,
+    parse=parse_accounts_or_all,
+    plan=audit,
+)

@@ -1,11 +1,11 @@
-"""What a root session reads of a root user's credentials. No call names a user: the session's is meant."""
+"""What a root session reads of a root user's credentials. No call names a user: it is the session's own."""
 
 from __future__ import annotations
 
 import functools
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.calls import member
+from aws_calls.calls import require
 from aws_calls.failures import CallError
 
 from ..model.report import AccessKey
@@ -17,18 +17,21 @@ if TYPE_CHECKING:
 
     from ..aws.sessions import RootSession
 
-# What GetAccessKeyLastUsed answers for a key that was never used.
-_NEVER = "N/A"
+_LIST_ACCESS_KEYS = "iam:ListAccessKeys"
+_LIST_MFA_DEVICES = "iam:ListMFADevices"
+_LIST_CERTIFICATES = "iam:ListSigningCertificates"
+# The service name that GetAccessKeyLastUsed returns for a key that was never used.
+_NEVER_USED = "N/A"
 
 
 def has_password(session: RootSession, iam: IAMClient) -> bool:
-    """Returns whether there is a password.
+    """Return whether there is a password.
 
     Raises:
-        CallError: the call failed.
+        CallError: The call failed.
     """
     try:
-        session.made(iam.get_login_profile, operation="iam:GetLoginProfile")
+        session.call(iam.get_login_profile, operation="iam:GetLoginProfile")
     except CallError as error:
         if error.failure.name != "NoSuchEntity":
             raise
@@ -37,85 +40,70 @@ def has_password(session: RootSession, iam: IAMClient) -> bool:
 
 
 def access_keys(session: RootSession, iam: IAMClient) -> tuple[AccessKey, ...]:
-    """Returns the access keys, each with its last use.
+    """Return the access keys, each with its last use.
 
     Raises:
-        CallError: a call failed.
+        CallError: A call failed.
     """
-    return tuple(
-        _access_key(session, iam, key)
-        for key in _listed(session, "iam:ListAccessKeys", "AccessKeyMetadata", _untyped(iam.list_access_keys))
-    )
+    return tuple(_access_key(session, iam, key) for key in _access_key_metadata(session, iam))
 
 
 def access_key_ids(session: RootSession, iam: IAMClient) -> tuple[str, ...]:
-    """Returns the ids of the access keys.
+    """Return the ids of the access keys.
 
     Raises:
-        CallError: a call failed.
+        CallError: A call failed.
     """
-    keys = _listed(session, "iam:ListAccessKeys", "AccessKeyMetadata", _untyped(iam.list_access_keys))
-    return tuple(member(key, "AccessKeyId", operation="iam:ListAccessKeys") for key in keys)
+    return tuple(
+        require(key, "AccessKeyId", operation=_LIST_ACCESS_KEYS) for key in _access_key_metadata(session, iam)
+    )
 
 
 def mfa_devices(session: RootSession, iam: IAMClient) -> tuple[str, ...]:
-    """Returns the serial numbers of the MFA devices.
+    """Return the serial numbers of the MFA devices.
 
     Raises:
-        CallError: a call failed.
+        CallError: A call failed.
     """
-    devices = _listed(session, "iam:ListMFADevices", "MFADevices", _untyped(iam.list_mfa_devices))
-    return tuple(member(device, "SerialNumber", operation="iam:ListMFADevices") for device in devices)
+    devices = _list(session, iam.list_mfa_devices, operation=_LIST_MFA_DEVICES, items="MFADevices")
+    return tuple(require(device, "SerialNumber", operation=_LIST_MFA_DEVICES) for device in devices)
 
 
 def signing_certificates(session: RootSession, iam: IAMClient) -> tuple[str, ...]:
-    """Returns the ids of the signing certificates.
+    """Return the ids of the signing certificates.
 
     Raises:
-        CallError: a call failed.
+        CallError: A call failed.
     """
-    certificates = _listed(
-        session, "iam:ListSigningCertificates", "Certificates", _untyped(iam.list_signing_certificates)
+    certificates = _list(
+        session, iam.list_signing_certificates, operation=_LIST_CERTIFICATES, items="Certificates"
     )
-    return tuple(
-        member(certificate, "CertificateId", operation="iam:ListSigningCertificates")
-        for certificate in certificates
-    )
+    return tuple(require(each, "CertificateId", operation=_LIST_CERTIFICATES) for each in certificates)
 
 
-def _access_key(session: RootSession, iam: IAMClient, listed: Mapping[str, Any]) -> AccessKey:
-    access_key_id = member(listed, "AccessKeyId", operation="iam:ListAccessKeys")
-    operation = "iam:GetAccessKeyLastUsed"
-    used = member(
-        session.made(
-            functools.partial(iam.get_access_key_last_used, AccessKeyId=access_key_id), operation=operation
-        ),
-        "AccessKeyLastUsed",
-        operation=operation,
-    )
-    service = used.get("ServiceName", _NEVER)
+def _access_key_metadata(session: RootSession, iam: IAMClient) -> Iterator[Mapping[str, Any]]:
+    return _list(session, iam.list_access_keys, operation=_LIST_ACCESS_KEYS, items="AccessKeyMetadata")
+
+
+def _access_key(session: RootSession, iam: IAMClient, metadata: Mapping[str, Any]) -> AccessKey:
+    access_key_id = require(metadata, "AccessKeyId", operation=_LIST_ACCESS_KEYS)
+    last_use = session.call(
+        functools.partial(iam.get_access_key_last_used, AccessKeyId=access_key_id),
+        operation="iam:GetAccessKeyLastUsed",
+    ).require("AccessKeyLastUsed")
+    service = last_use.get("ServiceName", _NEVER_USED)
     return AccessKey(
         access_key_id=access_key_id,
-        status=member(listed, "Status", operation="iam:ListAccessKeys"),
-        created_at=listed.get("CreateDate"),
-        last_used_at=used.get("LastUsedDate"),
-        last_used_service=None if service == _NEVER else service,
+        status=require(metadata, "Status", operation=_LIST_ACCESS_KEYS),
+        created_at=metadata.get("CreateDate"),
+        last_used_at=last_use.get("LastUsedDate"),
+        last_used_service=None if service == _NEVER_USED else service,
     )
 
 
-def _listed(
-    session: RootSession, operation: str, name: str, call: Callable[..., Mapping[str, Any]]
-) -> Iterator[Any]:
-    page: dict[str, str] = {}
-    while True:
-        answer = session.made(functools.partial(call, **page), operation=operation)
-        yield from member(answer, name, operation=operation)
-        if not answer.get("IsTruncated"):
-            return
-        page = {"Marker": member(answer, "Marker", operation=operation)}
-
-
-def _untyped(call: Any) -> Callable[..., Mapping[str, Any]]:
-    """A client's method without the types of its answer, which differ from list to list."""
-    method: Callable[..., Mapping[str, Any]] = call
-    return method
+def _list(
+    session: RootSession, function: Callable[..., Any], *, operation: str, items: str
+) -> Iterator[Mapping[str, Any]]:
+    return session.pages(
+        function, operation=operation, items=items, request_token="Marker", response_token="Marker"
+    )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from aws_calls.failures import CallError
+from aws_calls.failures import CallError, describe
+from root_access.state import Feature
 
-from ..messages import MFA_NOT_LOOKED, MFA_STAYS, told
-from ..model.report import Item, ItemType, Outcome
+from ..messages import MFA_NOT_CHECKED, MFA_STAYS
+from ..model.report import ItemType, Outcome
 from ..model.run import Finding, Target
 from .credentials import access_key_ids, has_password, mfa_devices, signing_certificates
-from .outcomes import already_so, failed_item, finding_of
+from .definition import TaskDefinition
+from .outcomes import already_done, failed_item, finding_of, item_of
+from .scope import ACCOUNT_KEYS, parse_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +22,10 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
     from ..aws.sessions import RootSession
-    from ..model.run import Assignment
+    from ..model.report import Item
+    from .definition import AccountTask
 
-# MFA comes last: as long as another credential is left, it protects the account.
+# MFA comes last: as long as another credential exists, it protects the account.
 _ORDER = (
     ItemType.PASSWORD,
     ItemType.ACCESS_KEY,
@@ -30,78 +34,85 @@ _ORDER = (
 )
 
 
-def planned(session: RootSession) -> Finding:
-    """Returns the credentials that would be deleted.
+def plan(task: AccountTask) -> Finding:
+    """Plan to delete every credential.
 
     Raises:
-        CallError: what is there could not be seen.
+        CallError: The credentials could not be read.
     """
-    iam = session.iam()
+    session = task.session
+    iam: IAMClient = session.client("iam")
     targets = (
         *([Target(type=ItemType.PASSWORD)] if has_password(session, iam) else ()),
         *(Target(type=ItemType.ACCESS_KEY, id=id_) for id_ in access_key_ids(session, iam)),
         *(Target(type=ItemType.SIGNING_CERTIFICATE, id=id_) for id_ in signing_certificates(session, iam)),
         *(Target(type=ItemType.MFA_DEVICE, id=id_) for id_ in mfa_devices(session, iam)),
     )
-    return Finding(
-        account_id=session.account_id,
-        outcome=Outcome.PLANNED if targets else Outcome.NOTHING_TO_DO,
-        items=tuple(Item(type=it.type, id=it.id, outcome=Outcome.PLANNED) for it in targets),
-        planned=targets,
-    )
+    items = [item_of(target, Outcome.PLANNED) for target in targets]
+    return finding_of(session.account_id, items, planned=targets)
 
 
-def executed(session: RootSession, assignment: Assignment) -> Finding:
-    """Deletes what was planned, and nothing else."""
-    iam = session.iam()
+def execute(task: AccountTask) -> Finding:
+    """Delete what was planned, and nothing else."""
+    session = task.session
+    iam: IAMClient = session.client("iam")
     items: list[Item] = []
-    kept: str | None = None
-    for target in sorted(assignment.targets, key=lambda target: _ORDER.index(target.type)):
+    reason_to_keep_mfa: str | None = None
+    for target in sorted(task.targets, key=lambda target: _ORDER.index(target.type)):
         if target.type is ItemType.MFA_DEVICE:
-            if kept is None:
-                kept = _why_mfa_stays(session, iam)
-            if kept:
-                items.append(Item(type=target.type, id=target.id, outcome=Outcome.FAILED, message=kept))
+            if reason_to_keep_mfa is None:
+                reason_to_keep_mfa = _reason_to_keep_mfa(session, iam)
+            if reason_to_keep_mfa:
+                items.append(item_of(target, Outcome.FAILED, reason_to_keep_mfa))
                 continue
-        items.append(_deleted(session, iam, target))
+        items.append(_delete(session, iam, target))
     return finding_of(session.account_id, items)
 
 
-def _why_mfa_stays(session: RootSession, iam: IAMClient) -> str:
-    """Looks anew: somebody may have made a key since, and a deletion may have failed."""
+def _reason_to_keep_mfa(session: RootSession, iam: IAMClient) -> str:
+    """Read again: somebody may have created a key since, and a deletion may have failed."""
     try:
-        left = (
+        exists = (
             has_password(session, iam) or access_key_ids(session, iam) or signing_certificates(session, iam)
         )
     except CallError as error:
-        return f"{MFA_NOT_LOOKED} {told(error.failure)}"
-    return MFA_STAYS if left else ""
+        return f"{MFA_NOT_CHECKED} {describe(error.failure)}"
+    return MFA_STAYS if exists else ""
 
 
-def _deleted(session: RootSession, iam: IAMClient, target: Target) -> Item:
-    operation, call = _call(iam, target)
+def _delete(session: RootSession, iam: IAMClient, target: Target) -> Item:
+    operation, function = _deletion(iam, target)
     try:
-        session.made(call, operation=operation)
+        session.call(function, operation=operation)
     except CallError as error:
         if error.failure.name == "NoSuchEntity":
-            return already_so(target, error.failure)
+            return already_done(target, error.failure)
         return failed_item(target, error.failure)
-    return Item(type=target.type, id=target.id, outcome=Outcome.DONE)
+    return item_of(target, Outcome.DONE)
 
 
-def _call(iam: IAMClient, target: Target) -> tuple[str, Callable[[], object]]:
+def _deletion(iam: IAMClient, target: Target) -> tuple[str, Callable[[], Any]]:
+    id_ = target.id or ""
     match target.type:
         case ItemType.PASSWORD:
             return "iam:DeleteLoginProfile", iam.delete_login_profile
         case ItemType.ACCESS_KEY:
-            return "iam:DeleteAccessKey", functools.partial(iam.delete_access_key, AccessKeyId=target.id)
+            return "iam:DeleteAccessKey", functools.partial(iam.delete_access_key, AccessKeyId=id_)
         case ItemType.SIGNING_CERTIFICATE:
             return "iam:DeleteSigningCertificate", functools.partial(
-                iam.delete_signing_certificate, CertificateId=target.id
+                iam.delete_signing_certificate, CertificateId=id_
             )
         case ItemType.MFA_DEVICE:
-            return "iam:DeactivateMFADevice", functools.partial(
-                iam.deactivate_mfa_device, SerialNumber=target.id
-            )
+            return "iam:DeactivateMFADevice", functools.partial(iam.deactivate_mfa_device, SerialNumber=id_)
         case _:
-            raise ValueError(f"{target.type} is no credential.")
+            raise ValueError(f"A {target.type} is not a credential.")
+
+
+DEFINITION = TaskDefinition(
+    title="Delete root credentials",
+    feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+    input_keys=ACCOUNT_KEYS,
+    parse=parse_accounts,
+    plan=plan,
+    execute=execute,
+)

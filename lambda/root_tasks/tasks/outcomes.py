@@ -1,10 +1,10 @@
-"""How the outcomes of an account's items make the account's own."""
+"""How the outcomes of an account's items determine the account's own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..messages import hint, told
+from ..messages import describe_with_hint
 from ..model.report import Item, Outcome
 from ..model.run import Finding
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..model.run import Target
 
 # The first of these that an item has is the account's.
-_GRAVEST_FIRST = (
+_MOST_SEVERE_FIRST = (
     Outcome.UNKNOWN,
     Outcome.FAILED,
     Outcome.INACCESSIBLE,
@@ -26,10 +26,10 @@ _GRAVEST_FIRST = (
 
 
 def finding_of(account_id: str, items: Sequence[Item], *, planned: Sequence[Target] = ()) -> Finding:
-    """Returns what came of a task in an account by what came of its items."""
+    """Return the finding of an account, from the outcomes of its items."""
     outcomes = {item.outcome for item in items}
-    outcome = next((each for each in _GRAVEST_FIRST if each in outcomes), Outcome.NOTHING_TO_DO)
-    reason = ""
+    outcome = next((each for each in _MOST_SEVERE_FIRST if each in outcomes), Outcome.NOTHING_TO_DO)
+    reason = None
     if outcome in (Outcome.UNKNOWN, Outcome.FAILED, Outcome.INACCESSIBLE):
         reason = next(item.message for item in items if item.outcome is outcome)
     return Finding(
@@ -37,27 +37,25 @@ def finding_of(account_id: str, items: Sequence[Item], *, planned: Sequence[Targ
     )
 
 
+def item_of(target: Target, outcome: Outcome, message: str | None = None) -> Item:
+    """Return the item of a target."""
+    return Item(type=target.type, id=target.id, outcome=outcome, message=message)
+
+
 def failed_item(target: Target, failure: Failure) -> Item:
-    """Returns a target whose call failed: whether it took effect may be unknown."""
-    return Item(
-        type=target.type,
-        id=target.id,
-        outcome=Outcome.UNKNOWN if failure.may_have_taken_effect else Outcome.FAILED,
-        message=told_with_hint(failure),
-    )
+    """Return the item of a target whose call failed; it is unknown if the call may have taken effect."""
+    outcome = Outcome.UNKNOWN if failure.may_have_taken_effect else Outcome.FAILED
+    return item_of(target, outcome, describe_with_hint(failure))
 
 
-def unseen_item(target: Target, failure: Failure) -> Item:
-    """Returns a target that could not be looked at."""
-    return Item(type=target.type, id=target.id, outcome=Outcome.INACCESSIBLE, message=told_with_hint(failure))
+def unreadable_item(target: Target, failure: Failure) -> Item:
+    """Return the item of a target that could not be read."""
+    return item_of(target, Outcome.INACCESSIBLE, describe_with_hint(failure))
 
 
-def already_so(target: Target, failure: Failure) -> Item:
-    """Returns a target that is as wanted: by an attempt whose answer was lost, or before this run."""
-    outcome = Outcome.DONE if failure.may_have_taken_effect else Outcome.NOTHING_TO_DO
-    return Item(type=target.type, id=target.id, outcome=outcome)
+def already_done(target: Target, failure: Failure) -> Item:
+    """Return the item of a target for which a call failed because nothing is left to do.
 
-
-def told_with_hint(failure: Failure) -> str:
-    """Returns a failed call with AWS's code and message, and what may be behind it."""
-    return f"{told(failure)} {hint(failure)}".rstrip()
+    It is done if an earlier attempt of this call, whose response was lost, may have done it.
+    """
+    return item_of(target, Outcome.DONE if failure.may_have_taken_effect else Outcome.NOTHING_TO_DO)

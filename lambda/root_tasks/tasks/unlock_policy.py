@@ -1,14 +1,14 @@
-"""Unlocking buckets and queues: the policy is kept, then removed; and put back."""
+"""Unlocking buckets and queues: their policy is backed up, then removed; and restored from a backup."""
 
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from aws_calls.calls import member
 from aws_calls.failures import CallError, FailureKind
+from root_access.state import Feature
 
 from ..aws.storage import sha256
 from ..messages import (
@@ -18,251 +18,255 @@ from ..messages import (
     POLICY_LOST,
     POLICY_UNREADABLE,
     REMOVED_WITHOUT_BACKUP,
+    RefusalReason,
+    RunRefusedError,
+    describe_with_hint,
 )
-from ..model.report import Item, ItemType, Outcome
-from ..model.run import Backup
-from .outcomes import failed_item, finding_of, told_with_hint, unseen_item
+from ..model.report import ItemType, Outcome
+from ..model.run import Assignment, Target
+from .definition import TaskDefinition
+from .outcomes import failed_item, finding_of, item_of, unreadable_item
+from .policies import find_bucket_region, policy_of
+from .scope import ACCOUNT_ID, RestoreRequest, Scope, quote, string_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sqs import SQSClient
-
     from aws_calls.failures import Failure
 
     from ..aws.sessions import RootSession
-    from ..model.run import Assignment, Finding, Target
+    from ..model.report import Item
+    from ..model.run import Finding, Restore
+    from .definition import AccountTask
+    from .policies import ResourcePolicy
+    from .scope import TaskInput
+
+_BUCKETS = "buckets"
+_QUEUES = "queues"
+_SKIP_BACKUP = "skipBackup"
+_RESTORE = "restore"
+_POLICY_OVERRIDE = "policyOverride"
+
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+_QUEUE_ARN = re.compile(
+    r"arn:[a-z-]+:sqs:(?P<region>[a-z0-9-]+):(?P<account_id>[0-9]{12}):[A-Za-z0-9_.-]{1,80}"
+)
+_BACKUP_REFERENCE = re.compile(r"backups/[^/]+/[0-9]{12}/[^/]+/[0-9a-f]{64}\.json")
 
 
-_LIST_BUCKETS = "s3:ListAllMyBuckets"
+def plan(task: AccountTask) -> Finding:
+    """Plan to remove or to restore each policy."""
+    items: list[Item] = []
+    planned: list[Target] = []
+    for target in task.targets:
+        item, planned_target = _plan_target(task.session, target)
+        items.append(item)
+        planned += [planned_target] if planned_target else []
+    return finding_of(task.session.account_id, items, planned=planned)
 
 
-class _Policy(ABC):
-    """The policy of one bucket or queue, in a root session. Every call may raise a CallError."""
-
-    @abstractmethod
-    def text(self) -> str | None:
-        """Returns the policy; None: there is none."""
-
-    @abstractmethod
-    def remove(self) -> None:
-        """Removes the policy."""
-
-    @abstractmethod
-    def put(self, text: str) -> None:
-        """Puts a policy."""
+def execute(task: AccountTask) -> Finding:
+    """Remove or restore each policy as planned."""
+    items = [_execute_target(task, target) for target in task.targets]
+    return finding_of(task.session.account_id, items)
 
 
-class _BucketPolicy(_Policy):
-    def __init__(self, session: RootSession, target: Target) -> None:
-        self._session = session
-        self._s3: S3Client = session.s3(target.region)
-        self._bucket = target.id
-
-    def text(self) -> str | None:
-        try:
-            return self._session.made(
-                lambda: self._s3.get_bucket_policy(
-                    Bucket=self._bucket, ExpectedBucketOwner=self._session.account_id
-                )["Policy"],
-                operation="s3:GetBucketPolicy",
-            )
-        except CallError as error:
-            if error.failure.name != "NoSuchBucketPolicy":
-                raise
-            return None
-
-    def remove(self) -> None:
-        self._session.made(
-            lambda: self._s3.delete_bucket_policy(
-                Bucket=self._bucket, ExpectedBucketOwner=self._session.account_id
-            ),
-            operation="s3:DeleteBucketPolicy",
-        )
-
-    def put(self, text: str) -> None:
-        self._session.made(
-            lambda: self._s3.put_bucket_policy(
-                Bucket=self._bucket,
-                Policy=text,
-                # A policy that locks everybody out was asked for, and the root user can remove it again.
-                ConfirmRemoveSelfBucketAccess=True,
-                ExpectedBucketOwner=self._session.account_id,
-            ),
-            operation="s3:PutBucketPolicy",
-        )
-
-
-class _QueuePolicy(_Policy):
-    def __init__(self, session: RootSession, target: Target) -> None:
-        self._session = session
-        self._sqs: SQSClient = session.sqs(target.region)
-        # As AWS makes it; asking for it is one more call that the queue's policy may deny.
-        self._url = f"{self._sqs.meta.endpoint_url}/{session.account_id}/{target.id.rpartition(':')[2]}"
-
-    def text(self) -> str | None:
-        answer = self._session.made(
-            lambda: self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["Policy"]),
-            operation="sqs:GetQueueAttributes",
-        )
-        return answer.get("Attributes", {}).get("Policy") or None
-
-    def remove(self) -> None:
-        self.put("")
-
-    def put(self, text: str) -> None:
-        self._session.made(
-            lambda: self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": text}),
-            operation="sqs:SetQueueAttributes",
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unlocking:
-    """Removes policies, and puts them back.
-
-    Attributes:
-        run_id: the run that does.
-        keep: keeps a backup and returns its reference.
-    """
-
-    run_id: str
-    keep: Callable[[Backup], str]
-
-    def performed(self, session: RootSession, assignment: Assignment, *, acts: bool) -> Finding:
-        """Returns what came of each bucket or queue, or would."""
-        items: list[Item] = []
-        planned: list[Target] = []
-        for target in assignment.targets:
-            if acts:
-                items.append(self._executed(session, target))
-            else:
-                item, plan = _planned(session, target)
-                items.append(item)
-                planned += [plan] if plan else []
-        return finding_of(session.account_id, items, planned=planned)
-
-    def _executed(self, session: RootSession, target: Target) -> Item:
-        try:
-            return self._put_back_or_removed(session, target)
-        except CallError as error:
-            # A look or the backup failed: the policy is as it was.
-            return _item(target, Outcome.FAILED, told_with_hint(error.failure))
-
-    def _put_back_or_removed(self, session: RootSession, target: Target) -> Item:
-        policy = _policy(session, target)
-        if target.restore:
-            return _put_back(policy, target)
-        try:
-            text = policy.text()
-        except CallError as error:
-            if not (target.skip_backup and error.failure.kind is FailureKind.ACCESS_DENIED):
-                raise
-            if target.policy_sha256 is not None:
-                # It could be read when it was planned, so that somebody has changed it since.
-                return _item(target, Outcome.FAILED, CHANGED_SINCE_PLAN)
-            return _changed(target, policy.remove, message=REMOVED_WITHOUT_BACKUP)
-        if text is None:
-            return _item(target, Outcome.NOTHING_TO_DO)
-        if sha256(text.encode()) != target.policy_sha256:
-            return _item(target, Outcome.FAILED, CHANGED_SINCE_PLAN)
-        reference = self.keep(
-            Backup(
-                run_id=self.run_id,
-                account_id=session.account_id,
-                type=target.type,
-                id=target.id,
-                region=target.region,
-                policy=text,
-            )
-        )
-        return _changed(target, policy.remove, message=reference)
-
-
-def _planned(session: RootSession, target: Target) -> tuple[Item, Target | None]:
-    """Returns what would be done, and what a run that executes it will act on."""
+def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | None]:
+    """Return the item of a target, and what a run that executes the plan acts on."""
     try:
         if target.type is ItemType.BUCKET_POLICY:
-            region = _bucket_region(session, target.id)
+            region = find_bucket_region(session, target.id or "")
             if region is None:
-                return _item(target, Outcome.FAILED, NO_SUCH_BUCKET), None
+                return item_of(target, Outcome.FAILED, NO_SUCH_BUCKET), None
             target = replace(target, region=region)
-        text = _policy(session, target).text()
+        text = policy_of(session, target).read()
     except CallError as error:
-        return _planned_unseen(target, error.failure)
+        return _plan_without_reading(target, error.failure)
     if target.restore:
-        return _planned_put_back(target, text)
+        return _plan_restore(target, target.restore, text)
     if text is None:
-        return _item(target, Outcome.NOTHING_TO_DO), None
-    return _item(target, Outcome.PLANNED), replace(target, policy_sha256=sha256(text.encode()))
+        return item_of(target, Outcome.NOTHING_TO_DO), None
+    return item_of(target, Outcome.PLANNED), replace(target, policy_sha256=sha256(text.encode()))
 
 
-def _planned_unseen(target: Target, failure: Failure) -> tuple[Item, Target | None]:
-    item = unseen_item(target, failure)
+def _plan_without_reading(target: Target, failure: Failure) -> tuple[Item, Target | None]:
+    item = unreadable_item(target, failure)
     removable = target.type is ItemType.QUEUE_POLICY and not target.restore
     if not removable or failure.kind is not FailureKind.ACCESS_DENIED:
         return item, None
     if not target.skip_backup:
         return replace(item, message=f"{POLICY_UNREADABLE} {item.message}"), None
-    return _item(target, Outcome.PLANNED, POLICY_LOST), target
+    return item_of(target, Outcome.PLANNED, POLICY_LOST), target
 
 
-def _planned_put_back(target: Target, text: str | None) -> tuple[Item, Target | None]:
+def _plan_restore(target: Target, restore: Restore, text: str | None) -> tuple[Item, Target | None]:
     if text is None:
-        return _item(target, Outcome.PLANNED, target.restore.reference), target
-    if _same(text, target.restore.policy):
-        return _item(target, Outcome.NOTHING_TO_DO), None
-    return _item(target, Outcome.FAILED, CHANGED_SINCE_BACKUP), None
+        return item_of(target, Outcome.PLANNED, restore.reference), target
+    if _is_same_document(text, restore.policy):
+        return item_of(target, Outcome.NOTHING_TO_DO), None
+    return item_of(target, Outcome.FAILED, CHANGED_SINCE_BACKUP), None
 
 
-def _put_back(policy: _Policy, target: Target) -> Item:
-    text = policy.text()
+def _execute_target(task: AccountTask, target: Target) -> Item:
+    try:
+        return _restore_or_remove(task, target)
+    except CallError as error:
+        # A read or the backup failed: the policy is unchanged.
+        return item_of(target, Outcome.FAILED, describe_with_hint(error.failure))
+
+
+def _restore_or_remove(task: AccountTask, target: Target) -> Item:
+    policy = policy_of(task.session, target)
+    if target.restore:
+        return _restore(policy, target, target.restore)
+    return _remove(task, policy, target)
+
+
+def _restore(policy: ResourcePolicy, target: Target, restore: Restore) -> Item:
+    text = policy.read()
     if text is None:
-        return _changed(target, lambda: policy.put(target.restore.policy), message=target.restore.reference)
-    if _same(text, target.restore.policy):
-        return _item(target, Outcome.NOTHING_TO_DO)
-    return _item(target, Outcome.FAILED, CHANGED_SINCE_BACKUP)
+        return _apply_change(target, lambda: policy.attach(restore.policy), message=restore.reference)
+    if _is_same_document(text, restore.policy):
+        return item_of(target, Outcome.NOTHING_TO_DO)
+    return item_of(target, Outcome.FAILED, CHANGED_SINCE_BACKUP)
 
 
-def _changed(target: Target, change: Callable[[], None], *, message: str) -> Item:
+def _remove(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
+    try:
+        text = policy.read()
+    except CallError as error:
+        if not (target.skip_backup and error.failure.kind is FailureKind.ACCESS_DENIED):
+            raise
+        if target.policy_sha256 is not None:
+            # It could be read when it was planned, so that somebody has changed it since.
+            return item_of(target, Outcome.FAILED, CHANGED_SINCE_PLAN)
+        return _apply_change(target, policy.remove, message=REMOVED_WITHOUT_BACKUP)
+    if text is None:
+        return item_of(target, Outcome.NOTHING_TO_DO)
+    if sha256(text.encode()) != target.policy_sha256:
+        return item_of(target, Outcome.FAILED, CHANGED_SINCE_PLAN)
+    reference = task.back_up(target, text)
+    return _apply_change(target, policy.remove, message=reference)
+
+
+def _apply_change(target: Target, change: Callable[[], None], *, message: str) -> Item:
     try:
         change()
     except CallError as error:
         return failed_item(target, error.failure)
-    return _item(target, Outcome.DONE, message)
+    return item_of(target, Outcome.DONE, message)
 
 
-def _policy(session: RootSession, target: Target) -> _Policy:
-    if target.type is ItemType.BUCKET_POLICY:
-        return _BucketPolicy(session, target)
-    return _QueuePolicy(session, target)
-
-
-def _bucket_region(session: RootSession, name: str) -> str | None:
-    """Returns the Region that ListBuckets names; None: the account has no such bucket."""
-    s3 = session.s3()
-    token = ""
-    while True:
-        answer = session.made(
-            # Without a page size AWS leaves the Region out.
-            lambda token=token: s3.list_buckets(  # type: ignore[misc]
-                Prefix=name, MaxBuckets=1000, **({"ContinuationToken": token} if token else {})
-            ),
-            operation=_LIST_BUCKETS,
-        )
-        for bucket in member(answer, "Buckets", operation=_LIST_BUCKETS):
-            if bucket["Name"] == name:
-                region: str = member(bucket, "BucketRegion", operation=_LIST_BUCKETS)
-                return region
-        token = answer.get("ContinuationToken", "")
-        if not token:
-            return None
-
-
-def _same(one: str, other: str) -> bool:
+def _is_same_document(one: str, other: str) -> bool:
     return bool(json.loads(one) == json.loads(other))
 
 
-def _item(target: Target, outcome: Outcome, message: str = "") -> Item:
-    return Item(type=target.type, id=target.id, outcome=outcome, message=message)
+# The input
+
+
+def _parse_bucket_input(input_: TaskInput) -> Scope:
+    if _RESTORE in input_.values:
+        return _parse_restores(input_)
+    input_.require_no_other_keys(_BUCKETS)
+    if _BUCKETS not in input_.values:
+        raise RunRefusedError(RefusalReason.MISSING_KEY, task=input_.task, keys=(_BUCKETS, _RESTORE))
+    by_account = input_.values[_BUCKETS]
+    if not isinstance(by_account, dict) or not by_account:
+        raise RunRefusedError(
+            RefusalReason.INVALID_VALUE,
+            key=_BUCKETS,
+            expected='bucket names by account, for example {"222222222222": ["a-bucket"]}',
+            value=quote(by_account),
+        )
+    account_ids = string_list(
+        list(by_account), key=_BUCKETS, pattern=ACCOUNT_ID, expected="12-digit account IDs as keys"
+    )
+    return Scope(
+        assignments=tuple(
+            Assignment(
+                account_id=account_id,
+                targets=tuple(
+                    Target(type=ItemType.BUCKET_POLICY, id=name)
+                    for name in string_list(
+                        by_account[account_id], key=account_id, pattern=_BUCKET_NAME, expected="bucket names"
+                    )
+                ),
+            )
+            for account_id in sorted(account_ids)
+        )
+    )
+
+
+def _parse_queue_input(input_: TaskInput) -> Scope:
+    if _RESTORE in input_.values:
+        return _parse_restores(input_)
+    input_.require_no_other_keys(_QUEUES, _SKIP_BACKUP)
+    if _QUEUES not in input_.values:
+        raise RunRefusedError(RefusalReason.MISSING_KEY, task=input_.task, keys=(_QUEUES, _RESTORE))
+    skip_backup = input_.values.get(_SKIP_BACKUP, False)
+    if not isinstance(skip_backup, bool):
+        raise RunRefusedError(
+            RefusalReason.INVALID_VALUE, key=_SKIP_BACKUP, expected="true or false", value=quote(skip_backup)
+        )
+    by_account: dict[str, list[Target]] = {}
+    for arn in input_.strings(_QUEUES, _QUEUE_ARN, "queue ARNs"):
+        if queue := _QUEUE_ARN.fullmatch(arn):
+            target = Target(
+                type=ItemType.QUEUE_POLICY, id=arn, region=queue["region"], skip_backup=skip_backup
+            )
+            by_account.setdefault(queue["account_id"], []).append(target)
+    return Scope(
+        assignments=tuple(
+            Assignment(account_id=account_id, targets=tuple(targets))
+            for account_id, targets in sorted(by_account.items())
+        )
+    )
+
+
+def _parse_restores(input_: TaskInput) -> Scope:
+    input_.require_no_other_keys(_RESTORE, _POLICY_OVERRIDE)
+    references = input_.strings(_RESTORE, _BACKUP_REFERENCE, "references of backups from reports")
+    if _POLICY_OVERRIDE not in input_.values:
+        return Scope(restores=tuple(RestoreRequest(reference=reference) for reference in references))
+    if not input_.allow_policy_override:
+        raise RunRefusedError(RefusalReason.OVERRIDE_NOT_ALLOWED)
+    if len(references) != 1:
+        raise RunRefusedError(RefusalReason.OVERRIDE_OF_SEVERAL_BACKUPS)
+    policy = _policy_document(input_.values[_POLICY_OVERRIDE])
+    return Scope(restores=(RestoreRequest(reference=references[0], policy_override=policy),))
+
+
+def _policy_document(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise RunRefusedError(RefusalReason.OVERRIDE_NOT_JSON, error=error) from error
+    if not isinstance(document, dict):
+        raise RunRefusedError(
+            RefusalReason.INVALID_VALUE,
+            key=_POLICY_OVERRIDE,
+            expected="a policy document, which is a JSON object",
+            value=quote(value),
+        )
+    return text
+
+
+BUCKET_DEFINITION = TaskDefinition(
+    title="Unlock bucket policies",
+    feature=Feature.ROOT_SESSIONS,
+    input_keys=(_BUCKETS, _RESTORE, _POLICY_OVERRIDE),
+    parse=_parse_bucket_input,
+    plan=plan,
+    execute=execute,
+    policy_type=ItemType.BUCKET_POLICY,
+)
+QUEUE_DEFINITION = TaskDefinition(
+    title="Unlock queue policies",
+    feature=Feature.ROOT_SESSIONS,
+    input_keys=(_QUEUES, _SKIP_BACKUP, _RESTORE, _POLICY_OVERRIDE),
+    parse=_parse_queue_input,
+    plan=plan,
+    execute=execute,
+    policy_type=ItemType.QUEUE_POLICY,
+)

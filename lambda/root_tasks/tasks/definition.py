@@ -1,0 +1,61 @@
+"""What the functions have to know about a root task, and what a task gets to work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from root_access.state import Feature
+
+    from ..aws.sessions import RootSession
+    from ..model.report import ItemType
+    from ..model.run import Finding, Target
+    from .scope import Scope, TaskInput
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountTask:
+    """A task in one member account.
+
+    Attributes:
+        session: The root session in the account.
+        targets: What to plan or to execute; empty where the task finds out by itself.
+        back_up: Stores the policy of a target, and returns the backup's reference.
+    """
+
+    session: RootSession
+    targets: tuple[Target, ...]
+    back_up: Callable[[Target, str], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskDefinition:
+    """Everything that distinguishes a root task from the others.
+
+    Attributes:
+        title: The title of its report.
+        feature: The feature of centralized root access that its sessions need.
+        input_keys: The keys that its input may have, besides "task" and "plan".
+        parse: Returns what an input asks for; raises RunRefusedError. It decides whether the accounts have
+            to be named.
+        plan: Looks into an account and changes nothing. Of a task that makes changes, the finding has the
+            targets of the plan.
+        execute: Acts on the targets of the plan, and on nothing else; None for a task that only looks.
+        policy_type: The policies that the task removes and restores; None if it does not.
+    """
+
+    title: str
+    feature: Feature
+    input_keys: tuple[str, ...]
+    parse: Callable[[TaskInput], Scope]
+    plan: Callable[[AccountTask], Finding]
+    execute: Callable[[AccountTask], Finding] | None = None
+    policy_type: ItemType | None = None
+
+    @property
+    def makes_changes(self) -> bool:
+        """Whether the task makes changes, and so needs a plan."""
+        return self.execute is not None

@@ -1,0 +1,134 @@
+"""The policies of buckets and queues, as a root session reads and changes them."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from aws_calls.calls import require
+from aws_calls.failures import CallError
+
+from ..model.report import ItemType
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+    from ..aws.sessions import RootSession
+    from ..model.run import Target
+
+_LIST_BUCKETS = "s3:ListAllMyBuckets"
+# Without a page size ListBuckets leaves the Regions out.
+_MAX_BUCKETS_PER_PAGE = 1000
+
+
+class ResourcePolicy(ABC):
+    """The policy of one bucket or queue, in a root session. Every call may raise a CallError."""
+
+    @abstractmethod
+    def read(self) -> str | None:
+        """Return the policy; None where there is none."""
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Remove the policy."""
+
+    @abstractmethod
+    def attach(self, text: str) -> None:
+        """Attach a policy."""
+
+
+class _BucketPolicy(ResourcePolicy):
+    def __init__(self, session: RootSession, target: Target) -> None:
+        self._session = session
+        self._s3: S3Client = session.client("s3", region=target.region)
+        self._bucket = target.id or ""
+
+    def read(self) -> str | None:
+        try:
+            policy: str = self._session.call(
+                lambda: self._s3.get_bucket_policy(
+                    Bucket=self._bucket, ExpectedBucketOwner=self._session.account_id
+                ),
+                operation="s3:GetBucketPolicy",
+            ).require("Policy")
+        except CallError as error:
+            if error.failure.name != "NoSuchBucketPolicy":
+                raise
+            return None
+        return policy
+
+    def remove(self) -> None:
+        self._session.call(
+            lambda: self._s3.delete_bucket_policy(
+                Bucket=self._bucket, ExpectedBucketOwner=self._session.account_id
+            ),
+            operation="s3:DeleteBucketPolicy",
+        )
+
+    def attach(self, text: str) -> None:
+        self._session.call(
+            lambda: self._s3.put_bucket_policy(
+                Bucket=self._bucket,
+                Policy=text,
+                # The plan shows the policy, and the root user can remove it again.
+                ConfirmRemoveSelfBucketAccess=True,
+                ExpectedBucketOwner=self._session.account_id,
+            ),
+            operation="s3:PutBucketPolicy",
+        )
+
+
+class _QueuePolicy(ResourcePolicy):
+    def __init__(self, session: RootSession, target: Target) -> None:
+        self._session = session
+        self._sqs: SQSClient = session.client("sqs", region=target.region)
+        # Composed, because GetQueueUrl is one more call that the queue's policy may deny.
+        name = (target.id or "").rpartition(":")[2]
+        self._url = f"{self._sqs.meta.endpoint_url}/{session.account_id}/{name}"
+
+    def read(self) -> str | None:
+        response = self._session.call(
+            lambda: self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["Policy"]),
+            operation="sqs:GetQueueAttributes",
+        )
+        # A queue without a policy has no such attribute.
+        return response.get("Attributes", {}).get("Policy") or None
+
+    def remove(self) -> None:
+        self.attach("")
+
+    def attach(self, text: str) -> None:
+        self._session.call(
+            lambda: self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": text}),
+            operation="sqs:SetQueueAttributes",
+        )
+
+
+def policy_of(session: RootSession, target: Target) -> ResourcePolicy:
+    """Return the policy of a target, whose Region has to be known."""
+    if target.type is ItemType.BUCKET_POLICY:
+        return _BucketPolicy(session, target)
+    return _QueuePolicy(session, target)
+
+
+def find_bucket_region(session: RootSession, name: str) -> str | None:
+    """Return the Region of a bucket; None where the account has no such bucket.
+
+    Raises:
+        CallError: The buckets could not be listed, or AWS does not name the Region.
+    """
+    s3: S3Client = session.client("s3")
+    buckets = session.pages(
+        functools.partial(s3.list_buckets, Prefix=name, MaxBuckets=_MAX_BUCKETS_PER_PAGE),
+        operation=_LIST_BUCKETS,
+        items="Buckets",
+        request_token="ContinuationToken",
+        response_token="ContinuationToken",
+    )
+    for bucket in buckets:
+        if bucket["Name"] == name:
+            region: str = require(bucket, "BucketRegion", operation=_LIST_BUCKETS)
+            return region
+    return None

@@ -1,0 +1,169 @@
+"""What an execution's input may name: accounts, organizational units, policies, backups."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..messages import RefusalReason, RunRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from ..model.report import Task
+    from ..model.run import Assignment
+
+ACCOUNTS = "accounts"
+ORGANIZATIONAL_UNITS = "organizationalUnits"
+ACCOUNT_KEYS = (ACCOUNTS, ORGANIZATIONAL_UNITS)
+
+ACCOUNT_ID = re.compile(r"[0-9]{12}")
+_ALL = "all"
+_OU_OR_ROOT_ID = re.compile(r"(r-[a-z0-9]{4,32})|(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})")
+_MAX_QUOTED_CHARACTERS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreRequest:
+    """A backup to restore.
+
+    Attributes:
+        reference: The backup's key in the bucket.
+        policy_override: The corrected policy to attach; None for the backup's own.
+    """
+
+    reference: str
+    policy_override: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What an input names.
+
+    Attributes:
+        all_accounts: Whether it is every account of the organization.
+        account_ids: The accounts.
+        organizational_units: The organizational units, for their accounts.
+        assignments: The buckets or queues, by account.
+        restores: The backups to restore.
+    """
+
+    all_accounts: bool = False
+    account_ids: tuple[str, ...] = ()
+    organizational_units: tuple[str, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
+    restores: tuple[RestoreRequest, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskInput:
+    """An execution's input.
+
+    Attributes:
+        task: Its task.
+        values: Its keys and values, as they are.
+        allow_policy_override: Whether the stack allows "policyOverride".
+    """
+
+    task: Task
+    values: Mapping[str, Any]
+    allow_policy_override: bool
+
+    def require_no_other_keys(self, *valid: str) -> None:
+        """Refuse keys other than the valid ones.
+
+        Raises:
+            RunRefusedError: There is another key.
+        """
+        if refused := sorted(set(self.values).difference(valid, ["task"])):
+            raise RunRefusedError(
+                RefusalReason.KEYS_NOT_ACCEPTED, task=self.task, keys=refused, valid=("task", *valid)
+            )
+
+    def strings(self, key: str, pattern: re.Pattern[str], expected: str) -> tuple[str, ...]:
+        """Return the strings of a list, each once; none where there is no such key.
+
+        Args:
+            key: The list's key.
+            pattern: What each string must match.
+            expected: What the strings are, for the refusal.
+
+        Raises:
+            RunRefusedError: It is not a list, or one of its entries does not match.
+        """
+        if key not in self.values:
+            return ()
+        return string_list(self.values[key], key=key, pattern=pattern, expected=expected)
+
+
+def string_list(values: object, *, key: str, pattern: re.Pattern[str], expected: str) -> tuple[str, ...]:
+    """Return the strings of a list, each once.
+
+    Raises:
+        RunRefusedError: It is not a list, it is empty, or one of its entries does not match the pattern.
+    """
+    if not isinstance(values, list) or not values:
+        raise RunRefusedError(
+            RefusalReason.INVALID_VALUE, key=key, expected=f"a list of {expected}", value=quote(values)
+        )
+    for value in values:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise RunRefusedError(RefusalReason.INVALID_ENTRY, key=key, expected=expected, value=quote(value))
+    return tuple(dict.fromkeys(values))
+
+
+def quote(value: object) -> str:
+    """Return the beginning of a value as JSON, for a refusal."""
+    return json.dumps(value)[:_MAX_QUOTED_CHARACTERS]
+
+
+def parse_accounts(input_: TaskInput) -> Scope:
+    """Return the accounts of an input that may name accounts, organizational units or all.
+
+    Raises:
+        RunRefusedError: It names nothing, or something unclear.
+    """
+    input_.require_no_other_keys(*ACCOUNT_KEYS)
+    _require_one_of(input_, ACCOUNT_KEYS)
+    units = input_.strings(ORGANIZATIONAL_UNITS, _OU_OR_ROOT_ID, "IDs of organizational units or roots")
+    if input_.values.get(ACCOUNTS) == _ALL:
+        if units:
+            raise RunRefusedError(RefusalReason.ALL_ACCOUNTS_AND_UNITS)
+        return Scope(all_accounts=True)
+    return Scope(account_ids=_account_ids(input_), organizational_units=units)
+
+
+def parse_accounts_or_all(input_: TaskInput) -> Scope:
+    """Return the accounts of an input; every account where it does not name any.
+
+    Raises:
+        RunRefusedError: It names something unclear.
+    """
+    if not set(ACCOUNT_KEYS).intersection(input_.values):
+        input_.require_no_other_keys(*ACCOUNT_KEYS)
+        return Scope(all_accounts=True)
+    return parse_accounts(input_)
+
+
+def parse_named_accounts(input_: TaskInput) -> Scope:
+    """Return the accounts of an input that has to name each of them.
+
+    Raises:
+        RunRefusedError: It does not name accounts, or something unclear.
+    """
+    input_.require_no_other_keys(*ACCOUNT_KEYS)
+    if ORGANIZATIONAL_UNITS in input_.values or input_.values.get(ACCOUNTS) == _ALL:
+        raise RunRefusedError(RefusalReason.ACCOUNTS_NOT_NAMED, task=input_.task)
+    _require_one_of(input_, (ACCOUNTS,))
+    return Scope(account_ids=_account_ids(input_))
+
+
+def _account_ids(input_: TaskInput) -> tuple[str, ...]:
+    return input_.strings(ACCOUNTS, ACCOUNT_ID, "12-digit account IDs")
+
+
+def _require_one_of(input_: TaskInput, keys: Collection[str]) -> None:
+    if not set(keys).intersection(input_.values):
+        raise RunRefusedError(RefusalReason.MISSING_KEY, task=input_.task, keys=keys)
