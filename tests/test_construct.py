@@ -1,11 +1,11 @@
-"""The construct: what is deployed, what is refused at synth, and the names that never change."""
+"""CentralizedRootAccess: what is deployed, what is refused at synth, and the names that never change."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aws_cdk import App, CfnParameter, Environment, NestedStack, Stack, Stage
@@ -25,9 +25,6 @@ from support.templates import (
     root_access_template,
     template,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 MEMBER = "222222222222"
@@ -71,7 +68,7 @@ def test_the_output_shows_the_status_and_its_key_follows_the_construct_id() -> N
     }
 
 
-def test_both_features_are_on_by_default_and_delegated_administrators_are_not_managed(
+def test_by_default_both_features_are_enabled_and_delegated_administrators_are_not_managed(
     smallest: dict[str, Any],
 ) -> None:
     properties = only_resource(smallest, RESOURCE_TYPE)["Properties"]
@@ -97,7 +94,7 @@ def test_an_empty_list_reaches_the_function_as_an_empty_list() -> None:
     assert properties["DelegatedAdministrators"] == []
 
 
-def test_the_construct_and_the_function_know_the_same_features() -> None:
+def test_the_construct_and_the_function_have_the_same_features() -> None:
     assert [str(feature) for feature in RootAccessFeature] == [str(feature) for feature in Feature]
 
 
@@ -133,7 +130,7 @@ def test_the_custom_resource_waits_for_its_functions_policies(smallest: dict[str
     }
 
 
-def test_no_role_brings_a_managed_policy(smallest: dict[str, Any]) -> None:
+def test_no_role_has_a_managed_policy(smallest: dict[str, Any]) -> None:
     for role in resources(smallest, "AWS::IAM::Role").values():
         assert "ManagedPolicyArns" not in role["Properties"]
 
@@ -188,7 +185,7 @@ def test_the_function_may_register_only_if_delegated_administrators_are_listed(
     assert ":account/o-*/*" in json.dumps(statement["Resource"])
 
 
-def test_trusted_access_is_only_ever_changed_for_iam_and_never_switched_off(
+def test_trusted_access_is_only_changed_for_iam_and_never_disabled(
     with_delegates: dict[str, Any],
 ) -> None:
     statements = policy_statements(with_delegates, "RootAccessRole")
@@ -198,7 +195,7 @@ def test_trusted_access_is_only_ever_changed_for_iam_and_never_switched_off(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "value"),
     [
         ({"features": ["RootPasswords"]}, "'RootPasswords'"),
         ({"features": "RootSessions"}, "'RootSessions'"),
@@ -214,9 +211,9 @@ def test_trusted_access_is_only_ever_changed_for_iam_and_never_switched_off(
     ids=str,
 )
 def test_bad_input_is_refused_at_synth_with_the_value_in_the_message(
-    arguments: dict[str, Any], told: str
+    arguments: dict[str, Any], value: str
 ) -> None:
-    with pytest.raises((ValueError, TypeError), match=told):
+    with pytest.raises((ValueError, TypeError), match=value):
         root_access_template(**{"env": MANAGEMENT, **arguments})
 
 
@@ -234,9 +231,7 @@ def test_bad_input_is_refused_at_synth_with_the_value_in_the_message(
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_could_be_used_up_or_has_values_of_its_own_is_refused_as_a_list(
-    argument: str, value: Any, refused: str
-) -> None:
+def test_an_iterator_or_a_mapping_is_refused_as_a_list(argument: str, value: Any, refused: str) -> None:
     with pytest.raises(TypeError, match=f"{argument} must be a list.*{refused}"):
         root_access_template(env=MANAGEMENT, **{argument: value})
 
@@ -266,7 +261,7 @@ def test_an_empty_list_of_delegated_administrators_warns() -> None:
     )
 
 
-def test_the_default_warns_of_nothing() -> None:
+def test_by_default_there_is_no_warning() -> None:
     stack = bootstrap_stack()
     CentralizedRootAccess(stack, "RootAccess")
     assert not Annotations.from_stack(stack).find_warning("*", Match.any_value())
@@ -310,7 +305,7 @@ def test_the_same_input_gives_the_same_template_byte_for_byte() -> None:
     assert synthesized() == synthesized()
 
 
-def test_the_order_of_the_lists_is_no_change_of_the_stack() -> None:
+def test_the_order_of_the_lists_does_not_change_the_stack() -> None:
     one = root_access_template(delegated_administrators=[MEMBER, "333333333333"])
     other = root_access_template(
         features=list(reversed(RootAccessFeature)), delegated_administrators=["333333333333", MEMBER]
@@ -339,10 +334,12 @@ def test_bytecode_and_other_files_do_not_change_the_function(
 
 
 def test_the_functions_package_is_under_30_kb(tmp_path: Path) -> None:
-    code = shutil.copytree(
-        lambda_root() / "root_access",
-        tmp_path / "code" / "root_access",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    package = shutil.make_archive(str(tmp_path / "package"), "zip", root_dir=code.parent)
-    assert os.path.getsize(package) < 30_000
+    app = App(outdir=str(tmp_path / "cdk.out"), analytics_reporting=False)
+    stack = Stack(app, "OrganizationBootstrap")
+    CentralizedRootAccess(stack, "RootAccess")
+    app.synth()
+    code = template(stack)["Resources"]["RootAccessFunction30D88B3A"]["Properties"]["Code"]
+    asset = tmp_path / "cdk.out" / f"asset.{code['S3Key'].partition('.')[0]}"
+    assert {path.name for path in asset.iterdir()} == {"aws_calls", "root_access"}
+    package = shutil.make_archive(str(tmp_path / "package"), "zip", root_dir=asset)
+    assert Path(package).stat().st_size < 30_000

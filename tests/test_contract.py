@@ -34,7 +34,7 @@ from support import root_tasks as running
 from support.apps import ROOT
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
 from support.cloudformation import FakeCloudFormation
-from support.function import Context, FakeTime, Function
+from support.function import FakeContext, FakeTime, Function
 from support.state_machine import StateMachine
 from support.templates import (
     MANAGEMENT,
@@ -347,7 +347,7 @@ def drift_check_line(everything: Synthesized) -> dict[str, Any]:
 
     drift.check(
         {"detail-type": drift.SCHEDULED},
-        Context(
+        FakeContext(
             invoked_function_arn="arn:aws:lambda:us-east-1:111111111111:function:Drift", remaining_seconds=180
         ),
         settings=drift.Settings.from_environment(everything.environment("root_access.drift.on_check")),

@@ -1,4 +1,4 @@
-"""The examples: each synthesizes, and has what it is there to show."""
+"""The examples: each synthesizes, and has what it shows."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_smallest_app_fits_any_account_and_region(example: Assembly) -> None
 
 
 @of("features_and_delegates.py")
-def test_features_and_delegated_administrators_are_chosen(example: Assembly) -> None:
+def test_features_and_delegated_administrators_are_those_that_are_listed(example: Assembly) -> None:
     properties = only_resource(example.template(BOOTSTRAP), RESOURCE_TYPE)["Properties"]
     assert properties["Features"] == ["RootCredentialsManagement"]
     assert properties["DelegatedAdministrators"] == ["222222222222"]
@@ -83,19 +83,19 @@ def test_every_role_has_the_boundary_and_every_log_group_the_retention(example: 
 
 
 @of("pipeline.py")
-def test_the_pipeline_deploys_to_the_management_account_and_looks_at_the_status(example: Assembly) -> None:
+def test_the_pipeline_deploys_to_the_management_account_and_checks_the_status(example: Assembly) -> None:
     pipeline = only_resource(example.template("OrganizationPipeline"), "AWS::CodePipeline::Pipeline")
     (stage,) = [it for it in pipeline["Properties"]["Stages"] if it["Name"] == "Management"]
-    prepare, deploy, look = sorted(stage["Actions"], key=lambda it: int(it["RunOrder"]))
+    prepare, deploy, check = sorted(stage["Actions"], key=lambda it: int(it["RunOrder"]))
     for action in (prepare, deploy):
         assert "role/cdk-hnb659fds-deploy-role-111111111111-us-east-1" in json.dumps(action["RoleArn"])
     assert deploy["Configuration"]["StackName"] == "Management-OrganizationBootstrap"
-    assert look["Name"] == "RootAccessIsEnabled"
-    assert ".Status}" in json.dumps(look["Configuration"]["EnvironmentVariables"])
+    assert check["Name"] == "RootAccessIsEnabled"
+    assert ".Status}" in json.dumps(check["Configuration"]["EnvironmentVariables"])
 
 
 @of("drift_check.py")
-def test_the_drift_check_tells_a_topic_and_listens_to_cloudtrail(example: Assembly) -> None:
+def test_the_drift_check_notifies_a_topic_and_runs_after_cloudtrails_events(example: Assembly) -> None:
     template = example.template(BOOTSTRAP)
     topic = next(iter(resources(template, "AWS::SNS::Topic")))
     assert only_resource(template, "AWS::CloudWatch::Alarm")["Properties"]["AlarmActions"] == [{"Ref": topic}]
@@ -140,8 +140,8 @@ def test_the_workflow_has_no_stored_key_and_pins_every_action() -> None:
     assert "secrets." not in WORKFLOW.read_text()
 
 
-def told_queries() -> dict[str, str]:
-    """The --query with which a reader is told to read the status, by the file that tells it."""
+def documented_queries() -> dict[str, str]:
+    """Return the --query that reads the status, by the file that documents it."""
     files = [ROOT / "README.md", ROOT / "examples" / "reading_the_status.py", WORKFLOW]
     return {
         file.name: query for file in files for query in re.findall(r'--query "([^"]+)"', file.read_text())
@@ -163,7 +163,7 @@ def deployed(example: Assembly, local_aws: LocalAws, tmp_path: Path) -> Iterator
 @of("reading_the_status.py")
 def test_the_status_is_read_from_the_output_the_parameter_and_another_stack(deployed: LocalAws) -> None:
     described = deployed.client("cloudformation").describe_stacks(StackName=BOOTSTRAP)
-    queries = told_queries()
+    queries = documented_queries()
     assert set(queries) == {"README.md", "reading_the_status.py", "github-actions.yml"}
     for query in queries.values():
         (value,) = jmespath.search(query, described)

@@ -19,7 +19,7 @@ from support.pythons import (
     build,
     clean_variables,
     create_environment,
-    installed_pythons,
+    find_pythons,
     own_dependencies,
 )
 from support.templates import resources
@@ -85,12 +85,12 @@ def test_every_form_of_app_has_the_construct_once_per_organization(checkout: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", installed_pythons())
+@pytest.mark.parametrize("version", find_pythons())
 def test_every_installed_python_synthesizes_the_same_from_the_wheel(
     checkout: Path, wheel: Path, tmp_path: Path, version: str
 ) -> None:
     synthesized = synthesize_by(
-        installed_pythons()[version], tmp_path, wheel=wheel, dependencies=own_dependencies()
+        find_pythons()[version], tmp_path, wheel=wheel, dependencies=own_dependencies()
     )
     assert files(synthesized) == files(checkout)
 

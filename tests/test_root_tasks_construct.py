@@ -69,7 +69,7 @@ def test_the_same_input_gives_the_same_template() -> None:
     assert synthesized(**arguments) == synthesized(**reordered)
 
 
-def test_the_tasks_are_called_as_the_functions_know_them() -> None:
+def test_the_construct_and_the_functions_have_the_same_tasks() -> None:
     assert {task.name: task.value for task in RootTask} == {task.name: task.value for task in Task}
 
 
@@ -85,7 +85,7 @@ def test_by_default_there_is_no_function_but_that_of_the_audit() -> None:
     assert not resources(whole, "AWS::Events::Rule")
 
 
-def test_the_map_is_bounded_and_a_batch_loses_only_itself() -> None:
+def test_the_map_is_bounded_and_a_failed_batch_affects_no_other() -> None:
     states = state_machine_definition(synthesized(max_concurrency=7))["States"]
     mapped = states["Batches of accounts"]
     assert mapped["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
@@ -112,7 +112,7 @@ def test_a_batch_ends_before_its_root_sessions_do() -> None:
     assert {function["Timeout"] for function in run_batch} == {600}
 
 
-def test_the_bucket_is_encrypted_private_versioned_and_stays() -> None:
+def test_the_bucket_is_encrypted_private_versioned_and_retained() -> None:
     bucket = only_resource(synthesized(), "AWS::S3::Bucket")
     properties = bucket["Properties"]
     assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
@@ -208,14 +208,14 @@ def test_the_custom_resource_has_nothing_of_root_tasks(assets: dict[str, set[str
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1"])
-def test_as_many_protected_accounts_as_are_taken_fit_a_roles_policy(region: str) -> None:
+def test_the_maximum_of_protected_accounts_fits_a_roles_policy(region: str) -> None:
     most = MAX_PROTECTED_ACCOUNTS
     whole = synthesized(
         env=Environment(account="111111111111", region=region),
         tasks=RootTask,
         protected_accounts=[f"{100_000_000_000 + number}" for number in range(most)],
     )
-    assert not resources(whole, "AWS::IAM::ManagedPolicy"), "the CDK has not had to split it"
+    assert not resources(whole, "AWS::IAM::ManagedPolicy"), "CDK has not split it"
     sizes: dict[str, int] = {}
     for policy in resources(whole, "AWS::IAM::Policy").values():
         role = policy["Properties"]["Roles"][0]["Ref"]
@@ -223,7 +223,7 @@ def test_as_many_protected_accounts_as_are_taken_fit_a_roles_policy(region: str)
     assert MAX_POLICY_CHARACTERS - 1_000 < max(sizes.values()) <= MAX_POLICY_CHARACTERS
 
 
-def test_more_protected_accounts_are_refused_with_numbers() -> None:
+def test_more_protected_accounts_are_refused_with_the_maximum() -> None:
     most = MAX_PROTECTED_ACCOUNTS
     protected = [f"{100_000_000_000 + number}" for number in range(most + 1)]
     with pytest.raises(ValueError, match=f"lists {most + 1} accounts; .* has room for {most}\\."):

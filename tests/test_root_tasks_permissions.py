@@ -13,7 +13,13 @@ from local_aws.emulation import mock_organization
 from root_tasks.model.report import Task
 from support import root_tasks as running
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.policies import Comparison, Request, Statement, compare, statements
+from support.policies import (
+    PolicyComparison,
+    PolicyRequest,
+    PolicyStatement,
+    compare_policy,
+    parse_statements,
+)
 from support.templates import MANAGEMENT, actions, bootstrap_stack, policy_statements, resources, template
 
 if TYPE_CHECKING:
@@ -47,12 +53,12 @@ def listed(synthesized: Mapping[str, Any], function: str) -> list[dict[str, Any]
     return policy_statements(synthesized, f"RootTasks{function}Role")
 
 
-def policy(synthesized: Mapping[str, Any], function: str) -> tuple[Statement, ...]:
-    """What a function may do besides logging."""
+def policy(synthesized: Mapping[str, Any], function: str) -> tuple[PolicyStatement, ...]:
+    """Return what a function may do besides logging."""
     (bucket,) = resources(synthesized, "AWS::S3::Bucket")
     (state_machine,) = resources(synthesized, "AWS::StepFunctions::StateMachine")
     (topic,) = resources(synthesized, "AWS::SNS::Topic")
-    return statements(
+    return parse_statements(
         (
             statement
             for statement in listed(synthesized, function)
@@ -66,8 +72,8 @@ def policy(synthesized: Mapping[str, Any], function: str) -> tuple[Statement, ..
     )
 
 
-def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, Request]]:
-    """What the functions ask of AWS on every path that the tasks have."""
+def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyRequest]]:
+    """Return what the functions request of AWS on every path of the tasks."""
     with mock_organization() as organization:
         enable_root_access(organization, CREDENTIALS, SESSIONS)
         root_tasks = running.RootTasks(organization=organization)
@@ -81,31 +87,31 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, Request]]:
         root_tasks.advance(hours=1)
         root_tasks.run()
         if RootTask.DELETE_CREDENTIALS in tasks:
-            _planned_and_executed(root_tasks, RootTask.DELETE_CREDENTIALS, accounts="all")
+            _plan_and_execute(root_tasks, RootTask.DELETE_CREDENTIALS, accounts="all")
         if RootTask.ALLOW_PASSWORD_RECOVERY in tasks:
-            _planned_and_executed(root_tasks, RootTask.ALLOW_PASSWORD_RECOVERY, accounts=[MEMBER])
+            _plan_and_execute(root_tasks, RootTask.ALLOW_PASSWORD_RECOVERY, accounts=[MEMBER])
         if RootTask.UNLOCK_BUCKET_POLICY in tasks:
             s3 = root_tasks.client("s3", account_id=MEMBER)
             s3.create_bucket(Bucket="locked")
             s3.put_bucket_policy(Bucket="locked", Policy=_policy("arn:aws:s3:::locked", "s3:*"))
-            _unlocked_and_put_back(root_tasks, RootTask.UNLOCK_BUCKET_POLICY, buckets={MEMBER: ["locked"]})
+            _unlock_and_restore(root_tasks, RootTask.UNLOCK_BUCKET_POLICY, buckets={MEMBER: ["locked"]})
         if RootTask.UNLOCK_QUEUE_POLICY in tasks:
             arn = f"arn:aws:sqs:us-east-1:{MEMBER}:locked"
             sqs = root_tasks.client("sqs", account_id=MEMBER)
             sqs.create_queue(QueueName="locked", Attributes={"Policy": _policy(arn, "sqs:*")})
-            _unlocked_and_put_back(root_tasks, RootTask.UNLOCK_QUEUE_POLICY, queues=[arn])
+            _unlock_and_restore(root_tasks, RootTask.UNLOCK_QUEUE_POLICY, queues=[arn])
         return root_tasks.requests
 
 
-def _planned_and_executed(root_tasks: running.RootTasks, task: RootTask, **named: object) -> Any:
+def _plan_and_execute(root_tasks: running.RootTasks, task: RootTask, **named: object) -> Any:
     executed = root_tasks.execute(root_tasks.run({"task": task, **named}))
     assert set(executed.output["totals"]) == {"done"}
     return executed
 
 
-def _unlocked_and_put_back(root_tasks: running.RootTasks, task: RootTask, **named: object) -> None:
-    (item,) = root_tasks.results(_planned_and_executed(root_tasks, task, **named))[MEMBER]["items"]
-    _planned_and_executed(root_tasks, task, restore=[item["message"]])
+def _unlock_and_restore(root_tasks: running.RootTasks, task: RootTask, **named: object) -> None:
+    (item,) = root_tasks.results(_plan_and_execute(root_tasks, task, **named))[MEMBER]["items"]
+    _plan_and_execute(root_tasks, task, restore=[item["message"]])
 
 
 def _policy(resource: str, action: str) -> str:
@@ -114,28 +120,28 @@ def _policy(resource: str, action: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def everything() -> tuple[dict[str, Any], Sequence[tuple[str, Request]]]:
+def everything() -> tuple[dict[str, Any], Sequence[tuple[str, PolicyRequest]]]:
     return synthesized(*RootTask), requests_of_every_path(*RootTask)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_each_function_may_do_exactly_what_it_does(
-    everything: tuple[dict[str, Any], Sequence[tuple[str, Request]]], function: str
+    everything: tuple[dict[str, Any], Sequence[tuple[str, PolicyRequest]]], function: str
 ) -> None:
     whole, requests = everything
     made = [request for name, request in requests if name == function]
-    assert compare(policy(whole, FUNCTIONS[function]), made) == Comparison()
+    assert compare_policy(policy(whole, FUNCTIONS[function]), made) == PolicyComparison()
 
 
 @pytest.mark.parametrize("function", ["StartRun", RootTask.AUDIT, "WriteReport"])
 def test_the_audit_alone_needs_no_more_than_the_audit(function: str) -> None:
     requests = requests_of_every_path(RootTask.AUDIT)
     made = [request for name, request in requests if name == function]
-    compared = compare(policy(synthesized(RootTask.AUDIT), FUNCTIONS[function]), made)
-    assert compared == Comparison()
+    compared = compare_policy(policy(synthesized(RootTask.AUDIT), FUNCTIONS[function]), made)
+    assert compared == PolicyComparison()
 
 
-def test_by_default_nothing_can_assume_another_task_than_the_audit() -> None:
+def test_by_default_nothing_can_assume_root_for_another_task_than_the_audit() -> None:
     text = json.dumps(synthesized(RootTask.AUDIT))
     assert [task for task in RootTask if f"root-task/{task}" in text] == [RootTask.AUDIT]
 
@@ -144,7 +150,7 @@ def test_by_default_nothing_can_assume_another_task_than_the_audit() -> None:
 def test_the_function_of_a_task_can_assume_that_task_only(task: RootTask) -> None:
     own = policy(synthesized(*RootTask), FUNCTIONS[task])
     for other in RootTask:
-        request = Request(
+        request = PolicyRequest(
             action="sts:AssumeRoot",
             resource=f"arn:aws:iam::{MEMBER}:root",
             context={"sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{other}"},
@@ -161,7 +167,7 @@ def test_a_root_session_in_a_protected_account_is_denied(task: RootTask) -> None
     assert denied["Resource"] == {"Fn::Join": ["", ["arn:", partition, f":iam::{PROTECTED}:root"]]}
 
 
-def test_the_role_of_the_state_machine_invokes_the_functions_and_reads_what_they_left() -> None:
+def test_the_role_of_the_state_machine_invokes_the_functions_and_reads_the_bucket() -> None:
     granted = policy_statements(synthesized(RootTask.AUDIT), "RootTasksStateMachineRole")
     assert {action for statement in granted for action in actions(statement)} == {
         "lambda:InvokeFunction",

@@ -1,4 +1,4 @@
-"""Two stacks with the construct in one organization: who wins, and how it moves without a gap."""
+"""Two stacks with the construct in one organization: which one wins, and how to move it without a gap."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_stack_that_was_deployed_with_a_change_last_wins(
 
 
 @pytest.mark.parametrize("new_one_first", [True, False])
-def test_moving_it_to_another_stack_leaves_no_gap_in_whichever_order_the_stacks_are_deployed(
+def test_moving_it_to_another_stack_leaves_no_gap_in_either_order(
     organization: LocalOrganization,
     stacks: tuple[FakeCloudFormation, FakeCloudFormation],
     new_one_first: bool,

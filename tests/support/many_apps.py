@@ -20,12 +20,12 @@ MANAGEMENT = Environment(account="111111111111", region="us-east-1")
 OTHER_MANAGEMENT = Environment(account="999999999999", region="eu-central-1")
 
 
-def environment_agnostic(app: App) -> None:
+def agnostic_environment(app: App) -> None:
     """A stack for the account and Region of the credentials."""
     CentralizedRootAccess(Stack(app, "OrganizationBootstrap"), "RootAccess")
 
 
-def environment_known(app: App) -> None:
+def concrete_environment(app: App) -> None:
     """A stack with the same ids, in another app of the same process."""
     CentralizedRootAccess(Stack(app, "OrganizationBootstrap", env=MANAGEMENT), "RootAccess")
 
@@ -56,8 +56,8 @@ def stages(app: App) -> None:
 
 
 APPS: list[Callable[[App], None]] = [
-    environment_agnostic,
-    environment_known,
+    agnostic_environment,
+    concrete_environment,
     all_arguments,
     nested_stack,
     stages,

@@ -31,7 +31,7 @@ class Environment:
     site_packages: Path
 
 
-def installed_pythons() -> dict[str, Path]:
+def find_pythons() -> dict[str, Path]:
     """Return each supported Python of this machine, by its version."""
     found = {version: next(_interpreters(version), None) for version in _SUPPORTED}
     return {version: interpreter for version, interpreter in found.items() if interpreter}
