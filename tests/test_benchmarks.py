@@ -16,13 +16,14 @@ from benchmarks.journal import Journal, journal, round_trips
 from benchmarks.report import LATENCIES, Measurements, page
 from benchmarks.synthesis import STACK, Synthesis, read_synthesis
 from local_aws.emulation import Call, mock_organization
+from support import accounts
 from support.templates import MANAGEMENT, bootstrap_stack, resources, template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-LATENCY = 0.3
+LATENCY_SECONDS = 0.3
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -32,7 +33,7 @@ def calls(*arrivals: float, operation: str = "ListOrganizationsFeatures") -> lis
         Call(
             service="iam",
             operation=operation,
-            account_id="111111111111",
+            account_id=accounts.MANAGEMENT,
             parameters={},
             error=None,
             at=START + timedelta(seconds=arrival),
@@ -54,16 +55,16 @@ def calls(*arrivals: float, operation: str = "ListOrganizationsFeatures") -> lis
     ids=["none", "in parallel", "one after another", "both", "in no order"],
 )
 def test_round_trips_are_the_calls_that_do_not_overlap(arrivals: list[float], expected: int) -> None:
-    assert round_trips(calls(*arrivals), latency=LATENCY) == expected
+    assert round_trips(calls(*arrivals), latency=LATENCY_SECONDS) == expected
 
 
 def test_a_call_that_is_sent_before_another_one_arrives_is_not_another_round_trip() -> None:
-    assert round_trips(calls(0.3, 0.59, 0.89), latency=LATENCY) == 2
+    assert round_trips(calls(0.3, 0.59, 0.89), latency=LATENCY_SECONDS) == 2
 
 
 def test_a_journal_counts_writes_apart_from_reads() -> None:
     recorded = [*calls(0.3), *calls(0.61, operation="EnableOrganizationsRootSessions")]
-    assert journal(recorded, latency=LATENCY) == Journal(calls=2, writes=1, round_trips=2)
+    assert journal(recorded, latency=LATENCY_SECONDS) == Journal(calls=2, writes=1, round_trips=2)
 
 
 def test_without_latency_round_trips_are_not_counted() -> None:
