@@ -1,0 +1,174 @@
+"""One entry of the registry is a root task: a made-up sixth one runs from its input to its report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_aws.emulation import mock_organization
+from local_aws.emulation.task_policies import TASK_POLICIES, TaskPolicy
+from local_aws.emulation.task_policies import Feature as EmulatedFeature
+from root_access.state import Feature
+from root_tasks.messages import RefusalReason
+from root_tasks.model.report import ItemType, Outcome, Task
+from root_tasks.model.run import Target
+from root_tasks.tasks import DEFINITIONS
+from root_tasks.tasks.credentials import access_key_ids
+from root_tasks.tasks.definition import TaskDefinition
+from root_tasks.tasks.outcomes import finding_of, item_of
+from root_tasks.tasks.scope import ACCOUNTS, Scope, parse_named_accounts
+from support.accounts import MEMBER, OTHER
+from support.arrange import CREDENTIALS, enable_root_access
+from support.root_tasks import RootTasks, Settings, refusal, session_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local_aws.emulation import LocalOrganization
+    from root_tasks.model.run import Finding
+    from root_tasks.tasks.definition import AccountTask
+    from root_tasks.tasks.scope import TaskInput
+
+NAME = "IAMDeleteOldestRootUserKey"
+
+
+def parse(input_: TaskInput) -> Scope:
+    values = {key: value for key, value in input_.values.items() if key != "reason"}
+    return parse_named_accounts(replace(input_, values=values))
+
+
+def plan(task: AccountTask) -> Finding:
+    oldest = access_key_ids(task.session, task.session.client("iam"))[:1]
+    targets = [Target(type=ItemType.ACCESS_KEY, id=id_) for id_ in oldest]
+    items = [item_of(target, Outcome.PLANNED) for target in targets]
+    return finding_of(task.session.account_id, items, planned=targets)
+
+
+def execute(task: AccountTask) -> Finding:
+    iam = task.session.client("iam")
+    for target in task.targets:
+        task.session.call(
+            lambda id_=target.id: iam.delete_access_key(AccessKeyId=id_),  # type: ignore[misc]
+            operation="iam:DeleteAccessKey",
+        )
+    return finding_of(task.session.account_id, [item_of(target, Outcome.DONE) for target in task.targets])
+
+
+DEFINITION = TaskDefinition(
+    title="Delete the oldest root access key",
+    feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+    input_keys=(ACCOUNTS, "reason"),
+    parse=parse,
+    plan=plan,
+    execute=execute,
+)
+
+
+@pytest.fixture
+def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
+    """The member that the enum would have, and the entry of the registry; AWS has its task policy."""
+    task = str.__new__(Task, NAME)
+    task._name_, task._value_ = "DELETE_OLDEST_KEY", NAME
+    monkeypatch.setattr(Task, "_member_names_", [*Task._member_names_, task.name])
+    monkeypatch.setitem(Task._member_map_, task.name, task)
+    monkeypatch.setitem(Task._value2member_map_, NAME, task)
+    monkeypatch.setitem(DEFINITIONS, task, DEFINITION)
+    policy = TaskPolicy(
+        name=NAME,
+        needs=EmulatedFeature.ROOT_CREDENTIALS_MANAGEMENT,
+        allows=frozenset({"iam:ListAccessKeys", "iam:DeleteAccessKey"}),
+    )
+    monkeypatch.setitem(
+        TASK_POLICIES,
+        f"arn:aws:iam::aws:policy/root-task/{NAME}",
+        policy,
+    )
+    return task
+
+
+@pytest.fixture
+def organization() -> Iterator[LocalOrganization]:
+    with mock_organization() as organization:
+        enable_root_access(organization, CREDENTIALS)
+        yield organization
+
+
+@pytest.fixture
+def root_tasks(organization: LocalOrganization, sixth_task: Task) -> RootTasks:
+    assert sixth_task in Task
+    return RootTasks(organization=organization, settings=Settings(tasks=tuple(Task)))
+
+
+def test_every_task_has_a_definition() -> None:
+    assert set(DEFINITIONS) == set(Task)
+
+
+def test_only_the_audit_makes_no_changes() -> None:
+    assert {task for task, definition in DEFINITIONS.items() if not definition.makes_changes} == {Task.AUDIT}
+
+
+def test_a_sixth_task_is_planned_executed_and_reported(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, access_keys=2)
+    organization.clear_calls()
+    plan = root_tasks.run({"task": NAME, "accounts": [MEMBER, OTHER], "reason": "rotation"})
+    assert root_tasks.outcomes(plan) == {MEMBER: "planned", OTHER: "nothing to do"}
+    assert organization.writes == ()
+    executed = root_tasks.execute(plan)
+    assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+    assert organization.root_credentials(MEMBER).access_keys == (f"AKIA{MEMBER}0002",)
+    assert session_calls(organization)[-1] == f"{MEMBER} DeleteAccessKey"
+
+
+def test_the_report_of_a_sixth_task_has_its_title(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    plan = root_tasks.run({"task": NAME, "accounts": [MEMBER], "reason": "rotation"})
+    executed = root_tasks.execute(plan)
+    assert "Plan: delete the oldest root access key" in root_tasks.report(plan)["summary"]
+    assert "Delete the oldest root access key" in root_tasks.report(executed)["summary"]
+    page = root_tasks.read(f"runs/{executed.run_id}/report.html").decode()
+    assert "Delete the oldest root access key" in page
+    assert root_tasks.report(executed)["task"] == NAME
+    assert json.loads(root_tasks.read(f"runs/{plan.run_id}/plan.json"))["task"] == NAME
+
+
+def test_the_input_of_a_sixth_task_is_checked_by_its_definition(root_tasks: RootTasks) -> None:
+    refused = root_tasks.run({"task": NAME, "accounts": "all", "reason": "rotation"})
+    assert refusal(refused)[0] is RefusalReason.ACCOUNTS_NOT_NAMED
+    reason, data = refusal(root_tasks.run({"accounts": [MEMBER], "reason": "rotation"}))
+    assert (reason, data["keys"]) == (RefusalReason.KEYS_NOT_ACCEPTED, ["reason"])
+
+
+def test_a_sixth_task_that_only_looks_has_no_plan_and_never_replaces_the_latest_audit(
+    root_tasks: RootTasks,
+    organization: LocalOrganization,
+    sixth_task: Task,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def look(task: AccountTask) -> Finding:
+        return finding_of(task.session.account_id, [])
+
+    monkeypatch.setitem(
+        DEFINITIONS,
+        sixth_task,
+        TaskDefinition(
+            title="Look",
+            feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+            input_keys=(),
+            parse=lambda _: Scope(all_accounts=True),
+            plan=look,
+        ),
+    )
+    execution = root_tasks.run({"task": NAME})
+    assert execution.output["mode"] == "audit"
+    assert "planSha256" not in execution.output
+    assert not root_tasks.report(execution)["full"]
+    assert root_tasks.keys("latest/") == []
+    assert organization.writes == ()
+    assert refusal(root_tasks.execute(execution))[0] is RefusalReason.NOTHING_TO_EXECUTE
