@@ -1,8 +1,8 @@
 """The one codec of all documents in S3, report.json included: dataclasses as JSON and back.
 
-A document is one line of ASCII JSON with camelCase keys. Each names its kind and its version. A reader ignores
-keys that it does not know and takes the default of an optional field that is missing, so that a field can be
-added without a new version. A document's SHA-256 is that of its stored bytes, never of a second encoding.
+A document is one line of ASCII JSON with camelCase keys. Each has its kind and its version. A reader ignores
+unknown keys and takes the default of an optional field that is missing, so that a field can be added without
+a new version. A document's SHA-256 is that of its stored bytes, never of a second encoding.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ def decode(type_: type[D], data: bytes) -> D:
         )
     try:
         return _from_json(type_, document, "")  # type: ignore[no-any-return]
-    except _Problem as problem:
-        raise DecodingError(kind=type_.KIND, problem=problem.text, path=problem.path or None) from None
+    except _FieldError as error:
+        raise DecodingError(kind=type_.KIND, problem=error.problem, path=error.path or None) from None
 
 
 def format_time(moment: datetime) -> str:
@@ -139,13 +139,13 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
-class _Problem(Exception):
-    """A value that is not of its field's type; never with the value itself."""
+class _FieldError(Exception):
+    """A value is not of its field's type. The value is never a part of the error."""
 
-    def __init__(self, path: str, text: str) -> None:
-        super().__init__(path, text)
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(path, problem)
         self.path = path
-        self.text = text
+        self.problem = problem
 
 
 def _parse(kind: str, data: bytes) -> object:
@@ -194,7 +194,7 @@ def _from_json(type_: Any, value: Any, path: str) -> Any:
         try:
             return type_(text)
         except ValueError:
-            raise _Problem(path, f"is not a valid {type_.__name__}") from None
+            raise _FieldError(path, f"is not a valid {type_.__name__}") from None
     return text
 
 
@@ -205,13 +205,13 @@ def _dataclass_from_json(type_: Any, value: dict[str, Any], path: str) -> Any:
         if key in value:
             arguments[name] = _from_json(_hints(type_)[name], value[key], inner)
         elif field.default is dataclasses.MISSING:
-            raise _Problem(inner, "is missing")
+            raise _FieldError(inner, "is missing")
     return type_(**arguments)
 
 
-def _require_type(value: Any, type_: type, path: str, otherwise: str) -> Any:
+def _require_type(value: Any, type_: type, path: str, problem: str) -> Any:
     if not isinstance(value, type_):
-        raise _Problem(path, otherwise)
+        raise _FieldError(path, problem)
     return value
 
 
@@ -220,7 +220,7 @@ def _string(value: Any, path: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise _Problem(path, "has half of a surrogate pair") from None
+        raise _FieldError(path, "has half of a surrogate pair") from None
     return text
 
 
@@ -230,8 +230,8 @@ def _parse_time(text: str, path: str) -> datetime:
         if moment.tzinfo is not None:
             return moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise _Problem(path, "is not a time") from None
-    raise _Problem(path, "has no time zone")
+        raise _FieldError(path, "is not a time") from None
+    raise _FieldError(path, "has no time zone")
 
 
 def _not_none(type_: Any) -> Any:

@@ -1,0 +1,197 @@
+"""Documents as JSON and back, whatever bytes there are."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from root_tasks.model import codec
+from root_tasks.model.codec import DecodingError, Document, OtherKindError, decode, encode
+
+
+class Color(StrEnum):
+    """An enum in a document."""
+
+    RED = "red"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page(Document):
+    """A document with a field of every kind."""
+
+    KIND: ClassVar[str] = "page"
+
+    page_number: str
+    written_at: datetime = datetime(2026, 11, 20, tzinfo=UTC)
+    is_draft: bool = False
+    color: Color | None = None
+    inner: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A part of the document."""
+
+    text: str = ""
+
+
+def page_bytes(**values: object) -> bytes:
+    """The bytes of a page with these values."""
+    return json.dumps({"schemaVersion": 1, "kind": "page", "pageNumber": "7", **values}).encode()
+
+
+def test_a_document_is_one_line_of_ascii_with_camel_case_keys() -> None:
+    page = Page(page_number="Zürich", color=Color.RED, inner=(Line(text="a"),))
+    assert encode(page) == (
+        b'{"schemaVersion":1,"kind":"page","pageNumber":"Z\\u00fcrich","writtenAt":"2026-11-20T00:00:00Z",'
+        b'"isDraft":false,"color":"red","inner":[{"text":"a"}]}\n'
+    )
+
+
+@given(
+    st.builds(
+        Page,
+        page_number=st.text(),
+        written_at=st.datetimes(timezones=st.just(UTC)),
+        is_draft=st.booleans(),
+        color=st.none() | st.sampled_from(Color),
+        inner=st.lists(st.builds(Line, text=st.text())).map(tuple),
+    )
+)
+def test_a_document_read_back_is_the_document_that_was_written(page: Page) -> None:
+    assert decode(Page, encode(page)) == page
+
+
+@given(st.binary(max_size=200))
+def test_whatever_bytes_there_are_only_a_decoding_error_is_raised(data: bytes) -> None:
+    with pytest.raises(DecodingError):
+        decode(Page, data)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(["pageNumber", "writtenAt", "isDraft", "color", "inner"]), json_values)
+def test_whatever_value_a_field_has_only_a_decoding_error_is_raised(key: str, value: Any) -> None:
+    data = page_bytes(**{key: value})
+    try:
+        page = decode(Page, data)
+    except DecodingError as error:
+        path = error.path
+    else:
+        assert decode(Page, encode(page)) == page
+        return
+    assert path is not None
+    assert path.startswith(key)
+
+
+def test_optional_fields_that_an_earlier_release_did_not_have_take_their_default() -> None:
+    assert decode(Page, page_bytes()) == Page(page_number="7")
+
+
+def test_a_required_field_that_is_missing_is_a_decoding_error() -> None:
+    with pytest.raises(DecodingError) as refused:
+        decode(Page, b'{"schemaVersion":1,"kind":"page"}')
+    assert (refused.value.path, refused.value.problem) == ("pageNumber", "is missing")
+
+
+def test_a_time_is_read_in_utc_wherever_it_was_written() -> None:
+    page = decode(Page, page_bytes(writtenAt="2026-11-20T02:00:00+02:00"))
+    assert (page.written_at, page.written_at.utcoffset()) == (
+        datetime(2026, 11, 20, tzinfo=UTC),
+        timedelta(0),
+    )
+
+
+def test_a_time_is_written_in_utc() -> None:
+    elsewhere = datetime(2026, 11, 19, 17, tzinfo=timezone(timedelta(hours=-7)))
+    assert b'"writtenAt":"2026-11-20T00:00:00Z"' in encode(Page(page_number="7", written_at=elsewhere))
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b'{"kind":"\xff"}', "is not UTF-8"),
+        (b"{", "is not JSON"),
+        (b"", "is not JSON"),
+        (page_bytes() + page_bytes(), "is not JSON"),
+        (b'{"a":' * 100_000, "is nested too deeply"),
+        (b"[" * 100_000 + b"]" * 100_000, "is nested too deeply"),
+        (page_bytes(pageNumber="\ud83d"), "has half of a surrogate pair"),
+        (page_bytes(inner=[{"text": "\udc00 alone"}]), "has half of a surrogate pair"),
+        (b'{"kind":"page","schemaVersion":' + b"9" * 5_000 + b"}", "is not JSON"),
+        (page_bytes(writtenAt="0001-01-01T00:00:00+23:59"), "is not a time"),
+    ],
+    ids=[
+        "a byte that is not UTF-8",
+        "the beginning",
+        "nothing",
+        "two documents",
+        "objects in objects",
+        "lists in lists",
+        "half of a surrogate pair",
+        "half of a surrogate pair in a list",
+        "a number of 5,000 digits",
+        "a time before all times",
+    ],
+)
+def test_damaged_bytes_are_a_decoding_error(data: bytes, problem: str) -> None:
+    with pytest.raises(DecodingError) as refused:
+        decode(Page, data)
+    assert refused.value.problem == problem
+
+
+def test_a_document_that_is_too_large_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "MAX_DOCUMENT_BYTES", 10)
+    with pytest.raises(DecodingError) as refused:
+        decode(Page, page_bytes())
+    assert refused.value.problem == "is larger than 10 bytes"
+
+
+SECRET = "AKIASECRETSECRET"
+
+
+DAMAGED = [
+    SECRET.encode(),
+    f'"{SECRET}"'.encode(),
+    f'{{"{SECRET}": "{SECRET}"'.encode(),
+    f'{{"kind": "{SECRET}"}}'.encode(),
+    f'{{"kind": "page", "schemaVersion": "{SECRET}"}}'.encode(),
+    SECRET.encode() + b"\xff",
+    *(page_bytes(**{key: SECRET}) for key in ("writtenAt", "isDraft", "color", "inner")),
+    page_bytes(pageNumber=[SECRET]),
+    page_bytes(inner=[SECRET]),
+    page_bytes(inner=[{"text": {SECRET: SECRET}}]),
+    page_bytes(inner=[{"text": f"{SECRET}\ud83d"}]),
+]
+
+
+@pytest.mark.parametrize("data", DAMAGED, ids=range(len(DAMAGED)))
+def test_the_content_of_a_damaged_document_never_gets_into_an_error(data: bytes) -> None:
+    with pytest.raises(DecodingError) as refused:
+        decode(Page, data)
+    # Nor into the traceback, which Lambda logs.
+    logged = "".join(traceback.format_exception(refused.value))
+    assert SECRET not in f"{refused.value!r} {vars(refused.value)} {logged}"
+
+
+def test_half_of_a_surrogate_pair_is_written_as_something_that_can_be_read_again() -> None:
+    assert decode(Page, encode(Page(page_number="half \ud83d"))).page_number == "half ?"
+
+
+def test_an_error_names_the_kind_of_document_that_was_expected() -> None:
+    with pytest.raises(OtherKindError) as refused:
+        decode(Page, b"{}")
+    assert (refused.value.kind, str(refused.value)) == ("page", "This is not a page of root tasks.")

@@ -1,0 +1,282 @@
+"""The documents in S3, each as version 1 has it: what one release stores, every later one has to read."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local_aws.emulation import mock_organization
+from root_tasks.aws.storage import sha256
+from root_tasks.messages import RefusalReason
+from root_tasks.model.codec import DecodingError, Document, OtherKindError, OtherVersionError, decode, encode
+from root_tasks.model.report import (
+    AccessKey,
+    AccountResult,
+    Item,
+    ItemType,
+    Outcome,
+    Report,
+    RootCredentials,
+    Task,
+)
+from root_tasks.model.run import (
+    Account,
+    Assignment,
+    Backup,
+    BatchResult,
+    Finding,
+    Mode,
+    Plan,
+    Restore,
+    Run,
+    Target,
+    Work,
+)
+from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.root_tasks import RootTasks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STORED = Path(__file__).parent / "data" / "documents"
+STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
+QUEUE = f"arn:aws:sqs:us-east-1:{OTHER}:locked"
+REFERENCE = f"backups/unlock-1/{OTHER}/locked/{'0' * 64}.json"
+CREDENTIALS_OF_MEMBER = RootCredentials(
+    password=True,
+    password_last_used_at=datetime(2026, 11, 8, 4, 10, 30, tzinfo=UTC),
+    access_keys=(
+        AccessKey(
+            access_key_id="AKIAIOSFODNN00000001",
+            status="Active",
+            created_at=datetime(2024, 6, 3, 4, 10, tzinfo=UTC),
+            last_used_at=datetime(2026, 11, 17, 4, 10, 0, 250000, tzinfo=UTC),
+            last_used_service="s3",
+        ),
+        AccessKey(access_key_id="AKIAIOSFODNN00000002", status="Inactive", created_at=None),
+    ),
+    mfa_devices=(f"arn:aws:iam::{MEMBER}:mfa/root-account-mfa-device",),
+    signing_certificates=("KXQ4L2N6TZPEXAMPLE7CERTIFICATE22",),
+)
+
+# Never change or remove a file. When a field is added, which has to be optional, add a file with it, and name
+# the one without it here: it has to be read as before, but this release no longer writes it.
+EARLIER: frozenset[str] = frozenset()
+DOCUMENTS: dict[str, Document] = {
+    "run": Run(
+        run_id="audit-1",
+        task=Task.AUDIT,
+        executed_plan=None,
+        full=True,
+        organization_id="o-8j81brsjuj",
+        management_account_id=MANAGEMENT,
+        account_id=MANAGEMENT,
+        started_at=STARTED,
+        execution_arn=f"arn:aws:states:us-east-1:{MANAGEMENT}:execution:RootTasks:audit-1",
+        mode=Mode.AUDIT,
+        accounts=(
+            Account(
+                account_id=MANAGEMENT,
+                name="management",
+                email="aws@example.com",
+                state="ACTIVE",
+                skip_reason="Root sessions are not supported for the management account.",
+            ),
+            Account(account_id=MEMBER, name="Zürich </script>", email="aws+z@example.com", state="ACTIVE"),
+        ),
+        batches=((MEMBER,),),
+    ),
+    "work": Work(
+        run_id="audit-1",
+        task=Task.AUDIT,
+        mode=Mode.AUDIT,
+        batches=((Assignment(account_id=MEMBER), Assignment(account_id=OTHER)),),
+    ),
+    "batch-result": BatchResult(
+        findings=(
+            Finding(account_id=MEMBER, outcome=Outcome.HAS_CREDENTIALS, credentials=CREDENTIALS_OF_MEMBER),
+            Finding(
+                account_id=OTHER,
+                outcome=Outcome.INACCESSIBLE,
+                reason="sts:AssumeRoot: AccessDenied: Not authorized.",
+                hint="A service control policy denies this account's root user.",
+            ),
+        )
+    ),
+    "batch-result-of-a-plan": BatchResult(
+        findings=(
+            Finding(
+                account_id=MEMBER,
+                outcome=Outcome.PLANNED,
+                items=(
+                    Item(type=ItemType.PASSWORD, outcome=Outcome.PLANNED),
+                    Item(type=ItemType.ACCESS_KEY, id="AKIAIOSFODNN00000001", outcome=Outcome.PLANNED),
+                ),
+                planned=(
+                    Target(type=ItemType.PASSWORD),
+                    Target(type=ItemType.ACCESS_KEY, id="AKIAIOSFODNN00000001"),
+                ),
+            ),
+        )
+    ),
+    "plan": Plan(
+        run_id="unlock-1",
+        task=Task.UNLOCK_QUEUE_POLICY,
+        assignments=(
+            Assignment(
+                account_id=OTHER,
+                targets=(
+                    Target(type=ItemType.QUEUE_POLICY, id=QUEUE, region="us-east-1", policy_sha256="0" * 64),
+                    Target(type=ItemType.QUEUE_POLICY, id=QUEUE, region="us-east-1", skip_backup=True),
+                    Target(
+                        type=ItemType.QUEUE_POLICY,
+                        id=QUEUE,
+                        region="us-east-1",
+                        restore=Restore(reference=REFERENCE, policy='{"Statement":[]}'),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    "backup": Backup(
+        run_id="unlock-1",
+        account_id=OTHER,
+        type=ItemType.QUEUE_POLICY,
+        id=QUEUE,
+        region="us-east-1",
+        policy='{\n  "Statement": [{"Effect": "Deny", "Principal": "*", "Sid": "Zürich"}]\n}',
+    ),
+    "report": Report(
+        run_id="unlock-2",
+        task=Task.UNLOCK_QUEUE_POLICY,
+        executed_plan="unlock-1",
+        full=False,
+        organization_id="o-8j81brsjuj",
+        management_account_id=MANAGEMENT,
+        account_id=MANAGEMENT,
+        started_at=STARTED,
+        finished_at=datetime(2026, 11, 20, 4, 11, 37, 123456, tzinfo=UTC),
+        results=(
+            AccountResult(
+                account_id=MEMBER,
+                name="Zürich </script>",
+                email="aws+z@example.com",
+                outcome=Outcome.HAS_CREDENTIALS,
+                credentials=CREDENTIALS_OF_MEMBER,
+            ),
+            AccountResult(
+                account_id=OTHER,
+                name="queues",
+                email="aws+queues@example.com",
+                outcome=Outcome.DONE,
+                items=(Item(type=ItemType.QUEUE_POLICY, id=QUEUE, outcome=Outcome.DONE, message=REFERENCE),),
+            ),
+        ),
+    ),
+}
+each_document = pytest.mark.parametrize("name", DOCUMENTS)
+
+
+def stored_bytes(name: str) -> bytes:
+    """The stored bytes of a document of version 1."""
+    return (STORED / f"{name}.json").read_bytes()
+
+
+def current(name: str) -> bytes:
+    """The bytes that this release stores; the words of a report's summary may change."""
+    written = json.loads(stored_bytes(name))
+    derived = {key: written[key] for key in ("summary", "totals") if key in written}
+    return encode(DOCUMENTS[name], derived=derived)
+
+
+def with_unknown_keys(value: Any) -> Any:
+    """A document as a later release may write it: with one more key in every object."""
+    if isinstance(value, dict):
+        return {
+            "addedLater": {"by": ["a later release"]},
+            **{key: with_unknown_keys(it) for key, it in value.items()},
+        }
+    return [with_unknown_keys(each) for each in value] if isinstance(value, list) else value
+
+
+def test_every_stored_document_is_tested() -> None:
+    assert {path.stem for path in STORED.iterdir()} == set(DOCUMENTS)
+
+
+@each_document
+def test_a_document_of_version_1_is_read(name: str) -> None:
+    assert decode(type(DOCUMENTS[name]), stored_bytes(name)) == DOCUMENTS[name]
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENTS.keys() - EARLIER))
+def test_this_release_stores_the_same_bytes(name: str) -> None:
+    assert current(name) == stored_bytes(name)
+
+
+@each_document
+def test_unknown_keys_of_a_later_release_are_ignored(name: str) -> None:
+    later = json.dumps(with_unknown_keys(json.loads(stored_bytes(name)))).encode()
+    assert decode(type(DOCUMENTS[name]), later) == DOCUMENTS[name]
+
+
+@each_document
+def test_a_document_of_another_version_is_not_read(name: str) -> None:
+    document = {**json.loads(stored_bytes(name)), "schemaVersion": 2}
+    with pytest.raises(OtherVersionError) as refused:
+        decode(type(DOCUMENTS[name]), json.dumps(document).encode())
+    assert (refused.value.kind, refused.value.version) == (DOCUMENTS[name].KIND, 2)
+
+
+@each_document
+def test_a_document_is_never_taken_for_one_of_another_kind(name: str) -> None:
+    for other in {type(document) for document in DOCUMENTS.values()} - {type(DOCUMENTS[name])}:
+        with pytest.raises(OtherKindError):
+            decode(other, stored_bytes(name))
+
+
+@each_document
+def test_no_prefix_of_a_document_is_taken_for_it(name: str) -> None:
+    for length in range(0, len(stored_bytes(name)) - 2, 7):
+        with pytest.raises(DecodingError):
+            decode(type(DOCUMENTS[name]), stored_bytes(name)[:length])
+
+
+# What a run does with documents of another release
+
+
+@pytest.fixture
+def root_tasks() -> Iterator[RootTasks]:
+    with mock_organization() as organization:
+        enable_root_access(organization, CREDENTIALS, SESSIONS)
+        organization.put_root_credentials(account_id=MEMBER, password=True)
+        yield RootTasks(organization=organization)
+
+
+@pytest.mark.parametrize("change", [{"schemaVersion": 2}, {"task": None}, {"kind": "backup"}])
+def test_a_plan_that_this_release_cannot_read_is_refused_with_a_sentence(
+    root_tasks: RootTasks, change: dict[str, object]
+) -> None:
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
+    key = f"runs/{plan.run_id}/plan.json"
+    body = json.dumps({**json.loads(root_tasks.read(key)), **change}).encode()
+    root_tasks.write(key, body)
+    plan.output["planSha256"] = sha256(body)
+    execution = root_tasks.execute(plan)
+    assert execution.status == "FAILED"
+    assert execution.error is not None
+    assert execution.error.reason is RefusalReason.PLAN_NOT_READABLE
+    assert str(execution.error).endswith("Create a new plan. Nothing was changed.")
+
+
+def test_a_plan_with_keys_of_a_later_release_is_executed(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
+    key = f"runs/{plan.run_id}/plan.json"
+    body = json.dumps(with_unknown_keys(json.loads(root_tasks.read(key)))).encode()
+    root_tasks.write(key, body)
+    plan.output["planSha256"] = sha256(body)
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: Outcome.DONE}

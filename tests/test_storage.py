@@ -1,0 +1,285 @@
+"""The bucket: nothing is overwritten, altered or lost without notice."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ReadTimeoutError
+from moto import mock_aws
+
+from aws_calls.failures import CallError
+from aws_calls.retry import RetryBudget
+from aws_calls.runtime import one_attempt
+from root_tasks.aws.storage import ChecksumMismatchError, File, Storage, WriteContentionError, sha256
+from root_tasks.model.codec import OtherKindError, encode
+from root_tasks.model.report import ItemType, Outcome, Task
+from root_tasks.model.run import Assignment, Backup, BatchResult, Finding, Mode, Plan, Run, Work
+from support.accounts import MANAGEMENT, MEMBER
+from support.function import FakeTime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+BUCKET = "root-tasks"
+STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
+RUN = Run(
+    run_id="run-1",
+    task=Task.AUDIT,
+    full=True,
+    organization_id="o-8j81brsjuj",
+    management_account_id=MANAGEMENT,
+    account_id=MANAGEMENT,
+    started_at=STARTED,
+    execution_arn=f"arn:aws:states:us-east-1:{MANAGEMENT}:execution:RootTasks:run-1",
+    mode=Mode.AUDIT,
+    accounts=(),
+    batches=(),
+)
+WORK = Work(run_id="run-1", task=Task.AUDIT, mode=Mode.AUDIT, batches=((Assignment(account_id=MEMBER),),))
+PLAN = Plan(run_id="run-1", task=Task.DELETE_CREDENTIALS, assignments=(Assignment(account_id=MEMBER),))
+RESULT = BatchResult(findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),))
+BACKUP = Backup(
+    run_id="run-1",
+    account_id=MEMBER,
+    type=ItemType.QUEUE_POLICY,
+    id=f"arn:aws:sqs:us-east-1:{MEMBER}:locked",
+    region="us-east-1",
+    policy='{"Statement": []}',
+)
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1", config=one_attempt())
+        client.create_bucket(Bucket=BUCKET)
+        yield client
+
+
+@pytest.fixture
+def time() -> FakeTime:
+    return FakeTime()
+
+
+@pytest.fixture
+def storage(s3: Any, time: FakeTime) -> Storage:
+    clock = time.clock()
+    budget = RetryBudget(clock=clock, deadline=clock.now() + 300)
+    return Storage(s3=s3, bucket=BUCKET, account_id="123456789012", budget=budget)
+
+
+def respond(s3: Any, operation: str, *responses: tuple[int, str] | Callable[[], None]) -> list[str]:
+    """Let the first calls of an operation fail, each with a status and a code; return the keys called for."""
+    left, called = list(responses), []
+
+    def answer(params: dict[str, Any], **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:
+        called.append(params["url"].partition(f"{BUCKET}")[2])
+        if not left:
+            return None
+        response = left.pop(0)
+        if callable(response):
+            response()
+            return None
+        status, code = response
+        error = {"Code": code, "Message": "said the test"}
+        return (
+            AWSResponse(params["url"], status, HTTPHeaders(), None),
+            {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}},
+        )
+
+    s3.meta.events.register(f"before-call.s3.{operation}", answer)
+    return called
+
+
+CONFLICT = (409, "ConditionalRequestConflict")
+
+
+def objects(s3: Any) -> dict[str, bytes]:
+    """The objects of the bucket."""
+    entries = s3.list_objects_v2(Bucket=BUCKET).get("Contents", ())
+    return {it["Key"]: s3.get_object(Bucket=BUCKET, Key=it["Key"])["Body"].read() for it in entries}
+
+
+# Runs
+
+
+def test_a_run_that_was_created_before_is_the_one_that_counts(storage: Storage) -> None:
+    assert storage.runs.create_run(RUN) == RUN
+    later = replace(RUN, started_at=STARTED + timedelta(days=90))
+    assert storage.runs.create_run(later) == RUN
+    assert storage.runs.read_run("run-1") == RUN
+
+
+def test_the_first_result_of_a_batch_stays(storage: Storage) -> None:
+    storage.runs.write_result("run-1", 3, RESULT)
+    storage.runs.write_result("run-1", 3, BatchResult(findings=()))
+    assert storage.runs.read_result("run-1", 3) == RESULT
+    assert storage.runs.batches_with_results("run-1") == {3}
+    assert storage.runs.has_result("run-1", 3)
+    assert not storage.runs.has_result("run-1", 30)
+
+
+def test_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: Storage) -> None:
+    work, plan = storage.runs.write_work(WORK), storage.runs.write_plan(PLAN)
+    assert storage.runs.read_work("run-1", checksum=work) == WORK
+    assert storage.runs.read_plan("run-1", checksum=plan) == PLAN
+    for key, body in objects(s3).items():
+        s3.put_object(Bucket=BUCKET, Key=key, Body=body.replace(MEMBER.encode(), MANAGEMENT.encode()))
+    with pytest.raises(ChecksumMismatchError) as altered:
+        storage.runs.read_work("run-1", checksum=work)
+    assert altered.value.key == "runs/run-1/work.json"
+    with pytest.raises(ChecksumMismatchError) as altered:
+        storage.runs.read_plan("run-1", checksum=plan)
+    assert altered.value.key == "runs/run-1/plan.json"
+
+
+# Backups
+
+
+def test_a_backup_is_found_by_the_checksum_of_its_stored_bytes(s3: Any, storage: Storage) -> None:
+    reference = storage.backups.write(BACKUP)
+    assert storage.backups.read(reference) == BACKUP
+    assert reference == f"backups/run-1/{MEMBER}/locked/{sha256(objects(s3)[reference])}.json"
+
+
+def test_a_backup_of_another_release_is_read(s3: Any, storage: Storage) -> None:
+    document = json.loads(encode(BACKUP))
+    body = json.dumps({"addedLater": 1, **dict(reversed(document.items()))}, indent=2).encode()
+    reference = f"backups/run-1/{MEMBER}/locked/{sha256(body)}.json"
+    s3.put_object(Bucket=BUCKET, Key=reference, Body=body)
+    assert storage.backups.read(reference) == BACKUP
+
+
+def test_a_backup_that_was_altered_is_never_read(s3: Any, storage: Storage) -> None:
+    reference = storage.backups.write(BACKUP)
+    s3.put_object(Bucket=BUCKET, Key=reference, Body=encode(replace(BACKUP, policy='{"Statement": [1]}')))
+    with pytest.raises(ChecksumMismatchError) as altered:
+        storage.backups.read(reference)
+    assert altered.value.key == reference
+    assert str(altered.value) == f"{reference} was altered after it was stored."
+
+
+def test_another_document_is_never_taken_for_a_backup(s3: Any, storage: Storage) -> None:
+    body = encode(PLAN)
+    reference = f"backups/run-1/{MEMBER}/locked/{sha256(body)}.json"
+    s3.put_object(Bucket=BUCKET, Key=reference, Body=body)
+    with pytest.raises(OtherKindError):
+        storage.backups.read(reference)
+
+
+# Conditional writes
+
+
+def test_a_conflict_with_another_write_does_not_mean_that_the_backup_exists(
+    s3: Any, storage: Storage, time: FakeTime
+) -> None:
+    written = respond(s3, "PutObject", CONFLICT, CONFLICT)
+    reference = storage.backups.write(BACKUP)
+    assert len(written) == 3
+    assert objects(s3) == {reference: encode(BACKUP)}
+
+
+def test_a_backup_that_stays_in_conflict_is_an_error(s3: Any, storage: Storage) -> None:
+    respond(s3, "PutObject", *[CONFLICT] * 1000)
+    with pytest.raises(CallError) as failed:
+        storage.backups.write(BACKUP)
+    assert failed.value.failure.code == "ConditionalRequestConflict"
+    assert failed.value.failure.timed_out
+    assert objects(s3) == {}
+
+
+def test_a_result_is_stored_after_a_conflict(s3: Any, storage: Storage) -> None:
+    respond(s3, "PutObject", CONFLICT)
+    storage.runs.write_result("run-1", 0, RESULT)
+    assert storage.runs.read_result("run-1", 0) == RESULT
+
+
+def test_a_missing_key_does_not_mean_that_a_new_object_exists(s3: Any, storage: Storage) -> None:
+    respond(s3, "PutObject", (404, "NoSuchKey"))
+    with pytest.raises(CallError):
+        storage.backups.write(BACKUP)
+
+
+# Reports
+
+
+def latest(text: str) -> File:
+    """A file."""
+    return File(name="report.csv", content_type="text/csv; charset=utf-8", body=text.encode())
+
+
+def test_the_latest_file_is_that_of_the_run_that_started_last(storage: Storage) -> None:
+    assert storage.reports.read_latest("report.csv") is None
+    assert storage.reports.write_latest(latest("second"), started_at=STARTED)
+    assert not storage.reports.write_latest(latest("first"), started_at=STARTED - timedelta(seconds=1))
+    assert storage.reports.read_latest("report.csv") == b"second"
+    assert storage.reports.write_latest(latest("third"), started_at=STARTED + timedelta(seconds=1))
+    assert storage.reports.read_latest("report.csv") == b"third"
+
+
+@pytest.mark.parametrize("metadata", [{}, {"started-at": "yesterday"}, {"started-at": "2030-01-01T00:00:00"}])
+def test_a_latest_file_of_unknown_age_is_replaced(
+    s3: Any, storage: Storage, metadata: dict[str, str]
+) -> None:
+    s3.put_object(Bucket=BUCKET, Key="latest/report.csv", Body=b"?", Metadata=metadata)
+    assert storage.reports.write_latest(latest("new"), started_at=STARTED)
+
+
+def test_a_later_run_that_comes_between_stays_the_latest(s3: Any, storage: Storage) -> None:
+    def later_run() -> None:
+        storage.reports.write_latest(latest("later"), started_at=STARTED + timedelta(hours=1))
+
+    respond(s3, "PutObject", later_run)
+    assert not storage.reports.write_latest(latest("earlier"), started_at=STARTED)
+    assert storage.reports.read_latest("report.csv") == b"later"
+
+
+@pytest.mark.parametrize("lost", [CONFLICT, (404, "NoSuchKey"), (412, "PreconditionFailed")])
+def test_the_latest_file_is_written_after_a_lost_write(
+    s3: Any, storage: Storage, lost: tuple[int, str]
+) -> None:
+    storage.reports.write_latest(latest("old"), started_at=STARTED)
+    respond(s3, "PutObject", lost)
+    assert storage.reports.write_latest(latest("new"), started_at=STARTED + timedelta(hours=1))
+    assert storage.reports.read_latest("report.csv") == b"new"
+
+
+def test_endless_contention_for_the_latest_file_is_an_error(s3: Any, storage: Storage) -> None:
+    respond(s3, "PutObject", *[(412, "PreconditionFailed")] * 100)
+    with pytest.raises(WriteContentionError) as refused:
+        storage.reports.write_latest(latest("new"), started_at=STARTED)
+    assert refused.value.key == "latest/report.csv"
+
+
+# Reads
+
+
+def test_a_transient_failure_repeats_its_page_of_a_list_only(s3: Any, storage: Storage) -> None:
+    pages = iter(
+        [
+            {"Contents": [{"Key": "runs/run-1/results/00000.json"}], "NextContinuationToken": "two"},
+            ReadTimeoutError(endpoint_url="https://s3"),
+            {"Contents": [{"Key": "runs/run-1/results/00001.json"}]},
+        ]
+    )
+    tokens = []
+
+    def list_objects_v2(**arguments: str) -> dict[str, Any]:
+        tokens.append(arguments.get("ContinuationToken"))
+        page = next(pages)
+        if isinstance(page, Exception):
+            raise page
+        return page
+
+    s3.list_objects_v2 = list_objects_v2
+    assert storage.runs.batches_with_results("run-1") == {0, 1}
+    assert tokens == [None, "two", "two"]
