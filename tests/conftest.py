@@ -1,4 +1,4 @@
-"""The local AWS of the end-to-end tests."""
+"""Fixtures that several modules share: an emulated organization, and an AWS for the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local_aws.emulation import LocalOrganization, mock_organization
 from local_aws.services import LocalAws, running_local_aws
+from support.cloudformation import FakeCloudFormation
+from support.function import Function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,16 +17,37 @@ if TYPE_CHECKING:
 _BOOTSTRAP_STACK = "CDKToolkit"
 
 
+@pytest.fixture
+def organization() -> Iterator[LocalOrganization]:
+    """Yield an organization, and check that other services' access is not touched."""
+    with mock_organization() as organization:
+        before = organization.other_services()
+        yield organization
+        assert organization.other_services() == before, "another service was touched"
+
+
+@pytest.fixture
+def function() -> Function:
+    """Return the function of the custom resource."""
+    return Function()
+
+
+@pytest.fixture
+def stack(function: Function) -> FakeCloudFormation:
+    """Return a stack with the custom resource."""
+    return FakeCloudFormation(function=function)
+
+
 @pytest.fixture(scope="session")
 def running_aws() -> Iterator[LocalAws]:
-    """One local AWS for all tests of a worker, without the CDK's bootstrap stack."""
+    """Yield one local AWS for all tests of a worker, without the CDK's bootstrap stack."""
     with running_local_aws() as aws:
         yield aws
 
 
 @pytest.fixture(scope="session")
 def bootstrapped_aws(running_aws: LocalAws) -> LocalAws:
-    """The same, with the CDK's bootstrap stack."""
+    """Return the same, with the CDK's bootstrap stack."""
     bootstrap = running_aws.cdk("bootstrap", running_aws.cdk_environment)
     assert bootstrap.returncode == 0, bootstrap.stdout
     return running_aws
@@ -31,7 +55,7 @@ def bootstrapped_aws(running_aws: LocalAws) -> LocalAws:
 
 @pytest.fixture
 def local_aws(bootstrapped_aws: LocalAws) -> Iterator[LocalAws]:
-    """A local AWS to deploy to: a fresh organization, and no stack but the CDK's own."""
+    """Yield a local AWS to deploy to: a fresh organization, and only the CDK's own stack."""
     bootstrapped_aws.organization.reset()
     yield bootstrapped_aws
     cloudformation = bootstrapped_aws.client("cloudformation")
@@ -44,8 +68,8 @@ def local_aws(bootstrapped_aws: LocalAws) -> Iterator[LocalAws]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says how many faults were tried; the reports come from every worker."""
+    """Print the number of cases in the fault matrix; the reports come from every worker."""
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
-    tried = {report.nodeid: dict(report.user_properties).get("fault_cases", 0) for report in reports}
-    if total := sum(tried.values()):
+    cases = {report.nodeid: dict(report.user_properties).get("fault_cases", 0) for report in reports}
+    if total := sum(cases.values()):
         terminalreporter.write_line(f"Fault matrix: {total} cases, each one fault at one call on one path.")

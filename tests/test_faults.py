@@ -21,7 +21,7 @@ from root_access.state import Status
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
 from support.cloudformation import FakeCloudFormation
-from support.faults.matrix import TimedInvocation, WatchedFunction, can_occur, reported_code
+from support.faults.matrix import TimedInvocation, WatchedFunction, can_occur, code_in_report
 from support.faults.proxy import FaultProxy, serve_fault_proxy
 from support.faults.vocabulary import (
     ACCESS_DENIED,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from local_aws.emulation import LocalOrganization, RootAccess
-    from support.cloudformation import Outcome
+    from support.cloudformation import DeploymentOutcome
 
 pytestmark = pytest.mark.slow
 
@@ -192,7 +192,7 @@ class Ending:
         invocations: What the function did.
     """
 
-    outcome: Outcome
+    outcome: DeploymentOutcome
     stack: FakeCloudFormation
     before: RootAccess
     after: RootAccess
@@ -375,11 +375,11 @@ def assert_steps_are_reported_truly(
     not_reregistered = step_names(step for step, _ in error.not_reregistered)
     assert applied <= effective_steps | invocation.needless_steps, error
     assert effective_steps <= applied | possibly_applied, error
-    assert possibly_applied <= invocation.attempted_steps, error
+    assert possibly_applied <= invocation.write_attempts, error
     assert fault.is_ambiguous or not possibly_applied, error
     assert not not_applied & effective_steps, error
     assert not possibly_applied & (applied | not_applied), error
-    assert invocation.attempted_steps <= applied | possibly_applied | not_applied | not_reregistered, error
+    assert invocation.write_attempts <= applied | possibly_applied | not_applied | not_reregistered, error
 
 
 def assert_delegated_administrators_are_registered_again(
@@ -409,7 +409,7 @@ def assert_the_fault_is_reported(ending: Ending, *, fault: Fault, site: CallSite
         assert invocation.error.account_id == MANAGEMENT
         step, failure = invocation.error.step, invocation.error.failure
         assert (step.operation if step else failure.operation) == site.action, invocation.error
-        assert failure.code == reported_code(fault, at=site), invocation.error
+        assert failure.code == code_in_report(fault, at=site), invocation.error
 
 
 def assert_ended_well(path: Path, ending: Ending) -> None:

@@ -24,7 +24,7 @@ from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from support import invariants
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, SUSPENDED, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, set_feature_by_client
-from support.cloudformation import FakeCloudFormation, Outcome
+from support.cloudformation import FakeCloudFormation, DeploymentOutcome
 from support.faults.vocabulary import (
     CONCURRENT_MODIFICATION,
     CONNECTION_FAILED,
@@ -399,14 +399,14 @@ class Lifecycle(RuleBasedStateMachine):
 
     def _operate(
         self,
-        operation: Callable[[], Outcome],
+        operation: Callable[[], DeploymentOutcome],
         *,
         disturbances: Sequence[Disturbance] = (),
         outage: Outage | None = None,
         denied_action: str = "",
         actions_in_waits: Sequence[list[Callable[[], None]]] = (),
         backwards: bool = False,
-    ) -> Outcome:
+    ) -> DeploymentOutcome:
         witness = self.world.witness
         witness.restart()
         self.actions_in_waits = [*actions_in_waits] or [[], [], []]
@@ -596,7 +596,7 @@ def situations(invocation: WatchedInvocation) -> Iterator[str]:
         all_registered_again = not failed or not invocation.convergence_error.not_reregistered
         yield "registered again" if all_registered_again else "not registered again"
     doubtful = {str(write) for write in invocation.writes if write.fault and write.fault.is_ambiguous}
-    if failed and doubtful.intersection(str(write) for write in invocation.writes if write.succeeded):
+    if failed and doubtful.intersection(str(write) for write in invocation.writes if write.is_success):
         yield "failed after a doubtful step was confirmed"
     steps = [write.action for write in invocation.writes if write.took_effect]
     if invariants.DEREGISTER in steps and invariants.REGISTER in steps[steps.index(invariants.DEREGISTER) :]:

@@ -1,4 +1,4 @@
-"""Least privilege, proven both ways: the calls of every lifecycle path against the policy in the template."""
+"""Least privilege, proven both ways: the calls of every lifecycle path and the policy in the template."""
 
 from __future__ import annotations
 
@@ -9,18 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local_aws.emulation import LocalOrganization, mock_organization
+from local_aws.emulation import mock_organization
+from support.accounts import MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.cloudformation import FakeCloudFormation
 from support.faults.clients import change_before
 from support.function import BOTH, Function
-from support.policies import Comparison, Request, Statement, compare, request, statements
+from support.policies import (
+    PolicyComparison,
+    PolicyRequest,
+    PolicyStatement,
+    compare_policy,
+    parse_statements,
+    policy_request,
+)
 from support.templates import actions, policy_statements, root_access_template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-MEMBER, OTHER, THIRD, STRANGER = "222222222222", "333333333333", "444444444444", "999999999999"
+    from local_aws.emulation import LocalOrganization
+
 DEREGISTER = "organizations:DeregisterDelegatedAdministrator"
 ROLE = "RootAccessRole"
 
@@ -52,21 +61,21 @@ CONFIGURATIONS = [
     Configuration(features=features, delegated_administrators=administrators)
     for features, administrators in itertools.product(FEATURES, (None, (), (MEMBER,), (MEMBER, OTHER)))
 ]
-LARGEST = Configuration(features=(CREDENTIALS,), delegated_administrators=(MEMBER,))
+WIDEST = Configuration(features=(CREDENTIALS,), delegated_administrators=(MEMBER,))
 
 
 @functools.cache
-def policy(configuration: Configuration) -> tuple[Statement, ...]:
-    """What the function's role may do besides logging."""
-    return statements(it for it in _listed(configuration) if not _is_for_logs(it))
+def policy(configuration: Configuration) -> tuple[PolicyStatement, ...]:
+    """Return what the function's role may do besides logging."""
+    return parse_statements(it for it in _statements(configuration) if not _is_for_logs(it))
 
 
-def logging_statements(configuration: Configuration) -> tuple[Statement, ...]:
-    """What the runtime needs for the function's log."""
-    return statements(it for it in _listed(configuration) if _is_for_logs(it))
+def logging_statements(configuration: Configuration) -> tuple[PolicyStatement, ...]:
+    """Return what the runtime needs for the function's log."""
+    return parse_statements(it for it in _statements(configuration) if _is_for_logs(it))
 
 
-def _listed(configuration: Configuration) -> list[dict[str, Any]]:
+def _statements(configuration: Configuration) -> list[dict[str, Any]]:
     return policy_statements(_template(configuration), ROLE)
 
 
@@ -82,23 +91,23 @@ def _template(configuration: Configuration) -> dict[str, Any]:
 
 
 class Role:
-    """What the function asks of AWS while the policy of one configuration is in force.
+    """What the function requests of AWS while the policy of one configuration is in effect.
 
     CloudFormation changes the role before the custom resource: an Update runs under the policy of its new
     properties, and the Update that rolls it back under that of the old ones. So an event's own properties
-    tell which policy is in force.
+    say which policy is in effect.
     """
 
     def __init__(self, configuration: Configuration, organization: LocalOrganization) -> None:
         self.configuration = configuration
         self.organization = organization
-        self.requests: list[Request] = []
+        self.requests: list[PolicyRequest] = []
         self._function = Function()
 
     def stack(
         self, *, before_deregistering: Callable[[], None] | None = None, limit: int = 5
     ) -> FakeCloudFormation:
-        """A stack that is not deployed yet, for an organization that is new."""
+        """Return a stack that is not deployed yet, in a new organization."""
         self.organization.reset()
         self.organization.set_delegated_administrator_limit(limit)
         function = self._function
@@ -106,22 +115,22 @@ class Role:
             function = Function()
             change_before(function.on_event, DEREGISTER, before_deregistering)
 
-        def invoked(event: Mapping[str, Any]) -> Mapping[str, Any]:
+        def invoke(event: Mapping[str, Any]) -> Mapping[str, Any]:
             self.organization.clear_calls()
             try:
                 return function(event)
             finally:
                 if event["ResourceProperties"] == self.configuration.properties:
                     self.requests += (
-                        request(call, organization_id=self.organization.id)
+                        policy_request(call, organization_id=self.organization.id)
                         for call in self.organization.calls
                     )
 
-        return FakeCloudFormation(function=invoked)
+        return FakeCloudFormation(function=invoke)
 
 
 def create(role: Role) -> None:
-    """Creates the resource in every state that an organization can be in, and deletes it."""
+    """Create the resource in every state of an organization, and delete it."""
     assert role.stack().create(**role.configuration.properties).succeeded
     for features, administrators in (*((it, ()) for it in FEATURES), (BOTH, (MEMBER,)), ((), (THIRD, OTHER))):
         stack = role.stack()
@@ -134,7 +143,7 @@ def create(role: Role) -> None:
 
 
 def update(role: Role) -> None:
-    """Updates the resource from the configurations that differ in one argument: narrower, wider, other."""
+    """Update the resource from the configurations that differ in one argument: narrower, wider, other."""
     new = role.configuration
     stack = role.stack()
     assert stack.create(**new.properties).succeeded
@@ -145,7 +154,7 @@ def update(role: Role) -> None:
 
 
 def roll_back(role: Role) -> None:
-    """Has an Update to the opposite fail at its last step, and the old properties sent again."""
+    """Make an Update to the opposite fail at its last step, so that the old properties are sent again."""
     features = [feature for feature in BOTH if feature not in role.configuration.features]
     stack = role.stack()
     assert stack.create(**role.configuration.properties).succeeded
@@ -155,7 +164,7 @@ def roll_back(role: Role) -> None:
 
 
 def reach_the_limit(role: Role) -> None:
-    """Creates the resource where somebody has to leave first, and is put back if the new one is refused."""
+    """Create the resource where an account is deregistered first, and again where the new one is refused."""
     stack = role.stack(limit=1)
     enable_root_access(role.organization, delegated_administrators=[THIRD])
     stack.create(**role.configuration.properties)
@@ -167,28 +176,19 @@ def reach_the_limit(role: Role) -> None:
 PATHS = (create, update, roll_back, reach_the_limit)
 
 
-@pytest.fixture
-def organization() -> Iterator[LocalOrganization]:
+def requests_of_every_path(configuration: Configuration) -> tuple[PolicyRequest, ...]:
+    """Return what the function requests of AWS on every path while a configuration's policy is in effect."""
     with mock_organization() as organization:
-        yield organization
-
-
-def requests_of_every_path(
-    configuration: Configuration, organization: LocalOrganization
-) -> tuple[Request, ...]:
-    """What the function asks of AWS on every path while a configuration's policy is in force."""
-    role = Role(configuration, organization)
-    for path in PATHS:
-        path(role)
+        role = Role(configuration, organization)
+        for path in PATHS:
+            path(role)
     return tuple(role.requests)
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
-def test_the_role_may_do_exactly_what_the_function_does_on_every_path(
-    organization: LocalOrganization, configuration: Configuration
-) -> None:
-    requests = requests_of_every_path(configuration, organization)
-    assert compare(policy(configuration), requests) == Comparison()
+def test_the_role_may_do_exactly_what_the_function_does_on_every_path(configuration: Configuration) -> None:
+    requests = requests_of_every_path(configuration)
+    assert compare_policy(policy(configuration), requests) == PolicyComparison()
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
@@ -204,19 +204,18 @@ def test_the_role_may_write_to_the_functions_own_log_group_and_no_other(
 
 
 @pytest.fixture(scope="module")
-def requests() -> tuple[Request, ...]:
-    """Of the configuration whose policy has every statement and every kind of action."""
-    with mock_organization() as organization:
-        return requests_of_every_path(LARGEST, organization)
+def requests() -> tuple[PolicyRequest, ...]:
+    """Return those of the configuration whose policy has every statement and every kind of action."""
+    return requests_of_every_path(WIDEST)
 
 
-def test_a_permission_that_is_taken_away_is_missed(requests: tuple[Request, ...]) -> None:
-    whole = policy(LARGEST)
+def test_a_permission_that_is_taken_away_is_missed(requests: tuple[PolicyRequest, ...]) -> None:
+    whole = policy(WIDEST)
     for number, statement in enumerate(whole):
         for action in statement.actions:
             left = replace(statement, actions=tuple(it for it in statement.actions if it != action))
             lacking = [*whole[:number], left, *whole[number + 1 :]]
-            assert {it.action for it in compare(lacking, requests).missing} == {action}
+            assert {it.action for it in compare_policy(lacking, requests).missing} == {action}
 
 
 @pytest.mark.parametrize(
@@ -227,14 +226,14 @@ def test_a_permission_that_is_taken_away_is_missed(requests: tuple[Request, ...]
         "organizations:ListAccounts",
     ],
 )
-def test_a_permission_that_nothing_needs_is_noticed(requests: tuple[Request, ...], action: str) -> None:
-    first, *others = policy(LARGEST)
+def test_a_permission_that_nothing_needs_is_noticed(requests: tuple[PolicyRequest, ...], action: str) -> None:
+    first, *others = policy(WIDEST)
     wider = [replace(first, actions=(*first.actions, action)), *others]
-    assert compare(wider, requests) == Comparison(unused=(f"{first.sid}: {action}",))
+    assert compare_policy(wider, requests) == PolicyComparison(unused=(f"{first.sid}: {action}",))
 
 
-def test_a_condition_on_another_service_is_noticed(requests: tuple[Request, ...]) -> None:
-    whole = policy(LARGEST)
+def test_a_condition_on_another_service_is_noticed(requests: tuple[PolicyRequest, ...]) -> None:
+    whole = policy(WIDEST)
     for_another = [
         replace(
             statement,
@@ -242,21 +241,21 @@ def test_a_condition_on_another_service_is_noticed(requests: tuple[Request, ...]
         )
         for statement in whole
     ]
-    missed = {it.action for it in compare(for_another, requests).missing}
+    missed = {it.action for it in compare_policy(for_another, requests).missing}
     assert missed == {action for it in whole if it.conditions for action in it.actions}
 
 
-def test_a_condition_that_a_call_does_not_know_denies_the_call(requests: tuple[Request, ...]) -> None:
-    first, second, *others = policy(LARGEST)
+def test_a_condition_that_a_call_does_not_know_denies_the_call(requests: tuple[PolicyRequest, ...]) -> None:
+    first, second, *others = policy(WIDEST)
     assert second.conditions
-    missed = compare([replace(first, conditions=second.conditions), second, *others], requests).missing
+    missed = compare_policy([replace(first, conditions=second.conditions), second, *others], requests).missing
     assert {it.action for it in missed} == set(first.actions)
 
 
-def test_a_resource_in_another_organization_is_noticed(requests: tuple[Request, ...]) -> None:
-    *others, delegation = policy(LARGEST)
+def test_a_resource_in_another_organization_is_noticed(requests: tuple[PolicyRequest, ...]) -> None:
+    *others, delegation = policy(WIDEST)
     elsewhere = replace(delegation, resources=("arn:aws:organizations::111111111111:account/o-elsewhere1/*",))
-    compared = compare([*others, elsewhere], requests)
+    compared = compare_policy([*others, elsewhere], requests)
     assert {it.action for it in compared.missing} == set(delegation.actions)
     assert f"{delegation.sid}: {elsewhere.resources[0]}" in compared.unused
 
@@ -273,4 +272,4 @@ def test_a_resource_in_another_organization_is_noticed(requests: tuple[Request, 
 )
 def test_a_statement_that_would_be_misread_is_refused(statement: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="cannot be compared"):
-        statements([statement])
+        parse_statements([statement])

@@ -27,7 +27,7 @@ _FRAMEWORK_ADDS_BYTES = 900
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class DeploymentOutcome:
     """How one operation on the stack ended.
 
     Attributes:
@@ -61,14 +61,14 @@ class FakeCloudFormation:
     physical_id: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     events: list[Mapping[str, Any]] = field(default_factory=list)
-    rolled_back: Outcome | None = None
+    rolled_back: DeploymentOutcome | None = None
     _deliver_twice: bool = False
 
     def deliver_each_event_twice(self) -> None:
         """Have each event reach the function twice, as when a response to the framework is lost."""
         self._deliver_twice = True
 
-    def create(self, **properties: object) -> Outcome:
+    def create(self, **properties: object) -> DeploymentOutcome:
         """Create the resource. After a failure it does not exist, and no event follows."""
         assert self.properties is None, "the resource exists"
         outcome = self._send("Create", properties)
@@ -78,12 +78,12 @@ class FakeCloudFormation:
             self.physical_id = None
         return outcome
 
-    def update(self, **properties: object) -> Outcome:
+    def update(self, **properties: object) -> DeploymentOutcome:
         """Update the resource. After a failure its old properties are sent."""
         assert self.properties is not None, "the resource does not exist"
         old = self.properties
         if properties == old:
-            return Outcome(succeeded=True)
+            return DeploymentOutcome(succeeded=True)
         outcome = self._send("Update", properties, old=old)
         if outcome.succeeded:
             self.properties = properties
@@ -92,13 +92,13 @@ class FakeCloudFormation:
             self.rolled_back = self._send("Update", old, old=properties)
         return outcome
 
-    def deploy(self, **properties: object) -> Outcome:
+    def deploy(self, **properties: object) -> DeploymentOutcome:
         """Create or update the resource, as `cdk deploy` does."""
         if self.properties is None:
             return self.create(**properties)
         return self.update(**properties)
 
-    def delete(self) -> Outcome:
+    def delete(self) -> DeploymentOutcome:
         """Delete the resource, as if it had no DeletionPolicy."""
         assert self.properties is not None, "the resource does not exist"
         outcome = self._send("Delete", self.properties)
@@ -117,7 +117,7 @@ class FakeCloudFormation:
         properties: Mapping[str, Any],
         *,
         old: Mapping[str, Any] | None = None,
-    ) -> Outcome:
+    ) -> DeploymentOutcome:
         event: dict[str, Any] = {
             "RequestType": request_type,
             "RequestId": f"request-{len(self.events)}",
@@ -138,7 +138,7 @@ class FakeCloudFormation:
             message = str(error)
             size = len(json.dumps(message)) + _FRAMEWORK_ADDS_BYTES
             assert size <= _MAX_RESPONSE_BYTES, "Response object is too long."
-            return Outcome(succeeded=False, reason=message, response_bytes=size, error=error)
+            return DeploymentOutcome(succeeded=False, reason=message, response_bytes=size, error=error)
         return self._accept(event, result)
 
     def _invoke(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -156,12 +156,12 @@ class FakeCloudFormation:
                 raise
             return invoke()
 
-    def _accept(self, event: Mapping[str, Any], result: Mapping[str, Any]) -> Outcome:
+    def _accept(self, event: Mapping[str, Any], result: Mapping[str, Any]) -> DeploymentOutcome:
         request_type, current = event["RequestType"], event.get("PhysicalResourceId")
         physical_id = result.get("PhysicalResourceId") or current or event["RequestId"]
         if request_type == "Delete":
             assert physical_id == current, "DELETE: cannot change the physical resource ID"
-            return Outcome(succeeded=True)
+            return DeploymentOutcome(succeeded=True)
         response = {
             "Status": "SUCCESS",
             "Reason": "SUCCESS",
@@ -176,7 +176,7 @@ class FakeCloudFormation:
         self.physical_id, self.data = physical_id, response["Data"]
         if request_type == "Update" and physical_id != current:
             self._invoke({**event, "RequestType": "Delete", "PhysicalResourceId": current})
-        return Outcome(succeeded=True, response_bytes=size)
+        return DeploymentOutcome(succeeded=True, response_bytes=size)
 
 
 def _as_strings(value: Any) -> Any:

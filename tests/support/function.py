@@ -56,7 +56,7 @@ class FakeTime:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Context:
+class FakeContext:
     """Lambda's context object."""
 
     invoked_function_arn: str
@@ -94,7 +94,7 @@ class Function:
         """Invoke the function."""
         return respond(
             event,
-            Context(
+            FakeContext(
                 invoked_function_arn=(
                     f"arn:{self.partition}:lambda:us-east-1:{self.account_id}:function:RootAccess"
                 ),

@@ -254,7 +254,7 @@ def _assert_error_reports_what_was_applied(invocation: WatchedInvocation) -> Non
     possibly_applied: list[str] = []
     for write in invocation.writes:
         step = str(write)
-        if write.succeeded or (write.fault is None and (write.action, write.code) in _ALREADY):
+        if write.is_success or (write.fault is None and (write.action, write.code) in _ALREADY):
             applied.append(step)
             possibly_applied = [it for it in possibly_applied if it != step]
         elif write.fault and write.fault.is_ambiguous and step not in possibly_applied:

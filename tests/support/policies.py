@@ -1,4 +1,4 @@
-"""Whether a policy is least privilege: its statements against the requests that were made, both ways."""
+"""Compares a policy with the requests of a function, to show that it is least privilege."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from support.accounts import MANAGEMENT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from local_aws.emulation import Call
 
-_ACCOUNT = "111111111111"
-_PSEUDO_PARAMETERS = {"AWS::Partition": "aws", "AWS::AccountId": _ACCOUNT, "AWS::Region": "us-east-1"}
+_PSEUDO_PARAMETERS = {"AWS::Partition": "aws", "AWS::AccountId": MANAGEMENT, "AWS::Region": "us-east-1"}
 
-# The condition operators that are understood: whether the value of a key matches the policy's.
+# The supported condition operators: whether the value of a key matches the policy's.
 _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "StringEquals": lambda value, wanted: value == wanted,
     "StringLike": fnmatchcase,
@@ -22,8 +23,8 @@ _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "ArnLike": fnmatchcase,
 }
 
-# What the Service Authorization Reference says: which calls act on an account, and which know the key
-# organizations:ServicePrincipal. A key that a call does not know is never in its request's context.
+# From the Service Authorization Reference: which calls act on an account, and which have the key
+# organizations:ServicePrincipal. A key that a call does not have is never in its request's context.
 _ON_AN_ACCOUNT = {
     "organizations:DeregisterDelegatedAdministrator",
     "organizations:DescribeAccount",
@@ -40,13 +41,13 @@ _FOR_A_SERVICE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a policy decides a call by.
+class PolicyRequest:
+    """What a policy decides about: a call, its resource and its context.
 
     Attributes:
-        action: the action as policies spell it, such as ``iam:ListOrganizationsFeatures``.
-        resource: the ARN that the call acts on; "*" for a call that acts on no resource.
-        context: the values of the condition keys that the call knows.
+        action: The call, named as in an IAM policy.
+        resource: The ARN on which the call acts; "*" for a call that does not act on a resource.
+        context: The values of the condition keys that the call has.
     """
 
     action: str
@@ -55,127 +56,129 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Statement:
-    """One statement that allows something, with everything in it resolved to text."""
+class PolicyStatement:
+    """One statement with the effect Allow, with its references resolved."""
 
     sid: str
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[PolicyCondition, ...] = ()
 
-    def allows(self, request: Request) -> bool:
-        """Whether the statement allows a request."""
+    def allows(self, request: PolicyRequest) -> bool:
+        """Return whether the statement allows a request."""
         return (
             any(_matches_action(request, action) for action in self.actions)
             and any(fnmatchcase(request.resource, resource) for resource in self.resources)
-            and all(any(condition.met_by(request)) for condition in self.conditions)
+            and all(any(condition.matches(request)) for condition in self.conditions)
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Condition:
+class PolicyCondition:
     """One key of a statement's conditions, and the values that it may have."""
 
     operator: str
     key: str
     values: tuple[str, ...]
 
-    def met_by(self, request: Request) -> list[bool]:
-        """Whether each of the values is the request's."""
+    def matches(self, request: PolicyRequest) -> list[bool]:
+        """Return whether each of the values is the request's."""
         value = request.context.get(self.key)
         return [value is not None and _OPERATORS[self.operator](value, wanted) for wanted in self.values]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class PolicyComparison:
     """How a policy and the requests differ.
 
     Attributes:
-        missing: the requests that no statement allows.
-        unused: what the statements allow and no request needed: an action, a resource, a condition's value.
+        missing: The requests that no statement allows.
+        unused: What the statements allow but no request needs: an action, a resource, a condition's value.
     """
 
-    missing: tuple[Request, ...] = ()
+    missing: tuple[PolicyRequest, ...] = ()
     unused: tuple[str, ...] = ()
 
 
-def compare(statements: Sequence[Statement], requests: Iterable[Request]) -> Comparison:
-    """Compares a policy with the requests that were made under it.
+def compare_policy(
+    statements: Sequence[PolicyStatement], requests: Iterable[PolicyRequest]
+) -> PolicyComparison:
+    """Compare a policy with the requests under it.
 
     Args:
-        statements: the policy.
-        requests: every request.
+        statements: The policy.
+        requests: Every request.
 
     Returns:
         The requests without permission, and the permissions without a request.
     """
-    made = list(requests)
-    return Comparison(
-        missing=tuple(request for request in made if not any(it.allows(request) for it in statements)),
-        unused=tuple(unused for statement in statements for unused in _unused(statement, made)),
+    requests = list(requests)
+    return PolicyComparison(
+        missing=tuple(request for request in requests if not any(it.allows(request) for it in statements)),
+        unused=tuple(unused for statement in statements for unused in _find_unused(statement, requests)),
     )
 
 
-def statements(
-    listed: Iterable[Mapping[str, Any]], *, references: Mapping[str, str] | None = None
-) -> tuple[Statement, ...]:
-    """Reads a policy document's statements as a template has them.
+def parse_statements(
+    statements: Iterable[Mapping[str, Any]], *, references: Mapping[str, str] | None = None
+) -> tuple[PolicyStatement, ...]:
+    """Parse the statements of a policy document in a template.
 
     Args:
-        listed: the statements.
-        references: what a Ref ("Bucket") or an attribute ("Bucket.Arn") is; one that is not named here stays
-            in the text as "${Bucket.Arn}".
+        statements: The statements.
+        references: The values of a Ref ("Bucket") or an attribute ("Bucket.Arn"); others remain in the text
+            as "${Bucket.Arn}".
 
     Raises:
-        ValueError: a statement has something that would be misread: a Deny, a NotAction, an unknown operator.
+        ValueError: A statement has something that would be misread: a Deny, a NotAction, an unknown operator.
     """
-    return tuple(_statement(it, {**_PSEUDO_PARAMETERS, **(references or {})}) for it in listed)
+    return tuple(_parse_statement(it, {**_PSEUDO_PARAMETERS, **(references or {})}) for it in statements)
 
 
-def request(call: Call, *, organization_id: str) -> Request:
-    """The request that a policy decides a call of the emulation by."""
+def policy_request(call: Call, *, organization_id: str) -> PolicyRequest:
+    """Return the request by which a policy decides about a call to the emulation."""
     action = f"{call.service}:{call.operation}"
     if action == "sts:AssumeRoot":
-        return _assume_root(call.parameters)
+        return _assume_root_request(call.parameters)
     resource = "*"
     if action in _ON_AN_ACCOUNT:
         resource = (
-            f"arn:aws:organizations::{_ACCOUNT}:account/{organization_id}/{call.parameters['AccountId']}"
+            f"arn:aws:organizations::{MANAGEMENT}:account/{organization_id}/{call.parameters['AccountId']}"
         )
     context = {}
     if action in _FOR_A_SERVICE and "ServicePrincipal" in call.parameters:
         context["organizations:ServicePrincipal"] = str(call.parameters["ServicePrincipal"])
-    return Request(action=action, resource=resource, context=context)
+    return PolicyRequest(action=action, resource=resource, context=context)
 
 
-def _assume_root(parameters: Mapping[str, Any]) -> Request:
+def _assume_root_request(parameters: Mapping[str, Any]) -> PolicyRequest:
     target = str(parameters["TargetPrincipal"])
-    return Request(
+    return PolicyRequest(
         action="sts:AssumeRoot",
         resource=target if target.startswith("arn:") else f"arn:aws:iam::{target}:root",
         context={"sts:TaskPolicyArn": str(parameters["TaskPolicyArn"]["arn"])},
     )
 
 
-def _statement(listed: Mapping[str, Any], references: Mapping[str, str]) -> Statement:
-    misread = set(listed) - {"Sid", "Effect", "Action", "Resource", "Condition"}
-    misread |= set(listed.get("Condition", {})) - set(_OPERATORS)
-    if misread or listed["Effect"] != "Allow":
-        raise ValueError(f"{listed} cannot be compared: {sorted(misread) or listed['Effect']}")
-    return Statement(
-        sid=listed.get("Sid", "no Sid"),
-        actions=_texts(listed["Action"], references),
-        resources=_texts(listed["Resource"], references),
+def _parse_statement(statement: Mapping[str, Any], references: Mapping[str, str]) -> PolicyStatement:
+    misread = set(statement) - {"Sid", "Effect", "Action", "Resource", "Condition"}
+    misread |= set(statement.get("Condition", {})) - set(_OPERATORS)
+    if misread or statement["Effect"] != "Allow":
+        raise ValueError(f"{statement} cannot be compared: {sorted(misread) or statement['Effect']}")
+    return PolicyStatement(
+        sid=statement.get("Sid", "no Sid"),
+        actions=_texts(statement["Action"], references),
+        resources=_texts(statement["Resource"], references),
         conditions=tuple(
-            Condition(operator=operator, key=key, values=_texts(values, references))
-            for operator, keys in listed.get("Condition", {}).items()
+            PolicyCondition(operator=operator, key=key, values=_texts(values, references))
+            for operator, keys in statement.get("Condition", {}).items()
             for key, values in keys.items()
         ),
     )
 
 
-def _unused(statement: Statement, made: Sequence[Request]) -> Iterable[str]:
-    allowed = [request for request in made if statement.allows(request)]
+def _find_unused(statement: PolicyStatement, requests: Sequence[PolicyRequest]) -> Iterable[str]:
+    allowed = [request for request in requests if statement.allows(request)]
     for action in statement.actions:
         if not any(_matches_action(request, action) for request in allowed):
             yield f"{statement.sid}: {action}"
@@ -184,17 +187,17 @@ def _unused(statement: Statement, made: Sequence[Request]) -> Iterable[str]:
             yield f"{statement.sid}: {resource}"
     for condition in statement.conditions:
         for position, value in enumerate(condition.values):
-            if not any(condition.met_by(request)[position] for request in allowed):
+            if not any(condition.matches(request)[position] for request in allowed):
                 yield f"{statement.sid}: {condition.key} = {value}"
 
 
-def _matches_action(request: Request, action: str) -> bool:
+def _matches_action(request: PolicyRequest, action: str) -> bool:
     return fnmatchcase(request.action.lower(), action.lower())
 
 
 def _texts(value: Any, references: Mapping[str, str]) -> tuple[str, ...]:
-    listed = value if isinstance(value, list) else [value]
-    return tuple(_text(inner, references) for inner in listed)
+    values = value if isinstance(value, list) else [value]
+    return tuple(_text(inner, references) for inner in values)
 
 
 def _text(value: Any, references: Mapping[str, str]) -> str:

@@ -80,7 +80,7 @@ class WatchedCall:
         return self.is_write and self.code == ""
 
     @property
-    def succeeded(self) -> bool:
+    def is_success(self) -> bool:
         """Whether the function received AWS's response, and it was not an error."""
         return self.code == "" and self.fault is None
 

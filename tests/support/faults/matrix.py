@@ -12,7 +12,7 @@ from botocore.httpsession import URLLib3Session
 from aws_calls.runtime import one_attempt
 from root_access.handler import respond
 from support.accounts import MANAGEMENT
-from support.function import Context, FakeTime, Function
+from support.function import FakeContext, FakeTime, Function
 
 from .vocabulary import CONCURRENT_MODIFICATION, TRUSTED_ACCESS_NOT_VISIBLE, Persistence, step_name
 
@@ -67,7 +67,7 @@ def can_occur(fault: Fault, *, at: CallSite) -> bool:
     return True
 
 
-def reported_code(fault: Fault, *, at: CallSite) -> str:
+def code_in_report(fault: Fault, *, at: CallSite) -> str:
     """Return the code that the function must report when a fault at a call stops it."""
     if fault is TRUSTED_ACCESS_NOT_VISIBLE and at.is_read:
         return "InconsistentReads"
@@ -126,7 +126,7 @@ class TimedInvocation:
         return frozenset(_step(call) for call in self.calls if call.error in _ALREADY)
 
     @property
-    def attempted_steps(self) -> frozenset[str]:
+    def write_attempts(self) -> frozenset[str]:
         """The steps that it attempted."""
         return frozenset(attempt.step for attempt in self.attempts if attempt.is_write)
 
@@ -178,7 +178,7 @@ class WatchedFunction:
         try:
             return respond(
                 event,
-                Context(
+                FakeContext(
                     invoked_function_arn=_FUNCTION_ARN,
                     remaining_seconds=self._remaining,
                 ),
