@@ -23,7 +23,7 @@ from root_access.errors import (
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
 from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import TRUSTED_ACCESS_NOT_VISIBLE
-from support.function import BOTH, Context, Function
+from support.function import BOTH, FakeContext, Function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ class DriftCheck:
         """Run it, and return the lines of its checks."""
         check(
             event,
-            Context(
+            FakeContext(
                 invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.function.account_id}:function:Drift",
                 remaining_seconds=180,
             ),

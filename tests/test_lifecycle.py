@@ -547,7 +547,7 @@ def test_features_that_are_missing_in_a_response_are_unknown_and_nothing_is_chan
     """With an empty list, "none are enabled" would be a success with a false status."""
     enable_root_access(organization, *BOTH)
     omit_member(function.on_event, LIST_FEATURES, "EnabledFeatures")
-    for features in ([], BOTH):
+    for features in (list[str](), list(BOTH)):
         error = create_error(stack, Features=features)
         assert error.failure.kind is FailureKind.INCOMPLETE_RESPONSE
         assert "unknown, which is not the same as disabled" in str(error)

@@ -1,4 +1,4 @@
-"""The plan: every observed state against every desired one."""
+"""The plan: every observed state against every desired one, and each step in words."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from itertools import product
 
 import pytest
 
-from root_access.plan import Operation, Step, plan
+from root_access.plan import DISABLE_FEATURE, ENABLE_FEATURE, Operation, Step, deviation, plan, plan_repair
 from root_access.state import DesiredState, Feature, RootAccess
 
 CREDENTIALS = Feature.ROOT_CREDENTIALS_MANAGEMENT
 SESSIONS = Feature.ROOT_SESSIONS
 
 OBSERVED = {
-    "off": None,
+    "disabled": None,
     "none": frozenset[str](),
     "credentials": frozenset({"RootCredentialsManagement"}),
     "sessions": frozenset({"RootSessions"}),
@@ -36,10 +36,10 @@ STEPS = {
 
 # observed, desired: the steps, in order
 FEATURES = """
-off          none         trusted
-off          credentials  trusted +credentials
-off          sessions     trusted +sessions
-off          both         trusted +credentials +sessions
+disabled     none         trusted
+disabled     credentials  trusted +credentials
+disabled     sessions     trusted +sessions
+disabled     both         trusted +credentials +sessions
 none         none
 none         credentials  +credentials
 none         sessions     +sessions
@@ -58,7 +58,7 @@ both         sessions     -credentials
 both         both
 """
 
-# registered (longest first), desired: the steps, in order. "-" is nobody, "unmanaged" an argument not given.
+# registered (earliest first), desired: the steps, in order. "-" is an empty list, "unmanaged" no argument.
 DELEGATED_ADMINISTRATORS = """
 -    unmanaged
 a    unmanaged
@@ -100,7 +100,7 @@ def accounts(names: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("row", rows(FEATURES), ids=" ".join)
-def test_the_features_that_are_missing_come_first_and_those_not_listed_go_afterwards(
+def test_listed_features_are_enabled_before_others_are_disabled(
     row: list[str],
 ) -> None:
     was, wanted, *steps = row
@@ -115,7 +115,7 @@ def test_the_table_of_features_has_every_observed_state_against_every_desired_on
 
 @pytest.mark.parametrize("row", rows(DELEGATED_ADMINISTRATORS), ids=" ".join)
 @pytest.mark.parametrize("was", OBSERVED)
-def test_delegated_administrators_are_registered_after_the_features_and_before_others_leave(
+def test_delegated_administrators_are_registered_after_the_features_and_before_others_are_deregistered(
     row: list[str], was: str
 ) -> None:
     registered, wanted, *changes = row
@@ -137,8 +137,41 @@ def test_delegated_administrators_are_registered_after_the_features_and_before_o
     assert steps[len(steps) - len(delegation) :] == delegation
 
 
-def test_a_feature_that_this_version_does_not_know_is_left_as_it_is() -> None:
+def test_a_feature_that_this_version_does_not_know_is_left_unchanged() -> None:
     assert not plan(
         desired=DesiredState(features=frozenset(Feature)),
         observed=observed(features=frozenset({*Feature, "RootSomethingNew"})),
     )
+
+
+@pytest.mark.parametrize("row", rows(FEATURES), ids=" ".join)
+def test_a_repair_is_the_part_of_the_plan_that_enables(row: list[str]) -> None:
+    was, wanted, *steps = row
+    desired = DesiredState(features=DESIRED[wanted], delegated_administrators=frozenset(accounts("a")))
+    assert plan_repair(
+        desired=desired, observed=observed(features=OBSERVED[was], registered=accounts("b"))
+    ) == tuple(Step(operation=STEPS[step]) for step in steps if step[0] != "-")
+
+
+@pytest.mark.parametrize(
+    ("operation", "words"),
+    [
+        (Operation.ENABLE_TRUSTED_ACCESS, "trusted access for iam.amazonaws.com is disabled"),
+        (Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT, "RootCredentialsManagement is disabled"),
+        (Operation.ENABLE_ROOT_SESSIONS, "RootSessions is disabled"),
+        (Operation.DISABLE_ROOT_SESSIONS, "RootSessions is enabled but not listed"),
+        (
+            Operation.DISABLE_ROOT_CREDENTIALS_MANAGEMENT,
+            "RootCredentialsManagement is enabled but not listed",
+        ),
+        (Operation.REGISTER, "222222222222 is listed but not registered"),
+        (Operation.DEREGISTER, "222222222222 is registered but not listed"),
+    ],
+)
+def test_a_step_says_in_words_what_it_corrects(operation: Operation, words: str) -> None:
+    assert deviation(Step(operation=operation, account_id="222222222222")) == words
+
+
+def test_each_feature_has_a_call_that_enables_it_and_one_that_disables_it() -> None:
+    assert set(ENABLE_FEATURE) == set(DISABLE_FEATURE) == set(Feature)
+    assert not set(ENABLE_FEATURE.values()) & set(DISABLE_FEATURE.values())

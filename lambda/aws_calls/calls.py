@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from .failures import CallError, Failure, FailureKind, call_errors
 
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from .retry import RetryBudget
-
-T = TypeVar("T")
 
 # 100,000 entries at twenty a page: more accounts than an organization has.
 MAX_PAGES = 5000
@@ -128,18 +126,3 @@ def require(members: Mapping[str, Any], name: str, *, operation: str) -> Any:
             )
         )
     return members[name]
-
-
-def made(call: Callable[[], T], *, operation: str, budget: RetryBudget) -> T:
-    """Superseded by `call`."""
-
-    def attempt() -> T:
-        with call_errors(operation):
-            return call()
-
-    return budget.attempt(attempt, operation=operation)
-
-
-def member(answer: Mapping[str, Any], name: str, *, operation: str) -> Any:
-    """Superseded by `require`."""
-    return require(answer, name, operation=operation)

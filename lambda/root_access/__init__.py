@@ -1,1 +1,1 @@
-"""What runs in AWS: observes an organization's root access, plans, applies."""
+"""Centralized root access: the custom resource and the drift check."""

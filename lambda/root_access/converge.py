@@ -93,7 +93,7 @@ class _Convergence:
         observed = self._record(self._organization.observe())
         while steps := self._missing(observed):
             if undone := [step for step in steps if step in self._applied]:
-                observed = self._reobserve_after_backoff(observed, _not_persisted(undone[0]))
+                observed = self._reobserve_after_backoff(observed, _persistence_error(undone[0]))
                 steps = self._missing(observed)
             observed = self._apply_steps(steps, observed)
         return observed
@@ -216,7 +216,7 @@ class _Convergence:
         return self._reobserve(observed)
 
 
-def _not_persisted(step: Step) -> CallError:
+def _persistence_error(step: Step) -> CallError:
     return CallError(
         Failure(
             operation=step.operation,
