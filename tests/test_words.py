@@ -85,7 +85,7 @@ TERMS = (
 )
 PREDICATES = {"is", "are", "was", "has", "have", "can", "may", "should", "must"}
 # Verbs whose object may end in a participle: wait_until_created, record_access_disabled.
-VERBS = {"assert", "expect", "get", "mark", "record", "refuse", "require", "wait"}
+VERBS = {"assert", "expect", "find", "get", "mark", "record", "refuse", "require", "wait"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,6 @@ class Allowed:
 
 ALLOWED = [
     Allowed("lambda/root_access/organization.py", "_MOST_INFORMATIVE", "an order of failures, not a limit"),
-    Allowed("lambda/root_tasks/tasks/outcomes.py", "_MOST_SEVERE_FIRST", "an order of outcomes, not a limit"),
     Allowed("lambda/root_tasks/tasks/outcomes.py", "already_done", "an outcome: the item is done already"),
 ]
 
