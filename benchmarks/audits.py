@@ -24,7 +24,7 @@ from root_tasks.model.report import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from local_aws.emulation import Call
+    from local_aws.emulation import Call, Organization
     from local_aws.services import LocalAws
 
 SIZES = (100, 1_000, 10_000)
@@ -143,8 +143,9 @@ def measure_audit(aws: LocalAws, *, accounts: int) -> Audit:
         finished = functions.submit(_invoke, "write_report", {"runId": run["runId"]}).result()
         seconds = time.monotonic() - started_at
     calls = aws.organization.calls
-    _check_results(aws, json.loads(_read(aws, f"runs/{run['runId']}/report.json"))["results"])
-    _check_calls(aws, calls)
+    expected = _expected_outcomes(aws.organization)
+    check_results(json.loads(_read(aws, f"runs/{run['runId']}/report.json"))["results"], expected=expected)
+    check_calls(calls, expected=expected)
     invocations = [started, *batches, finished]
     return Audit(
         accounts=accounts,
@@ -169,6 +170,36 @@ def measure_loop(aws: LocalAws) -> Audit:
         batches=0,
         function_seconds=0.0,
     )
+
+
+def check_results(results: Sequence[Mapping[str, Any]], *, expected: Mapping[str, Outcome]) -> None:
+    """Check that a report has exactly one result for each account, with the expected outcome.
+
+    Raises:
+        AuditFailedError: It does not.
+    """
+    outcomes = {result["accountId"]: result["outcome"] for result in results}
+    if outcomes != expected or len(results) != len(expected):
+        wrong = sorted(id_ for id_ in {**outcomes, **expected} if outcomes.get(id_) != expected.get(id_))
+        raise AuditFailedError(
+            f"{len(results)} results for {len(expected)} accounts; accounts with a wrong outcome: {wrong}"
+        )
+
+
+def check_calls(calls: Iterable[Call], *, expected: Mapping[str, Outcome]) -> None:
+    """Check that an audit makes no unnecessary calls in accounts without credentials.
+
+    Raises:
+        AuditFailedError: It makes more than two.
+    """
+    calls_of = Counter(
+        str(call.parameters["TargetPrincipal"]) if call.operation == "AssumeRoot" else call.account_id
+        for call in calls
+        if call.root_session or call.operation == "AssumeRoot"
+    )
+    most = max(calls_of[account_id] for account_id, outcome in expected.items() if outcome is Outcome.CLEAN)
+    if most > _MAX_CALLS_OF_A_CLEAN_ACCOUNT:
+        raise AuditFailedError(f"An audit made {most} calls in an account without credentials.")
 
 
 def section(audits: Sequence[Audit], loop: Audit) -> str:
@@ -234,30 +265,13 @@ def _arrange(aws: LocalAws, *, accounts: int) -> None:
     organization.set_latency(LATENCY_SECONDS)
 
 
-def _check_results(aws: LocalAws, results: Sequence[Mapping[str, Any]]) -> None:
-    members = aws.organization.members
-    expected = dict.fromkeys(members, Outcome.CLEAN)
-    expected |= dict.fromkeys(members[::_ONE_IN_N_HAS_CREDENTIALS], Outcome.HAS_CREDENTIALS)
-    expected[aws.organization.management_account_id] = Outcome.SKIPPED
-    outcomes = {result["accountId"]: result["outcome"] for result in results}
-    if outcomes != expected or len(results) != len(expected):
-        wrong = sorted(id_ for id_ in expected | outcomes if outcomes.get(id_) != expected.get(id_))
-        raise AuditFailedError(
-            f"{len(results)} results for {len(expected)} accounts; accounts with a wrong outcome: {wrong}"
-        )
-
-
-def _check_calls(aws: LocalAws, calls: Iterable[Call]) -> None:
-    calls_of = Counter(
-        str(call.parameters["TargetPrincipal"]) if call.operation == "AssumeRoot" else call.account_id
-        for call in calls
-        if call.root_session or call.operation == "AssumeRoot"
-    )
-    members = aws.organization.members
-    clean = set(members) - set(members[::_ONE_IN_N_HAS_CREDENTIALS])
-    most = max(calls_of[account_id] for account_id in clean)
-    if most > _MAX_CALLS_OF_A_CLEAN_ACCOUNT:
-        raise AuditFailedError(f"An account without credentials took {most} calls.")
+def _expected_outcomes(organization: Organization) -> dict[str, Outcome]:
+    members = organization.members
+    return {
+        organization.management_account_id: Outcome.SKIPPED,
+        **dict.fromkeys(members, Outcome.CLEAN),
+        **dict.fromkeys(members[::_ONE_IN_N_HAS_CREDENTIALS], Outcome.HAS_CREDENTIALS),
+    }
 
 
 def _read(aws: LocalAws, key: str) -> bytes:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.audits import Audit, speedup
+from benchmarks.audits import Audit, AuditFailedError, check_calls, check_results, speedup
 from benchmarks.candidates import BUILDERS, COMMANDS, Candidate, State, Yardstick, reset_to
 from benchmarks.deployments import Run, duration
 from benchmarks.invocation import Invocation, union_seconds
@@ -16,6 +18,7 @@ from benchmarks.journal import Journal, journal, round_trips
 from benchmarks.report import LATENCIES, Measurements, page
 from benchmarks.synthesis import STACK, Synthesis, read_synthesis
 from local_aws.emulation import Call, mock_organization
+from root_tasks.model.report import Outcome
 from support import accounts
 from support.templates import MANAGEMENT, bootstrap_stack, resources, template
 
@@ -164,6 +167,40 @@ def test_the_page_shows_medians_and_ratios() -> None:
     compared = "| 4.00 s | 2.00 s | 2.00 s | 2.00 |"
     assert f"| a fresh organization, 300 ms a call: first event to last response {compared}" in shown
     assert "| already enabled: Lambda invocations | 2 | 2 | 2 | 1.00 |" in shown
+
+
+EXPECTED = {accounts.MEMBER: Outcome.CLEAN, accounts.OTHER: Outcome.HAS_CREDENTIALS}
+COMPLETE = [(accounts.MEMBER, "clean"), (accounts.OTHER, "has credentials")]
+
+
+@pytest.mark.parametrize(
+    ("results", "is_complete"),
+    [
+        (COMPLETE, True),
+        (COMPLETE[:1], False),
+        ([*COMPLETE, *COMPLETE[:1]], False),
+        ([*COMPLETE, (accounts.THIRD, "clean")], False),
+        ([COMPLETE[0], (accounts.OTHER, "clean")], False),
+    ],
+    ids=["complete", "missing", "twice", "another account", "wrong outcome"],
+)
+def test_an_audit_counts_only_with_the_right_outcome_for_each_account_once(
+    results: list[tuple[str, str]], is_complete: bool
+) -> None:
+    report = [{"accountId": account_id, "outcome": outcome} for account_id, outcome in results]
+    with nullcontext() if is_complete else pytest.raises(AuditFailedError):
+        check_results(report, expected=EXPECTED)
+
+
+@pytest.mark.parametrize(("details", "is_accepted"), [(1, True), (2, False)])
+def test_an_audit_counts_only_without_unnecessary_calls_in_clean_accounts(
+    details: int, is_accepted: bool
+) -> None:
+    (read,) = calls(0.0)
+    reads = [replace(read, account_id=accounts.MEMBER, root_session=True)] * details
+    assume_root = replace(read, operation="AssumeRoot", parameters={"TargetPrincipal": accounts.MEMBER})
+    with nullcontext() if is_accepted else pytest.raises(AuditFailedError):
+        check_calls([assume_root, *reads], expected=EXPECTED)
 
 
 def test_an_audit_is_compared_by_accounts_a_second() -> None:
