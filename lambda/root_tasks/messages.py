@@ -78,11 +78,11 @@ class RefusalReason(StrEnum):
     BACKUP_OF_ANOTHER_TYPE = auto()
 
 
-def _plan_refused(why: str) -> str:
+def _plan_refusal(why: str) -> str:
     return f"Run {{run_id}} cannot be executed: {why} Create a new plan. Nothing was changed."
 
 
-def _backup_refused(why: str) -> str:
+def _backup_refusal(why: str) -> str:
     return f"{{reference}} cannot be restored: {why} Nothing was changed."
 
 
@@ -145,17 +145,17 @@ _SENTENCES = {
         "An earlier execution named {run_id} already has a report. Start this one under another name."
     ),
     RefusalReason.CALL_FAILED: "{failure} (in account {account_id}; no account was accessed)",
-    RefusalReason.PLAN_NOT_FOUND: _plan_refused("this state machine has no execution of that name."),
-    RefusalReason.PLAN_NOT_SUCCEEDED: _plan_refused("its execution has the status {status}."),
-    RefusalReason.PLAN_EXPIRED: _plan_refused("it is older than {lifetime}."),
-    RefusalReason.NOT_A_PLAN: _plan_refused("it is not a plan."),
-    RefusalReason.PLAN_OF_ANOTHER_TASK: _plan_refused("it is a plan for {planned_task}, not for {task}."),
-    RefusalReason.PLAN_ALTERED: _plan_refused("its plan was altered after it was created."),
-    RefusalReason.PLAN_NOT_READABLE: _plan_refused("another release of this construct created its plan."),
-    RefusalReason.BACKUP_NOT_FOUND: _backup_refused("there is no such backup."),
-    RefusalReason.BACKUP_ALTERED: _backup_refused("it was altered after it was created."),
-    RefusalReason.NOT_A_BACKUP: _backup_refused("it is not a backup."),
-    RefusalReason.BACKUP_OF_ANOTHER_TYPE: _backup_refused("it is of a {type}, and the task is {task}."),
+    RefusalReason.PLAN_NOT_FOUND: _plan_refusal("this state machine has no execution of that name."),
+    RefusalReason.PLAN_NOT_SUCCEEDED: _plan_refusal("its execution has the status {status}."),
+    RefusalReason.PLAN_EXPIRED: _plan_refusal("it is older than {lifetime}."),
+    RefusalReason.NOT_A_PLAN: _plan_refusal("it is not a plan."),
+    RefusalReason.PLAN_OF_ANOTHER_TASK: _plan_refusal("it is a plan for {planned_task}, not for {task}."),
+    RefusalReason.PLAN_ALTERED: _plan_refusal("its plan was altered after it was created."),
+    RefusalReason.PLAN_NOT_READABLE: _plan_refusal("another release of this construct created its plan."),
+    RefusalReason.BACKUP_NOT_FOUND: _backup_refusal("there is no such backup."),
+    RefusalReason.BACKUP_ALTERED: _backup_refusal("it was altered after it was created."),
+    RefusalReason.NOT_A_BACKUP: _backup_refusal("it is not a backup."),
+    RefusalReason.BACKUP_OF_ANOTHER_TYPE: _backup_refusal("it is of a {type}, and the task is {task}."),
 }
 
 
@@ -199,7 +199,7 @@ def hint(failure: Failure) -> str | None:
     return None
 
 
-def skipped_for_state(state: str) -> str:
+def skip_reason_for_state(state: str) -> str:
     """Return why an account that is not active is skipped."""
     return f"Its state is {state}."
 

@@ -14,7 +14,7 @@ from ..messages import (
     PROTECTED,
     RefusalReason,
     RunRefusedError,
-    skipped_for_state,
+    skip_reason_for_state,
 )
 from ..model.run import Account
 from ..tasks import DEFINITIONS
@@ -215,7 +215,7 @@ def _skip_reason(
     if account.account_id in protected_accounts:
         return PROTECTED
     if account.state != _ACTIVE:
-        return skipped_for_state(account.state or "unknown")
+        return skip_reason_for_state(account.state or "unknown")
     return None
 
 

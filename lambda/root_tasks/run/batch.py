@@ -55,11 +55,11 @@ class BatchRunner:
         try:
             session = self.sessions.open(assignment.account_id)
         except CallError as error:
-            return self._session_failed(assignment, error.failure)
+            return self._without_session(assignment, error.failure)
         try:
             return self._run_task(session, assignment)
         except CallError as error:
-            return _failed_finding(assignment, Outcome.INACCESSIBLE, error.failure)
+            return _failure_finding(assignment, Outcome.INACCESSIBLE, error.failure)
 
     def _run_task(self, session: RootSession, assignment: Assignment) -> Finding:
         def back_up(target: Target, policy: str) -> str:
@@ -84,14 +84,14 @@ class BatchRunner:
             raise ValueError(f"{self.definition.title} has nothing to execute.")
         return self.definition.execute
 
-    def _session_failed(self, assignment: Assignment, failure: Failure) -> Finding:
+    def _without_session(self, assignment: Assignment, failure: Failure) -> Finding:
         if self.mode is not Mode.EXECUTE:
-            return _failed_finding(assignment, Outcome.INACCESSIBLE, failure)
+            return _failure_finding(assignment, Outcome.INACCESSIBLE, failure)
         items = tuple(item_of(target, Outcome.FAILED, NO_SESSION) for target in assignment.targets)
-        return replace(_failed_finding(assignment, Outcome.FAILED, failure), items=items)
+        return replace(_failure_finding(assignment, Outcome.FAILED, failure), items=items)
 
 
-def _failed_finding(assignment: Assignment, outcome: Outcome, failure: Failure) -> Finding:
+def _failure_finding(assignment: Assignment, outcome: Outcome, failure: Failure) -> Finding:
     return Finding(
         account_id=assignment.account_id, outcome=outcome, reason=describe(failure), hint=hint(failure)
     )

@@ -11,7 +11,7 @@ from ..model.report import ItemType, Outcome
 from ..model.run import Target
 from .credentials import has_password
 from .definition import TaskDefinition
-from .outcomes import already_done, failed_item, finding_of, item_of
+from .outcomes import already_done, failure_item, finding_of, item_of
 from .scope import ACCOUNTS, parse_named_accounts
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def execute(task: AccountTask) -> Finding:
         task.session.call(iam.create_login_profile, operation="iam:CreateLoginProfile")
     except CallError as error:
         exists = error.failure.name == "EntityAlreadyExists"
-        item = (already_done if exists else failed_item)(_PASSWORD, error.failure)
+        item = (already_done if exists else failure_item)(_PASSWORD, error.failure)
     else:
         item = item_of(_PASSWORD, Outcome.DONE)
     return finding_of(task.session.account_id, [item])

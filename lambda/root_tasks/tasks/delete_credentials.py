@@ -13,7 +13,7 @@ from ..model.report import ItemType, Outcome
 from ..model.run import Finding, Target
 from .credentials import access_key_ids, has_password, mfa_devices, signing_certificates
 from .definition import TaskDefinition
-from .outcomes import already_done, failed_item, finding_of, item_of
+from .outcomes import already_done, failure_item, finding_of, item_of
 from .scope import ACCOUNT_KEYS, parse_accounts
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _delete(session: RootSession, iam: IAMClient, target: Target) -> Item:
     except CallError as error:
         if error.failure.name == "NoSuchEntity":
             return already_done(target, error.failure)
-        return failed_item(target, error.failure)
+        return failure_item(target, error.failure)
     return item_of(target, Outcome.DONE)
 
 

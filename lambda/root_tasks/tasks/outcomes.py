@@ -15,20 +15,11 @@ if TYPE_CHECKING:
 
     from ..model.run import Target
 
-# The first of these that an item has is the account's.
-_MOST_SEVERE_FIRST = (
-    Outcome.UNKNOWN,
-    Outcome.FAILED,
-    Outcome.INACCESSIBLE,
-    Outcome.DONE,
-    Outcome.PLANNED,
-)
-
 
 def finding_of(account_id: str, items: Sequence[Item], *, planned: Sequence[Target] = ()) -> Finding:
-    """Return the finding of an account, from the outcomes of its items."""
-    outcomes = {item.outcome for item in items}
-    outcome = next((each for each in _MOST_SEVERE_FIRST if each in outcomes), Outcome.NOTHING_TO_DO)
+    """Return the finding of an account: its outcome is that of the item that needs attention most."""
+    outcomes = [item.outcome for item in items]
+    outcome = min(outcomes, key=lambda each: each.rank, default=Outcome.NOTHING_TO_DO)
     reason = None
     if outcome in (Outcome.UNKNOWN, Outcome.FAILED, Outcome.INACCESSIBLE):
         reason = next(item.message for item in items if item.outcome is outcome)
@@ -42,7 +33,7 @@ def item_of(target: Target, outcome: Outcome, message: str | None = None) -> Ite
     return Item(type=target.type, id=target.id, outcome=outcome, message=message)
 
 
-def failed_item(target: Target, failure: Failure) -> Item:
+def failure_item(target: Target, failure: Failure) -> Item:
     """Return the item of a target whose call failed; it is unknown if the call may have taken effect."""
     outcome = Outcome.UNKNOWN if failure.may_have_taken_effect else Outcome.FAILED
     return item_of(target, outcome, describe_with_hint(failure))

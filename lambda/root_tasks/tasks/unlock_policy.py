@@ -25,7 +25,7 @@ from ..messages import (
 from ..model.report import ItemType, Outcome
 from ..model.run import Assignment, Target
 from .definition import TaskDefinition
-from .outcomes import failed_item, finding_of, item_of, unreadable_item
+from .outcomes import failure_item, finding_of, item_of, unreadable_item
 from .policies import find_bucket_region, policy_of
 from .scope import ACCOUNT_ID, RestoreRequest, Scope, quote, string_list
 
@@ -153,7 +153,7 @@ def _apply_change(target: Target, change: Callable[[], None], *, message: str) -
     try:
         change()
     except CallError as error:
-        return failed_item(target, error.failure)
+        return failure_item(target, error.failure)
     return item_of(target, Outcome.DONE, message)
 
 
