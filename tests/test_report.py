@@ -485,7 +485,10 @@ def test_the_page_lists_the_outcomes_in_the_order_of_the_code() -> None:
 
 @pytest.mark.parametrize(
     ("lifetime", "words"),
-    [(timedelta(minutes=10), "within 10 minutes"), (timedelta(hours=24), "within 24 hours")],
+    [
+        (timedelta(minutes=10), "before the plan is 10 minutes old"),
+        (timedelta(hours=24), "before the plan is 24 hours old"),
+    ],
 )
 def test_the_page_of_a_plan_says_how_long_it_can_be_executed(lifetime: timedelta, words: str) -> None:
     page = as_html(example_plan(), plan_lifetime=lifetime)

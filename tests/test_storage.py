@@ -264,7 +264,7 @@ def test_endless_contention_for_the_latest_file_is_an_error(s3: Any, storage: St
 
 
 def test_a_transient_failure_repeats_its_page_of_a_list_only(s3: Any, storage: Storage) -> None:
-    pages = iter(
+    pages: Iterator[dict[str, Any] | Exception] = iter(
         [
             {"Contents": [{"Key": "runs/run-1/results/00000.json"}], "NextContinuationToken": "two"},
             ReadTimeoutError(endpoint_url="https://s3"),

@@ -119,7 +119,7 @@ class RunStore:
 
     def write_work(self, work: Work) -> str:
         """Store the work of a run, and return its SHA-256."""
-        return self._write_hashed(_work_key(work.run_id), encode(work))
+        return self._write_and_hash(_work_key(work.run_id), encode(work))
 
     def read_work(self, run_id: str, *, checksum: str) -> Work:
         """Return the work of a run.
@@ -128,7 +128,7 @@ class RunStore:
             ChecksumMismatchError: It is not what was stored.
             DecodingError: It is of another version.
         """
-        return decode(Work, self._read_hashed(_work_key(run_id), checksum))
+        return decode(Work, self._read_and_verify(_work_key(run_id), checksum))
 
     def write_items(self, run_id: str, items: bytes) -> str:
         """Store the file that the state machine's Map reads, and return its key."""
@@ -160,7 +160,7 @@ class RunStore:
 
     def write_plan(self, plan: Plan) -> str:
         """Store a plan, and return its SHA-256."""
-        return self._write_hashed(_plan_key(plan.run_id), encode(plan))
+        return self._write_and_hash(_plan_key(plan.run_id), encode(plan))
 
     def read_plan(self, run_id: str, *, checksum: str) -> Plan:
         """Return a plan.
@@ -169,13 +169,13 @@ class RunStore:
             ChecksumMismatchError: It is not what was stored.
             DecodingError: It is of another version.
         """
-        return decode(Plan, self._read_hashed(_plan_key(run_id), checksum))
+        return decode(Plan, self._read_and_verify(_plan_key(run_id), checksum))
 
-    def _write_hashed(self, key: str, body: bytes) -> str:
+    def _write_and_hash(self, key: str, body: bytes) -> str:
         self._bucket.write(key, body)
         return sha256(body)
 
-    def _read_hashed(self, key: str, checksum: str) -> bytes:
+    def _read_and_verify(self, key: str, checksum: str) -> bytes:
         body = self._bucket.read(key)
         if sha256(body) != checksum:
             raise ChecksumMismatchError(key)

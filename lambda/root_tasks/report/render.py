@@ -140,7 +140,7 @@ def _notice(report: Report, plan_lifetime: timedelta) -> str:
         return ""
     return (
         "This is a plan: nothing has been changed. To execute exactly what it lists, start an execution with "
-        f'"plan": "{report.run_id}" within {describe_duration(plan_lifetime)} of its start.'
+        f'"plan": "{report.run_id}" before the plan is {describe_duration(plan_lifetime)} old.'
     )
 
 
