@@ -280,3 +280,23 @@ def test_a_plan_with_keys_of_a_later_release_is_executed(root_tasks: RootTasks) 
     root_tasks.write(key, body)
     plan.output["planSha256"] = sha256(body)
     assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: Outcome.DONE}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xff secret@example.com",
+        b"[" * 100_000,
+        b'{"kind":"report","schemaVersion":1,"task":"secret@example.com"}',
+    ],
+    ids=["not UTF-8", "nested too deeply", "damaged"],
+)
+def test_a_latest_report_that_cannot_be_read_does_not_stop_the_next_audit_and_is_not_logged(
+    root_tasks: RootTasks, body: bytes
+) -> None:
+    root_tasks.write("latest/report.json", body)
+    audit = root_tasks.run()
+    assert audit.status == "SUCCEEDED"
+    assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{audit.run_id}/report.json")
+    assert "comparison_skipped" in [event.get("event") for event in root_tasks.log]
+    assert "secret" not in str(root_tasks.log)
