@@ -19,11 +19,22 @@ _BOOTSTRAP_STACK = "CDKToolkit"
 
 @pytest.fixture
 def organization() -> Iterator[LocalOrganization]:
-    """Yield an organization, and check that other services' access is not touched."""
+    """Yield a new organization, in which root access is not enabled."""
     with mock_organization() as organization:
-        before = organization.other_services()
         yield organization
-        assert organization.other_services() == before, "another service was touched"
+
+
+@pytest.fixture
+def other_services_unchanged(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test of `organization` that changes the trusted access or the delegates of another service."""
+    if "organization" not in request.fixturenames:
+        # The test has an organization of its own.
+        yield
+        return
+    organization: LocalOrganization = request.getfixturevalue("organization")
+    before = organization.other_services()
+    yield
+    assert organization.other_services() == before, "another service was changed"
 
 
 @pytest.fixture

@@ -20,17 +20,19 @@ from root_access.errors import (
     NotTheManagementAccountError,
     UnknownFeatureError,
 )
+from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
 from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import TRUSTED_ACCESS_NOT_VISIBLE
 from support.function import BOTH, FakeContext, Function
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from aws_calls.retry import RetryBudget
 
-MANAGEMENT, MEMBER, OTHER = "111111111111", "222222222222", "333333333333"
+pytestmark = pytest.mark.usefixtures("other_services_unchanged")
+
 STACK_ID = "arn:aws:cloudformation:us-east-1:111111111111:stack/OrganizationBootstrap/5c1e0a60"
 BY_INTERVAL = {"detail-type": "Scheduled Event", "source": "aws.events"}
 BY_EVENT = {
@@ -78,14 +80,6 @@ class DriftCheck:
     def checks(self) -> list[Mapping[str, Any]]:
         """Return the lines of its checks."""
         return [line for line in self.log if line["event"] == "checked"]
-
-
-@pytest.fixture
-def organization() -> Iterator[LocalOrganization]:
-    with mock_organization() as organization:
-        before = organization.other_services()
-        yield organization
-        assert organization.other_services() == before, "another service was touched"
 
 
 def test_an_organization_as_listed_is_one_line_with_the_metric_at_1(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,35 +15,18 @@ from root_access.errors import (
     NotTheManagementAccountError,
     UnknownFeatureError,
 )
+from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
 from support.cloudformation import RESPONSE_URL, FakeCloudFormation
 from support.function import BOTH, Function
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+pytestmark = pytest.mark.usefixtures("other_services_unchanged")
 
-MEMBER, OTHER, THIRD = "222222222222", "333333333333", "444444444444"
 THREE_WRITES = [
     "EnableAWSServiceAccess",
     "EnableOrganizationsRootCredentialsManagement",
     "EnableOrganizationsRootSessions",
 ]
-
-
-@pytest.fixture
-def organization() -> Iterator[LocalOrganization]:
-    with mock_organization() as organization:
-        yield organization
-
-
-@pytest.fixture
-def function() -> Function:
-    return Function()
-
-
-@pytest.fixture
-def stack(function: Function) -> FakeCloudFormation:
-    return FakeCloudFormation(function=function)
 
 
 def test_a_fresh_organization_needs_exactly_three_writes_in_this_order(

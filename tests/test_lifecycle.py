@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aws_calls.failures import Failure, FailureKind
-from local_aws.emulation import LocalOrganization, mock_organization
 from root_access.errors import ConvergenceError, NotTheManagementAccountError, is_quota_reached
 from root_access.plan import Operation, Step
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
 from support.cloudformation import FakeCloudFormation
 from support.faults.clients import change_before, inject, omit_member
@@ -25,10 +25,10 @@ from support.faults.vocabulary import (
 from support.function import BOTH, Function, waits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from local_aws.emulation import LocalOrganization
 
-MANAGEMENT, MEMBER, OTHER, THIRD = "111111111111", "222222222222", "333333333333", "444444444444"
-STRANGER = "999999999999"
+pytestmark = pytest.mark.usefixtures("other_services_unchanged")
+
 ENABLE_SESSIONS = "iam:EnableOrganizationsRootSessions"
 ENABLE_CREDENTIALS = "iam:EnableOrganizationsRootCredentialsManagement"
 TRUSTED_ACCESS = "organizations:EnableAWSServiceAccess"
@@ -37,24 +37,6 @@ DEREGISTER = "organizations:DeregisterDelegatedAdministrator"
 LIST_FEATURES = "iam:ListOrganizationsFeatures"
 DESCRIBE = "organizations:DescribeOrganization"
 LAST_START = 180 - 35
-
-
-@pytest.fixture
-def organization() -> Iterator[LocalOrganization]:
-    with mock_organization() as organization:
-        before = organization.other_services()
-        yield organization
-        assert organization.other_services() == before, "another service was touched"
-
-
-@pytest.fixture
-def function() -> Function:
-    return Function()
-
-
-@pytest.fixture
-def stack(function: Function) -> FakeCloudFormation:
-    return FakeCloudFormation(function=function)
 
 
 def registered(organization: LocalOrganization) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import gzip
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import botocore
@@ -32,21 +32,11 @@ from root_access.organization import (
 )
 from root_access.plan import Operation, Step
 from root_access.state import Status
+from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access
 from support.faults.clients import omit_member
 from support.faults.vocabulary import THROTTLED
 from support.function import FakeTime, Function
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-MEMBER, OTHER = "222222222222", "333333333333"
-
-
-@pytest.fixture
-def organization() -> Iterator[LocalOrganization]:
-    with mock_organization() as organization:
-        yield organization
 
 
 def reads(organization: LocalOrganization) -> list[str]:

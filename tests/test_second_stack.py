@@ -6,19 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_aws.emulation import LocalOrganization, mock_organization
 from support.arrange import SESSIONS, writes
 from support.cloudformation import FakeCloudFormation
 from support.function import BOTH, Function
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from local_aws.emulation import LocalOrganization
 
 
-@pytest.fixture
-def organization() -> Iterator[LocalOrganization]:
-    with mock_organization() as organization:
-        yield organization
+pytestmark = pytest.mark.usefixtures("other_services_unchanged")
 
 
 @pytest.fixture

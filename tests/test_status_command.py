@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_aws.emulation import LocalOrganization, serve_organization
+from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
 from support.function import BOTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-MANAGEMENT, MEMBER, OTHER = "111111111111", "222222222222", "333333333333"
 
 
 @pytest.fixture(scope="module")
