@@ -143,7 +143,7 @@ def measure_audit(aws: LocalAws, *, accounts: int) -> Audit:
         finished = functions.submit(_invoke, "write_report", {"runId": run["runId"]}).result()
         seconds = time.monotonic() - started_at
     calls = aws.organization.calls
-    expected = _expected_outcomes(aws.organization)
+    expected = _correct_outcomes(aws.organization)
     check_results(json.loads(_read(aws, f"runs/{run['runId']}/report.json"))["results"], expected=expected)
     check_calls(calls, expected=expected)
     invocations = [started, *batches, finished]
@@ -265,7 +265,7 @@ def _arrange(aws: LocalAws, *, accounts: int) -> None:
     organization.set_latency(LATENCY_SECONDS)
 
 
-def _expected_outcomes(organization: Organization) -> dict[str, Outcome]:
+def _correct_outcomes(organization: Organization) -> dict[str, Outcome]:
     members = organization.members
     return {
         organization.management_account_id: Outcome.SKIPPED,
