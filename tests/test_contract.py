@@ -26,9 +26,9 @@ from local_aws.emulation import LocalOrganization, mock_organization
 from root_access import drift
 from root_access.desired import desired_state
 from root_access.plan import Operation
-from root_tasks import handlers
 from root_tasks.model.report import Task
 from root_tasks.run.request import parse_request
+from root_tasks.run.settings import RunBatchSettings, StartRunSettings, WriteReportSettings
 from root_tasks.tasks import DEFINITIONS
 from support import root_tasks as running
 from support.apps import ROOT
@@ -60,9 +60,9 @@ ATTRIBUTES = [name for name, it in vars(CentralizedRootAccess).items() if isinst
 
 SETTINGS: dict[str, Callable[[Mapping[str, str]], object]] = {
     "root_access.drift.on_check": drift.Settings.from_environment,
-    "root_tasks.handlers.start_run": handlers.StartRunSettings.from_environment,
-    "root_tasks.handlers.run_batch": handlers.RunBatchSettings.from_environment,
-    "root_tasks.handlers.write_report": handlers.WriteReportSettings.from_environment,
+    "root_tasks.handlers.start_run": StartRunSettings.from_environment,
+    "root_tasks.handlers.run_batch": RunBatchSettings.from_environment,
+    "root_tasks.handlers.write_report": WriteReportSettings.from_environment,
 }
 WITHOUT_SETTINGS = {"root_access.handler.on_event"}
 HANDLERS = [*WITHOUT_SETTINGS, *SETTINGS]
@@ -250,15 +250,15 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         desired=desired_state(features=[SESSIONS], delegated_administrators=[MEMBER]),
         repaired_stack_id="${AWS::StackId}",
     )
-    assert read("root_tasks.handlers.start_run") == handlers.StartRunSettings(
+    assert read("root_tasks.handlers.start_run") == StartRunSettings(
         bucket=running.BUCKET,
         tasks=tuple(Task),
         protected_accounts=frozenset({PROTECTED}),
         plan_lifetime=timedelta(hours=7),
         allow_policy_override=True,
     )
-    assert read("root_tasks.handlers.run_batch") == handlers.RunBatchSettings(bucket=running.BUCKET)
-    assert read("root_tasks.handlers.write_report") == handlers.WriteReportSettings(
+    assert read("root_tasks.handlers.run_batch") == RunBatchSettings(bucket=running.BUCKET)
+    assert read("root_tasks.handlers.write_report") == WriteReportSettings(
         bucket=running.BUCKET, notification_topic_arn=f"${{{topic}}}", plan_lifetime=timedelta(hours=7)
     )
 
@@ -271,14 +271,14 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
         desired=desired_state(features=[CREDENTIALS, SESSIONS], delegated_administrators=None),
         repaired_stack_id=None,
     )
-    assert read("root_tasks.handlers.start_run") == handlers.StartRunSettings(
+    assert read("root_tasks.handlers.start_run") == StartRunSettings(
         bucket=running.BUCKET,
         tasks=(Task.AUDIT,),
         protected_accounts=frozenset(),
         plan_lifetime=timedelta(hours=24),
         allow_policy_override=False,
     )
-    assert read("root_tasks.handlers.write_report") == handlers.WriteReportSettings(
+    assert read("root_tasks.handlers.write_report") == WriteReportSettings(
         bucket=running.BUCKET, notification_topic_arn=None, plan_lifetime=timedelta(hours=24)
     )
 

@@ -62,7 +62,7 @@ def test_root_access_creates_its_clients_with_boto3_alone(boto3_python: Path) ->
 
 
 def test_root_tasks_opens_sessions_at_the_regions_own_sts(boto3_python: Path) -> None:
-    code = "from root_tasks.handlers import create_clients; print(create_clients().sts.meta.endpoint_url)"
+    code = "from root_tasks.aws.clients import create_clients; print(create_clients().sts.meta.endpoint_url)"
     assert run(boto3_python, code, region="eu-west-1") == "https://sts.eu-west-1.amazonaws.com"
 
 

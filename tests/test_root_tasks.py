@@ -12,16 +12,17 @@ import pytest
 from aws_calls.errors import SettingsError
 from local_aws.emulation import mock_organization
 from root_tasks.aws.storage import ChecksumMismatchError
-from root_tasks.handlers import (
+from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED, RefusalReason, RunRefusedError
+from root_tasks.model.codec import DecodingError, decode
+from root_tasks.model.report import Task
+from root_tasks.model.run import Run
+from root_tasks.run.settings import (
     InvalidSettingError,
     RunBatchSettings,
     StartRunSettings,
     WriteReportSettings,
 )
-from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED, RefusalReason, RunRefusedError
-from root_tasks.model.codec import DecodingError, decode
-from root_tasks.model.report import Task
-from root_tasks.model.run import Run
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import RootTasks, Settings, refusal, session_calls
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from local_aws.emulation import LocalOrganization
 
-MANAGEMENT, MEMBER, OTHER, THIRD = "111111111111", "222222222222", "333333333333", "444444444444"
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
 
 
@@ -357,8 +357,8 @@ def test_accounts_that_joined_are_covered_by_the_next_run(
 
 
 def test_an_account_of_another_organization_is_refused(root_tasks: RootTasks) -> None:
-    reason, data = refusal(root_tasks.run({"accounts": ["999999999999", MEMBER]}))
-    assert (reason, data["account_ids"]) == (RefusalReason.NOT_MEMBERS, ["999999999999"])
+    reason, data = refusal(root_tasks.run({"accounts": [STRANGER, MEMBER]}))
+    assert (reason, data["account_ids"]) == (RefusalReason.NOT_MEMBERS, [STRANGER])
 
 
 # Batches

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -12,6 +13,7 @@ import pytest
 from local_aws.emulation import mock_organization
 from root_tasks.messages import NO_LONGER_A_MEMBER, NO_SESSION, PROTECTED, RefusalReason
 from root_tasks.model.report import Task
+from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import RootTasks, refusal, session_calls
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     from local_aws.emulation import LocalOrganization
 
-MANAGEMENT, MEMBER, OTHER, THIRD = "111111111111", "222222222222", "333333333333", "444444444444"
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
 RECOVER = {"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]}
 KEY, CERTIFICATE = f"AKIA{MEMBER}0001", f"CERT{MEMBER}{1:016}"
@@ -147,6 +148,9 @@ def test_a_plan_can_be_executed_for_a_day(root_tasks: RootTasks, age: float, sta
 def test_a_stack_can_have_plans_expire_sooner(root_tasks: RootTasks) -> None:
     root_tasks.settings = replace(root_tasks.settings, plan_lifetime=timedelta(minutes=30))
     plan = root_tasks.run(DELETE)
+    page = root_tasks.read(f"runs/{plan.run_id}/report.html").decode()
+    assert "30 minutes" in page
+    assert "24 hours" not in page
     root_tasks.advance(minutes=31)
     assert refusal(root_tasks.execute(plan)) == (
         RefusalReason.PLAN_EXPIRED,
@@ -162,6 +166,15 @@ def test_an_altered_plan_is_not_executed(root_tasks: RootTasks, organization: Lo
     assert refusal(root_tasks.execute(plan)) == (RefusalReason.PLAN_ALTERED, {"run_id": plan.run_id})
     assert organization.root_credentials(MEMBER).password
     assert organization.root_credentials(OTHER).password
+
+
+def test_a_plan_of_a_release_with_another_format_is_refused(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run(DELETE)
+    key = f"runs/{plan.run_id}/plan.json"
+    body = root_tasks.read(key).replace(b'"schemaVersion":1', b'"schemaVersion":2')
+    root_tasks.write(key, body)
+    plan.output["planSha256"] = hashlib.sha256(body).hexdigest()
+    assert refusal(root_tasks.execute(plan)) == (RefusalReason.PLAN_NOT_READABLE, {"run_id": plan.run_id})
 
 
 def test_a_plan_that_lists_an_account_that_is_protected_suspended_or_gone_by_now_skips_it(

@@ -20,6 +20,7 @@ from root_tasks.messages import (
     RefusalReason,
 )
 from root_tasks.model.report import Task
+from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import FinishedExecution, RootTasks, refusal
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-MEMBER, OTHER = "222222222222", "333333333333"
 REGION = "eu-west-1"
 BUCKET, QUEUE = "locked-bucket", f"arn:aws:sqs:{REGION}:{MEMBER}:locked-queue"
 TASK = {"bucket": Task.UNLOCK_BUCKET_POLICY, "queue": Task.UNLOCK_QUEUE_POLICY}

@@ -4,175 +4,35 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import call
-from aws_calls.errors import SettingsError
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import FunctionArn, one_attempt, system_clock, write_line
-from aws_calls.settings import read_settings
+from aws_calls.runtime import FunctionArn, system_clock, write_line
 
-from .aws.sessions import Sessions, client_factory
+from .aws.clients import create_clients
+from .aws.sessions import Sessions
 from .aws.storage import Storage
-from .model.report import Task
 from .model.run import BatchResult
 from .run.accounts import MemberDirectory
 from .run.batch import BatchRunner
 from .run.finish import RunFinisher
 from .run.plans import Execution, Plans
+from .run.settings import RunBatchSettings, StartRunSettings, WriteReportSettings
 from .run.start import RunStarter
 from .tasks import DEFINITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mypy_boto3_iam import IAMClient
-    from mypy_boto3_organizations import OrganizationsClient
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sns import SNSClient
-    from mypy_boto3_stepfunctions import SFNClient
-    from mypy_boto3_sts import STSClient
-
     from aws_calls.retry import Clock
     from aws_calls.runtime import LambdaContext
 
-    from .aws.sessions import ClientFactory
-
-T = TypeVar("T")
+    from .aws.clients import Clients
 
 # A batch opens no session in its last minute: the results of its other accounts have to be stored.
 _RESULT_RESERVE_SECONDS = 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clients:
-    """The clients of the functions; each makes one attempt a call.
-
-    Attributes:
-        create_session_client: Creates the clients of root sessions. The others act in the functions'
-            own account.
-    """
-
-    iam: IAMClient
-    organizations: OrganizationsClient
-    s3: S3Client
-    sns: SNSClient
-    step_functions: SFNClient
-    sts: STSClient
-    create_session_client: ClientFactory
-
-
-class InvalidSettingError(SettingsError):
-    """Raised for a setting that has a value of another type.
-
-    Attributes:
-        key: The setting.
-        value: Its value.
-    """
-
-    def __init__(self, *, key: str, value: object, expected: str) -> None:
-        super().__init__(
-            f"The setting {key} must be {expected}, got {value!r}. "
-            "Deploy the construct and its function in the same version."
-        )
-        self.key = key
-        self.value = value
-
-
-@dataclass(frozen=True, kw_only=True)
-class StartRunSettings:
-    """The settings of the function that starts a run.
-
-    Attributes:
-        bucket: The bucket's name.
-        tasks: The tasks that the stack was deployed with.
-        protected_accounts: The accounts that are excluded from every task.
-        plan_lifetime: The maximum age of a plan that is executed.
-        allow_policy_override: Whether the input may give a corrected policy.
-    """
-
-    bucket: str
-    tasks: tuple[Task, ...]
-    protected_accounts: frozenset[str]
-    plan_lifetime: timedelta
-    allow_policy_override: bool
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> StartRunSettings:
-        """Return the settings in a function's environment.
-
-        Raises:
-            SettingsError: A key is missing or unknown, or has a value of another type.
-        """
-        settings = read_settings(
-            environment,
-            keys=("bucket", "tasks", "protectedAccounts", "planLifetimeSeconds", "allowPolicyOverride"),
-        )
-        tasks = _setting(settings, "tasks", list)
-        if unknown := [name for name in tasks if name not in list(Task)]:
-            raise InvalidSettingError(key="tasks", value=unknown, expected=f"a list of {', '.join(Task)}")
-        return cls(
-            bucket=_setting(settings, "bucket", str),
-            tasks=tuple(Task(name) for name in tasks),
-            protected_accounts=frozenset(_setting(settings, "protectedAccounts", list)),
-            plan_lifetime=timedelta(seconds=_setting(settings, "planLifetimeSeconds", int)),
-            allow_policy_override=_setting(settings, "allowPolicyOverride", bool),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunBatchSettings:
-    """The settings of the function of a task.
-
-    Attributes:
-        bucket: The bucket's name.
-    """
-
-    bucket: str
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> RunBatchSettings:
-        """Return the settings in a function's environment.
-
-        Raises:
-            SettingsError: A key is missing or unknown, or has a value of another type.
-        """
-        settings = read_settings(environment, keys=("bucket",))
-        return cls(bucket=_setting(settings, "bucket", str))
-
-
-@dataclass(frozen=True, kw_only=True)
-class WriteReportSettings:
-    """The settings of the function that writes the report.
-
-    Attributes:
-        bucket: The bucket's name.
-        notification_topic_arn: The SNS topic for notices; None where nobody is notified.
-        plan_lifetime: How long a plan can be executed, for its page.
-    """
-
-    bucket: str
-    notification_topic_arn: str | None
-    plan_lifetime: timedelta
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> WriteReportSettings:
-        """Return the settings in a function's environment.
-
-        Raises:
-            SettingsError: A key is missing or unknown, or has a value of another type.
-        """
-        settings = read_settings(environment, keys=("bucket", "notificationTopicArn", "planLifetimeSeconds"))
-        topic_arn = settings["notificationTopicArn"]
-        return cls(
-            bucket=_setting(settings, "bucket", str),
-            notification_topic_arn=None
-            if topic_arn is None
-            else _setting(settings, "notificationTopicArn", str),
-            plan_lifetime=timedelta(seconds=_setting(settings, "planLifetimeSeconds", int)),
-        )
 
 
 class Invocation:
@@ -327,29 +187,3 @@ def write_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, 
 
 def _invocation(context: LambdaContext) -> Invocation:
     return Invocation(context, clients=create_clients(), clock=system_clock(), log=write_line)
-
-
-@functools.cache
-def create_clients() -> Clients:
-    """Return clients that make one attempt a call; created once in a sandbox."""
-    import boto3
-
-    config = one_attempt()
-    return Clients(
-        iam=boto3.client("iam", config=config),
-        organizations=boto3.client("organizations", config=config),
-        s3=boto3.client("s3", config=config),
-        sns=boto3.client("sns", config=config),
-        step_functions=boto3.client("stepfunctions", config=config),
-        # AssumeRoot exists only in a Region's own STS, not in the global one.
-        sts=boto3.client("sts", region_name=os.environ["AWS_REGION"], config=config),
-        create_session_client=client_factory(config),
-    )
-
-
-def _setting(settings: Mapping[str, Any], key: str, type_: type[T]) -> T:
-    value = settings[key]
-    # Not isinstance: true is an int.
-    if type(value) is not type_:
-        raise InvalidSettingError(key=key, value=value, expected=f"a value of type {type_.__name__}")
-    return value

@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from root_tasks.handlers import (
-    Clients,
-    Invocation,
-    RunBatchSettings,
-    StartRunSettings,
-    WriteReportSettings,
-)
+from root_tasks.aws.clients import Clients
+from root_tasks.handlers import Invocation
 from root_tasks.messages import RunRefusedError
 from root_tasks.model.report import Task
+from root_tasks.run.settings import RunBatchSettings, StartRunSettings, WriteReportSettings
 from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import NO_RESPONSE_AFTER, error_response
 from support.function import FakeContext, FakeTime

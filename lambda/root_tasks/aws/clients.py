@@ -1,0 +1,58 @@
+"""The boto3 clients of the functions."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aws_calls.runtime import one_attempt
+
+from .sessions import client_factory
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_organizations import OrganizationsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_sts import STSClient
+
+    from .sessions import ClientFactory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clients:
+    """The clients of the functions; each makes one attempt a call.
+
+    Attributes:
+        create_session_client: Creates the clients of root sessions. The others act in the functions'
+            own account.
+    """
+
+    iam: IAMClient
+    organizations: OrganizationsClient
+    s3: S3Client
+    sns: SNSClient
+    step_functions: SFNClient
+    sts: STSClient
+    create_session_client: ClientFactory
+
+
+@functools.cache
+def create_clients() -> Clients:
+    """Return clients that make one attempt a call; created once in a sandbox."""
+    import boto3
+
+    config = one_attempt()
+    return Clients(
+        iam=boto3.client("iam", config=config),
+        organizations=boto3.client("organizations", config=config),
+        s3=boto3.client("s3", config=config),
+        sns=boto3.client("sns", config=config),
+        step_functions=boto3.client("stepfunctions", config=config),
+        # AssumeRoot exists only in a Region's own STS, not in the global one.
+        sts=boto3.client("sts", region_name=os.environ["AWS_REGION"], config=config),
+        create_session_client=client_factory(config),
+    )
