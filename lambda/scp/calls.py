@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -120,6 +121,12 @@ class Resource:
     def parts(self) -> tuple[str | None, ...]:
         """The six parts of the ARN."""
         return "arn", self.partition, self.service, self.region, self.account_id, self.name
+
+    @property
+    def known_start(self) -> str:
+        """The ARN up to the first part that is not known; all of it if every part is known."""
+        known = list(itertools.takewhile(lambda part: part is not None, self.parts))
+        return ":".join(part or "" for part in [*known, ""][: len(self.parts)])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,15 +40,15 @@ class Possible:
     open: Open | None = None
 
     @property
-    def text(self) -> str | Unresolved | None:
-        """Its one value for a policy variable; None if the request surely lacks it."""
-        if self.absent and not self.values and self.open is None:
-            return None
+    def text(self) -> str | Unresolved:
+        """Its one value for a policy variable, or why there is none."""
+        if self == ABSENT:
+            return Unresolved.ABSENT
         if self.absent or self.open is not None or len(self.values) != 1:
             return Unresolved.UNKNOWN
         (value,) = self.values
         # AWS: a multivalued key cannot be a policy variable.
-        return value if isinstance(value, str) else Unresolved.NO_VALUE
+        return value if isinstance(value, str) else Unresolved.MULTIVALUED
 
 
 ABSENT = Possible(absent=True)
@@ -88,7 +88,6 @@ class Row:
 
 _CONDITION_KEYS = "IAM User Guide, AWS global condition context keys"
 _VARIABLES = "IAM User Guide, policy variables, the table of principal values"
-_SERVICE_REFERENCE = "Service Authorization Reference: none of the calls has the key"
 
 CONTEXT: tuple[Row, ...] = (
     Row(
@@ -152,6 +151,7 @@ CONTEXT: tuple[Row, ...] = (
             "aws:SourceArn",
             "aws:SourceOrgID",
             "aws:SourceOrgPaths",
+            "aws:SourceOwner",
         ),
         possible=ABSENT,
         source=f"{_CONDITION_KEYS}: only in calls that an AWS service makes",
@@ -217,33 +217,44 @@ CONTEXT: tuple[Row, ...] = (
         source=f"{_CONDITION_KEYS}: only in calls that pass tags; none of the calls does",
     ),
     Row(
-        keys=("aws:ResourceTag/*", "iam:ResourceTag/*"),
+        keys=("aws:ResourceTag/*",),
         possible=ABSENT,
         source="A root user cannot have tags",
         services=frozenset({"iam"}),
     ),
     Row(
-        keys=("aws:ResourceTag/*",),
+        keys=("aws:ResourceTag/*", "s3:BucketTag/*"),
         possible=ABSENT_OR_ONE_VALUE,
         source=f"{_CONDITION_KEYS}: the tags of the bucket or queue, which are not known",
+        services=frozenset({"s3", "sqs"}),
     ),
     Row(
-        keys=("aws:Ec2InstanceSourceVpc", "aws:Ec2InstanceSourcePrivateIPv4"),
+        keys=("aws:Ec2InstanceSourceVpc", "aws:Ec2InstanceSourcePrivateIPv4", "aws:ChatbotSourceArn"),
         possible=ABSENT,
-        source=f"{_CONDITION_KEYS}: only in sessions of an EC2 instance's role",
+        source=f"{_CONDITION_KEYS}: only in sessions of an instance's or a chat application's role",
     ),
     Row(
-        keys=(
-            "iam:AssociatedResourceArn",
-            "iam:AWSServiceName",
-            "iam:OrganizationsPolicyId",
-            "iam:PassedToService",
-            "iam:PermissionsBoundary",
-            "iam:PolicyARN",
-        ),
+        keys=("aws:CalledViaAWSMCP",),
         possible=ABSENT,
-        source=_SERVICE_REFERENCE,
-        services=frozenset({"iam"}),
+        source=f"{_CONDITION_KEYS}: only in calls by an AWS MCP server",
+    ),
+    Row(
+        keys=("aws:ViaAWSMCPService", "aws:IsMcpServiceAction"),
+        possible=Possible(absent=True, values=("false",)),
+        source=f"{_CONDITION_KEYS}: true only in calls by an AWS MCP server",
+    ),
+    Row(
+        keys=("iam:*", "sqs:*"),
+        possible=ABSENT,
+        source="Service Authorization Reference: of the calls none has a key of its service, and of the "
+        "resources only an IAM user, by its tags",
+        services=frozenset({"iam", "sqs"}),
+    ),
+    Row(
+        keys=("s3:authType",),
+        possible=Possible(values=("REST-HEADER",)),
+        source="Amazon S3 User Guide: the SDK signs in the Authorization header",
+        services=frozenset({"s3"}),
     ),
     Row(
         keys=("s3:signatureversion",),
@@ -255,6 +266,12 @@ CONTEXT: tuple[Row, ...] = (
         keys=("s3:TlsVersion",),
         possible=Possible(values=("1.2", "1.3")),
         source="AWS endpoints accept TLS 1.2 and 1.3",
+        services=frozenset({"s3"}),
+    ),
+    Row(
+        keys=("s3:signatureAge",),
+        possible=PRESENT,
+        source="Amazon S3 User Guide: milliseconds since the request was signed; not known in advance",
         services=frozenset({"s3"}),
     ),
 )

@@ -234,7 +234,27 @@ def evaluate_call(
     Raises:
         ValueError: a policy type is enabled and there are no levels.
     """
-    request = Request(session=session, call=call)
+    return evaluate_request(
+        Request(session=session, call=call),
+        service_control=service_control,
+        resource_control=resource_control,
+    )
+
+
+def evaluate_request(
+    request: Request, *, service_control: Sequence[Level] | None, resource_control: Sequence[Level] | None
+) -> Verdict:
+    """Return what the policies say of a request, whatever context it has.
+
+    Args:
+        request: the call and its context.
+        service_control: as for a call.
+        resource_control: as for a call.
+
+    Raises:
+        ValueError: a policy type is enabled and there are no levels.
+    """
+    call = request.call
     results = [*_levels(service_control, PolicyType.SERVICE_CONTROL_POLICY, request)]
     of_resources = _levels(resource_control, PolicyType.RESOURCE_CONTROL_POLICY, request)
     if call.service in RESOURCE_CONTROLLED_SERVICES:
@@ -351,7 +371,7 @@ def _parts(statement: Statement, request: Request) -> Iterable[tuple[Truth, Call
         resource,
         lambda: Undecided(
             element=Element.RESOURCE,
-            why=Why.LANGUAGE if _is_known(request.call.resource) else Why.REQUEST,
+            why=Why.LANGUAGE if _is_known(request) else Why.REQUEST,
             values=_raw(statement.resources),
         ),
     )
@@ -367,6 +387,10 @@ def _parts(statement: Statement, request: Request) -> Iterable[tuple[Truth, Call
                 values=_raw(condition.values),
             ),
         )
+
+
+def _is_known(request: Request) -> bool:
+    return request.call.resource is None or None not in request.call.resource.parts
 
 
 def _raw(templates: tuple[Template, ...]) -> tuple[str, ...]:
@@ -393,10 +417,6 @@ def _has_wildcard(text: str) -> bool:
 # Resources
 
 
-def _is_known(resource: Resource | None) -> bool:
-    return resource is None or None not in resource.parts
-
-
 def _resource_matches(statement: Statement, request: Request) -> Truth:
     negated = statement.not_resource
     match = any_of(
@@ -408,30 +428,62 @@ def _resource_matches(statement: Statement, request: Request) -> Truth:
 def _one_resource_matches(template: Template, request: Request, *, negated: bool) -> Truth:
     if template.matches_everything:
         return Truth.TRUE
-    resource = request.call.resource
-    if resource is None:
-        # A call without a resource type acts on "*", which an ARN in a policy does not match.
-        starts_like_an_arn = template.raw.startswith("arn:")
-        return Truth.FALSE if starts_like_an_arn else Truth.UNKNOWN
     parts = template.arn_parts
     if parts[0].tokens != ("arn",):
         return Truth.UNKNOWN
-    # AWS completes an ARN that has fewer parts with asterisks. Of one with all parts the wildcards stay
-    # within their parts, since the resources here have as many colons.
-    missing = ARN_PARTS - len(parts)
+    is_short = len(parts) < ARN_PARTS
+    if is_short and template.tokens[-1] is not Wildcard.MANY:
+        # AWS completes such an ARN in other policies; whether Organizations stores it is not known.
+        return Truth.UNKNOWN
+    resource = request.call.resource
+    if resource is None:
+        return _matches_without_resource(parts, request.call)
     truths = [
         _part_matches(part, known, request, variables=number == ARN_PARTS - 1, negated=negated)
         for number, (part, known) in enumerate(zip(parts, resource.parts, strict=False))
     ]
     match = all_of(truths)
-    return Truth.UNKNOWN if missing and match is Truth.FALSE and _may_cross(template, resource) else match
+    # Of an ARN with all parts the wildcards stay within their parts: the resources have as many colons.
+    return _short_arn_matches(template, match, resource) if is_short else match
 
 
-def _may_cross(template: Template, resource: Resource) -> bool:
-    """Return whether a short ARN matches once its wildcards cross colons, which AWS says they "can"."""
-    if not _is_known(resource) or not template.is_fixed:
-        return True
-    return template.pattern.matches(":".join(part or "" for part in resource.parts))
+def _short_arn_matches(template: Template, completed: Truth, resource: Resource) -> Truth:
+    """Compare an ARN with fewer parts than an ARN has, and with an asterisk at its end.
+
+    AWS completes the ARN with asterisks, and says that an asterisk at the end of a part "can" match beyond
+    the colon. Only what is the same both ways is certain.
+
+    Args:
+        template: the ARN.
+        completed: whether it matches if it is completed.
+        resource: the resource.
+    """
+    if not template.is_fixed:
+        return Truth.UNKNOWN
+    known = resource.known_start
+    start = template.raw.partition(Wildcard.MANY)[0].partition(Wildcard.ONE)[0]
+    if not known.startswith(start) and not start.startswith(known):
+        return Truth.FALSE
+    if None in resource.parts:
+        return Truth.UNKNOWN
+    return agreement((completed, truth_of(template.pattern.matches(known))))
+
+
+def _matches_without_resource(parts: tuple[Template, ...], call: Call) -> Truth:
+    """Compare an ARN with the resource of a call that has no resource type.
+
+    Such a call acts on "*", which an ARN does not match. But AWS's guides also allow s3:ListAllMyBuckets on
+    arn:aws:s3:::*, so that an ARN whose name is an asterisk may match.
+    """
+    possible = ("arn", None, call.service, None, None, "*")
+    return (
+        Truth.UNKNOWN
+        if all(
+            text is None or not part.is_fixed or part.pattern.matches(text)
+            for part, text in zip(parts, possible, strict=False)
+        )
+        else Truth.FALSE
+    )
 
 
 # The characters that the parts of an ARN that are not known beforehand can have: a Region, or the name of a
@@ -464,11 +516,7 @@ def _part_matches(
 
 
 def _value_of(request: Request) -> Callable[[str], str | Unresolved]:
-    def value_of(key: str) -> str | Unresolved:
-        text = request.possible(key).text
-        return Unresolved.NO_VALUE if text is None else text
-
-    return value_of
+    return lambda key: request.possible(key).text
 
 
 def _condition_holds(condition: Condition, request: Request) -> tuple[Truth, Why]:

@@ -75,7 +75,7 @@ def _string_like(template: Template, value: str, value_of: ValueOf) -> Truth:
 
 def _unresolved(reason: Unresolved) -> Truth:
     # Nothing equals or is like a variable without a value; negated operators match it.
-    return Truth.FALSE if reason is Unresolved.NO_VALUE else Truth.UNKNOWN
+    return Truth.UNKNOWN if reason is Unresolved.UNKNOWN else Truth.FALSE
 
 
 def _arn_like(template: Template, value: str, value_of: ValueOf) -> Truth | Undefined:

@@ -48,8 +48,9 @@ Token = str | Wildcard | Variable | BrokenVariable
 class Unresolved(StrEnum):
     """Why a variable has no text."""
 
-    NO_VALUE = "no value"
-    UNKNOWN = "unknown"
+    ABSENT = "the request lacks the key"
+    MULTIVALUED = "the key has a list of values"
+    UNKNOWN = "the value is not known"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,9 +169,11 @@ class Template:
                 resolved.append(token)
                 continue
             value = value_of(token.key)
+            if value is Unresolved.ABSENT and token.default is not None:
+                value = token.default
             if value is Unresolved.UNKNOWN:
                 return value
-            if value is Unresolved.NO_VALUE:
+            if isinstance(value, Unresolved):
                 result = value
             resolved.append(value)
         return result or tuple(resolved)

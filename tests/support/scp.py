@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scp.calls import Call, Resource, RootSession, TaskPolicy
-from scp.evaluate import Decision, Level, Verdict, evaluate_call
+from scp.context import ABSENT, Possible, Request, Value
+from scp.evaluate import Decision, Level, Verdict, evaluate_call, evaluate_request
 from scp.policies import Policy, PolicyType, parse_policy
+from scp.truth import Truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -117,6 +119,45 @@ def verdict(*policies: Policy, call: Call = GET_USER, session: RootSession = SES
 def decision(*policies: Policy, call: Call = GET_USER, session: RootSession = SESSION) -> Decision:
     """Return the decision with policies at the root, next to FullAWSAccess."""
     return verdict(*policies, call=call, session=session).decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestWith(Request):
+    """A request with a context of the test's own instead of a root session's; other keys are absent."""
+
+    context: Mapping[str, Possible | Value]
+
+    def possible(self, key: str) -> Possible:
+        """Return what the test says of a key."""
+        for name, value in self.context.items():
+            if name.lower() == key.lower():
+                return value if isinstance(value, Possible) else Possible(values=(value,))
+        return ABSENT
+
+
+def decision_with(
+    context: Mapping[str, Possible | Value], *policies: Policy, call: Call = GET_USER
+) -> Decision:
+    """Return the decision with policies at the root, and nothing else, for a context."""
+    return evaluate_request(
+        RequestWith(session=SESSION, call=call, context=context),
+        service_control=levels(policies),
+        resource_control=None,
+    ).decision
+
+
+_TRUTHS = {Decision.DENIED: Truth.TRUE, Decision.ALLOWED: Truth.FALSE, Decision.UNKNOWN: Truth.UNKNOWN}
+
+
+def holds(
+    condition: Mapping[str, object],
+    context: Mapping[str, Possible | Value],
+    *,
+    version: str | None = "2012-10-17",
+) -> Truth:
+    """Return whether a condition block holds for a context."""
+    denies = policy(statement(Condition=condition), version=version)
+    return _TRUTHS[decision_with(context, FULL_ACCESS, denies)]
 
 
 @dataclass(frozen=True, kw_only=True)
