@@ -8,6 +8,8 @@ import pytest
 
 from local_aws.emulation import LocalOrganization, mock_organization
 from local_aws.services import LocalAws, running_local_aws
+from support.accounts import MEMBER
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.cloudformation import FakeCloudFormation
 from support.function import Function
 
@@ -22,6 +24,13 @@ def organization() -> Iterator[LocalOrganization]:
     """Yield a new organization, in which root access is not enabled."""
     with mock_organization() as organization:
         yield organization
+
+
+@pytest.fixture
+def with_root_access(organization: LocalOrganization) -> LocalOrganization:
+    """Return the organization with both features enabled, one delegated administrator, and no calls."""
+    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[MEMBER])
+    return organization
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """The handle on the emulated organization: its initial state, denials, and the record of calls."""
 
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -11,7 +11,6 @@ from moto.core.base_backend import BackendDict
 
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from support.accounts import MANAGEMENT, OTHER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.emulation import (
     AUDIT,
     CLOUDTRAIL,
@@ -25,18 +24,8 @@ from support.emulation import (
     register,
 )
 
-
-@pytest.fixture
-def organization() -> Iterator[LocalOrganization]:
-    with mock_organization() as organization:
-        yield organization
-
-
-@pytest.fixture
-def with_root_access(organization: LocalOrganization) -> LocalOrganization:
-    """The organization with everything enabled, 222222222222 registered, and no calls."""
-    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
-    return organization
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_it_starts_with_three_members_and_another_services_trusted_access(

@@ -1,27 +1,12 @@
 """The emulated IAM in a root session. The organization-level operations are in the recorded responses."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
-from local_aws.emulation import LocalOrganization, mock_organization
+from local_aws.emulation import LocalOrganization
 from support.accounts import OTHER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.emulation import AUDIT, DELEGATE, DELETE, RECOVER, error_of, open_root_session
-
-
-@pytest.fixture
-def organization() -> Iterator[LocalOrganization]:
-    with mock_organization() as organization:
-        yield organization
-
-
-@pytest.fixture
-def with_root_access(organization: LocalOrganization) -> LocalOrganization:
-    """The organization with everything enabled, 222222222222 registered, and no calls."""
-    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
-    return organization
+from support.emulation import AUDIT, DELETE, RECOVER, error_of, open_root_session
 
 
 def test_an_audit_sees_every_root_credential(with_root_access: LocalOrganization) -> None:

@@ -1,28 +1,12 @@
 """The emulated Organizations: who may call it, its constraints, and its pages."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from support.accounts import MANAGEMENT, OTHER, STRANGER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.emulation import DELEGATE, GUARDDUTY, IAM, error_of, register
-
-
-@pytest.fixture
-def organization() -> Iterator[LocalOrganization]:
-    with mock_organization() as organization:
-        yield organization
-
-
-@pytest.fixture
-def with_root_access(organization: LocalOrganization) -> LocalOrganization:
-    """The organization with everything enabled, 222222222222 registered, and no calls."""
-    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
-    return organization
-
 
 # Callers
 

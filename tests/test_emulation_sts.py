@@ -1,28 +1,12 @@
 """The emulated STS: who a caller is, and AssumeRoot."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from local_aws.emulation import LocalOrganization, mock_organization
+from local_aws.emulation import LocalOrganization
 from support.accounts import MANAGEMENT, OTHER, STRANGER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.emulation import AUDIT, DELEGATE, error_of, open_root_session
-
-
-@pytest.fixture
-def organization() -> Iterator[LocalOrganization]:
-    with mock_organization() as organization:
-        yield organization
-
-
-@pytest.fixture
-def with_root_access(organization: LocalOrganization) -> LocalOrganization:
-    """The organization with everything enabled, 222222222222 registered, and no calls."""
-    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
-    return organization
-
 
 # Callers
 
