@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aws_calls.errors import SettingsError
+from aws_calls.failures import Failure
 from local_aws.emulation import mock_organization
 from root_tasks.aws.storage import ChecksumMismatchError
 from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED, RefusalReason, RunRefusedError
@@ -27,18 +28,15 @@ from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import RootTasks, Settings, refusal, session_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from local_aws.emulation import LocalOrganization
 
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
 
 
 @pytest.fixture
-def organization() -> Iterator[LocalOrganization]:
-    with mock_organization() as organization:
-        enable_root_access(organization, CREDENTIALS, SESSIONS)
-        yield organization
+def organization(organization: LocalOrganization) -> LocalOrganization:
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    return organization
 
 
 @pytest.fixture
@@ -110,7 +108,9 @@ def test_a_denied_call_before_any_account_fails_with_awss_words(organization: Lo
     organization.deny(account_id=MANAGEMENT, action="organizations:ListAccounts")
     reason, data = refusal(root_tasks.run())
     assert (reason, data["account_id"]) == (RefusalReason.CALL_FAILED, MANAGEMENT)
-    assert str(data["failure"]).startswith("organizations:ListAccounts: AccessDeniedException: ")
+    failure = data["failure"]
+    assert isinstance(failure, Failure)
+    assert (failure.operation, failure.name) == ("organizations:ListAccounts", "AccessDenied")
 
 
 def test_the_delegated_administrator_audits_the_organization(organization: LocalOrganization) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_aws.emulation import mock_organization
 from root_tasks.messages import NO_LONGER_A_MEMBER, NO_SESSION, PROTECTED, RefusalReason
 from root_tasks.model.report import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
@@ -18,8 +17,6 @@ from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import RootTasks, refusal, session_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from local_aws.emulation import LocalOrganization
 
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
@@ -29,10 +26,9 @@ MFA = f"arn:aws:iam::{MEMBER}:mfa/root-account-mfa-device-1"
 
 
 @pytest.fixture
-def organization() -> Iterator[LocalOrganization]:
-    with mock_organization() as organization:
-        enable_root_access(organization, CREDENTIALS, SESSIONS)
-        yield organization
+def organization(organization: LocalOrganization) -> LocalOrganization:
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    return organization
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aws_calls.failures import Failure, FailureKind
 from root_tasks.messages import RefusalReason, RunRefusedError, task_not_in_stack
 from root_tasks.model.report import ItemType, Task
 from root_tasks.model.run import Assignment, Target
@@ -312,7 +313,11 @@ SENTENCES = [
     ),
     (
         RunRefusedError(
-            RefusalReason.CALL_FAILED, failure="iam:GetUser: AccessDenied: no.", account_id=MEMBER
+            RefusalReason.CALL_FAILED,
+            failure=Failure(
+                operation="iam:GetUser", kind=FailureKind.ACCESS_DENIED, code="AccessDenied", message="no"
+            ),
+            account_id=MEMBER,
         ),
         "iam:GetUser: AccessDenied: no. (in account 222222222222; no account was accessed)",
     ),

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.emulation import mock_organization
 from root_tasks.messages import (
     CHANGED_SINCE_BACKUP,
     CHANGED_SINCE_PLAN,
@@ -25,7 +24,7 @@ from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import FinishedExecution, RootTasks, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from local_aws.emulation import LocalOrganization
 
 
 REGION = "eu-west-1"
@@ -83,10 +82,9 @@ def policy(kind: str, *, sid: str = "Everybody") -> str:
 
 
 @pytest.fixture
-def root_tasks() -> Iterator[RootTasks]:
-    with mock_organization() as organization:
-        enable_root_access(organization, CREDENTIALS, SESSIONS)
-        yield RootTasks(organization=organization)
+def root_tasks(organization: LocalOrganization) -> RootTasks:
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    return RootTasks(organization=organization)
 
 
 @pytest.fixture

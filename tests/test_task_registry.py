@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_aws.emulation import mock_organization
 from local_aws.emulation.task_policies import TASK_POLICIES, TaskPolicy
 from local_aws.emulation.task_policies import Feature as EmulatedFeature
 from root_access.state import Feature
@@ -25,8 +24,6 @@ from support.arrange import CREDENTIALS, enable_root_access
 from support.root_tasks import RootTasks, Settings, refusal, session_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from local_aws.emulation import LocalOrganization
     from root_tasks.model.run import Finding
     from root_tasks.tasks.definition import AccountTask
@@ -90,10 +87,9 @@ def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
 
 
 @pytest.fixture
-def organization() -> Iterator[LocalOrganization]:
-    with mock_organization() as organization:
-        enable_root_access(organization, CREDENTIALS)
-        yield organization
+def organization(organization: LocalOrganization) -> LocalOrganization:
+    enable_root_access(organization, CREDENTIALS)
+    return organization
 
 
 @pytest.fixture

@@ -7,12 +7,10 @@ from enum import StrEnum, auto
 from typing import TYPE_CHECKING
 
 from aws_calls.errors import RootAccessError
-from aws_calls.failures import FailureKind, describe
+from aws_calls.failures import Failure, FailureKind, describe
 
 if TYPE_CHECKING:
     from datetime import timedelta
-
-    from aws_calls.failures import Failure
 
     from .model.report import Task
 
@@ -215,6 +213,8 @@ def describe_duration(duration: timedelta) -> str:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, Failure):
+        return describe(value)
     if isinstance(value, Collection) and not isinstance(value, str):
         return ", ".join(map(str, value))
     return str(value)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.failures import CallError, describe
+from aws_calls.failures import CallError
 
 from ..aws.storage import ChecksumMismatchError
 from ..messages import NO_LONGER_A_MEMBER, RefusalReason, RunRefusedError
@@ -72,7 +72,7 @@ class RunStarter:
             return self._start(request, execution)
         except CallError as error:
             raise RunRefusedError(
-                RefusalReason.CALL_FAILED, failure=describe(error.failure), account_id=self.account_id
+                RefusalReason.CALL_FAILED, failure=error.failure, account_id=self.account_id
             ) from error
 
     def _start(self, request: Request, execution: Execution) -> dict[str, Any]:
