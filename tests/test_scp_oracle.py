@@ -1,0 +1,203 @@
+"""The evaluator next to another one that nobody of this project wrote: wherever ours is certain, both agree.
+
+The other one is `@cloud-copilot/iam-simulate`, from npm, under the AGPL: it runs next to these tests in a
+process of its own, and no part of it is in what ships.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from scp.calls import task_calls
+from scp.evaluate import Decision, evaluate_call
+from scp.policies import parse_policy
+from support.scp import (
+    FULL_ACCESS,
+    FULL_ACCESS_DOCUMENT,
+    GET_USER,
+    RCP_FULL_ACCESS,
+    SESSION,
+    Sample,
+    bucket_call,
+    decision_with,
+    document,
+    levels,
+    queue_call,
+    resource_policy,
+    samples,
+    statement,
+)
+from support.scp_grammar import (
+    CALLS,
+    conditions_and_contexts,
+    disagreements,
+    documents,
+    known_disagreements,
+    statements,
+)
+from support.scp_oracle import DIRECTORY, Oracle, World, is_installed, worlds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scp.calls import Call
+    from scp.context import Value
+
+pytestmark = pytest.mark.skipif(
+    not is_installed(),
+    reason=f"NOT COMPARED WITH THE ORACLE: it is not installed; run npm ci in tests/{DIRECTORY.name}",
+)
+
+COMPARISON = settings(
+    max_examples=400,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+DISAGREEMENTS = {disagreement["name"]: disagreement for disagreement in disagreements()}
+# Samples that show a known disagreement.
+SAMPLES_WITH_DISAGREEMENTS = {
+    "arn-operand-no-arn": "policy-value-that-is-not-an-arn",
+    "root-by-variable": "variable-in-arn-operator",
+    "root-by-variable-no-version": "variable-without-version",
+    "unknown-operator": "unknown-operator",
+}
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Iterator[Oracle]:
+    with Oracle() as running:
+        yield running
+
+
+def names_in(drawn: dict[str, Any]) -> tuple[str, ...]:
+    """Return names of buckets and queues that a policy's patterns match."""
+    return tuple(
+        resource.rpartition(":")[2].replace("*", "x")
+        for each in (drawn["Statement"] if isinstance(drawn["Statement"], list) else [drawn["Statement"]])
+        for key in ("Resource", "NotResource")
+        for resource in ([each[key]] if isinstance(each.get(key), str) else each.get(key, []))
+        if resource.startswith("arn:") and "/" not in resource
+    )
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [sample for sample in samples() if sample.policy_name not in SAMPLES_WITH_DISAGREEMENTS],
+    ids=lambda sample: sample.name,
+)
+def test_of_a_sample_policy_both_say_the_same_of_every_call(oracle: Oracle, sample: Sample) -> None:
+    """What ours leaves undecided is allowed in some worlds and denied in others."""
+    attached = [FULL_ACCESS_DOCUMENT, sample.document] if sample.full_access else [sample.document]
+    calls = task_calls(sample.task, session=SESSION, target=sample.target, target_region=sample.target_region)
+    for call in calls:
+        ours = evaluate_call(
+            call, session=SESSION, service_control=sample.levels, resource_control=None
+        ).decision
+        asked = worlds(call, documents=[sample.document], names=names_in(sample.document))
+        theirs = oracle.decisions(call, asked, service_control=[attached])
+        expected = {Decision.ALLOWED, Decision.DENIED} if ours is Decision.UNKNOWN else {ours}
+        assert theirs == expected, call.action
+
+
+@COMPARISON
+@given(drawn=documents(), call=st.sampled_from(CALLS), full_access=st.booleans())
+def test_what_ours_is_certain_of_in_random_policies_is_so_in_every_world(
+    oracle: Oracle, drawn: dict[str, Any], call: Call, full_access: bool
+) -> None:
+    assume(not known_disagreements(drawn))
+    attached = [FULL_ACCESS_DOCUMENT, drawn] if full_access else [drawn]
+    policies = [parse_policy(json.dumps(each), policy_id="p", name="p") for each in attached]
+    ours = evaluate_call(
+        call, session=SESSION, service_control=levels(policies, (FULL_ACCESS,)), resource_control=None
+    ).decision
+    assume(ours is not Decision.UNKNOWN)
+    theirs = oracle.decisions(
+        call, worlds(call, documents=[drawn]), service_control=[attached, [FULL_ACCESS_DOCUMENT]]
+    )
+    assert theirs == {ours}
+
+
+@COMPARISON
+@given(drawn=conditions_and_contexts(), effect=st.sampled_from(("Allow", "Deny")))
+def test_both_say_the_same_of_every_operator_wherever_ours_is_certain(
+    oracle: Oracle, drawn: tuple[dict[str, Any], dict[str, Value]], effect: str
+) -> None:
+    condition, context = drawn
+    policy = document(statement(effect, Condition=condition))
+    assume(not known_disagreements(policy))
+    attached = [policy] if effect == "Allow" else [FULL_ACCESS_DOCUMENT, policy]
+    ours = decision_with(
+        context, *(parse_policy(json.dumps(each), policy_id="p", name="p") for each in attached)
+    )
+    assume(ours is not Decision.UNKNOWN)
+    assert decisions_of(oracle, attached, context) == {ours}
+
+
+@settings(COMPARISON, max_examples=100)
+@given(
+    drawn=statements(effects=("Deny",)),
+    call=st.sampled_from((bucket_call("payroll"), queue_call("jobs"), bucket_call(None), GET_USER)),
+)
+def test_both_say_the_same_of_resource_control_policies(
+    oracle: Oracle, drawn: dict[str, Any], call: Call
+) -> None:
+    assume("NotAction" not in drawn)
+    policy = document({"Principal": "*", **drawn})
+    assume(not known_disagreements(policy))
+    ours = evaluate_call(
+        call,
+        session=SESSION,
+        service_control=None,
+        resource_control=levels((RCP_FULL_ACCESS, resource_policy(drawn)), (RCP_FULL_ACCESS,)),
+    ).decision
+    assume(ours is not Decision.UNKNOWN)
+    theirs = oracle.decisions(
+        call,
+        worlds(call, documents=[policy]),
+        service_control=[[FULL_ACCESS_DOCUMENT]],
+        # Resource control policies do not apply to IAM, which the oracle leaves to its caller.
+        resource_control=[] if call is GET_USER else [[policy], []],
+    )
+    assert theirs == {ours}
+
+
+def decisions_of(oracle: Oracle, attached: list[dict[str, Any]], context: dict[str, Value]) -> set[Decision]:
+    world = World(
+        resource="arn:aws:iam::222222222222:root",
+        context={key: value if isinstance(value, str) else list(value) for key, value in context.items()},
+    )
+    return oracle.decisions(GET_USER, [world], service_control=[attached])
+
+
+@pytest.mark.parametrize("disagreement", DISAGREEMENTS.values(), ids=DISAGREEMENTS)
+def test_a_known_disagreement_is_as_written_down(oracle: Oracle, disagreement: dict[str, Any]) -> None:
+    """An edition of the oracle that gets one right fails here, so that the exception goes."""
+    denies = document(statement(Condition=disagreement["condition"]), version=disagreement["version"])
+    context = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in disagreement["context"].items()
+    }
+    ours = decision_with(context, FULL_ACCESS, parse_policy(json.dumps(denies), policy_id="p", name="p"))
+    assert ours == disagreement["evaluator"]
+    assert decisions_of(oracle, [FULL_ACCESS_DOCUMENT, denies], context) == {Decision(disagreement["oracle"])}
+
+
+def test_every_exception_from_the_comparison_is_a_known_disagreement() -> None:
+    names = known_disagreements(
+        document(
+            statement(
+                Condition={
+                    "ArnLike": {"k": "arn:aws:iam::${aws:v}:root"},
+                    "StringNotLike": {"k": "${aws:none}"},
+                }
+            )
+        )
+    )
+    assert len(names) == 2
+    assert names | set(SAMPLES_WITH_DISAGREEMENTS.values()) <= set(DISAGREEMENTS)
