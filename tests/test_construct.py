@@ -14,6 +14,7 @@ from aws_cdk.assertions import Annotations, Match
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature
 from centralized_root_access._code import lambda_root
 from root_access.state import Feature
+from support.accounts import MEMBER, OTHER
 from support.templates import (
     MANAGEMENT,
     actions,
@@ -27,7 +28,6 @@ from support.templates import (
 )
 
 RESOURCE_TYPE = "Custom::CentralizedRootAccess"
-MEMBER = "222222222222"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def smallest() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def with_delegates() -> dict[str, Any]:
-    return root_access_template(delegated_administrators=["333333333333", MEMBER])
+    return root_access_template(delegated_administrators=[OTHER, MEMBER])
 
 
 def test_the_names_in_the_template_never_change(smallest: dict[str, Any]) -> None:
@@ -79,11 +79,11 @@ def test_by_default_both_features_are_enabled_and_delegated_administrators_are_n
 def test_the_listed_features_and_accounts_reach_the_function_sorted() -> None:
     listed = root_access_template(
         features=[RootAccessFeature.ROOT_SESSIONS, "RootCredentialsManagement", "RootSessions"],
-        delegated_administrators=["333333333333", MEMBER],
+        delegated_administrators=[OTHER, MEMBER],
     )
     properties = only_resource(listed, RESOURCE_TYPE)["Properties"]
     assert properties["Features"] == ["RootCredentialsManagement", "RootSessions"]
-    assert properties["DelegatedAdministrators"] == [MEMBER, "333333333333"]
+    assert properties["DelegatedAdministrators"] == [MEMBER, OTHER]
 
 
 def test_an_empty_list_reaches_the_function_as_an_empty_list() -> None:
@@ -306,9 +306,9 @@ def test_the_same_input_gives_the_same_template_byte_for_byte() -> None:
 
 
 def test_the_order_of_the_lists_does_not_change_the_stack() -> None:
-    one = root_access_template(delegated_administrators=[MEMBER, "333333333333"])
+    one = root_access_template(delegated_administrators=[MEMBER, OTHER])
     other = root_access_template(
-        features=list(reversed(RootAccessFeature)), delegated_administrators=["333333333333", MEMBER]
+        features=list(reversed(RootAccessFeature)), delegated_administrators=[OTHER, MEMBER]
     )
     assert one == other
 

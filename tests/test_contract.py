@@ -22,7 +22,6 @@ from aws_calls.errors import RootAccessError, SettingsError
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
 from centralized_root_access._arguments import parse_delegated_administrators, parse_protected_accounts
 from centralized_root_access._code import lambda_root
-from local_aws.emulation import LocalOrganization, mock_organization
 from root_access import drift
 from root_access.desired import desired_state
 from root_access.plan import Operation
@@ -30,7 +29,9 @@ from root_tasks.model.report import Task
 from root_tasks.run.request import parse_request
 from root_tasks.run.settings import RunBatchSettings, StartRunSettings, WriteReportSettings
 from root_tasks.tasks import DEFINITIONS
+from support import accounts
 from support import root_tasks as running
+from support.accounts import MEMBER, THIRD
 from support.apps import ROOT
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
 from support.cloudformation import FakeCloudFormation
@@ -52,8 +53,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aws_calls.retry import RetryBudget
+    from local_aws.emulation import LocalOrganization
 
-ACCOUNT, MEMBER, PROTECTED = "111111111111", "222222222222", "444444444444"
+PROTECTED = THIRD
 
 # The attributes of the custom resource: each as a property of the construct.
 ATTRIBUTES = [name for name, it in vars(CentralizedRootAccess).items() if isinstance(it, property)]
@@ -145,12 +147,6 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
 @pytest.fixture(scope="module")
 def defaults(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
     return synthesize(tmp_path_factory.mktemp("defaults"), everything=False)
-
-
-@pytest.fixture
-def organization() -> Iterator[LocalOrganization]:
-    with mock_organization() as organization:
-        yield organization
 
 
 # The functions
@@ -534,7 +530,7 @@ def test_a_batch_ends_before_its_sessions_do(everything: Synthesized, deployed: 
 @pytest.mark.parametrize(
     ("account_id", "valid"),
     [
-        ("222222222222", True),
+        (MEMBER, True),
         ("22222222222", False),
         ("2222222222222", False),
         ("22222222222a", False),
@@ -545,7 +541,7 @@ def test_a_batch_ends_before_its_sessions_do(everything: Synthesized, deployed: 
 def test_an_account_id_is_the_same_for_every_construct_and_function(account_id: str, valid: bool) -> None:
     parsers: list[Callable[[], object]] = [
         lambda: parse_protected_accounts([account_id]),
-        lambda: parse_delegated_administrators([account_id], own_account=ACCOUNT),
+        lambda: parse_delegated_administrators([account_id], own_account=accounts.MANAGEMENT),
         lambda: desired_state(features=(), delegated_administrators=[account_id]),
         lambda: parse_request({"accounts": [account_id]}, tasks=list(Task), allow_policy_override=False),
     ]

@@ -15,7 +15,7 @@ from root_access.errors import (
     NotTheManagementAccountError,
     UnknownFeatureError,
 )
-from support.accounts import MEMBER, OTHER
+from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
 from support.cloudformation import RESPONSE_URL, FakeCloudFormation
 from support.function import BOTH, Function
@@ -175,7 +175,7 @@ def test_nothing_sensitive_is_logged(
     organization: LocalOrganization, stack: FakeCloudFormation, function: Function
 ) -> None:
     enable_root_access(organization, delegated_administrators=[MEMBER])
-    organization.deny(account_id="111111111111", action="iam:EnableOrganizationsRootSessions")
+    organization.deny(account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions")
     stack.create(Features=BOTH)
     logged = json.dumps(function.log)
     assert logged
@@ -187,12 +187,12 @@ def test_nothing_sensitive_is_logged(
 def test_a_missing_permission_is_reported_with_the_call_the_account_and_what_to_do(
     organization: LocalOrganization, stack: FakeCloudFormation, action: str
 ) -> None:
-    organization.deny(account_id="111111111111", action=action)
+    organization.deny(account_id=MANAGEMENT, action=action)
     error = stack.create(Features=BOTH).error
     assert isinstance(error, ConvergenceError)
     assert error.failure.operation == action
     assert error.failure.kind is FailureKind.ACCESS_DENIED
-    assert error.account_id == "111111111111"
+    assert error.account_id == MANAGEMENT
     assert f"denies {action}: allow it and deploy again" in str(error)
 
 
@@ -200,7 +200,7 @@ def test_in_the_wrong_account_the_error_says_where_to_deploy(organization: Local
     stack = FakeCloudFormation(function=Function(account_id=MEMBER))
     error = stack.create(Features=BOTH).error
     assert isinstance(error, NotTheManagementAccountError)
-    assert (error.account_id, error.management_account_id) == (MEMBER, "111111111111")
+    assert (error.account_id, error.management_account_id) == (MEMBER, MANAGEMENT)
     assert str(error).startswith("Deploy this stack in the management account 111111111111")
     assert writes(organization) == []
 
@@ -209,7 +209,7 @@ def test_china_is_refused_before_any_call(organization: LocalOrganization) -> No
     stack = FakeCloudFormation(function=Function(partition="aws-cn"))
     error = stack.create(Features=BOTH).error
     assert isinstance(error, PartitionNotSupportedError)
-    assert error.account_id == "111111111111"
+    assert error.account_id == MANAGEMENT
     assert "China" in str(error)
     assert organization.calls == ()
 

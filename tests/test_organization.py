@@ -32,7 +32,7 @@ from root_access.organization import (
 )
 from root_access.plan import Operation, Step
 from root_access.state import Status
-from support.accounts import MEMBER, OTHER
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access
 from support.faults.clients import omit_member
 from support.faults.vocabulary import THROTTLED
@@ -46,7 +46,7 @@ def reads(organization: LocalOrganization) -> list[str]:
 def test_everything_is_disabled_in_a_fresh_organization(organization: LocalOrganization) -> None:
     observed = Function().organization().observe()
     assert observed.organization_id == organization.id
-    assert observed.management_account_id == "111111111111"
+    assert observed.management_account_id == MANAGEMENT
     assert not observed.trusted_access
     assert observed.trusted_access_enabled_at is None
     assert observed.features == frozenset()
@@ -192,7 +192,7 @@ def test_an_account_without_an_organization_is_an_error(organization: LocalOrgan
     organization.delete()
     with pytest.raises(NotInAnOrganizationError) as raised:
         Function().organization().observe()
-    assert raised.value.account_id == "111111111111"
+    assert raised.value.account_id == MANAGEMENT
     assert str(raised.value).startswith("Account 111111111111 is not a member of an organization.")
 
 
@@ -201,7 +201,7 @@ def test_an_organization_without_all_features_is_an_error() -> None:
         with pytest.raises(NotAllFeaturesError, match="consolidated billing only") as raised:
             Function().organization().observe()
         assert raised.value.organization_id == organization.id
-        assert raised.value.account_id == "111111111111"
+        assert raised.value.account_id == MANAGEMENT
 
 
 def test_an_sdk_that_does_not_know_the_calls_is_an_error(tmp_path: Path) -> None:
@@ -218,12 +218,12 @@ def test_an_sdk_that_does_not_know_the_calls_is_an_error(tmp_path: Path) -> None
     core = botocore.session.get_session()
     core.get_component("data_loader").search_paths[:] = [str(tmp_path)]
     iam: Any = boto3.Session(
-        botocore_session=core, aws_access_key_id="111111111111", aws_secret_access_key="secret"
+        botocore_session=core, aws_access_key_id=MANAGEMENT, aws_secret_access_key="secret"
     ).client("iam")
     old = Clients(iam=iam, organizations=Function().clients().organizations)
     budget = RetryBudget(clock=FakeTime().clock(), deadline=180)
     with pytest.raises(SdkTooOldError, match="does not know iam:ListOrganizationsFeatures") as raised:
-        Organization(clients=old, account_id="111111111111", budget=budget).observe()
+        Organization(clients=old, account_id=MANAGEMENT, budget=budget).observe()
     assert raised.value.operation == "iam:ListOrganizationsFeatures"
 
 
@@ -237,7 +237,7 @@ def test_an_sdk_that_does_not_know_the_calls_is_an_error(tmp_path: Path) -> None
     ],
 )
 def test_a_denied_read_is_a_failure_and_not_a_state(organization: LocalOrganization, action: str) -> None:
-    organization.deny(account_id="111111111111", action=action)
+    organization.deny(account_id=MANAGEMENT, action=action)
     with pytest.raises(CallError) as raised:
         Function().organization().observe()
     assert raised.value.failure.operation == action
@@ -267,7 +267,7 @@ def test_registering_a_registered_account_succeeds(organization: LocalOrganizati
     assert organization.root_access().delegated_administrators == (MEMBER,)
 
 
-@pytest.mark.parametrize("account_id", [MEMBER, "999999999999"])
+@pytest.mark.parametrize("account_id", [MEMBER, STRANGER])
 def test_deregistering_an_account_that_is_not_registered_succeeds(
     organization: LocalOrganization, account_id: str
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from root_access.plan import DISABLE_FEATURE, ENABLE_FEATURE, Operation, Step, deviation, plan, plan_repair
 from root_access.state import DesiredState, Feature, RootAccess
+from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 
 CREDENTIALS = Feature.ROOT_CREDENTIALS_MANAGEMENT
 SESSIONS = Feature.ROOT_SESSIONS
@@ -77,13 +78,13 @@ b,a  a,b
 b,a  c          +c -b -a
 b,a  a,c        +c -b
 """
-ACCOUNTS = {"a": "222222222222", "b": "333333333333", "c": "444444444444"}
+ACCOUNTS = {"a": MEMBER, "b": OTHER, "c": THIRD}
 
 
 def observed(*, features: frozenset[str] | None, registered: tuple[str, ...] = ()) -> RootAccess:
     return RootAccess(
         organization_id="o-8j81brsjuj",
-        management_account_id="111111111111",
+        management_account_id=MANAGEMENT,
         trusted_access=features is not None,
         trusted_access_enabled_at=None if features is None else datetime(2026, 1, 1, tzinfo=UTC),
         features=features or frozenset(),
@@ -169,7 +170,7 @@ def test_a_repair_is_the_part_of_the_plan_that_enables(row: list[str]) -> None:
     ],
 )
 def test_a_step_says_in_words_what_it_corrects(operation: Operation, words: str) -> None:
-    assert deviation(Step(operation=operation, account_id="222222222222")) == words
+    assert deviation(Step(operation=operation, account_id=MEMBER)) == words
 
 
 def test_each_feature_has_a_call_that_enables_it_and_one_that_disables_it() -> None:
