@@ -12,6 +12,7 @@ from centralized_root_access import RootTask, RootTasks
 from local_aws.emulation import mock_organization
 from root_tasks.model.report import Task
 from support import root_tasks as running
+from support.accounts import MEMBER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.policies import (
     PolicyComparison,
@@ -25,7 +26,7 @@ from support.templates import MANAGEMENT, actions, bootstrap_stack, policy_state
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-MEMBER, PROTECTED = "222222222222", "444444444444"
+PROTECTED = THIRD
 FUNCTIONS = {
     "StartRun": "StartRun",
     RootTask.AUDIT: "Audit",

@@ -16,6 +16,7 @@ from root_tasks.handlers import Invocation
 from root_tasks.messages import RunRefusedError
 from root_tasks.model.report import Task
 from root_tasks.run.settings import RunBatchSettings, StartRunSettings, WriteReportSettings
+from support.accounts import MANAGEMENT
 from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import NO_RESPONSE_AFTER, error_response
 from support.function import FakeContext, FakeTime
@@ -118,7 +119,7 @@ class RootTasks:
     """
 
     organization: LocalOrganization
-    account_id: str = "111111111111"
+    account_id: str = MANAGEMENT
     settings: Settings = field(default_factory=Settings)
     time: FakeTime = field(default_factory=FakeTime)
     now: datetime = _STARTED_AT
@@ -327,7 +328,7 @@ class RootTasks:
 
     # Clients
 
-    def client(self, service: str, *, account_id: str = "111111111111", region: str = "us-east-1") -> Any:
+    def client(self, service: str, *, account_id: str = MANAGEMENT, region: str = "us-east-1") -> Any:
         """A client of the test's own."""
         return self.organization.client(service, account_id=account_id, region=region)
 
