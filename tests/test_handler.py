@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,8 +20,12 @@ from root_access.errors import (
 )
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
-from support.cloudformation import RESPONSE_URL, FakeCloudFormation
+from support.cloudformation import FakeCloudFormation
 from support.function import BOTH, Function
+from support.response_endpoint import SIGNATURE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.usefixtures("other_services_unchanged")
 
@@ -58,13 +65,13 @@ def test_a_half_enabled_organization_needs_only_the_other_half(
     assert feature not in write
 
 
-def test_features_hidden_behind_trusted_access_need_no_write_of_their_own(
+def test_hidden_features_show_in_the_response_of_the_first_one_that_is_enabled(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
     enable_root_access(organization, *BOTH, hidden=True)
     assert stack.create(Features=BOTH).succeeded
     assert organization.root_access().features == set(BOTH)
-    assert writes(organization) == ["EnableAWSServiceAccess"]
+    assert writes(organization) == THREE_WRITES[:2]
 
 
 def test_a_hidden_feature_that_is_not_listed_is_disabled_once_it_shows(
@@ -73,7 +80,43 @@ def test_a_hidden_feature_that_is_not_listed_is_disabled_once_it_shows(
     enable_root_access(organization, *BOTH, hidden=True)
     assert stack.create(Features=[CREDENTIALS]).succeeded
     assert organization.root_access().features == {CREDENTIALS}
-    assert writes(organization) == ["EnableAWSServiceAccess", "DisableOrganizationsRootSessions"]
+    assert writes(organization) == [*THREE_WRITES[:2], "DisableOrganizationsRootSessions"]
+
+
+class RoundTrips:
+    """How many calls have to wait for each other.
+
+    The calls of one pool count once, and so does what its owner calls while the pool is open.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._in_pool = False
+
+    @contextmanager
+    def executor(self) -> Iterator[ThreadPoolExecutor]:
+        with ThreadPoolExecutor() as pool:
+            self._in_pool = True
+            yield pool
+        self.number += 1
+        self._in_pool = False
+
+    def count(self, **_: object) -> None:
+        self.number += not self._in_pool
+
+
+def test_a_fresh_organization_takes_four_round_trips_one_after_another(
+    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+) -> None:
+    trips = RoundTrips()
+    function.executor = trips.executor  # type: ignore[assignment]
+    function.on_event("before-call", trips.count)
+    assert stack.create(Features=BOTH).succeeded
+    assert len(organization.calls) == 9
+    assert trips.number == 4
+    status = json.loads(stack.data["StatusJson"])
+    assert status["status"] == "ENABLED"
+    assert status["trustedAccessEnabledAt"], "its date was read on the way"
 
 
 def test_the_listed_feature_is_enabled_before_the_other_one_is_disabled(
@@ -115,11 +158,11 @@ def test_an_update_that_finds_everything_as_listed_writes_nothing(
 
 @pytest.mark.parametrize("physical_id", ["o-a1b2c3d4e5", "stack-RootAccess-1A2B3C", "anything"])
 def test_a_delete_makes_no_call_at_all_whatever_its_id(
-    organization: LocalOrganization, function: Function, physical_id: str
+    organization: LocalOrganization, stack: FakeCloudFormation, physical_id: str
 ) -> None:
     enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
-    response = function({"RequestType": "Delete", "PhysicalResourceId": physical_id})
-    assert response == {"PhysicalResourceId": physical_id}
+    stack.properties, stack.physical_id = {"Features": BOTH}, physical_id
+    assert stack.delete().succeeded
     assert organization.calls == ()
 
 
@@ -179,7 +222,7 @@ def test_nothing_sensitive_is_logged(
     stack.create(Features=BOTH)
     logged = json.dumps(function.log)
     assert logged
-    for secret in (RESPONSE_URL, "workload-a", "@example.com"):
+    for secret in (SIGNATURE, "workload-a", "@example.com"):
         assert secret not in logged
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-# CloudFormation accepts 4,096 bytes; the Provider framework adds about 900 to the message.
-_MAX_MESSAGE_BYTES = 2500
 
 
 class RootAccessError(Exception):
@@ -18,8 +15,8 @@ class RootAccessError(Exception):
     Subclasses keep their data as attributes and derive the message from it.
     """
 
-    def __init__(self, message: str) -> None:
-        super().__init__(truncate_json(message, max_bytes=_MAX_MESSAGE_BYTES))
+    is_for_people: ClassVar[bool] = True
+    """Whether the message is a sentence: the custom resource's entry point, which imports nothing, asks."""
 
 
 class PartitionNotSupportedError(RootAccessError):

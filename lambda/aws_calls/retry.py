@@ -54,18 +54,33 @@ class RetryBudget:
         deadline: When the invocation ends, on the clock. No attempt starts in the last 35 seconds before.
         new_permissions_until: Until when a denied call is retried, on the clock: a role's new policy
             needs seconds to take effect. None: a denial is final at once.
+        abandoned: Whether nobody waits for the calls any more, so that no attempt may start.
     """
 
-    def __init__(self, *, clock: Clock, deadline: float, new_permissions_until: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        deadline: float,
+        new_permissions_until: float | None = None,
+        abandoned: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._clock = clock
         self._started = clock.now()
         self._last_start = deadline - ATTEMPT_RESERVE_SECONDS
         self._new_permissions_until = new_permissions_until
+        self._abandoned = abandoned
 
     def reserving(self, seconds: float) -> RetryBudget:
         """Return a budget that ends earlier, so that later calls are still possible."""
         budget = copy.copy(self)
         budget._last_start -= seconds
+        return budget
+
+    def limited_to(self, seconds: float) -> RetryBudget:
+        """Return a budget that ends so many seconds from now, if not earlier."""
+        budget = copy.copy(self)
+        budget._last_start = min(self._last_start, self._clock.now() + seconds)
         return budget
 
     def with_final_denials(self) -> RetryBudget:
@@ -87,7 +102,7 @@ class RetryBudget:
             CallError: The failure is not transient, or no attempt succeeded in time.
         """
         started = self._clock.now()
-        if started > self._last_start:
+        if started > self._last_start or self._abandoned():
             raise CallError(_out_of_time(operation))
         may_have_taken_effect = False
         attempts = 0
@@ -138,7 +153,7 @@ class RetryBudget:
         if self._clock.now() + wait > self._last_start:
             return False
         self._clock.sleep(wait)
-        return True
+        return not self._abandoned()
 
 
 def _out_of_time(operation: str) -> Failure:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from aws_calls.failures import CallError, Failure, FailureKind
 
 from .errors import ConvergenceError, is_quota_reached
-from .plan import Operation, Step, plan
+from .plan import ENABLE_FEATURE, Operation, Step, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,6 +26,13 @@ class Planner(Protocol):
         """Return the steps, in order."""
 
 
+class Apply(Protocol):
+    """Applies a step, as Organization.apply does."""
+
+    def __call__(self, step: Step, *, budget: RetryBudget | None = None) -> frozenset[str] | None:
+        """Apply the step, and return the features that are enabled now, if they are known."""
+
+
 # How long it may take to register a delegated administrator again.
 _REREGISTRATION_RESERVE_SECONDS = 25.0
 
@@ -38,6 +45,7 @@ def converge(
     budget: RetryBudget,
     log: Callable[..., None],
     planner: Planner = plan,
+    apply: Apply | None = None,
 ) -> RootAccess:
     """Bring the organization to the desired state, and return what AWS then reports.
 
@@ -51,13 +59,19 @@ def converge(
         budget: How long to retry, and to wait for a change to become visible.
         log: Takes one event as keyword arguments.
         planner: Which steps to apply; by default all that are missing.
+        apply: Applies a step; by default the organization does.
 
     Raises:
         RootAccessError: The organization did not reach the desired state. The error says why, and what
             this invocation applied, may have applied and did not apply.
     """
     convergence = _Convergence(
-        desired=desired, organization=organization, budget=budget, log=log, planner=planner
+        desired=desired,
+        organization=organization,
+        budget=budget,
+        log=log,
+        planner=planner,
+        apply=apply or organization.apply,
     )
     try:
         return convergence.run()
@@ -76,8 +90,10 @@ class _Convergence:
         budget: RetryBudget,
         log: Callable[..., None],
         planner: Planner,
+        apply: Apply,
     ) -> None:
         self._planner = planner
+        self._apply_step = apply
         self._desired = desired
         self._organization = organization
         self._budget = budget
@@ -125,6 +141,10 @@ class _Convergence:
         features_reported = True
         for step in steps:
             try:
+                if step.operation is Operation.ENABLE_TRUSTED_ACCESS:
+                    self._apply(step)
+                    # The features may have been enabled all along, hidden.
+                    return self._observe_hidden(steps, observed)
                 if step.operation is Operation.REGISTER:
                     freed_slot = self._register(step, removable=removable)
                     # Accounts that were deregistered for it, in an earlier pass perhaps, stay deregistered.
@@ -139,15 +159,21 @@ class _Convergence:
                     raise
                 # Disabled in parallel, or enabled so recently that not every endpoint knows.
                 return self._reobserve_after_backoff(observed, error)
-            if step.operation is Operation.ENABLE_TRUSTED_ACCESS:
-                # The features may have been enabled all along, hidden.
-                return self._reobserve(observed)
             if features is None:
                 features_reported = False
             else:
                 observed = replace(observed, features=features)
                 self._observed = observed
         return observed if features_reported else self._reobserve(observed)
+
+    def _observe_hidden(self, steps: Iterable[Step], observed: RootAccess) -> RootAccess:
+        """Return what trusted access shows: by the first Enable call, or by a read where there is none."""
+        first = next((step for step in steps if step.operation in ENABLE_FEATURE.values()), None)
+        if first is None:
+            return self._reobserve(observed)
+        enabled = self._organization.observe_while_enabling(observed, lambda: self._apply(first))
+        self._failed = None
+        return self._record(enabled)
 
     def _register(self, step: Step, *, removable: list[Step]) -> bool:
         """Register an account. Only where AWS's quota is reached, another one is deregistered first.
@@ -193,7 +219,7 @@ class _Convergence:
 
     def _apply(self, step: Step, *, budget: RetryBudget | None = None) -> frozenset[str] | None:
         try:
-            features = self._organization.apply(step, budget=budget)
+            features = self._apply_step(step, budget=budget)
         except CallError as error:
             self._failed = step
             if error.failure.may_have_taken_effect and step not in self._possibly_applied:

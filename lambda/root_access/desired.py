@@ -1,15 +1,47 @@
-"""What a stack lists, as it arrives in the function: checked."""
+"""What a stack lists, as it arrives in the function: parsed strictly."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidAccountIdError, UnknownFeatureError
+from .errors import (
+    InvalidAccountIdError,
+    InvalidRequestError,
+    NotAListError,
+    UnknownFeatureError,
+)
 from .state import DesiredState, Feature
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+
+_REQUEST_TYPES = ("Create", "Update")
+
+
+def parse_request(event: Mapping[str, Any]) -> DesiredState:
+    """Return what a Create or an Update asks for. Properties that are not known are ignored.
+
+    CloudFormation adds properties of its own, such as ServiceToken and ServiceTimeout.
+
+    Raises:
+        InvalidRequestError: It is another request, or has no properties.
+        InvalidPropertyError: A list is missing or not a list of strings, a feature is unknown, or an
+            account ID is malformed.
+    """
+    request_type, properties = event.get("RequestType"), event.get("ResourceProperties")
+    if request_type not in _REQUEST_TYPES:
+        raise InvalidRequestError(problem=f"has the RequestType {request_type!r:.100}")
+    if not isinstance(properties, dict):
+        raise InvalidRequestError(problem="has no ResourceProperties")
+    administrators = properties.get("DelegatedAdministrators")
+    return desired_state(
+        features=_parse_list(properties.get("Features"), name="Features"),
+        delegated_administrators=(
+            None if administrators is None else _parse_list(administrators, name="DelegatedAdministrators")
+        ),
+    )
 
 
 def desired_state(
@@ -32,3 +64,9 @@ def desired_state(
         if not re.fullmatch(r"[0-9]{12}", account_id):
             raise InvalidAccountIdError(account_id=account_id)
     return DesiredState(features=frozenset(map(Feature, features)), delegated_administrators=accounts)
+
+
+def _parse_list(value: object, *, name: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise NotAListError(name=name, value=value)
+    return value

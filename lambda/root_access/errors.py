@@ -88,8 +88,40 @@ class SdkTooOldError(RootAccessError):
         self.operation = operation
 
 
+class InvalidRequestError(RootAccessError):
+    """Raised for a request that CloudFormation does not send.
+
+    Attributes:
+        problem: What is wrong with it.
+    """
+
+    def __init__(self, *, problem: str) -> None:
+        super().__init__(
+            f"The request {problem}; this function handles CloudFormation's Create, Update and Delete. "
+            "Nothing was changed."
+        )
+        self.problem = problem
+
+
 class InvalidPropertyError(RootAccessError):
     """Raised for a property that the custom resource does not accept."""
+
+
+class NotAListError(InvalidPropertyError):
+    """Raised where a property is not a list of strings.
+
+    Attributes:
+        name: The property.
+        value: Its value.
+    """
+
+    def __init__(self, *, name: str, value: object) -> None:
+        super().__init__(
+            f"{name} must be a list of strings, got {value!r:.100}. Deploy the construct and its function in "
+            "the same version. Nothing was changed."
+        )
+        self.name = name
+        self.value = value
 
 
 class UnknownFeatureError(InvalidPropertyError):

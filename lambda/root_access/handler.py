@@ -1,96 +1,272 @@
-"""CloudFormation's events for the custom resource: parse, converge, respond."""
+"""The custom resource's entry point: send CloudFormation exactly one response, whatever happens.
+
+Only the standard library is imported here. Everything else is imported inside the guarded call: an import
+error is then a failed deployment with a sentence, and not a stack that waits until it times out.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
+"""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
-
-from aws_calls.retry import Clock, RetryBudget
-from aws_calls.runtime import FunctionArn, LambdaContext, system_clock, write_line
-
-from .clients import Clients, create_clients
-from .converge import converge
-from .desired import desired_state
-from .organization import Organization
+import bisect
+import http.client
+import json
+import threading
+import time
+import traceback
+import urllib.parse
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from concurrent.futures import Executor
 
-# How long a role's new policy may take to have effect.
-_NEW_PERMISSIONS_SECONDS = 30.0
+# CloudFormation accepts 4,096 bytes in all.
+_MAX_RESPONSE_BYTES = 4096
+_MAX_REASON_BYTES = 2500
+
+# The physical ID of a resource whose creation failed before its organization was known.
+NOT_CREATED = "centralized-root-access-not-created"
+
+# The end of the invocation belongs to the response: several attempts of a few seconds each.
+_RESPONSE_RESERVE_SECONDS = 14.0
+_PUT_TIMEOUT_SECONDS = 4.0
+_MIN_PUT_TIMEOUT_SECONDS = 0.5
+_FIRST_PUT_WAIT_SECONDS = 0.25
+_MAX_PUT_WAIT_SECONDS = 2.0
 
 
-def on_event(event: Mapping[str, Any], context: LambdaContext) -> dict[str, object]:
-    """Handle one event of the Provider framework; the function's entry point.
+class ResponseNotDeliveredError(Exception):
+    """Raised where CloudFormation did not accept the response, so that Lambda runs the event again.
+
+    The message never has the URL in it: its signature lets anybody respond in this function's place.
+
+    Attributes:
+        problem: The HTTP status, or the type of the error.
+    """
+
+    def __init__(self, *, problem: str) -> None:
+        super().__init__(
+            f"CloudFormation did not accept the response ({problem}). Lambda runs the event again, which "
+            "is harmless."
+        )
+        self.problem = problem
+
+
+class LambdaContext(Protocol):
+    """What the function uses of Lambda's context object."""
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """The function's ARN."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds until Lambda ends this invocation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A custom resource that was created or updated.
+
+    Attributes:
+        physical_id: The organization's ID.
+        attributes: The attributes that the stack can read.
+    """
+
+    physical_id: str
+    attributes: Mapping[str, str]
+
+
+class Handler(Protocol):
+    """Handles a Create or an Update."""
+
+    def __call__(
+        self, event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event
+    ) -> Resource:
+        """Bring the organization to what the event asks for.
+
+        Args:
+            event: CloudFormation's request.
+            context: Lambda's context.
+            abandoned: Set once it is too late: no call may start after that.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    status: str
+    physical_id: str
+    reason: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+def on_event(event: Mapping[str, Any], context: LambdaContext) -> None:
+    """Handle one request of CloudFormation; the function's entry point.
 
     Args:
-        event: CloudFormation's event. It carries a pre-signed URL: never log it.
+        event: CloudFormation's request. It has a pre-signed URL: never log it.
         context: Lambda's context.
 
-    Returns:
-        The physical ID, and for Create and Update the attributes.
-
     Raises:
-        RootAccessError: The deployment fails with this message.
+        ResponseNotDeliveredError: CloudFormation did not accept the response.
     """
-    return respond(event, context, clients=create_clients, clock=system_clock(), log=write_line)
+    respond(event, context, handle=_handle, sleep=time.sleep, log=_write_line)
 
 
 def respond(
     event: Mapping[str, Any],
     context: LambdaContext,
     *,
-    clients: Callable[[], Clients],
-    clock: Clock,
+    handle: Handler,
+    sleep: Callable[[float], None],
     log: Callable[..., None],
-    executor: Callable[[], Executor] = ThreadPoolExecutor,
-) -> dict[str, object]:
-    """Handle one event, with everything that it works with passed in.
+) -> None:
+    """Handle one request, with everything that it works with passed in.
 
     Args:
-        event: CloudFormation's event.
-        context: Lambda's context.
-        clients: Returns the boto3 clients.
-        clock: The time.
+        event: CloudFormation's request.
+        context: Lambda's context, which knows how much time is left.
+        handle: Handles a Create or an Update.
+        sleep: Waits for a number of seconds.
         log: Takes one event as keyword arguments.
-        executor: Makes the pool that reads in parallel.
-
-    Returns:
-        The physical ID, and for Create and Update the attributes.
 
     Raises:
-        RootAccessError: The deployment fails with this message.
+        ResponseNotDeliveredError: CloudFormation did not accept the response.
     """
-    if event["RequestType"] == "Delete":
+    outcome = _outcome(event, context, handle=handle, log=log)
+    body = _body(event, outcome)
+    _deliver(str(event.get("ResponseURL", "")), body, context=context, sleep=sleep, log=log)
+
+
+def _handle(event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event) -> Resource:
+    from .custom_resource import handle
+
+    return handle(event, context, abandoned=abandoned)
+
+
+def _outcome(
+    event: Mapping[str, Any], context: LambdaContext, *, handle: Handler, log: Callable[..., None]
+) -> _Outcome:
+    request_type, physical_id = event.get("RequestType"), event.get("PhysicalResourceId")
+    if request_type == "Delete":
         # Root access stays enabled: others rely on it, and a stack does not own it.
-        return {"PhysicalResourceId": event["PhysicalResourceId"]}
-    account_id = FunctionArn.parse(context.invoked_function_arn).account_id
-    properties = event["ResourceProperties"]
-    desired = desired_state(
-        features=properties["Features"],
-        delegated_administrators=properties.get("DelegatedAdministrators"),
+        return _Outcome(status="SUCCESS", physical_id=physical_id or NOT_CREATED)
+    outcome = _run(event, context, handle=handle)
+    if isinstance(outcome, Resource):
+        return _Outcome(status="SUCCESS", physical_id=outcome.physical_id, attributes=outcome.attributes)
+    # Another physical ID than the given one would be a replacement.
+    unchanged = physical_id if request_type == "Update" and physical_id else NOT_CREATED
+    return _Outcome(status="FAILED", physical_id=unchanged, reason=_reason(outcome, log=log))
+
+
+def _run(event: Mapping[str, Any], context: LambdaContext, *, handle: Handler) -> Resource | BaseException:
+    """Return what came of the request before the end of the invocation, which belongs to the response."""
+    outcomes: list[Resource | BaseException] = []
+    abandoned = threading.Event()
+
+    def work() -> None:
+        try:
+            outcomes.append(handle(event, context, abandoned=abandoned))
+        except BaseException as error:
+            outcomes.append(error)
+
+    # In a thread, so that a call that hangs cannot keep the response back.
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(max(0.0, _seconds_left(context) - _RESPONSE_RESERVE_SECONDS))
+    abandoned.set()
+    return outcomes[0] if outcomes else TimeoutError()
+
+
+def _reason(error: BaseException, *, log: Callable[..., None]) -> str:
+    if isinstance(error, TimeoutError) and not error.args:
+        return (
+            "The function ran out of time. What it applied is in its log; a call may still take effect. "
+            "Deploy again."
+        )
+    if getattr(error, "is_for_people", False):
+        return str(error)
+    log(event="crashed", error=type(error).__name__, trace=traceback.format_exception(error))
+    return (
+        f"The function failed unexpectedly: {type(error).__name__}: {error}. The function's log has the "
+        "details. Deploy again; if it fails again, report it as a bug."
     )
-    started = clock.now()
-    budget = RetryBudget(
-        clock=clock,
-        deadline=started + context.get_remaining_time_in_millis() / 1000,
-        new_permissions_until=started + _NEW_PERMISSIONS_SECONDS,
-    )
-    root_access = converge(
-        desired=desired,
-        organization=Organization(clients=clients(), account_id=account_id, budget=budget, executor=executor),
-        account_id=account_id,
-        budget=budget,
-        log=log,
-    )
-    return {
-        "PhysicalResourceId": root_access.organization_id,
-        "Data": {
-            "Status": root_access.status,
-            "StatusJson": root_access.to_json(),
-            "OrganizationId": root_access.organization_id,
-            "EnabledFeatures": ",".join(sorted(root_access.features)),
-            "TrustedAccessEnabledAt": root_access.trusted_access_since or "",
-        },
+
+
+def _body(event: Mapping[str, Any], outcome: _Outcome) -> bytes:
+    response = {
+        "Status": outcome.status,
+        "Reason": _truncate(outcome.reason, _MAX_REASON_BYTES),
+        "PhysicalResourceId": outcome.physical_id,
+        "StackId": event.get("StackId", ""),
+        "RequestId": event.get("RequestId", ""),
+        "LogicalResourceId": event.get("LogicalResourceId", ""),
+        "Data": dict(outcome.attributes),
     }
+    excess = len(json.dumps(response).encode()) - _MAX_RESPONSE_BYTES
+    if excess > 0:
+        kept = len(json.dumps(response["Reason"])) - excess
+        response["Reason"] = _truncate(outcome.reason, max(kept, 0))
+    return json.dumps(response).encode()
+
+
+def _truncate(text: str, max_bytes: int) -> str:
+    """Return the text, shortened to a number of bytes in its JSON form."""
+    if len(json.dumps(text)) <= max_bytes:
+        return text
+    fits = bisect.bisect(range(len(text)), max_bytes, key=lambda size: len(json.dumps(text[:size] + "…")))
+    return text[: max(fits - 1, 0)] + "…"
+
+
+def _deliver(
+    url: str,
+    body: bytes,
+    *,
+    context: LambdaContext,
+    sleep: Callable[[float], None],
+    log: Callable[..., None],
+) -> None:
+    """Put the response; try again after a broken connection or a 5xx, as long as there is time."""
+    wait = _FIRST_PUT_WAIT_SECONDS
+    while True:
+        timeout = max(_MIN_PUT_TIMEOUT_SECONDS, min(_PUT_TIMEOUT_SECONDS, _seconds_left(context) / 2))
+        try:
+            status = _put(url, body, timeout=timeout)
+        except (ValueError, http.client.InvalidURL):
+            # Not chained: the message of such an error can have the URL in it, and Lambda logs the chain.
+            raise ResponseNotDeliveredError(problem="the request has no usable ResponseURL") from None
+        except (OSError, http.client.HTTPException) as error:
+            problem, transient = type(error).__name__, True
+        else:
+            if status < 300:
+                return
+            problem, transient = f"HTTP {status}", status >= 500
+        log(event="response_not_delivered", problem=problem)
+        if not transient or _seconds_left(context) < wait + 2 * _MIN_PUT_TIMEOUT_SECONDS:
+            raise ResponseNotDeliveredError(problem=problem)
+        sleep(wait)
+        wait = min(2 * wait, _MAX_PUT_WAIT_SECONDS)
+
+
+def _put(url: str, body: bytes, *, timeout: float) -> int:
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not a URL")
+    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = connect(parts.hostname, parts.port, timeout=timeout)
+    try:
+        # The signature is for a request without a content type.
+        connection.request("PUT", f"{parts.path}?{parts.query}", body, {"Content-Type": ""})
+        response = connection.getresponse()
+        response.read()
+        return response.status
+    finally:
+        connection.close()
+
+
+def _seconds_left(context: LambdaContext) -> float:
+    return context.get_remaining_time_in_millis() / 1000
+
+
+def _write_line(**event: object) -> None:
+    print(json.dumps(event), flush=True)

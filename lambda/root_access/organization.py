@@ -37,6 +37,9 @@ LIST_DELEGATED_ADMINISTRATORS = "organizations:ListDelegatedAdministrators"
 _PAGE_SIZE = 20
 _MAX_PAGES = 100
 
+# A deployment does not wait longer for a read whose result is only reported.
+_OPTIONAL_READ_SECONDS = 10.0
+
 # What AWS returns when a step is applied already, or when there is nothing to undo.
 _ALREADY_APPLIED = {
     Operation.REGISTER: frozenset({"AccountAlreadyRegistered"}),
@@ -68,7 +71,7 @@ class _TrustedAccess:
 
 @dataclass(frozen=True, kw_only=True)
 class _DelegatedAdministrators:
-    hidden: bool
+    refusal: Failure | None
     registered: tuple[str, ...]
 
 
@@ -76,6 +79,7 @@ class _DelegatedAdministrators:
 class _Reads:
     """What the reads of one observation have returned so far; None: nothing yet."""
 
+    delegates_managed: bool
     identity: _Identity | None = None
     features: _Features | None = None
     trusted_access: _TrustedAccess | None = None
@@ -101,16 +105,32 @@ class _Reads:
             raise ValueError(f"Not read yet: {', '.join(self.missing())}.")
         if trusted_access.enabled == features.hidden:
             raise _inconsistent_reads(LIST_FEATURES, trusted_access=trusted_access.enabled)
-        if trusted_access.enabled and delegated_administrators.hidden:
-            raise _inconsistent_reads(LIST_DELEGATED_ADMINISTRATORS, trusted_access=True)
         return RootAccess(
             organization_id=identity.organization_id,
             management_account_id=identity.management_account_id,
             trusted_access=trusted_access.enabled,
             trusted_access_enabled_at=trusted_access.enabled_at,
             features=features.enabled,
-            delegated_administrators=delegated_administrators.registered,
+            delegated_administrators=self._registered(
+                delegated_administrators, trusted_access=trusted_access.enabled
+            ),
         )
+
+    def _registered(
+        self, delegated_administrators: _DelegatedAdministrators, *, trusted_access: bool
+    ) -> tuple[str, ...] | None:
+        refusal = delegated_administrators.refusal
+        if refusal is None:
+            return delegated_administrators.registered
+        if not trusted_access:
+            # The one refusal that counts as an empty list: nobody has recorded what AWS answers here, and
+            # AWS refuses to disable trusted access while a delegated administrator is registered.
+            return ()
+        if not self.delegates_managed:
+            return None
+        if refusal.kind is FailureKind.TRUSTED_ACCESS_DISABLED:
+            raise _inconsistent_reads(LIST_DELEGATED_ADMINISTRATORS, trusted_access=True)
+        raise CallError(refusal)
 
 
 class Organization:
@@ -120,6 +140,8 @@ class Organization:
         clients: The boto3 clients, which make one attempt a call.
         account_id: The account that the clients act in.
         budget: How long to retry transient failures.
+        delegates_managed: Whether the delegated administrators matter. Otherwise a read of them that fails
+            leaves them unknown, and nothing else.
         executor: Makes the pool that reads in parallel.
     """
 
@@ -129,9 +151,11 @@ class Organization:
         clients: Clients,
         account_id: str,
         budget: RetryBudget,
+        delegates_managed: bool = True,
         executor: Callable[[], Executor] = ThreadPoolExecutor,
     ) -> None:
         self._clients = clients
+        self._delegates_managed = delegates_managed
         self._account_id = account_id
         self._budget = budget
         self._executor = executor
@@ -155,7 +179,7 @@ class Organization:
         known = self._clients.iam.meta.service_model.operation_names
         if LIST_FEATURES.partition(":")[2] not in known:
             raise SdkTooOldError(account_id=self._account_id, operation=LIST_FEATURES)
-        return self._observe(_Reads())
+        return self._observe(_Reads(delegates_managed=self._delegates_managed))
 
     def observe_again(self, observed: RootAccess) -> RootAccess:
         """Return the current root access of an organization that was observed before.
@@ -163,19 +187,48 @@ class Organization:
         Raises:
             CallError: A read failed, or the reads contradict each other.
         """
-        identity = _Identity(
-            organization_id=observed.organization_id,
-            management_account_id=observed.management_account_id,
-            all_features=True,
-        )
-        return self._observe(_Reads(identity=identity))
+        return self._observe(self._known_reads(observed))
 
-    def apply(self, step: Step, *, budget: RetryBudget | None = None) -> frozenset[str] | None:
+    def observe_while_enabling(
+        self, observed: RootAccess, enable: Callable[[], frozenset[str] | None]
+    ) -> RootAccess:
+        """Enable a feature right after trusted access, and read the rest in parallel.
+
+        The response of the first Enable call lists the features that IAM was hiding, so that they need no
+        read of their own.
+
+        Args:
+            observed: What was observed before.
+            enable: Enables the feature; returns the features that are enabled now, or None.
+
+        Raises:
+            CallError: The feature could not be enabled, a read failed, or the reads contradict each other.
+        """
+        reads = self._known_reads(observed)
+        rest = tuple(name for name in reads.missing() if name != "features")
+
+        def enable_first() -> None:
+            features = enable()
+            if features is not None:
+                reads.features = _Features(hidden=False, enabled=features)
+
+        # What fails here is read again, and then its failure counts.
+        self._perform(reads, rest, meanwhile=enable_first)
+        return self._observe(reads)
+
+    def apply(
+        self,
+        step: Step,
+        *,
+        budget: RetryBudget | None = None,
+        before_attempt: Callable[[], None] = lambda: None,
+    ) -> frozenset[str] | None:
         """Apply one step. It counts as applied where nothing was left to change.
 
         Args:
             step: The step.
             budget: How long to retry; by default as long as any call.
+            before_attempt: Called right before each attempt; what it raises prevents the attempt.
 
         Returns:
             The features that are enabled now; None where the response does not say.
@@ -183,8 +236,13 @@ class Organization:
         Raises:
             CallError: AWS refused the call, or it did not succeed in time.
         """
+
+        def attempt() -> Mapping[str, Any]:
+            before_attempt()
+            return self._call(step)
+
         try:
-            response = call(lambda: self._call(step), operation=step.operation, budget=budget or self._budget)
+            response = call(attempt, operation=step.operation, budget=budget or self._budget)
         except CallError as error:
             if error.failure.name in _ALREADY_APPLIED.get(step.operation, ()):
                 return None
@@ -216,19 +274,22 @@ class Organization:
                     AccountId=account_id, ServicePrincipal=SERVICE_PRINCIPAL
                 )
 
+    def _known_reads(self, observed: RootAccess) -> _Reads:
+        return _Reads(
+            delegates_managed=self._delegates_managed,
+            identity=_Identity(
+                organization_id=observed.organization_id,
+                management_account_id=observed.management_account_id,
+                all_features=True,
+            ),
+        )
+
     def _observe(self, reads: _Reads) -> RootAccess:
         return self._budget.attempt(lambda: self._observe_once(reads), operation=DESCRIBE_ORGANIZATION)
 
     def _observe_once(self, reads: _Reads) -> RootAccess:
         """Perform the missing reads in parallel. What has returned once is not read again."""
-        with self._executor() as pool:
-            pending = {name: pool.submit(self._readers[name]) for name in reads.missing()}
-        errors: list[CallError] = []
-        for name, future in pending.items():
-            try:
-                setattr(reads, name, future.result())
-            except CallError as error:
-                errors.append(error)
+        errors = self._perform(reads, reads.missing()) if reads.missing() else []
         if reads.identity:
             # The account is judged by this read alone: in a member account the others are denied.
             self._require_management_account(reads.identity)
@@ -239,6 +300,21 @@ class Organization:
         except CallError:
             reads.discard_state()
             raise
+
+    def _perform(
+        self, reads: _Reads, names: tuple[str, ...], *, meanwhile: Callable[[], None] = lambda: None
+    ) -> list[CallError]:
+        """Perform reads in parallel, and something else meanwhile; return the failures of the reads."""
+        with self._executor() as pool:
+            pending = {name: pool.submit(self._readers[name]) for name in names}
+            meanwhile()
+        errors: list[CallError] = []
+        for name, future in pending.items():
+            try:
+                setattr(reads, name, future.result())
+            except CallError as error:
+                errors.append(error)
+        return errors
 
     def _require_management_account(self, identity: _Identity) -> None:
         if identity.management_account_id != self._account_id:
@@ -305,6 +381,11 @@ class Organization:
             ),
             operation=LIST_DELEGATED_ADMINISTRATORS,
             items="DelegatedAdministrators",
+            budget=(
+                self._read_budget
+                if self._delegates_managed
+                else self._read_budget.limited_to(_OPTIONAL_READ_SECONDS)
+            ),
         )
         try:
             registered = sorted(
@@ -315,18 +396,24 @@ class Organization:
                 for account in accounts
             )
         except CallError as error:
-            if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
+            refused = error.failure.kind in (FailureKind.REFUSED, FailureKind.TRUSTED_ACCESS_DISABLED)
+            if self._delegates_managed and not refused:
                 raise
-            return _DelegatedAdministrators(hidden=True, registered=())
-        return _DelegatedAdministrators(hidden=False, registered=tuple(id_ for _, id_ in registered))
+            return _DelegatedAdministrators(refusal=error.failure, registered=())
+        return _DelegatedAdministrators(refusal=None, registered=tuple(id_ for _, id_ in registered))
 
     def _pages(
-        self, function: Callable[..., Mapping[str, Any]], *, operation: str, items: str
+        self,
+        function: Callable[..., Mapping[str, Any]],
+        *,
+        operation: str,
+        items: str,
+        budget: RetryBudget | None = None,
     ) -> Iterator[Any]:
         return pages(
             function,
             operation=operation,
-            budget=self._read_budget,
+            budget=budget or self._read_budget,
             items=items,
             request_token="NextToken",
             response_token="NextToken",

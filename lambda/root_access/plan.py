@@ -85,7 +85,7 @@ def plan(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
         if feature in observed.features - desired.features
     ]
     if desired.delegated_administrators is not None:
-        registered = observed.delegated_administrators
+        registered = observed.delegated_administrators or ()
         steps += [
             Step(operation=Operation.REGISTER, account_id=account_id)
             for account_id in sorted(desired.delegated_administrators.difference(registered))

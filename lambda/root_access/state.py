@@ -57,7 +57,8 @@ class RootAccess:
         trusted_access_enabled_at: Since when; None while it is disabled.
         features: The enabled features, by IAM's names. Empty while trusted access is disabled,
             because IAM then hides them.
-        delegated_administrators: The accounts registered for IAM, the earliest registration first.
+        delegated_administrators: The accounts registered for IAM, the earliest registration first. None:
+            They are not managed, and could not be read.
     """
 
     organization_id: str
@@ -65,7 +66,7 @@ class RootAccess:
     trusted_access: bool
     trusted_access_enabled_at: datetime | None
     features: frozenset[str]
-    delegated_administrators: tuple[str, ...]
+    delegated_administrators: tuple[str, ...] | None
 
     @property
     def status(self) -> Status:
@@ -84,20 +85,24 @@ class RootAccess:
 
     def to_dict(self) -> dict[str, object]:
         """Return what the stack's output shows: the same keys in the same order, lists sorted."""
-        delegated_administrators = sorted(self.delegated_administrators)
-        unreported = len(delegated_administrators) - _MAX_REPORTED_DELEGATED_ADMINISTRATORS
-        if unreported > 0:
-            del delegated_administrators[_MAX_REPORTED_DELEGATED_ADMINISTRATORS:]
-            delegated_administrators.append(f"and {unreported} more")
         return {
             "status": self.status,
             "organizationId": self.organization_id,
             "managementAccountId": self.management_account_id,
             "trustedAccessEnabledAt": self.trusted_access_since,
             "features": sorted(self.features),
-            "delegatedAdministrators": delegated_administrators,
+            "delegatedAdministrators": self._reported_delegated_administrators(),
         }
 
     def to_json(self) -> str:
         """Return the same as one line of JSON."""
         return json.dumps(self.to_dict(), separators=(",", ":"))
+
+    def _reported_delegated_administrators(self) -> list[str] | None:
+        if self.delegated_administrators is None:
+            return None
+        reported = sorted(self.delegated_administrators)
+        unreported = len(reported) - _MAX_REPORTED_DELEGATED_ADMINISTRATORS
+        if unreported > 0:
+            reported[_MAX_REPORTED_DELEGATED_ADMINISTRATORS:] = [f"and {unreported} more"]
+        return reported

@@ -1,29 +1,45 @@
-"""A fake CloudFormation with the Provider framework in front of the function, rules included.
+"""A fake CloudFormation in front of the custom resource's function, with CloudFormation's rules.
 
-The rules are those of the framework's runtime and of CloudFormation's custom resource contract:
-a failed Create gets no Delete; a failed Update is followed by an Update with the old properties; a
-physical id that changes on Update is a replacement, whose Delete follows; any error of an invocation
-makes the framework invoke once more; values arrive as strings; a response has at most 4,096 bytes.
+The function's answer is what it puts at the request's URL, nothing else. Lambda invokes a function that
+raises twice more; a request without a response fails when its time is up. A failed Create is deleted under
+the physical id that it answered; a failed Update is followed by an Update with the old properties; a
+physical id that changes on Update is a replacement, whose Delete follows; the first response counts; values
+arrive as strings, and CloudFormation adds properties of its own.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from support.response_endpoint import ResponseEndpoint, shared_endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
 
-RESPONSE_URL = "https://cloudformation-custom-resource-response.example/signed?X-Amz-Signature=secret"
 STACK_ID = (
     "arn:aws:cloudformation:us-east-1:111111111111:stack/"
     "OrganizationBootstrap/5c1e0a60-0c7a-11f0-8a3e-0e5b0f6d3c11"
 )
-_MAX_RESPONSE_BYTES = 4096
+FUNCTION_ARN = "arn:aws:lambda:us-east-1:111111111111:function:RootAccess"
 
-# The framework adds the JavaScript stack and a guess of the log group to a Python error's message.
-_FRAMEWORK_ADDS_BYTES = 900
+# How often Lambda runs an asynchronous event that fails, the first time included.
+_INVOCATIONS = 3
+
+_REQUEST_NUMBERS: Iterator[int] = itertools.count(1)
+
+
+class CustomResourceFunction(Protocol):
+    """A Lambda function that answers CloudFormation."""
+
+    @property
+    def error(self) -> Exception | None:
+        """Why its last invocation answered FAILED."""
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Invoke it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +50,7 @@ class DeploymentOutcome:
         succeeded: Whether it did.
         reason: The message of a failure.
         response_bytes: How many bytes the response had.
-        error: What the function raised.
+        error: Why the function answered FAILED.
     """
 
     succeeded: bool
@@ -48,7 +64,8 @@ class FakeCloudFormation:
     """One stack with the custom resource in it.
 
     Attributes:
-        function: The Lambda function; takes an event, returns its result or raises.
+        function: The Lambda function.
+        endpoint: Where it puts its responses.
         properties: The properties that the resource has now; None while it does not exist.
         physical_id: Its physical id.
         data: Its attributes.
@@ -56,7 +73,8 @@ class FakeCloudFormation:
         rolled_back: How the rollback after a failed Update ended.
     """
 
-    function: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    function: CustomResourceFunction
+    endpoint: ResponseEndpoint = field(default_factory=shared_endpoint)
     properties: Mapping[str, Any] | None = None
     physical_id: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -65,16 +83,18 @@ class FakeCloudFormation:
     _deliver_twice: bool = False
 
     def deliver_each_event_twice(self) -> None:
-        """Have each event reach the function twice, as when a response to the framework is lost."""
+        """Have each event reach the function twice, as Lambda may deliver an asynchronous event."""
         self._deliver_twice = True
 
     def create(self, **properties: object) -> DeploymentOutcome:
-        """Create the resource. After a failure it does not exist, and no event follows."""
+        """Create the resource. After a failure the rollback deletes what the response named."""
         assert self.properties is None, "the resource exists"
         outcome = self._send("Create", properties)
         if outcome.succeeded:
             self.properties = properties
         else:
+            deleted = self._send("Delete", properties)
+            assert deleted.succeeded, "the rollback deletes it"
             self.physical_id = None
         return outcome
 
@@ -118,61 +138,60 @@ class FakeCloudFormation:
         *,
         old: Mapping[str, Any] | None = None,
     ) -> DeploymentOutcome:
+        request_id = f"request-{next(_REQUEST_NUMBERS)}"
         event: dict[str, Any] = {
             "RequestType": request_type,
-            "RequestId": f"request-{len(self.events)}",
+            "RequestId": request_id,
             "StackId": STACK_ID,
-            "ResponseURL": RESPONSE_URL,
-            "ServiceToken": "arn:aws:lambda:us-east-1:111111111111:function:framework",
+            "ResponseURL": self.endpoint.url(request_id),
+            "ServiceToken": FUNCTION_ARN,
             "ResourceType": "Custom::CentralizedRootAccess",
             "LogicalResourceId": "RootAccess0F443845",
-            "ResourceProperties": _as_strings(properties),
+            "ResourceProperties": _as_strings(
+                {"ServiceToken": FUNCTION_ARN, "ServiceTimeout": 720, **properties}
+            ),
         }
         if request_type != "Create":
             event["PhysicalResourceId"] = self.physical_id
         if old is not None:
             event["OldResourceProperties"] = _as_strings(old)
-        try:
-            result = self._invoke(event)
-        except Exception as error:
-            message = str(error)
-            size = len(json.dumps(message)) + _FRAMEWORK_ADDS_BYTES
-            assert size <= _MAX_RESPONSE_BYTES, "Response object is too long."
-            return DeploymentOutcome(succeeded=False, reason=message, response_bytes=size, error=error)
-        return self._accept(event, result)
+        return self._accept(event, self._invoke(event))
 
-    def _invoke(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
-        def invoke() -> Mapping[str, Any]:
-            self.events.append(event)
-            # What reaches the function has gone through JSON, and so has what it returns.
-            return dict(json.loads(json.dumps(self.function(json.loads(json.dumps(event))))))
+    def _invoke(self, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the first response; None: there is none."""
+        deliveries = 2 if self._deliver_twice else 1
+        for _ in range(deliveries):
+            for _ in range(_INVOCATIONS):
+                self.events.append(event)
+                try:
+                    # What reaches the function has gone through JSON.
+                    self.function(json.loads(json.dumps(event)))
+                except Exception:
+                    continue
+                break
+        responses = self.endpoint.take(event["RequestId"])
+        assert len(responses) <= deliveries, "one response to each event"
+        return responses[0] if responses else None
 
-        try:
-            if self._deliver_twice:
-                invoke()
-            return invoke()
-        except Exception:
-            if self._deliver_twice:
-                raise
-            return invoke()
-
-    def _accept(self, event: Mapping[str, Any], result: Mapping[str, Any]) -> DeploymentOutcome:
+    def _accept(self, event: Mapping[str, Any], response: Mapping[str, Any] | None) -> DeploymentOutcome:
         request_type, current = event["RequestType"], event.get("PhysicalResourceId")
-        physical_id = result.get("PhysicalResourceId") or current or event["RequestId"]
+        if response is None:
+            return DeploymentOutcome(succeeded=False, reason="CloudFormation did not receive a response.")
+        for key in ("StackId", "RequestId", "LogicalResourceId"):
+            assert response[key] == event[key]
+        size, physical_id = len(json.dumps(response).encode()), response["PhysicalResourceId"]
+        assert physical_id, "a response names the resource"
+        if response["Status"] == "FAILED":
+            assert response["Reason"], "a failure has a reason"
+            assert request_type == "Create" or physical_id == current, "a failure never replaces"
+            self.physical_id = physical_id
+            return DeploymentOutcome(
+                succeeded=False, reason=response["Reason"], response_bytes=size, error=self.function.error
+            )
+        assert response["Status"] == "SUCCESS"
         if request_type == "Delete":
             assert physical_id == current, "DELETE: cannot change the physical resource ID"
             return DeploymentOutcome(succeeded=True)
-        response = {
-            "Status": "SUCCESS",
-            "Reason": "SUCCESS",
-            "StackId": event["StackId"],
-            "RequestId": event["RequestId"],
-            "PhysicalResourceId": physical_id,
-            "LogicalResourceId": event["LogicalResourceId"],
-            "Data": result.get("Data", {}),
-        }
-        size = len(json.dumps(response).encode())
-        assert size <= _MAX_RESPONSE_BYTES, "Response object is too long."
         self.physical_id, self.data = physical_id, response["Data"]
         if request_type == "Update" and physical_id != current:
             self._invoke({**event, "RequestType": "Delete", "PhysicalResourceId": current})

@@ -15,15 +15,19 @@ from botocore.loaders import Loader, create_loader
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import one_attempt
 from root_access.clients import Clients
+from root_access.custom_resource import apply_request
 from root_access.handler import respond
 from root_access.organization import Organization
 from support.accounts import MANAGEMENT
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
 
     from botocore.config import Config
+
+    from root_access.handler import LambdaContext, Resource
 
 BOTH = ("RootCredentialsManagement", "RootSessions")
 
@@ -77,8 +81,10 @@ class Function:
         endpoint_url: Where its calls go; None for an emulation in this process.
         config: Its clients' settings.
         time: Its time.
+        remaining_seconds: How long an invocation may take.
         log: What it logged.
         executor: Makes the pool that it reads in parallel with.
+        error: What its last invocation failed with.
     """
 
     account_id: str = MANAGEMENT
@@ -86,25 +92,47 @@ class Function:
     endpoint_url: str | None = None
     config: Config = field(default_factory=one_attempt)
     time: FakeTime = field(default_factory=FakeTime)
+    remaining_seconds: float = _TIMEOUT_SECONDS
     log: list[Mapping[str, object]] = field(default_factory=list)
     executor: Callable[[], Executor] = ThreadPoolExecutor
+    error: Exception | None = None
     _clients: Clients | None = None
 
-    def __call__(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    def __call__(self, event: Mapping[str, Any]) -> None:
         """Invoke the function."""
-        return respond(
+        self.error = None
+        respond(
             event,
             FakeContext(
                 invoked_function_arn=(
                     f"arn:{self.partition}:lambda:us-east-1:{self.account_id}:function:RootAccess"
                 ),
-                remaining_seconds=_TIMEOUT_SECONDS,
+                remaining_seconds=self.remaining_seconds,
             ),
-            clients=self.clients,
-            clock=self.time.clock(),
-            log=lambda **event: self.log.append(event),
-            executor=self.executor,
+            handle=self._handle,
+            sleep=self.time.sleep,
+            log=self._record,
         )
+
+    def _handle(
+        self, event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event
+    ) -> Resource:
+        try:
+            return apply_request(
+                event,
+                context,
+                clients=self.clients,
+                clock=self.time.clock(),
+                log=self._record,
+                abandoned=abandoned,
+                executor=self.executor,
+            )
+        except Exception as error:
+            self.error = error
+            raise
+
+    def _record(self, **event: object) -> None:
+        self.log.append(event)
 
     def clients(self) -> Clients:
         """Return the clients of the function, built once."""

@@ -10,9 +10,8 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
 from aws_calls.runtime import one_attempt
-from root_access.handler import respond
 from support.accounts import MANAGEMENT
-from support.function import FakeContext, FakeTime, Function
+from support.function import FakeTime, Function
 
 from .vocabulary import CONCURRENT_MODIFICATION, TRUSTED_ACCESS_NOT_VISIBLE, Persistence, step_name
 
@@ -167,28 +166,21 @@ class WatchedFunction:
         self._hit_event = None
         self.invocations = []
 
-    def __call__(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    @property
+    def error(self) -> Exception | None:
+        """What the last invocation failed with."""
+        return self._function.error
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
         """Invoke the function."""
         if self._stops_at_next_event and self._hit_event not in (None, event["RequestId"]):
             self._proxy.stop()
         hits, known = self._proxy.hits, len(self._organization.calls)
         started, self._attempts = self._time.seconds, []
         before = self._delegated_administrators()
-        error: Exception | None = None
+        self._function.time, self._function.remaining_seconds = self._time, self._remaining
         try:
-            return respond(
-                event,
-                FakeContext(
-                    invoked_function_arn=_FUNCTION_ARN,
-                    remaining_seconds=self._remaining,
-                ),
-                clients=self._function.clients,
-                clock=self._time.clock(),
-                log=lambda **_: None,
-            )
-        except Exception as raised:
-            error = raised
-            raise
+            self._function(event)
         finally:
             self.invocations.append(
                 TimedInvocation(
@@ -200,7 +192,7 @@ class WatchedFunction:
                     hits=self._proxy.hits - hits,
                     before=before,
                     after=self._delegated_administrators(),
-                    error=error,
+                    error=self._function.error,
                 )
             )
             if self._proxy.hits > hits and self._hit_event is None:

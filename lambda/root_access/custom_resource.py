@@ -1,0 +1,97 @@
+"""What a Create or an Update of the custom resource does: parse the request, converge, report."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from aws_calls.retry import RetryBudget
+from aws_calls.runtime import FunctionArn, system_clock, write_line
+
+from .clients import create_clients
+from .converge import converge
+from .desired import parse_request
+from .handler import Resource
+from .organization import Organization
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
+
+    from aws_calls.retry import Clock
+
+    from .clients import Clients
+    from .handler import LambdaContext
+
+# IAM names no limit for how long a new policy takes; five denied calls in a row were recorded.
+_NEW_PERMISSIONS_SECONDS = 90.0
+
+
+def handle(event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event) -> Resource:
+    """Bring the organization to what a request asks for, with the function's own clients and clock.
+
+    Raises:
+        RootAccessError: The organization did not reach it; the message says why.
+    """
+    return apply_request(
+        event, context, clients=create_clients, clock=system_clock(), log=write_line, abandoned=abandoned
+    )
+
+
+def apply_request(
+    event: Mapping[str, Any],
+    context: LambdaContext,
+    *,
+    clients: Callable[[], Clients],
+    clock: Clock,
+    log: Callable[..., None],
+    abandoned: threading.Event,
+    executor: Callable[[], Executor] = ThreadPoolExecutor,
+) -> Resource:
+    """Bring the organization to what a request asks for, with everything that it works with passed in.
+
+    Args:
+        event: CloudFormation's Create or Update request.
+        context: Lambda's context.
+        clients: Returns the boto3 clients.
+        clock: The time.
+        log: Takes one event as keyword arguments.
+        abandoned: Set once it is too late: no call starts after that.
+        executor: Makes the pool that reads in parallel.
+
+    Raises:
+        RootAccessError: The organization did not reach it; the message says why.
+    """
+    desired = parse_request(event)
+    account_id = FunctionArn.parse(context.invoked_function_arn).account_id
+    started = clock.now()
+    budget = RetryBudget(
+        clock=clock,
+        deadline=started + context.get_remaining_time_in_millis() / 1000,
+        new_permissions_until=started + _NEW_PERMISSIONS_SECONDS,
+        abandoned=abandoned.is_set,
+    )
+    root_access = converge(
+        desired=desired,
+        organization=Organization(
+            clients=clients(),
+            account_id=account_id,
+            budget=budget,
+            delegates_managed=desired.delegated_administrators is not None,
+            executor=executor,
+        ),
+        account_id=account_id,
+        budget=budget,
+        log=log,
+    )
+    return Resource(
+        physical_id=root_access.organization_id,
+        attributes={
+            "Status": root_access.status,
+            "StatusJson": root_access.to_json(),
+            "OrganizationId": root_access.organization_id,
+            "EnabledFeatures": ",".join(sorted(root_access.features)) or "none",
+            "TrustedAccessEnabledAt": root_access.trusted_access_since or "unknown",
+        },
+    )
