@@ -1,0 +1,352 @@
+"""The custom resource's response: one for each event, in time, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aws_calls.errors import RootAccessError
+from root_access.handler import NOT_CREATED, Resource, ResponseNotDeliveredError, respond
+from support.arrange import writes
+from support.cloudformation import FakeCloudFormation
+from support.function import BOTH, Function
+from support.response_endpoint import SIGNATURE, Behavior, ResponseEndpoint, response_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from local_aws.emulation import LocalOrganization
+
+LAMBDA = Path(__file__).parents[1] / "lambda"
+
+
+@dataclass(kw_only=True)
+class Clock:
+    """Lambda's context, with a time of its own for the waits between attempts."""
+
+    seconds: float
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:111111111111:function:RootAccess"
+    waits: list[float] = field(default_factory=list)
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.seconds -= seconds
+
+
+def succeed(event: Mapping[str, Any], context: object, *, abandoned: threading.Event) -> Resource:
+    return Resource(physical_id="o-a1b2c3d4e5", attributes={"Status": "ENABLED"})
+
+
+def failing(error: BaseException) -> Any:
+    def fail(event: Mapping[str, Any], context: object, *, abandoned: threading.Event) -> Resource:
+        raise error
+
+    return fail
+
+
+@pytest.fixture
+def endpoint() -> Iterator[ResponseEndpoint]:
+    with response_endpoint() as endpoint:
+        yield endpoint
+
+
+def request(endpoint: ResponseEndpoint, request_type: str = "Create", **more: object) -> dict[str, Any]:
+    return {
+        "RequestType": request_type,
+        "RequestId": "1",
+        "StackId": "stack",
+        "LogicalResourceId": "RootAccess",
+        "ResponseURL": endpoint.url("1"),
+        "ResourceProperties": {"Features": list(BOTH)},
+        **more,
+    }
+
+
+def handle(
+    endpoint: ResponseEndpoint, event: Mapping[str, Any], *, by: Any = succeed, seconds: float = 180.0
+) -> tuple[list[dict[str, Any]], list[dict[str, object]]]:
+    """Return the responses, and what was logged."""
+    context, log = Clock(seconds=seconds), []
+    respond(event, context, handle=by, sleep=context.sleep, log=lambda **line: log.append(line))
+    return endpoint.take("1"), log
+
+
+# The PUT
+
+
+@pytest.mark.parametrize(
+    "behaviors",
+    [[], [Behavior.SERVER_ERROR], [Behavior.RESET, Behavior.RESET, Behavior.SERVER_ERROR]],
+    ids=["at once", "5xx", "resets"],
+)
+def test_the_response_arrives_once_though_the_put_fails_at_first(
+    endpoint: ResponseEndpoint, behaviors: list[Behavior]
+) -> None:
+    endpoint.misbehave(*behaviors)
+    (response,), _ = handle(endpoint, request(endpoint))
+    assert response["Status"] == "SUCCESS"
+    assert response["Data"] == {"Status": "ENABLED"}
+    assert endpoint.attempts == len(behaviors) + 1
+
+
+def test_a_slow_endpoint_is_given_up_and_tried_again(endpoint: ResponseEndpoint) -> None:
+    endpoint.misbehave(Behavior.HANG)
+    (response,), log = handle(endpoint, request(endpoint), seconds=4.0)
+    assert response["Status"] == "SUCCESS"
+    assert [line["problem"] for line in log] == ["TimeoutError"]
+
+
+def test_a_response_that_stays_refused_is_raised_so_that_lambda_runs_the_event_again(
+    endpoint: ResponseEndpoint,
+) -> None:
+    endpoint.misbehave(Behavior.REFUSE)
+    with pytest.raises(ResponseNotDeliveredError) as raised:
+        handle(endpoint, request(endpoint))
+    assert raised.value.problem == "HTTP 403"
+    assert endpoint.attempts == 1
+
+
+def test_the_put_is_given_up_before_the_invocation_ends(endpoint: ResponseEndpoint) -> None:
+    endpoint.misbehave(*[Behavior.SERVER_ERROR] * 100)
+    context = Clock(seconds=20.0)
+    with pytest.raises(ResponseNotDeliveredError):
+        respond(request(endpoint), context, handle=succeed, sleep=context.sleep, log=lambda **_: None)
+    assert context.seconds > 0
+    assert endpoint.attempts > 5
+
+
+def test_an_event_that_lambda_runs_again_is_answered_then(
+    endpoint: ResponseEndpoint, organization: LocalOrganization
+) -> None:
+    endpoint.misbehave(Behavior.REFUSE, Behavior.REFUSE)
+    stack = FakeCloudFormation(function=Function(), endpoint=endpoint)
+    assert stack.create(Features=BOTH).succeeded
+    assert len(stack.events) == 3
+    assert organization.root_access().features == set(BOTH)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "not a url", f"ftp://h/?{SIGNATURE}", "http://", "https://[", f"http://h:x/?{SIGNATURE}"]
+)
+def test_a_url_that_cannot_be_used_raises_and_is_never_in_the_message_or_its_causes(
+    endpoint: ResponseEndpoint, url: str
+) -> None:
+    with pytest.raises(ResponseNotDeliveredError) as raised:
+        handle(endpoint, request(endpoint, ResponseURL=url))
+    assert SIGNATURE not in str(raised.value)
+    assert raised.value.__suppress_context__
+    assert raised.value.__cause__ is None
+
+
+# What fails
+
+
+def test_a_sentence_for_people_is_the_reason(endpoint: ResponseEndpoint) -> None:
+    (response,), log = handle(endpoint, request(endpoint), by=failing(RootAccessError("What to do.")))
+    assert (response["Status"], response["Reason"]) == ("FAILED", "What to do.")
+    assert log == []
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("Features"), RecursionError("deep"), MemoryError(), SystemExit(1), KeyboardInterrupt()]
+)
+def test_every_exception_is_answered_with_a_sentence_and_logged_with_its_trace(
+    endpoint: ResponseEndpoint, error: BaseException
+) -> None:
+    (response,), log = handle(endpoint, request(endpoint), by=failing(error))
+    assert response["Status"] == "FAILED"
+    assert type(error).__name__ in response["Reason"]
+    assert "Deploy again" in response["Reason"]
+    assert [line["event"] for line in log] == ["crashed"]
+
+
+def test_an_import_error_is_answered(tmp_path: Path) -> None:
+    """In a process of its own, where nothing but the entry point can be imported."""
+    package = tmp_path / "root_access"
+    package.mkdir()
+    for name in ("__init__.py", "handler.py"):
+        (package / name).write_text((LAMBDA / "root_access" / name).read_text())
+    with response_endpoint() as endpoint:
+        code = (
+            "import json, sys\n"
+            f"sys.path.insert(0, {str(tmp_path)!r})\n"
+            "from root_access.handler import on_event\n"
+            "class Context:\n"
+            "    invoked_function_arn = 'arn:aws:lambda:us-east-1:111111111111:function:RootAccess'\n"
+            "    def get_remaining_time_in_millis(self): return 60000\n"
+            "on_event(json.loads(sys.argv[1]), Context())"
+        )
+        subprocess.run(
+            [sys.executable, "-I", "-c", code, json.dumps(request(endpoint))],
+            check=True,
+            capture_output=True,
+        )
+        (response,) = endpoint.take("1")
+    assert response["Status"] == "FAILED"
+    assert "ModuleNotFoundError" in response["Reason"]
+
+
+def test_the_entry_point_imports_nothing_but_the_standard_library() -> None:
+    imported = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; known = set(sys.modules); import root_access.handler; "
+            "print(*{name.partition('.')[0] for name in set(sys.modules) - known}"
+            " - set(sys.stdlib_module_names))",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert imported.stdout.split() == ["root_access"]
+
+
+def test_a_call_that_hangs_cannot_keep_the_response_back_and_no_call_starts_after_it(
+    endpoint: ResponseEndpoint,
+) -> None:
+    started, released = threading.Event(), threading.Event()
+    seen: list[bool] = []
+
+    def hang(event: Mapping[str, Any], context: object, *, abandoned: threading.Event) -> Resource:
+        started.set()
+        released.wait(30)
+        seen.append(abandoned.is_set())
+        return Resource(physical_id="too late", attributes={})
+
+    (response,), _ = handle(endpoint, request(endpoint), by=hang, seconds=14.2)
+    released.set()
+    assert started.is_set()
+    assert response["Status"] == "FAILED"
+    assert "ran out of time" in response["Reason"]
+    for _ in range(100):
+        if seen:
+            break
+        time.sleep(0.01)
+    assert seen == [True]
+    assert endpoint.take("1") == []
+
+
+# Physical ids and sizes
+
+
+@pytest.mark.parametrize(
+    ("request_type", "physical_id", "expected"),
+    [
+        ("Create", None, NOT_CREATED),
+        ("Update", "o-a1b2c3d4e5", "o-a1b2c3d4e5"),
+        ("Update", None, NOT_CREATED),
+    ],
+)
+def test_a_failure_never_names_another_physical_id(
+    endpoint: ResponseEndpoint, request_type: str, physical_id: str | None, expected: str
+) -> None:
+    event = request(endpoint, request_type, PhysicalResourceId=physical_id)
+    (response,), _ = handle(endpoint, event, by=failing(ValueError()))
+    assert response["PhysicalResourceId"] == expected
+
+
+@pytest.mark.parametrize("physical_id", ["o-a1b2c3d4e5", NOT_CREATED, "anything"])
+def test_a_delete_succeeds_for_any_physical_id_without_being_handled(
+    endpoint: ResponseEndpoint, physical_id: str
+) -> None:
+    event = request(endpoint, "Delete", PhysicalResourceId=physical_id)
+    (response,), _ = handle(endpoint, event, by=failing(AssertionError("handled")))
+    assert (response["Status"], response["PhysicalResourceId"]) == ("SUCCESS", physical_id)
+
+
+@pytest.mark.parametrize("text", ["x" * 100_000, "ü" * 5_000, '"\\\n' * 5_000, "😀" * 5_000])
+def test_a_reason_of_any_length_fits_into_a_response(endpoint: ResponseEndpoint, text: str) -> None:
+    long = {"StackId": "s" * 300, "LogicalResourceId": "l" * 255, "PhysicalResourceId": "p" * 1000}
+    (response,), _ = handle(endpoint, request(endpoint, "Update", **long), by=failing(RootAccessError(text)))
+    assert len(json.dumps(response["Reason"])) <= 2500
+    assert response["Reason"].startswith(text[:100])
+    assert {key: response[key] for key in long} == long
+
+
+# Malformed events
+
+
+@pytest.mark.parametrize(
+    ("change", "mentioned"),
+    [
+        ({"RequestType": "Replace"}, "'Replace'"),
+        ({"RequestType": None}, "None"),
+        ({"ResourceProperties": None}, "no ResourceProperties"),
+        ({"ResourceProperties": "Features"}, "no ResourceProperties"),
+        ({"ResourceProperties": {}}, "Features must be a list"),
+        ({"ResourceProperties": {"Features": ""}}, "Features must be a list"),
+        ({"ResourceProperties": {"Features": "RootSessions"}}, "Features must be a list"),
+        ({"ResourceProperties": {"Features": {"RootSessions": "false"}}}, "Features must be a list"),
+        ({"ResourceProperties": {"Features": [["RootSessions"]]}}, "Features must be a list"),
+        ({"ResourceProperties": {"Features": ["RootPasswords"]}}, "RootPasswords"),
+        (
+            {"ResourceProperties": {"Features": list(BOTH), "DelegatedAdministrators": ""}},
+            "DelegatedAdministrators must be a list",
+        ),
+        (
+            {"ResourceProperties": {"Features": list(BOTH), "DelegatedAdministrators": ["1"]}},
+            "12-digit",
+        ),
+    ],
+    ids=str,
+)
+def test_a_malformed_event_is_answered_with_a_sentence_and_nothing_is_written(
+    endpoint: ResponseEndpoint,
+    organization: LocalOrganization,
+    change: dict[str, Any],
+    mentioned: str,
+) -> None:
+    function = Function()
+    function(request(endpoint, **change))
+    (response,) = endpoint.take("1")
+    assert response["Status"] == "FAILED"
+    assert mentioned in response["Reason"]
+    assert writes(organization) == []
+
+
+def test_a_missing_request_type_is_answered_too(
+    endpoint: ResponseEndpoint, organization: LocalOrganization
+) -> None:
+    event = request(endpoint)
+    del event["RequestType"]
+    Function()(event)
+    (response,) = endpoint.take("1")
+    assert response["Status"] == "FAILED"
+    assert writes(organization) == []
+
+
+def test_properties_that_cloudformation_adds_are_ignored(
+    endpoint: ResponseEndpoint, organization: LocalOrganization
+) -> None:
+    properties = {
+        "Features": list(BOTH),
+        "ServiceToken": "arn:aws:lambda:us-east-1:111111111111:function:RootAccess",
+        "ServiceTimeout": "720",
+        "SomethingNew": {"nested": ["value"]},
+    }
+    Function()(request(endpoint, ResourceProperties=properties))
+    (response,) = endpoint.take("1")
+    assert response["Status"] == "SUCCESS"
+
+
+def test_the_signature_of_the_url_is_never_logged(
+    endpoint: ResponseEndpoint, organization: LocalOrganization
+) -> None:
+    function = Function()
+    endpoint.misbehave(Behavior.RESET, Behavior.SERVER_ERROR)
+    function(request(endpoint))
+    function(request(endpoint, ResourceProperties=None))
+    assert [line for line in function.log if line["event"] == "response_not_delivered"]
+    assert SIGNATURE not in json.dumps(function.log)
