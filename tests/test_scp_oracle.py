@@ -131,7 +131,7 @@ def test_both_say_the_same_of_every_operator_wherever_ours_is_certain(
     condition, context = drawn
     policy = document(statement(effect, Condition=condition))
     assume(not known_disagreements(policy))
-    attached = [policy] if effect == "Allow" else [FULL_ACCESS_DOCUMENT, policy]
+    attached: list[dict[str, Any]] = [policy] if effect == "Allow" else [FULL_ACCESS_DOCUMENT, policy]
     ours = decision_with(
         context, *(parse_policy(json.dumps(each), policy_id="p", name="p") for each in attached)
     )

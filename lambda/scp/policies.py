@@ -136,8 +136,8 @@ def parse_policy(
         document = json.loads(
             content,
             object_pairs_hook=_object,
-            parse_int=str,
-            parse_float=str,
+            parse_int=_Number,
+            parse_float=_Number,
             parse_constant=_refuse_constant,
         )
         statements = _statements(document, policy_type)
@@ -148,6 +148,12 @@ def parse_policy(
     except _UnknownLanguageError as error:
         return unreadable_policy(policy_id=policy_id, name=name, problem=str(error))
     return Policy(policy_id=policy_id, name=name, statements=statements)
+
+
+class _Number(str):
+    """A number of a document, as written; conditions take it for a text."""
+
+    __slots__ = ()
 
 
 class _UnknownLanguageError(Exception):
@@ -202,7 +208,7 @@ def _statement(statement: object, number: int, *, variables: bool, policy_type: 
         message = f"{place}: its Effect is {effect!r}; known are Allow and Deny."
         raise _UnknownLanguageError(message)
     sid = members.get("Sid", "")
-    if not isinstance(sid, str):
+    if not isinstance(sid, str) or isinstance(sid, _Number):
         message = f"{place}: its Sid is not a text."
         raise _UnknownLanguageError(message)
     principal = members.get("Principal")
@@ -243,7 +249,7 @@ def _conditions(block: object, place: str, *, variables: bool) -> tuple[Conditio
                     key=key,
                     values=tuple(
                         parse_template(value, variables=variables)
-                        for value in _texts(values, f"{place}: {operator_name} {key}", booleans=True)
+                        for value in _texts(values, f"{place}: {operator_name} {key}", in_condition=True)
                     ),
                     is_null=is_null,
                     operator=operator,
@@ -279,14 +285,15 @@ def _members(value: object, place: str, known: frozenset[str] | None = None) -> 
     return value
 
 
-def _texts(value: object, place: str, *, booleans: bool = False) -> tuple[str, ...]:
+def _texts(value: object, place: str, *, in_condition: bool = False) -> tuple[str, ...]:
+    """Return a text or a list of texts; in conditions, booleans and numbers are texts as well."""
     texts = []
     for item in value if isinstance(value, list) else [value]:
-        text = str(item).lower() if booleans and isinstance(item, bool) else item
-        if not isinstance(text, str):
+        text = str(item).lower() if in_condition and isinstance(item, bool) else item
+        if not isinstance(text, str) or (isinstance(text, _Number) and not in_condition):
             message = f"{place} is not a text or a list of texts."
             raise _UnknownLanguageError(message)
-        texts.append(text)
+        texts.append(str(text))
     if not texts:
         message = f"{place} is empty."
         raise _UnknownLanguageError(message)

@@ -69,12 +69,6 @@ class Pattern:
         return len(self.chunks) > 1 and not any(self.chunks)
 
     @property
-    def literal(self) -> str | None:
-        """Its text if it has no wildcard."""
-        (first, *others) = self.chunks
-        return first if isinstance(first, str) and not others else None
-
-    @property
     def characters(self) -> frozenset[str]:
         """The characters that a matching text must have."""
         return frozenset(char for chunk in self.chunks for char in chunk if char is not None)

@@ -25,7 +25,7 @@ SESSION = RootSession(
     account_id=ACCOUNT_ID, organization_id=ORGANIZATION_ID, organization_path=ORGANIZATION_PATH
 )
 
-FULL_ACCESS_DOCUMENT = {
+FULL_ACCESS_DOCUMENT: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
 }
@@ -77,9 +77,9 @@ def statement(effect: str = "Deny", **elements: object) -> dict[str, object]:
     return {**defaults, **elements}
 
 
-def document(*statements: Mapping[str, object], version: str | None = "2012-10-17") -> dict[str, object]:
+def document(*statements: Mapping[str, object], version: str | None = "2012-10-17") -> dict[str, Any]:
     """Return a policy document."""
-    members: dict[str, object] = {"Statement": list(statements)}
+    members: dict[str, Any] = {"Statement": list(statements)}
     return members if version is None else {"Version": version, **members}
 
 

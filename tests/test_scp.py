@@ -1,0 +1,673 @@
+"""The evaluation of levels, statements, actions and resources, and what a verdict says of its causes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scp.calls import TASK_CALLS, Call, Resource, RootSession, TaskPolicy, task_calls
+from scp.context import CONTEXT, Possible, Request
+from scp.evaluate import Decision, Element, Level, Reason, Why, evaluate_call, evaluate_task
+from scp.policies import Policy, PolicyType, parse_policy, unreadable_policy
+from support.scp import (
+    ACCOUNT_ID,
+    FULL_ACCESS,
+    GET_ACCOUNT_SUMMARY,
+    GET_USER,
+    LIST_BUCKETS,
+    ORGANIZATION_ID,
+    ORGANIZATION_PATH,
+    RCP_FULL_ACCESS,
+    SESSION,
+    bucket_call,
+    decision,
+    document,
+    levels,
+    policy,
+    queue_call,
+    resource_policy,
+    statement,
+    verdict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ALLOWED, DENIED, UNKNOWN = Decision.ALLOWED, Decision.DENIED, Decision.UNKNOWN
+
+CARVE_OUT = statement(
+    Condition={
+        "ArnLike": {"aws:PrincipalArn": ["arn:aws:iam::*:root"]},
+        "Null": {"aws:AssumedRoot": "true"},
+    }
+)
+ROOT_DENY = statement(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}})
+# Applies if a key is there that nothing is known of.
+PERHAPS: dict[str, Any] = {"Condition": {"StringEquals": {"aws:SomethingNew": "yes"}}}
+
+
+def allow(*actions: str, **elements: object) -> Policy:
+    return policy(statement("Allow", Action=list(actions), **elements), policy_id="p-allow")
+
+
+def decide(call: Call, *attached: Sequence[Policy]) -> Decision:
+    return evaluate_call(
+        call, session=SESSION, service_control=levels(*attached), resource_control=None
+    ).decision
+
+
+# Levels
+
+
+@pytest.mark.parametrize(
+    ("attached", "expected"),
+    [
+        (([FULL_ACCESS], [FULL_ACCESS], [FULL_ACCESS]), (ALLOWED, ALLOWED, ALLOWED)),
+        (([FULL_ACCESS], [allow("s3:*")], [FULL_ACCESS]), (DENIED, ALLOWED, DENIED)),
+        (
+            ([allow("iam:*", "s3:*")], [allow("s3:*", "sqs:*")], [FULL_ACCESS]),
+            (DENIED, ALLOWED, DENIED),
+        ),
+        (([FULL_ACCESS], [allow("s3:*"), allow("iam:*")], [FULL_ACCESS]), (ALLOWED, ALLOWED, DENIED)),
+        (
+            ([FULL_ACCESS, policy(CARVE_OUT)], [FULL_ACCESS, policy(ROOT_DENY)], [FULL_ACCESS]),
+            (DENIED, DENIED, DENIED),
+        ),
+        (([FULL_ACCESS, policy(ROOT_DENY)], [FULL_ACCESS], [FULL_ACCESS]), (DENIED, DENIED, DENIED)),
+        (([FULL_ACCESS, policy(CARVE_OUT)], [FULL_ACCESS], [FULL_ACCESS]), (ALLOWED, ALLOWED, ALLOWED)),
+        (([FULL_ACCESS], [], [FULL_ACCESS]), (DENIED, DENIED, DENIED)),
+        (([FULL_ACCESS], [FULL_ACCESS], [policy(ROOT_DENY)]), (DENIED, DENIED, DENIED)),
+    ],
+    ids=lambda value: None,
+)
+def test_every_level_must_allow_and_none_may_deny(
+    attached: tuple[Sequence[Policy], ...], expected: tuple[Decision, ...]
+) -> None:
+    calls = (GET_USER, bucket_call("payroll"), queue_call("jobs"))
+    assert tuple(decide(call, *attached) for call in calls) == expected
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected"),
+    [
+        ([FULL_ACCESS, policy(statement(**PERHAPS))], UNKNOWN),
+        ([FULL_ACCESS, policy(statement(**PERHAPS)), policy(ROOT_DENY)], DENIED),
+        ([policy(statement("Allow", **PERHAPS))], UNKNOWN),
+        ([policy(statement("Allow", **PERHAPS)), FULL_ACCESS], ALLOWED),
+        ([policy(statement("Allow", **PERHAPS), ROOT_DENY)], DENIED),
+        ([policy(statement("Allow", **PERHAPS), statement(**PERHAPS))], UNKNOWN),
+        # Nothing allows it, so that it does not matter what may deny it.
+        ([policy(statement(**PERHAPS))], DENIED),
+    ],
+    ids=lambda value: None,
+)
+def test_what_is_not_known_is_neither_an_allow_nor_a_deny(policies: list[Policy], expected: Decision) -> None:
+    assert decide(GET_USER, policies) is expected
+    assert decide(GET_USER, [FULL_ACCESS], policies, [FULL_ACCESS]) is expected
+
+
+def test_a_level_that_denies_decides_whatever_is_not_known_of_another() -> None:
+    perhaps = [FULL_ACCESS, policy(statement(**PERHAPS))]
+    assert decide(GET_USER, perhaps, [FULL_ACCESS, policy(ROOT_DENY)]) is DENIED
+    assert decide(GET_USER, perhaps, []) is DENIED
+
+
+def test_a_policy_type_that_is_disabled_denies_nothing() -> None:
+    verdict = evaluate_call(GET_USER, session=SESSION, service_control=None, resource_control=None)
+    assert verdict.decision is ALLOWED
+
+
+def test_no_levels_are_never_taken_for_no_policies() -> None:
+    with pytest.raises(ValueError, match="SERVICE_CONTROL_POLICY"):
+        evaluate_call(GET_USER, session=SESSION, service_control=(), resource_control=None)
+    with pytest.raises(ValueError, match="RESOURCE_CONTROL_POLICY"):
+        evaluate_call(GET_USER, session=SESSION, service_control=None, resource_control=())
+
+
+# Actions
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        ("*", DENIED),
+        ("**", DENIED),
+        ("iam:*", DENIED),
+        ("iam:GetUser", DENIED),
+        ("IAM:getuser", DENIED),
+        ("iam:Get*", DENIED),
+        ("iam:*User", DENIED),
+        ("iam:G?tUser", DENIED),
+        ("iam:GetUse", ALLOWED),
+        ("iam:GetUser?", ALLOWED),
+        ("s3:*", ALLOWED),
+        ("s*:*", ALLOWED),
+        ("iam:Get:User", ALLOWED),
+        ("${aws:service}:GetUser", ALLOWED),
+        # AWS does not document wildcards in the name of the service.
+        ("*:*", UNKNOWN),
+        ("i*:GetUser", UNKNOWN),
+        ("*GetUser", UNKNOWN),
+        ("iam*", UNKNOWN),
+        ("iam?GetUser", UNKNOWN),
+    ],
+)
+def test_an_action_is_matched_without_case_and_with_wildcards(action: str, expected: Decision) -> None:
+    opposite = {ALLOWED: DENIED, DENIED: ALLOWED, UNKNOWN: UNKNOWN}[expected]
+    assert decision(policy(statement(Action=action))) is expected
+    assert decision(policy(statement(Action=["s3:GetObject", action]))) is expected
+    assert decision(policy(statement(NotAction=action))) is opposite
+    assert decision(policy(statement(NotAction=["s3:GetObject", action]))) is opposite
+
+
+# Resources
+
+
+@pytest.mark.parametrize(
+    ("call", "resource", "expected"),
+    [
+        (GET_USER, "*", DENIED),
+        (GET_USER, "**", DENIED),
+        (GET_USER, "arn:aws:iam::*:root", DENIED),
+        (GET_USER, "arn:aws:iam::222222222222:root", DENIED),
+        (GET_USER, "arn:*:*:*:*:*", DENIED),
+        (GET_USER, "arn:aws:iam::*:ro?t", DENIED),
+        (GET_USER, "arn:aws:iam::*:ROOT", ALLOWED),
+        (GET_USER, "arn:aws:iam::*:user/*", ALLOWED),
+        (GET_USER, "arn:aws:iam::333333333333:*", ALLOWED),
+        (GET_USER, "arn:aws:iam::*:*:root", ALLOWED),
+        (GET_USER, "arn:aws:iam::${aws:PrincipalAccount}:root", UNKNOWN),
+        (GET_USER, "arn:aws:iam::${aws:PrincipalAccount}:user/*", ALLOWED),
+        (GET_USER, "arn:aws:iam::*:${aws:PrincipalType}", ALLOWED),
+        (GET_USER, "arn:aws:iam::*:${aws:username, 'root'}", DENIED),
+        (GET_USER, "arn:aws:iam::*:${aws:SomethingNew}", UNKNOWN),
+        # ARNs with fewer parts, and texts that are not ARNs.
+        (GET_USER, "arn:aws:iam::*", DENIED),
+        (GET_USER, "arn:*", DENIED),
+        (GET_USER, "arn:aws:iam:*", DENIED),
+        (GET_USER, "arn:aws:s3:*", ALLOWED),
+        (GET_USER, "arn:aws:iam:*:root*", UNKNOWN),
+        (GET_USER, "arn:aws:iam", UNKNOWN),
+        (GET_USER, "arn:aws:${aws:PrincipalType}:*", UNKNOWN),
+        (GET_USER, "arn:aws:iam::*root", UNKNOWN),
+        (GET_USER, "*:root", UNKNOWN),
+        (GET_USER, "?rn:aws:iam::*:root", UNKNOWN),
+        # Calls without a resource act on "*".
+        (GET_ACCOUNT_SUMMARY, "*", DENIED),
+        (GET_ACCOUNT_SUMMARY, "arn:aws:iam::*:root", ALLOWED),
+        (GET_ACCOUNT_SUMMARY, "arn:aws:s3:::*", ALLOWED),
+        (GET_ACCOUNT_SUMMARY, "arn:aws:iam::*:*", UNKNOWN),
+        (LIST_BUCKETS, "arn:aws:s3:::payroll", ALLOWED),
+        # AWS's guides allow s3:ListAllMyBuckets so.
+        (LIST_BUCKETS, "arn:aws:s3:::*", UNKNOWN),
+        (LIST_BUCKETS, "arn:*", UNKNOWN),
+        (LIST_BUCKETS, "*:*", UNKNOWN),
+        # Buckets and queues, named or not.
+        (bucket_call("payroll"), "arn:aws:s3:::payroll", DENIED),
+        (bucket_call("payroll"), "arn:aws:s3:::pay*", DENIED),
+        (bucket_call("payroll"), "arn:aws:s3:::payroll/*", ALLOWED),
+        (bucket_call("222222222222-x"), "arn:aws:s3:::${aws:PrincipalAccount}-?", DENIED),
+        (bucket_call("payroll"), "arn:aws:s3:::${aws:username}", ALLOWED),
+        (bucket_call("payroll"), "arn:aws:s3:::${aws:username", UNKNOWN),
+        (bucket_call("payroll"), "arn:aws:iam:::${aws:username", ALLOWED),
+        (bucket_call(None), "arn:aws:s3:::*", DENIED),
+        (bucket_call(None), "arn:aws:s3:*", UNKNOWN),
+        (bucket_call(None), "arn:aws:s3:::payroll", UNKNOWN),
+        (bucket_call(None), "arn:aws:s3:::payroll/*", ALLOWED),
+        (bucket_call(None), "arn:aws:s3:::${aws:SomethingNew}", UNKNOWN),
+        (bucket_call(None), "arn:aws:iam::*:payroll", ALLOWED),
+        (bucket_call(None), "arn:aws:iam::*", ALLOWED),
+        (queue_call("jobs"), "arn:aws:sqs:*:*:jobs", DENIED),
+        (queue_call("jobs"), "arn:aws:sqs:us-east-1:*:jobs", ALLOWED),
+        (queue_call("jobs", region=None), "arn:aws:sqs:us-east-1:*:jobs", UNKNOWN),
+        (queue_call("jobs", region=None), "arn:aws:sqs:us-east-1:*:other", ALLOWED),
+        (queue_call(None), "arn:aws:sqs:*:222222222222:*", DENIED),
+        (queue_call(None), "arn:aws:sqs:*:333333333333:*", ALLOWED),
+        (queue_call(None, region=None), "arn:aws:sqs:*:222222222222:*", DENIED),
+    ],
+)
+def test_a_resource_is_matched_part_by_part(call: Call, resource: str, expected: Decision) -> None:
+    opposite = {ALLOWED: DENIED, DENIED: ALLOWED, UNKNOWN: UNKNOWN}[expected]
+    if "${aws:username}" in resource and expected is ALLOWED:
+        # What NotResource makes of a variable without a value is not documented.
+        opposite = UNKNOWN
+    assert decision(policy(statement(Resource=resource)), call=call) is expected
+    assert decision(policy(statement(Resource=["arn:aws:sns:::x", resource])), call=call) is expected
+    assert decision(policy(statement(NotResource=resource)), call=call) is opposite
+    assert decision(policy(statement(NotResource=["arn:aws:sns:::x", resource])), call=call) is opposite
+
+
+def test_variables_in_a_resource_are_plain_text_without_the_version() -> None:
+    denies = statement(Resource="arn:aws:s3:::${aws:PrincipalAccount}")
+    assert decision(policy(denies), call=bucket_call(ACCOUNT_ID)) is DENIED
+    assert decision(policy(denies, version=None), call=bucket_call(ACCOUNT_ID)) is ALLOWED
+
+
+def test_a_part_of_an_arn_cannot_have_a_colon() -> None:
+    with pytest.raises(ValueError, match="colon"):
+        Resource(partition="aws", service="s3", region="", account_id="", name="a:b")
+
+
+# Documents
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "not JSON",
+        "[]",
+        '"*"',
+        "null",
+        "{}",
+        '{"Statement": []}',
+        '{"Statement": ["x"]}',
+        '{"Version": "2030-01-01", "Statement": []}',
+        '{"Version": 2012, "Statement": []}',
+        "[" * 5000,
+        '{"Statement": ' + "[" * 5000,
+        "NaN",
+        '{"Statement": {"Effect": "Deny", "Effect": "Allow", "Action": "*", "Resource": "*"}}',
+    ],
+)
+def test_a_document_that_cannot_be_parsed_may_allow_or_deny_anything(content: str) -> None:
+    broken = parse_policy(content, policy_id="p-broken", name="broken")
+    assert broken.problem
+    assert decide(GET_USER, [FULL_ACCESS, broken]) is UNKNOWN
+    assert decide(GET_USER, [broken]) is UNKNOWN
+    assert decide(GET_USER, [FULL_ACCESS, broken, policy(ROOT_DENY)]) is DENIED
+    assert decide(GET_USER, [FULL_ACCESS, broken], []) is DENIED
+    (cause,) = verdict(broken).causes
+    assert (cause.reason, cause.policy, cause.statement) == (Reason.UNREADABLE_POLICY, broken, None)
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"Effect": "deny"},
+        {"Effect": None},
+        {"Sid": 1},
+        {"Action": []},
+        {"Action": {}},
+        {"Action": ["*", None]},
+        {"Action": True},
+        {"Action": 1},
+        {"Resource": []},
+        {"NotResource": "*"},
+        {"NotAction": "*"},
+        {"Principal": "*"},
+        {"NotPrincipal": "*"},
+        {"Extra": "*"},
+        {"action": "*"},
+        {"Condition": []},
+        {"Condition": None},
+        {"Condition": {"Bool": "true"}},
+        {"Condition": {"Bool": {"aws:k": []}}},
+        {"Condition": {"Bool": {"aws:k": None}}},
+        {"Condition": {"Bool": {"aws:k": {"a": "b"}}}},
+    ],
+    ids=lambda elements: json.dumps(elements),
+)
+def test_a_statement_that_the_language_does_not_have_makes_the_policy_unknown(
+    elements: dict[str, Any],
+) -> None:
+    content = json.dumps({"Statement": [statement(), {**statement(), **elements}]})
+    broken = parse_policy(content, policy_id="p", name="p")
+    assert "Statement 2" in broken.problem
+    assert not broken.statements
+
+
+def test_a_statement_may_lack_neither_its_action_nor_its_resource() -> None:
+    for missing in ("Effect", "Action", "Resource"):
+        elements = {key: value for key, value in statement().items() if key != missing}
+        assert parse_policy(json.dumps(document(elements)), policy_id="p", name="p").problem
+
+
+def test_one_statement_may_stand_without_a_list() -> None:
+    content = json.dumps({"Id": "x", "Statement": statement(Sid="DenyAll")})
+    parsed = parse_policy(content, policy_id="p", name="p")
+    assert [each.sid for each in parsed.statements] == ["DenyAll"]
+    assert decision(parsed) is DENIED
+
+
+def test_a_policy_that_could_not_be_read_is_unknown_and_says_why() -> None:
+    unread = unreadable_policy(policy_id="p-1", name="guardrail", problem="AccessDenied")
+    (cause,) = verdict(unread).causes
+    assert cause.policy is not None
+    assert cause.policy.problem == "AccessDenied"
+    with pytest.raises(ValueError, match="problem"):
+        unreadable_policy(policy_id="p-1", name="guardrail", problem="")
+
+
+# Causes
+
+
+def test_a_denied_call_names_the_statements_that_deny_it_and_where_they_are_attached() -> None:
+    denies = policy(
+        statement("Allow", **PERHAPS),
+        {**ROOT_DENY, "Sid": "DenyRoot"},
+        ROOT_DENY,
+        policy_id="p-deny",
+    )
+    verdict = evaluate_call(
+        GET_USER,
+        session=SESSION,
+        service_control=levels([FULL_ACCESS, policy(statement(**PERHAPS))], [FULL_ACCESS, denies], []),
+        resource_control=None,
+    )
+    assert verdict.decision is DENIED
+    assert [cause.place for cause in verdict.causes] == [
+        (Reason.EXPLICIT_DENY, PolicyType.SERVICE_CONTROL_POLICY, "ou-ab12-workload", "p-deny", 2),
+        (Reason.EXPLICIT_DENY, PolicyType.SERVICE_CONTROL_POLICY, "ou-ab12-workload", "p-deny", 3),
+        (Reason.NO_ALLOW, PolicyType.SERVICE_CONTROL_POLICY, "ou-ab12-payments", "", 0),
+    ]
+    assert [cause.statement.sid for cause in verdict.causes if cause.statement] == ["DenyRoot", ""]
+
+
+def test_an_unknown_call_names_the_conditions_that_could_not_be_decided() -> None:
+    perhaps = policy(
+        statement(
+            Condition={
+                "Bool": {"aws:MultiFactorAuthPresent": "false", "aws:SecureTransport": "true"},
+                "SomethingNew": {"aws:k": ["a", "b"]},
+                "ArnLike": {"aws:PrincipalArn": "*:root"},
+            }
+        )
+    )
+    (cause,) = verdict(perhaps).causes
+    assert cause.reason is Reason.UNDECIDED_DENY
+    assert [(each.element, each.why, each.operator, each.key, each.values) for each in cause.undecided] == [
+        (Element.CONDITION, Why.REQUEST, "Bool", "aws:MultiFactorAuthPresent", ("false",)),
+        (Element.CONDITION, Why.OPERATOR, "SomethingNew", "aws:k", ("a", "b")),
+        (Element.CONDITION, Why.LANGUAGE, "ArnLike", "aws:PrincipalArn", ("*:root",)),
+    ]
+
+
+def test_an_unknown_call_names_the_action_or_resource_that_could_not_be_decided() -> None:
+    (cause,) = verdict(policy(statement(Action="*:*", Resource="*:root"))).causes
+    assert [(each.element, each.why, each.values) for each in cause.undecided] == [
+        (Element.ACTION, Why.LANGUAGE, ("*:*",)),
+        (Element.RESOURCE, Why.LANGUAGE, ("*:root",)),
+    ]
+    protects = policy(statement(Resource="arn:aws:s3:::payroll"))
+    (cause,) = verdict(protects, call=bucket_call(None)).causes
+    assert [(each.element, each.why) for each in cause.undecided] == [(Element.RESOURCE, Why.REQUEST)]
+
+
+def test_a_variable_that_is_not_known_is_of_the_request() -> None:
+    perhaps = policy(statement(Condition={"StringEquals": {"aws:PrincipalAccount": "${aws:SourceIdentity}"}}))
+    (cause,) = verdict(perhaps).causes
+    assert [each.why for each in cause.undecided] == [Why.REQUEST]
+
+
+def test_an_unknown_allow_is_named_where_nothing_else_allows() -> None:
+    verdict = evaluate_call(
+        GET_USER,
+        session=SESSION,
+        service_control=levels([policy(statement("Allow", **PERHAPS), policy_id="p-perhaps")]),
+        resource_control=None,
+    )
+    assert [cause.place[:1] + cause.place[3:] for cause in verdict.causes] == [
+        (Reason.UNDECIDED_ALLOW, "p-perhaps", 1)
+    ]
+
+
+# Resource control policies
+
+OWN_ORGANIZATION_ONLY = statement(
+    Condition={
+        "StringNotEqualsIfExists": {"aws:PrincipalOrgID": ORGANIZATION_ID},
+        "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("denies", "call", "expected"),
+    [
+        (statement(Action="s3:*"), bucket_call("payroll"), DENIED),
+        (statement(Action="s3:*"), queue_call("jobs"), ALLOWED),
+        (statement(Action=["s3:*", "sqs:*"]), queue_call("jobs"), DENIED),
+        (OWN_ORGANIZATION_ONLY, bucket_call("payroll"), ALLOWED),
+        (ROOT_DENY, bucket_call("payroll"), DENIED),
+        # They do not apply to IAM, whatever they say.
+        (ROOT_DENY, GET_USER, ALLOWED),
+        (statement(Action="s3:*"), LIST_BUCKETS, UNKNOWN),
+        (statement(Action="s3:*", Resource="arn:aws:s3:::payroll"), LIST_BUCKETS, ALLOWED),
+        (statement(**PERHAPS), queue_call("jobs"), UNKNOWN),
+    ],
+)
+def test_resource_control_policies_bind_root_sessions_in_s3_and_sqs(
+    denies: dict[str, Any], call: Call, expected: Decision
+) -> None:
+    verdict = evaluate_call(
+        call,
+        session=SESSION,
+        service_control=levels((FULL_ACCESS,)),
+        resource_control=levels((RCP_FULL_ACCESS,), (RCP_FULL_ACCESS, resource_policy(denies))),
+    )
+    assert verdict.decision is expected
+    for cause in verdict.causes:
+        assert cause.policy_type is PolicyType.RESOURCE_CONTROL_POLICY
+        assert cause.level.target_id == "ou-ab12-workload"
+        assert (cause.reason is Reason.NO_RESOURCE) is (call is LIST_BUCKETS)
+
+
+def test_both_types_of_policies_must_let_a_call_pass() -> None:
+    for control, resource_control in (
+        (levels((FULL_ACCESS, policy(ROOT_DENY))), levels((RCP_FULL_ACCESS,))),
+        (levels((FULL_ACCESS,)), levels((RCP_FULL_ACCESS, resource_policy(ROOT_DENY)))),
+    ):
+        verdict = evaluate_call(
+            queue_call("jobs"), session=SESSION, service_control=control, resource_control=resource_control
+        )
+        assert verdict.decision is DENIED
+
+
+@pytest.mark.parametrize("principal", ["*", {"AWS": "*"}])
+def test_a_resource_control_policy_has_everybody_as_principal(principal: object) -> None:
+    content = json.dumps(document({**statement(), "Principal": principal}))
+    kinds = {
+        policy_type: parse_policy(content, policy_id="p", name="p", policy_type=policy_type).problem
+        for policy_type in PolicyType
+    }
+    assert not kinds[PolicyType.RESOURCE_CONTROL_POLICY]
+    assert kinds[PolicyType.SERVICE_CONTROL_POLICY]
+
+
+@pytest.mark.parametrize("principal", [{}, {"Principal": ["*"]}, {"Principal": {"AWS": ACCOUNT_ID}}])
+def test_another_principal_in_a_resource_control_policy_is_not_understood(principal: dict[str, Any]) -> None:
+    content = json.dumps(document({**statement(), **principal}))
+    policy_type = PolicyType.RESOURCE_CONTROL_POLICY
+    assert parse_policy(content, policy_id="p", name="p", policy_type=policy_type).problem
+
+
+# The context of a root session
+
+
+def request(call: Call = GET_USER, **known: Any) -> Request:
+    return Request(session=replace(SESSION, **known), call=call)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("aws:PrincipalArn", f"arn:aws:iam::{ACCOUNT_ID}:root"),
+        ("AWS:PRINCIPALARN", f"arn:aws:iam::{ACCOUNT_ID}:root"),
+        ("aws:AssumedRoot", "true"),
+        ("aws:PrincipalType", "Account"),
+        ("aws:PrincipalAccount", ACCOUNT_ID),
+        ("aws:userid", ACCOUNT_ID),
+        ("aws:PrincipalOrgID", ORGANIZATION_ID),
+        ("aws:ResourceOrgID", ORGANIZATION_ID),
+        ("aws:PrincipalOrgPaths", (ORGANIZATION_PATH,)),
+        ("aws:RequestedRegion", "us-east-1"),
+        ("aws:ViaAWSService", "false"),
+        ("aws:SecureTransport", "true"),
+    ],
+)
+def test_what_is_known_of_a_root_session(key: str, value: str | tuple[str, ...]) -> None:
+    assert request().possible(key) == Possible(values=(value,))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "aws:username",
+        "aws:PrincipalTag/team",
+        "aws:principaltag/Any Thing",
+        "aws:CalledVia",
+        "aws:RequestTag/team",
+        "aws:ResourceTag/team",
+        "iam:ResourceTag/team",
+        "iam:PermissionsBoundary",
+        "aws:MultiFactorAuthAge",
+        "ec2:ResourceTag/team",
+        "s3:TlsVersion",
+        "lambda:SourceFunctionArn",
+    ],
+)
+def test_what_a_root_session_surely_lacks_in_a_call_to_iam(key: str) -> None:
+    assert request().possible(key) == Possible(absent=True)
+
+
+def test_whether_a_root_session_has_the_key_about_mfa_is_open() -> None:
+    assert request().possible("aws:MultiFactorAuthPresent") == Possible(absent=True, values=("false",))
+
+
+def test_a_key_that_nothing_is_known_of_may_be_anything() -> None:
+    for key in ("aws:SomethingNew", "accounts.google.com"):
+        possible = request().possible(key)
+        assert possible.absent
+        assert possible.open
+    assert request(bucket_call("payroll")).possible("s3:SomethingNew").open
+
+
+def test_the_keys_of_a_service_are_in_its_own_calls() -> None:
+    assert request(bucket_call("payroll")).possible("s3:TlsVersion").values == ("1.2", "1.3")
+    assert request(bucket_call("payroll")).possible("aws:ResourceTag/team").open
+    assert request(queue_call("jobs")).possible("aws:ResourceTag/team").open
+
+
+def test_a_session_outside_a_vpc_has_an_address_and_no_vpc() -> None:
+    assert request().possible("aws:SourceVpc").open
+    assert request().possible("aws:SourceIp").absent
+    assert request(outside_vpc=True).possible("aws:SourceVpc") == Possible(absent=True)
+    assert request(outside_vpc=True).possible("aws:VpceOrgPaths") == Possible(absent=True)
+    assert not request(outside_vpc=True).possible("aws:SourceIp").absent
+
+
+def test_what_the_caller_does_not_know_is_open() -> None:
+    bare = Request(session=RootSession(account_id=ACCOUNT_ID), call=bucket_call("payroll", region=None))
+    for key in ("aws:PrincipalOrgID", "aws:ResourceOrgPaths", "aws:RequestedRegion"):
+        possible = bare.possible(key)
+        assert possible.open
+        assert not possible.absent
+
+
+def test_every_row_of_the_context_has_a_source_and_no_key_stands_twice() -> None:
+    assert all(row.source for row in CONTEXT)
+    keys = [(key.lower(), service) for row in CONTEXT for key in row.keys for service in row.services or {""}]
+    assert len(keys) == len(set(keys))
+
+
+# The calls of the tasks
+
+
+def test_every_task_has_its_calls() -> None:
+    assert set(TASK_CALLS) == set(TaskPolicy)
+    for calls in TASK_CALLS.values():
+        assert len({action for action, _ in calls}) == len(calls)
+
+
+def test_a_call_to_iam_acts_on_the_root_user_and_is_signed_for_its_one_region() -> None:
+    (call,) = task_calls(TaskPolicy.ALLOW_PASSWORD_RECOVERY, session=SESSION)
+    assert call.action == "iam:CreateLoginProfile"
+    assert call.resource is not None
+    assert call.resource.parts == ("arn", "aws", "iam", "", ACCOUNT_ID, "root")
+    assert call.region == "us-east-1"
+    (call,) = task_calls(TaskPolicy.ALLOW_PASSWORD_RECOVERY, session=replace(SESSION, partition="aws-cn"))
+    assert call.region == "cn-north-1"
+
+
+def test_the_calls_on_a_bucket_or_queue_name_it_and_its_region() -> None:
+    session = replace(SESSION, region="us-east-1")
+    listing, *others = task_calls(
+        TaskPolicy.UNLOCK_BUCKET_POLICY, session=session, target="payroll", target_region="eu-west-1"
+    )
+    assert (listing.action, listing.resource, listing.region) == ("s3:ListAllMyBuckets", None, "us-east-1")
+    for call in others:
+        assert call.region == "eu-west-1"
+        assert call.resource is not None
+        assert call.resource.parts == ("arn", "aws", "s3", "", "", "payroll")
+    for call in task_calls(
+        TaskPolicy.UNLOCK_QUEUE_POLICY, session=session, target="jobs", target_region="eu-west-1"
+    ):
+        assert call.resource is not None
+        assert call.resource.parts == ("arn", "aws", "sqs", "eu-west-1", ACCOUNT_ID, "jobs")
+
+
+def evaluated(task: TaskPolicy, *policies: Policy) -> Any:
+    return evaluate_task(
+        task, session=SESSION, service_control=levels((FULL_ACCESS, *policies)), resource_control=None
+    )
+
+
+def test_a_task_is_denied_if_one_of_its_calls_is_and_says_which() -> None:
+    mixed = policy(
+        statement(Action="iam:DeleteAccessKey", Sid="Keys"),
+        statement(Action="iam:List*", **PERHAPS),
+    )
+    verdict = evaluated(TaskPolicy.DELETE_CREDENTIALS, mixed)
+    assert verdict.decision is DENIED
+    assert [each.call.action for each in verdict.verdicts if each.decision is DENIED] == [
+        "iam:DeleteAccessKey"
+    ]
+    assert [cause.statement.sid for cause in verdict.causes] == ["Keys"]
+    assert evaluated(TaskPolicy.AUDIT, mixed).decision is UNKNOWN
+    assert evaluated(TaskPolicy.UNLOCK_QUEUE_POLICY, mixed).decision is ALLOWED
+
+
+def test_a_cause_of_several_calls_is_named_once() -> None:
+    verdict = evaluated(TaskPolicy.AUDIT, policy(ROOT_DENY))
+    assert len(verdict.verdicts) == len(TASK_CALLS[TaskPolicy.AUDIT])
+    assert len(verdict.causes) == 1
+
+
+def test_the_guardrail_lets_every_task_pass() -> None:
+    for task in TaskPolicy:
+        assert evaluated(task, policy(CARVE_OUT)).decision is ALLOWED
+
+
+# The package
+
+
+def test_verdicts_and_what_they_name_cannot_be_changed() -> None:
+    result = verdict(policy(ROOT_DENY))
+    with pytest.raises(FrozenInstanceError):
+        result.decision = ALLOWED  # type: ignore[misc]
+    level = Level(target_id="r-1", name="Root", policies=(FULL_ACCESS,))
+    with pytest.raises(FrozenInstanceError):
+        level.policies = ()  # type: ignore[misc]
+    assert hash(result) == hash(verdict(policy(ROOT_DENY)))
+
+
+def test_the_evaluator_needs_nothing_but_the_standard_library() -> None:
+    imported = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; before = set(sys.modules); import scp.evaluate, scp.calls, scp.policies; "
+            "print(sorted({name.partition('.')[0] for name in set(sys.modules) - before}"
+            " - set(sys.stdlib_module_names)))",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert imported.stdout.strip() == "['scp']"

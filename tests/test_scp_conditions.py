@@ -1,0 +1,393 @@
+"""The condition operators, one by one, with what AWS documents and what recorded calls show of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scp.context import ANYTHING, PRESENT, Possible
+from scp.operators import OPERATORS
+from scp.truth import Truth
+from support.scp import holds
+
+if TYPE_CHECKING:
+    from scp.context import Value
+
+TRUE, FALSE, UNKNOWN = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
+ROOT = "arn:aws:iam::222222222222:root"
+
+# operator, values of the policy, value of the request, whether it holds; the negation says the opposite
+PAIRS = [
+    ("String", "Equals", ["a"], "a", TRUE),
+    ("String", "Equals", ["a"], "A", FALSE),
+    ("String", "Equals", ["b", "a"], "a", TRUE),
+    ("String", "Equals", ["a*"], "ab", FALSE),
+    ("String", "Equals", ["a*"], "a*", TRUE),
+    ("String", "Equals", [""], "", TRUE),
+    ("String", "EqualsIgnoreCase", ["ABC"], "abC", TRUE),
+    ("String", "EqualsIgnoreCase", ["ABD"], "abc", FALSE),
+    ("String", "EqualsIgnoreCase", ["s"], "\u017f", FALSE),
+    ("String", "Like", ["a*"], "abc", TRUE),
+    ("String", "Like", ["a?c"], "abc", TRUE),
+    ("String", "Like", ["a?c"], "ac", FALSE),
+    ("String", "Like", ["A*"], "abc", FALSE),
+    ("String", "Like", ["*:root"], ROOT, TRUE),
+    ("String", "Like", ["*"], "", TRUE),
+    ("String", "Like", ["?"], "", FALSE),
+    ("String", "Like", ["a*b*c"], "a1b2c", TRUE),
+    ("String", "Like", ["a*b*c"], "a1c2b", FALSE),
+    ("String", "Like", ["a*?c"], "ac", FALSE),
+    ("String", "Like", ["*ab"], "aab", TRUE),
+    ("String", "Like", ["ab*ba"], "aba", FALSE),
+    ("String", "Like", ["*a?b*"], "xxaabx", TRUE),
+    ("String", "Like", ["[a]"], "a", FALSE),
+    ("String", "Like", ["a*b"], "a\nb", TRUE),
+    ("Numeric", "Equals", ["1"], "1.0", TRUE),
+    ("Numeric", "Equals", ["1"], "+01", TRUE),
+    ("Numeric", "Equals", ["1"], "1e0", TRUE),
+    ("Numeric", "Equals", ["0.1"], "0.10000000000000000001", FALSE),
+    ("Numeric", "Equals", ["1"], "x", FALSE),
+    ("Numeric", "Equals", ["1"], "", FALSE),
+    ("Numeric", "Equals", ["1"], "0x1", UNKNOWN),
+    ("Numeric", "Equals", ["x"], "1", UNKNOWN),
+    ("Numeric", "Equals", ["1*"], "1", UNKNOWN),
+    ("Date", "Equals", ["2030-01-01T00:00:00Z"], "2030-01-01", TRUE),
+    ("Date", "Equals", ["2030-01-01T01:00:00+01:00"], "2030-01-01T00:00Z", TRUE),
+    ("Date", "Equals", ["1893456000"], "2030-01-01", TRUE),
+    ("Date", "Equals", ["2030-01-01T00:00:00.001Z"], "2030-01-01T00:00:00.0014Z", TRUE),
+    ("Date", "Equals", ["2030-01-01T00:00:00.001Z"], "2030-01-01T00:00:00.002Z", FALSE),
+    ("Date", "Equals", ["2030-01-01"], "x", FALSE),
+    ("Date", "Equals", ["2030-01-01"], "2030", UNKNOWN),
+    ("Date", "Equals", ["2030"], "2030-01-01", UNKNOWN),
+    ("Date", "Equals", ["2030-02-30"], "2030-01-01", UNKNOWN),
+    ("Date", "Equals", ["2030-01-01T00:00"], "2030-01-01", UNKNOWN),
+    ("", "IpAddress", ["192.0.2.0/24"], "192.0.2.7", TRUE),
+    ("", "IpAddress", ["192.0.2.7/24"], "192.0.2.9", TRUE),
+    ("", "IpAddress", ["192.0.2.7"], "192.0.2.7", TRUE),
+    ("", "IpAddress", ["192.0.2.7"], "192.0.2.8", FALSE),
+    ("", "IpAddress", ["0.0.0.0/0"], "192.0.2.8", TRUE),
+    ("", "IpAddress", ["192.0.2.0/24"], "2001:db8::1", FALSE),
+    ("", "IpAddress", ["2001:db8::/32"], "2001:db8::1", TRUE),
+    ("", "IpAddress", ["2001:db8::/32"], "192.0.2.8", FALSE),
+    ("", "IpAddress", ["2001:DB8:0:0::1"], "2001:db8::1", TRUE),
+    ("", "IpAddress", ["2001:db8::5/64"], "2001:db8::5", FALSE),
+    ("", "IpAddress", ["192.0.2.0/24"], "::ffff:192.0.2.7", TRUE),
+    ("", "IpAddress", ["192.0.2.0/255.255.255.0"], "192.0.2.7", UNKNOWN),
+    ("", "IpAddress", ["192.0.2.0/33"], "192.0.2.7", UNKNOWN),
+    ("", "IpAddress", ["::192.0.2.7"], "192.0.2.7", UNKNOWN),
+    ("", "IpAddress", ["x"], "192.0.2.7", UNKNOWN),
+    ("Arn", "Like", ["arn:aws:iam::*:root"], ROOT, TRUE),
+    ("Arn", "Like", ["arn:*:iam::*:root"], ROOT, TRUE),
+    ("Arn", "Like", ["arn:aws:iam::2222222222??:ro*"], ROOT, TRUE),
+    ("Arn", "Like", ["arn:aws:iam::*"], ROOT, UNKNOWN),
+    ("Arn", "Like", ["arn:aws:iam:*:root"], ROOT, UNKNOWN),
+    ("Arn", "Like", ["arn:aws:*:*:*:*"], ROOT, TRUE),
+    ("Arn", "Like", ["arn:AWS:iam::*:root"], ROOT, FALSE),
+    ("Arn", "Like", ["arn:aws:iam::*:user/*"], ROOT, FALSE),
+    ("Arn", "Like", ["arn:aws:s3:::b*"], "arn:aws:s3:::b:c", TRUE),
+    ("Arn", "Like", ["*:root"], ROOT, UNKNOWN),
+    ("Arn", "Like", ["*"], ROOT, UNKNOWN),
+    ("Arn", "Like", ["*:aws:iam::222222222222:root"], ROOT, UNKNOWN),
+    # Values are compared in order: one that is not an ARN counts only if none before it matches.
+    ("Arn", "Like", ["arn:aws:iam::*:root", "*:root"], ROOT, TRUE),
+    ("Arn", "Like", ["*:root", "arn:aws:iam::*:root"], ROOT, UNKNOWN),
+    ("Arn", "Equals", ["arn:aws:iam::*:root"], ROOT, TRUE),
+    ("Arn", "Equals", ["arn:aws:iam::333333333333:root"], ROOT, FALSE),
+]
+SINGLE = [
+    ("NumericLessThan", ["2"], "1", TRUE),
+    ("NumericLessThan", ["2"], "2", FALSE),
+    ("NumericLessThan", ["2"], "x", FALSE),
+    ("NumericLessThan", ["1", "3"], "2", TRUE),
+    ("NumericLessThanEquals", ["2"], "2", TRUE),
+    ("NumericLessThanEquals", ["2"], "3", FALSE),
+    ("NumericGreaterThan", ["2"], "3", TRUE),
+    ("NumericGreaterThan", ["10"], "9", FALSE),
+    ("NumericGreaterThanEquals", ["2"], "2", TRUE),
+    ("NumericGreaterThanEquals", ["2"], "1", FALSE),
+    ("DateLessThan", ["2030-01-01"], "2029-12-31T23:59:59Z", TRUE),
+    ("DateLessThan", ["2030-01-01"], "2030-01-01", FALSE),
+    ("DateLessThanEquals", ["2030-01-01"], "2030-01-01", TRUE),
+    ("DateLessThanEquals", ["2030-01-01"], "2030-01-02", FALSE),
+    ("DateGreaterThan", ["2030-01-01"], "2030-01-02", TRUE),
+    ("DateGreaterThan", ["2030-01-01"], "2030-01-01", FALSE),
+    ("DateGreaterThanEquals", ["2030-01-01"], "2030-01-01", TRUE),
+    ("DateGreaterThanEquals", ["2030-01-01"], "2029-01-01", FALSE),
+    ("Bool", ["true"], "true", TRUE),
+    ("Bool", ["True"], "true", TRUE),
+    ("Bool", ["true"], "false", FALSE),
+    ("Bool", ["false"], "false", TRUE),
+    ("Bool", ["false"], "yes", TRUE),
+    ("Bool", ["yes"], "true", UNKNOWN),
+    ("BinaryEquals", ["YQ=="], "YQ==", TRUE),
+    ("BinaryEquals", ["YQ=="], "YWI=", FALSE),
+    ("BinaryEquals", ["x"], "YQ==", UNKNOWN),
+    ("BinaryEquals", ["YQ=="], "x", UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("kind", "operator", "values", "value", "expected"), PAIRS)
+def test_an_operator_and_its_negation(
+    kind: str, operator: str, values: list[str], value: str, expected: Truth
+) -> None:
+    assert holds({kind + operator: {"aws:k": values}}, {"aws:k": value}) is expected
+    negated = f"Not{operator}" if not kind else f"{kind}Not{operator}"
+    assert holds({negated: {"aws:k": values}}, {"aws:k": value}) is expected.negation
+
+
+@pytest.mark.parametrize(("operator", "values", "value", "expected"), SINGLE)
+def test_an_operator_without_a_negation(
+    operator: str, values: list[str], value: str, expected: Truth
+) -> None:
+    assert holds({operator: {"aws:k": values}}, {"aws:k": value}) is expected
+
+
+@pytest.mark.parametrize("operator", ["ArnLike", "ArnNotLike", "IpAddress", "NotIpAddress"])
+def test_a_malformed_arn_or_address_of_a_request_matches_nothing_negated_or_not(operator: str) -> None:
+    value = "arn:aws:iam::1:root" if "Arn" in operator else "192.0.2.7"
+    assert holds({operator: {"aws:k": value}}, {"aws:k": "x"}) is FALSE
+
+
+def test_every_operator_of_the_language_is_known_and_tried() -> None:
+    tried = {kind + operator for kind, operator, *_ in PAIRS} | {operator for operator, *_ in SINGLE}
+    negated = {name for name, operator in OPERATORS.items() if operator.negated}
+    assert set(OPERATORS) - negated == tried
+    assert {name.replace("Not", "") for name in negated} <= tried
+
+
+# Keys that are absent
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_without_the_key_an_operator_holds_if_it_is_negated_or_has_if_exists(operator: str) -> None:
+    values = {"aws:k": "1"}
+    assert holds({operator: values}, {}) is (TRUE if "Not" in operator else FALSE)
+    assert holds({f"{operator}IfExists": values}, {}) is TRUE
+    assert holds({f"ForAllValues:{operator}": values}, {}) is TRUE
+    assert holds({f"ForAllValues:{operator}IfExists": values}, {}) is TRUE
+    assert holds({f"ForAnyValue:{operator}": values}, {}) is FALSE
+    # AWS's two rules contradict each other here.
+    assert holds({f"ForAnyValue:{operator}IfExists": values}, {}) is UNKNOWN
+
+
+def test_if_exists_changes_nothing_where_the_key_is_there() -> None:
+    assert holds({"StringEqualsIfExists": {"aws:k": "a"}}, {"aws:k": "b"}) is FALSE
+    assert holds({"StringNotEqualsIfExists": {"aws:k": "a"}}, {"aws:k": "a"}) is FALSE
+
+
+@pytest.mark.parametrize(
+    ("values", "absent", "present"),
+    [
+        ("true", TRUE, FALSE),
+        ("True", TRUE, FALSE),
+        ("false", FALSE, TRUE),
+        pytest.param(True, TRUE, FALSE, id="a boolean of JSON"),
+        (["true", "false"], TRUE, TRUE),
+        ("yes", UNKNOWN, UNKNOWN),
+    ],
+)
+def test_null_asks_whether_the_key_is_absent(values: Any, absent: Truth, present: Truth) -> None:
+    assert holds({"Null": {"aws:k": values}}, {}) is absent
+    assert holds({"Null": {"aws:k": values}}, {"aws:k": ""}) is present
+    assert holds({"Null": {"aws:k": values}}, {"aws:k": ()}) is present
+
+
+# Keys with a list of values
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "given", "expected"),
+    [
+        ("ForAllValues:StringEquals", ["a", "b"], ("a", "b"), TRUE),
+        ("ForAllValues:StringEquals", ["a"], ("a", "b"), FALSE),
+        ("ForAllValues:StringEquals", ["a"], (), TRUE),
+        ("ForAllValues:StringEquals", ["a"], ("",), FALSE),
+        ("ForAllValues:StringNotEquals", ["a"], ("b", "c"), TRUE),
+        ("ForAllValues:StringNotEquals", ["a"], ("a", "b"), FALSE),
+        ("ForAnyValue:StringEquals", ["a"], ("a", "b"), TRUE),
+        ("ForAnyValue:StringEquals", ["c"], ("a", "b"), FALSE),
+        ("ForAnyValue:StringEquals", ["a"], (), FALSE),
+        ("ForAnyValue:StringNotEquals", ["a"], ("a", "b"), TRUE),
+        ("ForAnyValue:StringNotEquals", ["a"], ("a",), FALSE),
+        ("ForAnyValue:StringLike", ["o-1/*"], ("o-1/r-1/",), TRUE),
+        ("ForAllValues:StringEquals", ["a"], "a", TRUE),
+        ("ForAnyValue:StringEquals", ["a"], "b", FALSE),
+        ("forAnyValue:StringEquals", ["a"], ("a",), TRUE),
+        # Without a quantifier nothing matches.
+        ("StringEquals", ["a"], ("a",), FALSE),
+        ("StringNotEquals", ["a"], ("b",), FALSE),
+        ("StringNotEqualsIfExists", ["a"], ("b",), FALSE),
+        ("StringEquals", ["a"], (), FALSE),
+    ],
+)
+def test_a_quantifier_takes_the_values_of_a_list(
+    operator: str, values: list[str], given: str | tuple[str, ...], expected: Truth
+) -> None:
+    assert holds({operator: {"aws:k": values}}, {"aws:k": given}) is expected
+
+
+@pytest.mark.parametrize(
+    "operator", ["SomethingNew", "stringequals", "ForMostValues:Bool", "NullIfExists", "ForAnyValue:Null"]
+)
+def test_an_operator_that_is_not_known_is_undecided(operator: str) -> None:
+    assert holds({operator: {"aws:k": "true"}}, {"aws:k": "true"}) is UNKNOWN
+    assert holds({operator: {"aws:k": "true"}}, {}) is UNKNOWN
+
+
+# Blocks
+
+
+def test_all_keys_and_operators_of_a_block_must_hold() -> None:
+    context: dict[str, Possible | Value] = {"aws:k": "a", "aws:l": "b"}
+    assert holds({"StringEquals": {"aws:k": "a", "aws:l": "b"}}, context) is TRUE
+    assert holds({"StringEquals": {"aws:k": "a", "aws:l": "x"}}, context) is FALSE
+    assert holds({"StringEquals": {"aws:k": "a"}, "StringLike": {"aws:l": "x"}}, context) is FALSE
+
+
+def test_one_condition_that_fails_decides_whatever_is_not_known_of_the_others() -> None:
+    unknown = {"SomethingNew": {"aws:k": "a"}}
+    assert holds({**unknown, "StringEquals": {"aws:l": "x"}}, {"aws:l": "b"}) is FALSE
+    assert holds({**unknown, "StringEquals": {"aws:l": "b"}}, {"aws:l": "b"}) is UNKNOWN
+
+
+def test_the_names_of_keys_are_compared_without_case() -> None:
+    assert holds({"StringEquals": {"AWS:K": "a"}}, {"aws:k": "a"}) is TRUE
+
+
+@pytest.mark.parametrize("block", [{}, {"StringEquals": {}}])
+def test_an_empty_block_holds(block: dict[str, object]) -> None:
+    assert holds(block, {}) is TRUE
+
+
+def test_values_that_are_no_texts_in_json_are_taken_as_texts() -> None:
+    assert holds({"Bool": {"aws:k": False}}, {"aws:k": "false"}) is TRUE
+    assert holds({"NumericLessThan": {"aws:k": 10}}, {"aws:k": "9"}) is TRUE
+    assert holds({"NumericEquals": {"aws:k": [1.50]}}, {"aws:k": "1.5"}) is TRUE
+
+
+# Keys of which not all is known
+
+
+@pytest.mark.parametrize(
+    ("condition", "possible", "expected"),
+    [
+        ({"Bool": {"aws:k": "false"}}, Possible(absent=True, values=("false",)), UNKNOWN),
+        ({"BoolIfExists": {"aws:k": "false"}}, Possible(absent=True, values=("false",)), TRUE),
+        ({"Bool": {"aws:k": "true"}}, Possible(absent=True, values=("false",)), FALSE),
+        ({"Null": {"aws:k": "true"}}, Possible(absent=True, values=("false",)), UNKNOWN),
+        ({"NumericLessThan": {"aws:k": "1.2"}}, Possible(values=("1.2", "1.3")), FALSE),
+        ({"NumericLessThan": {"aws:k": "1.3"}}, Possible(values=("1.2", "1.3")), UNKNOWN),
+        ({"StringEquals": {"aws:k": "a"}}, PRESENT, UNKNOWN),
+        ({"StringNotEquals": {"aws:k": "a"}}, PRESENT, UNKNOWN),
+        ({"StringLike": {"aws:k": ["a", "*"]}}, PRESENT, TRUE),
+        ({"StringNotLike": {"aws:k": "*"}}, PRESENT, FALSE),
+        ({"ForAnyValue:StringLike": {"aws:k": "**"}}, PRESENT, TRUE),
+        ({"StringEquals": {"aws:k": "*"}}, PRESENT, UNKNOWN),
+        ({"Null": {"aws:k": "true"}}, PRESENT, FALSE),
+        ({"StringLike": {"aws:k": "*"}}, ANYTHING, UNKNOWN),
+        ({"StringLikeIfExists": {"aws:k": "*"}}, ANYTHING, UNKNOWN),
+        ({"Null": {"aws:k": "true"}}, ANYTHING, UNKNOWN),
+        ({"Null": {"aws:k": ["true", "false"]}}, ANYTHING, TRUE),
+    ],
+)
+def test_a_condition_is_decided_only_if_it_is_the_same_for_all_that_a_key_may_be(
+    condition: dict[str, object], possible: Possible, expected: Truth
+) -> None:
+    assert holds(condition, {"aws:k": possible}) is expected
+
+
+# Variables
+
+CONTEXT: dict[str, Possible | Value] = {
+    "aws:k": "a",
+    "aws:star": "*",
+    "aws:list": ("a",),
+    "aws:open": PRESENT,
+    "aws:arn": "arn:aws:iam::1:root",
+    "aws:one": "1",
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("${aws:k}", TRUE),
+        ("${AWS:K}", TRUE),
+        ("x${aws:k}", FALSE),
+        ("${aws:none}", FALSE),
+        ("${aws:none, 'a'}", TRUE),
+        ("${aws:none, 'b'}", FALSE),
+        ("${aws:none, ''}a", TRUE),
+        ("${aws:k, 'b'}", TRUE),
+        ("${aws:list}", FALSE),
+        ("${aws:list, 'a'}", FALSE),
+        ("${aws:open}", UNKNOWN),
+        ("${aws:open, 'a'}", UNKNOWN),
+        # Forms that AWS does not document.
+        ("${aws:none,'a'}", UNKNOWN),
+        ("${aws:none, a}", UNKNOWN),
+        ("${ aws:k }", UNKNOWN),
+        ("${aws:k", UNKNOWN),
+        ("${}", UNKNOWN),
+        # Not variables.
+        ("$", FALSE),
+        ("$a", FALSE),
+        ("{aws:k}", FALSE),
+    ],
+)
+@pytest.mark.parametrize("operator", ["String{}Equals", "String{}Like", "String{}EqualsIgnoreCase"])
+def test_a_variable_has_the_value_of_its_key(operator: str, value: str, expected: Truth) -> None:
+    assert holds({operator.format(""): {"aws:k": value}}, CONTEXT) is expected
+    assert holds({operator.format("Not"): {"aws:k": value}}, CONTEXT) is expected.negation
+
+
+def test_a_wildcard_in_the_value_of_a_variable_is_an_ordinary_character() -> None:
+    assert holds({"StringLike": {"aws:k": "${aws:star}"}}, CONTEXT) is FALSE
+    assert holds({"StringLike": {"aws:star": "${aws:star}"}}, CONTEXT) is TRUE
+    assert holds({"StringLike": {"aws:k": "${aws:none, '*'}"}}, CONTEXT) is FALSE
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [("a${*}", "a*"), ("a${?}", "a?"), ("a${$}", "a$"), ("${$}{aws:k}", "${aws:k}")]
+)
+def test_special_characters_stand_for_themselves(value: str, text: str) -> None:
+    for operator in ("StringLike", "StringEquals"):
+        assert holds({operator: {"aws:k": value}}, {"aws:k": text}) is TRUE
+        assert holds({operator: {"aws:k": value}}, {"aws:k": "ab"}) is FALSE
+
+
+def test_variables_are_plain_text_without_the_version_that_knows_them() -> None:
+    for version in (None, "2008-10-17"):
+        assert holds({"StringEquals": {"aws:k": "${aws:k}"}}, CONTEXT, version=version) is FALSE
+        literal = {"StringEquals": {"aws:k": "${aws:k}"}}
+        assert holds(literal, {"aws:k": "${aws:k}"}, version=version) is TRUE
+        assert holds({"StringLike": {"aws:k": "${*}"}}, {"aws:k": "${x}"}, version=version) is TRUE
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("arn:aws:iam::${aws:one}:root", TRUE),
+        ("arn:aws:iam::${aws:k}:root", FALSE),
+        ("arn:aws:iam::${aws:none}:root", FALSE),
+        ("arn:aws:iam::${aws:none, '1'}:root", TRUE),
+        ("arn:aws:iam::${aws:open}:root", UNKNOWN),
+        ("arn:aws:iam::${aws:open}:user/x", FALSE),
+        ("arn:aws:iam::*:${aws:open}", UNKNOWN),
+        # Whether the ARN is taken apart before or after is not documented.
+        ("arn:aws:iam::1:${aws:arn}", UNKNOWN),
+        ("${aws:arn}", UNKNOWN),
+    ],
+)
+def test_a_variable_in_an_arn_is_a_part_of_it(value: str, expected: Truth) -> None:
+    assert holds({"ArnEquals": {"aws:arn": value}}, CONTEXT) is expected
+    assert holds({"ArnNotLike": {"aws:arn": value}}, CONTEXT) is expected.negation
+
+
+@pytest.mark.parametrize(
+    "operator", ["NumericEquals", "DateEquals", "Bool", "BinaryEquals", "IpAddress", "Null"]
+)
+def test_a_variable_where_aws_knows_none_is_undecided(operator: str) -> None:
+    value = "192.0.2.7" if operator == "IpAddress" else "1"
+    assert holds({operator: {"aws:k": "${aws:k}"}}, {"aws:k": value}) is UNKNOWN

@@ -1,0 +1,381 @@
+"""What holds of every policy: the evaluator never guesses, minds no order, and ends in bounded steps."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import scp
+from scp.context import Open, Possible, Request
+from scp.evaluate import Decision, evaluate_call, evaluate_request
+from scp.policies import Policy, parse_policy
+from scp.text import parse_template
+from support.scp import (
+    FULL_ACCESS,
+    GET_USER,
+    LEVEL_IDS,
+    SESSION,
+    RequestWith,
+    bucket_call,
+    decision,
+    document,
+    levels,
+    queue_call,
+    statement,
+)
+from support.scp_grammar import CALLS, KEYS, conditions, documents, statements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import FrameType
+
+    from scp.calls import Call
+    from scp.context import Value
+
+ANY = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+RANK = {Decision.DENIED: 0, Decision.UNKNOWN: 1, Decision.ALLOWED: 2}
+
+
+def parsed(drawn: Mapping[str, Any], policy_id: str = "p-1") -> Policy:
+    return parse_policy(json.dumps(drawn), policy_id=policy_id, name=policy_id)
+
+
+def decide(call: Call, *policies: Policy) -> Decision:
+    return evaluate_call(
+        call, session=SESSION, service_control=levels(policies), resource_control=None
+    ).decision
+
+
+# More statements, and other orders
+
+
+@ANY
+@given(drawn=documents(), added=statements(effects=("Deny",)), call=st.sampled_from(CALLS))
+def test_a_further_deny_never_lets_more_pass(
+    drawn: dict[str, Any], added: dict[str, Any], call: Call
+) -> None:
+    before, after = parsed(drawn), parsed(document(*drawn["Statement"], added))
+    assert RANK[decide(call, after)] <= RANK[decide(call, before)]
+    assert RANK[decide(call, FULL_ACCESS, after)] <= RANK[decide(call, FULL_ACCESS, before)]
+
+
+@ANY
+@given(drawn=documents(), added=statements(effects=("Allow",)), call=st.sampled_from(CALLS))
+def test_a_further_allow_never_lets_less_pass(
+    drawn: dict[str, Any], added: dict[str, Any], call: Call
+) -> None:
+    before, after = parsed(drawn), parsed(document(*drawn["Statement"], added))
+    assert RANK[decide(call, after)] >= RANK[decide(call, before)]
+
+
+@ANY
+@given(drawn=documents(), call=st.sampled_from(CALLS), data=st.data())
+def test_neither_the_order_of_statements_nor_their_policy_matters(
+    drawn: dict[str, Any], call: Call, data: st.DataObject
+) -> None:
+    expected = decide(call, FULL_ACCESS, parsed(drawn))
+    shuffled = data.draw(st.permutations(drawn["Statement"]))
+    assert decide(call, FULL_ACCESS, parsed(document(*shuffled))) is expected
+    each_alone = [parsed(document(each), f"p-{number}") for number, each in enumerate(shuffled)]
+    assert decide(call, *each_alone, FULL_ACCESS) is expected
+
+
+@ANY
+@given(drawn=st.lists(documents(), min_size=1, max_size=4), call=st.sampled_from(CALLS), data=st.data())
+def test_the_levels_count_alike_and_the_strictest_decides(
+    drawn: list[dict[str, Any]], call: Call, data: st.DataObject
+) -> None:
+    policies = [parsed(each) for each in data.draw(st.permutations(drawn))]
+    verdict = evaluate_call(
+        call,
+        session=SESSION,
+        service_control=levels(*((each,) for each in policies)),
+        resource_control=None,
+    )
+    assert verdict.decision is min((decide(call, each) for each in policies), key=RANK.__getitem__)
+
+
+@ANY
+@given(drawn=documents(), call=st.sampled_from(CALLS))
+def test_a_verdict_has_causes_exactly_if_it_is_not_allowed(drawn: dict[str, Any], call: Call) -> None:
+    verdict = evaluate_call(
+        call, session=SESSION, service_control=levels((parsed(drawn),)), resource_control=None
+    )
+    assert bool(verdict.causes) is (verdict.decision is not Decision.ALLOWED)
+    assert all(
+        bool(cause.undecided) is (verdict.decision is Decision.UNKNOWN)
+        for cause in verdict.causes
+        if cause.statement
+    )
+
+
+@ANY
+@given(drawn=documents(), call=st.sampled_from(CALLS))
+def test_the_case_of_actions_and_keys_does_not_matter(drawn: dict[str, Any], call: Call) -> None:
+    recased = document(*(recased_statement(each) for each in drawn["Statement"]))
+    assert decide(call, FULL_ACCESS, parsed(recased)) is decide(call, FULL_ACCESS, parsed(drawn))
+
+
+def recased_statement(each: dict[str, Any]) -> dict[str, Any]:
+    changed = dict(each)
+    for key in ("Action", "NotAction"):
+        if key in each:
+            changed[key] = json.loads(json.dumps(each[key]).swapcase())
+    changed["Condition"] = {
+        operator: {key.swapcase(): values for key, values in keys.items()}
+        for operator, keys in each.get("Condition", {}).items()
+    }
+    return changed
+
+
+# What is not known
+
+SAMPLE_VALUES: tuple[Value | None, ...] = (
+    None,
+    "true",
+    "false",
+    "red",
+    "yes",
+    "192.0.2.7",
+    "vpc-1",
+    "us-east-1",
+    "2026-01-01T00:00:00Z",
+    "arn:aws:iam::222222222222:root",
+    "o-exampleorgid/r-ab12/ou-ab12-workload/ou-ab12-payments/",
+    ("red", "team"),
+    (),
+)
+
+
+@st.composite
+def possibilities(draw: st.DrawFn) -> tuple[Possible, Value | None]:
+    """Draw what a key may be, and one of the values that it may have."""
+    drawn = draw(st.lists(st.sampled_from(SAMPLE_VALUES), min_size=1, max_size=3, unique=True))
+    open_to = draw(st.sampled_from((None, None, Open.ONE_VALUE, Open.ONE_OR_MORE_VALUES)))
+    possible = Possible(
+        absent=None in drawn, values=tuple(each for each in drawn if each is not None), open=open_to
+    )
+    inside = [
+        each
+        for each in SAMPLE_VALUES
+        if each in drawn
+        or (open_to is Open.ONE_OR_MORE_VALUES and each is not None)
+        or (open_to is Open.ONE_VALUE and isinstance(each, str))
+    ]
+    return possible, draw(st.sampled_from(inside))
+
+
+@settings(ANY, max_examples=300)
+@given(block=conditions(), data=st.data(), effect=st.sampled_from(("Allow", "Deny")))
+def test_what_is_certain_of_all_that_keys_may_be_is_so_for_each(
+    block: dict[str, Any], data: st.DataObject, effect: str
+) -> None:
+    """Knowing more never changes what was certain."""
+    names = sorted({key.lower() for key in mentioned(document(statement(Condition=block)))})
+    keys = data.draw(st.fixed_dictionaries({name: possibilities() for name in names}))
+    policies = [parsed(document(statement(effect, Condition=block)))]
+    if effect == "Deny":
+        policies.append(FULL_ACCESS)
+
+    def decision_for(context: Mapping[str, Possible | Value]) -> Decision:
+        return evaluate_request(
+            RequestWith(session=SESSION, call=GET_USER, context=context),
+            service_control=levels(policies),
+            resource_control=None,
+        ).decision
+
+    uncertain = decision_for({key: possible for key, (possible, _) in keys.items()})
+    concrete = decision_for(
+        {key: Possible(absent=True) if value is None else value for key, (_, value) in keys.items()}
+    )
+    assert uncertain in (concrete, Decision.UNKNOWN)
+
+
+@ANY
+@given(drawn=documents(), key=st.sampled_from(tuple(KEYS)))
+def test_a_key_that_is_forgotten_makes_unknown_at_most(drawn: dict[str, Any], key: str) -> None:
+    """Forgotten is not absent: of a key that is forgotten nothing is known."""
+    request = Request(session=SESSION, call=GET_USER)
+    known: dict[str, Possible | Value] = {each.lower(): request.possible(each) for each in mentioned(drawn)}
+    forgotten = {**known, key.lower(): Possible(absent=True, open=Open.ONE_OR_MORE_VALUES)}
+    before, after = (
+        evaluate_request(
+            RequestWith(session=SESSION, call=GET_USER, context=context),
+            service_control=levels((FULL_ACCESS, parsed(drawn))),
+            resource_control=None,
+        ).decision
+        for context in (known, forgotten)
+    )
+    assert after in (before, Decision.UNKNOWN)
+    if key.lower() not in {each.lower() for each in mentioned(drawn)}:
+        assert after is before
+
+
+def mentioned(drawn: dict[str, Any]) -> set[str]:
+    """Return the keys that a document's conditions and variables name."""
+    text = json.dumps(drawn)
+    return {key for key in (*KEYS, "aws:userid", "aws:username") if key.lower() in text.lower()}
+
+
+@ANY
+@given(
+    drawn=documents(),
+    name=st.sampled_from(("payroll", "jobs", "x", "222222222222-logs")),
+    region=st.sampled_from(("us-east-1", "eu-west-1")),
+    unnamed=st.sampled_from((bucket_call, queue_call)),
+)
+def test_what_is_certain_of_a_target_that_is_not_named_is_so_for_each(
+    drawn: dict[str, Any], name: str, region: str, unnamed: Callable[..., Call]
+) -> None:
+    attached = (FULL_ACCESS, parsed(drawn))
+    without = decide(unnamed(None, region=None), *attached)
+    assert without in (Decision.UNKNOWN, decide(unnamed(name, region=region), *attached))
+
+
+# Texts
+
+_PATTERN = st.text(alphabet="ab*?:", max_size=12)
+
+
+@settings(ANY, max_examples=1000)
+@given(pattern=_PATTERN, text=st.text(alphabet="ab:\n", max_size=12))
+def test_wildcards_match_as_the_regular_expression_says(pattern: str, text: str) -> None:
+    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    template = parse_template(pattern, variables=True)
+    assert template.pattern.matches(text) is bool(re.fullmatch(expression, text, re.DOTALL))
+
+
+_JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.just("*")),
+    lambda children: st.one_of(
+        st.lists(children, max_size=3),
+        st.dictionaries(
+            st.sampled_from(
+                ("Version", "Statement", "Effect", "Action", "Resource", "Condition", "Bool", "aws:k")
+            ),
+            children,
+            max_size=5,
+        ),
+    ),
+    max_leaves=20,
+)
+
+
+@settings(ANY, max_examples=200)
+@given(content=st.one_of(st.text(), _JSON.map(json.dumps)))
+def test_any_text_is_a_policy_or_a_policy_with_a_problem(content: str) -> None:
+    policy = parse_policy(content, policy_id="p", name="p")
+    assert bool(policy.statements) is not bool(policy.problem)
+    if policy.problem:
+        assert decision(policy) is Decision.UNKNOWN
+
+
+@settings(ANY, max_examples=200)
+@given(value=st.text(alphabet="$ab{}*?', :", max_size=20), text=st.text(alphabet="ab$*", max_size=5))
+def test_any_text_can_be_a_value_of_every_operator(value: str, text: str) -> None:
+    for operator in ("StringLike", "ArnLike", "StringEquals", "NumericEquals", "DateEquals", "IpAddress"):
+        condition = {operator: {"aws:k": value}}
+        policy = parsed(document(statement(Condition=condition, Resource=f"arn:aws:iam::*:{value}")))
+        evaluate_request(
+            RequestWith(session=SESSION, call=GET_USER, context={"aws:k": text}),
+            service_control=levels((FULL_ACCESS, policy)),
+            resource_control=None,
+        )
+
+
+# Steps
+
+MAX_POLICY_CHARACTERS = 10_240
+MAX_POLICIES = 10
+# A root, five organizational units and an account.
+MAX_LEVELS = 7
+PACKAGE = str(Path(scp.__path__[0]))
+
+
+def largest(build: Callable[[int], dict[str, Any]]) -> Policy:
+    """Return the largest policy of a kind that Organizations stores."""
+    count = 1
+    while len(json.dumps(build(count * 2))) <= MAX_POLICY_CHARACTERS:
+        count *= 2
+    while len(json.dumps(build(count + count // 8 + 1))) <= MAX_POLICY_CHARACTERS:
+        count += count // 8 + 1
+    policy = parsed(build(count))
+    assert not policy.problem
+    return policy
+
+
+def like(*values: str) -> dict[str, Any]:
+    return document(statement(Condition={"StringLike": {"aws:PrincipalArn": list(values)}}))
+
+
+HOSTILE: dict[str, Callable[[int], dict[str, Any]]] = {
+    "one value of asterisks": lambda count: like("*" * count),
+    "one value of asterisks and letters": lambda count: like("*a" * count + "b"),
+    "asterisks and question marks": lambda count: like("*?" * count),
+    "many values that match late": lambda count: like(*["*a*r*n*:*:*:*:*2*2*2*2*r*o*o*x*"] * count),
+    "many values with question marks": lambda count: like(*["*?a*?r*??2?2*?o*?x"] * count),
+    "many short values": lambda count: like(*["*x"] * count),
+    "many variables": lambda count: like("${aws:PrincipalArn}" * count),
+    "variables that are broken": lambda count: like("${" * count),
+    "many short actions": lambda count: document(statement(Action=["i*z"] * count)),
+    "actions of asterisks": lambda count: document(statement(Action="iam:" + "*e" * count)),
+    "many resources": lambda count: document(statement(NotResource=["arn:*:*:*:*:*o*x"] * count)),
+    "many statements": lambda count: document(*[statement(NotAction="s3:*", Resource="arn:x:*")] * count),
+    "many conditions": lambda count: document(
+        statement(Condition={"StringNotLike": {f"aws:PrincipalTag/{number}": "*" for number in range(count)}})
+    ),
+}
+
+
+def steps_of(run: Callable[[], object]) -> int:
+    """Return how many lines of the evaluator run."""
+    steps = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal steps
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        steps += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        run()
+    finally:
+        sys.settrace(before)
+    return steps
+
+
+@pytest.mark.parametrize("build", HOSTILE.values(), ids=HOSTILE)
+def test_the_largest_policy_is_decided_in_steps_proportional_to_its_size(
+    build: Callable[[int], dict[str, Any]],
+) -> None:
+    policy = largest(build)
+    steps = steps_of(partial(decision, policy))
+    assert steps <= 30 * MAX_POLICY_CHARACTERS
+
+
+def test_as_many_of_the_largest_policies_as_aws_allows_are_decided_one_after_the_other() -> None:
+    """The steps add up: no policy and no level makes another one slower."""
+    kinds = list(HOSTILE.values())[:MAX_POLICIES]
+    # Of their own, since a policy keeps what it works out the first time.
+    alone = sum(steps_of(partial(decision, largest(build))) for build in kinds)
+    policies = [largest(build) for build in kinds]
+    account = levels(*([policies] * len(LEVEL_IDS)))
+    account += tuple(replace(account[0], target_id=f"ou-{n}") for n in range(MAX_LEVELS - len(account)))
+    together = steps_of(
+        lambda: evaluate_call(GET_USER, session=SESSION, service_control=account, resource_control=None)
+    )
+    assert together <= MAX_LEVELS * alone
