@@ -5,13 +5,15 @@ Names that two sides have to agree on are read from the template here, not liste
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import json
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +23,6 @@ from aws_cdk import aws_sns as sns
 from aws_calls.errors import RootAccessError, SettingsError
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
 from centralized_root_access._arguments import parse_delegated_administrators, parse_protected_accounts
-from centralized_root_access._code import lambda_root
 from root_access import drift
 from root_access.desired import desired_state
 from root_access.plan import Operation
@@ -49,8 +50,7 @@ from support.templates import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from aws_calls.retry import RetryBudget
     from local_aws.emulation import LocalOrganization
@@ -85,6 +85,10 @@ class Synthesized:
     def function(self, handler: str) -> dict[str, Any]:
         """Return the properties of the handler's function: of the first one, where there are several."""
         return functions(self.template, handler)[0]
+
+    def asset(self, handler: str) -> Path:
+        """Return the folder that the handler's function is deployed from."""
+        return self.folder / f"asset.{self.function(handler)['Code']['S3Key'].partition('.')[0]}"
 
     def environment(self, handler: str) -> dict[str, str]:
         """Return the variables of the handler's function, with the bucket of the tests."""
@@ -169,43 +173,75 @@ def test_each_handler_is_a_function_of_an_event_and_a_context(handler: str) -> N
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_a_functions_code_has_the_packages_that_it_imports_and_no_other(
+def test_a_functions_code_has_the_modules_that_it_imports_and_no_other(
     everything: Synthesized, handler: str
 ) -> None:
-    asset = everything.function(handler)["Code"]["S3Key"].partition(".")[0]
-    packages = {path.name for path in (everything.folder / f"asset.{asset}").iterdir()}
-    assert packages == {module.partition(".")[0] for module in imported_modules(handler.rpartition(".")[0])}
+    asset = everything.asset(handler)
+    modules = {path.relative_to(asset) for path in asset.rglob("*.py")}
+    assert {Path(file) for file in loaded_files(asset, handler.rpartition(".")[0])} == modules
 
 
-def imported_modules(name: str) -> set[str]:
-    """Return the modules of the functions' code that a module imports, directly or not, and itself."""
-    found: set[str] = set()
-    waiting = [name]
-    while waiting:
-        module = waiting.pop()
-        path = lambda_root().joinpath(*module.split("."))
-        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        if module not in found and file.is_file():
-            found.add(module)
-            package = module if path.is_dir() else module.rpartition(".")[0]
-            waiting += imports(ast.parse(file.read_text()), package=package)
-    return found
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_functions_code_has_the_data_files_of_its_modules(everything: Synthesized, handler: str) -> None:
+    asset = everything.asset(handler)
+    others = {
+        path.relative_to(asset).as_posix()
+        for path in asset.rglob("*")
+        if path.is_file() and path.suffix != ".py"
+    }
+    assert others == ({"root_tasks/report/page.html"} if handler.startswith("root_tasks.") else set())
 
 
-def imports(node: ast.AST, *, package: str) -> Iterator[str]:
-    """Yield the modules that code imports when it runs."""
-    match node:
-        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-            return
-        case ast.Import(names=names):
-            yield from (it.name for it in names)
-        case ast.ImportFrom(module=module, names=names, level=level):
-            parent = ".".join(package.split(".")[: len(package.split(".")) - level + 1]) if level else ""
-            base = ".".join(filter(None, [parent, module]))
-            yield base
-            yield from (f"{base}.{it.name}" for it in names)
-    for child in ast.iter_child_nodes(node):
-        yield from imports(child, package=package)
+# Imports a module, then what its functions and those of the modules that it loads import when they run.
+_LOAD_ALL = """
+import importlib, sys, types
+from pathlib import Path
+
+def inner(code):
+    for it in code.co_consts:
+        if isinstance(it, types.CodeType):
+            yield it
+            yield from inner(it)
+
+def lazy(name, file):
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    for code in inner(compile(file.read_text(), str(file), "exec")):
+        found = list(dis.get_instructions(code))
+        for at, it in enumerate(found):
+            if it.opname == "IMPORT_NAME":
+                level = found[at - 2].argval
+                yield "." * level + it.argval, package
+
+import dis
+root = Path(sys.argv[1])
+own = lambda: {
+    name: Path(module.__file__)
+    for name, module in list(sys.modules.items())
+    if getattr(module, "__file__", None) and Path(module.__file__).is_relative_to(root)
+}
+importlib.import_module(sys.argv[2])
+seen = set()
+while new := own().keys() - seen:
+    seen |= new
+    for name in new:
+        for target, package in lazy(name, own()[name]):
+            importlib.import_module(target, package)
+print(*(file.relative_to(root) for file in own().values()), sep="\\n")
+"""
+
+
+def loaded_files(asset: Path, module: str) -> list[str]:
+    """Return the files of the asset that Python loads: at the import, and when functions import more."""
+    loaded = subprocess.run(
+        [sys.executable, "-B", "-c", _LOAD_ALL, asset, module],
+        env={"PYTHONPATH": str(asset)},
+        cwd=asset,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert loaded.returncode == 0, loaded.stderr
+    return loaded.stdout.split()
 
 
 # Settings
@@ -245,6 +281,7 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
     assert read("root_access.drift.on_check") == drift.Settings(
         desired=desired_state(features=[SESSIONS], delegated_administrators=[MEMBER]),
         repaired_stack_id="${AWS::StackId}",
+        notification_topic_arn=f"${{{topic}}}",
     )
     assert read("root_tasks.handlers.start_run") == StartRunSettings(
         bucket=running.BUCKET,
@@ -266,6 +303,7 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
     assert read("root_access.drift.on_check") == drift.Settings(
         desired=desired_state(features=[CREDENTIALS, SESSIONS], delegated_administrators=None),
         repaired_stack_id=None,
+        notification_topic_arn=None,
     )
     assert read("root_tasks.handlers.start_run") == StartRunSettings(
         bucket=running.BUCKET,
@@ -318,19 +356,30 @@ def test_enabled_features_are_sorted_and_separated_by_commas(
 # The drift check
 
 
-def test_the_alarm_reads_the_metric_that_the_drift_check_logs(
+def test_the_alarms_read_the_metric_that_the_drift_check_logs(
     everything: Synthesized, organization: LocalOrganization
 ) -> None:
-    alarm = only_resource(everything.template, "AWS::CloudWatch::Alarm")["Properties"]
-    ((dimension, organization_id),) = [(it["Name"], it["Value"]) for it in alarm["Dimensions"]]
     line = drift_check_line(everything)
     (metrics,) = line["_aws"]["CloudWatchMetrics"]
-    assert metrics["Namespace"] == alarm["Namespace"]
-    assert metrics["Dimensions"] == [[dimension]]
-    assert alarm["MetricName"] in [it["Name"] for it in metrics["Metrics"]]
-    assert line[alarm["MetricName"]] == 0
-    assert line[dimension] == organization.id
-    assert everything.reference(organization_id) == "OrganizationId"
+    alarms = resources(everything.template, "AWS::CloudWatch::Alarm").values()
+    assert len(alarms) == 2
+    for alarm in alarms:
+        read = metric_of(alarm["Properties"])
+        ((dimension, organization_id),) = [(it["Name"], it["Value"]) for it in read["Dimensions"]]
+        assert metrics["Namespace"] == read["Namespace"]
+        assert metrics["Dimensions"] == [[dimension]]
+        assert read["MetricName"] in [it["Name"] for it in metrics["Metrics"]]
+        assert line[read["MetricName"]] == 0
+        assert line[dimension] == organization.id
+        assert everything.reference(organization_id) == "OrganizationId"
+
+
+def metric_of(alarm: Mapping[str, Any]) -> Any:
+    """Return the metric that an alarm reads, itself or through a math expression."""
+    if "MetricName" in alarm:
+        return alarm
+    (metric,) = [it["MetricStat"]["Metric"] for it in alarm["Metrics"] if "MetricStat" in it]
+    return metric
 
 
 def drift_check_line(everything: Synthesized) -> dict[str, Any]:
@@ -338,8 +387,11 @@ def drift_check_line(everything: Synthesized) -> dict[str, Any]:
     function = Function()
     log: list[dict[str, Any]] = []
 
-    def stack_status(stack_id: str, *, budget: RetryBudget) -> str:
-        return "UPDATE_IN_PROGRESS"
+    def describe_stack(stack_id: str, *, budget: RetryBudget) -> drift.StackState:
+        return drift.StackState(status="UPDATE_IN_PROGRESS")
+
+    def publish(notice: drift.Notice, *, topic_arn: str, budget: RetryBudget) -> None:
+        log.append({"event": "published", "topic": topic_arn})
 
     drift.check(
         {"detail-type": drift.SCHEDULED},
@@ -349,7 +401,8 @@ def drift_check_line(everything: Synthesized) -> dict[str, Any]:
         settings=drift.Settings.from_environment(everything.environment("root_access.drift.on_check")),
         services=drift.Services(
             clients=function.clients,
-            stack_status=stack_status,
+            describe_stack=describe_stack,
+            publish=publish,
             clock=FakeTime().clock(),
             wall_clock=lambda: 1_800_000_000.0,
             log=lambda **line: log.append(line),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from aws_cdk import App, Duration, Environment, Stack
+from aws_cdk import Duration, Environment
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import RootTask, RootTasks
@@ -24,9 +24,6 @@ from support.templates import (
     state_machine_definition,
     template,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # IAM counts an inline policy's size without white space.
 MAX_POLICY_CHARACTERS = 10_240
@@ -170,41 +167,6 @@ def test_without_a_topic_nothing_is_published() -> None:
     (write_report,) = functions(whole, "root_tasks.handlers.write_report")
     assert settings(write_report)["notificationTopicArn"] is None
     assert "sns:Publish" not in json.dumps(whole)
-
-
-@pytest.fixture
-def assets(tmp_path: Path) -> dict[str, set[str]]:
-    """The files of each asset, by the handler of its functions."""
-    from centralized_root_access import CentralizedRootAccess
-
-    app = App(outdir=str(tmp_path), analytics_reporting=False)
-    stack = Stack(app, "Both", env=MANAGEMENT)
-    CentralizedRootAccess(stack, "RootAccess")
-    RootTasks(stack, "RootTasks")
-    app.synth()
-    functions = json.loads((tmp_path / "Both.template.json").read_text())["Resources"].values()
-    return {
-        function["Properties"]["Handler"]: {
-            str(file.relative_to(folder))
-            for folder in [tmp_path / f"asset.{function['Properties']['Code']['S3Key'].partition('.')[0]}"]
-            for file in folder.rglob("*")
-            if file.is_file()
-        }
-        for function in functions
-        if function["Type"] == "AWS::Lambda::Function"
-    }
-
-
-def test_the_functions_have_both_packages_and_the_page(assets: dict[str, set[str]]) -> None:
-    files = assets["root_tasks.handlers.run_batch"]
-    assert {"root_tasks/handlers.py", "root_tasks/report/page.html", "aws_calls/failures.py"} <= files
-    assert {file.partition("/")[0] for file in files} == {"aws_calls", "root_access", "root_tasks"}
-    assert {file.rpartition(".")[2] for file in files} == {"py", "html"}
-
-
-def test_the_custom_resource_has_nothing_of_root_tasks(assets: dict[str, set[str]]) -> None:
-    files = assets["root_access.handler.on_event"]
-    assert {file.partition("/")[0] for file in files} == {"aws_calls", "root_access"}
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1"])

@@ -1,30 +1,93 @@
-"""The location of the code that runs in Lambda: in a checkout, and in the wheel."""
+"""The code that runs in Lambda: where it is, and which of it a function needs."""
 
 from __future__ import annotations
 
+import ast
+import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _HERE = Path(__file__).parent
-_SUFFIXES = frozenset({".py", ".html"})
 
 
 def lambda_root() -> Path:
-    """Return the folder that holds the functions' packages."""
+    """Return the folder that holds the functions' packages, in a checkout or in the wheel."""
     packaged = _HERE / "_lambda"
     return packaged if packaged.is_dir() else _HERE.parents[1] / "lambda"
 
 
-def everything_but(*packages: str) -> list[str]:
-    """Return the asset's exclude patterns: everything but the source files of these packages.
+def everything_but(root: Path, module: str) -> list[str]:
+    """Return the asset's exclude patterns: everything but the files that a handler's module needs.
 
     Other files in the folder, for example bytecode, must not change the function.
+
+    Args:
+        root: The folder that holds the functions' packages.
+        module: The handler's module.
     """
-    root = lambda_root()
-    files = [
-        path.relative_to(root)
-        for package in packages
-        for path in (root / package).rglob("*")
-        if path.suffix in _SUFFIXES
-    ]
-    folders = {folder for file in files for folder in file.parents if folder.name}
-    return ["*", *(f"!{path.as_posix()}" for path in sorted({*folders, *files}))]
+    files = package_files(root, module)
+    folders = {folder for file in files for folder in Path(file).parents if folder.name}
+    return ["*", *(f"!{path}" for path in sorted({*(folder.as_posix() for folder in folders), *files}))]
+
+
+@functools.cache
+def package_files(root: Path, module: str) -> frozenset[str]:
+    """Return the files that a module needs, relative to the folder.
+
+    They are the modules that it imports, directly or not, also inside functions, with their packages, and
+    the data files that one of these modules names and that lie next to it.
+
+    Args:
+        root: The folder that holds the functions' packages.
+        module: The module.
+    """
+    found: set[Path] = set()
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        file = _source(root, name)
+        if name in seen or file is None:
+            continue
+        seen.add(name)
+        tree = ast.parse(file.read_bytes())
+        package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        found |= {file, *_data_files(tree, folder=file.parent)}
+        waiting += [package, package.rpartition(".")[0], *_imports(tree, package=package)]
+    return frozenset(file.relative_to(root).as_posix() for file in found)
+
+
+def _source(root: Path, module: str) -> Path | None:
+    """Return the file of a module, or None where it is not one of the functions' own."""
+    path = root.joinpath(*module.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return file if module and file.is_file() else None
+
+
+def _imports(node: ast.AST, *, package: str) -> Iterator[str]:
+    """Yield the names that code imports when it runs: modules, and what may be a module of a package."""
+    match node:
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            for child in node.orelse:
+                yield from _imports(child, package=package)
+            return
+        case ast.Import(names=names):
+            yield from (it.name for it in names)
+        case ast.ImportFrom(module=module, names=names, level=level):
+            parents = package.split(".")[: len(package.split(".")) - level + 1] if level else []
+            base = ".".join([*parents, *filter(None, [module])])
+            yield base
+            yield from (f"{base}.{it.name}" for it in names)
+    for child in ast.iter_child_nodes(node):
+        yield from _imports(child, package=package)
+
+
+def _data_files(tree: ast.Module, *, folder: Path) -> Iterator[Path]:
+    """Yield the files of the folder that the code names, other than modules."""
+    data = {path.name: path for path in folder.iterdir() if path.is_file() and path.suffix != ".py"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in data:
+            yield data[node.value]

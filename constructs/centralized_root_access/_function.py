@@ -13,7 +13,7 @@ from aws_cdk import aws_logs as logs
 from ._code import everything_but, lambda_root
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from aws_cdk import Duration
     from constructs import Construct
@@ -26,11 +26,11 @@ def log_group(scope: Construct) -> logs.LogGroup:
     )
 
 
-def function_role(scope: Construct, id: str, log_group: logs.ILogGroup) -> iam.Role:
-    """Return a role that may write to this log group alone; AWS's managed policy allows all of them."""
-    role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-    log_group.grant_write(role)
-    return role
+def function_role(function: lambda_.Function) -> iam.IRole:
+    """Return a function's role."""
+    if function.role is None:
+        raise ValueError(f"{function.node.path} has no role.")
+    return function.role
 
 
 def python_function(
@@ -39,7 +39,6 @@ def python_function(
     *,
     description: str,
     handler: str,
-    packages: Collection[str],
     log_group: logs.LogGroup,
     statements: Iterable[iam.PolicyStatement],
     timeout: Duration,
@@ -52,14 +51,14 @@ def python_function(
         scope: The construct that the function belongs to.
         id: The function's id. Its role has the same id with "Role" at the end.
         description: The function's purpose.
-        handler: The module and function, from the package on.
-        packages: The packages that the handler imports.
+        handler: The module and function, from the package on. The package holds what the module imports.
         log_group: The log group.
         statements: The permissions.
         timeout: The maximum duration of an invocation.
         settings: The settings that the code reads, which may contain tokens. By default it reads none.
         environment: Variables that are not read by this library's code.
     """
+    root = lambda_root()
     variables = dict(environment or {})
     if settings is not None:
         variables["SETTINGS"] = _json(scope, settings)
@@ -70,11 +69,11 @@ def python_function(
         runtime=lambda_.Runtime.PYTHON_3_14,
         architecture=lambda_.Architecture.ARM_64,
         handler=handler,
-        code=lambda_.Code.from_asset(str(lambda_root()), exclude=everything_but(*packages)),
+        code=lambda_.Code.from_asset(str(root), exclude=everything_but(root, handler.rpartition(".")[0])),
         # CPU comes with memory: a cold start is CPU, and each root session creates clients of its own.
         memory_size=1024,
         timeout=timeout,
-        role=function_role(scope, f"{id.removesuffix('Function')}Role", log_group),
+        role=_build_role(scope, f"{id.removesuffix('Function')}Role", log_group),
         log_group=log_group,
         environment=variables,
     )
@@ -82,6 +81,13 @@ def python_function(
         # On the function, so that every resource that uses it waits for the policy.
         function.add_to_role_policy(statement)
     return function
+
+
+def _build_role(scope: Construct, id: str, log_group: logs.ILogGroup) -> iam.Role:
+    """Build a role that may write to this log group alone; AWS's managed policy allows all of them."""
+    role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    log_group.grant_write(role)
+    return role
 
 
 def _json(scope: Construct, settings: Mapping[str, object]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Annotations, CustomResource, Duration, NestedStack, RemovalPolicy, Stack, Token
-from aws_cdk.custom_resources import Provider
 from constructs import Construct
 
 from . import _permissions
@@ -22,10 +21,11 @@ if TYPE_CHECKING:
 
 _RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 
-# The function ends by itself before this. The framework can invoke it, wait five minutes for it to become
-# active, and invoke it again: CloudFormation has to wait for all of that.
+# CloudFormation's event is asynchronous: where the response could not be delivered, Lambda runs the event
+# again after one minute, and once more after two. Three invocations of three minutes take twelve minutes in
+# all; the rest is for a queue that Lambda is slow to read.
 _FUNCTION_TIMEOUT = Duration.minutes(3)
-_SERVICE_TIMEOUT = Duration.minutes(12)
+_SERVICE_TIMEOUT = Duration.minutes(15)
 
 
 class CentralizedRootAccess(Construct):
@@ -126,30 +126,41 @@ class CentralizedRootAccess(Construct):
         """Add a check that detects drift of the organization from the stack's configuration.
 
         It runs on the interval; in us-east-1 also when CloudTrail records one of the calls that change root
-        access. Each check writes a log line and a metric, which has an alarm.
+        access. These events need a trail that logs management events in us-east-1 of the management account;
+        an organization trail is one. Each check writes a log line and a metric, which has two alarms.
 
         Args:
             interval: How often the check runs: whole minutes, from 1 minute to 24 hours. Default: 1 hour.
             repair: Whether to re-enable trusted access and listed features that have been disabled. It
-                disables nothing, changes no delegated administrator, and waits while the stack is in
-                progress. By default the check only reports, and its role is read-only.
-            notification_topic: SNS topic for alarm notifications. CloudWatch is allowed to publish to it;
-                the policy of an imported topic, and the key of an encrypted one, must allow
-                ``cloudwatch.amazonaws.com`` themselves. Default: none.
+                disables nothing, changes no delegated administrator, runs on the interval alone, and waits
+                while the stack is in progress. By default the check only reports, and its role is read-only.
+            notification_topic: SNS topic for the alarms, and for the check's own notices: who left drift by
+                which call and when, and what was repaired. The function and CloudWatch are allowed to publish
+                to it; the policy of an imported topic, and the key of an encrypted one that is imported, must
+                allow ``cloudwatch.amazonaws.com`` and the function's role themselves. Default: none.
 
         Returns:
-            The check, with its ``alarm`` and its ``metric``.
+            The check, with its ``drift_alarm``, its ``stopped_alarm`` and its ``metric``.
 
         Raises:
-            ValueError: The interval is not whole minutes, or too short or too long.
+            ValueError: The interval is not whole minutes, or too short or too long; or there is a drift check
+                already.
+            TypeError: The interval is not a Duration, repair is not a bool, or the topic is not a topic.
         """
+        if self.node.try_find_child("DriftCheck"):
+            raise ValueError(
+                f"{self.node.path} already has a drift check. Call add_drift_check once, with all its "
+                "arguments."
+                "arguments."
+            )
         return DriftCheck(
             self,
             "DriftCheck",
             features=self._features,
             delegated_administrators=self._delegated_administrators,
+            resource=self._resource,
             organization_id=self.organization_id,
-            interval=interval or Duration.hours(1),
+            interval=Duration.hours(1) if interval is None else interval,
             repair=repair,
             notification_topic=notification_topic,
         )
@@ -184,36 +195,30 @@ class CentralizedRootAccess(Construct):
             )
 
     def _build_resource(self) -> CustomResource:
-        logs = log_group(self)
         function = python_function(
             self,
             "Function",
             description="Enables centralized root access for the organization.",
             handler="root_access.handler.on_event",
-            packages=("aws_calls", "root_access"),
-            log_group=logs,
+            log_group=log_group(self),
             statements=_permissions.converge_statements(
                 features=self._features, delegated_administrators=self._delegated_administrators
             ),
             timeout=_FUNCTION_TIMEOUT,
         )
-        provider = Provider(
-            self,
-            "Provider",
-            on_event_handler=function,
-            framework_on_event_role=function_role(self, "ProviderRole", logs),
-            log_group=logs,
-        )
         properties: dict[str, object] = {"Features": [str(feature) for feature in self._features]}
         if self._delegated_administrators is not None:
             properties["DelegatedAdministrators"] = self._delegated_administrators
-        return CustomResource(
+        resource = CustomResource(
             self,
             "Resource",
             resource_type=_RESOURCE_TYPE,
-            service_token=provider.service_token,
+            service_token=function.function_arn,
             service_timeout=_SERVICE_TIMEOUT,
             properties=properties,
             # Deleting the stack must not disable what the whole organization relies on.
             removal_policy=RemovalPolicy.RETAIN,
         )
+        # In an update, and in its rollback, the function may make a list's calls before it is asked to.
+        resource.node.add_dependency(function_role(function))
+        return resource

@@ -21,7 +21,7 @@ from ._arguments import (
     require_max_concurrency,
     require_partition,
 )
-from ._function import log_group, python_function
+from ._function import function_role, log_group, python_function
 from ._outputs import add_output
 from ._state_machines import root_tasks_state_machine
 from .enums import RootTask
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sns as sns
     from aws_cdk import aws_stepfunctions as sfn
-
-_PACKAGES = ("aws_calls", "root_access", "root_tasks")
 
 # A root session ends after 15 minutes, and a batch before it.
 _RUN_BATCH_TIMEOUT = Duration.minutes(10)
@@ -182,7 +180,7 @@ class RootTasks(Construct):
             policy = iam.Policy(
                 self,
                 f"{id}ProtectedAccounts",
-                roles=[_role(function)],
+                roles=[function_role(function)],
                 statements=[_permissions.deny_root_sessions_statement(self._protected_accounts)],
             )
             function.node.add_dependency(policy)
@@ -219,7 +217,6 @@ class RootTasks(Construct):
             id,
             description=description,
             handler=f"root_tasks.handlers.{handler}",
-            packages=_PACKAGES,
             log_group=self._log_group,
             statements=statements,
             timeout=timeout,
@@ -236,7 +233,7 @@ class RootTasks(Construct):
         iam.Policy(
             self,
             "StartRunPlans",
-            roles=[_role(start_run)],
+            roles=[function_role(start_run)],
             statements=[_permissions.read_plans_statement(self.state_machine)],
         )
 
@@ -266,9 +263,3 @@ class RootTasks(Construct):
             description="S3 location of the latest full audit's report.",
             value=f"s3://{self.bucket.bucket_name}/latest/report.html",
         )
-
-
-def _role(function: lambda_.Function) -> iam.IRole:
-    if function.role is None:
-        raise ValueError(f"{function.node.path} has no role.")
-    return function.role
