@@ -440,6 +440,8 @@ OWN_ORGANIZATION_ONLY = statement(
         (statement(Action="s3:*"), LIST_BUCKETS, UNKNOWN),
         (statement(Action="s3:*", Resource="arn:aws:s3:::payroll"), LIST_BUCKETS, ALLOWED),
         (statement(**PERHAPS), queue_call("jobs"), UNKNOWN),
+        # What Organizations makes of a short ARN there is not known.
+        (statement(Resource="arn:*"), queue_call("jobs"), UNKNOWN),
     ],
 )
 def test_resource_control_policies_bind_root_sessions_in_s3_and_sqs(

@@ -195,9 +195,11 @@ def test_every_exception_from_the_comparison_is_a_known_disagreement() -> None:
                 Condition={
                     "ArnLike": {"k": "arn:aws:iam::${aws:v}:root"},
                     "StringNotLike": {"k": "${aws:none}"},
+                    "NotIpAddress": {"k": "192.0.2.7"},
+                    "StringEquals": {"k": "${*}"},
                 }
             )
         )
     )
-    assert len(names) == 2
+    assert len(names) == 4
     assert names | set(SAMPLES_WITH_DISAGREEMENTS.values()) <= set(DISAGREEMENTS)

@@ -418,28 +418,27 @@ def _has_wildcard(text: str) -> bool:
 
 
 def _resource_matches(statement: Statement, request: Request) -> Truth:
-    negated = statement.not_resource
-    match = any_of(
-        _one_resource_matches(template, request, negated=negated) for template in statement.resources
-    )
-    return match.negation if negated else match
+    match = any_of(_one_resource_matches(template, statement, request) for template in statement.resources)
+    return match.negation if statement.not_resource else match
 
 
-def _one_resource_matches(template: Template, request: Request, *, negated: bool) -> Truth:
+def _one_resource_matches(template: Template, statement: Statement, request: Request) -> Truth:
     if template.matches_everything:
         return Truth.TRUE
     parts = template.arn_parts
     if parts[0].tokens != ("arn",):
         return Truth.UNKNOWN
     is_short = len(parts) < ARN_PARTS
-    if is_short and template.tokens[-1] is not Wildcard.MANY:
-        # AWS completes such an ARN in other policies; whether Organizations stores it is not known.
+    ends_with_asterisk = template.tokens[-1] is Wildcard.MANY
+    is_scp = statement.policy_type is PolicyType.SERVICE_CONTROL_POLICY
+    if is_short and not (ends_with_asterisk and is_scp):
+        # AWS completes such an ARN in other policies; what Organizations makes of it is not known.
         return Truth.UNKNOWN
     resource = request.call.resource
     if resource is None:
         return _matches_without_resource(parts, request.call)
     truths = [
-        _part_matches(part, known, request, variables=number == ARN_PARTS - 1, negated=negated)
+        _part_matches(part, known, request, variables=number == ARN_PARTS - 1, negated=statement.not_resource)
         for number, (part, known) in enumerate(zip(parts, resource.parts, strict=False))
     ]
     match = all_of(truths)

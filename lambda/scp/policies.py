@@ -63,6 +63,7 @@ class Statement:
     """A statement of a policy.
 
     Attributes:
+        policy_type: the type of its policy.
         number: its place in the policy, from 1.
         sid: its Sid; "" if it has none.
         effect: Allow or Deny.
@@ -73,6 +74,7 @@ class Statement:
         conditions: its conditions; all must hold.
     """
 
+    policy_type: PolicyType
     number: int
     sid: str
     effect: Effect
@@ -219,6 +221,7 @@ def _statement(statement: object, number: int, *, variables: bool, policy_type: 
     actions, not_action = _one_of(members, "Action", "NotAction", place)
     resources, not_resource = _one_of(members, "Resource", "NotResource", place)
     return Statement(
+        policy_type=policy_type,
         number=number,
         sid=sid,
         effect=Effect(str(effect)),

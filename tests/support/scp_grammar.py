@@ -7,6 +7,7 @@ tests/data/scp/oracle_disagreements.json with an example and with what AWS says 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -212,6 +213,10 @@ def known_disagreements(drawn: Document) -> set[str]:
             found.add("variable-in-arn-operator")
         if "Not" in base and any("${aws:username}" in value or "${aws:none}" in value for value in values):
             found.add("negated-operator-with-unresolved-variable")
+        if "Equals" in base and any(re.search(r"\$\{[*?$]\}", value) for value in values):
+            found.add("special-character-under-equals")
+        if "NotIpAddress" in base and not all("/" in value for value in values):
+            found.add("address-of-the-other-family")
     return found
 
 
