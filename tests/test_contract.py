@@ -36,10 +36,12 @@ from support.accounts import MEMBER, THIRD
 from support.apps import ROOT
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
 from support.cloudformation import FakeCloudFormation
-from support.function import FakeContext, FakeTime, Function
+from support.drift_check import DriftCheck
+from support.function import Function
 from support.state_machine import StateMachine
 from support.templates import (
     MANAGEMENT,
+    bootstrap_stack,
     functions,
     only_resource,
     policy_statements,
@@ -52,7 +54,6 @@ from support.templates import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from aws_calls.retry import RetryBudget
     from local_aws.emulation import LocalOrganization
 
 PROTECTED = THIRD
@@ -359,7 +360,7 @@ def test_enabled_features_are_sorted_and_separated_by_commas(
 def test_the_alarms_read_the_metric_that_the_drift_check_logs(
     everything: Synthesized, organization: LocalOrganization
 ) -> None:
-    line = drift_check_line(everything)
+    line = run_drift_check(everything).checks()[0]
     (metrics,) = line["_aws"]["CloudWatchMetrics"]
     alarms = resources(everything.template, "AWS::CloudWatch::Alarm").values()
     assert len(alarms) == 2
@@ -382,33 +383,22 @@ def metric_of(alarm: Mapping[str, Any]) -> Any:
     return metric
 
 
-def drift_check_line(everything: Synthesized) -> dict[str, Any]:
-    """Return the line that the drift check logs, with the template's settings."""
-    function = Function()
-    log: list[dict[str, Any]] = []
+def test_the_drift_check_reads_the_state_of_its_stack_and_publishes_to_its_topic(
+    everything: Synthesized, organization: LocalOrganization
+) -> None:
+    (topic,) = resources(everything.template, "AWS::SNS::Topic")
+    assert set(run_drift_check(everything).requests) == {
+        (drift.DESCRIBE_STACKS, "${AWS::StackId}"),
+        (drift.PUBLISH, f"${{{topic}}}"),
+    }
 
-    def describe_stack(stack_id: str, *, budget: RetryBudget) -> drift.StackState:
-        return drift.StackState(status="UPDATE_IN_PROGRESS")
 
-    def publish(notice: drift.Notice, *, topic_arn: str, budget: RetryBudget) -> None:
-        log.append({"event": "published", "topic": topic_arn})
-
-    drift.check(
-        {"detail-type": drift.SCHEDULED},
-        FakeContext(
-            invoked_function_arn="arn:aws:lambda:us-east-1:111111111111:function:Drift", remaining_seconds=180
-        ),
-        settings=drift.Settings.from_environment(everything.environment("root_access.drift.on_check")),
-        services=drift.Services(
-            clients=function.clients,
-            describe_stack=describe_stack,
-            publish=publish,
-            clock=FakeTime().clock(),
-            wall_clock=lambda: 1_800_000_000.0,
-            log=lambda **line: log.append(line),
-        ),
-    )
-    return next(line for line in log if line["event"] == "checked")
+def run_drift_check(everything: Synthesized) -> DriftCheck:
+    """Run the drift check with the template's settings."""
+    environment = everything.environment("root_access.drift.on_check")
+    drift_check = DriftCheck(settings=drift.Settings.from_environment(environment))
+    drift_check()
+    return drift_check
 
 
 def test_the_rule_runs_the_drift_check_after_every_call_that_changes_root_access(
@@ -594,7 +584,7 @@ def test_a_batch_ends_before_its_sessions_do(everything: Synthesized, deployed: 
 def test_an_account_id_is_the_same_for_every_construct_and_function(account_id: str, valid: bool) -> None:
     parsers: list[Callable[[], object]] = [
         lambda: parse_protected_accounts([account_id]),
-        lambda: parse_delegated_administrators([account_id], own_account=accounts.MANAGEMENT),
+        lambda: parse_delegated_administrators([account_id], stack=bootstrap_stack(env=MANAGEMENT)),
         lambda: desired_state(features=(), delegated_administrators=[account_id]),
         lambda: parse_request({"accounts": [account_id]}, tasks=list(Task), allow_policy_override=False),
     ]

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+import unicodedata
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 
 from aws_calls.errors import SettingsError
-from aws_calls.failures import CallError, Failure, FailureKind
+from aws_calls.failures import CallError, FailureKind
+from aws_calls.retry import RetryBudget
 from local_aws.emulation import LocalOrganization, mock_organization
 from root_access.desired import desired_state
-from root_access.drift import DESCRIBE_STACKS, Services, Settings, StackStatus, check
+from root_access.drift import (
+    DESCRIBE_STACKS,
+    PUBLISH,
+    NotPublishedError,
+    Settings,
+    StackState,
+    describe_stack,
+    publish,
+)
+from root_access.drift_notice import Notice
 from root_access.errors import (
     CheckFailedError,
     ConvergenceError,
@@ -22,64 +34,28 @@ from root_access.errors import (
 )
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
+from support.drift_check import (
+    BY_EVENT,
+    BY_INTERVAL,
+    CALLER,
+    DEPLOYED_SINCE,
+    IN_PROGRESS,
+    STABLE,
+    STACK_ID,
+    TOPIC_ARN,
+    DriftCheck,
+    by_event,
+    denial_of,
+    stack_states,
+)
 from support.faults.clients import change_before, inject, omit_member
-from support.faults.vocabulary import TRUSTED_ACCESS_NOT_VISIBLE
-from support.function import BOTH, FakeContext, Function
+from support.faults.vocabulary import NO_RESPONSE_BEFORE, THROTTLED, TRUSTED_ACCESS_NOT_VISIBLE
+from support.function import BOTH, FakeTime, Function
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aws_calls.retry import RetryBudget
-
 pytestmark = pytest.mark.usefixtures("other_services_unchanged")
-
-STACK_ID = "arn:aws:cloudformation:us-east-1:111111111111:stack/OrganizationBootstrap/5c1e0a60"
-BY_INTERVAL = {"detail-type": "Scheduled Event", "source": "aws.events"}
-BY_EVENT = {
-    "detail-type": "AWS API Call via CloudTrail",
-    "source": "aws.iam",
-    "detail": {"eventSource": "iam.amazonaws.com", "eventName": "DisableOrganizationsRootSessions"},
-}
-
-
-@dataclass(kw_only=True)
-class DriftCheck:
-    """The deployed drift check."""
-
-    features: tuple[str, ...] = BOTH
-    delegated_administrators: tuple[str, ...] | None = None
-    repair: bool = False
-    stack_status: StackStatus = field(default=lambda stack_id, *, budget: "UPDATE_COMPLETE")
-    function: Function = field(default_factory=Function)
-    log: list[Mapping[str, Any]] = field(default_factory=list)
-
-    def __call__(self, event: Mapping[str, Any] = BY_INTERVAL) -> list[Mapping[str, Any]]:
-        """Run it, and return the lines of its checks."""
-        check(
-            event,
-            FakeContext(
-                invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.function.account_id}:function:Drift",
-                remaining_seconds=180,
-            ),
-            settings=Settings(
-                desired=desired_state(
-                    features=self.features, delegated_administrators=self.delegated_administrators
-                ),
-                repaired_stack_id=STACK_ID if self.repair else None,
-            ),
-            services=Services(
-                clients=self.function.clients,
-                stack_status=self.stack_status,
-                clock=self.function.time.clock(),
-                wall_clock=lambda: 1_800_000_000.5,
-                log=lambda **line: self.log.append(json.loads(json.dumps(line))),
-            ),
-        )
-        return self.checks()
-
-    def checks(self) -> list[Mapping[str, Any]]:
-        """Return the lines of its checks."""
-        return [line for line in self.log if line["event"] == "checked"]
 
 
 def test_an_organization_as_listed_is_one_line_with_the_metric_at_1(
@@ -171,7 +147,8 @@ def test_repair_enables_trusted_access_and_leaves_an_unlisted_feature_that_comes
 ) -> None:
     enable_root_access(organization, *BOTH, hidden=True)
     _, after = DriftCheck(features=(CREDENTIALS,), repair=True)()
-    assert writes(organization) == ["EnableAWSServiceAccess"]
+    # The first Enable call, whose response lists the features that were hidden, is the read of them.
+    assert writes(organization) == ["EnableAWSServiceAccess", "EnableOrganizationsRootCredentialsManagement"]
     assert after["deviations"] == ["RootSessions is enabled but not listed"]
     assert after["InDesiredState"] == 0
 
@@ -195,10 +172,57 @@ def test_repair_disables_nothing(organization: LocalOrganization) -> None:
     "status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED"]
 )
 def test_repair_waits_for_the_stack(organization: LocalOrganization, status: str) -> None:
-    drift_check = DriftCheck(repair=True, stack_status=lambda stack_id, *, budget: status)
+    drift_check = DriftCheck(repair=True, describe_stack=stack_states(replace(STABLE, status=status)))
     drift_check()
     assert writes(organization) == []
     assert drift_check.log[-1] == {"event": "repair_skipped", "reason": f"the stack is in {status}"}
+    assert drift_check.published == []
+
+
+@pytest.mark.parametrize(
+    ("later", "reason"),
+    [
+        (IN_PROGRESS, "the stack is in UPDATE_IN_PROGRESS"),
+        (DEPLOYED_SINCE, "the stack was deployed during the check"),
+    ],
+    ids=["begins", "begins and ends"],
+)
+def test_a_deployment_between_the_check_and_the_write_stops_the_repair(
+    organization: LocalOrganization, later: StackState, reason: str
+) -> None:
+    """What the function would enable may be what the deployment disables."""
+    drift_check = DriftCheck(repair=True, describe_stack=stack_states(STABLE, later))
+    enable_root_access(organization, CREDENTIALS)
+    drift_check()
+    assert writes(organization) == []
+    assert drift_check.log[-1] == {"event": "repair_skipped", "reason": reason}
+    assert drift_check.published == []
+
+
+def test_a_deployment_that_begins_while_a_write_is_retried_stops_the_repair(
+    organization: LocalOrganization,
+) -> None:
+    states = [STABLE]
+    drift_check = DriftCheck(repair=True, describe_stack=lambda stack_id, *, budget: states[-1])
+    enable_root_access(organization, CREDENTIALS)
+    inject(drift_check.function.on_event, "iam:EnableOrganizationsRootSessions", THROTTLED, times=3)
+    drift_check.function.time.while_sleeping = lambda: states.append(IN_PROGRESS)
+    drift_check()
+    assert organization.root_access().features == {CREDENTIALS}
+    assert drift_check.log[-1]["event"] == "repair_skipped"
+
+
+def test_a_deployment_that_begins_between_two_writes_leaves_the_second_to_it_and_the_first_is_published(
+    organization: LocalOrganization,
+) -> None:
+    drift_check = DriftCheck(repair=True, describe_stack=stack_states(STABLE, STABLE, IN_PROGRESS))
+    enable_root_access(organization)
+    drift_check()
+    assert writes(organization) == ["EnableOrganizationsRootCredentialsManagement"]
+    assert drift_check.log[-1]["event"] == "repair_skipped"
+    (notice,) = drift_check.published
+    assert "- iam:EnableOrganizationsRootCredentialsManagement\n" in notice.message
+    assert "The repair did not finish." in notice.message
 
 
 def test_a_repair_in_parallel_with_somebody_elses_change_converges_all_the_same(
@@ -228,7 +252,7 @@ def test_a_repair_that_is_denied_says_which_call(organization: LocalOrganization
 )
 def test_a_denied_read_is_a_failed_check_and_no_metric(organization: LocalOrganization, action: str) -> None:
     organization.deny(account_id=MANAGEMENT, action=action)
-    drift_check = DriftCheck(repair=True)
+    drift_check = DriftCheck(repair=True, delegated_administrators=(MEMBER,))
     with pytest.raises(CheckFailedError, match=r"could not read root access: .* AccessDenied") as raised:
         drift_check()
     assert raised.value.failure.operation == action
@@ -267,20 +291,45 @@ def test_contradictory_reads_are_unknown_and_not_disabled(organization: LocalOrg
 def test_a_stack_whose_status_cannot_be_read_is_not_repaired(
     organization: LocalOrganization,
 ) -> None:
-    def deny(stack_id: str, *, budget: RetryBudget) -> str:
-        raise CallError(
-            Failure(
-                operation=DESCRIBE_STACKS,
-                kind=FailureKind.ACCESS_DENIED,
-                code="AccessDenied",
-                message=stack_id,
-            )
-        )
-
+    drift_check = DriftCheck(repair=True, describe_stack=deny_describe_stack)
     with pytest.raises(CheckFailedError) as raised:
-        DriftCheck(repair=True, stack_status=deny)()
+        drift_check()
     assert raised.value.failure.operation == DESCRIBE_STACKS
     assert writes(organization) == []
+    assert [line["InDesiredState"] for line in drift_check.checks()] == [0]
+
+
+def deny_describe_stack(stack_id: str, *, budget: RetryBudget) -> StackState:
+    raise denial_of(DESCRIBE_STACKS)
+
+
+def test_a_missing_permission_for_the_stacks_status_shows_before_a_repair_needs_it(
+    organization: LocalOrganization,
+) -> None:
+    enable_root_access(organization, *BOTH)
+    drift_check = DriftCheck(repair=True, describe_stack=deny_describe_stack)
+    with pytest.raises(CheckFailedError):
+        drift_check()
+    assert [line["InDesiredState"] for line in drift_check.checks()] == [1]
+
+
+def test_a_slow_cloudformation_does_not_take_the_time_of_the_check(organization: LocalOrganization) -> None:
+    enable_root_access(organization, *BOTH)
+    drift_check = DriftCheck(repair=True)
+    time = drift_check.function.time
+
+    def throttle(stack_id: str, *, budget: RetryBudget) -> StackState:
+        def attempt() -> StackState:
+            error = denial_of(DESCRIBE_STACKS)
+            raise CallError(replace(error.failure, kind=FailureKind.THROTTLED))
+
+        return budget.attempt(attempt, operation=DESCRIBE_STACKS)
+
+    drift_check.describe_stack = throttle
+    with pytest.raises(CheckFailedError):
+        drift_check()
+    assert time.seconds <= 30
+    assert [line["InDesiredState"] for line in drift_check.checks()] == [1]
 
 
 def test_features_that_are_missing_in_the_response_are_unknown_and_not_repaired(
@@ -296,20 +345,384 @@ def test_features_that_are_missing_in_the_response_are_unknown_and_not_repaired(
     assert writes(organization) == []
 
 
-SETTINGS = {"features": ["RootSessions"], "delegatedAdministrators": [MEMBER], "repairedStackId": STACK_ID}
+# Notices
+
+
+def test_an_event_that_left_drift_is_published_at_once_with_who_and_when(
+    organization: LocalOrganization,
+) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck()
+    (line,) = drift_check(BY_EVENT)
+    (notice,) = drift_check.published
+    assert notice.subject == f"Centralized root access: drift in {organization.id}"
+    assert "- RootSessions is disabled\n" in notice.message
+    assert "Call: DisableOrganizationsRootSessions\n" in notice.message
+    assert f"Caller: {CALLER}\n" in notice.message
+    assert "Time: 2026-11-24T12:00:00Z\n" in notice.message
+    assert line["trigger"] == "DisableOrganizationsRootSessions"
+    assert line["caller"] == CALLER
+    assert line["calledAt"] == "2026-11-24T12:00:00Z"
+    assert line["cloudTrailEventId"] == "6f5c0f9e-7d1c-11f0-9a3d-0242ac120002"
+
+
+@pytest.mark.parametrize("repair", [True, False])
+def test_the_notice_of_drift_says_whether_it_will_be_repaired_and_how_to_prevent_that(
+    organization: LocalOrganization, *, repair: bool
+) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck(repair=repair)
+    drift_check(BY_EVENT)
+    (notice,) = drift_check.published
+    assert ("DriftCheckInterval" in notice.message) is repair
+
+
+def test_an_event_that_left_the_organization_as_listed_is_not_published(
+    organization: LocalOrganization,
+) -> None:
+    enable_root_access(organization, *BOTH)
+    drift_check = DriftCheck()
+    drift_check(by_event(eventName="EnableOrganizationsRootSessions"))
+    assert drift_check.published == []
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        {"errorCode": "AccessDenied"},
+        {
+            "eventName": "DisableAWSServiceAccess",
+            "requestParameters": {"servicePrincipal": "sso.amazonaws.com"},
+        },
+    ],
+    ids=["refused", "another service"],
+)
+def test_a_call_that_changed_nothing_does_not_publish_drift_that_was_there_before(
+    organization: LocalOrganization, detail: Mapping[str, object]
+) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck()
+    (line,) = drift_check(by_event(**detail))
+    assert line["InDesiredState"] == 0
+    assert drift_check.published == []
+
+
+def test_a_call_for_iam_is_published(organization: LocalOrganization) -> None:
+    enable_root_access(organization, *BOTH, hidden=True)
+    drift_check = DriftCheck()
+    drift_check(
+        by_event(
+            eventName="DisableAWSServiceAccess", requestParameters={"servicePrincipal": "iam.amazonaws.com"}
+        )
+    )
+    assert len(drift_check.published) == 1
+
+
+def test_a_scheduled_check_leaves_drift_that_it_does_not_repair_to_the_alarm(
+    organization: LocalOrganization,
+) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck()
+    (line,) = drift_check()
+    assert line["InDesiredState"] == 0
+    assert drift_check.published == []
+
+
+def test_a_repair_is_published_with_what_was_found_and_applied(organization: LocalOrganization) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck(repair=True)
+    drift_check()
+    (notice,) = drift_check.published
+    assert notice.subject == f"Centralized root access: drift repaired in {organization.id}"
+    assert "- RootSessions is disabled\n" in notice.message
+    assert "- iam:EnableOrganizationsRootSessions\n" in notice.message
+    assert "matches the stack now" in notice.message
+
+
+def test_a_repair_that_leaves_deviations_says_which(organization: LocalOrganization) -> None:
+    enable_root_access(organization, SESSIONS)
+    drift_check = DriftCheck(features=(CREDENTIALS,), repair=True)
+    drift_check()
+    (notice,) = drift_check.published
+    assert notice.message.count("- RootSessions is enabled but not listed\n") == 2
+    assert "matches the stack now" not in notice.message
+
+
+def test_a_repair_that_has_nothing_to_enable_publishes_nothing(organization: LocalOrganization) -> None:
+    enable_root_access(organization, *BOTH)
+    drift_check = DriftCheck(features=(CREDENTIALS,), repair=True)
+    drift_check()
+    assert drift_check.published == []
+
+
+def test_a_repair_that_fails_halfway_publishes_what_it_applied(organization: LocalOrganization) -> None:
+    enable_root_access(organization)
+    organization.deny(account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions")
+    drift_check = DriftCheck(repair=True)
+    with pytest.raises(ConvergenceError):
+        drift_check()
+    (notice,) = drift_check.published
+    assert "- iam:EnableOrganizationsRootCredentialsManagement\n" in notice.message
+    assert "- iam:EnableOrganizationsRootSessions\n" not in notice.message
+    assert "The repair did not finish." in notice.message
+
+
+def test_a_repair_whose_response_was_lost_is_published_although_no_time_is_left(
+    organization: LocalOrganization,
+) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck(repair=True)
+    inject(drift_check.function.on_event, "iam:EnableOrganizationsRootSessions", NO_RESPONSE_BEFORE)
+    with pytest.raises(ConvergenceError):
+        drift_check()
+    (notice,) = drift_check.published
+    assert "May have been applied (no response):\n- iam:EnableOrganizationsRootSessions\n" in notice.message
+
+
+def test_a_repair_that_applied_nothing_publishes_nothing(organization: LocalOrganization) -> None:
+    """It fails again at every interval; the alarm is there for that."""
+    enable_root_access(organization, CREDENTIALS)
+    organization.deny(account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions")
+    drift_check = DriftCheck(repair=True)
+    with pytest.raises(ConvergenceError):
+        drift_check()
+    assert drift_check.published == []
+
+
+@pytest.mark.parametrize("event", [BY_INTERVAL, BY_EVENT], ids=["interval", "event"])
+def test_without_a_topic_nothing_is_published(organization: LocalOrganization, event: object) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck(repair=True, topic=False)
+    assert drift_check(event)
+    assert drift_check.published == []
+
+
+@pytest.mark.parametrize("event", [BY_INTERVAL, BY_EVENT], ids=["interval", "event"])
+def test_a_notice_that_cannot_be_published_fails_the_check_after_its_metric(
+    organization: LocalOrganization, event: object
+) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck(repair=True, publishes=False)
+    with pytest.raises(NotPublishedError) as raised:
+        drift_check(event)
+    assert raised.value.failure.operation == PUBLISH
+    assert raised.value.topic_arn == TOPIC_ARN
+    assert raised.value.account_id == MANAGEMENT
+    assert TOPIC_ARN in str(raised.value)
+    assert drift_check.checks()[0]["InDesiredState"] == 0
+    assert drift_check.log[-1] == {
+        "event": "not_published",
+        "topicArn": TOPIC_ARN,
+        "code": "AccessDenied",
+    }
+
+
+def test_a_failed_repair_stays_the_reason_where_its_notice_cannot_be_published_either(
+    organization: LocalOrganization,
+) -> None:
+    enable_root_access(organization)
+    organization.deny(account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions")
+    drift_check = DriftCheck(repair=True, publishes=False)
+    with pytest.raises(ConvergenceError):
+        drift_check()
+    assert drift_check.log[-1]["event"] == "not_published"
+
+
+# Events as they may arrive
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"detail-type": "AWS API Call via CloudTrail"},
+        {"detail-type": "AWS API Call via CloudTrail", "detail": None},
+        {"detail-type": "AWS API Call via CloudTrail", "detail": "DisableOrganizationsRootSessions"},
+        {"detail-type": "AWS API Call via CloudTrail", "detail": ["x"]},
+        by_event(eventName=None, userIdentity=None, eventTime=None, eventID=None),
+        by_event(eventName=7, userIdentity="root", eventTime={}, eventID=[], requestParameters="none"),
+        by_event(eventName="", userIdentity={}, eventTime="", eventID="", requestParameters=None),
+    ],
+    ids=str,
+)
+def test_a_malformed_event_is_checked_and_published_as_unknown(
+    organization: LocalOrganization, event: object
+) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck(repair=True)
+    (line,) = drift_check(event)
+    unknown = {
+        "trigger": "unknown",
+        "caller": "unknown",
+        "calledAt": "unknown",
+        "cloudTrailEventId": "unknown",
+    }
+    assert unknown.items() <= line.items()
+    assert "Caller: unknown\n" in drift_check.published[0].message
+    assert writes(organization) == []
+
+
+@pytest.mark.parametrize("event", [{}, {"detail-type": "Test"}, {"detail": {}}, "", [], None], ids=str)
+def test_an_invocation_by_hand_checks_and_neither_repairs_nor_publishes(
+    organization: LocalOrganization, event: object
+) -> None:
+    drift_check = DriftCheck(repair=True)
+    (line,) = drift_check(event)
+    assert line["trigger"] == "unknown"
+    assert writes(organization) == []
+    assert drift_check.published == []
+
+
+@pytest.mark.parametrize(
+    ("identity", "caller"),
+    [
+        ({"type": "Root", "arn": f"arn:aws:iam::{MANAGEMENT}:root"}, f"arn:aws:iam::{MANAGEMENT}:root"),
+        ({"type": "AWSService", "invokedBy": "sso.amazonaws.com"}, "sso.amazonaws.com"),
+        ({"type": "AWSAccount", "principalId": "AIDAEXAMPLE", "accountId": MEMBER}, "AIDAEXAMPLE"),
+        ({"type": "IdentityCenterUser", "accountId": MEMBER}, MEMBER),
+        ({"type": "Unknown"}, "Unknown"),
+    ],
+    ids=lambda it: it["type"] if isinstance(it, dict) else "",
+)
+def test_a_caller_without_an_arn_is_named_by_what_identifies_it(
+    organization: LocalOrganization, identity: Mapping[str, object], caller: str
+) -> None:
+    (line,) = DriftCheck()(by_event(userIdentity=identity))
+    assert line["caller"] == caller
+
+
+HOSTILE = {
+    "line break": "jane\n\nDeviations:\n- none",
+    "carriage return": "jane\rTime: never",
+    "line separator": "jane\u2028Time: never",
+    "right to left": "jane\u202eexe.gpj",
+    "escape": "jane\x1b[2J",
+    "null": "jane\x00",
+    "surrogate": "jane\ud800",
+    "long": "x" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("member", ["eventName", "eventTime", "eventID", "userIdentity"])
+def test_text_of_an_event_forges_no_line_and_is_short(
+    organization: LocalOrganization, member: str, text: str
+) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck()
+    (line,) = drift_check(by_event(**{member: {"arn": text} if member == "userIdentity" else text}))
+    (notice,) = drift_check.published
+    usual = DriftCheck()
+    usual(BY_EVENT)
+    assert notice.message.count("\n") == usual.published[0].message.count("\n")
+    for shown in (notice.subject, *notice.message.split("\n"), *(str(it) for it in line.values())):
+        assert len(shown) < 500
+        assert not {unicodedata.category(it) for it in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    assert notice.message.encode()
+
+
+def test_the_subject_is_one_short_line_of_ascii(organization: LocalOrganization) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    for event in (BY_EVENT, BY_INTERVAL):
+        drift_check = DriftCheck(repair=True)
+        drift_check(event)
+        subject = drift_check.published[0].subject
+        assert subject.isascii()
+        assert subject.isprintable()
+        assert len(subject) < 100
+
+
+def test_a_notice_lists_no_more_than_twenty_deviations(organization: LocalOrganization) -> None:
+    enable_root_access(organization, *BOTH)
+    drift_check = DriftCheck(delegated_administrators=tuple(f"{it:012}" for it in range(100, 150)))
+    drift_check(by_event(eventName="DeregisterDelegatedAdministrator"))
+    (notice,) = drift_check.published
+    assert notice.message.count("is listed but not registered") == 20
+    assert "- and 30 more\n" in notice.message
+
+
+# The calls of CloudFormation and SNS
+
+
+@pytest.fixture
+def budget(monkeypatch: pytest.MonkeyPatch) -> RetryBudget:
+    """Return the budget of an invocation in us-east-1."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    return RetryBudget(clock=FakeTime().clock(), deadline=180)
+
+
+def test_the_state_of_a_stack_is_its_status_and_the_time_of_its_last_update(
+    organization: LocalOrganization, budget: RetryBudget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloudformation = boto3.client("cloudformation")
+    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    stack_id = cloudformation.create_stack(StackName="Stack", TemplateBody=json.dumps(template))["StackId"]
+    assert describe_stack(stack_id, budget=budget) == StackState(status="CREATE_COMPLETE")
+
+    def update(parsed: dict[str, Any], **_: object) -> None:
+        parsed["Stacks"][0]["LastUpdatedTime"] = STABLE.updated_at
+
+    session = boto3.Session()
+    session.events.register("after-call.cloudformation.DescribeStacks", update)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+    assert describe_stack(stack_id, budget=budget).updated_at == STABLE.updated_at
+
+
+def test_a_stack_that_does_not_exist_is_an_error(
+    organization: LocalOrganization, budget: RetryBudget
+) -> None:
+    with pytest.raises(CallError) as raised:
+        describe_stack(STACK_ID, budget=budget)
+    assert raised.value.failure.operation == DESCRIBE_STACKS
+
+
+def test_a_notice_arrives_at_the_subscribers_of_the_topic(
+    organization: LocalOrganization, budget: RetryBudget
+) -> None:
+    sns, sqs = boto3.client("sns"), boto3.client("sqs")
+    topic_arn = sns.create_topic(Name="SecurityNews")["TopicArn"]
+    queue = sqs.create_queue(QueueName="subscriber")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
+    publish(Notice(subject="Drift", message="Two\nlines\n"), topic_arn=topic_arn, budget=budget)
+    (received,) = sqs.receive_message(QueueUrl=queue)["Messages"]
+    body = json.loads(received["Body"])
+    assert (body["Subject"], body["Message"]) == ("Drift", "Two\nlines\n")
+
+
+def test_a_topic_that_does_not_exist_is_an_error(
+    organization: LocalOrganization, budget: RetryBudget
+) -> None:
+    with pytest.raises(CallError) as raised:
+        publish(Notice(subject="Drift", message="Drift"), topic_arn=TOPIC_ARN, budget=budget)
+    assert raised.value.failure.operation == PUBLISH
+
+
+SETTINGS = {
+    "features": ["RootSessions"],
+    "delegatedAdministrators": [MEMBER],
+    "repairedStackId": STACK_ID,
+    "notificationTopicArn": TOPIC_ARN,
+}
 
 
 def test_the_settings_come_from_the_functions_environment() -> None:
     assert Settings.from_environment({"SETTINGS": json.dumps(SETTINGS)}) == Settings(
         desired=desired_state(features=[SESSIONS], delegated_administrators=[MEMBER]),
         repaired_stack_id=STACK_ID,
+        notification_topic_arn=TOPIC_ARN,
     )
 
 
-def test_delegated_administrators_and_repair_may_be_null() -> None:
-    settings = SETTINGS | {"delegatedAdministrators": None, "repairedStackId": None}
+def test_delegated_administrators_repair_and_the_topic_may_be_null() -> None:
+    settings = SETTINGS | {
+        "delegatedAdministrators": None,
+        "repairedStackId": None,
+        "notificationTopicArn": None,
+    }
     assert Settings.from_environment({"SETTINGS": json.dumps(settings)}) == Settings(
-        desired=desired_state(features=[SESSIONS]), repaired_stack_id=None
+        desired=desired_state(features=[SESSIONS]), repaired_stack_id=None, notification_topic_arn=None
     )
 
 

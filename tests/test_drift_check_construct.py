@@ -1,12 +1,14 @@
-"""The drift check as it is deployed: schedule, events, permissions, metric and alarm."""
+"""The drift check as it is deployed: schedule, events, permissions, metric and alarms."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import timedelta
+from typing import Any, cast
 
 import pytest
-from aws_cdk import Duration, Environment
+from aws_cdk import Duration, Environment, Stack, Token
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match
 
@@ -17,12 +19,14 @@ from support.templates import (
     MANAGEMENT,
     actions,
     bootstrap_stack,
+    depends_on,
     functions,
     only_resource,
     policy_statements,
     resources,
     settings,
     template,
+    text,
 )
 
 READS = {
@@ -51,6 +55,16 @@ def permissions(template: dict[str, Any]) -> set[str]:
     }
 
 
+def alarm(template: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the properties of one of the two alarms."""
+    (found,) = [
+        it["Properties"]
+        for id_, it in resources(template, "AWS::CloudWatch::Alarm").items()
+        if id_.startswith(f"RootAccessDriftCheck{name}")
+    ]
+    return dict(found)
+
+
 def rules(template: dict[str, Any], key: str) -> list[dict[str, Any]]:
     return [
         it["Properties"]
@@ -62,15 +76,16 @@ def rules(template: dict[str, Any], key: str) -> list[dict[str, Any]]:
 def test_the_names_in_the_template_never_change() -> None:
     checked = drift_template()
     assert sorted(id_ for id_ in checked["Resources"] if "DriftCheck" in id_) == [
-        "RootAccessDriftCheckAlarmB535B961",
         "RootAccessDriftCheckCalls46B5A574",
         "RootAccessDriftCheckCallsAllowEventRuleOrganizationBootstrapRootAccessDriftCheckFunction16D773979E797DC5",
+        "RootAccessDriftCheckDriftC8464025",
         "RootAccessDriftCheckFunctionB47D14F6",
         "RootAccessDriftCheckInterval5AA77FBB",
         "RootAccessDriftCheckIntervalAllowEventRuleOrganizationBootstrapRootAccessDriftCheckFunction16D77397E7C81C7E",
         "RootAccessDriftCheckLogs38C55207",
         "RootAccessDriftCheckRole49E2F7C3",
         "RootAccessDriftCheckRoleDefaultPolicy9B0F2DD9",
+        "RootAccessDriftCheckStopped4ACBB930",
     ]
 
 
@@ -83,15 +98,63 @@ def test_by_default_it_runs_every_hour() -> None:
 def test_the_interval_is_whole_minutes_from_one_minute_to_a_day(minutes: int) -> None:
     checked = drift_template(interval=Duration.minutes(minutes))
     assert rules(checked, "ScheduleExpression")
-    assert only_resource(checked, "AWS::CloudWatch::Alarm")["Properties"]["Period"] == minutes * 60
+    _, checks = alarm(checked, "Stopped")["Metrics"]
+    assert checks["MetricStat"]["Period"] == minutes * 60
 
 
 @pytest.mark.parametrize(
-    "interval", [Duration.seconds(30), Duration.seconds(90), Duration.hours(25)], ids=["30s", "90s", "25h"]
+    "interval",
+    [
+        Duration.minutes(0),
+        Duration.seconds(30),
+        Duration.seconds(90),
+        Duration.millis(60_001),
+        Duration.hours(25),
+    ],
+    ids=["0", "30s", "90s", "60001ms", "25h"],
 )
 def test_another_interval_is_refused(interval: Duration) -> None:
     with pytest.raises(ValueError, match="interval must be whole minutes, from 1 minute to 1 day, got"):
         drift_template(interval=interval)
+
+
+def test_an_interval_that_is_a_token_is_refused() -> None:
+    with pytest.raises(ValueError, match="interval must be known at synth"):
+        drift_template(interval=Duration.minutes(Token.as_number({"Ref": "Minutes"})))
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "remedy"),
+    [
+        ("interval", 0, "Duration.hours"),
+        ("interval", 3600, "Duration.hours"),
+        ("interval", "1 hour", "Duration.hours"),
+        ("interval", timedelta(hours=1), "Duration.hours"),
+        ("repair", "false", "Write True or False"),
+        ("repair", "", "Write True or False"),
+        ("repair", 1, "Write True or False"),
+        ("repair", None, "Write True or False"),
+        ("notification_topic", "arn:aws:sns:us-east-1:111111111111:News", "sns.Topic.from_topic_arn"),
+        ("notification_topic", "", "sns.Topic.from_topic_arn"),
+        ("notification_topic", False, "sns.Topic.from_topic_arn"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused_with_its_value_and_the_remedy(
+    argument: str, value: object, remedy: str
+) -> None:
+    with pytest.raises(TypeError) as raised:
+        drift_template(**cast("Any", {argument: value}))
+    message = str(raised.value)
+    assert message.startswith(f"{argument} must be ")
+    assert repr(value) in message
+    assert remedy in message
+
+
+def test_a_second_drift_check_is_refused() -> None:
+    root_access = CentralizedRootAccess(bootstrap_stack(env=MANAGEMENT), "RootAccess")
+    root_access.add_drift_check()
+    with pytest.raises(ValueError, match="RootAccess already has a drift check"):
+        root_access.add_drift_check(repair=True)
 
 
 def test_in_us_east_1_it_runs_after_each_of_the_eight_calls_that_change_root_access() -> None:
@@ -168,62 +231,155 @@ def test_the_function_reads_what_the_stack_lists(features: list[str], accounts: 
     root_access.add_drift_check(repair=True)
     (function,) = functions(template(stack), "root_access.drift.on_check")
     assert settings(function)["repairedStackId"] == "${AWS::StackId}"
-    read = Settings.from_environment({"SETTINGS": json.dumps(settings(function))}).desired
-    assert read == desired_state(features=features, delegated_administrators=accounts)
+    read = Settings.from_environment({"SETTINGS": json.dumps(settings(function))})
+    assert read.desired == desired_state(features=features, delegated_administrators=accounts)
+    assert read.notification_topic_arn is None
 
 
-def test_the_alarm_wants_two_bad_intervals_of_three_and_counts_a_missing_one_as_bad() -> None:
-    alarm = only_resource(drift_template(), "AWS::CloudWatch::Alarm")["Properties"]
+def test_the_function_has_the_new_lists_first_and_no_check_runs_before_they_are_applied() -> None:
+    """Otherwise the events of a deployment's own calls would be taken for drift."""
+    checked = drift_template()
+    (resource,) = resources(checked, "Custom::CentralizedRootAccess")
+    (function,) = (it for it in resources(checked, "AWS::Lambda::Function") if "DriftCheck" in it)
+    assert function in depends_on(checked, resource)
+    for rule in resources(checked, "AWS::Events::Rule"):
+        assert resource in depends_on(checked, rule)
+
+
+METRIC = {
+    "Namespace": "CentralizedRootAccess",
+    "MetricName": "InDesiredState",
+    "Dimensions": [
+        {"Name": "OrganizationId", "Value": {"Fn::GetAtt": ["RootAccess0F443845", "OrganizationId"]}}
+    ],
+}
+
+
+def test_the_drift_alarm_has_the_state_of_the_last_known_check_and_fires_on_the_first_bad_one() -> None:
     assert {
-        "Namespace": "CentralizedRootAccess",
-        "MetricName": "InDesiredState",
-        "Dimensions": [
-            {"Name": "OrganizationId", "Value": {"Fn::GetAtt": ["RootAccess0F443845", "OrganizationId"]}}
-        ],
+        **METRIC,
         "Statistic": "Minimum",
-        "Period": 3600,
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "DatapointsToAlarm": 1,
+        "ComparisonOperator": "LessThanThreshold",
+        "Threshold": 1,
+        "TreatMissingData": "ignore",
+    }.items() <= alarm(drift_template(), "Drift").items()
+
+
+@pytest.mark.parametrize(
+    ("interval", "seconds", "warm_up_minutes"),
+    [
+        (None, 3600, 180),
+        (Duration.minutes(1), 60, 3),
+        (Duration.minutes(59), 3540, 177),
+        (Duration.hours(16), 57_600, 2880),
+        (Duration.minutes(961), 57_660, 2880),
+        (Duration.hours(24), 86_400, 2880),
+    ],
+    ids=["default", "1 min", "59 min", "16 h", "961 min", "24 h"],
+)
+def test_the_stopped_alarm_fires_when_no_check_succeeded_for_three_intervals_and_not_while_it_is_new(
+    interval: Duration | None, seconds: int, warm_up_minutes: int
+) -> None:
+    stopped = alarm(drift_template(interval=interval), "Stopped")
+    filled, checks = stopped["Metrics"]
+    assert filled["Expression"] == f"FILL({checks['Id']}, 0)"
+    assert filled["ReturnData"] is True
+    assert checks["ReturnData"] is False
+    assert checks["MetricStat"] == {"Metric": METRIC, "Period": seconds, "Stat": "SampleCount"}
+    assert {
         "EvaluationPeriods": 3,
-        "DatapointsToAlarm": 2,
+        "DatapointsToAlarm": 3,
         "ComparisonOperator": "LessThanThreshold",
         "Threshold": 1,
         "TreatMissingData": "breaching",
-    }.items() <= alarm.items()
-    assert "AlarmActions" not in alarm
+        "WarmUpConfiguration": {"WarmUpPeriodDurationInMinutes": warm_up_minutes},
+    }.items() <= stopped.items()
 
 
-def test_a_topic_gets_the_alarms_messages() -> None:
+@pytest.mark.parametrize("minutes", [1, 59, 60, 61, 24 * 60])
+def test_an_alarm_looks_no_further_back_than_cloudwatch_allows(minutes: int) -> None:
+    """One day with a period under an hour, and seven days otherwise."""
+    stopped = alarm(drift_template(interval=Duration.minutes(minutes)), "Stopped")
+    period = stopped["Metrics"][1]["MetricStat"]["Period"]
+    limit = Duration.days(1) if period < 3600 else Duration.days(7)
+    assert period * stopped["EvaluationPeriods"] <= limit.to_seconds()
+
+
+@pytest.mark.parametrize("name", ["Drift", "Stopped"])
+def test_an_alarm_says_where_the_log_is(name: str) -> None:
+    description = text(alarm(drift_template(), name)["AlarmDescription"])
+    assert description.endswith("Log group: ${RootAccessDriftCheckLogs38C55207}")
+
+
+def test_without_a_topic_the_alarms_have_no_actions_and_the_function_publishes_nothing() -> None:
+    checked = drift_template()
+    for name in ("Drift", "Stopped"):
+        assert not {"AlarmActions", "OKActions"} & set(alarm(checked, name))
+    assert "sns:Publish" not in permissions(checked)
+
+
+def topic_and_template(**arguments: Any) -> tuple[sns.Topic, dict[str, Any]]:
+    """Return a topic, and the template with a drift check that notifies it."""
     stack = bootstrap_stack(env=MANAGEMENT)
-    topic = sns.Topic(stack, "Topic")
-    drift_check = CentralizedRootAccess(stack, "RootAccess").add_drift_check(notification_topic=topic)
-    assert isinstance(drift_check, DriftCheck)
-    alarm = only_resource(template(stack), "AWS::CloudWatch::Alarm")["Properties"]
-    assert len(alarm["AlarmActions"]) == len(alarm["OKActions"]) == 1
+    topic = sns.Topic(stack, "Topic", **arguments)
+    CentralizedRootAccess(stack, "RootAccess").add_drift_check(notification_topic=topic)
+    return topic, template(stack)
 
 
-def test_the_alarm_and_the_metric_are_attributes_for_actions_of_ones_own() -> None:
+def test_a_topic_gets_the_messages_of_both_alarms_and_of_the_function() -> None:
+    topic, checked = topic_and_template()
+    arn = Stack.of(topic).resolve(topic.topic_arn)
+    for name in ("Drift", "Stopped"):
+        assert alarm(checked, name)["AlarmActions"] == alarm(checked, name)["OKActions"] == [arn]
+    (function,) = functions(checked, "root_access.drift.on_check")
+    assert settings(function)["notificationTopicArn"] == text(arn)
+
+
+def test_the_function_may_publish_to_that_topic_alone() -> None:
+    topic, checked = topic_and_template()
+    assert permissions(checked) == {*READS, "sns:Publish"}
+    (statement,) = [
+        it for it in policy_statements(checked, "RootAccessDriftCheckRole") if actions(it) == ["sns:Publish"]
+    ]
+    assert statement["Resource"] == Stack.of(topic).resolve(topic.topic_arn)
+
+
+def test_the_key_of_an_encrypted_topic_admits_cloudwatch_and_the_function() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    topic = sns.Topic(stack, "Topic", master_key=kms.Key(stack, "Key"))
+    CentralizedRootAccess(stack, "RootAccess").add_drift_check(notification_topic=topic)
+    checked = template(stack)
+    statements = only_resource(checked, "AWS::KMS::Key")["Properties"]["KeyPolicy"]["Statement"]
+    (cloudwatch,) = [it for it in statements if "Service" in it["Principal"]]
+    assert cloudwatch["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert set(actions(cloudwatch)) == {"kms:Decrypt", "kms:GenerateDataKey*"}
+    assert {"kms:Decrypt", "kms:GenerateDataKey*"} <= permissions(checked)
+
+
+def test_the_alarms_and_the_metric_are_attributes_for_actions_of_ones_own() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     drift_check = CentralizedRootAccess(stack, "RootAccess").add_drift_check()
+    assert isinstance(drift_check, DriftCheck)
     assert drift_check.metric.metric_name == "InDesiredState"
-    deployed = template(stack)
-    assert list(resources(deployed, "AWS::CloudWatch::Alarm")) == [
-        stack.resolve(drift_check.alarm.alarm_name)["Ref"]
-    ]
+    alarms = (drift_check.drift_alarm, drift_check.stopped_alarm)
+    names = [stack.resolve(it.alarm_name)["Ref"] for it in alarms]
+    assert names == sorted(resources(template(stack), "AWS::CloudWatch::Alarm"))
 
 
 @pytest.mark.parametrize("enforce_ssl", [True, False])
 def test_cloudwatch_may_publish_the_alarm_to_a_topic_whatever_policy_it_has(enforce_ssl: bool) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    topic = sns.Topic(stack, "Topic", enforce_ssl=enforce_ssl)
-    CentralizedRootAccess(stack, "RootAccess").add_drift_check(notification_topic=topic)
-    checked = template(stack)
-    alarm = only_resource(checked, "AWS::CloudWatch::Alarm")["Properties"]
+    topic, checked = topic_and_template(enforce_ssl=enforce_ssl)
+    arn = Stack.of(topic).resolve(topic.topic_arn)
     policy = only_resource(checked, "AWS::SNS::TopicPolicy")["Properties"]
-    assert policy["Topics"] == alarm["AlarmActions"] == alarm["OKActions"]
+    assert policy["Topics"] == [arn]
     assert {
         "Effect": "Allow",
         "Principal": {"Service": "cloudwatch.amazonaws.com"},
         "Action": "sns:Publish",
-        "Resource": alarm["AlarmActions"][0],
+        "Resource": arn,
         "Condition": {"StringEquals": {"aws:SourceAccount": "111111111111"}},
     } in [
         {key: value for key, value in statement.items() if key != "Sid"}

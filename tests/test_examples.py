@@ -98,7 +98,8 @@ def test_the_pipeline_deploys_to_the_management_account_and_checks_the_status(ex
 def test_the_drift_check_notifies_a_topic_and_runs_after_cloudtrails_events(example: Assembly) -> None:
     template = example.template(BOOTSTRAP)
     topic = next(iter(resources(template, "AWS::SNS::Topic")))
-    assert only_resource(template, "AWS::CloudWatch::Alarm")["Properties"]["AlarmActions"] == [{"Ref": topic}]
+    alarms = resources(template, "AWS::CloudWatch::Alarm").values()
+    assert [it["Properties"]["AlarmActions"] for it in alarms] == [[{"Ref": topic}], [{"Ref": topic}]]
     schedules = [
         it["Properties"].get("ScheduleExpression") for it in resources(template, "AWS::Events::Rule").values()
     ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from enum import EnumType, StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
-from aws_cdk import Duration, Stack, Token
+from aws_cdk import Annotations, Duration, Stack, Token
+from aws_cdk import aws_logs as logs
 
 from ._permissions import MAX_PROTECTED_ACCOUNTS
 from .enums import RootAccessFeature, RootTask
@@ -19,7 +21,15 @@ if TYPE_CHECKING:
 Member = TypeVar("Member", bound=StrEnum)
 
 _MAX_PLAN_LIFETIME = Duration.hours(24)
+# AWS documents no maximum of a rate; an audit less often than this is a mistake.
+_MAX_AUDIT_INTERVAL = Duration.days(365)
 _MAX_CONCURRENCY = 1000
+
+# What CDK puts into the list that stands for a list token, such as that of a CommaDelimitedList.
+_LIST_TOKEN = "#{Token["
+
+# Regions by the beginning of their names: where AWS does not offer centralized root access, as far as known.
+_NOT_OFFERED = ("us-gov-", "eusc-", "us-iso", "eu-iso")
 
 
 def parse_features(features: Iterable[RootAccessFeature | str]) -> list[RootAccessFeature]:
@@ -45,30 +55,34 @@ def parse_tasks(tasks: Iterable[RootTask | str]) -> list[RootTask]:
     return parsed
 
 
-def parse_delegated_administrators(account_ids: Iterable[str], *, own_account: str) -> list[str]:
+def parse_delegated_administrators(account_ids: Iterable[str], *, stack: Stack) -> list[str]:
     """Return the account IDs, sorted: another order in the code does not change the stack.
 
     Args:
-        account_ids: Member accounts. A token is not checked.
-        own_account: The stack's account, which may be a token.
+        account_ids: Member accounts. A token in the list is not checked, but that it is another account.
+        stack: The stack, whose own account cannot be listed.
 
     Raises:
         ValueError: An account ID is not 12 digits, is listed twice, or is the stack's own account.
-        TypeError: The argument is not a list, a tuple or a set.
+        TypeError: The argument is not a list, a tuple or a set, or an element is not a string.
     """
-    listed = _list("delegated_administrators", account_ids)
-    for account_id in listed:
-        if Token.is_unresolved(account_id):
-            continue
-        _require_account_id("delegated_administrators", account_id)
-        if listed.count(account_id) > 1:
-            raise ValueError(f"delegated_administrators lists {account_id} twice. List it once.")
-        if account_id == own_account:
+    argument = "delegated_administrators"
+    own = {_resolved(stack, stack.account), json.dumps({"Ref": "AWS::AccountId"})}
+    listed: dict[str, str] = {}
+    for account_id in _list(argument, account_ids):
+        value = _resolved(stack, account_id)
+        if not Token.is_unresolved(account_id):
+            _require_account_id(argument, account_id)
+        if value in own:
             raise ValueError(
-                f"delegated_administrators lists {account_id}, the account of this stack. The management "
-                "account cannot be a delegated administrator. List member accounts."
+                f"{argument} lists {account_id}, the account of this stack. The management account cannot "
+                "be a delegated administrator. List member accounts."
             )
-    return sorted(listed)
+        if value in listed:
+            raise ValueError(f"{argument} lists {account_id} twice. List it once.")
+        listed[value] = account_id
+    # By what a token stands for: its own name changes with other tokens of the app.
+    return [listed[value] for value in sorted(listed)]
 
 
 def parse_protected_accounts(account_ids: Iterable[str]) -> list[str]:
@@ -80,6 +94,8 @@ def parse_protected_accounts(account_ids: Iterable[str]) -> list[str]:
     """
     listed = _list("protected_accounts", account_ids)
     for account_id in listed:
+        # One that turned out to be something else at deployment would silently protect nothing.
+        _require_known("protected_accounts", account_id)
         _require_account_id("protected_accounts", account_id)
     parsed = sorted(set(listed))
     if len(parsed) > MAX_PROTECTED_ACCOUNTS:
@@ -91,68 +107,143 @@ def parse_protected_accounts(account_ids: Iterable[str]) -> list[str]:
 
 
 def parse_plan_lifetime(lifetime: Duration | None) -> Duration:
-    """Return the lifetime of a plan.
+    """Return the lifetime of a plan; by default the longest.
 
     Raises:
-        ValueError: It is 0, or longer than 24 hours.
+        ValueError: It is 0, longer than 24 hours, or not whole seconds.
+        TypeError: It is not a Duration.
     """
-    lifetime = lifetime or _MAX_PLAN_LIFETIME
-    if not 0 < lifetime.to_milliseconds() <= _MAX_PLAN_LIFETIME.to_milliseconds():
+    if lifetime is None:
+        return _MAX_PLAN_LIFETIME
+    milliseconds = _milliseconds("plan_lifetime", lifetime)
+    if milliseconds % 1000 or not 0 < milliseconds <= _MAX_PLAN_LIFETIME.to_milliseconds():
         raise ValueError(
-            f"plan_lifetime must be more than 0 and at most 24 hours, got {lifetime.to_human_string()}."
+            "plan_lifetime must be whole seconds, more than 0 and at most 24 hours, got "
+            f"{lifetime.to_human_string()}. Write Duration.hours(24), for example."
         )
     return lifetime
 
 
-def require_interval(argument: str, interval: Duration, *, maximum: Duration | None = None) -> None:
-    """Refuse an interval that a schedule cannot have.
+def require_audit_interval(interval: Duration, *, tasks: Iterable[RootTask]) -> None:
+    """Refuse a schedule of audits that cannot be.
 
     Raises:
-        ValueError: It is not whole minutes, or longer than the maximum.
+        ValueError: It is not whole minutes, or longer than a year; or the audit is not listed.
+        TypeError: It is not a Duration.
     """
-    milliseconds = interval.to_milliseconds()
-    too_long = maximum is not None and milliseconds > maximum.to_milliseconds()
-    if milliseconds % 60_000 or milliseconds < 60_000 or too_long:
-        limits = f"from 1 minute to {maximum.to_human_string()}" if maximum else "1 minute or more"
-        raise ValueError(f"{argument} must be whole minutes, {limits}, got {interval.to_human_string()}.")
-
-
-def require_audit(tasks: Iterable[RootTask]) -> None:
-    """Refuse a schedule of audits where the audit is not listed.
-
-    Raises:
-        ValueError: It is not.
-    """
+    require_interval("audit_interval", interval, maximum=_MAX_AUDIT_INTERVAL)
     if RootTask.AUDIT not in tasks:
         raise ValueError("audit_interval schedules the audit. Add RootTask.AUDIT to tasks.")
 
 
-def require_max_concurrency(max_concurrency: int) -> None:
+def require_interval(argument: str, interval: Duration, *, maximum: Duration) -> None:
+    """Refuse an interval that a schedule cannot have.
+
+    Raises:
+        ValueError: It is not whole minutes, or longer than the maximum.
+        TypeError: It is not a Duration.
+    """
+    milliseconds = _milliseconds(argument, interval)
+    if milliseconds % 60_000 or not 60_000 <= milliseconds <= maximum.to_milliseconds():
+        raise ValueError(
+            f"{argument} must be whole minutes, from 1 minute to {maximum.to_human_string()}, got "
+            f"{interval.to_human_string()}. Write Duration.hours(1), for example."
+        )
+
+
+def require_bool(argument: str, value: object) -> None:
+    """Refuse what only counts as true or false: the string "false" would count as true.
+
+    Raises:
+        TypeError: It is not a bool.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(
+            f"{argument} must be True or False, got {value!r}, a {type(value).__name__}. Write True or False."
+        )
+
+
+def require_topic(argument: str, topic: object) -> None:
+    """Refuse what is neither a topic nor None.
+
+    Raises:
+        TypeError: It is not.
+    """
+    if topic is not None and not isinstance(getattr(topic, "topic_arn", None), str):
+        raise TypeError(
+            f"{argument} must be an SNS topic of the CDK, got {topic!r}, a {type(topic).__name__}. For an "
+            'existing topic write sns.Topic.from_topic_arn(stack, "Topic", topic_arn).'
+        )
+
+
+def require_log_retention(argument: str, retention: object) -> None:
+    """Refuse what is not one of CDK's retentions.
+
+    Raises:
+        TypeError: It is not.
+    """
+    if not isinstance(retention, logs.RetentionDays):
+        raise TypeError(
+            f"{argument} must be a RetentionDays, got {retention!r}, a {type(retention).__name__}. Write "
+            "logs.RetentionDays.ONE_YEAR, for example."
+        )
+
+
+def require_key(argument: str, key: object) -> None:
+    """Refuse what is not a KMS key; None is no key.
+
+    Raises:
+        TypeError: It is not.
+    """
+    if key is not None and not isinstance(getattr(key, "key_arn", None), str):
+        raise TypeError(
+            f"{argument} must be a KMS key of the CDK, got {key!r}, a {type(key).__name__}. For an existing "
+            'key write kms.Key.from_key_arn(stack, "Key", key_arn).'
+        )
+
+
+def require_max_concurrency(max_concurrency: object) -> None:
     """Refuse a concurrency that a Distributed Map is not to have.
 
     Raises:
         ValueError: It is not from 1 to 1,000.
+        TypeError: It is not an int.
     """
+    if not isinstance(max_concurrency, int) or isinstance(max_concurrency, bool):
+        raise TypeError(
+            f"max_concurrency must be an int, got {max_concurrency!r}, a {type(max_concurrency).__name__}. "
+            f"Write a number from 1 to {_MAX_CONCURRENCY}."
+        )
     if not 1 <= max_concurrency <= _MAX_CONCURRENCY:
-        raise ValueError(f"max_concurrency must be from 1 to {_MAX_CONCURRENCY}, got {max_concurrency}.")
+        raise ValueError(
+            f"max_concurrency must be from 1 to {_MAX_CONCURRENCY}, got {max_concurrency}. Write 5, for example."
+        )
 
 
 def require_partition(construct: Construct) -> None:
-    """Refuse the China Regions.
+    """Refuse the China Regions, and warn of others where AWS does not offer centralized root access.
 
     Raises:
-        ValueError: The construct's stack is in one.
+        ValueError: The construct's stack is in a China Region.
     """
     region = Stack.of(construct).region
-    if not Token.is_unresolved(region) and region.startswith("cn-"):
+    if Token.is_unresolved(region):
+        return
+    if region.startswith("cn-"):
         raise ValueError(
             f"{construct.node.path} is in {region}: centralized root access is not available in the China "
             "Regions. Use a Region of another partition."
         )
+    if region.startswith(_NOT_OFFERED):
+        Annotations.of(construct).add_warning_v2(
+            "centralized-root-access:notOffered",
+            f"The Region is {region}: as far as known, AWS does not offer centralized root access in this "
+            "partition. Nothing was tried there.",
+        )
 
 
 def _list(argument: str, value: Iterable[object]) -> list[str]:
-    """Return the values of a list, a tuple, a set or an enum.
+    """Return the strings of a list, a tuple, a set or an enum.
 
     An iterator is empty when a second construct reads it, and a mapping's values would not count.
     """
@@ -163,19 +254,58 @@ def _list(argument: str, value: Iterable[object]) -> list[str]:
             f"{argument} must be a list, a tuple or a set, got {value!r}, a {type(value).__name__}. "
             "Write its values as a list."
         )
-    return list(value)
+    listed: list[str] = []
+    for element in value:
+        if not isinstance(element, str):
+            raise TypeError(
+                f"{argument} must contain strings, got {element!r}, a {type(element).__name__}, in it. "
+                "Write each element as a string."
+            )
+        if _LIST_TOKEN in element:
+            raise ValueError(
+                f"{argument} is a list token, of a parameter for example: {element}. Its elements must be "
+                "known at synth. Write a list; an element of it may be a token."
+            )
+        listed.append(element)
+    return listed
 
 
 def _parse_members(argument: str, names: Iterable[str], valid: type[Member]) -> list[Member]:
     listed = set(_list(argument, names))
+    for name in sorted(listed):
+        _require_known(argument, name)
     if unknown := listed.difference(valid):
         names = ", ".join(sorted(repr(str(name)) for name in unknown))
         raise ValueError(f"{argument} contains {names}. Valid {argument}: {', '.join(valid)}.")
     return [member for member in valid if member in listed]
 
 
-def _require_account_id(argument: str, account_id: object) -> None:
-    if not isinstance(account_id, str) or not re.fullmatch(r"[0-9]{12}", account_id):
+def _milliseconds(argument: str, duration: object) -> float:
+    if not isinstance(duration, Duration):
+        raise TypeError(
+            f"{argument} must be a Duration, got {duration!r}, a {type(duration).__name__}. Write "
+            "Duration.hours(1), for example."
+        )
+    if duration.is_unresolved():
+        raise ValueError(f"{argument} must be known at synth, got a token. Write Duration.hours(1).")
+    return duration.to_milliseconds()
+
+
+def _resolved(stack: Stack, value: str) -> str:
+    """Return what a value stands for in the template, as JSON."""
+    return json.dumps(stack.resolve(value), sort_keys=True)
+
+
+def _require_known(argument: str, value: str) -> None:
+    if Token.is_unresolved(value):
         raise ValueError(
-            f"{argument} must contain 12-digit account IDs as strings; {account_id!r} is not one."
+            f"{argument} contains a token, {value}. Its elements must be known at synth. Write the value."
+        )
+
+
+def _require_account_id(argument: str, account_id: str) -> None:
+    if not re.fullmatch(r"[0-9]{12}", account_id):
+        raise ValueError(
+            f"{argument} must contain 12-digit account IDs as strings; {account_id!r} is not one. Write all "
+            "12 digits."
         )

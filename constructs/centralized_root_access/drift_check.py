@@ -1,8 +1,8 @@
-"""The DriftCheck construct: a function on a schedule and on CloudTrail's events, a metric and its alarm."""
+"""The DriftCheck construct: a function on a schedule and on CloudTrail's events, a metric and two alarms."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Annotations, Duration, Stack, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -13,13 +13,15 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from . import _permissions
-from ._arguments import require_interval
+from ._arguments import require_bool, require_interval, require_topic
 from ._function import log_group, python_function
 from .enums import RootAccessFeature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aws_cdk import CustomResource
+    from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sns as sns
 
 _NAMESPACE = "CentralizedRootAccess"
@@ -27,6 +29,11 @@ _METRIC = "InDesiredState"
 _DIMENSION = "OrganizationId"
 
 _MAX_INTERVAL = Duration.hours(24)
+
+# A check that stopped is reported after this many intervals. The warm-up of its alarm is as long, as far as
+# CloudWatch accepts it.
+_INTERVALS_UNTIL_STOPPED = 3
+_MAX_WARM_UP_MINUTES = 2880
 
 # IAM and Organizations are global; CloudTrail delivers their events here.
 _REGION_OF_GLOBAL_EVENTS = "us-east-1"
@@ -44,7 +51,9 @@ class DriftCheck(Construct):
     """Drift detection for a CentralizedRootAccess. Created by ``add_drift_check``.
 
     Attributes:
-        alarm: In alarm when two of the last three intervals had drift or no successful check.
+        drift_alarm: In alarm while the last successful check found drift, also drift that it repaired. It
+            fires on the first such check, and ends with the next one that finds none.
+        stopped_alarm: In alarm when no check has succeeded for three intervals.
         metric: 1 while the organization matches the stack, 0 while it does not; no data point when the
             check failed.
     """
@@ -56,6 +65,7 @@ class DriftCheck(Construct):
         *,
         features: Sequence[RootAccessFeature],
         delegated_administrators: Sequence[str] | None,
+        resource: CustomResource,
         organization_id: str,
         interval: Duration,
         repair: bool,
@@ -64,13 +74,15 @@ class DriftCheck(Construct):
         super().__init__(scope, id)
         stack = Stack.of(self)
         require_interval("interval", interval, maximum=_MAX_INTERVAL)
-        self._function = python_function(
+        require_bool("repair", repair)
+        require_topic("notification_topic", notification_topic)
+        logs = log_group(self)
+        function = python_function(
             self,
             "Function",
             description="Checks that centralized root access matches the stack.",
             handler="root_access.drift.on_check",
-            packages=("aws_calls", "root_access"),
-            log_group=log_group(self),
+            log_group=logs,
             statements=(
                 _permissions.repair_statements(features=features, stack_id=stack.stack_id)
                 if repair
@@ -81,16 +93,14 @@ class DriftCheck(Construct):
                 "features": [str(feature) for feature in features],
                 "delegatedAdministrators": delegated_administrators,
                 "repairedStackId": stack.stack_id if repair else None,
+                "notificationTopicArn": notification_topic.topic_arn if notification_topic else None,
             },
         )
-        events.Rule(
-            self,
-            "Interval",
-            description="Checks centralized root access on an interval.",
-            schedule=events.Schedule.rate(interval),
-            targets=[targets.LambdaFunction(self._function)],
-        )
-        self._add_events(stack)
+        # In each deployment the function gets the new lists first, then the resource applies them: what its
+        # calls' events find is judged by the new lists. In the first one no check runs before.
+        resource.node.add_dependency(function)
+        for rule in self._build_rules(stack, function, interval=interval):
+            rule.node.add_dependency(resource)
         self.metric = cloudwatch.Metric(
             namespace=_NAMESPACE,
             metric_name=_METRIC,
@@ -98,17 +108,30 @@ class DriftCheck(Construct):
             statistic="Minimum",
             period=interval,
         )
-        self.alarm = self._build_alarm(notification_topic)
+        self.drift_alarm = self._build_drift_alarm(logs.log_group_name)
+        self.stopped_alarm = self._build_stopped_alarm(logs.log_group_name, interval=interval)
+        if notification_topic:
+            notification_topic.grant_publish(function)
+            self._notify(notification_topic)
 
-    def _add_events(self, stack: Stack) -> None:
+    def _build_rules(
+        self, stack: Stack, function: lambda_.IFunction, *, interval: Duration
+    ) -> list[events.Rule]:
+        on_interval = events.Rule(
+            self,
+            "Interval",
+            description="Checks centralized root access on an interval.",
+            schedule=events.Schedule.rate(interval),
+            targets=[targets.LambdaFunction(function)],
+        )
         if stack.region != _REGION_OF_GLOBAL_EVENTS:
             region = "unknown at synth" if Token.is_unresolved(stack.region) else stack.region
             Annotations.of(self).add_info(
                 f"The Region is {region}: the drift check runs on its interval alone. CloudTrail delivers "
                 f"the events of IAM and Organizations in {_REGION_OF_GLOBAL_EVENTS}."
             )
-            return
-        events.Rule(
+            return [on_interval]
+        on_calls = events.Rule(
             self,
             "Calls",
             description="Checks centralized root access after a call that can change it.",
@@ -120,33 +143,67 @@ class DriftCheck(Construct):
                     "eventName": _CALLS_THAT_CHANGE_ROOT_ACCESS,
                 },
             ),
-            targets=[targets.LambdaFunction(self._function)],
+            targets=[targets.LambdaFunction(function)],
         )
+        return [on_interval, on_calls]
 
-    def _build_alarm(self, notification_topic: sns.ITopic | None) -> cloudwatch.Alarm:
-        alarm = self.metric.create_alarm(
+    def _build_drift_alarm(self, log_group_name: str) -> cloudwatch.Alarm:
+        """Return the alarm that has the state of the last successful check."""
+        return self.metric.with_(period=Duration.minutes(1)).create_alarm(
             self,
-            "Alarm",
+            "Drift",
             alarm_description=(
-                "Centralized root access does not match the stack, or the drift check stopped. "
-                "The function's log shows which."
+                "Centralized root access did not match the stack at the last drift check. The check may have "
+                f"repaired it since. Log group: {log_group_name}"
             ),
             comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             threshold=1,
-            evaluation_periods=3,
-            datapoints_to_alarm=2,
-            # A check that stopped is as bad as drift.
+            evaluation_periods=1,
+            datapoints_to_alarm=1,
+            # Between two checks, and before the first one, the state stays as it is.
+            treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
+        )
+
+    def _build_stopped_alarm(self, log_group_name: str, *, interval: Duration) -> cloudwatch.Alarm:
+        """Return the alarm for checks that do not run, or fail."""
+        checks = self.metric.with_(statistic="SampleCount")
+        # Without FILL CloudWatch looks further back for data points, and waits for longer than this.
+        alarm = cloudwatch.MathExpression(
+            expression="FILL(checks, 0)",
+            label="Successful drift checks",
+            using_metrics={"checks": checks},
+            period=interval,
+        ).create_alarm(
+            self,
+            "Stopped",
+            alarm_description=(
+                "The drift check of centralized root access has not succeeded for "
+                f"{_INTERVALS_UNTIL_STOPPED} intervals: drift would not be noticed. Log group: "
+                f"{log_group_name}"
+            ),
+            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            threshold=1,
+            evaluation_periods=_INTERVALS_UNTIL_STOPPED,
+            datapoints_to_alarm=_INTERVALS_UNTIL_STOPPED,
             treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
         )
-        if notification_topic:
-            # A topic that gets a policy of its own loses the default one, which lets CloudWatch publish.
-            # Other alarms of the account may rely on that: the condition names the account, not this alarm.
-            notification_topic.grant_publish(
-                iam.ServicePrincipal(
-                    "cloudwatch.amazonaws.com",
-                    conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
-                )
-            )
-            alarm.add_alarm_action(actions.SnsAction(notification_topic))
-            alarm.add_ok_action(actions.SnsAction(notification_topic))
+        # A new alarm has no data points yet. The oldest supported aws-cdk-lib does not have the property.
+        minutes = min(_INTERVALS_UNTIL_STOPPED * round(interval.to_minutes()), _MAX_WARM_UP_MINUTES)
+        cast("cloudwatch.CfnAlarm", alarm.node.default_child).add_property_override(
+            "WarmUpConfiguration.WarmUpPeriodDurationInMinutes", minutes
+        )
         return alarm
+
+    def _notify(self, topic: sns.ITopic) -> None:
+        """Send the alarms' changes of state to a topic."""
+        # A topic that gets a policy of its own loses the default one, which lets CloudWatch publish.
+        # Other alarms of the account may rely on that: the condition names the account, not these alarms.
+        topic.grant_publish(
+            iam.ServicePrincipal(
+                "cloudwatch.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            )
+        )
+        for alarm in (self.drift_alarm, self.stopped_alarm):
+            alarm.add_alarm_action(actions.SnsAction(topic))
+            alarm.add_ok_action(actions.SnsAction(topic))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aws_calls.calls import call, require
-from aws_calls.failures import CallError
+from aws_calls.errors import RootAccessError
+from aws_calls.failures import CallError, Failure, describe_response
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, one_attempt, system_clock, write_line
@@ -18,28 +20,78 @@ from aws_calls.settings import read_settings
 from .clients import Clients, create_clients
 from .converge import converge
 from .desired import desired_state
-from .errors import CheckFailedError
+from .drift_notice import UNKNOWN, Notice, RecordedCall, drift_notice, repair_notice
+from .errors import CheckFailedError, ConvergenceError
 from .organization import Organization
-from .plan import deviation, plan, plan_repair
+from .plan import Step, deviation, plan, plan_repair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+    from datetime import datetime
 
     from .state import DesiredState, RootAccess
 
 IN_DESIRED_STATE = "InDesiredState"
 
 SCHEDULED = "Scheduled Event"
+RECORDED = "AWS API Call via CloudTrail"
 _INTERVAL = "interval"
 
 DESCRIBE_STACKS = "cloudformation:DescribeStacks"
+PUBLISH = "sns:Publish"
+
+# The end of a check belongs to its notice: one attempt, and the wait before a second one.
+_NOTICE_RESERVE_SECONDS = 25.0
+
+# CloudFormation's throttling must not take the time of the check itself.
+_MAX_STACK_READ_SECONDS = 30.0
 
 
-class StackStatus(Protocol):
-    """Reads the status of a stack."""
+@dataclass(frozen=True, kw_only=True)
+class StackState:
+    """The state of a stack, as CloudFormation has it.
 
-    def __call__(self, stack_id: str, *, budget: RetryBudget) -> str:
-        """Return the status, such as UPDATE_COMPLETE, or raise CallError."""
+    Attributes:
+        status: The status, such as UPDATE_COMPLETE.
+        updated_at: When its last update began; None: it was only created.
+    """
+
+    status: str
+    updated_at: datetime | None = None
+
+
+class DescribeStack(Protocol):
+    """Reads the state of a stack."""
+
+    def __call__(self, stack_id: str, *, budget: RetryBudget) -> StackState:
+        """Return the state, or raise CallError."""
+
+
+class Publish(Protocol):
+    """Publishes a notice."""
+
+    def __call__(self, notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
+        """Publish it, or raise CallError."""
+
+
+class NotPublishedError(RootAccessError):
+    """Raised where the topic did not accept a notice.
+
+    Attributes:
+        failure: The failed call.
+        account_id: The function's account.
+        topic_arn: The topic.
+    """
+
+    def __init__(self, *, failure: Failure, account_id: str, topic_arn: str) -> None:
+        super().__init__(
+            f"The drift check in account {account_id} could not publish to {topic_arn}: "
+            f"{describe_response(failure)} Allow {failure.operation} in the topic's policy, and the use of "
+            "its key in the key's policy. The check itself succeeded: the log has its result."
+        )
+        self.failure = failure
+        self.account_id = account_id
+        self.topic_arn = topic_arn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +101,12 @@ class Settings:
     Attributes:
         desired: What the stack lists.
         repaired_stack_id: The stack, where the check repairs; None: it only reports.
+        notification_topic_arn: The topic for notices; None: there are none.
     """
 
     desired: DesiredState
     repaired_stack_id: str | None
+    notification_topic_arn: str | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -62,12 +116,16 @@ class Settings:
             SettingsError: A key is missing or unknown.
             InvalidPropertyError: A feature or an account ID is not valid.
         """
-        settings = read_settings(environment, keys=("features", "delegatedAdministrators", "repairedStackId"))
+        settings = read_settings(
+            environment,
+            keys=("features", "delegatedAdministrators", "repairedStackId", "notificationTopicArn"),
+        )
         return cls(
             desired=desired_state(
                 features=settings["features"], delegated_administrators=settings["delegatedAdministrators"]
             ),
             repaired_stack_id=settings["repairedStackId"],
+            notification_topic_arn=settings["notificationTopicArn"],
         )
 
 
@@ -77,14 +135,16 @@ class Services:
 
     Attributes:
         clients: Returns the boto3 clients.
-        stack_status: Reads the status of the stack.
+        describe_stack: Reads the state of the stack.
+        publish: Publishes a notice.
         clock: The time, for waiting.
         wall_clock: Seconds since 1970, for the metric.
         log: Takes one event as keyword arguments.
     """
 
     clients: Callable[[], Clients]
-    stack_status: StackStatus
+    describe_stack: DescribeStack
+    publish: Publish
     clock: Clock
     wall_clock: Callable[[], float]
     log: Callable[..., None]
@@ -98,12 +158,12 @@ def on_check(event: Mapping[str, Any], context: LambdaContext) -> None:
         context: Lambda's context.
 
     Raises:
-        CheckFailedError: Root access could not be read.
-        RootAccessError: The repair failed.
+        RootAccessError: As for `check`.
     """
     services = Services(
         clients=create_clients,
-        stack_status=stack_status,
+        describe_stack=describe_stack,
+        publish=publish,
         clock=system_clock(),
         wall_clock=time.time,
         log=write_line,
@@ -111,9 +171,7 @@ def on_check(event: Mapping[str, Any], context: LambdaContext) -> None:
     check(event, context, settings=Settings.from_environment(os.environ), services=services)
 
 
-def check(
-    event: Mapping[str, Any], context: LambdaContext, *, settings: Settings, services: Services
-) -> None:
+def check(event: object, context: LambdaContext, *, settings: Settings, services: Services) -> None:
     """Check once, with everything that it works with passed in.
 
     Args:
@@ -123,43 +181,196 @@ def check(
         services: What the check works with.
 
     Raises:
-        CheckFailedError: Root access could not be read.
+        CheckFailedError: Root access, or for a repair the state of the stack, could not be read.
+        NotPublishedError: The topic did not accept the notice. The metric was written before.
         RootAccessError: The repair failed.
     """
     account_id = FunctionArn.parse(context.invoked_function_arn).account_id
     deadline = services.clock.now() + context.get_remaining_time_in_millis() / 1000
     budget = RetryBudget(clock=services.clock, deadline=deadline)
-    organization = Organization(clients=services.clients(), account_id=account_id, budget=budget)
-    trigger = _trigger(event)
-    report = functools.partial(_report, desired=settings.desired, trigger=trigger, services=services)
-    stack_id = settings.repaired_stack_id
-    try:
-        observed = organization.observe()
-        report(observed)
-        if trigger != _INTERVAL or stack_id is None:
-            return
-        if not plan_repair(desired=settings.desired, observed=observed):
-            return
-        status = services.stack_status(stack_id, budget=budget)
-    except CallError as error:
-        raise CheckFailedError(failure=error.failure, account_id=account_id) from error
-    if not status.endswith("_COMPLETE"):
-        # A deployment is in progress, or has failed: this function's list may not be the current one.
-        services.log(event="repair_skipped", reason=f"the stack is in {status}")
-        return
-    repaired = converge(
-        desired=settings.desired,
-        organization=organization,
-        account_id=account_id,
-        budget=budget,
-        log=services.log,
-        planner=plan_repair,
-    )
-    report(repaired)
+    _Check(settings=settings, services=services, account_id=account_id, budget=budget).run(event)
 
 
-def stack_status(stack_id: str, *, budget: RetryBudget) -> str:
-    """Return the status of a stack, such as UPDATE_COMPLETE.
+class _DeploymentError(Exception):
+    """Raised before a write of the repair: the stack has been deployed, or is being deployed."""
+
+
+class _Check:
+    """One invocation."""
+
+    def __init__(
+        self, *, settings: Settings, services: Services, account_id: str, budget: RetryBudget
+    ) -> None:
+        self._settings = settings
+        self._services = services
+        self._account_id = account_id
+        self._notice_budget = budget
+        self._budget = (
+            budget.reserving(_NOTICE_RESERVE_SECONDS) if settings.notification_topic_arn else budget
+        )
+        self._organization = Organization(
+            clients=services.clients(),
+            account_id=account_id,
+            budget=self._budget,
+            delegates_managed=settings.desired.delegated_administrators is not None,
+        )
+
+    def run(self, event: object) -> None:
+        members = event if isinstance(event, Mapping) else {}
+        detail_type = members.get("detail-type")
+        if detail_type == SCHEDULED:
+            self._check_on_interval()
+        elif detail_type == RECORDED:
+            self._check_after(RecordedCall.parse(members.get("detail")))
+        else:
+            self._report(self._observe(), trigger=UNKNOWN)
+
+    def _check_after(self, recorded: RecordedCall) -> None:
+        """Report, and publish who made the call, where it left the organization in another state."""
+        observed = self._observe()
+        deviations = self._report(
+            observed,
+            trigger=recorded.name,
+            caller=recorded.caller,
+            calledAt=recorded.time,
+            cloudTrailEventId=recorded.event_id,
+        )
+        if deviations and recorded.may_have_changed_root_access:
+            repairs = self._settings.repaired_stack_id is not None and bool(self._plan_repair(observed))
+            self._publish(
+                drift_notice(
+                    organization_id=observed.organization_id,
+                    deviations=deviations,
+                    call=recorded,
+                    will_be_repaired=repairs,
+                )
+            )
+
+    def _check_on_interval(self) -> None:
+        stack_id = self._settings.repaired_stack_id
+        if stack_id is None:
+            self._report(self._observe(), trigger=_INTERVAL)
+            return
+        # Read first: every later deployment differs from this, also one that ends before the repair.
+        before = self._stack_before(stack_id)
+        observed = self._observe()
+        deviations = self._report(observed, trigger=_INTERVAL)
+        if isinstance(before, CheckFailedError):
+            raise before
+        if self._plan_repair(observed):
+            self._repair(observed, deviations, stack_id=stack_id, before=before)
+
+    def _stack_before(self, stack_id: str) -> StackState | CheckFailedError:
+        """Return the state of the stack, or why it could not be read: the check reports in both cases."""
+        try:
+            return self._describe_stack(stack_id, budget=self._budget.ending_in(_MAX_STACK_READ_SECONDS))
+        except CheckFailedError as error:
+            return error
+
+    def _repair(
+        self, observed: RootAccess, deviations: list[str], *, stack_id: str, before: StackState
+    ) -> None:
+        """Enable what is missing, report again, and publish what was applied."""
+        applied: list[Step] = []
+        possibly_applied: tuple[Step, ...] = ()
+        remaining: list[str] | None = None
+        error: RootAccessError | None = None
+
+        def require_same_stack() -> None:
+            now = self._describe_stack(stack_id, budget=self._budget)
+            if not now.status.endswith("_COMPLETE"):
+                # This function's list may not be the current one.
+                raise _DeploymentError(f"the stack is in {now.status}")
+            if now != before:
+                raise _DeploymentError("the stack was deployed during the check")
+
+        def apply(step: Step, *, budget: RetryBudget | None = None) -> frozenset[str] | None:
+            features = self._organization.apply(step, budget=budget, before_attempt=require_same_stack)
+            applied.append(step)
+            return features
+
+        try:
+            repaired = converge(
+                desired=self._settings.desired,
+                organization=self._organization,
+                account_id=self._account_id,
+                budget=self._budget,
+                log=self._services.log,
+                planner=plan_repair,
+                apply=apply,
+            )
+            remaining = self._report(repaired, trigger=_INTERVAL)
+        except _DeploymentError as deployment:
+            self._services.log(event="repair_skipped", reason=str(deployment))
+        except RootAccessError as raised:
+            error = raised
+            if isinstance(raised, ConvergenceError):
+                possibly_applied = raised.possibly_applied
+        try:
+            if applied or possibly_applied:
+                self._publish(
+                    repair_notice(
+                        organization_id=observed.organization_id,
+                        found=deviations,
+                        applied=applied,
+                        possibly_applied=possibly_applied,
+                        remaining=remaining,
+                    )
+                )
+        finally:
+            if error:
+                raise error
+
+    def _observe(self) -> RootAccess:
+        try:
+            return self._organization.observe()
+        except CallError as error:
+            raise CheckFailedError(failure=error.failure, account_id=self._account_id) from error
+
+    def _describe_stack(self, stack_id: str, *, budget: RetryBudget) -> StackState:
+        try:
+            return self._services.describe_stack(stack_id, budget=budget)
+        except CallError as error:
+            raise CheckFailedError(failure=error.failure, account_id=self._account_id) from error
+
+    def _plan_repair(self, observed: RootAccess) -> tuple[Step, ...]:
+        return plan_repair(desired=self._settings.desired, observed=observed)
+
+    def _report(self, root_access: RootAccess, *, trigger: str, **recorded: str) -> list[str]:
+        """Write the line of the log that has the deviations, and the metric; return the deviations."""
+        steps = plan(desired=self._settings.desired, observed=root_access)
+        deviations = [deviation(step) for step in steps]
+        self._services.log(
+            **metric_line(
+                namespace=NAMESPACE,
+                dimensions={ORGANIZATION_ID: root_access.organization_id},
+                values={IN_DESIRED_STATE: int(not steps)},
+                timestamp=self._services.wall_clock(),
+            ),
+            event="checked",
+            trigger=trigger,
+            **recorded,
+            **root_access.to_dict(),
+            deviations=deviations,
+        )
+        return deviations
+
+    def _publish(self, notice: Notice) -> None:
+        topic_arn = self._settings.notification_topic_arn
+        if topic_arn is None:
+            return
+        try:
+            self._services.publish(notice, topic_arn=topic_arn, budget=self._notice_budget)
+        except CallError as error:
+            failure = error.failure
+            self._services.log(event="not_published", topicArn=topic_arn, code=failure.code)
+            raise NotPublishedError(
+                failure=failure, account_id=self._account_id, topic_arn=topic_arn
+            ) from error
+
+
+def describe_stack(stack_id: str, *, budget: RetryBudget) -> StackState:
+    """Return the state of a stack.
 
     Raises:
         CallError: CloudFormation did not return it.
@@ -173,29 +384,23 @@ def stack_status(stack_id: str, *, budget: RetryBudget) -> str:
         budget=budget,
     )
     (stack,) = response.require("Stacks")
-    status: str = require(stack, "StackStatus", operation=DESCRIBE_STACKS)
-    return status
+    return StackState(
+        status=require(stack, "StackStatus", operation=DESCRIBE_STACKS),
+        updated_at=stack.get("LastUpdatedTime"),
+    )
 
 
-def _trigger(event: Mapping[str, Any]) -> str:
-    """Return what started the check: the interval, or the name of the call that CloudTrail recorded."""
-    if event.get("detail-type") == SCHEDULED:
-        return _INTERVAL
-    return str(event.get("detail", {}).get("eventName", "unknown"))
+def publish(notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
+    """Publish a notice.
 
+    Raises:
+        CallError: SNS did not accept it.
+    """
+    import boto3
 
-def _report(root_access: RootAccess, *, desired: DesiredState, trigger: str, services: Services) -> None:
-    """Write the line of the log that has the deviations, and the metric."""
-    steps = plan(desired=desired, observed=root_access)
-    services.log(
-        **metric_line(
-            namespace=NAMESPACE,
-            dimensions={ORGANIZATION_ID: root_access.organization_id},
-            values={IN_DESIRED_STATE: int(not steps)},
-            timestamp=services.wall_clock(),
-        ),
-        event="checked",
-        trigger=trigger,
-        **root_access.to_dict(),
-        deviations=[deviation(step) for step in steps],
+    sns = boto3.client("sns", config=one_attempt())
+    call(
+        lambda: sns.publish(TopicArn=topic_arn, Subject=notice.subject, Message=notice.message),
+        operation=PUBLISH,
+        budget=budget,
     )

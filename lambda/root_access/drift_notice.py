@@ -1,0 +1,191 @@
+"""What the drift check publishes: who changed root access and when, and what was repaired. Pure.
+
+A call as CloudTrail recorded it is hostile text: its caller has a say in names and parameters.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .state import SERVICE_PRINCIPAL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .plan import Step
+
+UNKNOWN = "unknown"
+
+_MAX_NAME_CHARACTERS = 100
+_MAX_TIME_CHARACTERS = 40
+_MAX_CALLER_CHARACTERS = 400
+_MAX_LISTED = 20
+
+# SNS accepts up to 100 characters of ASCII in a subject.
+_MAX_SUBJECT_CHARACTERS = 99
+
+# What identifies a caller, the best first: a service, for example, has no ARN.
+_IDENTITY_MEMBERS = ("arn", "invokedBy", "principalId", "userName", "accountId", "type")
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedCall:
+    """A call that CloudTrail recorded, in short and printable text.
+
+    Attributes:
+        name: The call, such as DisableOrganizationsRootSessions.
+        caller: The ARN of the caller, or what identifies it otherwise.
+        time: When, as CloudTrail has it.
+        event_id: The event's ID in CloudTrail.
+        may_have_changed_root_access: Whether AWS did not refuse it, and it is not about another service.
+    """
+
+    name: str
+    caller: str
+    time: str
+    event_id: str
+    may_have_changed_root_access: bool
+
+    @classmethod
+    def parse(cls, detail: object) -> RecordedCall:
+        """Return the call in the detail of EventBridge's event. What is missing there is unknown."""
+        members = _members(detail)
+        identity = _members(members.get("userIdentity"))
+        caller = next((identity[name] for name in _IDENTITY_MEMBERS if identity.get(name)), None)
+        service = _members(members.get("requestParameters")).get("servicePrincipal", SERVICE_PRINCIPAL)
+        return cls(
+            name=printable(members.get("eventName"), max_characters=_MAX_NAME_CHARACTERS),
+            caller=printable(caller, max_characters=_MAX_CALLER_CHARACTERS),
+            time=printable(members.get("eventTime"), max_characters=_MAX_TIME_CHARACTERS),
+            event_id=printable(members.get("eventID"), max_characters=_MAX_NAME_CHARACTERS),
+            may_have_changed_root_access=not members.get("errorCode") and service == SERVICE_PRINCIPAL,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """A message for the topic.
+
+    Attributes:
+        subject: Its subject: short, and ASCII.
+        message: Its text.
+    """
+
+    subject: str
+    message: str
+
+
+def drift_notice(
+    *, organization_id: str, deviations: Sequence[str], call: RecordedCall, will_be_repaired: bool
+) -> Notice:
+    """Return what to publish about drift that a call left.
+
+    Args:
+        organization_id: The organization.
+        deviations: What does not match the stack, in words.
+        call: The call.
+        will_be_repaired: Whether the next scheduled check enables some of it again.
+    """
+    return Notice(
+        subject=_subject(f"Centralized root access: drift in {organization_id}"),
+        message=_paragraphs(
+            f"After this call, organization {organization_id} does not match the stack.",
+            _lines(
+                f"Call: {call.name}",
+                f"Caller: {call.caller}",
+                f"Time: {call.time}",
+                f"CloudTrail event: {call.event_id}",
+            ),
+            _bullets("Deviations:", deviations),
+            (
+                "The next scheduled check enables what is listed and disabled. To prevent that, disable the "
+                "EventBridge rule that has DriftCheckInterval in its name."
+                if will_be_repaired
+                else "The drift check does not repair this. Deploy the stack, or change its lists."
+            ),
+        ),
+    )
+
+
+def repair_notice(
+    *,
+    organization_id: str,
+    found: Sequence[str],
+    applied: Sequence[Step],
+    possibly_applied: Sequence[Step],
+    remaining: Sequence[str] | None,
+) -> Notice:
+    """Return what to publish about a repair.
+
+    Args:
+        organization_id: The organization.
+        found: What did not match the stack before, in words.
+        applied: The steps that the repair applied.
+        possibly_applied: The steps whose response was lost.
+        remaining: What does not match the stack now; None: the repair did not finish.
+    """
+    if remaining is None:
+        outcome = "The repair did not finish. The function's log has the reason."
+    elif remaining:
+        outcome = _bullets("Still different from the stack:", remaining)
+    else:
+        outcome = "The organization matches the stack now."
+    return Notice(
+        subject=_subject(f"Centralized root access: drift repaired in {organization_id}"),
+        message=_paragraphs(
+            f"The scheduled drift check found that organization {organization_id} did not match the stack.",
+            _bullets("Deviations found:", found),
+            _bullets("Applied by the repair:", [str(step) for step in applied]),
+            _bullets("May have been applied (no response):", [str(step) for step in possibly_applied]),
+            outcome,
+            "CloudTrail has the call that caused it, and its caller: in us-east-1 of the management account, "
+            "or of a delegated administrator's account.",
+        ),
+    )
+
+
+def printable(value: object, *, max_characters: int) -> str:
+    """Return a text in one line that looks like what it is: bounded, no control or direction characters.
+
+    Args:
+        value: The text; anything else, or an empty one, is unknown.
+        max_characters: Its maximum length.
+    """
+    if not isinstance(value, str) or not value:
+        return UNKNOWN
+    shown = value if len(value) <= max_characters else value[: max_characters - 1] + "…"
+    return "".join("\N{REPLACEMENT CHARACTER}" if _is_invisible(it) else it for it in shown)
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) in _INVISIBLE
+
+
+def _members(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _subject(text: str) -> str:
+    return text.encode("ascii", "replace").decode()[:_MAX_SUBJECT_CHARACTERS]
+
+
+def _paragraphs(*paragraphs: str) -> str:
+    return "\n\n".join(filter(None, paragraphs)) + "\n"
+
+
+def _lines(*lines: str) -> str:
+    return "\n".join(lines)
+
+
+def _bullets(title: str, entries: Sequence[str]) -> str:
+    """Return a list; nothing if it is empty."""
+    if not entries:
+        return ""
+    more = len(entries) - _MAX_LISTED
+    listed = [f"- {entry}" for entry in entries[:_MAX_LISTED]]
+    return _lines(title, *listed, *([f"- and {more} more"] if more > 0 else []))
