@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,6 +35,7 @@ from support.scp import (
     statement,
     verdict,
 )
+from support.scp_grammar import disagreements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -673,3 +675,11 @@ def test_the_evaluator_needs_nothing_but_the_standard_library() -> None:
         check=True,
     )
     assert imported.stdout.strip() == "['scp']"
+
+
+def test_every_known_disagreement_with_the_other_evaluator_is_in_the_docs() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "scp-evaluation.md").read_text(encoding="utf-8")
+    for disagreement in disagreements():
+        assert f"| {disagreement['name']} |" in text
+        assert disagreement["page"] in text
+        assert disagreement["aws"] in text

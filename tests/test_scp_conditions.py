@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scp.context import ANYTHING, PRESENT, Possible
+from scp.context import ANYTHING, PRESENT, Open, Possible
 from scp.operators import OPERATORS
 from scp.truth import Truth
 from support.scp import holds
@@ -304,6 +304,9 @@ CONTEXT: dict[str, Possible | Value] = {
     "aws:star": "*",
     "aws:list": ("a",),
     "aws:open": PRESENT,
+    "aws:perhaps": Possible(absent=True, values=("a",)),
+    "aws:usually": Possible(values=("a",), open=Open.ONE_VALUE),
+    "aws:either": Possible(values=("a", "b")),
     "aws:arn": "arn:aws:iam::1:root",
     "aws:one": "1",
 }
@@ -324,6 +327,10 @@ CONTEXT: dict[str, Possible | Value] = {
         ("${aws:list, 'a'}", FALSE),
         ("${aws:open}", UNKNOWN),
         ("${aws:open, 'a'}", UNKNOWN),
+        ("${aws:perhaps}", UNKNOWN),
+        ("${aws:perhaps, 'a'}", UNKNOWN),
+        ("${aws:usually}", UNKNOWN),
+        ("${aws:either}", UNKNOWN),
         # Forms that AWS does not document.
         ("${aws:none,'a'}", UNKNOWN),
         ("${aws:none, a}", UNKNOWN),
