@@ -60,7 +60,7 @@ class CentralizedRootAccess(Construct):
     Raises:
         ValueError: A feature is unknown; an account ID is not 12 digits, is listed twice, or is the stack's
             own account; the stack is in a China Region; the account already has the construct.
-        TypeError: An argument is not a list, a tuple or a set. An iterator is refused: it could be used up.
+        TypeError: An argument has another type. An iterator is not a list: it could be used up.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class CentralizedRootAccess(Construct):
         self._delegated_administrators = (
             None
             if delegated_administrators is None
-            else parse_delegated_administrators(delegated_administrators, own_account=stack.account)
+            else parse_delegated_administrators(delegated_administrators, stack=stack)
         )
         require_partition(self)
         self._refuse_second_instance(stack)
@@ -150,7 +150,6 @@ class CentralizedRootAccess(Construct):
         if self.node.try_find_child("DriftCheck"):
             raise ValueError(
                 f"{self.node.path} already has a drift check. Call add_drift_check once, with all its "
-                "arguments."
                 "arguments."
             )
         return DriftCheck(
