@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scp.calls import TASK_CALLS, Call, Resource, RootSession, TaskPolicy, task_calls
+from root_tasks.model.report import Task
+from scp.calls import TASK_CALLS, Call, Resource, SessionFacts, TaskPolicy, task_calls
+from scp.conditions import Why
 from scp.context import CONTEXT, Possible, Request
-from scp.evaluate import Decision, Element, Level, Reason, Why, evaluate_call, evaluate_task
+from scp.evaluate import Decision, Element, Level, Reason, evaluate_call, evaluate_task
 from scp.policies import Policy, PolicyType, parse_policy, unreadable_policy
 from support.scp import (
     ACCOUNT_ID,
@@ -567,7 +569,7 @@ def test_a_session_outside_a_vpc_has_an_address_and_no_vpc() -> None:
 
 
 def test_what_the_caller_does_not_know_is_open() -> None:
-    bare = Request(session=RootSession(account_id=ACCOUNT_ID), call=bucket_call("payroll", region=None))
+    bare = Request(session=SessionFacts(account_id=ACCOUNT_ID), call=bucket_call("payroll", region=None))
     for key in ("aws:PrincipalOrgID", "aws:ResourceOrgPaths", "aws:RequestedRegion"):
         possible = bare.possible(key)
         assert possible.open
@@ -581,6 +583,10 @@ def test_every_row_of_the_context_has_a_source_and_no_key_stands_twice() -> None
 
 
 # The calls of the tasks
+
+
+def test_the_task_policies_are_those_of_the_root_tasks() -> None:
+    assert {policy.name: policy.value for policy in TaskPolicy} == {task.name: task.value for task in Task}
 
 
 def test_every_task_has_its_calls() -> None:

@@ -54,7 +54,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 COMPARISON = settings(
-    max_examples=400,
+    max_examples=250,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -68,7 +68,7 @@ TASK_CALLS: dict[TaskPolicy, tuple[tuple[str, ResourceType], ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class RootSession:
+class SessionFacts:
     """What is known of a root session before it is opened.
 
     Attributes:
@@ -150,7 +150,7 @@ class Call:
 
 
 def task_calls(
-    task: TaskPolicy, *, session: RootSession, target: str | None = None, target_region: str | None = None
+    task: TaskPolicy, *, session: SessionFacts, target: str | None = None, target_region: str | None = None
 ) -> tuple[Call, ...]:
     """Return the calls that a task makes in an account.
 

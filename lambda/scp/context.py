@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .text import Unresolved
 
 if TYPE_CHECKING:
-    from .calls import Call, RootSession
+    from .calls import Call, SessionFacts
 
 Value = str | tuple[str, ...]
 
@@ -297,7 +297,7 @@ class Request:
         call: the call.
     """
 
-    session: RootSession
+    session: SessionFacts
     call: Call
 
     def possible(self, key: str) -> Possible:
@@ -322,6 +322,10 @@ class Request:
         # Keys of a service are in the requests of that service alone. The exceptions are of sessions of a
         # function's or an instance's role; the root session is neither.
         return ABSENT if colon and prefix not in ("aws", service) else ANYTHING
+
+    def text_of(self, key: str) -> str | Unresolved:
+        """Return the value of a condition key for a policy variable, or why there is none."""
+        return self.possible(key).text
 
     def _known(self, fact: Fact) -> Possible:
         session = self.session

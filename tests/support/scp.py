@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scp.calls import Call, Resource, RootSession, TaskPolicy
+from scp.calls import Call, Resource, SessionFacts, TaskPolicy
 from scp.context import ABSENT, Possible, Request, Value
 from scp.evaluate import Decision, Level, Verdict, evaluate_call, evaluate_request
 from scp.policies import Policy, PolicyType, parse_policy
@@ -21,7 +21,7 @@ ORGANIZATION_ID = "o-exampleorgid"
 ORGANIZATION_PATH = f"{ORGANIZATION_ID}/r-ab12/ou-ab12-workload/ou-ab12-payments/"
 LEVEL_IDS = ("r-ab12", "ou-ab12-workload", "ou-ab12-payments", ACCOUNT_ID)
 
-SESSION = RootSession(
+SESSION = SessionFacts(
     account_id=ACCOUNT_ID, organization_id=ORGANIZATION_ID, organization_path=ORGANIZATION_PATH
 )
 
@@ -109,14 +109,14 @@ def levels(*policies: Sequence[Policy]) -> tuple[Level, ...]:
     )
 
 
-def verdict(*policies: Policy, call: Call = GET_USER, session: RootSession = SESSION) -> Verdict:
+def verdict(*policies: Policy, call: Call = GET_USER, session: SessionFacts = SESSION) -> Verdict:
     """Return the verdict with policies at the root, next to FullAWSAccess."""
     return evaluate_call(
         call, session=session, service_control=levels((FULL_ACCESS, *policies)), resource_control=None
     )
 
 
-def decision(*policies: Policy, call: Call = GET_USER, session: RootSession = SESSION) -> Decision:
+def decision(*policies: Policy, call: Call = GET_USER, session: SessionFacts = SESSION) -> Decision:
     """Return the decision with policies at the root, next to FullAWSAccess."""
     return verdict(*policies, call=call, session=session).decision
 

@@ -1,0 +1,131 @@
+"""How the actions and resources of a statement are matched with a call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .policies import PolicyType
+from .text import ARN_PARTS, Unresolved, Wildcard, pattern_of
+from .truth import Truth, agreement, all_of, any_of, truth_of
+
+if TYPE_CHECKING:
+    from .calls import Call, Resource
+    from .context import Request
+    from .policies import Statement
+    from .text import Template
+
+
+def action_matches(statement: Statement, call: Call) -> Truth:
+    """Return whether Action or NotAction of a statement covers the action of a call."""
+    action = call.action.lower()
+    match = any_of(_one_action_matches(template, action) for template in statement.actions)
+    return match.negation if statement.not_action else match
+
+
+def _one_action_matches(template: Template, action: str) -> Truth:
+    """Compare an action in lowercase. Wildcards in the name of the service are not documented."""
+    if template.matches_everything:
+        return Truth.TRUE
+    if not template.pattern.matches(action):
+        return Truth.FALSE
+    service = template.raw.partition(":")[0]
+    return truth_of(service == action.partition(":")[0]) if not _has_wildcard(service) else Truth.UNKNOWN
+
+
+def _has_wildcard(text: str) -> bool:
+    return Wildcard.MANY in text or Wildcard.ONE in text
+
+
+def resource_matches(statement: Statement, request: Request) -> Truth:
+    """Return whether Resource or NotResource of a statement covers what a call acts on."""
+    match = any_of(_one_resource_matches(template, statement, request) for template in statement.resources)
+    return match.negation if statement.not_resource else match
+
+
+def _one_resource_matches(template: Template, statement: Statement, request: Request) -> Truth:
+    if template.matches_everything:
+        return Truth.TRUE
+    parts = template.arn_parts
+    if parts[0].tokens != ("arn",):
+        return Truth.UNKNOWN
+    is_short = len(parts) < ARN_PARTS
+    ends_with_asterisk = template.tokens[-1] is Wildcard.MANY
+    is_scp = statement.policy_type is PolicyType.SERVICE_CONTROL_POLICY
+    if is_short and not (ends_with_asterisk and is_scp):
+        # AWS completes such an ARN in other policies; what Organizations makes of it is not known.
+        return Truth.UNKNOWN
+    resource = request.call.resource
+    if resource is None:
+        return _matches_without_resource(parts, request.call)
+    truths = [
+        _part_matches(part, known, request, variables=number == ARN_PARTS - 1, negated=statement.not_resource)
+        for number, (part, known) in enumerate(zip(parts, resource.parts, strict=False))
+    ]
+    match = all_of(truths)
+    # Of an ARN with all parts the wildcards stay within their parts: the resources have as many colons.
+    return _short_arn_matches(template, match, resource) if is_short else match
+
+
+def _short_arn_matches(template: Template, completed: Truth, resource: Resource) -> Truth:
+    """Compare an ARN with fewer parts than an ARN has, and with an asterisk at its end.
+
+    AWS completes the ARN with asterisks, and says that an asterisk at the end of a part "can" match beyond
+    the colon. Only what is the same both ways is certain.
+
+    Args:
+        template: the ARN.
+        completed: whether it matches if it is completed.
+        resource: the resource.
+    """
+    if not template.is_fixed:
+        return Truth.UNKNOWN
+    known = resource.known_start
+    start = template.raw.partition(Wildcard.MANY)[0].partition(Wildcard.ONE)[0]
+    if not known.startswith(start) and not start.startswith(known):
+        return Truth.FALSE
+    if None in resource.parts:
+        return Truth.UNKNOWN
+    return agreement((completed, truth_of(template.pattern.matches(known))))
+
+
+def _matches_without_resource(parts: tuple[Template, ...], call: Call) -> Truth:
+    """Compare an ARN with the resource of a call that has no resource type.
+
+    Such a call acts on "*", which an ARN does not match. But AWS's guides also allow s3:ListAllMyBuckets on
+    arn:aws:s3:::*, so that an ARN whose name is an asterisk may match.
+    """
+    possible = ("arn", None, call.service, None, None, "*")
+    return (
+        Truth.UNKNOWN
+        if all(
+            text is None or not part.is_fixed or part.pattern.matches(text)
+            for part, text in zip(parts, possible, strict=False)
+        )
+        else Truth.FALSE
+    )
+
+
+# The characters that the parts of an ARN that are not known beforehand can have: a Region, or the name of a
+# bucket or queue.
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+
+
+def _part_matches(
+    part: Template, known: str | None, request: Request, *, variables: bool, negated: bool
+) -> Truth:
+    """Compare a part of an ARN; variables are documented for the last part alone."""
+    if part.matches_everything:
+        return Truth.TRUE
+    if part.is_fixed:
+        pattern = part.pattern
+    else:
+        tokens = part.resolve(request.text_of)
+        if not variables or tokens is Unresolved.UNKNOWN:
+            return Truth.UNKNOWN
+        if isinstance(tokens, Unresolved):
+            # In Resource nothing is like a variable without a value; of NotResource AWS does not say it.
+            return Truth.UNKNOWN if negated else Truth.FALSE
+        pattern = pattern_of(tokens)
+    if known is not None:
+        return truth_of(pattern.matches(known))
+    return Truth.UNKNOWN if pattern.characters <= _NAME_CHARACTERS else Truth.FALSE
