@@ -24,7 +24,7 @@ from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from support import invariants
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, SUSPENDED, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, set_feature_by_client
-from support.cloudformation import FakeCloudFormation, DeploymentOutcome
+from support.cloudformation import DeploymentOutcome, FakeCloudFormation
 from support.faults.vocabulary import (
     CONCURRENT_MODIFICATION,
     CONNECTION_FAILED,
@@ -35,7 +35,7 @@ from support.faults.vocabulary import (
     THROTTLED,
     Fault,
 )
-from support.function import BOTH, FakeTime, Function
+from support.function import BOTH, FakeTime, Function, Handled
 from support.invariants import Circumstances, WatchedInvocation
 from support.witness import CallKind, Outage, SequentialExecutors, Timing, WatchedCall, Witness
 
@@ -446,31 +446,23 @@ class Lifecycle(RuleBasedStateMachine):
             for action in self.actions_in_waits.pop(0):
                 action()
 
-    def _invoke_function(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _invoke_function(self, event: Mapping[str, Any]) -> Handled:
         self.organization.clear_calls()
         self.world.witness.journal.clear()
         before, waits = self.organization.root_access(), self.waits
-        result: Mapping[str, Any] | None = None
-        error: Exception | None = None
-        try:
-            result = self.world.function(event)
-        except Exception as raised:
-            error = raised
-            raise
-        else:
-            return result
-        finally:
-            self.invocations.append(
-                WatchedInvocation(
-                    event=event,
-                    before=before,
-                    journal=tuple(self.world.witness.journal),
-                    after=self.organization.root_access(),
-                    result=result,
-                    error=error,
-                    waited=self.waits > waits,
-                )
+        handled = self.world.function(event)
+        self.invocations.append(
+            WatchedInvocation(
+                event=event,
+                before=before,
+                journal=tuple(self.world.witness.journal),
+                after=self.organization.root_access(),
+                resource=handled.resource,
+                error=handled.error,
+                waited=self.waits > waits,
             )
+        )
+        return handled
 
     def _act(self, action: ExternalAction) -> None:
         self._change(action.intent.value, partial(self._perform, action))
@@ -579,7 +571,7 @@ SITUATIONS = {
 
 def situations(invocation: WatchedInvocation) -> Iterator[str]:
     """Yield the kinds of situations in an invocation."""
-    failed = invocation.result is None
+    failed = invocation.error is not None
     yield "failed" if failed else invocation.event["RequestType"]
     if not failed and invocation.external_changes:
         yield "succeeded while somebody else changed something"

@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aws_cdk import aws_sns as sns
 
+from centralized_root_access import CentralizedRootAccess
 from local_aws.emulation import mock_organization
 from support.accounts import MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.cloudformation import FakeCloudFormation
+from support.cloudformation import FakeCloudFormation, is_request_for
+from support.drift_check import BY_EVENT, BY_INTERVAL, STACK_ID, TOPIC_ARN, DriftCheck
 from support.faults.clients import change_before
-from support.function import BOTH, Function
+from support.function import BOTH, Function, Handled
 from support.policies import (
     PolicyComparison,
     PolicyRequest,
@@ -23,7 +26,15 @@ from support.policies import (
     parse_statements,
     policy_request,
 )
-from support.templates import actions, policy_statements, root_access_template
+from support.templates import (
+    MANAGEMENT,
+    actions,
+    bootstrap_stack,
+    policy_statements,
+    resources,
+    root_access_template,
+    template,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -115,12 +126,12 @@ class Role:
             function = Function()
             change_before(function.on_event, DEREGISTER, before_deregistering)
 
-        def invoke(event: Mapping[str, Any]) -> Mapping[str, Any]:
+        def invoke(event: Mapping[str, Any]) -> Handled:
             self.organization.clear_calls()
             try:
                 return function(event)
             finally:
-                if event["ResourceProperties"] == self.configuration.properties:
+                if is_request_for(event, self.configuration.properties):
                     self.requests += (
                         policy_request(call, organization_id=self.organization.id)
                         for call in self.organization.calls
@@ -273,3 +284,66 @@ def test_a_resource_in_another_organization_is_noticed(requests: tuple[PolicyReq
 def test_a_statement_that_would_be_misread_is_refused(statement: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="cannot be compared"):
         parse_statements([statement])
+
+
+# The drift check
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftConfiguration:
+    """The arguments of the drift check, and the features that the stack lists."""
+
+    features: tuple[str, ...]
+    repair: bool
+    topic: bool
+
+    def __str__(self) -> str:
+        parts = [*self.features, "repair" if self.repair else "report", "topic" if self.topic else "no topic"]
+        return " ".join(parts)
+
+
+DRIFT_CONFIGURATIONS = [
+    DriftConfiguration(features=features, repair=repair, topic=topic)
+    for features, repair, topic in itertools.product(FEATURES, (False, True), (False, True))
+]
+
+
+def drift_policy(configuration: DriftConfiguration) -> tuple[PolicyStatement, ...]:
+    """Return what the drift check's role may do besides logging."""
+    stack = bootstrap_stack(env=MANAGEMENT)
+    topic = sns.Topic(stack, "Topic") if configuration.topic else None
+    CentralizedRootAccess(stack, "RootAccess", features=configuration.features).add_drift_check(
+        repair=configuration.repair, notification_topic=topic
+    )
+    synthesized = template(stack)
+    references = {"AWS::StackId": STACK_ID}
+    references |= dict.fromkeys(resources(synthesized, "AWS::SNS::Topic"), TOPIC_ARN)
+    statements = policy_statements(synthesized, "RootAccessDriftCheckRole")
+    return parse_statements((it for it in statements if not _is_for_logs(it)), references=references)
+
+
+def drift_requests(configuration: DriftConfiguration) -> list[PolicyRequest]:
+    """Return what the drift check requests of AWS in every state of an organization, by either event."""
+    requests = []
+    states = [(features, hidden) for features in FEATURES for hidden in (False, True)]
+    with mock_organization() as organization:
+        for (features, hidden), event in itertools.product(states, (BY_INTERVAL, BY_EVENT)):
+            organization.reset()
+            enable_root_access(organization, *features, hidden=hidden)
+            drift_check = DriftCheck(
+                features=configuration.features, repair=configuration.repair, topic=configuration.topic
+            )
+            drift_check(event)
+            requests += (policy_request(it, organization_id=organization.id) for it in organization.calls)
+            requests += (
+                PolicyRequest(action=action, resource=resource) for action, resource in drift_check.requests
+            )
+    return requests
+
+
+@pytest.mark.parametrize("configuration", DRIFT_CONFIGURATIONS, ids=str)
+def test_the_drift_checks_role_may_do_exactly_what_it_does_in_every_state(
+    configuration: DriftConfiguration,
+) -> None:
+    compared = compare_policy(drift_policy(configuration), drift_requests(configuration))
+    assert compared == PolicyComparison()

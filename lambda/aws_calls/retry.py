@@ -77,7 +77,7 @@ class RetryBudget:
         budget._last_start -= seconds
         return budget
 
-    def limited_to(self, seconds: float) -> RetryBudget:
+    def ending_in(self, seconds: float) -> RetryBudget:
         """Return a budget that ends so many seconds from now, if not earlier."""
         budget = copy.copy(self)
         budget._last_start = min(self._last_start, self._clock.now() + seconds)

@@ -144,7 +144,7 @@ class _Convergence:
                 if step.operation is Operation.ENABLE_TRUSTED_ACCESS:
                     self._apply(step)
                     # The features may have been enabled all along, hidden.
-                    return self._observe_hidden(steps, observed)
+                    return self._reveal_features(steps, observed)
                 if step.operation is Operation.REGISTER:
                     freed_slot = self._register(step, removable=removable)
                     # Accounts that were deregistered for it, in an earlier pass perhaps, stay deregistered.
@@ -166,7 +166,7 @@ class _Convergence:
                 self._observed = observed
         return observed if features_reported else self._reobserve(observed)
 
-    def _observe_hidden(self, steps: Iterable[Step], observed: RootAccess) -> RootAccess:
+    def _reveal_features(self, steps: Iterable[Step], observed: RootAccess) -> RootAccess:
         """Return what trusted access shows: by the first Enable call, or by a read where there is none."""
         first = next((step for step in steps if step.operation in ENABLE_FEATURE.values()), None)
         if first is None:

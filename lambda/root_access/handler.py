@@ -173,7 +173,7 @@ def _run(event: Mapping[str, Any], context: LambdaContext, *, handle: Handler) -
     # In a thread, so that a call that hangs cannot keep the response back.
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
-    worker.join(max(0.0, _seconds_left(context) - _RESPONSE_RESERVE_SECONDS))
+    worker.join(max(0.0, _remaining_seconds(context) - _RESPONSE_RESERVE_SECONDS))
     abandoned.set()
     return outcomes[0] if outcomes else TimeoutError()
 
@@ -229,7 +229,7 @@ def _deliver(
     """Put the response; try again after a broken connection or a 5xx, as long as there is time."""
     wait = _FIRST_PUT_WAIT_SECONDS
     while True:
-        timeout = max(_MIN_PUT_TIMEOUT_SECONDS, min(_PUT_TIMEOUT_SECONDS, _seconds_left(context) / 2))
+        timeout = max(_MIN_PUT_TIMEOUT_SECONDS, min(_PUT_TIMEOUT_SECONDS, _remaining_seconds(context) / 2))
         try:
             status = _put(url, body, timeout=timeout)
         except (ValueError, http.client.InvalidURL):
@@ -242,7 +242,7 @@ def _deliver(
                 return
             problem, transient = f"HTTP {status}", status >= 500
         log(event="response_not_delivered", problem=problem)
-        if not transient or _seconds_left(context) < wait + 2 * _MIN_PUT_TIMEOUT_SECONDS:
+        if not transient or _remaining_seconds(context) < wait + 2 * _MIN_PUT_TIMEOUT_SECONDS:
             raise ResponseNotDeliveredError(problem=problem)
         sleep(wait)
         wait = min(2 * wait, _MAX_PUT_WAIT_SECONDS)
@@ -264,7 +264,7 @@ def _put(url: str, body: bytes, *, timeout: float) -> int:
         connection.close()
 
 
-def _seconds_left(context: LambdaContext) -> float:
+def _remaining_seconds(context: LambdaContext) -> float:
     return context.get_remaining_time_in_millis() / 1000
 
 

@@ -111,12 +111,12 @@ class _Reads:
             trusted_access=trusted_access.enabled,
             trusted_access_enabled_at=trusted_access.enabled_at,
             features=features.enabled,
-            delegated_administrators=self._registered(
+            delegated_administrators=self._delegates(
                 delegated_administrators, trusted_access=trusted_access.enabled
             ),
         )
 
-    def _registered(
+    def _delegates(
         self, delegated_administrators: _DelegatedAdministrators, *, trusted_access: bool
     ) -> tuple[str, ...] | None:
         refusal = delegated_administrators.refusal
@@ -187,7 +187,7 @@ class Organization:
         Raises:
             CallError: A read failed, or the reads contradict each other.
         """
-        return self._observe(self._known_reads(observed))
+        return self._observe(self._reads_after(observed))
 
     def observe_while_enabling(
         self, observed: RootAccess, enable: Callable[[], frozenset[str] | None]
@@ -204,7 +204,7 @@ class Organization:
         Raises:
             CallError: The feature could not be enabled, a read failed, or the reads contradict each other.
         """
-        reads = self._known_reads(observed)
+        reads = self._reads_after(observed)
         rest = tuple(name for name in reads.missing() if name != "features")
 
         def enable_first() -> None:
@@ -274,7 +274,7 @@ class Organization:
                     AccountId=account_id, ServicePrincipal=SERVICE_PRINCIPAL
                 )
 
-    def _known_reads(self, observed: RootAccess) -> _Reads:
+    def _reads_after(self, observed: RootAccess) -> _Reads:
         return _Reads(
             delegates_managed=self._delegates_managed,
             identity=_Identity(
@@ -384,7 +384,7 @@ class Organization:
             budget=(
                 self._read_budget
                 if self._delegates_managed
-                else self._read_budget.limited_to(_OPTIONAL_READ_SECONDS)
+                else self._read_budget.ending_in(_OPTIONAL_READ_SECONDS)
             ),
         )
         try:

@@ -91,14 +91,14 @@ class RootAccess:
             "managementAccountId": self.management_account_id,
             "trustedAccessEnabledAt": self.trusted_access_since,
             "features": sorted(self.features),
-            "delegatedAdministrators": self._reported_delegated_administrators(),
+            "delegatedAdministrators": self._delegates_to_report(),
         }
 
     def to_json(self) -> str:
         """Return the same as one line of JSON."""
         return json.dumps(self.to_dict(), separators=(",", ":"))
 
-    def _reported_delegated_administrators(self) -> list[str] | None:
+    def _delegates_to_report(self) -> list[str] | None:
         if self.delegated_administrators is None:
             return None
         reported = sorted(self.delegated_administrators)

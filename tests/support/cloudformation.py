@@ -1,8 +1,8 @@
 """A fake CloudFormation in front of the custom resource's function, with CloudFormation's rules.
 
-The function's answer is what it puts at the request's URL, nothing else. Lambda invokes a function that
-raises twice more; a request without a response fails when its time is up. A failed Create is deleted under
-the physical id that it answered; a failed Update is followed by an Update with the old properties; a
+The function responds by what it puts at the request's URL, and by nothing else. Lambda invokes a function
+that raises twice more; a request without a response fails when its time is up. A failed Create is deleted
+under the physical id in its response; a failed Update is followed by an Update with the old properties; a
 physical id that changes on Update is a replacement, whose Delete follows; the first response counts; values
 arrive as strings, and CloudFormation adds properties of its own.
 """
@@ -12,12 +12,14 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from support.response_endpoint import ResponseEndpoint, shared_endpoint
+from support.response_endpoint import ResponseEndpoint, common_endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from support.function import Handled
 
 STACK_ID = (
     "arn:aws:cloudformation:us-east-1:111111111111:stack/"
@@ -31,15 +33,11 @@ _INVOCATIONS = 3
 _REQUEST_NUMBERS: Iterator[int] = itertools.count(1)
 
 
-class CustomResourceFunction(Protocol):
-    """A Lambda function that answers CloudFormation."""
-
-    @property
-    def error(self) -> Exception | None:
-        """Why its last invocation answered FAILED."""
-
-    def __call__(self, event: Mapping[str, Any]) -> None:
-        """Invoke it."""
+def is_request_for(event: Mapping[str, Any], properties: Mapping[str, object]) -> bool:
+    """Return whether an event has these properties, besides those that CloudFormation adds."""
+    added = {"ServiceToken", "ServiceTimeout"}
+    given = {name: value for name, value in event["ResourceProperties"].items() if name not in added}
+    return given == properties
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +48,7 @@ class DeploymentOutcome:
         succeeded: Whether it did.
         reason: The message of a failure.
         response_bytes: How many bytes the response had.
-        error: Why the function answered FAILED.
+        error: Why the response was FAILED.
     """
 
     succeeded: bool
@@ -73,8 +71,8 @@ class FakeCloudFormation:
         rolled_back: How the rollback after a failed Update ended.
     """
 
-    function: CustomResourceFunction
-    endpoint: ResponseEndpoint = field(default_factory=shared_endpoint)
+    function: Callable[[Mapping[str, Any]], Handled]
+    endpoint: ResponseEndpoint = field(default_factory=common_endpoint)
     properties: Mapping[str, Any] | None = None
     physical_id: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -155,25 +153,29 @@ class FakeCloudFormation:
             event["PhysicalResourceId"] = self.physical_id
         if old is not None:
             event["OldResourceProperties"] = _as_strings(old)
-        return self._accept(event, self._invoke(event))
+        return self._accept(event, *self._invoke(event))
 
-    def _invoke(self, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return the first response; None: there is none."""
+    def _invoke(self, event: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Exception | None]:
+        """Return the first response, and why it was FAILED; None: there is none."""
         deliveries = 2 if self._deliver_twice else 1
+        errors: list[Exception | None] = []
         for _ in range(deliveries):
             for _ in range(_INVOCATIONS):
                 self.events.append(event)
                 try:
                     # What reaches the function has gone through JSON.
-                    self.function(json.loads(json.dumps(event)))
+                    error = self.function(json.loads(json.dumps(event))).error
                 except Exception:
                     continue
+                errors.append(error)
                 break
         responses = self.endpoint.take(event["RequestId"])
         assert len(responses) <= deliveries, "one response to each event"
-        return responses[0] if responses else None
+        return (responses[0], errors[0]) if responses else (None, None)
 
-    def _accept(self, event: Mapping[str, Any], response: Mapping[str, Any] | None) -> DeploymentOutcome:
+    def _accept(
+        self, event: Mapping[str, Any], response: Mapping[str, Any] | None, error: Exception | None
+    ) -> DeploymentOutcome:
         request_type, current = event["RequestType"], event.get("PhysicalResourceId")
         if response is None:
             return DeploymentOutcome(succeeded=False, reason="CloudFormation did not receive a response.")
@@ -186,7 +188,7 @@ class FakeCloudFormation:
             assert request_type == "Create" or physical_id == current, "a failure never replaces"
             self.physical_id = physical_id
             return DeploymentOutcome(
-                succeeded=False, reason=response["Reason"], response_bytes=size, error=self.function.error
+                succeeded=False, reason=response["Reason"], response_bytes=size, error=error
             )
         assert response["Status"] == "SUCCESS"
         if request_type == "Delete":

@@ -72,6 +72,19 @@ class FakeContext:
 
 
 @dataclass(kw_only=True)
+class Handled:
+    """What came of one event in the function, before it was sent as a response.
+
+    Attributes:
+        resource: What a Create or an Update returned; None for a Delete or a failure.
+        error: Why the response was FAILED; None if it was SUCCESS.
+    """
+
+    resource: Resource | None = None
+    error: Exception | None = None
+
+
+@dataclass(kw_only=True)
 class Function:
     """The deployed function.
 
@@ -84,7 +97,6 @@ class Function:
         remaining_seconds: How long an invocation may take.
         log: What it logged.
         executor: Makes the pool that it reads in parallel with.
-        error: What its last invocation failed with.
     """
 
     account_id: str = MANAGEMENT
@@ -95,12 +107,11 @@ class Function:
     remaining_seconds: float = _TIMEOUT_SECONDS
     log: list[Mapping[str, object]] = field(default_factory=list)
     executor: Callable[[], Executor] = ThreadPoolExecutor
-    error: Exception | None = None
     _clients: Clients | None = None
 
-    def __call__(self, event: Mapping[str, Any]) -> None:
+    def __call__(self, event: Mapping[str, Any]) -> Handled:
         """Invoke the function."""
-        self.error = None
+        handled = Handled()
         respond(
             event,
             FakeContext(
@@ -109,16 +120,22 @@ class Function:
                 ),
                 remaining_seconds=self.remaining_seconds,
             ),
-            handle=self._handle,
+            handle=functools.partial(self._handle, handled=handled),
             sleep=self.time.sleep,
             log=self._record,
         )
+        return handled
 
     def _handle(
-        self, event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event
+        self,
+        event: Mapping[str, Any],
+        context: LambdaContext,
+        *,
+        abandoned: threading.Event,
+        handled: Handled,
     ) -> Resource:
         try:
-            return apply_request(
+            handled.resource = apply_request(
                 event,
                 context,
                 clients=self.clients,
@@ -128,8 +145,9 @@ class Function:
                 executor=self.executor,
             )
         except Exception as error:
-            self.error = error
+            handled.error = error
             raise
+        return handled.resource
 
     def _record(self, **event: object) -> None:
         self.log.append(event)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from local_aws.emulation import RootAccess
+    from root_access.handler import Resource
 
 TRUSTED_ACCESS = "organizations:EnableAWSServiceAccess"
 REGISTER = "organizations:RegisterDelegatedAdministrator"
@@ -75,8 +76,8 @@ class WatchedInvocation:
         before: The organization's root access before it.
         journal: What happened meanwhile.
         after: The organization's root access after it.
-        result: What it returned; None if it raised an error.
-        error: The error that it raised; None if it succeeded.
+        resource: What it responded for a Create or an Update; None if it failed.
+        error: Why it responded FAILED; None if it succeeded.
         waited: Whether the function waited for something.
     """
 
@@ -84,7 +85,7 @@ class WatchedInvocation:
     before: RootAccess
     journal: Sequence[WatchedCall | ExternalChange]
     after: RootAccess
-    result: Mapping[str, Any] | None
+    resource: Resource | None
     error: Exception | None
     waited: bool
 
@@ -164,7 +165,7 @@ def assert_invariants(invocation: WatchedInvocation, circumstances: Circumstance
     _assert_writes_are_within_what_is_listed(invocation)
     _assert_order_holds(invocation, limit=circumstances.limit)
     _assert_nothing_is_done_needlessly(invocation)
-    if invocation.result is None:
+    if invocation.error is not None:
         _assert_failure_was_inevitable(invocation, circumstances)
         _assert_error_reports_what_was_applied(invocation)
         _assert_error_reports_what_was_not_applied(invocation)
@@ -177,7 +178,7 @@ def assert_invariants(invocation: WatchedInvocation, circumstances: Circumstance
 def _assert_delete_does_nothing(invocation: WatchedInvocation) -> None:
     assert not invocation.journal, "a Delete made a call"
     assert invocation.after == invocation.before
-    assert invocation.result == {"PhysicalResourceId": invocation.event["PhysicalResourceId"]}
+    assert invocation.error is None
 
 
 def _assert_writes_are_within_what_is_listed(invocation: WatchedInvocation) -> None:
@@ -223,11 +224,15 @@ def _assert_nothing_is_done_needlessly(invocation: WatchedInvocation) -> None:
         it.fault or it.code == "AccessDenied" for it in invocation.calls
     ):
         assert not invocation.waited, "there was nothing to wait for"
-    has_met_fault = False
+    has_met_fault = is_first_look = False
     for state, call in invocation.calls_before_external_changes():
         has_met_fault |= call.fault is not None
-        if call.took_effect and not has_met_fault:
+        # The first Enable call after trusted access is the look at the features that were hidden.
+        is_look = is_first_look and call.action in ENABLE.values()
+        if call.took_effect and not has_met_fault and not is_look:
             assert call.after != state, f"{call} changed nothing"
+        if call.is_write:
+            is_first_look = call.action == TRUSTED_ACCESS
 
 
 def _assert_failure_was_inevitable(invocation: WatchedInvocation, circumstances: Circumstances) -> None:
@@ -305,12 +310,11 @@ def _assert_deregistered_administrators_are_registered_again(invocation: Watched
 
 def _assert_status_is_true(invocation: WatchedInvocation, circumstances: Circumstances) -> None:
     """Assert that the status is what AWS's last responses said."""
-    assert invocation.result
-    assert invocation.result["PhysicalResourceId"] == circumstances.organization_id
-    data = invocation.result["Data"]
+    assert invocation.resource
+    assert invocation.resource.physical_id == circumstances.organization_id
+    data = invocation.resource.attributes
     features = _last_look(invocation, LIST_FEATURES, *ENABLE.values(), *DISABLE.values()).after.features
     since = _last_look(invocation, LIST_TRUSTED_ACCESS).after.trusted_access[PRINCIPAL]
-    administrators = _last_look(invocation, LIST_ADMINISTRATORS).after.delegated_administrators
     status = {0: "DISABLED", 1: "PARTIAL", 2: "ENABLED"}[len(features)]
     assert json.loads(data["StatusJson"]) == {
         "status": status,
@@ -318,12 +322,20 @@ def _assert_status_is_true(invocation: WatchedInvocation, circumstances: Circums
         "managementAccountId": MANAGEMENT,
         "trustedAccessEnabledAt": since.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "features": sorted(features),
-        "delegatedAdministrators": sorted(administrators),
+        "delegatedAdministrators": _administrators_to_report(invocation),
     }
     assert data["Status"] == status
     assert data["OrganizationId"] == circumstances.organization_id
-    assert data["EnabledFeatures"] == ",".join(sorted(features))
+    assert data["EnabledFeatures"] == (",".join(sorted(features)) or "none")
     assert data["TrustedAccessEnabledAt"] == since.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _administrators_to_report(invocation: WatchedInvocation) -> list[str] | None:
+    """Return the accounts of the last list; None where they are not managed and the last look failed."""
+    *_, last = (it for it in invocation.calls if it.action == LIST_ADMINISTRATORS)
+    if not last.is_success and last.code != _HIDDEN and not invocation.manages_administrators:
+        return None
+    return sorted(_last_look(invocation, LIST_ADMINISTRATORS).after.delegated_administrators)
 
 
 def _assert_success_is_what_is_listed(invocation: WatchedInvocation) -> None:

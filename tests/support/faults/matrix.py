@@ -11,7 +11,7 @@ from botocore.httpsession import URLLib3Session
 
 from aws_calls.runtime import one_attempt
 from support.accounts import MANAGEMENT
-from support.function import FakeTime, Function
+from support.function import FakeTime, Function, Handled
 
 from .vocabulary import CONCURRENT_MODIFICATION, TRUSTED_ACCESS_NOT_VISIBLE, Persistence, step_name
 
@@ -166,12 +166,7 @@ class WatchedFunction:
         self._hit_event = None
         self.invocations = []
 
-    @property
-    def error(self) -> Exception | None:
-        """What the last invocation failed with."""
-        return self._function.error
-
-    def __call__(self, event: Mapping[str, Any]) -> None:
+    def __call__(self, event: Mapping[str, Any]) -> Handled:
         """Invoke the function."""
         if self._stops_at_next_event and self._hit_event not in (None, event["RequestId"]):
             self._proxy.stop()
@@ -179,8 +174,10 @@ class WatchedFunction:
         started, self._attempts = self._time.seconds, []
         before = self._delegated_administrators()
         self._function.time, self._function.remaining_seconds = self._time, self._remaining
+        handled = Handled()
         try:
-            self._function(event)
+            handled = self._function(event)
+            return handled
         finally:
             self.invocations.append(
                 TimedInvocation(
@@ -192,7 +189,7 @@ class WatchedFunction:
                     hits=self._proxy.hits - hits,
                     before=before,
                     after=self._delegated_administrators(),
-                    error=self._function.error,
+                    error=handled.error,
                 )
             )
             if self._proxy.hits > hits and self._hit_event is None:
