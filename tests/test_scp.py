@@ -148,6 +148,7 @@ def test_no_levels_are_never_taken_for_no_policies() -> None:
         ("iam:*User", DENIED),
         ("iam:G?tUser", DENIED),
         ("iam:GetUse", ALLOWED),
+        ("", ALLOWED),
         ("iam:GetUser?", ALLOWED),
         ("s3:*", ALLOWED),
         ("s*:*", ALLOWED),
@@ -200,6 +201,8 @@ def test_an_action_is_matched_without_case_and_with_wildcards(action: str, expec
         (GET_USER, "arn:aws:${aws:PrincipalType}:*", UNKNOWN),
         (GET_USER, "arn:aws:iam::*root", UNKNOWN),
         (GET_USER, "*:root", UNKNOWN),
+        (GET_USER, "", UNKNOWN),
+        (GET_USER, ":::::", UNKNOWN),
         (GET_USER, "?rn:aws:iam::*:root", UNKNOWN),
         # Calls without a resource act on "*".
         (GET_ACCOUNT_SUMMARY, "*", DENIED),
