@@ -30,7 +30,6 @@ from root_tasks.model.report import Task
 from root_tasks.run.request import parse_request
 from root_tasks.run.settings import RunBatchSettings, StartRunSettings, WriteReportSettings
 from root_tasks.tasks import DEFINITIONS
-from support import accounts
 from support import root_tasks as running
 from support.accounts import MEMBER, THIRD
 from support.apps import ROOT

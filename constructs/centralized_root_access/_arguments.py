@@ -158,9 +158,7 @@ def require_bool(argument: str, value: object) -> None:
         TypeError: It is not a bool.
     """
     if not isinstance(value, bool):
-        raise TypeError(
-            f"{argument} must be True or False, got {value!r}, a {type(value).__name__}. Write True or False."
-        )
+        raise _wrong_type(argument, value, expected="True or False", remedy="Write True or False.")
 
 
 def require_topic(argument: str, topic: object) -> None:
@@ -170,9 +168,11 @@ def require_topic(argument: str, topic: object) -> None:
         TypeError: It is not.
     """
     if topic is not None and not isinstance(getattr(topic, "topic_arn", None), str):
-        raise TypeError(
-            f"{argument} must be an SNS topic of the CDK, got {topic!r}, a {type(topic).__name__}. For an "
-            'existing topic write sns.Topic.from_topic_arn(stack, "Topic", topic_arn).'
+        raise _wrong_type(
+            argument,
+            topic,
+            expected="an SNS topic of the CDK",
+            remedy='For an existing topic write sns.Topic.from_topic_arn(stack, "Topic", topic_arn).',
         )
 
 
@@ -183,9 +183,11 @@ def require_log_retention(argument: str, retention: object) -> None:
         TypeError: It is not.
     """
     if not isinstance(retention, logs.RetentionDays):
-        raise TypeError(
-            f"{argument} must be a RetentionDays, got {retention!r}, a {type(retention).__name__}. Write "
-            "logs.RetentionDays.ONE_YEAR, for example."
+        raise _wrong_type(
+            argument,
+            retention,
+            expected="a RetentionDays",
+            remedy="Write logs.RetentionDays.ONE_YEAR, for example.",
         )
 
 
@@ -196,9 +198,11 @@ def require_key(argument: str, key: object) -> None:
         TypeError: It is not.
     """
     if key is not None and not isinstance(getattr(key, "key_arn", None), str):
-        raise TypeError(
-            f"{argument} must be a KMS key of the CDK, got {key!r}, a {type(key).__name__}. For an existing "
-            'key write kms.Key.from_key_arn(stack, "Key", key_arn).'
+        raise _wrong_type(
+            argument,
+            key,
+            expected="a KMS key of the CDK",
+            remedy='For an existing key write kms.Key.from_key_arn(stack, "Key", key_arn).',
         )
 
 
@@ -210,13 +214,16 @@ def require_max_concurrency(max_concurrency: object) -> None:
         TypeError: It is not an int.
     """
     if not isinstance(max_concurrency, int) or isinstance(max_concurrency, bool):
-        raise TypeError(
-            f"max_concurrency must be an int, got {max_concurrency!r}, a {type(max_concurrency).__name__}. "
-            f"Write a number from 1 to {_MAX_CONCURRENCY}."
+        raise _wrong_type(
+            "max_concurrency",
+            max_concurrency,
+            expected="an int",
+            remedy=f"Write a number from 1 to {_MAX_CONCURRENCY}.",
         )
     if not 1 <= max_concurrency <= _MAX_CONCURRENCY:
         raise ValueError(
-            f"max_concurrency must be from 1 to {_MAX_CONCURRENCY}, got {max_concurrency}. Write 5, for example."
+            f"max_concurrency must be from 1 to {_MAX_CONCURRENCY}, got {max_concurrency}. Write 5, for "
+            "example."
         )
 
 
@@ -250,16 +257,14 @@ def _list(argument: str, value: Iterable[object]) -> list[str]:
     if isinstance(value, str):
         raise TypeError(f"{argument} must be a list, got the string {value!r}. Write [{value!r}].")
     if not isinstance(value, list | tuple | set | frozenset | EnumType):
-        raise TypeError(
-            f"{argument} must be a list, a tuple or a set, got {value!r}, a {type(value).__name__}. "
-            "Write its values as a list."
+        raise _wrong_type(
+            argument, value, expected="a list, a tuple or a set", remedy="Write its values as a list."
         )
     listed: list[str] = []
     for element in value:
         if not isinstance(element, str):
-            raise TypeError(
-                f"{argument} must contain strings, got {element!r}, a {type(element).__name__}, in it. "
-                "Write each element as a string."
+            raise _wrong_type(
+                argument, element, expected="a list of strings", remedy="Write each element as a string."
             )
         if _LIST_TOKEN in element:
             raise ValueError(
@@ -282,9 +287,8 @@ def _parse_members(argument: str, names: Iterable[str], valid: type[Member]) -> 
 
 def _milliseconds(argument: str, duration: object) -> float:
     if not isinstance(duration, Duration):
-        raise TypeError(
-            f"{argument} must be a Duration, got {duration!r}, a {type(duration).__name__}. Write "
-            "Duration.hours(1), for example."
+        raise _wrong_type(
+            argument, duration, expected="a Duration", remedy="Write Duration.hours(1), for example."
         )
     if duration.is_unresolved():
         raise ValueError(f"{argument} must be known at synth, got a token. Write Duration.hours(1).")
@@ -309,3 +313,7 @@ def _require_account_id(argument: str, account_id: str) -> None:
             f"{argument} must contain 12-digit account IDs as strings; {account_id!r} is not one. Write all "
             "12 digits."
         )
+
+
+def _wrong_type(argument: str, value: object, *, expected: str, remedy: str) -> TypeError:
+    return TypeError(f"{argument} must be {expected}, got {value!r} of type {type(value).__name__}. {remedy}")

@@ -16,10 +16,11 @@ from ._arguments import (
     parse_plan_lifetime,
     parse_protected_accounts,
     parse_tasks,
-    require_audit,
-    require_interval,
+    require_audit_interval,
+    require_bool,
     require_max_concurrency,
     require_partition,
+    require_topic,
 )
 from ._function import function_role, log_group, python_function
 from ._outputs import add_output
@@ -65,20 +66,21 @@ class RootTasks(Construct):
         tasks: The tasks that executions may ask for. Default: the audit alone, which changes nothing.
         protected_accounts: Account IDs of 12 digits to exclude from every task. They are skipped, and the
             functions' roles are denied a root session there. Default: none.
-        audit_interval: How often every account of the organization is audited: whole minutes, 1 minute or
-            more. Default: no schedule.
+        audit_interval: How often every account of the organization is audited: whole minutes, from 1
+            minute to 365 days. Default: no schedule.
         plan_lifetime: How long a plan can be executed, at most 24 hours. Default: 24 hours.
         allow_policy_override: Whether a backup may be restored with a corrected policy. Default: only the
             policy that a task removed can be restored.
         notification_topic: SNS topic that is notified when a full audit differs from the previous one.
             Default: none.
-        max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 10.
+        max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5, for a
+            new account's functions have a concurrency of 10 in all.
 
     Raises:
         ValueError: A task is unknown or none is listed; an account ID is not 12 digits; a role's policy has
             no room for so many protected accounts; a duration or number is out of its range; the stack is
             in a China Region.
-        TypeError: An argument is not a list, a tuple or a set. An iterator is refused: it could be used up.
+        TypeError: An argument has another type. An iterator is not a list: it could be used up.
     """
 
     def __init__(
@@ -92,15 +94,16 @@ class RootTasks(Construct):
         plan_lifetime: Duration | None = None,
         allow_policy_override: bool = False,
         notification_topic: sns.ITopic | None = None,
-        max_concurrency: int = 10,
+        max_concurrency: int = 5,
     ) -> None:
         super().__init__(scope, id)
         self._tasks = parse_tasks(tasks)
         self._protected_accounts = parse_protected_accounts(protected_accounts)
         self._plan_lifetime = parse_plan_lifetime(plan_lifetime)
         if audit_interval is not None:
-            require_interval("audit_interval", audit_interval)
-            require_audit(self._tasks)
+            require_audit_interval(audit_interval, tasks=self._tasks)
+        require_bool("allow_policy_override", allow_policy_override)
+        require_topic("notification_topic", notification_topic)
         require_max_concurrency(max_concurrency)
         require_partition(self)
 
