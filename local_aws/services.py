@@ -29,7 +29,8 @@ from local_aws.processes import Service, running_services
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-MINISTACK = (sys.executable, "-m", "ministack")
+# As a file of this folder, whose modules the process must not import by accident.
+MINISTACK = (sys.executable, "-P", str(Path(__file__).with_name("ministack_server.py")))
 ORGANIZATION_SERVER = (sys.executable, "-m", "local_aws.emulation")
 _START_SECONDS = 60.0
 

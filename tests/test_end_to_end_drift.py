@@ -1,4 +1,7 @@
-"""The drift check, deployed by the real CDK CLI on the local AWS: detection, alarm and repair."""
+"""The drift check, deployed by the real CDK CLI on the local AWS: detection, notices, alarm and repair.
+
+The local AWS evaluates neither metric math nor missing data, so that only the alarm *Drift* is proven here.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,13 @@ from support.arrange import CREDENTIALS, SESSIONS, enable_root_access, set_featu
 from support.deploying import STACK, Deployer, assert_succeeded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from aws_cdk import Stack
 
     from local_aws.services import LocalAws
 
+CALLER = f"arn:aws:sts::{MANAGEMENT}:assumed-role/Administrator/jane"
 CALLS = {
     "iam.amazonaws.com": [
         "DisableOrganizationsRootCredentialsManagement",
@@ -101,8 +105,38 @@ def checks(aws: LocalAws) -> list[dict[str, Any]]:
     return [line for line in lines if line["event"] == "checked"]
 
 
+@pytest.fixture
+def inbox(aws: LocalAws) -> Callable[[], list[str]]:
+    """Return a function that receives what the topic has sent since the last time, as text."""
+    sqs = aws.client("sqs")
+    queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+    aws.client("sns").subscribe(
+        TopicArn=physical_id(aws, "Topic"),
+        Protocol="sqs",
+        Endpoint=f"arn:aws:sqs:us-east-1:{MANAGEMENT}:inbox",
+    )
+
+    def receive() -> list[str]:
+        received = []
+        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                received.append(json.loads(message["Body"])["Message"])
+        return received
+
+    receive()
+    return receive
+
+
+def alarm(aws: LocalAws, start: str) -> dict[str, Any]:
+    """Return a deployed alarm."""
+    name = physical_id(aws, start)
+    (found,) = aws.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return dict(found)
+
+
 def test_what_a_delegated_administrator_disables_is_detected_and_repaired_and_nothing_else_changes(
-    aws: LocalAws,
+    aws: LocalAws, inbox: Callable[[], list[str]]
 ) -> None:
     organization = aws.organization
     before = organization.root_access()
@@ -121,10 +155,13 @@ def test_what_a_delegated_administrator_disables_is_detected_and_repaired_and_no
     assert (detected["InDesiredState"], repaired["InDesiredState"]) == (0, 1)
     assert detected["deviations"] == ["RootSessions is disabled"]
     assert detected["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "CentralizedRootAccess"
+    (notice,) = inbox()
+    assert "- RootSessions is disabled\n" in notice
+    assert "- iam:EnableOrganizationsRootSessions\n" in notice
 
 
 def test_each_of_the_eight_calls_reaches_the_check_which_reports_drift_without_a_repair(
-    aws: LocalAws,
+    aws: LocalAws, inbox: Callable[[], list[str]]
 ) -> None:
     organization = aws.organization
     calls, function = rule(aws, "RootAccessDriftCheckCalls")
@@ -139,7 +176,13 @@ def test_each_of_the_eight_calls_reaches_the_check_which_reports_drift_without_a
             "time": "2026-11-24T12:00:00Z",
             "region": "us-east-1",
             "resources": [],
-            "detail": {"eventVersion": "1.11", "eventSource": source, "eventName": name},
+            "detail": {
+                "eventVersion": "1.11",
+                "userIdentity": {"type": "AssumedRole", "arn": CALLER, "accountId": MANAGEMENT},
+                "eventTime": "2026-11-24T11:59:58Z",
+                "eventSource": source,
+                "eventName": name,
+            },
         }
 
     def matches(event: dict[str, Any]) -> bool:
@@ -160,28 +203,44 @@ def test_each_of_the_eight_calls_reaches_the_check_which_reports_drift_without_a
     assert organization.writes == ()
     assert checks(aws)[-1]["deviations"] == ["RootSessions is disabled"]
     assert checks(aws)[-1]["trigger"] == "DisableOrganizationsRootSessions"
+    assert checks(aws)[-1]["caller"] == CALLER
+    (notice,) = inbox()
+    for fact in (
+        "RootSessions is disabled",
+        "DisableOrganizationsRootSessions",
+        CALLER,
+        "2026-11-24T11:59:58Z",
+    ):
+        assert fact in notice
 
 
-def test_the_alarm_publishes_to_its_topic(aws: LocalAws) -> None:
-    topic = physical_id(aws, "Topic")
-    queue = aws.client("sqs").create_queue(QueueName="alarms")["QueueUrl"]
-    aws.client("sns").subscribe(
-        TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:us-east-1:{MANAGEMENT}:alarms"
-    )
+def test_the_drift_alarm_fires_on_the_first_bad_check_and_not_before_and_reaches_the_topic(
+    aws: LocalAws, inbox: Callable[[], list[str]]
+) -> None:
+    assert alarm(aws, "RootAccessDriftCheckDrift")["StateValue"] == "INSUFFICIENT_DATA"
     aws.client("cloudwatch").put_metric_data(
         Namespace="CentralizedRootAccess",
         MetricData=[
             {
                 "MetricName": "InDesiredState",
                 "Dimensions": [{"Name": "OrganizationId", "Value": aws.organization.id}],
-                "Value": 0,
+                "Value": value,
             }
+            # A check that repairs reports before and after.
+            for value in (0, 1)
         ],
     )
-    (alarm,) = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    assert alarm["StateValue"] == "ALARM"
-    received = aws.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=5)
-    assert alarm["AlarmName"] in received["Messages"][0]["Body"]
+    drift = alarm(aws, "RootAccessDriftCheckDrift")
+    assert drift["StateValue"] == "ALARM"
+    assert physical_id(aws, "RootAccessDriftCheckLogs") in drift["AlarmDescription"]
+    (message,) = inbox()
+    assert drift["AlarmName"] in message
+
+
+def test_the_alarm_for_a_stopped_check_is_deployed_with_the_same_topic(aws: LocalAws) -> None:
+    stopped = alarm(aws, "RootAccessDriftCheckStopped")
+    assert stopped["AlarmActions"] == [physical_id(aws, "Topic")]
+    assert stopped["StateValue"] != "ALARM"
 
 
 def test_the_check_does_not_revert_an_update_that_removes_a_feature(

@@ -1,6 +1,7 @@
-"""These tests fail when moto itself supports what the emulation adds, which can then be removed."""
+"""These tests fail when moto or MiniStack supports what the local AWS adds, which can then be removed."""
 
 import pytest
+from ministack.services.cloudformation import provisioners
 from moto.core.responses import BaseResponse
 from moto.core.utils import camelcase_to_underscores, method_names_from_class
 from moto.iam.responses import IamResponse
@@ -48,3 +49,8 @@ def test_moto_does_not_take_an_account_id_as_an_access_key_id_yet() -> None:
     known = BaseResponse.access_key_regex.search(header)
 
     assert known is None, _REMOVE_OUR_COPY.format("account ids as access key ids")
+
+
+def test_ministack_refuses_an_alarm_on_metric_math_yet() -> None:
+    with pytest.raises(ValueError, match="metric math"):
+        provisioners._cw_metric_alarm_record("Alarm", {"Metrics": [{"Id": "e", "Expression": "FILL(m, 0)"}]})
