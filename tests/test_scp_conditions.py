@@ -116,6 +116,7 @@ SINGLE = [
     ("DateGreaterThanEquals", ["2030-01-01"], "2029-01-01", FALSE),
     ("Bool", ["true"], "true", TRUE),
     ("Bool", ["True"], "true", TRUE),
+    ("Bool", ["true"], "TRUE", TRUE),
     ("Bool", ["true"], "false", FALSE),
     ("Bool", ["false"], "false", TRUE),
     ("Bool", ["false"], "yes", TRUE),
@@ -146,7 +147,8 @@ def test_an_operator_without_a_negation(
 @pytest.mark.parametrize("operator", ["ArnLike", "ArnNotLike", "IpAddress", "NotIpAddress"])
 def test_a_malformed_arn_or_address_of_a_request_matches_nothing_negated_or_not(operator: str) -> None:
     value = "arn:aws:iam::1:root" if "Arn" in operator else "192.0.2.7"
-    assert holds({operator: {"aws:k": value}}, {"aws:k": "x"}) is FALSE
+    for malformed in ("x", "arn:aws:iam", "x:aws:iam::1:root", "192.0.2.300", "2001:db8:::1"):
+        assert holds({operator: {"aws:k": value}}, {"aws:k": malformed}) is FALSE
 
 
 def test_every_operator_of_the_language_is_known_and_tried() -> None:

@@ -57,11 +57,10 @@ def _one_resource_matches(template: Template, statement: Statement, request: Req
     resource = request.call.resource
     if resource is None:
         return _matches_without_resource(parts, request.call)
-    truths = [
+    match = all_of(
         _part_matches(part, known, request, variables=number == ARN_PARTS - 1, negated=statement.not_resource)
         for number, (part, known) in enumerate(zip(parts, resource.parts, strict=False))
-    ]
-    match = all_of(truths)
+    )
     # Of an ARN with all parts the wildcards stay within their parts: the resources have as many colons.
     return _short_arn_matches(template, match, resource) if is_short else match
 

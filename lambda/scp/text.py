@@ -63,12 +63,11 @@ class Pattern:
 
     chunks: tuple[str | tuple[str | None, ...], ...]
 
-    @property
-    def matches_everything(self) -> bool:
-        """Whether it consists of asterisks."""
-        return len(self.chunks) > 1 and not any(self.chunks)
+    @cached_property
+    def _min_length(self) -> int:
+        return sum(map(len, self.chunks))
 
-    @property
+    @cached_property
     def characters(self) -> frozenset[str]:
         """The characters that a matching text must have."""
         return frozenset(char for chunk in self.chunks for char in chunk if char is not None)
@@ -79,7 +78,7 @@ class Pattern:
         Each chunk is looked for where the one before ended and never again, so the time grows with the
         product of the lengths at most, however many asterisks there are.
         """
-        if sum(map(len, self.chunks)) > len(text):
+        if self._min_length > len(text):
             return False
         first, *others = self.chunks
         if not others:
@@ -98,11 +97,10 @@ class Pattern:
 
 
 def _is_at(chunk: str | tuple[str | None, ...], text: str, position: int) -> bool:
+    """Return whether a chunk is at a position from which the text is long enough."""
     if isinstance(chunk, str):
         return text.startswith(chunk, position)
-    return all(
-        char is None or char == text[position + offset] for offset, char in enumerate(chunk)
-    )  # the caller knows that it fits
+    return all(char is None or char == text[position + offset] for offset, char in enumerate(chunk))
 
 
 def _find(chunk: str | tuple[str | None, ...], text: str, start: int, end: int) -> int:
@@ -126,12 +124,12 @@ class Template:
     raw: str
     tokens: tuple[Token, ...]
 
-    @property
+    @cached_property
     def matches_everything(self) -> bool:
         """Whether it consists of asterisks."""
         return bool(self.tokens) and all(token is Wildcard.MANY for token in self.tokens)
 
-    @property
+    @cached_property
     def is_fixed(self) -> bool:
         """Whether it has no variables."""
         return not any(isinstance(token, Variable | BrokenVariable) for token in self.tokens)

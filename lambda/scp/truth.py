@@ -43,7 +43,13 @@ def all_of(truths: Iterable[Truth]) -> Truth:
 
 def any_of(truths: Iterable[Truth]) -> Truth:
     """Return whether one holds. One that holds decides, whatever the others are."""
-    return all_of(truth.negation for truth in truths).negation
+    result = Truth.FALSE
+    for truth in truths:
+        if truth is Truth.TRUE:
+            return truth
+        if truth is Truth.UNKNOWN:
+            result = truth
+    return result
 
 
 def agreement(truths: Iterable[Truth]) -> Truth:
