@@ -105,7 +105,10 @@ def test_only_the_missing_feature_is_enabled(local_aws: LocalAws, deployer: Depl
 def test_hidden_features_reappear_with_trusted_access(local_aws: LocalAws, deployer: Deployer) -> None:
     enable_root_access(local_aws.organization, *BOTH, hidden=True)
     assert_succeeded(deployer.deploy(root_access()))
-    assert writes(local_aws.organization) == ["EnableAWSServiceAccess"]
+    assert writes(local_aws.organization) == [
+        "EnableAWSServiceAccess",
+        "EnableOrganizationsRootCredentialsManagement",
+    ]
     assert status(local_aws)["status"] == "ENABLED"
 
 
