@@ -26,6 +26,7 @@ from support.function import BOTH, Function, waits
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
+    from support.faults.vocabulary import Fault
 
 pytestmark = pytest.mark.usefixtures("other_services_unchanged")
 
@@ -510,6 +511,57 @@ def test_reads_that_keep_contradicting_each_other_are_unknown_and_nothing_is_cha
     assert error.failure.kind is FailureKind.INCONSISTENT_READS
     assert "unknown, which is not the same as disabled" in str(error)
     assert error.applied == error.possibly_applied == ()
+    assert writes(organization) == []
+
+
+LIST_DELEGATES = "organizations:ListDelegatedAdministrators"
+
+
+@pytest.mark.parametrize(
+    "delegates", [{}, {"DelegatedAdministrators": [MEMBER]}], ids=["unmanaged", "managed"]
+)
+@pytest.mark.parametrize("code", ["InvalidInputException", "ServiceAccessNotEnabledException"])
+def test_a_refused_list_of_delegates_is_empty_while_trusted_access_is_disabled(
+    organization: LocalOrganization,
+    function: Function,
+    stack: FakeCloudFormation,
+    code: str,
+    delegates: dict[str, object],
+) -> None:
+    """Nobody has recorded what AWS returns for it in an organization that never had trusted access."""
+    inject(function.on_event, LIST_DELEGATES, error_response(code), times=1)
+    assert stack.create(Features=BOTH, **delegates).succeeded
+    assert organization.root_access().features == set(BOTH)
+    assert list(registered(organization)) == delegates.get("DelegatedAdministrators", [])
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        error_response("InvalidInputException"),
+        error_response("AccessDeniedException", status=403),
+        THROTTLING_EXCEPTION,
+    ],
+    ids=["refused", "denied", "throttled"],
+)
+def test_a_list_of_delegates_that_nobody_manages_never_fails_a_deployment_and_is_unknown(
+    organization: LocalOrganization, function: Function, stack: FakeCloudFormation, fault: Fault
+) -> None:
+    enable_root_access(organization, CREDENTIALS, delegated_administrators=[MEMBER])
+    inject(function.on_event, LIST_DELEGATES, fault)
+    assert stack.create(Features=BOTH).succeeded
+    assert organization.root_access().features == set(BOTH)
+    assert json.loads(stack.data["StatusJson"])["delegatedAdministrators"] is None
+    assert function.time.seconds < 60
+
+
+def test_a_list_of_delegates_that_is_managed_and_refused_fails_the_deployment(
+    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+) -> None:
+    enable_root_access(organization, *BOTH)
+    inject(function.on_event, LIST_DELEGATES, error_response("InvalidInputException"))
+    error = create_error(stack, DelegatedAdministrators=[MEMBER])
+    assert error.failure.operation == LIST_DELEGATES
     assert writes(organization) == []
 
 
