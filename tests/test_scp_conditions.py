@@ -41,6 +41,8 @@ PAIRS = [
     ("String", "Like", ["*ab"], "aab", TRUE),
     ("String", "Like", ["ab*ba"], "aba", FALSE),
     ("String", "Like", ["*a?b*"], "xxaabx", TRUE),
+    ("String", "Like", ["*a?b*"], "xaab", TRUE),
+    ("String", "Like", ["*a*"], "ab", TRUE),
     ("String", "Like", ["[a]"], "a", FALSE),
     ("String", "Like", ["a*b"], "a\nb", TRUE),
     ("Numeric", "Equals", ["1"], "1.0", TRUE),
