@@ -10,6 +10,7 @@ After each deployment the pipeline checks the status, and fails if it is not ENA
 """
 
 from aws_cdk import App, CfnOutput, Environment, Stack, Stage, pipelines
+from aws_cdk import aws_codepipeline as codepipeline
 from constructs import Construct
 
 from centralized_root_access import CentralizedRootAccess
@@ -35,6 +36,7 @@ stack = Stack(app, "OrganizationPipeline", env=PIPELINE)
 pipeline = pipelines.CodePipeline(
     stack,
     "Pipeline",
+    pipeline_type=codepipeline.PipelineType.V2,
     cross_account_keys=True,
     enable_key_rotation=True,
     synth=pipelines.ShellStep(

@@ -1,12 +1,14 @@
-"""Reading the status: from the stack's output, from a parameter, and in another stack.
+"""Reading the status: from the stack's output, from a parameter, and the organization's id in another stack.
 
 With the AWS CLI and jq, in one line:
 
     aws cloudformation describe-stacks --stack-name OrganizationBootstrap \
         --query "Stacks[0].Outputs[?OutputKey=='RootAccessStatus'].OutputValue" --output text | jq .status
 
-A program that does not know this stack reads the parameter. Another stack of the same app takes an
-attribute, which CloudFormation exports: while that stack imports it, this one cannot remove it.
+Programs and other stacks read the parameters. An attribute in another stack becomes an export, and
+CloudFormation refuses to change an export that is imported: the next change of the features would fail, and
+be rolled back. Only `organization_id` is for other stacks, because it never changes. While a stack imports
+it, this one cannot drop it.
 """
 
 from aws_cdk import App, Stack
@@ -14,7 +16,8 @@ from aws_cdk import aws_ssm as ssm
 
 from centralized_root_access import CentralizedRootAccess
 
-app = App()
+# CDK warns of a reference between stacks as long as the app does not say which kind it wants.
+app = App(context={"@aws-cdk/core:defaultCrossStackReferences": "strong"})
 bootstrap = Stack(app, "OrganizationBootstrap")
 root_access = CentralizedRootAccess(bootstrap, "RootAccess")
 ssm.StringParameter(
@@ -22,6 +25,12 @@ ssm.StringParameter(
     "RootAccessParameter",
     parameter_name="/organization/root-access",
     string_value=root_access.status_json,
+)
+ssm.StringParameter(
+    bootstrap,
+    "RootAccessFeatures",
+    parameter_name="/organization/root-access/features",
+    string_value=root_access.enabled_features,
 )
 
 reports = Stack(app, "SecurityReports")

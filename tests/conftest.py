@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BOOTSTRAP_STACK = "CDKToolkit"
+
+
+def pytest_configure() -> None:
+    """Let a deprecated part of the CDK fail: users would see a warning that they did not cause."""
+    os.environ["JSII_DEPRECATED"] = "fail"
 
 
 @pytest.fixture

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App, Environment, NestedStack, Stack, Stage
+from aws_cdk import Annotations as SynthAnnotations
+from aws_cdk import App, CfnResource, Duration, Environment, NestedStack, Stack, Stage
+from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match
 
-from centralized_root_access import CentralizedRootAccess, RootAccessFeature
+from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
 from centralized_root_access._code import lambda_root
 from root_access.state import Feature
 from support.accounts import MEMBER, OTHER
@@ -215,12 +217,58 @@ def test_bad_input_is_refused_at_synth_with_the_value_in_the_message(
         root_access_template(**{"env": MANAGEMENT, **arguments})
 
 
-def test_an_empty_list_of_features_warns() -> None:
+def warnings(stack: Stack) -> list[str]:
+    """Return the ids of the stack's warnings."""
+    found = Annotations.from_stack(stack).find_warning("*", Match.any_value())
+    return sorted(str(it.entry.data).rpartition("[ack: ")[2].rstrip("]") for it in found)
+
+
+@pytest.mark.parametrize(
+    ("features", "left_out"),
+    [
+        (["RootCredentialsManagement"], ["RootSessions"]),
+        (["RootSessions"], ["RootCredentialsManagement"]),
+        ([], ["RootCredentialsManagement", "RootSessions"]),
+    ],
+    ids=str,
+)
+def test_each_feature_that_is_left_out_warns_that_it_is_disabled_for_the_organization(
+    features: list[str], left_out: list[str]
+) -> None:
     stack = bootstrap_stack()
-    CentralizedRootAccess(stack, "RootAccess", features=[])
-    Annotations.from_stack(stack).has_warning(
-        "/OrganizationBootstrap/RootAccess", Match.string_like_regexp("features is empty.*")
-    )
+    CentralizedRootAccess(stack, "RootAccess", features=features)
+    assert warnings(stack) == [f"centralized-root-access:disables{feature}" for feature in left_out]
+    for feature in left_out:
+        Annotations.from_stack(stack).has_warning(
+            "/OrganizationBootstrap/RootAccess",
+            Match.string_like_regexp(f"features leaves out {feature}: .*for the whole organization"),
+        )
+
+
+def test_a_warning_can_be_acknowledged_alone() -> None:
+    stack = bootstrap_stack()
+    root_access = CentralizedRootAccess(stack, "RootAccess", features=[])
+    SynthAnnotations.of(root_access).acknowledge_warning("centralized-root-access:disablesRootSessions")
+    assert warnings(stack) == ["centralized-root-access:disablesRootCredentialsManagement"]
+
+
+@pytest.mark.parametrize(
+    ("region", "warned"),
+    [
+        ("us-gov-west-1", True),
+        ("us-gov-east-1", True),
+        ("eusc-de-east-1", True),
+        ("us-iso-east-1", True),
+        ("eu-isoe-west-1", True),
+        ("us-east-1", False),
+        ("eu-central-1", False),
+        ("ap-southeast-7", False),
+    ],
+)
+def test_a_region_where_aws_does_not_offer_it_as_far_as_known_warns(region: str, warned: bool) -> None:
+    stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
+    CentralizedRootAccess(stack, "RootAccess")
+    assert warnings(stack) == (["centralized-root-access:notOffered"] if warned else [])
 
 
 def test_an_empty_list_of_delegated_administrators_warns() -> None:
@@ -232,10 +280,27 @@ def test_an_empty_list_of_delegated_administrators_warns() -> None:
     )
 
 
-def test_by_default_there_is_no_warning() -> None:
+def test_no_construct_warns_of_what_its_user_did_not_cause() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    root_access = CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[MEMBER])
+    topic = sns.Topic(stack, "Topic")
+    root_access.add_drift_check(repair=True, notification_topic=topic)
+    RootTasks(
+        stack,
+        "RootTasks",
+        tasks=RootTask,
+        audit_interval=Duration.days(1),
+        protected_accounts=[OTHER],
+        notification_topic=topic,
+    )
+    assert warnings(stack) == []
+
+
+def test_a_deprecated_part_of_the_cdk_fails_every_test() -> None:
     stack = bootstrap_stack()
-    CentralizedRootAccess(stack, "RootAccess")
-    assert not Annotations.from_stack(stack).find_warning("*", Match.any_value())
+    one, other = (CfnResource(stack, id, type="AWS::SNS::Topic") for id in ("One", "Other"))
+    with pytest.raises(RuntimeError, match="deprecated"):
+        one.add_depends_on(other)
 
 
 def test_a_second_instance_in_the_same_stack_is_refused() -> None:

@@ -69,13 +69,11 @@ def root_tasks_state_machine(
         max_concurrency=max_concurrency,
         # A batch that fails affects no other batch, and the report shows it.
         tolerated_failure_percentage=100,
+        map_execution_type=sfn.StateMachineType.STANDARD,
         result_path=sfn.JsonPath.DISCARD,
     )
-    batches.item_processor(
-        _task_choice(scope, run_batch),
-        mode=sfn.ProcessorMode.DISTRIBUTED,
-        execution_type=sfn.ProcessorType.STANDARD,
-    )
+    # Without a mode: CDK warns of any ProcessorConfig of a Distributed Map.
+    batches.item_processor(_task_choice(scope, run_batch))
     # The report is written whatever happens to the map.
     batches.add_catch(report, result_path=sfn.JsonPath.DISCARD)
     definition = start.next(

@@ -27,6 +27,13 @@ _RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 _FUNCTION_TIMEOUT = Duration.minutes(3)
 _SERVICE_TIMEOUT = Duration.minutes(15)
 
+_WITHOUT = {
+    RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT: "Root credentials can then not be audited, deleted or "
+    "recovered centrally.",
+    RootAccessFeature.ROOT_SESSIONS: "Bucket and queue policies that lock everybody out can then not be "
+    "removed centrally.",
+}
+
 
 class CentralizedRootAccess(Construct):
     """Centralized root access for the organization that the stack's account manages.
@@ -51,11 +58,13 @@ class CentralizedRootAccess(Construct):
     Args:
         scope: The stack, or a construct in it.
         id: The construct's id; the output's key is ``<id>Status``.
-        features: The features to enable; any other is disabled. Default: both, so that nothing is disabled.
-            An empty list disables both, and adds a warning. Trusted access stays enabled in every case.
+        features: The features to enable; any other is disabled for the whole organization, and adds the
+            warning ``centralized-root-access:disables<feature>``. Default: both, so that nothing is disabled.
+            Trusted access stays enabled in every case.
         delegated_administrators: The member accounts, as 12 digits, to register as delegated administrators
-            for IAM; any other is deregistered. An empty list deregisters all, and adds a warning. Default:
-            delegated administrators are not managed, and stay as they are.
+            for IAM; any other is deregistered. An empty list deregisters all, and adds the warning
+            ``centralized-root-access:noDelegatedAdministrators``. Default: delegated administrators are not
+            managed, and stay as they are.
 
     Raises:
         ValueError: A feature is unknown; an account ID is not 12 digits, is listed twice, or is the stack's
@@ -87,33 +96,51 @@ class CentralizedRootAccess(Construct):
         add_output(
             self,
             "Status",
-            description="Status of centralized root access at the last change of this stack.",
+            description="Status of centralized root access at the last change of its lists.",
             value=self.status_json,
         )
 
     @property
     def status(self) -> str:
-        """ENABLED with both features, PARTIAL with one, DISABLED with none; a token."""
+        """ENABLED with both features, PARTIAL with one, DISABLED with none; a token.
+
+        For this stack only: see ``organization_id``.
+        """
         return self._resource.get_att_string("Status")
 
     @property
     def status_json(self) -> str:
-        """The value of the output: the status as one line of JSON; a token."""
+        """The value of the output: the status as one line of JSON; a token.
+
+        For this stack only: see ``organization_id``.
+        """
         return self._resource.get_att_string("StatusJson")
 
     @property
     def organization_id(self) -> str:
-        """The organization's id, for example o-8j81brsjuj; a token."""
+        """The organization's id, for example o-8j81brsjuj; a token.
+
+        The only attribute for other stacks, because its value never changes. Each other one changes with the
+        lists, and CloudFormation refuses to change an export that another stack imports: the update would
+        change the organization, fail, and change it back. Other stacks and programs read the stack's output,
+        or an SSM parameter of this stack.
+        """
         return self._resource.get_att_string("OrganizationId")
 
     @property
     def enabled_features(self) -> str:
-        """The enabled features in AWS's response: sorted, separated by commas; a token."""
+        """The enabled features in AWS's response: sorted, separated by commas; "none" without any; a token.
+
+        For this stack only: see ``organization_id``.
+        """
         return self._resource.get_att_string("EnabledFeatures")
 
     @property
     def trusted_access_enabled_at(self) -> str:
-        """The time at which trusted access was enabled, in ISO 8601, UTC; a token."""
+        """The time at which trusted access was enabled, in ISO 8601, UTC; or "unknown"; a token.
+
+        For this stack only: see ``organization_id``.
+        """
         return self._resource.get_att_string("TrustedAccessEnabledAt")
 
     def add_drift_check(
@@ -180,12 +207,14 @@ class CentralizedRootAccess(Construct):
         Construct(holder, marker)
 
     def _add_warnings(self) -> None:
-        if not self._features:
-            Annotations.of(self).add_warning_v2(
-                "centralized-root-access:noFeatures",
-                "features is empty: this disables RootCredentialsManagement and RootSessions for the whole "
-                "organization. Root credentials can then not be recovered centrally.",
-            )
+        """Warn of what a list that leaves something out does to the whole organization."""
+        for feature in RootAccessFeature:
+            if feature not in self._features:
+                Annotations.of(self).add_warning_v2(
+                    f"centralized-root-access:disables{feature}",
+                    f"features leaves out {feature}: this disables it for the whole organization, "
+                    f"whichever stack enabled it. {_WITHOUT[feature]}",
+                )
         if self._delegated_administrators == []:
             Annotations.of(self).add_warning_v2(
                 "centralized-root-access:noDelegatedAdministrators",

@@ -62,8 +62,8 @@ def synthesize(app: Path, folder: Path, *, base: type[aws_cdk.App] = aws_cdk.App
     """
 
     class AppIntoFolder(base):  # type: ignore[misc, valid-type]
-        def __init__(self) -> None:
-            super().__init__(outdir=str(folder), analytics_reporting=False)
+        def __init__(self, **arguments: Any) -> None:
+            super().__init__(outdir=str(folder), analytics_reporting=False, **arguments)
 
     with mock.patch.object(aws_cdk, "App", AppIntoFolder), mock.patch.dict(os.environ, _MANAGEMENT):
         runpy.run_path(str(app), run_name="__main__")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk
 from cdk_nag import AwsSolutionsChecks
@@ -50,8 +50,8 @@ class Acknowledgment:
 
 
 class _CheckedApp(aws_cdk.App):
-    def __init__(self, *, outdir: str, analytics_reporting: bool) -> None:
-        super().__init__(outdir=outdir, analytics_reporting=analytics_reporting)
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
         aws_cdk.Validations.of(self).add_plugins(AwsSolutionsChecks(self))
 
 
