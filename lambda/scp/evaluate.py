@@ -108,7 +108,7 @@ class Cause:
 
     @property
     def place(self) -> tuple[Reason, str, str, str, int]:
-        """What tells it from other causes: the reason, and the ids of what it names."""
+        """What distinguishes it from other causes: the reason, and the ids of what it names."""
         return (
             self.reason,
             self.policy_type,

@@ -27,7 +27,7 @@ class Variable:
     """A policy variable, ${key} or ${key, 'default'}.
 
     Attributes:
-        key: the condition key, in lowercase.
+        key: the condition key as written.
         default: the text that stands for it where the request lacks the key; None if there is none.
     """
 
@@ -239,7 +239,7 @@ def parse_template(text: str, *, variables: bool) -> Template:
             elif match["special"]:
                 add(match["special"], len(match[0]))
             else:
-                add(Variable(key=match["key"].lower(), default=match["default"]), len(match[0]))
+                add(Variable(key=match["key"], default=match["default"]), len(match[0]))
         else:
             position += 1
     add(None, 0)
