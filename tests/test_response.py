@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aws_calls.errors import RootAccessError
-from root_access.handler import NOT_CREATED, Resource, ResponseNotDeliveredError, respond
+from root_access.custom_resource import Resource
+from root_access.handler import NOT_CREATED, ResponseNotDeliveredError, respond
 from support.arrange import writes
 from support.cloudformation import FakeCloudFormation
 from support.function import BOTH, Function

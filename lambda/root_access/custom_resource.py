@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import FunctionArn, system_clock, write_line
+from aws_calls.runtime import FunctionArn, LambdaContext, system_clock, write_line
 
 from .clients import create_clients
 from .converge import converge
 from .desired import parse_request
-from .handler import Resource
 from .organization import Organization
 
 if TYPE_CHECKING:
@@ -22,10 +22,22 @@ if TYPE_CHECKING:
     from aws_calls.retry import Clock
 
     from .clients import Clients
-    from .handler import LambdaContext
 
 # IAM names no limit for how long a new policy takes; five denied calls in a row were recorded.
 _NEW_PERMISSIONS_SECONDS = 90.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A custom resource that was created or updated.
+
+    Attributes:
+        physical_id: The organization's ID.
+        attributes: The attributes that the stack can read.
+    """
+
+    physical_id: str
+    attributes: Mapping[str, str]
 
 
 def handle(event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event) -> Resource:

@@ -6,7 +6,7 @@ import functools
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aws_calls.calls import call, require
@@ -21,7 +21,7 @@ from .clients import Clients, create_clients
 from .converge import converge
 from .desired import desired_state
 from .drift_notice import UNKNOWN, Notice, RecordedCall, drift_notice, repair_notice
-from .errors import CheckFailedError, ConvergenceError
+from .errors import CheckFailedError
 from .organization import Organization
 from .plan import Step, deviation, plan, plan_repair
 
@@ -195,6 +195,64 @@ class _DeploymentError(Exception):
     """Raised before a write of the repair: the stack has been deployed, or is being deployed."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Repair:
+    """Applies steps as long as the stack stays as it was, and keeps account of them.
+
+    Attributes:
+        organization: The organization.
+        stack: The state of the stack at the beginning of the check.
+        describe_stack: Returns its state now.
+        applied: The steps that AWS confirmed.
+        possibly_applied: The steps whose response may have been lost.
+    """
+
+    organization: Organization
+    stack: StackState
+    describe_stack: Callable[[], StackState]
+    applied: list[Step] = field(default_factory=list)
+    possibly_applied: list[Step] = field(default_factory=list)
+
+    def apply(self, step: Step, *, budget: RetryBudget | None = None) -> frozenset[str] | None:
+        """Apply a step, as Organization.apply does.
+
+        Raises:
+            _DeploymentError: The stack is not as it was.
+            CheckFailedError: Its state could not be read.
+            CallError: The step failed.
+        """
+        attempts = 0
+
+        def before_attempt() -> None:
+            nonlocal attempts
+            self._require_same_stack()
+            attempts += 1
+
+        try:
+            features = self.organization.apply(step, budget=budget, before_attempt=before_attempt)
+        except CallError as error:
+            if error.failure.may_have_taken_effect:
+                self.possibly_applied.append(step)
+            raise
+        except (CheckFailedError, _DeploymentError):
+            # Raised before a second attempt: the response of the first one may have been lost.
+            if attempts:
+                self.possibly_applied.append(step)
+            raise
+        self.applied.append(step)
+        if step in self.possibly_applied:
+            self.possibly_applied.remove(step)
+        return features
+
+    def _require_same_stack(self) -> None:
+        now = self.describe_stack()
+        if not now.status.endswith("_COMPLETE"):
+            # This function's list may not be the current one.
+            raise _DeploymentError(f"the stack is in {now.status}")
+        if now != self.stack:
+            raise _DeploymentError("the stack was deployed during the check")
+
+
 class _Check:
     """One invocation."""
 
@@ -271,24 +329,13 @@ class _Check:
         self, observed: RootAccess, deviations: list[str], *, stack_id: str, before: StackState
     ) -> None:
         """Enable what is missing, report again, and publish what was applied."""
-        applied: list[Step] = []
-        possibly_applied: tuple[Step, ...] = ()
+        repair = _Repair(
+            organization=self._organization,
+            stack=before,
+            describe_stack=lambda: self._describe_stack(stack_id, budget=self._budget),
+        )
         remaining: list[str] | None = None
         error: RootAccessError | None = None
-
-        def require_same_stack() -> None:
-            now = self._describe_stack(stack_id, budget=self._budget)
-            if not now.status.endswith("_COMPLETE"):
-                # This function's list may not be the current one.
-                raise _DeploymentError(f"the stack is in {now.status}")
-            if now != before:
-                raise _DeploymentError("the stack was deployed during the check")
-
-        def apply(step: Step, *, budget: RetryBudget | None = None) -> frozenset[str] | None:
-            features = self._organization.apply(step, budget=budget, before_attempt=require_same_stack)
-            applied.append(step)
-            return features
-
         try:
             repaired = converge(
                 desired=self._settings.desired,
@@ -297,23 +344,21 @@ class _Check:
                 budget=self._budget,
                 log=self._services.log,
                 planner=plan_repair,
-                apply=apply,
+                apply=repair.apply,
             )
             remaining = self._report(repaired, trigger=_INTERVAL)
         except _DeploymentError as deployment:
             self._services.log(event="repair_skipped", reason=str(deployment))
         except RootAccessError as raised:
             error = raised
-            if isinstance(raised, ConvergenceError):
-                possibly_applied = raised.possibly_applied
         try:
-            if applied or possibly_applied:
+            if repair.applied or repair.possibly_applied:
                 self._publish(
                     repair_notice(
                         organization_id=observed.organization_id,
                         found=deviations,
-                        applied=applied,
-                        possibly_applied=possibly_applied,
+                        applied=repair.applied,
+                        possibly_applied=repair.possibly_applied,
                         remaining=remaining,
                     )
                 )

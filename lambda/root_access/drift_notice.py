@@ -126,7 +126,7 @@ def repair_notice(
         organization_id: The organization.
         found: What did not match the stack before, in words.
         applied: The steps that the repair applied.
-        possibly_applied: The steps whose response was lost.
+        possibly_applied: The steps whose response may have been lost.
         remaining: What does not match the stack now; None: the repair did not finish.
     """
     if remaining is None:
@@ -141,7 +141,7 @@ def repair_notice(
             f"The scheduled drift check found that organization {organization_id} did not match the stack.",
             _bullets("Deviations found:", found),
             _bullets("Applied by the repair:", [str(step) for step in applied]),
-            _bullets("May have been applied (no response):", [str(step) for step in possibly_applied]),
+            _bullets("May have been applied:", [str(step) for step in possibly_applied]),
             outcome,
             "CloudTrail has the call that caused it, and its caller: in us-east-1 of the management account, "
             "or of a delegated administrator's account.",

@@ -21,6 +21,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from aws_calls.runtime import LambdaContext
+
+    from .custom_resource import Resource
+
 # CloudFormation accepts 4,096 bytes in all.
 _MAX_RESPONSE_BYTES = 4096
 _MAX_REASON_BYTES = 2500
@@ -51,30 +55,6 @@ class ResponseNotDeliveredError(Exception):
             "is harmless."
         )
         self.problem = problem
-
-
-class LambdaContext(Protocol):
-    """What the function uses of Lambda's context object."""
-
-    @property
-    def invoked_function_arn(self) -> str:
-        """The function's ARN."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the milliseconds until Lambda ends this invocation."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resource:
-    """A custom resource that was created or updated.
-
-    Attributes:
-        physical_id: The organization's ID.
-        attributes: The attributes that the stack can read.
-    """
-
-    physical_id: str
-    attributes: Mapping[str, str]
 
 
 class Handler(Protocol):
@@ -152,7 +132,7 @@ def _outcome(
         # Root access stays enabled: others rely on it, and a stack does not own it.
         return _Outcome(status="SUCCESS", physical_id=physical_id or NOT_CREATED)
     outcome = _run(event, context, handle=handle)
-    if isinstance(outcome, Resource):
+    if not isinstance(outcome, BaseException):
         return _Outcome(status="SUCCESS", physical_id=outcome.physical_id, attributes=outcome.attributes)
     # Another physical ID than the given one would be a replacement.
     unchanged = physical_id if request_type == "Update" and physical_id else NOT_CREATED

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from botocore.config import Config
 
-    from root_access.handler import LambdaContext, Resource
+    from aws_calls.runtime import LambdaContext
+    from root_access.custom_resource import Resource
 
 BOTH = ("RootCredentialsManagement", "RootSessions")
 

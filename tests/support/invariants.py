@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from local_aws.emulation import RootAccess
-    from root_access.handler import Resource
+    from root_access.custom_resource import Resource
 
 TRUSTED_ACCESS = "organizations:EnableAWSServiceAccess"
 REGISTER = "organizations:RegisterDelegatedAdministrator"
