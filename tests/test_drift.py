@@ -49,7 +49,12 @@ from support.drift_check import (
     stack_states,
 )
 from support.faults.clients import change_before, inject, omit_member
-from support.faults.vocabulary import NO_RESPONSE_BEFORE, THROTTLED, TRUSTED_ACCESS_NOT_VISIBLE
+from support.faults.vocabulary import (
+    NO_RESPONSE_AFTER,
+    NO_RESPONSE_BEFORE,
+    THROTTLED,
+    TRUSTED_ACCESS_NOT_VISIBLE,
+)
 from support.function import BOTH, FakeTime, Function
 
 if TYPE_CHECKING:
@@ -210,6 +215,21 @@ def test_a_deployment_that_begins_while_a_write_is_retried_stops_the_repair(
     drift_check()
     assert organization.root_access().features == {CREDENTIALS}
     assert drift_check.log[-1]["event"] == "repair_skipped"
+
+
+def test_a_write_whose_response_was_lost_before_a_deployment_began_is_published(
+    organization: LocalOrganization,
+) -> None:
+    states = [STABLE]
+    drift_check = DriftCheck(repair=True, describe_stack=lambda stack_id, *, budget: states[-1])
+    enable_root_access(organization, CREDENTIALS)
+    inject(drift_check.function.on_event, "iam:EnableOrganizationsRootSessions", NO_RESPONSE_AFTER, times=1)
+    drift_check.function.time.while_sleeping = lambda: states.append(IN_PROGRESS)
+    drift_check()
+    assert organization.root_access().features == set(BOTH)
+    assert drift_check.log[-1]["event"] == "repair_skipped"
+    (notice,) = drift_check.published
+    assert "May have been applied:\n- iam:EnableOrganizationsRootSessions\n" in notice.message
 
 
 def test_a_deployment_that_begins_between_two_writes_leaves_the_second_to_it_and_the_first_is_published(
@@ -476,7 +496,7 @@ def test_a_repair_whose_response_was_lost_is_published_although_no_time_is_left(
     with pytest.raises(ConvergenceError):
         drift_check()
     (notice,) = drift_check.published
-    assert "May have been applied (no response):\n- iam:EnableOrganizationsRootSessions\n" in notice.message
+    assert "May have been applied:\n- iam:EnableOrganizationsRootSessions\n" in notice.message
 
 
 def test_a_repair_that_applied_nothing_publishes_nothing(organization: LocalOrganization) -> None:
