@@ -121,6 +121,14 @@ def test_a_failed_deployment_shows_the_reason_in_the_output_of_the_cli(
     shown = " ".join(deployed.stdout.split())
     assert f"Account {STRANGER} is not a member of this organization" in shown
     assert f"Not applied: organizations:RegisterDelegatedAdministrator({STRANGER})." in shown
+    stack_events = local_aws.client("cloudformation").describe_stack_events(StackName=STACK)["StackEvents"]
+    (reason,) = {
+        event["ResourceStatusReason"]
+        for event in stack_events
+        if event["ResourceStatus"] == "CREATE_FAILED" and event["ResourceType"].startswith("Custom::")
+    }
+    assert reason.startswith("organizations:RegisterDelegatedAdministrator("), "the sentence and nothing else"
+    assert reason.endswith(f"Not applied: organizations:RegisterDelegatedAdministrator({STRANGER}).")
     assert organization.root_access().features == BOTH, "applied steps stay"
 
 
