@@ -7,6 +7,7 @@ PYTHON_READY := $(VENV)/.ready
 CLI_READY := node_modules/.ready
 LOWEST_READY := $(VENV)/lowest/.ready
 BENCH_READY := benchmarks/node_modules/.ready
+ORACLE_READY := tests/scp_oracle/node_modules/.ready
 
 # CDK apps look up `node` on the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -26,7 +27,7 @@ local-deploy: setup  ## run the real `cdk deploy` of app.py against a local AWS
 # end-to-end tests mostly wait for the CDK CLI. A file is never split: each that needs a local AWS starts its own.
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile
 
-test: setup  ## run ruff, import-linter, mypy and the tests: the gate, with test-slow and coverage
+test: setup $(ORACLE_READY)  ## run ruff, import-linter, mypy and the tests: the gate, with test-slow and coverage
 	@log=$$(mktemp); trap 'kill $$mypy 2>/dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
 	$(BIN)/mypy >$$log 2>&1 & mypy=$$!; \
 	failed=; \
@@ -67,11 +68,13 @@ lock: $(PYTHON_READY)  ## update the pinned packages from pyproject.toml
 	{ echo '-e .'; cat requirements.txt; } >requirements.tmp && mv requirements.tmp requirements.txt
 	{ echo '-r requirements.txt'; cat requirements-dev.txt; } >requirements.tmp && mv requirements.tmp requirements-dev.txt
 	$(BIN)/npm install --package-lock-only --ignore-scripts
-	$(BIN)/npm install --prefix benchmarks --package-lock-only --ignore-scripts \
-	  --omit-lockfile-registry-resolved --no-audit --no-fund
+	for package in benchmarks tests/scp_oracle; do \
+	  $(BIN)/npm install --prefix $$package --package-lock-only --ignore-scripts \
+	    --omit-lockfile-registry-resolved --no-audit --no-fund || exit 1; \
+	done
 
 clean:  ## remove everything that was set up or built
-	rm -rf $(VENV) node_modules benchmarks/node_modules .local-aws cdk.out build dist .coverage htmlcov
+	rm -rf $(VENV) node_modules benchmarks/node_modules tests/scp_oracle/node_modules .local-aws cdk.out build dist .coverage htmlcov
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -97,4 +100,9 @@ $(BENCH_READY): benchmarks/package.json benchmarks/package-lock.json $(PYTHON_RE
 $(CLI_READY): package.json package-lock.json $(PYTHON_READY)
 	@echo '== Setting up the CDK CLI'
 	$(BIN)/npm ci --ignore-scripts
+	@touch $@
+
+$(ORACLE_READY): tests/scp_oracle/package.json tests/scp_oracle/package-lock.json $(PYTHON_READY)
+	@echo '== Setting up another policy evaluator, for the tests alone'
+	$(BIN)/npm ci --prefix tests/scp_oracle --ignore-scripts --no-audit --no-fund
 	@touch $@
