@@ -255,6 +255,20 @@ def test_what_is_not_a_topic_is_refused(build: Callable[..., None], wrong: Any) 
         build(bootstrap_stack(env=MANAGEMENT), notification_topic=wrong)
 
 
+@pytest.mark.parametrize("wrong", ["arn:aws:kms:us-east-1:111111111111:key/1", 1, [], True, {}])
+@pytest.mark.parametrize("build", [root_access, root_tasks])
+def test_what_is_not_a_key_is_refused(build: Callable[..., None], wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"^encryption_key must be a KMS key .*kms\.Key\.from_key_arn"):
+        build(bootstrap_stack(env=MANAGEMENT), encryption_key=wrong)
+
+
+@pytest.mark.parametrize("wrong", [365, "ONE_YEAR", None, True, Duration.days(365)])
+@pytest.mark.parametrize("build", [root_access, root_tasks])
+def test_what_is_not_a_retention_is_refused(build: Callable[..., None], wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"^log_retention must be a RetentionDays.*logs\.RetentionDays\.ONE_"):
+        build(bootstrap_stack(env=MANAGEMENT), log_retention=wrong)
+
+
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [

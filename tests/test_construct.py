@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from aws_cdk import Annotations as SynthAnnotations
 from aws_cdk import App, CfnResource, Duration, Environment, NestedStack, Stack, Stage
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match
 
@@ -127,6 +129,41 @@ def test_the_function_runs_on_the_newest_python_on_arm64_with_a_log_group_of_its
     assert function["Architectures"] == ["arm64"]
     assert function["LoggingConfig"]["LogGroup"] == {"Ref": "RootAccessLogsD50786D5"}
     assert only_resource(smallest, "AWS::Logs::LogGroup")["Properties"]["RetentionInDays"] == 365
+
+
+def test_a_key_and_a_retention_are_those_of_every_log_group() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    CentralizedRootAccess(
+        stack,
+        "RootAccess",
+        encryption_key=kms.Key(stack, "Key"),
+        log_retention=logs.RetentionDays.TEN_YEARS,
+    ).add_drift_check()
+    whole = template(stack)
+    (key_id,) = resources(whole, "AWS::KMS::Key")
+    log_groups = resources(whole, "AWS::Logs::LogGroup").values()
+    assert [(it["Properties"]["KmsKeyId"], it["Properties"]["RetentionInDays"]) for it in log_groups] == 2 * [
+        ({"Fn::GetAtt": [key_id, "Arn"]}, 3653)
+    ]
+    policy = only_resource(whole, "AWS::KMS::Key")["Properties"]["KeyPolicy"]
+    (statement,) = [it for it in policy["Statement"] if "Sid" in it]
+    assert statement["Principal"] == {"Service": "logs.us-east-1.amazonaws.com"}
+    assert "log-group:*" in json.dumps(statement["Condition"]["ArnLike"])
+
+
+def test_an_imported_key_is_used_as_it_is() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    arn = "arn:aws:kms:us-east-1:222222222222:key/11111111-2222-3333-4444-555555555555"
+    CentralizedRootAccess(stack, "RootAccess", encryption_key=kms.Key.from_key_arn(stack, "Key", arn))
+    assert only_resource(template(stack), "AWS::Logs::LogGroup")["Properties"]["KmsKeyId"] == arn
+    assert warnings(stack) == []
+
+
+def test_the_log_group_is_deleted_with_the_stack_and_by_the_rollback_of_its_creation(
+    smallest: dict[str, Any],
+) -> None:
+    """One that is retained stays after each deployment that fails. docs/deploying.md says what to do."""
+    assert only_resource(smallest, "AWS::Logs::LogGroup")["DeletionPolicy"] == "Delete"
 
 
 def test_the_custom_resource_waits_for_its_functions_policy(smallest: dict[str, Any]) -> None:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_cdk import App, CfnOutput, Duration, Stack
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
 from aws_calls.errors import RootAccessError, SettingsError
@@ -113,13 +115,15 @@ def synthesize(folder: Path, *, everything: bool) -> Synthesized:
     """Synthesize every construct: with every argument, or with none that can be omitted."""
     app = App(outdir=str(folder), analytics_reporting=False)
     stack = Stack(app, "Contract", env=MANAGEMENT)
-    topic = sns.Topic(stack, "Topic")
+    topic, key = sns.Topic(stack, "Topic"), kms.Key(stack, "Key")
     if everything:
         root_access = CentralizedRootAccess(
             stack,
             "RootAccess",
             features=[RootAccessFeature.ROOT_SESSIONS],
             delegated_administrators=[MEMBER],
+            encryption_key=key,
+            log_retention=logs.RetentionDays.TEN_YEARS,
         )
         root_access.add_drift_check(repair=True, notification_topic=topic)
         RootTasks(
@@ -132,6 +136,8 @@ def synthesize(folder: Path, *, everything: bool) -> Synthesized:
             allow_policy_override=True,
             notification_topic=topic,
             max_concurrency=3,
+            encryption_key=key,
+            log_retention=logs.RetentionDays.TEN_YEARS,
         )
     else:
         root_access = CentralizedRootAccess(stack, "RootAccess")

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from aws_cdk import Duration, Environment
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import RootTask, RootTasks
@@ -14,6 +16,7 @@ from centralized_root_access._permissions import MAX_PROTECTED_ACCOUNTS
 from root_tasks.model.report import Task
 from support.templates import (
     MANAGEMENT,
+    actions,
     bootstrap_stack,
     depends_on,
     functions,
@@ -117,13 +120,45 @@ def test_a_batch_ends_before_its_root_sessions_do() -> None:
 def test_the_bucket_is_encrypted_private_versioned_and_retained() -> None:
     bucket = only_resource(synthesized(), "AWS::S3::Bucket")
     properties = bucket["Properties"]
-    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+    assert bucket["UpdateReplacePolicy"] == "Retain"
+    assert bucket["DeletionPolicy"] == "RetainExceptOnCreate", "a deployment that fails leaves no bucket"
     (encryption,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
     (ownership,) = properties["OwnershipControls"]["Rules"]
     assert ownership == {"ObjectOwnership": "BucketOwnerEnforced"}
+
+
+def test_a_key_encrypts_the_bucket_and_the_log_group_and_the_roles_may_use_it() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    key = kms.Key(stack, "Key")
+    RootTasks(
+        stack, "RootTasks", encryption_key=key, log_retention=logs.RetentionDays.ONE_MONTH, tasks=RootTask
+    )
+    whole = template(stack)
+    (key_id,) = resources(whole, "AWS::KMS::Key")
+    arn = {"Fn::GetAtt": [key_id, "Arn"]}
+    log_group = only_resource(whole, "AWS::Logs::LogGroup")["Properties"]
+    assert (log_group["KmsKeyId"], log_group["RetentionInDays"]) == (arn, 30)
+    bucket = only_resource(whole, "AWS::S3::Bucket")["Properties"]["BucketEncryption"]
+    (rule,) = bucket["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn}
+    assert rule["BucketKeyEnabled"] is True
+    allowed = {
+        it["Properties"]["Roles"][0]["Ref"]: actions(statement)
+        for it in resources(whole, "AWS::IAM::Policy").values()
+        for statement in it["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Resource"] == arn
+    }
+    (state_machine,) = [role for role in allowed if role.startswith("RootTasksStateMachineRole")]
+    functions_ = {
+        it["Properties"]["Role"]["Fn::GetAtt"][0] for it in resources(whole, "AWS::Lambda::Function").values()
+    }
+    assert allowed == {
+        state_machine: ["kms:Decrypt"],
+        **{role: ["kms:Decrypt", "kms:GenerateDataKey"] for role in functions_},
+    }
 
 
 def test_the_bucket_is_reached_by_tls_only() -> None:
@@ -177,11 +212,15 @@ def test_without_a_topic_nothing_is_published() -> None:
 @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1"])
 def test_the_maximum_of_protected_accounts_fits_a_roles_policy(region: str) -> None:
     most = MAX_PROTECTED_ACCOUNTS
-    whole = synthesized(
-        env=Environment(account="111111111111", region=region),
+    stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
+    RootTasks(
+        stack,
+        "RootTasks",
         tasks=RootTask,
         protected_accounts=[f"{100_000_000_000 + number}" for number in range(most)],
+        encryption_key=kms.Key(stack, "Key"),
     )
+    whole = template(stack)
     assert not resources(whole, "AWS::IAM::ManagedPolicy"), "CDK has not split it"
     sizes: dict[str, int] = {}
     for policy in resources(whole, "AWS::IAM::Policy").values():

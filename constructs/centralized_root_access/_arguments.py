@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 from aws_cdk import Annotations, Duration, Stack, Token
 from aws_cdk import aws_logs as logs
 
+from ._function import LogSettings
 from ._permissions import MAX_PROTECTED_ACCOUNTS
 from .enums import RootAccessFeature, RootTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from aws_cdk import aws_kms as kms
     from constructs import Construct
 
 Member = TypeVar("Member", bound=StrEnum)
@@ -176,34 +178,27 @@ def require_topic(argument: str, topic: object) -> None:
         )
 
 
-def require_log_retention(argument: str, retention: object) -> None:
-    """Refuse what is not one of CDK's retentions.
+def parse_log_settings(encryption_key: kms.IKey | None, log_retention: logs.RetentionDays) -> LogSettings:
+    """Return the settings of the log groups.
 
     Raises:
-        TypeError: It is not.
+        TypeError: The key is not a KMS key, or the retention not one of the CDK's.
     """
-    if not isinstance(retention, logs.RetentionDays):
+    if encryption_key is not None and not isinstance(getattr(encryption_key, "key_arn", None), str):
         raise _wrong_type(
-            argument,
-            retention,
-            expected="a RetentionDays",
-            remedy="Write logs.RetentionDays.ONE_YEAR, for example.",
-        )
-
-
-def require_key(argument: str, key: object) -> None:
-    """Refuse what is not a KMS key; None is no key.
-
-    Raises:
-        TypeError: It is not.
-    """
-    if key is not None and not isinstance(getattr(key, "key_arn", None), str):
-        raise _wrong_type(
-            argument,
-            key,
+            "encryption_key",
+            encryption_key,
             expected="a KMS key of the CDK",
             remedy='For an existing key write kms.Key.from_key_arn(stack, "Key", key_arn).',
         )
+    if not isinstance(log_retention, logs.RetentionDays):
+        raise _wrong_type(
+            "log_retention",
+            log_retention,
+            expected="a RetentionDays",
+            remedy="Write logs.RetentionDays.ONE_YEAR, for example.",
+        )
+    return LogSettings(encryption_key=encryption_key, retention=log_retention)
 
 
 def require_max_concurrency(max_concurrency: object) -> None:

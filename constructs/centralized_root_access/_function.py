@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_cdk import RemovalPolicy, Stack
@@ -16,13 +17,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aws_cdk import Duration
+    from aws_cdk import aws_kms as kms
     from constructs import Construct
 
 
-def log_group(scope: Construct) -> logs.LogGroup:
-    """Return a log group that keeps events for a year and is deleted with its construct."""
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """What users choose of a log group.
+
+    Attributes:
+        encryption_key: The KMS key; None: CloudWatch Logs has its own.
+        retention: How long the events are kept.
+    """
+
+    encryption_key: kms.IKey | None
+    retention: logs.RetentionDays
+
+
+def log_group(scope: Construct, settings: LogSettings) -> logs.LogGroup:
+    """Return a log group that is deleted with its construct, also by the rollback of its creation.
+
+    One that is retained would be left by every deployment that fails; the message has what it says.
+    """
+    key = settings.encryption_key
+    if key is not None:
+        _allow_log_encryption(scope, key)
     return logs.LogGroup(
-        scope, "Logs", retention=logs.RetentionDays.ONE_YEAR, removal_policy=RemovalPolicy.DESTROY
+        scope,
+        "Logs",
+        retention=settings.retention,
+        encryption_key=key,
+        removal_policy=RemovalPolicy.DESTROY,
     )
 
 
@@ -81,6 +106,36 @@ def python_function(
         # On the function, so that every resource that uses it waits for the policy.
         function.add_to_role_policy(statement)
     return function
+
+
+def _allow_log_encryption(scope: Construct, key: kms.IKey) -> None:
+    """Allow CloudWatch Logs of the stack's Region to use a key; the policy of an imported one is not changed.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+    """
+    stack = Stack.of(scope)
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="CloudWatchLogs",
+            principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
+            actions=[
+                "kms:Decrypt",
+                "kms:DescribeKey",
+                "kms:Encrypt",
+                "kms:GenerateDataKey*",
+                "kms:ReEncrypt*",
+            ],
+            resources=["*"],
+            conditions={
+                # The group's own name is not known: the group needs the key first.
+                "ArnLike": {
+                    "kms:EncryptionContext:aws:logs:arn": (
+                        f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:*"
+                    )
+                }
+            },
+        )
+    )
 
 
 def _build_role(scope: Construct, id: str, log_group: logs.ILogGroup) -> iam.Role:

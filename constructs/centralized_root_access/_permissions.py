@@ -12,6 +12,7 @@ from .enums import RootAccessFeature, RootTask
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from aws_cdk import aws_kms as kms
     from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_stepfunctions as sfn
 
@@ -164,6 +165,14 @@ def write_report_statements(*, bucket: s3.IBucket) -> list[iam.PolicyStatement]:
         ),
         _list_bucket(bucket, "runs/*", "latest/*"),
     ]
+
+
+def encryption_key_statement(key: kms.IKey, *, write: bool) -> iam.PolicyStatement:
+    """Return the statement by which objects that a key encrypts are read, and written."""
+    generate = ["kms:GenerateDataKey"] if write else []
+    return iam.PolicyStatement(
+        sid="EncryptionKey", actions=["kms:Decrypt", *generate], resources=[key.key_arn]
+    )
 
 
 def _read_root_access(*, enable_trusted_access: bool) -> list[iam.PolicyStatement]:

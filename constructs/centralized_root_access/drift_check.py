@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sns as sns
 
+    from ._function import LogSettings
+
 _NAMESPACE = "CentralizedRootAccess"
 _METRIC = "InDesiredState"
 _DIMENSION = "OrganizationId"
@@ -70,13 +72,14 @@ class DriftCheck(Construct):
         interval: Duration,
         repair: bool,
         notification_topic: sns.ITopic | None,
+        log_settings: LogSettings,
     ) -> None:
         super().__init__(scope, id)
         stack = Stack.of(self)
         require_interval("interval", interval, maximum=_MAX_INTERVAL)
         require_bool("repair", repair)
         require_topic("notification_topic", notification_topic)
-        logs = log_group(self)
+        logs = log_group(self, log_settings)
         function = python_function(
             self,
             "Function",

@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Annotations, CustomResource, Duration, NestedStack, RemovalPolicy, Stack, Token
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from . import _permissions
-from ._arguments import parse_delegated_administrators, parse_features, require_partition
+from ._arguments import (
+    parse_delegated_administrators,
+    parse_features,
+    parse_log_settings,
+    require_partition,
+)
 from ._function import function_role, log_group, python_function
 from ._outputs import add_output
 from .drift_check import DriftCheck
@@ -17,6 +23,7 @@ from .enums import RootAccessFeature
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from aws_cdk import aws_kms as kms
     from aws_cdk import aws_sns as sns
 
 _RESOURCE_TYPE = "Custom::CentralizedRootAccess"
@@ -66,6 +73,10 @@ class CentralizedRootAccess(Construct):
             ``centralized-root-access:noDelegatedAdministrators``. Default: delegated administrators are not
             managed, and stay as they are.
 
+        encryption_key: The KMS key of the log groups. CloudWatch Logs of the Region is allowed to use it; the
+            policy of an imported key must allow that itself. Default: CloudWatch Logs encrypts with its own.
+        log_retention: How long the logs are kept. Default: a year.
+
     Raises:
         ValueError: A feature is unknown; an account ID is not 12 digits, is listed twice, or is the stack's
             own account; the stack is in a China Region; the account already has the construct.
@@ -79,6 +90,8 @@ class CentralizedRootAccess(Construct):
         *,
         features: Iterable[RootAccessFeature | str] = tuple(RootAccessFeature),
         delegated_administrators: Iterable[str] | None = None,
+        encryption_key: kms.IKey | None = None,
+        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR,
     ) -> None:
         super().__init__(scope, id)
         stack = Stack.of(self)
@@ -88,6 +101,7 @@ class CentralizedRootAccess(Construct):
             if delegated_administrators is None
             else parse_delegated_administrators(delegated_administrators, stack=stack)
         )
+        self._log_settings = parse_log_settings(encryption_key, log_retention)
         require_partition(self)
         self._refuse_second_instance(stack)
         self._add_warnings()
@@ -189,6 +203,7 @@ class CentralizedRootAccess(Construct):
             interval=Duration.hours(1) if interval is None else interval,
             repair=repair,
             notification_topic=notification_topic,
+            log_settings=self._log_settings,
         )
 
     def _refuse_second_instance(self, stack: Stack) -> None:
@@ -228,7 +243,7 @@ class CentralizedRootAccess(Construct):
             "Function",
             description="Enables centralized root access for the organization.",
             handler="root_access.handler.on_event",
-            log_group=log_group(self),
+            log_group=log_group(self, self._log_settings),
             statements=_permissions.converge_statements(
                 features=self._features, delegated_administrators=self._delegated_administrators
             ),

@@ -8,11 +8,13 @@ from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from . import _permissions
 from ._arguments import (
+    parse_log_settings,
     parse_plan_lifetime,
     parse_protected_accounts,
     parse_tasks,
@@ -30,6 +32,7 @@ from .enums import RootTask
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sns as sns
     from aws_cdk import aws_stepfunctions as sfn
@@ -76,6 +79,11 @@ class RootTasks(Construct):
         max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5, for a
             new account's functions have a concurrency of 10 in all.
 
+        encryption_key: The KMS key of the bucket and the log group. CloudWatch Logs of the Region and the
+            construct's roles are allowed to use it; the policy of an imported key must allow CloudWatch Logs
+            itself. Default: each service encrypts with its own.
+        log_retention: How long the logs are kept. Default: a year.
+
     Raises:
         ValueError: A task is unknown or none is listed; an account ID is not 12 digits; a role's policy has
             no room for so many protected accounts; a duration or number is out of its range; the stack is
@@ -95,6 +103,8 @@ class RootTasks(Construct):
         allow_policy_override: bool = False,
         notification_topic: sns.ITopic | None = None,
         max_concurrency: int = 5,
+        encryption_key: kms.IKey | None = None,
+        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR,
     ) -> None:
         super().__init__(scope, id)
         self._tasks = parse_tasks(tasks)
@@ -105,9 +115,11 @@ class RootTasks(Construct):
         require_bool("allow_policy_override", allow_policy_override)
         require_topic("notification_topic", notification_topic)
         require_max_concurrency(max_concurrency)
+        log_settings = parse_log_settings(encryption_key, log_retention)
         require_partition(self)
 
-        self._log_group = log_group(self)
+        self._encryption_key = encryption_key
+        self._log_group = log_group(self, log_settings)
         self.bucket: s3.Bucket = self._build_bucket()
         """The bucket that has the reports, the plans and the backups."""
         start_run = self._build_start_run(allow_policy_override=allow_policy_override)
@@ -120,6 +132,8 @@ class RootTasks(Construct):
             max_concurrency=max_concurrency,
         )
         """The state machine. An execution with the input ``{}`` audits every account."""
+        for statement in self._key_statements(write=False):
+            self.state_machine.add_to_role_policy(statement)
         if self._makes_changes:
             self._allow_reading_plans(start_run)
         if audit_interval is not None:
@@ -134,7 +148,11 @@ class RootTasks(Construct):
         return s3.Bucket(
             self,
             "Bucket",
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            encryption=(
+                s3.BucketEncryption.S3_MANAGED if self._encryption_key is None else s3.BucketEncryption.KMS
+            ),
+            encryption_key=self._encryption_key,
+            bucket_key_enabled=None if self._encryption_key is None else True,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             enforce_ssl=True,
@@ -149,7 +167,8 @@ class RootTasks(Construct):
                 s3.LifecycleRule(prefix="latest/", noncurrent_version_expiration=_NONCURRENT_RETENTION),
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7)),
             ],
-            removal_policy=RemovalPolicy.RETAIN,
+            # Except when its creation is rolled back: it is empty then.
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
 
     def _build_start_run(self, *, allow_policy_override: bool) -> lambda_.Function:
@@ -221,12 +240,17 @@ class RootTasks(Construct):
             description=description,
             handler=f"root_tasks.handlers.{handler}",
             log_group=self._log_group,
-            statements=statements,
+            statements=[*statements, *self._key_statements(write=True)],
             timeout=timeout,
             settings={"bucket": self.bucket.bucket_name, **settings},
             # For an SDK of the runtime that still defaults to the global STS.
             environment={"AWS_STS_REGIONAL_ENDPOINTS": "regional"},
         )
+
+    def _key_statements(self, *, write: bool) -> list[iam.PolicyStatement]:
+        if self._encryption_key is None:
+            return []
+        return [_permissions.encryption_key_statement(self._encryption_key, write=write)]
 
     def _allow_reading_plans(self, start_run: lambda_.Function) -> None:
         """Allow the function to read executions: a plan's checksum comes from their output.

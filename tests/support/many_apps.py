@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_cdk import App, Duration, Environment, NestedStack, Stack, Stage
+from aws_cdk import aws_kms as kms
 
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
 
@@ -33,14 +34,16 @@ def concrete_environment(app: App) -> None:
 def all_arguments(app: App) -> None:
     """Every construct with every argument, in one stack."""
     stack = Stack(app, "OrganizationBootstrap", env=MANAGEMENT)
+    key = kms.Key(stack, "Key", enable_key_rotation=True)
     root_access = CentralizedRootAccess(
         stack,
         "RootAccess",
         features=[RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT],
         delegated_administrators=["222222222222"],
+        encryption_key=key,
     )
     root_access.add_drift_check(repair=True)
-    RootTasks(stack, "RootTasks", tasks=list(RootTask), audit_interval=Duration.days(1))
+    RootTasks(stack, "RootTasks", tasks=list(RootTask), audit_interval=Duration.days(1), encryption_key=key)
 
 
 def nested_stack(app: App) -> None:

@@ -145,7 +145,7 @@ def _to_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState)
             rows.append((feature, "enabled" if feature in observed.features else "disabled"))
         else:
             rows.append((feature, "disabled, or hidden while trusted access is disabled"))
-    rows.append(("delegated administrators", ", ".join(observed.delegated_administrators) or "none"))
+    rows.append(("delegated administrators", _join_accounts(observed.delegated_administrators)))
     width = max(len(name) for name, _ in rows)
     lines = [
         f"{observed.status}: organization {observed.organization_id}, "
@@ -169,3 +169,9 @@ def _to_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState)
 def _print_failure(sentence: str) -> ExitCode:
     print(f"Unable to read root access: {sentence}", file=sys.stderr)
     return ExitCode.INACCESSIBLE
+
+
+def _join_accounts(account_ids: Sequence[str] | None) -> str:
+    if account_ids is None:
+        return "unknown (could not be read)"
+    return ", ".join(account_ids) or "none"
