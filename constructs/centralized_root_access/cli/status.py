@@ -9,7 +9,6 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import boto3
-from botocore.exceptions import BotoCoreError
 
 from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, call_errors, describe
@@ -54,7 +53,7 @@ def run(arguments: Sequence[str]) -> ExitCode:
         desired = desired_state(
             features=options.features, delegated_administrators=options.delegated_administrators
         )
-        observed = _read_root_access()
+        observed = _read_root_access(delegates_managed=desired.delegated_administrators is not None)
     except CallError as error:
         return _print_failure(describe(error.failure))
     except NotTheManagementAccountError as error:
@@ -64,8 +63,10 @@ def run(arguments: Sequence[str]) -> ExitCode:
         )
     except RootAccessError as error:
         return _print_failure(str(error))
-    except BotoCoreError as error:
-        return _print_failure(f"The SDK could not call AWS: {error}")
+    except Exception as error:
+        # The SDK raises what it meets: a credential process that is not there, a damaged cache, a bad URL.
+        # Python's own exit code for an exception is 1, which says that the organization deviates.
+        return _print_failure(f"The SDK could not call AWS: {type(error).__name__}: {error}")
     steps = plan(desired=desired, observed=observed)
     print(_to_json(observed, steps) if options.json else _to_text(observed, steps, desired))
     return ExitCode.DEVIATES if steps else ExitCode.AS_LISTED
@@ -107,7 +108,7 @@ def _account_id(argument: str) -> str:
     return argument
 
 
-def _read_root_access() -> RootAccess:
+def _read_root_access(*, delegates_managed: bool) -> RootAccess:
     config = one_attempt()
     with call_errors("sts:GetCallerIdentity"):
         # The SDK needs a Region, though the services are global.
@@ -119,7 +120,9 @@ def _read_root_access() -> RootAccess:
         )
     clock = system_clock()
     budget = RetryBudget(clock=clock, deadline=clock.now() + _MAX_WAIT_SECONDS + ATTEMPT_RESERVE_SECONDS)
-    return Organization(clients=clients, account_id=account_id, budget=budget).observe()
+    return Organization(
+        clients=clients, account_id=account_id, budget=budget, delegates_managed=delegates_managed
+    ).observe()
 
 
 def _to_json(observed: RootAccess, steps: Sequence[Step]) -> str:
