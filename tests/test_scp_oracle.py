@@ -37,7 +37,7 @@ from support.scp_grammar import (
     conditions_and_contexts,
     disagreements,
     documents,
-    known_disagreements,
+    disagreement_names,
     statements,
 )
 from support.scp_oracle import DIRECTORY, Oracle, World, is_installed, worlds
@@ -110,7 +110,7 @@ def test_of_a_sample_policy_both_say_the_same_of_every_call(oracle: Oracle, samp
 def test_what_ours_is_certain_of_in_random_policies_is_so_in_every_world(
     oracle: Oracle, drawn: dict[str, Any], call: Call, full_access: bool
 ) -> None:
-    assume(not known_disagreements(drawn))
+    assume(not disagreement_names(drawn))
     attached = [FULL_ACCESS_DOCUMENT, drawn] if full_access else [drawn]
     policies = [parse_policy(json.dumps(each), policy_id="p", name="p") for each in attached]
     ours = evaluate_call(
@@ -130,7 +130,7 @@ def test_both_say_the_same_of_every_operator_wherever_ours_is_certain(
 ) -> None:
     condition, context = drawn
     policy = document(statement(effect, Condition=condition))
-    assume(not known_disagreements(policy))
+    assume(not disagreement_names(policy))
     attached: list[dict[str, Any]] = [policy] if effect == "Allow" else [FULL_ACCESS_DOCUMENT, policy]
     ours = decision_with(
         context, *(parse_policy(json.dumps(each), policy_id="p", name="p") for each in attached)
@@ -149,7 +149,7 @@ def test_both_say_the_same_of_resource_control_policies(
 ) -> None:
     assume("NotAction" not in drawn)
     policy = document({"Principal": "*", **drawn})
-    assume(not known_disagreements(policy))
+    assume(not disagreement_names(policy))
     ours = evaluate_call(
         call,
         session=SESSION,
@@ -189,7 +189,7 @@ def test_a_known_disagreement_is_as_written_down(oracle: Oracle, disagreement: d
 
 
 def test_every_exception_from_the_comparison_is_a_known_disagreement() -> None:
-    names = known_disagreements(
+    names = disagreement_names(
         document(
             statement(
                 Condition={

@@ -73,8 +73,8 @@ class SessionFacts:
 
     Attributes:
         account_id: the member account.
-        partition: such as aws.
-        organization_id: such as o-8j81brsjuj; None if not known.
+        partition: For example aws.
+        organization_id: For example o-8j81brsjuj; None if not known.
         organization_path: the account's parents, as in o-8j81brsjuj/r-ab12/ou-ab12-11111111/; None if not
             known.
         region: the Region that calls without a resource are sent to; None if not known.
@@ -99,8 +99,8 @@ class Resource:
     """What a call acts on, as the parts of its ARN; None is a part that is not known.
 
     Attributes:
-        partition: such as aws.
-        service: such as sqs.
+        partition: For example aws.
+        service: For example sqs.
         region: its Region; "" where the ARN has none.
         account_id: its account; "" where the ARN has none.
         name: its name.
@@ -123,7 +123,7 @@ class Resource:
         return "arn", self.partition, self.service, self.region, self.account_id, self.name
 
     @property
-    def known_start(self) -> str:
+    def literal_prefix(self) -> str:
         """The ARN up to the first part that is not known; all of it if every part is known."""
         known = list(itertools.takewhile(lambda part: part is not None, self.parts))
         return ":".join(part or "" for part in [*known, ""][: len(self.parts)])

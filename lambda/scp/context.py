@@ -317,7 +317,7 @@ class Request:
         if row is not None:
             if self.session.outside_vpc and row.outside_vpc is not None:
                 return row.outside_vpc
-            return row.possible if isinstance(row.possible, Possible) else self._known(row.possible)
+            return row.possible if isinstance(row.possible, Possible) else self._fact_value(row.possible)
         prefix, colon, _ = key.partition(":")
         # Keys of a service are in the requests of that service alone. The exceptions are of sessions of a
         # function's or an instance's role; the root session is neither.
@@ -327,7 +327,7 @@ class Request:
         """Return the value of a condition key for a policy variable, or why there is none."""
         return self.possible(key).text
 
-    def _known(self, fact: Fact) -> Possible:
+    def _fact_value(self, fact: Fact) -> Possible:
         session = self.session
         if fact is Fact.ORGANIZATION_PATHS:
             path = session.organization_path

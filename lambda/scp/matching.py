@@ -78,7 +78,7 @@ def _short_arn_matches(template: Template, completed: Truth, resource: Resource)
     """
     if not template.is_fixed:
         return Truth.UNKNOWN
-    known = resource.known_start
+    known = resource.literal_prefix
     start = template.raw.partition(Wildcard.MANY)[0].partition(Wildcard.ONE)[0]
     if not known.startswith(start) and not start.startswith(known):
         return Truth.FALSE

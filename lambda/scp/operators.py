@@ -53,14 +53,14 @@ class Operator:
 def _string_equals(template: Template, value: str, value_of: ValueOf) -> Truth:
     tokens = template.resolve(value_of)
     if isinstance(tokens, Unresolved):
-        return _unresolved(tokens)
+        return _undecidable(tokens)
     return truth_of(plain_text(tokens) == value)
 
 
 def _string_equals_ignore_case(template: Template, value: str, value_of: ValueOf) -> Truth:
     tokens = template.resolve(value_of)
     if isinstance(tokens, Unresolved):
-        return _unresolved(tokens)
+        return _undecidable(tokens)
     return truth_of(plain_text(tokens).lower() == value.lower())
 
 
@@ -69,11 +69,11 @@ def _string_like(template: Template, value: str, value_of: ValueOf) -> Truth:
         return truth_of(template.pattern.matches(value))
     tokens = template.resolve(value_of)
     if isinstance(tokens, Unresolved):
-        return _unresolved(tokens)
+        return _undecidable(tokens)
     return truth_of(pattern_of(tokens).matches(value))
 
 
-def _unresolved(reason: Unresolved) -> Truth:
+def _undecidable(reason: Unresolved) -> Truth:
     # Nothing equals or is like a variable without a value; negated operators match it.
     return Truth.UNKNOWN if reason is Unresolved.UNKNOWN else Truth.FALSE
 
@@ -138,7 +138,7 @@ def _without_variables(compare: Callable[[str, str], Truth | Undefined]) -> Comp
     return lambda template, value, _: compare(template.raw, value)
 
 
-def _ordered(parse: Callable[[str], Decimal | int | None], holds: Callable[..., bool]) -> Compare:
+def _comparison(parse: Callable[[str], Decimal | int | None], holds: Callable[..., bool]) -> Compare:
     """Return the comparison of what a parser makes of both texts.
 
     Text of a request that is not a number or a date is unequal to all of them and in no order.
@@ -216,18 +216,18 @@ OPERATORS = {
     "StringNotEqualsIgnoreCase": Operator(compare=_string_equals_ignore_case, negated=True),
     "StringLike": Operator(compare=_string_like, takes_wildcards=True),
     "StringNotLike": Operator(compare=_string_like, negated=True, takes_wildcards=True),
-    "NumericEquals": Operator(compare=_ordered(_number, eq)),
-    "NumericNotEquals": Operator(compare=_ordered(_number, eq), negated=True),
-    "NumericLessThan": Operator(compare=_ordered(_number, lt)),
-    "NumericLessThanEquals": Operator(compare=_ordered(_number, le)),
-    "NumericGreaterThan": Operator(compare=_ordered(_number, gt)),
-    "NumericGreaterThanEquals": Operator(compare=_ordered(_number, ge)),
-    "DateEquals": Operator(compare=_ordered(_milliseconds, eq)),
-    "DateNotEquals": Operator(compare=_ordered(_milliseconds, eq), negated=True),
-    "DateLessThan": Operator(compare=_ordered(_milliseconds, lt)),
-    "DateLessThanEquals": Operator(compare=_ordered(_milliseconds, le)),
-    "DateGreaterThan": Operator(compare=_ordered(_milliseconds, gt)),
-    "DateGreaterThanEquals": Operator(compare=_ordered(_milliseconds, ge)),
+    "NumericEquals": Operator(compare=_comparison(_number, eq)),
+    "NumericNotEquals": Operator(compare=_comparison(_number, eq), negated=True),
+    "NumericLessThan": Operator(compare=_comparison(_number, lt)),
+    "NumericLessThanEquals": Operator(compare=_comparison(_number, le)),
+    "NumericGreaterThan": Operator(compare=_comparison(_number, gt)),
+    "NumericGreaterThanEquals": Operator(compare=_comparison(_number, ge)),
+    "DateEquals": Operator(compare=_comparison(_milliseconds, eq)),
+    "DateNotEquals": Operator(compare=_comparison(_milliseconds, eq), negated=True),
+    "DateLessThan": Operator(compare=_comparison(_milliseconds, lt)),
+    "DateLessThanEquals": Operator(compare=_comparison(_milliseconds, le)),
+    "DateGreaterThan": Operator(compare=_comparison(_milliseconds, gt)),
+    "DateGreaterThanEquals": Operator(compare=_comparison(_milliseconds, ge)),
     "Bool": Operator(compare=_without_variables(_bool)),
     "BinaryEquals": Operator(compare=_without_variables(_binary_equals)),
     "IpAddress": Operator(compare=_without_variables(_ip_address)),

@@ -90,7 +90,7 @@ class Policy:
     """A policy.
 
     Attributes:
-        policy_id: such as p-FullAWSAccess.
+        policy_id: For example p-FullAWSAccess.
         name: its name.
         statements: its statements; none if it has a problem.
         problem: why nothing is known of it: it could not be read or parsed; "" if it is known.

@@ -204,7 +204,7 @@ def disagreements() -> list[dict[str, Any]]:
     return found
 
 
-def known_disagreements(drawn: Document) -> set[str]:
+def disagreement_names(drawn: Document) -> set[str]:
     """Return the names of the known disagreements that a document may run into."""
     found = set()
     for operator, values in _operators_and_values(drawn):
