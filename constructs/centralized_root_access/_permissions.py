@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_cdk import ArnFormat, Aws, Stack
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _FOR_IAM = {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.com"}}
 
-_UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY})
+UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY})
 
 # A role's inline policies have 10,240 characters, of which the statements other than the Deny take less
 # than 2,240. The longest partition's name counts: the stack's is not known at synth.
@@ -69,80 +70,166 @@ def repair_statements(*, features: Sequence[RootAccessFeature], stack_id: str) -
     return statements
 
 
-def start_run_statements(*, bucket: s3.IBucket, tasks: Collection[RootTask]) -> list[iam.PolicyStatement]:
-    """Return the statements of the function that starts a run."""
-    statements = [
+@dataclass(frozen=True, kw_only=True)
+class BucketAccess:
+    """What a function may do in the bucket, as patterns of keys.
+
+    Attributes:
+        read: The objects that it may read.
+        write: The objects that it may write, and no other principal.
+        list: The prefixes that it may list.
+    """
+
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+    list: tuple[str, ...] = ()
+
+    def statements(self, bucket: s3.IBucket) -> list[iam.PolicyStatement]:
+        """Return the statements of the function's role."""
+        statements = []
+        for sid, action, patterns in (
+            ("ReadObjects", "s3:GetObject", self.read),
+            ("WriteObjects", "s3:PutObject", self.write),
+        ):
+            if patterns:
+                resources = [bucket.arn_for_objects(pattern) for pattern in patterns]
+                statements.append(iam.PolicyStatement(sid=sid, actions=[action], resources=resources))
+        if self.list:
+            statements.append(
+                iam.PolicyStatement(
+                    sid="ListObjects",
+                    actions=["s3:ListBucket"],
+                    resources=[bucket.bucket_arn],
+                    conditions={"StringLike": {"s3:prefix": list(self.list)}},
+                )
+            )
+        return statements
+
+
+def start_run_access(tasks: Collection[RootTask]) -> BucketAccess:
+    """Return the access of the function that starts audits and plans."""
+    backups = ("backups/*",) if UNLOCK_TASKS.intersection(tasks) else ()
+    return BucketAccess(read=("runs/*/run.json", *backups), write=("runs/*/run.json", "runs/*/work.json"))
+
+
+def run_batch_access(tasks: Iterable[RootTask]) -> BucketAccess:
+    """Return the access of a function that looks into accounts for some tasks."""
+    return BucketAccess(
+        read=("runs/*/work.json",), write=tuple(f"runs/*/results/{task}/*" for task in tasks)
+    )
+
+
+def write_report_access(*, audits: bool, plans: bool) -> BucketAccess:
+    """Return the access of the function that writes the reports of audits and plans."""
+    plan = ("runs/*/plan.json",) if plans else ()
+    latest = ("latest/*",) if audits else ()
+    return BucketAccess(
+        read=("runs/*/run.json", "runs/*/results/*", *latest),
+        write=("runs/*/report.*", *plan, *latest),
+        list=latest,
+    )
+
+
+def start_execution_access() -> BucketAccess:
+    """Return the access of the function that starts executions of plans."""
+    return BucketAccess(
+        read=("runs/*/plan.json", "runs/*/executed-by.json", "executions/*/run.json"),
+        write=("runs/*/executed-by.json", "executions/*/run.json", "executions/*/work.json"),
+    )
+
+
+def execute_batch_access(task: RootTask) -> BucketAccess:
+    """Return the access of the function that acts for one task."""
+    backups = ("backups/*",) if task in UNLOCK_TASKS else ()
+    return BucketAccess(
+        read=("executions/*/work.json", f"executions/*/results/{task}/*.claim", *backups),
+        write=(f"executions/*/results/{task}/*", *backups),
+    )
+
+
+def write_execution_report_access(tasks: Collection[RootTask]) -> BucketAccess:
+    """Return the access of the function that writes the reports of executions."""
+    return BucketAccess(
+        read=("executions/*/run.json", "executions/*/results/*"),
+        write=("executions/*/report.*",),
+        list=("backups/*",) if UNLOCK_TASKS.intersection(tasks) else (),
+    )
+
+
+def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketAccess]]) -> None:
+    """Let nobody but the functions' roles write to the bucket, and each only its own objects.
+
+    Whoever administers the account can still read the bucket, and change its policy. S3's lifecycle rules
+    are not subject to a bucket policy.
+    """
+    everybody_else = {"ArnNotEquals": {"aws:PrincipalArn": [role.role_arn for role, _ in writers]}}
+    bucket.add_to_resource_policy(
         iam.PolicyStatement(
-            sid="Organization",
-            actions=[
-                "iam:ListOrganizationsFeatures",
-                "organizations:DescribeOrganization",
-                "organizations:ListAccounts",
-                "organizations:ListAccountsForParent",
-                "organizations:ListOrganizationalUnitsForParent",
-            ],
-            resources=["*"],
-        ),
-        iam.PolicyStatement(
-            sid="Run",
-            actions=["s3:GetObject", "s3:PutObject"],
-            resources=[bucket.arn_for_objects("runs/*")],
-        ),
-    ]
-    if _UNLOCK_TASKS.intersection(tasks):
-        statements.append(
+            sid="NobodyElseWrites",
+            effect=iam.Effect.DENY,
+            principals=[iam.AnyPrincipal()],
+            actions=["s3:DeleteObject*", "s3:PutObject*", "s3:Replicate*"],
+            resources=[bucket.arn_for_objects("*")],
+            conditions=everybody_else,
+        )
+    )
+    by_pattern: dict[str, list[str]] = {}
+    for role, access in writers:
+        for pattern in access.write:
+            by_pattern.setdefault(pattern, []).append(role.role_arn)
+    by_writers: dict[tuple[str, ...], list[str]] = {}
+    for pattern, role_arns in by_pattern.items():
+        by_writers.setdefault(tuple(role_arns), []).append(pattern)
+    for number, (arns, patterns) in enumerate(by_writers.items(), start=1):
+        bucket.add_to_resource_policy(
             iam.PolicyStatement(
-                sid="Backups",
-                actions=["s3:GetObject"],
-                resources=[bucket.arn_for_objects("backups/*")],
+                sid=f"Writer{number}",
+                effect=iam.Effect.DENY,
+                principals=[iam.AnyPrincipal()],
+                actions=["s3:PutObject*"],
+                resources=[bucket.arn_for_objects(pattern) for pattern in patterns],
+                conditions={"ArnNotEquals": {"aws:PrincipalArn": list(arns)}},
             )
         )
-    return statements
 
 
-def read_plans_statement(state_machine: sfn.StateMachine) -> iam.PolicyStatement:
-    """Return the statement by which plans are read from the state machine's executions."""
-    executions = Stack.of(state_machine).format_arn(
+def start_run_statements() -> list[iam.PolicyStatement]:
+    """Return the statements, beside the bucket's, of the function that starts audits and plans."""
+    return [_organization("organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent")]
+
+
+def start_execution_statements(audit_state_machine: sfn.StateMachine) -> list[iam.PolicyStatement]:
+    """Return the statements, beside the bucket's, of the function that starts executions of plans."""
+    return [_organization(), read_executions_statement(audit_state_machine, sid="Plans")]
+
+
+def read_executions_statement(state_machine: sfn.StateMachine, *, sid: str) -> iam.PolicyStatement:
+    """Return the statement by which the executions of a state machine are read."""
+    return iam.PolicyStatement(
+        sid=sid, actions=["states:DescribeExecution"], resources=[execution_arn(state_machine)]
+    )
+
+
+def execution_arn(state_machine: sfn.StateMachine) -> str:
+    """Return the ARN of every execution of a state machine."""
+    return Stack.of(state_machine).format_arn(
         service="states",
         resource="execution",
         resource_name=f"{state_machine.state_machine_name}:*",
         arn_format=ArnFormat.COLON_RESOURCE_NAME,
     )
-    return iam.PolicyStatement(sid="Plans", actions=["states:DescribeExecution"], resources=[executions])
 
 
-def run_batch_statements(*, bucket: s3.IBucket, task: RootTask) -> list[iam.PolicyStatement]:
-    """Return the statements of the function that runs one task: it can assume root for no other."""
-    statements = [
-        iam.PolicyStatement(
-            sid="RootSession",
-            actions=["sts:AssumeRoot"],
-            resources=[f"arn:{Aws.PARTITION}:iam::*:root"],
-            conditions={
-                "StringEquals": {"sts:TaskPolicyArn": f"arn:{Aws.PARTITION}:iam::aws:policy/root-task/{task}"}
-            },
-        ),
-        iam.PolicyStatement(
-            sid="Work",
-            actions=["s3:GetObject"],
-            resources=[bucket.arn_for_objects("runs/*/work.json")],
-        ),
-        iam.PolicyStatement(
-            sid="Result",
-            actions=["s3:PutObject"],
-            resources=[bucket.arn_for_objects("runs/*/results/*")],
-        ),
-        _list_bucket(bucket, "runs/*"),
-    ]
-    if task in _UNLOCK_TASKS:
-        statements.append(
-            iam.PolicyStatement(
-                sid="Backup",
-                actions=["s3:PutObject"],
-                resources=[bucket.arn_for_objects("backups/*")],
-            )
-        )
-    return statements
+def root_session_statement(task: RootTask) -> iam.PolicyStatement:
+    """Return the statement by which a function opens root sessions for one task, and for no other."""
+    return iam.PolicyStatement(
+        sid="RootSession",
+        actions=["sts:AssumeRoot"],
+        resources=[f"arn:{Aws.PARTITION}:iam::*:root"],
+        conditions={
+            "StringEquals": {"sts:TaskPolicyArn": f"arn:{Aws.PARTITION}:iam::aws:policy/root-task/{task}"}
+        },
+    )
 
 
 def deny_root_sessions_statement(account_ids: Iterable[str]) -> iam.PolicyStatement:
@@ -153,18 +240,6 @@ def deny_root_sessions_statement(account_ids: Iterable[str]) -> iam.PolicyStatem
         actions=["sts:AssumeRoot"],
         resources=[f"arn:{Aws.PARTITION}:iam::{account_id}:root" for account_id in account_ids],
     )
-
-
-def write_report_statements(*, bucket: s3.IBucket) -> list[iam.PolicyStatement]:
-    """Return the statements of the function that writes reports."""
-    return [
-        iam.PolicyStatement(
-            sid="Report",
-            actions=["s3:GetObject", "s3:PutObject"],
-            resources=[bucket.arn_for_objects("runs/*"), bucket.arn_for_objects("latest/*")],
-        ),
-        _list_bucket(bucket, "runs/*", "latest/*"),
-    ]
 
 
 def encryption_key_statement(key: kms.IKey, *, write: bool) -> iam.PolicyStatement:
@@ -200,10 +275,14 @@ def _change_features(actions: Iterable[str]) -> iam.PolicyStatement:
     return iam.PolicyStatement(sid="Features", actions=list(actions), resources=["*"])
 
 
-def _list_bucket(bucket: s3.IBucket, *prefixes: str) -> iam.PolicyStatement:
+def _organization(*more: str) -> iam.PolicyStatement:
     return iam.PolicyStatement(
-        sid="List",
-        actions=["s3:ListBucket"],
-        resources=[bucket.bucket_arn],
-        conditions={"StringLike": {"s3:prefix": list(prefixes)}},
+        sid="Organization",
+        actions=[
+            "iam:ListOrganizationsFeatures",
+            "organizations:DescribeOrganization",
+            "organizations:ListAccounts",
+            *more,
+        ],
+        resources=["*"],
     )

@@ -1,4 +1,4 @@
-"""The definition of the state machine of RootTasks."""
+"""The definitions of the state machines of RootTasks: one looks, one acts."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Duration
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aws_cdk import aws_lambda as lambda_
-    from aws_cdk import aws_s3 as s3
-    from constructs import Construct
 
     from .enums import RootTask
 
@@ -21,29 +20,102 @@ if TYPE_CHECKING:
 _TIMEOUT_RESERVE = Duration.minutes(1)
 
 
-def root_tasks_state_machine(
+def audit_state_machine(
     scope: Construct,
     *,
-    bucket: s3.IBucket,
     start_run: lambda_.Function,
     run_batch: Mapping[RootTask, lambda_.Function],
     write_report: lambda_.Function,
     max_concurrency: int,
 ) -> sfn.StateMachine:
-    """Return the state machine: start the run, process its batches, write its report.
+    """Return the state machine that audits and plans.
 
     Args:
         scope: The construct that it belongs to.
-        bucket: The bucket that has the batches.
         start_run: The function that starts a run.
-        run_batch: The function that runs a task in a batch of accounts, for each task.
+        run_batch: The function that looks into a batch of accounts, for each task.
         write_report: The function that writes the report.
         max_concurrency: The number of batches that run in parallel.
     """
-    start = _invoke(
+    states = Construct(scope, "AuditStates")
+    definition = _run(
+        states,
+        start=start_run,
+        run_batch=run_batch,
+        report=_write_report(states, write_report),
+        max_concurrency=max_concurrency,
+        acts=False,
+    )
+    return sfn.StateMachine(
         scope,
+        "AuditStateMachine",
+        comment="Audits the root users of the organization's member accounts, and plans root tasks.",
+        definition_body=sfn.DefinitionBody.from_chainable(definition),
+    )
+
+
+def execute_state_machine(
+    scope: Construct,
+    *,
+    start_execution: lambda_.Function,
+    execute_batch: Mapping[RootTask, lambda_.Function],
+    write_report: lambda_.Function,
+    max_concurrency: int,
+) -> sfn.StateMachine:
+    """Return the state machine that executes plans. It fails if an account failed, after its report.
+
+    Args:
+        scope: The construct that it belongs to.
+        start_execution: The function that starts the execution of a plan.
+        execute_batch: The function that acts in a batch of accounts, for each task that acts.
+        write_report: The function that writes the report.
+        max_concurrency: The number of batches that run in parallel.
+    """
+    states = Construct(scope, "ExecuteStates")
+    report = _write_report(states, write_report)
+    report.next(
+        sfn.Choice(states, "Any failures?")
+        .when(
+            sfn.Condition.boolean_equals("$.failed", value=True),
+            sfn.Fail(
+                states, "Accounts failed", error="AccountsFailed", cause_path=sfn.JsonPath.string_at("$.summary")
+            ),
+        )
+        .otherwise(sfn.Succeed(states, "Executed"))
+    )
+    definition = _run(
+        states,
+        start=start_execution,
+        run_batch=execute_batch,
+        report=report,
+        max_concurrency=max_concurrency,
+        acts=True,
+    )
+    return sfn.StateMachine(
+        scope,
+        "ExecuteStateMachine",
+        comment="Executes plans of root tasks in the organization's member accounts.",
+        definition_body=sfn.DefinitionBody.from_chainable(definition),
+    )
+
+
+def _run(
+    states: Construct,
+    *,
+    start: lambda_.Function,
+    run_batch: Mapping[RootTask, lambda_.Function],
+    report: tasks.LambdaInvoke,
+    max_concurrency: int,
+    acts: bool,
+) -> sfn.IChainable:
+    """Return the states of a run: start it, run its batches, write its report.
+
+    What later states rely on is passed on here, by hash: the run, the work and each result.
+    """
+    started = _invoke(
+        states,
         "Start run",
-        start_run,
+        start,
         payload={
             "input": sfn.JsonPath.object_at("$"),
             "execution": {
@@ -53,51 +125,72 @@ def root_tasks_state_machine(
             },
         },
     )
-    report = _invoke(
-        scope, "Write report", write_report, payload={"runId": sfn.JsonPath.string_at("$.runId")}
-    )
+    no_results = sfn.Pass(states, "No results", result=sfn.Result.from_array([]), result_path="$.results")
+    no_results.next(report)
     batches = sfn.DistributedMap(
-        scope,
+        states,
         "Batches of accounts",
-        item_reader=sfn.S3JsonItemReader(bucket=bucket, key=sfn.JsonPath.string_at("$.itemsKey")),
+        items_path="$.batches",
         item_selector={
             "runId": sfn.JsonPath.string_at("$.runId"),
             "task": sfn.JsonPath.string_at("$.task"),
             "workSha256": sfn.JsonPath.string_at("$.workSha256"),
-            "batch": sfn.JsonPath.number_at("$$.Map.Item.Value.batch"),
+            "batch": sfn.JsonPath.number_at("$$.Map.Item.Value"),
         },
         max_concurrency=max_concurrency,
         # A batch that fails affects no other batch, and the report shows it.
         tolerated_failure_percentage=100,
         map_execution_type=sfn.StateMachineType.STANDARD,
-        result_path=sfn.JsonPath.DISCARD,
+        result_path="$.results",
     )
     # Without a mode: CDK warns of any ProcessorConfig of a Distributed Map.
-    batches.item_processor(_task_choice(scope, run_batch))
+    batches.item_processor(_batch(states, run_batch, acts=acts))
     # The report is written whatever happens to the map.
-    batches.add_catch(report, result_path=sfn.JsonPath.DISCARD)
-    definition = start.next(
-        sfn.Choice(scope, "Any accounts?")
-        .when(sfn.Condition.number_greater_than("$.batches", 0), batches.next(report))
-        .otherwise(report)
-    )
-    return sfn.StateMachine(
-        scope,
-        "StateMachine",
-        comment="Performs root tasks in the organization's member accounts.",
-        definition_body=sfn.DefinitionBody.from_chainable(definition),
+    batches.add_catch(no_results, result_path=sfn.JsonPath.DISCARD)
+    return started.next(
+        sfn.Choice(states, "Any accounts?")
+        .when(sfn.Condition.is_present("$.batches[0]"), batches.next(report))
+        .otherwise(no_results)
     )
 
 
-def _task_choice(scope: Construct, run_batch: Mapping[RootTask, lambda_.Function]) -> sfn.IChainable:
-    choice = sfn.Choice(scope, "Which task?")
+def _batch(
+    states: Construct, run_batch: Mapping[RootTask, lambda_.Function], *, acts: bool
+) -> sfn.IChainable:
+    # Without the catch, what the map returns for a batch that failed would be up to Step Functions.
+    no_result = sfn.Pass(states, "No result", result=sfn.Result.from_object({}))
+    by_function: dict[str, list[RootTask]] = {}
     for task, function in run_batch.items():
-        choice.when(sfn.Condition.string_equals("$.task", task), _invoke(scope, task, function, payload=None))
+        by_function.setdefault(function.node.id, []).append(task)
+    choice = sfn.Choice(states, "Which task?")
+    for id, listed in by_function.items():
+        invoke = _invoke(states, id, run_batch[listed[0]], payload=None, acts=acts)
+        invoke.add_catch(no_result)
+        conditions = [sfn.Condition.string_equals("$.task", task) for task in listed]
+        choice.when(conditions[0] if len(conditions) == 1 else sfn.Condition.or_(*conditions), invoke)
     return choice
 
 
+def _write_report(states: Construct, function: lambda_.Function) -> tasks.LambdaInvoke:
+    return _invoke(
+        states,
+        "Write report",
+        function,
+        payload={
+            "runId": sfn.JsonPath.string_at("$.runId"),
+            "runSha256": sfn.JsonPath.string_at("$.runSha256"),
+            "results": sfn.JsonPath.object_at("$.results"),
+        },
+    )
+
+
 def _invoke(
-    scope: Construct, id: str, function: lambda_.Function, *, payload: dict[str, Any] | None
+    scope: Construct,
+    id: str,
+    function: lambda_.Function,
+    *,
+    payload: dict[str, Any] | None,
+    acts: bool = False,
 ) -> tasks.LambdaInvoke:
     if function.timeout is None:
         raise ValueError(f"{function.node.path} has no timeout.")
@@ -108,6 +201,8 @@ def _invoke(
         payload=None if payload is None else sfn.TaskInput.from_object(payload),
         payload_response_only=True,
         task_timeout=sfn.Timeout.duration(function.timeout.plus(_TIMEOUT_RESERVE)),
+        # An error of the service does not say that the function did not start: what acts is not repeated.
+        retry_on_service_exceptions=not acts,
     )
     # The account's concurrency may be used up: then the function has not started.
     invoke.add_retry(

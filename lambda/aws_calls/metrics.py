@@ -12,27 +12,35 @@ ORGANIZATION_ID = "OrganizationId"
 
 
 def metric_line(
-    *, namespace: str, dimensions: Mapping[str, str], values: Mapping[str, int], timestamp: float
+    *,
+    namespace: str,
+    dimensions: Mapping[str, str],
+    values: Mapping[str, int],
+    timestamp: float,
+    other_dimensions: Mapping[str, str] | None = None,
 ) -> dict[str, object]:
     """Return the members of a log line from which CloudWatch takes metrics.
 
     Args:
         namespace: The metrics' namespace.
-        dimensions: The metrics' one set of dimensions.
+        dimensions: The metrics' set of dimensions.
         values: Each metric's value, a count.
         timestamp: Seconds since 1970.
+        other_dimensions: A second set of dimensions, for which the metrics are counted as well.
     """
+    sets = [each for each in (dimensions, other_dimensions) if each]
     return {
         "_aws": {
             "Timestamp": int(timestamp * 1000),
             "CloudWatchMetrics": [
                 {
                     "Namespace": namespace,
-                    "Dimensions": [list(dimensions)],
+                    "Dimensions": [list(each) for each in sets],
                     "Metrics": [{"Name": name, "Unit": "Count"} for name in values],
                 }
             ],
         },
         **dimensions,
+        **(other_dimensions or {}),
         **values,
     }

@@ -1,26 +1,33 @@
-"""The entry points of the state machine's functions: start a run, run a batch, write the report."""
+"""The entry points of the state machines' functions: start a run, run a batch, write the report."""
 
 from __future__ import annotations
 
 import functools
 import os
+import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import call
+from aws_calls.errors import RootAccessError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, system_clock, write_line
 
 from .aws.clients import create_clients
 from .aws.sessions import Sessions
 from .aws.storage import Storage
-from .model.run import BatchResult
+from .model.run import BatchResult, Mode
 from .run.accounts import MemberDirectory
-from .run.batch import BatchRunner
+from .run.batch import BatchRunner, expired_finding
 from .run.finish import RunFinisher
 from .run.plans import Execution, Plans
-from .run.settings import RunBatchSettings, StartRunSettings, WriteReportSettings
-from .run.start import RunStarter
+from .run.settings import (
+    RunBatchSettings,
+    StartExecutionSettings,
+    StartRunSettings,
+    WriteReportSettings,
+)
+from .run.start import ExecutionStarter, RunStarter
 from .tasks import DEFINITIONS
 
 if TYPE_CHECKING:
@@ -30,9 +37,37 @@ if TYPE_CHECKING:
     from aws_calls.runtime import LambdaContext
 
     from .aws.clients import Clients
+    from .aws.storage import RunStore
+    from .model.run import Finding, Work
 
 # A batch opens no session in its last minute: the results of its other accounts have to be stored.
 _RESULT_RESERVE_SECONDS = 60.0
+
+
+class BatchClaimedError(RootAccessError):
+    """Raised where a batch that acts was invoked before. It is never run twice.
+
+    Attributes:
+        run_id: The run.
+        batch: The number of the batch.
+    """
+
+    def __init__(self, *, run_id: str, batch: int) -> None:
+        super().__init__(f"Batch {batch} of run {run_id} was started before, and may have acted.")
+        self.run_id = run_id
+        self.batch = batch
+
+
+class WrongFunctionError(RootAccessError):
+    """Raised where a function that looks is given work to act on, or the other way round.
+
+    Attributes:
+        mode: What the work is for.
+    """
+
+    def __init__(self, mode: Mode) -> None:
+        super().__init__(f"This function does not run work for the mode {mode}.")
+        self.mode = mode
 
 
 class Invocation:
@@ -42,16 +77,24 @@ class Invocation:
         context: Lambda's context.
         clients: The clients.
         clock: The time that waiting is measured by.
+        now: The time in UTC.
         log: Writes one event, given as keyword arguments.
     """
 
     def __init__(
-        self, context: LambdaContext, *, clients: Clients, clock: Clock, log: Callable[..., None]
+        self,
+        context: LambdaContext,
+        *,
+        clients: Clients,
+        clock: Clock,
+        now: Callable[[], datetime],
+        log: Callable[..., None],
     ) -> None:
         function = FunctionArn.parse(context.invoked_function_arn)
         self._partition, self._account_id = function.partition, function.account_id
         self._clients = clients
         self._clock = clock
+        self._now = now
         self._log = log
         self._deadline = clock.now() + context.get_remaining_time_in_millis() / 1000
         self._budget = RetryBudget(clock=clock, deadline=self._deadline)
@@ -64,50 +107,131 @@ class Invocation:
             settings: The function's settings.
 
         Returns:
-            What the state machine needs: `runId`, `task`, `workSha256`, `batches`, `itemsKey`.
+            What the state machine holds: `runId`, `task`, `runSha256`, `workSha256`, `batches`.
 
         Raises:
             RunRefusedError: The run cannot start.
         """
-        storage = self._storage(settings.bucket)
         starter = RunStarter(
-            directory=MemberDirectory(
-                organizations=self._clients.organizations,
-                iam=self._clients.iam,
-                account_id=self._account_id,
-                budget=self._budget,
-            ),
-            storage=storage,
-            plans=Plans(
-                runs=storage.runs,
-                step_functions=self._clients.step_functions,
-                lifetime=settings.plan_lifetime,
-                budget=self._budget,
-            ),
+            directory=self._directory(),
+            storage=self._storage(settings.bucket),
             account_id=self._account_id,
             tasks=settings.tasks,
             protected_accounts=settings.protected_accounts,
             allow_policy_override=settings.allow_policy_override,
         )
-        run = starter.start(event["input"], execution=Execution.parse(event["execution"]))
-        self._log(event="run_started", **run)
-        return run
+        return self._logged(starter.start(event["input"], execution=Execution.parse(event["execution"])))
 
-    def run_batch(self, event: Mapping[str, Any], *, settings: RunBatchSettings) -> None:
-        """Run the task in the accounts of one batch. A batch that has a result already is not run again.
+    def start_execution(
+        self, event: Mapping[str, Any], *, settings: StartExecutionSettings
+    ) -> dict[str, Any]:
+        """Start the execution of the plan that an execution's input names.
+
+        Args:
+            event: `input` and `execution`, as the state machine passes them.
+            settings: The function's settings.
+
+        Returns:
+            What the state machine holds: `runId`, `task`, `runSha256`, `workSha256`, `batches`.
+
+        Raises:
+            RunRefusedError: The plan cannot be executed.
+        """
+        storage = self._storage(settings.bucket)
+        starter = ExecutionStarter(
+            directory=self._directory(),
+            storage=storage,
+            plans=Plans(
+                runs=storage.runs,
+                step_functions=self._clients.step_functions,
+                audit_state_machine_arn=settings.audit_state_machine_arn,
+                tasks=settings.tasks,
+                lifetime=settings.plan_lifetime,
+                now=self._now,
+                budget=self._budget,
+            ),
+            account_id=self._account_id,
+            protected_accounts=settings.protected_accounts,
+        )
+        return self._logged(starter.start(event["input"], execution=Execution.parse(event["execution"])))
+
+    def run_batch(self, event: Mapping[str, Any], *, settings: RunBatchSettings) -> dict[str, Any]:
+        """Look into the accounts of one batch. It may be done again: what counts is what is returned.
 
         Args:
             event: `runId`, `workSha256` and `batch`, as the state machine passes them.
             settings: The function's settings.
+
+        Returns:
+            What the state machine holds: `batch`, and the `sha256` of its result.
+
+        Raises:
+            WrongFunctionError: The work is to act.
+        """
+        storage = self._storage(settings.bucket)
+        work = storage.runs.read_work(event["runId"], checksum=event["workSha256"])
+        if work.mode is Mode.EXECUTE:
+            raise WrongFunctionError(work.mode)
+        return self._run_batch(storage, storage.runs, work, event["batch"])
+
+    def execute_batch(self, event: Mapping[str, Any], *, settings: RunBatchSettings) -> dict[str, Any]:
+        """Act in the accounts of one batch, once.
+
+        Args:
+            event: `runId`, `workSha256` and `batch`, as the state machine passes them.
+            settings: The function's settings.
+
+        Returns:
+            What the state machine holds: `batch`, and the `sha256` of its result.
+
+        Raises:
+            BatchClaimedError: It may have been done before.
+            WrongFunctionError: The work is not to act.
         """
         storage = self._storage(settings.bucket)
         run_id, batch = event["runId"], event["batch"]
-        if storage.runs.has_result(run_id, batch):
-            self._log(event="already_finished", runId=run_id, batch=batch)
-            return
-        work = storage.runs.read_work(run_id, checksum=event["workSha256"])
+        work = storage.executions.read_work(run_id, checksum=event["workSha256"])
+        if work.mode is not Mode.EXECUTE or work.expires_at is None:
+            raise WrongFunctionError(work.mode)
+        if self._now() > work.expires_at:
+            # A redrive can run a batch days after the others.
+            findings = tuple(expired_finding(assignment) for assignment in work.batches[batch])
+            return self._store(storage.executions, work, batch, findings)
+        if not storage.executions.claim_batch(work, batch, token=uuid.uuid4().hex):
+            raise BatchClaimedError(run_id=run_id, batch=batch)
+        return self._run_batch(storage, storage.executions, work, batch)
+
+    def write_report(self, event: Mapping[str, Any], *, settings: WriteReportSettings) -> dict[str, Any]:
+        """Finish a run that looks, whatever came of its batches.
+
+        Args:
+            event: `runId`, `runSha256` and `results`, as the state machine passes them.
+            settings: The function's settings.
+
+        Returns:
+            The execution's output: `runId`, `task`, `mode`, `report`, `totals`; `planSha256` of a plan.
+        """
+        storage = self._storage(settings.bucket)
+        return self._finish(event, storage.runs, storage, settings)
+
+    def write_execution_report(
+        self, event: Mapping[str, Any], *, settings: WriteReportSettings
+    ) -> dict[str, Any]:
+        """Finish a run that acts, whatever came of its batches.
+
+        Args:
+            event: `runId`, `runSha256` and `results`, as the state machine passes them.
+            settings: The function's settings.
+
+        Returns:
+            The execution's output: `runId`, `task`, `mode`, `report`, `totals`, `failed`, `summary`.
+        """
+        storage = self._storage(settings.bucket)
+        return self._finish(event, storage.executions, storage, settings)
+
+    def _run_batch(self, storage: Storage, runs: RunStore, work: Work, batch: int) -> dict[str, Any]:
         runner = BatchRunner(
-            run_id=run_id,
+            run_id=work.run_id,
             definition=DEFINITIONS[work.task],
             mode=work.mode,
             sessions=Sessions(
@@ -120,38 +244,45 @@ class Invocation:
             ),
             backups=storage.backups,
         )
-        findings = runner.run(work.batches[batch])
-        storage.runs.write_result(run_id, batch, BatchResult(findings=findings))
+        return self._store(runs, work, batch, runner.run(work.batches[batch]))
+
+    def _store(self, runs: RunStore, work: Work, batch: int, findings: tuple[Finding, ...]) -> dict[str, Any]:
+        checksum = runs.write_result(work, batch, BatchResult(findings=findings))
         outcomes = [finding.outcome for finding in findings]
         self._log(
             event="batch_finished",
-            runId=run_id,
+            runId=work.run_id,
             batch=batch,
             outcomes={outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))},
         )
+        return {"batch": batch, "sha256": checksum}
 
-    def write_report(
-        self, event: Mapping[str, Any], *, settings: WriteReportSettings, now: Callable[[], datetime]
+    def _finish(
+        self, event: Mapping[str, Any], runs: RunStore, storage: Storage, settings: WriteReportSettings
     ) -> dict[str, Any]:
-        """Finish a run, whatever came of its batches.
-
-        Args:
-            event: `runId`, as the state machine passes it.
-            settings: The function's settings.
-            now: The time in UTC.
-
-        Returns:
-            The execution's output: `runId`, `task`, `mode`, `report`, `totals`; `planSha256` of a plan.
-        """
         topic_arn = settings.notification_topic_arn
         finisher = RunFinisher(
-            storage=self._storage(settings.bucket),
+            runs=runs,
+            reports=storage.reports,
+            backups=storage.backups,
             notify=None if topic_arn is None else functools.partial(self._notify, topic_arn),
             plan_lifetime=settings.plan_lifetime,
-            now=now,
+            now=self._now,
             log=self._log,
         )
-        return finisher.finish(event["runId"])
+        return finisher.finish(event["runId"], run_sha256=event["runSha256"], results=event["results"])
+
+    def _logged(self, run: dict[str, Any]) -> dict[str, Any]:
+        self._log(event="run_started", **{**run, "batches": len(run["batches"])})
+        return run
+
+    def _directory(self) -> MemberDirectory:
+        return MemberDirectory(
+            organizations=self._clients.organizations,
+            iam=self._clients.iam,
+            account_id=self._account_id,
+            budget=self._budget,
+        )
 
     def _storage(self, bucket: str) -> Storage:
         return Storage(s3=self._clients.s3, bucket=bucket, account_id=self._account_id, budget=self._budget)
@@ -165,7 +296,7 @@ class Invocation:
 
 
 def start_run(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Start a run; the entry point of the state machine's first function.
+    """Start a run; the entry point of the Audit state machine's first function.
 
     Raises:
         RunRefusedError: The run cannot start; the message says why, and what to do.
@@ -173,17 +304,44 @@ def start_run(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any
     return _invocation(context).start_run(event, settings=StartRunSettings.from_environment(os.environ))
 
 
-def run_batch(event: Mapping[str, Any], context: LambdaContext) -> None:
-    """Run a task in a batch of accounts; the entry point of each task's function."""
-    _invocation(context).run_batch(event, settings=RunBatchSettings.from_environment(os.environ))
+def run_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Look into a batch of accounts; the entry point of the functions that audit and plan."""
+    return _invocation(context).run_batch(event, settings=RunBatchSettings.from_environment(os.environ))
 
 
 def write_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Write the report of a run; the entry point of the state machine's last function."""
-    return _invocation(context).write_report(
-        event, settings=WriteReportSettings.from_environment(os.environ), now=lambda: datetime.now(UTC)
+    """Write the report of an audit or a plan; the entry point of the state machine's last function."""
+    return _invocation(context).write_report(event, settings=WriteReportSettings.from_environment(os.environ))
+
+
+def start_execution(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Start the execution of a plan; the entry point of the Execute state machine's first function.
+
+    Raises:
+        RunRefusedError: The plan cannot be executed; the message says why, and what to do.
+    """
+    return _invocation(context).start_execution(
+        event, settings=StartExecutionSettings.from_environment(os.environ)
+    )
+
+
+def execute_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Act in a batch of accounts; the entry point of the function of each task that acts."""
+    return _invocation(context).execute_batch(event, settings=RunBatchSettings.from_environment(os.environ))
+
+
+def write_execution_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Write the report of an execution; the entry point of the Execute state machine's last function."""
+    return _invocation(context).write_execution_report(
+        event, settings=WriteReportSettings.from_environment(os.environ)
     )
 
 
 def _invocation(context: LambdaContext) -> Invocation:
-    return Invocation(context, clients=create_clients(), clock=system_clock(), log=write_line)
+    return Invocation(
+        context,
+        clients=create_clients(),
+        clock=system_clock(),
+        now=lambda: datetime.now(UTC),
+        log=write_line,
+    )

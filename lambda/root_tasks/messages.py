@@ -21,6 +21,11 @@ NO_RESULT_LOOKING = "Its batch ended without a result. Nothing was changed."
 NO_RESULT_ACTING = (
     "Its batch ended without a result: the task may have been partially completed. Audit this account."
 )
+DAMAGED_RESULT_LOOKING = "The result of its batch is damaged. Nothing was changed."
+DAMAGED_RESULT_ACTING = (
+    "The result of its batch is damaged: the task may have been completed, or not. Audit this account."
+)
+EXPIRED = "Not attempted: the plan expired before this account's turn. Create a new plan."
 DETAILS_UNAVAILABLE = "Root credentials exist, but their details could not be read."
 MFA_STAYS = "Not deactivated: a password, an access key or a signing certificate still exists."
 MFA_NOT_CHECKED = "Not deactivated: whether other credentials still exist could not be read."
@@ -48,8 +53,8 @@ class RefusalReason(StrEnum):
     INVALID_ENTRY = auto()
     ACCOUNTS_NOT_NAMED = auto()
     ALL_ACCOUNTS_AND_UNITS = auto()
-    NOTHING_TO_EXECUTE = auto()
-    PLAN_WITH_OTHER_KEYS = auto()
+    INPUT_NOT_A_PLAN = auto()
+    PLAN_NOT_EXECUTED_HERE = auto()
     OVERRIDE_NOT_ALLOWED = auto()
     OVERRIDE_OF_SEVERAL_BACKUPS = auto()
     OVERRIDE_NOT_JSON = auto()
@@ -60,13 +65,15 @@ class RefusalReason(StrEnum):
     FEATURE_NOT_ENABLED = auto()
     NOT_MEMBERS = auto()
     NAME_ALREADY_USED = auto()
+    NOT_AN_EXECUTION = auto()
     CALL_FAILED = auto()
 
     PLAN_NOT_FOUND = auto()
     PLAN_NOT_SUCCEEDED = auto()
     PLAN_EXPIRED = auto()
     NOT_A_PLAN = auto()
-    PLAN_OF_ANOTHER_TASK = auto()
+    PLAN_FROM_THE_FUTURE = auto()
+    PLAN_ALREADY_EXECUTED = auto()
     PLAN_ALTERED = auto()
     PLAN_NOT_READABLE = auto()
 
@@ -104,12 +111,13 @@ _SENTENCES = {
     RefusalReason.ALL_ACCOUNTS_AND_UNITS: (
         'Use either "accounts": "all" or "organizationalUnits", not both.'
     ),
-    RefusalReason.NOTHING_TO_EXECUTE: (
-        '{task} changes nothing, so it has no plan to execute. Set "task" to the task of the plan.'
+    RefusalReason.INPUT_NOT_A_PLAN: (
+        'Executing a plan acts on exactly what the plan lists: the input must be {{"plan": "<run ID>"}} and '
+        "nothing else; got {value}."
     ),
-    RefusalReason.PLAN_WITH_OTHER_KEYS: (
-        'Executing a plan acts on exactly what the plan lists: the input must have "task" and "plan" only; '
-        "it also has {keys}."
+    RefusalReason.PLAN_NOT_EXECUTED_HERE: (
+        "This state machine audits and plans. To execute a plan, start the Execute state machine with "
+        '{{"plan": "<run ID>"}}.'
     ),
     RefusalReason.OVERRIDE_NOT_ALLOWED: (
         'This stack restores backups unchanged. To use "policyOverride", deploy RootTasks with '
@@ -142,12 +150,16 @@ _SENTENCES = {
     RefusalReason.NAME_ALREADY_USED: (
         "An earlier execution named {run_id} already has a report. Start this one under another name."
     ),
+    RefusalReason.NOT_AN_EXECUTION: (
+        "Execution {execution} is not running. Start the state machine instead of its functions."
+    ),
     RefusalReason.CALL_FAILED: "{failure} (in account {account_id}; no account was accessed)",
-    RefusalReason.PLAN_NOT_FOUND: _plan_refusal("this state machine has no execution of that name."),
+    RefusalReason.PLAN_NOT_FOUND: _plan_refusal("the Audit state machine has no execution of that name."),
     RefusalReason.PLAN_NOT_SUCCEEDED: _plan_refusal("its execution has the status {status}."),
     RefusalReason.PLAN_EXPIRED: _plan_refusal("it is older than {lifetime}."),
     RefusalReason.NOT_A_PLAN: _plan_refusal("it is not a plan."),
-    RefusalReason.PLAN_OF_ANOTHER_TASK: _plan_refusal("it is a plan for {planned_task}, not for {task}."),
+    RefusalReason.PLAN_FROM_THE_FUTURE: _plan_refusal("it was created after this execution started."),
+    RefusalReason.PLAN_ALREADY_EXECUTED: _plan_refusal("another execution has executed it already."),
     RefusalReason.PLAN_ALTERED: _plan_refusal("its plan was altered after it was created."),
     RefusalReason.PLAN_NOT_READABLE: _plan_refusal("another release of this construct created its plan."),
     RefusalReason.BACKUP_NOT_FOUND: _backup_refusal("there is no such backup."),

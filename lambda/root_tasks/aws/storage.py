@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from aws_calls.calls import call, pages
 from aws_calls.failures import CallError
 
-from ..model.codec import decode, encode, format_time
-from ..model.run import Backup, BatchResult, Plan, Run, Work
+from ..model.codec import DecodingError, decode, encode, format_time
+from ..model.run import Backup, BatchResult, ExecutionMark, Plan, Run, Work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from aws_calls.calls import Response
     from aws_calls.retry import RetryBudget
+
+    from ..model.report import Task
 
 _IF_NEW = {"IfNoneMatch": "*"}
 _STARTED_AT = "started-at"
@@ -43,6 +45,21 @@ class ChecksumMismatchError(Exception):
 
     def __str__(self) -> str:
         return f"{self.key} was altered after it was stored."
+
+
+class RunIdUsedError(Exception):
+    """Raised where the run of another execution has the same ID.
+
+    Attributes:
+        run_id: The ID.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        return f"Another execution has a run {self.run_id}."
 
 
 class WriteContentionError(Exception):
@@ -85,41 +102,69 @@ class Storage:
         budget: How long to retry transient failures.
 
     Attributes:
-        runs: What the functions of a run leave for each other.
-        reports: What people and other programs read.
+        runs: The runs that look: audits and plans.
+        executions: The runs that act: the executions of plans.
+        reports: The latest full audit.
         backups: The policies that runs removed.
     """
 
     def __init__(self, *, s3: S3Client, bucket: str, account_id: str, budget: RetryBudget) -> None:
         objects = _Bucket(s3=s3, name=bucket, account_id=account_id, budget=budget)
-        self.runs = RunStore(objects)
+        self.runs = RunStore(objects, folder="runs")
+        self.executions = RunStore(objects, folder="executions")
         self.reports = ReportStore(objects)
         self.backups = BackupStore(objects)
 
 
 class RunStore:
-    """What the functions of a run leave for each other."""
+    """What the functions of a run leave for each other, and for readers of its report.
 
-    def __init__(self, bucket: _Bucket) -> None:
+    Whatever a later step relies on is read by the SHA-256 that the state machine has passed on: who writes
+    to the bucket does not decide what a run does.
+
+    Args:
+        bucket: The bucket.
+        folder: The folder of the runs.
+    """
+
+    def __init__(self, bucket: _Bucket, *, folder: str) -> None:
         self._bucket = bucket
+        self._folder = folder
 
-    def create_run(self, run: Run) -> Run:
-        """Store a run, and return the one that is stored: a retry of the function finds its own."""
-        if self._bucket.write(_run_key(run.run_id), encode(run), condition=_IF_NEW):
-            return run
-        return self.read_run(run.run_id)
+    def write_run(self, run: Run) -> str:
+        """Store a run, and return its SHA-256. A retry of the same execution replaces its own run.
 
-    def read_run(self, run_id: str) -> Run:
+        Raises:
+            RunIdUsedError: Another execution has a run of this ID.
+        """
+        key, body = self._key(run.run_id, "run.json"), encode(run)
+        if not self._bucket.write(key, body, condition=_IF_NEW):
+            if not self._is_run_of(key, execution_arn=run.execution_arn, started_at=run.started_at):
+                raise RunIdUsedError(run.run_id)
+            # Nothing of the one that is there is taken over: the hash that counts is of this one.
+            self._bucket.write(key, body)
+        return sha256(body)
+
+    def _is_run_of(self, key: str, *, execution_arn: str, started_at: datetime) -> bool:
+        try:
+            existing = decode(Run, self._bucket.read(key))
+        except DecodingError:
+            return False
+        # An ARN has only the name, and Step Functions allows the same name again after 90 days.
+        return (existing.execution_arn, existing.started_at) == (execution_arn, started_at)
+
+    def read_run(self, run_id: str, *, checksum: str) -> Run:
         """Return a run.
 
         Raises:
-            DecodingError: It is damaged, or of another version.
+            ChecksumMismatchError: It is not what was stored.
+            DecodingError: It is of another version.
         """
-        return decode(Run, self._bucket.read(_run_key(run_id)))
+        return decode(Run, self._read_and_verify(self._key(run_id, "run.json"), checksum))
 
     def write_work(self, work: Work) -> str:
         """Store the work of a run, and return its SHA-256."""
-        return self._write_and_hash(_work_key(work.run_id), encode(work))
+        return self._write_and_hash(self._key(work.run_id, "work.json"), encode(work))
 
     def read_work(self, run_id: str, *, checksum: str) -> Work:
         """Return the work of a run.
@@ -128,39 +173,34 @@ class RunStore:
             ChecksumMismatchError: It is not what was stored.
             DecodingError: It is of another version.
         """
-        return decode(Work, self._read_and_verify(_work_key(run_id), checksum))
+        return decode(Work, self._read_and_verify(self._key(run_id, "work.json"), checksum))
 
-    def write_items(self, run_id: str, items: bytes) -> str:
-        """Store the file that the state machine's Map reads, and return its key."""
-        key = f"runs/{run_id}/items.json"
-        self._bucket.write(key, items)
-        return key
+    def claim_batch(self, work: Work, batch: int, *, token: str) -> bool:
+        """Claim a batch, and return whether it is claimed by this token. Nobody claims a batch twice."""
+        key = f"{self._results(work.run_id, work.task)}{batch:05}.claim"
+        body = token.encode()
+        # The response to an earlier attempt of this write may have been lost.
+        return self._bucket.write(key, body, condition=_IF_NEW) or self._bucket.read(key) == body
 
-    def has_result(self, run_id: str, batch: int) -> bool:
-        """Return whether a batch has stored its result."""
-        return self._bucket.exists(_result_key(run_id, batch))
+    def write_result(self, work: Work, batch: int, result: BatchResult) -> str:
+        """Store the result of a batch, and return its SHA-256, which is a part of the key."""
+        body = encode(result)
+        self._bucket.write(self._result_key(work.run_id, work.task, batch, sha256(body)), body)
+        return sha256(body)
 
-    def write_result(self, run_id: str, batch: int, result: BatchResult) -> None:
-        """Store the result of a batch. One that exists already stays."""
-        self._bucket.write(_result_key(run_id, batch), encode(result), condition=_IF_NEW)
-
-    def read_result(self, run_id: str, batch: int) -> BatchResult:
+    def read_result(self, run: Run, batch: int, *, checksum: str) -> BatchResult:
         """Return the result of a batch.
 
         Raises:
-            DecodingError: It is damaged, or of another version.
+            ChecksumMismatchError: It is not what was stored.
+            DecodingError: It is of another version.
         """
-        return decode(BatchResult, self._bucket.read(_result_key(run_id, batch)))
-
-    def batches_with_results(self, run_id: str) -> frozenset[int]:
-        """Return the batches that have stored a result."""
-        prefix = f"runs/{run_id}/results/"
-        keys = self._bucket.keys(prefix)
-        return frozenset(int(key.removeprefix(prefix).removesuffix(".json")) for key in keys)
+        key = self._result_key(run.run_id, run.task, batch, checksum)
+        return decode(BatchResult, self._read_and_verify(key, checksum))
 
     def write_plan(self, plan: Plan) -> str:
         """Store a plan, and return its SHA-256."""
-        return self._write_and_hash(_plan_key(plan.run_id), encode(plan))
+        return self._write_and_hash(self._key(plan.run_id, "plan.json"), encode(plan))
 
     def read_plan(self, run_id: str, *, checksum: str) -> Plan:
         """Return a plan.
@@ -169,7 +209,33 @@ class RunStore:
             ChecksumMismatchError: It is not what was stored.
             DecodingError: It is of another version.
         """
-        return decode(Plan, self._read_and_verify(_plan_key(run_id), checksum))
+        return decode(Plan, self._read_and_verify(self._key(run_id, "plan.json"), checksum))
+
+    def claim_plan(self, run_id: str, mark: ExecutionMark) -> bool:
+        """Mark a plan as executed, and return whether it is this execution's: a plan is executed once."""
+        key = self._key(run_id, "executed-by.json")
+        if self._bucket.write(key, encode(mark), condition=_IF_NEW):
+            return True
+        try:
+            return decode(ExecutionMark, self._bucket.read(key)) == mark
+        except DecodingError:
+            return False
+
+    def write_file(self, run_id: str, file: File) -> str:
+        """Store a file of a run's report, and return its S3 URL."""
+        key = self._key(run_id, file.name)
+        self._bucket.write(key, file.body, content_type=file.content_type)
+        return f"s3://{self._bucket.name}/{key}"
+
+    def _key(self, run_id: str, name: str) -> str:
+        return f"{self._folder}/{run_id}/{name}"
+
+    def _results(self, run_id: str, task: Task) -> str:
+        # A function may write the results of its own tasks only.
+        return f"{self._folder}/{run_id}/results/{task}/"
+
+    def _result_key(self, run_id: str, task: Task, batch: int, checksum: str) -> str:
+        return f"{self._results(run_id, task)}{batch:05}-{checksum}.json"
 
     def _write_and_hash(self, key: str, body: bytes) -> str:
         self._bucket.write(key, body)
@@ -183,19 +249,18 @@ class RunStore:
 
 
 class ReportStore:
-    """What people and other programs read: the reports of all runs, and the latest full audit."""
+    """The latest full audit, for people and other programs."""
 
     def __init__(self, bucket: _Bucket) -> None:
         self._bucket = bucket
 
-    def write(self, run_id: str, file: File) -> str:
-        """Store a file of a run's report, and return its S3 URL."""
-        key = f"runs/{run_id}/{file.name}"
-        self._bucket.write(key, file.body, content_type=file.content_type)
-        return f"s3://{self._bucket.name}/{key}"
-
-    def write_latest(self, file: File, *, started_at: datetime) -> bool:
+    def write_latest(self, file: File, *, started_at: datetime, now: datetime) -> bool:
         """Store a file as the latest of its name, unless that is of a later run.
+
+        Args:
+            file: The file.
+            started_at: The start of its run.
+            now: The time: what claims to be of a run in the future was not written by one.
 
         Returns:
             Whether it is the latest now.
@@ -206,7 +271,7 @@ class ReportStore:
         key = f"latest/{file.name}"
         for _ in range(_MAX_WRITES_OF_LATEST):
             latest = self._latest(key)
-            if latest and latest[1] > started_at:
+            if latest and started_at < latest[1] <= now:
                 return False
             if self._bucket.write(
                 key,
@@ -244,6 +309,10 @@ class BackupStore:
         reference = f"backups/{backup.run_id}/{backup.account_id}/{name}/{sha256(body)}.json"
         self._bucket.write(reference, body, condition=_IF_NEW)
         return reference
+
+    def references(self, run_id: str, account_id: str) -> list[str]:
+        """Return the references of the backups that a run has stored in an account."""
+        return self._bucket.keys(f"backups/{run_id}/{account_id}/")
 
     def read(self, reference: str) -> Backup:
         """Return a policy that was backed up by this release or an earlier one.
@@ -358,19 +427,3 @@ def _parse_start(text: str | None) -> datetime:
         return _LONG_AGO
     # What no run has written is older than any run.
     return started_at if started_at.tzinfo else _LONG_AGO
-
-
-def _run_key(run_id: str) -> str:
-    return f"runs/{run_id}/run.json"
-
-
-def _work_key(run_id: str) -> str:
-    return f"runs/{run_id}/work.json"
-
-
-def _result_key(run_id: str, batch: int) -> str:
-    return f"runs/{run_id}/results/{batch:05}.json"
-
-
-def _plan_key(run_id: str) -> str:
-    return f"runs/{run_id}/plan.json"

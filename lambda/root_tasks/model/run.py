@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from .codec import Document
 from .report import ItemType, Result, RunDetails, Task
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class Mode(StrEnum):
@@ -113,7 +116,15 @@ class Run(RunDetails, Document):
 
 @dataclass(frozen=True, kw_only=True)
 class Work(Document):
-    """What the batches of a run have to do. It has no names: the functions that act read it."""
+    """What the batches of a run have to do. It has no names: the functions that act read it.
+
+    Attributes:
+        run_id: The run.
+        task: Its task.
+        mode: What it is for.
+        batches: The assignments of each batch.
+        expires_at: When no batch may act any more; None where none acts.
+    """
 
     KIND: ClassVar[str] = "work"
 
@@ -121,6 +132,22 @@ class Work(Document):
     task: Task
     mode: Mode
     batches: tuple[tuple[Assignment, ...], ...]
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionMark(Document):
+    """The execution that a plan is executed by, and no other.
+
+    Attributes:
+        execution_arn: The execution.
+        started_at: When it started: Step Functions allows a name again after 90 days.
+    """
+
+    KIND: ClassVar[str] = "execution mark"
+
+    execution_arn: str
+    started_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

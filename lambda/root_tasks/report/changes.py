@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ..model.report import ItemType
+from ..model.report import ItemType, Outcome
 from .summary import credentials_of, is_audited, item_counts, minute, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ..model.report import AccountResult, Report
+
+# The subject of the notice of the first full audit.
+FIRST_AUDIT = "Root credentials: first full audit"
 
 # SNS takes 256 KB; what people read is far shorter.
 _MAX_MESSAGE_BYTES = 7900
@@ -80,16 +83,39 @@ def change_message(found: Sequence[Change], report: Report) -> str:
         found: What `changes` returned.
         report: The newer of the two audits.
     """
-    text = (
-        f"Root credentials in organization {report.organization_id}: changes since the last full audit.\n"
+    text = _heading(report, "changes since the last full audit")
+    if not found:
+        return f"{text}\nNothing changed.\n"
+    return _bounded(text, list(_lines(found)))
+
+
+def first_audit_message(report: Report) -> str:
+    """Return the accounts with credentials as plain text of under 8 KB, like `change_message`.
+
+    Args:
+        report: The first full audit, or one whose predecessor cannot be read.
+    """
+    lines = [
+        f"  {result.account_id}{_details(_all_of(ChangeType.JOINED, result))}\n"
+        for result in report.results
+        if result.outcome is Outcome.HAS_CREDENTIALS
+    ]
+    heading = _heading(report, "first full audit")
+    return _bounded(f"{heading}\n" if lines else heading, lines)
+
+
+def _heading(report: Report, what: str) -> str:
+    return (
+        f"Root credentials in organization {report.organization_id}: {what}.\n"
         f"{summary(report)}\n"
         f"Audited {minute(report.started_at)}, run {report.run_id}.\n"
     )
-    if not found:
-        return f"{text}\nNothing changed.\n"
-    for number, line in enumerate(_lines(found)):
+
+
+def _bounded(text: str, lines: Sequence[str]) -> str:
+    for number, line in enumerate(lines):
         if len((text + line).encode()) > _MAX_MESSAGE_BYTES:
-            return f"{text}\nand {len(found) - number:,} more. The report of the run has every account.\n"
+            return f"{text}\nand {len(lines) - number:,} more. The report of the run has every account.\n"
         text += line
     return text
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
 
-from ..messages import NO_SESSION, hint
+from ..messages import EXPIRED, NO_SESSION, hint
 from ..model.report import Outcome
 from ..model.run import Backup, Finding, Mode
 from ..tasks.definition import AccountTask
@@ -89,6 +89,12 @@ class BatchRunner:
             return _failure_finding(assignment, Outcome.INACCESSIBLE, failure)
         items = tuple(item_of(target, Outcome.FAILED, NO_SESSION) for target in assignment.targets)
         return replace(_failure_finding(assignment, Outcome.FAILED, failure), items=items)
+
+
+def expired_finding(assignment: Assignment) -> Finding:
+    """Return the finding of an account whose turn comes after the plan has expired."""
+    items = tuple(item_of(target, Outcome.FAILED, EXPIRED) for target in assignment.targets)
+    return Finding(account_id=assignment.account_id, outcome=Outcome.FAILED, reason=EXPIRED, items=items)
 
 
 def _failure_finding(assignment: Assignment, outcome: Outcome, failure: Failure) -> Finding:

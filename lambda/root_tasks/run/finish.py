@@ -7,25 +7,36 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aws_calls.failures import CallError
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line
 
-from ..aws.storage import File
-from ..messages import NO_RESULT_ACTING, NO_RESULT_LOOKING
+from ..aws.storage import ChecksumMismatchError, File
+from ..messages import (
+    DAMAGED_RESULT_ACTING,
+    DAMAGED_RESULT_LOOKING,
+    NO_RESULT_ACTING,
+    NO_RESULT_LOOKING,
+)
 from ..model.codec import DecodingError, decode
 from ..model.report import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Finding, Mode, Plan, Run
-from ..report.changes import change_message, changes
+from ..report.changes import FIRST_AUDIT, change_message, changes, first_audit_message
 from ..report.render import as_csv, as_html, as_json
+from ..report.summary import summary
+from ..tasks import DEFINITIONS
 from .plans import PLAN_SHA256, TASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from ..aws.storage import Storage
-    from ..model.run import Account
+    from ..aws.storage import BackupStore, ReportStore, RunStore
+    from ..model.run import Account, Target
     from ..report.changes import Change
 
+# An execution in which an account has one of these has failed.
+_FAILURES = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
+_STATE_MACHINE = "StateMachineName"
 # As many connections as a client has by default.
 _MAX_READS_IN_PARALLEL = 10
 _JSON = "report.json"
@@ -37,34 +48,47 @@ class RunFinisher:
     """Finishes runs.
 
     Attributes:
-        storage: The bucket.
+        runs: The runs of the state machine.
+        reports: The latest full audit.
+        backups: The policies that runs removed.
         notify: Publishes a notice, given as subject and message; None where nobody is notified.
         plan_lifetime: How long a plan can be executed.
         now: The time in UTC.
         log: Writes one event, given as keyword arguments.
     """
 
-    storage: Storage
+    runs: RunStore
+    reports: ReportStore
+    backups: BackupStore
     notify: Callable[[str, str], None] | None
     plan_lifetime: timedelta
     now: Callable[[], datetime]
     log: Callable[..., None]
 
-    def finish(self, run_id: str) -> dict[str, Any]:
+    def finish(self, run_id: str, *, run_sha256: str, results: Sequence[object]) -> dict[str, Any]:
         """Finish a run, whatever came of its batches.
+
+        Args:
+            run_id: The run.
+            run_sha256: The SHA-256 of the run as it was started.
+            results: What the batches returned: each a number and the SHA-256 of its result. One that ended
+                without a result has returned something else.
 
         Returns:
             The output of the execution. It has no names.
+
+        Raises:
+            ChecksumMismatchError: The run was altered.
         """
-        run = self.storage.runs.read_run(run_id)
-        findings = self._findings(run)
-        report = Report.of_run(run, finished_at=self.now(), results=_results(run, findings))
+        run = self.runs.read_run(run_id, checksum=run_sha256)
+        findings = self._findings(run, _checksums(results))
+        report = Report.of_run(run, finished_at=self.now(), results=self._results(run, findings))
         files = _files(report, plan_lifetime=self.plan_lifetime)
-        urls = {file.name: self.storage.reports.write(run_id, file) for file in files}
+        urls = {file.name: self.runs.write_file(run_id, file) for file in files}
         totals = {str(outcome): count for outcome, count in report.totals.items()}
         self.log(event="run_finished", runId=run_id, task=run.task, mode=run.mode, totals=totals)
         if run.full:
-            self._publish_audit(report, files)
+            self._publish_audit(run, report, files)
         output: dict[str, Any] = {
             "runId": run_id,
             TASK: run.task,
@@ -73,37 +97,121 @@ class RunFinisher:
             "totals": totals,
         }
         if run.mode is Mode.PLAN:
-            output[PLAN_SHA256] = self.storage.runs.write_plan(_plan(run, findings))
+            output[PLAN_SHA256] = self.runs.write_plan(_plan(run, findings))
+        if run.mode is Mode.EXECUTE:
+            output["failed"] = not _FAILURES.isdisjoint(report.totals)
+            # The cause of an execution that failed: it has no output.
+            output["summary"] = f"{summary(report)} Report: {urls[_HTML]}"
         return output
 
-    def _findings(self, run: Run) -> dict[str, Finding]:
-        batches = sorted(self.storage.runs.batches_with_results(run.run_id))
+    def _findings(self, run: Run, checksums: Mapping[int, str]) -> dict[str, Finding]:
+        """Return the findings of the accounts of each batch, by account."""
+        batches = [number for number in sorted(checksums) if number < len(run.batches)]
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
-            results = pool.map(lambda batch: self.storage.runs.read_result(run.run_id, batch), batches)
-            return {finding.account_id: finding for result in results for finding in result.findings}
+            found = pool.map(lambda batch: self._findings_of_batch(run, batch, checksums[batch]), batches)
+            return {finding.account_id: finding for findings in found for finding in findings}
 
-    def _publish_audit(self, report: Report, files: Sequence[File]) -> None:
-        """Write the metrics and the latest report, and send a notice if something has changed."""
-        self.log(**_metrics(report))
+    def _findings_of_batch(self, run: Run, batch: int, checksum: str) -> list[Finding]:
+        try:
+            result = self.runs.read_result(run, batch, checksum=checksum)
+        except (ChecksumMismatchError, DecodingError) as error:
+            problem = type(error).__name__
+        except CallError as error:
+            # Without permission to list the bucket, S3 denies what does not exist.
+            if error.failure.name not in ("NoSuchKey", "AccessDenied"):
+                raise
+            problem = error.failure.name
+        else:
+            own = set(run.batches[batch])
+            foreign = [finding for finding in result.findings if finding.account_id not in own]
+            if not foreign:
+                return list(result.findings)
+            problem = "ForeignAccount"
+        self.log(event="result_refused", runId=run.run_id, batch=batch, reason=problem)
+        acting = run.mode is Mode.EXECUTE
+        return [
+            Finding(
+                account_id=account_id,
+                outcome=Outcome.UNKNOWN if acting else Outcome.INACCESSIBLE,
+                reason=self._with_backups(run, account_id, DAMAGED_RESULT_ACTING)
+                if acting
+                else DAMAGED_RESULT_LOOKING,
+            )
+            for account_id in run.batches[batch]
+        ]
+
+    def _results(self, run: Run, findings: Mapping[str, Finding]) -> Iterator[AccountResult]:
+        for account in run.accounts:
+            result = self._result(run, account, findings)
+            fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(Result)}
+            yield AccountResult(**fields, name=account.name, email=account.email)
+
+    def _result(self, run: Run, account: Account, findings: Mapping[str, Finding]) -> Result:
+        account_id = account.account_id
+        if account.skip_reason is not None:
+            return Result(account_id=account_id, outcome=Outcome.SKIPPED, reason=account.skip_reason)
+        if account_id in findings:
+            return findings[account_id]
+        if run.mode is Mode.EXECUTE:
+            reason = self._with_backups(run, account_id, NO_RESULT_ACTING)
+            return Result(account_id=account_id, outcome=Outcome.UNKNOWN, reason=reason)
+        return Result(account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=NO_RESULT_LOOKING)
+
+    def _with_backups(self, run: Run, account_id: str, reason: str) -> str:
+        """Add the backups that a lost batch has made: a policy of theirs may have been removed."""
+        if DEFINITIONS[run.task].policy_type is None:
+            return reason
+        references = self.backups.references(run.run_id, account_id)
+        return f"{reason} Backups of this run: {', '.join(references) or 'none'}."
+
+    def _publish_audit(self, run: Run, report: Report, files: Sequence[File]) -> None:
+        """Write the metrics, send a notice if something has changed, and write the latest report.
+
+        The notice comes first: if it fails, the next audit finds the same changes, and sends it.
+        """
+        self.log(**_metrics(run, report))
         previous = self._previous_audit(report)
+        if previous is None or previous.started_at <= report.started_at:
+            self._notify_of_changes(previous, report)
         # Each file is attempted: a later run may have come between two of them.
-        is_latest = [self.storage.reports.write_latest(file, started_at=report.started_at) for file in files]
-        if previous is None or self.notify is None or not all(is_latest):
+        for file in files:
+            self.reports.write_latest(file, started_at=report.started_at, now=self.now())
+
+    def _notify_of_changes(self, previous: Report | None, report: Report) -> None:
+        if self.notify is None:
             return
-        if found := changes(previous, report):
+        if previous is None:
+            self.notify(FIRST_AUDIT, first_audit_message(report))
+        elif found := changes(previous, report):
             self.notify(_subject(found), change_message(found, report))
 
     def _previous_audit(self, report: Report) -> Report | None:
         """Return the full audit before this one; None where it cannot be compared."""
-        data = self.storage.reports.read_latest(_JSON)
+        data = self.reports.read_latest(_JSON)
         if data is None:
             return None
         try:
             previous = decode(Report, data)
         except DecodingError as error:
-            self.log(event="comparison_skipped", runId=report.run_id, reason=str(error))
-            return None
-        return previous if previous.organization_id == report.organization_id else None
+            problem = str(error)
+        else:
+            if previous.started_at > self.now():
+                problem = "Its run has not started yet."
+            elif not previous.full or previous.organization_id != report.organization_id:
+                problem = "It is not a full audit of this organization."
+            else:
+                return previous
+        self.log(event="comparison_skipped", runId=report.run_id, reason=problem)
+        return None
+
+
+def _checksums(results: Sequence[object]) -> dict[int, str]:
+    """Return the SHA-256 of each batch's result, by the number of the batch."""
+    return {
+        result["batch"]: result["sha256"]
+        for result in results
+        if isinstance(result, dict) and result.keys() >= {"batch", "sha256"}
+    }
 
 
 def _files(report: Report, *, plan_lifetime: timedelta) -> tuple[File, ...]:
@@ -118,41 +226,31 @@ def _files(report: Report, *, plan_lifetime: timedelta) -> tuple[File, ...]:
     )
 
 
-def _results(run: Run, findings: Mapping[str, Finding]) -> Iterator[AccountResult]:
-    for account in run.accounts:
-        result = _result(account, run.mode, findings)
-        fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(Result)}
-        yield AccountResult(**fields, name=account.name, email=account.email)
-
-
-def _result(account: Account, mode: Mode, findings: Mapping[str, Finding]) -> Result:
-    account_id = account.account_id
-    if account.skip_reason is not None:
-        return Result(account_id=account_id, outcome=Outcome.SKIPPED, reason=account.skip_reason)
-    if account_id in findings:
-        return findings[account_id]
-    if mode is Mode.EXECUTE:
-        return Result(account_id=account_id, outcome=Outcome.UNKNOWN, reason=NO_RESULT_ACTING)
-    return Result(account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=NO_RESULT_LOOKING)
-
-
 def _plan(run: Run, findings: Mapping[str, Finding]) -> Plan:
+    """Return the plan: it has what the report shows as planned, and nothing else."""
+    assignments = [
+        Assignment(account_id=finding.account_id, targets=_shown_targets(finding))
+        for _, finding in sorted(findings.items())
+    ]
     return Plan(
         run_id=run.run_id,
         task=run.task,
-        assignments=tuple(
-            Assignment(account_id=finding.account_id, targets=finding.planned)
-            for _, finding in sorted(findings.items())
-            if finding.planned
-        ),
+        assignments=tuple(assignment for assignment in assignments if assignment.targets),
     )
 
 
-def _metrics(report: Report) -> dict[str, object]:
+def _shown_targets(finding: Finding) -> tuple[Target, ...]:
+    shown = {(item.type, item.id) for item in finding.items if item.outcome is Outcome.PLANNED}
+    return tuple(target for target in finding.planned if (target.type, target.id) in shown)
+
+
+def _metrics(run: Run, report: Report) -> dict[str, object]:
     totals = report.totals
     return metric_line(
         namespace=NAMESPACE,
         dimensions={ORGANIZATION_ID: report.organization_id},
+        # For the construct's alarms: it does not know the organization.
+        other_dimensions={_STATE_MACHINE: run.execution_arn.split(":")[6]},
         values={
             "AccountsAudited": totals.get(Outcome.CLEAN, 0) + totals.get(Outcome.HAS_CREDENTIALS, 0),
             "AccountsWithRootCredentials": totals.get(Outcome.HAS_CREDENTIALS, 0),

@@ -1,8 +1,9 @@
-"""The plan that a run executes: whether it is this state machine's, for this task, fresh and unaltered."""
+"""The plan that a run executes: whether it is of this construct, fresh, unaltered and not executed before."""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,26 +12,38 @@ from aws_calls.calls import call
 from aws_calls.failures import CallError
 
 from ..aws.storage import ChecksumMismatchError
-from ..messages import RefusalReason, RunRefusedError, describe_duration
+from ..messages import RefusalReason, RunRefusedError, describe_duration, task_not_in_stack
 from ..model.codec import DecodingError
+from ..model.report import Task
+from ..model.run import ExecutionMark
+from ..tasks import DEFINITIONS
+from ..tasks.scope import quote
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from mypy_boto3_stepfunctions import SFNClient
 
+    from aws_calls.calls import Response
     from aws_calls.retry import RetryBudget
 
     from ..aws.storage import RunStore
-    from ..model.report import Task
     from ..model.run import Plan
 
 # Keys of an execution's output.
 PLAN_SHA256 = "planSha256"
 TASK = "task"
 
+PLAN = "plan"
+# Step Functions allows more in the names of executions, but not these.
+_RUN_ID = re.compile(r"[^\s/:]{1,80}")
+# The two times that Step Functions has of one start differ in their precision.
+_START_TOLERANCE = timedelta(seconds=1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """An execution of the state machine.
+    """An execution of a state machine.
 
     Attributes:
         arn: Its ARN.
@@ -51,64 +64,136 @@ class Execution:
             started_at=datetime.fromisoformat(payload["startedAt"]),
         )
 
-    def sibling(self, name: str) -> str:
-        """Return the ARN of the same state machine's execution of another name."""
-        return self.arn.rpartition(":")[0] + f":{name}"
+    @property
+    def partition(self) -> str:
+        """The partition, for example aws."""
+        return self.arn.split(":")[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundPlan:
+    """A plan that can be executed.
+
+    Attributes:
+        plan: The plan.
+        expires_at: When it can no longer be executed.
+    """
+
+    plan: Plan
+    expires_at: datetime
+
+
+def parse_plan_id(input_: object) -> str:
+    """Return the run ID in the input of an execution that acts: it has nothing else.
+
+    Raises:
+        RunRefusedError: The input is something else.
+    """
+    if not isinstance(input_, dict) or set(input_) != {PLAN}:
+        raise RunRefusedError(RefusalReason.INPUT_NOT_A_PLAN, value=quote(input_))
+    run_id = input_[PLAN]
+    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+        raise RunRefusedError(
+            RefusalReason.INVALID_VALUE, key=PLAN, expected="the run ID of a plan", value=quote(run_id)
+        )
+    return run_id
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plans:
-    """The plans that executions of the state machine have created.
+    """The plans that the construct's Audit state machine has created.
 
     The output of the execution that created a plan has its checksum. Nobody can alter that output; the
     bucket only stores the plan.
 
     Attributes:
-        runs: The stored runs.
+        runs: The stored runs of the Audit state machine.
         step_functions: A client that makes one attempt a call.
+        audit_state_machine_arn: The Audit state machine.
+        tasks: The tasks of the stack.
         lifetime: The maximum age of a plan.
+        now: The time in UTC.
         budget: How long to retry transient failures.
     """
 
     runs: RunStore
     step_functions: SFNClient
+    audit_state_machine_arn: str
+    tasks: Collection[Task]
     lifetime: timedelta
+    now: Callable[[], datetime]
     budget: RetryBudget
 
-    def find(self, run_id: str, *, task: Task, execution: Execution) -> Plan:
+    def require_running(self, execution: Execution) -> None:
+        """Refuse an execution that Step Functions does not run: somebody invoked the function directly.
+
+        Raises:
+            RunRefusedError: It does not exist, has ended, or started at another time.
+            CallError: The read failed.
+        """
+        refusal = RunRefusedError(RefusalReason.NOT_AN_EXECUTION, execution=execution.name)
+        try:
+            response = self._describe(execution.arn)
+        except CallError as error:
+            if error.failure.name != "ExecutionDoesNotExist":
+                raise
+            raise refusal from error
+        difference = abs(response.require("startDate") - execution.started_at)
+        if response.require("status") != "RUNNING" or difference > _START_TOLERANCE:
+            raise refusal
+
+    def find(self, run_id: str, *, execution: Execution) -> FoundPlan:
         """Return the plan of a run.
 
         Args:
             run_id: The run that created it.
-            task: The task of the run that executes it.
-            execution: The execution of that run.
+            execution: The execution that is to execute it.
 
         Raises:
             RunRefusedError: It cannot be executed.
             CallError: A read failed.
         """
-        output = self._output(run_id, execution)
+        response = self._planning_execution(run_id)
+        planned_at = response.require("startDate")
+        output: dict[str, Any] = json.loads(response.require("output"))
         if output.get(PLAN_SHA256) is None:
             raise RunRefusedError(RefusalReason.NOT_A_PLAN, run_id=run_id)
-        if output[TASK] != task:
-            raise RunRefusedError(
-                RefusalReason.PLAN_OF_ANOTHER_TASK, run_id=run_id, planned_task=output[TASK], task=task
-            )
+        expires_at = self._expiry(run_id, planned_at, execution)
+        task = Task(output[TASK])
+        if task not in self.tasks:
+            raise task_not_in_stack(task, tasks=self.tasks)
+        if not DEFINITIONS[task].makes_changes:
+            raise RunRefusedError(RefusalReason.NOT_A_PLAN, run_id=run_id)
+        plan = self._read(run_id, checksum=output[PLAN_SHA256])
+        # The hash is of this plan: if these differ, no run of this construct has created it.
+        if (plan.run_id, plan.task) != (run_id, task):
+            raise RunRefusedError(RefusalReason.PLAN_ALTERED, run_id=run_id)
+        return FoundPlan(plan=plan, expires_at=expires_at)
+
+    def claim(self, run_id: str, *, execution: Execution) -> None:
+        """Mark a plan as executed by an execution, which may do so again.
+
+        Raises:
+            RunRefusedError: Another execution has executed it.
+            CallError: The mark could not be stored.
+        """
+        mark = ExecutionMark(execution_arn=execution.arn, started_at=execution.started_at)
+        if not self.runs.claim_plan(run_id, mark):
+            raise RunRefusedError(RefusalReason.PLAN_ALREADY_EXECUTED, run_id=run_id)
+
+    def _read(self, run_id: str, *, checksum: str) -> Plan:
         try:
-            return self.runs.read_plan(run_id, checksum=output[PLAN_SHA256])
+            return self.runs.read_plan(run_id, checksum=checksum)
         except ChecksumMismatchError as error:
             raise RunRefusedError(RefusalReason.PLAN_ALTERED, run_id=run_id) from error
         except DecodingError as error:
             raise RunRefusedError(RefusalReason.PLAN_NOT_READABLE, run_id=run_id) from error
 
-    def _output(self, run_id: str, execution: Execution) -> dict[str, Any]:
-        """Return the output of an execution that succeeded within the lifetime."""
+    def _planning_execution(self, run_id: str) -> Response:
+        """Return an execution of the Audit state machine that succeeded."""
+        arn = self.audit_state_machine_arn.replace(":stateMachine:", ":execution:", 1)
         try:
-            response = call(
-                lambda: self.step_functions.describe_execution(executionArn=execution.sibling(run_id)),
-                operation="states:DescribeExecution",
-                budget=self.budget,
-            )
+            response = self._describe(f"{arn}:{run_id}")
         except CallError as error:
             if error.failure.name != "ExecutionDoesNotExist":
                 raise
@@ -116,9 +201,22 @@ class Plans:
         status = response.require("status")
         if status != "SUCCEEDED":
             raise RunRefusedError(RefusalReason.PLAN_NOT_SUCCEEDED, run_id=run_id, status=status)
-        if execution.started_at - response.require("startDate") > self.lifetime:
+        return response
+
+    def _expiry(self, run_id: str, planned_at: datetime, execution: Execution) -> datetime:
+        """Return when a plan expires: by the clock, for an execution can be redriven days after its start."""
+        if planned_at > execution.started_at + _START_TOLERANCE:
+            raise RunRefusedError(RefusalReason.PLAN_FROM_THE_FUTURE, run_id=run_id)
+        expires_at = planned_at + self.lifetime
+        if self.now() > expires_at:
             raise RunRefusedError(
                 RefusalReason.PLAN_EXPIRED, run_id=run_id, lifetime=describe_duration(self.lifetime)
             )
-        output: dict[str, Any] = json.loads(response.require("output"))
-        return output
+        return expires_at
+
+    def _describe(self, execution_arn: str) -> Response:
+        return call(
+            lambda: self.step_functions.describe_execution(executionArn=execution_arn),
+            operation="states:DescribeExecution",
+            budget=self.budget,
+        )

@@ -1,4 +1,4 @@
-"""The settings of the three functions. None has a default: one that is missing or misspelt is an error."""
+"""The settings of the functions. None has a default: one that is missing or misspelt is an error."""
 
 from __future__ import annotations
 
@@ -42,14 +42,12 @@ class StartRunSettings:
         bucket: The bucket's name.
         tasks: The tasks that the stack was deployed with.
         protected_accounts: The accounts that are excluded from every task.
-        plan_lifetime: The maximum age of a plan that is executed.
         allow_policy_override: Whether the input may give a corrected policy.
     """
 
     bucket: str
     tasks: tuple[Task, ...]
     protected_accounts: frozenset[str]
-    plan_lifetime: timedelta
     allow_policy_override: bool
 
     @classmethod
@@ -60,24 +58,57 @@ class StartRunSettings:
             SettingsError: A key is missing or unknown, or has a value of another type.
         """
         settings = read_settings(
-            environment,
-            keys=("bucket", "tasks", "protectedAccounts", "planLifetimeSeconds", "allowPolicyOverride"),
+            environment, keys=("bucket", "tasks", "protectedAccounts", "allowPolicyOverride")
         )
-        tasks = _setting(settings, "tasks", list)
-        if unknown := [name for name in tasks if name not in list(Task)]:
-            raise InvalidSettingError(key="tasks", value=unknown, expected=f"a list of {', '.join(Task)}")
         return cls(
             bucket=_setting(settings, "bucket", str),
-            tasks=tuple(Task(name) for name in tasks),
+            tasks=_tasks(settings),
             protected_accounts=frozenset(_setting(settings, "protectedAccounts", list)),
-            plan_lifetime=timedelta(seconds=_setting(settings, "planLifetimeSeconds", int)),
             allow_policy_override=_setting(settings, "allowPolicyOverride", bool),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
+class StartExecutionSettings:
+    """The settings of the function that starts the execution of a plan.
+
+    Attributes:
+        bucket: The bucket's name.
+        tasks: The tasks that the stack was deployed with.
+        protected_accounts: The accounts that are excluded from every task.
+        plan_lifetime: The maximum age of a plan that is executed.
+        audit_state_machine_arn: The state machine that creates the plans.
+    """
+
+    bucket: str
+    tasks: tuple[Task, ...]
+    protected_accounts: frozenset[str]
+    plan_lifetime: timedelta
+    audit_state_machine_arn: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> StartExecutionSettings:
+        """Return the settings in a function's environment.
+
+        Raises:
+            SettingsError: A key is missing or unknown, or has a value of another type.
+        """
+        settings = read_settings(
+            environment,
+            keys=("bucket", "tasks", "protectedAccounts", "planLifetimeSeconds", "auditStateMachineArn"),
+        )
+        return cls(
+            bucket=_setting(settings, "bucket", str),
+            tasks=_tasks(settings),
+            protected_accounts=frozenset(_setting(settings, "protectedAccounts", list)),
+            plan_lifetime=timedelta(seconds=_setting(settings, "planLifetimeSeconds", int)),
+            audit_state_machine_arn=_setting(settings, "auditStateMachineArn", str),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunBatchSettings:
-    """The settings of the function of a task.
+    """The settings of a function that runs tasks in batches of accounts.
 
     Attributes:
         bucket: The bucket's name.
@@ -98,7 +129,7 @@ class RunBatchSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class WriteReportSettings:
-    """The settings of the function that writes the report.
+    """The settings of a function that writes reports.
 
     Attributes:
         bucket: The bucket's name.
@@ -126,6 +157,13 @@ class WriteReportSettings:
             else _setting(settings, "notificationTopicArn", str),
             plan_lifetime=timedelta(seconds=_setting(settings, "planLifetimeSeconds", int)),
         )
+
+
+def _tasks(settings: Mapping[str, Any]) -> tuple[Task, ...]:
+    tasks = _setting(settings, "tasks", list)
+    if unknown := [name for name in tasks if name not in list(Task)]:
+        raise InvalidSettingError(key="tasks", value=unknown, expected=f"a list of {', '.join(Task)}")
+    return tuple(Task(name) for name in tasks)
 
 
 def _setting(settings: Mapping[str, Any], key: str, type_: type[T]) -> T:

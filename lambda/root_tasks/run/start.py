@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
-import json
+import math
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError
 
-from ..aws.storage import ChecksumMismatchError
+from ..aws.storage import ChecksumMismatchError, RunIdUsedError
 from ..messages import NO_LONGER_A_MEMBER, RefusalReason, RunRefusedError
 from ..model.codec import DecodingError
 from ..model.report import Task
 from ..model.run import Account, Assignment, Mode, Restore, Run, Target, Work
 from ..tasks import DEFINITIONS
+from ..tasks.scope import Scope
 from .accounts import accounts_in_scope, classify
+from .plans import parse_plan_id
 from .request import parse_request
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
 
-    from ..aws.storage import Storage
+    from ..aws.storage import RunStore, Storage
     from ..model.run import Backup
     from ..tasks.scope import RestoreRequest
     from .accounts import MemberDirectory, OrganizationContext
-    from .plans import Execution, Plans
+    from .plans import Execution, FoundPlan, Plans
     from .request import Request
 
 # A batch that dies takes its results with it. Where a run only reads, that is cheap; where it makes changes,
 # each account of the batch is unknown and has to be audited.
-_MAX_ACCOUNTS_PER_BATCH = {Mode.AUDIT: 25, Mode.PLAN: 25, Mode.EXECUTE: 5}
+_ACCOUNTS_PER_BATCH = {Mode.AUDIT: 25, Mode.PLAN: 25, Mode.EXECUTE: 5}
+# The state machine holds the hash of each batch's result: 2,000 of them take 190 KB of the 256 KB of a state.
+_MAX_BATCHES = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarter:
-    """Starts runs.
+    """Starts runs that look: audits and plans.
 
     Attributes:
         directory: The organization.
         storage: The bucket.
-        plans: The plans that can be executed.
         account_id: The account that runs the task.
         tasks: The tasks of the stack.
         protected_accounts: The accounts that are excluded from every task.
@@ -48,7 +53,6 @@ class RunStarter:
 
     directory: MemberDirectory
     storage: Storage
-    plans: Plans
     account_id: str
     tasks: tuple[Task, ...]
     protected_accounts: frozenset[str]
@@ -68,69 +72,37 @@ class RunStarter:
             RunRefusedError: The run cannot start.
         """
         request = parse_request(input_, tasks=self.tasks, allow_policy_override=self.allow_policy_override)
-        try:
+        with _refused_calls(self.account_id):
             return self._start(request, execution)
-        except CallError as error:
-            raise RunRefusedError(
-                RefusalReason.CALL_FAILED, failure=error.failure, account_id=self.account_id
-            ) from error
 
     def _start(self, request: Request, execution: Execution) -> dict[str, Any]:
         organization = self.directory.find_organization(request.task)
-        assignments = {it.account_id: it for it in self._assignments(request, execution)}
-        accounts = self._accounts(request, organization, named={*request.scope.account_ids, *assignments})
-        run = self._create_run(request, execution, organization=organization, accounts=accounts)
-        work = Work(
-            run_id=run.run_id,
-            task=run.task,
-            mode=run.mode,
-            batches=tuple(
-                tuple(assignments.get(id_, Assignment(account_id=id_)) for id_ in batch)
-                for batch in run.batches
-            ),
-        )
-        items = json.dumps([{"batch": number} for number in range(len(run.batches))])
-        return {
-            "runId": run.run_id,
-            "task": run.task,
-            "workSha256": self.storage.runs.write_work(work),
-            "batches": len(run.batches),
-            "itemsKey": self.storage.runs.write_items(run.run_id, items.encode()),
-        }
-
-    def _create_run(
-        self,
-        request: Request,
-        execution: Execution,
-        *,
-        organization: OrganizationContext,
-        accounts: tuple[Account, ...],
-    ) -> Run:
-        mode = _mode(request)
-        run = self.storage.runs.create_run(
-            Run(
-                run_id=execution.name,
-                execution_arn=execution.arn,
-                task=request.task,
-                mode=mode,
-                executed_plan=request.plan,
-                full=request.task is Task.AUDIT and request.scope.all_accounts,
-                organization_id=organization.organization_id,
-                management_account_id=organization.management_account_id,
-                account_id=self.account_id,
-                started_at=execution.started_at,
-                accounts=accounts,
-                batches=_batches(accounts, size=_MAX_ACCOUNTS_PER_BATCH[mode]),
+        assignments = {it.account_id: it for it in self._assignments(request)}
+        scope = request.scope
+        named = {*scope.account_ids, *assignments}
+        members = accounts_in_scope(scope, self.directory, named=named)
+        if strangers := sorted(named - set(members)):
+            raise RunRefusedError(
+                RefusalReason.NOT_MEMBERS, account_ids=strangers, organization_id=organization.organization_id
             )
+        makes_changes = DEFINITIONS[request.task].makes_changes
+        return _store_run(
+            self.storage.runs,
+            task=request.task,
+            mode=Mode.PLAN if makes_changes else Mode.AUDIT,
+            full=request.task is Task.AUDIT and scope.all_accounts,
+            execution=execution,
+            organization=organization,
+            account_id=self.account_id,
+            accounts=classify(
+                members.values(),
+                management_account_id=organization.management_account_id,
+                protected_accounts=self.protected_accounts,
+            ),
+            assignments=assignments,
         )
-        # An ARN has only the name, and Step Functions allows the same name again after 90 days.
-        if (run.execution_arn, run.started_at) != (execution.arn, execution.started_at):
-            raise RunRefusedError(RefusalReason.NAME_ALREADY_USED, run_id=run.run_id)
-        return run
 
-    def _assignments(self, request: Request, execution: Execution) -> Iterable[Assignment]:
-        if request.plan:
-            return self.plans.find(request.plan, task=request.task, execution=execution).assignments
+    def _assignments(self, request: Request) -> Iterable[Assignment]:
         return request.scope.assignments or self._restore_assignments(request)
 
     def _restore_assignments(self, request: Request) -> Iterable[Assignment]:
@@ -168,32 +140,137 @@ class RunStarter:
             )
         return backup
 
-    def _accounts(
-        self, request: Request, organization: OrganizationContext, *, named: Collection[str]
-    ) -> tuple[Account, ...]:
-        members = accounts_in_scope(request.scope, self.directory, named=named)
-        strangers = sorted(set(named) - set(members))
-        if strangers and not request.plan:
-            raise RunRefusedError(
-                RefusalReason.NOT_MEMBERS, account_ids=strangers, organization_id=organization.organization_id
-            )
-        accounts = (
-            *classify(
-                members.values(),
-                management_account_id=organization.management_account_id,
-                protected_accounts=self.protected_accounts,
-            ),
-            *(Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in strangers),
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionStarter:
+    """Starts runs that act: each executes a plan.
+
+    Attributes:
+        directory: The organization.
+        storage: The bucket.
+        plans: The plans that can be executed.
+        account_id: The account that runs the task.
+        protected_accounts: The accounts that are excluded from every task.
+    """
+
+    directory: MemberDirectory
+    storage: Storage
+    plans: Plans
+    account_id: str
+    protected_accounts: frozenset[str]
+
+    def start(self, input_: object, *, execution: Execution) -> dict[str, Any]:
+        """Start the execution of the plan that an execution's input names.
+
+        Args:
+            input_: The input.
+            execution: The execution.
+
+        Returns:
+            What the state machine needs. It has no names.
+
+        Raises:
+            RunRefusedError: The plan cannot be executed.
+        """
+        run_id = parse_plan_id(input_)
+        with _refused_calls(self.account_id):
+            self.plans.require_running(execution)
+            return self._start(self.plans.find(run_id, execution=execution), execution)
+
+    def _start(self, found: FoundPlan, execution: Execution) -> dict[str, Any]:
+        plan = found.plan
+        organization = self.directory.find_organization(plan.task)
+        assignments = {it.account_id: it for it in plan.assignments}
+        members = accounts_in_scope(Scope(), self.directory, named=assignments)
+        left = [
+            Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER)
+            for id_ in assignments.keys() - members.keys()
+        ]
+        accounts = classify(
+            members.values(),
+            management_account_id=organization.management_account_id,
+            protected_accounts=self.protected_accounts,
         )
-        return tuple(sorted(accounts, key=lambda account: account.account_id))
+        # As late as it can be: a run that cannot start does not use up the plan.
+        self.plans.claim(plan.run_id, execution=execution)
+        return _store_run(
+            self.storage.executions,
+            task=plan.task,
+            mode=Mode.EXECUTE,
+            executed_plan=plan.run_id,
+            full=False,
+            execution=execution,
+            organization=organization,
+            account_id=self.account_id,
+            accounts=(*accounts, *left),
+            assignments=assignments,
+            expires_at=found.expires_at,
+        )
 
 
-def _mode(request: Request) -> Mode:
-    if not DEFINITIONS[request.task].makes_changes:
-        return Mode.AUDIT
-    return Mode.EXECUTE if request.plan else Mode.PLAN
+def _store_run(
+    runs: RunStore,
+    *,
+    task: Task,
+    mode: Mode,
+    full: bool,
+    execution: Execution,
+    organization: OrganizationContext,
+    account_id: str,
+    accounts: Iterable[Account],
+    assignments: Mapping[str, Assignment],
+    executed_plan: str | None = None,
+    expires_at: datetime | None = None,
+) -> dict[str, Any]:
+    """Store a run and its work, and return what the state machine holds of them."""
+    accounts = tuple(sorted(accounts, key=lambda account: account.account_id))
+    run = Run(
+        run_id=execution.name,
+        execution_arn=execution.arn,
+        task=task,
+        mode=mode,
+        executed_plan=executed_plan,
+        full=full,
+        organization_id=organization.organization_id,
+        management_account_id=organization.management_account_id,
+        account_id=account_id,
+        started_at=execution.started_at,
+        accounts=accounts,
+        batches=_batches(accounts, size=_ACCOUNTS_PER_BATCH[mode]),
+    )
+    work = Work(
+        run_id=run.run_id,
+        task=task,
+        mode=mode,
+        batches=tuple(
+            tuple(assignments.get(id_, Assignment(account_id=id_)) for id_ in batch) for batch in run.batches
+        ),
+        expires_at=expires_at,
+    )
+    try:
+        run_sha256 = runs.write_run(run)
+    except RunIdUsedError as error:
+        raise RunRefusedError(RefusalReason.NAME_ALREADY_USED, run_id=run.run_id) from error
+    return {
+        "runId": run.run_id,
+        "task": task,
+        "runSha256": run_sha256,
+        "workSha256": runs.write_work(work),
+        "batches": list(range(len(run.batches))),
+    }
+
+
+@contextmanager
+def _refused_calls(account_id: str) -> Iterator[None]:
+    try:
+        yield
+    except CallError as error:
+        raise RunRefusedError(
+            RefusalReason.CALL_FAILED, failure=error.failure, account_id=account_id
+        ) from error
 
 
 def _batches(accounts: Iterable[Account], *, size: int) -> tuple[tuple[str, ...], ...]:
     ids = [account.account_id for account in accounts if account.skip_reason is None]
+    size = max(size, math.ceil(len(ids) / _MAX_BATCHES))
     return tuple(tuple(ids[first : first + size]) for first in range(0, len(ids), size))
