@@ -205,12 +205,12 @@ def _candidates(resource: CfnResource, entry: _Entry) -> Iterator[str]:
         for key in ("Action", "Resource"):
             values = statement[key]
             for value in values if isinstance(values, list) else [values]:
-                shown = _shown(value)
+                shown = _nag_text(value)
                 if "*" in shown:
                     yield f"AwsSolutions-IAM5[{key}::{shown}]"
 
 
-def _shown(value: Any) -> str:
+def _nag_text(value: Any) -> str:
     """Return a value of the template as cdk-nag shows it."""
     match value:
         case str():
@@ -220,5 +220,5 @@ def _shown(value: Any) -> str:
         case {"Fn::GetAtt": [str(name), str(attribute)]}:
             return f"<{name}.{attribute}>"
         case {"Fn::Join": [str(separator), list(parts)]}:
-            return separator.join(map(_shown, parts))
+            return separator.join(map(_nag_text, parts))
     return json.dumps(value, separators=(",", ":"))

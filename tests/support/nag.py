@@ -71,20 +71,20 @@ def check(app: Path, folder: Path, *, acknowledge: bool) -> tuple[Assembly, list
         folder: The folder of its cloud assembly.
         acknowledge: Whether what the library ships is acknowledged; otherwise what the app does itself.
     """
-    with _accepted_findings():
+    with _failure_of_validation():
         synthesize(app, folder, base=_AcknowledgingApp if acknowledge else _CheckedApp)
     return Assembly(folder=folder), _read_findings(folder)
 
 
 def findings(app: aws_cdk.App) -> list[Finding]:
     """Synthesize an app that has cdk-nag, and return what it finds."""
-    with _accepted_findings():
+    with _failure_of_validation():
         app.synth()
     return _read_findings(Path(app.outdir))
 
 
 @contextmanager
-def _accepted_findings() -> Iterator[None]:
+def _failure_of_validation() -> Iterator[None]:
     """Go on after cdk-nag has found something."""
     try:
         yield
@@ -104,8 +104,13 @@ def _read_findings(folder: Path) -> list[Finding]:
     return sorted(found, key=lambda it: (it.path, it.rule))
 
 
-# What the example of CDK Pipelines needs; `acknowledge_nag` has what the constructs need.
+# What the examples need; `acknowledge_nag` has what the constructs need.
 ACKNOWLEDGMENTS = [
+    Acknowledgment(
+        path="Boundary/Boundary/Resource",
+        rule=r"AwsSolutions-IAM5\[Resource::\*\]",
+        reason="A boundary is the most that a role may do; the roles' own policies name the resources.",
+    ),
     Acknowledgment(
         path="OrganizationPipeline/Pipeline/.*/DefaultPolicy/Resource",
         rule=r"AwsSolutions-IAM5\[.*\]",
