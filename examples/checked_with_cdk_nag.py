@@ -1,39 +1,21 @@
-"""An app that cdk-nag 3 checks: each finding of the AwsSolutions rules is acknowledged with its reason.
+"""An app that cdk-nag 3 checks: what its AwsSolutions rules find in the constructs is acknowledged.
 
-`pip install cdk-nag`; this library does not need it. Each acknowledgment is as narrow as cdk-nag allows: one
-finding, for one value, in one role.
+`pip install cdk-nag`; this library does not need it. Each acknowledgment is for one finding, with one value,
+in one resource, and has its reason, which cdk-nag's report shows. What an app adds to a role is still found.
 """
 
-from aws_cdk import Acknowledgment, App, Stack, Validations
+from aws_cdk import App, Duration, Stack, Validations
 from cdk_nag import AwsSolutionsChecks
-from constructs import IConstruct
 
-from centralized_root_access import CentralizedRootAccess
-
-
-def acknowledge_wildcard(role: IConstruct, resource: str, reason: str) -> None:
-    """Acknowledge that the role's policy names a resource with a wildcard."""
-    Validations.of(role.node.find_child("DefaultPolicy")).acknowledge(
-        Acknowledgment(id=f"AwsSolutions::AwsSolutions-IAM5[Resource::{resource}]", reason=reason)
-    )
-
+from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
+from centralized_root_access.nag import acknowledge_nag
 
 app = App()
 stack = Stack(app, "OrganizationBootstrap")
 root_access = CentralizedRootAccess(stack, "RootAccess", delegated_administrators=["222222222222"])
-Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+root_access.add_drift_check(repair=True)
+RootTasks(stack, "RootTasks", tasks=list(RootTask), audit_interval=Duration.days(1))
 
-role = root_access.node.find_child("Role")
-acknowledge_wildcard(role, "*", "Organization-wide calls: AWS has no resource to limit them to.")
-acknowledge_wildcard(
-    role,
-    "arn:<AWS::Partition>:organizations::<AWS::AccountId>:account/o-*/*",
-    "The list of delegated administrators can change. Only this organization has these accounts.",
-)
-acknowledge_wildcard(
-    root_access.node.find_child("ProviderRole"),
-    # cdk-nag names the function by its logical id, which depends on the construct's id.
-    "<RootAccessFunction30D88B3A.Arn>:*",
-    "CDK's Provider framework invokes its one function, in any version.",
-)
+Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+acknowledge_nag(app)
 app.synth()

@@ -1,31 +1,67 @@
-"""A bootstrap app with rules of its own: a permissions boundary, and a retention of logs.
+"""A bootstrap app with rules of its own: a permissions boundary, an encryption key and a retention of logs.
 
-Neither is an argument of the construct. CDK attaches the boundary to every role of the stack, and an aspect
-sets the retention of every log group, whichever construct created them. The boundary must allow what the
-README lists under Permissions; otherwise the deployment fails, and the error names the denied call.
+CDK attaches the boundary to every role of the stack, whichever construct created it. The boundary must allow
+what docs/deploying.md lists; otherwise a call is denied, and the error names it. Here another stack creates
+it: deploy that one first. In many organizations it exists, and only its name is needed.
 """
 
-import jsii
-from aws_cdk import App, Aspects, Environment, IAspect, PermissionsBoundary, Stack
+from aws_cdk import App, Environment, PermissionsBoundary, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sns as sns
-from constructs import Construct, IConstruct
+from constructs import Construct
 
-from centralized_root_access import CentralizedRootAccess
+from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
+
+BOUNDARY = "organization-bootstrap-boundary"
+MANAGEMENT = Environment(account="111111111111", region="eu-central-1")
 
 
-@jsii.implements(IAspect)
-class LogRetention:
-    """The retention that the organization requires for every log group."""
+class Boundary(Stack):
+    """The most that a role of the bootstrap stack may do, whatever its own policy allows."""
 
-    def __init__(self, *, days: int) -> None:
-        """Take a number of days that CloudWatch Logs supports."""
-        self._days = days
-
-    def visit(self, node: IConstruct) -> None:
-        """Set the retention, if this is a log group."""
-        if isinstance(node, logs.CfnLogGroup):
-            node.retention_in_days = self._days
+    def __init__(self, scope: Construct, id: str, *, env: Environment) -> None:
+        """Build the stack."""
+        super().__init__(scope, id, env=env)
+        iam.ManagedPolicy(
+            self,
+            "Boundary",
+            managed_policy_name=BOUNDARY,
+            statements=[
+                iam.PolicyStatement(
+                    resources=["*"],
+                    actions=[
+                        # CentralizedRootAccess
+                        "iam:EnableOrganizationsRootCredentialsManagement",
+                        "iam:EnableOrganizationsRootSessions",
+                        "iam:ListOrganizationsFeatures",
+                        "logs:CreateLogStream",
+                        "logs:PutLogEvents",
+                        "organizations:DescribeOrganization",
+                        "organizations:EnableAWSServiceAccess",
+                        "organizations:ListAWSServiceAccessForOrganization",
+                        "organizations:ListDelegatedAdministrators",
+                        # the drift check, with repair
+                        "cloudformation:DescribeStacks",
+                        # RootTasks
+                        "kms:Decrypt",
+                        "kms:GenerateDataKey",
+                        "lambda:InvokeFunction",
+                        "organizations:ListAccounts",
+                        "organizations:ListAccountsForParent",
+                        "organizations:ListOrganizationalUnitsForParent",
+                        "s3:GetObject",
+                        "s3:ListBucket",
+                        "s3:PutObject",
+                        "states:DescribeExecution",
+                        "states:RedriveExecution",
+                        "states:StartExecution",
+                        "states:StopExecution",
+                        "sts:AssumeRoot",
+                    ],
+                )
+            ],
+        )
 
 
 class OrganizationBootstrap(Stack):
@@ -33,19 +69,15 @@ class OrganizationBootstrap(Stack):
 
     def __init__(self, scope: Construct, id: str, *, env: Environment) -> None:
         """Build the stack."""
-        super().__init__(
-            scope,
-            id,
-            env=env,
-            permissions_boundary=PermissionsBoundary.from_name("organization-bootstrap-boundary"),
-        )
-        sns.Topic(self, "SecurityNews", enforce_ssl=True)
-        CentralizedRootAccess(self, "RootAccess")
+        super().__init__(scope, id, env=env, permissions_boundary=PermissionsBoundary.from_name(BOUNDARY))
+        key = kms.Key(self, "Key", enable_key_rotation=True)
+        retention = logs.RetentionDays.TEN_YEARS
+        root_access = CentralizedRootAccess(self, "RootAccess", encryption_key=key, log_retention=retention)
+        root_access.add_drift_check(repair=True)
+        RootTasks(self, "RootTasks", tasks=list(RootTask), encryption_key=key, log_retention=retention)
 
 
 app = App()
-stack = OrganizationBootstrap(
-    app, "OrganizationBootstrap", env=Environment(account="111111111111", region="eu-central-1")
-)
-Aspects.of(stack).add(LogRetention(days=3653))
+Boundary(app, "Boundary", env=MANAGEMENT)
+OrganizationBootstrap(app, "OrganizationBootstrap", env=MANAGEMENT)
 app.synth()

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from support.apps import EXAMPLES, ROOT, Assembly, synthesize
+from support.permissions_table import permissions
 from support.templates import only_resource, resources
 
 if TYPE_CHECKING:
@@ -83,16 +84,20 @@ def test_disabling_everything_lists_nothing(example: Assembly) -> None:
 
 
 @of("permissions_boundary.py")
-def test_every_role_has_the_boundary_and_every_log_group_the_retention(example: Assembly) -> None:
+def test_the_boundary_is_on_every_role_and_allows_what_the_roles_need_and_no_more(example: Assembly) -> None:
     template = example.template(BOOTSTRAP)
     roles = resources(template, "AWS::IAM::Role")
-    assert len(roles) == 1
+    (boundary,) = only_resource(example.template("Boundary"), "AWS::IAM::ManagedPolicy")["Properties"][
+        "PolicyDocument"
+    ]["Statement"]
+    assert set(boundary["Action"]) == {it.action for it in permissions(template)}
     for role in roles.values():
         assert "policy/organization-bootstrap-boundary" in json.dumps(
             role["Properties"]["PermissionsBoundary"]
         )
     for log_group in resources(template, "AWS::Logs::LogGroup").values():
         assert log_group["Properties"]["RetentionInDays"] == 3653
+        assert "KmsKeyId" in log_group["Properties"]
 
 
 @of("pipeline.py")

@@ -5,11 +5,23 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from aws_cdk import App, Duration, Stack, Validations
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from cdk_nag import AwsSolutionsChecks
 
-from support.apps import APPS, Assembly
-from support.nag import ACKNOWLEDGMENTS, Finding, check
+from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
+from centralized_root_access.nag import acknowledge_nag
+from support.apps import APPS, ROOT, Assembly
+from support.nag import ACKNOWLEDGMENTS, Finding, check, findings
+from support.templates import MANAGEMENT
+
+if TYPE_CHECKING:
+    from aws_cdk import Environment
+    from aws_cdk import aws_iam as iam
 
 # CDK writes each dependency by its name, whether or not a reference implies it, and joins ARNs instead of
 # substituting them, which cfn-lint reports in a CodePipeline action.
@@ -18,7 +30,7 @@ _CDK_STYLE = "W3005,E3703"
 
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Assembly, list[Finding]]]:
-    return {app.name: check(app, tmp_path_factory.mktemp(app.stem)) for app in APPS}
+    return {app.name: check(app, tmp_path_factory.mktemp(app.stem), acknowledge=True) for app in APPS}
 
 
 @pytest.mark.parametrize("app", [app.name for app in APPS])
@@ -36,11 +48,51 @@ def test_every_acknowledgment_is_for_something_that_is_found(
     assert [entry for entry in ACKNOWLEDGMENTS if not any(entry.covers(it) for it in found)] == []
 
 
-def test_the_example_of_cdk_nag_acknowledges_by_itself_what_the_construct_needs(
-    checked: dict[str, tuple[Assembly, list[Finding]]],
-) -> None:
-    _, findings = checked["checked_with_cdk_nag.py"]
+def test_the_example_of_cdk_nag_acknowledges_by_itself_what_the_constructs_need(tmp_path: Path) -> None:
+    _, findings = check(ROOT / "examples" / "checked_with_cdk_nag.py", tmp_path, acknowledge=False)
     assert findings == []
+
+
+def findings_of(
+    tmp_path: Path, *, env: Environment | None, encrypted_topic: bool = False, widen: bool = False
+) -> list[Finding]:
+    """Return the findings of every construct with every argument."""
+    app = App(outdir=str(tmp_path), analytics_reporting=False)
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    stack = Stack(app, "organization-bootstrap", env=env)
+    key = kms.Key(stack, "Key", enable_key_rotation=True)
+    topic = sns.Topic(stack, "Topic", enforce_ssl=True, master_key=key if encrypted_topic else None)
+    root_access = CentralizedRootAccess(stack, "org-root", delegated_administrators=["222222222222"])
+    root_access.add_drift_check(repair=True, notification_topic=topic)
+    root_tasks = RootTasks(
+        stack,
+        "tasks",
+        tasks=RootTask,
+        audit_interval=Duration.days(1),
+        protected_accounts=["333333333333"],
+        notification_topic=topic,
+        encryption_key=key,
+    )
+    if widen:
+        root_tasks.bucket.grant_read(cast("iam.Role", root_tasks.node.find_child("AuditRole")))
+    acknowledge_nag(root_access)
+    acknowledge_nag(root_tasks)
+    return findings(app)
+
+
+@pytest.mark.parametrize("encrypted_topic", [True, False])
+@pytest.mark.parametrize("env", [MANAGEMENT, None], ids=["account", "any account"])
+def test_every_construct_passes_with_its_acknowledgments_under_any_id(
+    tmp_path: Path, env: Environment | None, encrypted_topic: bool
+) -> None:
+    found = findings_of(tmp_path, env=env, encrypted_topic=encrypted_topic)
+    assert [it for it in found if not it.path.startswith("organization-bootstrap/Topic")] == []
+
+
+def test_what_somebody_else_adds_to_a_role_is_still_found(tmp_path: Path) -> None:
+    found = findings_of(tmp_path, env=MANAGEMENT, widen=True)
+    assert {it.path for it in found} == {"organization-bootstrap/tasks/AuditRole/DefaultPolicy/Resource"}
+    assert any("Action::s3:GetObject*" in it.rule for it in found)
 
 
 def test_cfn_lint_finds_nothing_in_any_template(

@@ -69,10 +69,10 @@ def parse_delegated_administrators(account_ids: Iterable[str], *, stack: Stack) 
         TypeError: The argument is not a list, a tuple or a set, or an element is not a string.
     """
     argument = "delegated_administrators"
-    own = {_resolved(stack, stack.account), json.dumps({"Ref": "AWS::AccountId"})}
+    own = {_template_value(stack, stack.account), json.dumps({"Ref": "AWS::AccountId"})}
     listed: dict[str, str] = {}
     for account_id in _list(argument, account_ids):
-        value = _resolved(stack, account_id)
+        value = _template_value(stack, account_id)
         if not Token.is_unresolved(account_id):
             _require_account_id(argument, account_id)
         if value in own:
@@ -290,7 +290,7 @@ def _milliseconds(argument: str, duration: object) -> float:
     return duration.to_milliseconds()
 
 
-def _resolved(stack: Stack, value: str) -> str:
+def _template_value(stack: Stack, value: str) -> str:
     """Return what a value stands for in the template, as JSON."""
     return json.dumps(stack.resolve(value), sort_keys=True)
 

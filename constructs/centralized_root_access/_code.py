@@ -71,8 +71,8 @@ def _imports(node: ast.AST, *, package: str) -> Iterator[str]:
     """Yield the names that code imports when it runs: modules, and what may be a module of a package."""
     match node:
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-            for child in node.orelse:
-                yield from _imports(child, package=package)
+            for statement in node.orelse:
+                yield from _imports(statement, package=package)
             return
         case ast.Import(names=names):
             yield from (it.name for it in names)

@@ -1,20 +1,22 @@
-"""The findings of cdk-nag in an app, and the acknowledgments, each with its reason."""
+"""The findings of cdk-nag in an app."""
 
 from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk
 from cdk_nag import AwsSolutionsChecks
 
+from centralized_root_access.nag import acknowledge_nag
 from support.apps import Assembly, synthesize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -55,91 +57,59 @@ class _CheckedApp(aws_cdk.App):
         aws_cdk.Validations.of(self).add_plugins(AwsSolutionsChecks(self))
 
 
-def check(app: Path, folder: Path) -> tuple[Assembly, list[Finding]]:
-    """Synthesize an app, and return the findings of the AwsSolutions rules that it does not acknowledge."""
+class _AcknowledgingApp(_CheckedApp):
+    def synth(self, **arguments: Any) -> Any:
+        acknowledge_nag(self)
+        return super().synth(**arguments)
+
+
+def check(app: Path, folder: Path, *, acknowledge: bool) -> tuple[Assembly, list[Finding]]:
+    """Synthesize an app, and return the findings of the AwsSolutions rules that are not acknowledged.
+
+    Args:
+        app: The app's file.
+        folder: The folder of its cloud assembly.
+        acknowledge: Whether what the library ships is acknowledged; otherwise what the app does itself.
+    """
+    with _failure_of_validation():
+        synthesize(app, folder, base=_AcknowledgingApp if acknowledge else _CheckedApp)
+    return Assembly(folder=folder), _read_findings(folder)
+
+
+def findings(app: aws_cdk.App) -> list[Finding]:
+    """Synthesize an app that has cdk-nag, and return what it finds."""
+    with _failure_of_validation():
+        app.synth()
+    return _read_findings(Path(app.outdir))
+
+
+@contextmanager
+def _failure_of_validation() -> Iterator[None]:
+    """Go on after cdk-nag has found something."""
     try:
-        synthesize(app, folder, base=_CheckedApp)
+        yield
     except RuntimeError as error:
         if "ValidationFailed" not in str(error):
             raise
-    return Assembly(folder=folder), sorted(_read_findings(folder), key=lambda it: (it.path, it.rule))
 
 
-def _read_findings(folder: Path) -> Iterator[Finding]:
+def _read_findings(folder: Path) -> list[Finding]:
     report = json.loads((folder / "validation-report.json").read_text())
-    for plugin in report["pluginReports"]:
-        for violation in plugin["violations"]:
-            for construct in violation["violatingConstructs"]:
-                yield Finding(construct["constructPath"], violation["ruleName"])
+    found = [
+        Finding(construct["constructPath"], violation["ruleName"])
+        for plugin in report["pluginReports"]
+        for violation in plugin["violations"]
+        for construct in violation["violatingConstructs"]
+    ]
+    return sorted(found, key=lambda it: (it.path, it.rule))
 
 
-def _wildcard(resource: str) -> str:
-    return rf"AwsSolutions-IAM5\[Resource::{resource}\]"
-
-
-_ARN = r"arn:<AWS::Partition>:"
-
+# What the examples need; `acknowledge_nag` has what the constructs need.
 ACKNOWLEDGMENTS = [
     Acknowledgment(
-        path=".*/RootAccess/(DriftCheck/)?Role/DefaultPolicy/Resource",
-        rule=_wildcard(r"\*"),
-        reason="The calls are organization-wide: AWS has no resource to limit them to.",
-    ),
-    Acknowledgment(
-        path=".*/RootAccess/Role/DefaultPolicy/Resource",
-        rule=_wildcard(_ARN + r"organizations::(<AWS::AccountId>|\d{12}):account/o-\*/\*"),
-        reason="An update and its rollback register and deregister accounts of either list.",
-    ),
-    Acknowledgment(
-        path=".*/RootAccess/ProviderRole/DefaultPolicy/Resource",
-        rule=_wildcard(r"<RootAccessFunction\w+\.Arn>:\*"),
-        reason="CDK's Provider framework invokes its one function, in any version.",
-    ),
-    Acknowledgment(
-        path=".*/RootTasks/StartRunRole/DefaultPolicy/Resource",
-        rule=_wildcard(r"\*"),
-        reason="Reading the organization's accounts: AWS has no resource to limit it to.",
-    ),
-    Acknowledgment(
-        path=r".*/RootTasks/\w+Role/DefaultPolicy/Resource",
-        rule=_wildcard(r"<RootTasksBucket\w+\.Arn>/(runs|latest|backups)/\*(/work\.json|/results/\*)?"),
-        reason="Every run has objects of its own under these prefixes of the construct's own bucket.",
-    ),
-    Acknowledgment(
-        path=r".*/RootTasks/(Audit|DeleteCredentials|AllowPasswordRecovery|Unlock\w+)Role/DefaultPolicy/Resource",
-        rule=_wildcard(_ARN + r"iam::\*:root"),
-        reason="The member accounts change; the task policy and the protected accounts limit the session.",
-    ),
-    Acknowledgment(
-        path=".*/RootTasks/StateMachine/Role/DefaultPolicy/Resource",
-        rule=_wildcard(r"<RootTasks\w+\.Arn>:\*"),
-        reason="Step Functions invokes the construct's own functions, in any version.",
-    ),
-    Acknowledgment(
-        path=".*/RootTasks/StateMachine/Role/DefaultPolicy/Resource",
-        rule=_wildcard(_ARN + r"s3:::<RootTasksBucket\w+>/\*"),
-        reason="CDK lets the Distributed Map read its items anywhere in the construct's own bucket.",
-    ),
-    Acknowledgment(
-        path=".*/RootTasks/(StateMachine/DistributedMapPolicy|StartRunPlans)/Resource",
-        rule=_wildcard(_ARN + r"states:.*:execution:.*RootTasksStateMachine\w+.*:\*"),
-        reason="The names of the executions of the construct's own state machine are not known at synth.",
-    ),
-    Acknowledgment(
-        path=".*/RootTasks/Bucket/Resource",
-        rule="AwsSolutions-S1",
-        reason="CloudTrail's data events show who read a report; a bucket for logs is the user's choice.",
-    ),
-    Acknowledgment(
-        path=".*/RootTasks/StateMachine/Resource",
-        rule="AwsSolutions-SF1",
-        reason="Step Functions keeps the history and every run writes a report. The steps' input has account "
-        "names, which stay out of logs.",
-    ),
-    Acknowledgment(
-        path=".*/RootTasks/StateMachine/Resource",
-        rule="AwsSolutions-SF2",
-        reason="A report has a result for every account; a trace of ten thousand adds nothing to it.",
+        path="Boundary/Boundary/Resource",
+        rule=r"AwsSolutions-IAM5\[Resource::\*\]",
+        reason="A boundary is the most that a role may do; the roles' own policies name the resources.",
     ),
     Acknowledgment(
         path="OrganizationPipeline/Pipeline/.*/DefaultPolicy/Resource",

@@ -1,0 +1,229 @@
+"""What a permissions boundary on the roles must allow, read from templates: a table for docs/deploying.md.
+
+`PYTHONPATH=tests python -m support.permissions_table` writes it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+
+from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
+from support.apps import ROOT
+from support.templates import MANAGEMENT, actions, bootstrap_stack, resources, template, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+PAGE = ROOT / "docs" / "deploying.md"
+_HEADER = "| construct | with | role | actions | on |\n|---|---|---|---|---|\n"
+_TABLE = re.compile(re.escape(_HEADER) + r"(?:\|.*\n)+")
+
+# What a resource of the template is called in the table.
+_WORDS = {
+    "AWS::CloudFormation::Stack": "stack",
+    "AWS::KMS::Key": "key",
+    "AWS::Lambda::Function": "function",
+    "AWS::Logs::LogGroup": "log group",
+    "AWS::S3::Bucket": "bucket",
+    "AWS::SNS::Topic": "topic",
+    "AWS::StepFunctions::StateMachine": "state machine",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Permission:
+    """One action of one role.
+
+    Attributes:
+        role: The role, by its path in the construct.
+        resource: The resource, with words for the template's own resources.
+        action: The action.
+    """
+
+    role: str
+    resource: str
+    action: str
+
+
+def _root_access(stack: Stack, **arguments: Any) -> None:
+    CentralizedRootAccess(stack, "RootAccess", **arguments)
+
+
+def _drift_check(stack: Stack, **arguments: Any) -> None:
+    CentralizedRootAccess(stack, "RootAccess").add_drift_check(**arguments)
+
+
+def _root_tasks(stack: Stack, **arguments: Any) -> None:
+    RootTasks(stack, "RootTasks", **arguments)
+
+
+def _topic(stack: Stack) -> sns.Topic:
+    return sns.Topic(stack, "Topic")
+
+
+def _topic_with_key(stack: Stack) -> sns.Topic:
+    return sns.Topic(stack, "Topic", master_key=kms.Key(stack, "Key"))
+
+
+def _key(stack: Stack) -> kms.Key:
+    return kms.Key(stack, "Key")
+
+
+# The tasks that make changes, with what the table calls them: those of one name have the same permissions.
+TASKS = {
+    RootTask.DELETE_CREDENTIALS: "a task that makes changes",
+    RootTask.ALLOW_PASSWORD_RECOVERY: "a task that makes changes",
+    RootTask.UNLOCK_BUCKET_POLICY: "a task that unlocks",
+    RootTask.UNLOCK_QUEUE_POLICY: "a task that unlocks",
+}
+
+
+# The construct, the option in words, the app, and the option whose permissions it adds to.
+_OPTIONS: list[tuple[str, str, Callable[[Stack], None], str]] = [
+    ("CentralizedRootAccess", "default", _root_access, ""),
+    ("CentralizedRootAccess", "a feature left out", lambda it: _root_access(it, features=[]), "default"),
+    (
+        "CentralizedRootAccess",
+        "`delegated_administrators`",
+        lambda it: _root_access(it, delegated_administrators=["222222222222"]),
+        "default",
+    ),
+    (
+        "CentralizedRootAccess",
+        "`encryption_key`",
+        lambda it: _root_access(it, encryption_key=_key(it)),
+        "default",
+    ),
+    ("add_drift_check", "default", _drift_check, ""),
+    ("add_drift_check", "`repair`", lambda it: _drift_check(it, repair=True), "default"),
+    (
+        "add_drift_check",
+        "`notification_topic`",
+        lambda it: _drift_check(it, notification_topic=_topic(it)),
+        "default",
+    ),
+    (
+        "add_drift_check",
+        "an encrypted topic",
+        lambda it: _drift_check(it, notification_topic=_topic_with_key(it)),
+        "`notification_topic`",
+    ),
+    ("RootTasks", "default", _root_tasks, ""),
+    (
+        "RootTasks",
+        "a task that makes changes",
+        lambda it: _root_tasks(it, tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS]),
+        "default",
+    ),
+    (
+        "RootTasks",
+        "a task that unlocks",
+        lambda it: _root_tasks(it, tasks=[RootTask.AUDIT, RootTask.UNLOCK_QUEUE_POLICY]),
+        "a task that makes changes",
+    ),
+    ("RootTasks", "`audit_interval`", lambda it: _root_tasks(it, audit_interval=Duration.days(1)), "default"),
+    (
+        "RootTasks",
+        "`notification_topic`",
+        lambda it: _root_tasks(it, notification_topic=_topic(it)),
+        "default",
+    ),
+    (
+        "RootTasks",
+        "an encrypted topic",
+        lambda it: _root_tasks(it, notification_topic=_topic_with_key(it)),
+        "`notification_topic`",
+    ),
+    ("RootTasks", "`encryption_key`", lambda it: _root_tasks(it, encryption_key=_key(it)), "default"),
+]
+
+
+def permissions_table() -> str:
+    """Return the table: a row for each option, role and resource, with the actions that it adds."""
+    lines: list[str] = []
+    found: dict[tuple[str, str], set[Permission]] = {}
+    for construct, option, build, base in _OPTIONS:
+        stack = bootstrap_stack(env=MANAGEMENT)
+        build(stack)
+        allowed = set(permissions(template(stack)))
+        if construct == "add_drift_check":
+            allowed = {it for it in allowed if it.role.startswith("DriftCheck")}
+        found[construct, option] = allowed
+        added = allowed - found.get((construct, base), set())
+        lines += _rows(construct, option, added)
+    return _HEADER + "".join(f"{line}\n" for line in lines)
+
+
+def table_of_page() -> str:
+    """Return the table that the page has."""
+    (table,) = _TABLE.findall(PAGE.read_text())
+    return str(table)
+
+
+def write_table() -> None:
+    """Replace the table that the page has."""
+    PAGE.write_text(_TABLE.sub(lambda _: permissions_table(), PAGE.read_text()))
+
+
+def _rows(construct: str, option: str, added: set[Permission]) -> Iterator[str]:
+    grouped: dict[tuple[tuple[str, ...], tuple[str, ...]], set[str]] = {}
+    resources_of: dict[tuple[str, tuple[str, ...]], set[str]] = {}
+    for role, resource in sorted({(it.role, it.resource) for it in added}):
+        listed = tuple(sorted(it.action for it in added if (it.role, it.resource) == (role, resource)))
+        resources_of.setdefault((role, listed), set()).add(resource)
+    for (role, listed), on in resources_of.items():
+        grouped.setdefault((listed, tuple(sorted(on))), set()).add(role)
+    for (listed, on), roles in sorted(grouped.items(), key=lambda it: (sorted(it[1]), it[0])):
+        cells = [", ".join(f"`{value}`" for value in values) for values in (sorted(roles), listed, on)]
+        yield f"| `{construct}` | {option} | {cells[0]} | {cells[1]} | {cells[2]} |"
+
+
+def permissions(template: Mapping[str, Any]) -> Iterator[Permission]:
+    """Yield what the roles of a template are allowed."""
+    for policy in resources(template, "AWS::IAM::Policy").values():
+        (role,) = policy["Properties"]["Roles"]
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            if statement["Effect"] == "Allow":
+                on = statement["Resource"]
+                for resource in on if isinstance(on, list) else [on]:
+                    for action in actions(statement):
+                        yield Permission(_role(role["Ref"]), _resource(template, resource), action)
+
+
+def _role(logical_id: str) -> str:
+    role = re.sub(r"^(RootAccess|RootTasks)(.*?)[0-9A-F]{8}$", r"\2", logical_id)
+    makes_changes = {f"{task.name.title().replace('_', '')}Role" for task in TASKS}
+    return "<Task>Role" if role in makes_changes else role
+
+
+def _resource(template: Mapping[str, Any], value: Any) -> str:
+    shown = text(value)
+    # The name of a state machine, taken from its ARN.
+    shown = re.sub(r"\{'Fn::Select'.*?\}\]\}\]\}", "<state machine>", shown)
+    for logical_id, it in template["Resources"].items():
+        word = _WORDS.get(it["Type"])
+        if word:
+            shown = re.sub(rf"\$\{{{logical_id}(\.\w+)?\}}", f"<{word}>", shown)
+    shown = shown.replace("${AWS::StackId}", "<stack>").replace("${AWS::Partition}", "<partition>")
+    return (
+        shown.replace("${AWS::AccountId}", "<account>")
+        .replace("111111111111", "<account>")
+        .replace("us-east-1", "<region>")
+    )
+
+
+def task_permissions(task: RootTask) -> set[Permission]:
+    """Return what the roles are allowed where a task is listed."""
+    stack = bootstrap_stack(env=MANAGEMENT)
+    _root_tasks(stack, tasks=[RootTask.AUDIT, task])
+    return set(permissions(template(stack)))
+
+
+if __name__ == "__main__":
+    write_table()

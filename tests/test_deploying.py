@@ -1,0 +1,39 @@
+"""docs/deploying.md: what it lists is what the templates have."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+from aws_cdk import Environment
+from aws_cdk.assertions import Annotations, Match
+
+from centralized_root_access import CentralizedRootAccess, RootTask
+from support.permissions_table import PAGE, TASKS, permissions_table, table_of_page, task_permissions
+from support.templates import bootstrap_stack
+
+
+def test_the_table_of_permissions_is_what_the_roles_are_allowed() -> None:
+    assert table_of_page() == permissions_table(), (
+        "Run `PYTHONPATH=tests .venv/bin/python -m support.permissions_table`."
+    )
+
+
+def test_tasks_that_share_a_row_have_the_same_permissions() -> None:
+    assert {RootTask.AUDIT, *TASKS} == set(RootTask)
+    for one, other in itertools.combinations(TASKS, 2):
+        assert (TASKS[one] == TASKS[other]) == (task_permissions(one) == task_permissions(other))
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1"])
+def test_the_page_lists_every_warning(region: str) -> None:
+    stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
+    CentralizedRootAccess(stack, "RootAccess", features=[], delegated_administrators=[])
+    warned = {
+        str(it.entry.data).rpartition("[ack: ")[2].rstrip("]")
+        for it in Annotations.from_stack(stack).find_warning("*", Match.any_value())
+    }
+    documented = set(re.findall(r"`(centralized-root-access:\w+)`", PAGE.read_text()))
+    assert documented - warned == (set() if "gov" in region else {"centralized-root-access:notOffered"})
+    assert warned <= documented
