@@ -77,12 +77,12 @@ class BucketAccess:
     Attributes:
         read: The objects that it may read.
         write: The objects that it may write, and no other principal.
-        list: The prefixes that it may list.
+        prefixes: The prefixes that it may list.
     """
 
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
-    list: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
 
     def statements(self, bucket: s3.IBucket) -> list[iam.PolicyStatement]:
         """Return the statements of the function's role."""
@@ -94,13 +94,13 @@ class BucketAccess:
             if patterns:
                 resources = [bucket.arn_for_objects(pattern) for pattern in patterns]
                 statements.append(iam.PolicyStatement(sid=sid, actions=[action], resources=resources))
-        if self.list:
+        if self.prefixes:
             statements.append(
                 iam.PolicyStatement(
                     sid="ListObjects",
                     actions=["s3:ListBucket"],
                     resources=[bucket.bucket_arn],
-                    conditions={"StringLike": {"s3:prefix": list(self.list)}},
+                    conditions={"StringLike": {"s3:prefix": list(self.prefixes)}},
                 )
             )
         return statements
@@ -114,9 +114,7 @@ def start_run_access(tasks: Collection[RootTask]) -> BucketAccess:
 
 def run_batch_access(tasks: Iterable[RootTask]) -> BucketAccess:
     """Return the access of a function that looks into accounts for some tasks."""
-    return BucketAccess(
-        read=("runs/*/work.json",), write=tuple(f"runs/*/results/{task}/*" for task in tasks)
-    )
+    return BucketAccess(read=("runs/*/work.json",), write=tuple(f"runs/*/results/{task}/*" for task in tasks))
 
 
 def write_report_access(*, audits: bool, plans: bool) -> BucketAccess:
@@ -126,7 +124,7 @@ def write_report_access(*, audits: bool, plans: bool) -> BucketAccess:
     return BucketAccess(
         read=("runs/*/run.json", "runs/*/results/*", *latest),
         write=("runs/*/report.*", *plan, *latest),
-        list=latest,
+        prefixes=latest,
     )
 
 
@@ -152,7 +150,7 @@ def write_execution_report_access(tasks: Collection[RootTask]) -> BucketAccess:
     return BucketAccess(
         read=("executions/*/run.json", "executions/*/results/*"),
         write=("executions/*/report.*",),
-        list=("backups/*",) if UNLOCK_TASKS.intersection(tasks) else (),
+        prefixes=("backups/*",) if UNLOCK_TASKS.intersection(tasks) else (),
     )
 
 
@@ -195,7 +193,9 @@ def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketA
 
 def start_run_statements() -> list[iam.PolicyStatement]:
     """Return the statements, beside the bucket's, of the function that starts audits and plans."""
-    return [_organization("organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent")]
+    return [
+        _organization("organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent")
+    ]
 
 
 def start_execution_statements(audit_state_machine: sfn.StateMachine) -> list[iam.PolicyStatement]:
@@ -242,11 +242,10 @@ def deny_root_sessions_statement(account_ids: Iterable[str]) -> iam.PolicyStatem
     )
 
 
-def encryption_key_statement(key: kms.IKey, *, write: bool) -> iam.PolicyStatement:
-    """Return the statement by which objects that a key encrypts are read, and written."""
-    generate = ["kms:GenerateDataKey"] if write else []
+def encryption_key_statement(key: kms.IKey) -> iam.PolicyStatement:
+    """Return the statement by which objects that a key encrypts are read and written."""
     return iam.PolicyStatement(
-        sid="EncryptionKey", actions=["kms:Decrypt", *generate], resources=[key.key_arn]
+        sid="EncryptionKey", actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn]
     )
 
 

@@ -78,7 +78,10 @@ def execute_state_machine(
         .when(
             sfn.Condition.boolean_equals("$.failed", value=True),
             sfn.Fail(
-                states, "Accounts failed", error="AccountsFailed", cause_path=sfn.JsonPath.string_at("$.summary")
+                states,
+                "Accounts failed",
+                error="AccountsFailed",
+                cause_path=sfn.JsonPath.string_at("$.summary"),
             ),
         )
         .otherwise(sfn.Succeed(states, "Executed"))

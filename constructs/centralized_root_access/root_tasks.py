@@ -1,10 +1,10 @@
-"""The RootTasks construct: a state machine that performs root tasks in the organization's member accounts."""
+"""The RootTasks construct: state machines that perform root tasks in the organization's member accounts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -26,7 +26,15 @@ from ._arguments import (
 )
 from ._function import function_role, log_group, python_function
 from ._outputs import add_output
-from ._state_machines import root_tasks_state_machine
+from ._root_task_alarms import (
+    audit_alarm,
+    audit_metric,
+    failed_alarm,
+    failed_executions_metric,
+    notify_of_alarms,
+    stopped_alarm,
+)
+from ._state_machines import audit_state_machine, execute_state_machine
 from .enums import RootTask
 
 if TYPE_CHECKING:
@@ -49,9 +57,10 @@ _NONCURRENT_RETENTION = Duration.days(90)
 class RootTasks(Construct):
     """Root tasks in the member accounts of an organization, for ten accounts or ten thousand.
 
-    One state machine performs AWS's root tasks: the audit of root credentials, and any of the four tasks
-    that make changes. Each execution writes a report to S3. A change needs a plan: an execution without
-    ``"plan"`` only reports what it would change; one with the run id of that plan applies exactly that.
+    Two state machines: *Audit* looks, *Execute* acts. Audit audits root credentials, and plans any of the
+    four tasks that make changes. Execute takes the run id of such a plan and does exactly what its report
+    shows, once. It exists where ``tasks`` lists a task that makes changes. Each execution writes a report to
+    S3.
 
     **The stack is deployed in the organization's management account, or in the account that is the
     delegated administrator for IAM.** :class:`CentralizedRootAccess` enables the features that the tasks
@@ -65,7 +74,8 @@ class RootTasks(Construct):
 
     Args:
         scope: The stack, or a construct in it.
-        id: The construct's id; the outputs' keys are ``<id>StateMachineArn`` and ``<id>ReportLocation``.
+        id: The construct's id; the outputs' keys are ``<id>AuditStateMachineArn``,
+            ``<id>ExecuteStateMachineArn`` and ``<id>ReportLocation``.
         tasks: The tasks that executions may ask for. Default: the audit alone, which changes nothing.
         protected_accounts: Account IDs of 12 digits to exclude from every task. They are skipped, and the
             functions' roles are denied a root session there. Default: none.
@@ -78,7 +88,6 @@ class RootTasks(Construct):
             Default: none.
         max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5, for a
             new account's functions have a concurrency of 10 in all.
-
         encryption_key: The KMS key of the bucket and the log group. CloudWatch Logs of the Region and the
             construct's roles are allowed to use it; the policy of an imported key must allow CloudWatch Logs
             itself. Default: each service encrypts with its own.
@@ -120,29 +129,188 @@ class RootTasks(Construct):
 
         self._encryption_key = encryption_key
         self._log_group = log_group(self, log_settings)
+        self._writers: list[tuple[iam.IRole, _permissions.BucketAccess]] = []
         self.bucket: s3.Bucket = self._build_bucket()
         """The bucket that has the reports, the plans and the backups."""
-        start_run = self._build_start_run(allow_policy_override=allow_policy_override)
-        self.state_machine: sfn.StateMachine = root_tasks_state_machine(
+        self.audit_state_machine: sfn.StateMachine = self._build_audit(
+            allow_policy_override=allow_policy_override,
+            notification_topic=notification_topic,
+            max_concurrency=max_concurrency,
+        )
+        """The state machine that looks: it audits and plans. The input ``{}`` audits every account."""
+        self.execute_state_machine: sfn.StateMachine | None = (
+            self._build_execute(max_concurrency=max_concurrency) if self._acting_tasks else None
+        )
+        """The state machine that acts: its input is ``{"plan": "<run id>"}``. None where no task acts."""
+        _permissions.protect_bucket(self.bucket, self._writers)
+        if audit_interval is not None:
+            self._build_schedule(audit_interval)
+        self._build_alarms(audit_interval, notification_topic)
+        self._build_outputs()
+
+    def grant_audit(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Grant starting audits, and reading how they end.
+
+        This is the same permission as :meth:`grant_plan`: a plan changes nothing, and one state machine
+        serves both.
+
+        Args:
+            grantee: The principal.
+        """
+        return self._grant_start(grantee, self.audit_state_machine)
+
+    def grant_plan(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Grant starting plans, and reading how they end: the same permission as :meth:`grant_audit`.
+
+        Args:
+            grantee: The principal.
+        """
+        return self._grant_start(grantee, self.audit_state_machine)
+
+    def grant_execute(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Grant executing plans, and reading how the executions end. It does not include planning.
+
+        Args:
+            grantee: The principal.
+
+        Raises:
+            ValueError: No listed task acts, so that there is nothing to execute.
+        """
+        if self.execute_state_machine is None:
+            raise ValueError(
+                f"{self.node.path} lists no task that makes changes, so it has no state machine to execute "
+                "plans. Add one to tasks."
+            )
+        return self._grant_start(grantee, self.execute_state_machine)
+
+    def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Grant reading the reports of all runs. They have the names of accounts and e-mail addresses.
+
+        Args:
+            grantee: The principal.
+        """
+        reports = ("runs/*/report.*", "executions/*/report.*", "latest/*")
+        grant = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["s3:GetObject"],
+            resource_arns=[self.bucket.arn_for_objects(pattern) for pattern in reports],
+        )
+        if self._encryption_key is None:
+            return grant
+        return grant.combine(self._encryption_key.grant_decrypt(grantee))
+
+    @property
+    def _acting_tasks(self) -> list[RootTask]:
+        return [task for task in self._tasks if task is not RootTask.AUDIT]
+
+    def _grant_start(self, grantee: iam.IGrantable, state_machine: sfn.StateMachine) -> iam.Grant:
+        grant = state_machine.grant_start_execution(grantee)
+        return grant.combine(
+            iam.Grant.add_to_principal(
+                grantee=grantee,
+                actions=["states:DescribeExecution"],
+                resource_arns=[_permissions.execution_arn(state_machine)],
+            )
+        )
+
+    def _build_audit(
+        self,
+        *,
+        allow_policy_override: bool,
+        notification_topic: sns.ITopic | None,
+        max_concurrency: int,
+    ) -> sfn.StateMachine:
+        start_run = self._build_function(
+            "StartRun",
+            description="Starts an audit or a plan of a root task.",
+            handler="start_run",
+            timeout=_START_RUN_TIMEOUT,
+            access=_permissions.start_run_access(self._tasks),
+            statements=_permissions.start_run_statements(),
+            settings={
+                "tasks": [str(task) for task in self._tasks],
+                "protectedAccounts": self._protected_accounts,
+                "allowPolicyOverride": allow_policy_override,
+            },
+        )
+        return audit_state_machine(
             self,
-            bucket=self.bucket,
             start_run=start_run,
-            run_batch={task: self._build_run_batch(task) for task in self._tasks},
+            run_batch=self._build_looking_functions(),
             write_report=self._build_write_report(notification_topic),
             max_concurrency=max_concurrency,
         )
-        """The state machine. An execution with the input ``{}`` audits every account."""
-        for statement in self._key_statements(write=False):
-            self.state_machine.add_to_role_policy(statement)
-        if self._makes_changes:
-            self._allow_reading_plans(start_run)
-        if audit_interval is not None:
-            self._build_schedule(audit_interval)
-        self._build_outputs()
 
-    @property
-    def _makes_changes(self) -> bool:
-        return self._tasks != [RootTask.AUDIT]
+    def _build_looking_functions(self) -> dict[RootTask, lambda_.Function]:
+        """Build the functions that look.
+
+        One audits, and plans what AWS's audit policy can see: it could not change anything if it wanted to.
+        """
+        by_session: dict[RootTask, list[RootTask]] = {}
+        for task in self._tasks:
+            session = task if task in _permissions.UNLOCK_TASKS else RootTask.AUDIT
+            by_session.setdefault(session, []).append(task)
+        functions: dict[RootTask, lambda_.Function] = {}
+        for session, tasks in by_session.items():
+            function = self._build_session_function(
+                "Audit" if session is RootTask.AUDIT else f"Plan{_id(session)}",
+                session,
+                description=f"Looks into a batch of accounts with {session}.",
+                handler="run_batch",
+                access=_permissions.run_batch_access(tasks),
+            )
+            functions |= dict.fromkeys(tasks, function)
+        return {task: functions[task] for task in self._tasks}
+
+    def _build_execute(self, *, max_concurrency: int) -> sfn.StateMachine:
+        start_execution = self._build_function(
+            "StartExecution",
+            description="Starts the execution of a plan.",
+            handler="start_execution",
+            timeout=_START_RUN_TIMEOUT,
+            access=_permissions.start_execution_access(),
+            statements=_permissions.start_execution_statements(self.audit_state_machine),
+            settings={
+                "tasks": [str(task) for task in self._tasks],
+                "protectedAccounts": self._protected_accounts,
+                "planLifetimeSeconds": self._plan_lifetime.to_seconds(),
+                "auditStateMachineArn": self.audit_state_machine.state_machine_arn,
+            },
+        )
+        state_machine = execute_state_machine(
+            self,
+            start_execution=start_execution,
+            execute_batch={
+                task: self._build_session_function(
+                    _id(task),
+                    task,
+                    description=f"Performs {task} in a batch of accounts.",
+                    handler="execute_batch",
+                    access=_permissions.execute_batch_access(task),
+                )
+                for task in self._acting_tasks
+            },
+            write_report=self._build_function(
+                "WriteExecutionReport",
+                description="Writes the report of the execution of a plan.",
+                handler="write_execution_report",
+                timeout=_WRITE_REPORT_TIMEOUT,
+                access=_permissions.write_execution_report_access(self._tasks),
+                settings={
+                    "notificationTopicArn": None,
+                    "planLifetimeSeconds": self._plan_lifetime.to_seconds(),
+                },
+            ),
+            max_concurrency=max_concurrency,
+        )
+        # A policy of its own: the function's exists before the state machine, and this one needs it.
+        iam.Policy(
+            self,
+            "StartExecutionOwn",
+            roles=[function_role(start_execution)],
+            statements=[_permissions.read_executions_statement(state_machine, sid="Own")],
+        )
+        return state_machine
 
     def _build_bucket(self) -> s3.Bucket:
         return s3.Bucket(
@@ -159,10 +327,13 @@ class RootTasks(Construct):
             versioned=True,
             lifecycle_rules=[
                 # Not for backups/: a removed policy can be restored at any time.
-                s3.LifecycleRule(
-                    prefix="runs/",
-                    expiration=_REPORT_RETENTION,
-                    noncurrent_version_expiration=_NONCURRENT_RETENTION,
+                *(
+                    s3.LifecycleRule(
+                        prefix=prefix,
+                        expiration=_REPORT_RETENTION,
+                        noncurrent_version_expiration=_NONCURRENT_RETENTION,
+                    )
+                    for prefix in ("runs/", "executions/")
                 ),
                 s3.LifecycleRule(prefix="latest/", noncurrent_version_expiration=_NONCURRENT_RETENTION),
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7)),
@@ -171,31 +342,23 @@ class RootTasks(Construct):
             removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
 
-    def _build_start_run(self, *, allow_policy_override: bool) -> lambda_.Function:
-        return self._build_function(
-            "StartRun",
-            description="Starts a run of a root task.",
-            handler="start_run",
-            timeout=_START_RUN_TIMEOUT,
-            statements=_permissions.start_run_statements(bucket=self.bucket, tasks=self._tasks),
-            settings={
-                "tasks": [str(task) for task in self._tasks],
-                "protectedAccounts": self._protected_accounts,
-                "planLifetimeSeconds": self._plan_lifetime.to_seconds(),
-                "allowPolicyOverride": allow_policy_override,
-            },
-        )
-
-    def _build_run_batch(self, task: RootTask) -> lambda_.Function:
-        """Build a function for each task: the audit's role can assume root for no task that deletes."""
-        id = task.name.title().replace("_", "")
+    def _build_session_function(
+        self,
+        id: str,
+        task: RootTask,
+        *,
+        description: str,
+        handler: str,
+        access: _permissions.BucketAccess,
+    ) -> lambda_.Function:
+        """Build a function that opens root sessions for one task, and for no other."""
         function = self._build_function(
             id,
-            description=f"Performs {task} in a batch of accounts.",
-            handler="run_batch",
+            description=description,
+            handler=handler,
             timeout=_RUN_BATCH_TIMEOUT,
-            statements=_permissions.run_batch_statements(bucket=self.bucket, task=task),
-            settings={},
+            access=access,
+            statements=[_permissions.root_session_statement(task)],
         )
         if self._protected_accounts:
             # A policy of its own: CDK splits a policy that is too long, and may attach the rest later.
@@ -211,10 +374,12 @@ class RootTasks(Construct):
     def _build_write_report(self, notification_topic: sns.ITopic | None) -> lambda_.Function:
         function = self._build_function(
             "WriteReport",
-            description="Writes the report of a root task.",
+            description="Writes the report of an audit or a plan.",
             handler="write_report",
             timeout=_WRITE_REPORT_TIMEOUT,
-            statements=_permissions.write_report_statements(bucket=self.bucket),
+            access=_permissions.write_report_access(
+                audits=RootTask.AUDIT in self._tasks, plans=bool(self._acting_tasks)
+            ),
             settings={
                 "notificationTopicArn": notification_topic.topic_arn if notification_topic else None,
                 "planLifetimeSeconds": self._plan_lifetime.to_seconds(),
@@ -231,38 +396,29 @@ class RootTasks(Construct):
         description: str,
         handler: str,
         timeout: Duration,
-        statements: Sequence[iam.PolicyStatement],
-        settings: dict[str, object],
+        access: _permissions.BucketAccess,
+        statements: Sequence[iam.PolicyStatement] = (),
+        settings: dict[str, object] | None = None,
     ) -> lambda_.Function:
-        return python_function(
+        function = python_function(
             self,
             id,
             description=description,
             handler=f"root_tasks.handlers.{handler}",
             log_group=self._log_group,
-            statements=[*statements, *self._key_statements(write=True)],
+            statements=[*statements, *access.statements(self.bucket), *self._key_statements()],
             timeout=timeout,
-            settings={"bucket": self.bucket.bucket_name, **settings},
+            settings={"bucket": self.bucket.bucket_name, **(settings or {})},
             # For an SDK of the runtime that still defaults to the global STS.
             environment={"AWS_STS_REGIONAL_ENDPOINTS": "regional"},
         )
+        self._writers.append((function_role(function), access))
+        return function
 
-    def _key_statements(self, *, write: bool) -> list[iam.PolicyStatement]:
+    def _key_statements(self) -> list[iam.PolicyStatement]:
         if self._encryption_key is None:
             return []
-        return [_permissions.encryption_key_statement(self._encryption_key, write=write)]
-
-    def _allow_reading_plans(self, start_run: lambda_.Function) -> None:
-        """Allow the function to read executions: a plan's checksum comes from their output.
-
-        The policy is of its own: the function's exists before the state machine, and this one needs it.
-        """
-        iam.Policy(
-            self,
-            "StartRunPlans",
-            roles=[function_role(start_run)],
-            statements=[_permissions.read_plans_statement(self.state_machine)],
-        )
+        return [_permissions.encryption_key_statement(self._encryption_key)]
 
     def _build_schedule(self, audit_interval: Duration) -> None:
         events.Rule(
@@ -272,21 +428,80 @@ class RootTasks(Construct):
             schedule=events.Schedule.rate(audit_interval),
             targets=[
                 targets.SfnStateMachine(
-                    self.state_machine, input=events.RuleTargetInput.from_object({"task": RootTask.AUDIT})
+                    self.audit_state_machine,
+                    input=events.RuleTargetInput.from_object({"task": RootTask.AUDIT}),
                 )
             ],
         )
 
+    def _build_alarms(self, audit_interval: Duration | None, notification_topic: sns.ITopic | None) -> None:
+        state_machine = self.audit_state_machine
+        self.metric_accounts_audited = audit_metric(state_machine, "AccountsAudited")
+        """How many accounts a full audit could audit."""
+        self.metric_accounts_with_root_credentials = audit_metric(
+            state_machine, "AccountsWithRootCredentials"
+        )
+        """How many accounts have root credentials, by full audit."""
+        self.metric_accounts_inaccessible = audit_metric(state_machine, "AccountsInaccessible")
+        """How many accounts were inaccessible, by full audit."""
+        self.metric_failed_executions = failed_executions_metric(
+            [it for it in (state_machine, self.execute_state_machine) if it is not None]
+        )
+        """How many executions of both state machines did not succeed."""
+        self.credentials_alarm = audit_alarm(
+            self,
+            "Credentials",
+            self.metric_accounts_with_root_credentials,
+            what="Accounts had root credentials",
+        )
+        """In alarm while accounts had root credentials at the last full audit."""
+        self.inaccessible_alarm = audit_alarm(
+            self, "Inaccessible", self.metric_accounts_inaccessible, what="Accounts were inaccessible"
+        )
+        """In alarm while accounts were inaccessible at the last full audit."""
+        self.failed_alarm = failed_alarm(self, self.metric_failed_executions)
+        """In alarm when an execution did not succeed."""
+        self.stopped_alarm = (
+            None
+            if audit_interval is None
+            else stopped_alarm(self, self.metric_accounts_audited, interval=audit_interval)
+        )
+        """In alarm when no full audit has ended for three intervals, or for as many as are in a week.
+
+        None without an interval, or where it is longer than a week.
+        """
+        if notification_topic is not None:
+            alarms = (
+                self.credentials_alarm,
+                self.inaccessible_alarm,
+                self.failed_alarm,
+                self.stopped_alarm,
+            )
+            notify_of_alarms(
+                notification_topic, [it for it in alarms if it is not None], stack=Stack.of(self)
+            )
+
     def _build_outputs(self) -> None:
         add_output(
             self,
-            "StateMachineArn",
-            description="ARN of the root tasks state machine.",
-            value=self.state_machine.state_machine_arn,
+            "AuditStateMachineArn",
+            description="ARN of the state machine that audits and plans root tasks.",
+            value=self.audit_state_machine.state_machine_arn,
         )
+        if self.execute_state_machine is not None:
+            add_output(
+                self,
+                "ExecuteStateMachineArn",
+                description="ARN of the state machine that executes plans of root tasks.",
+                value=self.execute_state_machine.state_machine_arn,
+            )
         add_output(
             self,
             "ReportLocation",
             description="S3 location of the latest full audit's report.",
             value=f"s3://{self.bucket.bucket_name}/latest/report.html",
         )
+
+
+def _id(task: RootTask) -> str:
+    return task.name.title().replace("_", "")

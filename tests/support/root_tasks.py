@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
@@ -12,10 +13,16 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from root_tasks.aws.clients import Clients
-from root_tasks.handlers import Invocation
+from root_tasks.handlers import BatchClaimedError, Invocation
 from root_tasks.messages import RunRefusedError
 from root_tasks.model.report import Task
-from root_tasks.run.settings import RunBatchSettings, StartRunSettings, WriteReportSettings
+from root_tasks.run.settings import (
+    RunBatchSettings,
+    StartExecutionSettings,
+    StartRunSettings,
+    WriteReportSettings,
+)
+from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT
 from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import NO_RESPONSE_AFTER, error_response
@@ -30,7 +37,8 @@ if TYPE_CHECKING:
     from support.faults.clients import Register
 
 BUCKET = "root-tasks"
-_STATE_MACHINE = "arn:aws:states:us-east-1:{account_id}:execution:RootTasks"
+AUDIT_MACHINE, EXECUTE_MACHINE = "RootTasksAudit", "RootTasksExecute"
+_ARN = "arn:aws:states:us-east-1:{account_id}:{kind}:{machine}"
 _STARTED_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
@@ -59,13 +67,24 @@ class Settings:
             bucket=BUCKET,
             tasks=self.tasks,
             protectedAccounts=sorted(self.protected_accounts),
-            planLifetimeSeconds=int(self.plan_lifetime.total_seconds()),
             allowPolicyOverride=self.allow_policy_override,
+        )
+
+    def start_execution(self, *, account_id: str) -> dict[str, str]:
+        """The environment of the function that starts an execution."""
+        return _environment(
+            bucket=BUCKET,
+            tasks=self.tasks,
+            protectedAccounts=sorted(self.protected_accounts),
+            planLifetimeSeconds=int(self.plan_lifetime.total_seconds()),
+            auditStateMachineArn=_ARN.format(
+                account_id=account_id, kind="stateMachine", machine=AUDIT_MACHINE
+            ),
         )
 
     @property
     def run_batch(self) -> dict[str, str]:
-        """The environment of the function of a task."""
+        """The environment of a function that runs tasks in batches."""
         return _environment(bucket=BUCKET)
 
     @property
@@ -89,6 +108,8 @@ class FinishedExecution:
         cause: Why it failed.
         error: What a function raised.
         started_at: When it started.
+        folder: Where its report is.
+        totals: How many accounts ended with each outcome; an execution that failed has no output.
     """
 
     run_id: str
@@ -97,6 +118,8 @@ class FinishedExecution:
     cause: str = ""
     error: RunRefusedError | None = None
     started_at: datetime = _STARTED_AT
+    folder: str = "runs"
+    totals: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -112,9 +135,12 @@ class RootTasks:
         timeout: The seconds that a function has.
         log: What the functions logged.
         notices: What was published to SNS, as subject and message.
-        lose_batches: The batches whose function dies before it stores a result.
+        lose_batches: The batches whose function does not start.
+        lose_results: The batches whose function dies after it acted, before it returns.
+        between: Runs before the report is written.
         twice: Whether every batch is run twice.
-        function: The function that runs: StartRun, a task or WriteReport.
+        fail_notices: How many of the next notices SNS refuses.
+        function: The function that runs, by its id or its task.
         requests: What each function requested of AWS outside root sessions.
     """
 
@@ -127,7 +153,10 @@ class RootTasks:
     log: list[Mapping[str, object]] = field(default_factory=list)
     notices: list[tuple[str, str]] = field(default_factory=list)
     lose_batches: Callable[[int], bool] = lambda batch: False
+    lose_results: Callable[[int], bool] = lambda batch: False
+    between: Callable[[], object] = lambda: None
     twice: bool = False
+    fail_notices: int = 0
     function: str = ""
     requests: list[tuple[str, PolicyRequest]] = field(default_factory=list)
     executions: dict[str, FinishedExecution] = field(default_factory=dict)
@@ -142,60 +171,116 @@ class RootTasks:
     # Running
 
     def run(self, input_: object = None, *, name: str | None = None) -> FinishedExecution:
-        """Run an execution to its end, whatever that is."""
+        """Run an execution of the Audit state machine to its end, whatever that is."""
+        return self._execution(AUDIT_MACHINE, {} if input_ is None else input_, name)
+
+    def execute(self, plan: FinishedExecution | str, *, name: str | None = None) -> FinishedExecution:
+        """Execute a plan, by the Execute state machine."""
+        run_id = plan if isinstance(plan, str) else plan.run_id
+        return self.run_execute_machine({"plan": run_id}, name=name)
+
+    def run_execute_machine(self, input_: object, *, name: str | None = None) -> FinishedExecution:
+        """Run an execution of the Execute state machine to its end, whatever that is."""
+        return self._execution(EXECUTE_MACHINE, input_, name)
+
+    def redrive(self, execution: FinishedExecution, input_: object) -> FinishedExecution:
+        """Run an execution that failed again: its name and its start stay the same."""
+        machine = EXECUTE_MACHINE if execution.folder == "executions" else AUDIT_MACHINE
+        return self._execution(machine, input_, execution.run_id, started_at=execution.started_at)
+
+    def _execution(
+        self, machine: str, input_: object, name: str | None, *, started_at: datetime | None = None
+    ) -> FinishedExecution:
+        acts = machine == EXECUTE_MACHINE
         execution = FinishedExecution(
-            run_id=name or f"run-{next(self._numbers)}", status="RUNNING", output={}, started_at=self.now
+            run_id=name or f"run-{next(self._numbers)}",
+            status="RUNNING",
+            output={},
+            started_at=started_at or self.now,
+            folder="executions" if acts else "runs",
         )
+        arn = self.arn(execution.run_id, machine=machine)
+        self.executions[arn] = execution
         try:
-            execution.output = self._run({} if input_ is None else input_, execution)
-            execution.status = "SUCCEEDED"
+            output = self._run(input_, arn=arn, started_at=execution.started_at, acts=acts)
+            execution.totals = output["totals"]
+            if output.get("failed"):
+                execution.status, execution.cause = "FAILED", output["summary"]
+            else:
+                execution.status, execution.output = "SUCCEEDED", output
         except RunRefusedError as error:
             execution.status, execution.cause, execution.error = "FAILED", str(error), error
-        self.executions[self._arn(execution.run_id)] = execution
         return execution
 
-    def execute(self, plan: FinishedExecution, **more: object) -> FinishedExecution:
-        """Execute a plan."""
-        return self.run({"task": plan.output["task"], "plan": plan.run_id, **more})
-
-    def _run(self, input_: object, execution: FinishedExecution) -> dict[str, Any]:
-        run = self.start_run(input_, arn=self._arn(execution.run_id), started_at=execution.started_at)
-        if run["batches"]:
-            for item in json.loads(self.read(run["itemsKey"])):
-                if self.lose_batches(item["batch"]):
+    def _run(self, input_: object, *, arn: str, started_at: datetime, acts: bool) -> dict[str, Any]:
+        start, run_batch, write_report = (
+            (self.start_execution, self.execute_batch, self.write_execution_report)
+            if acts
+            else (self.start_run, self.run_batch, self.write_report)
+        )
+        run = start(input_, arn=arn, started_at=started_at)
+        results: list[object] = []
+        for batch in run["batches"]:
+            result: object = {}
+            for _ in range(2 if self.twice else 1):
+                if self.lose_batches(batch):
                     continue
-                for _ in range(2 if self.twice else 1):
-                    self.run_batch(run, batch=item["batch"])
-        return self.write_report(run)
+                with contextlib.suppress(BatchClaimedError):
+                    result = run_batch(run, batch=batch)
+            results.append({} if self.lose_results(batch) else result)
+        self.between()
+        return write_report(run, results=results)
 
     def start_run(self, input_: object, *, arn: str, started_at: datetime) -> dict[str, Any]:
-        """Invoke the function that starts a run."""
+        """Invoke the function that starts an audit or a plan."""
         self.function = "StartRun"
-        event = {
-            "input": input_,
-            "execution": {
-                "id": arn,
-                "name": arn.rpartition(":")[2],
-                "startedAt": started_at.isoformat().replace("+00:00", "Z"),
-            },
-        }
         settings = StartRunSettings.from_environment(self.settings.start_run)
-        return self.invocation().start_run(json.loads(json.dumps(event)), settings=settings)
+        return self._invoke("start_run", _start_event(input_, arn, started_at), settings)
 
-    def run_batch(self, run: Mapping[str, Any], *, batch: int) -> None:
-        """Invoke the function of the run's task."""
-        self.function = run["task"]
-        event = {"runId": run["runId"], "workSha256": run["workSha256"], "batch": batch}
-        settings = RunBatchSettings.from_environment(self.settings.run_batch)
-        self.invocation().run_batch(event, settings=settings)
-
-    def write_report(self, run: Mapping[str, Any]) -> dict[str, Any]:
-        """Invoke the function that writes the report."""
-        self.function = "WriteReport"
-        settings = WriteReportSettings.from_environment(self.settings.write_report)
-        return self.invocation().write_report(
-            {"runId": run["runId"]}, settings=settings, now=lambda: self.now
+    def start_execution(self, input_: object, *, arn: str, started_at: datetime) -> dict[str, Any]:
+        """Invoke the function that starts the execution of a plan."""
+        self.function = "StartExecution"
+        settings = StartExecutionSettings.from_environment(
+            self.settings.start_execution(account_id=self.account_id)
         )
+        return self._invoke("start_execution", _start_event(input_, arn, started_at), settings)
+
+    def run_batch(self, run: Mapping[str, Any], *, batch: int) -> dict[str, Any]:
+        """Invoke the function that looks for the run's task."""
+        task = Task(run["task"])
+        self.function = f"Plan {task}" if DEFINITIONS[task].policy_type else Task.AUDIT
+        return self._invoke_batch("run_batch", run, batch)
+
+    def execute_batch(self, run: Mapping[str, Any], *, batch: int) -> dict[str, Any]:
+        """Invoke the function that acts for the run's task."""
+        self.function = run["task"]
+        return self._invoke_batch("execute_batch", run, batch)
+
+    def _invoke_batch(self, name: str, run: Mapping[str, Any], batch: int) -> dict[str, Any]:
+        event = {"runId": run["runId"], "workSha256": run["workSha256"], "batch": batch}
+        return self._invoke(name, event, RunBatchSettings.from_environment(self.settings.run_batch))
+
+    def write_report(self, run: Mapping[str, Any], *, results: Sequence[object]) -> dict[str, Any]:
+        """Invoke the function that writes the report of an audit or a plan."""
+        self.function = "WriteReport"
+        return self._invoke_report("write_report", run, results)
+
+    def write_execution_report(self, run: Mapping[str, Any], *, results: Sequence[object]) -> dict[str, Any]:
+        """Invoke the function that writes the report of an execution."""
+        self.function = "WriteExecutionReport"
+        return self._invoke_report("write_execution_report", run, results)
+
+    def _invoke_report(self, name: str, run: Mapping[str, Any], results: Sequence[object]) -> dict[str, Any]:
+        settings = WriteReportSettings.from_environment(self.settings.write_report)
+        event = {"runId": run["runId"], "runSha256": run["runSha256"], "results": results}
+        return self._invoke(name, event, settings)
+
+    def _invoke(self, name: str, event: Mapping[str, Any], settings: object) -> dict[str, Any]:
+        method = getattr(self.invocation(), name)
+        result: dict[str, Any] = json.loads(
+            json.dumps(method(json.loads(json.dumps(event)), settings=settings))
+        )
+        return result
 
     def invocation(self) -> Invocation:
         """One invocation of one of the functions."""
@@ -214,6 +299,7 @@ class RootTasks:
                 create_session_client=self._create_session_client,
             ),
             clock=self.time.clock(),
+            now=lambda: self.now,
             log=lambda **event: self.log.append(event),
         )
 
@@ -221,8 +307,9 @@ class RootTasks:
         """Let time pass before the next execution."""
         self.now += timedelta(**time)
 
-    def _arn(self, name: str) -> str:
-        return f"{_STATE_MACHINE.format(account_id=self.account_id)}:{name}"
+    def arn(self, name: str, *, machine: str = AUDIT_MACHINE) -> str:
+        """The ARN of an execution."""
+        return f"{_ARN.format(account_id=self.account_id, kind='execution', machine=machine)}:{name}"
 
     # Faults
 
@@ -310,7 +397,7 @@ class RootTasks:
 
     def report(self, execution: FinishedExecution) -> dict[str, Any]:
         """The report of an execution."""
-        report: dict[str, Any] = json.loads(self.read(f"runs/{execution.run_id}/report.json"))
+        report: dict[str, Any] = json.loads(self.read(f"{execution.folder}/{execution.run_id}/report.json"))
         return report
 
     def results(self, execution: FinishedExecution) -> dict[str, dict[str, Any]]:
@@ -368,6 +455,10 @@ class _Topic:
 
     def publish(self, *, TopicArn: str, Subject: str, Message: str) -> None:  # noqa: N803
         self.root_tasks.record_request("sns:Publish", TopicArn)
+        if self.root_tasks.fail_notices:
+            self.root_tasks.fail_notices -= 1
+            error = {"Code": "KMSAccessDenied", "Message": "This is a test."}
+            raise ClientError({"Error": error}, "Publish")  # type: ignore[typeddict-item]
         self.root_tasks.notices.append((Subject, Message))
 
 
@@ -389,6 +480,17 @@ class _Executions:
         if execution.status == "SUCCEEDED":
             response["output"] = json.dumps(execution.output)
         return response
+
+
+def _start_event(input_: object, arn: str, started_at: datetime) -> dict[str, Any]:
+    return {
+        "input": input_,
+        "execution": {
+            "id": arn,
+            "name": arn.rpartition(":")[2],
+            "startedAt": started_at.isoformat().replace("+00:00", "Z"),
+        },
+    }
 
 
 def _environment(**settings: object) -> dict[str, str]:

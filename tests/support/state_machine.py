@@ -11,6 +11,20 @@ from typing import Any
 Invoke = Callable[[str, Any], Any]
 
 
+class ExecutionFailedError(Exception):
+    """An execution that ended in a Fail state.
+
+    Attributes:
+        error: The state's error.
+        cause: The state's cause.
+    """
+
+    def __init__(self, error: str, cause: str) -> None:
+        super().__init__(error, cause)
+        self.error = error
+        self.cause = cause
+
+
 @dataclass(frozen=True, kw_only=True)
 class StateMachine:
     """A state machine.
@@ -18,12 +32,10 @@ class StateMachine:
     Attributes:
         definition: Its definition.
         invoke: Invokes a function.
-        read_items: Reads the object that has the items of the Map, by its key.
     """
 
     definition: Mapping[str, Any]
     invoke: Invoke
-    read_items: Callable[[str], bytes]
 
     def run(self, input_: object, *, execution: Mapping[str, str]) -> Any:
         """Run an execution, and return its output.
@@ -43,21 +55,44 @@ class StateMachine:
             match state["Type"]:
                 case "Task":
                     payload = evaluate(state["Parameters"], data, context) if "Parameters" in state else data
-                    data = self.invoke(state["Resource"], payload)
+                    try:
+                        data = self.invoke(state["Resource"], payload)
+                    except Exception:
+                        if "Catch" not in state:
+                            raise
+                        (catcher,) = state["Catch"]
+                        assert catcher["ErrorEquals"] == ["States.ALL"]
+                        name = catcher["Next"]
                 case "Choice":
                     name = _choice(state, data)
                 case "Map":
-                    self._run_map(state, data, context)
+                    data = _with_result(state, data, self._run_map(state, data, context))
+                case "Pass":
+                    data = _with_result(state, data, state["Result"])
+                case "Succeed":
+                    return data
+                case "Fail":
+                    raise ExecutionFailedError(state["Error"], _value(state["CausePath"], data, context))
                 case unsupported:
                     raise ValueError(f"{unsupported} is not supported")
         return data
 
-    def _run_map(self, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> None:
-        assert state["ResultPath"] is None
-        key = evaluate(state["ItemReader"]["Parameters"], data, context)["Key"]
-        for index, item in enumerate(json.loads(self.read_items(key))):
+    def _run_map(self, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> list[Any]:
+        assert "ItemReader" not in state
+        results = []
+        for index, item in enumerate(_value(state["ItemsPath"], data, context)):
             own = {**context, "Map": {"Item": {"Index": index, "Value": item}}}
-            self._run(state["ItemProcessor"], evaluate(state["ItemSelector"], data, own), own)
+            results.append(self._run(state["ItemProcessor"], evaluate(state["ItemSelector"], data, own), own))
+        return results
+
+
+def _with_result(state: Mapping[str, Any], data: Any, result: Any) -> Any:
+    path = state.get("ResultPath", "$")
+    if path == "$":
+        return result
+    root, name = path.split(".")
+    assert root == "$"
+    return {**data, name: result}
 
 
 def evaluate(template: Any, data: Any, context: Mapping[str, Any]) -> Any:
@@ -82,9 +117,16 @@ def _value(path: str, data: Any, context: Mapping[str, Any]) -> Any:
 
 def _choice(state: Mapping[str, Any], data: Any) -> str:
     for choice in state["Choices"]:
-        value = _value(choice["Variable"], data, {})
-        if ("StringEquals" in choice and value == choice["StringEquals"]) or (
-            "NumericGreaterThan" in choice and value > choice["NumericGreaterThan"]
-        ):
+        if any(_holds(condition, data) for condition in choice.get("Or", [choice])):
             return str(choice["Next"])
     return str(state["Default"])
+
+
+def _holds(condition: Mapping[str, Any], data: Any) -> bool:
+    path = condition["Variable"]
+    if "IsPresent" in condition:
+        path, _, index = path.removesuffix("]").partition("[")
+        return bool(condition["IsPresent"]) == (len(_value(path, data, {})) > int(index))
+    value = _value(path, data, {})
+    (operator,) = condition.keys() & {"StringEquals", "BooleanEquals"}
+    return bool(value == condition[operator])
