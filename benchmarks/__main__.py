@@ -1,4 +1,7 @@
-"""`make bench`: measure the candidates on a local AWS, and write benchmarks/README.md."""
+"""`make bench`: measure the candidates on a local AWS, and write benchmarks/README.md.
+
+`python -m benchmarks --only synthesis deployments` measures a part in a few minutes, and prints it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +26,7 @@ from benchmarks.synthesis import read_synthesis, seconds_in_process, seconds_of_
 from local_aws.processes import StartError, raise_interrupted_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from local_aws.services import LocalAws
 
@@ -30,6 +34,15 @@ _PAGE = Path(__file__).with_name("README.md")
 
 # A synthesis is short, so it is measured several times for each run of a deployment.
 _SYNTHESES_PER_RUN = 4
+
+
+class Part(StrEnum):
+    """A part of the measurements."""
+
+    SYNTHESIS = "synthesis"
+    FUNCTION = "function"
+    DEPLOYMENTS = "deployments"
+    AUDITS = "audits"
 
 
 def main(arguments: list[str]) -> int:
@@ -43,7 +56,15 @@ def main(arguments: list[str]) -> int:
         default=audits.SIZES,
         help="numbers of accounts to audit, the smallest first; default: %(default)s",
     )
-    parser.add_argument("--output", type=Path, default=_PAGE, help="the page; default: %(default)s")
+    parser.add_argument(
+        "--only",
+        type=Part,
+        nargs="+",
+        choices=list(Part),
+        metavar="PART",
+        help=f"measure these parts and print them: {', '.join(Part)}; default: all, for the page",
+    )
+    parser.add_argument("--output", type=Path, help=f"the page; default: {_PAGE}")
     options = parser.parse_args(arguments)
     raise_interrupted_on_signals()
     # Not the `node` command of the virtual environment, which is a Python program around this one.
@@ -53,29 +74,38 @@ def main(arguments: list[str]) -> int:
         return 1
     started_at = time.monotonic()
     try:
-        measurements = _measure(runs=options.runs, accounts=options.accounts)
+        measurements = _measure(options.only or tuple(Part), runs=options.runs, accounts=options.accounts)
     except (StartError, DeploymentFailedError, AuditFailedError) as error:
         print(error, file=sys.stderr)
         return 1
-    options.output.write_text(page(measurements), encoding="utf-8")
-    _say(f"Done in {time.monotonic() - started_at:.0f} s. The results are in {options.output}")
+    output: Path | None = options.output or (None if options.only else _PAGE)
+    if output is None:
+        print(page(measurements))
+    else:
+        output.write_text(page(measurements), encoding="utf-8")
+    _say(
+        f"Done in {time.monotonic() - started_at:.0f} s"
+        + (f". The results are in {output}" if output else "")
+    )
     return 0
 
 
-def _measure(*, runs: int, accounts: Sequence[int]) -> Measurements:
+def _measure(parts: Collection[Part], *, runs: int, accounts: Sequence[int]) -> Measurements:
     measurements = Measurements()
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
         folder = Path(name)
-        _measure_synthesis(measurements, folder, runs=runs)
+        if Part.SYNTHESIS in parts:
+            _measure_synthesis(measurements, folder, runs=runs)
+        if not set(parts) - {Part.SYNTHESIS}:
+            return measurements
         _say("Starting a local AWS")
         with prepare_aws() as aws:
             deployer = Deployer(aws, folder)
-            for candidate in STACKS:
-                _say(f"cdk deploy: {candidate}")
-                deployer.publish(candidate)
-            _measure_function(measurements, deployer, runs=runs)
-            _measure_deployments(measurements, deployer, runs=runs)
-            if accounts:
+            if Part.FUNCTION in parts:
+                _measure_function(measurements, deployer, runs=runs)
+            if Part.DEPLOYMENTS in parts:
+                _measure_deployments(measurements, deployer, runs=runs)
+            if Part.AUDITS in parts and accounts:
                 _measure_audits(measurements, aws, accounts=accounts)
     return measurements
 
@@ -101,6 +131,9 @@ def _measure_function(measurements: Measurements, deployer: Deployer, *, runs: i
 
 
 def _measure_deployments(measurements: Measurements, deployer: Deployer, *, runs: int) -> None:
+    for candidate in STACKS:
+        _say(f"cdk deploy: {candidate}")
+        deployer.publish(candidate)
     for run in range(runs):
         # No candidate is always the first.
         candidates = list(Candidate)[:: -1 if run % 2 else 1]

@@ -6,8 +6,10 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,14 +124,15 @@ class Deployer:
     def invoke(self) -> Invocation:
         """Invoke this construct's function in a fresh process, with root access already enabled."""
         reset_to(State.ENABLED, self._aws.organization, latency=0.0)
-        output = subprocess.run(
-            [sys.executable, "-m", "benchmarks.invocation"],
-            env=self._aws.environment,
-            cwd=REPOSITORY,
-            check=True,
-            stdout=subprocess.PIPE,
-            timeout=_TIMEOUT_SECONDS,
-        ).stdout
+        with _response_url() as url:
+            output = subprocess.run(
+                [sys.executable, "-m", "benchmarks.invocation", url],
+                env=self._aws.environment,
+                cwd=REPOSITORY,
+                check=True,
+                stdout=subprocess.PIPE,
+                timeout=_TIMEOUT_SECONDS,
+            ).stdout
         return Invocation(**json.loads(output))
 
     def _deploy(self, candidate: Candidate, latency: float) -> Run:
@@ -215,6 +218,29 @@ class Deployer:
         cloudformation.get_waiter("stack_delete_complete").wait(
             StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )
+
+
+class _Accept(BaseHTTPRequestHandler):
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def _response_url() -> Iterator[str]:
+    """Yield a URL that takes a custom resource's responses, as CloudFormation's does."""
+    with HTTPServer(("127.0.0.1", 0), _Accept) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def duration(events: Sequence[Mapping[str, Any]], resource_type: str) -> float:

@@ -1,6 +1,6 @@
 """A cold and a warm invocation of the custom resource's function in this process.
 
-Run it in a fresh process, in the environment of a local AWS: `python -m benchmarks.invocation`.
+Run it in a fresh process, in the environment of a local AWS: `python -m benchmarks.invocation RESPONSE_URL`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from root_access.clients import Clients
+    from root_access.custom_resource import Resource
 
 _ARN = "arn:aws:lambda:us-east-1:111111111111:function:RootAccess"
 _EVENT = {
     "RequestType": "Create",
+    "StackId": "arn:aws:cloudformation:us-east-1:111111111111:stack/OrganizationBootstrap/1",
+    "RequestId": "1",
+    "LogicalResourceId": "RootAccess",
     "ResourceProperties": {"Features": ["RootCredentialsManagement", "RootSessions"]},
 }
 
@@ -97,28 +103,41 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def main() -> None:
-    """Invoke the function twice, and print the measurements as JSON."""
+def main(response_url: str) -> None:
+    """Invoke the function twice, and print the measurements as JSON.
+
+    Args:
+        response_url: Where the function puts its response.
+    """
     started_at, cpu_started_at = time.perf_counter(), time.process_time()
+    # Nothing else that the function imports is imported before it: that is a part of its cold start.
     handler = import_module("root_access.handler")
-    create_clients = import_module("root_access.clients").create_clients
-    runtime = import_module("aws_calls.runtime")
     times = CallTimes()
 
     def watch_clients() -> Clients:
-        clients: Clients = create_clients()
+        clients: Clients = import_module("root_access.clients").create_clients()
         if not times.spans:
             times.watch(clients.iam)
             times.watch(clients.organizations)
         return clients
 
+    def log(**event: object) -> None:
+        json.dumps(event)
+
+    def handle(event: Mapping[str, Any], context: Context, *, abandoned: threading.Event) -> Resource:
+        resource: Resource = import_module("root_access.custom_resource").apply_request(
+            event,
+            context,
+            clients=watch_clients,
+            clock=import_module("aws_calls.runtime").system_clock(),
+            log=log,
+            abandoned=abandoned,
+        )
+        return resource
+
     def respond() -> None:
         handler.respond(
-            _EVENT,
-            Context(),
-            clients=watch_clients,
-            clock=runtime.system_clock(),
-            log=lambda **event: json.dumps(event),
+            {**_EVENT, "ResponseURL": response_url}, Context(), handle=handle, sleep=time.sleep, log=log
         )
 
     respond()
@@ -137,4 +156,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

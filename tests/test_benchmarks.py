@@ -167,6 +167,14 @@ def test_the_page_shows_medians_and_ratios() -> None:
     compared = "| 4.00 s | 2.00 s | 2.00 s | 2.00 |"
     assert f"| a fresh organization, 300 ms a call: first event to last response {compared}" in shown
     assert "| already enabled: Lambda invocations | 2 | 2 | 2 | 1.00 |" in shown
+    assert "| already enabled, 300 ms a call: first event to last response | 2.00 | at most 0.55 |" in shown
+
+
+def test_a_part_of_the_measurements_is_a_page_of_its_sections_alone() -> None:
+    everything = measurements()
+    shown = page(Measurements(runs=everything.runs))
+    sections = [line for line in shown.splitlines() if line.startswith("## ")]
+    assert sections == ["## Deployment"]
 
 
 EXPECTED = {accounts.MEMBER: Outcome.CLEAN, accounts.OTHER: Outcome.HAS_CREDENTIALS}

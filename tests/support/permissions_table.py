@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ from support.templates import MANAGEMENT, actions, bootstrap_stack, resources, t
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+Cell = tuple[str, ...]
 
 PAGE = ROOT / "docs" / "deploying.md"
 _HEADER = "| construct | with | role | actions | on |\n|---|---|---|---|---|\n"
@@ -172,16 +175,20 @@ def write_table() -> None:
 
 
 def _rows(construct: str, option: str, added: set[Permission]) -> Iterator[str]:
-    grouped: dict[tuple[tuple[str, ...], tuple[str, ...]], set[str]] = {}
-    resources_of: dict[tuple[str, tuple[str, ...]], set[str]] = {}
-    for role, resource in sorted({(it.role, it.resource) for it in added}):
-        listed = tuple(sorted(it.action for it in added if (it.role, it.resource) == (role, resource)))
-        resources_of.setdefault((role, listed), set()).add(resource)
+    """Yield a row for each set of actions on the same resources, with all roles that have it."""
+    actions_on: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for it in added:
+        actions_on[it.role, it.resource].add(it.action)
+    resources_of: dict[tuple[str, Cell], set[str]] = defaultdict(set)
+    for (role, resource), allowed in actions_on.items():
+        resources_of[role, tuple(sorted(allowed))].add(resource)
+    roles_with: dict[tuple[Cell, Cell], set[str]] = defaultdict(set)
     for (role, listed), on in resources_of.items():
-        grouped.setdefault((listed, tuple(sorted(on))), set()).add(role)
-    for (listed, on), roles in sorted(grouped.items(), key=lambda it: (sorted(it[1]), it[0])):
-        cells = [", ".join(f"`{value}`" for value in values) for values in (sorted(roles), listed, on)]
-        yield f"| `{construct}` | {option} | {cells[0]} | {cells[1]} | {cells[2]} |"
+        roles_with[listed, tuple(sorted(on))].add(role)
+    rows = sorted((tuple(sorted(roles)), listed, on) for (listed, on), roles in roles_with.items())
+    for row in rows:
+        cells = " | ".join(", ".join(f"`{value}`" for value in cell) for cell in row)
+        yield f"| `{construct}` | {option} | {cells} |"
 
 
 def permissions(template: Mapping[str, Any]) -> Iterator[Permission]:
