@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aws_calls.errors import SettingsError
-from aws_calls.failures import Failure
+from aws_calls.failures import CallError, Failure
 from local_aws.emulation import mock_organization
-from root_tasks.aws.storage import ChecksumMismatchError
+from root_tasks.aws.storage import ChecksumMismatchError, sha256
+from root_tasks.handlers import WrongFunctionError
 from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED, RefusalReason, RunRefusedError
-from root_tasks.model.codec import DecodingError, decode
-from root_tasks.model.report import Task
-from root_tasks.model.run import Run
+from root_tasks.model.codec import DecodingError, decode, encode
+from root_tasks.model.report import Item, ItemType, Outcome, Task
+from root_tasks.model.run import Account, BatchResult, Finding, Run, Target
 from root_tasks.run.settings import (
     InvalidSettingError,
     RunBatchSettings,
+    StartExecutionSettings,
     StartRunSettings,
     WriteReportSettings,
 )
+from root_tasks.run.start import _batches
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import RootTasks, Settings, refusal, session_calls
@@ -385,7 +388,7 @@ def test_accounts_of_a_batch_that_died_while_acting_are_unknown(
     assert result["outcome"] == "unknown"
 
 
-def test_a_batch_that_runs_twice_is_harmless(root_tasks: RootTasks, organization: LocalOrganization) -> None:
+def test_a_batch_that_acts_is_never_run_twice(root_tasks: RootTasks, organization: LocalOrganization) -> None:
     organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1, mfa_devices=1)
     root_tasks.twice = True
     execution = root_tasks.execute(root_tasks.run(DELETE))
@@ -394,18 +397,210 @@ def test_a_batch_that_runs_twice_is_harmless(root_tasks: RootTasks, organization
     assert deleted == ["DeleteLoginProfile", "DeleteAccessKey", "DeactivateMFADevice"]
 
 
-def test_a_batch_does_no_work_that_was_altered(
+def test_what_a_lost_function_has_done_is_never_reported_as_nothing_to_do(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    run = root_tasks.start_run(
-        {}, arn="arn:aws:states:us-east-1:111111111111:execution:RootTasks:a", started_at=root_tasks.now
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    plan = root_tasks.run(DELETE)
+    root_tasks.lose_results = lambda batch: True
+    root_tasks.twice = True
+    execution = root_tasks.execute(plan)
+    assert not organization.root_credentials(MEMBER).password
+    assert root_tasks.outcomes(execution) == {MEMBER: "unknown"}
+    assert "Audit this account" in root_tasks.results(execution)[MEMBER]["reason"]
+
+
+def test_a_claim_whose_response_was_lost_is_the_functions_own(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    plan = root_tasks.run(DELETE)
+    root_tasks.lose_response("s3:PutObject", url=".claim")
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "done"}
+
+
+def test_a_batch_that_looks_may_run_twice(root_tasks: RootTasks, organization: LocalOrganization) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.twice = True
+    assert root_tasks.run().output["totals"] == {"clean": 2, "has credentials": 1, "skipped": 1}
+
+
+@pytest.mark.parametrize(
+    ("failing", "status", "totals"),
+    [
+        ("iam:DeleteAccessKey", "FAILED", {"failed": 1}),
+        (None, "SUCCEEDED", {"done": 1}),
+    ],
+)
+def test_an_execution_in_which_an_account_failed_has_failed_after_its_report(
+    root_tasks: RootTasks,
+    organization: LocalOrganization,
+    failing: str | None,
+    status: str,
+    totals: dict[str, int],
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    plan = root_tasks.run(DELETE)
+    if failing:
+        organization.deny(account_id=MEMBER, action=failing)
+    execution = root_tasks.execute(plan)
+    assert (execution.status, execution.totals) == (status, totals)
+    assert root_tasks.report(execution)["totals"] == totals
+    if failing:
+        assert root_tasks.report(execution)["summary"] in execution.cause
+        assert f"s3://root-tasks/executions/{execution.run_id}/report.html" in execution.cause
+
+
+def test_an_audit_that_could_not_look_everywhere_succeeds(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.deny(account_id=MEMBER, action="iam:*")
+    root_tasks.lose_batches = lambda batch: True
+    assert root_tasks.run().status == "SUCCEEDED"
+
+
+# What somebody else writes to the bucket
+
+
+def forged_result(root_tasks: RootTasks, run_id: str, account_id: str, *, task: Task) -> None:
+    """Write results that would have a password deleted, whatever the batches write."""
+    finding = Finding(
+        account_id=account_id,
+        outcome=Outcome.PLANNED,
+        items=(Item(type=ItemType.PASSWORD, outcome=Outcome.PLANNED),),
+        planned=(Target(type=ItemType.PASSWORD),),
     )
-    work = root_tasks.read("runs/a/work.json")
-    root_tasks.write("runs/a/work.json", work.replace(b'"audit"', b'"execute"'))
+    body = encode(BatchResult(findings=(finding,)))
+    for key in (
+        f"runs/{run_id}/results/00000.json",
+        f"runs/{run_id}/results/{task}/00000.json",
+        f"runs/{run_id}/results/{task}/00000-{sha256(body)}.json",
+        *root_tasks.keys(f"runs/{run_id}/results/"),
+    ):
+        root_tasks.write(key, body)
+
+
+def test_a_result_that_was_altered_never_reaches_a_plan_and_is_reported(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    for account_id in (MEMBER, OTHER):
+        organization.put_root_credentials(account_id=account_id, password=True)
+    root_tasks.between = lambda: forged_result(root_tasks, "plan-1", OTHER, task=Task.DELETE_CREDENTIALS)
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}, name="plan-1")
+    assert root_tasks.outcomes(plan) == {MEMBER: "inaccessible"}
+    root_tasks.between = lambda: None
+    executed = root_tasks.execute(plan)
+    assert root_tasks.outcomes(executed) == {}
+    assert organization.writes == ()
+
+
+def test_a_result_that_was_there_before_is_not_followed(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    for account_id in (MEMBER, OTHER):
+        organization.put_root_credentials(account_id=account_id, password=True)
+    forged_result(root_tasks, "plan-1", OTHER, task=Task.DELETE_CREDENTIALS)
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}, name="plan-1")
+    assert root_tasks.outcomes(plan) == {MEMBER: "planned"}
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "done"}
+    assert organization.root_credentials(OTHER).password
+
+
+@pytest.mark.parametrize("acting", [True, False])
+def test_a_result_of_an_account_that_is_not_in_the_batch_is_refused(
+    root_tasks: RootTasks, *, acting: bool
+) -> None:
+    run = root_tasks.start_run({"accounts": [MEMBER]}, arn=root_tasks.arn("a"), started_at=root_tasks.now)
+    body = encode(BatchResult(findings=(Finding(account_id=OTHER, outcome=Outcome.CLEAN),)))
+    root_tasks.write(f"runs/a/results/{Task.AUDIT}/00000-{sha256(body)}.json", body)
+    output = root_tasks.write_report(run, results=[{"batch": 0, "sha256": sha256(body)}])
+    assert output["totals"] == {"inaccessible": 1}
+    assert "result_refused" in [event.get("event") for event in root_tasks.log]
+
+
+def test_what_an_altered_execution_did_is_unknown(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    plan = root_tasks.run(DELETE)
+
+    def alter() -> None:
+        for key in root_tasks.keys("executions/execution-1/results/"):
+            root_tasks.write(key, b"{}")
+
+    root_tasks.between = alter
+    execution = root_tasks.execute(plan, name="execution-1")
+    assert root_tasks.outcomes(execution) == {MEMBER: "unknown"}
+    assert execution.status == "FAILED"
+
+
+def test_a_run_that_somebody_wrote_before_is_never_taken_over(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    root_tasks.run({"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]}, name="recovery")
+    forged = json.loads(root_tasks.read("runs/recovery/run.json")) | {"mode": "execute"}
+    for changes in (
+        {"runId": "audit-1"},
+        {"runId": "audit-1", "executionArn": root_tasks.arn("audit-1"), "startedAt": "2026-11-24T12:00:00Z"},
+    ):
+        root_tasks.write("runs/audit-1/run.json", json.dumps(forged | changes).encode())
+        audit = root_tasks.run(name="audit-1")
+        assert audit.status == "FAILED" or audit.output["task"] == Task.AUDIT
+    assert audit.output["mode"] == "audit"
+    assert organization.writes == ()
+
+
+@pytest.mark.parametrize("name", ["run.json", "work.json"])
+def test_a_run_or_its_work_that_was_altered_stops_the_run(root_tasks: RootTasks, name: str) -> None:
+    run = root_tasks.start_run({}, arn=root_tasks.arn("a"), started_at=root_tasks.now)
+    altered = root_tasks.read(f"runs/a/{name}").replace(b'"audit"', b'"plan"')
+    root_tasks.write(f"runs/a/{name}", altered)
     with pytest.raises(ChecksumMismatchError) as raised:
-        root_tasks.run_batch(run, batch=0)
-    assert raised.value.key == "runs/a/work.json"
+        root_tasks.write_report(run, results=[root_tasks.run_batch(run, batch=0)])
+    assert raised.value.key == f"runs/a/{name}"
+
+
+def test_a_plan_has_what_its_report_shows_and_nothing_else(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=2)
+    plan = root_tasks.run(DELETE)
+    stored = json.loads(root_tasks.read(f"runs/{plan.run_id}/plan.json"))
+    targets = {
+        (assignment["accountId"], target["type"], target["id"])
+        for assignment in stored["assignments"]
+        for target in assignment["targets"]
+    }
+    shown = {
+        (account_id, item["type"], item["id"])
+        for account_id, result in root_tasks.results(plan).items()
+        for item in result["items"]
+        if item["outcome"] == "planned"
+    }
+    assert targets == shown
+    assert len(targets) == 3
+
+
+def test_a_function_that_looks_does_no_work_that_acts(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    plan = root_tasks.run(DELETE)
+    root_tasks.execute(plan, name="executed")
+    organization.clear_calls()
+    work = root_tasks.read("executions/executed/work.json")
+    root_tasks.write("runs/executed/work.json", work)
+    with pytest.raises(WrongFunctionError):
+        root_tasks.run_batch({"runId": "executed", "task": Task.AUDIT, "workSha256": sha256(work)}, batch=0)
     assert session_calls(organization) == []
+
+
+def test_the_hashes_of_the_largest_organization_fit_into_a_state() -> None:
+    ids = [f"{100_000_000_000 + number}" for number in range(50_000)]
+    batches = _batches([Account(account_id=id_) for id_ in ids], size=5)
+    assert sorted(id_ for batch in batches for id_ in batch) == ids
+    results = [{"batch": number, "sha256": "0" * 64} for number, _ in enumerate(batches)]
+    assert len(json.dumps(results)) < 240_000
 
 
 def test_an_execution_whose_name_was_used_before_keeps_the_earlier_report(root_tasks: RootTasks) -> None:
@@ -439,7 +634,7 @@ def test_a_plan_under_a_name_that_is_used_again_never_makes_an_old_plan_fresh(
     root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}, name="plan-1")
     root_tasks.advance(days=92)
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]}, name="plan-1")
-    executed = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "plan": "plan-1"})
+    executed = root_tasks.execute("plan-1")
     assert [plan.status, executed.status] == ["FAILED", "FAILED"]
     assert organization.root_credentials(account_id=MEMBER).password
 
@@ -462,6 +657,7 @@ def test_an_older_full_audit_never_replaces_a_newer_one(
 ) -> None:
     root_tasks.advance(minutes=5)
     newer = root_tasks.run()
+    root_tasks.notices.clear()
     root_tasks.advance(minutes=-5)
     organization.put_root_credentials(account_id=MEMBER, password=True)
     root_tasks.run()
@@ -505,6 +701,7 @@ def test_a_change_since_the_last_full_audit_is_published_once_by_account_ids(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     root_tasks.run()
+    root_tasks.notices.clear()
     root_tasks.advance(hours=1)
     root_tasks.run()
     assert root_tasks.notices == []
@@ -517,6 +714,40 @@ def test_a_change_since_the_last_full_audit_is_published_once_by_account_ids(
     assert MEMBER in message
     assert "workload" not in message
     assert "example.com" not in message
+
+
+def test_the_first_full_audit_is_told(root_tasks: RootTasks, organization: LocalOrganization) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.run({"accounts": [MEMBER]})
+    assert root_tasks.notices == []
+    root_tasks.run()
+    ((subject, message),) = root_tasks.notices
+    assert subject == "Root credentials: first full audit"
+    assert f"{MEMBER}: 1 password" in message
+    assert OTHER not in message
+    assert "example.com" not in message
+
+
+@pytest.mark.parametrize("redriven", [True, False])
+def test_a_notice_that_sns_refused_once_is_sent_later(
+    root_tasks: RootTasks, organization: LocalOrganization, *, redriven: bool
+) -> None:
+    root_tasks.run()
+    root_tasks.notices.clear()
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.fail_notices = 1
+    root_tasks.advance(hours=1)
+    with pytest.raises(CallError):
+        root_tasks.run(name="refused")
+    assert root_tasks.notices == []
+    if redriven:
+        failed = root_tasks.executions[root_tasks.arn("refused")]
+        root_tasks.redrive(failed, {})
+    else:
+        root_tasks.advance(hours=1)
+        root_tasks.run()
+    ((_, message),) = root_tasks.notices
+    assert MEMBER in message
 
 
 def test_nobody_is_notified_where_there_is_no_topic(
@@ -542,7 +773,8 @@ def test_a_latest_report_of_another_schema_is_not_compared_with(root_tasks: Root
     root_tasks.advance(hours=1)
     assert root_tasks.run().status == "SUCCEEDED"
     assert "comparison_skipped" in [event.get("event") for event in root_tasks.log]
-    assert root_tasks.notices == []
+    subjects = [subject for subject, _ in root_tasks.notices]
+    assert subjects == ["Root credentials: first full audit"] * 2, "nothing is left untold"
 
 
 def test_names_emails_and_awss_messages_are_in_the_report_alone(
@@ -553,13 +785,13 @@ def test_names_emails_and_awss_messages_are_in_the_report_alone(
     organization.deny(account_id=MEMBER, action="iam:*", message="secret-message")
     execution = root_tasks.execute(root_tasks.run(DELETE))
     audit = root_tasks.run()
-    published = json.dumps([root_tasks.log, execution.output, audit.output, root_tasks.notices])
+    published = json.dumps(
+        [root_tasks.log, execution.output, execution.cause, audit.output, root_tasks.notices]
+    )
     assert "secret" not in published
     assert "example.com" not in published
     report = json.dumps(root_tasks.report(audit))
     assert all(secret in report for secret in ("secret-name", "secret@example.com", "secret-message"))
-    for item in json.loads(root_tasks.read(f"runs/{audit.run_id}/items.json")):
-        assert set(item) == {"batch"}
 
 
 def test_a_file_that_is_something_else_is_not_a_run() -> None:
@@ -581,6 +813,7 @@ def _unit(organization: LocalOrganization, parent_id: str, name: str) -> str:
     ("settings_of", "environment"),
     [
         (StartRunSettings, Settings().start_run),
+        (StartExecutionSettings, Settings().start_execution(account_id=MANAGEMENT)),
         (RunBatchSettings, Settings().run_batch),
         (WriteReportSettings, Settings().write_report),
     ],
@@ -612,7 +845,14 @@ def test_a_setting_that_is_missing_or_misspelt_is_an_error_and_never_a_default(
     ],
 )
 def test_a_setting_of_another_type_is_an_error(key: str, value: object) -> None:
-    settings = json.loads(Settings().start_run["SETTINGS"]) | {key: value}
-    with pytest.raises(InvalidSettingError) as raised:
-        StartRunSettings.from_environment({"SETTINGS": json.dumps(settings)})
-    assert raised.value.key == key
+    errors = []
+    for settings_of, environment in (
+        (StartRunSettings, Settings().start_run),
+        (StartExecutionSettings, Settings().start_execution(account_id=MANAGEMENT)),
+    ):
+        settings = json.loads(environment["SETTINGS"])
+        if key in settings:
+            with pytest.raises(InvalidSettingError) as raised:
+                settings_of.from_environment({"SETTINGS": json.dumps(settings | {key: value})})
+            errors.append(raised.value.key)
+    assert set(errors) == {key}

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from root_tasks.messages import NO_LONGER_A_MEMBER, NO_SESSION, PROTECTED, RefusalReason
+from root_tasks.messages import NO_LONGER_A_MEMBER, NO_SESSION, PROTECTED, RefusalReason, RunRefusedError
 from root_tasks.model.report import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.root_tasks import RootTasks, refusal, session_calls
+from support.root_tasks import EXECUTE_MACHINE, FinishedExecution, RootTasks, refusal, session_calls
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
@@ -86,24 +86,17 @@ def test_only_accounts_that_are_named_are_planned(
 
 
 @pytest.mark.parametrize(
-    ("task", "run_id", "reason", "data"),
+    ("run_id", "reason", "data"),
     [
-        (Task.DELETE_CREDENTIALS, "nobody-ran-this", RefusalReason.PLAN_NOT_FOUND, {}),
-        (Task.DELETE_CREDENTIALS, "the-audit", RefusalReason.NOT_A_PLAN, {}),
-        (Task.DELETE_CREDENTIALS, "the-refused", RefusalReason.PLAN_NOT_SUCCEEDED, {"status": "FAILED"}),
-        (Task.DELETE_CREDENTIALS, "the-execution", RefusalReason.NOT_A_PLAN, {}),
-        (
-            Task.ALLOW_PASSWORD_RECOVERY,
-            "the-plan",
-            RefusalReason.PLAN_OF_ANOTHER_TASK,
-            {"planned_task": Task.DELETE_CREDENTIALS, "task": Task.ALLOW_PASSWORD_RECOVERY},
-        ),
+        ("nobody-ran-this", RefusalReason.PLAN_NOT_FOUND, {}),
+        ("the-audit", RefusalReason.NOT_A_PLAN, {}),
+        ("the-refused", RefusalReason.PLAN_NOT_SUCCEEDED, {"status": "FAILED"}),
+        ("the-execution", RefusalReason.PLAN_NOT_FOUND, {}),
     ],
 )
-def test_what_is_not_a_plan_for_this_task_is_not_executed(
+def test_what_is_not_a_plan_is_not_executed(
     root_tasks: RootTasks,
     organization: LocalOrganization,
-    task: Task,
     run_id: str,
     reason: RefusalReason,
     data: dict[str, object],
@@ -111,11 +104,51 @@ def test_what_is_not_a_plan_for_this_task_is_not_executed(
     root_tasks.run(name="the-audit")
     root_tasks.run({"task": "nonsense"}, name="the-refused")
     root_tasks.run(DELETE, name="the-plan")
-    root_tasks.run({"task": Task.DELETE_CREDENTIALS, "plan": "the-plan"}, name="the-execution")
+    root_tasks.execute("the-plan", name="the-execution")
     organization.clear_calls()
-    refused = root_tasks.run({"task": task, "plan": run_id})
-    assert refusal(refused) == (reason, {"run_id": run_id, **data})
+    assert refusal(root_tasks.execute(run_id)) == (reason, {"run_id": run_id, **data})
     assert session_calls(organization) == []
+
+
+@pytest.mark.parametrize(
+    "input_",
+    [
+        {},
+        [],
+        None,
+        {"plan": "the-plan", "task": Task.DELETE_CREDENTIALS},
+        {"plan": "the-plan", "accounts": [MEMBER]},
+        {"task": Task.DELETE_CREDENTIALS, "accounts": "all"},
+    ],
+)
+def test_what_acts_takes_the_run_id_of_a_plan_and_nothing_else(
+    root_tasks: RootTasks, organization: LocalOrganization, input_: object
+) -> None:
+    root_tasks.run(DELETE, name="the-plan")
+    organization.clear_calls()
+    assert refusal(root_tasks.run_execute_machine(input_))[0] is RefusalReason.INPUT_NOT_A_PLAN
+    assert organization.calls == ()
+
+
+@pytest.mark.parametrize("run_id", [True, "", "../run", "a:b", "a b", "x" * 81])
+def test_a_run_id_that_no_execution_can_have_is_refused(root_tasks: RootTasks, run_id: object) -> None:
+    reason, data = refusal(root_tasks.run_execute_machine({"plan": run_id}))
+    assert (reason, data["key"]) == (RefusalReason.INVALID_VALUE, "plan")
+
+
+def test_the_state_machine_that_looks_executes_no_plan(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    for input_ in ({"plan": plan.run_id}, {"task": Task.DELETE_CREDENTIALS, "plan": plan.run_id}):
+        assert refusal(root_tasks.run(input_)) == (RefusalReason.PLAN_NOT_EXECUTED_HERE, {})
+    assert organization.writes == ()
+
+
+def test_a_task_that_the_stack_no_longer_lists_is_not_executed(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.settings = replace(root_tasks.settings, tasks=(Task.AUDIT, Task.ALLOW_PASSWORD_RECOVERY))
+    assert refusal(root_tasks.execute(plan))[0] is RefusalReason.TASK_NOT_IN_STACK
 
 
 def test_a_plan_of_another_state_machine_is_not_executed(
@@ -139,6 +172,99 @@ def test_a_plan_can_be_executed_for_a_day(root_tasks: RootTasks, age: float, sta
             RefusalReason.PLAN_EXPIRED,
             {"run_id": plan.run_id, "lifetime": "24 hours"},
         )
+
+
+def test_a_redrive_does_not_execute_an_old_plan(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.fail("organizations:DescribeOrganization", "AccessDeniedException", times=1)
+    failed = root_tasks.execute(plan)
+    assert refusal(failed)[0] is RefusalReason.CALL_FAILED
+    root_tasks.advance(days=13)
+    again = root_tasks.redrive(failed, {"plan": plan.run_id})
+    assert again.started_at == failed.started_at
+    assert refusal(again)[0] is RefusalReason.PLAN_EXPIRED
+    assert organization.writes == ()
+
+
+def test_a_batch_that_is_redriven_after_the_plan_expired_does_not_act(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    arn = root_tasks.arn("the-execution", machine=EXECUTE_MACHINE)
+    root_tasks.executions[arn] = FinishedExecution(
+        run_id="the-execution", status="RUNNING", output={}, started_at=root_tasks.now
+    )
+    run = root_tasks.start_execution({"plan": plan.run_id}, arn=arn, started_at=root_tasks.now)
+    root_tasks.advance(days=13)
+    result = root_tasks.execute_batch(run, batch=0)
+    output = root_tasks.write_execution_report(run, results=[result])
+    assert (output["totals"], output["failed"]) == ({"failed": 1}, True)
+    assert organization.writes == ()
+    assert organization.root_credentials(MEMBER).password
+
+
+def test_a_plan_from_the_future_is_not_executed(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.advance(hours=-1)
+    assert refusal(root_tasks.execute(plan))[0] is RefusalReason.PLAN_FROM_THE_FUTURE
+
+
+def test_a_plan_is_executed_once(root_tasks: RootTasks, organization: LocalOrganization) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.execute(plan)
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    assert refusal(root_tasks.execute(plan)) == (
+        RefusalReason.PLAN_ALREADY_EXECUTED,
+        {"run_id": plan.run_id},
+    )
+    assert organization.root_credentials(MEMBER).password, "somebody has set it since"
+
+
+def test_a_plan_whose_mark_is_damaged_counts_as_executed(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.write(f"runs/{plan.run_id}/executed-by.json", b"{}")
+    assert refusal(root_tasks.execute(plan))[0] is RefusalReason.PLAN_ALREADY_EXECUTED
+
+
+def test_the_same_execution_may_go_on_with_its_plan(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.fail("s3:PutObject", "AccessDenied", url="work.json", times=1)
+    failed = root_tasks.execute(plan)
+    assert failed.status == "FAILED"
+    again = root_tasks.redrive(failed, {"plan": plan.run_id})
+    assert root_tasks.outcomes(again) == {MEMBER: "done"}
+
+
+def test_an_execution_that_cannot_start_does_not_use_up_its_plan(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.fail("organizations:ListAccounts", "AccessDeniedException", times=1)
+    assert root_tasks.execute(plan).status == "FAILED"
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "done"}
+
+
+def test_whoever_may_invoke_the_functions_executes_no_plan(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    executed = root_tasks.execute(root_tasks.run(DELETE))
+    organization.clear_calls()
+    for name, started_at in (
+        ("made-up", root_tasks.now),
+        (executed.run_id, root_tasks.now),
+        (plan.run_id, root_tasks.now),
+    ):
+        with pytest.raises(RunRefusedError) as raised:
+            root_tasks.start_execution(
+                {"plan": plan.run_id},
+                arn=root_tasks.arn(name, machine=EXECUTE_MACHINE),
+                started_at=started_at,
+            )
+        assert raised.value.reason is RefusalReason.NOT_AN_EXECUTION
+    assert organization.calls == ()
 
 
 def test_a_stack_can_have_plans_expire_sooner(root_tasks: RootTasks) -> None:
@@ -189,13 +315,6 @@ def test_a_plan_that_lists_an_account_that_is_protected_suspended_or_gone_by_now
         THIRD: PROTECTED,
     }
     assert executed.output["totals"] == {"skipped": 3}
-
-
-def test_executing_a_plan_again_finds_nothing_to_do(root_tasks: RootTasks) -> None:
-    plan = root_tasks.run(DELETE)
-    root_tasks.execute(plan)
-    again = root_tasks.execute(plan)
-    assert root_tasks.outcomes(again) == {MEMBER: "nothing to do"}
 
 
 def test_an_empty_plan_can_be_executed(root_tasks: RootTasks) -> None:

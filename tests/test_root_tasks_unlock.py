@@ -148,7 +148,7 @@ def test_a_backup_is_never_overwritten(root_tasks: RootTasks, locked: Locked, ki
     plan = root_tasks.run(NAMED[kind])
     first = root_tasks.execute(plan)
     locked.attach(kind, policy(kind))
-    second = root_tasks.execute(plan)
+    second = root_tasks.execute(root_tasks.run(NAMED[kind]))
     references = {item(root_tasks, finished)["message"] for finished in (first, second)}
     assert references == set(root_tasks.keys("backups/"))
     assert len(references) == 2
@@ -168,7 +168,7 @@ def test_a_policy_that_has_changed_since_the_plan_is_not_removed(
 
 def test_what_has_no_policy_has_nothing_to_do(root_tasks: RootTasks, locked: Locked, kind: str) -> None:
     plan = root_tasks.run(NAMED[kind])
-    root_tasks.execute(plan)
+    root_tasks.execute(root_tasks.run(NAMED[kind]))
     assert root_tasks.outcomes(root_tasks.run(NAMED[kind])) == {MEMBER: "nothing to do"}
     assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "nothing to do"}
 
@@ -250,6 +250,20 @@ def test_a_queue_that_became_unreadable_after_the_plan_is_not_touched(
     assert locked.policy("queue") is not None
 
 
+def test_a_batch_that_was_lost_names_the_backups_that_it_made(
+    root_tasks: RootTasks, locked: Locked, kind: str
+) -> None:
+    plan = root_tasks.run(NAMED[kind])
+    root_tasks.lose_results = lambda batch: True
+    executed = root_tasks.execute(plan)
+    (reference,) = root_tasks.keys("backups/")
+    result = root_tasks.results(executed)[MEMBER]
+    assert result["outcome"] == "unknown"
+    assert reference in result["reason"]
+    assert (executed.status, executed.totals) == ("FAILED", {"unknown": 1})
+    assert locked.policy(kind) is None
+
+
 # Restoring
 
 
@@ -263,6 +277,7 @@ def test_restoring_is_planned_then_done(
     root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
 ) -> None:
     plan = root_tasks.run({"task": TASK[kind], "restore": [unlocked]})
+    another = root_tasks.run({"task": TASK[kind], "restore": [unlocked]})
     assert root_tasks.outcomes(plan) == {MEMBER: "planned"}
     assert item(root_tasks, plan)["message"] == unlocked
     assert locked.policy(kind) is None
@@ -271,7 +286,7 @@ def test_restoring_is_planned_then_done(
     assert locked.policy(kind) == json.loads(policy(kind))
     again = root_tasks.run({"task": TASK[kind], "restore": [unlocked]})
     assert root_tasks.outcomes(again) == {MEMBER: "nothing to do"}
-    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "nothing to do"}
+    assert root_tasks.outcomes(root_tasks.execute(another)) == {MEMBER: "nothing to do"}
 
 
 @pytest.mark.parametrize("planned_before", [True, False])

@@ -128,7 +128,7 @@ def test_the_report_of_a_sixth_task_has_its_title(
     executed = root_tasks.execute(plan)
     assert "Plan: delete the oldest root access key" in root_tasks.report(plan)["summary"]
     assert "Delete the oldest root access key" in root_tasks.report(executed)["summary"]
-    page = root_tasks.read(f"runs/{executed.run_id}/report.html").decode()
+    page = root_tasks.read(f"executions/{executed.run_id}/report.html").decode()
     assert "Delete the oldest root access key" in page
     assert root_tasks.report(executed)["task"] == NAME
     assert json.loads(root_tasks.read(f"runs/{plan.run_id}/plan.json"))["task"] == NAME
@@ -167,4 +167,4 @@ def test_a_sixth_task_that_only_looks_has_no_plan_and_never_replaces_the_latest_
     assert not root_tasks.report(execution)["full"]
     assert root_tasks.keys("latest/") == []
     assert organization.writes == ()
-    assert refusal(root_tasks.execute(execution))[0] is RefusalReason.NOTHING_TO_EXECUTE
+    assert refusal(root_tasks.execute(execution))[0] is RefusalReason.NOT_A_PLAN

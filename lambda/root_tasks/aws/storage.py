@@ -6,7 +6,7 @@ import functools
 import hashlib
 import urllib.parse
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from aws_calls.calls import call, pages
@@ -30,6 +30,8 @@ _IF_NEW = {"IfNoneMatch": "*"}
 _STARTED_AT = "started-at"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _MAX_WRITES_OF_LATEST = 10
+# Of the clocks of Step Functions and Lambda.
+MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
 
 
 class ChecksumMismatchError(Exception):
@@ -271,7 +273,7 @@ class ReportStore:
         key = f"latest/{file.name}"
         for _ in range(_MAX_WRITES_OF_LATEST):
             latest = self._latest(key)
-            if latest and started_at < latest[1] <= now:
+            if latest and started_at < latest[1] <= now + MAX_CLOCK_DIFFERENCE:
                 return False
             if self._bucket.write(
                 key,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line
 
-from ..aws.storage import ChecksumMismatchError, File
+from ..aws.storage import MAX_CLOCK_DIFFERENCE, ChecksumMismatchError, File
 from ..messages import (
     DAMAGED_RESULT_ACTING,
     DAMAGED_RESULT_LOOKING,
@@ -195,7 +195,7 @@ class RunFinisher:
         except DecodingError as error:
             problem = str(error)
         else:
-            if previous.started_at > self.now():
+            if previous.started_at > self.now() + MAX_CLOCK_DIFFERENCE:
                 problem = "Its run has not started yet."
             elif not previous.full or previous.organization_id != report.organization_id:
                 problem = "It is not a full audit of this organization."
