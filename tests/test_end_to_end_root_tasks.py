@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
+from root_tasks.aws.storage import sha256
 from root_tasks.messages import RefusalReason, RunRefusedError
+from root_tasks.model.codec import encode
+from root_tasks.model.report import Item, ItemType, Outcome
+from root_tasks.model.run import BatchResult, Finding, Target
 from support.accounts import MANAGEMENT
 from support.deploying import STACK, Deployer, assert_succeeded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from aws_cdk import Stack
@@ -39,6 +43,8 @@ BUCKET, QUEUE = "locked-bucket", f"arn:aws:sqs:{REGION}:{LOCKED_OUT}:locked-queu
 class Execution:
     """An execution that has ended."""
 
+    arn: str
+    folder: str
     run_id: str
     status: str
     output: dict[str, Any]
@@ -55,20 +61,34 @@ class Deployed:
         self._lambda = aws.client("lambda")
         (stack,) = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
         outputs = {it["OutputKey"]: it["OutputValue"] for it in stack["Outputs"]}
-        self._state_machine_arn = outputs["RootTasksStateMachineArn"]
+        self._audit_arn = outputs["RootTasksAuditStateMachineArn"]
+        self._execute_arn = outputs["RootTasksExecuteStateMachineArn"]
+        self._executions_of_plans = self._execute_arn.replace(":stateMachine:", ":execution:")
         self.bucket = outputs["RootTasksReportLocation"].split("/")[2]
 
-    def run(self, **request: object) -> Execution:
-        """Start an execution, and wait until it has ended."""
+    def run(self, name: str | None = None, /, **request: object) -> Execution:
+        """Start an execution of the Audit state machine, and wait until it has ended."""
+        return self._run(self._audit_arn, request, name)
+
+    def run_execute_machine(self, input_: object, name: str | None = None) -> Execution:
+        """Start an execution of the Execute state machine, and wait until it has ended."""
+        return self._run(self._execute_arn, input_, name)
+
+    def _run(self, state_machine_arn: str, input_: object, name: str | None) -> Execution:
+        named = {"name": name} if name else {}
         started = self._step_functions.start_execution(
-            stateMachineArn=self._state_machine_arn, input=json.dumps(request)
+            stateMachineArn=state_machine_arn, input=json.dumps(input_), **named
         )
-        arn = started["executionArn"]
+        return self._end_of(started["executionArn"])
+
+    def _end_of(self, arn: str) -> Execution:
         deadline = time.monotonic() + 60
         while True:
             response = self._step_functions.describe_execution(executionArn=arn)
             if response["status"] != "RUNNING":
                 return Execution(
+                    arn=arn,
+                    folder="executions" if arn.startswith(self._executions_of_plans) else "runs",
                     run_id=response["name"],
                     status=response["status"],
                     output=json.loads(response.get("output") or "{}"),
@@ -77,19 +97,21 @@ class Deployed:
             assert time.monotonic() < deadline, "the execution does not end"
             time.sleep(0.1)
 
-    def run_successfully(self, **request: object) -> Execution:
-        """Run an execution, which must succeed."""
-        execution = self.run(**request)
+    def run_successfully(self, name: str | None = None, /, **request: object) -> Execution:
+        """Run an execution of the Audit state machine, which must succeed."""
+        execution = self.run(name, **request)
         assert execution.status == "SUCCEEDED", execution.cause
         return execution
 
     def execute(self, plan: Execution) -> Execution:
         """Execute a plan, which must succeed."""
-        return self.run_successfully(task=plan.output["task"], plan=plan.run_id)
+        execution = self.run_execute_machine({"plan": plan.run_id})
+        assert execution.status == "SUCCEEDED", execution.cause
+        return execution
 
     def assert_refused(self, run_id: str, reason: RefusalReason, **data: object) -> None:
-        """Assert that a plan is not executed as a deletion, for this reason."""
-        execution = self.run(task=DELETE, plan=run_id)
+        """Assert that a plan is not executed, for this reason."""
+        execution = self.run_execute_machine({"plan": run_id})
         assert execution.status == "FAILED"
         assert str(RunRefusedError(reason, run_id=run_id, **data)) in execution.cause
 
@@ -97,6 +119,10 @@ class Deployed:
         """Return an object of the bucket."""
         body: bytes = self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return body
+
+    def write(self, key: str, body: bytes) -> None:
+        """Write an object of the bucket, like somebody whom its policy would have stopped."""
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=body)
 
     def alter(self, key: str, old: str, new: str) -> None:
         """Replace text in an object of the bucket."""
@@ -106,18 +132,32 @@ class Deployed:
 
     def expire_plans_at_once(self) -> None:
         """Set the lifetime of plans to zero; at the construct it is at least a minute."""
+        self.change_settings("start_execution", planLifetimeSeconds=0)
+
+    def change_settings(self, handler: str, **changes: object) -> Callable[[], None]:
+        """Change settings of a handler's functions, and return what changes them back."""
+        before: dict[str, Any] = {}
         for function in self._lambda.list_functions()["Functions"]:
-            if function["Handler"] == "root_tasks.handlers.start_run":
+            if function["Handler"] == f"root_tasks.handlers.{handler}":
                 variables = function["Environment"]["Variables"]
-                settings = {**json.loads(variables["SETTINGS"]), "planLifetimeSeconds": 0}
-                self._lambda.update_function_configuration(
-                    FunctionName=function["FunctionName"],
-                    Environment={"Variables": {**variables, "SETTINGS": json.dumps(settings)}},
-                )
+                before[function["FunctionName"]] = variables
+                settings = {**json.loads(variables["SETTINGS"]), **changes}
+                self._set_variables(function["FunctionName"], {**variables, "SETTINGS": json.dumps(settings)})
+
+        def restore() -> None:
+            for name, variables in before.items():
+                self._set_variables(name, variables)
+
+        return restore
+
+    def _set_variables(self, function: str, variables: Mapping[str, str]) -> None:
+        self._lambda.update_function_configuration(
+            FunctionName=function, Environment={"Variables": variables}
+        )
 
     def results(self, execution: Execution) -> dict[str, dict[str, Any]]:
         """Return the results of an execution, by account."""
-        report = json.loads(self.read(f"runs/{execution.run_id}/report.json"))
+        report = json.loads(self.read(f"{execution.folder}/{execution.run_id}/report.json"))
         return {result["accountId"]: result for result in report["results"]}
 
     def accounts(self, execution: Execution, outcome: str) -> set[str]:
@@ -161,8 +201,13 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     audit_every_account(deployed)
     plan = plan_deletion(deployed)
     refuse_other_plans(deployed)
+    refuse_altered_results(deployed)
     execute_plan(deployed, plan)
+    refuse_what_was_executed(deployed, plan)
+    refuse_a_name_that_was_used(deployed, plan)
     audit_again(deployed)
+    fail_with_a_report(deployed)
+    lose_batches(deployed)
     lock_out(local_aws)
     for kind, request in (
         ("bucket", {"task": RootTask.UNLOCK_BUCKET_POLICY, "buckets": {LOCKED_OUT: [BUCKET]}}),
@@ -204,16 +249,71 @@ def plan_deletion(deployed: Deployed) -> Execution:
 
 def refuse_other_plans(deployed: Deployed) -> None:
     deployed.assert_refused("nobody-ran-this", RefusalReason.PLAN_NOT_FOUND)
-    recovery = RootTask.ALLOW_PASSWORD_RECOVERY
-    other = deployed.run_successfully(task=recovery, accounts=[KEYS])
-    deployed.assert_refused(
-        other.run_id, RefusalReason.PLAN_OF_ANOTHER_TASK, planned_task=recovery, task=DELETE
-    )
+    executed_here = deployed.run(plan="nobody-ran-this")
+    assert str(RunRefusedError(RefusalReason.PLAN_NOT_EXECUTED_HERE)) in executed_here.cause
     altered = deployed.run_successfully(task=DELETE, accounts=[PASSWORD])
     deployed.alter(f"runs/{altered.run_id}/plan.json", PASSWORD, PROTECTED)
     deployed.assert_refused(altered.run_id, RefusalReason.PLAN_ALTERED)
     for account_id in (PASSWORD, PROTECTED):
         assert deployed.organization.root_credentials(account_id).password
+
+
+def refuse_altered_results(deployed: Deployed) -> None:
+    """Write results before the batches do, under every key that a batch could have."""
+    finding = Finding(
+        account_id=LOCKED_OUT,
+        outcome=Outcome.PLANNED,
+        items=(Item(type=ItemType.PASSWORD, outcome=Outcome.PLANNED),),
+        planned=(Target(type=ItemType.PASSWORD),),
+    )
+    body = encode(BatchResult(findings=(finding,)))
+    for name in ("00000.json", f"{DELETE}/00000-{sha256(body)}.json"):
+        deployed.write(f"runs/altered-results/results/{name}", body)
+    plan = deployed.run_successfully("altered-results", task=DELETE, accounts=[MFA_ONLY])
+    assert deployed.accounts(plan, "planned") == {MFA_ONLY}
+    assert LOCKED_OUT not in deployed.read("runs/altered-results/plan.json").decode()
+
+
+def refuse_what_was_executed(deployed: Deployed, plan: Execution) -> None:
+    deployed.organization.put_root_credentials(account_id=PASSWORD, password=True)
+    deployed.assert_refused(plan.run_id, RefusalReason.PLAN_ALREADY_EXECUTED)
+    assert deployed.organization.root_credentials(PASSWORD).password
+    deployed.organization.put_root_credentials(account_id=PASSWORD)
+
+
+def fail_with_a_report(deployed: Deployed) -> None:
+    """An execution in which an account failed has failed; a lost batch is unknown."""
+    organization = deployed.organization
+    organization.put_root_credentials(account_id=KEYS, access_keys=1)
+    plan = deployed.run_successfully(task=DELETE, accounts=[KEYS])
+    organization.deny(account_id=KEYS, action="iam:DeleteAccessKey")
+    execution = deployed.run_execute_machine({"plan": plan.run_id})
+    assert execution.status == "FAILED"
+    assert deployed.accounts(execution, "failed") == {KEYS}
+    assert f"executions/{execution.run_id}/report.html" in execution.cause
+
+
+def refuse_a_name_that_was_used(deployed: Deployed, plan: Execution) -> None:
+    """Step Functions allows a name again after 90 days; the local one at once for another state machine."""
+    run = json.loads(deployed.read(f"runs/{plan.run_id}/run.json"))
+    earlier = {**run, "runId": "used-before", "startedAt": "2026-01-01T00:00:00Z"}
+    deployed.write("runs/used-before/run.json", json.dumps(earlier).encode())
+    again = deployed.run("used-before")
+    assert again.status == "FAILED"
+    assert str(RunRefusedError(RefusalReason.NAME_ALREADY_USED, run_id="used-before")) in again.cause
+
+
+def lose_batches(deployed: Deployed) -> None:
+    """A batch whose function does not return is unknown, and is not run again."""
+    deployed.organization.put_root_credentials(account_id=MFA_ONLY, mfa_devices=1)
+    plan = deployed.run_successfully(task=DELETE, accounts=[MFA_ONLY])
+    restore = deployed.change_settings("execute_batch", bucket="another-bucket")
+    execution = deployed.run_execute_machine({"plan": plan.run_id})
+    restore()
+    assert execution.status == "FAILED"
+    assert deployed.accounts(execution, "unknown") == {MFA_ONLY}
+    assert "1 is unknown" in execution.cause
+    deployed.assert_refused(plan.run_id, RefusalReason.PLAN_ALREADY_EXECUTED)
 
 
 def execute_plan(deployed: Deployed, plan: Execution) -> None:

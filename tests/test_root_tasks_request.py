@@ -245,16 +245,6 @@ SENTENCES = [
         '{"plan": "<run ID>"}.',
     ),
     (
-        RunRefusedError(RefusalReason.PLAN_FROM_THE_FUTURE, run_id="run-1"),
-        "Run run-1 cannot be executed: it was created after this execution started. Create a new plan. "
-        "Nothing was changed.",
-    ),
-    (
-        RunRefusedError(RefusalReason.PLAN_ALREADY_EXECUTED, run_id="run-1"),
-        "Run run-1 cannot be executed: another execution has executed it already. Create a new plan. "
-        "Nothing was changed.",
-    ),
-    (
         RunRefusedError(RefusalReason.OVERRIDE_NOT_ALLOWED),
         'This stack restores backups unchanged. To use "policyOverride", deploy RootTasks with '
         "allow_policy_override=True.",
@@ -338,6 +328,16 @@ SENTENCES = [
     (
         RunRefusedError(RefusalReason.NOT_A_PLAN, run_id="run-1"),
         "Run run-1 cannot be executed: it is not a plan. Create a new plan. Nothing was changed.",
+    ),
+    (
+        RunRefusedError(RefusalReason.PLAN_FROM_THE_FUTURE, run_id="run-1"),
+        "Run run-1 cannot be executed: it was created after this execution started. Create a new plan. "
+        "Nothing was changed.",
+    ),
+    (
+        RunRefusedError(RefusalReason.PLAN_ALREADY_EXECUTED, run_id="run-1"),
+        "Run run-1 cannot be executed: another execution has executed it already. Create a new plan. "
+        "Nothing was changed.",
     ),
     (
         RunRefusedError(RefusalReason.PLAN_ALTERED, run_id="run-1"),

@@ -17,10 +17,27 @@ from moto import mock_aws
 from aws_calls.failures import CallError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import one_attempt
-from root_tasks.aws.storage import ChecksumMismatchError, File, Storage, WriteContentionError, sha256
+from root_tasks.aws.storage import (
+    ChecksumMismatchError,
+    File,
+    RunIdUsedError,
+    Storage,
+    WriteContentionError,
+    sha256,
+)
 from root_tasks.model.codec import OtherKindError, encode
 from root_tasks.model.report import ItemType, Outcome, Task
-from root_tasks.model.run import Assignment, Backup, BatchResult, Finding, Mode, Plan, Run, Work
+from root_tasks.model.run import (
+    Assignment,
+    Backup,
+    BatchResult,
+    ExecutionMark,
+    Finding,
+    Mode,
+    Plan,
+    Run,
+    Work,
+)
 from support.accounts import MANAGEMENT, MEMBER
 from support.function import FakeTime
 
@@ -29,6 +46,7 @@ if TYPE_CHECKING:
 
 BUCKET = "root-tasks"
 STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
+NOW = STARTED + timedelta(hours=2)
 RUN = Run(
     run_id="run-1",
     task=Task.AUDIT,
@@ -112,20 +130,57 @@ def objects(s3: Any) -> dict[str, bytes]:
 # Runs
 
 
-def test_a_run_that_was_created_before_is_the_one_that_counts(storage: Storage) -> None:
-    assert storage.runs.create_run(RUN) == RUN
-    later = replace(RUN, started_at=STARTED + timedelta(days=90))
-    assert storage.runs.create_run(later) == RUN
-    assert storage.runs.read_run("run-1") == RUN
+def test_a_run_of_another_execution_is_never_replaced(s3: Any, storage: Storage) -> None:
+    checksum = storage.runs.write_run(RUN)
+    for other in (
+        replace(RUN, started_at=STARTED + timedelta(days=90)),
+        replace(RUN, execution_arn=f"{RUN.execution_arn}-2"),
+    ):
+        with pytest.raises(RunIdUsedError) as refused:
+            storage.runs.write_run(other)
+        assert refused.value.run_id == "run-1"
+    assert storage.runs.read_run("run-1", checksum=checksum) == RUN
 
 
-def test_the_first_result_of_a_batch_stays(storage: Storage) -> None:
-    storage.runs.write_result("run-1", 3, RESULT)
-    storage.runs.write_result("run-1", 3, BatchResult(findings=()))
-    assert storage.runs.read_result("run-1", 3) == RESULT
-    assert storage.runs.batches_with_results("run-1") == {3}
-    assert storage.runs.has_result("run-1", 3)
-    assert not storage.runs.has_result("run-1", 30)
+def test_a_retry_replaces_its_own_run_and_takes_nothing_over(s3: Any, storage: Storage) -> None:
+    storage.runs.write_run(RUN)
+    again = replace(RUN, batches=((MEMBER,),))
+    checksum = storage.runs.write_run(again)
+    assert storage.runs.read_run("run-1", checksum=checksum) == again
+
+
+@pytest.mark.parametrize("body", [b"{}", b"no JSON"])
+def test_a_run_that_is_damaged_is_never_taken_over(s3: Any, storage: Storage, body: bytes) -> None:
+    s3.put_object(Bucket=BUCKET, Key="runs/run-1/run.json", Body=body)
+    with pytest.raises(RunIdUsedError):
+        storage.runs.write_run(RUN)
+
+
+def test_runs_that_look_and_runs_that_act_share_nothing(s3: Any, storage: Storage) -> None:
+    storage.runs.write_run(RUN)
+    storage.executions.write_run(replace(RUN, started_at=STARTED + timedelta(days=1)))
+    assert set(objects(s3)) == {"runs/run-1/run.json", "executions/run-1/run.json"}
+
+
+def test_the_result_that_counts_is_the_one_whose_hash_is_known(storage: Storage) -> None:
+    empty = BatchResult(findings=())
+    first, second = (storage.runs.write_result(WORK, 3, result) for result in (RESULT, empty))
+    assert storage.runs.read_result(RUN, 3, checksum=first) == RESULT
+    assert storage.runs.read_result(RUN, 3, checksum=second) == empty
+
+
+def test_a_batch_is_claimed_once(storage: Storage) -> None:
+    assert storage.executions.claim_batch(WORK, 3, token="mine")
+    assert storage.executions.claim_batch(WORK, 3, token="mine"), "a response may have been lost"
+    assert not storage.executions.claim_batch(WORK, 3, token="another")
+    assert storage.executions.claim_batch(WORK, 30, token="another")
+
+
+def test_a_plan_is_claimed_by_one_execution(storage: Storage) -> None:
+    mark = ExecutionMark(execution_arn="arn", started_at=STARTED)
+    assert storage.runs.claim_plan("run-1", mark)
+    assert storage.runs.claim_plan("run-1", mark)
+    assert not storage.runs.claim_plan("run-1", replace(mark, started_at=STARTED + timedelta(days=90)))
 
 
 def test_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: Storage) -> None:
@@ -199,8 +254,8 @@ def test_a_backup_that_stays_in_conflict_is_an_error(s3: Any, storage: Storage) 
 
 def test_a_result_is_stored_after_a_conflict(s3: Any, storage: Storage) -> None:
     respond(s3, "PutObject", CONFLICT)
-    storage.runs.write_result("run-1", 0, RESULT)
-    assert storage.runs.read_result("run-1", 0) == RESULT
+    checksum = storage.runs.write_result(WORK, 0, RESULT)
+    assert storage.runs.read_result(RUN, 0, checksum=checksum) == RESULT
 
 
 def test_a_missing_key_does_not_mean_that_a_new_object_exists(s3: Any, storage: Storage) -> None:
@@ -212,6 +267,18 @@ def test_a_missing_key_does_not_mean_that_a_new_object_exists(s3: Any, storage: 
 # Reports
 
 
+def silent(**event: object) -> None:
+    """Log nothing."""
+
+
+@pytest.mark.parametrize("started_at", ["2999-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00"])
+def test_a_latest_file_from_the_future_never_silences_later_audits(
+    s3: Any, storage: Storage, started_at: str
+) -> None:
+    s3.put_object(Bucket=BUCKET, Key="latest/report.csv", Body=b"?", Metadata={"started-at": started_at})
+    assert storage.reports.write_latest(latest("new"), started_at=STARTED, now=NOW, log=silent)
+
+
 def latest(text: str) -> File:
     """A file."""
     return File(name="report.csv", content_type="text/csv; charset=utf-8", body=text.encode())
@@ -219,10 +286,14 @@ def latest(text: str) -> File:
 
 def test_the_latest_file_is_that_of_the_run_that_started_last(storage: Storage) -> None:
     assert storage.reports.read_latest("report.csv") is None
-    assert storage.reports.write_latest(latest("second"), started_at=STARTED)
-    assert not storage.reports.write_latest(latest("first"), started_at=STARTED - timedelta(seconds=1))
+    assert storage.reports.write_latest(latest("second"), started_at=STARTED, now=NOW, log=silent)
+    assert not storage.reports.write_latest(
+        latest("first"), started_at=STARTED - timedelta(seconds=1), now=NOW, log=silent
+    )
     assert storage.reports.read_latest("report.csv") == b"second"
-    assert storage.reports.write_latest(latest("third"), started_at=STARTED + timedelta(seconds=1))
+    assert storage.reports.write_latest(
+        latest("third"), started_at=STARTED + timedelta(seconds=1), now=NOW, log=silent
+    )
     assert storage.reports.read_latest("report.csv") == b"third"
 
 
@@ -231,15 +302,17 @@ def test_a_latest_file_of_unknown_age_is_replaced(
     s3: Any, storage: Storage, metadata: dict[str, str]
 ) -> None:
     s3.put_object(Bucket=BUCKET, Key="latest/report.csv", Body=b"?", Metadata=metadata)
-    assert storage.reports.write_latest(latest("new"), started_at=STARTED)
+    assert storage.reports.write_latest(latest("new"), started_at=STARTED, now=NOW, log=silent)
 
 
 def test_a_later_run_that_comes_between_stays_the_latest(s3: Any, storage: Storage) -> None:
     def later_run() -> None:
-        storage.reports.write_latest(latest("later"), started_at=STARTED + timedelta(hours=1))
+        storage.reports.write_latest(
+            latest("later"), started_at=STARTED + timedelta(hours=1), now=NOW, log=silent
+        )
 
     respond(s3, "PutObject", later_run)
-    assert not storage.reports.write_latest(latest("earlier"), started_at=STARTED)
+    assert not storage.reports.write_latest(latest("earlier"), started_at=STARTED, now=NOW, log=silent)
     assert storage.reports.read_latest("report.csv") == b"later"
 
 
@@ -247,16 +320,18 @@ def test_a_later_run_that_comes_between_stays_the_latest(s3: Any, storage: Stora
 def test_the_latest_file_is_written_after_a_lost_write(
     s3: Any, storage: Storage, lost: tuple[int, str]
 ) -> None:
-    storage.reports.write_latest(latest("old"), started_at=STARTED)
+    storage.reports.write_latest(latest("old"), started_at=STARTED, now=NOW, log=silent)
     respond(s3, "PutObject", lost)
-    assert storage.reports.write_latest(latest("new"), started_at=STARTED + timedelta(hours=1))
+    assert storage.reports.write_latest(
+        latest("new"), started_at=STARTED + timedelta(hours=1), now=NOW, log=silent
+    )
     assert storage.reports.read_latest("report.csv") == b"new"
 
 
 def test_endless_contention_for_the_latest_file_is_an_error(s3: Any, storage: Storage) -> None:
     respond(s3, "PutObject", *[(412, "PreconditionFailed")] * 100)
     with pytest.raises(WriteContentionError) as refused:
-        storage.reports.write_latest(latest("new"), started_at=STARTED)
+        storage.reports.write_latest(latest("new"), started_at=STARTED, now=NOW, log=silent)
     assert refused.value.key == "latest/report.csv"
 
 
@@ -266,9 +341,9 @@ def test_endless_contention_for_the_latest_file_is_an_error(s3: Any, storage: St
 def test_a_transient_failure_repeats_its_page_of_a_list_only(s3: Any, storage: Storage) -> None:
     pages: Iterator[dict[str, Any] | Exception] = iter(
         [
-            {"Contents": [{"Key": "runs/run-1/results/00000.json"}], "NextContinuationToken": "two"},
+            {"Contents": [{"Key": "backups/run-1/1/a"}], "NextContinuationToken": "two"},
             ReadTimeoutError(endpoint_url="https://s3"),
-            {"Contents": [{"Key": "runs/run-1/results/00001.json"}]},
+            {"Contents": [{"Key": "backups/run-1/1/b"}]},
         ]
     )
     tokens = []
@@ -281,5 +356,5 @@ def test_a_transient_failure_repeats_its_page_of_a_list_only(s3: Any, storage: S
         return page
 
     s3.list_objects_v2 = list_objects_v2
-    assert storage.runs.batches_with_results("run-1") == {0, 1}
+    assert storage.backups.references("run-1", "1") == ["backups/run-1/1/a", "backups/run-1/1/b"]
     assert tokens == [None, "two", "two"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.failures import CallError
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line
 
-from ..aws.storage import MAX_CLOCK_DIFFERENCE, ChecksumMismatchError, File
+from ..aws.storage import ChecksumMismatchError, File, UnreadableObjectError
 from ..messages import (
     DAMAGED_RESULT_ACTING,
     DAMAGED_RESULT_LOOKING,
@@ -28,7 +28,7 @@ from .plans import PLAN_SHA256, TASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from ..aws.storage import BackupStore, ReportStore, RunStore
     from ..model.run import Account, Target
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 # An execution in which an account has one of these has failed.
 _FAILURES = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
+# Of the clocks of Step Functions and Lambda.
+_MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
 _STATE_MACHINE = "StateMachineName"
 # As many connections as a client has by default.
 _MAX_READS_IN_PARALLEL = 10
@@ -114,19 +116,14 @@ class RunFinisher:
     def _findings_of_batch(self, run: Run, batch: int, checksum: str) -> list[Finding]:
         try:
             result = self.runs.read_result(run, batch, checksum=checksum)
-        except (ChecksumMismatchError, DecodingError) as error:
-            problem = type(error).__name__
-        except CallError as error:
-            # Without permission to list the bucket, S3 denies what does not exist.
-            if error.failure.name not in ("NoSuchKey", "AccessDenied"):
-                raise
-            problem = error.failure.name
+        except (ChecksumMismatchError, DecodingError, UnreadableObjectError) as error:
+            problem = str(error)
         else:
             own = set(run.batches[batch])
             foreign = [finding for finding in result.findings if finding.account_id not in own]
             if not foreign:
                 return list(result.findings)
-            problem = "ForeignAccount"
+            problem = "It has an account that is not in the batch."
         self.log(event="result_refused", runId=run.run_id, batch=batch, reason=problem)
         acting = run.mode is Mode.EXECUTE
         return [
@@ -175,7 +172,9 @@ class RunFinisher:
             self._notify_of_changes(previous, report)
         # Each file is attempted: a later run may have come between two of them.
         for file in files:
-            self.reports.write_latest(file, started_at=report.started_at, now=self.now())
+            self.reports.write_latest(
+                file, started_at=report.started_at, now=report.finished_at, log=self.log
+            )
 
     def _notify_of_changes(self, previous: Report | None, report: Report) -> None:
         if self.notify is None:
@@ -187,15 +186,15 @@ class RunFinisher:
 
     def _previous_audit(self, report: Report) -> Report | None:
         """Return the full audit before this one; None where it cannot be compared."""
-        data = self.reports.read_latest(_JSON)
-        if data is None:
-            return None
         try:
+            data = self.reports.read_latest(_JSON)
+            if data is None:
+                return None
             previous = decode(Report, data)
-        except DecodingError as error:
+        except (DecodingError, UnreadableObjectError) as error:
             problem = str(error)
         else:
-            if previous.started_at > self.now() + MAX_CLOCK_DIFFERENCE:
+            if previous.started_at > self.now() + _MAX_CLOCK_DIFFERENCE:
                 problem = "Its run has not started yet."
             elif not previous.full or previous.organization_id != report.organization_id:
                 problem = "It is not a full audit of this organization."
