@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PYTHON_READY := $(VENV)/.ready
 CLI_READY := node_modules/.ready
 LOWEST_READY := $(VENV)/lowest/.ready
+RUNTIME_READY := $(VENV)/wasm/.ready
 BENCH_READY := benchmarks/node_modules/.ready
 ORACLE_READY := tests/scp_oracle/node_modules/.ready
 
@@ -39,7 +40,7 @@ test: setup $(ORACLE_READY)  ## run ruff, import-linter, mypy and the tests: the
 	echo '== mypy'; cat $$log; \
 	test -z "$$failed" || { echo "Failed:$$failed"; exit 1; }
 
-test-slow: setup $(LOWEST_READY)  ## run the fault matrix, and every Python and package version
+test-slow: setup $(LOWEST_READY) $(RUNTIME_READY)  ## run the fault matrix, and every Python and package version
 	$(PYTEST) -m slow
 
 # Without the tests whose code runs in other processes, where it is not measured.
@@ -90,6 +91,15 @@ $(LOWEST_READY): requirements-lowest.txt $(PYTHON_READY)
 	@echo '== Setting up the lowest supported packages, for the tests'
 	rm -rf $(@D)
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-compile --target $(@D) -r requirements-lowest.txt
+	@touch $@
+
+# CPython 3.14 as WebAssembly, and the one package of the tests that has native code.
+$(RUNTIME_READY): tests/node/package.json tests/node/package-lock.json requirements-dev.txt $(PYTHON_READY)
+	@echo '== Setting up the Python of the functions, for the tests'
+	rm -rf $(@D)
+	$(BIN)/npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-compile --target $(@D) --only-binary :all: \
+	  --python-version 3.14 --platform pyemscripten_2026_0_wasm32 $$(grep '^hypothesis==' requirements-dev.txt)
 	@touch $@
 
 $(BENCH_READY): benchmarks/package.json benchmarks/package-lock.json $(PYTHON_READY)

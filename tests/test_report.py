@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -147,6 +146,8 @@ def test_a_report_read_back_is_the_report_that_was_written(written: Report) -> N
 @given(reports)
 @SOME
 def test_every_report_keeps_to_the_documented_schema(written: Report) -> None:
+    import jsonschema  # type: ignore[import-untyped]
+
     jsonschema.validate(json.loads(as_json(written)), documented_keys_only())
 
 

@@ -334,7 +334,7 @@ def test_properties_that_cloudformation_adds_are_ignored(
     properties = {
         "Features": list(BOTH),
         "ServiceToken": "arn:aws:lambda:us-east-1:111111111111:function:RootAccess",
-        "ServiceTimeout": "720",
+        "ServiceTimeout": "900",
         "SomethingNew": {"nested": ["value"]},
     }
     Function()(request(endpoint, ResourceProperties=properties))

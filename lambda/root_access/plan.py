@@ -101,8 +101,8 @@ def plan(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
 def plan_repair(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
     """Return the part of the plan that enables something and changes no delegated administrator.
 
-    It is safe to apply unattended: what was disabled or deregistered on purpose, in an incident perhaps,
-    is not undone by it.
+    It can only enable, also what somebody disabled on purpose: in an incident, stop the repair first.
+    Delegated administrators stay as they are.
     """
     enabling = {Operation.ENABLE_TRUSTED_ACCESS, *_ENABLED_FEATURE}
     return tuple(step for step in plan(desired=desired, observed=observed) if step.operation in enabling)

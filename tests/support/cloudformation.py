@@ -146,7 +146,7 @@ class FakeCloudFormation:
             "ResourceType": "Custom::CentralizedRootAccess",
             "LogicalResourceId": "RootAccess0F443845",
             "ResourceProperties": _as_strings(
-                {"ServiceToken": FUNCTION_ARN, "ServiceTimeout": 720, **properties}
+                {"ServiceToken": FUNCTION_ARN, "ServiceTimeout": 900, **properties}
             ),
         }
         if request_type != "Create":

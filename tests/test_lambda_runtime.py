@@ -1,0 +1,191 @@
+"""The functions on CPython 3.14, which they have in AWS, with the newest and the oldest boto3."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import sysconfig
+from importlib.metadata import version
+from pathlib import Path
+from pkgutil import walk_packages
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.apps import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+pytestmark = pytest.mark.slow
+
+RUNTIME = ROOT / "tests" / "node"
+# AWS does not publish which boto3 the python3.14 runtime has; it differs by Region and over time. The lowest
+# one that this project allows is from October 2025, before AWS published the runtime.
+LOWEST = Path(sys.prefix) / "lowest"
+# The packages of the tests that have a build for WebAssembly.
+WASM = Path(sys.prefix) / "wasm"
+
+# macOS allows no more than 64 MB.
+STACK_BYTES = 60 * 1024 * 1024
+
+# Tests of the code in lambda/ that start no server; first those that call AWS's emulation by boto3.
+AWS_FILES = (
+    "test_aws_calls.py",
+    "test_documents.py",
+    "test_drift.py",
+    "test_organization.py",
+    "test_root_tasks.py",
+    "test_root_tasks_credentials.py",
+    "test_root_tasks_unlock.py",
+    "test_storage.py",
+    "test_task_registry.py",
+)
+OTHER_FILES = (
+    "test_codec.py",
+    "test_errors.py",
+    "test_plan.py",
+    "test_report.py",
+    "test_root_tasks_request.py",
+    "test_scp.py",
+    "test_scp_conditions.py",
+    "test_scp_properties.py",
+    "test_scp_samples.py",
+)
+# Tests that WebAssembly cannot run: they need threads, and an endpoint for CloudFormation's responses.
+CUSTOM_RESOURCE_FILES = (
+    "test_handler.py",
+    "test_lifecycle.py",
+    "test_response.py",
+    "test_second_stack.py",
+    "test_status_command.py",
+)
+# What WebAssembly lacks, and not Python 3.14.
+EXCEPTIONS = (
+    # How deep a document may be nested depends on the stack, which is Node's.
+    "test_codec.py::test_damaged_bytes_are_a_decoding_error[objects in objects]",
+    "test_codec.py::test_damaged_bytes_are_a_decoding_error[lists in lists]",
+    # jsonschema, moto's CloudFormation and its SNS need native packages.
+    "test_report.py::test_every_report_keeps_to_the_documented_schema",
+    "test_drift.py::test_the_state_of_a_stack_is_its_status_and_the_time_of_its_last_update",
+    "test_drift.py::test_a_stack_that_does_not_exist_is_an_error",
+    "test_drift.py::test_a_notice_arrives_at_the_subscribers_of_the_topic",
+    # It starts another Python.
+    "test_scp.py::test_the_evaluator_needs_nothing_but_the_standard_library",
+)
+
+
+def selection(files: Sequence[str]) -> list[str]:
+    """Return pytest's arguments for the tests of some files."""
+    return [
+        "-q",
+        *(f"--deselect=tests/{test}" for test in EXCEPTIONS),
+        *(f"tests/{file}" for file in files),
+    ]
+
+
+def enlarge_stack() -> None:
+    """Give a new process a stack as large as Python expects; Node's own is too small for it."""
+    _, most = resource.getrlimit(resource.RLIMIT_STACK)
+    resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, most))
+
+
+def run_in_runtime(*, boto3: Path | None, arguments: Sequence[str]) -> dict[str, Any]:
+    """Run tests on CPython 3.14.
+
+    Args:
+        boto3: The folder that has boto3; by default that of this Python's packages.
+        arguments: The arguments of pytest.
+    """
+    assert WASM.is_dir(), "CPython 3.14 is not installed. Run `make test-slow`."
+    folders = {
+        "/project": ROOT,
+        "/wasm": WASM,
+        **({"/boto3": boto3} if boto3 else {}),
+        "/packages": Path(sysconfig.get_path("purelib")),
+    }
+    request = {
+        "root": "/project",
+        "path": ["/project/lambda", *list(folders)[1:]],
+        "pytest": list(arguments),
+    }
+    finished = subprocess.run(
+        [
+            Path(sysconfig.get_path("scripts")) / "node",
+            f"--stack-size={STACK_BYTES // 1024 - 4096}",
+            RUNTIME / "python.mjs",
+            json.dumps(folders, default=str),
+            "/project/tests/node/run_tests.py",
+            json.dumps(request),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1_200,
+        preexec_fn=enlarge_stack,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    *output, results = finished.stdout.splitlines()
+    print("\n".join(output))
+    return dict(json.loads(results))
+
+
+def collect(arguments: Sequence[str]) -> set[str]:
+    """Return the tests that pytest finds on this Python."""
+    collected = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert collected.returncode == 0, collected.stdout
+    return {line for line in collected.stdout.splitlines() if "::" in line}
+
+
+def require_everything_passed(results: dict[str, Any], arguments: Sequence[str]) -> None:
+    """Fail if a module was not imported, or a test that this Python finds did not pass."""
+    assert results["python"].startswith("3.14.")
+    assert results["modules"] == sorted(module.name for module in walk_packages([str(ROOT / "lambda")]))
+    tests = collect(arguments)
+    assert len(tests) > 300
+    assert results["outcomes"] == dict.fromkeys(tests, "passed")
+
+
+def test_the_functions_work_on_python_3_14() -> None:
+    arguments = selection((*AWS_FILES, *OTHER_FILES))
+    results = run_in_runtime(boto3=None, arguments=arguments)
+    assert results["boto3"] == version("boto3")
+    require_everything_passed(results, arguments)
+
+
+def test_the_functions_work_on_python_3_14_with_the_oldest_boto3_that_the_runtime_may_have() -> None:
+    assert LOWEST.is_dir(), "The lowest supported packages are not installed. Run `make test-slow`."
+    arguments = selection(AWS_FILES)
+    results = run_in_runtime(boto3=LOWEST, arguments=arguments)
+    require_lowest(results["boto3"])
+    require_everything_passed(results, arguments)
+
+
+def test_the_custom_resource_works_with_the_oldest_boto3_that_the_runtime_may_have() -> None:
+    assert LOWEST.is_dir(), "The lowest supported packages are not installed. Run `make test-slow`."
+    code = "import sys, boto3, pytest; print(boto3.__version__); sys.exit(pytest.main(sys.argv[1:]))"
+    arguments = selection(CUSTOM_RESOURCE_FILES)
+    finished = subprocess.run(
+        [sys.executable, "-c", code, "-p", "no:cacheprovider", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(LOWEST)},
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    require_lowest(finished.stdout.splitlines()[0])
+
+
+def require_lowest(boto3: str) -> None:
+    """Fail if a version of boto3 is not the lowest that the project allows."""
+    assert f"boto3=={boto3}" in (ROOT / "requirements-lowest.txt").read_text().splitlines()
