@@ -250,7 +250,8 @@ def plan_deletion(deployed: Deployed) -> Execution:
 def refuse_other_plans(deployed: Deployed) -> None:
     deployed.assert_refused("nobody-ran-this", RefusalReason.PLAN_NOT_FOUND)
     executed_here = deployed.run(plan="nobody-ran-this")
-    assert str(RunRefusedError(RefusalReason.PLAN_NOT_EXECUTED_HERE)) in executed_here.cause
+    sentence = str(RunRefusedError(RefusalReason.PLAN_NOT_EXECUTED_HERE))
+    assert json.loads(executed_here.cause)["errorMessage"] == sentence
     altered = deployed.run_successfully(task=DELETE, accounts=[PASSWORD])
     deployed.alter(f"runs/{altered.run_id}/plan.json", PASSWORD, PROTECTED)
     deployed.assert_refused(altered.run_id, RefusalReason.PLAN_ALTERED)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aws_cdk import Duration, Environment
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
@@ -26,6 +27,7 @@ from support.templates import (
     settings,
     state_machine_definition,
     template,
+    text,
 )
 
 # IAM counts an inline policy's size without white space.
@@ -40,24 +42,33 @@ def synthesized(id: str = "RootTasks", *, env: Environment = MANAGEMENT, **argum
 
 def test_the_names_in_the_template_are_pinned() -> None:
     whole = synthesized(tasks=RootTask, audit_interval=Duration.days(1))
-    assert set(whole["Outputs"]) == {"RootTasksStateMachineArn", "RootTasksReportLocation"}
+    assert set(whole["Outputs"]) == {
+        "RootTasksAuditStateMachineArn",
+        "RootTasksExecuteStateMachineArn",
+        "RootTasksReportLocation",
+    }
     kept = {"AWS::S3::Bucket", "AWS::StepFunctions::StateMachine", "AWS::Lambda::Function"}
     assert sorted(id_ for id_, it in whole["Resources"].items() if it["Type"] in kept) == [
         "RootTasksAllowPasswordRecovery1C806679",
         "RootTasksAuditCDFD1991",
+        "RootTasksAuditStateMachine0B495170",
         "RootTasksBucket51641F9D",
         "RootTasksDeleteCredentials034A61C4",
+        "RootTasksExecuteStateMachine24AD06B2",
+        "RootTasksPlanUnlockBucketPolicy547A9051",
+        "RootTasksPlanUnlockQueuePolicyFF0CB990",
+        "RootTasksStartExecutionF086B614",
         "RootTasksStartRunB9CB1254",
-        "RootTasksStateMachineFA189907",
         "RootTasksUnlockBucketPolicyFB1CC034",
         "RootTasksUnlockQueuePolicy7CC3AEAE",
+        "RootTasksWriteExecutionReportD1332A15",
         "RootTasksWriteReportB5E626AB",
     ]
 
 
 def test_the_outputs_are_named_for_the_construct() -> None:
     outputs = synthesized("root-tasks")["Outputs"]
-    assert set(outputs) == {"roottasksStateMachineArn", "roottasksReportLocation"}
+    assert set(outputs) == {"roottasksAuditStateMachineArn", "roottasksReportLocation"}
 
 
 def test_the_same_input_gives_the_same_template() -> None:
@@ -85,17 +96,66 @@ def test_by_default_there_is_no_function_but_that_of_the_audit() -> None:
     assert not resources(whole, "AWS::Events::Rule")
 
 
+@pytest.mark.parametrize("task", RootTask)
+def test_what_acts_exists_only_where_a_task_that_acts_is_listed(task: RootTask) -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    root_tasks = RootTasks(stack, "RootTasks", tasks=[task])
+    acts = task is not RootTask.AUDIT
+    assert (root_tasks.execute_state_machine is not None) == acts
+    whole = template(stack)
+    assert len(resources(whole, "AWS::StepFunctions::StateMachine")) == 1 + acts
+    assert ("RootTasksExecuteStateMachineArn" in whole["Outputs"]) == acts
+    acting = {
+        it["Properties"]["Handler"].rpartition(".")[2]
+        for it in resources(whole, "AWS::Lambda::Function").values()
+    } - {"start_run", "run_batch", "write_report"}
+    assert acting == ({"start_execution", "execute_batch", "write_execution_report"} if acts else set())
+
+
+def test_the_state_machine_that_looks_invokes_no_function_that_acts() -> None:
+    whole = synthesized(tasks=RootTask)
+
+    def handlers(which: str) -> set[str]:
+        role = f"RootTasks{which}StateMachineRole"
+        invoked = json.dumps(
+            [it for it in policy_statements(whole, role) if "lambda:InvokeFunction" in actions(it)]
+        )
+        return {
+            it["Properties"]["Handler"].rpartition(".")[2]
+            for id_, it in resources(whole, "AWS::Lambda::Function").items()
+            if f'"{id_}"' in invoked
+        }
+
+    assert handlers("Audit") == {"start_run", "run_batch", "write_report"}
+    assert handlers("Execute") == {"start_execution", "execute_batch", "write_execution_report"}
+
+
+def test_planning_a_deletion_or_a_recovery_opens_audit_sessions_only() -> None:
+    whole = synthesized(tasks=[RootTask.DELETE_CREDENTIALS, RootTask.ALLOW_PASSWORD_RECOVERY])
+    (audit,) = [it for it in resources(whole, "AWS::Lambda::Function") if it.startswith("RootTasksAudit")]
+    states = state_machine_definition(whole)["States"]["Batches of accounts"]["ItemProcessor"]["States"]
+    assert [it["Resource"] for it in states.values() if it["Type"] == "Task"] == [f"${{{audit}.Arn}}"]
+    sessions = [
+        it["Condition"]["StringEquals"]["sts:TaskPolicyArn"]
+        for it in policy_statements(whole, "RootTasksAuditRole")
+        if "sts:AssumeRoot" in actions(it)
+    ]
+    assert [text(it).rpartition("/")[2] for it in sessions] == [RootTask.AUDIT]
+
+
 def test_the_map_is_bounded_and_a_failed_batch_affects_no_other() -> None:
     states = state_machine_definition(synthesized(max_concurrency=7))["States"]
     mapped = states["Batches of accounts"]
     assert mapped["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
-    assert mapped["ItemReader"]["ReaderConfig"] == {"InputType": "JSON"}
+    assert mapped["ItemsPath"] == "$.batches", "the state has them, not the bucket"
+    assert "ItemReader" not in mapped
     assert mapped["MaxConcurrency"] == 7
     assert mapped["ToleratedFailurePercentage"] == 100
-    assert mapped["ResultPath"] is None
-    assert mapped["Catch"] == [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": "Write report"}], (
+    assert mapped["ResultPath"] == "$.results"
+    assert mapped["Catch"] == [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": "No results"}], (
         "the report is written whatever happens to the map"
     )
+    assert states["No results"]["Next"] == "Write report"
 
 
 def test_by_default_five_batches_run_in_parallel_so_that_a_new_account_has_functions_left() -> None:
@@ -105,16 +165,41 @@ def test_by_default_five_batches_run_in_parallel_so_that_a_new_account_has_funct
 
 def test_a_function_that_did_not_start_is_invoked_again() -> None:
     states = state_machine_definition(synthesized())["States"]
-    mapped = states["Batches of accounts"]["ItemProcessor"]["States"]["IAMAuditRootUserCredentials"]
+    mapped = states["Batches of accounts"]["ItemProcessor"]["States"]["Audit"]
     for state in (states["Start run"], mapped, states["Write report"]):
         retried = {error for retry in state["Retry"] for error in retry["ErrorEquals"]}
         assert "Lambda.TooManyRequestsException" in retried
         assert "States.ALL" not in retried, "an input that a function refuses is not given to it again"
 
 
+def test_what_acts_is_retried_only_where_it_did_not_start() -> None:
+    states = state_machine_definition(synthesized(tasks=RootTask), "Execute")["States"]
+    children = states["Batches of accounts"]["ItemProcessor"]["States"]
+    acting = [it for it in children.values() if it["Type"] == "Task"]
+    assert len(acting) == 4
+    for state in acting:
+        retried = {error for retry in state["Retry"] for error in retry["ErrorEquals"]}
+        assert retried == {"Lambda.TooManyRequestsException"}
+        assert state["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "No result"}]
+
+
+def test_an_execution_with_failures_fails_after_its_report() -> None:
+    states = state_machine_definition(synthesized(tasks=RootTask), "Execute")["States"]
+    assert states["Write report"]["Next"] == "Any failures?"
+    (choice,) = states["Any failures?"]["Choices"]
+    assert choice == {"Variable": "$.failed", "BooleanEquals": True, "Next": "Accounts failed"}
+    assert states["Accounts failed"] == {
+        "Type": "Fail",
+        "Error": "AccountsFailed",
+        "CausePath": "$.summary",
+    }
+
+
 def test_a_batch_ends_before_its_root_sessions_do() -> None:
-    run_batch = functions(synthesized(tasks=RootTask), "root_tasks.handlers.run_batch")
-    assert {function["Timeout"] for function in run_batch} == {600}
+    whole = synthesized(tasks=RootTask)
+    for handler in ("run_batch", "execute_batch"):
+        found = functions(whole, f"root_tasks.handlers.{handler}")
+        assert {function["Timeout"] for function in found} == {600}
 
 
 def test_the_bucket_is_encrypted_private_versioned_and_retained() -> None:
@@ -151,23 +236,164 @@ def test_a_key_encrypts_the_bucket_and_the_log_group_and_the_roles_may_use_it() 
         for statement in it["Properties"]["PolicyDocument"]["Statement"]
         if statement["Resource"] == arn
     }
-    (state_machine,) = [role for role in allowed if role.startswith("RootTasksStateMachineRole")]
     functions_ = {
         it["Properties"]["Role"]["Fn::GetAtt"][0] for it in resources(whole, "AWS::Lambda::Function").values()
     }
-    assert allowed == {
-        state_machine: ["kms:Decrypt"],
-        **{role: ["kms:Decrypt", "kms:GenerateDataKey"] for role in functions_},
-    }
+    assert allowed == {role: ["kms:Decrypt", "kms:GenerateDataKey"] for role in functions_}
+
+
+def bucket_statements(whole: dict[str, Any]) -> list[dict[str, Any]]:
+    policy = only_resource(whole, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
+    return list(policy["Statement"])
 
 
 def test_the_bucket_is_reached_by_tls_only() -> None:
-    (statement,) = only_resource(synthesized(), "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"][
-        "Statement"
-    ]
+    statement = bucket_statements(synthesized())[0]
     assert statement["Effect"] == "Deny"
     assert statement["Action"] == "s3:*"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_nobody_but_the_functions_writes_to_the_bucket_and_each_only_its_own_objects() -> None:
+    whole = synthesized(tasks=RootTask)
+    roles = {
+        it["Properties"]["Role"]["Fn::GetAtt"][0] for it in resources(whole, "AWS::Lambda::Function").values()
+    }
+    _, everybody_else, *own = bucket_statements(whole)
+    for statement in (everybody_else, *own):
+        assert statement["Effect"] == "Deny"
+        assert statement["Principal"] == {"AWS": "*"}
+        assert set(statement["Condition"]) == {"ArnNotEquals"}
+        assert not [action for action in actions(statement) if "Get" in action or "List" in action]
+    assert {"s3:DeleteObject*", "s3:PutObject*"} <= set(actions(everybody_else))
+    assert writers(everybody_else) == roles
+    allowed: dict[str, set[str]] = {}
+    for role in roles:
+        for statement in policy_statements(whole, role):
+            if "s3:PutObject" in actions(statement):
+                for pattern in patterns(statement):
+                    allowed.setdefault(pattern, set()).add(role)
+    denied = {pattern: writers(statement) for statement in own for pattern in patterns(statement)}
+    assert denied == allowed
+    shared = {pattern for pattern, roles in allowed.items() if len(roles) > 1}
+    assert shared == {"backups/*"}
+
+
+def writers(statement: dict[str, Any]) -> set[str]:
+    arns = statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]
+    return {arn["Fn::GetAtt"][0] for arn in (arns if isinstance(arns, list) else [arns])}
+
+
+def patterns(statement: dict[str, Any]) -> list[str]:
+    listed = statement["Resource"]
+    return [text(it).partition("/")[2] for it in (listed if isinstance(listed, list) else [listed])]
+
+
+# Grants, metrics and alarms
+
+
+def granted(grant: str, **arguments: Any) -> dict[str, list[str]]:
+    """Return what a method grants to a role: the resources of each action."""
+    stack = bootstrap_stack(env=MANAGEMENT)
+    root_tasks = RootTasks(stack, "RootTasks", **arguments)
+    role = iam.Role(stack, "Operator", assumed_by=iam.AccountRootPrincipal())
+    getattr(root_tasks, grant)(role)
+    found: dict[str, list[str]] = {}
+    for statement in policy_statements(template(stack), "Operator"):
+        listed = statement["Resource"]
+        for action in actions(statement):
+            found.setdefault(action, []).extend(
+                text(it) for it in (listed if isinstance(listed, list) else [listed])
+            )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("grant", "own", "other"),
+    [
+        ("grant_audit", "AuditStateMachine", "ExecuteStateMachine"),
+        ("grant_plan", "AuditStateMachine", "ExecuteStateMachine"),
+        ("grant_execute", "ExecuteStateMachine", "AuditStateMachine"),
+    ],
+)
+def test_who_may_look_and_who_may_act_are_two_permissions(grant: str, own: str, other: str) -> None:
+    found = granted(grant, tasks=RootTask)
+    assert set(found) == {"states:DescribeExecution", "states:StartExecution"}
+    assert all(own in resource and other not in resource for it in found.values() for resource in it)
+
+
+def test_there_is_nothing_to_execute_where_no_task_acts() -> None:
+    with pytest.raises(ValueError, match="lists no task that makes changes"):
+        granted("grant_execute")
+
+
+def test_readers_of_reports_read_neither_runs_nor_backups() -> None:
+    found = granted("grant_read_reports", tasks=RootTask)
+    assert set(found) == {"s3:GetObject"}
+    assert [it.partition("/")[2] for it in found["s3:GetObject"]] == [
+        "runs/*/report.*",
+        "executions/*/report.*",
+        "latest/*",
+    ]
+
+
+def alarms(**arguments: Any) -> dict[str, dict[str, Any]]:
+    found = resources(synthesized(**arguments), "AWS::CloudWatch::Alarm")
+    return {id_[len("RootTasks") : -8]: it["Properties"] for id_, it in found.items()}
+
+
+def test_the_alarms_are_of_credentials_access_failures_and_audits_that_stopped() -> None:
+    assert set(alarms()) == {"Credentials", "Inaccessible", "Failed"}
+    found = alarms(tasks=RootTask, audit_interval=Duration.days(1))
+    assert set(found) == {"Credentials", "Inaccessible", "Failed", "AuditsStopped"}
+    for name, metric in (
+        ("Credentials", "AccountsWithRootCredentials"),
+        ("Inaccessible", "AccountsInaccessible"),
+    ):
+        assert (found[name]["MetricName"], found[name]["TreatMissingData"]) == (metric, "ignore")
+        (dimension,) = found[name]["Dimensions"]
+        assert dimension["Name"] == "StateMachineName"
+    counted = [it["MetricStat"]["Metric"] for it in found["Failed"]["Metrics"] if "MetricStat" in it]
+    assert sorted(it["MetricName"] for it in counted) == sorted(
+        2 * ["ExecutionsAborted", "ExecutionsFailed", "ExecutionsTimedOut"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("interval", "periods"),
+    [
+        (Duration.minutes(1), 3),
+        (Duration.days(1), 3),
+        (Duration.days(3), 2),
+        (Duration.days(7), 1),
+        (Duration.days(8), None),
+    ],
+)
+def test_audits_that_stopped_are_noticed_as_far_as_cloudwatch_looks_back(
+    interval: Duration, periods: int | None
+) -> None:
+    stopped = alarms(audit_interval=interval).get("AuditsStopped")
+    if stopped is None:
+        assert periods is None
+        return
+    assert stopped["EvaluationPeriods"] == stopped["DatapointsToAlarm"] == periods
+    assert stopped["TreatMissingData"] == "breaching"
+    assert stopped["WarmUpConfiguration"]["WarmUpPeriodDurationInMinutes"] <= 2880
+    seconds = {it["MetricStat"]["Period"] for it in stopped["Metrics"] if "MetricStat" in it}
+    assert seconds == {interval.to_seconds()}
+
+
+def test_the_topic_is_told_of_alarms_and_admits_cloudwatch() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    RootTasks(
+        stack, "RootTasks", notification_topic=sns.Topic(stack, "Topic"), audit_interval=Duration.days(1)
+    )
+    whole = template(stack)
+    (topic,) = resources(whole, "AWS::SNS::Topic")
+    for alarm in resources(whole, "AWS::CloudWatch::Alarm").values():
+        assert alarm["Properties"]["AlarmActions"] == [{"Ref": topic}]
+    (statement,) = only_resource(whole, "AWS::SNS::TopicPolicy")["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
 
 
 def test_runs_expire_and_backups_do_not() -> None:
@@ -177,7 +403,7 @@ def test_runs_expire_and_backups_do_not() -> None:
         for rule in rules
         if "ExpirationInDays" in rule or "NoncurrentVersionExpiration" in rule
     }
-    assert expiring == {"runs/", "latest/"}
+    assert expiring == {"runs/", "executions/", "latest/"}
 
 
 def test_an_interval_audits_every_account() -> None:
@@ -290,7 +516,7 @@ def test_what_cannot_work_is_refused_at_synth(
 def test_a_function_is_denied_the_protected_accounts_before_it_exists() -> None:
     whole = synthesized(tasks=RootTask, protected_accounts=["222222222222"])
     for id_, function in resources(whole, "AWS::Lambda::Function").items():
-        if function["Properties"]["Handler"].endswith("run_batch"):
+        if function["Properties"]["Handler"].endswith("_batch"):
             role = function["Properties"]["Role"]["Fn::GetAtt"][0]
             (denying,) = [
                 policy

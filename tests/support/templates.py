@@ -81,9 +81,13 @@ def settings(function: Mapping[str, Any]) -> dict[str, Any]:
     return dict(json.loads(text(function["Environment"]["Variables"]["SETTINGS"])))
 
 
-def state_machine_definition(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the definition of the template's one state machine, with a token in it as `text` has it."""
-    properties = only_resource(template, "AWS::StepFunctions::StateMachine")["Properties"]
+def state_machine_definition(template: Mapping[str, Any], which: str = "Audit") -> dict[str, Any]:
+    """Return the definition of a state machine of RootTasks, with a token in it as `text` has it."""
+    (properties,) = [
+        it["Properties"]
+        for id_, it in resources(template, "AWS::StepFunctions::StateMachine").items()
+        if f"{which}StateMachine" in id_
+    ]
     return dict(json.loads(text(properties["DefinitionString"])))
 
 
