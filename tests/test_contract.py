@@ -30,7 +30,12 @@ from root_access.desired import desired_state
 from root_access.plan import Operation
 from root_tasks.model.report import Task
 from root_tasks.run.request import parse_request
-from root_tasks.run.settings import RunBatchSettings, StartRunSettings, WriteReportSettings
+from root_tasks.run.settings import (
+    RunBatchSettings,
+    StartExecutionSettings,
+    StartRunSettings,
+    WriteReportSettings,
+)
 from root_tasks.tasks import DEFINITIONS
 from support import root_tasks as running
 from support.accounts import MEMBER, THIRD
@@ -39,7 +44,7 @@ from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
 from support.cloudformation import FakeCloudFormation
 from support.drift_check import DriftCheck
 from support.function import Function
-from support.state_machine import StateMachine
+from support.state_machine import ExecutionFailedError, StateMachine
 from support.templates import (
     MANAGEMENT,
     bootstrap_stack,
@@ -67,6 +72,9 @@ SETTINGS: dict[str, Callable[[Mapping[str, str]], object]] = {
     "root_tasks.handlers.start_run": StartRunSettings.from_environment,
     "root_tasks.handlers.run_batch": RunBatchSettings.from_environment,
     "root_tasks.handlers.write_report": WriteReportSettings.from_environment,
+    "root_tasks.handlers.start_execution": StartExecutionSettings.from_environment,
+    "root_tasks.handlers.execute_batch": RunBatchSettings.from_environment,
+    "root_tasks.handlers.write_execution_report": WriteReportSettings.from_environment,
 }
 WITHOUT_SETTINGS = {"root_access.handler.on_event"}
 HANDLERS = [*WITHOUT_SETTINGS, *SETTINGS]
@@ -258,7 +266,8 @@ def test_each_function_reads_its_settings(
     everything: Synthesized, defaults: Synthesized, handler: str
 ) -> None:
     for synthesized in (everything, defaults):
-        SETTINGS[handler](synthesized.environment(handler))
+        if functions(synthesized.template, handler):
+            SETTINGS[handler](synthesized.environment(handler))
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
@@ -293,10 +302,25 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         bucket=running.BUCKET,
         tasks=tuple(Task),
         protected_accounts=frozenset({PROTECTED}),
-        plan_lifetime=timedelta(hours=7),
         allow_policy_override=True,
     )
-    assert read("root_tasks.handlers.run_batch") == RunBatchSettings(bucket=running.BUCKET)
+    (audit_machine,) = [
+        id_
+        for id_ in resources(everything.template, "AWS::StepFunctions::StateMachine")
+        if "AuditStateMachine" in id_
+    ]
+    assert read("root_tasks.handlers.start_execution") == StartExecutionSettings(
+        bucket=running.BUCKET,
+        tasks=tuple(Task),
+        protected_accounts=frozenset({PROTECTED}),
+        plan_lifetime=timedelta(hours=7),
+        audit_state_machine_arn=f"${{{audit_machine}}}",
+    )
+    for handler in ("run_batch", "execute_batch"):
+        assert read(f"root_tasks.handlers.{handler}") == RunBatchSettings(bucket=running.BUCKET)
+    assert read("root_tasks.handlers.write_execution_report") == WriteReportSettings(
+        bucket=running.BUCKET, notification_topic_arn=None, plan_lifetime=timedelta(hours=7)
+    )
     assert read("root_tasks.handlers.write_report") == WriteReportSettings(
         bucket=running.BUCKET, notification_topic_arn=f"${{{topic}}}", plan_lifetime=timedelta(hours=7)
     )
@@ -315,7 +339,6 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
         bucket=running.BUCKET,
         tasks=(Task.AUDIT,),
         protected_accounts=frozenset(),
-        plan_lifetime=timedelta(hours=24),
         allow_policy_override=False,
     )
     assert read("root_tasks.handlers.write_report") == WriteReportSettings(
@@ -367,7 +390,11 @@ def test_the_alarms_read_the_metric_that_the_drift_check_logs(
 ) -> None:
     line = run_drift_check(everything).checks()[0]
     (metrics,) = line["_aws"]["CloudWatchMetrics"]
-    alarms = resources(everything.template, "AWS::CloudWatch::Alarm").values()
+    alarms = [
+        it
+        for id_, it in resources(everything.template, "AWS::CloudWatch::Alarm").items()
+        if "DriftCheck" in id_
+    ]
     assert len(alarms) == 2
     for alarm in alarms:
         read = metric_of(alarm["Properties"])
@@ -438,30 +465,53 @@ class Deployed:
     root_tasks: running.RootTasks
 
     def run(self, input_: object) -> running.FinishedExecution:
-        """Run an execution."""
+        """Run an execution of the Audit state machine."""
+        return self._run("Audit", running.AUDIT_MACHINE, input_)
+
+    def execute(self, plan: running.FinishedExecution) -> running.FinishedExecution:
+        """Execute a plan."""
+        return self._run("Execute", running.EXECUTE_MACHINE, {"plan": plan.run_id})
+
+    def _run(self, which: str, machine: str, input_: object) -> running.FinishedExecution:
         name = f"run-{len(self.root_tasks.executions)}"
-        arn = f"arn:aws:states:us-east-1:111111111111:execution:RootTasks:{name}"
+        arn = self.root_tasks.arn(name, machine=machine)
         started_at = self.root_tasks.now.isoformat().replace("+00:00", "Z")
-        state_machine = StateMachine(
-            definition=state_machine_definition(self.synthesized.template),
-            invoke=self.invoke,
-            read_items=self.root_tasks.read,
-        )
-        output = state_machine.run(input_, execution={"Id": arn, "Name": name, "StartTime": started_at})
         execution = running.FinishedExecution(
-            run_id=name, status="SUCCEEDED", output=output, started_at=self.root_tasks.now
+            run_id=name,
+            status="RUNNING",
+            output={},
+            started_at=self.root_tasks.now,
+            folder="executions" if which == "Execute" else "runs",
         )
         self.root_tasks.executions[arn] = execution
+        state_machine = StateMachine(
+            definition=state_machine_definition(self.synthesized.template, which), invoke=self.invoke
+        )
+        try:
+            execution.output = state_machine.run(
+                input_, execution={"Id": arn, "Name": name, "StartTime": started_at}
+            )
+            execution.status = "SUCCEEDED"
+        except ExecutionFailedError as error:
+            execution.status, execution.cause = "FAILED", error.cause
         return execution
 
     def invoke(self, function_arn: str, payload: Any) -> Any:
         """Invoke the function with the settings that the template has for it."""
         logical_id = function_arn.removeprefix("${").removesuffix(".Arn}")
         handler = self.synthesized.template["Resources"][logical_id]["Properties"]["Handler"]
-        given = SETTINGS[handler](self.synthesized.environment(handler))
-        more = {"now": lambda: self.root_tasks.now} if handler.endswith("write_report") else {}
+        environment = self.synthesized.environment(handler)
+        (audit_machine,) = [
+            id_
+            for id_ in resources(self.synthesized.template, "AWS::StepFunctions::StateMachine")
+            if "AuditStateMachine" in id_
+        ]
+        arn = self.root_tasks.arn("x").rpartition(":")[0].replace(":execution:", ":stateMachine:")
+        given = SETTINGS[handler](
+            {name: value.replace(f"${{{audit_machine}}}", arn) for name, value in environment.items()}
+        )
         method = getattr(self.root_tasks.invocation(), handler.rpartition(".")[2])
-        return json.loads(json.dumps(method(payload, settings=given, **more)))
+        return json.loads(json.dumps(method(payload, settings=given)))
 
 
 @pytest.fixture
@@ -488,6 +538,28 @@ def test_the_schedules_input_audits_every_account_and_the_report_is_where_the_ou
     prefix = f"s3://${{{bucket}}}/"
     assert location.startswith(prefix)
     assert deployed.root_tasks.read(location.removeprefix(prefix)).startswith(b"<!doctype html>")
+
+
+def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
+    everything: Synthesized, deployed: Deployed
+) -> None:
+    deployed.run({})
+    (line,) = [event for event in deployed.root_tasks.log if "_aws" in event]
+    (logged,) = line["_aws"]["CloudWatchMetrics"]  # type: ignore[index]
+    alarms = {
+        id_: metric_of(it["Properties"])
+        for id_, it in resources(everything.template, "AWS::CloudWatch::Alarm").items()
+        if id_.startswith("RootTasks") and "Failed" not in id_
+    }
+    assert len(alarms) == 3
+    for read in alarms.values():
+        (dimension,) = read["Dimensions"]
+        assert read["Namespace"] == logged["Namespace"]
+        assert [dimension["Name"]] in logged["Dimensions"]
+        assert read["MetricName"] in [it["Name"] for it in logged["Metrics"]]
+        # The name of the state machine, as the template and an execution's ARN have it.
+        assert "AuditStateMachine" in dimension["Value"]["Fn::GetAtt"][0]
+        assert line[dimension["Name"]] == running.AUDIT_MACHINE
 
 
 def test_every_task_is_planned_and_executed_by_its_own_state(deployed: Deployed) -> None:
@@ -518,7 +590,8 @@ def run_every_task(deployed: Deployed) -> None:
     assert {RootTask.AUDIT, *inputs} == set(RootTask)
     for task, input_ in inputs.items():
         plan = deployed.run({"task": task, **input_})
-        executed = deployed.run({"task": task, "plan": plan.run_id})
+        executed = deployed.execute(plan)
+        assert executed.status == "SUCCEEDED", executed.cause
         assert root_tasks.outcomes(executed)[MEMBER] == "done"
 
 
@@ -558,7 +631,10 @@ def test_plans_and_backups_are_readable_where_a_listed_task_needs_them(
     template = json.loads((tmp_path / "Contract.template.json").read_text())
     statements = json.dumps(policy_statements(template, "RootTasksStartRunRole"))
     assert ("/backups/" in statements) == bool(DEFINITIONS[Task(task)].policy_type)
-    assert ("states:DescribeExecution" in statements) == DEFINITIONS[Task(task)].makes_changes
+    makes_changes = DEFINITIONS[Task(task)].makes_changes
+    starting = json.dumps(policy_statements(template, "RootTasksStartExecutionRole"))
+    assert ("states:DescribeExecution" in starting) == makes_changes
+    assert ("/plan.json" in starting) == makes_changes
 
 
 def test_a_batch_ends_before_its_sessions_do(everything: Synthesized, deployed: Deployed) -> None:
@@ -568,7 +644,11 @@ def test_a_batch_ends_before_its_sessions_do(everything: Synthesized, deployed: 
         for call in deployed.root_tasks.organization.calls
         if call.operation == "AssumeRoot"
     ]
-    timeouts = [it["Timeout"] for it in functions(everything.template, "root_tasks.handlers.run_batch")]
+    timeouts = [
+        it["Timeout"]
+        for handler in ("run_batch", "execute_batch")
+        for it in functions(everything.template, f"root_tasks.handlers.{handler}")
+    ]
     assert max(timeouts) < min(durations)
 
 

@@ -30,11 +30,15 @@ PROTECTED = THIRD
 FUNCTIONS = {
     "StartRun": "StartRun",
     RootTask.AUDIT: "Audit",
+    f"Plan {RootTask.UNLOCK_BUCKET_POLICY}": "PlanUnlockBucketPolicy",
+    f"Plan {RootTask.UNLOCK_QUEUE_POLICY}": "PlanUnlockQueuePolicy",
+    "WriteReport": "WriteReport",
+    "StartExecution": "StartExecution",
     RootTask.DELETE_CREDENTIALS: "DeleteCredentials",
     RootTask.ALLOW_PASSWORD_RECOVERY: "AllowPasswordRecovery",
     RootTask.UNLOCK_BUCKET_POLICY: "UnlockBucketPolicy",
     RootTask.UNLOCK_QUEUE_POLICY: "UnlockQueuePolicy",
-    "WriteReport": "WriteReport",
+    "WriteExecutionReport": "WriteExecutionReport",
 }
 
 
@@ -57,7 +61,7 @@ def listed(synthesized: Mapping[str, Any], function: str) -> list[dict[str, Any]
 def policy(synthesized: Mapping[str, Any], function: str) -> tuple[PolicyStatement, ...]:
     """Return what a function may do besides logging."""
     (bucket,) = resources(synthesized, "AWS::S3::Bucket")
-    (state_machine,) = resources(synthesized, "AWS::StepFunctions::StateMachine")
+    machines = resources(synthesized, "AWS::StepFunctions::StateMachine")
     (topic,) = resources(synthesized, "AWS::SNS::Topic")
     return parse_statements(
         (
@@ -67,7 +71,10 @@ def policy(synthesized: Mapping[str, Any], function: str) -> tuple[PolicyStateme
         ),
         references={
             f"{bucket}.Arn": f"arn:aws:s3:::{running.BUCKET}",
-            f"{state_machine}.Name": "RootTasks",
+            **{
+                f"{id_}.Name": running.AUDIT_MACHINE if "Audit" in id_ else running.EXECUTE_MACHINE
+                for id_ in machines
+            },
             topic: "arn:aws:sns:topic",
         },
     )
@@ -83,6 +90,8 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         root_id = organization.client("organizations").list_roots()["Roots"][0]["Id"]
         root_tasks.run({"organizationalUnits": [root_id]})
         root_tasks.run(name="audited")
+        root_tasks.run(name="audited")
+        root_tasks.advance(days=90)
         root_tasks.run(name="audited")
         organization.put_root_credentials(account_id=MEMBER, password=True)
         root_tasks.advance(hours=1)
@@ -105,14 +114,27 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
 
 
 def _plan_and_execute(root_tasks: running.RootTasks, task: RootTask, **named: object) -> Any:
-    executed = root_tasks.execute(root_tasks.run({"task": task, **named}))
+    plan = root_tasks.run({"task": task, **named})
+    # A retry finds the mark, the run and the claim that an earlier attempt has stored.
+    root_tasks.lose_response("s3:PutObject", url="executed-by.json")
+    root_tasks.lose_response("s3:PutObject", url="executions/")
+    root_tasks.lose_response("s3:PutObject", url=".claim")
+    executed = root_tasks.execute(plan)
     assert set(executed.output["totals"]) == {"done"}
     return executed
 
 
+def _lose_a_batch(root_tasks: running.RootTasks, plan: running.FinishedExecution) -> None:
+    root_tasks.lose_results = lambda batch: True
+    assert set(root_tasks.execute(plan).totals) == {"unknown"}
+    root_tasks.lose_results = lambda batch: False
+
+
 def _unlock_and_restore(root_tasks: running.RootTasks, task: RootTask, **named: object) -> None:
+    root_tasks.lose_response("s3:PutObject", url="backups/")
     (item,) = root_tasks.results(_plan_and_execute(root_tasks, task, **named))[MEMBER]["items"]
     _plan_and_execute(root_tasks, task, restore=[item["message"]])
+    _lose_a_batch(root_tasks, root_tasks.run({"task": task, **named}))
 
 
 def _policy(resource: str, action: str) -> str:
@@ -147,9 +169,16 @@ def test_by_default_nothing_can_assume_root_for_another_task_than_the_audit() ->
     assert [task for task in RootTask if f"root-task/{task}" in text] == [RootTask.AUDIT]
 
 
-@pytest.mark.parametrize("task", RootTask)
-def test_the_function_of_a_task_can_assume_that_task_only(task: RootTask) -> None:
-    own = policy(synthesized(*RootTask), FUNCTIONS[task])
+@pytest.mark.parametrize(
+    ("function", "task"),
+    [
+        *((task, task) for task in RootTask),
+        (f"Plan {RootTask.UNLOCK_BUCKET_POLICY}", RootTask.UNLOCK_BUCKET_POLICY),
+        (f"Plan {RootTask.UNLOCK_QUEUE_POLICY}", RootTask.UNLOCK_QUEUE_POLICY),
+    ],
+)
+def test_a_function_can_assume_root_for_its_task_only(function: str, task: RootTask) -> None:
+    own = policy(synthesized(*RootTask), FUNCTIONS[function])
     for other in RootTask:
         request = PolicyRequest(
             action="sts:AssumeRoot",
@@ -168,13 +197,14 @@ def test_a_root_session_in_a_protected_account_is_denied(task: RootTask) -> None
     assert denied["Resource"] == {"Fn::Join": ["", ["arn:", partition, f":iam::{PROTECTED}:root"]]}
 
 
-def test_the_role_of_the_state_machine_invokes_the_functions_and_reads_the_bucket() -> None:
-    granted = policy_statements(synthesized(RootTask.AUDIT), "RootTasksStateMachineRole")
-    assert {action for statement in granted for action in actions(statement)} == {
-        "lambda:InvokeFunction",
-        "s3:GetObject",
-        "states:DescribeExecution",
-        "states:RedriveExecution",
-        "states:StartExecution",
-        "states:StopExecution",
-    }
+def test_the_roles_of_the_state_machines_invoke_the_functions_and_read_no_bucket() -> None:
+    whole = synthesized(*RootTask)
+    for which in ("Audit", "Execute"):
+        granted = policy_statements(whole, f"RootTasks{which}StateMachineRole")
+        assert {action for statement in granted for action in actions(statement)} == {
+            "lambda:InvokeFunction",
+            "states:DescribeExecution",
+            "states:RedriveExecution",
+            "states:StartExecution",
+            "states:StopExecution",
+        }
