@@ -138,7 +138,8 @@ def run_batch_statements(*, bucket: s3.IBucket, task: RootTask) -> list[iam.Poli
         statements.append(
             iam.PolicyStatement(
                 sid="Backup",
-                actions=["s3:PutObject"],
+                # It reads a backup only where its key is taken: whether that is the same document.
+                actions=["s3:GetObject", "s3:PutObject"],
                 resources=[bucket.arn_for_objects("backups/*")],
             )
         )

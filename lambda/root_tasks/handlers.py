@@ -119,6 +119,7 @@ class Invocation:
                 deadline=self._deadline - _RESULT_RESERVE_SECONDS,
             ),
             backups=storage.backups,
+            log=self._log,
         )
         findings = runner.run(work.batches[batch])
         storage.runs.write_result(run_id, batch, BatchResult(findings=findings))

@@ -241,9 +241,9 @@ class RootTasks:
         fault = error_response(code, status=status, message=message)
         inject(self._register(account_id), action, fault, times=times, url=url)
 
-    def lose_response(self, action: str, *, account_id: str = "", times: int = 1) -> None:
+    def lose_response(self, action: str, *, account_id: str = "", url: str = "", times: int = 1) -> None:
         """Let a call take effect, and break the connection before its response arrives."""
-        inject(self._register(account_id), action, NO_RESPONSE_AFTER, times=times)
+        inject(self._register(account_id), action, NO_RESPONSE_AFTER, times=times, url=url)
 
     def omit_from_response(self, action: str, *path: str) -> None:
         """Leave a member out of a call's responses."""

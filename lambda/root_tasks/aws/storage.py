@@ -6,17 +6,17 @@ import functools
 import hashlib
 import urllib.parse
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-from aws_calls.calls import call, pages
+from aws_calls.calls import call, pages, require
 from aws_calls.failures import CallError
 
-from ..model.codec import decode, encode, format_time
+from ..model.codec import MAX_DOCUMENT_BYTES, decode, encode, format_time
 from ..model.run import Backup, BatchResult, Plan, Run, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
@@ -28,6 +28,10 @@ _IF_NEW = {"IfNoneMatch": "*"}
 _STARTED_AT = "started-at"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _MAX_WRITES_OF_LATEST = 10
+# Of the clocks of Step Functions and Lambda.
+_MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
+_LIST = "s3:ListBucket"
+UNKNOWN_START = "The start of its run is not known, or yet to come."
 
 
 class ChecksumMismatchError(Exception):
@@ -43,6 +47,38 @@ class ChecksumMismatchError(Exception):
 
     def __str__(self) -> str:
         return f"{self.key} was altered after it was stored."
+
+
+class UnreadableObjectError(Exception):
+    """Raised for an object that S3 refuses to return.
+
+    Attributes:
+        key: The object's key.
+        code: S3's error code.
+    """
+
+    def __init__(self, key: str, *, code: str) -> None:
+        super().__init__(key, code)
+        self.key = key
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.key} cannot be read: {self.code}."
+
+
+class BackupExistsError(Exception):
+    """Raised where something else is stored under the key of a backup.
+
+    Attributes:
+        key: The object's key.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"{self.key} exists and is another document."
 
 
 class WriteContentionError(Exception):
@@ -73,6 +109,19 @@ class File:
     name: str
     content_type: str
     body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredResults:
+    """What is stored where the batches of a run store their results.
+
+    Attributes:
+        batches: The batches that have stored a result.
+        other_objects: How many objects are there that no batch of the run has stored.
+    """
+
+    batches: frozenset[int]
+    other_objects: int
 
 
 class Storage:
@@ -149,14 +198,21 @@ class RunStore:
 
         Raises:
             DecodingError: It is damaged, or of another version.
+            UnreadableObjectError: S3 refuses to return it.
         """
-        return decode(BatchResult, self._bucket.read(_result_key(run_id, batch)))
+        return decode(BatchResult, self._bucket.read_foreign(_result_key(run_id, batch)))
 
-    def batches_with_results(self, run_id: str) -> frozenset[int]:
-        """Return the batches that have stored a result."""
-        prefix = f"runs/{run_id}/results/"
-        keys = self._bucket.keys(prefix)
-        return frozenset(int(key.removeprefix(prefix).removesuffix(".json")) for key in keys)
+    def stored_results(self, run_id: str, *, batches: int) -> StoredResults:
+        """Return which batches of a run have stored a result.
+
+        Args:
+            run_id: The run.
+            batches: How many batches it has.
+        """
+        by_key = {_result_key(run_id, batch): batch for batch in range(batches)}
+        keys = self._bucket.keys(f"runs/{run_id}/results/")
+        found = frozenset(by_key[key] for key in keys if key in by_key)
+        return StoredResults(batches=found, other_objects=len(keys) - len(found))
 
     def write_plan(self, plan: Plan) -> str:
         """Store a plan, and return its SHA-256."""
@@ -194,8 +250,19 @@ class ReportStore:
         self._bucket.write(key, file.body, content_type=file.content_type)
         return f"s3://{self._bucket.name}/{key}"
 
-    def write_latest(self, file: File, *, started_at: datetime) -> bool:
+    def write_latest(
+        self, file: File, *, started_at: datetime, now: datetime, log: Callable[..., None]
+    ) -> bool:
         """Store a file as the latest of its name, unless that is of a later run.
+
+        What no run can have written is older than any run: a start that is missing, unreadable or yet to
+        come. Otherwise one object could silence every later audit.
+
+        Args:
+            file: The file.
+            started_at: The start of its run.
+            now: The time in UTC.
+            log: Writes one event, given as keyword arguments.
 
         Returns:
             Whether it is the latest now.
@@ -205,30 +272,43 @@ class ReportStore:
         """
         key = f"latest/{file.name}"
         for _ in range(_MAX_WRITES_OF_LATEST):
-            latest = self._latest(key)
-            if latest and latest[1] > started_at:
+            etag = self._bucket.find_etag(key)
+            latest_start = self._latest_start(key, now=now) if etag else _LONG_AGO
+            if latest_start is None:
+                log(event="latest_replaced", key=key, reason=UNKNOWN_START)
+            elif latest_start > started_at:
                 return False
             if self._bucket.write(
                 key,
                 file.body,
                 content_type=file.content_type,
-                condition={"IfMatch": latest[0]} if latest else _IF_NEW,
+                condition={"IfMatch": etag} if etag else _IF_NEW,
                 metadata={_STARTED_AT: format_time(started_at)},
             ):
                 return True
         raise WriteContentionError(key)
 
     def read_latest(self, name: str) -> bytes | None:
-        """Return the latest file of a name; None where there is none yet."""
-        key = f"latest/{name}"
-        return self._bucket.read(key) if self._bucket.exists(key) else None
+        """Return the latest file of a name; None where there is none yet.
 
-    def _latest(self, key: str) -> tuple[str, datetime] | None:
-        """Return the ETag of the latest file of a name, and the start of its run."""
-        if not self._bucket.exists(key):
+        Raises:
+            UnreadableObjectError: S3 refuses to return it.
+        """
+        key = f"latest/{name}"
+        return self._bucket.read_foreign(key) if self._bucket.find_etag(key) else None
+
+    def _latest_start(self, key: str, *, now: datetime) -> datetime | None:
+        """Return the start of the run of a latest file; None where no run can have written it."""
+        try:
+            head = self._bucket.head(key)
+        except CallError as error:
+            if error.failure.timed_out:
+                raise
             return None
-        head = self._bucket.head(key)
-        return head.require("ETag"), _parse_start(head.get("Metadata", {}).get(_STARTED_AT))
+        started_at = _parse_start(head.get("Metadata", {}).get(_STARTED_AT))
+        if started_at is None or started_at > now + _MAX_CLOCK_DIFFERENCE:
+            return None
+        return started_at
 
 
 class BackupStore:
@@ -238,11 +318,18 @@ class BackupStore:
         self._bucket = bucket
 
     def write(self, backup: Backup) -> str:
-        """Store a policy, and return its reference: the key, which has the SHA-256 of the stored bytes."""
+        """Store a policy, and return its reference: the key, which has the SHA-256 of the stored bytes.
+
+        Raises:
+            BackupExistsError: Something else is stored under this key.
+        """
         body = encode(backup)
         name = urllib.parse.quote(backup.id.rpartition(":")[2], safe="")
         reference = f"backups/{backup.run_id}/{backup.account_id}/{name}/{sha256(body)}.json"
-        self._bucket.write(reference, body, condition=_IF_NEW)
+        stored = self._bucket.write(reference, body, condition=_IF_NEW)
+        # An earlier attempt may have stored it. Whatever else is there is not a backup.
+        if not stored and self._bucket.read(reference) != body:
+            raise BackupExistsError(reference)
         return reference
 
     def read(self, reference: str) -> Backup:
@@ -272,11 +359,25 @@ class _Bucket:
 
         def get_object() -> Mapping[str, bytes]:
             response = self._s3.get_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self._account_id)
-            # The connection can break while the body is read: that is a part of the attempt.
-            return {"Body": response["Body"].read()}
+            # The connection can break while the body is read: that is a part of the attempt. What is larger
+            # than any document is not read to its end: it could be larger than the memory.
+            return {"Body": response["Body"].read(MAX_DOCUMENT_BYTES + 1)}
 
         body: bytes = call(get_object, operation="s3:GetObject", budget=self._budget).require("Body")
         return body
+
+    def read_foreign(self, key: str) -> bytes:
+        """Return the bytes of an object that somebody else may have written.
+
+        Raises:
+            UnreadableObjectError: S3 refuses to return it, for example because of its encryption.
+        """
+        try:
+            return self.read(key)
+        except CallError as error:
+            if error.failure.timed_out:
+                raise
+            raise UnreadableObjectError(key, code=error.failure.code) from error
 
     def head(self, key: str) -> Response:
         """Return an object's ETag and metadata."""
@@ -319,25 +420,32 @@ class _Bucket:
 
     def keys(self, prefix: str) -> list[str]:
         """Return the keys that start with a prefix."""
-        list_page = functools.partial(
-            self._s3.list_objects_v2, Bucket=self.name, Prefix=prefix, ExpectedBucketOwner=self._account_id
-        )
-        return [
-            entry["Key"]
-            for entry in pages(
-                # S3 leaves the list out where it is empty.
-                lambda **token: {"Contents": (), **list_page(**token)},
-                operation="s3:ListBucket",
-                budget=self._budget,
-                items="Contents",
-                request_token="ContinuationToken",
-                response_token="NextContinuationToken",
-            )
-        ]
+        return [entry["Key"] for entry in self._list(prefix)]
 
     def exists(self, key: str) -> bool:
         """Return whether there is an object: without its key a read would be denied, not missing."""
-        return key in self.keys(key)
+        return self.find_etag(key) is not None
+
+    def find_etag(self, key: str) -> str | None:
+        """Return the ETag of an object, whether or not it can be read; None where there is no object."""
+        for entry in self._list(key):
+            if entry["Key"] == key:
+                return str(require(entry, "ETag", operation=_LIST))
+        return None
+
+    def _list(self, prefix: str) -> Iterator[Any]:
+        list_page = functools.partial(
+            self._s3.list_objects_v2, Bucket=self.name, Prefix=prefix, ExpectedBucketOwner=self._account_id
+        )
+        return pages(
+            # S3 leaves the list out where it is empty.
+            lambda **token: {"Contents": (), **list_page(**token)},
+            operation=_LIST,
+            budget=self._budget,
+            items="Contents",
+            request_token="ContinuationToken",
+            response_token="NextContinuationToken",
+        )
 
 
 def sha256(body: bytes) -> str:
@@ -351,13 +459,13 @@ def _condition_failures(condition: Mapping[str, str]) -> frozenset[str]:
     return frozenset({"PreconditionFailed"} | deleted)
 
 
-def _parse_start(text: str | None) -> datetime:
+def _parse_start(text: str | None) -> datetime | None:
+    """Return the start that a run has written; None where it is not one."""
     try:
         started_at = datetime.fromisoformat(text or "")
-    except ValueError:
-        return _LONG_AGO
-    # What no run has written is older than any run.
-    return started_at if started_at.tzinfo else _LONG_AGO
+        return started_at.astimezone(UTC) if started_at.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _run_key(run_id: str) -> str:

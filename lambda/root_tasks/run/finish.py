@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line
 
-from ..aws.storage import File
+from ..aws.storage import File, UnreadableObjectError
 from ..messages import NO_RESULT_ACTING, NO_RESULT_LOOKING
-from ..model.codec import DecodingError, decode
+from ..model.codec import DecodingError
 from ..model.report import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Finding, Mode, Plan, Run
-from ..report.changes import change_message, changes
+from ..report.changes import NotComparableError, change_message, changes, parse_previous_audit
 from ..report.render import as_csv, as_html, as_json
+from ..tasks.outcomes import damaged_result_finding
 from .plans import PLAN_SHA256, TASK
 
 if TYPE_CHECKING:
@@ -77,17 +78,32 @@ class RunFinisher:
         return output
 
     def _findings(self, run: Run) -> dict[str, Finding]:
-        batches = sorted(self.storage.runs.batches_with_results(run.run_id))
+        stored = self.storage.runs.stored_results(run.run_id, batches=len(run.batches))
+        if stored.other_objects:
+            self.log(event="other_objects_skipped", runId=run.run_id, objects=stored.other_objects)
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
-            results = pool.map(lambda batch: self.storage.runs.read_result(run.run_id, batch), batches)
-            return {finding.account_id: finding for result in results for finding in result.findings}
+            findings = pool.map(lambda batch: self._batch_findings(run, batch), sorted(stored.batches))
+            return {finding.account_id: finding for of_batch in findings for finding in of_batch}
+
+    def _batch_findings(self, run: Run, batch: int) -> tuple[Finding, ...]:
+        """Return the findings of a batch; those of a damaged result say that nothing is known."""
+        try:
+            return self.storage.runs.read_result(run.run_id, batch).findings
+        except (DecodingError, UnreadableObjectError) as error:
+            self.log(event="result_damaged", runId=run.run_id, batch=batch, reason=str(error))
+            return tuple(damaged_result_finding(account_id, run.mode) for account_id in run.batches[batch])
 
     def _publish_audit(self, report: Report, files: Sequence[File]) -> None:
         """Write the metrics and the latest report, and send a notice if something has changed."""
         self.log(**_metrics(report))
         previous = self._previous_audit(report)
         # Each file is attempted: a later run may have come between two of them.
-        is_latest = [self.storage.reports.write_latest(file, started_at=report.started_at) for file in files]
+        is_latest = [
+            self.storage.reports.write_latest(
+                file, started_at=report.started_at, now=report.finished_at, log=self.log
+            )
+            for file in files
+        ]
         if previous is None or self.notify is None or not all(is_latest):
             return
         if found := changes(previous, report):
@@ -95,15 +111,12 @@ class RunFinisher:
 
     def _previous_audit(self, report: Report) -> Report | None:
         """Return the full audit before this one; None where it cannot be compared."""
-        data = self.storage.reports.read_latest(_JSON)
-        if data is None:
-            return None
         try:
-            previous = decode(Report, data)
-        except DecodingError as error:
+            data = self.storage.reports.read_latest(_JSON)
+            return None if data is None else parse_previous_audit(data, current=report)
+        except (NotComparableError, UnreadableObjectError) as error:
             self.log(event="comparison_skipped", runId=report.run_id, reason=str(error))
             return None
-        return previous if previous.organization_id == report.organization_id else None
 
 
 def _files(report: Report, *, plan_lifetime: timedelta) -> tuple[File, ...]:

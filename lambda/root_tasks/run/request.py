@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from ..messages import RefusalReason, RunRefusedError, task_not_in_stack
 from ..model.report import Task
 from ..tasks import DEFINITIONS
-from ..tasks.scope import Scope, TaskInput, quote
+from ..tasks.scope import Scope, TaskInput, quote, require_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 _TASK = "task"
 _PLAN = "plan"
+# What the whole input is called in a refusal.
+_INPUT = "input"
 # Step Functions allows more in the names of executions, but not these.
 _RUN_ID = re.compile(r"[^\s/:]{1,80}")
 
@@ -35,17 +37,21 @@ class Request:
     scope: Scope = field(default_factory=Scope)
 
 
-def parse_request(input_: object, *, tasks: Collection[Task], allow_policy_override: bool) -> Request:
+def parse_request(
+    input_: object, *, tasks: Collection[Task], allow_policy_override: bool, partition: str
+) -> Request:
     """Return what an execution's input asks for.
 
     Args:
         input_: The input.
         tasks: The tasks of the stack.
         allow_policy_override: Whether the input may give a corrected policy.
+        partition: The partition that the function runs in, for example aws.
 
     Raises:
         RunRefusedError: The stack does not do what it asks for, or it is unclear.
     """
+    require_bounded(input_, key=_INPUT)
     if not isinstance(input_, dict):
         raise RunRefusedError(RefusalReason.INPUT_NOT_AN_OBJECT, value=quote(input_))
     valid = _valid_keys()
@@ -55,7 +61,7 @@ def parse_request(input_: object, *, tasks: Collection[Task], allow_policy_overr
     if _PLAN in input_:
         return Request(task=task, plan=_parse_plan(input_, task))
     scope = DEFINITIONS[task].parse(
-        TaskInput(task=task, values=input_, allow_policy_override=allow_policy_override)
+        TaskInput(task=task, values=input_, allow_policy_override=allow_policy_override, partition=partition)
     )
     return Request(task=task, scope=scope)
 

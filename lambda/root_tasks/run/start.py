@@ -67,7 +67,13 @@ class RunStarter:
         Raises:
             RunRefusedError: The run cannot start.
         """
-        request = parse_request(input_, tasks=self.tasks, allow_policy_override=self.allow_policy_override)
+        request = parse_request(
+            input_,
+            tasks=self.tasks,
+            allow_policy_override=self.allow_policy_override,
+            # The state machine is in the function's own partition.
+            partition=execution.arn.split(":")[1],
+        )
         try:
             return self._start(request, execution)
         except CallError as error:
@@ -141,7 +147,11 @@ class RunStarter:
                 type=backup.type,
                 id=backup.id,
                 region=backup.region,
-                restore=Restore(reference=restore.reference, policy=restore.policy_override or backup.policy),
+                restore=Restore(
+                    reference=restore.reference,
+                    policy=restore.policy_override or backup.policy,
+                    corrected=restore.policy_override is not None,
+                ),
             )
             by_account.setdefault(backup.account_id, []).append(target)
         return [
