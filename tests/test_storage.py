@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
+from botocore.response import StreamingBody
 from moto import mock_aws
 
 from aws_calls.failures import CallError
@@ -317,6 +319,15 @@ def test_a_latest_file_that_s3_refuses_to_read_is_replaced(s3: Any, storage: Sto
         storage.reports.read_latest("report.csv")
     assert (refused.value.key, refused.value.code) == ("latest/report.csv", "AccessDenied")
     assert str(refused.value) == "latest/report.csv cannot be read: AccessDenied."
+
+
+def test_a_body_that_is_cut_off_is_read_again(s3: Any, storage: Storage) -> None:
+    storage.runs.write_result("run-1", 0, RESULT)
+    get_object = s3.get_object
+    cut_off = [{"Body": StreamingBody(io.BytesIO(b'{"kind":'), content_length=100)}]
+    s3.get_object = lambda **arguments: cut_off.pop() if cut_off else get_object(**arguments)
+    assert storage.runs.read_result("run-1", 0) == RESULT
+    assert cut_off == []
 
 
 def test_what_is_larger_than_any_document_is_not_read_into_memory(
