@@ -69,13 +69,13 @@ lock: $(PYTHON_READY)  ## update the pinned packages from pyproject.toml
 	{ echo '-e .'; cat requirements.txt; } >requirements.tmp && mv requirements.tmp requirements.txt
 	{ echo '-r requirements.txt'; cat requirements-dev.txt; } >requirements.tmp && mv requirements.tmp requirements-dev.txt
 	$(BIN)/npm install --package-lock-only --ignore-scripts
-	for package in benchmarks tests/scp_oracle; do \
+	for package in benchmarks tests/scp_oracle tests/node; do \
 	  $(BIN)/npm install --prefix $$package --package-lock-only --ignore-scripts \
 	    --omit-lockfile-registry-resolved --no-audit --no-fund || exit 1; \
 	done
 
 clean:  ## remove everything that was set up or built
-	rm -rf $(VENV) node_modules benchmarks/node_modules tests/scp_oracle/node_modules .local-aws cdk.out build dist .coverage htmlcov
+	rm -rf $(VENV) node_modules */node_modules tests/*/node_modules .local-aws cdk.out build dist .coverage htmlcov
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -671,7 +671,9 @@ def test_an_account_id_is_the_same_for_every_construct_and_function(account_id: 
         lambda: parse_protected_accounts([account_id]),
         lambda: parse_delegated_administrators([account_id], stack=bootstrap_stack(env=MANAGEMENT)),
         lambda: desired_state(features=(), delegated_administrators=[account_id]),
-        lambda: parse_request({"accounts": [account_id]}, tasks=list(Task), allow_policy_override=False),
+        lambda: parse_request(
+            {"accounts": [account_id]}, tasks=list(Task), allow_policy_override=False, partition="aws"
+        ),
     ]
     for parse in parsers:
         if valid:

@@ -358,7 +358,7 @@ def unlock_and_restore(aws: LocalAws, deployed: Deployed, kind: str, request: Ma
     assert deployed.accounts(unlocked, "done") == {LOCKED_OUT}
     assert policy_of(aws, kind) is None
     (item,) = deployed.results(unlocked)[LOCKED_OUT]["items"]
-    deployed.execute(deployed.run_successfully(task=request["task"], restore=[item["message"]]))
+    deployed.execute(deployed.run_successfully(task=request["task"], restore=[item["backup"]]))
     assert policy_of(aws, kind) == locked
 
 

@@ -133,7 +133,7 @@ def _lose_a_batch(root_tasks: running.RootTasks, plan: running.FinishedExecution
 def _unlock_and_restore(root_tasks: running.RootTasks, task: RootTask, **named: object) -> None:
     root_tasks.lose_response("s3:PutObject", url="backups/")
     (item,) = root_tasks.results(_plan_and_execute(root_tasks, task, **named))[MEMBER]["items"]
-    _plan_and_execute(root_tasks, task, restore=[item["message"]])
+    _plan_and_execute(root_tasks, task, restore=[item["backup"]])
     _lose_a_batch(root_tasks, root_tasks.run({"task": task, **named}))
 
 

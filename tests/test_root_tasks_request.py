@@ -24,7 +24,9 @@ BUCKETS, QUEUES = Task.UNLOCK_BUCKET_POLICY, Task.UNLOCK_QUEUE_POLICY
 
 
 def parse(input_: object, *, allow_policy_override: bool = False) -> Request:
-    return parse_request(input_, tasks=tuple(Task), allow_policy_override=allow_policy_override)
+    return parse_request(
+        input_, tasks=tuple(Task), allow_policy_override=allow_policy_override, partition="aws"
+    )
 
 
 @pytest.mark.parametrize("input_", [{}, {"task": Task.AUDIT}, {"accounts": "all"}])
@@ -121,9 +123,9 @@ def test_a_corrected_policy_may_be_text_or_json() -> None:
         ({"task": BUCKETS, "buckets": {"me": ["a-bucket"]}}, RefusalReason.INVALID_ENTRY, {"value": '"me"'}),
         ({"task": BUCKETS, "buckets": {MEMBER: []}}, RefusalReason.INVALID_VALUE, {"key": MEMBER}),
         (
-            {"task": BUCKETS, "buckets": {MEMBER: ["A_Bucket"]}},
+            {"task": BUCKETS, "buckets": {MEMBER: ["a bucket"]}},
             RefusalReason.INVALID_ENTRY,
-            {"key": MEMBER, "value": '"A_Bucket"'},
+            {"key": MEMBER, "value": '"a bucket"'},
         ),
         (
             {"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "skipBackup": True},
@@ -163,6 +165,50 @@ def test_what_is_unclear_is_refused(input_: object, reason: RefusalReason, data:
     assert data.items() <= raised.value.data.items()
 
 
+@pytest.mark.parametrize("name", ["A_Legacy.Bucket-Name", "abc", "x" * 255, "1.2.3.4.5", "192.168.0.1a"])
+def test_a_bucket_may_have_a_name_of_the_time_when_capitals_were_allowed(name: str) -> None:
+    (assignment,) = parse({"task": BUCKETS, "buckets": {MEMBER: [name]}}).scope.assignments
+    assert [target.id for target in assignment.targets] == [name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a..b", "192.168.0.1", "ab", "x" * 256, ".abc", "abc.", "a/b", "a%b", "bücket", "abc\n", "abc..", ""],
+)
+def test_what_cannot_be_the_name_of_a_bucket_is_refused(name: str) -> None:
+    with pytest.raises(RunRefusedError) as raised:
+        parse({"task": BUCKETS, "buckets": {MEMBER: [name]}})
+    assert raised.value.reason is RefusalReason.INVALID_ENTRY
+
+
+@pytest.mark.parametrize(
+    "region", ["us-east-1", "us-gov-west-1", "ap-southeast-7", "us-isob-east-1", "mx-central-1"]
+)
+def test_a_queue_is_in_a_region(region: str) -> None:
+    arn = f"arn:aws:sqs:{region}:{MEMBER}:orders"
+    (assignment,) = parse({"task": QUEUES, "queues": [arn]}).scope.assignments
+    assert [target.region for target in assignment.targets] == [region]
+
+
+@pytest.mark.parametrize(
+    "region",
+    ["-", "123", "us-east-1-", "moon-1", "us-east-\u0661", "US-EAST-1", "us--east-1", "us-east-10", ""],
+)
+def test_a_queue_in_what_is_not_a_region_is_refused(region: str) -> None:
+    with pytest.raises(RunRefusedError) as raised:
+        parse({"task": QUEUES, "queues": [f"arn:aws:sqs:{region}:{MEMBER}:orders"]})
+    assert raised.value.reason is RefusalReason.INVALID_ENTRY
+
+
+@pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov", "aws-iso-b"])
+def test_a_queue_in_another_partition_is_refused(partition: str) -> None:
+    arn = f"arn:{partition}:sqs:us-east-1:{MEMBER}:orders"
+    with pytest.raises(RunRefusedError) as raised:
+        parse({"task": QUEUES, "queues": [QUEUE, arn]})
+    assert raised.value.reason is RefusalReason.QUEUE_IN_ANOTHER_PARTITION
+    assert raised.value.data == {"queue": arn, "partition": "aws"}
+
+
 @pytest.mark.parametrize(
     ("policy", "reason"),
     [
@@ -187,6 +233,15 @@ def test_a_corrected_policy_is_for_one_backup() -> None:
 # Sentences
 
 SENTENCES = [
+    (
+        RunRefusedError(RefusalReason.INPUT_TOO_LARGE, key="policyOverride", max_bytes=65_536),
+        '"policyOverride" is larger than 65536 bytes.',
+    ),
+    (RunRefusedError(RefusalReason.INPUT_TOO_DEEP, key="input"), '"input" is nested too deeply.'),
+    (
+        RunRefusedError(RefusalReason.INPUT_NOT_UNICODE, key="input"),
+        '"input" contains half of a surrogate pair, which is not Unicode text.',
+    ),
     (
         RunRefusedError(RefusalReason.INPUT_NOT_AN_OBJECT, value="[]"),
         "The input must be a JSON object, for example {} for an audit; got [].",
@@ -243,6 +298,11 @@ SENTENCES = [
         RunRefusedError(RefusalReason.PLAN_NOT_EXECUTED_HERE),
         "This state machine audits and plans. To execute a plan, start the Execute state machine with "
         '{"plan": "<run ID>"}.',
+    ),
+    (
+        RunRefusedError(RefusalReason.QUEUE_IN_ANOTHER_PARTITION, queue=QUEUE, partition="aws-us-gov"),
+        "arn:aws:sqs:eu-west-1:222222222222:orders.fifo is in another partition: this stack acts in the "
+        "partition aws-us-gov only.",
     ),
     (
         RunRefusedError(RefusalReason.OVERRIDE_NOT_ALLOWED),

@@ -11,8 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from root_tasks.messages import (
+    BACKUP_EXISTS,
     CHANGED_SINCE_BACKUP,
     CHANGED_SINCE_PLAN,
+    CORRECTED_POLICY,
     NO_SUCH_BUCKET,
     POLICY_LOST,
     REMOVED_WITHOUT_BACKUP,
@@ -97,7 +99,7 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def item(root_tasks: RootTasks, finished: FinishedExecution) -> dict[str, str]:
+def item(root_tasks: RootTasks, finished: FinishedExecution) -> dict[str, Any]:
     (only,) = root_tasks.results(finished)[MEMBER]["items"]
     return dict(only)
 
@@ -111,7 +113,7 @@ def test_unlocking_is_planned_then_done_with_a_backup(
     executed = root_tasks.execute(plan)
     assert root_tasks.outcomes(executed) == {MEMBER: "done"}
     assert locked.policy(kind) is None
-    reference = item(root_tasks, executed)["message"]
+    reference = item(root_tasks, executed)["backup"]
     backup = json.loads(root_tasks.read(reference))
     assert json.loads(backup["policy"]) == json.loads(policy(kind))
     assert backup["accountId"] == MEMBER
@@ -129,7 +131,7 @@ def test_a_bucket_is_addressed_in_its_region_as_its_owners(root_tasks: RootTasks
     for action in (READ["bucket"], REMOVE["bucket"]):
         root_tasks.on_event(f"before-call.{action.replace(':', '.')}", record)
     root_tasks.execute(root_tasks.run(NAMED["bucket"]))
-    assert len(urls) == 3
+    assert len(urls) == 4
     assert all(f"s3.{REGION}.amazonaws.com" in url for url in urls)
     assert set(headers) == {MEMBER}
 
@@ -149,7 +151,7 @@ def test_a_backup_is_never_overwritten(root_tasks: RootTasks, locked: Locked, ki
     first = root_tasks.execute(plan)
     locked.attach(kind, policy(kind))
     second = root_tasks.execute(root_tasks.run(NAMED[kind]))
-    references = {item(root_tasks, finished)["message"] for finished in (first, second)}
+    references = {item(root_tasks, finished)["backup"] for finished in (first, second)}
     assert references == set(root_tasks.keys("backups/"))
     assert len(references) == 2
 
@@ -164,6 +166,85 @@ def test_a_policy_that_has_changed_since_the_plan_is_not_removed(
     assert item(root_tasks, executed)["message"] == CHANGED_SINCE_PLAN
     assert locked.policy(kind) == json.loads(policy(kind, sid="Another"))
     assert root_tasks.keys("backups/") == []
+
+
+def test_a_policy_that_changes_while_it_is_backed_up_stays(
+    root_tasks: RootTasks, locked: Locked, kind: str
+) -> None:
+    plan = root_tasks.run(NAMED[kind])
+    another = policy(kind, sid="Another")
+    root_tasks.change_before("s3:PutObject", lambda: locked.attach(kind, another), url="backups/")
+    executed = root_tasks.execute(plan)
+    assert item(root_tasks, executed)["outcome"] == "failed"
+    assert item(root_tasks, executed)["message"] == CHANGED_SINCE_PLAN
+    assert locked.policy(kind) == json.loads(another)
+
+
+def test_a_policy_that_cannot_be_read_again_after_its_backup_stays(
+    root_tasks: RootTasks, locked: Locked, kind: str
+) -> None:
+    plan = root_tasks.run(NAMED[kind])
+    backed_up: list[bool] = []
+    root_tasks.change_before("s3:PutObject", lambda: backed_up.append(True), url="backups/")
+
+    def deny(**_: object) -> None:
+        if backed_up:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "This is a test."}}, "Read")
+
+    root_tasks.on_event(f"before-call.{READ[kind].replace(':', '.')}", deny, account_id=MEMBER)
+    executed = root_tasks.execute(plan)
+    assert item(root_tasks, executed)["outcome"] == "failed"
+    assert [item(root_tasks, executed)["backup"]] == root_tasks.keys("backups/")
+    backed_up.clear()
+    assert locked.policy(kind) == json.loads(policy(kind))
+
+
+@pytest.mark.parametrize("body", [b"{}", b""])
+def test_what_is_stored_under_the_key_of_the_backup_is_never_trusted(
+    root_tasks: RootTasks, locked: Locked, kind: str, body: bytes
+) -> None:
+    plan = root_tasks.run(NAMED[kind])
+
+    def take_key(params: dict[str, Any], **_: object) -> None:
+        if key := params["url_path"].partition("/backups/")[2]:
+            root_tasks.write(f"backups/{key}", body)
+
+    root_tasks.on_event("before-call.s3.PutObject", take_key)
+    executed = root_tasks.execute(plan)
+    assert item(root_tasks, executed)["outcome"] == "failed"
+    assert item(root_tasks, executed)["message"] == BACKUP_EXISTS
+    assert item(root_tasks, executed)["backup"] is None
+    assert locked.policy(kind) == json.loads(policy(kind))
+
+
+def test_a_backup_whose_response_was_lost_is_the_backup(
+    root_tasks: RootTasks, locked: Locked, kind: str
+) -> None:
+    plan = root_tasks.run(NAMED[kind])
+    root_tasks.lose_response("s3:PutObject", url="backups/")
+    executed = root_tasks.execute(plan)
+    assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+    assert [item(root_tasks, executed)["backup"]] == root_tasks.keys("backups/")
+
+
+def test_a_removal_that_may_have_taken_effect_names_its_backup(
+    root_tasks: RootTasks, locked: Locked, kind: str
+) -> None:
+    plan = root_tasks.run(NAMED[kind])
+    root_tasks.lose_response(REMOVE[kind], account_id=MEMBER, times=1000)
+    executed = root_tasks.execute(plan)
+    assert item(root_tasks, executed)["outcome"] == "unknown"
+    assert [item(root_tasks, executed)["backup"]] == root_tasks.keys("backups/")
+
+
+def test_the_plan_shows_the_policy_that_would_be_removed_in_full_and_where_it_is(
+    root_tasks: RootTasks, locked: Locked, kind: str
+) -> None:
+    shown = item(root_tasks, root_tasks.run(NAMED[kind]))
+    assert json.loads(shown["policy"]) == json.loads(policy(kind))
+    assert shown["region"] == REGION
+    assert not shown["corrected"]
+    assert shown["backup"] is None
 
 
 def test_what_has_no_policy_has_nothing_to_do(root_tasks: RootTasks, locked: Locked, kind: str) -> None:
@@ -270,7 +351,7 @@ def test_a_batch_that_was_lost_names_the_backups_that_it_made(
 @pytest.fixture
 def unlocked(root_tasks: RootTasks, locked: Locked, kind: str) -> str:
     """The reference of the backup of what was unlocked."""
-    return item(root_tasks, root_tasks.execute(root_tasks.run(NAMED[kind])))["message"]
+    return str(item(root_tasks, root_tasks.execute(root_tasks.run(NAMED[kind])))["backup"])
 
 
 def test_restoring_is_planned_then_done(
@@ -279,7 +360,7 @@ def test_restoring_is_planned_then_done(
     plan = root_tasks.run({"task": TASK[kind], "restore": [unlocked]})
     another = root_tasks.run({"task": TASK[kind], "restore": [unlocked]})
     assert root_tasks.outcomes(plan) == {MEMBER: "planned"}
-    assert item(root_tasks, plan)["message"] == unlocked
+    assert item(root_tasks, plan)["backup"] == unlocked
     assert locked.policy(kind) is None
     executed = root_tasks.execute(plan)
     assert root_tasks.outcomes(executed) == {MEMBER: "done"}
@@ -339,3 +420,27 @@ def test_a_corrected_policy_is_attached_only_where_the_stack_allows_it(
     root_tasks.settings = replace(root_tasks.settings, allow_policy_override=True)
     root_tasks.execute(root_tasks.run(corrected))
     assert locked.policy(kind) == json.loads(policy(kind, sid="Corrected"))
+
+
+def test_the_plan_of_a_corrected_policy_shows_its_text_and_that_it_is_corrected(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
+) -> None:
+    root_tasks.settings = replace(root_tasks.settings, allow_policy_override=True)
+    restore = {"task": TASK[kind], "restore": [unlocked]}
+    corrected = policy(kind, sid="LetsAStrangerIn")
+    shown = item(root_tasks, root_tasks.run({**restore, "policyOverride": corrected}))
+    assert (shown["policy"], shown["corrected"], shown["message"]) == (corrected, True, CORRECTED_POLICY)
+    assert (shown["backup"], shown["region"]) == (unlocked, REGION)
+    plain = item(root_tasks, root_tasks.run(restore))
+    assert json.loads(plain["policy"]) == json.loads(policy(kind))
+    assert (plain["corrected"], plain["message"], plain["backup"]) == (False, None, unlocked)
+
+
+def test_an_executed_restore_shows_the_text_that_was_attached(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
+) -> None:
+    root_tasks.settings = replace(root_tasks.settings, allow_policy_override=True)
+    corrected = policy(kind, sid="Corrected")
+    plan = root_tasks.run({"task": TASK[kind], "restore": [unlocked], "policyOverride": corrected})
+    shown = item(root_tasks, root_tasks.execute(plan))
+    assert (shown["outcome"], shown["policy"], shown["corrected"]) == ("done", corrected, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,16 +13,19 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
+from botocore.response import StreamingBody
 from moto import mock_aws
 
 from aws_calls.failures import CallError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import one_attempt
 from root_tasks.aws.storage import (
+    BackupExistsError,
     ChecksumMismatchError,
     File,
     RunIdUsedError,
     Storage,
+    UnreadableObjectError,
     WriteContentionError,
     sha256,
 )
@@ -46,7 +50,6 @@ if TYPE_CHECKING:
 
 BUCKET = "root-tasks"
 STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
-NOW = STARTED + timedelta(hours=2)
 RUN = Run(
     run_id="run-1",
     task=Task.AUDIT,
@@ -183,6 +186,24 @@ def test_a_plan_is_claimed_by_one_execution(storage: Storage) -> None:
     assert not storage.runs.claim_plan("run-1", replace(mark, started_at=STARTED + timedelta(days=90)))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "readme.txt",
+        "00003.json.bak",
+        "3.json",
+        "00004.json",
+        "\u0660\u0660\u0660\u0660\u0663.json",
+        "x/00003.json",
+    ],
+)
+def test_what_no_batch_has_stored_is_not_taken_for_a_result(s3: Any, storage: Storage, name: str) -> None:
+    storage.runs.write_result("run-1", 3, RESULT)
+    s3.put_object(Bucket=BUCKET, Key=f"runs/run-1/results/{name}", Body=b"?")
+    stored = storage.runs.stored_results("run-1", batches=4)
+    assert (stored.batches, stored.other_objects) == ({3}, 1)
+
+
 def test_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: Storage) -> None:
     work, plan = storage.runs.write_work(WORK), storage.runs.write_plan(PLAN)
     assert storage.runs.read_work("run-1", checksum=work) == WORK
@@ -234,6 +255,31 @@ def test_another_document_is_never_taken_for_a_backup(s3: Any, storage: Storage)
 # Conditional writes
 
 
+def test_a_backup_that_an_earlier_attempt_has_stored_is_the_backup(s3: Any, storage: Storage) -> None:
+    assert storage.backups.write(BACKUP) == storage.backups.write(BACKUP)
+    assert list(objects(s3).values()) == [encode(BACKUP)]
+
+
+@pytest.mark.parametrize("body", [b"{}", b"", encode(replace(BACKUP, policy="{}"))])
+def test_what_is_stored_under_the_key_of_a_backup_does_not_count_as_one(
+    s3: Any, storage: Storage, body: bytes
+) -> None:
+    reference = f"backups/run-1/{MEMBER}/locked/{sha256(encode(BACKUP))}.json"
+    s3.put_object(Bucket=BUCKET, Key=reference, Body=body)
+    with pytest.raises(BackupExistsError) as refused:
+        storage.backups.write(BACKUP)
+    assert refused.value.key == reference
+    assert str(refused.value) == f"{reference} exists and is another document."
+    assert objects(s3) == {reference: body}
+
+
+def test_a_backup_that_cannot_be_compared_does_not_count_as_one(s3: Any, storage: Storage) -> None:
+    storage.backups.write(BACKUP)
+    respond(s3, "GetObject", (403, "AccessDenied"))
+    with pytest.raises(CallError):
+        storage.backups.write(BACKUP)
+
+
 def test_a_conflict_with_another_write_does_not_mean_that_the_backup_exists(
     s3: Any, storage: Storage, time: FakeTime
 ) -> None:
@@ -267,52 +313,85 @@ def test_a_missing_key_does_not_mean_that_a_new_object_exists(s3: Any, storage: 
 # Reports
 
 
-def silent(**event: object) -> None:
-    """Log nothing."""
+NOW = STARTED + timedelta(days=100)
 
 
-@pytest.mark.parametrize("started_at", ["2999-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00"])
-def test_a_latest_file_from_the_future_never_silences_later_audits(
-    s3: Any, storage: Storage, started_at: str
-) -> None:
-    s3.put_object(Bucket=BUCKET, Key="latest/report.csv", Body=b"?", Metadata={"started-at": started_at})
-    assert storage.reports.write_latest(latest("new"), started_at=STARTED, now=NOW, log=silent)
-
-
-def latest(text: str) -> File:
-    """A file."""
-    return File(name="report.csv", content_type="text/csv; charset=utf-8", body=text.encode())
+def write_latest(
+    storage: Storage, text: str, *, started_at: datetime, log: Callable[..., None] = lambda **_: None
+) -> bool:
+    """Store a file as the latest."""
+    file = File(name="report.csv", content_type="text/csv; charset=utf-8", body=text.encode())
+    return storage.reports.write_latest(file, started_at=started_at, now=NOW, log=log)
 
 
 def test_the_latest_file_is_that_of_the_run_that_started_last(storage: Storage) -> None:
     assert storage.reports.read_latest("report.csv") is None
-    assert storage.reports.write_latest(latest("second"), started_at=STARTED, now=NOW, log=silent)
-    assert not storage.reports.write_latest(
-        latest("first"), started_at=STARTED - timedelta(seconds=1), now=NOW, log=silent
-    )
+    assert write_latest(storage, "second", started_at=STARTED)
+    assert not write_latest(storage, "first", started_at=STARTED - timedelta(seconds=1))
     assert storage.reports.read_latest("report.csv") == b"second"
-    assert storage.reports.write_latest(
-        latest("third"), started_at=STARTED + timedelta(seconds=1), now=NOW, log=silent
-    )
+    assert write_latest(storage, "third", started_at=STARTED + timedelta(seconds=1))
     assert storage.reports.read_latest("report.csv") == b"third"
 
 
-@pytest.mark.parametrize("metadata", [{}, {"started-at": "yesterday"}, {"started-at": "2030-01-01T00:00:00"}])
-def test_a_latest_file_of_unknown_age_is_replaced(
-    s3: Any, storage: Storage, metadata: dict[str, str]
+@pytest.mark.parametrize(
+    "started_at",
+    [
+        None,
+        "yesterday secret@example.com",
+        "2026-11-20T04:10:00",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59Z",
+        (NOW + timedelta(hours=1)).isoformat(),
+    ],
+)
+def test_a_latest_file_that_no_run_can_have_written_is_replaced_and_logged_without_its_content(
+    s3: Any, storage: Storage, started_at: str | None
 ) -> None:
-    s3.put_object(Bucket=BUCKET, Key="latest/report.csv", Body=b"?", Metadata=metadata)
-    assert storage.reports.write_latest(latest("new"), started_at=STARTED, now=NOW, log=silent)
+    metadata = {} if started_at is None else {"started-at": started_at}
+    s3.put_object(Bucket=BUCKET, Key="latest/report.csv", Body=b"secret", Metadata=metadata)
+    logged: list[dict[str, object]] = []
+    assert write_latest(storage, "new", started_at=STARTED, log=lambda **event: logged.append(event))
+    assert storage.reports.read_latest("report.csv") == b"new"
+    assert [(event["event"], event["key"]) for event in logged] == [("latest_replaced", "latest/report.csv")]
+    assert "secret" not in json.dumps(logged)
+
+
+def test_a_latest_file_that_s3_refuses_to_read_is_replaced(s3: Any, storage: Storage) -> None:
+    write_latest(storage, "old", started_at=STARTED)
+    # Encrypted with a key of the writer's own.
+    respond(s3, "HeadObject", (400, "400"))
+    assert write_latest(storage, "new", started_at=STARTED)
+    assert storage.reports.read_latest("report.csv") == b"new"
+    respond(s3, "GetObject", (403, "AccessDenied"))
+    with pytest.raises(UnreadableObjectError) as refused:
+        storage.reports.read_latest("report.csv")
+    assert (refused.value.key, refused.value.code) == ("latest/report.csv", "AccessDenied")
+    assert str(refused.value) == "latest/report.csv cannot be read: AccessDenied."
+
+
+def test_a_body_that_is_cut_off_is_read_again(s3: Any, storage: Storage) -> None:
+    checksum = storage.runs.write_result(WORK, 0, RESULT)
+    get_object = s3.get_object
+    cut_off = [{"Body": StreamingBody(io.BytesIO(b'{"kind":'), content_length=100)}]
+    s3.get_object = lambda **arguments: cut_off.pop() if cut_off else get_object(**arguments)
+    assert storage.runs.read_result(RUN, 0, checksum=checksum) == RESULT
+    assert cut_off == []
+
+
+def test_what_is_larger_than_any_document_is_not_read_into_memory(
+    s3: Any, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("root_tasks.aws.storage.MAX_DOCUMENT_BYTES", 10)
+    s3.put_object(Bucket=BUCKET, Key="latest/report.csv", Body=b"x" * 1000)
+    assert storage.reports.read_latest("report.csv") == b"x" * 11
 
 
 def test_a_later_run_that_comes_between_stays_the_latest(s3: Any, storage: Storage) -> None:
     def later_run() -> None:
-        storage.reports.write_latest(
-            latest("later"), started_at=STARTED + timedelta(hours=1), now=NOW, log=silent
-        )
+        write_latest(storage, "later", started_at=STARTED + timedelta(hours=1))
 
     respond(s3, "PutObject", later_run)
-    assert not storage.reports.write_latest(latest("earlier"), started_at=STARTED, now=NOW, log=silent)
+    assert not write_latest(storage, "earlier", started_at=STARTED)
     assert storage.reports.read_latest("report.csv") == b"later"
 
 
@@ -320,18 +399,16 @@ def test_a_later_run_that_comes_between_stays_the_latest(s3: Any, storage: Stora
 def test_the_latest_file_is_written_after_a_lost_write(
     s3: Any, storage: Storage, lost: tuple[int, str]
 ) -> None:
-    storage.reports.write_latest(latest("old"), started_at=STARTED, now=NOW, log=silent)
+    write_latest(storage, "old", started_at=STARTED)
     respond(s3, "PutObject", lost)
-    assert storage.reports.write_latest(
-        latest("new"), started_at=STARTED + timedelta(hours=1), now=NOW, log=silent
-    )
+    assert write_latest(storage, "new", started_at=STARTED + timedelta(hours=1))
     assert storage.reports.read_latest("report.csv") == b"new"
 
 
 def test_endless_contention_for_the_latest_file_is_an_error(s3: Any, storage: Storage) -> None:
     respond(s3, "PutObject", *[(412, "PreconditionFailed")] * 100)
     with pytest.raises(WriteContentionError) as refused:
-        storage.reports.write_latest(latest("new"), started_at=STARTED, now=NOW, log=silent)
+        write_latest(storage, "new", started_at=STARTED)
     assert refused.value.key == "latest/report.csv"
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection
 from enum import StrEnum, auto
 from typing import TYPE_CHECKING
 
-from aws_calls.errors import RootAccessError
+from aws_calls.errors import RootAccessError, truncate_json
 from aws_calls.failures import Failure, FailureKind, describe
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ EXPIRED = "Not attempted: the plan expired before this account's turn. Create a 
 DETAILS_UNAVAILABLE = "Root credentials exist, but their details could not be read."
 MFA_STAYS = "Not deactivated: a password, an access key or a signing certificate still exists."
 MFA_NOT_CHECKED = "Not deactivated: whether other credentials still exist could not be read."
+UNEXPECTED_ERROR = "An error that this release does not expect:"
+AUDIT_THIS_ACCOUNT = "The task may have been partially completed. Audit this account."
 NO_SESSION = "Not attempted: there is no root session."
 CHANGED_SINCE_PLAN = "The policy has changed since the plan. Create a new plan."
 CHANGED_SINCE_BACKUP = "A policy has been attached since; restoring would overwrite it."
@@ -37,12 +40,26 @@ POLICY_LOST = "The policy cannot be read: it would be removed without a backup."
 POLICY_UNREADABLE = (
     'The policy cannot be read, so it cannot be backed up. To remove it anyway, set "skipBackup": true.'
 )
+BACKUP_EXISTS = (
+    "Not removed: something else is stored where this backup belongs. Create a new plan and execute it."
+)
+CORRECTED_POLICY = "A corrected policy, not the one of the backup."
 REMOVED_WITHOUT_BACKUP = "Removed without a backup: the policy could not be read."
+
+
+# Step Functions keeps 32 KB of a cause; a person reads less.
+MAX_REFUSAL_BYTES = 3000
+_MAX_LISTED = 20
+_MAX_LISTED_CHARACTERS = 100
+_MAX_VALUE_CHARACTERS = 1000
 
 
 class RefusalReason(StrEnum):
     """Why a run is refused."""
 
+    INPUT_TOO_LARGE = auto()
+    INPUT_TOO_DEEP = auto()
+    INPUT_NOT_UNICODE = auto()
     INPUT_NOT_AN_OBJECT = auto()
     UNKNOWN_KEYS = auto()
     UNKNOWN_TASK = auto()
@@ -55,6 +72,7 @@ class RefusalReason(StrEnum):
     ALL_ACCOUNTS_AND_UNITS = auto()
     INPUT_NOT_A_PLAN = auto()
     PLAN_NOT_EXECUTED_HERE = auto()
+    QUEUE_IN_ANOTHER_PARTITION = auto()
     OVERRIDE_NOT_ALLOWED = auto()
     OVERRIDE_OF_SEVERAL_BACKUPS = auto()
     OVERRIDE_NOT_JSON = auto()
@@ -93,6 +111,9 @@ def _backup_refusal(why: str) -> str:
 
 # The sentence of each reason, with the names of its data.
 _SENTENCES = {
+    RefusalReason.INPUT_TOO_LARGE: '"{key}" is larger than {max_bytes} bytes.',
+    RefusalReason.INPUT_TOO_DEEP: '"{key}" is nested too deeply.',
+    RefusalReason.INPUT_NOT_UNICODE: '"{key}" contains half of a surrogate pair, which is not Unicode text.',
     RefusalReason.INPUT_NOT_AN_OBJECT: (
         "The input must be a JSON object, for example {{}} for an audit; got {value}."
     ),
@@ -118,6 +139,9 @@ _SENTENCES = {
     RefusalReason.PLAN_NOT_EXECUTED_HERE: (
         "This state machine audits and plans. To execute a plan, start the Execute state machine with "
         '{{"plan": "<run ID>"}}.'
+    ),
+    RefusalReason.QUEUE_IN_ANOTHER_PARTITION: (
+        "{queue} is in another partition: this stack acts in the partition {partition} only."
     ),
     RefusalReason.OVERRIDE_NOT_ALLOWED: (
         'This stack restores backups unchanged. To use "policyOverride", deploy RootTasks with '
@@ -180,7 +204,8 @@ class RunRefusedError(RootAccessError):
     def __init__(self, reason: RefusalReason, **data: object) -> None:
         self.reason = reason
         self.data = data
-        super().__init__(_SENTENCES[reason].format(**{name: _text(value) for name, value in data.items()}))
+        sentence = _SENTENCES[reason].format(**{name: _text(value) for name, value in data.items()})
+        super().__init__(truncate_json(sentence, max_bytes=MAX_REFUSAL_BYTES))
 
 
 def task_not_in_stack(task: Task, *, tasks: Collection[Task]) -> RunRefusedError:
@@ -199,6 +224,12 @@ def hint(failure: Failure) -> str | None:
     if failure.kind is FailureKind.ACCESS_DENIED and "service control policy" in failure.message:
         return (
             "A service control policy denies this account's root user, and root sessions with it. To exempt "
+            'root sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to its statement.'
+        )
+    # These cover S3, SQS and STS, and so the root sessions in whatever account they act.
+    if failure.kind is FailureKind.ACCESS_DENIED and "resource control policy" in failure.message:
+        return (
+            "A resource control policy denies this account's root user, and root sessions with it. To exempt "
             'root sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to its statement.'
         )
     if failure.name == "RegionDisabled":
@@ -226,7 +257,20 @@ def describe_duration(duration: timedelta) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, Failure):
-        return describe(value)
+        return _printable(describe(value))
     if isinstance(value, Collection) and not isinstance(value, str):
-        return ", ".join(map(str, value))
-    return str(value)
+        listed = [
+            _excerpt(str(each), _MAX_LISTED_CHARACTERS) for each in itertools.islice(value, _MAX_LISTED)
+        ]
+        more = len(value) - len(listed)
+        return ", ".join(listed) + (f" and {more:,} more" if more else "")
+    return _excerpt(str(value), _MAX_VALUE_CHARACTERS)
+
+
+def _excerpt(text: str, max_characters: int) -> str:
+    return _printable(text if len(text) <= max_characters else f"{text[:max_characters]}…")
+
+
+def _printable(text: str) -> str:
+    """Return a text with escapes for what could break a line, or is half of a surrogate pair."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import IncompleteReadError, ResponseStreamingError
+
 from aws_calls.calls import call, pages, require
 from aws_calls.failures import CallError
 
@@ -18,6 +20,7 @@ from ..model.run import Backup, BatchResult, ExecutionMark, Plan, Run, Work
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
 
@@ -407,9 +410,8 @@ class _Bucket:
 
         def get_object() -> Mapping[str, bytes]:
             response = self._s3.get_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self._account_id)
-            # The connection can break while the body is read: that is a part of the attempt. What is larger
-            # than any document is not read to its end: it could be larger than the memory.
-            return {"Body": response["Body"].read(MAX_DOCUMENT_BYTES + 1)}
+            # The connection can break while the body is read: that is a part of the attempt.
+            return {"Body": _body(response["Body"])}
 
         body: bytes = call(get_object, operation="s3:GetObject", budget=self._budget).require("Body")
         return body
@@ -494,6 +496,18 @@ class _Bucket:
             request_token="ContinuationToken",
             response_token="NextContinuationToken",
         )
+
+
+def _body(stream: StreamingBody) -> bytes:
+    """Read a body; of one that is larger than any document only the beginning: it could fill the memory."""
+    body: bytes = stream.read(MAX_DOCUMENT_BYTES + 1)
+    if len(body) > MAX_DOCUMENT_BYTES:
+        return body
+    try:
+        # At its end botocore compares the length: a body can be cut off without an error.
+        return body + stream.read()
+    except IncompleteReadError as error:
+        raise ResponseStreamingError(error=error) from error
 
 
 def sha256(body: bytes) -> str:

@@ -106,13 +106,21 @@ class Item:
         type: What it is.
         id: Its ID, name or ARN; None for the password, of which there is only one.
         outcome: How it ended.
-        message: AWS's code and message where it failed; the backup's reference where a policy was removed.
+        message: AWS's code and message where it failed; otherwise what to know about it.
+        region: The Region of the bucket or queue.
+        policy: The policy that is removed or attached, in full. Somebody else chose it: never trust it.
+        corrected: Whether the policy to attach is a corrected text, not the one that was backed up.
+        backup: The reference of the backup that was made of a removed policy, or that is restored.
     """
 
     type: ItemType
     id: str | None = None
     outcome: Outcome
     message: str | None = None
+    region: str | None = None
+    policy: str | None = None
+    corrected: bool = False
+    backup: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

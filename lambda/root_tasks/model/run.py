@@ -28,10 +28,12 @@ class Restore:
     Attributes:
         reference: The reference of its backup.
         policy: The text to restore: the backup's, or a corrected one.
+        corrected: Whether it is a corrected one.
     """
 
     reference: str
     policy: str
+    corrected: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

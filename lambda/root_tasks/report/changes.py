@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ..model.report import ItemType, Outcome
+from ..model.codec import DecodingError, decode
+from ..model.report import ItemType, Outcome, Report, Task
 from .summary import credentials_of, is_audited, item_counts, minute, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ..model.report import AccountResult, Report
+    from ..model.report import AccountResult
 
 # The subject of the notice of the first full audit.
 FIRST_AUDIT = "Root credentials: first full audit"
@@ -49,6 +50,31 @@ class Change:
     account_id: str
     credentials: tuple[ItemType, ...] = ()
     audited: bool = True
+
+
+class NotComparableError(Exception):
+    """Raised for an earlier audit that cannot be compared. Its message repeats nothing of its content."""
+
+
+def parse_previous_audit(data: bytes, *, current: Report) -> Report:
+    """Return the audit before the current one.
+
+    Args:
+        data: What is stored as the latest full audit.
+        current: The newer audit.
+
+    Raises:
+        NotComparableError: It is damaged, or not a full audit of the same organization.
+    """
+    try:
+        previous = decode(Report, data)
+    except DecodingError as error:
+        raise NotComparableError(str(error)) from error
+    if not previous.full or previous.task is not Task.AUDIT:
+        raise NotComparableError("This report is not a full audit.")
+    if previous.organization_id != current.organization_id:
+        raise NotComparableError("This report is of another organization.")
+    return previous
 
 
 def changes(previous: Report, current: Report) -> tuple[Change, ...]:

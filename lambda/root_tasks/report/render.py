@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 
 _PAGE = Path(__file__).with_name("page.html")
 
-# A spreadsheet takes a cell that starts with one of these for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet takes what starts with one of these for a formula: full-width signs and minus sign, too.
+_FORMULA_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\u2212"
+# Spreadsheets of other locales, and other programs, start a cell after each of these.
+_SEPARATORS = ";,|\t\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
+# What they drop at the start of a cell: blanks, quotation marks, what is not visible.
+_DROPPED = '\\s"\x00-\x1f\x7f\xad\u200b-\u200f\u2060\ufeff'
+_FORMULA = re.compile(f"(^|[{_SEPARATORS}])([{_DROPPED}]*)(?=[{_FORMULA_SIGNS}])")
 
 
 def as_json(report: Report) -> bytes:
@@ -97,7 +102,9 @@ def _time_cell(moment: datetime | None) -> str | None:
 
 def _item_line(item: Item) -> str:
     name = " ".join(filter(None, (item.type, item.id)))
-    return f"{name}: {item.outcome}{f' ({item.message})' if item.message else ''}"
+    # A policy can be longer than a cell; report.json has it.
+    more = " ".join(filter(None, (item.message, item.backup and f"Backup: {item.backup}")))
+    return f"{name}: {item.outcome}{f' ({more})' if more else ''}"
 
 
 _COLUMNS: Sequence[tuple[str, Callable[[AccountResult], object]]] = (
@@ -122,7 +129,8 @@ _COLUMNS: Sequence[tuple[str, Callable[[AccountResult], object]]] = (
 def _cell(value: object) -> str:
     # A JSON response can have half of a surrogate pair, which UTF-8 cannot have.
     text = "" if value is None else str(value).encode(errors="replace").decode()
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    text = _FORMULA.sub(r"\1\2'", text)
+    return f"'{text}" if text.startswith(("\t", "\r", "\n")) else text
 
 
 def _hash(page: str, element: str) -> str:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
 
-from ..messages import EXPIRED, NO_SESSION, hint
+from ..messages import AUDIT_THIS_ACCOUNT, EXPIRED, NO_SESSION, UNEXPECTED_ERROR, hint
 from ..model.report import Outcome
 from ..model.run import Backup, Finding, Mode
 from ..tasks.definition import AccountTask
 from ..tasks.outcomes import item_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from aws_calls.failures import Failure
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..aws.sessions import RootSession, Sessions
     from ..aws.storage import BackupStore
@@ -38,6 +38,7 @@ class BatchRunner:
         mode: Whether it audits, plans or executes.
         sessions: Opens the root sessions.
         backups: The bucket's backups.
+        log: Writes one event, given as keyword arguments.
     """
 
     run_id: str
@@ -45,6 +46,7 @@ class BatchRunner:
     mode: Mode
     sessions: Sessions
     backups: BackupStore
+    log: Callable[..., None]
 
     def run(self, assignments: Sequence[Assignment]) -> tuple[Finding, ...]:
         """Run the task in each account; the findings have the order of the assignments."""
@@ -55,15 +57,30 @@ class BatchRunner:
         try:
             session = self.sessions.open(assignment.account_id)
         except CallError as error:
-            return self._without_session(assignment, error.failure)
+            return self._without_session(assignment, reason=describe(error.failure), hint=hint(error.failure))
+        # One account's surprise must not cost the results of the others.
+        except Exception as error:
+            return self._without_session(assignment, reason=self._surprise(assignment, error))
+        references: dict[Target, str] = {}
         try:
-            return self._run_task(session, assignment)
+            return self._run_task(session, assignment, references)
         except CallError as error:
-            return _failure_finding(assignment, Outcome.INACCESSIBLE, error.failure)
+            return Finding(
+                account_id=assignment.account_id,
+                outcome=Outcome.INACCESSIBLE,
+                reason=describe(error.failure),
+                hint=hint(error.failure),
+            )
+        except Exception as error:
+            return self._interrupted(assignment, references, reason=self._surprise(assignment, error))
 
-    def _run_task(self, session: RootSession, assignment: Assignment) -> Finding:
+    def _run_task(
+        self, session: RootSession, assignment: Assignment, references: dict[Target, str]
+    ) -> Finding:
+        """Run the task in a session; the references of its backups are kept whatever comes."""
+
         def back_up(target: Target, policy: str) -> str:
-            return self.backups.write(
+            references[target] = self.backups.write(
                 Backup(
                     run_id=self.run_id,
                     account_id=session.account_id,
@@ -73,6 +90,7 @@ class BatchRunner:
                     policy=policy,
                 )
             )
+            return references[target]
 
         task = AccountTask(session=session, targets=assignment.targets, back_up=back_up)
         return self._function()(task)
@@ -84,20 +102,53 @@ class BatchRunner:
             raise ValueError(f"{self.definition.title} has nothing to execute.")
         return self.definition.execute
 
-    def _without_session(self, assignment: Assignment, failure: Failure) -> Finding:
+    def _without_session(self, assignment: Assignment, *, reason: str, hint: str | None = None) -> Finding:
+        """Return the finding of an account that has no session, so that nothing was changed in it."""
+        acting = self.mode is Mode.EXECUTE
+        return Finding(
+            account_id=assignment.account_id,
+            outcome=Outcome.FAILED if acting else Outcome.INACCESSIBLE,
+            reason=reason,
+            hint=hint,
+            items=tuple(
+                item_of(target, Outcome.FAILED, NO_SESSION) for target in assignment.targets if acting
+            ),
+        )
+
+    def _interrupted(
+        self, assignment: Assignment, references: Mapping[Target, str], *, reason: str
+    ) -> Finding:
+        """Return the finding of an account in which the task ended early, with the backups that it made."""
         if self.mode is not Mode.EXECUTE:
-            return _failure_finding(assignment, Outcome.INACCESSIBLE, failure)
-        items = tuple(item_of(target, Outcome.FAILED, NO_SESSION) for target in assignment.targets)
-        return replace(_failure_finding(assignment, Outcome.FAILED, failure), items=items)
+            return Finding(account_id=assignment.account_id, outcome=Outcome.INACCESSIBLE, reason=reason)
+        return Finding(
+            account_id=assignment.account_id,
+            outcome=Outcome.UNKNOWN,
+            reason=f"{reason} {AUDIT_THIS_ACCOUNT}",
+            items=tuple(
+                replace(item_of(target, Outcome.UNKNOWN), backup=references.get(target))
+                for target in assignment.targets
+            ),
+        )
+
+    def _surprise(self, assignment: Assignment, error: Exception) -> str:
+        """Log an exception that the task does not expect, and return the sentence about it.
+
+        Its message may repeat what somebody else chose, so that only its type and its place are kept.
+        """
+        name = type(error).__name__
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        self.log(
+            event="account_failed",
+            runId=self.run_id,
+            accountId=assignment.account_id,
+            error=name,
+            place=f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}",
+        )
+        return f"{UNEXPECTED_ERROR} {name}."
 
 
 def expired_finding(assignment: Assignment) -> Finding:
     """Return the finding of an account whose turn comes after the plan has expired."""
     items = tuple(item_of(target, Outcome.FAILED, EXPIRED) for target in assignment.targets)
     return Finding(account_id=assignment.account_id, outcome=Outcome.FAILED, reason=EXPIRED, items=items)
-
-
-def _failure_finding(assignment: Assignment, outcome: Outcome, failure: Failure) -> Finding:
-    return Finding(
-        account_id=assignment.account_id, outcome=outcome, reason=describe(failure), hint=hint(failure)
-    )

@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line
 
 from ..aws.storage import ChecksumMismatchError, File, UnreadableObjectError
-from ..messages import (
-    DAMAGED_RESULT_ACTING,
-    DAMAGED_RESULT_LOOKING,
-    NO_RESULT_ACTING,
-    NO_RESULT_LOOKING,
-)
-from ..model.codec import DecodingError, decode
+from ..messages import NO_RESULT_ACTING, NO_RESULT_LOOKING
+from ..model.codec import DecodingError
 from ..model.report import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Finding, Mode, Plan, Run
-from ..report.changes import FIRST_AUDIT, change_message, changes, first_audit_message
+from ..report.changes import (
+    FIRST_AUDIT,
+    NotComparableError,
+    change_message,
+    changes,
+    first_audit_message,
+    parse_previous_audit,
+)
 from ..report.render import as_csv, as_html, as_json
 from ..report.summary import summary
 from ..tasks import DEFINITIONS
+from ..tasks.outcomes import damaged_result_finding
 from .plans import PLAN_SHA256, TASK
 
 if TYPE_CHECKING:
@@ -125,17 +128,13 @@ class RunFinisher:
                 return list(result.findings)
             problem = "It has an account that is not in the batch."
         self.log(event="result_refused", runId=run.run_id, batch=batch, reason=problem)
-        acting = run.mode is Mode.EXECUTE
-        return [
-            Finding(
-                account_id=account_id,
-                outcome=Outcome.UNKNOWN if acting else Outcome.INACCESSIBLE,
-                reason=self._with_backups(run, account_id, DAMAGED_RESULT_ACTING)
-                if acting
-                else DAMAGED_RESULT_LOOKING,
-            )
-            for account_id in run.batches[batch]
-        ]
+        return [self._damaged_finding(run, account_id) for account_id in run.batches[batch]]
+
+    def _damaged_finding(self, run: Run, account_id: str) -> Finding:
+        finding = damaged_result_finding(account_id, run.mode)
+        if run.mode is not Mode.EXECUTE:
+            return finding
+        return dataclasses.replace(finding, reason=self._with_backups(run, account_id, finding.reason or ""))
 
     def _results(self, run: Run, findings: Mapping[str, Finding]) -> Iterator[AccountResult]:
         for account in run.accounts:
@@ -190,16 +189,13 @@ class RunFinisher:
             data = self.reports.read_latest(_JSON)
             if data is None:
                 return None
-            previous = decode(Report, data)
-        except (DecodingError, UnreadableObjectError) as error:
+            previous = parse_previous_audit(data, current=report)
+        except (NotComparableError, UnreadableObjectError) as error:
             problem = str(error)
         else:
-            if previous.started_at > self.now() + _MAX_CLOCK_DIFFERENCE:
-                problem = "Its run has not started yet."
-            elif not previous.full or previous.organization_id != report.organization_id:
-                problem = "It is not a full audit of this organization."
-            else:
+            if previous.started_at <= report.finished_at + _MAX_CLOCK_DIFFERENCE:
                 return previous
+            problem = "The run of this report has not started yet."
         self.log(event="comparison_skipped", runId=report.run_id, reason=problem)
         return None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..messages import RefusalReason, RunRefusedError, task_not_in_stack
 from ..model.report import Task
 from ..tasks import DEFINITIONS
-from ..tasks.scope import TaskInput, quote
+from ..tasks.scope import TaskInput, quote, require_bounded
 from .plans import PLAN
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..tasks.scope import Scope
 
 _TASK = "task"
+# What the whole input is called in a refusal.
+_INPUT = "input"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,17 +34,21 @@ class Request:
     scope: Scope
 
 
-def parse_request(input_: object, *, tasks: Collection[Task], allow_policy_override: bool) -> Request:
+def parse_request(
+    input_: object, *, tasks: Collection[Task], allow_policy_override: bool, partition: str
+) -> Request:
     """Return what an execution's input asks for.
 
     Args:
         input_: The input.
         tasks: The tasks of the stack.
         allow_policy_override: Whether the input may give a corrected policy.
+        partition: The partition that the function runs in, for example aws.
 
     Raises:
         RunRefusedError: The stack does not do what it asks for, or it is unclear.
     """
+    require_bounded(input_, key=_INPUT)
     if not isinstance(input_, dict):
         raise RunRefusedError(RefusalReason.INPUT_NOT_AN_OBJECT, value=quote(input_))
     valid = _valid_keys()
@@ -52,7 +58,7 @@ def parse_request(input_: object, *, tasks: Collection[Task], allow_policy_overr
         raise RunRefusedError(RefusalReason.UNKNOWN_KEYS, keys=unknown, valid=valid)
     task = _parse_task(input_.get(_TASK, Task.AUDIT), tasks=tasks)
     scope = DEFINITIONS[task].parse(
-        TaskInput(task=task, values=input_, allow_policy_override=allow_policy_override)
+        TaskInput(task=task, values=input_, allow_policy_override=allow_policy_override, partition=partition)
     )
     return Request(task=task, scope=scope)
 

@@ -71,7 +71,13 @@ class RunStarter:
         Raises:
             RunRefusedError: The run cannot start.
         """
-        request = parse_request(input_, tasks=self.tasks, allow_policy_override=self.allow_policy_override)
+        request = parse_request(
+            input_,
+            tasks=self.tasks,
+            allow_policy_override=self.allow_policy_override,
+            # The state machine is in the function's own partition.
+            partition=execution.partition,
+        )
         with _refused_calls(self.account_id):
             return self._start(request, execution)
 
@@ -113,7 +119,11 @@ class RunStarter:
                 type=backup.type,
                 id=backup.id,
                 region=backup.region,
-                restore=Restore(reference=restore.reference, policy=restore.policy_override or backup.policy),
+                restore=Restore(
+                    reference=restore.reference,
+                    policy=restore.policy_override or backup.policy,
+                    corrected=restore.policy_override is not None,
+                ),
             )
             by_account.setdefault(backup.account_id, []).append(target)
         return [

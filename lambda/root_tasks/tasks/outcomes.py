@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..messages import describe_with_hint
+from ..messages import DAMAGED_RESULT_ACTING, DAMAGED_RESULT_LOOKING, describe_with_hint
 from ..model.report import Item, Outcome
-from ..model.run import Finding
+from ..model.run import Finding, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ def finding_of(account_id: str, items: Sequence[Item], *, planned: Sequence[Targ
 
 def item_of(target: Target, outcome: Outcome, message: str | None = None) -> Item:
     """Return the item of a target."""
-    return Item(type=target.type, id=target.id, outcome=outcome, message=message)
+    return Item(type=target.type, id=target.id, outcome=outcome, message=message, region=target.region)
 
 
 def failure_item(target: Target, failure: Failure) -> Item:
@@ -50,3 +50,10 @@ def already_done(target: Target, failure: Failure) -> Item:
     It is done if an earlier attempt of this call, whose response was lost, may have done it.
     """
     return item_of(target, Outcome.DONE if failure.may_have_taken_effect else Outcome.NOTHING_TO_DO)
+
+
+def damaged_result_finding(account_id: str, mode: Mode) -> Finding:
+    """Return the finding of an account whose batch has left a result that cannot be read."""
+    if mode is Mode.EXECUTE:
+        return Finding(account_id=account_id, outcome=Outcome.UNKNOWN, reason=DAMAGED_RESULT_ACTING)
+    return Finding(account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=DAMAGED_RESULT_LOOKING)

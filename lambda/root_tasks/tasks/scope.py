@@ -23,6 +23,10 @@ ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _ALL = "all"
 _OU_OR_ROOT_ID = re.compile(r"(r-[a-z0-9]{4,32})|(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})")
 _MAX_QUOTED_CHARACTERS = 100
+# Step Functions accepts no larger input.
+_MAX_INPUT_BYTES = 262_144
+# A policy in an input has 8 levels.
+_MAX_INPUT_LEVELS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +69,13 @@ class TaskInput:
         task: Its task.
         values: Its keys and values, as they are.
         allow_policy_override: Whether the stack allows "policyOverride".
+        partition: The partition that the function runs in, for example aws.
     """
 
     task: Task
     values: Mapping[str, Any]
     allow_policy_override: bool
+    partition: str
 
     def require_no_other_keys(self, *valid: str) -> None:
         """Refuse keys other than the valid ones.
@@ -112,6 +118,37 @@ def string_list(values: object, *, key: str, pattern: re.Pattern[str], expected:
         if not isinstance(value, str) or not pattern.fullmatch(value):
             raise RunRefusedError(RefusalReason.INVALID_ENTRY, key=key, expected=expected, value=quote(value))
     return tuple(dict.fromkeys(values))
+
+
+def require_bounded(value: object, *, key: str) -> None:
+    """Refuse a value of JSON that is too large or too deep to work with, or has text that is not Unicode.
+
+    Args:
+        value: The value.
+        key: Its key, for the refusal.
+
+    Raises:
+        RunRefusedError: It is refused.
+    """
+    size = 0
+    # Without recursion, of which there could be too much.
+    waiting = [(value, 1)]
+    while waiting:
+        each, level = waiting.pop()
+        if level > _MAX_INPUT_LEVELS:
+            raise RunRefusedError(RefusalReason.INPUT_TOO_DEEP, key=key)
+        if isinstance(each, str):
+            try:
+                size += len(each.encode())
+            except UnicodeEncodeError as error:
+                raise RunRefusedError(RefusalReason.INPUT_NOT_UNICODE, key=key) from error
+        elif isinstance(each, dict):
+            waiting += ((inner, level + 1) for pair in each.items() for inner in pair)
+        elif isinstance(each, list):
+            waiting += ((inner, level + 1) for inner in each)
+        size += 1
+        if size > _MAX_INPUT_BYTES:
+            raise RunRefusedError(RefusalReason.INPUT_TOO_LARGE, key=key, max_bytes=_MAX_INPUT_BYTES)
 
 
 def quote(value: object) -> str:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError, FailureKind
 from root_access.state import Feature
 
-from ..aws.storage import sha256
+from ..aws.storage import BackupExistsError, sha256
 from ..messages import (
+    BACKUP_EXISTS,
     CHANGED_SINCE_BACKUP,
     CHANGED_SINCE_PLAN,
+    CORRECTED_POLICY,
     NO_SUCH_BUCKET,
     POLICY_LOST,
     POLICY_UNREADABLE,
@@ -27,7 +29,7 @@ from ..model.run import Assignment, Target
 from .definition import TaskDefinition
 from .outcomes import failure_item, finding_of, item_of, unreadable_item
 from .policies import find_bucket_region, policy_of
-from .scope import ACCOUNT_ID, RestoreRequest, Scope, quote, string_list
+from .scope import ACCOUNT_ID, RestoreRequest, Scope, quote, require_bounded, string_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,11 +49,15 @@ _SKIP_BACKUP = "skipBackup"
 _RESTORE = "restore"
 _POLICY_OVERRIDE = "policyOverride"
 
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+# Until 2018 us-east-1 allowed capitals, underscores and 255 characters.
+_BUCKET_NAME = re.compile(r"(?!.*\.\.)(?![0-9]+(\.[0-9]+){3}\Z)[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _QUEUE_ARN = re.compile(
-    r"arn:[a-z-]+:sqs:(?P<region>[a-z0-9-]+):(?P<account_id>[0-9]{12}):[A-Za-z0-9_.-]{1,80}"
+    r"arn:(?P<partition>aws(-[a-z]+)*):sqs:(?P<region>[a-z]{2}(-[a-z]+)+-[0-9]):(?P<account_id>[0-9]{12}):"
+    r"[A-Za-z0-9_-]{1,80}(\.fifo)?"
 )
-_BACKUP_REFERENCE = re.compile(r"backups/[^/]+/[0-9]{12}/[^/]+/[0-9a-f]{64}\.json")
+_BACKUP_REFERENCE = re.compile(r"backups/[^/\s]{1,80}/[0-9]{12}/[A-Za-z0-9._%-]{1,255}/[0-9a-f]{64}\.json")
+# More than S3 (20 KB) and SQS accept.
+_MAX_POLICY_BYTES = 65_536
 
 
 def plan(task: AccountTask) -> Finding:
@@ -86,7 +92,8 @@ def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | N
         return _plan_restore(target, target.restore, text)
     if text is None:
         return item_of(target, Outcome.NOTHING_TO_DO), None
-    return item_of(target, Outcome.PLANNED), replace(target, policy_sha256=sha256(text.encode()))
+    item = replace(item_of(target, Outcome.PLANNED), policy=text)
+    return item, replace(target, policy_sha256=sha256(text.encode()))
 
 
 def _plan_without_reading(target: Target, failure: Failure) -> tuple[Item, Target | None]:
@@ -101,10 +108,21 @@ def _plan_without_reading(target: Target, failure: Failure) -> tuple[Item, Targe
 
 def _plan_restore(target: Target, restore: Restore, text: str | None) -> tuple[Item, Target | None]:
     if text is None:
-        return item_of(target, Outcome.PLANNED, restore.reference), target
+        return _restore_item(target, restore, Outcome.PLANNED), target
     if _is_same_document(text, restore.policy):
-        return item_of(target, Outcome.NOTHING_TO_DO), None
-    return item_of(target, Outcome.FAILED, CHANGED_SINCE_BACKUP), None
+        return _restore_item(target, restore, Outcome.NOTHING_TO_DO), None
+    return _restore_item(target, restore, Outcome.FAILED, CHANGED_SINCE_BACKUP), None
+
+
+def _restore_item(target: Target, restore: Restore, outcome: Outcome, message: str | None = None) -> Item:
+    """Return the item of a policy to attach; whoever approves the plan reads the text itself."""
+    note = CORRECTED_POLICY if restore.corrected and message is None else message
+    return replace(
+        item_of(target, outcome, note),
+        policy=restore.policy,
+        corrected=restore.corrected,
+        backup=restore.reference,
+    )
 
 
 def _execute_target(task: AccountTask, target: Target) -> Item:
@@ -124,11 +142,12 @@ def _restore_or_remove(task: AccountTask, target: Target) -> Item:
 
 def _restore(policy: ResourcePolicy, target: Target, restore: Restore) -> Item:
     text = policy.read()
-    if text is None:
-        return _apply_change(target, lambda: policy.attach(restore.policy), message=restore.reference)
-    if _is_same_document(text, restore.policy):
-        return item_of(target, Outcome.NOTHING_TO_DO)
-    return item_of(target, Outcome.FAILED, CHANGED_SINCE_BACKUP)
+    if text is not None:
+        if _is_same_document(text, restore.policy):
+            return _restore_item(target, restore, Outcome.NOTHING_TO_DO)
+        return _restore_item(target, restore, Outcome.FAILED, CHANGED_SINCE_BACKUP)
+    item = _restore_item(target, restore, Outcome.DONE)
+    return _apply_change(target, lambda: policy.attach(restore.policy), done=item)
 
 
 def _remove(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
@@ -140,21 +159,40 @@ def _remove(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
         if target.policy_sha256 is not None:
             # It could be read when it was planned, so that somebody has changed it since.
             return item_of(target, Outcome.FAILED, CHANGED_SINCE_PLAN)
-        return _apply_change(target, policy.remove, message=REMOVED_WITHOUT_BACKUP)
+        item = item_of(target, Outcome.DONE, REMOVED_WITHOUT_BACKUP)
+        return _apply_change(target, policy.remove, done=item)
     if text is None:
         return item_of(target, Outcome.NOTHING_TO_DO)
     if sha256(text.encode()) != target.policy_sha256:
         return item_of(target, Outcome.FAILED, CHANGED_SINCE_PLAN)
-    reference = task.back_up(target, text)
-    return _apply_change(target, policy.remove, message=reference)
+    try:
+        reference = task.back_up(target, text)
+    except BackupExistsError:
+        return item_of(target, Outcome.FAILED, BACKUP_EXISTS)
+    return replace(_remove_backed_up(policy, target, text), backup=reference)
 
 
-def _apply_change(target: Target, change: Callable[[], None], *, message: str) -> Item:
+def _remove_backed_up(policy: ResourcePolicy, target: Target, text: str) -> Item:
+    """Remove a policy if it is still the one that was backed up: storing the backup can take minutes."""
+    try:
+        current = policy.read()
+    except CallError as error:
+        return item_of(target, Outcome.FAILED, describe_with_hint(error.failure))
+    if current is None:
+        return item_of(target, Outcome.NOTHING_TO_DO)
+    if current != text:
+        return item_of(target, Outcome.FAILED, CHANGED_SINCE_PLAN)
+    item = replace(item_of(target, Outcome.DONE), policy=text)
+    return _apply_change(target, policy.remove, done=item)
+
+
+def _apply_change(target: Target, change: Callable[[], None], *, done: Item) -> Item:
     try:
         change()
     except CallError as error:
-        return failure_item(target, error.failure)
-    return item_of(target, Outcome.DONE, message)
+        failed = failure_item(target, error.failure)
+        return replace(done, outcome=failed.outcome, message=failed.message)
+    return done
 
 
 def _is_same_document(one: str, other: str) -> bool:
@@ -211,6 +249,10 @@ def _parse_queue_input(input_: TaskInput) -> Scope:
     by_account: dict[str, list[Target]] = {}
     for arn in input_.strings(_QUEUES, _QUEUE_ARN, "queue ARNs"):
         if queue := _QUEUE_ARN.fullmatch(arn):
+            if queue["partition"] != input_.partition:
+                raise RunRefusedError(
+                    RefusalReason.QUEUE_IN_ANOTHER_PARTITION, queue=arn, partition=input_.partition
+                )
             target = Target(
                 type=ItemType.QUEUE_POLICY, id=arn, region=queue["region"], skip_backup=skip_backup
             )
@@ -237,11 +279,19 @@ def _parse_restores(input_: TaskInput) -> Scope:
 
 
 def _policy_document(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
+    """Return the text of a corrected policy.
+
+    Raises:
+        RunRefusedError: It is not one JSON object, or nobody could say what it means.
+    """
     try:
-        document = json.loads(text)
+        text = value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+        document = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise RunRefusedError(RefusalReason.INPUT_TOO_DEEP, key=_POLICY_OVERRIDE) from error
     except ValueError as error:
         raise RunRefusedError(RefusalReason.OVERRIDE_NOT_JSON, error=error) from error
+    require_bounded(document, key=_POLICY_OVERRIDE)
     if not isinstance(document, dict):
         raise RunRefusedError(
             RefusalReason.INVALID_VALUE,
@@ -249,7 +299,22 @@ def _policy_document(value: Any) -> str:
             expected="a policy document, which is a JSON object",
             value=quote(value),
         )
+    if len(text.encode()) > _MAX_POLICY_BYTES:
+        raise RunRefusedError(
+            RefusalReason.INPUT_TOO_LARGE, key=_POLICY_OVERRIDE, max_bytes=_MAX_POLICY_BYTES
+        )
     return text
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Of two equal keys one would count, and not every reader takes the same one.
+    if len(document := dict(pairs)) < len(pairs):
+        raise ValueError("An object has the same key twice")
+    return document
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
 
 
 BUCKET_DEFINITION = TaskDefinition(

@@ -1,0 +1,421 @@
+"""Text and objects that others chose: they end in a sentence or an outcome, never in a traceback or a log."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from aws_calls.failures import Failure, FailureKind
+from local_aws.emulation import mock_organization
+from root_tasks.messages import (
+    DAMAGED_RESULT_ACTING,
+    DAMAGED_RESULT_LOOKING,
+    MAX_REFUSAL_BYTES,
+    RefusalReason,
+    RunRefusedError,
+    hint,
+)
+from root_tasks.model.codec import encode
+from root_tasks.model.report import Item, ItemType, Outcome, Task
+from root_tasks.model.run import BatchResult, Finding
+from root_tasks.report.render import as_csv
+from root_tasks.run.request import parse_request
+from support.accounts import MEMBER, OTHER
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.reports import report, result
+from support.root_tasks import BUCKET, RootTasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+REFERENCE = f"backups/run-1/{MEMBER}/a-bucket/{'0' * 64}.json"
+QUEUES, BUCKETS = Task.UNLOCK_QUEUE_POLICY, Task.UNLOCK_BUCKET_POLICY
+SECRET = "secret-name@example.com"
+
+
+# Inputs
+
+
+def nested(levels: int, *, wrap: Callable[[object], object] = lambda inner: [inner]) -> Any:
+    value: object = "inner"
+    for _ in range(levels):
+        value = wrap(value)
+    return value
+
+
+def override(policy: object) -> dict[str, object]:
+    return {"task": BUCKETS, "restore": [REFERENCE], "policyOverride": policy}
+
+
+MALFORMED: dict[str, tuple[object, RefusalReason]] = {
+    "half of a surrogate pair in a reference": (
+        {"task": BUCKETS, "restore": [REFERENCE.replace("run-1", "run-\ud83d")]},
+        RefusalReason.INPUT_NOT_UNICODE,
+    ),
+    "half of a surrogate pair in a policy's text": (
+        override('{"Sid": "\ud83d"}'),
+        RefusalReason.INPUT_NOT_UNICODE,
+    ),
+    "half of a surrogate pair as an escape in a policy's text": (
+        override('{"Sid": "\\ud83d"}'),
+        RefusalReason.INPUT_NOT_UNICODE,
+    ),
+    "half of a surrogate pair in a policy": (override({"Sid": "\ud83d"}), RefusalReason.INPUT_NOT_UNICODE),
+    "half of a surrogate pair in a key": ({"\ud83d": 1}, RefusalReason.INPUT_NOT_UNICODE),
+    "half of a surrogate pair in an account": ({"accounts": ["\ud83d"]}, RefusalReason.INPUT_NOT_UNICODE),
+    "half of a surrogate pair in a plan": (
+        {"task": BUCKETS, "plan": "\udc00"},
+        RefusalReason.INPUT_NOT_UNICODE,
+    ),
+    "100,000 lists": (nested(100_000), RefusalReason.INPUT_TOO_DEEP),
+    "100,000 lists in accounts": ({"accounts": nested(100_000)}, RefusalReason.INPUT_TOO_DEEP),
+    "100,000 objects in a policy": (
+        override(nested(100_000, wrap=lambda inner: {"a": inner})),
+        RefusalReason.INPUT_TOO_DEEP,
+    ),
+    "100,000 lists in a policy's text": (
+        override("[" * 100_000 + "]" * 100_000),
+        RefusalReason.INPUT_TOO_DEEP,
+    ),
+    "100,000 objects in a policy's text": (
+        override('{"a":' * 40_000 + "1" + "}" * 40_000),
+        RefusalReason.INPUT_TOO_DEEP,
+    ),
+    "100 lists in a policy's text": (override("[" * 100 + "]" * 100), RefusalReason.INPUT_TOO_DEEP),
+    "a key of 100 KB": ({"x" * 100_000: 1}, RefusalReason.UNKNOWN_KEYS),
+    "a key of 100 KB among the buckets": (
+        {"task": BUCKETS, "buckets": {"x" * 100_000: ["a-bucket"]}},
+        RefusalReason.INVALID_ENTRY,
+    ),
+    "1,000 keys": ({f"key-{number}": 1 for number in range(1_000)}, RefusalReason.UNKNOWN_KEYS),
+    "100 KB of accounts with a plan": (
+        {"task": BUCKETS, "plan": "run-1"} | {"accounts": ["x" * 1_000] * 100},
+        RefusalReason.PLAN_WITH_OTHER_KEYS,
+    ),
+    "a task of 100 KB": ({"task": "x" * 100_000}, RefusalReason.UNKNOWN_TASK),
+    "a value of 100 KB": ({"accounts": "x" * 100_000}, RefusalReason.INVALID_VALUE),
+    "an input of 1 MB": ({"accounts": ["x" * 100] * 10_000}, RefusalReason.INPUT_TOO_LARGE),
+    "1,000,000 numbers": ({"accounts": [1] * 1_000_000}, RefusalReason.INPUT_TOO_LARGE),
+    "a policy of 100 KB": (override(json.dumps({"Sid": "x" * 100_000})), RefusalReason.INPUT_TOO_LARGE),
+    "NaN in a policy": (override({"Version": float("nan")}), RefusalReason.OVERRIDE_NOT_JSON),
+    "NaN in a policy's text": (override('{"Version": NaN}'), RefusalReason.OVERRIDE_NOT_JSON),
+    "infinity in a policy's text": (override('{"Version": -Infinity}'), RefusalReason.OVERRIDE_NOT_JSON),
+    "a number of 5,000 digits in a policy's text": (
+        override(f'{{"Version": {"1" * 5_000}}}'),
+        RefusalReason.OVERRIDE_NOT_JSON,
+    ),
+    "the same key twice in a policy's text": (
+        override('{"Statement": [], "Statement": [{"Effect": "Allow"}]}'),
+        RefusalReason.OVERRIDE_NOT_JSON,
+    ),
+    "the same key twice in a statement": (
+        override('{"Statement": [{"Effect": "Deny", "Effect": "Allow"}]}'),
+        RefusalReason.OVERRIDE_NOT_JSON,
+    ),
+    "line breaks in a key": ({"a\nb\r\u2028\u202e\x1b[31m": 1}, RefusalReason.UNKNOWN_KEYS),
+    "line breaks in a value": ({"accounts": ["1\n2"]}, RefusalReason.INVALID_ENTRY),
+    "a queue in a Region of one character": (
+        {"task": QUEUES, "queues": [f"arn:aws:sqs:-:{MEMBER}:orders"]},
+        RefusalReason.INVALID_ENTRY,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_input_is_refused_with_one_short_line(name: str) -> None:
+    input_, reason = MALFORMED[name]
+    with pytest.raises(RunRefusedError) as raised:
+        parse_request(input_, tasks=tuple(Task), allow_policy_override=True, partition="aws")
+    assert raised.value.reason is reason
+    message = str(raised.value)
+    assert len(json.dumps(message)) <= MAX_REFUSAL_BYTES
+    assert message.isprintable()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+KEYS = (
+    "task",
+    "accounts",
+    "organizationalUnits",
+    "buckets",
+    "queues",
+    "skipBackup",
+    "restore",
+    "policyOverride",
+)
+inputs = json_values | st.dictionaries(
+    st.sampled_from(KEYS) | st.text(max_size=8), json_values | st.sampled_from(list(Task)), max_size=5
+)
+
+
+@given(inputs)
+@settings(deadline=None)
+def test_every_input_is_a_request_or_a_refusal_of_one_short_line(input_: object) -> None:
+    message = ""
+    try:
+        parse_request(input_, tasks=tuple(Task), allow_policy_override=True, partition="aws")
+    except RunRefusedError as refused:
+        message = str(refused)
+    assert len(json.dumps(message)) <= MAX_REFUSAL_BYTES
+    assert message.isprintable()
+
+
+def test_the_refusal_of_many_strangers_is_short() -> None:
+    strangers = [f"{number:012}" for number in range(5_000)]
+    refused = RunRefusedError(RefusalReason.NOT_MEMBERS, account_ids=strangers, organization_id="o-1")
+    assert str(refused).endswith(
+        "000000000019 and 4,980 more: not in organization o-1. No account was accessed."
+    )
+    assert len(str(refused)) < 500
+
+
+# Causes
+
+
+@pytest.mark.parametrize("policy", ["service control policy", "resource control policy"])
+def test_the_hint_knows_which_policy_of_the_organization_denies(policy: str) -> None:
+    failure = Failure(
+        operation="s3:GetBucketPolicy",
+        kind=FailureKind.ACCESS_DENIED,
+        code="AccessDenied",
+        message=f"User is not authorized because of an explicit deny in a {policy}",
+    )
+    assert policy in (hint(failure) or "").lower()
+    assert hint(replace(failure, kind=FailureKind.REFUSED)) is None
+
+
+# CSV
+
+# OWASP's list, with the minus sign.
+FORMULA_SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20\u2212"
+DELIMITERS = (";", ",", "\t", "\r", "\n", "|")
+csv_texts = st.text(st.sampled_from(FORMULA_SIGNS + ";,|\t\r\n\"' \xa0\u200b\x00\u2028a1"), max_size=12)
+
+
+def is_formula(cell: str) -> bool:
+    return cell.lstrip(' \xa0\u200b\ufeff\x00"').startswith(tuple(FORMULA_SIGNS))
+
+
+def cells(text: str, delimiter: str) -> Iterator[str]:
+    """The cells of a program that splits at a delimiter, as simply as can be, or by the rules of CSV."""
+    for line in re.split(r"[\r\n\u2028]+", text):
+        yield from line.split(delimiter)
+    if delimiter not in "\r\n":
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+            yield from row
+
+
+@given(csv_texts, csv_texts, csv_texts)
+@example("x;=cmd|' /C calc'!A0;", 'a;"=1', "\n=1")
+@example("\uff1d1", "a\t\uff0b1", '"=1')
+@settings(deadline=None)
+def test_no_cell_of_the_csv_is_a_formula_wherever_a_program_splits_it(
+    name: str, message: str, reason: str
+) -> None:
+    item = Item(type=ItemType.ACCESS_KEY, id=name, outcome=Outcome.FAILED, message=message)
+    text = as_csv(report(result(MEMBER, Outcome.FAILED, name=name, reason=reason, items=(item,))))
+    for delimiter in DELIMITERS:
+        assert [cell for cell in cells(text, delimiter) if is_formula(cell)] == []
+
+
+# Objects in the bucket
+
+
+@pytest.fixture
+def root_tasks() -> Iterator[RootTasks]:
+    with mock_organization() as organization:
+        enable_root_access(organization, CREDENTIALS, SESSIONS)
+        organization.put_root_credentials(account_id=MEMBER, password=True)
+        yield RootTasks(organization=organization)
+
+
+def events(root_tasks: RootTasks) -> list[object]:
+    return [event.get("event") for event in root_tasks.log]
+
+
+DAMAGED = {
+    "not UTF-8": f"\xff {SECRET}".encode("latin-1"),
+    "nested too deeply": b"[" * 100_000,
+    "another document": json.dumps({"kind": SECRET}).encode(),
+    "empty": b"",
+    "a field damaged": json.dumps(
+        {"kind": "batch result", "schemaVersion": 1, "findings": [{"accountId": SECRET, "outcome": SECRET}]}
+    ).encode(),
+}
+
+
+@pytest.mark.parametrize("body", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_result_costs_its_accounts_and_not_the_report(root_tasks: RootTasks, body: bytes) -> None:
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
+    for input_, outcome, reason in (
+        ({"accounts": [MEMBER]}, "inaccessible", DAMAGED_RESULT_LOOKING),
+        ({"task": Task.DELETE_CREDENTIALS, "plan": plan.run_id}, "unknown", DAMAGED_RESULT_ACTING),
+    ):
+        damage_result(root_tasks, body)
+        execution = root_tasks.run(input_)
+        result = root_tasks.results(execution)[MEMBER]
+        assert (result["outcome"], result["reason"]) == (outcome, reason)
+    assert events(root_tasks).count("result_damaged") == 2
+    assert "secret" not in json.dumps(root_tasks.log)
+
+
+def damage_result(root_tasks: RootTasks, body: bytes) -> None:
+    """Have somebody overwrite the next result right before it is read."""
+
+    def overwrite(params: dict[str, Any], **_: object) -> None:
+        if "/results/" in params["url_path"]:
+            root_tasks.write(f"runs/{params['url_path'].partition('/runs/')[2]}", body)
+
+    root_tasks.on_event("before-call.s3.GetObject", overwrite)
+
+
+def test_a_result_that_s3_refuses_to_return_costs_its_accounts_and_not_the_report(
+    root_tasks: RootTasks,
+) -> None:
+    root_tasks.fail("s3:GetObject", "AccessDenied", url="/results/")
+    assert root_tasks.outcomes(root_tasks.run({"accounts": [MEMBER]})) == {MEMBER: "inaccessible"}
+
+
+def test_objects_that_no_batch_has_stored_are_skipped_and_counted(root_tasks: RootTasks) -> None:
+    forged = encode(BatchResult(findings=(Finding(account_id=OTHER, outcome=Outcome.CLEAN),)))
+    for name in (f"{SECRET}.txt", "00007.json"):
+        root_tasks.write(f"runs/audit-1/results/{name}", forged)
+    audit = root_tasks.run({"accounts": [MEMBER]}, name="audit-1")
+    assert root_tasks.outcomes(audit) == {MEMBER: "has credentials"}
+    assert [event for event in root_tasks.log if event.get("event") == "other_objects_skipped"] == [
+        {"event": "other_objects_skipped", "runId": "audit-1", "objects": 2}
+    ]
+
+
+def full_audit(root_tasks: RootTasks, **changed: object) -> bytes:
+    report = json.loads(root_tasks.read("latest/report.json"))
+    return json.dumps({**report, **changed}).encode()
+
+
+LATEST: dict[str, Callable[[RootTasks], bytes]] = {
+    **{name: lambda _, body=body: body for name, body in DAMAGED.items()},  # type: ignore[misc]
+    "of selected accounts": lambda root_tasks: full_audit(root_tasks, full=False),
+    "of another task": lambda root_tasks: full_audit(root_tasks, task=Task.DELETE_CREDENTIALS),
+    "of another organization": lambda root_tasks: full_audit(root_tasks, organizationId=SECRET),
+    "of another version": lambda root_tasks: full_audit(root_tasks, schemaVersion=7),
+    "with a damaged time": lambda root_tasks: full_audit(root_tasks, startedAt=SECRET),
+}
+
+
+@pytest.mark.parametrize("name", LATEST)
+@pytest.mark.parametrize("started_at", ["2999-01-01T00:00:00Z", SECRET])
+def test_one_damaged_or_foreign_latest_report_never_silences_a_later_audit(
+    root_tasks: RootTasks, name: str, started_at: str
+) -> None:
+    root_tasks.run()
+    body = LATEST[name](root_tasks)
+    for file in ("report.json", "report.csv", "report.html"):
+        root_tasks.client("s3").put_object(
+            Bucket=BUCKET, Key=f"latest/{file}", Body=body, Metadata={"started-at": started_at}
+        )
+    root_tasks.advance(hours=1)
+    audit = root_tasks.run()
+    assert audit.status == "SUCCEEDED"
+    for file in ("report.json", "report.csv", "report.html"):
+        assert root_tasks.read(f"latest/{file}") == root_tasks.read(f"runs/{audit.run_id}/{file}")
+    assert {"comparison_skipped", "latest_replaced"} <= set(events(root_tasks))
+    root_tasks.organization.put_root_credentials(account_id=OTHER, password=True)
+    root_tasks.advance(hours=1)
+    root_tasks.run()
+    assert any(OTHER in message for _, message in root_tasks.notices)
+    assert "secret" not in json.dumps([root_tasks.log, root_tasks.notices])
+
+
+def test_a_latest_report_that_s3_refuses_to_return_does_not_stop_the_audit(root_tasks: RootTasks) -> None:
+    root_tasks.run()
+    root_tasks.fail("s3:GetObject", "AccessDenied", url="latest/")
+    root_tasks.fail("s3:HeadObject", "403", url="latest/")
+    root_tasks.advance(hours=1)
+    audit = root_tasks.run()
+    assert audit.status == "SUCCEEDED"
+    assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{audit.run_id}/report.json")
+
+
+# Surprises
+
+
+def surprise(root_tasks: RootTasks, *, service: str, account_id: str) -> None:
+    """Let a session's call raise what nobody expects, with hostile text."""
+
+    def fail(**_: object) -> None:
+        raise KeyError(SECRET)
+
+    root_tasks.on_event(f"before-call.{service}", fail, account_id=account_id)
+
+
+def test_a_surprise_in_one_account_costs_that_account_alone(root_tasks: RootTasks) -> None:
+    surprise(root_tasks, service="iam", account_id=MEMBER)
+    audit = root_tasks.run({"accounts": [MEMBER, OTHER]})
+    assert root_tasks.outcomes(audit) == {MEMBER: "inaccessible", OTHER: "clean"}
+    reason = root_tasks.results(audit)[MEMBER]["reason"]
+    assert "KeyError" in reason
+    assert "secret" not in json.dumps([reason, root_tasks.log])
+    ((logged),) = [event for event in root_tasks.log if event.get("event") == "account_failed"]
+    assert (logged["accountId"], logged["error"]) == (MEMBER, "KeyError")
+
+
+def test_a_surprise_where_a_client_is_created_costs_that_account_alone(
+    root_tasks: RootTasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = root_tasks._create_session_client
+
+    def create_client(service: str, *, credentials: Any, region: str | None) -> Any:
+        if region == "xx-nowhere-1":
+            raise ValueError(SECRET)
+        return create(service, credentials=credentials, region=region)
+
+    monkeypatch.setattr(root_tasks, "_create_session_client", create_client)
+    root_tasks.client("sqs", account_id=OTHER).create_queue(QueueName="orders")
+    queues = [f"arn:aws:sqs:xx-nowhere-1:{MEMBER}:orders", f"arn:aws:sqs:us-east-1:{OTHER}:orders"]
+    plan = root_tasks.run({"task": QUEUES, "queues": queues})
+    assert root_tasks.outcomes(plan) == {MEMBER: "inaccessible", OTHER: "nothing to do"}
+    assert "ValueError" in root_tasks.results(plan)[MEMBER]["reason"]
+
+
+def test_a_surprise_while_acting_is_unknown_and_names_the_backups(root_tasks: RootTasks) -> None:
+    s3 = root_tasks.client("s3", account_id=MEMBER)
+    s3.create_bucket(Bucket="locked")
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::locked"}
+    s3.put_bucket_policy(
+        Bucket="locked", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    )
+    plan = root_tasks.run({"task": BUCKETS, "buckets": {MEMBER: ["locked"]}})
+    surprise(root_tasks, service="s3.DeleteBucketPolicy", account_id=MEMBER)
+    executed = root_tasks.execute(plan)
+    result = root_tasks.results(executed)[MEMBER]
+    assert result["outcome"] == "unknown"
+    assert "KeyError" in result["reason"]
+    assert [(it["outcome"], it["backup"]) for it in result["items"]] == [
+        ("unknown", key) for key in root_tasks.keys("backups/")
+    ]
+    assert len(result["items"]) == 1
+
+
+def test_a_surprise_before_there_is_a_session_changes_nothing_and_says_so(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
+
+    def fail(**_: object) -> None:
+        raise KeyError(SECRET)
+
+    root_tasks.on_event("before-call.sts.AssumeRoot", fail)
+    audit = root_tasks.run({"accounts": [MEMBER]})
+    assert root_tasks.outcomes(audit) == {MEMBER: "inaccessible"}
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "failed"}
+    assert root_tasks.organization.root_credentials(account_id=MEMBER).password
