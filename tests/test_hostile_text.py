@@ -98,7 +98,7 @@ MALFORMED: dict[str, tuple[object, RefusalReason]] = {
     "1,000 keys": ({f"key-{number}": 1 for number in range(1_000)}, RefusalReason.UNKNOWN_KEYS),
     "100 KB of accounts with a plan": (
         {"task": BUCKETS, "plan": "run-1"} | {"accounts": ["x" * 1_000] * 100},
-        RefusalReason.PLAN_WITH_OTHER_KEYS,
+        RefusalReason.PLAN_NOT_EXECUTED_HERE,
     ),
     "a task of 100 KB": ({"task": "x" * 100_000}, RefusalReason.UNKNOWN_TASK),
     "a value of 100 KB": ({"accounts": "x" * 100_000}, RefusalReason.INVALID_VALUE),
@@ -259,26 +259,26 @@ DAMAGED = {
 @pytest.mark.parametrize("body", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_result_costs_its_accounts_and_not_the_report(root_tasks: RootTasks, body: bytes) -> None:
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
-    for input_, outcome, reason in (
-        ({"accounts": [MEMBER]}, "inaccessible", DAMAGED_RESULT_LOOKING),
-        ({"task": Task.DELETE_CREDENTIALS, "plan": plan.run_id}, "unknown", DAMAGED_RESULT_ACTING),
+    damage_results(root_tasks, body)
+    for execution, outcome, reason in (
+        (root_tasks.run({"accounts": [MEMBER]}), "inaccessible", DAMAGED_RESULT_LOOKING),
+        (root_tasks.execute(plan), "unknown", DAMAGED_RESULT_ACTING),
     ):
-        damage_result(root_tasks, body)
-        execution = root_tasks.run(input_)
         result = root_tasks.results(execution)[MEMBER]
         assert (result["outcome"], result["reason"]) == (outcome, reason)
     assert events(root_tasks).count("result_damaged") == 2
     assert "secret" not in json.dumps(root_tasks.log)
 
 
-def damage_result(root_tasks: RootTasks, body: bytes) -> None:
-    """Have somebody overwrite the next result right before it is read."""
+def damage_results(root_tasks: RootTasks, body: bytes) -> None:
+    """Have somebody overwrite every result right before the report is written."""
 
-    def overwrite(params: dict[str, Any], **_: object) -> None:
-        if "/results/" in params["url_path"]:
-            root_tasks.write(f"runs/{params['url_path'].partition('/runs/')[2]}", body)
+    def overwrite() -> None:
+        for key in root_tasks.keys(""):
+            if "/results/" in key:
+                root_tasks.write(key, body)
 
-    root_tasks.on_event("before-call.s3.GetObject", overwrite)
+    root_tasks.between = overwrite
 
 
 def test_a_result_that_s3_refuses_to_return_costs_its_accounts_and_not_the_report(
@@ -288,15 +288,12 @@ def test_a_result_that_s3_refuses_to_return_costs_its_accounts_and_not_the_repor
     assert root_tasks.outcomes(root_tasks.run({"accounts": [MEMBER]})) == {MEMBER: "inaccessible"}
 
 
-def test_objects_that_no_batch_has_stored_are_skipped_and_counted(root_tasks: RootTasks) -> None:
+def test_objects_that_no_batch_has_stored_are_not_followed(root_tasks: RootTasks) -> None:
     forged = encode(BatchResult(findings=(Finding(account_id=OTHER, outcome=Outcome.CLEAN),)))
-    for name in (f"{SECRET}.txt", "00007.json"):
+    for name in (f"{SECRET}.txt", "00007.json", f"{Task.AUDIT}/00000.json", f"{Task.AUDIT}/00000-x.json"):
         root_tasks.write(f"runs/audit-1/results/{name}", forged)
     audit = root_tasks.run({"accounts": [MEMBER]}, name="audit-1")
     assert root_tasks.outcomes(audit) == {MEMBER: "has credentials"}
-    assert [event for event in root_tasks.log if event.get("event") == "other_objects_skipped"] == [
-        {"event": "other_objects_skipped", "runId": "audit-1", "objects": 2}
-    ]
 
 
 def full_audit(root_tasks: RootTasks, **changed: object) -> bytes:

@@ -515,7 +515,7 @@ def test_a_result_of_an_account_that_is_not_in_the_batch_is_refused(
     root_tasks.write(f"runs/a/results/{Task.AUDIT}/00000-{sha256(body)}.json", body)
     output = root_tasks.write_report(run, results=[{"batch": 0, "sha256": sha256(body)}])
     assert output["totals"] == {"inaccessible": 1}
-    assert "result_refused" in [event.get("event") for event in root_tasks.log]
+    assert "result_damaged" in [event.get("event") for event in root_tasks.log]
 
 
 def test_what_an_altered_execution_did_is_unknown(

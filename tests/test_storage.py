@@ -186,24 +186,6 @@ def test_a_plan_is_claimed_by_one_execution(storage: Storage) -> None:
     assert not storage.runs.claim_plan("run-1", replace(mark, started_at=STARTED + timedelta(days=90)))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "readme.txt",
-        "00003.json.bak",
-        "3.json",
-        "00004.json",
-        "\u0660\u0660\u0660\u0660\u0663.json",
-        "x/00003.json",
-    ],
-)
-def test_what_no_batch_has_stored_is_not_taken_for_a_result(s3: Any, storage: Storage, name: str) -> None:
-    storage.runs.write_result("run-1", 3, RESULT)
-    s3.put_object(Bucket=BUCKET, Key=f"runs/run-1/results/{name}", Body=b"?")
-    stored = storage.runs.stored_results("run-1", batches=4)
-    assert (stored.batches, stored.other_objects) == ({3}, 1)
-
-
 def test_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: Storage) -> None:
     work, plan = storage.runs.write_work(WORK), storage.runs.write_plan(PLAN)
     assert storage.runs.read_work("run-1", checksum=work) == WORK

@@ -127,7 +127,7 @@ class RunFinisher:
             if not foreign:
                 return list(result.findings)
             problem = "It has an account that is not in the batch."
-        self.log(event="result_refused", runId=run.run_id, batch=batch, reason=problem)
+        self.log(event="result_damaged", runId=run.run_id, batch=batch, reason=problem)
         return [self._damaged_finding(run, account_id) for account_id in run.batches[batch]]
 
     def _damaged_finding(self, run: Run, account_id: str) -> Finding:

@@ -17,7 +17,7 @@ from ..model.codec import DecodingError
 from ..model.report import Task
 from ..model.run import ExecutionMark
 from ..tasks import DEFINITIONS
-from ..tasks.scope import quote
+from ..tasks.scope import quote, require_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -35,6 +35,8 @@ PLAN_SHA256 = "planSha256"
 TASK = "task"
 
 PLAN = "plan"
+# What the whole input is called in a refusal.
+INPUT = "input"
 # Step Functions allows more in the names of executions, but not these.
 _RUN_ID = re.compile(r"[^\s/:]{1,80}")
 # The two times that Step Functions has of one start differ in their precision.
@@ -89,6 +91,7 @@ def parse_plan_id(input_: object) -> str:
     Raises:
         RunRefusedError: The input is something else.
     """
+    require_bounded(input_, key=INPUT)
     if not isinstance(input_, dict) or set(input_) != {PLAN}:
         raise RunRefusedError(RefusalReason.INPUT_NOT_A_PLAN, value=quote(input_))
     run_id = input_[PLAN]

@@ -9,7 +9,7 @@ from ..messages import RefusalReason, RunRefusedError, task_not_in_stack
 from ..model.report import Task
 from ..tasks import DEFINITIONS
 from ..tasks.scope import TaskInput, quote, require_bounded
-from .plans import PLAN
+from .plans import INPUT, PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ..tasks.scope import Scope
 
 _TASK = "task"
-# What the whole input is called in a refusal.
-_INPUT = "input"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +46,7 @@ def parse_request(
     Raises:
         RunRefusedError: The stack does not do what it asks for, or it is unclear.
     """
-    require_bounded(input_, key=_INPUT)
+    require_bounded(input_, key=INPUT)
     if not isinstance(input_, dict):
         raise RunRefusedError(RefusalReason.INPUT_NOT_AN_OBJECT, value=quote(input_))
     valid = _valid_keys()
