@@ -133,7 +133,7 @@ def test_the_first_result_of_a_batch_stays(storage: Storage) -> None:
     storage.runs.write_result("run-1", 3, RESULT)
     storage.runs.write_result("run-1", 3, BatchResult(findings=()))
     assert storage.runs.read_result("run-1", 3) == RESULT
-    assert storage.runs.stored_results("run-1", batches=4).batches == {3}
+    assert storage.runs.find_results("run-1", batches=4).batches == {3}
     assert storage.runs.has_result("run-1", 3)
     assert not storage.runs.has_result("run-1", 30)
 
@@ -152,7 +152,7 @@ def test_the_first_result_of_a_batch_stays(storage: Storage) -> None:
 def test_what_no_batch_has_stored_is_not_taken_for_a_result(s3: Any, storage: Storage, name: str) -> None:
     storage.runs.write_result("run-1", 3, RESULT)
     s3.put_object(Bucket=BUCKET, Key=f"runs/run-1/results/{name}", Body=b"?")
-    stored = storage.runs.stored_results("run-1", batches=4)
+    stored = storage.runs.find_results("run-1", batches=4)
     assert (stored.batches, stored.other_objects) == ({3}, 1)
 
 
@@ -385,5 +385,5 @@ def test_a_transient_failure_repeats_its_page_of_a_list_only(s3: Any, storage: S
         return page
 
     s3.list_objects_v2 = list_objects_v2
-    assert storage.runs.stored_results("run-1", batches=2).batches == {0, 1}
+    assert storage.runs.find_results("run-1", batches=2).batches == {0, 1}
     assert tokens == [None, "two", "two"]

@@ -205,7 +205,7 @@ class RunStore:
         """
         return decode(BatchResult, self._bucket.read_foreign(_result_key(run_id, batch)))
 
-    def stored_results(self, run_id: str, *, batches: int) -> StoredResults:
+    def find_results(self, run_id: str, *, batches: int) -> StoredResults:
         """Return which batches of a run have stored a result.
 
         Args:

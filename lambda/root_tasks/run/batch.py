@@ -72,7 +72,7 @@ class BatchRunner:
                 hint=hint(error.failure),
             )
         except Exception as error:
-            return self._interrupted(assignment, references, reason=self._surprise(assignment, error))
+            return self._finding_of_surprise(assignment, references, reason=self._surprise(assignment, error))
 
     def _run_task(
         self, session: RootSession, assignment: Assignment, references: dict[Target, str]
@@ -115,7 +115,7 @@ class BatchRunner:
             ),
         )
 
-    def _interrupted(
+    def _finding_of_surprise(
         self, assignment: Assignment, references: Mapping[Target, str], *, reason: str
     ) -> Finding:
         """Return the finding of an account in which the task ended early, with the backups that it made."""

@@ -16,7 +16,7 @@ from ..model.report import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Finding, Mode, Plan, Run
 from ..report.changes import NotComparableError, change_message, changes, parse_previous_audit
 from ..report.render import as_csv, as_html, as_json
-from ..tasks.outcomes import damaged_result_finding
+from ..tasks.outcomes import finding_of_damaged_result
 from .plans import PLAN_SHA256, TASK
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class RunFinisher:
         return output
 
     def _findings(self, run: Run) -> dict[str, Finding]:
-        stored = self.storage.runs.stored_results(run.run_id, batches=len(run.batches))
+        stored = self.storage.runs.find_results(run.run_id, batches=len(run.batches))
         if stored.other_objects:
             self.log(event="other_objects_skipped", runId=run.run_id, objects=stored.other_objects)
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
@@ -91,7 +91,7 @@ class RunFinisher:
             return self.storage.runs.read_result(run.run_id, batch).findings
         except (DecodingError, UnreadableObjectError) as error:
             self.log(event="result_damaged", runId=run.run_id, batch=batch, reason=str(error))
-            return tuple(damaged_result_finding(account_id, run.mode) for account_id in run.batches[batch])
+            return tuple(finding_of_damaged_result(account_id, run.mode) for account_id in run.batches[batch])
 
     def _publish_audit(self, report: Report, files: Sequence[File]) -> None:
         """Write the metrics and the latest report, and send a notice if something has changed."""

@@ -52,7 +52,7 @@ def already_done(target: Target, failure: Failure) -> Item:
     return item_of(target, Outcome.DONE if failure.may_have_taken_effect else Outcome.NOTHING_TO_DO)
 
 
-def damaged_result_finding(account_id: str, mode: Mode) -> Finding:
+def finding_of_damaged_result(account_id: str, mode: Mode) -> Finding:
     """Return the finding of an account whose batch has left a result that cannot be read."""
     if mode is Mode.EXECUTE:
         return Finding(account_id=account_id, outcome=Outcome.UNKNOWN, reason=DAMAGED_RESULT_ACTING)
