@@ -11,6 +11,7 @@ from aws_cdk import aws_sns as sns
 from centralized_root_access import RootTask, RootTasks
 from local_aws.emulation import mock_organization
 from root_tasks.model.report import Task
+from root_tasks.tasks import DEFINITIONS
 from support import root_tasks as running
 from support.accounts import MEMBER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
@@ -149,15 +150,16 @@ def test_by_default_nothing_can_assume_root_for_another_task_than_the_audit() ->
 
 
 @pytest.mark.parametrize("task", RootTask)
-def test_the_function_of_a_task_can_assume_that_task_only(task: RootTask) -> None:
+def test_the_function_of_a_task_can_assume_that_task_and_what_plans_it_only(task: RootTask) -> None:
     own = policy(synthesized(*RootTask), FUNCTIONS[task])
+    definition = DEFINITIONS[Task(task)]
     for other in RootTask:
         request = PolicyRequest(
             action="sts:AssumeRoot",
             resource=f"arn:aws:iam::{MEMBER}:root",
             context={"sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{other}"},
         )
-        assert any(statement.allows(request) for statement in own) == (other is task)
+        assert any(statement.allows(request) for statement in own) == (other in (task, definition.planned_by))
 
 
 @pytest.mark.parametrize("task", RootTask)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _FOR_IAM = {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.com"}}
 
 _UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY})
+# The sessions of their plans have the audit's task policy, so that they cannot change anything.
+_PLANNED_BY_AUDIT = frozenset({RootTask.DELETE_CREDENTIALS, RootTask.ALLOW_PASSWORD_RECOVERY})
 
 # A role's inline policies have 10,240 characters, of which the statements other than the Deny take less
 # than 2,240. The longest partition's name counts: the stack's is not known at synth.
@@ -112,14 +114,19 @@ def read_plans_statement(state_machine: sfn.StateMachine) -> iam.PolicyStatement
 
 
 def run_batch_statements(*, bucket: s3.IBucket, task: RootTask) -> list[iam.PolicyStatement]:
-    """Return the statements of the function that runs one task: it can assume root for no other."""
+    """Return the statements of the function that runs one task: it can assume root for no other that acts."""
     statements = [
         iam.PolicyStatement(
             sid="RootSession",
             actions=["sts:AssumeRoot"],
             resources=[f"arn:{Aws.PARTITION}:iam::*:root"],
             conditions={
-                "StringEquals": {"sts:TaskPolicyArn": f"arn:{Aws.PARTITION}:iam::aws:policy/root-task/{task}"}
+                "StringEquals": {
+                    "sts:TaskPolicyArn": [
+                        f"arn:{Aws.PARTITION}:iam::aws:policy/root-task/{policy}"
+                        for policy in (task, *((RootTask.AUDIT,) if task in _PLANNED_BY_AUDIT else ()))
+                    ]
+                }
             },
         ),
         iam.PolicyStatement(

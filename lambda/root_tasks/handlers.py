@@ -119,6 +119,7 @@ class Invocation:
                 deadline=self._deadline - _RESULT_RESERVE_SECONDS,
             ),
             backups=storage.backups,
+            credentials=work.credentials,
             log=self._log,
         )
         findings = runner.run(work.batches[batch])

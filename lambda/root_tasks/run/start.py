@@ -90,6 +90,7 @@ class RunStarter:
             run_id=run.run_id,
             task=run.task,
             mode=run.mode,
+            credentials=request.scope.credential_selection(run.started_at),
             batches=tuple(
                 tuple(assignments.get(id_, Assignment(account_id=id_)) for id_ in batch)
                 for batch in run.batches
