@@ -189,7 +189,7 @@ class CentralizedRootAccess(Construct):
                 already.
             TypeError: The interval is not a Duration, repair is not a bool, or the topic is not a topic.
         """
-        # Its modules of the CDK are loaded only where they are needed: they take as long as this whole construct.
+        # The CDK modules of the check take as long to load as those of the construct itself.
         from .drift_check import DriftCheck
 
         if self.node.try_find_child("DriftCheck"):
