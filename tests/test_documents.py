@@ -16,6 +16,7 @@ from root_tasks.model.codec import DecodingError, Document, OtherKindError, Othe
 from root_tasks.model.report import (
     AccessKey,
     AccountResult,
+    CredentialDetails,
     Item,
     ItemType,
     Outcome,
@@ -28,6 +29,7 @@ from root_tasks.model.run import (
     Assignment,
     Backup,
     BatchResult,
+    CredentialSelection,
     Finding,
     Mode,
     Plan,
@@ -47,6 +49,7 @@ STORED = Path(__file__).parent / "data" / "documents"
 STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
 QUEUE = f"arn:aws:sqs:us-east-1:{OTHER}:locked"
 REFERENCE = f"backups/unlock-1/{OTHER}/locked/{'0' * 64}.json"
+PASSWORD_CREATED = datetime(2022, 1, 1, tzinfo=UTC)
 CREDENTIALS_OF_MEMBER = RootCredentials(
     password=True,
     password_last_used_at=datetime(2026, 11, 8, 4, 10, 30, tzinfo=UTC),
@@ -97,6 +100,16 @@ DOCUMENTS: dict[str, Document] = {
         mode=Mode.AUDIT,
         batches=((Assignment(account_id=MEMBER), Assignment(account_id=OTHER)),),
     ),
+    "work-of-a-plan": Work(
+        run_id="delete-1",
+        task=Task.DELETE_CREDENTIALS,
+        mode=Mode.PLAN,
+        batches=((Assignment(account_id=MEMBER),),),
+        credentials=CredentialSelection(
+            types=(ItemType.PASSWORD, ItemType.ACCESS_KEY),
+            in_use_since=datetime(2026, 8, 22, 4, 10, tzinfo=UTC),
+        ),
+    ),
     "batch-result": BatchResult(
         findings=(
             Finding(account_id=MEMBER, outcome=Outcome.HAS_CREDENTIALS, credentials=CREDENTIALS_OF_MEMBER),
@@ -108,17 +121,55 @@ DOCUMENTS: dict[str, Document] = {
             ),
         )
     ),
+    "batch-result-with-details-that-could-not-be-read": BatchResult(
+        findings=(
+            Finding(
+                account_id=MEMBER,
+                outcome=Outcome.HAS_CREDENTIALS,
+                reason="iam:ListMFADevices: AccessDenied: Not authorized.",
+                credentials=RootCredentials(
+                    password=True,
+                    password_last_use_unread=True,
+                    access_keys=(
+                        AccessKey(
+                            access_key_id="AKIAIOSFODNN00000001",
+                            status="Active",
+                            created_at=None,
+                            last_use_unread=True,
+                        ),
+                    ),
+                    mfa_devices=None,
+                    signing_certificates=None,
+                ),
+            ),
+        )
+    ),
     "batch-result-of-a-plan": BatchResult(
         findings=(
             Finding(
                 account_id=MEMBER,
                 outcome=Outcome.PLANNED,
                 items=(
-                    Item(type=ItemType.PASSWORD, outcome=Outcome.PLANNED),
-                    Item(type=ItemType.ACCESS_KEY, id="AKIAIOSFODNN00000001", outcome=Outcome.PLANNED),
+                    Item(
+                        type=ItemType.PASSWORD,
+                        outcome=Outcome.PLANNED,
+                        credential=CredentialDetails(created_at=PASSWORD_CREATED, last_use_unread=True),
+                    ),
+                    Item(
+                        type=ItemType.ACCESS_KEY,
+                        id="AKIAIOSFODNN00000001",
+                        outcome=Outcome.PLANNED,
+                        credential=CredentialDetails(
+                            status="Inactive",
+                            created_at=datetime(2024, 6, 3, 4, 10, tzinfo=UTC),
+                            last_used_at=datetime(2024, 6, 4, 4, 10, tzinfo=UTC),
+                            last_used_service="s3",
+                        ),
+                    ),
+                    Item(type=ItemType.ACCESS_KEY, id="AKIAIOSFODNN00000002", outcome=Outcome.IN_USE),
                 ),
                 planned=(
-                    Target(type=ItemType.PASSWORD),
+                    Target(type=ItemType.PASSWORD, created_at=PASSWORD_CREATED),
                     Target(type=ItemType.ACCESS_KEY, id="AKIAIOSFODNN00000001"),
                 ),
             ),

@@ -22,6 +22,7 @@ from root_tasks.model.codec import DecodingError, OtherKindError, OtherVersionEr
 from root_tasks.model.report import (
     AccessKey,
     AccountResult,
+    CredentialDetails,
     Item,
     ItemType,
     Outcome,
@@ -47,6 +48,7 @@ from support.reports import (
     inaccessible,
     key,
     page_of,
+    partly_read_audit,
     report,
     result,
 )
@@ -56,6 +58,7 @@ EXAMPLES = {
     "an audit": example_audit(),
     "a plan": example_plan(),
     "an execution": example_execution(),
+    "an audit that read hardly anything": partly_read_audit(),
     "hostile names": hostile_audit(),
     "no account": report(),
 }
@@ -79,6 +82,19 @@ items = st.builds(
     id=maybe_texts,
     outcome=st.sampled_from(Outcome),
     message=maybe_texts,
+    region=maybe_texts,
+    policy=maybe_texts,
+    corrected=st.booleans(),
+    backup=maybe_texts,
+    credential=st.none()
+    | st.builds(
+        CredentialDetails,
+        status=maybe_texts,
+        created_at=maybe_times,
+        last_used_at=maybe_times,
+        last_used_service=maybe_texts,
+        last_use_unread=st.booleans(),
+    ),
 )
 access_keys = st.builds(
     AccessKey,
@@ -87,14 +103,16 @@ access_keys = st.builds(
     created_at=maybe_times,
     last_used_at=maybe_times,
     last_used_service=maybe_texts,
+    last_use_unread=st.booleans(),
 )
 credentials = st.builds(
     RootCredentials,
     password=st.booleans(),
     password_last_used_at=maybe_times,
-    access_keys=st.lists(access_keys, max_size=2).map(tuple),
-    mfa_devices=st.lists(texts, max_size=2).map(tuple),
-    signing_certificates=st.lists(texts, max_size=2).map(tuple),
+    password_last_use_unread=st.booleans(),
+    access_keys=st.none() | st.lists(access_keys, max_size=2).map(tuple),
+    mfa_devices=st.none() | st.lists(texts, max_size=2).map(tuple),
+    signing_certificates=st.none() | st.lists(texts, max_size=2).map(tuple),
 )
 results = st.builds(
     AccountResult,
@@ -269,7 +287,9 @@ def test_no_cell_of_the_csv_is_a_formula(written: Report) -> None:
 
 def test_names_arrive_in_the_csv_as_they_are_but_for_formulas() -> None:
     names = [row["name"] for row in rows(as_csv(hostile_audit()))]
-    assert names == [f"'{name}" if name.startswith(FORMULA) else name for name in HOSTILE_NAMES]
+    defused = {"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)"}
+    defused |= {"\t=1+1": "'\t'=1+1", "\r=1+1": "'\r'=1+1"}
+    assert names == [defused.get(name, name) for name in HOSTILE_NAMES]
 
 
 def test_a_name_that_no_utf_8_can_carry_does_not_lose_the_csv() -> None:
@@ -287,6 +307,23 @@ def test_the_csv_says_nothing_about_credentials_that_were_not_read() -> None:
     assert (read["security"]["password"], read["security"]["accessKeys"]) == ("no", "0")
     for name in ("acquired-shop", "closed-lab"):
         assert (read[name]["password"], read[name]["accessKeys"], read[name]["mfaDevices"]) == ("", "", "")
+
+
+def test_the_csv_does_not_count_what_could_not_be_listed() -> None:
+    (read,) = rows(as_csv(partly_read_audit()))
+    assert (read["outcome"], read["password"]) == ("has credentials", "yes")
+    counts = ("accessKeys", "activeAccessKeys", "accessKeyIds", "signingCertificates", "mfaDevices")
+    assert {read[column] for column in counts} == {""}
+
+
+def test_the_csv_of_a_plan_has_what_to_decide_by() -> None:
+    read = {row["name"]: row["items"] for row in rows(as_csv(example_plan()))}
+    assert read["payments-production"].split("\n") == [
+        "password: planned (created 2022-10-12T04:10:00Z, last used 2023-06-29T04:10:00Z.)",
+        "access key AKIAIOSFODNN00000001: planned "
+        "(Active, created 2024-06-03T04:10:00Z, last used 2025-10-16T04:10:00Z with s3.)",
+        "access key AKIAIOSFODNN00000002: planned (Active, created 2021-02-19T04:10:00Z.)",
+    ]
 
 
 def test_the_csv_has_what_a_root_user_has() -> None:
@@ -356,8 +393,14 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
         (report(), "No account was selected."),
         (
             example_plan(),
-            "Plan: delete root credentials. Planned in 1 of 3 accounts: 1 password and 2 access keys. "
-            "Nothing has been changed. 1 had nothing to do and 1 was skipped.",
+            "Plan: delete root credentials. Planned in 1 of 4 accounts: 1 password and 2 access keys. "
+            "In use, and so left out: 1 access key. Nothing has been changed. "
+            "1 is in use, 1 had nothing to do and 1 was skipped.",
+        ),
+        (
+            partly_read_audit(),
+            "1 of the 1 account has root credentials: at least 1 password, 1 access key, "
+            "1 signing certificate and 1 MFA device.",
         ),
         (
             example_execution(),
@@ -518,6 +561,12 @@ def having(account_id: str, *keys: int, password: bool = False, mfa: bool = Fals
     )
 
 
+def unlisted(account_id: str) -> AccountResult:
+    """An account whose root user has access keys that could not be listed."""
+    credentials = RootCredentials(password=False, access_keys=None)
+    return result(account_id, Outcome.HAS_CREDENTIALS, credentials=credentials)
+
+
 def change(type_: ChangeType, *credentials: ItemType, audited: bool = True) -> Change:
     """A change in the first account."""
     return Change(type=type_, account_id=FIRST, credentials=credentials, audited=audited)
@@ -543,6 +592,16 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
         (having(FIRST, 1), result(FIRST), [change(DISAPPEARED, ACCESS_KEY)]),
         (having(FIRST, 1), having(FIRST, 2), [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, ACCESS_KEY)]),
         (having(FIRST, 1, mfa=True), having(FIRST, 1), [change(DISAPPEARED, MFA_DEVICE)]),
+        (having(FIRST, 1, 2), unlisted(FIRST), []),
+        (unlisted(FIRST), having(FIRST, 1, 2), []),
+        (unlisted(FIRST), unlisted(FIRST), []),
+        (result(FIRST), unlisted(FIRST), [change(APPEARED, ACCESS_KEY)]),
+        (
+            having(FIRST, password=True),
+            unlisted(FIRST),
+            [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, PASSWORD)],
+        ),
+        (unlisted(FIRST), result(FIRST), [change(DISAPPEARED, ACCESS_KEY)]),
         (having(FIRST, 1), inaccessible(FIRST), [NO_LONGER]),
         (result(FIRST), SKIPPED, [NO_LONGER]),
         (inaccessible(FIRST), having(FIRST, 1), [change(AGAIN, ACCESS_KEY)]),

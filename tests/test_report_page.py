@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.model.report import Outcome
+from root_tasks.model.report import Item, ItemType, Outcome, Task
 from support.browser import Browser, browser, chromium
 from support.reports import (
     HOSTILE_NAMES,
@@ -19,6 +19,7 @@ from support.reports import (
     hostile_audit,
     large_audit,
     page_of,
+    partly_read_audit,
     report,
     result,
 )
@@ -158,7 +159,9 @@ def test_the_page_lets_no_text_become_markup_or_script(shown: Callable[..., Brow
     assert page.evaluate(ALERTS) == []
 
 
-@pytest.mark.parametrize("written", [example_audit(), example_plan(), example_execution(), report()])
+@pytest.mark.parametrize(
+    "written", [example_audit(), partly_read_audit(), example_plan(), example_execution(), report()]
+)
 def test_the_page_asks_for_nothing_and_complains_of_nothing(
     shown: Callable[..., Browser], written: Report
 ) -> None:
@@ -230,6 +233,61 @@ def test_details_have_what_the_root_user_has(shown: Callable[..., Browser]) -> N
         assert words in said
     page.click(".name button")
     assert page.evaluate("document.querySelectorAll('.details').length") == 0
+
+
+def test_a_plan_shows_what_to_decide_by(shown: Callable[..., Browser]) -> None:
+    page = shown(example_plan())
+    assert page.evaluate(NAMES)[:2] == ["payments-production", "legacy-mainframe-bridge"]
+    page.click("#details")
+    heads = (
+        "[...document.querySelectorAll('.details')[0].querySelectorAll('th')].map((cell) => cell.textContent)"
+    )
+    assert page.evaluate(heads) == ["What", "ID", "Outcome", "Status", "Created", "Last used", "Message"]
+    cells = (
+        "[...document.querySelectorAll('.details tbody tr')]"
+        ".map((row) => [...row.cells].slice(3, 6).map((cell) => cell.textContent))"
+    )
+    assert page.evaluate(cells) == [
+        ["\N{EN DASH}", "2022-10-12, 4 years ago", "2023-06-29, 3 years ago"],
+        ["Active", "2024-06-03, 2 years ago", "2025-10-16, 13 months ago, s3"],
+        ["Active", "2021-02-19, 5 years ago", "no use known"],
+        ["Active", "2015-08-30, 11 years ago", "2026-10-05, 46 days ago, sqs"],
+    ]
+    assert "last-used data lags by hours" in page.evaluate("document.body.innerText")
+
+
+def test_what_could_not_be_listed_is_not_shown_as_none(shown: Callable[..., Browser]) -> None:
+    page = shown(partly_read_audit())
+    cells = page.evaluate(f"[...{ROWS}[0].children].slice(3).map((cell) => cell.textContent)")
+    assert cells == ["yes", "some", "some", "some", "?"]
+    page.click("#details")
+    said = page.evaluate("document.querySelector('.details').innerText")
+    assert said.count("There are some that could not be listed.") == 3
+    assert "last used: could not be read" in said
+
+
+def test_a_policy_is_shown_in_full_as_text_and_its_backup_can_be_copied(
+    shown: Callable[..., Browser],
+) -> None:
+    policy = '{"Statement": "<img src=x onerror=alert(1)>"}'
+    item = Item(
+        type=ItemType.BUCKET_POLICY,
+        id="locked",
+        outcome=Outcome.DONE,
+        policy=policy,
+        corrected=True,
+        backup="backups/a/b/c.json",
+    )
+    done = result("300000000001", Outcome.DONE, items=(item,))
+    page = shown(report(done, task=Task.UNLOCK_BUCKET_POLICY, executed_plan="plan"))
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    page.click("#details")
+    assert page.evaluate("document.querySelector('.details pre').textContent") == f"locked\n{policy}"
+    assert "Corrected policy" in page.evaluate("document.querySelector('.details').innerText")
+    page.click(".details .copy")
+    page.wait_for("window.copied !== undefined")
+    assert page.evaluate("window.copied") == "backups/a/b/c.json"
+    assert page.evaluate(ALERTS) == []
 
 
 def test_an_execution_shows_each_item_that_failed(shown: Callable[..., Browser]) -> None:

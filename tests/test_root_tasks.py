@@ -31,6 +31,8 @@ from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import RootTasks, Settings, refusal, session_calls
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from local_aws.emulation import LocalOrganization
 
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
@@ -180,12 +182,14 @@ def test_what_the_root_user_has_is_reported_with_its_last_use(
     assert credentials == {
         "password": True,
         "passwordLastUsedAt": "2026-11-24T12:00:00Z",
+        "passwordLastUseUnread": False,
         "accessKeys": [
             {
                 "accessKeyId": f"AKIA{MEMBER}0001",
                 "status": "Active",
                 "lastUsedAt": "2026-11-24T12:00:00Z",
                 "lastUsedService": "s3",
+                "lastUseUnread": False,
             }
         ],
         "mfaDevices": [f"arn:aws:iam::{MEMBER}:mfa/root-account-mfa-device-1"],
@@ -201,11 +205,6 @@ def test_what_the_root_user_has_is_reported_with_its_last_use(
         ("iam:GetAccountSummary", ["SummaryMap", "AccountAccessKeysPresent"]),
         ("iam:GetAccountSummary", ["SummaryMap", "AccountMFAEnabled"]),
         ("iam:GetAccountSummary", ["SummaryMap", "AccountSigningCertificatesPresent"]),
-        ("iam:ListAccessKeys", ["AccessKeyMetadata"]),
-        ("iam:GetAccessKeyLastUsed", ["AccessKeyLastUsed"]),
-        ("iam:GetUser", ["User"]),
-        ("iam:ListMFADevices", ["MFADevices"]),
-        ("iam:ListSigningCertificates", ["Certificates"]),
         ("sts:AssumeRoot", ["Credentials"]),
     ],
 )
@@ -221,7 +220,73 @@ def test_what_a_response_omits_is_never_taken_for_clean(
     assert f"{action}: IncompleteResponse: the response has no {path[-1]}" in result["reason"]
 
 
-def test_a_list_that_contradicts_the_summary_is_not_believed(
+def everything_of(credentials: Mapping[str, Any]) -> dict[str, object]:
+    """Which credentials are reported: their IDs; None for a list that could not be read."""
+    keys = credentials["accessKeys"]
+    return {
+        "password": credentials["password"],
+        "accessKeys": None if keys is None else [key["accessKeyId"] for key in keys],
+        "mfaDevices": credentials["mfaDevices"],
+        "signingCertificates": credentials["signingCertificates"],
+    }
+
+
+DETAIL_CALLS = [
+    ("iam:GetUser", ["User"], None),
+    ("iam:ListAccessKeys", ["AccessKeyMetadata"], "accessKeys"),
+    ("iam:GetAccessKeyLastUsed", ["AccessKeyLastUsed"], None),
+    ("iam:ListMFADevices", ["MFADevices"], "mfaDevices"),
+    ("iam:ListSigningCertificates", ["Certificates"], "signingCertificates"),
+]
+
+
+@pytest.mark.parametrize(("action", "path", "unlisted"), DETAIL_CALLS)
+@pytest.mark.parametrize("fault", ["denied", "incomplete", "throttled"])
+def test_an_account_that_has_credentials_stays_one_when_a_detail_cannot_be_read(
+    root_tasks: RootTasks,
+    organization: LocalOrganization,
+    action: str,
+    path: list[str],
+    unlisted: str | None,
+    fault: str,
+) -> None:
+    organization.put_root_credentials(
+        account_id=MEMBER, password=True, access_keys=2, mfa_devices=1, certificates=1
+    )
+    whole = everything_of(root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]["credentials"])
+    match fault:
+        case "denied":
+            organization.deny(account_id=MEMBER, action=action)
+        case "incomplete":
+            root_tasks.omit_from_response(action, *path)
+        case _:
+            root_tasks.fail(action, "Throttling", account_id=MEMBER, times=3000)
+    execution = root_tasks.run()
+    result = root_tasks.results(execution)[MEMBER]
+    assert result["outcome"] == "has credentials"
+    assert action in result["reason"]
+    found = everything_of(result["credentials"])
+    assert found["password"] is True
+    if fault != "throttled":
+        # What is known is reported. Throttling uses up the time of the calls after it.
+        assert found == {**whole, **({unlisted: None} if unlisted else {})}
+    (metric,) = [event for event in root_tasks.log[-3:] if "AccountsWithRootCredentials" in event]
+    assert metric["AccountsWithRootCredentials"] == 1
+    assert metric["AccountsInaccessible"] == 0
+
+
+def test_a_last_use_that_could_not_be_read_is_not_reported_as_no_use(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1)
+    for action in ("iam:GetUser", "iam:GetAccessKeyLastUsed"):
+        organization.deny(account_id=MEMBER, action=action)
+    credentials = root_tasks.results(root_tasks.run())[MEMBER]["credentials"]
+    assert credentials["passwordLastUseUnread"]
+    assert [key["lastUseUnread"] for key in credentials["accessKeys"]] == [True]
+
+
+def test_a_list_that_contradicts_the_summary_does_not_make_the_account_clean(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER, access_keys=1, mfa_devices=1)
@@ -229,21 +294,10 @@ def test_a_list_that_contradicts_the_summary_is_not_believed(
         "iam:ListAccessKeys", lambda: organization.put_root_credentials(account_id=MEMBER, mfa_devices=1)
     )
     result = root_tasks.results(root_tasks.run())[MEMBER]
-    assert result["outcome"] == "inaccessible"
-    assert result["reason"] == (
+    assert result["outcome"] == "has credentials"
+    assert result["credentials"]["accessKeys"] is None
+    assert result["reason"].endswith(
         "iam:GetAccountSummary reports credentials that iam:ListAccessKeys did not return."
-    )
-
-
-def test_credentials_whose_details_are_denied_are_reported_as_inaccessible(
-    root_tasks: RootTasks, organization: LocalOrganization
-) -> None:
-    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
-    organization.deny(account_id=MEMBER, action="iam:ListAccessKeys")
-    result = root_tasks.results(root_tasks.run())[MEMBER]
-    assert result["outcome"] == "inaccessible"
-    assert result["reason"].startswith(
-        "Root credentials exist, but their details could not be read. iam:ListAccessKeys: AccessDenied: "
     )
 
 

@@ -6,17 +6,29 @@ import hashlib
 import json
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.messages import NO_LONGER_A_MEMBER, NO_SESSION, PROTECTED, RefusalReason, RunRefusedError
+from root_tasks.messages import (
+    MFA_LEFT_OUT,
+    NO_LONGER_A_MEMBER,
+    NO_SESSION,
+    NOT_IN_PLAN,
+    OTHERS_NOT_READ,
+    PASSWORD_REPLACED,
+    PROTECTED,
+    RefusalReason,
+    RunRefusedError,
+)
 from root_tasks.model.report import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import EXECUTE_MACHINE, FinishedExecution, RootTasks, refusal, session_calls
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from local_aws.emulation import LocalOrganization
 
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
@@ -59,6 +71,65 @@ def test_a_plan_lists_what_it_would_delete_and_deletes_nothing(
         (f"MFA device {MFA}", "planned"),
     ]
     assert organization.writes == ()
+
+
+@pytest.mark.parametrize("input_", [DELETE, RECOVER], ids=["deletion", "recovery"])
+def test_a_plan_is_made_in_sessions_that_can_only_audit(
+    root_tasks: RootTasks, organization: LocalOrganization, input_: dict[str, object]
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER)
+    plan = root_tasks.run(input_)
+    assert plan.status == "SUCCEEDED"
+    opened = [call for call in organization.calls if call.operation == "AssumeRoot"]
+    policies = {call.parameters["TaskPolicyArn"]["arn"].rpartition("/")[2] for call in opened}
+    assert policies == {Task.AUDIT}
+
+
+def test_an_execution_opens_sessions_of_its_own_task(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    organization.clear_calls()
+    root_tasks.execute(plan)
+    (opened,) = [call for call in organization.calls if call.operation == "AssumeRoot"]
+    assert opened.parameters["TaskPolicyArn"]["arn"].endswith(f"/{Task.DELETE_CREDENTIALS}")
+
+
+def test_planning_an_account_without_credentials_takes_one_call(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    root_tasks.run({**DELETE, "accounts": [OTHER]})
+    assert session_calls(organization) == [f"{OTHER} GetAccountSummary"]
+
+
+def test_a_plan_shows_what_to_decide_by(root_tasks: RootTasks, organization: LocalOrganization) -> None:
+    used = root_tasks.now - timedelta(days=200)
+    organization.put_root_credentials(
+        account_id=MEMBER,
+        password=True,
+        access_keys=1,
+        certificates=1,
+        mfa_devices=1,
+        password_last_used=used,
+        access_key_last_used=used,
+    )
+    plan = root_tasks.run(DELETE)
+    items = root_tasks.results(plan)[MEMBER]["items"]
+    assert [item["credential"].pop("createdAt", None) is not None for item in items] == [True] * 4
+    last_use = {"lastUsedAt": "2026-05-08T12:00:00Z", "lastUsedService": None}
+    never = {"lastUsedAt": None, "lastUsedService": None, "lastUseUnread": False}
+    assert [item["credential"] for item in items] == [
+        {"status": None, "lastUseUnread": False, **last_use},
+        {"status": "Active", "lastUseUnread": False, **last_use, "lastUsedService": "s3"},
+        {"status": "Active", **never},
+        {"status": None, **never},
+    ]
+    line = next(
+        line
+        for line in root_tasks.read(f"runs/{plan.run_id}/report.csv").decode().splitlines()
+        if KEY in line
+    )
+    assert "last used 2026-05-08T12:00:00Z with s3" in line
 
 
 def test_what_is_deleted_is_exactly_what_was_planned(
@@ -324,6 +395,173 @@ def test_an_empty_plan_can_be_executed(root_tasks: RootTasks) -> None:
     assert executed.output["totals"] == {}
 
 
+# What is in use
+
+
+def used(organization: LocalOrganization, moment: datetime | None, **credentials: Any) -> None:
+    """Give the member these credentials, last used at this moment."""
+    organization.put_root_credentials(
+        account_id=MEMBER, password_last_used=moment, access_key_last_used=moment, **credentials
+    )
+
+
+def test_what_was_used_in_the_last_90_days_is_left_out_of_a_plan(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    used(organization, root_tasks.now - timedelta(days=3), password=True, access_keys=1, mfa_devices=1)
+    plan = root_tasks.run(DELETE)
+    assert root_tasks.items(plan, MEMBER) == [
+        ("password", "in use"),
+        (f"access key {KEY}", "in use"),
+        (f"MFA device {MFA}", "skipped"),
+    ]
+    assert plan.output["totals"] == {"in use": 1, "nothing to do": 2, "skipped": 1}
+    summary = root_tasks.report(plan)["summary"]
+    assert "In use, and so left out: 1 password and 1 access key." in summary
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {}
+    assert organization.root_credentials(MEMBER).password
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "input_", "outcome"),
+    [
+        (90, {}, "in use"),
+        (91, {}, "planned"),
+        (91, {"unusedForDays": 91}, "in use"),
+        (91, {"unusedForDays": 3650}, "in use"),
+        (1, {"unusedForDays": 0}, "planned"),
+        (0, {"includeInUse": True}, "planned"),
+        (0, {"includeInUse": True, "unusedForDays": 365}, "planned"),
+        (0, {"includeInUse": False}, "in use"),
+        (None, {"unusedForDays": 3650}, "planned"),
+    ],
+)
+def test_the_input_says_what_is_in_use(
+    root_tasks: RootTasks,
+    organization: LocalOrganization,
+    days_ago: int | None,
+    input_: dict[str, object],
+    outcome: str,
+) -> None:
+    moment = None if days_ago is None else root_tasks.now - timedelta(days=days_ago)
+    used(organization, moment, password=True, access_keys=1)
+    plan = root_tasks.run({**DELETE, **input_})
+    assert [each for _, each in root_tasks.items(plan, MEMBER)] == [outcome, outcome]
+    assert root_tasks.outcomes(plan)[MEMBER] == outcome
+
+
+def test_an_account_with_something_planned_is_planned_although_something_else_is_in_use(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(
+        account_id=MEMBER, password=True, access_keys=1, mfa_devices=1, access_key_last_used=root_tasks.now
+    )
+    plan = root_tasks.run(DELETE)
+    assert root_tasks.items(plan, MEMBER) == [
+        ("password", "planned"),
+        (f"access key {KEY}", "in use"),
+        (f"MFA device {MFA}", "skipped"),
+    ]
+    assert plan.output["totals"]["planned"] == 1
+    executed = root_tasks.execute(plan)
+    assert root_tasks.items(executed, MEMBER) == [("password", "done"), (f"access key {KEY}", "skipped")]
+    left = organization.root_credentials(MEMBER)
+    assert (left.access_keys, left.mfa_devices) == ((KEY,), (MFA,))
+
+
+@pytest.mark.parametrize(("include", "outcome"), [(False, "inaccessible"), (True, "planned")])
+def test_what_may_be_in_use_is_left_out_of_a_plan(
+    root_tasks: RootTasks, organization: LocalOrganization, include: bool, outcome: str
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    organization.deny(account_id=MEMBER, action="iam:GetAccessKeyLastUsed")
+    plan = root_tasks.run({**DELETE, "includeInUse": include})
+    (item,) = root_tasks.results(plan)[MEMBER]["items"]
+    assert item["outcome"] == root_tasks.outcomes(plan)[MEMBER] == outcome
+    assert item["credential"]["lastUseUnread"]
+    assert "iam:GetAccessKeyLastUsed: AccessDenied: " in item["message"]
+
+
+@pytest.mark.parametrize(
+    ("types", "expected"),
+    [
+        (["access key"], [f"access key {KEY}"]),
+        (["signing certificate", "password"], ["password", f"signing certificate {CERTIFICATE}"]),
+        (
+            ["password", "access key", "signing certificate", "MFA device"],
+            ["password", f"access key {KEY}", f"signing certificate {CERTIFICATE}", f"MFA device {MFA}"],
+        ),
+    ],
+)
+def test_a_plan_can_be_limited_to_types_of_credentials(
+    root_tasks: RootTasks, types: list[str], expected: list[str]
+) -> None:
+    plan = root_tasks.run({**DELETE, "credentialTypes": types})
+    assert root_tasks.items(plan, MEMBER) == [(item, "planned") for item in expected]
+
+
+@pytest.mark.parametrize("others", ["password", "access_keys", "certificates"])
+def test_mfa_is_not_planned_while_another_credential_stays(
+    root_tasks: RootTasks, organization: LocalOrganization, others: str
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, mfa_devices=1, **{others: 1})
+    plan = root_tasks.run({**DELETE, "credentialTypes": ["MFA device"]})
+    assert root_tasks.items(plan, MEMBER) == [(f"MFA device {MFA}", "skipped")]
+    assert root_tasks.results(plan)[MEMBER]["reason"] == MFA_LEFT_OUT
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"unusedForDays": -1},
+        {"unusedForDays": 3651},
+        {"unusedForDays": True},
+        {"unusedForDays": 1.5},
+        {"unusedForDays": "90"},
+        {"unusedForDays": None},
+        {"includeInUse": 1},
+        {"includeInUse": "true"},
+        {"includeInUse": None},
+        {"credentialTypes": []},
+        {"credentialTypes": "password"},
+        {"credentialTypes": None},
+        {"credentialTypes": ["bucket policy"]},
+        {"credentialTypes": ["password", 1]},
+        {"credentialTypes": [["password"]]},
+        {"credentialTypes": [{}]},
+    ],
+    ids=str,
+)
+def test_an_unclear_selection_of_credentials_is_refused(
+    root_tasks: RootTasks, values: dict[str, object]
+) -> None:
+    reason, data = refusal(root_tasks.run({**DELETE, **values}))
+    assert (reason, data["key"]) == (RefusalReason.INVALID_VALUE, *values)
+
+
+@pytest.mark.parametrize("task", [Task.AUDIT, Task.ALLOW_PASSWORD_RECOVERY])
+@pytest.mark.parametrize("key", ["unusedForDays", "includeInUse", "credentialTypes"])
+def test_only_a_deletion_selects_credentials(root_tasks: RootTasks, task: Task, key: str) -> None:
+    refused = root_tasks.run({"task": task, "accounts": [MEMBER], key: 1})
+    assert refusal(refused)[0] is RefusalReason.KEYS_NOT_ACCEPTED
+
+
+def test_the_sentence_and_the_totals_of_a_plan_count_what_can_be_executed(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1)
+    organization.deny(account_id=MEMBER, action="iam:GetAccessKeyLastUsed")
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
+    assert plan.output["totals"] == {"planned": 1}
+    assert "iam:GetAccessKeyLastUsed" in root_tasks.results(plan)[MEMBER]["reason"]
+    assert root_tasks.report(plan)["summary"] == (
+        "Plan: delete root credentials. Planned in 1 of 1 account: 1 password. "
+        "Could not be planned: 1 access key. Nothing has been changed."
+    )
+    assert root_tasks.execute(plan).output["totals"] == {"done": 1}
+
+
 # Deleting
 
 
@@ -334,6 +572,7 @@ def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(
     organization.clear_calls()
     root_tasks.execute(plan)
     assert [call.partition(" ")[2] for call in session_calls(organization)] == [
+        "GetLoginProfile",
         "DeleteLoginProfile",
         "DeleteAccessKey",
         "DeleteSigningCertificate",
@@ -342,6 +581,125 @@ def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(
         "ListSigningCertificates",
         "DeactivateMFADevice",
     ]
+
+
+def test_each_mfa_device_is_deactivated_only_after_a_look_of_its_own(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, mfa_devices=2)
+    plan = root_tasks.run(DELETE)
+    root_tasks.change_before(
+        "iam:DeactivateMFADevice",
+        lambda: organization.put_root_credentials(account_id=MEMBER, access_keys=1, mfa_devices=2),
+    )
+    executed = root_tasks.execute(plan)
+    assert [outcome for _, outcome in root_tasks.items(executed, MEMBER)] == ["done", "failed", "skipped"]
+    assert organization.root_credentials(MEMBER).mfa_devices == (MFA.replace("-1", "-2"),)
+
+
+def test_a_list_that_lags_behind_a_deletion_is_read_again_before_mfa_is_deactivated(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    remaining = iter(range(3))
+
+    def lag(parsed: dict[str, Any], **_: object) -> None:
+        if next(remaining, None) is not None:
+            parsed["AccessKeyMetadata"] = [{"AccessKeyId": KEY, "Status": "Active"}]
+
+    root_tasks.on_event("after-call.iam.ListAccessKeys", lag)
+    executed = root_tasks.execute(plan)
+    assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+    assert organization.root_credentials(MEMBER).mfa_devices == ()
+    assert root_tasks.time.seconds > 0
+
+
+def test_mfa_stays_where_a_deleted_key_never_leaves_the_list(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+
+    def lag(parsed: dict[str, Any], **_: object) -> None:
+        parsed["AccessKeyMetadata"] = [{"AccessKeyId": KEY, "Status": "Active"}]
+
+    root_tasks.on_event("after-call.iam.ListAccessKeys", lag)
+    executed = root_tasks.execute(plan)
+    assert dict(root_tasks.items(executed, MEMBER))[f"MFA device {MFA}"] == "failed"
+    assert organization.root_credentials(MEMBER).mfa_devices == (MFA,)
+
+
+def test_a_password_that_was_created_after_the_plan_is_not_deleted(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    organization.advance_clock(1)
+    organization.put_root_credentials(account_id=MEMBER, password=True, mfa_devices=1)
+    executed = root_tasks.execute(plan)
+    result = root_tasks.results(executed)[MEMBER]
+    assert (result["outcome"], result["reason"]) == ("failed", PASSWORD_REPLACED)
+    assert root_tasks.items(executed, MEMBER)[0] == ("password", "failed")
+    assert organization.root_credentials(MEMBER).password
+    assert organization.root_credentials(MEMBER).mfa_devices == (MFA,)
+
+
+def test_the_same_plan_never_deletes_a_later_password(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.execute(plan)
+    organization.advance_clock(1)
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.execute(plan)
+    assert organization.root_credentials(MEMBER).password
+
+
+def test_a_planned_password_without_a_creation_date_is_not_deleted(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    root_tasks.omit_from_response("iam:GetLoginProfile", "LoginProfile", "CreateDate")
+    plan = root_tasks.run(DELETE)
+    assert root_tasks.outcomes(plan)[MEMBER] == "inaccessible"
+    assert json.loads(root_tasks.read(f"runs/{plan.run_id}/plan.json"))["assignments"] == []
+
+
+def test_a_key_that_was_created_after_the_plan_is_left_and_reported(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    plan = root_tasks.run(DELETE)
+    organization.put_root_credentials(account_id=MEMBER, access_keys=2)
+    executed = root_tasks.execute(plan)
+    new = KEY.replace("0001", "0002")
+    assert root_tasks.items(executed, MEMBER) == [
+        (f"access key {KEY}", "done"),
+        (f"access key {new}", "skipped"),
+    ]
+    assert root_tasks.results(executed)[MEMBER]["items"][1]["message"] == NOT_IN_PLAN
+    assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+    assert organization.root_credentials(MEMBER).access_keys == (new,)
+
+
+def test_an_execution_that_cannot_look_for_other_credentials_says_so(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    plan = root_tasks.run(DELETE)
+    organization.deny(account_id=MEMBER, action="iam:ListAccessKeys")
+    result = root_tasks.results(root_tasks.execute(plan))[MEMBER]
+    assert result["outcome"] == "done"
+    assert result["reason"].startswith(f"{OTHERS_NOT_READ} iam:ListAccessKeys: AccessDenied: ")
+
+
+def test_mfa_that_was_planned_without_the_password_stays_with_it(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, mfa_devices=1)
+    plan = root_tasks.run({**DELETE, "credentialTypes": ["MFA device"]})
+    assert root_tasks.outcomes(plan)[MEMBER] == "planned"
+    organization.put_root_credentials(account_id=MEMBER, password=True, mfa_devices=1)
+    executed = root_tasks.execute(plan)
+    assert root_tasks.items(executed, MEMBER) == [(f"MFA device {MFA}", "failed"), ("password", "skipped")]
+    assert organization.root_credentials(MEMBER).mfa_devices == (MFA,)
 
 
 @pytest.mark.parametrize("action", ["DeleteLoginProfile", "DeleteAccessKey", "DeleteSigningCertificate"])
@@ -368,7 +726,8 @@ def test_mfa_stays_where_somebody_has_created_a_key_since_the_plan(
     plan = root_tasks.run(DELETE)
     organization.put_root_credentials(account_id=MEMBER, access_keys=1, mfa_devices=1)
     executed = root_tasks.execute(plan)
-    (item,) = root_tasks.results(executed)[MEMBER]["items"]
+    item, created = root_tasks.results(executed)[MEMBER]["items"]
+    assert (created["id"], created["outcome"]) == (KEY, "skipped")
     assert item["outcome"] == "failed"
     assert item["message"].startswith("Not deactivated: a password, an access key or a signing certificate")
     assert organization.root_credentials(MEMBER).access_keys == (KEY,), "it was not planned"
@@ -399,13 +758,13 @@ def test_what_is_deleted_already_is_nothing_to_do(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     plan = root_tasks.run(DELETE)
-    organization.put_root_credentials(account_id=MEMBER, password=True)
+    organization.put_root_credentials(account_id=MEMBER, mfa_devices=1)
     executed = root_tasks.execute(plan)
     assert root_tasks.items(executed, MEMBER) == [
-        ("password", "done"),
+        ("password", "nothing to do"),
         (f"access key {KEY}", "nothing to do"),
         (f"signing certificate {CERTIFICATE}", "nothing to do"),
-        (f"MFA device {MFA}", "nothing to do"),
+        (f"MFA device {MFA}", "done"),
     ]
     assert root_tasks.outcomes(executed) == {MEMBER: "done"}
 

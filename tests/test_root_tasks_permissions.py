@@ -188,9 +188,11 @@ def test_a_function_can_assume_root_for_its_task_only(function: str, task: RootT
         assert any(statement.allows(request) for statement in own) == (other is task)
 
 
-@pytest.mark.parametrize("task", RootTask)
-def test_a_root_session_in_a_protected_account_is_denied(task: RootTask) -> None:
-    (denied,) = [it for it in listed(synthesized(*RootTask), FUNCTIONS[task]) if it["Effect"] == "Deny"]
+@pytest.mark.parametrize(
+    "function", [it for it in FUNCTIONS if it in set(RootTask) or it.startswith("Plan ")]
+)
+def test_a_root_session_in_a_protected_account_is_denied(function: str) -> None:
+    (denied,) = [it for it in listed(synthesized(*RootTask), FUNCTIONS[function]) if it["Effect"] == "Deny"]
     assert denied["Action"] == "sts:AssumeRoot"
     assert "Condition" not in denied
     partition = {"Ref": "AWS::Partition"}

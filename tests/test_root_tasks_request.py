@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,16 +40,18 @@ def test_by_default_every_account_is_audited(input_: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("task", [Task.AUDIT, DELETE])
 def test_audit_and_deletion_accept_accounts_units_or_all(task: Task) -> None:
-    assert parse({"task": task, "accounts": [OTHER, MEMBER, OTHER]}).scope == Scope(
-        account_ids=(OTHER, MEMBER)
+    # A deletion leaves out what was used lately.
+    of_task = Scope(unused_for=timedelta(days=90) if task is DELETE else None)
+    assert parse({"task": task, "accounts": [OTHER, MEMBER, OTHER]}).scope == replace(
+        of_task, account_ids=(OTHER, MEMBER)
     )
-    assert parse({"task": task, "accounts": "all"}).scope == Scope(all_accounts=True)
+    assert parse({"task": task, "accounts": "all"}).scope == replace(of_task, all_accounts=True)
     units = ["ou-a1b2-c3d4e5f6", "r-a1b2"]
-    assert parse({"task": task, "organizationalUnits": units}).scope == Scope(
-        organizational_units=tuple(units)
+    assert parse({"task": task, "organizationalUnits": units}).scope == replace(
+        of_task, organizational_units=tuple(units)
     )
-    assert parse({"task": task, "organizationalUnits": ["r-a1b2"], "accounts": [MEMBER]}).scope == Scope(
-        account_ids=(MEMBER,), organizational_units=("r-a1b2",)
+    assert parse({"task": task, "organizationalUnits": ["r-a1b2"], "accounts": [MEMBER]}).scope == replace(
+        of_task, account_ids=(MEMBER,), organizational_units=("r-a1b2",)
     )
 
 

@@ -82,7 +82,9 @@ def _imports(node: ast.AST, *, package: str) -> Iterator[str]:
             yield base
             yield from (f"{base}.{it.name}" for it in names)
     for child in ast.iter_child_nodes(node):
-        yield from _imports(child, package=package)
+        # Expressions, most of a tree, import nothing.
+        if not isinstance(child, ast.expr):
+            yield from _imports(child, package=package)
 
 
 def _data_files(tree: ast.Module, *, folder: Path) -> Iterator[Path]:

@@ -17,7 +17,6 @@ from ._arguments import (
 )
 from ._function import function_role, log_group, python_function
 from ._outputs import add_output
-from .drift_check import DriftCheck
 from .enums import RootAccessFeature
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_sns as sns
+
+    from .drift_check import DriftCheck
 
 _RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 
@@ -188,6 +189,9 @@ class CentralizedRootAccess(Construct):
                 already.
             TypeError: The interval is not a Duration, repair is not a bool, or the topic is not a topic.
         """
+        # The CDK modules of the check take as long to load as those of the construct itself.
+        from .drift_check import DriftCheck
+
         if self.node.try_find_child("DriftCheck"):
             raise ValueError(
                 f"{self.node.path} already has a drift check. Call add_drift_check once, with all its "

@@ -243,6 +243,7 @@ class Invocation:
                 deadline=self._deadline - _RESULT_RESERVE_SECONDS,
             ),
             backups=storage.backups,
+            credentials=work.credentials,
             log=self._log,
         )
         return self._store(runs, work, batch, runner.run(work.batches[batch]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection
+from datetime import UTC
 from enum import StrEnum, auto
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from aws_calls.errors import RootAccessError, truncate_json
 from aws_calls.failures import Failure, FailureKind, describe
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from .model.report import Task
 
@@ -27,11 +28,20 @@ DAMAGED_RESULT_ACTING = (
     "The result of its batch is damaged: the task may have been completed, or not. Audit this account."
 )
 EXPIRED = "Not attempted: the plan expired before this account's turn. Create a new plan."
-DETAILS_UNAVAILABLE = "Root credentials exist, but their details could not be read."
+DETAILS_UNAVAILABLE = "Some details could not be read."
 MFA_STAYS = "Not deactivated: a password, an access key or a signing certificate still exists."
 MFA_NOT_CHECKED = "Not deactivated: whether other credentials still exist could not be read."
 UNEXPECTED_ERROR = "An error that this release does not expect:"
 AUDIT_THIS_ACCOUNT = "The task may have been partially completed. Audit this account."
+MFA_LEFT_OUT = "Left out: an MFA device is deactivated only once no other credential is left."
+PASSWORD_REPLACED = "Not deleted: this password was created after the plan. Create a new plan."
+PASSWORD_NOT_CHECKED = "Not deleted: whether it is the planned password could not be read."
+NOT_IN_PLAN = "Left unchanged: it is not in the plan."
+OTHERS_NOT_READ = "Whether other credentials exist could not be read."
+LAST_USE_UNREAD = (
+    'Left out: whether it is in use could not be read. To plan it anyway, set "includeInUse": true.'
+)
+LAST_USE_UNKNOWN = "Whether it is in use could not be read."
 NO_SESSION = "Not attempted: there is no root session."
 CHANGED_SINCE_PLAN = "The policy has changed since the plan. Create a new plan."
 CHANGED_SINCE_BACKUP = "A policy has been attached since; restoring would overwrite it."
@@ -238,6 +248,19 @@ def hint(failure: Failure) -> str | None:
             "by default, for example us-east-1."
         )
     return None
+
+
+def contradiction(summary_call: str, listing_call: str) -> str:
+    """Return that a list is empty although the account's summary has something of the kind."""
+    return f"{summary_call} reports credentials that {listing_call} did not return."
+
+
+def in_use_since(moment: datetime) -> str:
+    """Return why a credential that was used since a moment is left out of a plan."""
+    return (
+        f"Left out: it was used since {moment.astimezone(UTC):%Y-%m-%d}. To plan it anyway, set "
+        '"includeInUse": true.'
+    )
 
 
 def skip_reason_for_state(state: str) -> str:

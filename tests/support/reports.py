@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
-from root_tasks.messages import NO_RESULT_ACTING, PROTECTED
+from root_tasks.messages import DETAILS_UNAVAILABLE, NO_RESULT_ACTING, PROTECTED, in_use_since
 from root_tasks.model.report import (
     AccessKey,
     AccountResult,
+    CredentialDetails,
     Item,
     ItemType,
     Outcome,
@@ -205,6 +207,42 @@ def _one_of_many(number: int) -> AccountResult:
     return result(account_id, name=name)
 
 
+def _planned(
+    type_: ItemType, id_: str | None = None, *, age: int, used: int | None = None, service: str | None = None
+) -> Item:
+    """A credential that a plan lists; ages in days."""
+    return Item(
+        type=type_,
+        id=id_,
+        outcome=Outcome.PLANNED,
+        credential=CredentialDetails(
+            status="Active" if type_ is ItemType.ACCESS_KEY else None,
+            created_at=STARTED - timedelta(days=age),
+            last_used_at=None if used is None else STARTED - timedelta(days=used),
+            last_used_service=service,
+        ),
+    )
+
+
+def partly_read_audit() -> Report:
+    """An audit of an account of which hardly more could be read than that it has credentials."""
+    return report(
+        result(
+            "300000000002",
+            Outcome.HAS_CREDENTIALS,
+            name="payments-production",
+            reason=f"{DETAILS_UNAVAILABLE} iam:ListAccessKeys: AccessDenied: Not authorized.",
+            credentials=RootCredentials(
+                password=True,
+                password_last_use_unread=True,
+                access_keys=None,
+                mfa_devices=None,
+                signing_certificates=None,
+            ),
+        )
+    )
+
+
 def example_plan() -> Report:
     """A plan to delete root credentials."""
     return report(
@@ -213,9 +251,9 @@ def example_plan() -> Report:
             Outcome.PLANNED,
             name="payments-production",
             items=(
-                Item(type=ItemType.PASSWORD, outcome=Outcome.PLANNED),
-                Item(type=ItemType.ACCESS_KEY, id="AKIAIOSFODNN00000001", outcome=Outcome.PLANNED),
-                Item(type=ItemType.ACCESS_KEY, id="AKIAIOSFODNN00000002", outcome=Outcome.PLANNED),
+                _planned(ItemType.PASSWORD, age=1500, used=1240),
+                _planned(ItemType.ACCESS_KEY, "AKIAIOSFODNN00000001", age=900, used=400, service="s3"),
+                _planned(ItemType.ACCESS_KEY, "AKIAIOSFODNN00000002", age=2100),
             ),
         ),
         result("300000000003", Outcome.NOTHING_TO_DO, name="payments-staging"),
@@ -224,6 +262,19 @@ def example_plan() -> Report:
             Outcome.SKIPPED,
             name="break-glass",
             reason=PROTECTED,
+        ),
+        result(
+            "300000000006",
+            Outcome.IN_USE,
+            name="legacy-mainframe-bridge",
+            reason=in_use_since(STARTED - timedelta(days=90)),
+            items=(
+                dataclasses.replace(
+                    _planned(ItemType.ACCESS_KEY, "AKIAIOSFODNN00000003", age=4100, used=46, service="sqs"),
+                    outcome=Outcome.IN_USE,
+                    message=in_use_since(STARTED - timedelta(days=90)),
+                ),
+            ),
         ),
         task=Task.DELETE_CREDENTIALS,
         run_id="plan-2026-11-20",

@@ -38,6 +38,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     INACCESSIBLE = "inaccessible"
     PLANNED = "planned"
+    IN_USE = "in use"
     DONE = "done"
     NOTHING_TO_DO = "nothing to do"
     CLEAN = "clean"
@@ -70,6 +71,7 @@ class AccessKey:
         created_at: When it was created.
         last_used_at: When it was last used; None where AWS knows of no use.
         last_used_service: The service that it was last used with.
+        last_use_unread: Whether its last use could not be read, and so is not known.
     """
 
     access_key_id: str
@@ -77,15 +79,19 @@ class AccessKey:
     created_at: datetime | None
     last_used_at: datetime | None = None
     last_used_service: str | None = None
+    last_use_unread: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class RootCredentials:
     """The credentials that a root user has.
 
+    A list is None where the root user has some of the kind, and which ones could not be read.
+
     Attributes:
         password: Whether it has a password.
         password_last_used_at: When the password was last used; None where AWS knows of no use.
+        password_last_use_unread: Whether that could not be read, and so is not known.
         access_keys: Its access keys.
         mfa_devices: The serial numbers of its MFA devices.
         signing_certificates: The IDs of its signing certificates.
@@ -93,9 +99,30 @@ class RootCredentials:
 
     password: bool
     password_last_used_at: datetime | None = None
-    access_keys: tuple[AccessKey, ...] = ()
-    mfa_devices: tuple[str, ...] = ()
-    signing_certificates: tuple[str, ...] = ()
+    password_last_use_unread: bool = False
+    access_keys: tuple[AccessKey, ...] | None = ()
+    mfa_devices: tuple[str, ...] | None = ()
+    signing_certificates: tuple[str, ...] | None = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CredentialDetails:
+    """What to decide by whether to delete a credential.
+
+    Attributes:
+        status: Active or Inactive; None for a password and for an MFA device, which have no status.
+        created_at: When it was created, uploaded or enabled.
+        last_used_at: When it was last used; None where AWS knows of no use. Of signing certificates and MFA
+            devices AWS never knows it.
+        last_used_service: The service that an access key was last used with.
+        last_use_unread: Whether its last use could not be read, and so is not known.
+    """
+
+    status: str | None = None
+    created_at: datetime | None = None
+    last_used_at: datetime | None = None
+    last_used_service: str | None = None
+    last_use_unread: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +138,7 @@ class Item:
         policy: The policy that is removed or attached, in full. Somebody else chose it: never trust it.
         corrected: Whether the policy to attach is a corrected text, not the one that was backed up.
         backup: The reference of the backup that was made of a removed policy, or that is restored.
+        credential: The details of a credential that a plan lists.
     """
 
     type: ItemType
@@ -121,6 +149,7 @@ class Item:
     policy: str | None = None
     corrected: bool = False
     backup: str | None = None
+    credential: CredentialDetails | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +159,8 @@ class Result:
     Attributes:
         account_id: 12 digits.
         outcome: How the task ended.
-        reason: Why it was skipped, failed or inaccessible, in words, with AWS's code and message.
+        reason: Why it was skipped, failed, inaccessible or left out, or which details could not be read, in
+            words, with AWS's code and message.
         hint: The probable cause, such as a service control policy that denies root.
         credentials: What the root user has; None where that was not read.
         items: What the task acted on, in the order in which it did.

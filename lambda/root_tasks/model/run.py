@@ -49,6 +49,7 @@ class Target:
         policy_sha256: The SHA-256 of the policy to remove, as planned; None where it cannot be read.
         skip_backup: Whether to remove a policy that cannot be read.
         restore: What to restore; None where a policy is removed, or a credential is the target.
+        created_at: When the password was created: one that was created later is another password.
     """
 
     type: ItemType
@@ -57,6 +58,21 @@ class Target:
     policy_sha256: str | None = None
     skip_backup: bool = False
     restore: Restore | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CredentialSelection:
+    """Which credentials a plan may list.
+
+    Attributes:
+        types: Their types; all types where it is empty.
+        in_use_since: A credential that was used at this moment or later is in use, and left out; None to list
+            it all the same.
+    """
+
+    types: tuple[ItemType, ...] = ()
+    in_use_since: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +140,8 @@ class Work(Document):
         run_id: The run.
         task: Its task.
         mode: What it is for.
-        batches: The assignments of each batch.
+        batches: The accounts of each batch, with what to act on.
+        credentials: Which credentials a plan may list.
         expires_at: When no batch may act any more; None where none acts.
     """
 
@@ -134,6 +151,7 @@ class Work(Document):
     task: Task
     mode: Mode
     batches: tuple[tuple[Assignment, ...], ...]
+    credentials: CredentialSelection = CredentialSelection()
     expires_at: datetime | None = None
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from ..model.codec import DecodingError, decode
 from ..model.report import ItemType, Outcome, Report, Task
-from .summary import credentials_of, is_audited, item_counts, minute, summary
+from .summary import credentials_of, is_audited, item_counts, minute, summary, unlisted_types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from ..model.report import AccountResult
 
@@ -155,7 +155,9 @@ def _account_changes(before: AccountResult, after: AccountResult) -> Iterator[Ch
     if not is_audited(before):
         yield _all_of(ChangeType.AUDITED_AGAIN, after)
         return
-    had, has = set(credentials_of(before)), set(credentials_of(after))
+    # Of what one of them could not list, only the existence can be compared.
+    unlisted = unlisted_types(before) | unlisted_types(after)
+    had, has = _comparable_credentials(before, unlisted), _comparable_credentials(after, unlisted)
     if has - had:
         yield Change(
             type=ChangeType.CREDENTIALS_APPEARED, account_id=account_id, credentials=_types(has - had)
@@ -164,6 +166,12 @@ def _account_changes(before: AccountResult, after: AccountResult) -> Iterator[Ch
         yield Change(
             type=ChangeType.CREDENTIALS_DISAPPEARED, account_id=account_id, credentials=_types(had - has)
         )
+
+
+def _comparable_credentials(
+    result: AccountResult, unlisted: Collection[ItemType]
+) -> set[tuple[ItemType, str | None]]:
+    return {(type_, None if type_ in unlisted else id_) for type_, id_ in credentials_of(result)}
 
 
 def _all_of(type_: ChangeType, result: AccountResult) -> Change:

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime, timedelta
 
-    from ..model.report import AccountResult, Item, Report, RootCredentials
+    from ..model.report import (
+        AccessKey,
+        AccountResult,
+        CredentialDetails,
+        Item,
+        Report,
+        RootCredentials,
+    )
 
 _PAGE = Path(__file__).with_name("page.html")
 
@@ -92,8 +99,16 @@ def _of_credentials(cell: Callable[[RootCredentials], object]) -> Callable[[Acco
     return lambda result: None if result.credentials is None else cell(result.credentials)
 
 
-def _last_use_of_keys(has: RootCredentials) -> str | None:
-    return _time_cell(max((key.last_used_at for key in has.access_keys if key.last_used_at), default=None))
+def _of_keys(cell: Callable[[Sequence[AccessKey]], object]) -> Callable[[AccountResult], object]:
+    return _of_credentials(lambda has: None if has.access_keys is None else cell(has.access_keys))
+
+
+def _number_of(listed: Sequence[str] | None) -> int | None:
+    return None if listed is None else len(listed)
+
+
+def _last_use_of_keys(keys: Sequence[AccessKey]) -> str | None:
+    return _time_cell(max((key.last_used_at for key in keys if key.last_used_at), default=None))
 
 
 def _time_cell(moment: datetime | None) -> str | None:
@@ -103,8 +118,18 @@ def _time_cell(moment: datetime | None) -> str | None:
 def _item_line(item: Item) -> str:
     name = " ".join(filter(None, (item.type, item.id)))
     # A policy can be longer than a cell; report.json has it.
-    more = " ".join(filter(None, (item.message, item.backup and f"Backup: {item.backup}")))
+    details = None if item.credential is None else _details_line(item.credential)
+    more = " ".join(filter(None, (details, item.message, item.backup and f"Backup: {item.backup}")))
     return f"{name}: {item.outcome}{f' ({more})' if more else ''}"
+
+
+def _details_line(details: CredentialDetails) -> str:
+    used = "last use unknown" if details.last_use_unread else ""
+    if details.last_used_at is not None:
+        used = f"last used {format_time(details.last_used_at)}"
+        used += f" with {details.last_used_service}" if details.last_used_service else ""
+    created = None if details.created_at is None else f"created {format_time(details.created_at)}"
+    return f"{', '.join(filter(None, (details.status, created, used)))}."
 
 
 _COLUMNS: Sequence[tuple[str, Callable[[AccountResult], object]]] = (
@@ -116,12 +141,12 @@ _COLUMNS: Sequence[tuple[str, Callable[[AccountResult], object]]] = (
     ("hint", lambda result: result.hint),
     ("password", _of_credentials(lambda has: "yes" if has.password else "no")),
     ("passwordLastUsedAt", _of_credentials(lambda has: _time_cell(has.password_last_used_at))),
-    ("accessKeys", _of_credentials(lambda has: len(has.access_keys))),
-    ("activeAccessKeys", _of_credentials(lambda has: sum(key.status == "Active" for key in has.access_keys))),
-    ("accessKeyIds", _of_credentials(lambda has: " ".join(key.access_key_id for key in has.access_keys))),
-    ("accessKeysLastUsedAt", _of_credentials(_last_use_of_keys)),
-    ("signingCertificates", _of_credentials(lambda has: len(has.signing_certificates))),
-    ("mfaDevices", _of_credentials(lambda has: len(has.mfa_devices))),
+    ("accessKeys", _of_keys(len)),
+    ("activeAccessKeys", _of_keys(lambda keys: sum(key.status == "Active" for key in keys))),
+    ("accessKeyIds", _of_keys(lambda keys: " ".join(key.access_key_id for key in keys))),
+    ("accessKeysLastUsedAt", _of_keys(_last_use_of_keys)),
+    ("signingCertificates", _of_credentials(lambda has: _number_of(has.signing_certificates))),
+    ("mfaDevices", _of_credentials(lambda has: _number_of(has.mfa_devices))),
     ("items", lambda result: "\n".join(map(_item_line, result.items))),
 )
 

@@ -22,6 +22,7 @@ _PREDICATES = {
     Outcome.FAILED: ("failed", "failed"),
     Outcome.INACCESSIBLE: ("was inaccessible", "were inaccessible"),
     Outcome.PLANNED: ("is planned", "are planned"),
+    Outcome.IN_USE: ("is in use", "are in use"),
     Outcome.DONE: ("is done", "are done"),
     Outcome.NOTHING_TO_DO: ("had nothing to do", "had nothing to do"),
     Outcome.CLEAN: ("is clean", "are clean"),
@@ -76,15 +77,29 @@ def is_audited(result: AccountResult) -> bool:
 
 
 def credentials_of(result: AccountResult) -> tuple[tuple[ItemType, str | None], ...]:
-    """Return what the root user has: the type of each credential, and its ID."""
+    """Return what the root user has: the type of each credential, and its ID.
+
+    A type whose credentials could not be listed is there once, without an ID.
+    """
     has = result.credentials
     if has is None:
         return ()
+    keys = None if has.access_keys is None else [key.access_key_id for key in has.access_keys]
+    lists: tuple[tuple[ItemType, Iterable[str] | None], ...] = (
+        (ItemType.ACCESS_KEY, keys),
+        (ItemType.SIGNING_CERTIFICATE, has.signing_certificates),
+        (ItemType.MFA_DEVICE, has.mfa_devices),
+    )
     return (
         *(((ItemType.PASSWORD, None),) if has.password else ()),
-        *((ItemType.ACCESS_KEY, key.access_key_id) for key in has.access_keys),
-        *((ItemType.SIGNING_CERTIFICATE, certificate) for certificate in has.signing_certificates),
-        *((ItemType.MFA_DEVICE, device) for device in has.mfa_devices),
+        *((type_, id_) for type_, ids in lists for id_ in ((None,) if ids is None else ids)),
+    )
+
+
+def unlisted_types(result: AccountResult) -> frozenset[ItemType]:
+    """Return the types of credentials that exist and could not be listed."""
+    return frozenset(
+        type_ for type_, id_ in credentials_of(result) if id_ is None and type_ is not ItemType.PASSWORD
     )
 
 
@@ -115,7 +130,8 @@ def _audit_sentence(report: Report) -> str:
         return f"{_none_of(everybody)} has root credentials."
     credentials = item_counts(Counter(type_ for result in having for type_, _ in credentials_of(result)))
     have = "has" if len(having) == 1 else "have"
-    details = f": {credentials}" if credentials else ""
+    at_least = "at least " if any(map(unlisted_types, having)) else ""
+    details = f": {at_least}{credentials}" if credentials else ""
     return f"{len(having):,} of the {everybody} {have} root credentials{details}."
 
 
@@ -125,8 +141,15 @@ def _none_of(accounts: str) -> str:
 
 def _plan_sentence(report: Report) -> str:
     items = _items_with(report, Outcome.PLANNED)
-    accounts = _share(report, Outcome.PLANNED)
-    return f"Planned in {accounts}{f': {items}' if items else ''}. Nothing has been changed."
+    in_use = _items_with(report, Outcome.IN_USE)
+    not_planned = _items_with(report, Outcome.FAILED, Outcome.INACCESSIBLE)
+    sentences = (
+        f"Planned in {_share(report, Outcome.PLANNED)}{f': {items}' if items else ''}.",
+        f"In use, and so left out: {in_use}." if in_use else "",
+        f"Could not be planned: {not_planned}." if not_planned else "",
+        "Nothing has been changed.",
+    )
+    return " ".join(filter(None, sentences))
 
 
 def _execution_sentence(report: Report) -> str:
@@ -135,9 +158,9 @@ def _execution_sentence(report: Report) -> str:
     return f"Done in {_share(report, Outcome.DONE)}{f'; {items} in all' if items else ''}."
 
 
-def _items_with(report: Report, outcome: Outcome) -> str:
+def _items_with(report: Report, *outcomes: Outcome) -> str:
     items = (item for result in report.results for item in result.items)
-    return item_counts(Counter(item.type for item in items if item.outcome is outcome))
+    return item_counts(Counter(item.type for item in items if item.outcome in outcomes))
 
 
 def _share(report: Report, outcome: Outcome) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..aws.sessions import RootSession, Sessions
     from ..aws.storage import BackupStore
-    from ..model.run import Assignment, Target
+    from ..model.run import Assignment, CredentialSelection, Target
     from ..tasks.definition import TaskDefinition
 
 # Each account has its own limits in IAM; those of STS are shared by all.
@@ -38,6 +38,7 @@ class BatchRunner:
         mode: Whether it audits, plans or executes.
         sessions: Opens the root sessions.
         backups: The bucket's backups.
+        credentials: Which credentials a plan may list.
         log: Writes one event, given as keyword arguments.
     """
 
@@ -46,6 +47,7 @@ class BatchRunner:
     mode: Mode
     sessions: Sessions
     backups: BackupStore
+    credentials: CredentialSelection
     log: Callable[..., None]
 
     def run(self, assignments: Sequence[Assignment]) -> tuple[Finding, ...]:
@@ -55,7 +57,7 @@ class BatchRunner:
 
     def _run_in_account(self, assignment: Assignment) -> Finding:
         try:
-            session = self.sessions.open(assignment.account_id)
+            session = self._sessions().open(assignment.account_id)
         except CallError as error:
             return self._without_session(assignment, reason=describe(error.failure), hint=hint(error.failure))
         # One account's surprise must not cost the results of the others.
@@ -72,7 +74,7 @@ class BatchRunner:
                 hint=hint(error.failure),
             )
         except Exception as error:
-            return self._interrupted(assignment, references, reason=self._surprise(assignment, error))
+            return self._finding_of_surprise(assignment, references, reason=self._surprise(assignment, error))
 
     def _run_task(
         self, session: RootSession, assignment: Assignment, references: dict[Target, str]
@@ -92,8 +94,19 @@ class BatchRunner:
             )
             return references[target]
 
-        task = AccountTask(session=session, targets=assignment.targets, back_up=back_up)
+        task = AccountTask(
+            session=session,
+            targets=assignment.targets,
+            credentials=self.credentials,
+            back_up=back_up,
+        )
         return self._function()(task)
+
+    def _sessions(self) -> Sessions:
+        """Return what opens the sessions; those of a plan cannot change anything where AWS has such."""
+        if self.mode is Mode.EXECUTE or self.definition.planned_by is None:
+            return self.sessions
+        return replace(self.sessions, task=self.definition.planned_by)
 
     def _function(self) -> Callable[[AccountTask], Finding]:
         if self.mode is not Mode.EXECUTE:
@@ -115,7 +128,7 @@ class BatchRunner:
             ),
         )
 
-    def _interrupted(
+    def _finding_of_surprise(
         self, assignment: Assignment, references: Mapping[Target, str], *, reason: str
     ) -> Finding:
         """Return the finding of an account in which the task ended early, with the backups that it made."""

@@ -26,7 +26,7 @@ from ..report.changes import (
 from ..report.render import as_csv, as_html, as_json
 from ..report.summary import summary
 from ..tasks import DEFINITIONS
-from ..tasks.outcomes import damaged_result_finding
+from ..tasks.outcomes import finding_of_damaged_result
 from .plans import PLAN_SHA256, TASK
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class RunFinisher:
         return [self._damaged_finding(run, account_id) for account_id in run.batches[batch]]
 
     def _damaged_finding(self, run: Run, account_id: str) -> Finding:
-        finding = damaged_result_finding(account_id, run.mode)
+        finding = finding_of_damaged_result(account_id, run.mode)
         if run.mode is not Mode.EXECUTE:
             return finding
         return dataclasses.replace(finding, reason=self._with_backups(run, account_id, finding.reason or ""))

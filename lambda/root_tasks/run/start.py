@@ -13,7 +13,7 @@ from ..aws.storage import ChecksumMismatchError, RunIdUsedError
 from ..messages import NO_LONGER_A_MEMBER, RefusalReason, RunRefusedError
 from ..model.codec import DecodingError
 from ..model.report import Task
-from ..model.run import Account, Assignment, Mode, Restore, Run, Target, Work
+from ..model.run import Account, Assignment, CredentialSelection, Mode, Restore, Run, Target, Work
 from ..tasks import DEFINITIONS
 from ..tasks.scope import Scope
 from .accounts import accounts_in_scope, classify
@@ -106,6 +106,7 @@ class RunStarter:
                 protected_accounts=self.protected_accounts,
             ),
             assignments=assignments,
+            credentials=scope.credential_selection(execution.started_at),
         )
 
     def _assignments(self, request: Request) -> Iterable[Assignment]:
@@ -229,6 +230,7 @@ def _store_run(
     account_id: str,
     accounts: Iterable[Account],
     assignments: Mapping[str, Assignment],
+    credentials: CredentialSelection | None = None,
     executed_plan: str | None = None,
     expires_at: datetime | None = None,
 ) -> dict[str, Any]:
@@ -255,6 +257,7 @@ def _store_run(
         batches=tuple(
             tuple(assignments.get(id_, Assignment(account_id=id_)) for id_ in batch) for batch in run.batches
         ),
+        credentials=credentials or CredentialSelection(),
         expires_at=expires_at,
     )
     try:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError
 from root_access.state import Feature
 
-from ..model.report import ItemType, Outcome
+from ..model.report import ItemType, Outcome, Task
 from ..model.run import Target
-from .credentials import has_password
+from .credentials import password_created_at
 from .definition import TaskDefinition
 from .outcomes import already_done, failure_item, finding_of, item_of
 from .scope import ACCOUNTS, parse_named_accounts
@@ -30,7 +30,7 @@ def plan(task: AccountTask) -> Finding:
         CallError: Whether there is a password could not be read.
     """
     account_id = task.session.account_id
-    if has_password(task.session, task.session.client("iam")):
+    if password_created_at(task.session, task.session.client("iam")) is not None:
         return finding_of(account_id, [item_of(_PASSWORD, Outcome.NOTHING_TO_DO)])
     return finding_of(account_id, [item_of(_PASSWORD, Outcome.PLANNED)], planned=[_PASSWORD])
 
@@ -55,4 +55,5 @@ DEFINITION = TaskDefinition(
     parse=parse_named_accounts,
     plan=plan,
     execute=execute,
+    planned_by=Task.AUDIT,
 )

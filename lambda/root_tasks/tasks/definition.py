@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from root_access.state import Feature
 
     from ..aws.sessions import RootSession
-    from ..model.report import ItemType
-    from ..model.run import Finding, Target
+    from ..model.report import ItemType, Task
+    from ..model.run import CredentialSelection, Finding, Target
     from .scope import Scope, TaskInput
 
 
@@ -23,11 +23,13 @@ class AccountTask:
     Attributes:
         session: The root session in the account.
         targets: What to plan or to execute; empty where the task finds out by itself.
+        credentials: Which credentials a plan may list.
         back_up: Stores the policy of a target, and returns the backup's reference.
     """
 
     session: RootSession
     targets: tuple[Target, ...]
+    credentials: CredentialSelection
     back_up: Callable[[Target, str], str]
 
 
@@ -45,6 +47,8 @@ class TaskDefinition:
             targets of the plan.
         execute: Acts on the targets of the plan, and on nothing else; None for a task that only looks.
         policy_type: The policies that the task removes and restores; None if it does not.
+        planned_by: The task whose policy the sessions of a plan have, so that they cannot change anything;
+            None where AWS has no such policy, and a plan needs the task's own.
     """
 
     title: str
@@ -54,6 +58,7 @@ class TaskDefinition:
     plan: Callable[[AccountTask], Finding]
     execute: Callable[[AccountTask], Finding] | None = None
     policy_type: ItemType | None = None
+    planned_by: Task | None = None
 
     @property
     def makes_changes(self) -> bool:

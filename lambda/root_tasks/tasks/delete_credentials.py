@@ -3,27 +3,60 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.failures import CallError, describe
+from aws_calls.failures import CallError, Failure, FailureKind, describe
 from root_access.state import Feature
 
-from ..messages import MFA_NOT_CHECKED, MFA_STAYS
-from ..model.report import ItemType, Outcome
+from ..messages import (
+    LAST_USE_UNKNOWN,
+    LAST_USE_UNREAD,
+    MFA_LEFT_OUT,
+    MFA_NOT_CHECKED,
+    MFA_STAYS,
+    NOT_IN_PLAN,
+    OTHERS_NOT_READ,
+    PASSWORD_NOT_CHECKED,
+    PASSWORD_REPLACED,
+    RefusalReason,
+    RunRefusedError,
+    contradiction,
+    describe_with_hint,
+    in_use_since,
+)
+from ..model.report import ItemType, Outcome, Task
 from ..model.run import Finding, Target
-from .credentials import access_key_ids, has_password, mfa_devices, signing_certificates
+from .credentials import (
+    GET_ACCOUNT_SUMMARY,
+    LISTING_CALLS,
+    access_key_ids,
+    credentials_of_type,
+    existing_types,
+    password_created_at,
+    signing_certificates,
+)
 from .definition import TaskDefinition
 from .outcomes import already_done, failure_item, finding_of, item_of
-from .scope import ACCOUNT_KEYS, parse_accounts
+from .scope import ACCOUNT_KEYS, parse_accounts, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy_boto3_iam import IAMClient
 
-    from ..aws.sessions import RootSession
     from ..model.report import Item
+    from ..model.run import CredentialSelection
+    from .credentials import Credential
     from .definition import AccountTask
+    from .scope import Scope, TaskInput
+
+_CREDENTIAL_TYPES = "credentialTypes"
+_UNUSED_FOR_DAYS = "unusedForDays"
+_INCLUDE_IN_USE = "includeInUse"
+_DEFAULT_UNUSED_FOR_DAYS = 90
+_MAX_UNUSED_FOR_DAYS = 3650
 
 # MFA comes last: as long as another credential exists, it protects the account.
 _ORDER = (
@@ -32,63 +65,183 @@ _ORDER = (
     ItemType.SIGNING_CERTIFICATE,
     ItemType.MFA_DEVICE,
 )
+# A list of IAM may still have what was deleted a moment ago.
+_MAX_LOOKS = 5
+
+
+# The plan
 
 
 def plan(task: AccountTask) -> Finding:
-    """Plan to delete every credential.
+    """Plan to delete the credentials that the input selects and that are not in use.
 
     Raises:
         CallError: The credentials could not be read.
     """
     session = task.session
     iam: IAMClient = session.client("iam")
-    targets = (
-        *([Target(type=ItemType.PASSWORD)] if has_password(session, iam) else ()),
-        *(Target(type=ItemType.ACCESS_KEY, id=id_) for id_ in access_key_ids(session, iam)),
-        *(Target(type=ItemType.SIGNING_CERTIFICATE, id=id_) for id_ in signing_certificates(session, iam)),
-        *(Target(type=ItemType.MFA_DEVICE, id=id_) for id_ in mfa_devices(session, iam)),
+    existing = existing_types(session, iam)
+    items: list[Item] = []
+    planned: list[Target] = []
+    mfa_is_needed = False
+    for type_ in _ORDER:
+        if type_ not in existing:
+            continue
+        if task.credentials.types and type_ not in task.credentials.types:
+            mfa_is_needed |= type_ is not ItemType.MFA_DEVICE
+            continue
+        found = credentials_of_type(session, iam, type_)
+        if not found:
+            return Finding(
+                account_id=session.account_id,
+                outcome=Outcome.INACCESSIBLE,
+                reason=contradiction(GET_ACCOUNT_SUMMARY, LISTING_CALLS[type_]),
+            )
+        for credential in found:
+            target = _target(credential)
+            outcome, message = _decision(credential, task.credentials, mfa_is_needed=mfa_is_needed)
+            items.append(replace(item_of(target, outcome, message), credential=credential.details))
+            if outcome is Outcome.PLANNED:
+                planned.append(target)
+            else:
+                mfa_is_needed = True
+    return finding_of(session.account_id, items, planned=planned)
+
+
+def _target(credential: Credential) -> Target:
+    # A password has no ID: its creation date identifies it.
+    is_password = credential.type is ItemType.PASSWORD
+    return Target(
+        type=credential.type,
+        id=credential.id,
+        created_at=credential.details.created_at if is_password else None,
     )
-    items = [item_of(target, Outcome.PLANNED) for target in targets]
-    return finding_of(session.account_id, items, planned=targets)
+
+
+def _decision(
+    credential: Credential, selection: CredentialSelection, *, mfa_is_needed: bool
+) -> tuple[Outcome, str | None]:
+    """Return whether a credential is planned, and why not."""
+    if credential.type is ItemType.MFA_DEVICE and mfa_is_needed:
+        return Outcome.SKIPPED, MFA_LEFT_OUT
+    since = selection.in_use_since
+    if credential.unread is not None:
+        if since is None:
+            return Outcome.PLANNED, f"{LAST_USE_UNKNOWN} {describe_with_hint(credential.unread)}"
+        return Outcome.INACCESSIBLE, f"{LAST_USE_UNREAD} {describe_with_hint(credential.unread)}"
+    last_used_at = credential.details.last_used_at
+    if since is not None and last_used_at is not None and last_used_at >= since:
+        return Outcome.IN_USE, in_use_since(since)
+    return Outcome.PLANNED, None
+
+
+# The execution
 
 
 def execute(task: AccountTask) -> Finding:
-    """Delete what was planned, and nothing else."""
-    session = task.session
-    iam: IAMClient = session.client("iam")
-    items: list[Item] = []
-    reason_to_keep_mfa: str | None = None
-    for target in sorted(task.targets, key=lambda target: _ORDER.index(target.type)):
-        if target.type is ItemType.MFA_DEVICE:
-            if reason_to_keep_mfa is None:
-                reason_to_keep_mfa = _reason_to_keep_mfa(session, iam)
-            if reason_to_keep_mfa:
-                items.append(item_of(target, Outcome.FAILED, reason_to_keep_mfa))
-                continue
-        items.append(_delete(session, iam, target))
-    return finding_of(session.account_id, items)
+    """Delete what was planned, and nothing else. What else exists is reported."""
+    execution = _Execution(task)
+    targets = sorted(task.targets, key=lambda target: _ORDER.index(target.type))
+    items = [execution.delete(target) for target in targets]
+    if not any(target.type is ItemType.MFA_DEVICE for target in targets):
+        execution.look()
+    finding = finding_of(task.session.account_id, [*items, *execution.others()])
+    return replace(finding, reason=finding.reason or execution.look_failure)
 
 
-def _reason_to_keep_mfa(session: RootSession, iam: IAMClient) -> str:
-    """Read again: somebody may have created a key since, and a deletion may have failed."""
-    try:
-        exists = (
-            has_password(session, iam) or access_key_ids(session, iam) or signing_certificates(session, iam)
+class _Execution:
+    """The deletion of the planned credentials of one account."""
+
+    def __init__(self, task: AccountTask) -> None:
+        self._session = task.session
+        self._iam: IAMClient = task.session.client("iam")
+        # What has an item.
+        self._reported = set(task.targets)
+        self._deleted: set[Target] = set()
+        self._others: dict[Target, None] = {}
+        self.look_failure: str | None = None
+
+    def delete(self, target: Target) -> Item:
+        """Delete a credential, unless that would weaken the account."""
+        if target.type is ItemType.MFA_DEVICE and (reason := self._reason_to_keep_mfa()):
+            return item_of(target, Outcome.FAILED, reason)
+        if target.type is ItemType.PASSWORD and (item := self._other_password(target)):
+            return item
+        item = self._call_deletion(target)
+        if item.outcome in (Outcome.DONE, Outcome.NOTHING_TO_DO):
+            self._deleted.add(target)
+        return item
+
+    def look(self) -> tuple[Target, ...] | None:
+        """Return which credentials exist that MFA protects; None where that could not be read."""
+        try:
+            password = password_created_at(self._session, self._iam)
+            keys = access_key_ids(self._session, self._iam)
+            certificates = signing_certificates(self._session, self._iam)
+        except CallError as error:
+            self.look_failure = f"{OTHERS_NOT_READ} {describe(error.failure)}"
+            return None
+        exist = (
+            *([Target(type=ItemType.PASSWORD, created_at=password)] if password is not None else ()),
+            *(Target(type=ItemType.ACCESS_KEY, id=id_) for id_ in keys),
+            *(Target(type=ItemType.SIGNING_CERTIFICATE, id=id_) for id_ in certificates),
         )
-    except CallError as error:
-        return f"{MFA_NOT_CHECKED} {describe(error.failure)}"
-    return MFA_STAYS if exists else ""
+        self._others |= dict.fromkeys(each for each in exist if each not in self._reported)
+        return exist
 
+    def others(self) -> list[Item]:
+        """Return what was seen that is not in the plan, and so was left unchanged."""
+        return [item_of(target, Outcome.SKIPPED, NOT_IN_PLAN) for target in self._others]
 
-def _delete(session: RootSession, iam: IAMClient, target: Target) -> Item:
-    operation, function = _deletion(iam, target)
-    try:
-        session.call(function, operation=operation)
-    except CallError as error:
-        if error.failure.name == "NoSuchEntity":
-            return already_done(target, error.failure)
-        return failure_item(target, error.failure)
-    return item_of(target, Outcome.DONE)
+    def _reason_to_keep_mfa(self) -> str | None:
+        """Look again: somebody may have created a key since, and a deletion may have failed."""
+        for attempt in range(1, _MAX_LOOKS + 1):
+            exist = self.look()
+            if exist is None:
+                return f"{MFA_NOT_CHECKED} {self.look_failure}"
+            if not exist:
+                return None
+            if not self._deleted.issuperset(exist) or not self._wait(attempt):
+                break
+        return MFA_STAYS
+
+    def _wait(self, attempt: int) -> bool:
+        """Wait until a deletion is visible, and return whether there was time for it."""
+        failure = Failure(
+            operation="iam:ListAccessKeys",
+            kind=FailureKind.INCONSISTENT_READS,
+            code="InconsistentReads",
+            message="the list still has what was deleted",
+        )
+        try:
+            self._session.budget.pause(times=attempt, error=CallError(failure))
+        except CallError:
+            return False
+        return True
+
+    def _other_password(self, target: Target) -> Item | None:
+        """Return the item of a password that is not the planned one; None where it may be deleted."""
+        try:
+            created_at = password_created_at(self._session, self._iam)
+        except CallError as error:
+            message = f"{PASSWORD_NOT_CHECKED} {describe_with_hint(error.failure)}"
+            return item_of(target, Outcome.FAILED, message)
+        if created_at is None:
+            return item_of(target, Outcome.NOTHING_TO_DO)
+        if created_at != target.created_at:
+            self._reported.add(replace(target, created_at=created_at))
+            return item_of(target, Outcome.FAILED, PASSWORD_REPLACED)
+        return None
+
+    def _call_deletion(self, target: Target) -> Item:
+        operation, function = _deletion(self._iam, target)
+        try:
+            self._session.call(function, operation=operation)
+        except CallError as error:
+            if error.failure.name == "NoSuchEntity":
+                return already_done(target, error.failure)
+            return failure_item(target, error.failure)
+        return item_of(target, Outcome.DONE)
 
 
 def _deletion(iam: IAMClient, target: Target) -> tuple[str, Callable[[], Any]]:
@@ -108,11 +261,63 @@ def _deletion(iam: IAMClient, target: Target) -> tuple[str, Callable[[], Any]]:
             raise ValueError(f"A {target.type} is not a credential.")
 
 
+# The input
+
+
+def parse(input_: TaskInput) -> Scope:
+    """Return the accounts of an input, and which of their credentials to plan.
+
+    Raises:
+        RunRefusedError: It names no accounts, or something unclear.
+    """
+    input_.require_no_other_keys(*_INPUT_KEYS)
+    accounts = {key: value for key, value in input_.values.items() if key not in _SELECTION_KEYS}
+    return replace(
+        parse_accounts(replace(input_, values=accounts)),
+        credential_types=_parse_credential_types(input_),
+        unused_for=_parse_unused_for(input_),
+    )
+
+
+def _parse_credential_types(input_: TaskInput) -> tuple[ItemType, ...]:
+    if _CREDENTIAL_TYPES not in input_.values:
+        return ()
+    values = input_.values[_CREDENTIAL_TYPES]
+    expected = f"a list of the types {', '.join(map(quote, _ORDER))}"
+    if not isinstance(values, list) or not values or any(value not in list(_ORDER) for value in values):
+        raise RunRefusedError(
+            RefusalReason.INVALID_VALUE, key=_CREDENTIAL_TYPES, expected=expected, value=quote(values)
+        )
+    return tuple(type_ for type_ in _ORDER if type_ in values)
+
+
+def _parse_unused_for(input_: TaskInput) -> timedelta | None:
+    days = input_.values.get(_UNUSED_FOR_DAYS, _DEFAULT_UNUSED_FOR_DAYS)
+    # A bool is an int, too.
+    if type(days) is not int or not 0 <= days <= _MAX_UNUSED_FOR_DAYS:
+        raise RunRefusedError(
+            RefusalReason.INVALID_VALUE,
+            key=_UNUSED_FOR_DAYS,
+            expected=f"a whole number of days from 0 to {_MAX_UNUSED_FOR_DAYS}",
+            value=quote(days),
+        )
+    include = input_.values.get(_INCLUDE_IN_USE, False)
+    if not isinstance(include, bool):
+        raise RunRefusedError(
+            RefusalReason.INVALID_VALUE, key=_INCLUDE_IN_USE, expected="true or false", value=quote(include)
+        )
+    return None if include else timedelta(days=days)
+
+
+_SELECTION_KEYS = (_CREDENTIAL_TYPES, _UNUSED_FOR_DAYS, _INCLUDE_IN_USE)
+_INPUT_KEYS = (*ACCOUNT_KEYS, *_SELECTION_KEYS)
+
 DEFINITION = TaskDefinition(
     title="Delete root credentials",
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
-    input_keys=ACCOUNT_KEYS,
-    parse=parse_accounts,
+    input_keys=_INPUT_KEYS,
+    parse=parse,
     plan=plan,
     execute=execute,
+    planned_by=Task.AUDIT,
 )

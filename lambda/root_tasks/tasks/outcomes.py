@@ -15,14 +15,21 @@ if TYPE_CHECKING:
 
     from ..model.run import Target
 
+_NEED_A_REASON = (Outcome.UNKNOWN, Outcome.FAILED, Outcome.INACCESSIBLE, Outcome.IN_USE, Outcome.SKIPPED)
+
 
 def finding_of(account_id: str, items: Sequence[Item], *, planned: Sequence[Target] = ()) -> Finding:
-    """Return the finding of an account: its outcome is that of the item that needs attention most."""
+    """Return the finding of an account: its outcome is that of the item that needs attention most.
+
+    An account with something planned is planned, whatever its other items are: its plan can be executed. The
+    reason is then about what is not planned.
+    """
     outcomes = [item.outcome for item in items]
-    outcome = min(outcomes, key=lambda each: each.rank, default=Outcome.NOTHING_TO_DO)
+    needs_attention_most = min(outcomes, key=lambda each: each.rank, default=Outcome.NOTHING_TO_DO)
+    outcome = Outcome.PLANNED if planned else needs_attention_most
     reason = None
-    if outcome in (Outcome.UNKNOWN, Outcome.FAILED, Outcome.INACCESSIBLE):
-        reason = next(item.message for item in items if item.outcome is outcome)
+    if needs_attention_most in _NEED_A_REASON:
+        reason = next(item.message for item in items if item.outcome is needs_attention_most)
     return Finding(
         account_id=account_id, outcome=outcome, reason=reason, items=tuple(items), planned=tuple(planned)
     )
@@ -52,7 +59,7 @@ def already_done(target: Target, failure: Failure) -> Item:
     return item_of(target, Outcome.DONE if failure.may_have_taken_effect else Outcome.NOTHING_TO_DO)
 
 
-def damaged_result_finding(account_id: str, mode: Mode) -> Finding:
+def finding_of_damaged_result(account_id: str, mode: Mode) -> Finding:
     """Return the finding of an account whose batch has left a result that cannot be read."""
     if mode is Mode.EXECUTE:
         return Finding(account_id=account_id, outcome=Outcome.UNKNOWN, reason=DAMAGED_RESULT_ACTING)

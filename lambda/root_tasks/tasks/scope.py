@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..messages import RefusalReason, RunRefusedError
+from ..model.run import CredentialSelection
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from datetime import datetime, timedelta
 
-    from ..model.report import Task
+    from ..model.report import ItemType, Task
     from ..model.run import Assignment
 
 ACCOUNTS = "accounts"
@@ -52,6 +54,8 @@ class Scope:
         organizational_units: The organizational units, for their accounts.
         assignments: The buckets or queues, by account.
         restores: The backups to restore.
+        credential_types: The types of credentials to plan; all types where it is empty.
+        unused_for: For how long a credential has to be unused to be planned; None to plan it all the same.
     """
 
     all_accounts: bool = False
@@ -59,6 +63,13 @@ class Scope:
     organizational_units: tuple[str, ...] = ()
     assignments: tuple[Assignment, ...] = ()
     restores: tuple[RestoreRequest, ...] = ()
+    credential_types: tuple[ItemType, ...] = ()
+    unused_for: timedelta | None = None
+
+    def credential_selection(self, started_at: datetime) -> CredentialSelection:
+        """Return which credentials a plan of a run that started at this time may list."""
+        since = None if self.unused_for is None else started_at - self.unused_for
+        return CredentialSelection(types=self.credential_types, in_use_since=since)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,7 +115,7 @@ def _plan_restore(target: Target, restore: Restore, text: str | None) -> tuple[I
 
 
 def _restore_item(target: Target, restore: Restore, outcome: Outcome, message: str | None = None) -> Item:
-    """Return the item of a policy to attach; whoever approves the plan reads the text itself."""
+    """Return the item of a policy to attach, with the text: a person approves it by its plan."""
     note = CORRECTED_POLICY if restore.corrected and message is None else message
     return replace(
         item_of(target, outcome, note),
