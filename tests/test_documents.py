@@ -30,6 +30,7 @@ from root_tasks.model.run import (
     Backup,
     BatchResult,
     CredentialSelection,
+    ExecutionMark,
     Finding,
     Mode,
     Plan,
@@ -109,6 +110,17 @@ DOCUMENTS: dict[str, Document] = {
             types=(ItemType.PASSWORD, ItemType.ACCESS_KEY),
             in_use_since=datetime(2026, 8, 22, 4, 10, tzinfo=UTC),
         ),
+    ),
+    "work-of-an-execution": Work(
+        run_id="delete-1",
+        task=Task.DELETE_CREDENTIALS,
+        mode=Mode.EXECUTE,
+        batches=((Assignment(account_id=MEMBER, targets=(Target(type=ItemType.PASSWORD),)),),),
+        expires_at=datetime(2026, 11, 21, 4, 10, tzinfo=UTC),
+    ),
+    "execution-mark": ExecutionMark(
+        execution_arn=f"arn:aws:states:us-east-1:{MANAGEMENT}:execution:RootTasksExecute:delete-1",
+        started_at=STARTED,
     ),
     "batch-result": BatchResult(
         findings=(
