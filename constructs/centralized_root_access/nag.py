@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
 _PACK = "AwsSolutions"
-_TASK_ROLES = "(Audit|DeleteCredentials|AllowPasswordRecovery|Unlock(Bucket|Queue)Policy)Role"
+_LOOKING_ROLES = "(Audit|PlanUnlock(Bucket|Queue)Policy)Role"
+_ACTING_ROLES = "(DeleteCredentials|AllowPasswordRecovery|Unlock(Bucket|Queue)Policy)Role"
+_MACHINE = "(Audit|Execute)StateMachine"
 _ARN = r"arn:<AWS::Partition>:"
 _BUCKET = r"<\w+Bucket[0-9A-F]{8}\.Arn>"
 
@@ -64,26 +66,44 @@ _ENTRIES = (
     ),
     _Entry(
         construct=RootTasks,
-        path="StartRunRole/DefaultPolicy/Resource",
+        path="Start(Run|Execution)Role/DefaultPolicy/Resource",
         rule=_wildcard(r"\*"),
         reason="Reading the organization's accounts: AWS has no resource to limit it to.",
     ),
     _Entry(
         construct=RootTasks,
         path="StartRunRole/DefaultPolicy/Resource",
-        rule=_wildcard(_BUCKET + r"/(runs|backups)/\*"),
+        rule=_wildcard(_BUCKET + r"/(runs/\*/(run|work)\.json|backups/\*)"),
         reason="Every run and backup has objects of its own under this prefix of the construct's bucket.",
     ),
     _Entry(
         construct=RootTasks,
-        path="WriteReportRole/DefaultPolicy/Resource",
-        rule=_wildcard(_BUCKET + r"/(runs|latest)/\*"),
+        path="StartExecutionRole/DefaultPolicy/Resource",
+        rule=_wildcard(_BUCKET + r"/(runs/\*/(plan|executed-by)|executions/\*/(run|work))\.json"),
         reason="Every run has objects of its own under this prefix of the construct's bucket.",
     ),
     _Entry(
         construct=RootTasks,
-        path=f"{_TASK_ROLES}/DefaultPolicy/Resource",
-        rule=_wildcard(_BUCKET + r"/runs/\*/(work\.json|results/\*)"),
+        path="WriteReportRole/DefaultPolicy/Resource",
+        rule=_wildcard(_BUCKET + r"/(runs/\*/(run\.json|plan\.json|report\.\*|results/\*)|latest/\*)"),
+        reason="Every run has objects of its own under this prefix of the construct's bucket.",
+    ),
+    _Entry(
+        construct=RootTasks,
+        path="WriteExecutionReportRole/DefaultPolicy/Resource",
+        rule=_wildcard(_BUCKET + r"/executions/\*/(run\.json|report\.\*|results/\*)"),
+        reason="Every run has objects of its own under this prefix of the construct's bucket.",
+    ),
+    _Entry(
+        construct=RootTasks,
+        path=f"{_LOOKING_ROLES}/DefaultPolicy/Resource",
+        rule=_wildcard(_BUCKET + r"/runs/\*/(work\.json|results/\w+/\*)"),
+        reason="Every run has objects of its own under this prefix of the construct's bucket.",
+    ),
+    _Entry(
+        construct=RootTasks,
+        path=f"{_ACTING_ROLES}/DefaultPolicy/Resource",
+        rule=_wildcard(_BUCKET + r"/executions/\*/(work\.json|results/\w+/\*(\.claim)?)"),
         reason="Every run has objects of its own under this prefix of the construct's bucket.",
     ),
     _Entry(
@@ -94,30 +114,24 @@ _ENTRIES = (
     ),
     _Entry(
         construct=RootTasks,
-        path=f"{_TASK_ROLES}/DefaultPolicy/Resource",
+        path=f"({_LOOKING_ROLES}|{_ACTING_ROLES})/DefaultPolicy/Resource",
         rule=_wildcard(_ARN + r"iam::\*:root"),
         reason="The member accounts change; the task policy and the protected accounts limit the session.",
     ),
     _Entry(
         construct=RootTasks,
-        path="StateMachine/Role/DefaultPolicy/Resource",
+        path=f"{_MACHINE}/Role/DefaultPolicy/Resource",
         rule=_wildcard(r"<\w+[0-9A-F]{8}\.Arn>:\*"),
         reason="Step Functions invokes the construct's own functions, in any version.",
     ),
     _Entry(
         construct=RootTasks,
-        path="StateMachine/Role/DefaultPolicy/Resource",
-        rule=_wildcard(_ARN + r"s3:::<\w+Bucket[0-9A-F]{8}>/\*"),
-        reason="CDK lets the Distributed Map read its items anywhere in the construct's own bucket.",
-    ),
-    _Entry(
-        construct=RootTasks,
-        path="(StateMachine/DistributedMapPolicy|StartRunPlans)/Resource",
+        path=f"({_MACHINE}/DistributedMapPolicy|StartExecutionOwn|StartExecutionRole/DefaultPolicy)/Resource",
         rule=_wildcard(
             _ARN
             + r"states:(<AWS::Region>|[a-z0-9-]+):(<AWS::AccountId>|\d{12}):execution:.*StateMachine.*:\*"
         ),
-        reason="The names of the executions of the construct's own state machine are not known at synth.",
+        reason="The names of the executions of the construct's own state machines are not known at synth.",
     ),
     _Entry(
         construct=RootTasks,
@@ -127,14 +141,14 @@ _ENTRIES = (
     ),
     _Entry(
         construct=RootTasks,
-        path="StateMachine/Resource",
+        path=f"{_MACHINE}/Resource",
         rule="AwsSolutions-SF1",
         reason="Step Functions keeps the history and every run writes a report. The steps' input has account "
         "names, which stay out of logs.",
     ),
     _Entry(
         construct=RootTasks,
-        path="StateMachine/Resource",
+        path=f"{_MACHINE}/Resource",
         rule="AwsSolutions-SF2",
         reason="A report has a result for every account; a trace of ten thousand adds nothing to it.",
     ),

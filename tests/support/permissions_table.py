@@ -206,7 +206,9 @@ def permissions(template: Mapping[str, Any]) -> Iterator[Permission]:
 def _role(logical_id: str) -> str:
     role = re.sub(r"^(RootAccess|RootTasks)(.*?)[0-9A-F]{8}$", r"\2", logical_id)
     makes_changes = {f"{task.name.title().replace('_', '')}Role" for task in TASKS}
-    return "<Task>Role" if role in makes_changes else role
+    if role in makes_changes:
+        return "<Task>Role"
+    return "Plan<Task>Role" if role.removeprefix("Plan") in makes_changes else role
 
 
 def _resource(template: Mapping[str, Any], value: Any) -> str:
@@ -217,6 +219,8 @@ def _resource(template: Mapping[str, Any], value: Any) -> str:
         word = _WORDS.get(it["Type"])
         if word:
             shown = re.sub(rf"\$\{{{logical_id}(\.\w+)?\}}", f"<{word}>", shown)
+    for task in RootTask:
+        shown = shown.replace(f"/results/{task}/", "/results/<task>/")
     shown = shown.replace("${AWS::StackId}", "<stack>").replace("${AWS::Partition}", "<partition>")
     return (
         shown.replace("${AWS::AccountId}", "<account>")
