@@ -153,7 +153,7 @@ def test_what_no_batch_has_stored_is_not_taken_for_a_result(s3: Any, storage: St
     storage.runs.write_result("run-1", 3, RESULT)
     s3.put_object(Bucket=BUCKET, Key=f"runs/run-1/results/{name}", Body=b"?")
     stored = storage.runs.find_results("run-1", batches=4)
-    assert (stored.batches, stored.other_objects) == ({3}, 1)
+    assert (stored.batches, stored.other_objects) == (frozenset({3}), 1)
 
 
 def test_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: Storage) -> None:
