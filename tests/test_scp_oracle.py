@@ -35,9 +35,9 @@ from support.scp import (
 from support.scp_grammar import (
     CALLS,
     conditions_and_contexts,
+    disagreement_names,
     disagreements,
     documents,
-    disagreement_names,
     statements,
 )
 from support.scp_oracle import DIRECTORY, Oracle, World, is_installed, worlds

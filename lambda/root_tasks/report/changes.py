@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..model.codec import DecodingError, decode
 from ..model.report import ItemType, Report, Task
-from .summary import credentials_of, is_audited, item_counts, minute, summary, unlisted_types
+from .summary import credentials_of, is_audited, item_counts, minute, summary, types_without_list
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -130,7 +130,7 @@ def _account_changes(before: AccountResult, after: AccountResult) -> Iterator[Ch
         yield _all_of(ChangeType.AUDITED_AGAIN, after)
         return
     # Of what one of them could not list, only the existence can be compared.
-    unlisted = unlisted_types(before) | unlisted_types(after)
+    unlisted = types_without_list(before) | types_without_list(after)
     had, has = _comparable_credentials(before, unlisted), _comparable_credentials(after, unlisted)
     if has - had:
         yield Change(
