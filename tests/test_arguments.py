@@ -281,7 +281,8 @@ def test_what_is_not_a_retention_is_refused(build: Callable[..., None], wrong: A
         (-1, ValueError),
         (1001, ValueError),
     ],
-    ids=str,
+    # A token of a number is another number in each process.
+    ids=["bool", "float", "str", "None", "token", "0", "-1", "1001"],
 )
 def test_the_concurrency_is_an_int_in_its_range(wrong: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"^max_concurrency must be .*, got .*\. Write "):

@@ -324,7 +324,7 @@ def drift_policy(configuration: DriftConfiguration) -> tuple[PolicyStatement, ..
 
 def drift_requests(configuration: DriftConfiguration) -> list[PolicyRequest]:
     """Return what the drift check requests of AWS in every state of an organization, by either event."""
-    requests = []
+    requests: list[PolicyRequest] = []
     states = [(features, hidden) for features in FEATURES for hidden in (False, True)]
     with mock_organization() as organization:
         for (features, hidden), event in itertools.product(states, (BY_INTERVAL, BY_EVENT)):

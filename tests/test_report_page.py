@@ -242,7 +242,7 @@ def test_a_plan_shows_what_to_decide_by(shown: Callable[..., Browser]) -> None:
     heads = (
         "[...document.querySelectorAll('.details')[0].querySelectorAll('th')].map((cell) => cell.textContent)"
     )
-    assert page.evaluate(heads) == ["What", "ID", "Outcome", "Status", "Created", "Last used", "Message"]
+    assert page.evaluate(heads) == ["What", "ID", "Outcome", "Status", "Created", "Last used"]
     cells = (
         "[...document.querySelectorAll('.details tbody tr')]"
         ".map((row) => [...row.cells].slice(3, 6).map((cell) => cell.textContent))"

@@ -157,7 +157,7 @@ def write_execution_report_access(tasks: Collection[RootTask]) -> BucketAccess:
 def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketAccess]]) -> None:
     """Let nobody but the functions' roles write to the bucket, and each only its own objects.
 
-    Whoever administers the account can still read the bucket, and change its policy. S3's lifecycle rules
+    The account's administrators can still read the bucket, and change its policy. S3's lifecycle rules
     are not subject to a bucket policy.
     """
     everybody_else = {"ArnNotEquals": {"aws:PrincipalArn": [role.role_arn for role, _ in writers]}}
@@ -192,14 +192,14 @@ def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketA
 
 
 def start_run_statements() -> list[iam.PolicyStatement]:
-    """Return the statements, beside the bucket's, of the function that starts audits and plans."""
+    """Return the statements, besides the bucket's, of the function that starts audits and plans."""
     return [
         _organization("organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent")
     ]
 
 
 def start_execution_statements(audit_state_machine: sfn.StateMachine) -> list[iam.PolicyStatement]:
-    """Return the statements, beside the bucket's, of the function that starts executions of plans."""
+    """Return the statements, besides the bucket's, of the function that starts executions of plans."""
     return [_organization(), read_executions_statement(audit_state_machine, sid="Plans")]
 
 

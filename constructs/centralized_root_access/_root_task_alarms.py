@@ -51,7 +51,7 @@ def audit_alarm(scope: Construct, id: str, metric: cloudwatch.Metric, *, what: s
     )
 
 
-def failed_executions_metric(state_machines: Sequence[sfn.StateMachine]) -> cloudwatch.MathExpression:
+def metric_of_failed_executions(state_machines: Sequence[sfn.StateMachine]) -> cloudwatch.MathExpression:
     """Return how many executions of state machines failed or timed out, or were stopped."""
     metrics = {
         f"{name}{number}": cast("cloudwatch.IMetric", metric)
@@ -70,7 +70,7 @@ def failed_executions_metric(state_machines: Sequence[sfn.StateMachine]) -> clou
     )
 
 
-def failed_alarm(scope: Construct, metric: cloudwatch.MathExpression) -> cloudwatch.Alarm:
+def alarm_of_failures(scope: Construct, metric: cloudwatch.MathExpression) -> cloudwatch.Alarm:
     """Return the alarm for executions that did not succeed."""
     return metric.create_alarm(
         scope,
@@ -84,7 +84,7 @@ def failed_alarm(scope: Construct, metric: cloudwatch.MathExpression) -> cloudwa
     )
 
 
-def stopped_alarm(
+def alarm_of_missing_audits(
     scope: Construct, audits: cloudwatch.Metric, *, interval: Duration
 ) -> cloudwatch.Alarm | None:
     """Return the alarm for full audits that do not run, or fail; None where the interval is over a week."""

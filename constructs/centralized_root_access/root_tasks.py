@@ -27,12 +27,12 @@ from ._arguments import (
 from ._function import function_role, log_group, python_function
 from ._outputs import add_output
 from ._root_task_alarms import (
+    alarm_of_failures,
+    alarm_of_missing_audits,
     audit_alarm,
     audit_metric,
-    failed_alarm,
-    failed_executions_metric,
+    metric_of_failed_executions,
     notify_of_alarms,
-    stopped_alarm,
 )
 from ._state_machines import audit_state_machine, execute_state_machine
 from .enums import RootTask
@@ -444,7 +444,7 @@ class RootTasks(Construct):
         """How many accounts have root credentials, by full audit."""
         self.metric_accounts_inaccessible = audit_metric(state_machine, "AccountsInaccessible")
         """How many accounts were inaccessible, by full audit."""
-        self.metric_failed_executions = failed_executions_metric(
+        self.metric_failed_executions = metric_of_failed_executions(
             [it for it in (state_machine, self.execute_state_machine) if it is not None]
         )
         """How many executions of both state machines did not succeed."""
@@ -459,12 +459,12 @@ class RootTasks(Construct):
             self, "Inaccessible", self.metric_accounts_inaccessible, what="Accounts were inaccessible"
         )
         """In alarm while accounts were inaccessible at the last full audit."""
-        self.failed_alarm = failed_alarm(self, self.metric_failed_executions)
+        self.failed_alarm = alarm_of_failures(self, self.metric_failed_executions)
         """In alarm when an execution did not succeed."""
         self.stopped_alarm = (
             None
             if audit_interval is None
-            else stopped_alarm(self, self.metric_accounts_audited, interval=audit_interval)
+            else alarm_of_missing_audits(self, self.metric_accounts_audited, interval=audit_interval)
         )
         """In alarm when no full audit has ended for three intervals, or for as many as are in a week.
 

@@ -18,7 +18,7 @@ from .aws.sessions import Sessions
 from .aws.storage import Storage
 from .model.run import BatchResult, Mode
 from .run.accounts import MemberDirectory
-from .run.batch import BatchRunner, expired_finding
+from .run.batch import BatchRunner, finding_of_expired_plan
 from .run.finish import RunFinisher
 from .run.plans import Execution, Plans
 from .run.settings import (
@@ -120,7 +120,7 @@ class Invocation:
             protected_accounts=settings.protected_accounts,
             allow_policy_override=settings.allow_policy_override,
         )
-        return self._logged(starter.start(event["input"], execution=Execution.parse(event["execution"])))
+        return self._log_start(starter.start(event["input"], execution=Execution.parse(event["execution"])))
 
     def start_execution(
         self, event: Mapping[str, Any], *, settings: StartExecutionSettings
@@ -153,7 +153,7 @@ class Invocation:
             account_id=self._account_id,
             protected_accounts=settings.protected_accounts,
         )
-        return self._logged(starter.start(event["input"], execution=Execution.parse(event["execution"])))
+        return self._log_start(starter.start(event["input"], execution=Execution.parse(event["execution"])))
 
     def run_batch(self, event: Mapping[str, Any], *, settings: RunBatchSettings) -> dict[str, Any]:
         """Look into the accounts of one batch. It may be done again: what counts is what is returned.
@@ -195,7 +195,7 @@ class Invocation:
             raise WrongFunctionError(work.mode)
         if self._now() > work.expires_at:
             # A redrive can run a batch days after the others.
-            findings = tuple(expired_finding(assignment) for assignment in work.batches[batch])
+            findings = tuple(finding_of_expired_plan(assignment) for assignment in work.batches[batch])
             return self._store(storage.executions, work, batch, findings)
         if not storage.executions.claim_batch(work, batch, token=uuid.uuid4().hex):
             raise BatchClaimedError(run_id=run_id, batch=batch)
@@ -274,7 +274,7 @@ class Invocation:
         )
         return finisher.finish(event["runId"], run_sha256=event["runSha256"], results=event["results"])
 
-    def _logged(self, run: dict[str, Any]) -> dict[str, Any]:
+    def _log_start(self, run: dict[str, Any]) -> dict[str, Any]:
         self._log(event="run_started", **{**run, "batches": len(run["batches"])})
         return run
 

@@ -207,7 +207,7 @@ def _one_of_many(number: int) -> AccountResult:
     return result(account_id, name=name)
 
 
-def _planned(
+def _in_plan(
     type_: ItemType, id_: str | None = None, *, age: int, used: int | None = None, service: str | None = None
 ) -> Item:
     """A credential that a plan lists; ages in days."""
@@ -251,9 +251,9 @@ def example_plan() -> Report:
             Outcome.PLANNED,
             name="payments-production",
             items=(
-                _planned(ItemType.PASSWORD, age=1500, used=1240),
-                _planned(ItemType.ACCESS_KEY, "AKIAIOSFODNN00000001", age=900, used=400, service="s3"),
-                _planned(ItemType.ACCESS_KEY, "AKIAIOSFODNN00000002", age=2100),
+                _in_plan(ItemType.PASSWORD, age=1500, used=1240),
+                _in_plan(ItemType.ACCESS_KEY, "AKIAIOSFODNN00000001", age=900, used=400, service="s3"),
+                _in_plan(ItemType.ACCESS_KEY, "AKIAIOSFODNN00000002", age=2100),
             ),
         ),
         result("300000000003", Outcome.NOTHING_TO_DO, name="payments-staging"),
@@ -270,7 +270,7 @@ def example_plan() -> Report:
             reason=in_use_since(STARTED - timedelta(days=90)),
             items=(
                 dataclasses.replace(
-                    _planned(ItemType.ACCESS_KEY, "AKIAIOSFODNN00000003", age=4100, used=46, service="sqs"),
+                    _in_plan(ItemType.ACCESS_KEY, "AKIAIOSFODNN00000003", age=4100, used=46, service="sqs"),
                     outcome=Outcome.IN_USE,
                     message=in_use_since(STARTED - timedelta(days=90)),
                 ),

@@ -86,7 +86,7 @@ class AccessKey:
 class RootCredentials:
     """The credentials that a root user has.
 
-    A list is None where the root user has some of the kind, and which ones could not be read.
+    None in place of a list: the root user has some of the kind, and which ones could not be read.
 
     Attributes:
         password: Whether it has a password.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..model.codec import DecodingError, decode
 from ..model.report import ItemType, Outcome, Report, Task
-from .summary import credentials_of, is_audited, item_counts, minute, summary, unlisted_types
+from .summary import credentials_of, is_audited, item_counts, minute, summary, types_without_list
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -112,7 +112,7 @@ def change_message(found: Sequence[Change], report: Report) -> str:
     text = _heading(report, "changes since the last full audit")
     if not found:
         return f"{text}\nNothing changed.\n"
-    return _bounded(text, list(_lines(found)))
+    return _message_of(text, list(_lines(found)))
 
 
 def first_audit_message(report: Report) -> str:
@@ -127,7 +127,7 @@ def first_audit_message(report: Report) -> str:
         if result.outcome is Outcome.HAS_CREDENTIALS
     ]
     heading = _heading(report, "first full audit")
-    return _bounded(f"{heading}\n" if lines else heading, lines)
+    return _message_of(f"{heading}\n" if lines else heading, lines)
 
 
 def _heading(report: Report, what: str) -> str:
@@ -138,7 +138,7 @@ def _heading(report: Report, what: str) -> str:
     )
 
 
-def _bounded(text: str, lines: Sequence[str]) -> str:
+def _message_of(text: str, lines: Sequence[str]) -> str:
     for number, line in enumerate(lines):
         if len((text + line).encode()) > _MAX_MESSAGE_BYTES:
             return f"{text}\nand {len(lines) - number:,} more. The report of the run has every account.\n"
@@ -156,7 +156,7 @@ def _account_changes(before: AccountResult, after: AccountResult) -> Iterator[Ch
         yield _all_of(ChangeType.AUDITED_AGAIN, after)
         return
     # Of what one of them could not list, only the existence can be compared.
-    unlisted = unlisted_types(before) | unlisted_types(after)
+    unlisted = types_without_list(before) | types_without_list(after)
     had, has = _comparable_credentials(before, unlisted), _comparable_credentials(after, unlisted)
     if has - had:
         yield Change(

@@ -96,7 +96,7 @@ def credentials_of(result: AccountResult) -> tuple[tuple[ItemType, str | None], 
     )
 
 
-def unlisted_types(result: AccountResult) -> frozenset[ItemType]:
+def types_without_list(result: AccountResult) -> frozenset[ItemType]:
     """Return the types of credentials that exist and could not be listed."""
     return frozenset(
         type_ for type_, id_ in credentials_of(result) if id_ is None and type_ is not ItemType.PASSWORD
@@ -130,7 +130,7 @@ def _audit_sentence(report: Report) -> str:
         return f"{_none_of(everybody)} has root credentials."
     credentials = item_counts(Counter(type_ for result in having for type_, _ in credentials_of(result)))
     have = "has" if len(having) == 1 else "have"
-    at_least = "at least " if any(map(unlisted_types, having)) else ""
+    at_least = "at least " if any(map(types_without_list, having)) else ""
     details = f": {at_least}{credentials}" if credentials else ""
     return f"{len(having):,} of the {everybody} {have} root credentials{details}."
 

@@ -161,7 +161,7 @@ class BatchRunner:
         return f"{UNEXPECTED_ERROR} {name}."
 
 
-def expired_finding(assignment: Assignment) -> Finding:
+def finding_of_expired_plan(assignment: Assignment) -> Finding:
     """Return the finding of an account whose turn comes after the plan has expired."""
     items = tuple(item_of(target, Outcome.FAILED, EXPIRED) for target in assignment.targets)
     return Finding(account_id=assignment.account_id, outcome=Outcome.FAILED, reason=EXPIRED, items=items)

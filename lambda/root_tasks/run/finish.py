@@ -128,9 +128,9 @@ class RunFinisher:
                 return list(result.findings)
             problem = "It has an account that is not in the batch."
         self.log(event="result_damaged", runId=run.run_id, batch=batch, reason=problem)
-        return [self._damaged_finding(run, account_id) for account_id in run.batches[batch]]
+        return [self._finding_of_damaged_result(run, account_id) for account_id in run.batches[batch]]
 
-    def _damaged_finding(self, run: Run, account_id: str) -> Finding:
+    def _finding_of_damaged_result(self, run: Run, account_id: str) -> Finding:
         finding = finding_of_damaged_result(account_id, run.mode)
         if run.mode is not Mode.EXECUTE:
             return finding
@@ -224,7 +224,7 @@ def _files(report: Report, *, plan_lifetime: timedelta) -> tuple[File, ...]:
 def _plan(run: Run, findings: Mapping[str, Finding]) -> Plan:
     """Return the plan: it has what the report shows as planned, and nothing else."""
     assignments = [
-        Assignment(account_id=finding.account_id, targets=_shown_targets(finding))
+        Assignment(account_id=finding.account_id, targets=_targets_in_report(finding))
         for _, finding in sorted(findings.items())
     ]
     return Plan(
@@ -234,7 +234,7 @@ def _plan(run: Run, findings: Mapping[str, Finding]) -> Plan:
     )
 
 
-def _shown_targets(finding: Finding) -> tuple[Target, ...]:
+def _targets_in_report(finding: Finding) -> tuple[Target, ...]:
     shown = {(item.type, item.id) for item in finding.items if item.outcome is Outcome.PLANNED}
     return tuple(target for target in finding.planned if (target.type, target.id) in shown)
 

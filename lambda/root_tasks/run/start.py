@@ -78,7 +78,7 @@ class RunStarter:
             # The state machine is in the function's own partition.
             partition=execution.partition,
         )
-        with _refused_calls(self.account_id):
+        with _refuse_failed_calls(self.account_id):
             return self._start(request, execution)
 
     def _start(self, request: Request, execution: Execution) -> dict[str, Any]:
@@ -184,7 +184,7 @@ class ExecutionStarter:
             RunRefusedError: The plan cannot be executed.
         """
         run_id = parse_plan_id(input_)
-        with _refused_calls(self.account_id):
+        with _refuse_failed_calls(self.account_id):
             self.plans.require_running(execution)
             return self._start(self.plans.find(run_id, execution=execution), execution)
 
@@ -274,7 +274,7 @@ def _store_run(
 
 
 @contextmanager
-def _refused_calls(account_id: str) -> Iterator[None]:
+def _refuse_failed_calls(account_id: str) -> Iterator[None]:
     try:
         yield
     except CallError as error:
