@@ -1,9 +1,11 @@
 """Root tasks: a daily audit of every member account, and the tasks that make changes, on demand.
 
-Two accounts are protected: no execution opens a root session there.
+Two accounts are protected: no execution opens a root session there. One role may audit and plan, another one
+executes plans, and both read the reports.
 """
 
 from aws_cdk import App, Duration, Environment, Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
@@ -11,7 +13,7 @@ from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 app = App()
 stack = Stack(app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1"))
 CentralizedRootAccess(stack, "RootAccess")
-RootTasks(
+root_tasks = RootTasks(
     stack,
     "RootTasks",
     tasks=list(RootTask),
@@ -19,4 +21,10 @@ RootTasks(
     audit_interval=Duration.days(1),
     notification_topic=sns.Topic(stack, "SecurityNews", enforce_ssl=True),
 )
+planner = iam.Role.from_role_name(stack, "Planner", "root-tasks-planner")
+executor = iam.Role.from_role_name(stack, "Executor", "root-tasks-executor")
+root_tasks.grant_plan(planner)
+root_tasks.grant_execute(executor)
+for reader in (planner, executor):
+    root_tasks.grant_read_reports(reader)
 app.synth()

@@ -27,6 +27,7 @@ from root_tasks.model.codec import encode
 from root_tasks.model.report import Item, ItemType, Outcome, Task
 from root_tasks.model.run import BatchResult, Finding
 from root_tasks.report.render import as_csv
+from root_tasks.run.plans import parse_plan_id
 from root_tasks.run.request import parse_request
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
@@ -135,6 +136,16 @@ def test_a_malformed_input_is_refused_with_one_short_line(name: str) -> None:
     with pytest.raises(RunRefusedError) as raised:
         parse_request(input_, tasks=tuple(Task), allow_policy_override=True, partition="aws")
     assert raised.value.reason is reason
+    message = str(raised.value)
+    assert len(json.dumps(message)) <= MAX_REFUSAL_BYTES
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_input_of_what_acts_ends_in_a_short_sentence(name: str) -> None:
+    input_, _ = MALFORMED[name]
+    with pytest.raises(RunRefusedError) as raised:
+        parse_plan_id(input_)
     message = str(raised.value)
     assert len(json.dumps(message)) <= MAX_REFUSAL_BYTES
     assert message.isprintable()
