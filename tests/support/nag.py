@@ -107,6 +107,11 @@ def _read_findings(folder: Path) -> list[Finding]:
 # What the examples need; `acknowledge_nag` has what the constructs need.
 ACKNOWLEDGMENTS = [
     Acknowledgment(
+        path="OrganizationBootstrap/(Planner|Executor)/Policy/Resource",
+        rule=r"AwsSolutions-IAM5\[Resource::.*(report\.\*|/latest/\*|:execution:.*:\*)\]",
+        reason="The user's own roles may read all reports and start executions of any name.",
+    ),
+    Acknowledgment(
         path="Boundary/Boundary/Resource",
         rule=r"AwsSolutions-IAM5\[Resource::\*\]",
         reason="A boundary is the most that a role may do; the roles' own policies name the resources.",
