@@ -244,6 +244,9 @@ class Bench:
         return self._calls[path.name]
 
 
+LIST_DELEGATES = "organizations:ListDelegatedAdministrators"
+
+
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Bench]:
     with (
@@ -280,7 +283,7 @@ def test_a_transient_fault_does_not_change_the_result(
         with subtests.test(f"{path}: {fault} {persistence} at {site}"):
             ending = bench.run(path, fault, at=site, persistence=persistence)
             assert bench.proxy.hits > 0, "the fault hit no call"
-            assert_as_without_fault(path, ending)
+            assert_as_without_fault(path, ending, site=site)
             assert_each_invocation_is_sound(ending, fault=fault)
 
 
@@ -301,14 +304,14 @@ def test_a_persistent_fault_ends_as_listed_or_in_a_failure_that_reports_truly_wh
             ending = bench.run(path, fault, at=site, persistence=persistence)
             assert bench.proxy.hits > 0, "the fault hit no call"
             assert_each_invocation_is_sound(ending, fault=fault)
-            assert_the_fault_is_reported(ending, fault=fault, site=site)
-            assert_ended_well(path, ending)
+            assert_the_fault_is_reported(path, ending, fault=fault, site=site)
+            assert_ended_well(path, ending, site=site)
             assert_nothing_else_was_changed(path, ending)
             if path.old is None and not ending.outcome.succeeded:
                 assert_a_second_deployment_gets_there(bench, path, ending)
 
 
-def assert_as_without_fault(path: Path, ending: Ending) -> None:
+def assert_as_without_fault(path: Path, ending: Ending, *, site: CallSite | None = None) -> None:
     """Assert that the path had its normal result, and that the fault did not end an invocation."""
     errors = [invocation.error for invocation in ending.invocations]
     if path.refused:
@@ -322,7 +325,8 @@ def assert_as_without_fault(path: Path, ending: Ending) -> None:
         assert rolled_back.succeeded, rolled_back.reason
     else:
         assert errors == [None]
-    assert_is_as_listed(path.wanted, ending)
+    may_be_unknown = site is not None and is_optional(site, path)
+    assert_is_as_listed(path.wanted, ending, delegates_may_be_unknown=may_be_unknown)
 
 
 def assert_third_account_was_refused(error: Exception | None) -> None:
@@ -332,7 +336,9 @@ def assert_third_account_was_refused(error: Exception | None) -> None:
     assert error.failure.reason == "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR"
 
 
-def assert_is_as_listed(properties: Mapping[str, Any], ending: Ending) -> None:
+def assert_is_as_listed(
+    properties: Mapping[str, Any], ending: Ending, *, delegates_may_be_unknown: bool = False
+) -> None:
     """Assert that the organization is exactly as the properties list, and that the status reports it."""
     after = ending.after
     assert PRINCIPAL in after.trusted_access
@@ -348,7 +354,12 @@ def assert_is_as_listed(properties: Mapping[str, Any], ending: Ending) -> None:
     assert reported["status"] == status
     assert reported["trustedAccessEnabledAt"] == since
     assert reported["features"] == sorted(after.features)
-    assert reported["delegatedAdministrators"] == sorted(after.delegated_administrators)
+    if reported["delegatedAdministrators"] is None:
+        # Where they are not managed, a list that could not be read is unknown, and fails nothing.
+        assert "DelegatedAdministrators" not in properties
+        assert delegates_may_be_unknown
+    else:
+        assert reported["delegatedAdministrators"] == sorted(after.delegated_administrators)
 
 
 def assert_each_invocation_is_sound(ending: Ending, *, fault: Fault) -> None:
@@ -399,11 +410,22 @@ def step_names(steps: Iterable[Step]) -> frozenset[str]:
     return frozenset(str(step) for step in steps)
 
 
-def assert_the_fault_is_reported(ending: Ending, *, fault: Fault, site: CallSite) -> None:
+def is_optional(site: CallSite, path: Path) -> bool:
+    """Return whether a failure of a call fails no deployment: of delegates that one of the lists omits."""
+    lists = [path.new] if path.old is None else [path.old, path.new]
+    return site.action == LIST_DELEGATES and any("DelegatedAdministrators" not in it for it in lists)
+
+
+def assert_the_fault_is_reported(path: Path, ending: Ending, *, fault: Fault, site: CallSite) -> None:
     """Assert that each invocation that met the fault failed, and reported the call and AWS's code."""
     invocations = [invocation for invocation in ending.invocations if invocation.hits]
     assert invocations
     for invocation in invocations:
+        if invocation.error is None and is_optional(site, path):
+            continue
+        if invocation.error is None and path.hidden and fault is TRUSTED_ACCESS_NOT_VISIBLE:
+            # The first Enable call is only a look at what was hidden: a later read shows the same.
+            continue
         assert invocation.error is not None, "the fault persisted, but the invocation succeeded"
         assert isinstance(invocation.error, ConvergenceError), repr(invocation.error)
         assert invocation.error.account_id == MANAGEMENT
@@ -412,15 +434,16 @@ def assert_the_fault_is_reported(ending: Ending, *, fault: Fault, site: CallSite
         assert failure.code == code_in_report(fault, at=site), invocation.error
 
 
-def assert_ended_well(path: Path, ending: Ending) -> None:
+def assert_ended_well(path: Path, ending: Ending, *, site: CallSite) -> None:
     """Assert that a success is as listed, and a rollback without a fault ends in the old properties."""
+    may_be_unknown = is_optional(site, path)
     if ending.outcome.succeeded:
-        assert_is_as_listed(path.new, ending)
+        assert_is_as_listed(path.new, ending, delegates_may_be_unknown=may_be_unknown)
     elif path.old is not None:
         rolled_back = ending.stack.rolled_back
         assert rolled_back is not None
         if rolled_back.succeeded:
-            assert_is_as_listed(path.old, ending)
+            assert_is_as_listed(path.old, ending, delegates_may_be_unknown=may_be_unknown)
         else:
             assert ending.invocations[-1].hits, rolled_back.reason
 

@@ -555,6 +555,16 @@ def test_a_list_of_delegates_that_nobody_manages_never_fails_a_deployment_and_is
     assert function.time.seconds < 60
 
 
+def test_a_new_policy_that_takes_effect_late_leaves_no_list_unread(
+    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+) -> None:
+    enable_root_access(organization, CREDENTIALS, delegated_administrators=[MEMBER])
+    for action in (DESCRIBE, LIST_FEATURES, LIST_DELEGATES):
+        inject(function.on_event, action, error_response("AccessDeniedException", status=403), times=3)
+    assert stack.create(Features=BOTH).succeeded
+    assert json.loads(stack.data["StatusJson"])["delegatedAdministrators"] == [MEMBER]
+
+
 def test_a_list_of_delegates_that_is_managed_and_refused_fails_the_deployment(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:

@@ -37,8 +37,8 @@ LIST_DELEGATED_ADMINISTRATORS = "organizations:ListDelegatedAdministrators"
 _PAGE_SIZE = 20
 _MAX_PAGES = 100
 
-# A deployment does not wait longer for a read whose result is only reported.
-_OPTIONAL_READ_SECONDS = 10.0
+# How long a deployment waits for a read whose result is only reported: two time-outs and a third attempt.
+_OPTIONAL_READ_SECONDS = 40.0
 
 # What AWS returns when a step is applied already, or when there is nothing to undo.
 _ALREADY_APPLIED = {
@@ -88,6 +88,11 @@ class _Reads:
     def missing(self) -> tuple[str, ...]:
         """Return the names of the reads that have not returned."""
         return tuple(read.name for read in fields(self) if getattr(self, read.name) is None)
+
+    def discard_refusal(self) -> None:
+        """Forget a refused list of delegates: a new policy may have been missing for that read as well."""
+        if self.delegated_administrators and self.delegated_administrators.refusal:
+            self.delegated_administrators = None
 
     def discard_state(self) -> None:
         """Forget everything except the identity."""
@@ -294,6 +299,7 @@ class Organization:
             # The account is judged by this read alone: in a member account the others are denied.
             self._require_management_account(reads.identity)
         if errors:
+            reads.discard_refusal()
             raise min(errors, key=_rank)
         try:
             return reads.as_root_access()
