@@ -244,7 +244,7 @@ def _assert_failure_was_inevitable(invocation: WatchedInvocation, circumstances:
         or INVALID_INPUT in {it.fault for it in invocation.calls}
         or not missing <= circumstances.registrable
         or len(invocation.administrators) > circumstances.limit
-        # Somebody else may have taken the last place meanwhile; the framework invokes again.
+        # Somebody else may have taken the last place meanwhile.
         or invocation.has_external_registrations
     ), f"nothing stood in the way: {invocation.error}"
 
