@@ -7,7 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    IncompleteReadError,
+)
+from botocore.parsers import ResponseParserError
 
 from aws_calls.calls import call, pages, require
 from aws_calls.errors import RootAccessError, SettingsKeysError
@@ -167,6 +173,8 @@ def test_a_list_that_is_not_truncated_ends_whatever_its_token() -> None:
         ),
         (client_error("InvalidInputException"), FailureKind.REFUSED, False),
         (ConnectionClosedError(endpoint_url="https://aws"), FailureKind.NO_RESPONSE, True),
+        (IncompleteReadError(actual_bytes=1, expected_bytes=2), FailureKind.NO_RESPONSE, True),
+        (ResponseParserError("cut off"), FailureKind.NO_RESPONSE, True),
         (EndpointConnectionError(endpoint_url="https://aws"), FailureKind.CONNECTION_FAILED, False),
     ],
     ids=lambda value: str(value)[:40],

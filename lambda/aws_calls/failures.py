@@ -14,6 +14,7 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
+    IncompleteReadError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -140,11 +141,9 @@ def call_errors(operation: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise CallError(_from_client_error(operation, error)) from error
-    except ResponseParserError as error:
-        raise CallError(_from_transport_error(operation, FailureKind.NO_RESPONSE, error)) from error
     except (EndpointConnectionError, ConnectTimeoutError) as error:
         raise CallError(_from_transport_error(operation, FailureKind.CONNECTION_FAILED, error)) from error
-    except (HTTPClientError, ConnectionError) as error:
+    except (HTTPClientError, ConnectionError, IncompleteReadError, ResponseParserError) as error:
         raise CallError(_from_transport_error(operation, FailureKind.NO_RESPONSE, error)) from error
     except BotoCoreError as error:
         raise CallError(_from_transport_error(operation, FailureKind.REFUSED, error)) from error

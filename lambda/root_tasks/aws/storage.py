@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import IncompleteReadError, ResponseStreamingError
-
 from aws_calls.calls import call, pages, require
 from aws_calls.failures import CallError
 
@@ -503,11 +501,8 @@ def _body(stream: StreamingBody) -> bytes:
     body: bytes = stream.read(MAX_DOCUMENT_BYTES + 1)
     if len(body) > MAX_DOCUMENT_BYTES:
         return body
-    try:
-        # At its end botocore compares the length: a body can be cut off without an error.
-        return body + stream.read()
-    except IncompleteReadError as error:
-        raise ResponseStreamingError(error=error) from error
+    # At its end botocore compares the length: a body can be cut off without an error.
+    return body + stream.read()
 
 
 def sha256(body: bytes) -> str:
