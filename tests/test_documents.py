@@ -70,7 +70,7 @@ CREDENTIALS_OF_MEMBER = RootCredentials(
 
 # Never change or remove a file. When a field is added, which has to be optional, add a file with it, and name
 # the one without it here: it has to be read as before, but this release no longer writes it.
-EARLIER: frozenset[str] = frozenset()
+EARLIER = frozenset({"run", "report"})
 DOCUMENTS: dict[str, Document] = {
     "run": Run(
         run_id="audit-1",
@@ -94,6 +94,29 @@ DOCUMENTS: dict[str, Document] = {
             Account(account_id=MEMBER, name="Zürich </script>", email="aws+z@example.com", state="ACTIVE"),
         ),
         batches=((MEMBER,),),
+    ),
+    "run-with-organizational-units": Run(
+        run_id="audit-2",
+        task=Task.AUDIT,
+        executed_plan=None,
+        full=False,
+        organization_id="o-8j81brsjuj",
+        management_account_id=MANAGEMENT,
+        account_id=MANAGEMENT,
+        started_at=STARTED,
+        execution_arn=f"arn:aws:states:us-east-1:{MANAGEMENT}:execution:RootTasks:audit-2",
+        mode=Mode.AUDIT,
+        accounts=(
+            Account(
+                account_id=MEMBER,
+                name="Zürich </script>",
+                email="aws+z@example.com",
+                organizational_unit="Root/Zürich <b>",
+                state="ACTIVE",
+            ),
+            Account(account_id=OTHER, state="ACTIVE"),
+        ),
+        batches=((MEMBER, OTHER),),
     ),
     "work": Work(
         run_id="audit-1",
@@ -240,6 +263,28 @@ DOCUMENTS: dict[str, Document] = {
                 items=(Item(type=ItemType.QUEUE_POLICY, id=QUEUE, outcome=Outcome.DONE, message=REFERENCE),),
             ),
         ),
+    ),
+    "report-with-organizational-units-and-warnings": Report(
+        run_id="audit-2",
+        task=Task.AUDIT,
+        executed_plan=None,
+        full=False,
+        organization_id="o-8j81brsjuj",
+        management_account_id=MANAGEMENT,
+        account_id=MANAGEMENT,
+        started_at=STARTED,
+        finished_at=datetime(2026, 11, 20, 4, 11, 37, 123456, tzinfo=UTC),
+        results=(
+            AccountResult(
+                account_id=MEMBER,
+                name="Zürich </script>",
+                email="aws+z@example.com",
+                organizational_unit="Root/Zürich <b>",
+                outcome=Outcome.CLEAN,
+            ),
+            AccountResult(account_id=OTHER, outcome=Outcome.CLEAN),
+        ),
+        warnings=("The result of batch 0 was altered.",),
     ),
 }
 each_document = pytest.mark.parametrize("name", DOCUMENTS)

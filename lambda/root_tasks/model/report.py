@@ -181,10 +181,13 @@ class AccountResult(Result):
     Attributes:
         name: The account's name. Somebody else chose it: never trust it.
         email: The e-mail address of its root user. Never trust it either.
+        organizational_unit: Where it is in the organization: names from the root down, joined by "/", such
+            as Root/Workloads/Prod; None where that could not be read. Never trust it either.
     """
 
     name: str | None = None
     email: str | None = None
+    organizational_unit: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,18 +222,27 @@ class Report(RunDetails, Document):
     Attributes:
         finished_at: When the report was written.
         results: One result for each account in scope, by account ID; none missing, none twice.
+        warnings: What somebody else has done to the objects of this run, in sentences; none was followed.
     """
 
     KIND: ClassVar[str] = "report"
 
     finished_at: datetime
     results: tuple[AccountResult, ...]
+    warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of_run(cls, run: RunDetails, *, finished_at: datetime, results: Iterable[AccountResult]) -> Report:
+    def of_run(
+        cls,
+        run: RunDetails,
+        *,
+        finished_at: datetime,
+        results: Iterable[AccountResult],
+        warnings: Iterable[str] = (),
+    ) -> Report:
         """Return the report of a run."""
         details = {field.name: getattr(run, field.name) for field in dataclasses.fields(RunDetails)}
-        return cls(**details, finished_at=finished_at, results=tuple(results))
+        return cls(**details, finished_at=finished_at, results=tuple(results), warnings=tuple(warnings))
 
     @property
     def totals(self) -> dict[Outcome, int]:

@@ -102,6 +102,8 @@ class Account:
         account_id: 12 digits.
         name: Its name, for the report only.
         email: The e-mail address of its root user, for the report only.
+        organizational_unit: The names of the units that it is in, for the report only; None where they could
+            not be read.
         state: Its state, such as ACTIVE or SUSPENDED; None where it is not in the organization.
         skip_reason: Why the run does not act in it; None where it does.
     """
@@ -109,6 +111,7 @@ class Account:
     account_id: str
     name: str | None = None
     email: str | None = None
+    organizational_unit: str | None = None
     state: str | None = None
     skip_reason: str | None = None
 

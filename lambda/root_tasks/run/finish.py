@@ -140,7 +140,12 @@ class RunFinisher:
         for account in run.accounts:
             result = self._result(run, account, findings)
             fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(Result)}
-            yield AccountResult(**fields, name=account.name, email=account.email)
+            yield AccountResult(
+                **fields,
+                name=account.name,
+                email=account.email,
+                organizational_unit=account.organizational_unit,
+            )
 
     def _result(self, run: Run, account: Account, findings: Mapping[str, Finding]) -> Result:
         account_id = account.account_id
