@@ -16,11 +16,11 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from aws_calls.calls import call, pages, require
-from aws_calls.errors import RootAccessError, SettingsKeysError
+from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, Failure, FailureKind, call_errors, describe
 from aws_calls.metrics import metric_line
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
-from aws_calls.settings import read_settings
+from aws_calls.settings import SettingsKeysError, read_settings
 from support.function import FakeTime
 
 if TYPE_CHECKING:

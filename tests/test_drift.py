@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from aws_calls.errors import SettingsError
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import RetryBudget
+from aws_calls.settings import SettingsError
 from local_aws.emulation import LocalOrganization, mock_organization
 from root_access.desired import desired_state
 from root_access.drift import (
     DESCRIBE_STACKS,
     PUBLISH,
+    CheckFailedError,
     NotPublishedError,
     Settings,
     StackState,
@@ -26,7 +27,6 @@ from root_access.drift import (
 )
 from root_access.drift_notice import Notice
 from root_access.errors import (
-    CheckFailedError,
     ConvergenceError,
     NotInAnOrganizationError,
     NotTheManagementAccountError,

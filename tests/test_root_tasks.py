@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aws_calls.errors import SettingsError
 from aws_calls.failures import CallError, Failure
+from aws_calls.settings import SettingsError
 from local_aws.emulation import mock_organization
 from root_tasks.aws.storage import ChecksumMismatchError, sha256
 from root_tasks.handlers import WrongFunctionError

@@ -5,12 +5,41 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from .errors import SettingsKeysError
+from .errors import RootAccessError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 SETTINGS = "SETTINGS"
+
+
+class SettingsError(RootAccessError):
+    """Raised where a function's settings are not the ones that its code reads."""
+
+
+class SettingsKeysError(SettingsError):
+    """Raised where settings are missing, or have other keys than the function reads.
+
+    Attributes:
+        expected: The keys that the function reads.
+        given: The keys that the settings have; None if they are not a JSON object.
+    """
+
+    def __init__(self, *, expected: Iterable[str], given: Iterable[str] | None) -> None:
+        self.expected = frozenset(expected)
+        self.given = None if given is None else frozenset(given)
+        super().__init__(
+            f"The function's environment variable SETTINGS {self._problem()}. "
+            "Deploy the construct and its function in the same version."
+        )
+
+    def _problem(self) -> str:
+        if self.given is None:
+            return "is not a JSON object"
+        missing, unknown = self.expected - self.given, self.given - self.expected
+        problems = [f"has no {', '.join(sorted(missing))}"] if missing else []
+        problems += [f"has unknown keys: {', '.join(sorted(unknown))}"] if unknown else []
+        return " and ".join(problems)
 
 
 def read_settings(environment: Mapping[str, str], *, keys: Collection[str]) -> dict[str, Any]:

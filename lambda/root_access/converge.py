@@ -121,10 +121,10 @@ class _Convergence:
             failure=error.failure,
             step=self._failed,
             account_id=account_id,
-            applied=self._applied,
-            possibly_applied=self._possibly_applied,
-            not_applied=[step for step in missing if step not in known],
-            not_reregistered=self._not_reregistered,
+            applied=tuple(self._applied),
+            possibly_applied=tuple(self._possibly_applied),
+            not_applied=tuple(step for step in missing if step not in known),
+            not_reregistered=tuple(self._not_reregistered),
         )
 
     def _missing(self, observed: RootAccess) -> tuple[Step, ...]:

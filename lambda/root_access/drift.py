@@ -20,10 +20,11 @@ from aws_calls.settings import read_settings
 from .clients import Clients, create_clients
 from .converge import converge
 from .desired import desired_state
+from .deviations import deviation, plan_repair
 from .drift_notice import UNKNOWN, Notice, RecordedCall, drift_notice, repair_notice
-from .errors import CheckFailedError
+from .errors import describe_step
 from .organization import Organization
-from .plan import Step, deviation, plan, plan_repair
+from .plan import Step, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,24 +75,32 @@ class Publish(Protocol):
         """Publish it, or raise CallError."""
 
 
+@dataclass(eq=False, kw_only=True)
+class CheckFailedError(RootAccessError):
+    """Raised where the drift check could not read root access, so that its state is unknown."""
+
+    failure: Failure
+    account_id: str
+
+    def __str__(self) -> str:
+        failed = describe_step(self.failure, account_id=self.account_id)
+        return f"The drift check could not read root access: {failed}"
+
+
+@dataclass(eq=False, kw_only=True)
 class NotPublishedError(RootAccessError):
-    """Raised where the topic did not accept a notice.
+    """Raised where the topic did not accept a notice."""
 
-    Attributes:
-        failure: The failed call.
-        account_id: The function's account.
-        topic_arn: The topic.
-    """
+    failure: Failure
+    account_id: str
+    topic_arn: str
 
-    def __init__(self, *, failure: Failure, account_id: str, topic_arn: str) -> None:
-        super().__init__(
-            f"The drift check in account {account_id} could not publish to {topic_arn}: "
-            f"{describe_response(failure)} Allow {failure.operation} in the topic's policy, and the use of "
-            "its key in the key's policy. The check itself succeeded: the log has its result."
+    def __str__(self) -> str:
+        return (
+            f"The drift check in account {self.account_id} could not publish to {self.topic_arn}: "
+            f"{describe_response(self.failure)} Allow {self.failure.operation} in the topic's policy, and "
+            "the use of its key in the key's policy. The check itself succeeded: the log has its result."
         )
-        self.failure = failure
-        self.account_id = account_id
-        self.topic_arn = topic_arn
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_calls.errors import RootAccessError
@@ -11,164 +12,127 @@ from .plan import Operation, Step
 from .state import Feature
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
 _MAX_LISTED_STEPS = 8
 
 _QUOTA_REACHED = "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED"
 
 
+@dataclass(eq=False, kw_only=True)
 class NotTheManagementAccountError(RootAccessError):
-    """Raised where the caller is a member account.
+    """Raised where the function's account is a member of an organization."""
 
-    Attributes:
-        account_id: The caller's account.
-        organization_id: Its organization.
-        management_account_id: The account that manages it.
-    """
+    account_id: str
+    organization_id: str
+    management_account_id: str
 
-    def __init__(self, *, account_id: str, organization_id: str, management_account_id: str) -> None:
-        super().__init__(
-            f"Deploy this stack in the management account {management_account_id} of organization "
-            f"{organization_id}; this is account {account_id}, where centralized root access cannot be "
-            "enabled. Nothing was changed."
+    def __str__(self) -> str:
+        return (
+            f"Deploy this stack in the management account {self.management_account_id} of organization "
+            f"{self.organization_id}; this is account {self.account_id}, where centralized root access "
+            "cannot be enabled. Nothing was changed."
         )
-        self.account_id = account_id
-        self.organization_id = organization_id
-        self.management_account_id = management_account_id
 
 
+@dataclass(eq=False, kw_only=True)
 class NotInAnOrganizationError(RootAccessError):
-    """Raised where the function's account is not a member of an organization.
+    """Raised where the function's account is not a member of an organization."""
 
-    Attributes:
-        account_id: The function's account.
-    """
+    account_id: str
 
-    def __init__(self, *, account_id: str) -> None:
-        super().__init__(
-            f"Account {account_id} is not a member of an organization. Create an organization with all "
+    def __str__(self) -> str:
+        return (
+            f"Account {self.account_id} is not a member of an organization. Create an organization with all "
             "features in the account that will manage it, and deploy this stack there. Nothing was changed."
         )
-        self.account_id = account_id
 
 
+@dataclass(eq=False, kw_only=True)
 class NotAllFeaturesError(RootAccessError):
-    """Raised where the organization has consolidated billing only.
+    """Raised where the organization has consolidated billing only."""
 
-    Attributes:
-        account_id: The function's account.
-        organization_id: Its organization.
-    """
+    account_id: str
+    organization_id: str
 
-    def __init__(self, *, account_id: str, organization_id: str) -> None:
-        super().__init__(
-            f"Organization {organization_id} of account {account_id} has consolidated billing only. "
-            "Centralized root access needs all features: enable them (organizations:EnableAllFeatures), and "
-            "deploy this stack again. Nothing was changed."
+    def __str__(self) -> str:
+        return (
+            f"Organization {self.organization_id} of account {self.account_id} has consolidated billing "
+            "only. Centralized root access needs all features: enable them "
+            "(organizations:EnableAllFeatures), and deploy this stack again. Nothing was changed."
         )
-        self.account_id = account_id
-        self.organization_id = organization_id
 
 
+@dataclass(eq=False, kw_only=True)
 class SdkTooOldError(RootAccessError):
-    """Raised where the runtime's botocore does not know the calls.
+    """Raised where the runtime's botocore does not know a call."""
 
-    Attributes:
-        account_id: The function's account.
-        operation: A call that botocore does not know.
-    """
+    account_id: str
+    operation: str
 
-    def __init__(self, *, account_id: str, operation: str) -> None:
-        super().__init__(
-            f"The botocore of this Lambda runtime does not know {operation}, which was added in 1.35.61. "
-            f"Deploy the function with a newer Python runtime in account {account_id}. Nothing was changed."
-        )
-        self.account_id = account_id
-        self.operation = operation
-
-
-class InvalidRequestError(RootAccessError):
-    """Raised for a request that CloudFormation does not send.
-
-    Attributes:
-        problem: What is wrong with it.
-    """
-
-    def __init__(self, *, problem: str) -> None:
-        super().__init__(
-            f"The request {problem}; this function handles CloudFormation's Create, Update and Delete. "
+    def __str__(self) -> str:
+        return (
+            f"The botocore of this Lambda runtime does not know {self.operation}, which was added in "
+            f"1.35.61. Deploy the function with a newer Python runtime in account {self.account_id}. "
             "Nothing was changed."
         )
-        self.problem = problem
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidRequestError(RootAccessError):
+    """Raised for a request that CloudFormation does not send."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"The request {self.problem}; this function handles CloudFormation's Create, Update and Delete. "
+            "Nothing was changed."
+        )
 
 
 class InvalidPropertyError(RootAccessError):
     """Raised for a property that the custom resource does not accept."""
 
 
+@dataclass(eq=False, kw_only=True)
 class NotAListError(InvalidPropertyError):
-    """Raised where a property is not a list of strings.
+    """Raised where a property is not a list of strings."""
 
-    Attributes:
-        name: The property.
-        value: Its value.
-    """
+    name: str
+    value: object
 
-    def __init__(self, *, name: str, value: object) -> None:
-        super().__init__(
-            f"{name} must be a list of strings, got {value!r:.100}. Deploy the construct and its function in "
-            "the same version. Nothing was changed."
+    def __str__(self) -> str:
+        return (
+            f"{self.name} must be a list of strings, got {self.value!r:.100}. Deploy the construct and its "
+            "function in the same version. Nothing was changed."
         )
-        self.name = name
-        self.value = value
 
 
+@dataclass(eq=False, kw_only=True)
 class UnknownFeatureError(InvalidPropertyError):
-    """Raised where Features lists a feature that this version does not know.
+    """Raised where Features lists features that this version does not know."""
 
-    Attributes:
-        features: The unknown features.
-    """
+    features: frozenset[str]
 
-    def __init__(self, *, features: Collection[str]) -> None:
-        super().__init__(
-            f"Unknown feature in Features: {', '.join(sorted(features))}. Valid features: "
+    def __str__(self) -> str:
+        return (
+            f"Unknown feature in Features: {', '.join(sorted(self.features))}. Valid features: "
             f"{', '.join(Feature)}. Deploy the construct and its function in the same version."
         )
-        self.features = frozenset(features)
 
 
+@dataclass(eq=False, kw_only=True)
 class InvalidAccountIdError(InvalidPropertyError):
-    """Raised where DelegatedAdministrators lists something that is not an account ID.
+    """Raised where DelegatedAdministrators lists something that is not an account ID."""
 
-    Attributes:
-        account_id: What it lists.
-    """
+    account_id: str
 
-    def __init__(self, *, account_id: str) -> None:
-        super().__init__(
-            f"DelegatedAdministrators must contain 12-digit account IDs; {account_id!r} is not one."
-        )
-        self.account_id = account_id
+    def __str__(self) -> str:
+        return f"DelegatedAdministrators must contain 12-digit account IDs; {self.account_id!r} is not one."
 
 
-class CheckFailedError(RootAccessError):
-    """Raised where the drift check could not read root access, so that its state is unknown.
-
-    Attributes:
-        failure: The failure that stopped the check.
-        account_id: The function's account.
-    """
-
-    def __init__(self, *, failure: Failure, account_id: str) -> None:
-        super().__init__(
-            f"The drift check could not read root access: {describe_step(failure, account_id=account_id)}"
-        )
-        self.failure = failure
-        self.account_id = account_id
-
-
+@dataclass(eq=False, kw_only=True)
 class ConvergenceError(RootAccessError):
     """Raised where the organization did not reach what the stack lists.
 
@@ -183,42 +147,31 @@ class ConvergenceError(RootAccessError):
             registered again: the steps that failed, each with its failure.
     """
 
-    def __init__(
-        self,
-        *,
-        failure: Failure,
-        step: Step | None,
-        account_id: str,
-        applied: Sequence[Step],
-        possibly_applied: Sequence[Step],
-        not_applied: Sequence[Step],
-        not_reregistered: Sequence[tuple[Step, Failure]] = (),
-    ) -> None:
-        self.failure = failure
-        self.step = step
-        self.account_id = account_id
-        self.applied = tuple(applied)
-        self.possibly_applied = tuple(possibly_applied)
-        self.not_applied = tuple(not_applied)
-        self.not_reregistered = tuple(not_reregistered)
-        super().__init__(" ".join(self._sentences()))
+    failure: Failure
+    step: Step | None
+    account_id: str
+    applied: Sequence[Step]
+    possibly_applied: Sequence[Step]
+    not_applied: Sequence[Step]
+    not_reregistered: Sequence[tuple[Step, Failure]] = ()
 
-    def _sentences(self) -> list[str]:
+    def __str__(self) -> str:
         sentences = [describe_step(self.failure, step=self.step, account_id=self.account_id)]
         sentences += [
             f"{step.account_id} could not be re-registered: "
             + describe_step(failure, step=step, account_id=self.account_id)
             for step, failure in self.not_reregistered
         ]
-        if self.applied:
-            sentences.append(f"Applied by this invocation: {_join_steps(self.applied)}.")
-        if self.possibly_applied:
-            sentences.append(f"May have been applied (no response): {_join_steps(self.possibly_applied)}.")
-        if self.not_applied:
-            sentences.append(f"Not applied: {_join_steps(self.not_applied)}.")
+        for title, steps in (
+            ("Applied by this invocation", self.applied),
+            ("May have been applied (no response)", self.possibly_applied),
+            ("Not applied", self.not_applied),
+        ):
+            if steps:
+                sentences.append(f"{title}: {_join_steps(steps)}.")
         if not self.applied and not self.possibly_applied:
             sentences.append("Nothing was changed by this invocation.")
-        return sentences
+        return " ".join(sentences)
 
 
 def describe_step(failure: Failure, *, step: Step | None = None, account_id: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from .state import SERVICE_PRINCIPAL, Feature
+from .state import Feature
 
 if TYPE_CHECKING:
     from .state import DesiredState, RootAccess
@@ -28,9 +28,6 @@ class Operation(StrEnum):
 ENABLE_FEATURE = {feature: Operation(f"iam:EnableOrganizations{feature}") for feature in Feature}
 DISABLE_FEATURE = {feature: Operation(f"iam:DisableOrganizations{feature}") for feature in reversed(Feature)}
 
-_ENABLED_FEATURE = {operation: feature for feature, operation in ENABLE_FEATURE.items()}
-_DISABLED_FEATURE = {operation: feature for feature, operation in DISABLE_FEATURE.items()}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
@@ -46,19 +43,6 @@ class Step:
 
     def __str__(self) -> str:
         return f"{self.operation}({self.account_id})" if self.account_id else str(self.operation)
-
-
-def deviation(step: Step) -> str:
-    """Return in words what the step would correct."""
-    if feature := _ENABLED_FEATURE.get(step.operation):
-        return f"{feature} is disabled"
-    if feature := _DISABLED_FEATURE.get(step.operation):
-        return f"{feature} is enabled but not listed"
-    if step.operation is Operation.ENABLE_TRUSTED_ACCESS:
-        return f"trusted access for {SERVICE_PRINCIPAL} is disabled"
-    if step.operation is Operation.REGISTER:
-        return f"{step.account_id} is listed but not registered"
-    return f"{step.account_id} is registered but not listed"
 
 
 def plan(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
@@ -96,13 +80,3 @@ def plan(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
             if account_id not in desired.delegated_administrators
         ]
     return tuple(steps)
-
-
-def plan_repair(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
-    """Return the part of the plan that enables something and changes no delegated administrator.
-
-    It can only enable, also what somebody disabled on purpose: in an incident, stop the repair first.
-    Delegated administrators stay as they are.
-    """
-    enabling = {Operation.ENABLE_TRUSTED_ACCESS, *_ENABLED_FEATURE}
-    return tuple(step for step in plan(desired=desired, observed=observed) if step.operation in enabling)

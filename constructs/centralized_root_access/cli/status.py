@@ -16,9 +16,10 @@ from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from aws_calls.runtime import one_attempt, system_clock
 from root_access.clients import Clients
 from root_access.desired import desired_state
+from root_access.deviations import deviation
 from root_access.errors import InvalidAccountIdError, NotTheManagementAccountError
 from root_access.organization import Organization
-from root_access.plan import deviation, plan
+from root_access.plan import plan
 from root_access.state import SERVICE_PRINCIPAL, Feature
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aws_calls.errors import SettingsError
-from aws_calls.settings import read_settings
+from aws_calls.settings import SettingsError, read_settings
 
 from ..model.report import Task
 
