@@ -5,6 +5,8 @@ import re
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam.models import iam_backends
 
+from .state import current_emulation
+
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 
 # moto's own pattern takes twenty characters only; this one takes twelve digits as well.
@@ -26,6 +28,9 @@ def account_id_from(access_key: str) -> str:
     """
     if is_account_id(access_key):
         return access_key
+    root_user = current_emulation().account_of_root_key(access_key)
+    if root_user is not None:
+        return root_user
     for account_id, partitions in list(iam_backends.items()):
         for backend in list(partitions.values()):
             if access_key in backend.access_keys:

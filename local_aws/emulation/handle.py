@@ -140,6 +140,11 @@ class Organization(ABC):
 
     @property
     @abstractmethod
+    def root_id(self) -> str:
+        """The id of the organization's root, above all organizational units."""
+
+    @property
+    @abstractmethod
     def members(self) -> tuple[str, ...]:
         """The member accounts, in the order in which they joined."""
 
@@ -169,7 +174,8 @@ class Organization(ABC):
     def deny(self, *, account_id: str, action: str, message: str | None = None) -> None:
         """Deny an action to an account.
 
-        In a member account the denial also applies to root sessions, as an SCP does.
+        In a member account the denial also applies to root sessions, as an SCP does. Its message does not
+        name a policy, as AWS's did not until January 2026.
 
         Args:
             account_id: The calling account.
@@ -181,6 +187,21 @@ class Organization(ABC):
     @abstractmethod
     def allow(self, *, account_id: str, action: str) -> None:
         """Remove a denial, if there is one."""
+
+    @abstractmethod
+    def attach_service_control_policy(
+        self, *, name: str, document: Mapping[str, object], target_id: str
+    ) -> str:
+        """Create a service control policy, attach it, and return its id.
+
+        If the policy type is disabled, this enables it. The policy then applies to root users and root
+        sessions of the member accounts on or under the target.
+
+        Args:
+            name: The name of the policy, unique in the organization.
+            document: Its content.
+            target_id: The organization's root, an organizational unit or an account.
+        """
 
     @abstractmethod
     def advance_clock(self, seconds: float) -> None:

@@ -9,11 +9,17 @@ from moto.iam.responses import IamResponse
 from .errors import AwsError, no_such_entity, validation_error
 from .paging import InvalidPageTokenError, page_of
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID
-from .requests import EmulatedResponse, HttpResponse, root_arn, security_token
-from .state import RootSession, RootUser, in_listed_order, is_root_session_token
-from .task_policies import Feature
+from .requests import EmulatedResponse, HttpResponse, access_key_id, root_arn, security_token
+from .state import RootSession, RootUser, current_emulation, in_listed_order, is_root_session_token
+from .task_policies import TASK_POLICIES, Feature
 
 _DEFAULT_PAGE = 100
+_ROOT_USER_OPERATIONS = frozenset(
+    action.removeprefix("iam:")
+    for task_policy in TASK_POLICIES.values()
+    for action in task_policy.allows
+    if action.startswith("iam:")
+)
 
 
 class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
@@ -21,12 +27,20 @@ class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
 
     @classmethod
     def dispatch(cls, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Respond to a request; in a root session the root user is the caller."""
-        in_session = is_root_session_token(security_token(request))
-        response: HttpResponse = (_RootUserResponse if in_session else cls)()._dispatch(
+        """Respond to a request; the caller may be a root user, or a root session."""
+        key = access_key_id(request)
+        is_root_user = is_root_session_token(security_token(request)) or (
+            key is not None and current_emulation().account_of_root_key(key) is not None
+        )
+        response: HttpResponse = (_RootUserResponse if is_root_user else cls)()._dispatch(
             request, *args, **kwargs
         )
         return response
+
+    @property
+    def requested_region(self) -> str:
+        """The one Region in which IAM's control plane is."""
+        return "us-east-1"
 
     def enable_organizations_root_credentials_management(self) -> ActionResult:
         """EnableOrganizationsRootCredentialsManagement."""
@@ -110,7 +124,7 @@ class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
 
 
 class _RootUserResponse(EmulatedIamResponse):
-    """Handle the requests of a member account's root user that the task policy allows."""
+    """Handle the requests of a root user about itself, and of a root session."""
 
     @property
     def resource(self) -> str:
@@ -121,6 +135,11 @@ class _RootUserResponse(EmulatedIamResponse):
         if user_name is None:
             return root_arn(self.account_id)
         return f"arn:aws:iam::{self.account_id}:user/{user_name}"
+
+    @property
+    def policy_resource(self) -> str | None:
+        """What the request acts on, of the operations that a task policy allows."""
+        return self.resource if self.operation in _ROOT_USER_OPERATIONS else None
 
     @property
     def _root_user(self) -> RootUser:

@@ -1,6 +1,7 @@
 """The emulated organization of this process: its handle and its initial state."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -80,6 +81,11 @@ class LocalOrganization(Organization):
 
     @property
     @override
+    def root_id(self) -> str:
+        return self._emulation.organization.root_id
+
+    @property
+    @override
     def members(self) -> tuple[str, ...]:
         account_ids = self._emulation.organization.account_ids
         return tuple(a for a in account_ids if a != MANAGEMENT_ACCOUNT_ID)
@@ -135,6 +141,15 @@ class LocalOrganization(Organization):
     def allow(self, *, account_id: str, action: str) -> None:
         with self._emulation.lock:
             self._emulation.allow(account_id=account_id, action=action)
+
+    @override
+    def attach_service_control_policy(
+        self, *, name: str, document: Mapping[str, object], target_id: str
+    ) -> str:
+        with self._emulation.lock:
+            return self._emulation.organization.attach_new_policy(
+                name=name, content=json.dumps(document), target_id=target_id
+            )
 
     @override
     def advance_clock(self, seconds: float) -> None:

@@ -10,6 +10,9 @@ from moto.organizations.exceptions import (
     AccountNotFoundException,
     AccountNotRegisteredException,
     AWSOrganizationsNotInUseException,
+    DuplicatePolicyException,
+    PolicyTypeNotEnabledException,
+    TargetNotFoundException,
 )
 from moto.organizations.responses import OrganizationsResponse
 
@@ -18,11 +21,18 @@ from .paging import InvalidPageTokenError, Page, page_of
 from .records import (
     IAM_SERVICE_PRINCIPAL,
     MANAGEMENT_ACCOUNT_ID,
+    SERVICE_CONTROL_POLICY,
     OrganizationRecords,
     is_trusted_service,
     supports_delegated_administrators,
 )
 from .requests import EmulatedResponse
+from .service_control_policies import (
+    MAX_POLICIES_PER_TARGET,
+    MAX_POLICY_CHARACTERS,
+    MalformedPolicyError,
+    policy_statements,
+)
 
 _MAX_PAGE_SIZE = 20
 _READING_VERBS = ("Describe", "List")
@@ -218,6 +228,104 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         parent_id = str(self._get_param("ParentId"))
         page = self._page(sorted(self.organization.account_ids_under(parent_id)))
         return self._list_result("Accounts", self.organization.describe_accounts(page.items), page)
+
+    # Policies
+
+    def create_policy(self) -> str:
+        """CreatePolicy."""
+        self._require_valid_content(str(self._get_param("Type")))
+        return str(super().create_policy())
+
+    def update_policy(self) -> str:
+        """UpdatePolicy."""
+        policy_id = str(self._get_param("PolicyId"))
+        name = self._get_param("Name")
+        policy_type = self.organization.policy_type(policy_id)
+        if name not in (None, self.organization.policy_name(policy_id)) and self.organization.is_policy_name(
+            name
+        ):
+            raise DuplicatePolicyException
+        if self._get_param("Content") is not None:
+            self._require_valid_content(policy_type)
+        return str(super().update_policy())
+
+    def attach_policy(self) -> str:
+        """AttachPolicy."""
+        policy_type, attached = self._attachments()
+        if str(self._get_param("PolicyId")) in attached:
+            raise AwsError(
+                "DuplicatePolicyAttachmentException",
+                "A policy with the specified name and type already exists.",
+            )
+        maximum = MAX_POLICIES_PER_TARGET.get(policy_type)
+        if maximum is not None and len(attached) >= maximum:
+            raise constraint_violation(
+                "MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED",
+                "You have attached the maximum number of policies of this type to the target.",
+            )
+        return str(super().attach_policy())
+
+    def detach_policy(self) -> str:
+        """DetachPolicy."""
+        policy_type, attached = self._attachments()
+        if str(self._get_param("PolicyId")) not in attached:
+            raise AwsError("PolicyNotAttachedException", "The policy isn't attached to the specified target.")
+        if policy_type in MAX_POLICIES_PER_TARGET and len(attached) == 1:
+            raise constraint_violation(
+                "MIN_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED",
+                "You cannot remove the last policy of this type from the target.",
+            )
+        return str(super().detach_policy())
+
+    def list_targets_for_policy(self) -> ActionResult:
+        """ListTargetsForPolicy."""
+        targets = {
+            str(target["TargetId"]): target
+            for target in self.organization.targets_of_policy(str(self._get_param("PolicyId")))
+        }
+        page = self._page(sorted(targets))
+        return self._list_result("Targets", [targets[target_id] for target_id in page.items], page)
+
+    def enable_policy_type(self) -> str:
+        """EnablePolicyType."""
+        self._require_all_features()
+        response = str(super().enable_policy_type())
+        self.organization.attach_managed_policies(str(self._get_param("PolicyType")))
+        return response
+
+    def disable_policy_type(self) -> str:
+        """DisablePolicyType."""
+        response = str(super().disable_policy_type())
+        self.organization.detach_policies(str(self._get_param("PolicyType")))
+        return response
+
+    def _attachments(self) -> tuple[str, list[str]]:
+        """Return the type of the request's policy, and which of the type its target has."""
+        policy_type = self.organization.policy_type(str(self._get_param("PolicyId")))
+        target_id = str(self._get_param("TargetId"))
+        if not self.organization.is_policy_target(target_id):
+            raise TargetNotFoundException
+        if not self.organization.is_policy_type_enabled(policy_type):
+            raise PolicyTypeNotEnabledException
+        return policy_type, self.organization.attached_policy_ids(target_id, policy_type=policy_type)
+
+    def _require_valid_content(self, policy_type: str) -> None:
+        content = str(self._get_param("Content"))
+        maximum = MAX_POLICY_CHARACTERS.get(policy_type)
+        if maximum is not None and len(content) > maximum:
+            raise constraint_violation(
+                "POLICY_CONTENT_LIMIT_EXCEEDED",
+                f"The policy document has more than {maximum} characters.",
+            )
+        if policy_type != SERVICE_CONTROL_POLICY:
+            return
+        try:
+            policy_statements(content)
+        except MalformedPolicyError as error:
+            raise AwsError(
+                "MalformedPolicyDocumentException",
+                "The provided policy document does not meet the requirements of the specified policy type.",
+            ) from error
 
     def _require_all_features(self) -> None:
         if not self.organization.has_all_features:

@@ -16,8 +16,11 @@ from moto.organizations.models import (
     organizations_backends,
 )
 
+from .service_control_policies import ServiceControlPolicy, policy_statements
+
 MANAGEMENT_ACCOUNT_ID = "111111111111"
 IAM_SERVICE_PRINCIPAL = "iam.amazonaws.com"
+SERVICE_CONTROL_POLICY = "SERVICE_CONTROL_POLICY"
 
 _SUSPENDED = "SUSPENDED"
 
@@ -65,6 +68,11 @@ class OrganizationRecords:
         return self._backend.org
 
     @property
+    def root_id(self) -> str:
+        """The id of the organization's root."""
+        return str(self._organization.root_id)
+
+    @property
     def account_ids(self) -> tuple[str, ...]:
         """Every account of the organization, in the order in which they joined."""
         return tuple(str(account.id) for account in self._backend.accounts)
@@ -104,6 +112,9 @@ class OrganizationRecords:
         backend.org.id = organization_id
         for entity in (*backend.accounts, *backend.ou, *backend.policies):
             entity.organization_id = organization_id
+        for policy in backend.policies:
+            # They are AWS's own, not the management account's.
+            policy._arn_format = f"arn:{{0}}:organizations::aws:policy/{policy.type.lower()}/{{3}}"
 
     def delete(self) -> None:
         """Delete the organization with all its accounts."""
@@ -130,6 +141,100 @@ class OrganizationRecords:
             self._backend.partition,
         )
         return account_id
+
+    def is_policy_type_enabled(self, policy_type: str) -> bool:
+        """Return whether a policy type is enabled on the root."""
+        return any(
+            entry["Type"] == policy_type for entry in self._backend._get_root_by_id(self.root_id).policy_types
+        )
+
+    def attach_managed_policies(self, policy_type: str) -> None:
+        """Attach AWS's own policy of a type everywhere, as enabling the type does."""
+        for policy in self._policies_of(policy_type):
+            if policy.aws_managed:
+                for target in (*self._backend.ou, *self._backend.accounts):
+                    self._backend.attach_policy(PolicyId=policy.id, TargetId=target.id)
+
+    def detach_policies(self, policy_type: str) -> None:
+        """Detach all policies of a type, as disabling the type does."""
+        for policy in self._policies_of(policy_type):
+            for target in list(policy.attachments):
+                self._backend.detach_policy(PolicyId=policy.id, TargetId=target.id)
+
+    def policy_type(self, policy_id: str) -> str:
+        """Return the type of a policy."""
+        return str(self._backend.get_policy_by_id(policy_id).type)
+
+    def is_policy_name(self, name: str) -> bool:
+        """Return whether a policy has a name."""
+        return any(policy.name == name for policy in self._backend.policies)
+
+    def policy_name(self, policy_id: str) -> str:
+        """Return the name of a policy."""
+        return str(self._backend.get_policy_by_id(policy_id).name)
+
+    def is_policy_target(self, target_id: str) -> bool:
+        """Return whether an id is the root's, an organizational unit's or an account's."""
+        return self._find_target(target_id) is not None
+
+    def attached_policy_ids(self, target_id: str, *, policy_type: str) -> list[str]:
+        """Return the policies of a type that are attached to a target."""
+        attached = self._find_target(target_id).attached_policies
+        return [str(policy.id) for policy in attached if policy.type == policy_type]
+
+    def targets_of_policy(self, policy_id: str) -> list[dict[str, object]]:
+        """Return what a policy is attached to, as Organizations lists it."""
+        targets: list[dict[str, object]] = self._backend.list_targets_for_policy(PolicyId=policy_id)[
+            "Targets"
+        ]
+        return targets
+
+    def attach_new_policy(self, *, name: str, content: str, target_id: str) -> str:
+        """Create a service control policy, attach it and return its id; enable the type if necessary."""
+        if not self.is_policy_target(target_id):
+            raise LookupError(f"{target_id} is not a root, an organizational unit or an account.")
+        if self.is_policy_name(name):
+            raise ValueError(f"A policy with the name {name} exists already.")
+        policy_statements(content)
+        if not self.is_policy_type_enabled(SERVICE_CONTROL_POLICY):
+            self._backend.enable_policy_type(RootId=self.root_id, PolicyType=SERVICE_CONTROL_POLICY)
+            self.attach_managed_policies(SERVICE_CONTROL_POLICY)
+        created = self._backend.create_policy(
+            Name=name, Description="", Type=SERVICE_CONTROL_POLICY, Content=content
+        )
+        policy_id = str(created["Policy"]["PolicySummary"]["Id"])
+        self._backend.attach_policy(PolicyId=policy_id, TargetId=target_id)
+        return policy_id
+
+    def service_control_policies(self, account_id: str) -> list[list[ServiceControlPolicy]]:
+        """Return the policies from the root to an account; none where they do not apply to it."""
+        account = self._find(account_id)
+        if (
+            account is None
+            or account_id == MANAGEMENT_ACCOUNT_ID
+            or not self.is_policy_type_enabled(SERVICE_CONTROL_POLICY)
+        ):
+            return []
+        path = [account]
+        while path[0].parent_id is not None:
+            path.insert(0, self._find_target(path[0].parent_id))
+        return [
+            [
+                ServiceControlPolicy(arn=str(policy.arn), content=str(policy.content))
+                for policy in entity.attached_policies
+                if policy.type == SERVICE_CONTROL_POLICY
+            ]
+            for entity in path
+        ]
+
+    def _policies_of(self, policy_type: str) -> list[Any]:
+        return [policy for policy in self._backend.policies if policy.type == policy_type]
+
+    def _find_target(self, target_id: str) -> Any:
+        return next(
+            (entity for entity in (*self._backend.ou, *self._backend.accounts) if entity.id == target_id),
+            None,
+        )
 
     def trusted_access(self) -> dict[str, datetime]:
         """Return each service principal with trusted access, and since when."""

@@ -1,6 +1,7 @@
 """The steps that all requests share: authentication, authorization, and the record of calls."""
 
 import json
+import re
 from datetime import datetime
 from time import sleep
 from typing import Any, ClassVar
@@ -12,11 +13,15 @@ from moto.sts.models import sts_backends
 from .accounts import is_account_id
 from .errors import QUERY_ERRORS, AuthorizationErrors, AwsError
 from .handle import Call
+from .service_control_policies import PolicyRequest, find_policy_denial
 from .state import Emulation, RootSession, current_emulation, is_root_session_token
 
 HttpResponse = tuple[int, dict[str, str], str]
 
 _SECURITY_TOKEN = "X-Amz-Security-Token"
+# No policy denies it.
+_NEVER_DENIED = "sts:GetCallerIdentity"
+_ACCESS_KEY_ID = re.compile(r"Credential=([A-Z0-9]+)/")
 
 
 class EmulatedResponse(BaseResponse):  # type: ignore[misc]
@@ -52,10 +57,17 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
         return f"{self.service_name}:{self.operation}"
 
     @property
+    def is_root_user(self) -> bool:
+        """Whether the caller is a root user: in a root session, or with an access key of its own."""
+        if self.root_session is not None:
+            return True
+        return self.emulation.account_of_root_key(str(self.get_access_key())) is not None
+
+    @property
     def caller_arn(self) -> str:
         """The ARN of the calling principal."""
-        if self.root_session is not None:
-            return root_arn(self.root_session.account_id)
+        if self.is_root_user:
+            return root_arn(self.account_id)
         access_key_id = str(self.get_access_key())
         if is_account_id(access_key_id):
             return f"arn:aws:iam::{access_key_id}:user/local"
@@ -67,6 +79,16 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
     def resource(self) -> str:
         """The ARN that a denial of this request names."""
         return "*"
+
+    @property
+    def policy_resource(self) -> str | None:
+        """What the request acts on, for policies; None if the emulation does not know it."""
+        return None
+
+    @property
+    def requested_region(self) -> str:
+        """The Region of the endpoint."""
+        return str(self.region)
 
     def parameters(self) -> dict[str, object]:
         """Return the request's parameters."""
@@ -124,18 +146,61 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
     def authorize(self) -> None:
         """Deny what is denied to the account, and what the session's task policy does not allow."""
         denial = self.emulation.denial(account_id=self.account_id, action=self.action)
-        if self.root_session is not None:
+        if self.is_root_user:
             if denial is not None:
                 raise self.access_denied(
                     "with an explicit deny in a service control policy", message=denial.message
                 )
-            if not self._task_policy_allows(self.root_session):
+            self._apply_service_control_policies()
+            if self.root_session is not None and not self._task_policy_allows(self.root_session):
                 raise self.access_denied("with an explicit deny in a session policy")
         elif denial is not None:
             raise self.access_denied(
                 f"because no identity-based policy allows the {self.action} action",
                 message=denial.message,
             )
+
+    def _apply_service_control_policies(self) -> None:
+        if self.action == _NEVER_DENIED:
+            return
+        organization = self.emulation.organization
+        levels = organization.service_control_policies(self.account_id) if organization.exists else []
+        if not levels:
+            return
+        denial = find_policy_denial(
+            levels,
+            PolicyRequest(
+                action=self.action,
+                resource=self.policy_resource,
+                context=self._condition_keys(organization.id),
+            ),
+        )
+        if denial is None:
+            return
+        if denial.policy_arn is None:
+            raise self.access_denied(f"because no service control policy allows the {self.action} action")
+        raise self.access_denied(f"with an explicit deny in a service control policy: {denial.policy_arn}")
+
+    def _condition_keys(self, organization_id: str) -> dict[str, str]:
+        """Return the condition keys of a root user's request, in lower case."""
+        keys = {
+            "aws:principalarn": root_arn(self.account_id),
+            "aws:principalaccount": self.account_id,
+            "aws:principalorgid": organization_id,
+            # A root user's type is Account, never Root.
+            "aws:principaltype": "Account",
+            "aws:userid": self.account_id,
+            "aws:resourceaccount": self.account_id,
+            "aws:resourceorgid": organization_id,
+            "aws:requestedregion": self.requested_region,
+            "aws:principalisawsservice": "false",
+            "aws:viaawsservice": "false",
+            # The caller of AWS has TLS, whatever the emulation is served with.
+            "aws:securetransport": "true",
+        }
+        if self.root_session is not None:
+            keys["aws:assumedroot"] = "true"
+        return keys
 
     def access_denied(self, reason: str = "", *, message: str | None = None) -> AwsError:
         """Return AWS's error for a caller that lacks a permission."""
@@ -176,6 +241,12 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
 def root_arn(account_id: str) -> str:
     """Return the ARN of an account's root user."""
     return f"arn:aws:iam::{account_id}:root"
+
+
+def access_key_id(request: Any) -> str | None:
+    """Return the access key id that signed a request, if one did."""
+    found = _ACCESS_KEY_ID.search(str(request.headers.get("Authorization", "")))
+    return None if found is None else found[1]
 
 
 def security_token(request: Any) -> str | None:

@@ -181,6 +181,13 @@ class Emulation:
         """Return the root user of an account."""
         return self._root_users.setdefault(account_id, RootUser())
 
+    def account_of_root_key(self, access_key_id: str) -> str | None:
+        """Return the account whose root user has an access key, or None."""
+        for account_id, root_user in self._root_users.items():
+            if access_key_id in root_user.access_keys:
+                return account_id
+        return None
+
     def put_root_user(self, account_id: str, root_user: RootUser) -> None:
         """Replace the root user of an account."""
         self._root_users[account_id] = root_user

@@ -40,7 +40,7 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
     def get_caller_identity(self) -> ActionResult:
         """GetCallerIdentity."""
         access_key_id = str(self.get_access_key())
-        if self.root_session is not None:
+        if self.is_root_user:
             user_id = self.account_id
         elif is_account_id(access_key_id):
             user_id = f"AIDA{access_key_id}LOCAL"

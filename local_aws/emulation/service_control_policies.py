@@ -1,0 +1,220 @@
+"""Decides what service control policies deny to a root user or a root session.
+
+The emulation has its own evaluator, so that a mistake in the library's cannot confirm itself. It knows
+what is true of a request, so its result is yes or no. What it does not know of the language it refuses
+loudly: variables, set operators, numbers, dates and addresses in conditions, and unknown keys.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+# Since May 2026; moto has older numbers or none.
+MAX_POLICY_CHARACTERS = {"SERVICE_CONTROL_POLICY": 10_240, "RESOURCE_CONTROL_POLICY": 5_120}
+MAX_POLICIES_PER_TARGET = {"SERVICE_CONTROL_POLICY": 10, "RESOURCE_CONTROL_POLICY": 5}
+
+_Matches: TypeAlias = Callable[[str, str], bool]
+
+_ARN_PARTS = 6
+_VERSIONS = ("2012-10-17", "2008-10-17")
+_ELEMENTS = frozenset({"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"})
+# In the context of no request of a root user or a root session.
+_ABSENT_KEYS = re.compile(
+    r"aws:(username|multifactorauth(present|age)|principaltag/.*|requesttag/.*|tagkeys|federatedprovider"
+    r"|sourceidentity|source(vpc|vpce|vpcarn)|vpcsourceip|vpce(account|org(id|paths))|calledvia(first|last)?"
+    r"|principalservicename(slist)?|sourcearn|sourceaccount|source(org(id|paths))|ec2.*)|iam:resourcetag/.*"
+)
+
+
+class UnsupportedPolicyError(NotImplementedError):
+    """A policy that this evaluator cannot decide."""
+
+
+class MalformedPolicyError(ValueError):
+    """A document that Organizations does not accept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceControlPolicy:
+    """A policy that is attached on the path of an account."""
+
+    arn: str
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyRequest:
+    """A request of a root user or in a root session.
+
+    Attributes:
+        action: The action as in a policy.
+        resource: What it acts on; None if the emulation does not know that of the operation.
+        context: The condition keys that are present, in lower case.
+    """
+
+    action: str
+    resource: str | None
+    context: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyDenial:
+    """A denied request, with the policy that denies it, or None where a level allows nothing."""
+
+    policy_arn: str | None
+
+
+def find_policy_denial(
+    levels: Iterable[Sequence[ServiceControlPolicy]], request: PolicyRequest
+) -> PolicyDenial | None:
+    """Return why the policies deny a request, or None if they allow it.
+
+    Args:
+        levels: The policies attached to the organization's root, to each organizational unit down to the
+            account, and to the account.
+        request: The request.
+
+    Raises:
+        UnsupportedPolicyError: If a policy has something that this evaluator does not know.
+    """
+    missing_allow = False
+    for policies in levels:
+        allowed = False
+        for policy in policies:
+            for statement in policy_statements(policy.content):
+                if not _is_applicable(statement, request):
+                    continue
+                if statement["Effect"] == "Deny":
+                    return PolicyDenial(policy_arn=policy.arn)
+                allowed = True
+        missing_allow = missing_allow or not allowed
+    return PolicyDenial(policy_arn=None) if missing_allow else None
+
+
+def policy_statements(content: str) -> list[dict[str, Any]]:
+    """Return the statements of a document.
+
+    Raises:
+        MalformedPolicyError: If Organizations does not accept the document.
+    """
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise MalformedPolicyError(str(error)) from error
+    if not isinstance(document, dict) or document.get("Version", _VERSIONS[0]) not in _VERSIONS:
+        raise MalformedPolicyError("The document is not an object with a valid Version.")
+    statements = _listed(document.get("Statement", []))
+    if not statements:
+        raise MalformedPolicyError("The document has no Statement.")
+    for statement in statements:
+        if (
+            not isinstance(statement, dict)
+            or statement.keys() - _ELEMENTS
+            or statement.get("Effect") not in ("Allow", "Deny")
+            or ("Action" in statement) == ("NotAction" in statement)
+            or ("Resource" in statement) == ("NotResource" in statement)
+        ):
+            raise MalformedPolicyError(f"The statement {json.dumps(statement)} is not valid.")
+    return statements
+
+
+def _is_applicable(statement: Mapping[str, Any], request: PolicyRequest) -> bool:
+    return (
+        _is_action(statement, request.action)
+        and _is_resource(statement, request.resource)
+        and all(
+            _holds(operator, key, values, request.context)
+            for operator, block in statement.get("Condition", {}).items()
+            for key, values in block.items()
+        )
+    )
+
+
+def _is_action(statement: Mapping[str, Any], action: str) -> bool:
+    patterns = statement.get("Action", statement.get("NotAction"))
+    found = any(_is_like(action.lower(), pattern.lower()) for pattern in _listed(patterns))
+    return found == ("Action" in statement)
+
+
+def _is_resource(statement: Mapping[str, Any], resource: str | None) -> bool:
+    patterns = _listed(statement.get("Resource", statement.get("NotResource")))
+    positive = "Resource" in statement
+    if "*" in patterns:
+        return positive
+    if resource is None:
+        raise UnsupportedPolicyError("The emulation does not know the resource of this operation.")
+    for pattern in patterns:
+        _require_text(pattern)
+        if len(pattern.split(":")) < _ARN_PARTS:
+            raise UnsupportedPolicyError(f"The resource {pattern} is not an ARN.")
+    return any(_is_like(resource, pattern) for pattern in patterns) == positive
+
+
+def _holds(operator: str, key: str, values: object, context: Mapping[str, str]) -> bool:
+    name = operator.lower()
+    expected = [_to_text(value) for value in _listed(values)]
+    value = _context_value(key.lower(), context)
+    if name == "null":
+        return any(_is_true(each) == (value is None) for each in expected)
+    if_exists = name.endswith("ifexists")
+    name = name.removesuffix("ifexists")
+    negated = "not" in name
+    matches = _OPERATORS.get(name.replace("not", ""))
+    if matches is None:
+        raise UnsupportedPolicyError(f"The operator {operator} is not supported.")
+    for each in expected:
+        _require_text(each)
+    if value is None:
+        return if_exists or negated
+    return any(matches(value, each) for each in expected) != negated
+
+
+def _context_value(key: str, context: Mapping[str, str]) -> str | None:
+    if key in context:
+        return context[key]
+    if key == "aws:assumedroot" or _ABSENT_KEYS.fullmatch(key):
+        return None
+    raise UnsupportedPolicyError(f"The condition key {key} is not supported.")
+
+
+def _is_like(value: str, pattern: str) -> bool:
+    wildcards = {"*": ".*", "?": "."}
+    expression = "".join(wildcards.get(character, re.escape(character)) for character in pattern)
+    return re.fullmatch(expression, value, re.DOTALL) is not None
+
+
+def _is_arn_like(value: str, pattern: str) -> bool:
+    patterns = pattern.split(":", _ARN_PARTS - 1)
+    if len(patterns) < _ARN_PARTS:
+        raise UnsupportedPolicyError(f"The value {pattern} is not an ARN.")
+    parts = value.split(":", _ARN_PARTS - 1)
+    return len(parts) == _ARN_PARTS and all(map(_is_like, parts, patterns))
+
+
+def _is_true(value: str) -> bool:
+    return value.lower() == "true"
+
+
+_OPERATORS: Mapping[str, _Matches] = {
+    "stringequals": lambda value, expected: value == expected,
+    "stringequalsignorecase": lambda value, expected: value.lower() == expected.lower(),
+    "stringlike": _is_like,
+    "arnequals": _is_arn_like,
+    "arnlike": _is_arn_like,
+    "bool": lambda value, expected: _is_true(value) == _is_true(expected),
+}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _to_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _require_text(value: str) -> None:
+    if "${" in value:
+        raise UnsupportedPolicyError(f"The policy variable in {value} is not supported.")
