@@ -67,6 +67,23 @@ def test_a_delegated_administrator_sees_the_accounts_under_a_parent(
     assert {account["Id"] for account in accounts} == {MANAGEMENT, *with_root_access.members}
 
 
+def test_an_account_has_the_path_of_the_units_that_it_is_in(with_root_access: LocalOrganization) -> None:
+    client = with_root_access.client("organizations")
+    if "Paths" not in client.meta.service_model.shape_for("Account").members:
+        pytest.skip("This SDK leaves the paths out of the response.")
+    root_id, organization_id = with_root_access.root_id, with_root_access.id
+    outer = client.create_organizational_unit(ParentId=root_id, Name="outer")["OrganizationalUnit"]["Id"]
+    inner = client.create_organizational_unit(ParentId=outer, Name="inner")["OrganizationalUnit"]["Id"]
+    client.move_account(AccountId=OTHER, SourceParentId=root_id, DestinationParentId=inner)
+
+    accounts = {account["Id"]: account for account in client.list_accounts()["Accounts"]}
+
+    assert accounts[OTHER]["Paths"] == [f"{organization_id}/{root_id}/{outer}/{inner}/{OTHER}/"]
+    assert accounts[MANAGEMENT]["Paths"] == [f"{organization_id}/{root_id}/{MANAGEMENT}/"]
+    assert client.describe_account(AccountId=OTHER)["Account"] == accounts[OTHER]
+    assert client.list_accounts_for_parent(ParentId=inner)["Accounts"] == [accounts[OTHER]]
+
+
 @pytest.mark.parametrize(("operation", "parameters"), _READS)
 def test_a_plain_member_reads_nothing_of_the_organization(
     with_root_access: LocalOrganization, operation: str, parameters: dict[str, str]

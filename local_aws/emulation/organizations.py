@@ -218,6 +218,14 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
 
     # Accounts
 
+    def describe_account(self) -> ActionResult:
+        """DescribeAccount."""
+        account_id = str(self._get_param("AccountId"))
+        if self.organization.account(account_id) is None:
+            raise AccountNotFoundException
+        account = self.organization.describe_accounts([account_id])[0]
+        return self._result({"Account": account})
+
     def list_accounts(self) -> ActionResult:
         """ListAccounts."""
         page = self._page(sorted(self.organization.account_ids))
@@ -364,7 +372,10 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         result: dict[str, object] = {member: entries}
         if page.next_token is not None:
             result["NextToken"] = page.next_token
-        return ActionResult(json.loads(json.dumps(result, default=_timestamp)))
+        return self._result(result)
+
+    def _result(self, members: dict[str, object]) -> ActionResult:
+        return ActionResult(json.loads(json.dumps(members, default=_timestamp)))
 
 
 def _timestamp(value: object) -> float:

@@ -91,7 +91,16 @@ class OrganizationRecords:
     def describe_accounts(self, account_ids: Sequence[str]) -> list[dict[str, object]]:
         """Return the accounts as Organizations describes them."""
         by_id = {str(account.id): account for account in self._backend.accounts}
-        return [by_id[account_id].describe() for account_id in account_ids]
+        parents = {str(unit.id): unit.parent_id for unit in self._backend.ou}
+        accounts = []
+        for account_id in account_ids:
+            account = by_id[account_id]
+            path, parent_id = [account_id], account.parent_id
+            while parent_id is not None:
+                path.insert(0, str(parent_id))
+                parent_id = parents[parent_id]
+            accounts.append({**account.describe(), "Paths": [f"{self.id}/{'/'.join(path)}/"]})
+        return accounts
 
     def account_ids_under(self, parent_id: str) -> list[str]:
         """Return the accounts directly under a root or an organizational unit."""
