@@ -2,140 +2,92 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, Failure, FailureKind
 
 from .errors import ConvergenceError, is_quota_reached
-from .plan import ENABLE_FEATURE, Operation, Step, plan
+from .plan import ENABLE_FEATURE, Operation, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from aws_calls.retry import RetryBudget
 
     from .organization import Organization
-    from .state import DesiredState, RootAccess
-
-
-class Planner(Protocol):
-    """Which steps lead from the observed to the desired state."""
-
-    def __call__(self, *, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
-        """Return the steps, in order."""
-
-
-class Apply(Protocol):
-    """Applies a step, as Organization.apply does."""
-
-    def __call__(self, step: Step, *, budget: RetryBudget | None = None) -> frozenset[str] | None:
-        """Apply the step, and return the features that are enabled now, if they are known."""
-
+    from .state import RootAccess
 
 # How long it may take to register a delegated administrator again.
 _REREGISTRATION_RESERVE_SECONDS = 25.0
 
 
-def converge(
-    *,
-    desired: DesiredState,
-    organization: Organization,
-    account_id: str,
-    budget: RetryBudget,
-    log: Callable[..., None],
-    planner: Planner = plan,
-    apply: Apply | None = None,
-) -> RootAccess:
-    """Bring the organization to the desired state, and return what AWS then reports.
+@dataclass(kw_only=True)
+class Convergence:
+    """One invocation's way to the desired state: what it has observed and applied so far.
 
     Nothing is written where nothing is missing. The loop may run twice, find half of the work done, and
     run in parallel with somebody else's change: what counts is the state at each observation.
 
-    Args:
-        desired: What the stack lists.
+    Attributes:
         organization: The organization.
+        plan: Returns the steps that are missing, in order.
+        apply: Applies a step, as Organization.apply does.
         account_id: The function's account, for the error.
         budget: How long to retry, and to wait for a change to become visible.
         log: Takes one event as keyword arguments.
-        planner: Which steps to apply; by default all that are missing.
-        apply: Applies a step; by default the organization does.
-
-    Raises:
-        RootAccessError: The organization did not reach the desired state. The error says why, and what
-            this invocation applied, may have applied and did not apply.
     """
-    convergence = _Convergence(
-        desired=desired,
-        organization=organization,
-        budget=budget,
-        log=log,
-        planner=planner,
-        apply=apply or organization.apply,
-    )
-    try:
-        return convergence.run()
-    except CallError as error:
-        raise convergence.error(error, account_id=account_id) from error
 
-
-class _Convergence:
-    """One invocation: what it has observed and applied so far."""
-
-    def __init__(
-        self,
-        *,
-        desired: DesiredState,
-        organization: Organization,
-        budget: RetryBudget,
-        log: Callable[..., None],
-        planner: Planner,
-        apply: Apply,
-    ) -> None:
-        self._planner = planner
-        self._apply_step = apply
-        self._desired = desired
-        self._organization = organization
-        self._budget = budget
-        self._log = log
-        self._observed: RootAccess | None = None
-        self._applied: list[Step] = []
-        self._possibly_applied: list[Step] = []
-        self._failed: Step | None = None
-        self._not_reregistered: list[tuple[Step, Failure]] = []
-        self._pauses = 0
+    organization: Organization
+    plan: Callable[[RootAccess], tuple[Step, ...]]
+    apply: Callable[[Step, RetryBudget | None], frozenset[str] | None]
+    account_id: str
+    budget: RetryBudget
+    log: Callable[..., None]
+    _observed: RootAccess | None = field(default=None, init=False)
+    _applied: list[Step] = field(default_factory=list, init=False)
+    _possibly_applied: list[Step] = field(default_factory=list, init=False)
+    _failed: Step | None = field(default=None, init=False)
+    _not_reregistered: list[tuple[Step, Failure]] = field(default_factory=list, init=False)
+    _pauses: int = field(default=0, init=False)
 
     def run(self) -> RootAccess:
-        observed = self._record(self._organization.observe())
-        while steps := self._missing(observed):
-            if undone := [step for step in steps if step in self._applied]:
-                observed = self._reobserve_after_backoff(observed, _persistence_error(undone[0]))
-                steps = self._missing(observed)
-            observed = self._apply_steps(steps, observed)
+        """Bring the organization to the desired state, and return what AWS then reports.
+
+        Raises:
+            RootAccessError: It did not get there. The error says why, and what this invocation applied,
+                may have applied and did not apply.
+        """
+        try:
+            observed = self._record(self.organization.observe())
+            while steps := self.plan(observed):
+                if undone := [step for step in steps if step in self._applied]:
+                    observed = self._reobserve_after_backoff(observed, _persistence_error(undone[0]))
+                    steps = self.plan(observed)
+                observed = self._apply_steps(steps, observed)
+        except CallError as error:
+            raise self._error(error.failure) from error
         return observed
 
-    def error(self, error: CallError, *, account_id: str) -> ConvergenceError:
+    def _error(self, failure: Failure) -> ConvergenceError:
         known = {*self._applied, *self._possibly_applied}
-        missing = self._missing(self._observed) if self._observed else ()
+        missing = self.plan(self._observed) if self._observed else ()
         return ConvergenceError(
-            failure=error.failure,
+            failure=failure,
             step=self._failed,
-            account_id=account_id,
+            account_id=self.account_id,
             applied=tuple(self._applied),
             possibly_applied=tuple(self._possibly_applied),
             not_applied=tuple(step for step in missing if step not in known),
             not_reregistered=tuple(self._not_reregistered),
         )
 
-    def _missing(self, observed: RootAccess) -> tuple[Step, ...]:
-        return self._planner(desired=self._desired, observed=observed)
-
     def _record(self, observed: RootAccess) -> RootAccess:
         self._observed = observed
-        self._log(event="observed", **observed.to_dict())
+        self.log(event="observed", **observed.to_dict())
         return observed
 
-    def _apply_steps(self, steps: Iterable[Step], observed: RootAccess) -> RootAccess:
+    def _apply_steps(self, steps: Sequence[Step], observed: RootAccess) -> RootAccess:
         """Apply the steps as far as the plan holds, and return the state after that."""
         removable = [step for step in steps if step.operation is Operation.DEREGISTER]
         features_reported = True
@@ -166,12 +118,12 @@ class _Convergence:
                 self._observed = observed
         return observed if features_reported else self._reobserve(observed)
 
-    def _reveal_features(self, steps: Iterable[Step], observed: RootAccess) -> RootAccess:
+    def _reveal_features(self, steps: Sequence[Step], observed: RootAccess) -> RootAccess:
         """Return what trusted access shows: by the first Enable call, or by a read where there is none."""
         first = next((step for step in steps if step.operation in ENABLE_FEATURE.values()), None)
         if first is None:
             return self._reobserve(observed)
-        enabled = self._organization.observe_while_enabling(observed, lambda: self._apply(first))
+        enabled = self.organization.observe_while_enabling(observed, lambda: self._apply(first))
         self._failed = None
         return self._record(enabled)
 
@@ -182,26 +134,26 @@ class _Convergence:
             Whether one was.
         """
         deregistered: list[Step] = []
-        budget = self._budget
+        budget = self.budget
         try:
             while True:
                 try:
-                    self._apply(step, budget=budget)
+                    self._apply(step, budget)
                 except CallError as error:
                     if not (is_quota_reached(error.failure) and removable):
                         raise
                 else:
                     return bool(deregistered)
-                budget = self._budget.reserving(_REREGISTRATION_RESERVE_SECONDS)
-                self._free_slot(removable.pop(0), deregistered, budget=budget)
+                budget = self.budget.reserving(_REREGISTRATION_RESERVE_SECONDS)
+                self._free_slot(removable.pop(0), deregistered, budget)
         except CallError:
             for deregistration in reversed(deregistered):
                 self._reregister(deregistration)
             raise
 
-    def _free_slot(self, deregistration: Step, deregistered: list[Step], *, budget: RetryBudget) -> None:
+    def _free_slot(self, deregistration: Step, deregistered: list[Step], budget: RetryBudget) -> None:
         try:
-            self._apply(deregistration, budget=budget)
+            self._apply(deregistration, budget)
         except CallError as error:
             if error.failure.may_have_taken_effect:
                 deregistered.append(deregistration)
@@ -217,28 +169,28 @@ class _Convergence:
             self._not_reregistered.append((step, error.failure))
             self._failed = failed
 
-    def _apply(self, step: Step, *, budget: RetryBudget | None = None) -> frozenset[str] | None:
+    def _apply(self, step: Step, budget: RetryBudget | None = None) -> frozenset[str] | None:
         try:
-            features = self._apply_step(step, budget=budget)
+            features = self.apply(step, budget)
         except CallError as error:
             self._failed = step
             if error.failure.may_have_taken_effect and step not in self._possibly_applied:
                 self._possibly_applied.append(step)
-            self._log(event="failed", step=str(step), code=error.failure.code)
+            self.log(event="failed", step=str(step), code=error.failure.code)
             raise
         if step in self._possibly_applied:
             self._possibly_applied.remove(step)
         self._applied.append(step)
-        self._log(event="applied", step=str(step))
+        self.log(event="applied", step=str(step))
         return features
 
     def _reobserve(self, observed: RootAccess) -> RootAccess:
         self._failed = None
-        return self._record(self._organization.observe_again(observed))
+        return self._record(self.organization.observe_again(observed))
 
     def _reobserve_after_backoff(self, observed: RootAccess, error: CallError) -> RootAccess:
         self._pauses += 1
-        self._budget.pause(times=self._pauses, error=error)
+        self.budget.pause(times=self._pauses, error=error)
         return self._reobserve(observed)
 
 

@@ -10,9 +10,10 @@ from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, system_clock, write_line
 
 from .clients import create_clients
-from .converge import converge
+from .converge import Convergence
 from .desired import parse_request
 from .organization import Organization
+from .plan import plan
 
 if TYPE_CHECKING:
     import threading
@@ -41,11 +42,7 @@ class Resource:
 
 
 def handle(event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event) -> Resource:
-    """Bring the organization to what a request asks for, with the function's own clients and clock.
-
-    Raises:
-        RootAccessError: The organization did not reach it; the message says why.
-    """
+    """Apply a request, with the function's own clients and clock."""
     return apply_request(
         event, context, clients=create_clients, clock=system_clock(), log=write_line, abandoned=abandoned
     )
@@ -61,19 +58,19 @@ def apply_request(
     abandoned: threading.Event,
     executor: Callable[[], Executor] = ThreadPoolExecutor,
 ) -> Resource:
-    """Bring the organization to what a request asks for, with everything that it works with passed in.
+    """Bring the organization to what a Create or an Update asks for.
 
     Args:
-        event: CloudFormation's Create or Update request.
+        event: CloudFormation's request.
         context: Lambda's context.
-        clients: Returns the boto3 clients.
+        clients: Returns the clients.
         clock: The time.
         log: Takes one event as keyword arguments.
         abandoned: Set once it is too late: no call starts after that.
         executor: Makes the pool that reads in parallel.
 
     Raises:
-        RootAccessError: The organization did not reach it; the message says why.
+        RootAccessError: The organization did not get there.
     """
     desired = parse_request(event)
     account_id = FunctionArn.parse(context.invoked_function_arn).account_id
@@ -84,19 +81,21 @@ def apply_request(
         new_permissions_until=started + _NEW_PERMISSIONS_SECONDS,
         abandoned=abandoned.is_set,
     )
-    root_access = converge(
-        desired=desired,
-        organization=Organization(
-            clients=clients(),
-            account_id=account_id,
-            budget=budget,
-            delegates_managed=desired.delegated_administrators is not None,
-            executor=executor,
-        ),
+    organization = Organization(
+        clients=clients(),
+        account_id=account_id,
+        budget=budget,
+        delegates_managed=desired.delegated_administrators is not None,
+        executor=executor,
+    )
+    root_access = Convergence(
+        organization=organization,
+        plan=lambda observed: plan(desired=desired, observed=observed),
+        apply=organization.apply,
         account_id=account_id,
         budget=budget,
         log=log,
-    )
+    ).run()
     return Resource(
         physical_id=root_access.organization_id,
         attributes={

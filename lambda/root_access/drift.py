@@ -18,7 +18,7 @@ from aws_calls.runtime import FunctionArn, LambdaContext, one_attempt, system_cl
 from aws_calls.settings import read_settings
 
 from .clients import Clients, create_clients
-from .converge import converge
+from .converge import Convergence
 from .desired import desired_state
 from .deviations import deviation, plan_repair
 from .drift_notice import UNKNOWN, Notice, RecordedCall, drift_notice, repair_notice
@@ -222,7 +222,7 @@ class _Repair:
     applied: list[Step] = field(default_factory=list)
     possibly_applied: list[Step] = field(default_factory=list)
 
-    def apply(self, step: Step, *, budget: RetryBudget | None = None) -> frozenset[str] | None:
+    def apply(self, step: Step, budget: RetryBudget | None = None) -> frozenset[str] | None:
         """Apply a step, as Organization.apply does.
 
         Raises:
@@ -346,15 +346,14 @@ class _Check:
         remaining: list[str] | None = None
         error: RootAccessError | None = None
         try:
-            repaired = converge(
-                desired=self._settings.desired,
+            repaired = Convergence(
                 organization=self._organization,
+                plan=self._plan_repair,
+                apply=repair.apply,
                 account_id=self._account_id,
                 budget=self._budget,
                 log=self._services.log,
-                planner=plan_repair,
-                apply=repair.apply,
-            )
+            ).run()
             remaining = self._report(repaired, trigger=_INTERVAL)
         except _DeploymentError as deployment:
             self._services.log(event="repair_skipped", reason=str(deployment))

@@ -224,8 +224,8 @@ class Organization:
     def apply(
         self,
         step: Step,
-        *,
         budget: RetryBudget | None = None,
+        *,
         before_attempt: Callable[[], None] = lambda: None,
     ) -> frozenset[str] | None:
         """Apply one step. It counts as applied where nothing was left to change.
