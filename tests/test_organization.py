@@ -96,7 +96,7 @@ def test_a_second_observation_does_not_read_the_organization_again(
     subject = Function().organization()
     observed = subject.observe()
     organization.clear_calls()
-    assert subject.observe_again(observed) == observed
+    assert subject.observe() == observed
     assert "DescribeOrganization" not in reads(organization)
     assert len(organization.calls) == 3
 

@@ -62,7 +62,7 @@ class Convergence:
             observed = self._record(self.organization.observe())
             while steps := self.plan(observed):
                 if undone := [step for step in steps if step in self._applied]:
-                    observed = self._reobserve_after_backoff(observed, _persistence_error(undone[0]))
+                    observed = self._reobserve_after_backoff(_persistence_error(undone[0]))
                     steps = self.plan(observed)
                 observed = self._apply_steps(steps, observed)
         except CallError as error:
@@ -96,13 +96,13 @@ class Convergence:
                 if step.operation is Operation.ENABLE_TRUSTED_ACCESS:
                     self._apply(step)
                     # The features may have been enabled all along, hidden.
-                    return self._reveal_features(steps, observed)
+                    return self._reveal_features(steps)
                 if step.operation is Operation.REGISTER:
                     freed_slot = self._register(step, removable=removable)
                     # Accounts that were deregistered for it, in an earlier pass perhaps, stay deregistered.
                     self._not_reregistered.clear()
                     if freed_slot:
-                        return self._reobserve(observed)
+                        return self._reobserve()
                     features = None
                 else:
                     features = self._apply(step)
@@ -110,22 +110,22 @@ class Convergence:
                 if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
                     raise
                 # Disabled in parallel, or enabled so recently that not every endpoint knows.
-                return self._reobserve_after_backoff(observed, error)
+                return self._reobserve_after_backoff(error)
             if features is None:
                 features_reported = False
             else:
                 observed = replace(observed, features=features)
                 self._observed = observed
-        return observed if features_reported else self._reobserve(observed)
+        return observed if features_reported else self._reobserve()
 
-    def _reveal_features(self, steps: Sequence[Step], observed: RootAccess) -> RootAccess:
+    def _reveal_features(self, steps: Sequence[Step]) -> RootAccess:
         """Return what trusted access shows: by the first Enable call, or by a read where there is none."""
         first = next((step for step in steps if step.operation in ENABLE_FEATURE.values()), None)
         if first is None:
-            return self._reobserve(observed)
-        enabled = self.organization.observe_while_enabling(observed, lambda: self._apply(first))
+            return self._reobserve()
+        observed = self.organization.observe_while_enabling(lambda: self._apply(first))
         self._failed = None
-        return self._record(enabled)
+        return self._record(observed)
 
     def _register(self, step: Step, *, removable: list[Step]) -> bool:
         """Register an account. Only where AWS's quota is reached, another one is deregistered first.
@@ -184,14 +184,14 @@ class Convergence:
         self.log(event="applied", step=str(step))
         return features
 
-    def _reobserve(self, observed: RootAccess) -> RootAccess:
+    def _reobserve(self) -> RootAccess:
         self._failed = None
-        return self._record(self.organization.observe_again(observed))
+        return self._record(self.organization.observe())
 
-    def _reobserve_after_backoff(self, observed: RootAccess, error: CallError) -> RootAccess:
+    def _reobserve_after_backoff(self, error: CallError) -> RootAccess:
         self._pauses += 1
         self.budget.pause(times=self._pauses, error=error)
-        return self._reobserve(observed)
+        return self._reobserve()
 
 
 def _persistence_error(step: Step) -> CallError:

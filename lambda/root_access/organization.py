@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
 
 from aws_calls.calls import call, pages, require
 from aws_calls.failures import CallError, Failure, FailureKind
@@ -21,7 +22,7 @@ from .plan import Operation, Step
 from .state import SERVICE_PRINCIPAL, RootAccess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Executor
 
     from aws_calls.retry import RetryBudget
@@ -42,100 +43,12 @@ _OPTIONAL_READ_SECONDS = 40.0
 
 # What AWS returns when a step is applied already, or when there is nothing to undo.
 _ALREADY_APPLIED = {
-    Operation.REGISTER: frozenset({"AccountAlreadyRegistered"}),
-    Operation.DEREGISTER: frozenset({"AccountNotRegistered", "AccountNotFound"}),
+    Operation.REGISTER: ("AccountAlreadyRegistered",),
+    Operation.DEREGISTER: ("AccountNotRegistered", "AccountNotFound"),
 }
 
 # When several reads failed, the first of these kinds is the best reason to give; any other comes after.
 _MOST_INFORMATIVE = (FailureKind.REFUSED, FailureKind.INCOMPLETE_RESPONSE, FailureKind.ACCESS_DENIED)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Identity:
-    organization_id: str
-    management_account_id: str
-    all_features: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Features:
-    hidden: bool
-    enabled: frozenset[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _TrustedAccess:
-    enabled: bool
-    enabled_at: datetime | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _DelegatedAdministrators:
-    refusal: Failure | None
-    registered: tuple[str, ...]
-
-
-@dataclass(kw_only=True)
-class _Reads:
-    """What the reads of one observation have returned so far; None: nothing yet."""
-
-    delegates_managed: bool
-    identity: _Identity | None = None
-    features: _Features | None = None
-    trusted_access: _TrustedAccess | None = None
-    delegated_administrators: _DelegatedAdministrators | None = None
-
-    def missing(self) -> tuple[str, ...]:
-        """Return the names of the reads that have not returned."""
-        return tuple(read.name for read in fields(self) if getattr(self, read.name) is None)
-
-    def discard_refusal(self) -> None:
-        """Forget a refused list of delegates: a new policy may have been missing for that read as well."""
-        if self.delegated_administrators and self.delegated_administrators.refusal:
-            self.delegated_administrators = None
-
-    def discard_state(self) -> None:
-        """Forget everything except the identity."""
-        self.features = self.trusted_access = self.delegated_administrators = None
-
-    def as_root_access(self) -> RootAccess:
-        """Return what the reads say together.
-
-        Raises:
-            CallError: They contradict each other.
-        """
-        identity, features, trusted_access = self.identity, self.features, self.trusted_access
-        delegated_administrators = self.delegated_administrators
-        if not (identity and features and trusted_access and delegated_administrators):
-            raise ValueError(f"Not read yet: {', '.join(self.missing())}.")
-        if trusted_access.enabled == features.hidden:
-            raise _inconsistent_reads(LIST_FEATURES, trusted_access=trusted_access.enabled)
-        return RootAccess(
-            organization_id=identity.organization_id,
-            management_account_id=identity.management_account_id,
-            trusted_access=trusted_access.enabled,
-            trusted_access_enabled_at=trusted_access.enabled_at,
-            features=features.enabled,
-            delegated_administrators=self._delegates(
-                delegated_administrators, trusted_access=trusted_access.enabled
-            ),
-        )
-
-    def _delegates(
-        self, delegated_administrators: _DelegatedAdministrators, *, trusted_access: bool
-    ) -> tuple[str, ...] | None:
-        refusal = delegated_administrators.refusal
-        if refusal is None:
-            return delegated_administrators.registered
-        if not trusted_access:
-            # The one refusal that counts as an empty list: nobody has recorded what AWS answers here, and
-            # AWS refuses to disable trusted access while a delegated administrator is registered.
-            return ()
-        if not self.delegates_managed:
-            return None
-        if refusal.kind is FailureKind.TRUSTED_ACCESS_DISABLED:
-            raise _inconsistent_reads(LIST_DELEGATED_ADMINISTRATORS, trusted_access=True)
-        raise CallError(refusal)
 
 
 class Organization:
@@ -159,20 +72,24 @@ class Organization:
         delegates_managed: bool = True,
         executor: Callable[[], Executor] = ThreadPoolExecutor,
     ) -> None:
-        self._clients = clients
+        self._iam = clients.iam
+        self._organizations = clients.organizations
         self._delegates_managed = delegates_managed
         self._account_id = account_id
         self._budget = budget
+        # A denial ends a read at once, so that a member account is recognized without waiting.
+        self._read_budget = budget.with_final_denials()
         self._executor = executor
-        self._readers: dict[str, Callable[[], object]] = {
-            "identity": self._read_identity,
-            "features": self._read_features,
-            "trusted_access": self._read_trusted_access,
-            "delegated_administrators": self._read_delegated_administrators,
+        self._reads: dict[str, Callable[[], object]] = {
+            DESCRIBE_ORGANIZATION: self._read_identity,
+            LIST_FEATURES: self._read_features,
+            LIST_TRUSTED_ACCESS: self._read_trusted_access,
+            LIST_DELEGATED_ADMINISTRATORS: self._read_delegated_administrators,
         }
+        self._results: dict[str, Any] = {}
 
     def observe(self) -> RootAccess:
-        """Return the organization's root access, by four reads in parallel.
+        """Return the organization's root access, by reads in parallel; its identity is read only once.
 
         Raises:
             NotTheManagementAccountError: The account is a member.
@@ -181,45 +98,31 @@ class Organization:
             SdkTooOldError: The SDK does not know the calls.
             CallError: A read failed, or the reads contradict each other.
         """
-        known = self._clients.iam.meta.service_model.operation_names
-        if LIST_FEATURES.partition(":")[2] not in known:
+        if LIST_FEATURES.partition(":")[2] not in self._iam.meta.service_model.operation_names:
             raise SdkTooOldError(account_id=self._account_id, operation=LIST_FEATURES)
-        return self._observe(_Reads(delegates_managed=self._delegates_managed))
+        self._forget_state()
+        return self._finish_observation()
 
-    def observe_again(self, observed: RootAccess) -> RootAccess:
-        """Return the current root access of an organization that was observed before.
-
-        Raises:
-            CallError: A read failed, or the reads contradict each other.
-        """
-        return self._observe(self._reads_after(observed))
-
-    def observe_while_enabling(
-        self, observed: RootAccess, enable: Callable[[], frozenset[str] | None]
-    ) -> RootAccess:
-        """Enable a feature right after trusted access, and read the rest in parallel.
+    def observe_while_enabling(self, enable: Callable[[], frozenset[str] | None]) -> RootAccess:
+        """Enable a feature right after trusted access, and observe the organization in parallel.
 
         The response of the first Enable call lists the features that IAM was hiding, so that they need no
         read of their own.
 
         Args:
-            observed: What was observed before.
             enable: Enables the feature; returns the features that are enabled now, or None.
 
         Raises:
             CallError: The feature could not be enabled, a read failed, or the reads contradict each other.
         """
-        reads = self._reads_after(observed)
-        rest = tuple(name for name in reads.missing() if name != "features")
-
-        def enable_first() -> None:
-            features = enable()
-            if features is not None:
-                reads.features = _Features(hidden=False, enabled=features)
-
+        self._forget_state()
+        features: list[frozenset[str] | None] = []
+        rest = [operation for operation in self._missing() if operation != LIST_FEATURES]
         # What fails here is read again, and then its failure counts.
-        self._perform(reads, rest, meanwhile=enable_first)
-        return self._observe(reads)
+        self._perform(rest, meanwhile=lambda: features.append(enable()))
+        if features[0] is not None:
+            self._results[LIST_FEATURES] = features[0]
+        return self._finish_observation()
 
     def apply(
         self,
@@ -241,10 +144,16 @@ class Organization:
         Raises:
             CallError: AWS refused the call, or it did not succeed in time.
         """
+        service, _, action = step.operation.partition(":")
+        parameters = {} if service == "iam" else {"ServicePrincipal": SERVICE_PRINCIPAL}
+        if step.account_id:
+            parameters["AccountId"] = step.account_id
+        client = self._iam if service == "iam" else self._organizations
+        function: Callable[..., Mapping[str, Any]] = getattr(client, xform_name(action))
 
         def attempt() -> Mapping[str, Any]:
             before_attempt()
-            return self._call(step)
+            return function(**parameters)
 
         try:
             response = call(attempt, operation=step.operation, budget=budget or self._budget)
@@ -255,87 +164,103 @@ class Organization:
         features = response.get("EnabledFeatures")
         return None if features is None else frozenset(features)
 
-    def _call(self, step: Step) -> Mapping[str, Any]:
-        iam = self._clients.iam
-        organizations = self._clients.organizations
-        account_id = step.account_id or ""
-        match step.operation:
-            case Operation.ENABLE_TRUSTED_ACCESS:
-                return organizations.enable_aws_service_access(ServicePrincipal=SERVICE_PRINCIPAL)
-            case Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT:
-                return iam.enable_organizations_root_credentials_management()
-            case Operation.ENABLE_ROOT_SESSIONS:
-                return iam.enable_organizations_root_sessions()
-            case Operation.DISABLE_ROOT_SESSIONS:
-                return iam.disable_organizations_root_sessions()
-            case Operation.DISABLE_ROOT_CREDENTIALS_MANAGEMENT:
-                return iam.disable_organizations_root_credentials_management()
-            case Operation.REGISTER:
-                return organizations.register_delegated_administrator(
-                    AccountId=account_id, ServicePrincipal=SERVICE_PRINCIPAL
-                )
-            case Operation.DEREGISTER:
-                return organizations.deregister_delegated_administrator(
-                    AccountId=account_id, ServicePrincipal=SERVICE_PRINCIPAL
-                )
+    def _missing(self) -> list[str]:
+        return [operation for operation in self._reads if operation not in self._results]
 
-    def _reads_after(self, observed: RootAccess) -> _Reads:
-        return _Reads(
-            delegates_managed=self._delegates_managed,
-            identity=_Identity(
-                organization_id=observed.organization_id,
-                management_account_id=observed.management_account_id,
-                all_features=True,
-            ),
-        )
+    def _forget_state(self) -> None:
+        """Forget what was read, other than the identity."""
+        for operation in (LIST_FEATURES, LIST_TRUSTED_ACCESS, LIST_DELEGATED_ADMINISTRATORS):
+            self._results.pop(operation, None)
 
-    def _observe(self, reads: _Reads) -> RootAccess:
-        return self._budget.attempt(lambda: self._observe_once(reads), operation=DESCRIBE_ORGANIZATION)
+    def _finish_observation(self) -> RootAccess:
+        return self._budget.attempt(self._observe_once, operation=DESCRIBE_ORGANIZATION)
 
-    def _observe_once(self, reads: _Reads) -> RootAccess:
+    def _observe_once(self) -> RootAccess:
         """Perform the missing reads in parallel. What has returned once is not read again."""
-        errors = self._perform(reads, reads.missing()) if reads.missing() else []
-        if reads.identity:
+        missing = self._missing()
+        errors = self._perform(missing) if missing else []
+        if identity := self._results.get(DESCRIBE_ORGANIZATION):
             # The account is judged by this read alone: in a member account the others are denied.
-            self._require_management_account(reads.identity)
+            self._require_management_account(identity)
         if errors:
-            reads.discard_refusal()
+            if isinstance(self._results.get(LIST_DELEGATED_ADMINISTRATORS), Failure):
+                # A new policy may have been missing for that read as well.
+                del self._results[LIST_DELEGATED_ADMINISTRATORS]
             raise min(errors, key=_rank)
         try:
-            return reads.as_root_access()
+            return self._root_access(*(self._results[operation] for operation in self._reads))
         except CallError:
-            reads.discard_state()
+            self._forget_state()
             raise
 
     def _perform(
-        self, reads: _Reads, names: tuple[str, ...], *, meanwhile: Callable[[], None] = lambda: None
+        self, operations: Iterable[str], *, meanwhile: Callable[[], None] = lambda: None
     ) -> list[CallError]:
         """Perform reads in parallel, and something else meanwhile; return the failures of the reads."""
         with self._executor() as pool:
-            pending = {name: pool.submit(self._readers[name]) for name in names}
+            pending = {operation: pool.submit(self._reads[operation]) for operation in operations}
             meanwhile()
         errors: list[CallError] = []
-        for name, future in pending.items():
+        for operation, future in pending.items():
             try:
-                setattr(reads, name, future.result())
+                self._results[operation] = future.result()
             except CallError as error:
                 errors.append(error)
         return errors
 
-    def _require_management_account(self, identity: _Identity) -> None:
-        if identity.management_account_id != self._account_id:
+    def _root_access(
+        self,
+        identity: Mapping[str, Any],
+        features: frozenset[str] | Failure,
+        service: Mapping[str, Any],
+        delegates: tuple[str, ...] | Failure,
+    ) -> RootAccess:
+        """Return what the reads say together.
+
+        Raises:
+            CallError: They contradict each other.
+        """
+        trusted_access = bool(service)
+        if trusted_access == isinstance(features, Failure):
+            raise _inconsistent_reads(LIST_FEATURES, trusted_access=trusted_access)
+        return RootAccess(
+            organization_id=identity["Id"],
+            management_account_id=identity["MasterAccountId"],
+            trusted_access=trusted_access,
+            trusted_access_enabled_at=service.get("DateEnabled"),
+            features=frozenset() if isinstance(features, Failure) else features,
+            delegated_administrators=self._delegates(delegates, trusted_access=trusted_access),
+        )
+
+    def _delegates(
+        self, delegates: tuple[str, ...] | Failure, *, trusted_access: bool
+    ) -> tuple[str, ...] | None:
+        if not isinstance(delegates, Failure):
+            return delegates
+        if not trusted_access:
+            # The one refusal that counts as an empty list: nobody has recorded what AWS answers here, and
+            # AWS refuses to disable trusted access while a delegated administrator is registered.
+            return ()
+        if not self._delegates_managed:
+            return None
+        if delegates.kind is FailureKind.TRUSTED_ACCESS_DISABLED:
+            raise _inconsistent_reads(LIST_DELEGATED_ADMINISTRATORS, trusted_access=True)
+        raise CallError(delegates)
+
+    def _require_management_account(self, identity: Mapping[str, Any]) -> None:
+        if identity["MasterAccountId"] != self._account_id:
             raise NotTheManagementAccountError(
                 account_id=self._account_id,
-                organization_id=identity.organization_id,
-                management_account_id=identity.management_account_id,
+                organization_id=identity["Id"],
+                management_account_id=identity["MasterAccountId"],
             )
-        if not identity.all_features:
-            raise NotAllFeaturesError(account_id=self._account_id, organization_id=identity.organization_id)
+        if identity["FeatureSet"] != "ALL":
+            raise NotAllFeaturesError(account_id=self._account_id, organization_id=identity["Id"])
 
-    def _read_identity(self) -> _Identity:
+    def _read_identity(self) -> Mapping[str, Any]:
         try:
             response = call(
-                self._clients.organizations.describe_organization,
+                self._organizations.describe_organization,
                 operation=DESCRIBE_ORGANIZATION,
                 budget=self._read_budget,
             )
@@ -343,55 +268,47 @@ class Organization:
             if error.failure.name == "AWSOrganizationsNotInUse":
                 raise NotInAnOrganizationError(account_id=self._account_id) from error
             raise
-        organization = functools.partial(
-            require, response.require("Organization"), operation=DESCRIBE_ORGANIZATION
-        )
-        return _Identity(
-            organization_id=organization("Id"),
-            management_account_id=organization("MasterAccountId"),
-            all_features=organization("FeatureSet") == "ALL",
-        )
+        identity = response.require("Organization")
+        return {
+            member: require(identity, member, operation=DESCRIBE_ORGANIZATION)
+            for member in ("Id", "MasterAccountId", "FeatureSet")
+        }
 
-    def _read_features(self) -> _Features:
+    def _read_features(self) -> frozenset[str] | Failure:
+        """Return the features; the refusal where trusted access is disabled, so that IAM hides them."""
         try:
             response = call(
-                self._clients.iam.list_organizations_features,
-                operation=LIST_FEATURES,
-                budget=self._read_budget,
+                self._iam.list_organizations_features, operation=LIST_FEATURES, budget=self._read_budget
             )
         except CallError as error:
             if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
                 raise
-            return _Features(hidden=True, enabled=frozenset())
-        return _Features(hidden=False, enabled=frozenset(response.require("EnabledFeatures")))
+            return error.failure
+        return frozenset(response.require("EnabledFeatures"))
 
-    def _read_trusted_access(self) -> _TrustedAccess:
-        services = self._pages(
-            functools.partial(
-                self._clients.organizations.list_aws_service_access_for_organization, MaxResults=_PAGE_SIZE
-            ),
+    def _read_trusted_access(self) -> Mapping[str, Any]:
+        """Return IAM's entry in the list of services; an empty one where it is not listed."""
+        services: Iterator[Mapping[str, Any]] = self._pages(
+            self._organizations.list_aws_service_access_for_organization,
             operation=LIST_TRUSTED_ACCESS,
             items="EnabledServicePrincipals",
+            budget=self._read_budget,
         )
         for service in services:
             if require(service, "ServicePrincipal", operation=LIST_TRUSTED_ACCESS) == SERVICE_PRINCIPAL:
-                return _TrustedAccess(enabled=True, enabled_at=service.get("DateEnabled"))
-        return _TrustedAccess(enabled=False, enabled_at=None)
+                return service
+        return {}
 
-    def _read_delegated_administrators(self) -> _DelegatedAdministrators:
+    def _read_delegated_administrators(self) -> tuple[str, ...] | Failure:
+        """Return the accounts, or the refusal where it does not end the observation."""
+        budget = self._read_budget
         accounts = self._pages(
             functools.partial(
-                self._clients.organizations.list_delegated_administrators,
-                ServicePrincipal=SERVICE_PRINCIPAL,
-                MaxResults=_PAGE_SIZE,
+                self._organizations.list_delegated_administrators, ServicePrincipal=SERVICE_PRINCIPAL
             ),
             operation=LIST_DELEGATED_ADMINISTRATORS,
             items="DelegatedAdministrators",
-            budget=(
-                self._read_budget
-                if self._delegates_managed
-                else self._read_budget.ending_in(_OPTIONAL_READ_SECONDS)
-            ),
+            budget=budget if self._delegates_managed else budget.ending_in(_OPTIONAL_READ_SECONDS),
         )
         try:
             registered = sorted(
@@ -405,31 +322,21 @@ class Organization:
             refused = error.failure.kind in (FailureKind.REFUSED, FailureKind.TRUSTED_ACCESS_DISABLED)
             if self._delegates_managed and not refused:
                 raise
-            return _DelegatedAdministrators(refusal=error.failure, registered=())
-        return _DelegatedAdministrators(refusal=None, registered=tuple(id_ for _, id_ in registered))
+            return error.failure
+        return tuple(account_id for _, account_id in registered)
 
     def _pages(
-        self,
-        function: Callable[..., Mapping[str, Any]],
-        *,
-        operation: str,
-        items: str,
-        budget: RetryBudget | None = None,
+        self, function: Callable[..., Mapping[str, Any]], *, operation: str, items: str, budget: RetryBudget
     ) -> Iterator[Any]:
         return pages(
-            function,
+            functools.partial(function, MaxResults=_PAGE_SIZE),
             operation=operation,
-            budget=budget or self._read_budget,
+            budget=budget,
             items=items,
             request_token="NextToken",
             response_token="NextToken",
             max_pages=_MAX_PAGES,
         )
-
-    @property
-    def _read_budget(self) -> RetryBudget:
-        """A denial ends a read at once, so that a member account is recognized without waiting."""
-        return self._budget.with_final_denials()
 
 
 def _inconsistent_reads(operation: str, *, trusted_access: bool) -> CallError:
