@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import shutil
 import subprocess
 import sys
@@ -110,3 +111,17 @@ def test_installed_elsewhere_the_project_comes_from_its_wheel_and_constructs_fro
     assert library.is_relative_to(elsewhere.site_packages)
     assert functions.is_relative_to(elsewhere.site_packages)
     assert constructs.parent == own_dependencies() / "constructs"
+
+
+def test_tools_of_2024_read_the_metadata(built: tuple[Path, Path]) -> None:
+    """Twine 5.1 and the package registries of its time know metadata up to version 2.3."""
+    with zipfile.ZipFile(built[1]) as wheel:
+        (name,) = (it for it in wheel.namelist() if it.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(wheel.read(name))
+    assert metadata["Metadata-Version"] in {"2.1", "2.2", "2.3"}
+    assert metadata["License"] == "MIT"
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    classifiers = metadata.get_all("Classifier", [])
+    assert {f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13, 14)} <= set(classifiers)
+    assert "Typing :: Typed" in classifiers
+    assert "Project-URL" not in metadata, "Only an address that exists may be named."

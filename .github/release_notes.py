@@ -1,0 +1,51 @@
+"""Print the changelog's section of a release, or say why the tag cannot be released."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def release_notes(*, tag: str, project: str, changelog: str) -> str:
+    """Return the section of the changelog for a tag.
+
+    Args:
+        tag: The tag, ``v`` and the version.
+        project: The text of ``pyproject.toml``.
+        changelog: The text of ``CHANGELOG.md``.
+
+    Raises:
+        ValueError: The tag, the project and the changelog do not name the same version.
+    """
+    version = tomllib.loads(project)["project"]["version"]
+    if tag != f"v{version}":
+        raise ValueError(f"The tag is {tag}, but pyproject.toml has version {version}.")
+    section = re.search(
+        rf"^## \[{re.escape(version)}\] - \d{{4}}-\d{{2}}-\d{{2}}\n(.*?)(?=^## |^\[|\Z)",
+        changelog,
+        re.MULTILINE | re.DOTALL,
+    )
+    if not section or not section[1].strip():
+        raise ValueError(f"CHANGELOG.md has no section '## [{version}] - <date>'.")
+    return section[1].strip()
+
+
+def main() -> None:
+    """Print the notes of the tag that the command names."""
+    try:
+        notes = release_notes(
+            tag=sys.argv[1],
+            project=(_ROOT / "pyproject.toml").read_text(),
+            changelog=(_ROOT / "CHANGELOG.md").read_text(),
+        )
+    except ValueError as error:
+        sys.exit(str(error))
+    print(notes)
+
+
+if __name__ == "__main__":
+    main()

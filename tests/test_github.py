@@ -1,0 +1,141 @@
+"""The workflows and forms of the repository: valid, pinned, with least permissions, and true."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.apps import ROOT
+
+GITHUB = ROOT / ".github"
+WORKFLOWS = sorted(GITHUB.glob("workflows/*.yml"))
+FORMS = sorted(set(GITHUB.glob("ISSUE_TEMPLATE/*.yml")) - {GITHUB / "ISSUE_TEMPLATE/config.yml"})
+release_notes = runpy.run_path(str(GITHUB / "release_notes.py"))["release_notes"]
+
+
+def jobs(workflow: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(workflow.read_text())["jobs"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("schema", "files"),
+    [
+        ("vendor.github-workflows", WORKFLOWS),
+        ("custom.github-workflows-require-timeout", WORKFLOWS),
+        ("vendor.github-issue-forms", FORMS),
+        ("vendor.github-issue-config", [GITHUB / "ISSUE_TEMPLATE/config.yml"]),
+        ("vendor.dependabot", [GITHUB / "dependabot.yml"]),
+    ],
+    ids=["workflows", "timeouts", "forms", "form-configuration", "dependabot"],
+)
+def test_github_accepts_the_files(schema: str, files: list[Path]) -> None:
+    checked = subprocess.run(
+        [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", schema, *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_runs_no_action_that_somebody_else_can_change(workflow: Path) -> None:
+    for name, job in jobs(workflow).items():
+        for step in job["steps"]:
+            if "uses" in step:
+                assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"]), f"{name}: {step['uses']}"
+    for line in workflow.read_text().splitlines():
+        if "uses:" in line:
+            assert re.search(r" # v\d+\.\d+\.\d+$", line), f"{line} does not name its version"
+
+
+def test_an_action_has_the_same_version_in_every_workflow() -> None:
+    versions: dict[str, set[str]] = {}
+    for file in [*WORKFLOWS, *ROOT.glob("examples/*.yml")]:
+        for action, version in re.findall(r"uses: (\S+)@(.*)", file.read_text()):
+            versions.setdefault(action, set()).add(version)
+    assert {action: found for action, found in versions.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_a_job_has_the_permissions_that_it_names_and_keeps_no_credentials(workflow: Path) -> None:
+    assert yaml.safe_load(workflow.read_text())["permissions"] == {}
+    for name, job in jobs(workflow).items():
+        assert "permissions" in job, name
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] is False, name
+
+
+def test_only_the_job_that_publishes_has_the_identity_and_it_runs_no_code_of_the_checkout() -> None:
+    release = jobs(GITHUB / "workflows/release.yml")
+    assert [name for name, job in release.items() if "id-token" in job["permissions"]] == ["publish"]
+    assert all("run" not in step for step in release["publish"]["steps"])
+    assert release["publish"]["needs"] == "build"
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_runs_targets_that_the_makefile_has(workflow: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    used = set(re.findall(r"\bmake ([a-z-]+)", workflow.read_text()))
+    assert used
+    assert used <= targets
+
+
+def test_the_gate_runs_on_every_python_that_the_metadata_names() -> None:
+    classifiers = re.findall(r"Python :: (3\.\d+)\"", (ROOT / "pyproject.toml").read_text())
+    assert jobs(GITHUB / "workflows/ci.yml")["gate"]["strategy"]["matrix"]["python"] == classifiers
+
+
+PROJECT = '[project]\nversion = "0.1.0"\n'
+CHANGELOG = """\
+# Changelog
+
+## [Unreleased]
+
+## [0.1.0] - 2026-11-25
+
+The first release.
+
+## [0.0.1] - 2026-01-01
+
+Old.
+"""
+
+
+def test_the_release_notes_are_the_changelogs_section_of_the_tag() -> None:
+    assert release_notes(tag="v0.1.0", project=PROJECT, changelog=CHANGELOG) == "The first release."
+
+
+@pytest.mark.parametrize(
+    ("tag", "changelog", "reason"),
+    [
+        ("v0.2.0", CHANGELOG, "pyproject.toml has version 0.1.0"),
+        ("v0.1.0", "## [Unreleased]\n\nSomething.\n", "has no section"),
+        ("v0.1.0", "## [0.1.0] - 2026-11-25\n\n## [0.0.1] - 2026-01-01\n\nOld.\n", "has no section"),
+    ],
+    ids=["another-version", "nothing-released", "an-empty-section"],
+)
+def test_a_tag_that_the_project_does_not_describe_is_not_released(
+    tag: str, changelog: str, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        release_notes(tag=tag, project=PROJECT, changelog=changelog)
+
+
+def test_the_version_of_the_project_has_its_section_in_the_changelog() -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+    version = re.search(r'^version = "(.*)"', project, re.MULTILINE)
+    assert version
+    notes = release_notes(
+        tag=f"v{version[1]}", project=project, changelog=(ROOT / "CHANGELOG.md").read_text()
+    )
+    assert notes
