@@ -138,16 +138,42 @@ def test_an_event_that_lambda_runs_again_is_answered_then(
 
 
 @pytest.mark.parametrize(
-    "url", ["", "not a url", f"ftp://h/?{SIGNATURE}", "http://", "https://[", f"http://h:x/?{SIGNATURE}"]
+    "url",
+    [
+        "",
+        "not a url",
+        f"ftp://h/?{SIGNATURE}",
+        "http://",
+        "https://[",
+        f"http://h:x/?{SIGNATURE}",
+        f"http://h/ /?{SIGNATURE}",
+        f"http://h/ü?{SIGNATURE}",
+        None,
+    ],
 )
-def test_a_url_that_cannot_be_used_raises_and_is_never_in_the_message_or_its_causes(
-    endpoint: ResponseEndpoint, url: str
+def test_an_event_without_a_usable_url_is_not_handled_and_its_url_is_never_in_the_message_or_its_causes(
+    endpoint: ResponseEndpoint, url: str | None
 ) -> None:
     with pytest.raises(ResponseNotDeliveredError) as raised:
-        handle(endpoint, request(endpoint, ResponseURL=url))
+        handle(endpoint, request(endpoint, ResponseURL=url), by=failing(AssertionError("handled")))
     assert SIGNATURE not in str(raised.value)
-    assert raised.value.__suppress_context__
-    assert raised.value.__cause__ is None
+    assert "ResponseURL" in raised.value.problem
+    assert raised.value.__context__ is None
+
+
+def test_an_event_that_is_not_cloudformations_changes_nothing(organization: LocalOrganization) -> None:
+    event = {"RequestType": "Create", "ResourceProperties": {"Features": list(BOTH)}}
+    with pytest.raises(ResponseNotDeliveredError):
+        Function()(event)
+    assert organization.calls == ()
+
+
+def test_an_error_that_quotes_the_url_is_named_by_its_type_alone(endpoint: ResponseEndpoint) -> None:
+    event = request(endpoint, ResponseURL=f"http://a..b/?{SIGNATURE}")
+    with pytest.raises(ResponseNotDeliveredError) as raised:
+        handle(endpoint, event)
+    assert raised.value.problem.startswith("Unicode")
+    assert raised.value.__context__ is None
 
 
 # What fails

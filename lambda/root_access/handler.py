@@ -1,7 +1,7 @@
 """The custom resource's entry point: send CloudFormation exactly one response, whatever happens.
 
-Only the standard library is imported here. Everything else is imported inside the guarded call: an import
-error is then a failed deployment with a sentence, and not a stack that waits until it times out.
+Only the standard library is imported here, everything else inside the guarded call: an import error is then
+a failed deployment with a sentence, and not a stack that waits until it times out.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
 """
@@ -9,14 +9,16 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
 from __future__ import annotations
 
 import bisect
+import contextlib
 import http.client
 import json
+import re
 import threading
 import time
 import traceback
 import urllib.parse
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,9 +46,6 @@ class ResponseNotDeliveredError(Exception):
     """Raised where CloudFormation did not accept the response, so that Lambda runs the event again.
 
     The message never has the URL in it: its signature lets anybody respond in this function's place.
-
-    Attributes:
-        problem: The HTTP status, or the type of the error.
     """
 
     def __init__(self, *, problem: str) -> None:
@@ -55,21 +54,6 @@ class ResponseNotDeliveredError(Exception):
             "is harmless."
         )
         self.problem = problem
-
-
-class Handler(Protocol):
-    """Handles a Create or an Update."""
-
-    def __call__(
-        self, event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event
-    ) -> Resource:
-        """Bring the organization to what the event asks for.
-
-        Args:
-            event: CloudFormation's request.
-            context: Lambda's context.
-            abandoned: Set once it is too late: no call may start after that.
-        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,15 +65,7 @@ class _Outcome:
 
 
 def on_event(event: Mapping[str, Any], context: LambdaContext) -> None:
-    """Handle one request of CloudFormation; the function's entry point.
-
-    Args:
-        event: CloudFormation's request. It has a pre-signed URL: never log it.
-        context: Lambda's context.
-
-    Raises:
-        ResponseNotDeliveredError: CloudFormation did not accept the response.
-    """
+    """Handle one request of CloudFormation. It has a pre-signed URL: never log it."""
     respond(event, context, handle=_handle, sleep=time.sleep, log=_write_line)
 
 
@@ -97,7 +73,7 @@ def respond(
     event: Mapping[str, Any],
     context: LambdaContext,
     *,
-    handle: Handler,
+    handle: Callable[..., Resource],
     sleep: Callable[[float], None],
     log: Callable[..., None],
 ) -> None:
@@ -105,17 +81,18 @@ def respond(
 
     Args:
         event: CloudFormation's request.
-        context: Lambda's context, which knows how much time is left.
-        handle: Handles a Create or an Update.
+        context: Lambda's context.
+        handle: Handles a Create or an Update. No call may start once its `abandoned` is set.
         sleep: Waits for a number of seconds.
         log: Takes one event as keyword arguments.
 
     Raises:
-        ResponseNotDeliveredError: CloudFormation did not accept the response.
+        ResponseNotDeliveredError: CloudFormation did not accept the response; or there is no URL to send it
+            to, as in an event that is not CloudFormation's: then nothing was done either.
     """
+    url = _response_url(event)
     outcome = _outcome(event, context, handle=handle, log=log)
-    body = _body(event, outcome)
-    _deliver(str(event.get("ResponseURL", "")), body, context=context, sleep=sleep, log=log)
+    _deliver(url, _body(event, outcome), context=context, sleep=sleep, log=log)
 
 
 def _handle(event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event) -> Resource:
@@ -125,7 +102,11 @@ def _handle(event: Mapping[str, Any], context: LambdaContext, *, abandoned: thre
 
 
 def _outcome(
-    event: Mapping[str, Any], context: LambdaContext, *, handle: Handler, log: Callable[..., None]
+    event: Mapping[str, Any],
+    context: LambdaContext,
+    *,
+    handle: Callable[..., Resource],
+    log: Callable[..., None],
 ) -> _Outcome:
     request_type, physical_id = event.get("RequestType"), event.get("PhysicalResourceId")
     if request_type == "Delete":
@@ -139,7 +120,9 @@ def _outcome(
     return _Outcome(status="FAILED", physical_id=unchanged, reason=_reason(outcome, log=log))
 
 
-def _run(event: Mapping[str, Any], context: LambdaContext, *, handle: Handler) -> Resource | BaseException:
+def _run(
+    event: Mapping[str, Any], context: LambdaContext, *, handle: Callable[..., Resource]
+) -> Resource | BaseException:
     """Return what came of the request before the end of the invocation, which belongs to the response."""
     outcomes: list[Resource | BaseException] = []
     abandoned = threading.Event()
@@ -176,17 +159,13 @@ def _reason(error: BaseException, *, log: Callable[..., None]) -> str:
 def _body(event: Mapping[str, Any], outcome: _Outcome) -> bytes:
     response = {
         "Status": outcome.status,
-        "Reason": _truncate(outcome.reason, _MAX_REASON_BYTES),
+        "Reason": "",
         "PhysicalResourceId": outcome.physical_id,
-        "StackId": event.get("StackId", ""),
-        "RequestId": event.get("RequestId", ""),
-        "LogicalResourceId": event.get("LogicalResourceId", ""),
+        **{member: event.get(member, "") for member in ("StackId", "RequestId", "LogicalResourceId")},
         "Data": dict(outcome.attributes),
     }
-    excess = len(json.dumps(response).encode()) - _MAX_RESPONSE_BYTES
-    if excess > 0:
-        kept = len(json.dumps(response["Reason"])) - excess
-        response["Reason"] = _truncate(outcome.reason, max(kept, 0))
+    room = _MAX_RESPONSE_BYTES - len(json.dumps(response))
+    response["Reason"] = _truncate(outcome.reason, min(room, _MAX_REASON_BYTES))
     return json.dumps(response).encode()
 
 
@@ -198,8 +177,18 @@ def _truncate(text: str, max_bytes: int) -> str:
     return text[: max(fits - 1, 0)] + "…"
 
 
+def _response_url(event: Mapping[str, Any]) -> urllib.parse.SplitResult:
+    text = str(event.get("ResponseURL"))
+    # Suppressed, not chained: the message of such an error can have the URL in it, and Lambda logs the chain.
+    with contextlib.suppress(ValueError):
+        url = urllib.parse.urlsplit(text)
+        if re.fullmatch("https?://[!-~]+", text) and url.hostname and url.port != 0:
+            return url
+    raise ResponseNotDeliveredError(problem="the request has no usable ResponseURL")
+
+
 def _deliver(
-    url: str,
+    url: urllib.parse.SplitResult,
     body: bytes,
     *,
     context: LambdaContext,
@@ -212,10 +201,7 @@ def _deliver(
         timeout = max(_MIN_PUT_TIMEOUT_SECONDS, min(_PUT_TIMEOUT_SECONDS, _remaining_seconds(context) / 2))
         try:
             status = _put(url, body, timeout=timeout)
-        except (ValueError, http.client.InvalidURL):
-            # Not chained: the message of such an error can have the URL in it, and Lambda logs the chain.
-            raise ResponseNotDeliveredError(problem="the request has no usable ResponseURL") from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             problem, transient = type(error).__name__, True
         else:
             if status < 300:
@@ -228,15 +214,12 @@ def _deliver(
         wait = min(2 * wait, _MAX_PUT_WAIT_SECONDS)
 
 
-def _put(url: str, body: bytes, *, timeout: float) -> int:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("not a URL")
-    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = connect(parts.hostname, parts.port, timeout=timeout)
+def _put(url: urllib.parse.SplitResult, body: bytes, *, timeout: float) -> int:
+    connect = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    connection = connect(str(url.hostname), url.port, timeout=timeout)
     try:
         # The signature is for a request without a content type.
-        connection.request("PUT", f"{parts.path}?{parts.query}", body, {"Content-Type": ""})
+        connection.request("PUT", f"{url.path}?{url.query}", body, {"Content-Type": ""})
         response = connection.getresponse()
         response.read()
         return response.status
