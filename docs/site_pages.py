@@ -1,0 +1,79 @@
+"""Let the site have the repository's other pages, and the examples, where its pages link to them."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mkdocs.structure.files import File, Files
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parents[1]
+# The pages that are elsewhere in the repository, by their name in the site.
+_PAGES = {
+    "benchmarks.md": "benchmarks/README.md",
+    "changelog.md": "CHANGELOG.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "security.md": "SECURITY.md",
+}
+_EXAMPLES = "examples.md"
+_LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(#[^)]*)?\)")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are not in ``docs/``."""
+    for name, source in _PAGES.items():
+        files.append(File.generated(config, name, content=(ROOT / source).read_text()))
+    files.append(File.generated(config, _EXAMPLES, content=examples()))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn links of the repository into links of the site."""
+    folder = posixpath.dirname(_PAGES.get(page.file.src_uri, f"docs/{page.file.src_uri}"))
+
+    def replace(link: re.Match[str]) -> str:
+        return f"]({target(posixpath.normpath(posixpath.join(folder, link[1])))}{link[2] or ''})"
+
+    return _LINK.sub(replace, markdown)
+
+
+def target(path: str) -> str:
+    """Return the link in the site to a file of the repository.
+
+    Args:
+        path: The file's path from the repository's root.
+    """
+    for name, source in _PAGES.items():
+        if path == source:
+            return name
+    folder, _, name = path.partition("/")
+    if folder == "docs":
+        return name
+    if folder == "examples":
+        return f"{_EXAMPLES}#{_anchor(name)}"
+    # Strict builds fail on it: the site has no such page.
+    return path
+
+
+def examples() -> str:
+    """Return a page with each example: what it shows, and its code."""
+    sections = ["# Examples\n\nEach is one file. `cdk synth --app \"python <file>\"` synthesizes it.\n"]
+    for file in sorted((ROOT / "examples").iterdir()):
+        if file.suffix == ".py":
+            text = file.read_text()
+            first_line = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+            sections.append(f"## {file.name} {{#{_anchor(file.name)}}}\n\n{first_line}\n\n```python\n{text}```\n")
+        elif file.suffix == ".yml":
+            sections.append(f"## {file.name} {{#{_anchor(file.name)}}}\n\n```yaml\n{file.read_text()}```\n")
+    return "\n".join(sections)
+
+
+def _anchor(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())
