@@ -19,22 +19,13 @@ MAX_PAGES = 5000
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """What AWS returned for one call.
-
-    Attributes:
-        operation: The call, named as in an IAM policy.
-        members: The response's members.
-    """
+    """What AWS returned for a call, which is named as in an IAM policy."""
 
     operation: str
     members: Mapping[str, Any]
 
     def require(self, name: str) -> Any:
-        """Return a member. One that is missing is never taken for an empty one.
-
-        Raises:
-            CallError: The response does not have it.
-        """
+        """Return a member, or raise CallError. One that is missing is never taken for an empty one."""
         return require(self.members, name, operation=self.operation)
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -43,12 +34,7 @@ class Response:
 
 
 def call(function: Callable[[], Mapping[str, Any]], *, operation: str, budget: RetryBudget) -> Response:
-    """Call AWS.
-
-    Args:
-        function: One call by a client that makes one attempt.
-        operation: The call, named as in an IAM policy.
-        budget: How long to retry transient failures.
+    """Call AWS by a client that makes one attempt, and retry transient failures.
 
     Raises:
         CallError: The call failed, or did not succeed in time.
@@ -73,12 +59,10 @@ def pages(
 ) -> Iterator[Any]:
     """Yield the entries of a list, page by page. A page may be empty although another one follows.
 
-    A transient failure repeats its page, not the list.
-
     Args:
-        function: Reads one page by a client that makes one attempt; takes the token as a keyword argument.
-        operation: The call, named as in an IAM policy.
-        budget: How long to retry transient failures of each page.
+        function: Reads one page, as for `call`. A transient failure repeats its page, not the list.
+        operation: The call.
+        budget: How long to retry.
         items: The member of the response that has the entries.
         request_token: The parameter that asks for the next page.
         response_token: The member of the response that has its value.
@@ -106,16 +90,7 @@ def pages(
 
 
 def require(members: Mapping[str, Any], name: str, *, operation: str) -> Any:
-    """Return a member of a part of a response. One that is missing is never taken for an empty one.
-
-    Args:
-        members: The part of the response.
-        name: The member's name.
-        operation: The call whose response it is.
-
-    Raises:
-        CallError: The part does not have it.
-    """
+    """Return a member of a part of a response, as Response.require does."""
     if name not in members:
         raise CallError(
             Failure(

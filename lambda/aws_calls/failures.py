@@ -97,11 +97,7 @@ class Failure:
 
 
 class CallError(RootAccessError):
-    """Raised for an AWS call that failed.
-
-    Attributes:
-        failure: How it failed.
-    """
+    """Raised for an AWS call that failed."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(describe(failure))
@@ -129,14 +125,7 @@ def _retry_note(failure: Failure) -> str:
 
 @contextmanager
 def call_errors(operation: str) -> Iterator[None]:
-    """Turn what botocore raises for one call into a CallError.
-
-    Args:
-        operation: The call, named as in an IAM policy.
-
-    Raises:
-        CallError: The call failed, in whatever way.
-    """
+    """Turn whatever botocore raises for one call into a CallError."""
     try:
         yield
     except ClientError as error:

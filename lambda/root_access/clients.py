@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Clients:
-    """The two clients, for any Region of the partition: both services are global."""
+    """The clients, for any Region of the partition: both services are global."""
 
     iam: IAMClient
     organizations: OrganizationsClient

@@ -30,12 +30,7 @@ _NEW_PERMISSIONS_SECONDS = 90.0
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """A custom resource that was created or updated.
-
-    Attributes:
-        physical_id: The organization's ID.
-        attributes: The attributes that the stack can read.
-    """
+    """A custom resource that was created or updated, with the attributes that the stack can read."""
 
     physical_id: str
     attributes: Mapping[str, str]

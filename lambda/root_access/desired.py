@@ -5,33 +5,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from .errors import (
-    InvalidAccountIdError,
-    InvalidRequestError,
-    NotAListError,
-    UnknownFeatureError,
-)
+from .errors import InvalidAccountIdError, InvalidRequestError, NotAListError, UnknownFeatureError
 from .state import DesiredState, Feature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-_REQUEST_TYPES = ("Create", "Update")
-
-
 def parse_request(event: Mapping[str, Any]) -> DesiredState:
-    """Return what a Create or an Update asks for. Properties that are not known are ignored.
+    """Return what a Create or an Update asks for.
 
-    CloudFormation adds properties of its own, such as ServiceToken and ServiceTimeout.
+    Other properties are ignored: CloudFormation adds its own, such as ServiceToken and ServiceTimeout.
 
     Raises:
         InvalidRequestError: It is another request, or has no properties.
-        InvalidPropertyError: A list is missing or not a list of strings, a feature is unknown, or an
-            account ID is malformed.
+        InvalidPropertyError: A list is missing or is not a list of strings, or as for desired_state.
     """
     request_type, properties = event.get("RequestType"), event.get("ResourceProperties")
-    if request_type not in _REQUEST_TYPES:
+    if request_type not in ("Create", "Update"):
         raise InvalidRequestError(problem=f"has the RequestType {request_type!r:.100}")
     if not isinstance(properties, dict):
         raise InvalidRequestError(problem="has no ResourceProperties")
@@ -48,10 +39,6 @@ def desired_state(
     *, features: Iterable[str], delegated_administrators: Iterable[str] | None = None
 ) -> DesiredState:
     """Return what the lists ask for.
-
-    Args:
-        features: Features, by IAM's names.
-        delegated_administrators: 12-digit account IDs; None: not managed.
 
     Raises:
         InvalidPropertyError: A feature is unknown, or an account ID is malformed.

@@ -31,12 +31,7 @@ DISABLE_FEATURE = {feature: Operation(f"iam:DisableOrganizations{feature}") for 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One call that changes root access.
-
-    Attributes:
-        operation: Which call.
-        account_id: The account to register or deregister; None for other operations.
-    """
+    """One call that changes root access; the account is the one to register or deregister."""
 
     operation: Operation
     account_id: str | None = None
@@ -48,12 +43,11 @@ class Step:
 def plan(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
     """Return the steps that are missing, in the order in which to apply them.
 
-    Trusted access comes first, because nothing works without it. Features are enabled before others are
-    disabled, and delegated administrators are registered before others are deregistered, so that there is
-    no gap. Trusted access is never disabled. A feature that this code does not know is left unchanged.
+    Trusted access comes first, because nothing works without it, and is never disabled. Features are enabled
+    before others are disabled, and accounts registered before others are deregistered, so that there is no
+    gap. A feature that this code does not know is left unchanged.
 
-    While trusted access is disabled, IAM hides which features are enabled: the steps after the first are
-    then what is known to be missing. Plan again once the features can be read.
+    While trusted access is disabled, IAM hides which features are enabled: plan again once they can be read.
     """
     steps = []
     if not observed.trusted_access:

@@ -54,11 +54,10 @@ class RootAccess:
         organization_id: The organization, such as o-8j81brsjuj.
         management_account_id: Its management account.
         trusted_access: Whether Organizations lists trusted access for IAM.
-        trusted_access_enabled_at: Since when; None while it is disabled.
-        features: The enabled features, by IAM's names. Empty while trusted access is disabled,
-            because IAM then hides them.
-        delegated_administrators: The accounts registered for IAM, the earliest registration first. None:
-            They are not managed, and could not be read.
+        trusted_access_enabled_at: Since when.
+        features: The enabled features, by IAM's names; none while trusted access is disabled: IAM hides them.
+        delegated_administrators: The accounts registered for IAM, the earliest registration first; None: not
+            managed, and could not be read.
     """
 
     organization_id: str
@@ -70,7 +69,7 @@ class RootAccess:
 
     @property
     def status(self) -> Status:
-        """ENABLED with both features, PARTIAL with one, DISABLED with none."""
+        """The status: PARTIAL with one of the two features."""
         enabled = len(self.features.intersection(Feature))
         if enabled == len(Feature):
             return Status.ENABLED
@@ -78,7 +77,7 @@ class RootAccess:
 
     @property
     def trusted_access_since(self) -> str | None:
-        """The date of trusted access in ISO 8601, UTC; None while it is disabled."""
+        """The date of trusted access in ISO 8601, UTC."""
         if self.trusted_access_enabled_at is None:
             return None
         return self.trusted_access_enabled_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
