@@ -9,8 +9,6 @@ import boto3
 from botocore.config import Config
 from botocore.session import Session
 
-from local_aws.environment import SECRET_ACCESS_KEY
-
 if TYPE_CHECKING:
     from local_aws.environment import LocalAddresses
 
@@ -32,7 +30,7 @@ def client(service: str, addresses: LocalAddresses, *, account_id: str) -> Any:
     """
     session = boto3.Session(
         aws_access_key_id=account_id,
-        aws_secret_access_key=SECRET_ACCESS_KEY,
+        aws_secret_access_key=addresses.secret_access_key,
         region_name=addresses.region,
         botocore_session=Session(session_vars=_NO_USERS_SETTINGS),
     )

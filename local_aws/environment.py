@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
+from local_aws.emulation.remote import URL_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-# The emulations ignore it.
-SECRET_ACCESS_KEY = "local"
 ORGANIZATION_SERVICES = ("iam", "organizations", "sts")
 
 # These would point an SDK, the CDK CLI or an emulation to another AWS.
@@ -36,6 +35,7 @@ class LocalAddresses:
         region: The Region of the clients.
         folder: The folder of this local AWS, which is deleted at the end.
         node: The Node program that CDK apps and Lambda functions run on.
+        secret_access_key: What all callers sign with; other users of this machine do not know it.
     """
 
     aws_url: str
@@ -43,6 +43,7 @@ class LocalAddresses:
     region: str
     folder: Path
     node: Path
+    secret_access_key: str = field(repr=False)
 
     @property
     def programs(self) -> Path:
@@ -64,7 +65,7 @@ def aws_variables(addresses: LocalAddresses) -> dict[str, str]:
         },
         # To MiniStack and moto, an access key id of twelve digits is an account id.
         "AWS_ACCESS_KEY_ID": MANAGEMENT_ACCOUNT_ID,
-        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": addresses.secret_access_key,
         "AWS_REGION": addresses.region,
         "AWS_DEFAULT_REGION": addresses.region,
         "AWS_CONFIG_FILE": os.devnull,
@@ -131,7 +132,7 @@ def command_environment(
         **{name: value for name, value in inherited.items() if not _is_user_setting(name)},
         "PATH": _search_path(inherited, [addresses.programs, *programs]),
         **aws_variables(addresses),
-        "LOCAL_AWS_ORGANIZATION_URL": addresses.organization_url,
+        URL_VARIABLE: addresses.organization_url,
         # The CLI caches account ids by access key there.
         "CDK_HOME": str(addresses.folder / "cdk"),
         # Each of the three would call a server on the internet.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -135,6 +136,7 @@ def running_local_aws(
             region=region,
             folder=folder,
             node=node,
+            secret_access_key=secrets.token_urlsafe(30),
         )
         services = (
             Service(
@@ -164,7 +166,9 @@ def running_local_aws(
                     addresses,
                     programs=(Path(sys.executable).parent, CLI_PROGRAMS),
                 ),
-                organization=RemoteOrganization.at(addresses.organization_url),
+                organization=RemoteOrganization.at(
+                    addresses.organization_url, secret_access_key=addresses.secret_access_key
+                ),
             )
 
 

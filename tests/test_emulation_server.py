@@ -1,20 +1,37 @@
 """The emulation behind HTTP behaves as it does in process."""
 
+import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 
-from local_aws.emulation import Organization, RemoteOrganization, mock_organization, serve_organization
-from support.accounts import OTHER, STRANGER, THIRD
+from local_aws.emulation import (
+    LocalOrganization,
+    Organization,
+    RemoteOrganization,
+    mock_organization,
+    serve_organization,
+)
+from local_aws.emulation.control import authorization
+from support.accounts import MANAGEMENT, OTHER, STRANGER, THIRD
 from support.emulation import DELEGATE, DELETE, IAM, error_of, open_root_session, register
+
+SECRET = "the secret of this run"
+ROLE = f"arn:aws:iam::{DELEGATE}:role/deployer"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @contextmanager
@@ -24,14 +41,15 @@ def server_process(*, ended_by: signal.Signals = signal.SIGTERM) -> Iterator[Rem
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     command = [sys.executable, "-m", "local_aws.emulation", "--port", str(port)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as server:
+    environment = {**os.environ, "AWS_SECRET_ACCESS_KEY": SECRET}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as server:
         try:
             deadline = time.monotonic() + 30
             while not is_healthy(port):
                 assert server.poll() is None, "The server ended."
                 assert time.monotonic() < deadline, "The server did not start."
                 time.sleep(0.05)
-            yield RemoteOrganization.at(f"http://127.0.0.1:{port}")
+            yield RemoteOrganization.at(f"http://127.0.0.1:{port}", secret_access_key=SECRET)
             server.send_signal(ended_by)
             _, log = server.communicate(timeout=10)
         finally:
@@ -125,18 +143,73 @@ def test_a_server_in_a_thread_behaves_as_the_emulation_in_process() -> None:
         assert observe_a_lifetime(RemoteOrganization.at(served.url)) == expected
 
 
-def test_the_control_api_has_no_other_members_and_rejects_requests_of_web_pages() -> None:
-    with serve_organization() as served:
-        address = str(served.url).removeprefix("http://")
-        statuses = []
-        for body, content_type in (
-            ('{"member": "_apply_seed", "arguments": {}}', "application/json"),
-            ('{"member": "reset", "arguments": {}}', "text/plain"),
-        ):
-            with closing(HTTPConnection(address, timeout=5)) as connection:
-                connection.request(
-                    "POST", "/_local_aws/control", body=body, headers={"Content-Type": content_type}
-                )
-                statuses.append(connection.getresponse().status)
+JSON = {"Content-Type": "application/json"}
+SIGNED = {**JSON, "Authorization": authorization("secret")}
 
-    assert statuses == [404, 415]
+
+@pytest.mark.parametrize(
+    ("member", "headers", "status"),
+    [
+        pytest.param("reset", SIGNED, 200, id="the secret"),
+        pytest.param("_apply_seed", SIGNED, 404, id="another member"),
+        pytest.param("reset", {**SIGNED, "Content-Type": "text/plain"}, 415, id="the type of a form"),
+        pytest.param("reset", {**SIGNED, "Origin": "http://127.0.0.1"}, 403, id="a web page"),
+        pytest.param("reset", JSON, 403, id="no secret"),
+        pytest.param("reset", {**JSON, "Authorization": "Bearer guess"}, 403, id="another secret"),
+    ],
+)
+def test_the_control_api_has_no_other_members_and_takes_requests_with_the_secret_only(
+    member: str, headers: dict[str, str], status: int
+) -> None:
+    with serve_organization() as served:
+        body = json.dumps({"member": member, "arguments": {}})
+        assert respond(served, "POST", "/_local_aws/control", body=body, headers=headers) == status
+
+
+def test_without_a_signature_by_the_secret_or_from_a_web_page_aws_refuses_each_request() -> None:
+    with serve_organization(secret_access_key=SECRET) as served:
+        body = "Action=GetCallerIdentity&Version=2011-06-15"
+        request = AWSRequest("POST", f"{served.url}/", headers=FORM, data=body)
+        SigV4Auth(Credentials(STRANGER, SECRET), "sts", "us-east-1").add_auth(request)
+        signed = dict(request.headers.items())
+        assert respond(served, "POST", "/", body=body, headers=signed) == 200
+
+        page = {**signed, "Origin": "https://example.com"}
+        assert respond(served, "POST", "/", body=body, headers=page) == 403
+        assert respond(served, "POST", "/", body=body.replace("Get", "Set"), headers=signed) == 403
+        assert respond(served, "POST", "/", body=body, headers=FORM) == 403
+        assert respond(served, "POST", "/moto-api/reset") == 403
+
+        with pytest.raises(ClientError, match="AWS_SECRET_ACCESS_KEY") as raised:
+            RemoteOrganization.at(str(served.url)).client("sts", account_id=STRANGER).get_caller_identity()
+        assert raised.value.response["Error"]["Code"] == "SignatureDoesNotMatch"
+
+
+def test_all_credentials_that_the_emulation_issues_are_accepted() -> None:
+    with serve_organization(secret_access_key=SECRET) as served:
+        role = served.client("sts").assume_role(RoleArn=ROLE, RoleSessionName="session")["Credentials"]
+        served.client("iam").create_user(UserName="user")
+        key = served.client("iam").create_access_key(UserName="user")["AccessKey"]
+        arns = [
+            served.client("sts", credentials=credentials).get_caller_identity()["Arn"]
+            for credentials in (role, key)
+        ]
+    assert role["AccessKeyId"] == DELEGATE, "MiniStack reads the account from it"
+    assert arns == [
+        f"arn:aws:sts::{DELEGATE}:assumed-role/deployer/session",
+        f"arn:aws:iam::{MANAGEMENT}:user/user",
+    ]
+
+
+def respond(
+    served: LocalOrganization,
+    method: str,
+    path: str,
+    *,
+    body: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> int:
+    """Return the status of the response to a request."""
+    with closing(HTTPConnection(str(served.url).removeprefix("http://"), timeout=5)) as connection:
+        connection.request(method, path, body=body, headers=headers or {})
+        return connection.getresponse().status

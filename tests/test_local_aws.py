@@ -49,6 +49,7 @@ ADDRESSES = LocalAddresses(
     region="us-east-1",
     folder=Path("/folder"),
     node=Path("/node"),
+    secret_access_key="secret",
 )
 
 # Prints what it and a Lambda function see, starts another process, and exits with the code that it reads.

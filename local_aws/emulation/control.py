@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from hmac import compare_digest
 from inspect import signature
 from types import NoneType
 from typing import TypeVar, get_type_hints
@@ -27,6 +28,16 @@ class ControlResponse:
 
     status: int
     body: bytes
+
+
+def authorization(secret_access_key: str) -> str:
+    """Return the Authorization header of a control request."""
+    return f"Bearer {secret_access_key}"
+
+
+def is_authorized(header: str, *, secret_access_key: str) -> bool:
+    """Return whether an Authorization header has the secret."""
+    return compare_digest(header.encode(), authorization(secret_access_key).encode())
 
 
 def control_request(member: str, arguments: Mapping[str, object]) -> bytes:

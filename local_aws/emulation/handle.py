@@ -12,6 +12,8 @@ from botocore.config import Config
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
+from .accounts import DEFAULT_SECRET_ACCESS_KEY
+
 if TYPE_CHECKING:
     from botocore.client import BaseClient
     from mypy_boto3_iam import IAMClient
@@ -122,9 +124,12 @@ class Organization(ABC):
     The abstract members are the emulation's control API; the other members build on them.
     """
 
-    def __init__(self, *, endpoint_url: str | None) -> None:
+    def __init__(
+        self, *, endpoint_url: str | None, secret_access_key: str = DEFAULT_SECRET_ACCESS_KEY
+    ) -> None:
         """Create a handle whose clients call an endpoint, or moto in this process if None."""
         self._endpoint_url = endpoint_url
+        self._secret_access_key = secret_access_key
         self._session: Session | None = None
         self._session_lock = threading.Lock()
 
@@ -284,7 +289,7 @@ class Organization(ABC):
         credentials = options.get("credentials")
         if credentials is None:
             access_key_id = options.get("account_id") or self.management_account_id
-            secret_access_key, session_token = "secret", None
+            secret_access_key, session_token = self._secret_access_key, None
         else:
             access_key_id = credentials["AccessKeyId"]
             secret_access_key = credentials["SecretAccessKey"]

@@ -12,6 +12,7 @@ from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from typing_extensions import override
 
+from .accounts import DEFAULT_SECRET_ACCESS_KEY
 from .extension import extend_moto
 from .handle import Call, Organization, OtherServices, RootAccess, RootCredentials
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID, clear_memberships
@@ -53,14 +54,17 @@ class Seed:
 class LocalOrganization(Organization):
     """The emulated organization of this process."""
 
-    def __init__(self, *, seed: Seed, url: str | None = None) -> None:
+    def __init__(
+        self, *, seed: Seed, url: str | None = None, secret_access_key: str = DEFAULT_SECRET_ACCESS_KEY
+    ) -> None:
         """Create the organization.
 
         Args:
             seed: Its initial state.
             url: Where it is served; clients then call over HTTP. Default: in this process alone.
+            secret_access_key: What its clients sign with.
         """
-        super().__init__(endpoint_url=url)
+        super().__init__(endpoint_url=url, secret_access_key=secret_access_key)
         self.url = url
         self._seed = seed
         self.reset()

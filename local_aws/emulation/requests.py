@@ -69,11 +69,21 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
         if self.is_root_user:
             return root_arn(self.account_id)
         access_key_id = str(self.get_access_key())
+        backend = sts_backends[self.account_id][self.partition]
+        role = self.assumed_role
+        if role is not None:
+            return str(role.arn)
         if is_account_id(access_key_id):
             return f"arn:aws:iam::{access_key_id}:user/local"
-        backend = sts_backends[self.account_id][self.partition]
         _, arn, _ = backend.get_caller_identity(access_key_id, self.region)
         return str(arn)
+
+    @property
+    def assumed_role(self) -> Any:
+        """The session of a role that the request belongs to, as moto has it, or None."""
+        token = security_token(self)
+        roles = sts_backends[self.account_id][self.partition].assumed_roles
+        return next((role for role in roles if token is not None and role.session_token == token), None)
 
     @property
     def resource(self) -> str:

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from moto.moto_server.werkzeug_app import (
@@ -14,8 +15,10 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
-from .control import CONTROL_PATH, HEALTH_PATH, control_response
+from .accounts import DEFAULT_SECRET_ACCESS_KEY, issue_secret_access_key
+from .control import CONTROL_PATH, HEALTH_PATH, control_response, is_authorized
 from .local import LocalOrganization, Seed, fresh_moto
+from .signatures import Refusal, find_refusal
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -37,29 +40,58 @@ class _RequestHandler(MotoRequestHandler):  # type: ignore[misc]
 class _Application:
     """The WSGI application: the control API and moto."""
 
-    def __init__(self, organization: LocalOrganization) -> None:
+    def __init__(self, organization: LocalOrganization, *, secret_access_key: str) -> None:
         self._organization = organization
+        self._secret_access_key = secret_access_key
         self._aws: WSGIApplication = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        path = environ.get("PATH_INFO")
-        if path == HEALTH_PATH:
+        request = Request(environ)
+        if request.path == HEALTH_PATH:
             return Response()(environ, start_response)
-        if path == CONTROL_PATH:
-            return self._control(Request(environ))(environ, start_response)
+        if request.path == CONTROL_PATH:
+            return self._control(request)(environ, start_response)
+        refusal = self._refusal(request)
+        if refusal is not None:
+            content_type, body = refusal.body(request_type=request.mimetype)
+            response = Response(body, status=refusal.status, content_type=content_type)
+            return response(environ, start_response)
         return self._aws(environ, start_response)
+
+    def _refusal(self, request: Request) -> Refusal | None:
+        body = request.get_data()
+        # The stream was read to its end.
+        request.environ["wsgi.input"] = BytesIO(body)
+        path, _, query = request.environ["REQUEST_URI"].partition("?")
+        return find_refusal(
+            method=request.method,
+            path=path,
+            query=query,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=body,
+            secret_access_key=self._secret_access_key,
+        )
 
     def _control(self, request: Request) -> Response:
         # A web page cannot send this type to another origin without a preflight request.
         if request.method != "POST" or request.mimetype != "application/json":
             return Response("Expected a POST of application/json.", status=415)
+        header = request.headers.get("Authorization", "")
+        if "Origin" in request.headers or not is_authorized(
+            header, secret_access_key=self._secret_access_key
+        ):
+            return Response("Expected the secret access key of this local AWS.", status=403)
         response = control_response(self._organization, request.get_data())
         return Response(response.body, status=response.status, mimetype="application/json")
 
 
 @contextmanager
 def organization_server(
-    *, host: str = LOOPBACK, port: int = _ANY_FREE_PORT, seed: Seed | None = None
+    *,
+    host: str = LOOPBACK,
+    port: int = _ANY_FREE_PORT,
+    seed: Seed | None = None,
+    secret_access_key: str = DEFAULT_SECRET_ACCESS_KEY,
 ) -> Iterator[tuple[BaseWSGIServer, LocalOrganization]]:
     """Create a server for the emulated organization, bound but not yet serving.
 
@@ -67,17 +99,26 @@ def organization_server(
         host: The address to listen on.
         port: The port to listen on; default: a free one.
         seed: The initial state of the organization.
+        secret_access_key: What all callers sign with.
 
     Yields:
         The server and the handle on the organization.
     """
-    with fresh_moto(), socket.create_server((host, port), backlog=_BACKLOG) as listener:
+    with (
+        fresh_moto(),
+        issue_secret_access_key(secret_access_key),
+        socket.create_server((host, port), backlog=_BACKLOG) as listener,
+    ):
         bound_port: int = listener.getsockname()[1]
-        organization = LocalOrganization(seed=seed or Seed(), url=f"http://{host}:{bound_port}")
+        organization = LocalOrganization(
+            seed=seed or Seed(),
+            url=f"http://{host}:{bound_port}",
+            secret_access_key=secret_access_key,
+        )
         server = make_server(
             host,
             bound_port,
-            _Application(organization),
+            _Application(organization, secret_access_key=secret_access_key),
             threaded=True,
             request_handler=_RequestHandler,
             fd=listener.fileno(),
@@ -90,18 +131,25 @@ def organization_server(
 
 @contextmanager
 def serve_organization(
-    *, port: int = _ANY_FREE_PORT, seed: Seed | None = None
+    *,
+    port: int = _ANY_FREE_PORT,
+    seed: Seed | None = None,
+    secret_access_key: str = DEFAULT_SECRET_ACCESS_KEY,
 ) -> Iterator[LocalOrganization]:
     """Serve the emulated organization from a thread of this process.
 
     Args:
         port: The port to listen on; default: a free one.
         seed: The initial state of the organization.
+        secret_access_key: What all callers sign with.
 
     Yields:
         The handle, whose clients call over HTTP; its ``url`` is the server's.
     """
-    with organization_server(port=port, seed=seed) as (server, organization):
+    with organization_server(port=port, seed=seed, secret_access_key=secret_access_key) as (
+        server,
+        organization,
+    ):
         thread = threading.Thread(
             target=server.serve_forever, args=(_SHUTDOWN_POLL_SECONDS,), name="organization-server"
         )

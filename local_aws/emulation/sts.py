@@ -6,7 +6,7 @@ from datetime import timedelta
 from moto.core.responses import ActionResult
 from moto.sts.responses import TokenResponse
 
-from .accounts import is_account_id
+from .accounts import is_account_id, issued_secret_access_key
 from .errors import AwsError, constraint_failures, validation_error
 from .records import MANAGEMENT_ACCOUNT_ID
 from .requests import EmulatedResponse, root_arn
@@ -42,11 +42,21 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
         access_key_id = str(self.get_access_key())
         if self.is_root_user:
             user_id = self.account_id
+        elif self.assumed_role is not None:
+            user_id = str(self.assumed_role.user_id)
         elif is_account_id(access_key_id):
             user_id = f"AIDA{access_key_id}LOCAL"
         else:
             return super().get_caller_identity()
         return ActionResult({"UserId": user_id, "Account": self.account_id, "Arn": self.caller_arn})
+
+    def assume_role(self) -> ActionResult:
+        """AssumeRole."""
+        response = super().assume_role()
+        role = response.result["Credentials"]
+        # As for a root session: MiniStack reads the account from the access key id.
+        role.access_key_id = role.account_id
+        return response
 
     def assume_root(self) -> ActionResult:
         """AssumeRoot."""
@@ -73,7 +83,7 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
                     # Sessions differ in their token. The access key id is the member account's, for
                     # MiniStack and moto read the account from it.
                     "AccessKeyId": account_id,
-                    "SecretAccessKey": "secret",
+                    "SecretAccessKey": issued_secret_access_key(),
                     "SessionToken": session.token,
                     "Expiration": session.expires_at,
                 }
