@@ -1,4 +1,4 @@
-"""A headless Chromium, driven through the DevTools protocol over pipes: no port, no driver, no package.
+"""A headless Chromium, driven through the DevTools protocol over pipes: no port, no driver.
 
 https://chromedevtools.github.io/devtools-protocol/
 """
@@ -15,12 +15,15 @@ import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+# The one that the Makefile sets up, with its libraries and fonts: it needs nothing but glibc.
+_FOLDER = Path(__file__).parents[1] / "browser/node_modules/.chromium"
+_PACKAGED = _FOLDER / "chromium"
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _FLAGS = (
     "--headless",
@@ -38,8 +41,8 @@ _MAX_WAIT_SECONDS = 60.0
 
 
 def chromium() -> str | None:
-    """Return the path of Chromium, if it is installed."""
-    return next((path for path in map(shutil.which, _NAMES) if path), None)
+    """Return the path of the Chromium of npm, or of an installed one, if there is any."""
+    return next((path for path in map(shutil.which, (str(_PACKAGED), *_NAMES)) if path), None)
 
 
 class Browser:
@@ -180,6 +183,7 @@ def browser(path: str) -> Iterator[Browser]:
             pass_fds=(command_end, response_end),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env=_environment(path),
         )
         os.close(command_end)
         os.close(response_end)
@@ -194,6 +198,12 @@ def browser(path: str) -> Iterator[Browser]:
                 process.kill()
                 process.wait()
             os.close(responses)
+
+
+def _environment(path: str) -> dict[str, str]:
+    if path != str(_PACKAGED):
+        return dict(os.environ)
+    return {**os.environ, "LD_LIBRARY_PATH": str(_FOLDER / "lib"), "FONTCONFIG_PATH": str(_FOLDER)}
 
 
 def _element(selector: str) -> str:
