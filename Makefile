@@ -9,6 +9,7 @@ LOWEST_READY := $(VENV)/lowest/.ready
 RUNTIME_READY := $(VENV)/wasm/.ready
 BENCH_READY := benchmarks/node_modules/.ready
 ORACLE_READY := tests/scp_oracle/node_modules/.ready
+BROWSER_READY := tests/browser/node_modules/.ready
 
 # CDK apps look up `node` on the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -28,7 +29,7 @@ local-deploy: setup  ## run the real `cdk deploy` of app.py against a local AWS
 # end-to-end tests mostly wait for the CDK CLI. A file is never split: each that needs a local AWS starts its own.
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile
 
-test: setup $(ORACLE_READY)  ## run ruff, import-linter, mypy and the tests: the gate, with test-slow and coverage
+test: setup $(ORACLE_READY) $(BROWSER_READY)  ## run ruff, import-linter, mypy and the tests: the gate, with test-slow and coverage
 	@log=$$(mktemp); trap 'kill $$mypy 2>/dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
 	$(BIN)/mypy >$$log 2>&1 & mypy=$$!; \
 	failed=; \
@@ -69,7 +70,7 @@ lock: $(PYTHON_READY)  ## update the pinned packages from pyproject.toml
 	{ echo '-e .'; cat requirements.txt; } >requirements.tmp && mv requirements.tmp requirements.txt
 	{ echo '-r requirements.txt'; cat requirements-dev.txt; } >requirements.tmp && mv requirements.tmp requirements-dev.txt
 	$(BIN)/npm install --package-lock-only --ignore-scripts
-	for package in benchmarks tests/scp_oracle tests/node; do \
+	for package in benchmarks tests/scp_oracle tests/browser tests/node; do \
 	  $(BIN)/npm install --prefix $$package --package-lock-only --ignore-scripts \
 	    --omit-lockfile-registry-resolved --no-audit --no-fund || exit 1; \
 	done
@@ -115,4 +116,10 @@ $(CLI_READY): package.json package-lock.json $(PYTHON_READY)
 $(ORACLE_READY): tests/scp_oracle/package.json tests/scp_oracle/package-lock.json $(PYTHON_READY)
 	@echo '== Setting up another policy evaluator, for the tests alone'
 	$(BIN)/npm ci --prefix tests/scp_oracle --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(BROWSER_READY): tests/browser/package.json tests/browser/package-lock.json tests/browser/unpack.mjs $(PYTHON_READY)
+	@echo '== Setting up a headless Chromium, for the tests of the report'
+	$(BIN)/npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund
+	$(BIN)/node tests/browser/unpack.mjs
 	@touch $@
