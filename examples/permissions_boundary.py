@@ -50,6 +50,7 @@ class Boundary(Stack):
                         "organizations:ListAccounts",
                         "organizations:ListAccountsForParent",
                         "organizations:ListOrganizationalUnitsForParent",
+                        "organizations:ListRoots",
                         "s3:GetObject",
                         "s3:ListBucket",
                         "s3:PutObject",

@@ -380,22 +380,6 @@ def test_a_run_in_which_every_account_is_skipped_has_a_report(
     assert root_tasks.outcomes(execution) == {MANAGEMENT: "skipped"}
 
 
-def test_accounts_are_chosen_by_organizational_unit_with_the_units_in_it(
-    root_tasks: RootTasks, organization: LocalOrganization
-) -> None:
-    organizations = organization.client("organizations")
-    root_id = organizations.list_roots()["Roots"][0]["Id"]
-    outer = _unit(organization, root_id, "outer")
-    inner = _unit(organization, outer, "inner")
-    for account_id, unit in ((MEMBER, outer), (OTHER, inner)):
-        organizations.move_account(AccountId=account_id, SourceParentId=root_id, DestinationParentId=unit)
-    organization.clear_calls()
-    execution = root_tasks.run({"organizationalUnits": [outer]})
-    assert sorted(root_tasks.outcomes(execution)) == [MEMBER, OTHER]
-    assert "ListAccounts" not in [call.operation for call in organization.calls]
-    assert not root_tasks.report(execution)["full"]
-
-
 def test_the_accounts_are_listed_once_twenty_a_page(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
@@ -853,11 +837,6 @@ def test_a_file_that_is_something_else_is_not_a_run() -> None:
         with pytest.raises(DecodingError) as raised:
             decode(Run, text)
         assert raised.value.kind == "run"
-
-
-def _unit(organization: LocalOrganization, parent_id: str, name: str) -> str:
-    created = organization.client("organizations").create_organizational_unit(ParentId=parent_id, Name=name)
-    return created["OrganizationalUnit"]["Id"]
 
 
 # Settings

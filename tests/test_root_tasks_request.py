@@ -46,7 +46,7 @@ def test_audit_and_deletion_accept_accounts_units_or_all(task: Task) -> None:
         of_task, account_ids=(OTHER, MEMBER)
     )
     assert parse({"task": task, "accounts": "all"}).scope == replace(of_task, all_accounts=True)
-    units = ["ou-a1b2-c3d4e5f6", "r-a1b2"]
+    units = ["ou-a1b2-c3d4e5f6", "r-a1b2", "Workloads/Prod"]
     assert parse({"task": task, "organizationalUnits": units}).scope == replace(
         of_task, organizational_units=tuple(units)
     )
@@ -98,7 +98,9 @@ def test_a_corrected_policy_may_be_text_or_json() -> None:
         ({"accounts": [222222222222]}, RefusalReason.INVALID_ENTRY, {"value": "222222222222"}),
         ({"accounts": ["22222222222"]}, RefusalReason.INVALID_ENTRY, {"value": '"22222222222"'}),
         ({"accounts": [f"{MEMBER}\n"]}, RefusalReason.INVALID_ENTRY, {"key": "accounts"}),
-        ({"organizationalUnits": ["Sandbox"]}, RefusalReason.INVALID_ENTRY, {"value": '"Sandbox"'}),
+        ({"organizationalUnits": [""]}, RefusalReason.INVALID_ENTRY, {"value": '""'}),
+        ({"organizationalUnits": ["x" * 1001]}, RefusalReason.INVALID_ENTRY, {"key": "organizationalUnits"}),
+        ({"organizationalUnits": [["Root"]]}, RefusalReason.INVALID_ENTRY, {"value": '["Root"]'}),
         ({"organizationalUnits": []}, RefusalReason.INVALID_VALUE, {"key": "organizationalUnits"}),
         (
             {"organizationalUnits": ["r-a1b2"], "accounts": "all"},
@@ -356,6 +358,20 @@ SENTENCES = [
             RefusalReason.NOT_MEMBERS, account_ids=["888888888888", "999999999999"], organization_id="o-1"
         ),
         "888888888888, 999999999999: not in organization o-1. No account was accessed.",
+    ),
+    (
+        RunRefusedError(RefusalReason.UNIT_NOT_FOUND, unit="Sandbox"),
+        '"organizationalUnits": Sandbox is neither the ID nor the path of an organizational unit. No account '
+        "was accessed.",
+    ),
+    (
+        RunRefusedError(
+            RefusalReason.SEVERAL_UNITS,
+            unit="Prod",
+            candidates=["ou-a1b2-c3d4e5f6 (Root/A/Prod)", "ou-a1b2-c3d4e5f7 (Root/B/Prod)"],
+        ),
+        '"organizationalUnits": Prod means several units: ou-a1b2-c3d4e5f6 (Root/A/Prod), ou-a1b2-c3d4e5f7 '
+        "(Root/B/Prod). Use an ID or a longer path. No account was accessed.",
     ),
     (
         RunRefusedError(RefusalReason.NAME_ALREADY_USED, run_id="run-1"),

@@ -193,9 +193,7 @@ def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketA
 
 def start_run_statements() -> list[iam.PolicyStatement]:
     """Return the statements, besides the bucket's, of the function that starts audits and plans."""
-    return [
-        _organization("organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent")
-    ]
+    return [_organization()]
 
 
 def start_execution_statements(audit_state_machine: sfn.StateMachine) -> list[iam.PolicyStatement]:
@@ -274,14 +272,16 @@ def _change_features(actions: Iterable[str]) -> iam.PolicyStatement:
     return iam.PolicyStatement(sid="Features", actions=list(actions), resources=["*"])
 
 
-def _organization(*more: str) -> iam.PolicyStatement:
+def _organization() -> iam.PolicyStatement:
     return iam.PolicyStatement(
         sid="Organization",
         actions=[
             "iam:ListOrganizationsFeatures",
             "organizations:DescribeOrganization",
             "organizations:ListAccounts",
-            *more,
+            "organizations:ListAccountsForParent",
+            "organizations:ListOrganizationalUnitsForParent",
+            "organizations:ListRoots",
         ],
         resources=["*"],
     )

@@ -284,6 +284,7 @@ class Invocation:
             iam=self._clients.iam,
             account_id=self._account_id,
             budget=self._budget,
+            log=self._log,
         )
 
     def _storage(self, bucket: str) -> Storage:

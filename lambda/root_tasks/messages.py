@@ -92,6 +92,8 @@ class RefusalReason(StrEnum):
     TRUSTED_ACCESS_NOT_ENABLED = auto()
     FEATURE_NOT_ENABLED = auto()
     NOT_MEMBERS = auto()
+    UNIT_NOT_FOUND = auto()
+    SEVERAL_UNITS = auto()
     NAME_ALREADY_USED = auto()
     NOT_AN_EXECUTION = auto()
     CALL_FAILED = auto()
@@ -180,6 +182,14 @@ _SENTENCES = {
     ),
     RefusalReason.NOT_MEMBERS: (
         "{account_ids}: not in organization {organization_id}. No account was accessed."
+    ),
+    RefusalReason.UNIT_NOT_FOUND: (
+        '"organizationalUnits": {unit} is neither the ID nor the path of an organizational unit. No account '
+        "was accessed."
+    ),
+    RefusalReason.SEVERAL_UNITS: (
+        '"organizationalUnits": {unit} means several units: {candidates}. Use an ID or a longer path. No '
+        "account was accessed."
     ),
     RefusalReason.NAME_ALREADY_USED: (
         "An earlier execution named {run_id} already has a report. Start this one under another name."

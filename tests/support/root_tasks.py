@@ -336,6 +336,16 @@ class RootTasks:
         """Leave a member out of a call's responses."""
         omit_member(self.on_event, action, *path)
 
+    def omit_paths(self) -> None:
+        """Leave the paths of accounts out of responses, as SDKs before botocore 1.42.80 do."""
+
+        def omit(parsed: dict[str, Any], **_: object) -> None:
+            for account in parsed.get("Accounts", ()):
+                account.pop("Paths", None)
+
+        for operation in ("ListAccounts", "ListAccountsForParent"):
+            self.on_event(f"after-call.organizations.{operation}", omit)
+
     def change_before(
         self, action: str, change: Callable[[], object], *, account_id: str = "", url: str = ""
     ) -> None:

@@ -6,8 +6,8 @@ import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.calls import call, pages, require
-from aws_calls.failures import CallError, FailureKind
+from aws_calls.calls import call, require
+from aws_calls.failures import CallError, FailureKind, describe
 
 from ..messages import (
     MANAGEMENT_ACCOUNT,
@@ -18,6 +18,7 @@ from ..messages import (
 )
 from ..model.run import Account
 from ..tasks import DEFINITIONS
+from .units import Unit, UnitTree, entries, parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
     from ..tasks.scope import Scope
 
 _DESCRIBE_ORGANIZATION = "organizations:DescribeOrganization"
+_LIST_ACCOUNTS = "organizations:ListAccounts"
 _ACTIVE = "ACTIVE"
-# The maximum that Organizations allows.
-_MAX_ENTRIES_PER_PAGE = 20
+# The names of units are for readers of the report: they do not delay a run for longer than this. Of 500 units
+# they take less, at the five lists a second that Organizations allows.
+_UNIT_NAMES_SECONDS = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,19 @@ class OrganizationContext:
     management_account_id: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """An account of the organization, with its place in it.
+
+    Attributes:
+        account: The account, without the names of its units.
+        unit_ids: The units that it is in, from the root down; None where the SDK does not know them.
+    """
+
+    account: Account
+    unit_ids: tuple[str, ...] | None
+
+
 class MemberDirectory:
     """The organization, as its management account or a delegated administrator sees it.
 
@@ -58,15 +74,24 @@ class MemberDirectory:
         iam: A client that makes one attempt a call.
         account_id: The account that the clients act in.
         budget: How long to retry transient failures.
+        log: Writes one event, given as keyword arguments.
     """
 
     def __init__(
-        self, *, organizations: OrganizationsClient, iam: IAMClient, account_id: str, budget: RetryBudget
+        self,
+        *,
+        organizations: OrganizationsClient,
+        iam: IAMClient,
+        account_id: str,
+        budget: RetryBudget,
+        log: Callable[..., None],
     ) -> None:
         self._organizations = organizations
         self._iam = iam
         self._account_id = account_id
         self._budget = budget
+        self._log = log
+        self._units = UnitTree(organizations=organizations, budget=budget)
 
     def find_organization(self, task: Task) -> OrganizationContext:
         """Return the organization, if the task is possible from this account.
@@ -86,37 +111,78 @@ class MemberDirectory:
             )
         return organization
 
-    def members(self) -> dict[str, Account]:
+    def members(self) -> dict[str, Member]:
         """Return every account of the organization by its ID: one call for twenty accounts."""
         return _by_id(
-            self._list(
-                self._organizations.list_accounts, operation="organizations:ListAccounts", items="Accounts"
+            self._entries(self._organizations.list_accounts, operation=_LIST_ACCOUNTS, items="Accounts")
+        )
+
+    def members_in_units(self, units: Iterable[str], members: Mapping[str, Member]) -> dict[str, Member]:
+        """Return the accounts of organizational units, and of the units in them, by their IDs.
+
+        Args:
+            units: The units, by ID, path or the end of their path.
+            members: Every account.
+
+        Raises:
+            RunRefusedError: There is no such unit, or more than one.
+            CallError: A read failed, for example because a unit does not exist.
+        """
+        unit_ids = {self._units.id_of(unit) for unit in units}
+        if any(member.unit_ids is None for member in members.values()):
+            under = self._units.units_under(Unit(id=id_, path=id_) for id_ in sorted(unit_ids))
+            return {id_: member for unit in under for id_, member in self._members_of(unit.id).items()}
+        populated = {id_ for member in members.values() for id_ in member.unit_ids or ()}
+        for id_ in sorted(unit_ids - populated):
+            # AWS refuses this where the unit does not exist, instead of being empty.
+            self._units.names_in(id_)
+        return {
+            id_: member for id_, member in members.items() if not unit_ids.isdisjoint(member.unit_ids or ())
+        }
+
+    def with_unit_names(self, members: Mapping[str, Member]) -> dict[str, Account]:
+        """Return accounts with the names of their units, as far as these can be read in time."""
+        names: dict[str, str | None] = {}
+        try:
+            # What was read before a failure is kept.
+            names.update(self._unit_paths(members))
+        except CallError as error:
+            self._log(event="organizational_units_unread", reason=describe(error.failure))
+        return {
+            id_: replace(member.account, organizational_unit=names.get(id_))
+            for id_, member in members.items()
+        }
+
+    def _unit_paths(self, members: Mapping[str, Member]) -> Iterator[tuple[str, str | None]]:
+        units = self._units.within(_UNIT_NAMES_SECONDS)
+        missing = set()
+        for id_, member in members.items():
+            if member.unit_ids is None:
+                missing.add(id_)
+            else:
+                yield id_, units.path_of(member.unit_ids)
+        if not missing:
+            return
+        for unit in units.units_under(units.roots()):
+            for id_ in self._members_of(unit.id):
+                missing.discard(id_)
+                yield id_, unit.path
+            if not missing:
+                return
+
+    def _members_of(self, parent_id: str) -> dict[str, Member]:
+        return _by_id(
+            self._entries(
+                functools.partial(self._organizations.list_accounts_for_parent, ParentId=parent_id),
+                operation="organizations:ListAccountsForParent",
+                items="Accounts",
             )
         )
 
-    def members_under(self, parent_ids: Iterable[str]) -> dict[str, Account]:
-        """Return the accounts of organizational units, and of the units in them, by their IDs."""
-        accounts: dict[str, Account] = {}
-        waiting = list(parent_ids)
-        while waiting:
-            parent_id = waiting.pop()
-            accounts |= _by_id(self._accounts_in(parent_id))
-            waiting += (unit["Id"] for unit in self._units_in(parent_id))
-        return accounts
-
-    def _accounts_in(self, parent_id: str) -> Iterator[Any]:
-        return self._list(
-            functools.partial(self._organizations.list_accounts_for_parent, ParentId=parent_id),
-            operation="organizations:ListAccountsForParent",
-            items="Accounts",
-        )
-
-    def _units_in(self, parent_id: str) -> Iterator[Any]:
-        return self._list(
-            functools.partial(self._organizations.list_organizational_units_for_parent, ParentId=parent_id),
-            operation="organizations:ListOrganizationalUnitsForParent",
-            items="OrganizationalUnits",
-        )
+    def _entries(
+        self, function: Callable[..., Mapping[str, Any]], *, operation: str, items: str
+    ) -> Iterator[Any]:
+        return entries(function, operation=operation, items=items, budget=self._budget)
 
     def _describe_organization(self) -> OrganizationContext:
         try:
@@ -158,18 +224,6 @@ class MemberDirectory:
         features: Collection[str] = response.get("EnabledFeatures", ())
         return features
 
-    def _list(
-        self, function: Callable[..., Mapping[str, Any]], *, operation: str, items: str
-    ) -> Iterator[Any]:
-        return pages(
-            functools.partial(function, MaxResults=_MAX_ENTRIES_PER_PAGE),
-            operation=operation,
-            budget=self._budget,
-            items=items,
-            request_token="NextToken",
-            response_token="NextToken",
-        )
-
 
 def accounts_in_scope(
     scope: Scope, directory: MemberDirectory, *, named: Collection[str]
@@ -184,12 +238,10 @@ def accounts_in_scope(
     Raises:
         CallError: A read failed.
     """
-    accounts = directory.members_under(scope.organizational_units)
-    if scope.all_accounts or named:
-        accounts |= {
-            id_: account for id_, account in directory.members().items() if scope.all_accounts or id_ in named
-        }
-    return accounts
+    members = directory.members()
+    in_scope = directory.members_in_units(scope.organizational_units, members)
+    in_scope |= {id_: member for id_, member in members.items() if scope.all_accounts or id_ in named}
+    return directory.with_unit_names(in_scope)
 
 
 def classify(
@@ -219,14 +271,17 @@ def _skip_reason(
     return None
 
 
-def _by_id(accounts: Iterable[AccountTypeDef]) -> dict[str, Account]:
+def _by_id(accounts: Iterable[AccountTypeDef]) -> dict[str, Member]:
     return {
-        account["Id"]: Account(
-            account_id=account["Id"],
-            name=account.get("Name"),
-            email=account.get("Email"),
-            # AWS has announced that Status goes; older SDKs do not know State.
-            state=account.get("State") or account.get("Status") or "unknown",
+        account["Id"]: Member(
+            account=Account(
+                account_id=account["Id"],
+                name=account.get("Name"),
+                email=account.get("Email"),
+                # AWS has announced that Status goes; older SDKs do not know State.
+                state=account.get("State") or account.get("Status") or "unknown",
+            ),
+            unit_ids=parse_path(account.get("Paths", ())),
         )
         for account in accounts
     }

@@ -23,7 +23,9 @@ ACCOUNT_KEYS = (ACCOUNTS, ORGANIZATIONAL_UNITS)
 
 ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _ALL = "all"
-_OU_OR_ROOT_ID = re.compile(r"(r-[a-z0-9]{4,32})|(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})")
+UNIT_ID = re.compile(r"(r-[a-z0-9]{4,32})|(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})")
+# A path of the longest names in the deepest unit is shorter.
+_UNIT = re.compile(r".{1,1000}", re.DOTALL)
 _MAX_QUOTED_CHARACTERS = 100
 # Step Functions accepts no larger input.
 _MAX_INPUT_BYTES = 262_144
@@ -51,7 +53,7 @@ class Scope:
     Attributes:
         all_accounts: Whether it is every account of the organization.
         account_ids: The accounts.
-        organizational_units: The organizational units, for their accounts.
+        organizational_units: The organizational units, for their accounts: by ID, path or the end of a path.
         assignments: The buckets or queues, by account.
         restores: The backups to restore.
         credential_types: The types of credentials to plan; all types where it is empty.
@@ -175,7 +177,7 @@ def parse_accounts(input_: TaskInput) -> Scope:
     """
     input_.require_no_other_keys(*ACCOUNT_KEYS)
     _require_one_of(input_, ACCOUNT_KEYS)
-    units = input_.strings(ORGANIZATIONAL_UNITS, _OU_OR_ROOT_ID, "IDs of organizational units or roots")
+    units = input_.strings(ORGANIZATIONAL_UNITS, _UNIT, "IDs, names or paths of organizational units")
     if input_.values.get(ACCOUNTS) == _ALL:
         if units:
             raise RunRefusedError(RefusalReason.ALL_ACCOUNTS_AND_UNITS)

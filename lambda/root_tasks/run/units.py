@@ -1,0 +1,186 @@
+"""The organizational units: where an account is, by their names, and which unit a name means."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aws_calls.calls import call, pages, require
+
+from ..messages import RefusalReason, RunRefusedError
+from ..tasks.scope import UNIT_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from mypy_boto3_organizations import OrganizationsClient
+
+    from aws_calls.retry import RetryBudget
+
+# The maximum that Organizations allows.
+_MAX_ENTRIES_PER_PAGE = 20
+_LIST_ROOTS = "organizations:ListRoots"
+_LIST_UNITS = "organizations:ListOrganizationalUnitsForParent"
+# AWS names it, and there is no call to rename it.
+_ROOT = "Root"
+_PATH = re.compile(r"o-[a-z0-9]+/(r-[a-z0-9]+(?:/ou-[a-z0-9-]+)*)/(?:[0-9]{12}/)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """An organizational unit, or the organization's root.
+
+    Attributes:
+        id: Its ID.
+        path: The names from the root down, joined by "/".
+    """
+
+    id: str
+    path: str
+
+
+class UnitTree:
+    """The units of an organization, read as far as they are needed, each list once.
+
+    Args:
+        organizations: A client that makes one attempt a call.
+        budget: How long to retry transient failures.
+    """
+
+    def __init__(self, *, organizations: OrganizationsClient, budget: RetryBudget) -> None:
+        self._organizations = organizations
+        self._budget = budget
+        self._names: dict[str, dict[str, str]] = {}
+
+    def within(self, seconds: float) -> UnitTree:
+        """Return the same tree, which reads no more after so many seconds."""
+        tree = UnitTree(organizations=self._organizations, budget=self._budget.ending_in(seconds))
+        tree._names = self._names
+        return tree
+
+    def roots(self) -> list[Unit]:
+        """Return the roots, of which an organization has one.
+
+        Raises:
+            CallError: The read failed.
+        """
+        roots = call(self._organizations.list_roots, operation=_LIST_ROOTS, budget=self._budget)
+        return [
+            Unit(id=require(it, "Id", operation=_LIST_ROOTS), path=_ROOT) for it in roots.require("Roots")
+        ]
+
+    def names_in(self, parent_id: str) -> Mapping[str, str]:
+        """Return the names of the units directly in a unit or root, by their IDs.
+
+        Raises:
+            CallError: The read failed, for example because the parent does not exist.
+        """
+        if parent_id not in self._names:
+            units = entries(
+                functools.partial(
+                    self._organizations.list_organizational_units_for_parent, ParentId=parent_id
+                ),
+                operation=_LIST_UNITS,
+                items="OrganizationalUnits",
+                budget=self._budget,
+            )
+            self._names[parent_id] = {
+                require(unit, "Id", operation=_LIST_UNITS): require(unit, "Name", operation=_LIST_UNITS)
+                for unit in units
+            }
+        return self._names[parent_id]
+
+    def path_of(self, unit_ids: Sequence[str]) -> str | None:
+        """Return the names of units from the root down, each directly in the one before.
+
+        None where they are no longer in each other.
+
+        Raises:
+            CallError: A read failed.
+        """
+        names = [_ROOT]
+        for parent_id, unit_id in itertools.pairwise(unit_ids):
+            name = self.names_in(parent_id).get(unit_id)
+            if name is None:
+                return None
+            names.append(name)
+        return "/".join(names)
+
+    def units_under(
+        self, units: Iterable[Unit], *, is_wanted: Callable[[Unit], bool] = lambda _: True
+    ) -> Iterator[Unit]:
+        """Yield units and what is in them, but nothing that is in a unit that is not wanted.
+
+        Raises:
+            CallError: A read failed.
+        """
+        waiting = list(units)
+        while waiting:
+            unit = waiting.pop()
+            yield unit
+            if is_wanted(unit):
+                waiting += (
+                    Unit(id=id_, path=f"{unit.path}/{name}") for id_, name in self.names_in(unit.id).items()
+                )
+
+    def id_of(self, value: str) -> str:
+        """Return the ID of a unit that is given by its ID, its path or the end of its path.
+
+        Raises:
+            RunRefusedError: There is no such unit, or more than one.
+            CallError: A read failed.
+        """
+        if UNIT_ID.fullmatch(value):
+            return value
+        # Names may have a "/" in them: only whole paths are compared.
+        on_path = self.units_under(self.roots(), is_wanted=lambda unit: value.startswith(f"{unit.path}/"))
+        found = [unit for unit in on_path if unit.path == value] or [
+            unit for unit in self.units_under(self.roots()) if unit.path.endswith(f"/{value}")
+        ]
+        if not found:
+            raise RunRefusedError(RefusalReason.UNIT_NOT_FOUND, unit=value)
+        if len(found) > 1:
+            candidates = sorted(f"{unit.id} ({unit.path})" for unit in found)
+            raise RunRefusedError(RefusalReason.SEVERAL_UNITS, unit=value, candidates=candidates)
+        return found[0].id
+
+
+def entries(
+    function: Callable[..., Mapping[str, Any]], *, operation: str, items: str, budget: RetryBudget
+) -> Iterator[Any]:
+    """Yield the entries of a list of Organizations.
+
+    Args:
+        function: Reads one page by a client that makes one attempt.
+        operation: The call, named as in an IAM policy.
+        items: The member of the response that has the entries.
+        budget: How long to retry transient failures of each page.
+
+    Raises:
+        CallError: A page failed or is incomplete.
+    """
+    return pages(
+        functools.partial(function, MaxResults=_MAX_ENTRIES_PER_PAGE),
+        operation=operation,
+        budget=budget,
+        items=items,
+        request_token="NextToken",
+        response_token="NextToken",
+    )
+
+
+def parse_path(paths: Iterable[str]) -> tuple[str, ...] | None:
+    """Return the IDs of the units that an account is in, from the root down.
+
+    None where the response has no path: SDKs before botocore 1.42.80 leave it out.
+
+    Args:
+        paths: What Organizations returns, such as o-8j81brsjuj/r-ab12/ou-ab12-c3d4e5f6/222222222222/.
+    """
+    for path in paths:
+        if match := _PATH.fullmatch(path):
+            return tuple(match[1].split("/"))
+    return None

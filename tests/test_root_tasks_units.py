@@ -1,0 +1,204 @@
+"""Organizational units: which accounts a run selects by them, and where the report says that accounts are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from root_tasks.messages import RefusalReason
+from root_tasks.model.report import Task
+from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.root_tasks import RootTasks, refusal, session_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local_aws.emulation import LocalOrganization
+    from support.root_tasks import FinishedExecution
+
+each_sdk = pytest.mark.parametrize("has_paths", [True, False], ids=["with paths", "without paths"])
+
+
+@pytest.fixture
+def organization(organization: LocalOrganization) -> LocalOrganization:
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    return organization
+
+
+@pytest.fixture
+def root_tasks(organization: LocalOrganization) -> RootTasks:
+    return RootTasks(organization=organization)
+
+
+@pytest.fixture
+def units(organization: LocalOrganization) -> Mapping[str, str]:
+    """The IDs of the units by their paths: two are called Prod, and one is empty with a slash in its name."""
+    organizations = organization.client("organizations")
+    root_id = organization.root_id
+    ids = {"Root": root_id}
+    for parent, name in (
+        ("Root", "Workloads"),
+        ("Root", "Sandbox"),
+        ("Root", "Sand/box"),
+        ("Root/Workloads", "Prod"),
+        ("Root/Sandbox", "Prod"),
+    ):
+        created = organizations.create_organizational_unit(ParentId=ids[parent], Name=name)
+        ids[f"{parent}/{name}"] = created["OrganizationalUnit"]["Id"]
+    for account_id, path in (
+        (MEMBER, "Root/Workloads"),
+        (OTHER, "Root/Workloads/Prod"),
+        (THIRD, "Root/Sandbox/Prod"),
+    ):
+        organizations.move_account(
+            AccountId=account_id, SourceParentId=root_id, DestinationParentId=ids[path]
+        )
+    return ids
+
+
+def test_accounts_are_chosen_by_organizational_unit_with_the_units_in_it(
+    root_tasks: RootTasks, units: Mapping[str, str]
+) -> None:
+    execution = root_tasks.run({"organizationalUnits": [units["Root/Workloads"]]})
+    assert sorted(root_tasks.outcomes(execution)) == [MEMBER, OTHER]
+    assert not root_tasks.report(execution)["full"]
+
+
+@pytest.mark.parametrize(
+    ("named", "chosen"),
+    [
+        (["Root/Workloads"], [MEMBER, OTHER]),
+        (["Workloads"], [MEMBER, OTHER]),
+        (["Root/Workloads/Prod"], [OTHER]),
+        (["Workloads/Prod"], [OTHER]),
+        (["Sandbox/Prod"], [THIRD]),
+        (["Root/Sandbox/Prod", "Workloads/Prod"], [OTHER, THIRD]),
+        (["Root"], [MANAGEMENT, MEMBER, OTHER, THIRD]),
+        (["Sand/box"], []),
+    ],
+)
+def test_a_unit_is_named_by_its_path_or_the_end_of_it(
+    root_tasks: RootTasks, units: Mapping[str, str], named: list[str], chosen: list[str]
+) -> None:
+    execution = root_tasks.run({"organizationalUnits": named})
+    assert sorted(root_tasks.outcomes(execution)) == chosen
+
+
+def test_a_name_that_several_units_have_is_refused_with_their_ids(
+    root_tasks: RootTasks, units: Mapping[str, str], organization: LocalOrganization
+) -> None:
+    reason, data = refusal(root_tasks.run({"organizationalUnits": ["Prod"]}))
+    assert reason is RefusalReason.SEVERAL_UNITS
+    assert data["candidates"] == sorted(
+        f"{units[path]} ({path})" for path in ("Root/Sandbox/Prod", "Root/Workloads/Prod")
+    )
+    assert not session_calls(organization)
+
+
+@pytest.mark.parametrize("name", ["prod", "orkloads", "Workloads/", "Root/Prod", "ou-none-1", "/"])
+def test_a_name_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
+    root_tasks: RootTasks, units: Mapping[str, str], name: str
+) -> None:
+    reason, data = refusal(root_tasks.run({"organizationalUnits": ["Workloads", name]}))
+    assert (reason, data["unit"]) == (RefusalReason.UNIT_NOT_FOUND, name)
+
+
+@each_sdk
+def test_an_id_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
+    root_tasks: RootTasks, units: Mapping[str, str], has_paths: bool
+) -> None:
+    if not has_paths:
+        root_tasks.omit_paths()
+    reason, data = refusal(root_tasks.run({"organizationalUnits": ["ou-a1b2-c3d4e5f6"]}))
+    assert reason is RefusalReason.CALL_FAILED
+    assert "ParentNotFoundException" in str(data["failure"])
+    assert not root_tasks.outcomes(root_tasks.run({"organizationalUnits": [units["Root/Sand/box"]]}))
+
+
+@each_sdk
+def test_the_report_has_the_names_of_each_accounts_units(
+    root_tasks: RootTasks, units: Mapping[str, str], has_paths: bool
+) -> None:
+    if not has_paths:
+        root_tasks.omit_paths()
+    expected = {
+        MANAGEMENT: "Root",
+        MEMBER: "Root/Workloads",
+        OTHER: "Root/Workloads/Prod",
+        THIRD: "Root/Sandbox/Prod",
+    }
+    assert _units_in_report(root_tasks, root_tasks.run()) == expected
+    chosen = root_tasks.run({"organizationalUnits": ["Sandbox"], "accounts": [MEMBER]})
+    assert _units_in_report(root_tasks, chosen) == {id_: expected[id_] for id_ in (MEMBER, THIRD)}
+
+
+def test_the_report_of_an_execution_has_the_names_of_the_units(
+    root_tasks: RootTasks, units: Mapping[str, str], organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=OTHER, password=True)
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "organizationalUnits": ["Workloads/Prod"]})
+    execution = root_tasks.execute(plan)
+    assert root_tasks.outcomes(execution) == {OTHER: "done"}
+    assert _units_in_report(root_tasks, execution) == {OTHER: "Root/Workloads/Prod"}
+
+
+def test_the_units_of_selected_accounts_are_read_once_and_no_others(
+    root_tasks: RootTasks, units: Mapping[str, str], organization: LocalOrganization
+) -> None:
+    organization.clear_calls()
+    root_tasks.run({"accounts": [MEMBER, OTHER]})
+    listed = [
+        call.parameters["ParentId"]
+        for call in organization.calls
+        if call.operation == "ListOrganizationalUnitsForParent"
+    ]
+    assert sorted(listed) == sorted([units["Root"], units["Root/Workloads"]])
+
+
+@each_sdk
+@pytest.mark.parametrize("code", ["AccessDeniedException", "TooManyRequestsException"])
+def test_an_audit_does_without_the_names_of_units_that_cannot_be_read(
+    root_tasks: RootTasks, units: Mapping[str, str], code: str, has_paths: bool
+) -> None:
+    if not has_paths:
+        root_tasks.omit_paths()
+    root_tasks.fail("organizations:ListOrganizationalUnitsForParent", code)
+    execution = root_tasks.run()
+    assert root_tasks.outcomes(execution) == {
+        MANAGEMENT: "skipped",
+        MEMBER: "clean",
+        OTHER: "clean",
+        THIRD: "clean",
+    }
+    # The root is known without a list of units.
+    assert _units_in_report(root_tasks, execution) == {
+        MANAGEMENT: "Root",
+        MEMBER: None,
+        OTHER: None,
+        THIRD: None,
+    }
+    (event,) = [event for event in root_tasks.log if event.get("event") == "organizational_units_unread"]
+    assert code in str(event["reason"])
+
+
+def test_a_unit_that_is_moved_during_the_start_of_a_run_costs_its_names_alone(
+    root_tasks: RootTasks, units: Mapping[str, str], organization: LocalOrganization
+) -> None:
+    def delete_unit() -> None:
+        organizations = organization.client("organizations")
+        organizations.move_account(
+            AccountId=THIRD,
+            SourceParentId=units["Root/Sandbox/Prod"],
+            DestinationParentId=units["Root/Workloads"],
+        )
+        organizations.delete_organizational_unit(OrganizationalUnitId=units["Root/Sandbox/Prod"])
+
+    root_tasks.change_before("organizations:ListOrganizationalUnitsForParent", delete_unit)
+    found = _units_in_report(root_tasks, root_tasks.run())
+    assert (found[THIRD], found[OTHER]) == (None, "Root/Workloads/Prod")
+
+
+def _units_in_report(root_tasks: RootTasks, execution: FinishedExecution) -> dict[str, str | None]:
+    return {id_: result["organizationalUnit"] for id_, result in root_tasks.results(execution).items()}
