@@ -14,13 +14,25 @@ if TYPE_CHECKING:
     from .drift_check import DriftCheck
     from .root_access import CentralizedRootAccess
     from .root_tasks import RootTasks
+    from .root_use_alarm import RootUseAlarm
+    from .root_user_guardrail import RootUserGuardrail
 
-__all__ = ["CentralizedRootAccess", "DriftCheck", "RootAccessFeature", "RootTask", "RootTasks"]
+__all__ = [
+    "CentralizedRootAccess",
+    "DriftCheck",
+    "RootAccessFeature",
+    "RootTask",
+    "RootTasks",
+    "RootUseAlarm",
+    "RootUserGuardrail",
+]
 
 _LAZY = {
     "CentralizedRootAccess": ".root_access",
     "DriftCheck": ".drift_check",
     "RootTasks": ".root_tasks",
+    "RootUseAlarm": ".root_use_alarm",
+    "RootUserGuardrail": ".root_user_guardrail",
 }
 
 

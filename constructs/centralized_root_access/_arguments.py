@@ -17,6 +17,7 @@ from .enums import RootAccessFeature, RootTask
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kms as kms
     from constructs import Construct
 
@@ -29,6 +30,9 @@ _MAX_CONCURRENCY = 1000
 
 # What CDK puts into the list that stands for a list token, such as that of a CommaDelimitedList.
 _LIST_TOKEN = "#{Token["
+
+# The ID of the organization's root, of an organizational unit or of an account.
+_TARGET = r"r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|[0-9]{12}"
 
 # Regions by the beginning of their names: where AWS does not offer centralized root access, as far as known.
 _NOT_OFFERED = ("us-gov-", "eusc-", "us-iso", "eu-iso")
@@ -108,6 +112,59 @@ def parse_protected_accounts(account_ids: Iterable[str]) -> list[str]:
     return parsed
 
 
+def parse_targets(targets: Iterable[str], *, allow_organization_root: bool) -> list[str]:
+    """Return what a policy is attached to, sorted, each once. A token in the list is not checked.
+
+    Args:
+        targets: Organizational units, accounts, or the organization's root.
+        allow_organization_root: Whether the root may be listed.
+
+    Raises:
+        ValueError: None is listed, an ID is malformed, or the root is listed and may not be.
+        TypeError: The argument is not a list, a tuple or a set.
+    """
+    listed = sorted(set(_list("targets", targets)))
+    if not listed:
+        raise ValueError(
+            "targets is empty, so that the guardrail would protect nothing. List the ID of an organizational "
+            "unit, for example."
+        )
+    for target in listed:
+        if Token.is_unresolved(target):
+            continue
+        if not re.fullmatch(_TARGET, target):
+            raise ValueError(
+                f"targets must contain IDs of organizational units, accounts or the organization's root; "
+                f"{target!r} is not one. Write ou-a1b2-c3d4e5f6, for example."
+            )
+        if target.startswith("r-") and not allow_organization_root:
+            raise ValueError(
+                f"targets lists {target}, the organization's root: the guardrail would apply to every member "
+                "account at once. Try it on an organizational unit first; then add "
+                "allow_organization_root=True."
+            )
+    return listed
+
+
+def parse_exempt_accounts(account_ids: Iterable[str], *, targets: Iterable[str]) -> list[str]:
+    """Return the account IDs, sorted, each once.
+
+    Raises:
+        ValueError: An account ID is not 12 digits, or is a target as well.
+        TypeError: The argument is not a list, a tuple or a set.
+    """
+    listed = sorted(set(_list("exempt_accounts", account_ids)))
+    for account_id in listed:
+        _require_known("exempt_accounts", account_id)
+        _require_account_id("exempt_accounts", account_id)
+        if account_id in targets:
+            raise ValueError(
+                f"exempt_accounts lists {account_id}, which is one of the targets as well. Remove it from "
+                "one of them."
+            )
+    return listed
+
+
 def parse_plan_lifetime(lifetime: Duration | None) -> Duration:
     """Return the lifetime of a plan; by default the longest.
 
@@ -176,6 +233,37 @@ def require_topic(argument: str, topic: object) -> None:
             expected="an SNS topic of the CDK",
             remedy='For an existing topic write sns.Topic.from_topic_arn(stack, "Topic", topic_arn).',
         )
+
+
+def require_log_group(argument: str, log_group: object) -> None:
+    """Refuse what is not a log group.
+
+    Raises:
+        TypeError: It is not.
+    """
+    if not isinstance(getattr(log_group, "log_group_name", None), str):
+        raise _wrong_type(
+            argument,
+            log_group,
+            expected="a log group of the CDK",
+            remedy='Write logs.LogGroup.from_log_group_name(stack, "Trail", name), for example.',
+        )
+
+
+def parse_allowed_roles(roles: Iterable[iam.IRole]) -> list[iam.IRole]:
+    """Return the roles, each once, by their paths: another order in the code does not change the stack.
+
+    Raises:
+        TypeError: The argument is not a list, a tuple or a set, or an element is not a role.
+    """
+    remedy = 'For an existing role write iam.Role.from_role_arn(stack, "Role", role_arn).'
+    if not isinstance(roles, list | tuple | set | frozenset):
+        raise _wrong_type("allowed_roles", roles, expected="a list, a tuple or a set", remedy=remedy)
+    for role in roles:
+        if not isinstance(getattr(role, "role_arn", None), str):
+            raise _wrong_type("allowed_roles", role, expected="a list of roles of the CDK", remedy=remedy)
+    by_path = {role.node.path: role for role in roles}
+    return [by_path[path] for path in sorted(by_path)]
 
 
 def parse_log_settings(encryption_key: kms.IKey | None, log_retention: logs.RetentionDays) -> LogSettings:

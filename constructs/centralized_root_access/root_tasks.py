@@ -130,6 +130,8 @@ class RootTasks(Construct):
         self._encryption_key = encryption_key
         self._log_group = log_group(self, log_settings)
         self._writers: list[tuple[iam.IRole, _permissions.BucketAccess]] = []
+        self.session_roles: list[iam.IRole] = []
+        """The roles that open root sessions, for the ``allowed_roles`` of a :class:`RootUseAlarm`."""
         self.bucket: s3.Bucket = self._build_bucket()
         """The bucket that has the reports, the plans and the backups."""
         self.audit_state_machine: sfn.StateMachine = self._build_audit(
@@ -360,6 +362,7 @@ class RootTasks(Construct):
             access=access,
             statements=[_permissions.root_session_statement(task)],
         )
+        self.session_roles.append(function_role(function))
         if self._protected_accounts:
             # A policy of its own: CDK splits a policy that is too long, and may attach the rest later.
             policy = iam.Policy(

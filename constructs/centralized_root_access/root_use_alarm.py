@@ -1,0 +1,169 @@
+"""The RootUseAlarm construct: alarms on root users in use, and on root sessions that nobody expects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration, Names, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from ._arguments import parse_allowed_roles, require_log_group, require_topic
+from ._root_task_alarms import notify_of_alarms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_sns as sns
+
+_NAMESPACE = "CentralizedRootAccess"
+# CloudTrail delivers to CloudWatch Logs within minutes: in a shorter period an event may come too late.
+_PERIOD = Duration.minutes(5)
+# CloudWatch Logs' limit of a filter pattern. A role's ID, which is not known at synth, has 21 characters.
+_MAX_PATTERN_CHARACTERS = 1024
+_ROLE_ID_CHARACTERS = 21
+
+_CALLER = "$.userIdentity.principalId"
+_ISSUER = "$.userIdentity.sessionContext.sessionIssuer.arn"
+
+# AWS's own sample of a root session's event in S3 lacks `assumedRoot`, and nothing is known of SQS. Temporary
+# credentials of a root user come from AssumeRoot, from a console sign-in or from GetSessionToken, and each of
+# these is an event of its own that an alarm is for; so their calls to these two services can be left out.
+_ROOT_USE = (
+    '{ ($.userIdentity.type = "Root") && ($.userIdentity.invokedBy NOT EXISTS)'
+    ' && ($.eventType != "AwsServiceEvent")'
+    " && ($.userIdentity.sessionContext.assumedRoot NOT EXISTS)"
+    " && (($.userIdentity.accessKeyId NOT EXISTS)"
+    ' || ($.userIdentity.accessKeyId != "ASIA*")'
+    ' || (($.eventSource != "s3.amazonaws.com") && ($.eventSource != "sqs.amazonaws.com"))) }'
+)
+
+
+class RootUseAlarm(Construct):
+    """Alarms on what root users and root sessions do in any account, except what is expected.
+
+    One alarm is for root users that are used other than through AssumeRoot, the other for AssumeRoot by
+    anybody but the allowed roles. An audit by :class:`RootTasks` fires neither; root sessions opened with
+    stolen credentials fire the second one. The alarms look at the log group of an organization trail: events
+    of member accounts are nowhere else in one place.
+
+    **The stack is deployed in the account and the Region of that log group.**
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/security-cloudtrail-root.html
+
+    Example::
+
+        RootUseAlarm(
+            stack,
+            "RootUse",
+            trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail"),
+            allowed_roles=tasks.session_roles,
+            notification_topic=topic,
+        )
+
+    Args:
+        scope: The stack, or a construct in it.
+        id: The construct's id.
+        trail_log_group: The log group of the organization's trail, which logs management events of every
+            Region.
+        allowed_roles: The roles that open root sessions, such as ``RootTasks.session_roles``. A pattern of
+            CloudWatch Logs has room for about a dozen. Default: none, so that every AssumeRoot fires.
+        notification_topic: SNS topic that both alarms notify. Default: none.
+
+    Attributes:
+        root_user_alarm: In alarm when a root user was used, other than through AssumeRoot, also without
+            success. It includes the management account's root user.
+        assume_root_alarm: In alarm when another principal than the allowed roles called AssumeRoot, also
+            without success.
+
+    Raises:
+        ValueError: The pattern has no room for so many roles.
+        TypeError: An argument has another type.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        trail_log_group: logs.ILogGroup,
+        allowed_roles: Iterable[iam.IRole] = (),
+        notification_topic: sns.ITopic | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        require_log_group("trail_log_group", trail_log_group)
+        require_topic("notification_topic", notification_topic)
+        pattern = _assume_root_pattern(parse_allowed_roles(allowed_roles))
+        self.root_user_alarm: cloudwatch.Alarm = self._build_alarm(
+            "RootUserUsed",
+            trail_log_group,
+            pattern=_ROOT_USE,
+            what="A root user was used, other than through AssumeRoot",
+        )
+        self.assume_root_alarm: cloudwatch.Alarm = self._build_alarm(
+            "UnexpectedAssumeRoot",
+            trail_log_group,
+            pattern=pattern,
+            what="Another principal than the allowed roles called AssumeRoot",
+        )
+        if notification_topic is not None:
+            alarms = (self.root_user_alarm, self.assume_root_alarm)
+            notify_of_alarms(notification_topic, alarms, stack=Stack.of(self))
+
+    def _build_alarm(
+        self, name: str, log_group: logs.ILogGroup, *, pattern: str, what: str
+    ) -> cloudwatch.Alarm:
+        metric_filter = logs.MetricFilter(
+            self,
+            name,
+            log_group=log_group,
+            filter_pattern=logs.FilterPattern.literal(pattern),
+            metric_namespace=_NAMESPACE,
+            # A second construct, with other roles, has a metric of its own.
+            metric_name=f"{name}-{Names.unique_resource_name(self, separator='-', max_length=100)}",
+            metric_value="1",
+        )
+        return metric_filter.metric(statistic="Sum", period=_PERIOD).create_alarm(
+            self,
+            f"{name}Alarm",
+            alarm_description=f"{what}. Search the log group {log_group.log_group_name} for the event.",
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            threshold=0,
+            evaluation_periods=1,
+            datapoints_to_alarm=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+
+
+def _assume_root_pattern(roles: Sequence[iam.IRole]) -> str:
+    """Return the pattern of AssumeRoot by anybody but some roles.
+
+    A role of the CDK is known by its ID, which another role of the same name does not have. Of an imported
+    one only the ARN is known.
+    """
+    ids = [role_id for role in roles if (role_id := getattr(role, "role_id", None)) is not None]
+    arns = [role.role_arn for role in roles if getattr(role, "role_id", None) is None]
+    conditions = ['($.eventSource = "sts.amazonaws.com")', '($.eventName = "AssumeRoot")']
+    conditions += _is_none_of(_CALLER, [f"{role_id}:*" for role_id in ids])
+    conditions += _is_none_of(_ISSUER, arns)
+    pattern = f"{{ {' && '.join(conditions)} }}"
+    characters = len(pattern) + sum(_ROLE_ID_CHARACTERS - len(role_id) for role_id in ids)
+    if characters > _MAX_PATTERN_CHARACTERS:
+        raise ValueError(
+            f"allowed_roles lists {len(roles)} roles, with which the filter pattern has {characters} "
+            f"characters; CloudWatch Logs allows {_MAX_PATTERN_CHARACTERS}. List fewer roles; one that is "
+            "not imported needs less room."
+        )
+    return pattern
+
+
+def _is_none_of(field: str, values: Sequence[str]) -> list[str]:
+    """Return the condition that a field is none of some values, or is missing."""
+    if not values:
+        return []
+    others = " && ".join(f'({field} != "{value}")' for value in values)
+    if len(values) > 1:
+        others = f"({others})"
+    return [f"(({field} NOT EXISTS) || {others})"]

@@ -1,0 +1,266 @@
+"""The guardrail for root users: the policy it attaches, and what it refuses or warns of at synth."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aws_cdk import App, CfnParameter, Environment, Fn, NestedStack, Stack
+from aws_cdk import aws_organizations as organizations
+from aws_cdk.assertions import Annotations, Match
+
+from centralized_root_access import RootUserGuardrail
+from local_aws.emulation.service_control_policies import (
+    PolicyRequest,
+    ServiceControlPolicy,
+    find_policy_denial,
+)
+from scp.calls import TaskPolicy
+from scp.evaluate import Decision, evaluate_task
+from scp.policies import parse_policy
+from support.accounts import MEMBER, OTHER, THIRD
+from support.scp import ACCOUNT_ID, FULL_ACCESS, SESSION, levels
+from support.templates import MANAGEMENT, bootstrap_stack, only_resource, template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+UNIT = "ou-a1b2-c3d4e5f6"
+ROOT = "r-a1b2"
+
+
+def guardrail(stack: Stack | None = None, **arguments: Any) -> dict[str, Any]:
+    """Return the properties of the policy of a stack with a guardrail."""
+    stack = stack or bootstrap_stack(env=MANAGEMENT)
+    RootUserGuardrail(stack, "RootUserGuardrail", **{"targets": [UNIT], **arguments})
+    properties: dict[str, Any] = only_resource(template(stack), "AWS::Organizations::Policy")["Properties"]
+    return properties
+
+
+def warnings(**arguments: Any) -> list[str]:
+    """Return the ids of the warnings of a guardrail."""
+    stack = bootstrap_stack(env=MANAGEMENT)
+    arguments = {name: it(stack) if callable(it) else it for name, it in arguments.items()}
+    RootUserGuardrail(stack, "RootUserGuardrail", **arguments)
+    found = Annotations.from_stack(stack).find_warning("*", Match.any_value())
+    return [str(it.entry.data).rpartition("[ack: ")[2].rstrip("]") for it in found]
+
+
+def test_the_template_is_pinned() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    RootUserGuardrail(stack, "RootUserGuardrail", targets=[UNIT, MEMBER], exempt_accounts=[THIRD, OTHER])
+    assert template(stack)["Resources"] == {
+        "RootUserGuardrailPolicy2E03D98C": {
+            "Type": "AWS::Organizations::Policy",
+            "Properties": {
+                "Name": "OrganizationBootstrap-RootUserGuardrail-90BB7E5D-us-east-1",
+                "Description": (
+                    "Denies every action to root users of member accounts, but not in sessions opened with "
+                    "AssumeRoot. From the CloudFormation stack OrganizationBootstrap."
+                ),
+                "Type": "SERVICE_CONTROL_POLICY",
+                "TargetIds": [MEMBER, UNIT],
+                "Content": {
+                    "Version": "2012-10-17",
+                    "Statement": [
+                        {
+                            "Sid": "DenyRootUsers",
+                            "Effect": "Deny",
+                            "Action": "*",
+                            "Resource": "*",
+                            "Condition": {
+                                "ArnLike": {"aws:PrincipalArn": "arn:*:iam::*:root"},
+                                "Null": {"aws:AssumedRoot": "true"},
+                                "StringNotEquals": {"aws:PrincipalAccount": [OTHER, THIRD]},
+                            },
+                        }
+                    ],
+                },
+            },
+        }
+    }
+
+
+@pytest.mark.parametrize("task", list(TaskPolicy))
+@pytest.mark.parametrize("exempt_accounts", [[], [THIRD]], ids=["no exempt account", "an exempt account"])
+def test_its_own_pre_flight_allows_every_task(task: TaskPolicy, exempt_accounts: list[str]) -> None:
+    content = json.dumps(guardrail(exempt_accounts=exempt_accounts)["Content"])
+    policy = parse_policy(content, policy_id="p-guardrail", name="guardrail")
+
+    verdict = evaluate_task(
+        task, session=SESSION, service_control=levels((FULL_ACCESS, policy)), resource_control=None
+    )
+
+    assert verdict.decision is Decision.ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("account_id", "assumed_root", "principal", "denied"),
+    [
+        (ACCOUNT_ID, False, "root", True),
+        (ACCOUNT_ID, True, "root", False),
+        (ACCOUNT_ID, False, "role/Admin", False),
+        (THIRD, False, "root", False),
+        (THIRD, True, "root", False),
+    ],
+)
+@pytest.mark.parametrize("action", ["iam:GetUser", "s3:ListAllMyBuckets", "account:CloseAccount"])
+def test_it_denies_every_action_to_a_root_user_that_is_signed_in_and_to_nobody_else(
+    account_id: str, assumed_root: bool, principal: str, denied: bool, action: str
+) -> None:
+    content = json.dumps(guardrail(exempt_accounts=[THIRD])["Content"])
+    context = {
+        "aws:principalarn": f"arn:aws:iam::{account_id}:{principal}",
+        "aws:principalaccount": account_id,
+        **({"aws:assumedroot": "true"} if assumed_root else {}),
+    }
+    full_access = ServiceControlPolicy(arn="full", content=json.dumps(_ALLOW_ALL))
+
+    denial = find_policy_denial(
+        [[full_access, ServiceControlPolicy(arn="guardrail", content=content)]],
+        PolicyRequest(action=action, resource=None, context=context),
+    )
+
+    assert (denial is not None) is denied
+
+
+_ALLOW_ALL = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+
+
+def test_the_order_of_the_lists_does_not_change_the_template() -> None:
+    one = guardrail(targets=[UNIT, MEMBER, OTHER], exempt_accounts=(THIRD, "999999999999"))
+    assert one == guardrail(targets={OTHER, UNIT, MEMBER, UNIT}, exempt_accounts={"999999999999", THIRD})
+
+
+def test_the_name_is_another_one_in_another_place() -> None:
+    app = App(analytics_reporting=False)
+    stack, other = Stack(app, "One", env=MANAGEMENT), Stack(app, "Two", env=MANAGEMENT)
+    elsewhere = Stack(App(), "One", env=Environment(account="111111111111", region="eu-west-1"))
+    agnostic = Stack(App(), "One")
+    nested = NestedStack(stack, "Nested")
+    names = [
+        RootUserGuardrail(scope, id_, targets=[UNIT]).policy_name
+        for scope, id_ in [(stack, "A"), (stack, "B"), (other, "A"), (elsewhere, "A"), (nested, "A")]
+    ]
+    assert len(set(names)) == 5
+    assert all(len(name) <= 128 for name in names)
+    assert {"Ref": "AWS::Region"} in guardrail(agnostic)["Name"]["Fn::Join"][1]
+
+
+def test_a_name_is_never_too_long() -> None:
+    long = Stack(App(), "S" * 120, env=Environment(account="111111111111", region="ap-southeast-99"))
+    assert len(RootUserGuardrail(long, "G" * 200, targets=[UNIT]).policy_name) <= 128
+
+
+def test_the_policy_is_available_to_other_constructs() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    construct = RootUserGuardrail(stack, "RootUserGuardrail", targets=[UNIT])
+    assert stack.resolve([construct.policy_id, construct.policy_arn]) == [
+        {"Fn::GetAtt": ["RootUserGuardrailPolicy2E03D98C", attribute]} for attribute in ("Id", "Arn")
+    ]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"targets": []}, "targets is empty"),
+        ({"targets": ["ou-a1b2"]}, "'ou-a1b2' is not one"),
+        ({"targets": ["OU-A1B2-C3D4E5F6"]}, "is not one"),
+        ({"targets": ["ou-a1b2-c3d4e5f6 "]}, "is not one"),
+        ({"targets": ["p-FullAWSAccess"]}, "is not one"),
+        ({"targets": ["12345"]}, "'12345' is not one"),
+        ({"targets": [""]}, "'' is not one"),
+        ({"targets": [UNIT, ROOT]}, f"targets lists {ROOT}, the organization's root"),
+        ({"exempt_accounts": ["1234"]}, "exempt_accounts must contain 12-digit account IDs"),
+        ({"exempt_accounts": [UNIT]}, "exempt_accounts must contain 12-digit account IDs"),
+        ({"exempt_accounts": [Fn.ref("AWS::AccountId")]}, "exempt_accounts contains a token"),
+        ({"targets": [MEMBER, UNIT], "exempt_accounts": [MEMBER]}, "is one of the targets as well"),
+        ({"exempt_accounts": [f"{number:012}" for number in range(800)]}, "800 accounts"),
+    ],
+    ids=str,
+)
+def test_what_cannot_work_is_refused_with_its_argument_and_a_remedy(
+    arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"{message}.*\."):
+        guardrail(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "message"),
+    [
+        ("targets", UNIT, rf"targets must be a list, got the string '{UNIT}'\. Write \['{UNIT}'\]\."),
+        ("targets", iter([UNIT]), "list_iterator"),
+        ("targets", {UNIT: True}, "dict"),
+        ("targets", None, "NoneType"),
+        ("targets", [222222222222], "222222222222 of type int"),
+        ("exempt_accounts", MEMBER, "exempt_accounts must be a list, got the string"),
+        ("exempt_accounts", None, "NoneType"),
+        ("allow_organization_root", "false", "allow_organization_root must be True or False"),
+        ("allow_organization_root", None, "allow_organization_root must be True or False"),
+    ],
+    ids=["string", "iterator", "dict", "none", "number", "account", "no-accounts", "text", "no-bool"],
+)
+def test_an_argument_of_another_type_is_refused(argument: str, value: object, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        guardrail(**{argument: value})
+
+
+def test_a_list_that_is_not_known_at_synth_is_refused() -> None:
+    stack = bootstrap_stack()
+    units = CfnParameter(stack, "Units", type="CommaDelimitedList")
+    with pytest.raises(ValueError, match="targets is a list token"):
+        guardrail(stack, targets=units.value_as_list)
+
+
+def test_as_many_exempt_accounts_as_the_policy_has_room_for_are_accepted() -> None:
+    accounts = [f"{number:012}" for number in range(600)]
+    content = guardrail(exempt_accounts=accounts)["Content"]
+    assert content["Statement"][0]["Condition"]["StringNotEquals"]["aws:PrincipalAccount"] == accounts
+    assert 10_240 - 16 * 100 < len(json.dumps(content)) <= 10_240
+
+
+def test_the_root_is_a_target_only_where_that_is_said() -> None:
+    assert guardrail(targets=[ROOT], allow_organization_root=True)["TargetIds"] == [ROOT]
+
+
+# What is warned of
+
+
+def _new_unit(stack: Stack) -> list[str]:
+    unit = organizations.CfnOrganizationalUnit(stack, "Unit", name="Sandbox", parent_id=ROOT)
+    return [unit.attr_id]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"targets": [UNIT, MEMBER]}, []),
+        ({"targets": [ROOT], "allow_organization_root": True}, []),
+        ({"targets": _new_unit}, ["centralized-root-access:guardrailTargetUnknown"]),
+        ({"targets": _new_unit, "allow_organization_root": True}, []),
+        ({"targets": [MANAGEMENT.account]}, ["centralized-root-access:guardrailOnOwnAccount"]),
+    ],
+    ids=["known", "root", "token", "token-with-root", "own-account"],
+)
+def test_a_target_that_may_not_be_meant_is_warned_of(
+    arguments: dict[str, Any | Callable[[Stack], list[str]]], expected: list[str]
+) -> None:
+    assert warnings(**arguments) == expected
+
+
+def test_a_unit_of_the_same_app_can_be_a_target() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    assert guardrail(stack, targets=_new_unit(stack))["TargetIds"] == [{"Fn::GetAtt": ["Unit", "Id"]}]
+
+
+def test_the_pipelines_log_says_what_to_do_where_the_policy_type_is_disabled() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    RootUserGuardrail(stack, "RootUserGuardrail", targets=[UNIT])
+    (info,) = Annotations.from_stack(stack).find_info("*", Match.any_value())
+    assert "PolicyTypeNotEnabledException" in str(info.entry.data)
+    assert "enable-policy-type --policy-type SERVICE_CONTROL_POLICY" in str(info.entry.data)
