@@ -2,7 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Each installs from the index that pip is configured for, and says how long it takes.
+INSTALL := $(BIN)/python -P local_aws/install.py
 # Stamps: each is as new as the setup that its file describes.
+VENV_READY := $(VENV)/.created
+LOCAL_AWS_READY := $(VENV)/.local-aws-ready
 PYTHON_READY := $(VENV)/.ready
 CLI_READY := node_modules/.ready
 LOWEST_READY := $(VENV)/lowest/.ready
@@ -22,8 +26,9 @@ help:  ## list these targets
 
 setup: $(PYTHON_READY) $(CLI_READY)  ## install the pinned packages, Node and the CDK CLI
 
-local-deploy: setup  ## run the real `cdk deploy` of app.py against a local AWS
-	@$(BIN)/python -m local_aws.local_deploy
+# With KEEP=1 the local AWS runs on, with a shell in it.
+local-deploy: $(LOCAL_AWS_READY) $(CLI_READY)  ## run the real `cdk deploy` of app.py against a local AWS (KEEP=1: and stay)
+	@$(BIN)/python -m local_aws.local_deploy $(if $(KEEP),--keep)
 
 # A cold mypy takes most of a minute, so it runs in parallel with the tests. Three workers for two cores: the
 # end-to-end tests mostly wait for the CDK CLI. A file is never split: each that needs a local AWS starts its own.
@@ -59,16 +64,18 @@ build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/
 docs: $(PYTHON_READY)  ## generate docs/api.md from the docstrings
 	$(BIN)/python docs/generate.py
 
+COMPILE := $(INSTALL) --name 'versions' -- $(BIN)/uv pip compile -q --universal --python-version 3.11 \
+  --no-header --no-annotate --no-emit-index-url
+
 lock: $(PYTHON_READY)  ## update the pinned packages from pyproject.toml
-	$(BIN)/pip install -q uv
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-	  --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-	  -c requirements-dev.txt pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-	  --resolution lowest-direct pyproject.toml -o requirements-lowest.txt
+	$(COMPILE) --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
+	$(COMPILE) -c requirements-dev.txt --group pyproject.toml:local-aws pyproject.toml -o requirements-local-aws.txt
+	$(COMPILE) -c requirements-dev.txt pyproject.toml -o requirements.txt
+	$(COMPILE) --resolution lowest-direct pyproject.toml -o requirements-lowest.txt
 	{ echo '-e .'; cat requirements.txt; } >requirements.tmp && mv requirements.tmp requirements.txt
-	{ echo '-r requirements.txt'; cat requirements-dev.txt; } >requirements.tmp && mv requirements.tmp requirements-dev.txt
+	for file in requirements-dev.txt requirements-local-aws.txt; do \
+	  { echo '-r requirements.txt'; cat $$file; } >requirements.tmp && mv requirements.tmp $$file || exit 1; \
+	done
 	$(BIN)/npm install --package-lock-only --ignore-scripts
 	for package in benchmarks tests/scp_oracle tests/browser tests/node; do \
 	  $(BIN)/npm install --prefix $$package --package-lock-only --ignore-scripts \
@@ -80,12 +87,21 @@ clean:  ## remove everything that was set up or built
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(PYTHON_READY): requirements.txt requirements-dev.txt pyproject.toml
+$(VENV_READY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo '$(PYTHON) is older than Python 3.11. Use a newer one: make PYTHON=python3.12'; exit 1; }
-	@echo '== Setting up $(VENV): takes a minute or two, once'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --disable-pip-version-check --progress-bar off -r requirements-dev.txt
+	@echo '== Setting up $(VENV), once'
+	@$(PYTHON) -P local_aws/install.py --name 'a virtual environment' -- $(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(LOCAL_AWS_READY): requirements.txt requirements-local-aws.txt pyproject.toml $(VENV_READY)
+	@echo '== Installing what the local AWS needs'
+	@$(INSTALL) requirements-local-aws.txt
+	@touch $@
+
+$(PYTHON_READY): requirements-dev.txt $(LOCAL_AWS_READY)
+	@echo '== Installing what the tests need'
+	@$(INSTALL) requirements-dev.txt
 	@touch $@
 
 $(LOWEST_READY): requirements-lowest.txt $(PYTHON_READY)
@@ -108,9 +124,8 @@ $(BENCH_READY): benchmarks/package.json benchmarks/package-lock.json $(PYTHON_RE
 	$(BIN)/npm ci --prefix benchmarks --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-$(CLI_READY): package.json package-lock.json $(PYTHON_READY)
-	@echo '== Setting up the CDK CLI'
-	$(BIN)/npm ci --ignore-scripts
+$(CLI_READY): package.json package-lock.json $(LOCAL_AWS_READY)
+	@$(INSTALL) --name 'the CDK CLI' -- npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 $(ORACLE_READY): tests/scp_oracle/package.json tests/scp_oracle/package-lock.json $(PYTHON_READY)

@@ -1,0 +1,188 @@
+"""Installs pinned packages into this Python's environment, from the index that pip is configured for.
+
+Run as a file, before anything is installed: `python -P local_aws/install.py requirements.txt` for Python's
+packages, `python -P local_aws/install.py --name "the CDK CLI" -- npm ci` for a command that installs others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PROGRAMS = Path(sys.executable).parent
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+# pip's options, and uv's environment variables for the same. uv does not read pip's configuration.
+_UV_VARIABLES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST",
+    "cert": "SSL_CERT_FILE",
+    "client-cert": "SSL_CLIENT_CERT",
+    "proxy": "ALL_PROXY",
+}
+_SEPARATORS = {"UV_FIND_LINKS": ","}
+# Later ones override earlier ones.
+_SECTIONS = ("global", "install", ":env:")
+_SETTING = re.compile(r"(?P<section>[^.=]+)\.(?P<option>[^.=]+)=(?P<value>.+)")
+
+_REPORT_SECONDS = 2.0
+
+# With -I it takes no setting of the caller's environment, which it leaves as it is for the commands that it runs.
+_SCRIPT = """#!{python} -I
+import sys
+
+sys.path.append({checkout!r})
+from local_aws.__main__ import main
+
+sys.exit(main())
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code.
+
+    Args:
+        arguments: The arguments; default: this process's.
+    """
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--name", help="what the command installs")
+    parser.add_argument("arguments", nargs="+", metavar="FILE|COMMAND", help="requirements, or the command")
+    options = parser.parse_args(arguments)
+    try:
+        if options.name is not None:
+            run(options.name, options.arguments, environment=_uv_environment())
+        else:
+            for file in options.arguments:
+                install(Path(file))
+    except subprocess.CalledProcessError as error:
+        print(f"{shlex.join(error.cmd)} failed with exit code {error.returncode}:", file=sys.stderr)
+        print(error.output, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        # make says that it was interrupted.
+        return 130
+    return 0
+
+
+def install(requirements: Path) -> None:
+    """Install packages by uv, which needs seconds where pip needs a minute or more.
+
+    Args:
+        requirements: The file with the pinned packages, uv among them.
+
+    Raises:
+        CalledProcessError: A program failed.
+    """
+    pins = _pins(requirements)
+    uv = PROGRAMS / "uv"
+    if not uv.exists():
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        run("uv, which installs the others", [*pip, f"uv=={pins['uv']}"], environment=os.environ)
+    run(
+        f"{len(pins)} Python packages",
+        [str(uv), "pip", "install", "--python", sys.executable, "--requirements", str(requirements)],
+        environment=_uv_environment(),
+    )
+    script = PROGRAMS / "local-aws"
+    script.write_text(_SCRIPT.format(python=sys.executable, checkout=str(CHECKOUT)))
+    script.chmod(0o755)
+
+
+def uv_variables(pip_settings: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables that make uv use the index that pip uses.
+
+    Args:
+        pip_settings: What `pip config list` printed.
+        environment: The environment, whose own settings for uv stay.
+    """
+    settings: dict[str, str] = {}
+    found = [match for line in pip_settings.splitlines() if (match := _SETTING.fullmatch(line))]
+    for section in _SECTIONS:
+        settings |= {
+            match["option"]: str(ast.literal_eval(match["value"]))
+            for match in found
+            if match["section"] == section
+        }
+    variables = {
+        name: _SEPARATORS.get(name, " ").join(settings[option].split())
+        for option, name in _UV_VARIABLES.items()
+        if settings.get(option)
+    }
+    if "UV_INDEX" in variables:
+        # pip takes the best version of all indexes, uv the first index that has the package.
+        variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    return {name: value for name, value in variables.items() if name not in environment}
+
+
+def run(name: str, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
+    """Run a command that installs something, and report how long it takes; its output is shown if it fails.
+
+    Args:
+        name: What it installs.
+        command: The program and its arguments.
+        environment: Its environment variables.
+
+    Raises:
+        CalledProcessError: It failed.
+    """
+    started_at = time.monotonic()
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        process = subprocess.Popen(command, env=dict(environment), stdout=output, stderr=output)
+        try:
+            _report(f"   {name} ...", end="")
+            while (exit_code := _exit_code_within(process, _REPORT_SECONDS)) is None:
+                _report(f" {time.monotonic() - started_at:.0f} s", end="")
+            _report(" done" if exit_code == 0 else " failed")
+        finally:
+            process.kill()
+            process.wait()
+        if exit_code:
+            output.seek(0)
+            raise subprocess.CalledProcessError(exit_code, command, output.read())
+
+
+def _uv_environment() -> dict[str, str]:
+    # The Python that creates the virtual environment may have no pip.
+    pip = [sys.executable, "-m", "pip", "config", "list"]
+    settings = subprocess.run(pip, capture_output=True, text=True, check=False)
+    return {**os.environ, **uv_variables(settings.stdout, os.environ)}
+
+
+def _exit_code_within(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _pins(requirements: Path) -> dict[str, str]:
+    """Return the pinned packages of a requirements file and of those that it includes."""
+    pins = {}
+    for line in requirements.read_text(encoding="utf-8").splitlines():
+        if line.startswith("-r "):
+            pins |= _pins(requirements.with_name(line.removeprefix("-r ")))
+        elif match := re.match(r"([\w.-]+)==([^ ;]+)", line):
+            pins[match[1]] = match[2]
+    return pins
+
+
+def _report(text: str, *, end: str = "\n") -> None:
+    print(text, end=end, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
