@@ -1,0 +1,125 @@
+"""The AWS that a run calls: the user's own, or the local one if the environment names it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+import boto3
+from botocore.config import Config
+
+from acceptance.comparison import Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Aws(Protocol):
+    """What a run needs of AWS and of time.
+
+    Attributes:
+        is_local: Whether it is the local AWS, which does not show everything.
+    """
+
+    is_local: bool
+
+    def client(
+        self,
+        service: str,
+        *,
+        credentials: Mapping[str, Any] | None = None,
+        host: str | None = None,
+        repeat: bool = True,
+    ) -> Any:
+        """Return a client, by default with the run's own credentials.
+
+        Args:
+            service: The service's name in boto3.
+            credentials: A session to call with.
+            host: The host to call; None for the service's own.
+            repeat: Whether the client repeats calls that are throttled.
+        """
+
+    def monotonic(self) -> float:
+        """Return the seconds on a clock that never goes back."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait."""
+
+    def moment(self) -> Moment:
+        """Return the time of the last call."""
+
+    def set_denial(self, action: str, *, account_id: str, denied: bool) -> None:
+        """Deny an action to an account of the local AWS; on AWS the caller has no policy that allows it."""
+
+    def cdk_command(self) -> Sequence[str]:
+        """Return the command that runs the CDK CLI."""
+
+
+def client_config(*, repeat: bool = True) -> Config:
+    """Return the clients' settings: throttled calls are repeated, more and more slowly."""
+    attempts = 8 if repeat else 1
+    return Config(
+        retries={"total_max_attempts": attempts, "mode": "adaptive" if repeat else "standard"},
+        connect_timeout=5,
+        read_timeout=30,
+    )
+
+
+class RealAws:
+    """AWS, with the user's own credentials.
+
+    Args:
+        session: The user's session.
+    """
+
+    is_local = False
+
+    def __init__(self, session: boto3.Session) -> None:
+        self._session = session
+
+    def client(
+        self,
+        service: str,
+        *,
+        credentials: Mapping[str, Any] | None = None,
+        host: str | None = None,
+        repeat: bool = True,
+    ) -> Any:
+        """Return a client."""
+        keys = {} if credentials is None else session_keys(credentials)
+        return self._session.client(
+            service,  # type: ignore[call-overload]
+            config=client_config(repeat=repeat),
+            endpoint_url=f"https://{host}" if host else None,
+            **keys,
+        )
+
+    def monotonic(self) -> float:
+        """Return the seconds on a clock that never goes back."""
+        return time.monotonic()
+
+    def wait(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+    def moment(self) -> Moment:
+        """Return the time of the last call."""
+        return Moment(at=datetime.now(UTC), tolerance=timedelta(seconds=60))
+
+    def set_denial(self, action: str, *, account_id: str, denied: bool) -> None:
+        """Do nothing: the caller has no policies."""
+
+    def cdk_command(self) -> Sequence[str]:
+        """Return the command that runs the CDK CLI."""
+        return ("npx", "cdk")
+
+
+def session_keys(credentials: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a client for a session or an access key."""
+    return {
+        "aws_access_key_id": credentials["AccessKeyId"],
+        "aws_secret_access_key": credentials["SecretAccessKey"],
+        "aws_session_token": credentials.get("SessionToken"),
+    }

@@ -1,0 +1,165 @@
+"""The clients of the callers: the run itself, roles in the member accounts, root sessions, a user."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
+from botocore.exceptions import ClientError, ParamValidationError
+
+from acceptance.model import DELEGATE, MANAGEMENT_ACCOUNT, MEMBER, ROOT_SESSION, USER_WITHOUT_POLICIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from acceptance.aws import Aws
+    from acceptance.names import Names
+
+TASK_POLICY = "arn:aws:iam::aws:policy/root-task/"
+AUDIT = "IAMAuditRootUserCredentials"
+DELETE = "IAMDeleteRootUserCredentials"
+RECOVER = "IAMCreateRootUserPassword"
+UNLOCK_BUCKET = "S3UnlockBucketPolicy"
+UNLOCK_QUEUE = "SQSUnlockQueuePolicy"
+
+# A role's session lasts an hour.
+_RENEW_AFTER_SECONDS = 3000.0
+_MAX_PATIENCE_SECONDS = 240.0
+_FIRST_PAUSE_SECONDS = 2.0
+_MAX_PAUSE_SECONDS = 16.0
+_NOT_YET = re.compile(
+    "AccessDenied|NoSuchEntity|InvalidClientTokenId|UnrecognizedClient|ServiceAccessNotEnabled|Conflict"
+    "|Throttl|TooManyRequests|QueueDeletedRecently|OperationAborted|ConcurrentModification|NoSuchBucket$"
+)
+
+
+class Callers:
+    """Creates the clients of the callers.
+
+    Args:
+        aws: The AWS to call.
+        names: The names of the run.
+    """
+
+    def __init__(self, aws: Aws, names: Names) -> None:
+        self.aws = aws
+        self.names = names
+        self.root_session: Mapping[str, Any] | None = None
+        self._roles: dict[str, tuple[float, Mapping[str, Any]]] = {}
+        self._user_key: Mapping[str, Any] | None = None
+        self._arns: dict[str, str] = {}
+        self._clients: dict[object, Any] = {}
+
+    def client(
+        self, service: str, *, credentials: Mapping[str, Any] | None = None, host: str | None = None
+    ) -> Any:
+        """Return a client, the same one for the same caller."""
+        secret = credentials and (credentials["AccessKeyId"], credentials.get("SessionToken"))
+        key = (service, host, secret)
+        if key not in self._clients:
+            self._clients[key] = self.aws.client(service, credentials=credentials, host=host)
+        return self._clients[key]
+
+    def own(self, service: str) -> Any:
+        """Return a client of the management account."""
+        return self.client(service)
+
+    def member(self, service: str) -> Any:
+        """Return a client of the role in the member account."""
+        return self.client(service, credentials=self.assume_role_in(self.names.member))
+
+    def root(self, service: str, task: str) -> Any:
+        """Return a client of a new root session in the member account."""
+        return self.client(service, credentials=self.open_root_session(task))
+
+    def open_root_session(self, task: str) -> Mapping[str, Any]:
+        """Open a root session in the member account."""
+        sts = self.own("sts")
+        response: dict[str, Any] = self.patiently(
+            lambda: sts.assume_root(
+                TargetPrincipal=self.names.member, TaskPolicyArn={"arn": TASK_POLICY + task}
+            )
+        )
+        credentials: Mapping[str, Any] = response["Credentials"]
+        return credentials
+
+    def of_case(self, caller: str, service: str, *, host: str | None = None) -> Any:
+        """Return a client of a case's caller."""
+        return self.client(service, credentials=self._credentials_of(caller), host=host)
+
+    def arn_of(self, caller: str) -> str:
+        """Return the ARN of a case's caller."""
+        if caller == ROOT_SESSION:
+            return f"arn:aws:iam::{self.names.member}:root"
+        if caller not in self._arns:
+            sts = self.of_case(caller, "sts")
+            # The key of a new user is not valid at once.
+            self._arns[caller] = self.patiently(sts.get_caller_identity)["Arn"]
+        return self._arns[caller]
+
+    def forget_user(self) -> None:
+        """Forget the key of a user that was deleted."""
+        self._user_key = None
+        self._arns.pop(USER_WITHOUT_POLICIES, None)
+
+    def patiently(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Call, and again for a while where AWS may not know yet what was changed.
+
+        Raises:
+            ClientError: AWS still refuses.
+        """
+        started, pause = self.aws.monotonic(), _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return call()
+            except ClientError as error:
+                waited = self.aws.monotonic() - started
+                if waited > _MAX_PATIENCE_SECONDS or not _NOT_YET.search(error.response["Error"]["Code"]):
+                    raise
+            self.aws.wait(pause)
+            pause = min(2 * pause, _MAX_PAUSE_SECONDS)
+
+    def _credentials_of(self, caller: str) -> Mapping[str, Any] | None:
+        match caller:
+            case str() if caller == MANAGEMENT_ACCOUNT:
+                return None
+            case str() if caller == ROOT_SESSION:
+                if self.root_session is None:
+                    raise ValueError("The case opens no root session.")
+                return self.root_session
+            case str() if caller == USER_WITHOUT_POLICIES:
+                return self._key_of_user()
+            case str() if caller in (DELEGATE, MEMBER):
+                return self.assume_role_in(self.names.to_real(caller))
+            case _:
+                raise ValueError(f"There is no caller {caller!r}.")
+
+    def assume_role_in(self, account_id: str | None) -> Mapping[str, Any]:
+        """Return a session of the role in a member account."""
+        if account_id is None:
+            raise ValueError("The run has no such account.")
+        opened_at, credentials = self._roles.get(account_id, (0.0, None))
+        if credentials is None or self.aws.monotonic() - opened_at > _RENEW_AFTER_SECONDS:
+            credentials = self.own("sts").assume_role(
+                RoleArn=f"arn:aws:iam::{account_id}:role/{self.names.role}",
+                RoleSessionName="root-access-acceptance",
+            )["Credentials"]
+            self._roles[account_id] = (self.aws.monotonic(), credentials)
+        return credentials
+
+    def _key_of_user(self) -> Mapping[str, Any]:
+        if self._user_key is None:
+            self._user_key = self.own("iam").create_access_key(UserName=self.names.user)["AccessKey"]
+        return self._user_key
+
+
+def call_operation(client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Call an operation by its name in the API, and return the response or the error."""
+    try:
+        response: dict[str, Any] = getattr(client, xform_name(operation))(**parameters)
+    except ClientError as error:
+        response = dict(error.response)
+    except ParamValidationError as error:
+        raise ValueError(f"The parameters of a case are not valid: {error}") from error
+    return response

@@ -1,0 +1,166 @@
+"""What a run refuses: another organization than the one that is named, a large one, one that is in use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from acceptance.model import Level
+from acceptance.resources import (
+    find_delegates,
+    find_root_credentials,
+    observe_root_access,
+    service_control_policies_enabled,
+)
+
+if TYPE_CHECKING:
+    from acceptance.callers import Callers
+    from acceptance.state import State
+
+MAX_ACCOUNTS = 10
+_BOOTSTRAP_STACK = "CDKToolkit"
+
+
+class Refusal(StrEnum):
+    """Why a run is refused, as a sentence with place holders."""
+
+    OTHER_ACCOUNT = "The credentials are of account {actual}, not of {expected}."
+    OTHER_ORGANIZATION = "The account is in the organization {actual}, not in {expected}."
+    NOT_MANAGEMENT = "Account {actual} is not the management account of the organization."
+    ROOT_CALLER = "The credentials are those of a root user, which cannot call AssumeRoot. Use a role or a user."
+    NOT_ALL_FEATURES = "The organization has consolidated billing only. Root access needs all features."
+    LARGE = "The organization has more than {maximum} accounts. Use one that is for tests alone."
+    IN_USE = "{what} is enabled in the organization, and a run of this level changes it for a while. If nobody relies on it, add --allow-changes."
+    DELEGATES = "The organization has delegated administrators for IAM. A run would have to deregister them, so it refuses."
+    NOT_A_MEMBER = "Account {account} is not an active member account of the organization."
+    SAME_ACCOUNT = "The member account and the account to register must be two accounts."
+    MEMBER_REQUIRED = "A run of the level {level} needs a disposable member account: --member."
+    ROLE_DENIED = "The role {role} in account {account} cannot be assumed: {code}."
+    ROOT_CREDENTIALS = "The root user of account {account} has credentials. A deletion cannot be undone, so the member account must have none."
+    NOT_BOOTSTRAPPED = "The account has no stack CDKToolkit in {region}. Run `cdk bootstrap` first."
+
+
+class RunRefusedError(Exception):
+    """Raised where a run would be in the wrong place.
+
+    Attributes:
+        refusal: Why.
+        data: The values of the sentence.
+    """
+
+    def __init__(self, refusal: Refusal, **data: object) -> None:
+        super().__init__(refusal, data)
+        self.refusal = refusal
+        self.data = data
+
+    def __str__(self) -> str:
+        return self.refusal.format(**self.data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What the guards found out about the organization.
+
+    Attributes:
+        state: The state of root access.
+        policies: Whether service control policies are enabled.
+    """
+
+    state: State
+    policies: bool
+
+
+def check_identity(callers: Callers) -> None:
+    """Refuse another account or another organization than the one that is named.
+
+    Raises:
+        RunRefusedError: It is another one.
+    """
+    names = callers.names
+    caller = callers.own("sts").get_caller_identity()
+    if caller["Account"] != names.management:
+        raise RunRefusedError(Refusal.OTHER_ACCOUNT, actual=caller["Account"], expected=names.management)
+    if caller["Arn"].endswith(":root"):
+        raise RunRefusedError(Refusal.ROOT_CALLER)
+    organization = callers.own("organizations").describe_organization()["Organization"]
+    if organization["Id"] != names.organization_id:
+        raise RunRefusedError(
+            Refusal.OTHER_ORGANIZATION, actual=organization["Id"], expected=names.organization_id
+        )
+    if organization["MasterAccountId"] != names.management:
+        raise RunRefusedError(Refusal.NOT_MANAGEMENT, actual=names.management)
+    if organization["FeatureSet"] != "ALL":
+        raise RunRefusedError(Refusal.NOT_ALL_FEATURES)
+
+
+def check_organization(callers: Callers, level: Level, *, allow_changes: bool) -> Surroundings:
+    """Refuse an organization that a run of this level could harm. This reads only.
+
+    Raises:
+        RunRefusedError: It could.
+    """
+    check_identity(callers)
+    names = callers.names
+    if names.member is not None and names.member == names.delegate:
+        raise RunRefusedError(Refusal.SAME_ACCOUNT)
+    if names.member is None and level.includes(Level.MEMBER):
+        raise RunRefusedError(Refusal.MEMBER_REQUIRED, level=level)
+    _check_accounts(callers, level)
+    state = observe_root_access(callers)
+    if level is not Level.READ:
+        _check_use(callers, state, allow_changes=allow_changes)
+    for account_id in filter(None, (names.member, names.delegate)):
+        _check_role(callers, account_id)
+    if level.includes(Level.MEMBER) and find_root_credentials(callers):
+        raise RunRefusedError(Refusal.ROOT_CREDENTIALS, account=names.member)
+    if level.includes(Level.DEPLOY):
+        _check_bootstrap(callers)
+    return Surroundings(state=state, policies=service_control_policies_enabled(callers))
+
+
+def _check_accounts(callers: Callers, level: Level) -> None:
+    active = set()
+    count = 0
+    for page in callers.own("organizations").get_paginator("list_accounts").paginate():
+        count += len(page["Accounts"])
+        if count > MAX_ACCOUNTS and level is not Level.READ:
+            raise RunRefusedError(Refusal.LARGE, maximum=MAX_ACCOUNTS)
+        active |= {each["Id"] for each in page["Accounts"] if each.get("State", each.get("Status")) == "ACTIVE"}
+    for account_id in filter(None, (callers.names.member, callers.names.delegate)):
+        if account_id not in active or account_id == callers.names.management:
+            raise RunRefusedError(Refusal.NOT_A_MEMBER, account=account_id)
+
+
+def _check_use(callers: Callers, state: State, *, allow_changes: bool) -> None:
+    if state.trusted_access and find_delegates(callers):
+        raise RunRefusedError(Refusal.DELEGATES)
+    enabled = {
+        "Trusted access of IAM": state.trusted_access,
+        "RootCredentialsManagement": state.credentials,
+        "RootSessions": state.sessions,
+    }
+    found = [name for name, is_enabled in enabled.items() if is_enabled]
+    if found and not allow_changes:
+        raise RunRefusedError(Refusal.IN_USE, what=", ".join(found))
+
+
+def _check_role(callers: Callers, account_id: str) -> None:
+    try:
+        callers.assume_role_in(account_id)
+    except ClientError as error:
+        raise RunRefusedError(
+            Refusal.ROLE_DENIED,
+            role=callers.names.role,
+            account=account_id,
+            code=error.response["Error"]["Code"],
+        ) from error
+
+
+def _check_bootstrap(callers: Callers) -> None:
+    try:
+        callers.own("cloudformation").describe_stacks(StackName=_BOOTSTRAP_STACK)
+    except ClientError as error:
+        raise RunRefusedError(Refusal.NOT_BOOTSTRAPPED, region=callers.names.region) from error

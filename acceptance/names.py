@@ -1,0 +1,145 @@
+"""Replaces the accounts of the cases by those of an organization, and whatever identifies it by examples."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from acceptance.model import DELEGATE, MANAGEMENT, MEMBER, STRANGER
+
+ORGANIZATION_ID = "{organization id}"
+_TOKENS = {
+    ORGANIZATION_ID: re.compile(r"o-[a-z0-9]{10,32}"),
+    "{root id}": re.compile(r"r-[a-z0-9]{4,32}(?![a-z0-9-])"),
+    "{unit id}": re.compile(r"ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}"),
+    "{policy id}": re.compile(r"p-[0-9a-z]{8,128}"),
+    "{email}": re.compile(r"[^\s@\"'<>:/]+@[^\s@\"'<>:/]+"),
+    "{id}": re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
+    "{key id}": re.compile(r"\b(AKIA|ASIA|AROA|AIDA|ACCA)[A-Z0-9]{8,}\b"),
+}
+_PRINCIPAL = re.compile(r"(?<=:)(user|role|assumed-role|federated-user|group)/[^\s\"',]+")
+_ACCOUNT_ID = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
+_MANAGED_POLICY = "p-FullAWSAccess"
+
+# A string under any other key may be a name that somebody chose.
+_SAFE_KEYS = frozenset(
+    {
+        "Account", "Arn", "Code", "DefaultVersionId", "FeatureSet", "Id", "JoinedMethod", "MasterAccountId",
+        "OrganizationId", "PolicyArn", "ServicePrincipal", "State", "Status", "Type", "UserId", "actions",
+        "outcome", "state", "status", "type",
+    }
+)  # fmt: skip
+_SAFE_LISTS = frozenset({"EnabledFeatures", "eventNames", "features", "items"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """The names of one run.
+
+    Attributes:
+        organization_id: The organization.
+        management: Its management account.
+        member: The disposable member account; None if there is none.
+        delegate: The account to register as a delegated administrator; None if there is none.
+        run: Distinguishes this run's own resources.
+        region: The Region of the bucket, the queue and the stack.
+        role: The role in the member accounts that the management account may assume.
+    """
+
+    organization_id: str
+    management: str
+    member: str | None
+    delegate: str | None
+    run: str
+    region: str
+    role: str
+
+    @property
+    def bucket(self) -> str:
+        """The run's bucket in the member account."""
+        return f"root-access-acceptance-{self.run}"
+
+    @property
+    def queue(self) -> str:
+        """The run's queue in the member account."""
+        return self.bucket
+
+    @property
+    def queue_arn(self) -> str:
+        """The ARN of the run's queue."""
+        return f"arn:aws:sqs:{self.region}:{self.member}:{self.queue}"
+
+    @property
+    def user(self) -> str:
+        """The run's user in the management account."""
+        return self.bucket
+
+    @property
+    def policy(self) -> str:
+        """The name of the run's service control policy."""
+        return self.bucket
+
+    @property
+    def stack(self) -> str:
+        """The run's stack in the management account."""
+        return f"RootAccessAcceptance-{self.run}"
+
+    def to_json(self) -> dict[str, str | None]:
+        """Return the names as the journal has them."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def to_real(self, value: Any) -> Any:
+        """Return a value of a case with the organization's own accounts and this run's resources."""
+        match value:
+            case str():
+                for example, real in self._resources().items():
+                    value = value.replace(example, real)
+                return _ACCOUNT_ID.sub(lambda found: self._accounts().get(found[0]) or found[0], value)
+            case dict():
+                return {key: self.to_real(each) for key, each in value.items()}
+            case list() | tuple():
+                return [self.to_real(each) for each in value]
+            case _:
+                return value
+
+    def to_example(self, value: Any, *, caller: str | None = None, key: str = "") -> Any:
+        """Return a value of a response with nothing in it that identifies the organization or a person.
+
+        Args:
+            value: The value.
+            caller: The ARN of the caller, if it is known.
+            key: The key whose value it is: a string under an unknown key may be a name.
+        """
+        match value:
+            case str():
+                text = self.to_example_text(value, caller=caller)
+                return text if key in _SAFE_KEYS or key in _SAFE_LISTS else "{text}"
+            case dict():
+                return {name: self.to_example(each, caller=caller, key=name) for name, each in value.items()}
+            case list() | tuple():
+                return [self.to_example(each, caller=caller, key=key) for each in value]
+            case bool() | int() | float() | datetime() | None:
+                return value
+            case _:
+                return "{text}"
+
+    def to_example_text(self, text: str, *, caller: str | None = None) -> str:
+        """Return a sentence of AWS with nothing in it that identifies the organization or a person."""
+        if caller:
+            text = text.replace(f"User: {caller} ", "User: {caller} ")
+        for example, real in self._resources().items():
+            text = text.replace(real, example)
+        text = text.replace(_MANAGED_POLICY, "\0")
+        for token, pattern in _TOKENS.items():
+            text = pattern.sub(token, text)
+        text = _PRINCIPAL.sub(r"\1/{name}", text.replace("\0", _MANAGED_POLICY))
+        examples = {real: example for example, real in self._accounts().items() if real}
+        return _ACCOUNT_ID.sub(lambda found: examples.get(found[0], STRANGER), text)
+
+    def _accounts(self) -> dict[str, str | None]:
+        return {MANAGEMENT: self.management, DELEGATE: self.delegate, MEMBER: self.member}
+
+    def _resources(self) -> dict[str, str]:
+        return {"{queue arn}": self.queue_arn, "{bucket}": self.bucket, "{stack}": self.stack}

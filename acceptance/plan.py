@@ -1,0 +1,46 @@
+"""The plan of a run: its calls, and what each changes. Nothing is called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from acceptance.model import ROOT_SESSION
+from acceptance.resources import CALLS, SUBJECTS
+from acceptance.scene import resource_changed_by
+from acceptance.state import Resource, State, StepKind, split_steps, with_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from acceptance.model import Case
+
+
+def plan_lines(cases: Iterable[Case]) -> Iterator[str]:
+    """Yield what a run of these cases calls and changes, from an organization without root access."""
+    state = State()
+    for case in cases:
+        yield f"{case.name} ({case.level}, {case.source})"
+        target, steps = split_steps(case.given)
+        for resource in state.differences(target):
+            yield f"    {_change(resource, getattr(target, resource))}"
+        state = target
+        for step in steps:
+            if step.resource is None:
+                kind, argument = str(step.value).split(" ", 1)
+                if kind == StepKind.SESSION:
+                    yield f"    calls sts:AssumeRoot for {argument}; changes nothing"
+                elif kind == StepKind.WAIT:
+                    yield f"    waits {argument} seconds"
+                continue
+            yield f"    {_change(step.resource, step.value)}"
+            state = with_value(state, step.resource, step.value)
+        changed = resource_changed_by(case.call)
+        who = "the root session" if case.caller == ROOT_SESSION else case.caller
+        effect = "changes nothing" if changed is None else f"may change {SUBJECTS[changed]}"
+        yield f"    calls {case.call.operation} as {who}; {effect}"
+    restored = [SUBJECTS[resource] for resource in state.differences(State())]
+    yield f"At the end everything is restored; after the last case that is: {', '.join(restored) or 'nothing'}."
+
+
+def _change(resource: Resource, value: object) -> str:
+    return f"calls {CALLS[resource, bool(value)]}; changes {SUBJECTS[resource]}"

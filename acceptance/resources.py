@@ -1,0 +1,341 @@
+"""The changes of a run: how each resource is set to a value, and how its value is found.
+
+Each change may find that it was made before, or half of it, because a run may be killed at any point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from acceptance.callers import DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE, Callers
+from acceptance.policies import SERVICE_CONTROL_POLICIES, locking_policy
+from acceptance.state import CREDENTIALS, SESSIONS, Resource, State
+
+if TYPE_CHECKING:
+    from acceptance.names import Names
+
+PRINCIPAL = "iam.amazonaws.com"
+_SCP = "SERVICE_CONTROL_POLICY"
+
+Setter = Callable[[Callers, Any], None]
+
+# What each change calls, for the plan of a run.
+CALLS: dict[tuple[Resource, bool], str] = {
+    (Resource.TRUSTED_ACCESS, True): "organizations:EnableAWSServiceAccess",
+    (Resource.TRUSTED_ACCESS, False): "organizations:DisableAWSServiceAccess",
+    (Resource.CREDENTIALS, True): "iam:EnableOrganizationsRootCredentialsManagement",
+    (Resource.CREDENTIALS, False): "iam:DisableOrganizationsRootCredentialsManagement",
+    (Resource.SESSIONS, True): "iam:EnableOrganizationsRootSessions",
+    (Resource.SESSIONS, False): "iam:DisableOrganizationsRootSessions",
+    (Resource.DELEGATE, True): "organizations:RegisterDelegatedAdministrator",
+    (Resource.DELEGATE, False): "organizations:DeregisterDelegatedAdministrator",
+    (Resource.USER, True): "iam:CreateUser, iam:CreateAccessKey",
+    (Resource.USER, False): "iam:DeleteAccessKey, iam:DeleteUser",
+    (Resource.PASSWORD, True): "sts:AssumeRoot, iam:CreateLoginProfile",
+    (Resource.PASSWORD, False): "sts:AssumeRoot, iam:DeleteLoginProfile",
+    (Resource.BUCKET, True): "s3:CreateBucket, s3:PutBucketPolicy",
+    (Resource.BUCKET, False): "sts:AssumeRoot, s3:DeleteBucketPolicy, s3:DeleteBucket",
+    (Resource.QUEUE, True): "sqs:CreateQueue, sqs:SetQueueAttributes",
+    (Resource.QUEUE, False): "sts:AssumeRoot, sqs:SetQueueAttributes, sqs:DeleteQueue",
+    (Resource.POLICY, True): "organizations:CreatePolicy, organizations:AttachPolicy",
+    (Resource.POLICY, False): "organizations:DetachPolicy, organizations:DeletePolicy",
+    (Resource.STACK, True): "cdk deploy",
+    (Resource.STACK, False): "cloudformation:DeleteStack, s3:DeleteObject, s3:DeleteBucket",
+}
+SUBJECTS: dict[Resource, str] = {
+    Resource.TRUSTED_ACCESS: "trusted access of IAM in the organization",
+    Resource.CREDENTIALS: f"the feature {CREDENTIALS}",
+    Resource.SESSIONS: f"the feature {SESSIONS}",
+    Resource.DELEGATE: "the registration of the delegated administrator",
+    Resource.USER: "a user without policies in the management account",
+    Resource.PASSWORD: "the root password of the member account",
+    Resource.BUCKET: "an empty bucket in the member account",
+    Resource.QUEUE: "an empty queue in the member account",
+    Resource.POLICY: "a service control policy on the member account",
+    Resource.STACK: "a stack in the management account",
+}
+
+
+def _tolerate(call: Callable[[], object], *codes: str) -> None:
+    """Call; a refusal with one of these codes means that it is done already."""
+    try:
+        call()
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in codes:
+            raise
+
+
+def set_trusted_access(callers: Callers, value: bool) -> None:
+    """Enable or disable IAM's trusted access."""
+    organizations = callers.own("organizations")
+    if value:
+        organizations.enable_aws_service_access(ServicePrincipal=PRINCIPAL)
+        callers.patiently(callers.own("iam").list_organizations_features)
+    else:
+        organizations.disable_aws_service_access(ServicePrincipal=PRINCIPAL)
+
+
+def set_credentials(callers: Callers, value: bool) -> None:
+    """Enable or disable RootCredentialsManagement."""
+    iam = callers.own("iam")
+    if value:
+        iam.enable_organizations_root_credentials_management()
+    else:
+        iam.disable_organizations_root_credentials_management()
+
+
+def set_sessions(callers: Callers, value: bool) -> None:
+    """Enable or disable RootSessions."""
+    iam = callers.own("iam")
+    if value:
+        iam.enable_organizations_root_sessions()
+    else:
+        iam.disable_organizations_root_sessions()
+
+
+def set_delegate(callers: Callers, value: bool) -> None:
+    """Register or deregister the delegate."""
+    organizations = callers.own("organizations")
+    arguments = {"AccountId": callers.names.delegate, "ServicePrincipal": PRINCIPAL}
+    if value:
+        _tolerate(
+            lambda: organizations.register_delegated_administrator(**arguments),
+            "AccountAlreadyRegisteredException",
+        )
+    else:
+        _tolerate(
+            lambda: organizations.deregister_delegated_administrator(**arguments),
+            "AccountNotRegisteredException",
+        )
+
+
+def set_user(callers: Callers, value: bool) -> None:
+    """Create the user without policies, or delete it with its keys."""
+    iam, name = callers.own("iam"), callers.names.user
+    if value:
+        _tolerate(lambda: iam.create_user(UserName=name), "EntityAlreadyExists")
+        return
+    callers.forget_user()
+    try:
+        for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
+            iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+        iam.delete_user(UserName=name)
+    except iam.exceptions.NoSuchEntityException:
+        return
+
+
+def set_password(callers: Callers, value: bool) -> None:
+    """Allow the recovery of the root password, or delete it."""
+    if value:
+        _tolerate(callers.root("iam", RECOVER).create_login_profile, "EntityAlreadyExists")
+    else:
+        _tolerate(callers.root("iam", DELETE).delete_login_profile, "NoSuchEntity")
+
+
+def set_bucket(callers: Callers, value: str | None) -> None:
+    """Create the bucket, lock it, unlock it, or delete it."""
+    s3, name = callers.member("s3"), callers.names.bucket
+    if value is None:
+        _tolerate(lambda: _unlock_bucket(callers), "NoSuchBucket")
+        _tolerate(lambda: s3.delete_bucket(Bucket=name), "NoSuchBucket")
+        return
+    region = callers.names.region
+    location = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    if not _has_bucket(callers):
+        s3.create_bucket(Bucket=name, **location)
+    if value == "locked":
+        s3.put_bucket_policy(Bucket=name, Policy=locking_policy("s3", f"arn:aws:s3:::{name}"))
+    else:
+        _unlock_bucket(callers)
+
+
+def _unlock_bucket(callers: Callers) -> None:
+    callers.root("s3", UNLOCK_BUCKET).delete_bucket_policy(Bucket=callers.names.bucket)
+
+
+def _has_bucket(callers: Callers) -> bool:
+    buckets = callers.member("s3").list_buckets()["Buckets"]
+    return any(bucket["Name"] == callers.names.bucket for bucket in buckets)
+
+
+def set_queue(callers: Callers, value: str | None) -> None:
+    """Create the queue, lock it, unlock it, or delete it."""
+    sqs, names = callers.member("sqs"), callers.names
+    url = find_queue_url(callers)
+    if value is None:
+        if url is not None:
+            _unlock_queue(callers, url)
+            # A policy that was removed still acts for a while.
+            callers.patiently(lambda: sqs.delete_queue(QueueUrl=url))
+        return
+    if url is None:
+        url = callers.patiently(lambda: sqs.create_queue(QueueName=names.queue))["QueueUrl"]
+    if value == "locked":
+        policy = locking_policy("sqs", names.queue_arn)
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    else:
+        _unlock_queue(callers, url)
+
+
+def _unlock_queue(callers: Callers, url: str) -> None:
+    sqs = callers.root("sqs", UNLOCK_QUEUE)
+    _tolerate(
+        lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""}),
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDoesNotExist",
+    )
+
+
+def find_queue_url(callers: Callers) -> str | None:
+    """Return the URL of the run's queue. A policy of the queue does not affect the list of queues."""
+    found = callers.member("sqs").list_queues(QueueNamePrefix=callers.names.queue).get("QueueUrls", [])
+    return next(iter(found), None)
+
+
+def set_policy(callers: Callers, value: str | None) -> None:
+    """Create a service control policy and attach it to the member, or detach and delete it."""
+    organizations, names = callers.own("organizations"), callers.names
+    policy_id = find_policy(callers)
+    if policy_id is not None:
+        _tolerate(
+            lambda: organizations.detach_policy(PolicyId=policy_id, TargetId=names.member),
+            "PolicyNotAttachedException",
+        )
+        _tolerate(lambda: organizations.delete_policy(PolicyId=policy_id), "PolicyNotFoundException")
+    if value is not None:
+        created = organizations.create_policy(
+            Name=names.policy,
+            Description="Created by the acceptance suite of centralized-root-access.",
+            Content=SERVICE_CONTROL_POLICIES[value],
+            Type=_SCP,
+        )
+        policy_id = created["Policy"]["PolicySummary"]["Id"]
+        organizations.attach_policy(PolicyId=policy_id, TargetId=names.member)
+
+
+def find_policy(callers: Callers) -> str | None:
+    """Return the id of the run's service control policy, or None if there is none."""
+    pages = callers.own("organizations").get_paginator("list_policies").paginate(Filter=_SCP)
+    for page in pages:
+        for policy in page["Policies"]:
+            if policy["Name"] == callers.names.policy:
+                return str(policy["Id"])
+    return None
+
+
+def service_control_policies_enabled(callers: Callers) -> bool:
+    """Return whether the organization has service control policies."""
+    pages = callers.own("organizations").get_paginator("list_roots").paginate()
+    types = [kind for page in pages for root in page["Roots"] for kind in root["PolicyTypes"]]
+    return any(kind["Type"] == _SCP and kind["Status"] == "ENABLED" for kind in types)
+
+
+def observe_root_access(callers: Callers) -> State:
+    """Return trusted access, the features and the delegate; nothing of the member account."""
+    organizations = callers.own("organizations")
+    pages = organizations.get_paginator("list_aws_service_access_for_organization").paginate()
+    services = [each["ServicePrincipal"] for page in pages for each in page["EnabledServicePrincipals"]]
+    if PRINCIPAL not in services:
+        return State(trusted_access=False, credentials=None, sessions=None)
+    features = callers.patiently(callers.own("iam").list_organizations_features).get("EnabledFeatures", [])
+    return State(
+        trusted_access=True,
+        credentials=CREDENTIALS in features,
+        sessions=SESSIONS in features,
+        delegate=callers.names.delegate in find_delegates(callers),
+    )
+
+
+def find_delegates(callers: Callers) -> list[str]:
+    """Return the delegated administrators for IAM."""
+    pages = callers.own("organizations").get_paginator("list_delegated_administrators")
+    return [
+        each["Id"]
+        for page in pages.paginate(ServicePrincipal=PRINCIPAL)
+        for each in page["DelegatedAdministrators"]
+    ]
+
+
+def account_summary(callers: Callers) -> dict[str, int]:
+    """Return what GetAccountSummary says about the member's root user; a role may ask for it as well."""
+    summary: dict[str, int] = callers.member("iam").get_account_summary()["SummaryMap"]
+    return summary
+
+
+def find_root_credentials(callers: Callers) -> list[str]:
+    """Return which root credentials the member account has, by their keys in the summary."""
+    keys = (
+        "AccountPasswordPresent",
+        "AccountAccessKeysPresent",
+        "AccountMFAEnabled",
+        "AccountSigningCertificatesPresent",
+    )
+    summary = account_summary(callers)
+    return [key for key in keys if summary.get(key)]
+
+
+def has_password(callers: Callers) -> bool:
+    """Return whether the member's root user has a password."""
+    return bool(account_summary(callers)["AccountPasswordPresent"])
+
+
+def has_user(callers: Callers) -> bool:
+    """Return whether the user without policies exists."""
+    iam = callers.own("iam")
+    try:
+        iam.get_user(UserName=callers.names.user)
+    except iam.exceptions.NoSuchEntityException:
+        return False
+    return True
+
+
+def find_bucket(callers: Callers) -> str | None:
+    """Return "locked" if the bucket exists: nobody but a root session may be able to look."""
+    return "locked" if _has_bucket(callers) else None
+
+
+def find_queue(callers: Callers) -> str | None:
+    """Return "locked" if the queue exists, for the same reason."""
+    return "locked" if find_queue_url(callers) else None
+
+
+SETTERS: dict[Resource, Setter] = {
+    Resource.TRUSTED_ACCESS: set_trusted_access,
+    Resource.CREDENTIALS: set_credentials,
+    Resource.SESSIONS: set_sessions,
+    Resource.DELEGATE: set_delegate,
+    Resource.USER: set_user,
+    Resource.PASSWORD: set_password,
+    Resource.BUCKET: set_bucket,
+    Resource.QUEUE: set_queue,
+    Resource.POLICY: set_policy,
+}
+FINDERS: dict[Resource, Callable[[Callers], Any]] = {
+    Resource.USER: has_user,
+    Resource.PASSWORD: has_password,
+    Resource.BUCKET: find_bucket,
+    Resource.QUEUE: find_queue,
+    Resource.POLICY: find_policy,
+}
+
+
+def observe(callers: Callers, resources: frozenset[Resource]) -> State:
+    """Return the state of these resources and of root access; of the others, that there is nothing."""
+    state = observe_root_access(callers)
+    found = {resource.value: find(callers) for resource, find in FINDERS.items() if resource in resources}
+    return State(**{**vars(state), **found})
+
+
+NEEDED_TASKS: dict[Resource, Resource] = {
+    Resource.PASSWORD: Resource.CREDENTIALS,
+    Resource.BUCKET: Resource.SESSIONS,
+    Resource.QUEUE: Resource.SESSIONS,
+}
+
+
+def own_names(names: Names) -> tuple[str, ...]:
+    """Return the names of the run's own resources, for people."""
+    return (names.bucket, names.queue, names.user, names.policy, names.stack)

@@ -1,0 +1,149 @@
+"""Runs cases one after the other, and restores the organization whatever happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from acceptance.comparison import differences
+from acceptance.model import Level, Result, Verdict
+from acceptance.scene import MEASUREMENT, resource_changed_by
+from acceptance.state import Resource, State, is_time_bound, parse_step, split_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from acceptance.model import Case, Response
+    from acceptance.scene import Scene
+
+# AWS documents no bound for how long a change takes to be effective; nothing recorded took longer.
+MAX_SETTLING_SECONDS = 240.0
+_FIRST_PAUSE_SECONDS = 1.0
+_MAX_PAUSE_SECONDS = 16.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Possibilities:
+    """What a run can see.
+
+    Attributes:
+        level: Its level.
+        member: Whether it has a member account.
+        delegate: Whether it has an account to register.
+        policies: Whether the organization has service control policies.
+        local: Whether it is on the local AWS.
+    """
+
+    level: Level
+    member: bool
+    delegate: bool
+    policies: bool
+    local: bool
+
+    def obstacle(self, case: Case, *, state: State) -> str | None:
+        """Return why a case is not seen, or None if it can be."""
+        if case.local is not None and self.local:
+            return f"the local AWS does not show it: {case.local}"
+        if case.needs_member and not self.member:
+            return "it needs --member"
+        if case.needs_delegate and not self.delegate:
+            return "it needs --delegate"
+        if not self.policies and any(parse_step(step).resource is Resource.POLICY for step in case.given):
+            return "the organization has no service control policies enabled"
+        if self.level is Level.READ:
+            changed = state.differences(split_steps(case.given)[0])
+            if changed:
+                return f"the organization is in another state: {', '.join(changed)}"
+        return None
+
+
+def sort_cases(cases: Iterable[Case]) -> list[Case]:
+    """Return cases in an order in which the state changes seldom."""
+
+    def order(case: Case) -> tuple[object, ...]:
+        state, steps = split_steps(case.given)
+        values = [str(getattr(state, resource) or "") for resource in reversed(Resource)]
+        return (list(Level).index(case.level), values, bool(steps))
+
+    return sorted(cases, key=order)
+
+
+def run_cases(
+    cases: Sequence[Case],
+    scene: Scene,
+    possibilities: Possibilities,
+    *,
+    settling_seconds: float = MAX_SETTLING_SECONDS,
+    report: Callable[[Result], None] = lambda _: None,
+) -> list[Result]:
+    """Run cases, and restore the state that the organization had before.
+
+    Args:
+        cases: The cases of the run's level, sorted.
+        scene: The organization.
+        possibilities: What the run can see.
+        settling_seconds: How long to wait for a response that a change before may not have reached yet.
+        report: Called with each result.
+    """
+    results = []
+    try:
+        for case in cases:
+            result = _run_case(case, scene, possibilities, settling_seconds)
+            report(result)
+            results.append(result)
+    finally:
+        scene.restore()
+    return results
+
+
+def _run_case(case: Case, scene: Scene, possibilities: Possibilities, settling_seconds: float) -> Result:
+    obstacle = possibilities.obstacle(case, state=scene.state)
+    if obstacle is not None:
+        return Result(case=case, verdict=Verdict.NOT_SEEN, differences=(obstacle,))
+    try:
+        if possibilities.level is not Level.READ:
+            scene.arrange(case)
+        return _compare(case, scene, settling_seconds)
+    except (BotoCoreError, ClientError) as error:
+        what = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+        return Result(case=case, verdict=Verdict.NOT_SEEN, differences=(f"it could not be arranged: {what}",))
+
+
+def _compare(case: Case, scene: Scene, settling_seconds: float) -> Result:
+    aws = scene.callers.aws
+    may_repeat = resource_changed_by(case.call) is None and not is_time_bound(case.given)
+    if case.call.operation.startswith(MEASUREMENT):
+        may_repeat = False
+    started, pause = aws.monotonic(), _FIRST_PAUSE_SECONDS
+    while True:
+        response = scene.call(case)
+        found = differences(response, case.response, moment=aws.moment())
+        seconds = aws.monotonic() - started
+        if not found or not may_repeat or seconds + pause > settling_seconds:
+            break
+        aws.wait(pause)
+        pause = min(2 * pause, _MAX_PAUSE_SECONDS)
+    return _result(case, scene, response, found, seconds)
+
+
+def _result(
+    case: Case, scene: Scene, response: Response, found: tuple[str, ...], seconds: float
+) -> Result:
+    afterwards = None
+    if case.afterwards is not None:
+        afterwards = scene.afterwards(case.afterwards)
+        found += tuple(
+            f"afterwards {key}: {afterwards[key]}, expected {wanted}"
+            for key, wanted in case.afterwards.items()
+            if afterwards[key] != wanted
+        )
+    return Result(
+        case=case,
+        verdict=Verdict.DIFFERENT if found else Verdict.SAME,
+        response=response,
+        differences=found,
+        seconds=seconds,
+        afterwards=afterwards,
+    )

@@ -1,0 +1,302 @@
+"""Brings an organization into the state of a case, makes the call, and restores what was there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from aws_calls.failures import CallError
+
+from acceptance import product
+from acceptance.callers import call_operation
+from acceptance.measurements import MEASUREMENTS
+from acceptance.model import ROOT_SESSION, USER_WITHOUT_POLICIES, Response
+from acceptance.resources import (
+    NEEDED_TASKS,
+    PRINCIPAL,
+    SETTERS,
+    account_summary,
+    find_queue_url,
+    has_password,
+    observe_root_access,
+)
+from acceptance.state import Resource, State, StepKind, split_steps, with_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from acceptance.callers import Callers
+    from acceptance.deployment import Deployment
+    from acceptance.journal import Journal
+    from acceptance.model import Call, Case
+    from acceptance.state import Step
+
+PRODUCT, DEPLOYMENT, MEASUREMENT = "product", "deployment", "measurement"
+
+# What a call of a case may change. Calls that name what does not exist change nothing.
+_CHANGED_BY: Mapping[str, Resource] = {
+    "iam:EnableOrganizationsRootCredentialsManagement": Resource.CREDENTIALS,
+    "iam:DisableOrganizationsRootCredentialsManagement": Resource.CREDENTIALS,
+    "iam:EnableOrganizationsRootSessions": Resource.SESSIONS,
+    "iam:DisableOrganizationsRootSessions": Resource.SESSIONS,
+    "organizations:EnableAWSServiceAccess": Resource.TRUSTED_ACCESS,
+    "organizations:DisableAWSServiceAccess": Resource.TRUSTED_ACCESS,
+    "organizations:RegisterDelegatedAdministrator": Resource.DELEGATE,
+    "organizations:DeregisterDelegatedAdministrator": Resource.DELEGATE,
+    "iam:CreateLoginProfile": Resource.PASSWORD,
+    "iam:DeleteLoginProfile": Resource.PASSWORD,
+    "s3:DeleteBucketPolicy": Resource.BUCKET,
+    "s3:PutBucketPolicy": Resource.BUCKET,
+    "sqs:SetQueueAttributes": Resource.QUEUE,
+}
+_READS = ("Assume", "Describe", "Get", "List", "Lookup", "Simulate")
+_CHANGES_NOTHING = frozenset(
+    {
+        "iam:DeleteAccessKey",
+        "iam:DeactivateMFADevice",
+        "iam:DeleteSigningCertificate",
+        "iam:UpdateAccessKey",
+    }
+)
+_QUEUE_URL = "{queue url}"
+
+
+def resource_changed_by(call: Call) -> Resource | None:
+    """Return what a call of a case may change, or None if it only reads.
+
+    Raises:
+        ValueError: The call changes something that the run could not restore.
+    """
+    service, operation = call.operation.split(":")
+    if service in (DEPLOYMENT, MEASUREMENT):
+        return None
+    if service == PRODUCT:
+        return product.resource_changed_by(operation, call.parameters)
+    if operation.startswith(_READS) or call.operation in _CHANGES_NOTHING:
+        return None
+    if call.operation not in _CHANGED_BY:
+        raise ValueError(f"A run could not restore what {call.operation} changes.")
+    if service == "organizations" and call.parameters["ServicePrincipal"] != PRINCIPAL:
+        return None
+    return _CHANGED_BY[call.operation]
+
+
+class Scene:
+    """An organization, and what the run has changed in it.
+
+    Args:
+        callers: The clients.
+        journal: Where each change is written before it happens.
+        state: The state of the organization.
+        deployment: The stack of the run; None below the level that deploys.
+    """
+
+    def __init__(
+        self, callers: Callers, *, journal: Journal, state: State, deployment: Deployment | None = None
+    ) -> None:
+        self.callers = callers
+        self.state = state
+        self._journal = journal
+        self._deployment = deployment
+        self._names = callers.names
+        self._denied: str | None = None
+        self._before: dict[Resource, Any] = {}
+
+    def arrange(self, case: Case) -> None:
+        """Bring the organization into the state that the case is given."""
+        target, steps = split_steps(case.given)
+        if case.caller == USER_WITHOUT_POLICIES:
+            target = replace(target, user=True)
+        self.converge(target)
+        self.callers.root_session = None
+        for step in steps:
+            self._apply(step)
+        if case.caller != ROOT_SESSION and not case.call.operation.startswith((DEPLOYMENT, MEASUREMENT)):
+            # A user's key and a role's session take a moment; the call itself must not wait for them.
+            self.callers.arn_of(case.caller)
+
+    def call(self, case: Case) -> Response:
+        """Make the call of the case, and return the normalized response."""
+        changed = resource_changed_by(case.call)
+        if changed is not None:
+            self._write_change(changed, after=None)
+        if self._denied:
+            self._set_denial(denied=True)
+        response = self._respond(case)
+        if self._denied:
+            self._set_denial(denied=False)
+        if changed is not None:
+            self._look_again(changed, case.call, failed=response.code is not None)
+        return response
+
+    def afterwards(self, keys: Mapping[str, int]) -> dict[str, int]:
+        """Return these keys of the member's GetAccountSummary."""
+        summary = account_summary(self.callers)
+        return {key: summary[key] for key in keys}
+
+    def restore(self, before: Mapping[Resource, Any] | None = None) -> None:
+        """Restore what was changed.
+
+        Args:
+            before: What each changed resource was before; default: before this run.
+        """
+        values = {resource.value: value for resource, value in (before or self._before).items()}
+        self.converge(replace(self.state, **values))
+
+    def converge(self, target: State) -> None:
+        """Bring the organization into a state, in an order in which each change is possible."""
+        if self.state.policy not in (None, target.policy):
+            # It may stop the root sessions that the other changes need.
+            self._set(Resource.POLICY, None)
+        if self.state.stack is not None and target.stack != self.state.stack and target.stack is None:
+            self._set(Resource.STACK, None)
+        for resource in (Resource.BUCKET, Resource.QUEUE, Resource.USER, Resource.PASSWORD):
+            if not getattr(target, resource):
+                self._set(resource, getattr(target, resource))
+        features = [r for r in (Resource.CREDENTIALS, Resource.SESSIONS) if self._differs(r, target)]
+        if (features or target.trusted_access or target.delegate) and not self.state.trusted_access:
+            self._set(Resource.TRUSTED_ACCESS, True)
+        for resource in (Resource.CREDENTIALS, Resource.SESSIONS):
+            wanted = getattr(target, resource)
+            if wanted is not None and self.state.trusted_access:
+                self._set(resource, wanted)
+        self._set(Resource.DELEGATE, target.delegate)
+        if not target.trusted_access:
+            self._set(Resource.TRUSTED_ACCESS, False)
+        for resource in (Resource.PASSWORD, Resource.BUCKET, Resource.QUEUE, Resource.USER, Resource.POLICY):
+            self._set(resource, getattr(target, resource))
+        self._set(Resource.STACK, target.stack)
+
+    def _differs(self, resource: Resource, target: State) -> bool:
+        wanted, known = getattr(target, resource), getattr(self.state, resource)
+        # A hidden feature may be enabled; it matters only where trusted access is wanted as well.
+        return wanted is not None and wanted != known and (known is not None or target.trusted_access)
+
+    def _set(self, resource: Resource, value: Any) -> None:
+        if getattr(self.state, resource) == value:
+            return
+        needed = NEEDED_TASKS.get(resource)
+        if needed is not None:
+            self._set(Resource.TRUSTED_ACCESS, True)
+            self._set(needed, True)
+        self._write_change(resource, after=value)
+        if resource is Resource.STACK:
+            self._set_stack(value)
+            return
+        SETTERS[resource](self.callers, value)
+        self.state = with_value(self.state, resource, "" if value is None else value)
+        if resource is Resource.TRUSTED_ACCESS:
+            observed = observe_root_access(self.callers)
+            hidden = not observed.trusted_access
+            self.state = replace(
+                self.state,
+                trusted_access=observed.trusted_access,
+                credentials=self.state.credentials if hidden else observed.credentials,
+                sessions=self.state.sessions if hidden else observed.sessions,
+            )
+
+    def _set_stack(self, value: str | None) -> None:
+        if self._deployment is None:
+            raise ValueError("This run deploys no stack.")
+        if value is None:
+            self._deployment.destroy()
+        else:
+            # The stack enables what it lists.
+            for resource in (Resource.TRUSTED_ACCESS, Resource.CREDENTIALS, Resource.SESSIONS):
+                self._write_change(resource, after=True)
+            self._deployment.deploy(value)
+        observed = observe_root_access(self.callers)
+        self.state = replace(
+            self.state,
+            stack=value,
+            trusted_access=observed.trusted_access,
+            credentials=observed.credentials,
+            sessions=observed.sessions,
+        )
+
+    def _apply(self, step: Step) -> None:
+        if step.resource is not None:
+            self._set(step.resource, None if step.value == "" else step.value)
+            return
+        kind, argument = str(step.value).split(" ", 1)
+        match kind:
+            case StepKind.WAIT:
+                self.callers.aws.wait(float(argument))
+            case StepKind.SESSION:
+                self.callers.root_session = self.callers.open_root_session(argument)
+            case StepKind.DENIAL:
+                self._denied = argument
+
+    def _set_denial(self, *, denied: bool) -> None:
+        self.callers.aws.set_denial(
+            str(self._denied), account_id=str(self._names.management), denied=denied
+        )
+        if not denied:
+            self._denied = None
+
+    def _write_change(self, resource: Resource, *, after: Any) -> None:
+        before = getattr(self.state, resource)
+        self._before.setdefault(resource, before)
+        self._journal.write_change(resource, before=before, after=after)
+
+    def _respond(self, case: Case) -> Response:
+        service, operation = case.call.operation.split(":")
+        if service == PRODUCT:
+            try:
+                return Response(output=product.run(self.callers, operation, case.call.parameters))
+            except CallError as error:
+                message = self._names.to_example_text(error.failure.message)
+                return Response(code=error.failure.code, message=message)
+        if service == MEASUREMENT:
+            return Response(output=MEASUREMENTS[operation](self.callers))
+        if service == DEPLOYMENT:
+            if self._deployment is None:
+                raise ValueError("This run deploys no stack.")
+            return Response(output=self._deployment.look(operation, case.call.parameters))
+        client = self.callers.of_case(case.caller, service, host=case.call.host)
+        raw = call_operation(client, operation, self._parameters(case.call))
+        return self._normalize(raw, caller=self.callers.arn_of(case.caller))
+
+    def _parameters(self, call: Call) -> dict[str, Any]:
+        parameters: dict[str, Any] = self._names.to_real(dict(call.parameters))
+        if parameters.get("QueueUrl") == _QUEUE_URL:
+            parameters["QueueUrl"] = find_queue_url(self.callers)
+        return parameters
+
+    def _normalize(self, raw: Mapping[str, Any], *, caller: str) -> Response:
+        if "Error" in raw:
+            return Response(
+                code=raw["Error"]["Code"],
+                http=raw["ResponseMetadata"]["HTTPStatusCode"],
+                message=self._names.to_example_text(raw["Error"].get("Message", ""), caller=caller),
+                reason=raw.get("Reason"),
+            )
+        output = {name: value for name, value in raw.items() if name != "ResponseMetadata"}
+        return Response(output=self._names.to_example(output))
+
+    def _look_again(self, changed: Resource, call: Call, *, failed: bool) -> None:
+        match changed:
+            case Resource.PASSWORD:
+                self.state = replace(self.state, password=has_password(self.callers))
+            case Resource.BUCKET | Resource.QUEUE:
+                if not failed:
+                    value = "open" if _opens(call) else "locked"
+                    self.state = with_value(self.state, changed, value)
+            case _:
+                observed = observe_root_access(self.callers)
+                hidden = not observed.trusted_access
+                self.state = replace(
+                    self.state,
+                    trusted_access=observed.trusted_access,
+                    credentials=self.state.credentials if hidden else observed.credentials,
+                    sessions=self.state.sessions if hidden else observed.sessions,
+                    delegate=observed.delegate,
+                )
+
+
+def _opens(call: Call) -> bool:
+    """Return whether a call removes the policy of the bucket or queue."""
+    operation = call.operation.split(":")[1]
+    if operation == "SetQueueAttributes":
+        return call.parameters["Attributes"].get("Policy") == ""
+    return operation in ("DeleteBucketPolicy", "Execute")

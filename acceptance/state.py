@@ -1,0 +1,172 @@
+"""What a run changes, the state that the steps of a case lead to, and which of them have to happen in order."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from acceptance.model import DELEGATE, MEMBER, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+CREDENTIALS = "RootCredentialsManagement"
+SESSIONS = "RootSessions"
+
+
+class Resource(StrEnum):
+    """What a run changes, as fields of the state."""
+
+    TRUSTED_ACCESS = "trusted_access"
+    CREDENTIALS = "credentials"
+    SESSIONS = "sessions"
+    DELEGATE = "delegate"
+    USER = "user"
+    PASSWORD = "password"
+    BUCKET = "bucket"
+    QUEUE = "queue"
+    POLICY = "policy"
+    STACK = "stack"
+
+    @property
+    def level(self) -> Level:
+        """The level of the runs that may change it."""
+        if self is Resource.STACK:
+            return Level.DEPLOY
+        in_member = (Resource.PASSWORD, Resource.BUCKET, Resource.QUEUE, Resource.POLICY)
+        return Level.MEMBER if self in in_member else Level.FEATURE
+
+
+FEATURES: Mapping[str, Resource] = {CREDENTIALS: Resource.CREDENTIALS, SESSIONS: Resource.SESSIONS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """The state of the organization, as far as a run changes it.
+
+    Attributes:
+        trusted_access: Whether IAM has trusted access.
+        credentials: Whether RootCredentialsManagement is enabled; None while nobody can list it.
+        sessions: Whether RootSessions is enabled; None while nobody can list it.
+        delegate: Whether the delegate is registered for IAM.
+        user: Whether the run's user without policies exists.
+        password: Whether the member's root user has a password.
+        bucket: The policy of the run's bucket, "open" or "locked"; None if there is no bucket.
+        queue: The same for the run's queue.
+        policy: Which service control policy the run attached to the member; None for none.
+        stack: Which stack the run deployed; None for none.
+    """
+
+    trusted_access: bool = False
+    credentials: bool | None = False
+    sessions: bool | None = False
+    delegate: bool = False
+    user: bool = False
+    password: bool = False
+    bucket: str | None = None
+    queue: str | None = None
+    policy: str | None = None
+    stack: str | None = None
+
+    def differences(self, other: State) -> tuple[Resource, ...]:
+        """Return in what another state differs. A feature that nobody can list does not differ."""
+        return tuple(
+            resource
+            for resource in Resource
+            if None not in (mine := getattr(self, resource), others := getattr(other, resource))
+            or resource not in FEATURES.values()
+            if mine != others
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A step of a case.
+
+    Attributes:
+        text: The step as the case has it.
+        resource: What it changes; None if it is a wait, a session or a denial.
+        value: What it changes it to; the seconds of a wait, the task of a session, the denied action.
+        in_order: Whether it matters that it happens after the steps before it.
+    """
+
+    text: str
+    resource: Resource | None
+    value: bool | str
+    in_order: bool = False
+
+
+class StepKind(StrEnum):
+    """The steps that change nothing in the organization."""
+
+    WAIT = "wait"
+    SESSION = "session"
+    DENIAL = "denial"
+
+
+_ENABLED = {"enabled": True, "disabled": False, "registered": True, "deregistered": False}
+_POLICY = re.compile(r"policy (?P<name>[a-z -]+) (?P<state>attached|detached)")
+
+
+def parse_step(text: str) -> Step:
+    """Return a step of a case.
+
+    Raises:
+        ValueError: There is no such step.
+    """
+    words = text.split()
+    match words:
+        case ["trusted", "access", "enabled" | "disabled" as state]:
+            resource = Resource.TRUSTED_ACCESS
+        case [feature, "enabled" | "disabled" as state] if feature in FEATURES:
+            resource = FEATURES[feature]
+        case [account, "registered" | "deregistered" as state] if account == DELEGATE:
+            resource = Resource.DELEGATE
+        case ["root", "password", "in", account] if account == MEMBER:
+            return Step(text=text, resource=Resource.PASSWORD, value=True)
+        case ["bucket" | "queue" as kind, "locked" | "open" as policy]:
+            return Step(text=text, resource=Resource(kind), value=policy)
+        case ["stack", variant, "deployed"]:
+            return Step(text=text, resource=Resource.STACK, value=variant)
+        case [seconds, "seconds", "later"]:
+            return Step(text=text, resource=None, value=f"{StepKind.WAIT} {seconds}", in_order=True)
+        case ["root", "session", task]:
+            return Step(text=text, resource=None, value=f"{StepKind.SESSION} {task}", in_order=True)
+        case [action, "denied", "to", _]:
+            return Step(text=text, resource=None, value=f"{StepKind.DENIAL} {action}", in_order=True)
+        case _:
+            return _parse_policy(text)
+    enabled = _ENABLED[state]
+    return Step(text=text, resource=resource, value=enabled, in_order=not enabled)
+
+
+def _parse_policy(text: str) -> Step:
+    found = _POLICY.fullmatch(text)
+    if found is None:
+        raise ValueError(f"There is no step {text!r}.")
+    attached = found["state"] == "attached"
+    value = found["name"] if attached else ""
+    return Step(text=text, resource=Resource.POLICY, value=value, in_order=not attached)
+
+
+def is_time_bound(given: Iterable[str]) -> bool:
+    """Return whether the response depends on the time since a step, so that nobody may wait for it."""
+    return any(step.endswith("seconds later") for step in given)
+
+
+def split_steps(given: Sequence[str]) -> tuple[State, tuple[Step, ...]]:
+    """Return the state that the first steps lead to, whatever their order, and those that follow in order."""
+    steps = [parse_step(text) for text in given]
+    state = State()
+    for number, step in enumerate(steps):
+        if step.in_order or step.resource is None:
+            return state, tuple(steps[number:])
+        state = with_value(state, step.resource, step.value)
+    return state, ()
+
+
+def with_value(state: State, resource: Resource, value: object) -> State:
+    """Return a state with another value; an empty one means that there is none."""
+    return replace(state, **{resource.value: None if value == "" else value})  # type: ignore[arg-type]

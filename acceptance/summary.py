@@ -1,0 +1,181 @@
+"""The results of a run as a table, as JSON, as an issue, and as a recording."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from acceptance.model import Level, Source, Verdict
+from acceptance.scene import DEPLOYMENT, MEASUREMENT, PRODUCT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from acceptance.model import Case, Result
+
+_MAX_CELL_CHARACTERS = 400
+
+
+def to_text(results: Sequence[Result]) -> str:
+    """Return the results for a terminal: what is not the same first, case by case."""
+    lines = []
+    for verdict in (Verdict.DIFFERENT, Verdict.NOT_SEEN):
+        for result in results:
+            if result.verdict is verdict:
+                lines.append(f"{verdict}: {result.case.name} ({result.case.source})")
+                lines += [f"    {difference}" for difference in result.differences]
+    lines += ["", *(f"{name}: {value}" for name, value in _measurements(results))]
+    lines += ["", *_table(results)]
+    return "\n".join(lines).strip()
+
+
+def to_json(results: Sequence[Result]) -> str:
+    """Return the results as JSON, with nothing that identifies the organization."""
+    return json.dumps(
+        {
+            "totals": {verdict.value: _count(results, verdict) for verdict in Verdict},
+            "measurements": dict(_measurements(results)),
+            "cases": [
+                {
+                    "name": result.case.name,
+                    "level": result.case.level,
+                    "source": result.case.source,
+                    "verdict": result.verdict,
+                    "differences": list(result.differences),
+                    "seconds": round(result.seconds, 1),
+                }
+                for result in results
+            ],
+        },
+        indent=2,
+    )
+
+
+def to_issue(results: Sequence[Result], *, level: Level, versions: Mapping[str, str]) -> str:
+    """Return the text of an issue that says what a run found."""
+    totals = ", ".join(f"{_count(results, verdict)} {verdict}" for verdict in Verdict)
+    lines = [
+        f"Acceptance run of the level {level}: {totals}.",
+        "",
+        "Versions: " + ", ".join(f"{name} {version}" for name, version in sorted(versions.items())) + ".",
+        "",
+        "| case | source | found |",
+        "|---|---|---|",
+        *(
+            f"| {_cell(result.case.name)} | {result.case.source} | {_cell('; '.join(result.differences))} |"
+            for result in results
+            if result.verdict is Verdict.DIFFERENT
+        ),
+        "",
+        "| measured | |",
+        "|---|---|",
+        *(f"| {_cell(name)} | {_cell(value)} |" for name, value in _measurements(results)),
+        "",
+        "Not seen: "
+        + (_cell("; ".join(r.case.name for r in results if r.verdict is Verdict.NOT_SEEN)) or "nothing")
+        + ".",
+        "",
+        "The recording is attached.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def to_recording(results: Iterable[Result], *, origin: str) -> str:
+    """Return the responses that AWS gave, in the form that the emulation is tested by."""
+    entries = [_entry(result) for result in results if _is_recordable(result)]
+    lines = ",\n    ".join(json.dumps(entry) for entry in entries)
+    return f'{{\n  "origin": {json.dumps(origin)},\n  "responses": [\n    {lines}\n  ]\n}}\n'
+
+
+def _is_recordable(result: Result) -> bool:
+    service = result.case.call.operation.split(":")[0]
+    return (
+        result.response is not None
+        and result.case.level is not Level.DEPLOY
+        and service not in (DEPLOYMENT, MEASUREMENT, PRODUCT)
+    )
+
+
+def _entry(result: Result) -> dict[str, Any]:
+    case, response = result.case, result.response
+    if response is None:
+        raise ValueError("The case has no response.")
+    call = {"operation": case.call.operation, "parameters": case.call.parameters}
+    entry = {
+        "name": case.name,
+        "given": list(case.given),
+        "caller": case.caller,
+        "call": {**call, **({"host": case.call.host} if case.call.host else {})},
+        "response": _recorded_response(result),
+        "secondsUntilThen": round(result.seconds, 1),
+    }
+    if result.afterwards is not None:
+        entry["afterwards"] = result.afterwards
+    if case.local is not None:
+        entry["local"] = case.local
+    return entry
+
+
+def _recorded_response(result: Result) -> dict[str, Any]:
+    """Return what AWS responded; where that is what was expected, in the words of the expectation."""
+    response = result.response
+    if response is None:
+        raise ValueError("The case has no response.")
+    if result.verdict is Verdict.SAME:
+        # A message that nobody expected is part of the recording, too.
+        return {**response.to_json(), **result.case.response.to_json()}
+    return {name: _to_placeholders(value) for name, value in response.to_json().items()}
+
+
+def _to_placeholders(value: Any) -> Any:
+    match value:
+        case datetime():
+            return "{time}"
+        case dict():
+            return {key: _to_placeholders(each) for key, each in value.items()}
+        case list():
+            return [_to_placeholders(each) for each in value]
+        case _:
+            return value
+
+
+def _count(results: Iterable[Result], verdict: Verdict, source: Source | None = None) -> int:
+    return sum(r.verdict is verdict and source in (None, r.case.source) for r in results)
+
+
+def _table(results: Sequence[Result]) -> Iterator[str]:
+    width = max(len(source) for source in Source)
+    yield " " * width + "".join(f"{verdict:>12}" for verdict in Verdict)
+    for source in Source:
+        counts = "".join(f"{_count(results, verdict, source):>12}" for verdict in Verdict)
+        yield f"{source:<{width}}{counts}"
+    yield " " * width + "".join(f"{_count(results, verdict):>12}" for verdict in Verdict)
+
+
+def _measurements(results: Iterable[Result]) -> Iterator[tuple[str, str]]:
+    for result in results:
+        if result.case.measures is None or result.response is None:
+            continue
+        if result.case.call.operation.startswith(MEASUREMENT):
+            output = result.response.output or {}
+            throttled = output.get("throttledAt")
+            value = f"not throttled at {output.get('notThrottledAt')}"
+            yield result.case.measures, value + (f", throttled at {throttled}" if throttled else "")
+        elif result.verdict is Verdict.SAME:
+            yield result.case.measures, f"{result.seconds:.0f} s"
+        else:
+            yield result.case.measures, f"more than {result.seconds:.0f} s"
+
+
+def _cell(text: str) -> str:
+    """Return text for a cell of a table; what AWS responded must not be taken for markup."""
+    shown = text if len(text) <= _MAX_CELL_CHARACTERS else text[:_MAX_CELL_CHARACTERS] + "…"
+    return shown.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def level_totals(cases: Iterable[Case]) -> dict[str, int]:
+    """Return how many cases each level has of its own."""
+    counts = Counter(case.level for case in cases)
+    return {level.value: counts[level] for level in Level}

@@ -1,0 +1,113 @@
+"""The acceptance suite against an emulated organization: no wait is longer than a call."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from acceptance.callers import Callers
+from acceptance.comparison import Moment
+from acceptance.journal import Journal
+from acceptance.names import Names
+from acceptance.resources import observe_root_access
+from acceptance.scene import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from local_aws.emulation import Organization
+
+RUN = "0123456789ab"
+
+
+class EmulatedAws:
+    """An emulated organization as the AWS of a run; its clock is moved instead of waiting.
+
+    Args:
+        organization: The organization.
+        on_call: Called after each call that reached it.
+    """
+
+    is_local = True
+
+    def __init__(
+        self, organization: Organization, *, on_call: Callable[[], object] = lambda: None
+    ) -> None:
+        self.organization = organization
+        self._on_call = on_call
+        self._seconds = 0.0
+
+    def client(
+        self,
+        service: str,
+        *,
+        credentials: Mapping[str, Any] | None = None,
+        host: str | None = None,
+        repeat: bool = True,
+    ) -> Any:
+        del repeat
+        client: Any = self.organization.client(service, credentials=credentials)  # type: ignore[arg-type]
+        if host is not None:
+            client.meta.events.register("before-sign", lambda request, **_: send_to_host(request, host))
+        if service == "s3":
+            client.meta.events.register("after-call.s3.ListBuckets", _add_regions)
+        client.meta.events.register("after-call", lambda **_: self._on_call())
+        return client
+
+    def monotonic(self) -> float:
+        return self._seconds
+
+    def wait(self, seconds: float) -> None:
+        self._seconds += seconds
+        self.organization.advance_clock(seconds)
+
+    def moment(self) -> Moment:
+        return Moment(at=self.organization.calls[-1].at, tolerance=timedelta())
+
+    def set_denial(self, action: str, *, account_id: str, denied: bool) -> None:
+        if denied:
+            self.organization.deny(account_id=account_id, action=action)
+        else:
+            self.organization.allow(account_id=account_id, action=action)
+
+    def cdk_command(self) -> tuple[str, ...]:
+        raise NotImplementedError
+
+
+def send_to_host(request: Any, host: str) -> None:
+    """Set the Host header of a request without changing its destination, if that is on this machine."""
+    url = str(request.url)
+    if "127.0.0.1" in url:
+        request.headers["Host"] = host
+    else:
+        scheme, _, rest = url.partition("://")
+        request.url = f"{scheme}://{host}/{rest.partition('/')[2]}"
+
+
+def _add_regions(parsed: dict[str, Any], **_: object) -> None:
+    """Name the Regions of buckets, as S3 does and moto does not."""
+    for bucket in parsed.get("Buckets", []):
+        bucket["BucketRegion"] = "us-east-1"
+
+
+def names_of(organization: Organization, *, member: str = "333333333333", delegate: str = "222222222222") -> Names:
+    """Return the names of a run in an organization."""
+    return Names(
+        organization_id=organization.id,
+        management=organization.management_account_id,
+        member=member,
+        delegate=delegate,
+        run=RUN,
+        region="us-east-1",
+        role="OrganizationAccountAccessRole",
+    )
+
+
+def scene_of(organization: Organization, folder: Path) -> Scene:
+    """Return the scene of a run in an organization, with a journal in a folder."""
+    names = names_of(organization)
+    callers = Callers(EmulatedAws(organization), names)
+    journal = Journal(folder / "journal.jsonl")
+    journal.start(names)
+    return Scene(callers, journal=journal, state=observe_root_access(callers))
