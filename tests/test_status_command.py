@@ -1,4 +1,4 @@
-"""`python -m centralized_root_access status`: the root access of an organization, and a dry run."""
+"""`centralized-root-access status`: the root access of an organization, and a dry run."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ def test_an_organization_as_listed_exits_0_and_shows_since_when(organization: Lo
         "  RootCredentialsManagement             enabled",
         "  RootSessions                          enabled",
         f"  delegated administrators              {MEMBER}",
-        "A deployment of RootCredentialsManagement RootSessions would change nothing.",
+        "With RootCredentialsManagement and RootSessions, a deployment would change nothing.",
     ]
     assert writes(organization) == []
 
 
 def test_what_the_construct_would_change_is_shown_and_exits_1(organization: LocalOrganization) -> None:
     enable_root_access(organization, SESSIONS, delegated_administrators=[OTHER])
-    result = status(organization, "--features", CREDENTIALS, "--delegated-administrators", MEMBER)
+    result = status(organization, "--feature", CREDENTIALS, "--delegated-administrator", MEMBER)
     assert result.returncode == 1
     assert [line.split()[0] for line in result.stdout.splitlines()[-4:]] == [
         "iam:EnableOrganizationsRootCredentialsManagement",
@@ -89,7 +89,7 @@ def test_json_is_one_line_with_the_outputs_keys_and_what_would_change(
     organization: LocalOrganization,
 ) -> None:
     enable_root_access(organization, CREDENTIALS)
-    result = status(organization, "--json")
+    result = status(organization, "--format", "json")
     assert result.returncode == 1
     (line,) = result.stdout.splitlines()
     shown = json.loads(line)
@@ -110,7 +110,7 @@ def test_json_is_one_line_with_the_outputs_keys_and_what_would_change(
 
 def test_empty_lists_are_given_as_the_construct_takes_them(organization: LocalOrganization) -> None:
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[MEMBER])
-    result = status(organization, "--features", "--delegated-administrators", "--json")
+    result = status(organization, "--no-features", "--no-delegated-administrators", "--format", "json")
     assert json.loads(result.stdout)["deviations"] == [
         "RootCredentialsManagement is enabled but not listed",
         f"{MEMBER} is registered but not listed",
@@ -122,8 +122,8 @@ def test_empty_lists_are_given_as_the_construct_takes_them(organization: LocalOr
     [
         (MEMBER, [], f"credentials of the management account {MANAGEMENT}"),
         (None, [], "Unable to locate credentials"),
-        (MANAGEMENT, ["--features", "RootPasswords"], "invalid choice: 'RootPasswords'"),
-        (MANAGEMENT, ["--delegated-administrators", "123"], "'123' is not a 12-digit account ID"),
+        (MANAGEMENT, ["--feature", "RootPasswords"], "'RootPasswords' is not one of"),
+        (MANAGEMENT, ["--delegated-administrator", "123"], "'123' is not a 12-digit account ID"),
     ],
     ids=["member account", "no credentials", "unknown feature", "not an account ID"],
 )

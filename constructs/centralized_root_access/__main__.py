@@ -1,4 +1,4 @@
-"""The command line: `python -m centralized_root_access status`."""
+"""The command line: `centralized-root-access`, or `python -m centralized_root_access`."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ import sys
 
 from ._code import lambda_root
 
-# As shells have it for a command that Ctrl-C ended, or that wrote to a pipe which nobody reads.
-_INTERRUPTED = 130
-_BROKEN_PIPE = 141
-
 
 def main() -> int:
     """Run the command line, and return its exit code. It never ends in a traceback."""
     # The commands use the functions' code, which is not a part of this package.
     sys.path.insert(0, str(lambda_root()))
     try:
-        from .cli.status import run
+        from .cli.environment import Environment
+        from .cli.exit_code import ExitCode
+        from .cli.main import run
 
-        exit_code = run(sys.argv[1:])
+        exit_code = run(sys.argv[1:], environment=Environment.of_this_machine())
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        exit_code = 130
     except BrokenPipeError:
         # Python flushes once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+        return ExitCode.BROKEN_PIPE
+    if exit_code == 130:
+        # Threads that call AWS would be waited for otherwise. They only read.
+        sys.stderr.flush()
+        os._exit(exit_code)
     return exit_code
 
 

@@ -1,0 +1,78 @@
+"""The audit command: which root users have credentials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .failures import failures_as
+from .options import JSON, TABLE, account_input, account_options, output_options, target_options
+
+if TYPE_CHECKING:
+    from .environment import Environment
+    from .exit_code import ExitCode
+    from .options import Output, Target
+
+
+@click.command(short_help="Audit the root users of member accounts.")
+@account_options(all_accounts=False)
+@click.option(
+    "--from-here",
+    is_flag=True,
+    help="Without a deployment: audit from this machine, with these credentials. They must be of the "
+    "management account, or of a delegated administrator for IAM.",
+)
+@output_options
+@target_options
+@click.pass_obj
+def audit(
+    environment: Environment,
+    *,
+    accounts: tuple[str, ...],
+    organizational_units: tuple[str, ...],
+    from_here: bool,
+    output: Output,
+    target: Target,
+) -> ExitCode:
+    """Audit which root users have credentials. This changes nothing.
+
+    Without accounts and organizational units: every account of the organization.
+
+    Exit code: 0 no root credentials, 1 root credentials were found, 2 not every account could be read.
+    """
+    if from_here and target.stack:
+        raise click.UsageError("--from-here works without a stack: use it without --stack.")
+    with failures_as("Unable to audit", as_json=output.format == JSON):
+        input_ = account_input(accounts, organizational_units)
+        if from_here:
+            return _audit_from_here(input_, output=output, target=target, environment=environment)
+        from .flow import Runs, next_steps, show_result
+        from .screen import hint
+
+        runs = Runs.find(target, environment=environment)
+        execution = runs.run("audit", input_, state_machine_arn=runs.deployment.audit_state_machine_arn)
+        report, exit_code = show_result(runs.files(execution), output=output)
+        if output.format == TABLE:
+            hint(*next_steps(report, target=target))
+        return exit_code
+
+
+def _audit_from_here(
+    input_: dict[str, object], *, output: Output, target: Target, environment: Environment
+) -> ExitCode:
+    from .aws import find_caller
+    from .environment import run_name
+    from .flow import show_result
+    from .from_here import LocalAudit
+    from .screen import hint, progress_bar
+
+    caller = find_caller(profile=target.profile, region=target.region, environment=environment)
+    name = run_name("audit", environment=environment)
+    local = LocalAudit(caller, environment=environment, name=name)
+    with progress_bar(name) as update:
+        local.run(input_, show=update)
+    _, exit_code = show_result(local, output=output)
+    if output.format == TABLE and not (output.open or output.path):
+        hint("To keep the report: --output FILE. To read it as a page: --open.")
+    return exit_code

@@ -1,0 +1,120 @@
+"""The caller of the command line: its credentials, its account, and calls to AWS with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.session import Session
+
+from aws_calls.calls import call, require
+from aws_calls.failures import call_errors
+from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
+from aws_calls.runtime import one_attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from botocore.config import Config
+
+    from aws_calls.calls import Response
+
+    from .environment import Environment
+
+# A person waits at a terminal.
+MAX_WAIT_SECONDS = 20.0
+# Organizations and IAM are global; the SDK needs a Region all the same.
+_DEFAULT_REGION = "us-east-1"
+_GET_CALLER_IDENTITY = "sts:GetCallerIdentity"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who calls AWS, and how.
+
+    Attributes:
+        session: The credentials and the Region.
+        account_id: The credentials' account.
+        partition: The credentials' partition, for example aws.
+        clock: The time.
+        profile: The profile; None for the SDK's own choice.
+    """
+
+    session: boto3.Session
+    account_id: str
+    partition: str
+    clock: Clock
+    profile: str | None = None
+
+    @property
+    def region(self) -> str:
+        """The Region."""
+        return self.session.region_name
+
+    def client(self, service: str, *, config: Config | None = None) -> Any:
+        """Return a client that makes one attempt a call.
+
+        Args:
+            service: The service.
+            config: The client's settings, where they are more than that.
+        """
+        with call_errors(service):
+            return self.session.client(service, config=config or one_attempt())  # type: ignore[call-overload]
+
+    def new_session(self) -> Session:
+        """Return a session of the SDK with the same settings, for credentials of its own."""
+        session = _session(self.profile)
+        session.set_config_variable("region", self.region)
+        return session
+
+    def budget(self, *, seconds: float = MAX_WAIT_SECONDS) -> RetryBudget:
+        """Return how long a person waits for calls from now on."""
+        return retry_budget(self.clock, seconds=seconds)
+
+    def call(self, function: Callable[[], Mapping[str, Any]], *, operation: str) -> Response:
+        """Call AWS.
+
+        Raises:
+            CallError: The call failed, or did not succeed in time.
+        """
+        return call(function, operation=operation, budget=self.budget())
+
+
+def find_caller(*, profile: str | None, region: str | None, environment: Environment) -> Caller:
+    """Return who the credentials belong to.
+
+    Args:
+        profile: The profile; None for the SDK's own choice.
+        region: The Region; None for the profile's own, or us-east-1.
+        environment: The time.
+
+    Raises:
+        CallError: There are no credentials, or AWS does not accept them.
+    """
+    clock = Clock(now=environment.monotonic, sleep=environment.sleep, random=environment.random)
+    with call_errors(_GET_CALLER_IDENTITY):
+        inner = _session(profile)
+        configured = inner.get_config_variable("region")
+        session = boto3.Session(botocore_session=inner, region_name=region or configured or _DEFAULT_REGION)
+        sts = session.client("sts", config=one_attempt())
+    identity = call(sts.get_caller_identity, operation=_GET_CALLER_IDENTITY, budget=retry_budget(clock))
+    return Caller(
+        session=session,
+        account_id=identity.require("Account"),
+        partition=require(identity.members, "Arn", operation=_GET_CALLER_IDENTITY).split(":")[1],
+        clock=clock,
+        profile=profile,
+    )
+
+
+def retry_budget(clock: Clock, *, seconds: float = MAX_WAIT_SECONDS) -> RetryBudget:
+    """Return how long a person waits for calls from now on."""
+    return RetryBudget(clock=clock, deadline=clock.now() + seconds + ATTEMPT_RESERVE_SECONDS)
+
+
+def _session(profile: str | None) -> Session:
+    session = Session(profile=profile)
+    # AssumeRoot exists only in a Region's own STS, not in the global one.
+    session.set_config_variable("sts_regional_endpoints", "regional")
+    return session

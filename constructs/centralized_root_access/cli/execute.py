@@ -1,0 +1,56 @@
+"""The execute command: do exactly what a plan lists, after a look at it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from .failures import failures_as
+from .options import JSON, TABLE, RunId, output_options, target_options
+
+if TYPE_CHECKING:
+    from .environment import Environment
+    from .exit_code import ExitCode
+    from .options import Output, Target
+
+
+@click.command(short_help="Execute a plan.")
+@click.argument("run", type=RunId())
+@click.option("--yes", is_flag=True, help="Do not ask. Needed where there is no terminal.")
+@output_options
+@target_options
+@click.pass_obj
+def execute(environment: Environment, *, run: str, yes: bool, output: Output, target: Target) -> ExitCode:
+    """Execute the plan RUN: exactly what its report lists, once. It shows the plan, and asks.
+
+    Exit code: 0 done, 1 something failed, 2 not executed.
+    """
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("There is no terminal to ask at. Read the plan, then use --yes.")
+    with failures_as("Unable to execute", as_json=output.format == JSON):
+        from root_tasks.report.summary import is_plan
+
+        from .errors import NotAPlanError, NothingPlannedError, NothingToExecuteError
+        from .flow import Runs, next_steps, show_result
+        from .reports import is_executable, read_report
+        from .screen import hint, show_report
+
+        runs = Runs.find(target, environment=environment)
+        state_machine_arn = runs.deployment.execute_state_machine_arn
+        if state_machine_arn is None:
+            raise NothingToExecuteError(runs.deployment.stack)
+        plan = read_report(runs.files(runs.wait(runs.executions.find(run))))
+        if not is_plan(plan):
+            raise NotAPlanError(run)
+        if not is_executable(plan):
+            raise NothingPlannedError(run)
+        if not yes:
+            show_report(plan, stderr=True)
+            click.confirm("Execute this plan?", abort=True, err=True)
+        execution = runs.run("execute", {"plan": run}, state_machine_arn=state_machine_arn)
+        report, exit_code = show_result(runs.files(execution), output=output)
+        if output.format == TABLE:
+            hint(*next_steps(report, target=target))
+        return exit_code

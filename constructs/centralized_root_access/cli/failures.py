@@ -1,0 +1,104 @@
+"""Any failure of a command as a sentence: what AWS, the SDK or the machine said, and what to do."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .errors import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SIGN_IN = "Sign in again, for example with `aws sso login`, or use another --profile."
+_KEYS = "Use credentials that are valid, for example with --profile."
+# What to do, by the code that AWS responds with or by the name of what the SDK raises.
+_ADVICE = {
+    "NoCredentialsError": "Use --profile, or sign in, for example with `aws sso login`.",
+    "PartialCredentialsError": "Use --profile, or set all of the credentials' environment variables.",
+    "CredentialRetrievalError": "Run the profile's credential process by hand to see why.",
+    "ProfileNotFound": "`aws configure list-profiles` lists the profiles of this machine.",
+    "NoRegionError": "Use --region.",
+    "InvalidRegionError": "Use --region with a Region such as us-east-1.",
+    "EndpointConnectionError": "Check --region, the network and the endpoint of the profile.",
+    "ExpiredToken": _SIGN_IN,
+    "RequestExpired": _SIGN_IN,
+    "UnauthorizedSSOTokenError": _SIGN_IN,
+    "SSOTokenLoadError": _SIGN_IN,
+    "TokenRetrievalError": _SIGN_IN,
+    "SSOError": _SIGN_IN,
+    "ForbiddenException": _SIGN_IN,
+    "UnauthorizedException": _SIGN_IN,
+    "InvalidClientTokenId": _KEYS,
+    "UnrecognizedClient": _KEYS,
+    "SignatureDoesNotMatch": _KEYS,
+    "InvalidAccessKeyId": _KEYS,
+    "AccessDenied": "docs/command-line.md lists the permissions that each command needs.",
+    "UnauthorizedOperation": "docs/command-line.md lists the permissions that each command needs.",
+}
+_SDK = frozenset({"boto3", "botocore", "urllib3"})
+
+
+def sentence(error: Exception) -> str:
+    """Return what failed, and what to do."""
+    from aws_calls.errors import RootAccessError
+    from aws_calls.failures import CallError, describe
+    from root_access.errors import NotTheManagementAccountError
+
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, CallError):
+        return _with_advice(describe(error.failure), error.failure.name)
+    if isinstance(error, NotTheManagementAccountError):
+        return (
+            f"These credentials are of account {error.account_id}. Use credentials of the management account "
+            f"{error.management_account_id} of organization {error.organization_id}."
+        )
+    if isinstance(error, RootAccessError):
+        return str(error)
+    name = type(error).__name__
+    places = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    if any(_SDK.intersection(place.parts) for place in places):
+        # The SDK raises what it meets: a credential process that is not there, a damaged cache, a bad URL.
+        return _with_advice(f"The SDK could not call AWS: {name}: {error}", name)
+    if isinstance(error, OSError):
+        return f"{name}: {error}"
+    line = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"An error that this release does not expect: {name} in {Path(line.filename).name}:{line.lineno}. "
+        "Please report it."
+    )
+
+
+@contextmanager
+def failures_as(what: str, *, as_json: bool = False) -> Iterator[None]:
+    """Turn whatever fails into one sentence.
+
+    Args:
+        what: What could not be done.
+        as_json: Whether a program reads stdout: it gets the sentence, too.
+
+    Raises:
+        CommandError: It failed.
+    """
+    try:
+        yield
+    except (click.UsageError, click.Abort, click.exceptions.Exit, BrokenPipeError):
+        raise
+    except Exception as error:
+        message = f"{what}: {sentence(error)}"
+        if as_json:
+            click.echo(json.dumps({"error": message}))
+        if isinstance(error, CommandError):
+            raise CommandError(message, exit_code=error.exit_code) from error
+        raise CommandError(message) from error
+
+
+def _with_advice(text: str, code: str) -> str:
+    advice = _ADVICE.get(code, "")
+    return f"{text} {advice}".rstrip() if text.endswith(".") else f"{text}. {advice}".rstrip()

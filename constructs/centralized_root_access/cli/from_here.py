@@ -1,0 +1,227 @@
+"""An audit without a deployment: the functions' own code, on this machine, with the caller's credentials.
+
+What the functions keep in a bucket stays in memory here, and the caller's account takes the place of the
+stack's. An audit opens root sessions with AWS's audit policy, which cannot change anything.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from aws_calls.runtime import one_attempt
+from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL, MAX_CALLS_IN_PARALLEL, Clients
+from root_tasks.aws.session_clients import SessionClients
+from root_tasks.aws.storage import sha256
+from root_tasks.handlers import Invocation
+from root_tasks.model.codec import decode
+from root_tasks.model.report import Task
+from root_tasks.model.run import Run
+from root_tasks.run.settings import RunBatchSettings, StartRunSettings, WriteReportSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+    from .aws import Caller
+    from .environment import Environment
+
+_BUCKET = "memory"
+# As long as the functions of a deployment have.
+_START_SECONDS, _BATCH_SECONDS, _REPORT_SECONDS = 900.0, 600.0, 900.0
+# Each batch acts in many accounts at once already; more batches share the limits of the caller's STS.
+_MAX_BATCHES_IN_PARALLEL = 2
+
+
+class LocalAudit:
+    """An audit that runs on this machine.
+
+    Args:
+        caller: The caller: the management account, or a delegated administrator for IAM.
+        environment: The time.
+        name: The name of the run.
+    """
+
+    def __init__(self, caller: Caller, *, environment: Environment, name: str) -> None:
+        self._caller = caller
+        self._environment = environment
+        self._name = name
+        self._objects = MemoryBucket()
+        self._clients = _create_clients(caller, objects=self._objects)
+
+    def run(self, input_: Mapping[str, object], *, show: Callable[[int, int, str], None]) -> None:
+        """Audit the accounts that the input names; it is the input of an execution.
+
+        Args:
+            input_: The input.
+            show: Shows how many accounts are done, and of how many.
+
+        Raises:
+            RunRefusedError: The run cannot start; the message says why, and what to do.
+        """
+        run = self._invocation(_START_SECONDS).start_run(
+            {"input": json.loads(json.dumps(input_)), "execution": self._execution()},
+            settings=StartRunSettings(
+                bucket=_BUCKET,
+                tasks=(Task.AUDIT,),
+                protected_accounts=frozenset(),
+                allow_policy_override=False,
+            ),
+        )
+        results = self._run_batches(run, show=show)
+        self._invocation(_REPORT_SECONDS).write_report(
+            {"runId": run["runId"], "runSha256": run["runSha256"], "results": results},
+            settings=WriteReportSettings(
+                bucket=_BUCKET, notification_topic_arn=None, plan_lifetime=timedelta(hours=24)
+            ),
+        )
+
+    def read(self, name: str) -> bytes:
+        """Return a file of the report, such as report.json."""
+        return self._objects.body(f"runs/{self._name}/{name}")
+
+    def _run_batches(
+        self, run: Mapping[str, Any], *, show: Callable[[int, int, str], None]
+    ) -> list[dict[str, Any]]:
+        batches = decode(Run, self._objects.body(f"runs/{self._name}/run.json")).batches
+        total = sum(map(len, batches))
+        done = 0
+        show(done, total, "accounts")
+        results = []
+        with ThreadPoolExecutor(max_workers=_MAX_BATCHES_IN_PARALLEL) as pool:
+            running = {pool.submit(self._run_batch, run, batch): batch for batch in run["batches"]}
+            for finished in as_completed(running):
+                results.append(finished.result())
+                done += len(batches[running[finished]])
+                show(done, total, "accounts")
+        return results
+
+    def _run_batch(self, run: Mapping[str, Any], batch: int) -> dict[str, Any]:
+        event = {"runId": run["runId"], "workSha256": run["workSha256"], "batch": batch}
+        return self._invocation(_BATCH_SECONDS).run_batch(event, settings=RunBatchSettings(bucket=_BUCKET))
+
+    def _invocation(self, seconds: float) -> Invocation:
+        caller = self._caller
+        return Invocation(
+            _Context(
+                invoked_function_arn=(
+                    f"arn:{caller.partition}:lambda:{caller.region}:{caller.account_id}:function:from-here"
+                ),
+                seconds=seconds,
+            ),
+            clients=self._clients,
+            clock=caller.clock,
+            now=self._environment.now,
+            # What the functions log is for their operators; a person reads the report.
+            log=lambda **event: None,  # noqa: ARG005
+        )
+
+    def _execution(self) -> dict[str, str]:
+        caller = self._caller
+        return {
+            "id": (
+                f"arn:{caller.partition}:states:{caller.region}:{caller.account_id}:execution:from-here:"
+                f"{self._name}"
+            ),
+            "name": self._name,
+            "startedAt": self._environment.now().isoformat(),
+        }
+
+
+def _create_clients(caller: Caller, *, objects: MemoryBucket) -> Clients:
+    def connections(number: int) -> Config:
+        return one_attempt().merge(Config(max_pool_connections=number * _MAX_BATCHES_IN_PARALLEL))
+
+    return Clients(
+        iam=caller.client("iam"),
+        organizations=caller.client("organizations"),
+        s3=cast("S3Client", objects),
+        # An audit that nobody subscribes to publishes nothing, and executes no plan.
+        sns=cast("SNSClient", None),
+        step_functions=cast("SFNClient", None),
+        sts=caller.client("sts", config=connections(MAX_ACCOUNTS_IN_PARALLEL)),
+        sessions=SessionClients(
+            caller.new_session(),
+            config=connections(MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL),
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Context:
+    """What the functions use of Lambda's context object."""
+
+    invoked_function_arn: str
+    seconds: float
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+
+class MemoryBucket:
+    """The calls of S3 that the functions make, on objects in memory."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._objects: dict[str, tuple[bytes, Mapping[str, str]]] = {}
+
+    def body(self, key: str) -> bytes:
+        """Return an object's bytes."""
+        with self._lock:
+            return self._find(key, "GetObject")[0]
+
+    def get_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        """Return an object, as S3 does."""
+        return {"Body": io.BytesIO(self.body(Key))}
+
+    def head_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        """Return an object's metadata, as S3 does."""
+        with self._lock:
+            body, metadata = self._find(Key, "HeadObject")
+        return {"ETag": sha256(body), "Metadata": metadata}
+
+    def put_object(
+        self,
+        *,
+        Key: str,  # noqa: N803
+        Body: bytes,  # noqa: N803
+        IfNoneMatch: str | None = None,  # noqa: N803
+        IfMatch: str | None = None,  # noqa: N803
+        Metadata: Mapping[str, str] | None = None,  # noqa: N803
+        **_: object,
+    ) -> dict[str, Any]:
+        """Store an object where the condition holds, as S3 does."""
+        with self._lock:
+            existing = self._objects.get(Key)
+            if IfNoneMatch and existing is not None:
+                raise _client_error("PreconditionFailed", "PutObject")
+            if IfMatch and (existing is None or sha256(existing[0]) != IfMatch):
+                raise _client_error("PreconditionFailed", "PutObject")
+            self._objects[Key] = (Body, dict(Metadata or {}))
+        return {"ETag": sha256(Body)}
+
+    def list_objects_v2(self, *, Prefix: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        """Return the keys with a prefix, as S3 does."""
+        with self._lock:
+            found = sorted((key, body) for key, (body, _) in self._objects.items() if key.startswith(Prefix))
+        return {"IsTruncated": False, "Contents": [{"Key": key, "ETag": sha256(body)} for key, body in found]}
+
+    def _find(self, key: str, operation: str) -> tuple[bytes, Mapping[str, str]]:
+        if key not in self._objects:
+            raise _client_error("NoSuchKey", operation)
+        return self._objects[key]
+
+
+def _client_error(code: str, operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": code}}, operation)

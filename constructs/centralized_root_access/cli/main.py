@@ -1,0 +1,85 @@
+"""The group of the commands, and the one place where a command ends: with an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from .audit import audit
+from .errors import InterruptedRunError
+from .execute import execute
+from .exit_code import ExitCode
+from .plan import plan
+from .report import report
+from .runs import runs
+from .status import status
+from .text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .environment import Environment
+
+_PROGRAM = "centralized-root-access"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name=_PROGRAM, prog_name=_PROGRAM)
+def main() -> None:
+    """Centralized root access for an AWS organization.
+
+    \b
+    One cycle:   audit -> plan delete -> execute -> audit
+    Before it:   status; `audit --from-here` needs no deployment
+
+    Exit codes: 0 as wanted, 1 not as wanted, 2 no answer or asked wrongly, 130 interrupted.
+    """  # noqa: D301
+
+
+for _command in (status, audit, plan, execute, runs, report):
+    main.add_command(_command)
+
+
+def run(arguments: Sequence[str], *, environment: Environment) -> int:
+    """Run a command, and return its exit code.
+
+    Args:
+        arguments: The command line, without the program's name.
+        environment: The time and chance.
+    """
+    try:
+        result = main.main(args=list(arguments), prog_name=_PROGRAM, standalone_mode=False, obj=environment)
+    except click.Abort as error:
+        # The second Ctrl-C must not cut off the sentence about the first.
+        _ignore_interrupts()
+        if isinstance(error, InterruptedRunError):
+            click.echo(f"\n{printable(error.message)}", err=True)
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.NO_ANSWER
+    except SystemExit as error:
+        # click and rich end the process where nobody reads the pipe, with the exit code of a deviation.
+        if isinstance(error.__context__, BrokenPipeError):
+            raise BrokenPipeError from error
+        raise
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        from .failures import sentence
+
+        click.echo(printable(sentence(error)), err=True)
+        return ExitCode.NO_ANSWER
+    return result if isinstance(result, int) else ExitCode.AS_WANTED
+
+
+def _ignore_interrupts() -> None:
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:
+        # Not the main thread, which interrupts do not reach.
+        return
+    sys.stdout.flush()

@@ -1,0 +1,196 @@
+"""The options that commands share, and their types. It imports nothing that is slow."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TABLE, JSON, CSV = "table", "json", "csv"
+_PROGRAM = "centralized-root-access"
+_RUN_ID = re.compile(r"[^\s/:]{1,80}")
+
+
+class AccountId(click.ParamType):
+    """The ID of an AWS account.
+
+    Args:
+        all_accounts: Whether `all` is accepted, too.
+    """
+
+    name = "account"
+
+    def __init__(self, *, all_accounts: bool = False) -> None:
+        self._all_accounts = all_accounts
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the account ID."""
+        if self._all_accounts and value == "all":
+            return "all"
+        if not re.fullmatch(r"[0-9]{12}", value):
+            self.fail(f"{printable(repr(value))} is not a 12-digit account ID.", param, ctx)
+        return str(value)
+
+
+class RunId(click.ParamType):
+    """The name of a run."""
+
+    name = "run"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name."""
+        if not _RUN_ID.fullmatch(value):
+            self.fail(f"{printable(repr(value))} is not the name of a run; `runs` lists them.", param, ctx)
+        return str(value)
+
+
+class ReportPath(click.ParamType):
+    """Where to save a report: a file whose suffix says what it is, or a folder."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path."""
+        path = Path(value)
+        if not path.is_dir() and not path.parent.is_dir():
+            self.fail(f"{printable(str(path.parent))} is not a folder.", param, ctx)
+        if not path.is_dir() and path.suffix.lower() not in (".html", ".json", ".csv"):
+            self.fail("the file must end in .html, .json or .csv, or be a folder for all three.", param, ctx)
+        return path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where a command works.
+
+    Attributes:
+        profile: The profile; None for the SDK's own choice.
+        region: The Region; None for the profile's own.
+        stack: The stack; None for the only one.
+    """
+
+    profile: str | None = None
+    region: str | None = None
+    stack: str | None = None
+
+    def command(self, *words: str) -> str:
+        """Return a command line that works in the same place, to be pasted into a shell."""
+        options = {"--profile": self.profile, "--region": self.region, "--stack": self.stack}
+        given = [word for name, value in options.items() if value is not None for word in (name, value)]
+        return shlex.join([_PROGRAM, *words, *given])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """How a command shows a report.
+
+    Attributes:
+        format: table, json or csv.
+        open: Whether to open the page in the browser.
+        path: Where to save it; None to save nothing.
+    """
+
+    format: str = TABLE
+    open: bool = False
+    path: Path | None = None
+
+
+def caller_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --profile and --region, as parameters `profile` and `region`."""
+    for option in (
+        click.option("--region", metavar="REGION", help="The Region. Default: the profile's."),
+        click.option("--profile", metavar="PROFILE", help="The profile of the credentials."),
+    ):
+        function = option(function)
+    return function
+
+
+def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --profile, --region and --stack, as the parameter `target`."""
+
+    @caller_options
+    @click.option(
+        "--stack",
+        metavar="STACK",
+        help="The stack of RootTasks, or STACK:CONSTRUCT. Default: the only one in the Region.",
+    )
+    @functools.wraps(function)
+    def wrapper(*args: Any, profile: str | None, region: str | None, stack: str | None, **kwargs: Any) -> Any:
+        return function(*args, target=Target(profile=profile, region=region, stack=stack), **kwargs)
+
+    return wrapper
+
+
+def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --format, --open and --output, as the parameter `output`."""
+
+    @format_option(TABLE, JSON, CSV)
+    @click.option("--open", "open_", is_flag=True, help="Open the report's page in the browser.")
+    @click.option(
+        "--output",
+        "path",
+        type=ReportPath(),
+        metavar="FILE",
+        help="Save the report: .html, .json or .csv; all three in a folder.",
+    )
+    @functools.wraps(function)
+    def wrapper(*args: Any, format_: str, open_: bool, path: Path | None, **kwargs: Any) -> Any:
+        return function(*args, output=Output(format=format_, open=open_, path=path), **kwargs)
+
+    return wrapper
+
+
+def format_option(*formats: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add --format, as the parameter `format_`."""
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(formats),
+        default=TABLE,
+        show_default=True,
+        help="How to show it. Nothing else is on stdout.",
+    )
+
+
+def account_options(*, all_accounts: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add --account and --organizational-unit, as `accounts` and `organizational_units`."""
+    what = "An account, by its 12 digits" + ("; or `all`" if all_accounts else "")
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        function = click.option(
+            "--organizational-unit",
+            "organizational_units",
+            multiple=True,
+            metavar="OU",
+            help="The accounts of an organizational unit and the units in it, by its ID. Repeatable.",
+        )(function)
+        return click.option(
+            "--account",
+            "accounts",
+            multiple=True,
+            type=AccountId(all_accounts=all_accounts),
+            metavar="ACCOUNT",
+            help=f"{what}. Repeatable.",
+        )(function)
+
+    return add
+
+
+def account_input(accounts: tuple[str, ...], organizational_units: tuple[str, ...]) -> dict[str, object]:
+    """Return the accounts as the input of an execution has them."""
+    input_: dict[str, object] = {}
+    if accounts:
+        input_["accounts"] = "all" if "all" in accounts else list(accounts)
+    if organizational_units:
+        input_["organizationalUnits"] = list(organizational_units)
+    return input_

@@ -1,0 +1,37 @@
+"""The report command: show the report of a run, or of the latest full audit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .failures import failures_as
+from .options import JSON, TABLE, RunId, output_options, target_options
+
+if TYPE_CHECKING:
+    from .environment import Environment
+    from .exit_code import ExitCode
+    from .options import Output, Target
+
+
+@click.command(short_help="Show a report, or come back to a run.")
+@click.argument("run", type=RunId(), required=False)
+@output_options
+@target_options
+@click.pass_obj
+def report(environment: Environment, *, run: str | None, output: Output, target: Target) -> ExitCode:
+    """Show the report of RUN; without RUN, of the latest full audit. It waits for a run that goes on.
+
+    Exit code: as that of the command that started the run.
+    """
+    with failures_as("Unable to show the report", as_json=output.format == JSON):
+        from .flow import Runs, next_steps, show_result
+        from .screen import hint
+
+        runs = Runs.find(target, environment=environment)
+        files = runs.latest_files() if run is None else runs.files(runs.wait(runs.executions.find(run)))
+        shown, exit_code = show_result(files, output=output)
+        if output.format == TABLE:
+            hint(*next_steps(shown, target=target))
+        return exit_code

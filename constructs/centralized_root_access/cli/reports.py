@@ -1,0 +1,154 @@
+"""The report of a run: where its files come from, and how a person keeps and opens them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from aws_calls.failures import CallError
+from root_tasks.model.codec import decode
+from root_tasks.model.report import Outcome, Report
+from root_tasks.report.summary import is_plan
+
+from .errors import CommandError, NoReportError
+from .exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .aws import Caller
+    from .deployment import Deployment
+
+_JSON, _CSV, _HTML = "report.json", "report.csv", "report.html"
+_BY_SUFFIX = {".json": _JSON, ".csv": _CSV, ".html": _HTML}
+_FAILED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.UNKNOWN, Outcome.FAILED})
+
+
+class ReportFiles(Protocol):
+    """The files of one report."""
+
+    def read(self, name: str) -> bytes:
+        """Return a file, such as report.json."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredReport:
+    """The files of a report in the bucket of a deployment.
+
+    Attributes:
+        caller: The caller.
+        deployment: The deployment.
+        folder: Where they are in the bucket.
+    """
+
+    caller: Caller
+    deployment: Deployment
+    folder: str
+
+    def read(self, name: str) -> bytes:
+        """Return a file, such as report.json.
+
+        Raises:
+            NoReportError: There is none, or the caller may not read it.
+            CallError: S3 did not respond in time.
+        """
+        s3 = self.caller.client("s3")
+        key = f"{self.folder}/{name}"
+
+        def get_object() -> Mapping[str, bytes]:
+            response = s3.get_object(
+                Bucket=self.deployment.bucket, Key=key, ExpectedBucketOwner=self.deployment.account_id
+            )
+            # The connection can break while the body is read: that is a part of the attempt.
+            return {"Body": response["Body"].read()}
+
+        try:
+            body: bytes = self.caller.call(get_object, operation="s3:GetObject").require("Body")
+        except CallError as error:
+            # Without permission to list the bucket, S3 denies what does not exist.
+            if error.failure.name not in ("NoSuchKey", "AccessDenied"):
+                raise
+            location = f"s3://{self.deployment.bucket}/{key}"
+            raise NoReportError(location, code=error.failure.code) from error
+        return body
+
+
+def read_report(files: ReportFiles) -> Report:
+    """Return a report.
+
+    Raises:
+        DecodingError: It is not one, or of another version.
+        NoReportError: There is none, or the caller may not read it.
+    """
+    return decode(Report, files.read(_JSON))
+
+
+def csv_text(files: ReportFiles) -> str:
+    """Return the report as CSV, without the mark by which spreadsheets recognize UTF-8."""
+    return files.read(_CSV).decode("utf-8-sig")
+
+
+def exit_code(report: Report) -> ExitCode:
+    """Return whether the accounts are as one wants them."""
+    outcomes = set(report.totals)
+    if outcomes & _FAILED:
+        return ExitCode.NOT_AS_WANTED
+    # An account that could not be read is never taken for a clean one.
+    return ExitCode.NO_ANSWER if Outcome.INACCESSIBLE in outcomes else ExitCode.AS_WANTED
+
+
+def is_executable(report: Report) -> bool:
+    """Return whether it is a plan that has something to execute."""
+    return is_plan(report) and Outcome.PLANNED in report.totals
+
+
+def save_report(files: ReportFiles, path: Path) -> None:
+    """Save a report for its owner alone: the page, or JSON or CSV by the file's suffix; all in a folder.
+
+    Raises:
+        CommandError: It cannot be saved.
+    """
+    targets = {path: file_name(path)}
+    if path.is_dir():
+        targets = {path / name: name for name in _BY_SUFFIX.values()}
+    for target, name in targets.items():
+        body = files.read(name)
+        try:
+            _write_private(target, body)
+        except OSError as error:
+            raise CommandError(f"Unable to save the report as {target}: {error.strerror}.") from error
+
+
+def file_name(path: Path) -> str:
+    """Return which file of a report a path asks for by its suffix; the page where it has none."""
+    return _BY_SUFFIX.get(path.suffix.lower(), _HTML)
+
+
+def open_page(files: ReportFiles) -> tuple[Path, bool]:
+    """Open the report's page in the browser, from a file that only its owner can read.
+
+    Returns:
+        The file, which stays as long as the machine keeps temporary files, and whether a browser opened it.
+    """
+    page = Path(tempfile.mkdtemp(prefix="centralized-root-access-")) / _HTML
+    _write_private(page, files.read(_HTML))
+    try:
+        return page, webbrowser.open(page.as_uri())
+    except webbrowser.Error:
+        return page, False
+
+
+def _write_private(path: Path, body: bytes) -> None:
+    # In one step: a file that is there stays whole until the new one is.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(body)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

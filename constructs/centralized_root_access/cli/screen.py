@@ -1,0 +1,157 @@
+"""What a command shows: tables, a progress bar, hints. Nothing of it reaches a terminal unescaped."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from root_tasks.model.report import Outcome
+from root_tasks.report.summary import summary
+
+from .table import rows
+from .text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from root_tasks.model.report import Report
+
+    from .executions import Execution
+
+# For a program or a file; a terminal has its own width.
+_WIDTH_WITHOUT_TERMINAL = 140
+# Narrower than this, the organizational unit is left out.
+_MIN_WIDTH_WITH_UNIT = 110
+_MAX_ROWS = 200
+_STYLES = {
+    Outcome.HAS_CREDENTIALS: "bold red",
+    Outcome.UNKNOWN: "bold red",
+    Outcome.FAILED: "bold red",
+    Outcome.INACCESSIBLE: "yellow",
+    Outcome.PLANNED: "cyan",
+    Outcome.IN_USE: "yellow",
+    Outcome.DONE: "green",
+    Outcome.NOTHING_TO_DO: "dim",
+    Outcome.SKIPPED: "dim",
+}
+_STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan"}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that has colours only on a terminal, and takes no text for markup."""
+    stream = sys.stderr if stderr else sys.stdout
+    probe = Console(file=stream)
+    return Console(
+        file=stream,
+        width=probe.width if probe.is_terminal or "COLUMNS" in probe._environ else _WIDTH_WITHOUT_TERMINAL,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        soft_wrap=False,
+    )
+
+
+def show_report(report: Report, *, stderr: bool = False) -> None:
+    """Show a report as a table, and its summary in a sentence or two."""
+    target = console(stderr=stderr)
+    _print(target, [*_report_table(report, width=target.width), Text(printable(summary(report)), "bold")])
+
+
+def show_runs(executions: Sequence[Execution], *, stderr: bool = False) -> None:
+    """Show executions as a table."""
+    table = _table("run", "state machine", "status", "started", "took")
+    for execution in executions:
+        table.add_row(
+            Text(printable(execution.run_id)),
+            "Audit" if execution.folder == "runs" else "Execute",
+            Text(printable(execution.status), _STATUS_STYLES.get(execution.status, "bold red")),
+            f"{execution.started_at:%Y-%m-%d %H:%M UTC}",
+            _duration(execution),
+        )
+    _print(console(stderr=stderr), [table])
+
+
+def hint(*sentences: str) -> None:
+    """Write sentences to stderr, where they are in nobody's way."""
+    for sentence in sentences:
+        click.echo(printable(sentence), err=True)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a progress bar on stderr, where it is a terminal.
+
+    Args:
+        what: What is in progress.
+
+    Yields:
+        What updates the bar with how many are done, of how many, and of what.
+    """
+    target = console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[counted]}", markup=False),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=target, transient=True, disable=not target.is_terminal) as progress:
+        task = progress.add_task(printable(what), total=None, counted="")
+
+        def update(done: int, total: int, noun: str) -> None:
+            progress.update(task, completed=done, total=total, counted=f"{done:,} of {total:,} {noun}")
+
+        yield update
+
+
+def _report_table(report: Report, *, width: int) -> Iterator[Table | Text]:
+    with_unit = width >= _MIN_WIDTH_WITH_UNIT and any(it.organizational_unit for it in report.results)
+    names = ("outcome", "account", "name", *(["OU"] if with_unit else []), "what", "last use")
+    table = _table(*names)
+    for column, ratio in (("what", 3), ("name", None)):
+        table.columns[names.index(column)].ratio = ratio
+    listed = rows(report)
+    for row in islice(listed, _MAX_ROWS):
+        unit = [printable(row.organizational_unit)] if with_unit else []
+        table.add_row(
+            Text(row.outcome, _STYLES.get(row.outcome, "")),
+            *map(Text, [row.account_id, printable(row.name), *unit, printable(row.what)]),
+            Text(printable(row.last_use)),
+        )
+    if table.row_count:
+        yield table
+    if left := sum(1 for _ in listed):
+        yield Text(f"{left:,} more rows: --format csv and --open have all of them.")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in columns:
+        table.add_column(
+            name, overflow="fold", no_wrap=name in ("outcome", "account", "status", "started", "took")
+        )
+    return table
+
+
+def _print(target: Console, lines: Iterable[Table | Text]) -> None:
+    # Through click: rich ends the process by itself where nobody reads the pipe.
+    with target.capture() as captured:
+        for line in lines:
+            target.print(line)
+    text = "\n".join(line.rstrip() for line in captured.get().splitlines())
+    click.echo(text, file=target.file, color=True)
+
+
+def _duration(execution: Execution) -> str:
+    if execution.ended_at is None:
+        return ""
+    minutes, seconds = divmod(int((execution.ended_at - execution.started_at).total_seconds()), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
