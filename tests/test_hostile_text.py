@@ -382,14 +382,14 @@ def test_a_surprise_in_one_account_costs_that_account_alone(root_tasks: RootTask
 def test_a_surprise_where_a_client_is_created_costs_that_account_alone(
     root_tasks: RootTasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create = root_tasks._create_session_client
+    client_of = root_tasks.sessions.client
 
-    def create_client(service: str, *, credentials: Any, region: str | None) -> Any:
+    def client(service: str, *, region: str | None) -> Any:
         if region == "xx-nowhere-1":
             raise ValueError(SECRET)
-        return create(service, credentials=credentials, region=region)
+        return client_of(service, region=region)
 
-    monkeypatch.setattr(root_tasks, "_create_session_client", create_client)
+    monkeypatch.setattr(root_tasks.sessions, "client", client)
     root_tasks.client("sqs", account_id=OTHER).create_queue(QueueName="orders")
     queues = [f"arn:aws:sqs:xx-nowhere-1:{MEMBER}:orders", f"arn:aws:sqs:us-east-1:{OTHER}:orders"]
     plan = root_tasks.run({"task": QUEUES, "queues": queues})

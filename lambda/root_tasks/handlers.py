@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import call
 from aws_calls.errors import RootAccessError
+from aws_calls.pace import Pace
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, system_clock, write_line
 
@@ -236,11 +237,12 @@ class Invocation:
             mode=work.mode,
             sessions=Sessions(
                 sts=self._clients.sts,
-                create_client=self._clients.create_session_client,
+                clients=self._clients.sessions,
                 task=work.task,
                 partition=self._partition,
                 clock=self._clock,
                 deadline=self._deadline - _RESULT_RESERVE_SECONDS,
+                pace=Pace(clock=self._clock),
             ),
             backups=storage.backups,
             credentials=work.credentials,

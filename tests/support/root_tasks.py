@@ -6,13 +6,18 @@ import contextlib
 import functools
 import itertools
 import json
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
 from botocore.exceptions import ClientError
+from botocore.loaders import Loader, create_loader
 
+from aws_calls.runtime import one_attempt
 from root_tasks.aws.clients import Clients
+from root_tasks.aws.session_clients import SessionClients
 from root_tasks.handlers import BatchClaimedError, Invocation
 from root_tasks.messages import RunRefusedError
 from root_tasks.model.report import Task
@@ -31,6 +36,8 @@ from support.policies import PolicyRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
     from local_aws.emulation import LocalOrganization
     from root_tasks.messages import RefusalReason
@@ -160,11 +167,12 @@ class RootTasks:
     function: str = ""
     requests: list[tuple[str, PolicyRequest]] = field(default_factory=list)
     executions: dict[str, FinishedExecution] = field(default_factory=dict)
-    _faults: list[Callable[[Any, str], None]] = field(default_factory=list)
+    _faults: list[Callable[[Any, str | None], None]] = field(default_factory=list)
     _own: dict[str, Any] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
+        self.sessions = _SessionClients(self.session_client_created)
         # In us-east-1 an owner may create a bucket again.
         self.client("s3").create_bucket(Bucket=BUCKET)
 
@@ -296,7 +304,7 @@ class RootTasks:
                 sns=_Topic(self),  # type: ignore[arg-type]
                 step_functions=_Executions(self),  # type: ignore[arg-type]
                 sts=self._own_client("sts"),
-                create_session_client=self._create_session_client,
+                sessions=self.sessions,
             ),
             clock=self.time.clock(),
             now=lambda: self.now,
@@ -355,13 +363,21 @@ class RootTasks:
     def on_event(self, event: str, handler: Callable[..., object], *, account_id: str = "") -> None:
         """Register a handler of a botocore event with the functions' clients."""
 
-        def register(client: Any, acting: str) -> None:
+        def handle_if_acting(**parameters: Any) -> object:
+            return handler(**parameters) if self.sessions.acting == account_id else None
+
+        def register(client: Any, acting: str | None) -> None:
+            """Register it with the client of an account, or with one that all root sessions share."""
             if account_id in ("", acting):
                 client.meta.events.register(event, handler)
+            elif acting is None:
+                client.meta.events.register(event, handle_if_acting)
 
         self._faults.append(register)
         for client in self._own.values():
             register(client, self.account_id)
+        for client in self.sessions.created:
+            register(client, None)
 
     def _register(self, account_id: str) -> Register:
         return functools.partial(self.on_event, account_id=account_id)
@@ -441,13 +457,13 @@ class RootTasks:
         self._own[service] = client
         return self._add_faults(client, self.account_id)
 
-    def _create_session_client(self, service: str, *, credentials: Any, region: str | None) -> Any:
-        client = self.organization.client(service, credentials=credentials, region=region or "us-east-1")
+    def session_client_created(self, service: str, client: Any) -> None:
+        """Prepare a client of root sessions."""
         if service == "s3":
             client.meta.events.register_first("after-call.s3.ListBuckets", self._add_regions)
-        return self._add_faults(client, credentials["AccessKeyId"])
+        self._add_faults(client, None)
 
-    def _add_faults(self, client: Any, account_id: str) -> Any:
+    def _add_faults(self, client: Any, account_id: str | None) -> Any:
         for fault in self._faults:
             fault(client, account_id)
         return client
@@ -457,6 +473,51 @@ class RootTasks:
         for bucket in parsed.get("Buckets", ()):
             location = self.client("s3").get_bucket_location(Bucket=bucket["Name"])["LocationConstraint"]
             bucket.setdefault("BucketRegion", location or "us-east-1")
+
+
+class _SessionClients(SessionClients):
+    """The functions' own clients of root sessions, whose calls go to the emulation in this process.
+
+    Args:
+        prepare: Called with each client that is created, and its service.
+
+    Attributes:
+        created: The clients.
+    """
+
+    def __init__(self, prepare: Callable[[str, Any], None]) -> None:
+        session = botocore.session.Session()
+        session.register_component("data_loader", _load_models())
+        super().__init__(session, config=one_attempt())
+        self._prepare = prepare
+        self._acting = threading.local()
+        self.created: list[Any] = []
+
+    @property
+    def acting(self) -> str | None:
+        """The account that this thread acts in."""
+        return getattr(self._acting, "account_id", None)
+
+    @contextlib.contextmanager
+    def acting_as(self, credentials: CredentialsTypeDef) -> Iterator[None]:
+        """Remember the account as well: the emulation takes it for the ID of the key."""
+        with super().acting_as(credentials):
+            self._acting.account_id = credentials["AccessKeyId"]
+            try:
+                yield
+            finally:
+                self._acting.account_id = None
+
+    def _create_client(self, service: str, region: str | None) -> Any:
+        client = super()._create_client(service, region or "us-east-1")
+        self._prepare(service, client)
+        self.created.append(client)
+        return client
+
+
+@functools.cache
+def _load_models() -> Loader:
+    return create_loader()
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from botocore.config import Config
+
 from aws_calls.runtime import one_attempt
 
-from .sessions import client_factory
+from .session_clients import SessionClients
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -19,7 +21,14 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_sts import STSClient
 
-    from .sessions import ClientFactory
+    from .sessions import SharedClients
+
+# The accounts of a batch that are looked into in parallel. Each has its own limits in IAM.
+MAX_ACCOUNTS_IN_PARALLEL = 25
+# The calls that are made in parallel for an account: a list of each type of credential, and what has no list.
+_MAX_CALLS_OF_ACCOUNT = 5
+# How many calls the pool makes besides those of the threads that wait for them.
+MAX_CALLS_IN_PARALLEL = MAX_ACCOUNTS_IN_PARALLEL * (_MAX_CALLS_OF_ACCOUNT - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +36,7 @@ class Clients:
     """The clients of the functions; each makes one attempt a call.
 
     Attributes:
-        create_session_client: Creates the clients of root sessions. The others act in the functions'
-            own account.
+        sessions: The clients of root sessions. The others act in the functions' own account.
     """
 
     iam: IAMClient
@@ -37,13 +45,14 @@ class Clients:
     sns: SNSClient
     step_functions: SFNClient
     sts: STSClient
-    create_session_client: ClientFactory
+    sessions: SharedClients
 
 
 @functools.cache
 def create_clients() -> Clients:
     """Return clients that make one attempt a call; created once in a sandbox."""
     import boto3
+    from botocore.session import get_session
 
     config = one_attempt()
     return Clients(
@@ -53,6 +62,15 @@ def create_clients() -> Clients:
         sns=boto3.client("sns", config=config),
         step_functions=boto3.client("stepfunctions", config=config),
         # AssumeRoot exists only in a Region's own STS, not in the global one.
-        sts=boto3.client("sts", region_name=os.environ["AWS_REGION"], config=config),
-        create_session_client=client_factory(config),
+        sts=boto3.client(
+            "sts",
+            region_name=os.environ["AWS_REGION"],
+            config=config.merge(Config(max_pool_connections=MAX_ACCOUNTS_IN_PARALLEL)),
+        ),
+        sessions=SessionClients(
+            get_session(),
+            config=config.merge(
+                Config(max_pool_connections=MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL)
+            ),
+        ),
     )

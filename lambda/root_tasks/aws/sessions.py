@@ -2,64 +2,48 @@
 
 from __future__ import annotations
 
-import threading
+import concurrent.futures
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from aws_calls.calls import call, pages
 from aws_calls.retry import RetryBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
 
-    from botocore.config import Config
     from mypy_boto3_sts import STSClient
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
     from aws_calls.calls import Response
+    from aws_calls.pace import Pace
     from aws_calls.retry import Clock
 
     from ..model.report import Task
 
+T = TypeVar("T")
+
 ASSUME_ROOT = "sts:AssumeRoot"
 
-# The maximum that AWS allows. A batch ends before its sessions do: its function has 10 minutes.
-_SESSION_SECONDS = 900
-# An account that is throttled for long must not use up the time of the others in its batch.
+# An account whose calls are retried for long must not use up the time of the others in its batch.
 _MAX_ACCOUNT_SECONDS = 180.0
+# As long as the calls of an account may take, their last attempt, and a difference between two clocks. AWS
+# allows 900 at most.
+_SESSION_SECONDS = 240
+# A session that is opened late is of use only if there is time for its calls.
+_CALLS_RESERVE_SECONDS = 60.0
 
 
-class ClientFactory(Protocol):
-    """Creates the clients of root sessions. Several threads call it."""
+class SharedClients(Protocol):
+    """The clients that all root sessions share. Several threads use them."""
 
-    def __call__(self, service: str, *, credentials: CredentialsTypeDef, region: str | None) -> Any:
-        """Return a client in a Region; None is the function's own."""
+    def client(self, service: str, *, region: str | None) -> Any:
+        """Return the client of a service in a Region; None is the function's own."""
 
-
-def client_factory(config: Config) -> ClientFactory:
-    """Return a factory of boto3 clients.
-
-    Args:
-        config: The clients' settings: one attempt a call.
-    """
-    import boto3
-
-    session = boto3.Session()
-    # A session must not be used by two threads at once; its clients may.
-    lock = threading.Lock()
-
-    def create_client(service: str, *, credentials: CredentialsTypeDef, region: str | None) -> Any:
-        with lock:
-            return session.client(
-                service,  # type: ignore[call-overload]
-                region_name=region,
-                config=config,
-                aws_access_key_id=credentials["AccessKeyId"],
-                aws_secret_access_key=credentials["SecretAccessKey"],
-                aws_session_token=credentials["SessionToken"],
-            )
-
-    return create_client
+    def acting_as(self, credentials: CredentialsTypeDef) -> AbstractContextManager[None]:
+        """Sign the requests of this thread with the credentials of a session."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,18 +53,23 @@ class RootSession:
     Attributes:
         account_id: The member account.
         credentials: The session's credentials.
-        create_client: Creates the session's clients.
+        clients: The clients of all sessions.
+        executor: Makes calls in parallel.
         budget: How long to retry transient failures.
     """
 
     account_id: str
     credentials: CredentialsTypeDef
-    create_client: ClientFactory
+    clients: SharedClients
+    executor: Executor
     budget: RetryBudget
 
     def client(self, service: str, *, region: str | None = None) -> Any:
-        """Return a client that acts as the root user; by default in the function's Region."""
-        return self.create_client(service, credentials=self.credentials, region=region)
+        """Return a client; by default in the function's Region.
+
+        It acts as the root user of this account inside of `call` and `pages`, and of nobody elsewhere.
+        """
+        return self.clients.client(service, region=region)
 
     def call(self, function: Callable[[], Mapping[str, Any]], *, operation: str) -> Response:
         """Call AWS.
@@ -88,7 +77,7 @@ class RootSession:
         Raises:
             CallError: The call failed, or did not succeed in time.
         """
-        return call(function, operation=operation, budget=self.budget)
+        return call(self._signed(function), operation=operation, budget=self.budget)
 
     def pages(
         self,
@@ -105,13 +94,38 @@ class RootSession:
             CallError: A page failed or is incomplete, or the list does not end.
         """
         return pages(
-            function,
+            self._signed(function),
             operation=operation,
             budget=self.budget,
             items=items,
             request_token=request_token,
             response_token=response_token,
         )
+
+    def in_parallel(self, *functions: Callable[[], T]) -> list[T]:
+        """Return what functions return, in their order. They run in parallel, and end before this returns.
+
+        They must not use this themselves: all of an account's waiting is done by one thread, so that a pool
+        that is full of waiting threads never waits for itself.
+
+        Raises:
+            Exception: What the first of them in the order raises that raises anything.
+        """
+        others = [self.executor.submit(function) for function in functions[1:]]
+        try:
+            first = [function() for function in functions[:1]]
+        finally:
+            concurrent.futures.wait(others)
+        return [*first, *(other.result() for other in others)]
+
+    def _signed(self, function: Callable[..., Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:
+        """Return a function that makes its call as the root user of this account."""
+
+        def signed(**parameters: Any) -> Mapping[str, Any]:
+            with self.clients.acting_as(self.credentials):
+                return function(**parameters)
+
+        return signed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,28 +134,35 @@ class Sessions:
 
     Attributes:
         sts: A client of a Region's own STS; the global one does not have AssumeRoot.
-        create_client: Creates the sessions' clients.
+        clients: The clients of all sessions.
         task: The task.
         partition: The partition, for example aws.
         clock: The time.
         deadline: When the last session ends, on the clock.
+        pace: How often AssumeRoot is called: its limit is that of the function's account, which the batches
+            that run in parallel share.
     """
 
     sts: STSClient
-    create_client: ClientFactory
+    clients: SharedClients
     task: Task
     partition: str
     clock: Clock
     deadline: float
+    pace: Pace
 
-    def open(self, account_id: str) -> RootSession:
+    def open(self, account_id: str, *, executor: Executor) -> RootSession:
         """Open a session in an account.
+
+        As long as there is time, a call that is throttled is repeated: the account has nothing to do with it.
+
+        Args:
+            account_id: The account.
+            executor: Makes the calls in the session that are made in parallel.
 
         Raises:
             CallError: AWS refused, or did not respond in time.
         """
-        deadline = min(self.deadline, self.clock.now() + _MAX_ACCOUNT_SECONDS)
-        budget = RetryBudget(clock=self.clock, deadline=deadline)
         response = call(
             lambda: self.sts.assume_root(
                 TargetPrincipal=account_id,
@@ -149,11 +170,16 @@ class Sessions:
                 DurationSeconds=_SESSION_SECONDS,
             ),
             operation=ASSUME_ROOT,
-            budget=budget,
+            budget=RetryBudget(clock=self.clock, deadline=self.deadline, pace=self.pace).reserving(
+                _CALLS_RESERVE_SECONDS
+            ),
         )
         return RootSession(
             account_id=account_id,
             credentials=response.require("Credentials"),
-            create_client=self.create_client,
-            budget=budget,
+            clients=self.clients,
+            executor=executor,
+            budget=RetryBudget(
+                clock=self.clock, deadline=min(self.deadline, self.clock.now() + _MAX_ACCOUNT_SECONDS)
+            ),
         )

@@ -1,7 +1,8 @@
-"""One batch of accounts: a task in each, a few in parallel."""
+"""One batch of accounts: a task in each, all of them in parallel."""
 
 from __future__ import annotations
 
+import functools
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
 
+from ..aws.clients import MAX_ACCOUNTS_IN_PARALLEL, MAX_CALLS_IN_PARALLEL
 from ..messages import AUDIT_THIS_ACCOUNT, EXPIRED, NO_SESSION, UNEXPECTED_ERROR, hint
 from ..model.report import Outcome
 from ..model.run import Backup, Finding, Mode
@@ -18,14 +20,12 @@ from ..tasks.outcomes import item_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Executor
 
     from ..aws.sessions import RootSession, Sessions
     from ..aws.storage import BackupStore
     from ..model.run import Assignment, CredentialSelection, Target
     from ..tasks.definition import TaskDefinition
-
-# Each account has its own limits in IAM; those of STS are shared by all.
-MAX_ACCOUNTS_IN_PARALLEL = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +52,16 @@ class BatchRunner:
 
     def run(self, assignments: Sequence[Assignment]) -> tuple[Finding, ...]:
         """Run the task in each account; the findings have the order of the assignments."""
-        with ThreadPoolExecutor(max_workers=MAX_ACCOUNTS_IN_PARALLEL) as pool:
-            return tuple(pool.map(self._run_in_account, assignments))
+        # The threads that wait for calls are never those that make them.
+        with (
+            ThreadPoolExecutor(max_workers=MAX_ACCOUNTS_IN_PARALLEL) as accounts,
+            ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as calls,
+        ):
+            return tuple(accounts.map(functools.partial(self._run_in_account, executor=calls), assignments))
 
-    def _run_in_account(self, assignment: Assignment) -> Finding:
+    def _run_in_account(self, assignment: Assignment, *, executor: Executor) -> Finding:
         try:
-            session = self._sessions().open(assignment.account_id)
+            session = self._sessions().open(assignment.account_id, executor=executor)
         except CallError as error:
             return self._without_session(assignment, reason=describe(error.failure), hint=hint(error.failure))
         # One account's surprise must not cost the results of the others.

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import functools
+from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
 from root_access.state import Feature
 
 from ..messages import DETAILS_UNAVAILABLE, contradiction, hint
-from ..model.report import AccessKey, ItemType, Outcome, RootCredentials
+from ..model.report import AccessKey, CredentialDetails, ItemType, Outcome, RootCredentials
 from ..model.run import Finding
 from .credentials import (
     GET_ACCOUNT_SUMMARY,
     LISTING_CALLS,
-    LastUse,
-    access_keys,
+    Credential,
+    credentials_of_type,
     existing_types,
-    mfa_devices,
-    password_last_use,
-    signing_certificates,
+    with_last_uses,
 )
 from .definition import TaskDefinition
 from .scope import ACCOUNT_KEYS, parse_accounts_or_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mypy_boto3_iam import IAMClient
 
     from aws_calls.failures import Failure
 
     from ..aws.sessions import RootSession
-    from .credentials import Credential
     from .definition import AccountTask
 
-T = TypeVar("T")
+# The types of which AWS returns a list.
+_LISTED = (ItemType.ACCESS_KEY, ItemType.MFA_DEVICE, ItemType.SIGNING_CERTIFICATE)
+_PASSWORD = Credential(type=ItemType.PASSWORD, details=CredentialDetails())
 
 
 def audit(task: AccountTask) -> Finding:
@@ -88,34 +86,46 @@ class _DetailsReader:
         return next(filter(None, map(hint, self._failures)), None)
 
     def read(self) -> RootCredentials:
-        """Read the details."""
+        """Read the details: in two round trips, however many there are."""
+        types = [type_ for type_ in _LISTED if type_ in self._existing]
+        responses = self._session.in_parallel(*(functools.partial(self._list, type_) for type_ in types))
+        listed = {type_: self._checked(type_, it) for type_, it in zip(types, responses, strict=True)}
         has_password = ItemType.PASSWORD in self._existing
-        password_use = password_last_use(self._session, self._iam) if has_password else LastUse()
-        keys = self._list(ItemType.ACCESS_KEY, access_keys)
-        self._failures += filter(None, (password_use.unread, *(key.unread for key in keys or ())))
+        # Whether there is one is known, and the audit shows nothing else that only GetLoginProfile has.
+        passwords = [_PASSWORD] if has_password else []
+        keys = listed.get(ItemType.ACCESS_KEY, ())
+        used = with_last_uses(self._session, self._iam, [*passwords, *(keys or ())])
+        self._failures += [each.unread for each in used if each.unread is not None]
+        password = used[0].details if has_password else _PASSWORD.details
         return RootCredentials(
             password=has_password,
-            password_last_used_at=password_use.at,
-            password_last_use_unread=password_use.unread is not None,
-            access_keys=None if keys is None else tuple(map(_access_key, keys)),
-            mfa_devices=self._list(ItemType.MFA_DEVICE, mfa_devices),
-            signing_certificates=self._list(ItemType.SIGNING_CERTIFICATE, signing_certificates),
+            password_last_used_at=password.last_used_at,
+            password_last_use_unread=password.last_use_unread,
+            access_keys=None if keys is None else tuple(map(_access_key, used[len(passwords) :])),
+            mfa_devices=_ids(listed.get(ItemType.MFA_DEVICE, ())),
+            signing_certificates=_ids(listed.get(ItemType.SIGNING_CERTIFICATE, ())),
         )
 
-    def _list(
-        self, type_: ItemType, list_: Callable[[RootSession, IAMClient], tuple[T, ...]]
-    ) -> tuple[T, ...] | None:
-        """Return the credentials of a type; None where there are some that could not be listed."""
-        if type_ not in self._existing:
-            return ()
+    def _list(self, type_: ItemType) -> tuple[Credential, ...] | Failure:
         try:
-            found = list_(self._session, self._iam)
+            return credentials_of_type(self._session, self._iam, type_)
         except CallError as error:
-            self._failures.append(error.failure)
+            return error.failure
+
+    def _checked(
+        self, type_: ItemType, listed: tuple[Credential, ...] | Failure
+    ) -> tuple[Credential, ...] | None:
+        """Return the credentials of a type; None where there are some that could not be listed."""
+        if not isinstance(listed, tuple):
+            self._failures.append(listed)
             return None
-        if not found:
+        if not listed:
             self._contradictions.append(contradiction(GET_ACCOUNT_SUMMARY, LISTING_CALLS[type_]))
-        return found or None
+        return listed or None
+
+
+def _ids(credentials: tuple[Credential, ...] | None) -> tuple[str, ...] | None:
+    return None if credentials is None else tuple(each.id or "" for each in credentials)
 
 
 def _access_key(key: Credential) -> AccessKey:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import require
@@ -12,7 +13,7 @@ from aws_calls.failures import CallError
 from ..model.report import CredentialDetails, ItemType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from mypy_boto3_iam import IAMClient
@@ -28,6 +29,9 @@ _LIST_MFA_DEVICES = "iam:ListMFADevices"
 _LIST_CERTIFICATES = "iam:ListSigningCertificates"
 # The service name that GetAccessKeyLastUsed returns for a key that was never used.
 _NEVER_USED = "N/A"
+
+# Of signing certificates and MFA devices it never does.
+_LAST_USE_IS_KNOWN = (ItemType.PASSWORD, ItemType.ACCESS_KEY)
 
 # The call that lists the credentials of a type.
 LISTING_CALLS = {
@@ -56,7 +60,7 @@ class Credential:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LastUse:
+class _LastUse:
     """The last use of a credential.
 
     Attributes:
@@ -88,22 +92,44 @@ def existing_types(session: RootSession, iam: IAMClient) -> frozenset[ItemType]:
     return frozenset(type_ for type_, count in present.items() if count > 0)
 
 
-def credentials_of_type(session: RootSession, iam: IAMClient, type_: ItemType) -> tuple[Credential, ...]:
-    """Return the credentials of a type, with what to decide by.
+def credentials_of_types(
+    session: RootSession, iam: IAMClient, types: Sequence[ItemType]
+) -> list[tuple[Credential, ...]]:
+    """Return the credentials of each type, with what to decide by: two round trips, however many there are.
 
     Raises:
-        CallError: They could not be listed. A last use that cannot be read raises nothing.
+        CallError: Those of a type could not be listed. A last use that cannot be read raises nothing.
+    """
+    listed = session.in_parallel(
+        *(functools.partial(credentials_of_type, session, iam, type_) for type_ in types)
+    )
+    complete = iter(with_last_uses(session, iam, list(itertools.chain(*listed))))
+    return [tuple(itertools.islice(complete, len(credentials))) for credentials in listed]
+
+
+def credentials_of_type(session: RootSession, iam: IAMClient, type_: ItemType) -> tuple[Credential, ...]:
+    """Return the credentials of a type, without their last uses.
+
+    Raises:
+        CallError: They could not be listed.
     """
     match type_:
         case ItemType.PASSWORD:
             created_at = password_created_at(session, iam)
-            if created_at is None:
-                return ()
-            use = password_last_use(session, iam)
-            details = _details(created_at=created_at, use=use)
-            return (Credential(type=type_, details=details, unread=use.unread),)
+            details = CredentialDetails(created_at=created_at)
+            return () if created_at is None else (Credential(type=type_, details=details),)
         case ItemType.ACCESS_KEY:
-            return access_keys(session, iam)
+            return tuple(
+                Credential(
+                    type=type_,
+                    id=require(each, "AccessKeyId", operation=_LIST_ACCESS_KEYS),
+                    details=CredentialDetails(
+                        status=require(each, "Status", operation=_LIST_ACCESS_KEYS),
+                        created_at=each.get("CreateDate"),
+                    ),
+                )
+                for each in _access_key_metadata(session, iam)
+            )
         case ItemType.SIGNING_CERTIFICATE:
             return tuple(
                 Credential(
@@ -129,6 +155,26 @@ def credentials_of_type(session: RootSession, iam: IAMClient, type_: ItemType) -
             raise ValueError(f"A {type_} is not a credential.")
 
 
+def with_last_uses(
+    session: RootSession, iam: IAMClient, credentials: Sequence[Credential]
+) -> list[Credential]:
+    """Return credentials with their last uses, where AWS knows them. One that cannot be read is noted."""
+    indexes = [index for index, each in enumerate(credentials) if each.type in _LAST_USE_IS_KNOWN]
+    uses = session.in_parallel(
+        *(functools.partial(_last_use, session, iam, credentials[index]) for index in indexes)
+    )
+    complete = list(credentials)
+    for index, use in zip(indexes, uses, strict=True):
+        details = replace(
+            complete[index].details,
+            last_used_at=use.at,
+            last_used_service=use.service,
+            last_use_unread=use.unread is not None,
+        )
+        complete[index] = replace(complete[index], details=details, unread=use.unread)
+    return complete
+
+
 def password_created_at(session: RootSession, iam: IAMClient) -> datetime | None:
     """Return when the password was created; None where there is no password.
 
@@ -145,24 +191,6 @@ def password_created_at(session: RootSession, iam: IAMClient) -> datetime | None
     return created_at
 
 
-def password_last_use(session: RootSession, iam: IAMClient) -> LastUse:
-    """Return the last use of the password."""
-    try:
-        user = session.call(iam.get_user, operation="iam:GetUser").require("User")
-    except CallError as error:
-        return LastUse(unread=error.failure)
-    return LastUse(at=user.get("PasswordLastUsed"))
-
-
-def access_keys(session: RootSession, iam: IAMClient) -> tuple[Credential, ...]:
-    """Return the access keys, each with its last use.
-
-    Raises:
-        CallError: They could not be listed. A last use that cannot be read raises nothing.
-    """
-    return tuple(_access_key(session, iam, key) for key in _access_key_metadata(session, iam))
-
-
 def access_key_ids(session: RootSession, iam: IAMClient) -> tuple[str, ...]:
     """Return the IDs of the access keys.
 
@@ -172,16 +200,6 @@ def access_key_ids(session: RootSession, iam: IAMClient) -> tuple[str, ...]:
     return tuple(
         require(key, "AccessKeyId", operation=_LIST_ACCESS_KEYS) for key in _access_key_metadata(session, iam)
     )
-
-
-def mfa_devices(session: RootSession, iam: IAMClient) -> tuple[str, ...]:
-    """Return the serial numbers of the MFA devices.
-
-    Raises:
-        CallError: A call failed.
-    """
-    devices = _mfa_device_metadata(session, iam)
-    return tuple(require(device, "SerialNumber", operation=_LIST_MFA_DEVICES) for device in devices)
 
 
 def signing_certificates(session: RootSession, iam: IAMClient) -> tuple[str, ...]:
@@ -194,41 +212,19 @@ def signing_certificates(session: RootSession, iam: IAMClient) -> tuple[str, ...
     return tuple(require(each, "CertificateId", operation=_LIST_CERTIFICATES) for each in certificates)
 
 
-def _access_key(session: RootSession, iam: IAMClient, metadata: Mapping[str, Any]) -> Credential:
-    access_key_id = require(metadata, "AccessKeyId", operation=_LIST_ACCESS_KEYS)
-    use = _access_key_last_use(session, iam, access_key_id)
-    return Credential(
-        type=ItemType.ACCESS_KEY,
-        id=access_key_id,
-        details=_details(
-            status=require(metadata, "Status", operation=_LIST_ACCESS_KEYS),
-            created_at=metadata.get("CreateDate"),
-            use=use,
-        ),
-        unread=use.unread,
-    )
-
-
-def _access_key_last_use(session: RootSession, iam: IAMClient, access_key_id: str) -> LastUse:
+def _last_use(session: RootSession, iam: IAMClient, credential: Credential) -> _LastUse:
     try:
+        if credential.type is ItemType.PASSWORD:
+            user = session.call(iam.get_user, operation="iam:GetUser").require("User")
+            return _LastUse(at=user.get("PasswordLastUsed"))
         use = session.call(
-            functools.partial(iam.get_access_key_last_used, AccessKeyId=access_key_id),
+            functools.partial(iam.get_access_key_last_used, AccessKeyId=credential.id or ""),
             operation="iam:GetAccessKeyLastUsed",
         ).require("AccessKeyLastUsed")
     except CallError as error:
-        return LastUse(unread=error.failure)
+        return _LastUse(unread=error.failure)
     service = use.get("ServiceName", _NEVER_USED)
-    return LastUse(at=use.get("LastUsedDate"), service=None if service == _NEVER_USED else service)
-
-
-def _details(*, status: str | None = None, created_at: datetime | None, use: LastUse) -> CredentialDetails:
-    return CredentialDetails(
-        status=status,
-        created_at=created_at,
-        last_used_at=use.at,
-        last_used_service=use.service,
-        last_use_unread=use.unread is not None,
-    )
+    return _LastUse(at=use.get("LastUsedDate"), service=None if service == _NEVER_USED else service)
 
 
 def _access_key_metadata(session: RootSession, iam: IAMClient) -> Iterator[Mapping[str, Any]]:

@@ -32,7 +32,7 @@ from .credentials import (
     GET_ACCOUNT_SUMMARY,
     LISTING_CALLS,
     access_key_ids,
-    credentials_of_type,
+    credentials_of_types,
     existing_types,
     password_created_at,
     signing_certificates,
@@ -81,16 +81,12 @@ def plan(task: AccountTask) -> Finding:
     session = task.session
     iam: IAMClient = session.client("iam")
     existing = existing_types(session, iam)
+    types = [type_ for type_ in _ORDER if type_ in existing]
+    selected = [type_ for type_ in types if not task.credentials.types or type_ in task.credentials.types]
     items: list[Item] = []
     planned: list[Target] = []
-    mfa_is_needed = False
-    for type_ in _ORDER:
-        if type_ not in existing:
-            continue
-        if task.credentials.types and type_ not in task.credentials.types:
-            mfa_is_needed |= type_ is not ItemType.MFA_DEVICE
-            continue
-        found = credentials_of_type(session, iam, type_)
+    mfa_is_needed = any(type_ not in (*selected, ItemType.MFA_DEVICE) for type_ in types)
+    for type_, found in zip(selected, credentials_of_types(session, iam, selected), strict=True):
         if not found:
             return Finding(
                 account_id=session.account_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from dataclasses import replace
@@ -64,8 +65,9 @@ def plan(task: AccountTask) -> Finding:
     """Plan to remove or to restore each policy."""
     items: list[Item] = []
     planned: list[Target] = []
-    for target in task.targets:
-        item, planned_target = _plan_target(task.session, target)
+    for item, planned_target in task.session.in_parallel(
+        *(functools.partial(_plan_target, task.session, target) for target in task.targets)
+    ):
         items.append(item)
         planned += [planned_target] if planned_target else []
     return finding_of(task.session.account_id, items, planned=planned)

@@ -1,0 +1,76 @@
+"""How often the threads of a function make a call whose limit they share with others."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .retry import Clock
+
+# What is throttled at the same time is one sign, not several: one decrease for all calls of this time.
+_WINDOW_SECONDS = 1.0
+# Of what AWS has let through.
+_DECREASE = 0.7
+# Calls a second, each second: the limit that others use up today may be free in a moment.
+_INCREASE = 1.0
+_MIN_RATE = 0.2
+
+
+@dataclass(kw_only=True)
+class Pace:
+    """The pace of one call. Several threads use it.
+
+    Nobody knows AWS's limit, nor how much of it others use: there is no pace until a call is throttled. From
+    then on the calls take turns, as many a second as AWS has let through lately, a few more each second, and
+    fewer again when another one is throttled. So functions that share a limit find their shares without
+    knowing of each other.
+
+    Attributes:
+        clock: The time.
+    """
+
+    clock: Clock
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _rate: float | None = None
+    _next_turn: float = 0.0
+    _decreased_at: float = float("-inf")
+    _successes: deque[float] = field(default_factory=deque)
+
+    def take_turn(self) -> float:
+        """Take a turn and return 0; or return in how many seconds to ask again."""
+        with self._lock:
+            now = self.clock.now()
+            if self._rate is None or now >= self._next_turn:
+                # With jitter: the functions that were throttled together must not stay in step.
+                self._next_turn = now + (0.5 + self.clock.random()) / (self._rate or math.inf)
+                return 0.0
+            return self._next_turn - now
+
+    def note_success(self) -> None:
+        """Take note of a call that was not throttled."""
+        with self._lock:
+            self._successes.append(self.clock.now())
+            self._forget()
+            if self._rate is not None:
+                self._rate += _INCREASE / max(self._rate, 1.0)
+
+    def note_throttling(self) -> None:
+        """Take note of a call that was throttled."""
+        with self._lock:
+            now = self.clock.now()
+            if now - self._decreased_at < _WINDOW_SECONDS:
+                return
+            self._decreased_at = now
+            self._forget()
+            passed = len(self._successes) / _WINDOW_SECONDS
+            rate = passed if self._rate is None else min(self._rate, max(passed, self._rate / 2))
+            self._rate = max(_MIN_RATE, rate * _DECREASE)
+
+    def _forget(self) -> None:
+        since = self.clock.now() - _WINDOW_SECONDS
+        while self._successes and self._successes[0] < since:
+            self._successes.popleft()

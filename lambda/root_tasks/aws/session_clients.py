@@ -1,0 +1,111 @@
+"""The clients of all root sessions: one for a service and a Region, its connections shared by the accounts.
+
+A new client for each session would cost a TLS context and a handshake, which is most of the CPU of an audit.
+What differs between the sessions is their keys alone, and botocore looks these up when it signs a request.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from botocore.credentials import CredentialProvider, CredentialResolver, Credentials, ReadOnlyCredentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from botocore.config import Config
+    from botocore.session import Session
+    from mypy_boto3_sts.type_defs import CredentialsTypeDef
+
+# More Regions than SQS has. Each client holds connections, and the input of a run names the Regions.
+_MAX_CLIENTS = 48
+
+
+class NoRootSessionError(Exception):
+    """Raised for a request that is about to be signed while its thread acts for no root session."""
+
+    def __init__(self) -> None:
+        super().__init__("A request to a member account was not made in a root session.")
+
+
+class SessionClients:
+    """The clients of root sessions. Several threads use them at once, each for its own session.
+
+    A thread acts for a session only inside of `acting_as`. Outside of it a request is not signed at all, so
+    that none is ever signed with the keys of another account, or of the function.
+
+    Args:
+        session: Creates the clients. It must not be used for anything else: its credentials are replaced.
+        config: The clients' settings: one attempt a call, and as many connections as there are threads.
+    """
+
+    def __init__(self, session: Session, *, config: Config) -> None:
+        self._credentials = _CurrentCredentials()
+        self._config = config
+        self._session = session
+        self._session.register_component(
+            "credential_provider", CredentialResolver(providers=[_Provider(self._credentials)])
+        )
+        # A botocore session must not be used by two threads at once; its clients may.
+        self._lock = threading.Lock()
+        self._create = functools.lru_cache(maxsize=_MAX_CLIENTS)(self._create_client)
+
+    def client(self, service: str, *, region: str | None) -> Any:
+        """Return the client of a service in a Region; None is the function's own."""
+        with self._lock:
+            return self._create(service, region)
+
+    @contextmanager
+    def acting_as(self, credentials: CredentialsTypeDef) -> Iterator[None]:
+        """Sign the requests of this thread, and of no other one, with the credentials of a session."""
+        with self._credentials.replace(
+            ReadOnlyCredentials(
+                credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"]
+            )
+        ):
+            yield
+
+    def _create_client(self, service: str, region: str | None) -> Any:
+        return self._session.create_client(
+            service,  # type: ignore[call-overload]
+            region_name=region,
+            config=self._config,
+        )
+
+
+class _CurrentCredentials(Credentials):
+    """The credentials of the session that a thread acts for; botocore asks for them as often as it signs."""
+
+    def __init__(self) -> None:
+        # Whoever reads these instead of the frozen ones gets keys that AWS refuses.
+        super().__init__(access_key="", secret_key="", method="root-session")
+        self._of_thread = threading.local()
+
+    @contextmanager
+    def replace(self, credentials: ReadOnlyCredentials) -> Iterator[None]:
+        before = getattr(self._of_thread, "credentials", None)
+        self._of_thread.credentials = credentials
+        try:
+            yield
+        finally:
+            self._of_thread.credentials = before
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        credentials: ReadOnlyCredentials | None = getattr(self._of_thread, "credentials", None)
+        if credentials is None:
+            raise NoRootSessionError
+        return credentials
+
+
+class _Provider(CredentialProvider):
+    METHOD = "root-session"
+
+    def __init__(self, credentials: _CurrentCredentials) -> None:
+        super().__init__()
+        self._credentials = credentials
+
+    def load(self) -> Credentials:
+        return self._credentials

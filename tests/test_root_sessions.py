@@ -1,0 +1,419 @@
+"""Root sessions share clients, connections and AWS's limits, and nothing else."""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import random
+import re
+import threading
+import time
+import urllib.parse
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from botocore.session import Session
+
+from aws_calls.pace import Pace
+from aws_calls.retry import Clock, RetryBudget
+from aws_calls.runtime import one_attempt
+from root_tasks.aws.session_clients import NoRootSessionError, SessionClients
+from root_tasks.aws.sessions import RootSession, Sessions
+from root_tasks.model.report import Outcome, Task
+from root_tasks.model.run import Assignment, CredentialSelection, Finding, Mode
+from root_tasks.run.batch import BatchRunner
+from root_tasks.tasks import DEFINITIONS
+from support.accounts import MEMBER
+from support.function import FakeTime
+from support.root_tasks import RootTasks, session_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mypy_boto3_sts.type_defs import CredentialsTypeDef
+
+    from local_aws.emulation import LocalOrganization
+    from root_tasks.tasks.definition import AccountTask
+
+THREADS = 32
+
+
+@pytest.fixture
+def organization(with_root_access: LocalOrganization) -> LocalOrganization:
+    return with_root_access
+
+
+@pytest.fixture
+def root_tasks(organization: LocalOrganization) -> RootTasks:
+    return RootTasks(organization=organization)
+
+
+KEY = f"ASIA{MEMBER}"
+
+
+# Who signs
+
+
+@dataclass(kw_only=True)
+class Recorder:
+    """Receives calls of IAM that name the key of the session that they are meant to be made in.
+
+    Attributes:
+        signed: For each call the account that it was meant for, that of the key, and that of the token.
+        connections: How many connections were opened.
+    """
+
+    url: str = ""
+    signed: list[tuple[str, str, str]] = field(default_factory=list)
+    connections: int = 0
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    recorder = Recorder()
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            super().setup()
+            with lock:
+                recorder.connections += 1
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            (meant,) = urllib.parse.parse_qs(body)["AccessKeyId"]
+            key = re.search(r"Credential=([^/]+)/", self.headers["Authorization"])
+            assert key is not None
+            with lock:
+                recorder.signed.append((meant, key[1], self.headers["X-Amz-Security-Token"]))
+            response = (
+                b"<GetAccessKeyLastUsedResponse><GetAccessKeyLastUsedResult/></GetAccessKeyLastUsedResponse>"
+            )
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(response)))
+            self.end_headers()
+            self.wfile.write(response)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    recorder.url = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", recorder.url)
+    # What a function has of its own: no request of a root session may be signed with it.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "the-function")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "the-function")
+    yield recorder
+    server.shutdown()
+    server.server_close()
+
+
+def session_clients(*, max_connections: int = THREADS) -> SessionClients:
+    config = one_attempt().merge(Config(max_pool_connections=max_connections, proxies={}))
+    return SessionClients(Session(), config=config)
+
+
+def credentials_of(account_id: str) -> CredentialsTypeDef:
+    return {  # type: ignore[typeddict-item] # nothing reads when they expire
+        "AccessKeyId": key_of(account_id),
+        "SecretAccessKey": "secret",
+        "SessionToken": key_of(account_id),
+    }
+
+
+def key_of(account_id: str) -> str:
+    return f"ASIA{account_id}"
+
+
+def session_of(
+    account_id: str, clients: SessionClients, executor: ThreadPoolExecutor, *, clock: Clock | None = None
+) -> RootSession:
+    clock = clock or FakeTime().clock()
+    return RootSession(
+        account_id=account_id,
+        credentials=credentials_of(account_id),
+        clients=clients,
+        executor=executor,
+        budget=RetryBudget(clock=clock, deadline=1000),
+    )
+
+
+def last_use_of_key(session: RootSession) -> None:
+    iam = session.client("iam", region="us-east-1")
+    session.call(
+        functools.partial(iam.get_access_key_last_used, AccessKeyId=key_of(session.account_id)),
+        operation="iam:GetAccessKeyLastUsed",
+    )
+
+
+def test_no_request_of_many_threads_is_signed_with_the_keys_of_another_account(recorder: Recorder) -> None:
+    clients = session_clients()
+    with ThreadPoolExecutor(THREADS) as accounts, ThreadPoolExecutor(THREADS) as calls:
+        sessions = [session_of(f"{number:012}", clients, calls) for number in range(50)]
+
+        def call_in_turns(seed: int) -> None:
+            """Make calls for one account after another, alone and several in parallel."""
+            for session in random.Random(seed).choices(sessions, k=12):
+                last_use_of_key(session)
+                session.in_parallel(*(functools.partial(last_use_of_key, session) for _ in range(3)))
+
+        list(accounts.map(call_in_turns, range(THREADS)))
+    assert len(recorder.signed) == THREADS * 12 * 4
+    assert [signed for signed in recorder.signed if len(set(signed)) > 1] == []
+    assert len({meant for meant, _, _ in recorder.signed}) == len(sessions)
+
+
+def test_sessions_share_connections(recorder: Recorder) -> None:
+    clients = session_clients()
+    with ThreadPoolExecutor(4) as accounts, ThreadPoolExecutor(1) as calls:
+        sessions = [session_of(f"{number:012}", clients, calls) for number in range(40)]
+        list(accounts.map(last_use_of_key, sessions))
+    assert len(recorder.signed) == len(sessions)
+    assert recorder.connections <= 4
+
+
+def test_a_request_outside_of_a_session_is_not_signed_and_not_sent(recorder: Recorder) -> None:
+    clients = session_clients()
+    iam = clients.client("iam", region="us-east-1")
+    with pytest.raises(NoRootSessionError):
+        iam.get_access_key_last_used(AccessKeyId=KEY)
+    with clients.acting_as(credentials_of(MEMBER)):
+        iam.get_access_key_last_used(AccessKeyId=KEY)
+    with pytest.raises(NoRootSessionError):
+        iam.get_access_key_last_used(AccessKeyId=KEY)
+    assert recorder.signed == [(KEY, KEY, KEY)]
+
+
+def test_a_thread_that_a_session_starts_does_not_act_for_it(recorder: Recorder) -> None:
+    clients = session_clients()
+    iam = clients.client("iam", region="us-east-1")
+    with ThreadPoolExecutor(1) as pool, clients.acting_as(credentials_of(MEMBER)):
+        future = pool.submit(iam.get_access_key_last_used, AccessKeyId=KEY)
+        with pytest.raises(NoRootSessionError):
+            future.result()
+    assert recorder.signed == []
+
+
+def test_reading_a_list_leaves_the_thread_without_a_session_between_its_pages(recorder: Recorder) -> None:
+    clients = session_clients()
+    iam = clients.client("iam", region="us-east-1")
+    pages: Iterator[dict[str, Any]] = iter(
+        [{"Items": [1], "IsTruncated": True, "Marker": "next"}, {"Items": [2], "IsTruncated": False}]
+    )
+
+    def list_page(**_: str) -> dict[str, Any]:
+        iam.get_access_key_last_used(AccessKeyId=KEY)
+        return next(pages)
+
+    with ThreadPoolExecutor(1) as executor:
+        session = session_of(MEMBER, clients, executor)
+        items = session.pages(
+            list_page,
+            operation="iam:ListAccessKeys",
+            items="Items",
+            request_token="Marker",
+            response_token="Marker",
+        )
+        for _ in items:
+            with pytest.raises(NoRootSessionError):
+                iam.get_access_key_last_used(AccessKeyId=KEY)
+    assert recorder.signed == [(KEY, KEY, KEY)] * 2
+
+
+def test_a_region_has_one_client_and_their_number_has_a_bound() -> None:
+    clients = session_clients()
+    sqs = clients.client("sqs", region="eu-west-1")
+    assert clients.client("sqs", region="eu-west-1") is sqs
+    assert clients.client("sqs", region="us-east-1") is not sqs
+    for number in range(60):
+        clients.client("sqs", region=f"xx-nowhere-{number}")
+    assert clients.client("sqs", region="eu-west-1") is not sqs
+
+
+# Calls in parallel
+
+
+def test_a_failure_of_calls_in_parallel_is_that_of_the_first_of_them_once_all_have_ended() -> None:
+    ended: list[str] = []
+
+    def end(name: str, error: Exception | None) -> str:
+        ended.append(name)
+        if error:
+            raise error
+        return name
+
+    with ThreadPoolExecutor(4) as executor:
+        session = session_of(MEMBER, session_clients(), executor)
+        with pytest.raises(KeyError):
+            session.in_parallel(
+                functools.partial(end, "a", None),
+                functools.partial(end, "b", KeyError()),
+                functools.partial(end, "c", ValueError()),
+            )
+        assert sorted(ended) == ["a", "b", "c"]
+        assert session.in_parallel() == []
+
+
+def test_an_account_with_every_credential_takes_at_most_four_round_trips(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(
+        account_id=MEMBER, password=True, access_keys=2, mfa_devices=2, certificates=2
+    )
+    running, trips = Counter[str](), []
+
+    def begin(model: Any, **_: object) -> None:
+        # What starts while nothing else runs begins a round trip.
+        if not running.total():
+            trips.append(model.name)
+        running[model.name] += 1
+
+    def end(model: Any, **_: object) -> None:
+        running[model.name] -= 1
+
+    def wait_for_others(model: Any, **_: object) -> None:
+        begin(model)
+        # Time for the others to begin as well.
+        time.sleep(0.05)
+
+    root_tasks.on_event("before-call.iam", wait_for_others, account_id=MEMBER)
+    root_tasks.on_event("after-call.iam", end, account_id=MEMBER)
+    root_tasks.run({"accounts": [MEMBER]})
+    assert trips[0] == "GetAccountSummary"
+    assert len(trips) <= 3
+    trips.clear()
+    root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
+    assert len(trips) <= 3
+    calls = Counter(call.partition(" ")[2] for call in session_calls(organization))
+    assert calls["GetAccessKeyLastUsed"] == 4
+
+
+# The limit of STS
+
+
+class VirtualTime:
+    """A clock that goes on when every thread that it counts sleeps, to the first of them that wakes up.
+
+    Args:
+        threads: How many threads there are.
+        seed: The seed of the jitter.
+    """
+
+    def __init__(self, *, threads: int, seed: int) -> None:
+        self.seconds = 0.0
+        self._lock = threading.Lock()
+        self._awake = threads
+        self._sleepers: list[tuple[float, int, threading.Event]] = []
+        self._random = random.Random(seed)
+
+    def clock(self) -> Clock:
+        """Return the clock."""
+        return Clock(now=lambda: self.seconds, sleep=self.sleep, random=self._random.random)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep until the clock has gone on so far."""
+        event = threading.Event()
+        with self._lock:
+            heapq.heappush(self._sleepers, (self.seconds + seconds, id(event), event))
+            self._go_on()
+        event.wait()
+
+    def end_thread(self) -> None:
+        """Count one thread less."""
+        with self._lock:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._awake -= 1
+        if self._awake == 0 and self._sleepers:
+            self.seconds, _, event = heapq.heappop(self._sleepers)
+            self._awake += 1
+            event.set()
+
+
+class LimitedSts:
+    """An STS with a token bucket for AssumeRoot, which all who call it share.
+
+    Args:
+        time: Its time; each call takes some of it.
+        burst: The tokens of a full bucket.
+        rate: The tokens a second that are added.
+    """
+
+    def __init__(self, time: VirtualTime, *, burst: int, rate: float) -> None:
+        self.throttled = 0
+        self._time = time
+        self._burst, self._rate = burst, rate
+        self._tokens, self._filled_at = float(burst), 0.0
+        self._lock = threading.Lock()
+
+    def assume_root(self, *, TargetPrincipal: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        self._time.sleep(0.1)
+        with self._lock:
+            now = self._time.seconds
+            self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
+            self._filled_at = now
+            if self._tokens < 1:
+                self.throttled += 1
+                error = {"Code": "Throttling", "Message": "Rate exceeded"}
+                raise ClientError({"Error": error}, "AssumeRoot")  # type: ignore[typeddict-item]
+            self._tokens -= 1
+        return {"Credentials": credentials_of(TargetPrincipal)}
+
+
+@pytest.mark.parametrize(("burst", "rate"), [(100, 20.0), (10, 5.0), (2, 1.0), (1, 0.4)])
+def test_no_account_is_lost_where_batches_share_a_limit_of_sts(burst: int, rate: float) -> None:
+    batches, size = 5, 25
+    virtual = VirtualTime(threads=batches * size, seed=0)
+    sts = LimitedSts(virtual, burst=burst, rate=rate)
+
+    def look(task: AccountTask) -> Finding:
+        virtual.end_thread()
+        return Finding(account_id=task.session.account_id, outcome=Outcome.CLEAN)
+
+    runners = [batch_runner(sts, virtual.clock(), look) for _ in range(batches)]
+    assignments = [
+        [Assignment(account_id=f"{batch:06}{number:06}") for number in range(size)]
+        for batch in range(batches)
+    ]
+    with ThreadPoolExecutor(batches) as pool:
+        findings = [
+            finding
+            for batch in pool.map(lambda runner, own: runner.run(own), runners, assignments)
+            for finding in batch
+        ]
+    assert Counter(finding.outcome for finding in findings) == {Outcome.CLEAN: batches * size}
+    # An attempt that is throttled uses up what others share, too.
+    assert sts.throttled < 10 * batches * size
+
+
+def batch_runner(sts: Any, clock: Clock, look: Callable[[AccountTask], Finding]) -> BatchRunner:
+    return BatchRunner(
+        run_id="run-1",
+        definition=replace(DEFINITIONS[Task.AUDIT], plan=look),
+        mode=Mode.AUDIT,
+        sessions=Sessions(
+            sts=sts,
+            clients=session_clients(),
+            task=Task.AUDIT,
+            partition="aws",
+            clock=clock,
+            # As a function of ten minutes has it.
+            deadline=540.0,
+            pace=Pace(clock=clock),
+        ),
+        backups=None,  # type: ignore[arg-type] # an audit removes nothing
+        credentials=CredentialSelection(),
+        log=lambda **event: None,
+    )
