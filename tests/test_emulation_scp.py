@@ -65,9 +65,7 @@ def served(request: pytest.FixtureRequest) -> Iterator[Organization]:
 def signed_in_root(organization: Organization, account_id: str, service: str = "iam") -> Any:
     """Return a client of a root user that signs its calls with an access key of its own."""
     organization.put_root_credentials(account_id=account_id, password=True, access_keys=1)
-    key_id, *_ = organization.root_credentials(account_id).access_keys
-    key: Any = {"AccessKeyId": key_id, "SecretAccessKey": "secret"}
-    return organization.client(service, credentials=key)
+    return organization.client(service, account_id=account_id, root_user=True)
 
 
 def audit_session(organization: Organization, account_id: str) -> Any:
@@ -80,6 +78,11 @@ def test_a_root_user_calls_with_an_access_key_of_its_own(served: Organization) -
 
     assert (identity["Account"], identity["Arn"]) == (OTHER, f"arn:aws:iam::{OTHER}:root")
     assert user["Arn"] == f"arn:aws:iam::{OTHER}:root"
+
+
+def test_a_root_user_without_an_access_key_cannot_call(served: Organization) -> None:
+    with pytest.raises(LookupError, match="no access key"):
+        served.client("iam", account_id=OTHER, root_user=True)
 
 
 def test_a_policy_against_root_users_denies_root_sessions_with_its_arn(served: Organization) -> None:

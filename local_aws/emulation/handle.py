@@ -107,12 +107,15 @@ class ClientOptions(TypedDict, total=False):
 
     Attributes:
         account_id: The account to call as; default: the management account.
+        root_user: Whether to call as the account's root user, with the first of its access keys; default:
+            as an IAM user.
         region: The Region to sign for; default: us-east-1.
         credentials: An access key or a session to call with, instead of the account.
         endpoint_url: Where to send the calls; default: the emulation.
     """
 
     account_id: str | None
+    root_user: bool
     region: str
     credentials: "Credentials | None"
     endpoint_url: str | None
@@ -285,10 +288,15 @@ class Organization(ABC):
         Args:
             service: The service's name in boto3.
             **options: Who calls, and where.
+
+        Raises:
+            LookupError: If the root user has no access key.
         """
         credentials = options.get("credentials")
         if credentials is None:
             access_key_id = options.get("account_id") or self.management_account_id
+            if options.get("root_user", False):
+                access_key_id = self._root_access_key(access_key_id)
             secret_access_key, session_token = self._secret_access_key, None
         else:
             access_key_id = credentials["AccessKeyId"]
@@ -313,6 +321,12 @@ class Organization(ABC):
                 ),
             )
         return client
+
+    def _root_access_key(self, account_id: str) -> str:
+        access_keys = self.root_credentials(account_id).access_keys
+        if not access_keys:
+            raise LookupError(f"The root user of {account_id} has no access key: put one there.")
+        return access_keys[0]
 
 
 @lru_cache(maxsize=1)

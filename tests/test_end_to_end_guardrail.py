@@ -1,0 +1,95 @@
+"""The guardrail for root users, deployed by the real CDK CLI on the local AWS, and removed again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import aws_logs as logs
+from botocore.exceptions import ClientError
+
+from centralized_root_access import RootUseAlarm, RootUserGuardrail
+from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.deploying import Deployer, assert_succeeded
+from support.emulation import AUDIT, open_root_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from aws_cdk import Stack
+
+    from local_aws.emulation import Organization
+    from local_aws.services import LocalAws
+
+
+def build(**arguments: Any) -> Callable[[Stack], None]:
+    """Return what adds a guardrail and the alarms to a stack."""
+
+    def add_to(stack: Stack) -> None:
+        RootUserGuardrail(stack, "RootUserGuardrail", **arguments)
+        RootUseAlarm(stack, "RootUse", trail_log_group=logs.LogGroup(stack, "Trail"))
+
+    return add_to
+
+
+def denials(organization: Organization) -> dict[str, str]:
+    """Return the members whose root user is denied a call, each with the message."""
+    found = {}
+    for account_id in (MEMBER, OTHER, THIRD):
+        root_user = organization.client("iam", account_id=account_id, root_user=True)
+        try:
+            root_user.get_user()
+        except ClientError as error:
+            found[account_id] = error.response["Error"]["Message"]
+    return found
+
+
+def policies(organization: Organization) -> dict[str, str]:
+    """Return the organization's own service control policies, each ARN by its name."""
+    listed = organization.client("organizations").list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
+    return {it["Name"]: it["Arn"] for it in listed if not it["AwsManaged"]}
+
+
+def test_a_guardrail_denies_root_users_not_root_sessions_until_it_is_removed(
+    local_aws: LocalAws, tmp_path: Path
+) -> None:
+    organization, deployer = local_aws.organization, Deployer(local_aws, tmp_path)
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    organizations = organization.client("organizations")
+    unit = organizations.create_organizational_unit(ParentId=organization.root_id, Name="Workloads")
+    unit_id = unit["OrganizationalUnit"]["Id"]
+    for account_id in (MEMBER, OTHER, THIRD):
+        organization.put_root_credentials(account_id=account_id, access_keys=1)
+    for account_id in (MEMBER, OTHER):
+        organizations.move_account(
+            AccountId=account_id, SourceParentId=organization.root_id, DestinationParentId=unit_id
+        )
+
+    failed = deployer.deploy(build(targets=[unit_id]))
+    assert failed.returncode != 0
+    assert "An error occurred (PolicyTypeNotEnabledException)" in failed.stdout
+    assert "enable-policy-type" in failed.stdout, "the log says what to do"
+    assert policies(organization) == {}
+
+    organizations.enable_policy_type(RootId=organization.root_id, PolicyType="SERVICE_CONTROL_POLICY")
+    assert_succeeded(deployer.deploy(build(targets=[unit_id], exempt_accounts=[MEMBER])))
+    ((name, arn),) = policies(organization).items()
+    assert name == "OrganizationBootstrap-RootUserGuardrail-90BB7E5D-us-east-1"
+    assert denials(organization) == {
+        OTHER: f"User: arn:aws:iam::{OTHER}:root is not authorized to perform: iam:GetUser on resource: "
+        f"arn:aws:iam::{OTHER}:root with an explicit deny in a service control policy: {arn}"
+    }
+    session = organization.client("iam", credentials=open_root_session(organization, AUDIT, OTHER))
+    assert session.get_account_summary()["SummaryMap"]["AccountAccessKeysPresent"] == 1
+    alarms = local_aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert len([alarm for alarm in alarms if "RootUse" in alarm["AlarmName"]]) == 2
+
+    assert_succeeded(deployer.deploy(build(targets=[unit_id, THIRD])))
+    assert list(denials(organization)) == [MEMBER, OTHER, THIRD]
+    assert policies(organization) == {name: arn}
+
+    assert_succeeded(deployer.destroy())
+    assert denials(organization) == {}
+    assert policies(organization) == {}
+    assert organization.root_credentials(MANAGEMENT)
