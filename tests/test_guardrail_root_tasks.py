@@ -1,0 +1,96 @@
+"""Root tasks behind service control policies: the report names the policy; the guardrail stops no task."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from centralized_root_access import RootUserGuardrail
+from root_tasks.model.report import Task
+from support.accounts import MEMBER, OTHER, THIRD
+from support.root_tasks import RootTasks
+from support.templates import MANAGEMENT, bootstrap_stack, only_resource, template
+
+if TYPE_CHECKING:
+    from local_aws.emulation import LocalOrganization
+
+ROOT_DENIAL = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Deny",
+            "Action": "iam:DeleteLoginProfile",
+            "Resource": "*",
+            "Condition": {"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}},
+        }
+    ],
+}
+
+
+def arn(organization: LocalOrganization, policy_id: str) -> str:
+    owner = f"arn:aws:organizations::{MANAGEMENT.account}:policy/{organization.id}"
+    return f"{owner}/service_control_policy/{policy_id}"
+
+
+@pytest.fixture
+def tasks(with_root_access: LocalOrganization) -> RootTasks:
+    return RootTasks(organization=with_root_access)
+
+
+def guardrail() -> dict[str, Any]:
+    """Return the document of the guardrail, as it is deployed."""
+    stack = bootstrap_stack(env=MANAGEMENT)
+    RootUserGuardrail(stack, "RootUserGuardrail", targets=["r-root"], allow_organization_root=True)
+    content: dict[str, Any] = only_resource(template(stack), "AWS::Organizations::Policy")["Properties"][
+        "Content"
+    ]
+    return content
+
+
+def test_an_audit_that_a_policy_denies_names_the_policy(tasks: RootTasks) -> None:
+    document = json.loads(json.dumps(ROOT_DENIAL).replace("iam:DeleteLoginProfile", "*"))
+    policy_id = tasks.organization.attach_service_control_policy(
+        name="deny-root", document=document, target_id=OTHER
+    )
+
+    results = tasks.results(tasks.run())
+
+    assert results[OTHER]["outcome"] == "inaccessible"
+    assert (
+        f"with an explicit deny in a service control policy: {arn(tasks.organization, policy_id)}."
+        in (results[OTHER]["reason"])
+    )
+    assert results[MEMBER]["outcome"] == results[THIRD]["outcome"] == "clean"
+
+
+def test_an_item_that_a_policy_denies_names_the_policy(tasks: RootTasks) -> None:
+    tasks.organization.put_root_credentials(account_id=OTHER, password=True)
+    policy_id = tasks.organization.attach_service_control_policy(
+        name="keep-passwords", document=ROOT_DENIAL, target_id=tasks.organization.root_id
+    )
+
+    plan = tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]})
+    execution = tasks.execute(plan)
+
+    assert execution.status == "FAILED"
+    assert arn(tasks.organization, policy_id) in json.dumps(tasks.results(execution)[OTHER])
+    assert tasks.organization.root_credentials(OTHER).password
+
+
+def test_behind_the_guardrail_credentials_are_audited_deleted_and_recovered(tasks: RootTasks) -> None:
+    organization = tasks.organization
+    organization.put_root_credentials(account_id=OTHER, password=True, access_keys=1, mfa_devices=1)
+    organization.attach_service_control_policy(
+        name="guardrail", document=guardrail(), target_id=organization.root_id
+    )
+
+    audit = tasks.run()
+    deletion = tasks.execute(tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]}))
+    recovery = tasks.execute(tasks.run({"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [OTHER]}))
+
+    assert tasks.outcomes(audit)[OTHER] == "has credentials"
+    assert [deletion.status, recovery.status] == ["SUCCEEDED", "SUCCEEDED"]
+    credentials = organization.root_credentials(OTHER)
+    assert (credentials.password, credentials.access_keys, credentials.mfa_devices) == (True, (), ())
