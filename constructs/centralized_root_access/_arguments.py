@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 Member = TypeVar("Member", bound=StrEnum)
 
-_MAX_PLAN_LIFETIME = Duration.hours(24)
+_MAX_PLAN_LIFETIME_HOURS = 24
 # AWS documents no maximum of a rate; an audit less often than this is a mistake.
-_MAX_AUDIT_INTERVAL = Duration.days(365)
+_MAX_AUDIT_INTERVAL_DAYS = 365
 _MAX_CONCURRENCY = 1000
 
 # What CDK puts into the list that stands for a list token, such as that of a CommaDelimitedList.
@@ -172,10 +172,11 @@ def parse_plan_lifetime(lifetime: Duration | None) -> Duration:
         ValueError: It is 0, longer than 24 hours, or not whole seconds.
         TypeError: It is not a Duration.
     """
+    maximum = Duration.hours(_MAX_PLAN_LIFETIME_HOURS)
     if lifetime is None:
-        return _MAX_PLAN_LIFETIME
+        return maximum
     milliseconds = _milliseconds("plan_lifetime", lifetime)
-    if milliseconds % 1000 or not 0 < milliseconds <= _MAX_PLAN_LIFETIME.to_milliseconds():
+    if milliseconds % 1000 or not 0 < milliseconds <= maximum.to_milliseconds():
         raise ValueError(
             "plan_lifetime must be whole seconds, more than 0 and at most 24 hours, got "
             f"{lifetime.to_human_string()}. Write Duration.hours(24), for example."
@@ -190,9 +191,30 @@ def require_audit_interval(interval: Duration, *, tasks: Iterable[RootTask]) -> 
         ValueError: It is not whole minutes, or longer than a year; or the audit is not listed.
         TypeError: It is not a Duration.
     """
-    require_interval("audit_interval", interval, maximum=_MAX_AUDIT_INTERVAL)
+    require_interval("audit_interval", interval, maximum=Duration.days(_MAX_AUDIT_INTERVAL_DAYS))
     if RootTask.AUDIT not in tasks:
         raise ValueError("audit_interval schedules the audit. Add RootTask.AUDIT to tasks.")
+
+
+def require_audit_of_new_accounts(
+    *, tasks: Iterable[RootTask], notification_topic: object, region: str
+) -> None:
+    """Refuse an audit of new accounts that nothing would start, or that would not reach anybody.
+
+    Raises:
+        ValueError: The audit is not listed, there is no topic, or the Region has no events of Organizations.
+    """
+    if RootTask.AUDIT not in tasks:
+        raise ValueError("audit_new_accounts starts the audit. Add RootTask.AUDIT to tasks.")
+    if notification_topic is None:
+        raise ValueError("audit_new_accounts publishes what it finds. Add a notification_topic.")
+    if region != REGION_OF_GLOBAL_EVENTS:
+        where = "an unknown Region" if Token.is_unresolved(region) else region
+        raise ValueError(
+            f"audit_new_accounts needs a stack in {REGION_OF_GLOBAL_EVENTS}, where CloudTrail delivers the "
+            f"events of Organizations; this stack is in {where}. Give it "
+            f'env=Environment(region="{REGION_OF_GLOBAL_EVENTS}", …).'
+        )
 
 
 def require_interval(argument: str, interval: Duration, *, maximum: Duration) -> None:
@@ -360,9 +382,9 @@ def _list(argument: str, value: Iterable[object]) -> list[str]:
 
 def _parse_members(argument: str, names: Iterable[str], valid: type[Member]) -> list[Member]:
     listed = set(_list(argument, names))
-    for name in sorted(listed):
-        _require_known(argument, name)
     if unknown := listed.difference(valid):
+        for name in sorted(unknown):
+            _require_known(argument, name)
         names = ", ".join(sorted(repr(str(name)) for name in unknown))
         raise ValueError(f"{argument} contains {names}. Valid {argument}: {', '.join(valid)}.")
     return [member for member in valid if member in listed]

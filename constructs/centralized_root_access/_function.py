@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import IgnoreMode, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -53,9 +53,10 @@ def log_group(scope: Construct, settings: LogSettings) -> logs.LogGroup:
 
 def function_role(function: lambda_.Function) -> iam.IRole:
     """Return a function's role."""
-    if function.role is None:
+    role = function.role
+    if role is None:
         raise ValueError(f"{function.node.path} has no role.")
-    return function.role
+    return role
 
 
 def python_function(
@@ -94,7 +95,12 @@ def python_function(
         runtime=lambda_.Runtime.PYTHON_3_14,
         architecture=lambda_.Architecture.ARM_64,
         handler=handler,
-        code=lambda_.Code.from_asset(str(root), exclude=everything_but(root, handler.rpartition(".")[0])),
+        code=lambda_.Code.from_asset(
+            str(root),
+            exclude=everything_but(root, handler.rpartition(".")[0]),
+            # Much faster than globs.
+            ignore_mode=IgnoreMode.GIT,
+        ),
         # CPU comes with memory: a cold start is CPU, and each root session creates clients of its own.
         memory_size=1024,
         timeout=timeout,

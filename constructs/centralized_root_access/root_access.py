@@ -214,11 +214,12 @@ class CentralizedRootAccess(Construct):
         """Refuse a second construct for the organization: the two would keep overwriting each other."""
         while isinstance(stack, NestedStack) and stack.nested_stack_parent:
             stack = stack.nested_stack_parent
-        known = not Token.is_unresolved(stack.account)
+        account = stack.account
+        known = not Token.is_unresolved(account)
         holder = cast("Construct", self.node.root) if known else stack
-        marker = f"CentralizedRootAccess in {stack.account if known else stack.node.id}"
+        marker = f"CentralizedRootAccess in {account if known else stack.node.id}"
         if holder.node.try_find_child(marker):
-            where = f"account {stack.account}" if known else f"stack {stack.node.path}"
+            where = f"account {account}" if known else f"stack {stack.node.path}"
             raise ValueError(
                 f"{self.node.path} is a second CentralizedRootAccess for {where}. Root access is an "
                 "organization-wide setting. Use one construct and configure it there."
