@@ -27,8 +27,8 @@ from aws_calls.settings import SettingsError
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
 from centralized_root_access._arguments import parse_delegated_administrators, parse_protected_accounts
 from root_access import drift
-from root_access.desired import desired_state
 from root_access.plan import Operation
+from root_access.state import desired_state
 from root_tasks.model.report import Task
 from root_tasks.run.request import parse_request
 from root_tasks.run.settings import (
@@ -636,21 +636,6 @@ def test_plans_and_backups_are_readable_where_a_listed_task_needs_them(
     starting = json.dumps(policy_statements(template, "RootTasksStartExecutionRole"))
     assert ("states:DescribeExecution" in starting) == makes_changes
     assert ("/plan.json" in starting) == makes_changes
-
-
-def test_a_batch_ends_before_its_sessions_do(everything: Synthesized, deployed: Deployed) -> None:
-    deployed.run({})
-    durations = [
-        int(str(call.parameters["DurationSeconds"]))
-        for call in deployed.root_tasks.organization.calls
-        if call.operation == "AssumeRoot"
-    ]
-    timeouts = [
-        it["Timeout"]
-        for handler in ("run_batch", "execute_batch")
-        for it in functions(everything.template, f"root_tasks.handlers.{handler}")
-    ]
-    assert max(timeouts) < min(durations)
 
 
 # Arguments and documentation

@@ -20,8 +20,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
+from aws_calls.failures import CallError, FailureKind
 from aws_calls.pace import Pace
-from aws_calls.retry import Clock, RetryBudget
+from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
 from aws_calls.runtime import one_attempt
 from root_tasks.aws.session_clients import NoRootSessionError, SessionClients
 from root_tasks.aws.sessions import RootSession, Sessions
@@ -54,6 +55,8 @@ def root_tasks(organization: LocalOrganization) -> RootTasks:
     return RootTasks(organization=organization)
 
 
+# The function has ten minutes, the last of them for the results.
+DEADLINE = 540.0
 KEY = f"ASIA{MEMBER}"
 
 
@@ -149,6 +152,18 @@ def session_of(
     )
 
 
+def sessions_of(sts: Any, clock: Clock) -> Sessions:
+    return Sessions(
+        sts=sts,
+        clients=session_clients(),
+        task=Task.AUDIT,
+        partition="aws",
+        clock=clock,
+        deadline=DEADLINE,
+        pace=Pace(clock=clock),
+    )
+
+
 def last_use_of_key(session: RootSession) -> None:
     iam = session.client("iam", region="us-east-1")
     session.call(
@@ -239,6 +254,43 @@ def test_a_region_has_one_client_and_their_number_has_a_bound() -> None:
     for number in range(60):
         clients.client("sqs", region=f"xx-nowhere-{number}")
     assert clients.client("sqs", region="eu-west-1") is not sqs
+
+
+def test_the_calls_in_a_session_end_before_it_does() -> None:
+    time = FakeTime()
+    durations: list[float] = []
+
+    class Sts:
+        def assume_root(self, *, DurationSeconds: int, **_: object) -> dict[str, Any]:  # noqa: N803
+            durations.append(DurationSeconds)
+            return {"Credentials": credentials_of(MEMBER)}
+
+    def fail() -> dict[str, Any]:
+        raise ClientError({"Error": {"Code": "Throttling", "Message": ""}}, "GetUser")  # type: ignore[typeddict-item]
+
+    with ThreadPoolExecutor(1) as executor:
+        session = sessions_of(Sts(), time.clock()).open(MEMBER, executor=executor)
+        with pytest.raises(CallError):
+            session.call(fail, operation="iam:GetUser")
+    # The last attempt and the call that opened the session take up to 20 seconds each.
+    assert time.starts[-1] + 40 < durations[0]
+    # No session lasts longer than it is needed.
+    assert durations[0] <= 300
+
+
+def test_a_session_is_opened_while_there_is_time_for_its_calls() -> None:
+    time = FakeTime()
+    calls: list[float] = []
+
+    class Sts:
+        def assume_root(self, **_: object) -> dict[str, Any]:
+            calls.append(time.seconds)
+            raise ClientError({"Error": {"Code": "Throttling", "Message": ""}}, "AssumeRoot")  # type: ignore[typeddict-item]
+
+    with ThreadPoolExecutor(1) as executor, pytest.raises(CallError) as raised:
+        sessions_of(Sts(), time.clock()).open(MEMBER, executor=executor)
+    assert raised.value.failure.kind is FailureKind.THROTTLED
+    assert 400 < calls[-1] < DEADLINE - ATTEMPT_RESERVE_SECONDS - 30
 
 
 # Calls in parallel
@@ -403,16 +455,7 @@ def batch_runner(sts: Any, clock: Clock, look: Callable[[AccountTask], Finding])
         run_id="run-1",
         definition=replace(DEFINITIONS[Task.AUDIT], plan=look),
         mode=Mode.AUDIT,
-        sessions=Sessions(
-            sts=sts,
-            clients=session_clients(),
-            task=Task.AUDIT,
-            partition="aws",
-            clock=clock,
-            # As a function of ten minutes has it.
-            deadline=540.0,
-            pace=Pace(clock=clock),
-        ),
+        sessions=sessions_of(sts, clock),
         backups=None,  # type: ignore[arg-type] # an audit removes nothing
         credentials=CredentialSelection(),
         log=lambda **event: None,
