@@ -14,12 +14,13 @@ RUNTIME_READY := $(VENV)/wasm/.ready
 BENCH_READY := benchmarks/node_modules/.ready
 ORACLE_READY := tests/scp_oracle/node_modules/.ready
 BROWSER_READY := tests/browser/node_modules/.ready
+AWS_CLI_READY := $(VENV)/aws-cli/.ready
 
 # CDK apps look up `node` on the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local-deploy test test-slow coverage bench build docs lock clean
+.PHONY: help setup local-deploy test test-slow coverage bench build template docs docs-site lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,7 +47,7 @@ test: setup $(ORACLE_READY) $(BROWSER_READY)  ## run ruff, import-linter, mypy a
 	echo '== mypy'; cat $$log; \
 	test -z "$$failed" || { echo "Failed:$$failed"; exit 1; }
 
-test-slow: setup $(LOWEST_READY) $(RUNTIME_READY)  ## run the fault matrix, and every Python and package version
+test-slow: setup $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY)  ## run the fault matrix, and every Python and package version
 	$(PYTEST) -m slow
 
 # Without the tests whose code runs in other processes, where it is not measured.
@@ -61,6 +62,13 @@ build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 
+APP ?= app.py
+template: setup  ## write a CloudFormation template of APP (app.py), and its zip files, into build/template/
+	@$(BIN)/python -m cloudformation $(APP)
+
+docs-site: $(PYTHON_READY)  ## build the documentation as a site, into build/site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 docs: $(PYTHON_READY)  ## generate docs/api.md from the docstrings
 	$(BIN)/python docs/generate.py
 
@@ -72,6 +80,7 @@ lock: $(PYTHON_READY)  ## update the pinned packages from pyproject.toml
 	$(COMPILE) -c requirements-dev.txt --group pyproject.toml:local-aws pyproject.toml -o requirements-local-aws.txt
 	$(COMPILE) -c requirements-dev.txt pyproject.toml -o requirements.txt
 	$(COMPILE) --resolution lowest-direct pyproject.toml -o requirements-lowest.txt
+	$(COMPILE) tests/aws_cli/requirements.in -o tests/aws_cli/requirements.txt
 	{ echo '-e .'; cat requirements.txt; } >requirements.tmp && mv requirements.tmp requirements.txt
 	for file in requirements-dev.txt requirements-local-aws.txt; do \
 	  { echo '-r requirements.txt'; cat $$file; } >requirements.tmp && mv requirements.tmp $$file || exit 1; \
@@ -108,6 +117,13 @@ $(LOWEST_READY): requirements-lowest.txt $(PYTHON_READY)
 	@echo '== Setting up the lowest supported packages, for the tests'
 	rm -rf $(@D)
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-compile --target $(@D) -r requirements-lowest.txt
+	@touch $@
+
+# The AWS CLI pins another botocore than the one of the tests.
+$(AWS_CLI_READY): tests/aws_cli/requirements.txt $(PYTHON_READY)
+	@echo '== Setting up the AWS CLI, for the tests'
+	rm -rf $(@D)
+	@$(INSTALL) --name 'the AWS CLI' -- $(BIN)/uv pip install --target $(@D) --requirements $<
 	@touch $@
 
 # CPython 3.14 as WebAssembly, and the one package of the tests that has native code.

@@ -34,7 +34,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
     """Turn links of the repository into links of the site."""
     folder = posixpath.dirname(_PAGES.get(page.file.src_uri, f"docs/{page.file.src_uri}"))
 
@@ -64,15 +64,21 @@ def target(path: str) -> str:
 
 def examples() -> str:
     """Return a page with each example: what it shows, and its code."""
-    sections = ["# Examples\n\nEach is one file. `cdk synth --app \"python <file>\"` synthesizes it.\n"]
+    sections = ['# Examples\n\nEach is one file. `cdk synth --app "python <file>"` synthesizes it.\n']
     for file in sorted((ROOT / "examples").iterdir()):
         if file.suffix == ".py":
             text = file.read_text()
             first_line = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
-            sections.append(f"## {file.name} {{#{_anchor(file.name)}}}\n\n{first_line}\n\n```python\n{text}```\n")
+            sections.append(
+                f"## {file.name} {{#{_anchor(file.name)}}}\n\n{first_line}\n\n```python\n{text}```\n"
+            )
         elif file.suffix == ".yml":
             sections.append(f"## {file.name} {{#{_anchor(file.name)}}}\n\n```yaml\n{file.read_text()}```\n")
     return "\n".join(sections)
+
+
+def _heading(name: str) -> str:
+    return f"## {name} {{#{_anchor(name)}}}\n"
 
 
 def _anchor(name: str) -> str:
