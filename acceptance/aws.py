@@ -12,7 +12,7 @@ from botocore.config import Config
 from acceptance.comparison import Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 
 class Aws(Protocol):
@@ -52,9 +52,6 @@ class Aws(Protocol):
 
     def set_denial(self, action: str, *, account_id: str, denied: bool) -> None:
         """Deny an action to an account of the local AWS; on AWS the caller has no policy that allows it."""
-
-    def cdk_command(self) -> Sequence[str]:
-        """Return the command that runs the CDK CLI."""
 
 
 def client_config(*, repeat: bool = True) -> Config:
@@ -110,10 +107,6 @@ class RealAws:
 
     def set_denial(self, action: str, *, account_id: str, denied: bool) -> None:
         """Do nothing: the caller has no policies."""
-
-    def cdk_command(self) -> Sequence[str]:
-        """Return the command that runs the CDK CLI."""
-        return ("npx", "cdk")
 
 
 def session_keys(credentials: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class Refusal(StrEnum):
     MEMBER_REQUIRED = "A run of the level {level} needs a disposable member account: --member."
     ROLE_DENIED = "The role {role} in account {account} cannot be assumed: {code}."
     ROOT_CREDENTIALS = "The root user of account {account} has credentials. A deletion cannot be undone, so the member account must have none."
+    NOT_CONFIRMED = "That is not the id of the organization. Nothing was changed."
     NOT_BOOTSTRAPPED = "The account has no stack CDKToolkit in {region}. Run `cdk bootstrap` first."
 
 

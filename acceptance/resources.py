@@ -15,6 +15,7 @@ from acceptance.policies import SERVICE_CONTROL_POLICIES, locking_policy
 from acceptance.state import CREDENTIALS, SESSIONS, Resource, State
 
 if TYPE_CHECKING:
+    from acceptance.deployment import Deployment
     from acceptance.names import Names
 
 PRINCIPAL = "iam.amazonaws.com"
@@ -322,10 +323,14 @@ FINDERS: dict[Resource, Callable[[Callers], Any]] = {
 }
 
 
-def observe(callers: Callers, resources: frozenset[Resource]) -> State:
+def observe(
+    callers: Callers, resources: frozenset[Resource], *, deployment: Deployment | None = None
+) -> State:
     """Return the state of these resources and of root access; of the others, that there is nothing."""
     state = observe_root_access(callers)
     found = {resource.value: find(callers) for resource, find in FINDERS.items() if resource in resources}
+    if deployment is not None and Resource.STACK in resources:
+        found[Resource.STACK.value] = deployment.find()
     return State(**{**vars(state), **found})
 
 

@@ -20,7 +20,7 @@ from acceptance.resources import (
     has_password,
     observe_root_access,
 )
-from acceptance.state import Resource, State, StepKind, split_steps, with_value
+from acceptance.state import FEATURES, Resource, State, StepKind, split_steps, with_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,6 +109,8 @@ class Scene:
             target = replace(target, user=True)
         self.converge(target)
         self.callers.root_session = None
+        if self._deployment is not None:
+            self._deployment.arrange()
         for step in steps:
             self._apply(step)
         if case.caller != ROOT_SESSION and not case.call.operation.startswith((DEPLOYMENT, MEASUREMENT)):
@@ -143,12 +145,20 @@ class Scene:
         values = {resource.value: value for resource, value in (before or self._before).items()}
         self.converge(replace(self.state, **values))
 
+    def enable_trusted_access(self) -> None:
+        """Enable trusted access, so that the features can be seen."""
+        self._set(Resource.TRUSTED_ACCESS, True)
+
     def converge(self, target: State) -> None:
         """Bring the organization into a state, in an order in which each change is possible."""
+        if target.stack is not None and self.state.stack is None:
+            # So that it is the stack that enables root access.
+            self.converge(State())
+            self._set(Resource.STACK, target.stack)
         if self.state.policy not in (None, target.policy):
             # It may stop the root sessions that the other changes need.
             self._set(Resource.POLICY, None)
-        if self.state.stack is not None and target.stack != self.state.stack and target.stack is None:
+        if target.stack is None:
             self._set(Resource.STACK, None)
         for resource in (Resource.BUCKET, Resource.QUEUE, Resource.USER, Resource.PASSWORD):
             if not getattr(target, resource):
@@ -165,7 +175,6 @@ class Scene:
             self._set(Resource.TRUSTED_ACCESS, False)
         for resource in (Resource.PASSWORD, Resource.BUCKET, Resource.QUEUE, Resource.USER, Resource.POLICY):
             self._set(resource, getattr(target, resource))
-        self._set(Resource.STACK, target.stack)
 
     def _differs(self, resource: Resource, target: State) -> bool:
         wanted, known = getattr(target, resource), getattr(self.state, resource)
@@ -186,14 +195,7 @@ class Scene:
         SETTERS[resource](self.callers, value)
         self.state = with_value(self.state, resource, "" if value is None else value)
         if resource is Resource.TRUSTED_ACCESS:
-            observed = observe_root_access(self.callers)
-            hidden = not observed.trusted_access
-            self.state = replace(
-                self.state,
-                trusted_access=observed.trusted_access,
-                credentials=self.state.credentials if hidden else observed.credentials,
-                sessions=self.state.sessions if hidden else observed.sessions,
-            )
+            self._observe()
 
     def _set_stack(self, value: str | None) -> None:
         if self._deployment is None:
@@ -205,14 +207,7 @@ class Scene:
             for resource in (Resource.TRUSTED_ACCESS, Resource.CREDENTIALS, Resource.SESSIONS):
                 self._write_change(resource, after=True)
             self._deployment.deploy(value)
-        observed = observe_root_access(self.callers)
-        self.state = replace(
-            self.state,
-            stack=value,
-            trusted_access=observed.trusted_access,
-            credentials=observed.credentials,
-            sessions=observed.sessions,
-        )
+        self._observe(stack=value)
 
     def _apply(self, step: Step) -> None:
         if step.resource is not None:
@@ -252,7 +247,9 @@ class Scene:
         if service == DEPLOYMENT:
             if self._deployment is None:
                 raise ValueError("This run deploys no stack.")
-            return Response(output=self._deployment.look(operation, case.call.parameters))
+            output = self._deployment.look(operation, case.call.parameters)
+            self._observe(stack=self._deployment.find())
+            return Response(output=output)
         client = self.callers.of_case(case.caller, service, host=case.call.host)
         raw = call_operation(client, operation, self._parameters(case.call))
         return self._normalize(raw, caller=self.callers.arn_of(case.caller))
@@ -283,15 +280,17 @@ class Scene:
                     value = "open" if _opens(call) else "locked"
                     self.state = with_value(self.state, changed, value)
             case _:
-                observed = observe_root_access(self.callers)
-                hidden = not observed.trusted_access
-                self.state = replace(
-                    self.state,
-                    trusted_access=observed.trusted_access,
-                    credentials=self.state.credentials if hidden else observed.credentials,
-                    sessions=self.state.sessions if hidden else observed.sessions,
-                    delegate=observed.delegate,
-                )
+                self._observe()
+
+    def _observe(self, **more: Any) -> None:
+        """Look at root access; features that are hidden stay what they were."""
+        observed = observe_root_access(self.callers)
+        values = {
+            "trusted_access": observed.trusted_access,
+            "delegate": observed.delegate,
+            **({} if not observed.trusted_access else {f: getattr(observed, f) for f in FEATURES.values()}),
+        }
+        self.state = replace(self.state, **values, **more)
 
 
 def _opens(call: Call) -> bool:

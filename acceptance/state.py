@@ -164,6 +164,9 @@ def split_steps(given: Sequence[str]) -> tuple[State, tuple[Step, ...]]:
         if step.in_order or step.resource is None:
             return state, tuple(steps[number:])
         state = with_value(state, step.resource, step.value)
+        if step.resource is Resource.STACK:
+            # The stack enables them.
+            state = replace(state, trusted_access=True, credentials=True, sessions=True)
     return state, ()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from acceptance.callers import Callers
 from acceptance.comparison import Moment
+from acceptance.local import name_host
 from acceptance.journal import Journal
 from acceptance.names import Names
 from acceptance.resources import observe_root_access
@@ -49,7 +50,7 @@ class EmulatedAws:
         del repeat
         client: Any = self.organization.client(service, credentials=credentials)  # type: ignore[arg-type]
         if host is not None:
-            client.meta.events.register("before-sign", lambda request, **_: send_to_host(request, host))
+            client.meta.events.register("before-sign", lambda request, **_: name_host(request, host))
         if service == "s3":
             client.meta.events.register("after-call.s3.ListBuckets", _add_regions)
         client.meta.events.register("after-call", lambda **_: self._on_call())
@@ -71,19 +72,6 @@ class EmulatedAws:
         else:
             self.organization.allow(account_id=account_id, action=action)
 
-    def cdk_command(self) -> tuple[str, ...]:
-        raise NotImplementedError
-
-
-def send_to_host(request: Any, host: str) -> None:
-    """Set the Host header of a request without changing its destination, if that is on this machine."""
-    url = str(request.url)
-    if "127.0.0.1" in url:
-        request.headers["Host"] = host
-    else:
-        scheme, _, rest = url.partition("://")
-        request.url = f"{scheme}://{host}/{rest.partition('/')[2]}"
-
 
 def _add_regions(parsed: dict[str, Any], **_: object) -> None:
     """Name the Regions of buckets, as S3 does and moto does not."""
@@ -102,6 +90,13 @@ def names_of(organization: Organization, *, member: str = "333333333333", delega
         region="us-east-1",
         role="OrganizationAccountAccessRole",
     )
+
+
+def enable_policies(organization: Organization) -> None:
+    """Enable service control policies."""
+    organizations = organization.client("organizations")
+    [root] = organizations.list_roots()["Roots"]
+    organizations.enable_policy_type(RootId=root["Id"], PolicyType="SERVICE_CONTROL_POLICY")
 
 
 def scene_of(organization: Organization, folder: Path) -> Scene:

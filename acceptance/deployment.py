@@ -1,0 +1,265 @@
+"""The stack of the level that deploys: the real CDK CLI, and what the stack does once it is there."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from acceptance.resources import observe_root_access
+from acceptance.state import CREDENTIALS, SESSIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from acceptance.callers import Callers
+
+STACK_VARIABLE = "ROOT_ACCESS_ACCEPTANCE_STACK"
+INTERVAL_MINUTES = 5
+CHECKED = "checked"
+
+_ROOT = Path(__file__).resolve().parents[1]
+_CDK = _ROOT / "node_modules" / ".bin" / "cdk"
+_DRIFT_CHECK = "RootAccessDriftCheck"
+_SCHEDULE = {"detail-type": "Scheduled Event", "source": "aws.events"}
+_MAX_CDK_SECONDS = 1800.0
+_MAX_WAIT_SECONDS = 1800.0
+_PAUSE_SECONDS = 5.0
+
+
+class DeploymentError(Exception):
+    """Raised where the CDK CLI or the stack failed."""
+
+
+class Deployment:
+    """The run's stack in the management account.
+
+    Args:
+        callers: The clients.
+        log: Where the output of the CDK CLI goes.
+    """
+
+    def __init__(self, callers: Callers, log: Path) -> None:
+        self._callers = callers
+        self._log = log
+        self._invoked = False
+
+    def deploy(self, variant: str) -> None:
+        """Deploy the stack with the CDK CLI.
+
+        Raises:
+            DeploymentError: The CLI failed.
+        """
+        if variant != CHECKED:
+            raise ValueError(f"There is no stack {variant!r}.")
+        if self._cdk("deploy", "--require-approval", "never") != 0:
+            raise DeploymentError(f"`cdk deploy` failed; its output is in {self._log}")
+
+    def destroy(self) -> None:
+        """Delete the stack, and the bucket that it retains. It may be in any state, or gone."""
+        cloudformation = self._callers.own("cloudformation")
+        stack = self._find_stack()
+        if stack is not None:
+            cloudformation.delete_stack(StackName=stack["StackId"])
+            self._wait(lambda: self._find_stack() is None)
+        self._delete_buckets()
+
+    def find(self) -> str | None:
+        """Return which stack there is, or that only its bucket is left; None for nothing."""
+        found = self._find_stack() is not None or next(self._buckets(), None) is not None
+        return CHECKED if found else None
+
+    def arrange(self) -> None:
+        """Forget what was invoked for the case before."""
+        self._invoked = False
+
+    def look(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a case of the deployment compares."""
+        del parameters
+        looks: dict[str, Callable[[], dict[str, Any]]] = {
+            "Status": self._status,
+            "DeployAgain": self._deploy_again,
+            "Check": self._check,
+            "Audit": self._audit,
+            "Alarms": self._alarms,
+            "DriftAlarm": self._drift_alarm,
+            "EventNames": self._event_names,
+            "FirstCheck": self._first_check,
+            "Destroy": self._destroy_with_cdk,
+        }
+        return looks[operation]()
+
+    def _status(self) -> dict[str, Any]:
+        status = json.loads(self._outputs()["RootAccessStatus"])
+        return {"status": status["status"], "features": sorted(status["features"])}
+
+    def _deploy_again(self) -> dict[str, Any]:
+        before = self._find_stack() or {}
+        exit_code = self._cdk("deploy", "--require-approval", "never")
+        after = self._find_stack() or {}
+        return {"exitCode": exit_code, "writes": before.get("LastUpdatedTime") != after.get("LastUpdatedTime")}
+
+    def _check(self) -> dict[str, Any]:
+        checks = self._invoke_check()
+        return {
+            "InDesiredState": checks[0]["InDesiredState"],
+            "repaired": len(checks) > 1,
+            "features": self._features(),
+        }
+
+    def _invoke_check(self) -> list[dict[str, Any]]:
+        self._invoked = True
+        response = self._callers.own("lambda").invoke(
+            FunctionName=self._physical_id(f"{_DRIFT_CHECK}Function", "AWS::Lambda::Function"),
+            Payload=json.dumps(_SCHEDULE),
+            LogType="Tail",
+        )
+        log = base64.b64decode(response["LogResult"]).decode()
+        lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+        checks = [line for line in lines if line.get("event") == "checked"]
+        if not checks:
+            raise DeploymentError("the drift check wrote no result to its log")
+        return checks
+
+    def _audit(self) -> dict[str, Any]:
+        step_functions = self._callers.own("stepfunctions")
+        input_ = {"task": "IAMAuditRootUserCredentials", "accounts": [self._callers.names.member]}
+        arn = step_functions.start_execution(
+            stateMachineArn=self._outputs()["RootTasksAuditStateMachineArn"], input=json.dumps(input_)
+        )["executionArn"]
+        self._wait(lambda: step_functions.describe_execution(executionArn=arn)["status"] != "RUNNING")
+        execution = step_functions.describe_execution(executionArn=arn)
+        totals = json.loads(execution.get("output") or "{}").get("totals", {})
+        return {"status": execution["status"], "outcome": ", ".join(sorted(totals))}
+
+    def _alarms(self) -> dict[str, Any]:
+        return {"inAlarm": [each["name"] for each in self._alarm_states() if each["state"] == "ALARM"]}
+
+    def _drift_alarm(self) -> dict[str, Any]:
+        if not self._invoked:
+            self._invoke_check()
+        [drift] = [each for each in self._alarm_states() if each["name"] == "Drift"]
+        return {"state": drift["state"]}
+
+    def _alarm_states(self) -> Iterator[dict[str, str]]:
+        for name in ("Drift", "Stopped"):
+            physical_id = self._physical_id(f"{_DRIFT_CHECK}{name}", "AWS::CloudWatch::Alarm")
+            response = self._callers.own("cloudwatch").describe_alarms(AlarmNames=[physical_id])
+            yield {"name": name, "state": response["MetricAlarms"][0]["StateValue"]}
+
+    def _event_names(self) -> dict[str, Any]:
+        name = "DisableOrganizationsRootSessions"
+        events = self._callers.own("cloudtrail").lookup_events(
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}], MaxResults=1
+        )["Events"]
+        return {"eventNames": [event["EventName"] for event in events]}
+
+    def _first_check(self) -> dict[str, Any]:
+        stack = self._find_stack() or {}
+        rule = self._physical_id(f"{_DRIFT_CHECK}Interval", "AWS::Events::Rule")
+        points = self._callers.own("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Events",
+            MetricName="Invocations",
+            Dimensions=[{"Name": "RuleName", "Value": rule}],
+            StartTime=stack["CreationTime"],
+            EndTime=self._callers.aws.moment().at,
+            Period=60,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return {"withinInterval": any(point["Sum"] for point in points)}
+
+    def _destroy_with_cdk(self) -> dict[str, Any]:
+        exit_code = self._cdk("destroy", "--force")
+        observed = observe_root_access(self._callers)
+        return {
+            "exitCode": exit_code,
+            "features": self._features(),
+            "trustedAccess": observed.trusted_access,
+        }
+
+    def _features(self) -> list[str]:
+        observed = observe_root_access(self._callers)
+        found = {CREDENTIALS: observed.credentials, SESSIONS: observed.sessions}
+        return [name for name, is_enabled in found.items() if is_enabled]
+
+    def _outputs(self) -> dict[str, str]:
+        stack = self._find_stack()
+        if stack is None:
+            raise DeploymentError("the stack does not exist")
+        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+    def _physical_id(self, logical_prefix: str, type_: str) -> str:
+        pages = self._callers.own("cloudformation").get_paginator("list_stack_resources")
+        for page in pages.paginate(StackName=self._callers.names.stack):
+            for resource in page["StackResourceSummaries"]:
+                if resource["ResourceType"] == type_ and resource["LogicalResourceId"].startswith(logical_prefix):
+                    return str(resource["PhysicalResourceId"])
+        raise DeploymentError(f"the stack has no {logical_prefix}")
+
+    def _find_stack(self) -> dict[str, Any] | None:
+        try:
+            stacks = self._callers.own("cloudformation").describe_stacks(StackName=self._callers.names.stack)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":
+                raise
+            return None
+        [stack] = stacks["Stacks"] or [None]
+        return None if stack is None or stack["StackStatus"] == "DELETE_COMPLETE" else dict(stack)
+
+    def _buckets(self) -> Iterator[str]:
+        # CloudFormation names it after the stack, and nobody else's stack has this run's name.
+        prefix = f"{self._callers.names.stack.lower()}-"
+        for bucket in self._callers.own("s3").list_buckets()["Buckets"]:
+            if bucket["Name"].startswith(prefix):
+                yield bucket["Name"]
+
+    def _delete_buckets(self) -> None:
+        s3 = self._callers.own("s3")
+        for name in self._buckets():
+            # It denies deletions to everybody but the functions' roles, which are gone.
+            s3.delete_bucket_policy(Bucket=name)
+            for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
+                for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                    s3.delete_object(Bucket=name, Key=version["Key"], VersionId=version["VersionId"])
+            s3.delete_bucket(Bucket=name)
+
+    def _wait(self, is_done: Callable[[], bool]) -> None:
+        aws = self._callers.aws
+        deadline = aws.monotonic() + _MAX_WAIT_SECONDS
+        while not is_done():
+            if aws.monotonic() > deadline:
+                raise DeploymentError("the stack or the execution did not end in time")
+            aws.wait(_PAUSE_SECONDS)
+
+    def _cdk(self, *arguments: str) -> int:
+        stack = self._callers.names.stack
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        with self._log.open("ab") as log:
+            return subprocess.run(  # noqa: S603 - the arguments are this module's own
+                [
+                    str(_CDK),
+                    *arguments,
+                    stack,
+                    "--app",
+                    f"{sys.executable} -m acceptance.app",
+                    "--output",
+                    str(self._log.with_suffix(".cdk.out")),
+                ],
+                cwd=_ROOT,
+                env={
+                    **os.environ,
+                    "PATH": path,
+                    "PYTHONPATH": str(_ROOT),
+                    STACK_VARIABLE: stack,
+                },
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                timeout=_MAX_CDK_SECONDS,
+                check=False,
+            ).returncode

@@ -1,0 +1,79 @@
+"""The local AWS as the AWS of a run: nothing waits, because the emulation's clock is moved."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from acceptance.aws import RealAws
+from acceptance.comparison import Moment
+from local_aws.emulation import RemoteOrganization
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import boto3
+
+# What runs on this machine is asked again this soon.
+_MAX_REAL_WAIT_SECONDS = 0.2
+
+
+class LocalAws(RealAws):
+    """The local AWS that the environment names.
+
+    Args:
+        session: A session of the environment's own credentials.
+    """
+
+    is_local = True
+
+    def __init__(self, session: boto3.Session) -> None:
+        super().__init__(session)
+        self._organization = RemoteOrganization.of_environment()
+        self._skipped = 0.0
+
+    def client(
+        self,
+        service: str,
+        *,
+        credentials: Mapping[str, Any] | None = None,
+        host: str | None = None,
+        repeat: bool = True,
+    ) -> Any:
+        """Return a client."""
+        client = super().client(service, credentials=credentials, repeat=repeat)
+        if host is not None:
+            client.meta.events.register("before-sign", lambda request, **_: name_host(request, host))
+        return client
+
+    def monotonic(self) -> float:
+        """Return the seconds on a clock that never goes back."""
+        return time.monotonic() + self._skipped
+
+    def wait(self, seconds: float) -> None:
+        """Move the emulation's clock."""
+        self._organization.advance_clock(seconds)
+        self._skipped += seconds
+        time.sleep(min(seconds, _MAX_REAL_WAIT_SECONDS))
+
+    def moment(self) -> Moment:
+        """Return the time of the last call, by the emulation's clock."""
+        return Moment(at=self._organization.calls[-1].at, tolerance=timedelta())
+
+    def set_denial(self, action: str, *, account_id: str, denied: bool) -> None:
+        """Deny an action to an account, or allow it again."""
+        if denied:
+            self._organization.deny(account_id=account_id, action=action)
+        else:
+            self._organization.allow(account_id=account_id, action=action)
+
+
+def name_host(request: Any, host: str) -> None:
+    """Set the host of a request, without changing its destination if that is on this machine."""
+    url = str(request.url)
+    if "127.0.0.1" in url:
+        request.headers["Host"] = host
+    else:
+        scheme, _, rest = url.partition("://")
+        request.url = f"{scheme}://{host}/{rest.partition('/')[2]}"
