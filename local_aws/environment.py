@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+# Which local AWS a command uses, for `down`.
+FOLDER_VARIABLE = "LOCAL_AWS_FOLDER"
 ORGANIZATION_SERVICES = ("iam", "organizations", "sts")
 
 # These would point an SDK, the CDK CLI or an emulation to another AWS.
-_USER_PREFIXES = ("AWS_", "BOTO_", "CDK_", "JSII_", "MINISTACK_", "MOTO_")
+_USER_PREFIXES = ("AWS_", "BOTO_", "CDK_", "MINISTACK_", "MOTO_")
 _PROXIES = ("all_proxy", "ftp_proxy", "http_proxy", "https_proxy", "no_proxy")
 # A shell may have set these, even if the process that prints the exports does not have them.
 _CREDENTIALS_ELSEWHERE = ("AWS_PROFILE", "AWS_SESSION_TOKEN")
@@ -74,7 +76,6 @@ def aws_variables(addresses: LocalAddresses) -> dict[str, str]:
         # Without any proxy variable, Python on macOS uses the system's proxies.
         "NO_PROXY": "*",
         "no_proxy": "*",
-        "JSII_NODE": str(addresses.node),
     }
 
 
@@ -112,27 +113,48 @@ def service_environment(
         **{name: inherited[name] for name in _INHERITED_VARIABLES if name in inherited},
         "HOME": str(addresses.folder / "home"),
         "TMPDIR": str(addresses.folder / "tmp"),
-        "PATH": _search_path(inherited, [addresses.programs]),
+        "PATH": _search_path([addresses.programs], inherited),
         **aws_variables(addresses),
+        "JSII_NODE": str(addresses.node),
         **settings,
     }
 
 
-def command_environment(
+def project_environment(
     inherited: Mapping[str, str], addresses: LocalAddresses, *, programs: Iterable[Path]
 ) -> dict[str, str]:
-    """Return the complete environment of a command that uses the local AWS.
+    """Return the complete environment of this project's own commands on the local AWS.
 
     Args:
         inherited: The user's environment. Variables that point to another AWS are removed.
         addresses: The local AWS to use.
-        programs: The folders that come first in the command's search path.
+        programs: The folders that come first in the search path, after Node's.
+    """
+    return {
+        **callers_environment(inherited, addresses, programs=()),
+        "PATH": _search_path([addresses.programs, *programs], inherited),
+        "JSII_NODE": str(addresses.node),
+    }
+
+
+def callers_environment(
+    inherited: Mapping[str, str], addresses: LocalAddresses, *, programs: Iterable[Path]
+) -> dict[str, str]:
+    """Return the complete environment of a caller's own commands on the local AWS.
+
+    Their programs, virtual environment and packages stay the caller's.
+
+    Args:
+        inherited: The caller's environment. Variables that point to another AWS are removed.
+        addresses: The local AWS to use.
+        programs: Folders with programs for callers that have none by that name, in addition to Node's.
     """
     return {
         **{name: value for name, value in inherited.items() if not _is_user_setting(name)},
-        "PATH": _search_path(inherited, [addresses.programs, *programs]),
+        "PATH": _search_path([], inherited, last=[addresses.programs, *programs]),
         **aws_variables(addresses),
         URL_VARIABLE: addresses.organization_url,
+        FOLDER_VARIABLE: str(addresses.folder),
         # The CLI caches account ids by access key there.
         "CDK_HOME": str(addresses.folder / "cdk"),
         # Each of the three would call a server on the internet.
@@ -150,10 +172,14 @@ def exports(inherited: Mapping[str, str], wanted: Mapping[str, str]) -> list[str
         wanted: The environment of a command that uses the local AWS.
     """
     removed = sorted({*_CREDENTIALS_ELSEWHERE, *inherited} - wanted.keys())
-    changed = {name: value for name, value in wanted.items() if inherited.get(name) != value}
+    changed = {name: shlex.quote(value) for name, value in wanted.items() if inherited.get(name) != value}
+    path = inherited.get("PATH", "")
+    if wanted["PATH"].startswith(path):
+        # The shell may have another one, which stays.
+        changed["PATH"] = f'"$PATH"{shlex.quote(wanted["PATH"].removeprefix(path))}'
     return [
         f"unset {' '.join(removed)}",
-        *(f"export {name}={shlex.quote(value)}" for name, value in sorted(changed.items())),
+        *(f"export {name}={value}" for name, value in sorted(changed.items())),
     ]
 
 
@@ -161,6 +187,6 @@ def _is_user_setting(name: str) -> bool:
     return name.startswith(_USER_PREFIXES) or name.lower() in _PROXIES
 
 
-def _search_path(inherited: Mapping[str, str], first: Iterable[Path]) -> str:
-    folders = [*map(str, first), inherited.get("PATH", os.defpath)]
+def _search_path(first: Iterable[Path], inherited: Mapping[str, str], last: Iterable[Path] = ()) -> str:
+    folders = [*map(str, first), inherited.get("PATH", os.defpath), *map(str, last)]
     return os.pathsep.join(folders)

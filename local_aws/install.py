@@ -41,7 +41,7 @@ _SETTING = re.compile(r"(?P<section>[^.=]+)\.(?P<option>[^.=]+)=(?P<value>.+)")
 
 _REPORT_SECONDS = 2.0
 
-# With -I it takes no setting of the caller's environment, which it leaves as it is for the commands that it runs.
+# With -I it takes no setting of the caller's environment, and leaves that as it is for commands that it runs.
 _SCRIPT = """#!{python} -I
 import sys
 

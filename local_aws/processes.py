@@ -181,9 +181,9 @@ def foreground_process(
     """
     child: ForegroundProcess | None = None
     try:
-        with _defer_signals():
+        # There is no moment at which Ctrl-C would also end this process: the program may already wait for it.
+        with _defer_signals(afterwards_ignored=frozenset({signal.SIGINT})):
             child = ForegroundProcess(subprocess.Popen(command, env=dict(environment)))
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         yield child
     finally:
         if child is not None:
@@ -277,8 +277,12 @@ def _log_tail(log: Path) -> str:
 
 
 @contextlib.contextmanager
-def _defer_signals() -> Iterator[None]:
-    """Defer signals to the end of the context, so that a process that was just started is not lost."""
+def _defer_signals(*, afterwards_ignored: frozenset[signal.Signals] = frozenset()) -> Iterator[None]:
+    """Defer signals to the end of the context, so that a process that was just started is not lost.
+
+    Args:
+        afterwards_ignored: The signals to ignore from then on.
+    """
     if threading.current_thread() is not threading.main_thread():
         # Python handles signals in the main thread only.
         yield
@@ -292,7 +296,7 @@ def _defer_signals() -> Iterator[None]:
         yield
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if number in afterwards_ignored else handler)
         for signum in deferred:
             signal.raise_signal(signum)
 

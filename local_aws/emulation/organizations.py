@@ -315,7 +315,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
             raise TargetNotFoundException
         if not self.organization.is_policy_type_enabled(policy_type):
             raise PolicyTypeNotEnabledException
-        return policy_type, self.organization.attached_policy_ids(target_id, policy_type=policy_type)
+        return policy_type, self.organization.policy_ids_of(target_id, policy_type=policy_type)
 
     def _require_valid_content(self, policy_type: str) -> None:
         content = str(self._get_param("Content"))

@@ -186,7 +186,7 @@ class OrganizationRecords:
         """Return whether an id is the root's, an organizational unit's or an account's."""
         return self._find_target(target_id) is not None
 
-    def attached_policy_ids(self, target_id: str, *, policy_type: str) -> list[str]:
+    def policy_ids_of(self, target_id: str, *, policy_type: str) -> list[str]:
         """Return the policies of a type that are attached to a target."""
         attached = self._find_target(target_id).attached_policies
         return [str(policy.id) for policy in attached if policy.type == policy_type]

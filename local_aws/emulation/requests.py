@@ -96,7 +96,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
         return None
 
     @property
-    def requested_region(self) -> str:
+    def endpoint_region(self) -> str:
         """The Region of the endpoint."""
         return str(self.region)
 
@@ -202,7 +202,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
             "aws:userid": self.account_id,
             "aws:resourceaccount": self.account_id,
             "aws:resourceorgid": organization_id,
-            "aws:requestedregion": self.requested_region,
+            "aws:requestedregion": self.endpoint_region,
             "aws:principalisawsservice": "false",
             "aws:viaawsservice": "false",
             # The caller of AWS has TLS, whatever the emulation is served with.

@@ -105,7 +105,7 @@ def policy_statements(content: str) -> list[dict[str, Any]]:
         raise MalformedPolicyError(str(error)) from error
     if not isinstance(document, dict) or document.get("Version", _VERSIONS[0]) not in _VERSIONS:
         raise MalformedPolicyError("The document is not an object with a valid Version.")
-    statements = _listed(document.get("Statement", []))
+    statements = _to_list(document.get("Statement", []))
     if not statements:
         raise MalformedPolicyError("The document has no Statement.")
     for statement in statements:
@@ -134,12 +134,12 @@ def _is_applicable(statement: Mapping[str, Any], request: PolicyRequest) -> bool
 
 def _is_action(statement: Mapping[str, Any], action: str) -> bool:
     patterns = statement.get("Action", statement.get("NotAction"))
-    found = any(_is_like(action.lower(), pattern.lower()) for pattern in _listed(patterns))
+    found = any(_is_like(action.lower(), pattern.lower()) for pattern in _to_list(patterns))
     return found == ("Action" in statement)
 
 
 def _is_resource(statement: Mapping[str, Any], resource: str | None) -> bool:
-    patterns = _listed(statement.get("Resource", statement.get("NotResource")))
+    patterns = _to_list(statement.get("Resource", statement.get("NotResource")))
     positive = "Resource" in statement
     if "*" in patterns:
         return positive
@@ -154,7 +154,7 @@ def _is_resource(statement: Mapping[str, Any], resource: str | None) -> bool:
 
 def _holds(operator: str, key: str, values: object, context: Mapping[str, str]) -> bool:
     name = operator.lower()
-    expected = [_to_text(value) for value in _listed(values)]
+    expected = [_to_text(value) for value in _to_list(values)]
     value = _context_value(key.lower(), context)
     if name == "null":
         return any(_is_true(each) == (value is None) for each in expected)
@@ -207,7 +207,7 @@ _OPERATORS: Mapping[str, _Matches] = {
 }
 
 
-def _listed(value: Any) -> list[Any]:
+def _to_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
