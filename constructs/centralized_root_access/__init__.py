@@ -13,6 +13,7 @@ from .enums import RootAccessFeature, RootTask
 if TYPE_CHECKING:
     from .drift_check import DriftCheck
     from .root_access import CentralizedRootAccess
+    from .root_access_dashboard import RootAccessDashboard
     from .root_tasks import RootTasks
     from .root_use_alarm import RootUseAlarm
     from .root_user_guardrail import RootUserGuardrail
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CentralizedRootAccess",
     "DriftCheck",
+    "RootAccessDashboard",
     "RootAccessFeature",
     "RootTask",
     "RootTasks",
@@ -30,6 +32,7 @@ __all__ = [
 _LAZY = {
     "CentralizedRootAccess": ".root_access",
     "DriftCheck": ".drift_check",
+    "RootAccessDashboard": ".root_access_dashboard",
     "RootTasks": ".root_tasks",
     "RootUseAlarm": ".root_use_alarm",
     "RootUserGuardrail": ".root_user_guardrail",

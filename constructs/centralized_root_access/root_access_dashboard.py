@@ -1,0 +1,162 @@
+"""The RootAccessDashboard construct: root credentials over time, runs, drift and alarms on one page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from .drift_check import DriftCheck
+from .root_tasks import RootTasks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aws_cdk import aws_stepfunctions as sfn
+
+_SHOWN = Duration.days(91)
+# A point a day: audits are rarer than CloudWatch's default period, and a line between points needs neighbors.
+_PERIOD = Duration.days(1)
+_FULL_WIDTH = 24
+_HALF_WIDTH = _FULL_WIDTH // 2
+
+
+class RootAccessDashboard(Construct):
+    """A CloudWatch dashboard of the last three months.
+
+    It has the state of the alarms; with ``root_tasks`` the accounts with root credentials and the
+    inaccessible ones at each day's full audits, and the executions by their end; with ``drift_check``
+    whether the organization matched the stack. CloudWatch charges for a dashboard, with the first three of an
+    account free.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Dashboards.html
+
+    Example::
+
+        drift_check = root_access.add_drift_check()
+        RootAccessDashboard(stack, "Dashboard", root_tasks=tasks, drift_check=drift_check)
+
+    Args:
+        scope: The stack, or a construct in it.
+        id: The construct's id, which is part of the dashboard's name.
+        root_tasks: The root tasks to show, of the same account and Region. Default: none.
+        drift_check: The drift check to show, of the same account and Region. Default: none.
+
+    Attributes:
+        dashboard: The dashboard.
+
+    Raises:
+        ValueError: Neither ``root_tasks`` nor ``drift_check`` is given.
+        TypeError: An argument has another type.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        root_tasks: RootTasks | None = None,
+        drift_check: DriftCheck | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        if root_tasks is not None and not isinstance(root_tasks, RootTasks):
+            raise TypeError(f"root_tasks must be a RootTasks construct, got {root_tasks!r}.")
+        if drift_check is not None and not isinstance(drift_check, DriftCheck):
+            raise TypeError(f"drift_check must be what add_drift_check returned, got {drift_check!r}.")
+        if root_tasks is None and drift_check is None:
+            raise ValueError("The dashboard would be empty: give root_tasks, drift_check, or both.")
+        self.dashboard = cloudwatch.Dashboard(self, "Dashboard", default_interval=_SHOWN)
+        self.dashboard.add_widgets(
+            cloudwatch.AlarmStatusWidget(
+                title="Alarms",
+                width=_FULL_WIDTH,
+                height=2,
+                alarms=[*_alarms_of_tasks(root_tasks), *_alarms_of_drift(drift_check)],
+            )
+        )
+        if root_tasks is not None:
+            self.dashboard.add_widgets(_credentials(root_tasks), _inaccessible(root_tasks))
+            self.dashboard.add_widgets(*_executions(root_tasks))
+        if drift_check is not None:
+            self.dashboard.add_widgets(_drift(drift_check))
+
+
+def _alarms_of_tasks(root_tasks: RootTasks | None) -> Iterator[cloudwatch.Alarm]:
+    if root_tasks is not None:
+        yield root_tasks.credentials_alarm
+        yield root_tasks.inaccessible_alarm
+        yield root_tasks.failed_alarm
+        if root_tasks.stopped_alarm is not None:
+            yield root_tasks.stopped_alarm
+
+
+def _alarms_of_drift(drift_check: DriftCheck | None) -> Iterator[cloudwatch.Alarm]:
+    if drift_check is not None:
+        yield drift_check.drift_alarm
+        yield drift_check.stopped_alarm
+
+
+def _credentials(root_tasks: RootTasks) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(
+        title="Accounts with root credentials",
+        width=_HALF_WIDTH,
+        left=[
+            root_tasks.metric_accounts_with_root_credentials.with_(
+                period=_PERIOD, label="With root credentials", color=cloudwatch.Color.RED
+            )
+        ],
+        left_y_axis=cloudwatch.YAxisProps(min=0, show_units=False),
+        right=[
+            root_tasks.metric_accounts_audited.with_(
+                period=_PERIOD, label="Audited", color=cloudwatch.Color.GREY
+            )
+        ],
+        right_y_axis=cloudwatch.YAxisProps(min=0, show_units=False),
+    )
+
+
+def _inaccessible(root_tasks: RootTasks) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(
+        title="Inaccessible accounts",
+        width=_HALF_WIDTH,
+        left=[
+            root_tasks.metric_accounts_inaccessible.with_(
+                period=_PERIOD, label="Inaccessible", color=cloudwatch.Color.ORANGE
+            )
+        ],
+        left_y_axis=cloudwatch.YAxisProps(min=0, show_units=False),
+    )
+
+
+def _executions(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
+    state_machines = {"Audits and plans": root_tasks.audit_state_machine}
+    if root_tasks.execute_state_machine is not None:
+        state_machines["Executions of plans"] = root_tasks.execute_state_machine
+    for title, state_machine in state_machines.items():
+        yield cloudwatch.GraphWidget(
+            title=title,
+            width=_FULL_WIDTH // len(state_machines),
+            left=list(_ends(state_machine)),
+            left_y_axis=cloudwatch.YAxisProps(min=0, show_units=False),
+            stacked=True,
+        )
+
+
+def _ends(state_machine: sfn.StateMachine) -> Iterator[cloudwatch.Metric]:
+    yield state_machine.metric_succeeded(period=_PERIOD, label="Succeeded", color=cloudwatch.Color.GREEN)
+    yield state_machine.metric_failed(period=_PERIOD, label="Failed", color=cloudwatch.Color.RED)
+    yield state_machine.metric_timed_out(period=_PERIOD, label="Timed out", color=cloudwatch.Color.ORANGE)
+    yield state_machine.metric_aborted(period=_PERIOD, label="Stopped", color=cloudwatch.Color.GREY)
+
+
+def _drift(drift_check: DriftCheck) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(
+        title="The organization matches the stack (1), or not (0)",
+        width=_FULL_WIDTH,
+        left=[
+            drift_check.metric.with_(period=Duration.hours(1), statistic="Minimum", label="In desired state")
+        ],
+        left_y_axis=cloudwatch.YAxisProps(min=0, max=1, show_units=False),
+    )
