@@ -14,7 +14,6 @@ from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import RetryBudget
 from aws_calls.settings import SettingsError
 from local_aws.emulation import LocalOrganization, mock_organization
-from root_access.desired import desired_state
 from root_access.drift import (
     DESCRIBE_STACKS,
     PUBLISH,
@@ -30,8 +29,8 @@ from root_access.errors import (
     ConvergenceError,
     NotInAnOrganizationError,
     NotTheManagementAccountError,
-    UnknownFeatureError,
 )
+from root_access.state import UnknownFeatureError, desired_state
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
 from support.drift_check import (

@@ -13,8 +13,8 @@ from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match
 
 from centralized_root_access import CentralizedRootAccess, DriftCheck
-from root_access.desired import desired_state
 from root_access.drift import Settings
+from root_access.state import desired_state
 from support.templates import (
     MANAGEMENT,
     actions,

@@ -14,10 +14,9 @@ from aws_calls.failures import FailureKind
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from root_access.errors import (
     ConvergenceError,
-    InvalidAccountIdError,
     NotTheManagementAccountError,
-    UnknownFeatureError,
 )
+from root_access.state import InvalidAccountIdError, UnknownFeatureError
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
 from support.cloudformation import FakeCloudFormation

@@ -88,6 +88,12 @@ class RetryBudget:
         budget._last_start = min(self._last_start, self._clock.now() + seconds)
         return budget
 
+    def abandoned_if(self, abandoned: Callable[[], bool]) -> RetryBudget:
+        """Return a budget in which no attempt starts, either, once nobody waits for its calls any more."""
+        budget = copy.copy(self)
+        budget._abandoned = lambda: self._abandoned() or abandoned()
+        return budget
+
     def with_final_denials(self) -> RetryBudget:
         """Return a budget that does not retry a denied call."""
         budget = copy.copy(self)
@@ -98,10 +104,6 @@ class RetryBudget:
         """Return what the call returns, repeating it while its failures are transient.
 
         A failure that has used up a budget already is not retried again.
-
-        Args:
-            call: One attempt; raises CallError.
-            operation: The call's name, for the failure when there is no time for it.
 
         Raises:
             CallError: The failure is not transient, or no attempt succeeded in time.
@@ -136,11 +138,7 @@ class RetryBudget:
             return result
 
     def pause(self, *, times: int, error: CallError) -> None:
-        """Wait before the organization is observed again because a change is not visible.
-
-        Args:
-            times: How often this was needed, from 1.
-            error: Why it is needed.
+        """Wait for a change to become visible, the longer the more `times` this was needed.
 
         Raises:
             CallError: There is no time left; its failure is the given one.

@@ -6,14 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aws_calls.errors import RootAccessError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, system_clock, write_line
 
 from .clients import create_clients
 from .converge import Convergence
-from .desired import parse_request
 from .organization import Organization
 from .plan import plan
+from .state import InvalidPropertyError, desired_state
 
 if TYPE_CHECKING:
     import threading
@@ -23,9 +24,37 @@ if TYPE_CHECKING:
     from aws_calls.retry import Clock
 
     from .clients import Clients
+    from .state import DesiredState
 
 # IAM names no limit for how long a new policy takes; five denied calls in a row were recorded.
 _NEW_PERMISSIONS_SECONDS = 90.0
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidRequestError(RootAccessError):
+    """Raised for a request that CloudFormation does not send."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"The request {self.problem}; this function handles CloudFormation's Create, Update and Delete. "
+            "Nothing was changed."
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class NotAListError(InvalidPropertyError):
+    """Raised where a property is not a list of strings."""
+
+    name: str
+    value: object
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} must be a list of strings, got {self.value!r:.100}. Deploy the construct and its "
+            "function in the same version. Nothing was changed."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,3 +130,32 @@ def apply_request(
             "TrustedAccessEnabledAt": root_access.trusted_access_since or "unknown",
         },
     )
+
+
+def parse_request(event: Mapping[str, Any]) -> DesiredState:
+    """Return what a Create or an Update asks for.
+
+    Other properties are ignored: CloudFormation adds its own, such as ServiceToken and ServiceTimeout.
+
+    Raises:
+        InvalidRequestError: It is another request, or has no properties.
+        InvalidPropertyError: A list is missing or is not a list of strings, or as for desired_state.
+    """
+    request_type, properties = event.get("RequestType"), event.get("ResourceProperties")
+    if request_type not in ("Create", "Update"):
+        raise InvalidRequestError(problem=f"has the RequestType {request_type!r:.100}")
+    if not isinstance(properties, dict):
+        raise InvalidRequestError(problem="has no ResourceProperties")
+    administrators = properties.get("DelegatedAdministrators")
+    return desired_state(
+        features=_parse_list(properties.get("Features"), name="Features"),
+        delegated_administrators=(
+            None if administrators is None else _parse_list(administrators, name="DelegatedAdministrators")
+        ),
+    )
+
+
+def _parse_list(value: object, *, name: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise NotAListError(name=name, value=value)
+    return value

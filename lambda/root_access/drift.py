@@ -19,12 +19,12 @@ from aws_calls.settings import read_settings
 
 from .clients import Clients, create_clients
 from .converge import Convergence
-from .desired import desired_state
 from .deviations import deviation, plan_repair
 from .drift_notice import UNKNOWN, Notice, RecordedCall, drift_notice, repair_notice
 from .errors import describe_step
 from .organization import Organization
 from .plan import Step, plan
+from .state import desired_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable

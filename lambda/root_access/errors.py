@@ -9,7 +9,6 @@ from aws_calls.errors import RootAccessError
 from aws_calls.failures import Failure, FailureKind, describe_response
 
 from .plan import Operation, Step
-from .state import Feature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,60 +75,6 @@ class SdkTooOldError(RootAccessError):
             f"1.35.61. Deploy the function with a newer Python runtime in account {self.account_id}. "
             "Nothing was changed."
         )
-
-
-@dataclass(eq=False, kw_only=True)
-class InvalidRequestError(RootAccessError):
-    """Raised for a request that CloudFormation does not send."""
-
-    problem: str
-
-    def __str__(self) -> str:
-        return (
-            f"The request {self.problem}; this function handles CloudFormation's Create, Update and Delete. "
-            "Nothing was changed."
-        )
-
-
-class InvalidPropertyError(RootAccessError):
-    """Raised for a property that the custom resource does not accept."""
-
-
-@dataclass(eq=False, kw_only=True)
-class NotAListError(InvalidPropertyError):
-    """Raised where a property is not a list of strings."""
-
-    name: str
-    value: object
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name} must be a list of strings, got {self.value!r:.100}. Deploy the construct and its "
-            "function in the same version. Nothing was changed."
-        )
-
-
-@dataclass(eq=False, kw_only=True)
-class UnknownFeatureError(InvalidPropertyError):
-    """Raised where Features lists features that this version does not know."""
-
-    features: frozenset[str]
-
-    def __str__(self) -> str:
-        return (
-            f"Unknown feature in Features: {', '.join(sorted(self.features))}. Valid features: "
-            f"{', '.join(Feature)}. Deploy the construct and its function in the same version."
-        )
-
-
-@dataclass(eq=False, kw_only=True)
-class InvalidAccountIdError(InvalidPropertyError):
-    """Raised where DelegatedAdministrators lists something that is not an account ID."""
-
-    account_id: str
-
-    def __str__(self) -> str:
-        return f"DelegatedAdministrators must contain 12-digit account IDs; {self.account_id!r} is not one."
 
 
 @dataclass(eq=False, kw_only=True)

@@ -17,7 +17,6 @@ import threading
 import time
 import traceback
 import urllib.parse
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -54,14 +53,6 @@ class ResponseNotDeliveredError(Exception):
             "is harmless."
         )
         self.problem = problem
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Outcome:
-    status: str
-    physical_id: str
-    reason: str = ""
-    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 def on_event(event: Mapping[str, Any], context: LambdaContext) -> None:
@@ -107,17 +98,22 @@ def _outcome(
     *,
     handle: Callable[..., Resource],
     log: Callable[..., None],
-) -> _Outcome:
+) -> dict[str, Any]:
+    """Handle the request, and return the members of the response that this decides."""
     request_type, physical_id = event.get("RequestType"), event.get("PhysicalResourceId")
     if request_type == "Delete":
         # Root access stays enabled: others rely on it, and a stack does not own it.
-        return _Outcome(status="SUCCESS", physical_id=physical_id or NOT_CREATED)
+        return {"Status": "SUCCESS", "PhysicalResourceId": physical_id or NOT_CREATED}
     outcome = _run(event, context, handle=handle)
     if not isinstance(outcome, BaseException):
-        return _Outcome(status="SUCCESS", physical_id=outcome.physical_id, attributes=outcome.attributes)
+        return {
+            "Status": "SUCCESS",
+            "PhysicalResourceId": outcome.physical_id,
+            "Data": dict(outcome.attributes),
+        }
     # Another physical ID than the given one would be a replacement.
     unchanged = physical_id if request_type == "Update" and physical_id else NOT_CREATED
-    return _Outcome(status="FAILED", physical_id=unchanged, reason=_reason(outcome, log=log))
+    return {"Status": "FAILED", "PhysicalResourceId": unchanged, "Reason": _reason(outcome, log=log)}
 
 
 def _run(
@@ -156,16 +152,14 @@ def _reason(error: BaseException, *, log: Callable[..., None]) -> str:
     )
 
 
-def _body(event: Mapping[str, Any], outcome: _Outcome) -> bytes:
+def _body(event: Mapping[str, Any], outcome: dict[str, Any]) -> bytes:
     response = {
-        "Status": outcome.status,
-        "Reason": "",
-        "PhysicalResourceId": outcome.physical_id,
         **{member: event.get(member, "") for member in ("StackId", "RequestId", "LogicalResourceId")},
-        "Data": dict(outcome.attributes),
+        **outcome,
+        "Reason": "",
     }
     room = _MAX_RESPONSE_BYTES - len(json.dumps(response))
-    response["Reason"] = _truncate(outcome.reason, min(room, _MAX_REASON_BYTES))
+    response["Reason"] = _truncate(outcome.get("Reason", ""), min(room, _MAX_REASON_BYTES))
     return json.dumps(response).encode()
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from aws_calls.errors import RootAccessError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
 SERVICE_PRINCIPAL = "iam.amazonaws.com"
@@ -30,6 +34,33 @@ class Status(StrEnum):
     ENABLED = "ENABLED"
     PARTIAL = "PARTIAL"
     DISABLED = "DISABLED"
+
+
+class InvalidPropertyError(RootAccessError):
+    """Raised for a property that the custom resource does not accept."""
+
+
+@dataclass(eq=False, kw_only=True)
+class UnknownFeatureError(InvalidPropertyError):
+    """Raised where Features lists features that this version does not know."""
+
+    features: frozenset[str]
+
+    def __str__(self) -> str:
+        return (
+            f"Unknown feature in Features: {', '.join(sorted(self.features))}. Valid features: "
+            f"{', '.join(Feature)}. Deploy the construct and its function in the same version."
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class InvalidAccountIdError(InvalidPropertyError):
+    """Raised where DelegatedAdministrators lists something that is not an account ID."""
+
+    account_id: str
+
+    def __str__(self) -> str:
+        return f"DelegatedAdministrators must contain 12-digit account IDs; {self.account_id!r} is not one."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,3 +136,21 @@ class RootAccess:
         if unreported > 0:
             reported[_MAX_REPORTED_DELEGATED_ADMINISTRATORS:] = [f"and {unreported} more"]
         return reported
+
+
+def desired_state(
+    *, features: Iterable[str], delegated_administrators: Iterable[str] | None = None
+) -> DesiredState:
+    """Return what the lists ask for.
+
+    Raises:
+        InvalidPropertyError: A feature is unknown, or an account ID is malformed.
+    """
+    features = frozenset(features)
+    if unknown := features.difference(Feature):
+        raise UnknownFeatureError(features=unknown)
+    accounts = None if delegated_administrators is None else frozenset(delegated_administrators)
+    for account_id in accounts or ():
+        if not re.fullmatch(r"[0-9]{12}", account_id):
+            raise InvalidAccountIdError(account_id=account_id)
+    return DesiredState(features=frozenset(map(Feature, features)), delegated_administrators=accounts)

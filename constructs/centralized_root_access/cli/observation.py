@@ -6,11 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 from root_access.clients import Clients
-from root_access.desired import desired_state
 from root_access.deviations import deviation
 from root_access.organization import Organization
 from root_access.plan import plan
-from root_access.state import SERVICE_PRINCIPAL, Feature
+from root_access.state import SERVICE_PRINCIPAL, Feature, desired_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
