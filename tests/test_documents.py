@@ -16,6 +16,9 @@ from root_tasks.model.codec import DecodingError, Document, OtherKindError, Othe
 from root_tasks.model.report import (
     AccessKey,
     AccountResult,
+    AuditTotals,
+    Change,
+    ChangeType,
     CredentialDetails,
     Item,
     ItemType,
@@ -70,7 +73,7 @@ CREDENTIALS_OF_MEMBER = RootCredentials(
 
 # Never change or remove a file. When a field is added, which has to be optional, add a file with it, and name
 # the one without it here: it has to be read as before, but this release no longer writes it.
-EARLIER = frozenset({"run", "report"})
+EARLIER = frozenset({"run", "report", "report-with-organizational-units-and-warnings"})
 DOCUMENTS: dict[str, Document] = {
     "run": Run(
         run_id="audit-1",
@@ -285,6 +288,42 @@ DOCUMENTS: dict[str, Document] = {
             AccountResult(account_id=OTHER, outcome=Outcome.CLEAN),
         ),
         warnings=("The result of batch 0 was altered.",),
+    ),
+    "report-with-history": Report(
+        run_id="audit-3",
+        task=Task.AUDIT,
+        executed_plan=None,
+        full=True,
+        organization_id="o-8j81brsjuj",
+        management_account_id=MANAGEMENT,
+        account_id=MANAGEMENT,
+        started_at=STARTED,
+        finished_at=datetime(2026, 11, 20, 4, 11, 37, 123456, tzinfo=UTC),
+        results=(AccountResult(account_id=MEMBER, outcome=Outcome.CLEAN),),
+        changes=(
+            Change(
+                type=ChangeType.CREDENTIALS_DISAPPEARED,
+                account_id=MEMBER,
+                credentials=(ItemType.PASSWORD, ItemType.ACCESS_KEY),
+            ),
+            Change(type=ChangeType.LEFT, account_id=OTHER, audited=False),
+        ),
+        trend=(
+            AuditTotals(
+                run_id="audit-2",
+                started_at=datetime(2026, 11, 19, 4, 10, tzinfo=UTC),
+                accounts=2,
+                accounts_with_credentials=1,
+                accounts_inaccessible=1,
+            ),
+            AuditTotals(
+                run_id="audit-3",
+                started_at=STARTED,
+                accounts=1,
+                accounts_with_credentials=0,
+                accounts_inaccessible=0,
+            ),
+        ),
     ),
 }
 each_document = pytest.mark.parametrize("name", DOCUMENTS)

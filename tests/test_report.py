@@ -22,6 +22,9 @@ from root_tasks.model.codec import DecodingError, OtherKindError, OtherVersionEr
 from root_tasks.model.report import (
     AccessKey,
     AccountResult,
+    AuditTotals,
+    Change,
+    ChangeType,
     CredentialDetails,
     Item,
     ItemType,
@@ -30,13 +33,16 @@ from root_tasks.model.report import (
     RootCredentials,
     Task,
 )
-from root_tasks.report.changes import Change, ChangeType, change_message, changes
+from root_tasks.report.changes import change_message, changes, with_history
+from root_tasks.report.controls import CONTROLS, evidence
 from root_tasks.report.render import (
     as_csv,
     as_html,
     as_json,
 )
+from root_tasks.report.risk import LATELY, in_order_of_risk
 from root_tasks.report.summary import summary
+from root_tasks.tasks import delete_credentials
 from support.reports import (
     HOSTILE_NAMES,
     SCP_HINT,
@@ -44,6 +50,7 @@ from support.reports import (
     example_audit,
     example_execution,
     example_plan,
+    full_audits,
     hostile_audit,
     inaccessible,
     key,
@@ -56,6 +63,7 @@ from support.reports import (
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = {
     "an audit": example_audit(),
+    "a full audit with its history": full_audits(),
     "a plan": example_plan(),
     "an execution": example_execution(),
     "an audit that read hardly anything": partly_read_audit(),
@@ -65,6 +73,7 @@ EXAMPLES = {
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 # However slow the machine is.
 SOME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EARLIER = STARTED - timedelta(days=1)
 FIRST, SECOND, THIRD = "300000000001", "300000000002", "300000000003"
 
 texts = st.text(max_size=20) | st.sampled_from(HOSTILE_NAMES)
@@ -119,11 +128,28 @@ results = st.builds(
     account_id=account_ids,
     name=maybe_texts,
     email=maybe_texts,
+    organizational_unit=maybe_texts,
     outcome=st.sampled_from(Outcome),
     reason=maybe_texts,
     hint=maybe_texts,
     credentials=st.none() | credentials,
     items=st.lists(items, max_size=2).map(tuple),
+)
+account_changes = st.builds(
+    Change,
+    type=st.sampled_from(ChangeType),
+    account_id=account_ids,
+    credentials=st.lists(st.sampled_from(ItemType), max_size=3).map(tuple),
+    audited=st.booleans(),
+)
+counts = st.integers(0, 1_000_000)
+audit_totals = st.builds(
+    AuditTotals,
+    run_id=texts,
+    started_at=times,
+    accounts=counts,
+    accounts_with_credentials=counts,
+    accounts_inaccessible=counts,
 )
 reports = st.builds(
     Report,
@@ -137,6 +163,9 @@ reports = st.builds(
     started_at=times,
     finished_at=times,
     results=st.lists(results, max_size=4).map(tuple),
+    warnings=st.lists(texts, max_size=2).map(tuple),
+    changes=st.none() | st.lists(account_changes, max_size=3).map(tuple),
+    trend=st.lists(audit_totals, max_size=3).map(tuple),
 )
 
 
@@ -183,7 +212,7 @@ def test_the_documentation_names_every_key_and_every_value() -> None:
     schema = documented_keys_only()
     described = [schema, *schema["$defs"].values()]
     words = {key for each in described for key in each.get("properties", {})}
-    words |= {*Task, *Outcome, *ItemType}
+    words |= {*Task, *Outcome, *ItemType, *ChangeType}
     text = (DOCS / "report-schema.md").read_text()
     assert sorted(word for word in words if f"`{word}`" not in text) == []
 
@@ -235,19 +264,23 @@ def test_other_json_is_not_taken_for_a_report(text: str) -> None:
         (("startedAt",), "2026-11-20T04:10:00", "startedAt", "has no time zone"),
         (("startedAt",), "yesterday", "startedAt", "is not a time"),
         (("results",), {}, "results", "is not a list"),
+        (("trend", 0, "accounts"), -1, "trend[0].accounts", "is not a number from 0 to 1,000,000,000"),
+        (("trend", 0, "accounts"), True, "trend[0].accounts", "is not a number from 0 to 1,000,000,000"),
+        (("trend", 0, "accounts"), 1e3, "trend[0].accounts", "is not a number from 0 to 1,000,000,000"),
+        (("changes", 0, "type"), "gone", "changes[0].type", "is not a valid ChangeType"),
         (("results", 0), "clean", "results[0]", "is not an object"),
         (("results", 0, "outcome"), "fine", "results[0].outcome", "is not a valid Outcome"),
         (("results", 0, "name"), 7, "results[0].name", "is not a string"),
         (
-            ("results", 3, "credentials", "password"),
+            ("results", 0, "credentials", "password"),
             1,
-            "results[3].credentials.password",
+            "results[0].credentials.password",
             "is neither true nor false",
         ),
         (
-            ("results", 3, "credentials", "mfaDevices"),
+            ("results", 0, "credentials", "mfaDevices"),
             "abc",
-            "results[3].credentials.mfaDevices",
+            "results[0].credentials.mfaDevices",
             "is not a list",
         ),
     ],
@@ -255,7 +288,7 @@ def test_other_json_is_not_taken_for_a_report(text: str) -> None:
 def test_a_damaged_report_is_refused_with_the_place_and_without_its_content(
     path: tuple[str | int, ...], value: object, where: str, problem: str
 ) -> None:
-    document = json.loads(as_json(example_audit()))
+    document = json.loads(as_json(full_audits()))
     place = document
     for step in path[:-1]:
         place = place[step]
@@ -331,6 +364,7 @@ def test_the_csv_has_what_a_root_user_has() -> None:
         "accountId": "300000000002",
         "name": "payments-production",
         "email": "aws+0002@example.com",
+        "organizationalUnit": "Root/Workloads/Production",
         "outcome": "has credentials",
         "reason": "",
         "hint": "",
@@ -339,6 +373,7 @@ def test_the_csv_has_what_a_root_user_has() -> None:
         "accessKeys": "2",
         "activeAccessKeys": "1",
         "accessKeyIds": "AKIAIOSFODNN00000001 AKIAIOSFODNN00000002",
+        "oldestAccessKeyCreatedAt": "2021-02-19T04:10:00Z",
         "accessKeysLastUsedAt": "2026-11-17T04:10:00Z",
         "signingCertificates": "0",
         "mfaDevices": "1",
@@ -366,6 +401,67 @@ def test_accounts_with_credentials_come_first_and_skipped_ones_last() -> None:
     written = report(*one_each)
     assert [row["outcome"] for row in rows(as_csv(written))] == expected
     assert [each["outcome"] for each in embedded(page_of(written))["results"]] == expected
+
+
+USED_LATELY = RootCredentials(password=False, access_keys=(key(1, used=89),))
+URGENT_FIRST = {
+    "an active key used yesterday": RootCredentials(password=False, access_keys=(key(1, used=1),)),
+    "an active key used lately": USED_LATELY,
+    "a password used lately": RootCredentials(
+        password=True, password_last_used_at=STARTED - timedelta(days=2), mfa_devices=("a device",)
+    ),
+    "an active key whose last use could not be read": RootCredentials(
+        password=False, access_keys=(dataclasses.replace(key(1), last_use_unread=True),)
+    ),
+    "an active key used long ago": RootCredentials(password=False, access_keys=(key(1, used=400),)),
+    "an active key that was never used": RootCredentials(password=False, access_keys=(key(1),)),
+    "a password without MFA": RootCredentials(password=True),
+    "a password with MFA that could not be listed": RootCredentials(password=True, mfa_devices=None),
+    "an inactive key": RootCredentials(password=False, access_keys=(key(1, active=False, used=500),)),
+    "a device alone": RootCredentials(password=False, mfa_devices=("a device",)),
+}
+
+
+def test_the_most_urgent_credentials_come_first() -> None:
+    """In all three files, whatever the order of the accounts."""
+    urgent_last = [
+        result(f"{300000000000 + place}", Outcome.HAS_CREDENTIALS, name=name, credentials=URGENT_FIRST[name])
+        for place, name in enumerate(reversed(URGENT_FIRST))
+    ]
+    written = report(result(FIRST, name="clean"), *urgent_last)
+    expected = [*URGENT_FIRST, "clean"]
+    assert [row["name"] for row in rows(as_csv(written))] == expected
+    assert [each["name"] for each in json.loads(as_json(written))["results"]] == expected
+    assert [each["name"] for each in embedded(page_of(written))["results"]] == expected
+
+
+def test_the_most_urgent_credentials_of_a_plan_come_first() -> None:
+    def planned(account_id: str, type_: ItemType, **details: Any) -> AccountResult:
+        item = Item(type=type_, outcome=Outcome.PLANNED, credential=CredentialDetails(**details))
+        return result(account_id, Outcome.PLANNED, items=(item,))
+
+    written = report(
+        planned("300000000001", ItemType.SIGNING_CERTIFICATE),
+        planned("300000000002", ItemType.PASSWORD),
+        planned("300000000003", ItemType.ACCESS_KEY, status="Active"),
+        planned("300000000004", ItemType.ACCESS_KEY, status="Active", last_used_at=STARTED),
+        task=Task.DELETE_CREDENTIALS,
+    )
+    assert [each.account_id[-1] for each in written.results] == ["4", "3", "2", "1"]
+
+
+@given(st.lists(results, max_size=5, unique_by=lambda each: each.account_id), st.randoms())
+@SOME
+def test_the_order_of_risk_does_not_depend_on_the_order_before(
+    found: list[AccountResult], random: Any
+) -> None:
+    ordered = in_order_of_risk(found, at=STARTED)
+    random.shuffle(found)
+    assert in_order_of_risk(found, at=STARTED) == ordered
+
+
+def test_lately_is_as_long_ago_as_plans_leave_out_by_default() -> None:
+    assert LATELY.days == delete_credentials._DEFAULT_UNUSED_FOR_DAYS
 
 
 def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None:
@@ -445,9 +541,7 @@ def test_credentials_that_could_not_be_read_are_never_called_none() -> None:
 
 @pytest.mark.parametrize("written", EXAMPLES.values(), ids=EXAMPLES)
 def test_the_page_carries_the_whole_report(written: Report) -> None:
-    carried = decode(Report, json.dumps(embedded(page_of(written))).encode())
-    by_id = tuple(sorted(carried.results, key=lambda each: each.account_id))
-    assert dataclasses.replace(carried, results=by_id) == written
+    assert decode(Report, json.dumps(embedded(page_of(written))).encode()) == written
 
 
 @given(reports)
@@ -699,5 +793,101 @@ def test_the_message_stays_short_and_counts_what_it_leaves_out(accounts: int) ->
     assert len(listed) + (int(left_out[1].replace(",", "")) if left_out else 0) == accounts
 
 
+def test_the_trend_has_the_last_twelve_full_audits_and_ends_with_this_one() -> None:
+    found = report(result(FIRST), having(SECOND, 1), inaccessible(THIRD))
+    audit = None
+    for number in range(20):
+        next_ = dataclasses.replace(
+            found, run_id=f"audit-{number}", started_at=STARTED + timedelta(days=number)
+        )
+        audit = with_history(next_, previous=audit)
+    assert audit
+    assert [each.run_id for each in audit.trend] == [f"audit-{number}" for number in range(8, 20)]
+    assert audit.trend[-1] == AuditTotals(
+        run_id="audit-19",
+        started_at=STARTED + timedelta(days=19),
+        accounts=3,
+        accounts_with_credentials=1,
+        accounts_inaccessible=1,
+    )
+
+
+def test_a_report_that_is_written_again_keeps_its_changes_and_its_place_in_the_trend() -> None:
+    first = with_history(
+        report(having(FIRST, 1)), previous=report(result(FIRST), run_id="before", started_at=EARLIER)
+    )
+    again = with_history(dataclasses.replace(first, changes=None, trend=()), previous=first)
+    assert again == first
+    assert again.changes == (change(APPEARED, ACCESS_KEY),)
+
+
+def test_a_report_of_an_earlier_run_takes_nothing_over_from_a_later_one() -> None:
+    later = with_history(report(having(FIRST, 1)), previous=None)
+    late = with_history(report(result(FIRST), run_id="late", started_at=EARLIER), previous=later)
+    assert late.changes is None
+    assert [each.run_id for each in late.trend] == ["late"]
+
+
 def test_the_message_says_so_where_nothing_changed() -> None:
     assert change_message((), example_audit()).endswith("\n\nNothing changed.\n")
+
+
+# Published controls
+
+
+@pytest.mark.parametrize(
+    ("has", "met"),
+    [
+        (RootCredentials(password=False), {"IAM.4": True, "IAM.6": True, "IAM.9": True}),
+        (
+            RootCredentials(password=False, access_keys=(key(1, active=False),)),
+            {"IAM.4": False, "IAM.6": True, "IAM.9": True},
+        ),
+        (
+            RootCredentials(password=False, access_keys=None),
+            {"IAM.4": False, "IAM.6": True, "IAM.9": True},
+        ),
+        (RootCredentials(password=True), {"IAM.4": True, "IAM.6": False, "IAM.9": False}),
+        (
+            RootCredentials(
+                password=True, mfa_devices=("arn:aws:iam::300000000001:mfa/root-account-mfa-device",)
+            ),
+            {"IAM.4": True, "IAM.6": False, "IAM.9": True},
+        ),
+        (
+            RootCredentials(password=True, mfa_devices=("GAHT12345678",)),
+            {"IAM.4": True, "IAM.6": True, "IAM.9": True},
+        ),
+        (
+            RootCredentials(password=True, mfa_devices=("arn:aws:iam::300000000001:u2f/root-account/key-1",)),
+            {"IAM.4": True, "IAM.6": True, "IAM.9": True},
+        ),
+        (RootCredentials(password=True, mfa_devices=None), {"IAM.4": True, "IAM.6": None, "IAM.9": True}),
+    ],
+)
+def test_each_control_is_met_where_its_publisher_says_so(
+    has: RootCredentials, met: dict[str, bool | None]
+) -> None:
+    audit = report(result(FIRST, Outcome.HAS_CREDENTIALS, credentials=has))
+    found = {each.control.id: (each.met, each.not_met, each.not_known) for each in evidence(audit)}
+    numbers = {True: (1, 0, 0), False: (0, 1, 0), None: (0, 0, 1)}
+    assert found == {id_: numbers[is_met] for id_, is_met in met.items()}
+
+
+def test_an_inaccessible_account_meets_no_control_and_a_skipped_one_does_not_count() -> None:
+    audit = report(inaccessible(FIRST), result(SECOND, Outcome.SKIPPED))
+    assert {(each.met, each.not_met, each.not_known) for each in evidence(audit)} == {(0, 0, 1)}
+
+
+def test_the_controls_have_the_ids_that_security_hub_publishes() -> None:
+    assert {control.id: dict(control.cis) for control in CONTROLS} == {
+        "IAM.4": {"5.0.0": "1.3", "3.0.0": "1.4", "1.4.0": "1.4", "1.2.0": "1.12"},
+        "IAM.6": {"5.0.0": "1.5", "3.0.0": "1.6", "1.4.0": "1.6", "1.2.0": "1.14"},
+        "IAM.9": {"5.0.0": "1.4", "3.0.0": "1.5", "1.4.0": "1.5", "1.2.0": "1.13"},
+    }
+
+
+def test_only_the_page_of_an_audit_has_evidence() -> None:
+    assert all(control.id in page_of(example_audit()) for control in CONTROLS)
+    assert 'id="controls"' not in page_of(example_plan())
+    assert 'id="controls"' not in page_of(example_execution())

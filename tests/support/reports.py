@@ -9,6 +9,9 @@ from root_tasks.messages import DETAILS_UNAVAILABLE, NO_RESULT_ACTING, PROTECTED
 from root_tasks.model.report import (
     AccessKey,
     AccountResult,
+    AuditTotals,
+    Change,
+    ChangeType,
     CredentialDetails,
     Item,
     ItemType,
@@ -17,7 +20,9 @@ from root_tasks.model.report import (
     RootCredentials,
     Task,
 )
+from root_tasks.report.changes import with_history
 from root_tasks.report.render import as_html
+from root_tasks.report.risk import in_order_of_risk
 
 MANAGEMENT, SECURITY = "111111111111", "222222222222"
 STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
@@ -64,6 +69,7 @@ def result(
     hint: str | None = None,
     credentials: RootCredentials | None = None,
     items: tuple[Item, ...] = (),
+    unit: str | None = None,
 ) -> AccountResult:
     """The result of a task in an account."""
     name = name or f"account-{account_id[-4:]}"
@@ -76,6 +82,7 @@ def result(
         hint=hint,
         credentials=NONE if outcome is Outcome.CLEAN else credentials,
         items=items,
+        organizational_unit=unit,
     )
 
 
@@ -99,6 +106,7 @@ def report(
     started_at: datetime = STARTED,
 ) -> Report:
     """A run from the delegated administrator's account."""
+    finished_at = started_at + timedelta(seconds=97)
     return Report(
         run_id=run_id,
         task=task,
@@ -108,8 +116,8 @@ def report(
         management_account_id=MANAGEMENT,
         account_id=SECURITY,
         started_at=started_at,
-        finished_at=started_at + timedelta(seconds=97),
-        results=results,
+        finished_at=finished_at,
+        results=tuple(in_order_of_risk(results, at=finished_at)),
     )
 
 
@@ -137,14 +145,16 @@ def example_audit() -> Report:
         result(
             MANAGEMENT,
             Outcome.SKIPPED,
+            unit="Root",
             name="management",
             reason="Root sessions are not supported for the management account.",
         ),
-        result(SECURITY, name="security"),
-        result("300000000001", name="log-archive"),
+        result(SECURITY, unit="Root/Security", name="security"),
+        result("300000000001", unit="Root/Security", name="log-archive"),
         result(
             "300000000002",
             Outcome.HAS_CREDENTIALS,
+            unit="Root/Workloads/Production",
             name="payments-production",
             credentials=RootCredentials(
                 password=True,
@@ -153,10 +163,11 @@ def example_audit() -> Report:
                 mfa_devices=("arn:aws:iam::300000000002:mfa/root-account-mfa-device",),
             ),
         ),
-        result("300000000003", name="payments-staging"),
+        result("300000000003", unit="Root/Workloads/Staging", name="payments-staging"),
         result(
             "300000000004",
             Outcome.HAS_CREDENTIALS,
+            unit="Root/Workloads/Production",
             name="data-lake",
             credentials=RootCredentials(password=True, password_last_used_at=STARTED - timedelta(days=1240)),
         ),
@@ -164,6 +175,7 @@ def example_audit() -> Report:
         result(
             "300000000006",
             Outcome.HAS_CREDENTIALS,
+            unit="Root/Workloads/Production",
             name="legacy-mainframe-bridge",
             credentials=RootCredentials(
                 password=False,
@@ -172,12 +184,53 @@ def example_audit() -> Report:
             ),
         ),
         inaccessible("300000000007", name="acquired-shop-staging"),
-        result("300000000008", name="network"),
-        result("300000000009", name="sandbox-ana"),
-        result("300000000010", Outcome.SKIPPED, name="closed-lab", reason="Its state is SUSPENDED."),
-        result("300000000011", name="sandbox-björn"),
-        result("300000000012", name="analytics"),
+        result("300000000008", unit="Root/Infrastructure", name="network"),
+        result("300000000009", unit="Root/Sandbox", name="sandbox-ana"),
+        result(
+            "300000000010",
+            Outcome.SKIPPED,
+            unit="Root/Suspended",
+            name="closed-lab",
+            reason="Its state is SUSPENDED.",
+        ),
+        result("300000000011", unit="Root/Sandbox", name="sandbox-björn"),
+        result("300000000012", unit="Root/Workloads/Production", name="analytics"),
     )
+
+
+def full_audits(numbers: int = 12) -> Report:
+    """The example audit as the last of weekly full audits, with what has changed since the one before."""
+    earlier = tuple(
+        AuditTotals(
+            run_id=f"audit-{number}",
+            started_at=STARTED - timedelta(weeks=number),
+            accounts=14,
+            accounts_with_credentials=2 + number // 2,
+            accounts_inaccessible=number % 3,
+        )
+        for number in range(numbers - 1, 0, -1)
+    )
+    audit = example_audit()
+    back_then = {
+        "300000000002": RootCredentials(password=True),
+        "300000000003": RootCredentials(password=False, access_keys=(key(9),)),
+    }
+    before = dataclasses.replace(
+        audit,
+        run_id="audit-1",
+        started_at=STARTED - timedelta(weeks=1),
+        trend=earlier,
+        results=tuple(
+            dataclasses.replace(
+                each,
+                outcome=Outcome.HAS_CREDENTIALS if each.account_id in back_then else each.outcome,
+                credentials=back_then.get(each.account_id, each.credentials),
+            )
+            for each in audit.results
+            if each.account_id != "300000000012"
+        ),
+    )
+    return with_history(audit, previous=before)
 
 
 def large_audit(accounts: int = 10_000) -> Report:
@@ -188,6 +241,7 @@ def large_audit(accounts: int = 10_000) -> Report:
 def _one_of_many(number: int) -> AccountResult:
     account_id = f"{400_000_000_000 + number * 7_919}"
     name = f"team-{number % 211}-{('production', 'staging', 'sandbox')[number % 3]}"
+    unit = f"Root/Teams/Team {number % 211}"
     if number % 25 == 7:
         credentials = RootCredentials(
             password=number % 2 == 1,
@@ -199,12 +253,12 @@ def _one_of_many(number: int) -> AccountResult:
             or (() if number % 2 else (key(number * 2),)),
             mfa_devices=(f"arn:aws:iam::{account_id}:mfa/root",) if number % 4 == 1 else (),
         )
-        return result(account_id, Outcome.HAS_CREDENTIALS, name=name, credentials=credentials)
+        return result(account_id, Outcome.HAS_CREDENTIALS, name=name, credentials=credentials, unit=unit)
     if number % 50 == 3:
         return inaccessible(account_id, name=name)
     if number % 100 == 1:
-        return result(account_id, Outcome.SKIPPED, name=name, reason="Its state is SUSPENDED.")
-    return result(account_id, name=name)
+        return result(account_id, Outcome.SKIPPED, name=name, reason="Its state is SUSPENDED.", unit=unit)
+    return result(account_id, name=name, unit=unit)
 
 
 def _in_plan(
@@ -318,9 +372,35 @@ def example_execution() -> Report:
     )
 
 
+def example_unlock() -> Report:
+    """The execution of a plan to remove queue policies, with references as long as they are."""
+    name = "orders-of-the-web-shop.fifo"
+    queues = [f"arn:aws:sqs:eu-central-1:30000000000{number}:{name}" for number in (2, 6)]
+    run_id = "unlock-2026-11-20T04-10-00-8f2c1d7a"
+    items = [
+        Item(
+            type=ItemType.QUEUE_POLICY,
+            id=queue,
+            outcome=Outcome.DONE,
+            region="eu-central-1",
+            policy='{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*"}]}',
+            backup=f"backups/{run_id}/{queue.split(':')[4]}/{name}/{'bad895a4' * 8}.json",
+            message=message,
+        )
+        for queue, message in zip(queues, (None, "The policy was the one of the plan."), strict=True)
+    ]
+    return report(
+        result("300000000002", Outcome.DONE, name="payments-production", items=(items[0],)),
+        result("300000000006", Outcome.DONE, name="legacy-mainframe-bridge", items=(items[1],)),
+        task=Task.UNLOCK_QUEUE_POLICY,
+        executed_plan="plan-2026-11-20",
+        run_id=run_id,
+    )
+
+
 def hostile_audit() -> Report:
     """An audit with hostile names in every text that an account or AWS can choose."""
-    return report(
+    audit = report(
         *(
             AccountResult(
                 account_id=f"{500_000_000_000 + number}",
@@ -344,7 +424,25 @@ def hostile_audit() -> Report:
                     signing_certificates=(name,),
                 ),
                 items=(Item(type=ItemType.ACCESS_KEY, id=name, outcome=Outcome.FAILED, message=name),),
+                organizational_unit=name,
             )
             for number, name in enumerate(HOSTILE_NAMES)
         )
+    )
+    return dataclasses.replace(
+        audit,
+        warnings=HOSTILE_NAMES,
+        changes=tuple(
+            Change(type=ChangeType.CREDENTIALS_APPEARED, account_id=each.account_id) for each in audit.results
+        ),
+        trend=tuple(
+            AuditTotals(
+                run_id=name,
+                started_at=STARTED,
+                accounts=1_000_000_000,
+                accounts_with_credentials=1_000_000_000,
+                accounts_inaccessible=0,
+            )
+            for name in HOSTILE_NAMES
+        ),
     )

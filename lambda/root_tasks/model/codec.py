@@ -22,6 +22,8 @@ _KIND = "kind"
 _SCHEMA_VERSION = "schemaVersion"
 # The report of an organization with 100,000 accounts has about 50 MB.
 MAX_DOCUMENT_BYTES = 100_000_000
+# All numbers are numbers of accounts.
+_MAX_NUMBER = 1_000_000_000
 
 
 class Document:
@@ -187,6 +189,11 @@ def _from_json(type_: Any, value: Any, path: str) -> Any:
         return _dataclass_from_json(type_, _require_type(value, dict, path, "is not an object"), path)
     if type_ is bool:
         return _require_type(value, bool, path, "is neither true nor false")
+    if type_ is int:
+        # A bool is an int, too.
+        if type(value) is not int or not 0 <= value <= _MAX_NUMBER:
+            raise _FieldError(path, f"is not a number from 0 to {_MAX_NUMBER:,}")
+        return value
     text = _string(value, path)
     if type_ is datetime:
         return _parse_time(text, path)

@@ -190,6 +190,54 @@ class AccountResult(Result):
     organizational_unit: str | None = None
 
 
+class ChangeType(StrEnum):
+    """What can differ in an account from one full audit to the next; what matters most is first."""
+
+    CREDENTIALS_APPEARED = "credentials appeared"
+    NO_LONGER_AUDITED = "no longer audited"
+    JOINED = "joined the organization"
+    AUDITED_AGAIN = "audited again"
+    CREDENTIALS_DISAPPEARED = "credentials disappeared"
+    LEFT = "left the organization"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One change in one account.
+
+    Attributes:
+        type: What changed.
+        account_id: The account, without its name and its e-mail address.
+        credentials: Those that appeared or disappeared; for an account that joined or is audited again,
+            those that it has.
+        audited: Whether the newer audit could audit the account.
+    """
+
+    type: ChangeType
+    account_id: str
+    credentials: tuple[ItemType, ...] = ()
+    audited: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditTotals:
+    """What a full audit found, in numbers of accounts.
+
+    Attributes:
+        run_id: Its run.
+        started_at: When it started.
+        accounts: The accounts in its scope.
+        accounts_with_credentials: Those whose root user has credentials.
+        accounts_inaccessible: Those that it could not audit.
+    """
+
+    run_id: str
+    started_at: datetime
+    accounts: int
+    accounts_with_credentials: int
+    accounts_inaccessible: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunDetails:
     """One run of one task.
@@ -221,8 +269,11 @@ class Report(RunDetails, Document):
 
     Attributes:
         finished_at: When the report was written.
-        results: One result for each account in scope, by account ID; none missing, none twice.
+        results: One result for each account in scope, in the order of risk; none missing, none twice.
         warnings: What somebody else has done to the objects of this run, in sentences; none was followed.
+        changes: What has changed since the full audit before this one; None where there is none to compare
+            with, and of other runs.
+        trend: The totals of the last full audits up to this one, the latest last; empty for other runs.
     """
 
     KIND: ClassVar[str] = "report"
@@ -230,6 +281,8 @@ class Report(RunDetails, Document):
     finished_at: datetime
     results: tuple[AccountResult, ...]
     warnings: tuple[str, ...] = ()
+    changes: tuple[Change, ...] | None = None
+    trend: tuple[AuditTotals, ...] = ()
 
     @classmethod
     def of_run(

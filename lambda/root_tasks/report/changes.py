@@ -1,14 +1,13 @@
-"""The differences between two full audits, and the message about them. Pure."""
+"""The differences between two full audits, the message about them, and the trend. Pure."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ..model.codec import DecodingError, decode
-from ..model.report import ItemType, Outcome, Report, Task
+from ..model.report import AuditTotals, Change, ChangeType, ItemType, Outcome, Report, Task
 from .summary import credentials_of, is_audited, item_counts, minute, summary, types_without_list
 
 if TYPE_CHECKING:
@@ -21,35 +20,8 @@ FIRST_AUDIT = "Root credentials: first full audit"
 
 # SNS takes 256 KB; what people read is far shorter.
 _MAX_MESSAGE_BYTES = 7900
-
-
-class ChangeType(StrEnum):
-    """What can differ in an account from one full audit to the next; what matters most is first."""
-
-    CREDENTIALS_APPEARED = "Credentials appeared"
-    NO_LONGER_AUDITED = "No longer audited"
-    JOINED = "Joined the organization"
-    AUDITED_AGAIN = "Audited again"
-    CREDENTIALS_DISAPPEARED = "Credentials disappeared"
-    LEFT = "Left the organization"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """One change in one account.
-
-    Attributes:
-        type: What changed.
-        account_id: The account, without its name and its e-mail address.
-        credentials: Those that appeared or disappeared; for an account that joined or is audited again,
-            those that it has.
-        audited: Whether the newer audit could audit the account.
-    """
-
-    type: ChangeType
-    account_id: str
-    credentials: tuple[ItemType, ...] = ()
-    audited: bool = True
+# How many full audits the trend has.
+_MAX_TREND = 12
 
 
 class NotComparableError(Exception):
@@ -100,6 +72,43 @@ def changes(previous: Report, current: Report) -> tuple[Change, ...]:
         found.extend(_account_changes(before[account_id], after[account_id]))
     order = list(ChangeType)
     return tuple(sorted(found, key=lambda change: (order.index(change.type), change.account_id)))
+
+
+def with_history(report: Report, *, previous: Report | None) -> Report:
+    """Return a full audit with what has changed since the one before it, and with the trend.
+
+    Args:
+        report: The full audit.
+        previous: The latest full audit so far; None where there is none that can be compared.
+    """
+    found: tuple[Change, ...] | None = None
+    if previous is not None and is_same_run(previous, report):
+        # Written before, by an earlier attempt: the comparison stays what it was.
+        found = previous.changes
+    elif previous is not None and previous.started_at <= report.started_at:
+        found = changes(previous, report)
+    earlier = () if previous is None else previous.trend
+    before = [
+        each for each in earlier if each.started_at <= report.started_at and each.run_id != report.run_id
+    ]
+    last = sorted(before, key=lambda each: each.started_at)[1 - _MAX_TREND :]
+    return dataclasses.replace(report, changes=found, trend=(*last, _totals(report)))
+
+
+def is_same_run(one: Report, other: Report) -> bool:
+    """Return whether two reports are of one run."""
+    return (one.run_id, one.started_at) == (other.run_id, other.started_at)
+
+
+def _totals(report: Report) -> AuditTotals:
+    totals = report.totals
+    return AuditTotals(
+        run_id=report.run_id,
+        started_at=report.started_at,
+        accounts=len(report.results),
+        accounts_with_credentials=totals.get(Outcome.HAS_CREDENTIALS, 0),
+        accounts_inaccessible=totals.get(Outcome.INACCESSIBLE, 0),
+    )
 
 
 def change_message(found: Sequence[Change], report: Report) -> str:
@@ -190,7 +199,7 @@ def _lines(found: Sequence[Change]) -> Iterator[str]:
     for type_ in ChangeType:
         of_type = [change for change in found if change.type is type_]
         for position, change in enumerate(of_type):
-            heading = "" if position else f"\n{type_} ({len(of_type):,})\n"
+            heading = "" if position else f"\n{type_.capitalize()} ({len(of_type):,})\n"
             yield f"{heading}  {change.account_id}{_details(change)}\n"
 
 

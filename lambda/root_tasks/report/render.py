@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import dataclasses
 import hashlib
 import html
 import io
@@ -15,7 +14,9 @@ from typing import TYPE_CHECKING
 from ..messages import describe_duration
 from ..model.codec import encode, format_time
 from ..tasks import DEFINITIONS
-from .summary import by_attention, headline, is_plan, minute, summary, title
+from .controls import NOTES, evidence
+from .risk import LATELY
+from .summary import headline, is_plan, minute, summary, title
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -53,19 +54,19 @@ def as_json(report: Report) -> bytes:
 
 
 def as_csv(report: Report) -> str:
-    """Return a row for each account, by outcome. Cells are empty where credentials were not read.
+    """Return a row for each account, in the report's order. Cells are empty where credentials were not read.
 
     Encoded as ``utf-8-sig``, every spreadsheet reads it right.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(name for name, _ in _COLUMNS)
-    for result in by_attention(report.results):
+    for result in report.results:
         writer.writerow(_cell(value(result)) for _, value in _COLUMNS)
     return text.getvalue()
 
 
-def as_html(report: Report, *, plan_lifetime: timedelta) -> str:
+def as_html(report: Report, *, plan_lifetime: timedelta, document: bytes | None = None) -> str:
     """Return one page that needs nothing else and runs no script but its own.
 
     Its table is drawn, as text, from the embedded JSON. Its security policy names its style and its script
@@ -74,13 +75,15 @@ def as_html(report: Report, *, plan_lifetime: timedelta) -> str:
     Args:
         report: The report.
         plan_lifetime: How long a plan can be executed.
+        document: What `as_json` returned, if the caller has it: encoding a large report twice takes time.
     """
     page = _PAGE.read_text(encoding="utf-8")
-    by_outcome = dataclasses.replace(report, results=tuple(by_attention(report.results)))
+    makes_changes = DEFINITIONS[report.task].makes_changes
     values = {
         "style-hash": _hash(page, "style"),
         "script-hash": _hash(page, "script"),
-        "columns": "items" if DEFINITIONS[report.task].makes_changes else "credentials",
+        "columns": "items" if makes_changes else "credentials",
+        "lately-days": str(LATELY.days),
         "organization": html.escape(report.organization_id),
         "title": html.escape(title(report)),
         "headline": html.escape(headline(report)),
@@ -89,7 +92,8 @@ def as_html(report: Report, *, plan_lifetime: timedelta) -> str:
             f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>"
             for name, value in _facts(report)
         ),
-        "report": _embeddable(as_json(by_outcome).decode("ascii")),
+        "controls": "" if makes_changes else _controls(report),
+        "report": _embeddable((as_json(report) if document is None else document).decode("ascii")),
     }
     # In one pass, so that nothing in a value is taken for a placeholder.
     return re.sub(r"%%([a-z-]+)%%", lambda placeholder: values[placeholder[1]], page)
@@ -105,6 +109,10 @@ def _of_keys(cell: Callable[[Sequence[AccessKey]], object]) -> Callable[[Account
 
 def _number_of(listed: Sequence[str] | None) -> int | None:
     return None if listed is None else len(listed)
+
+
+def _creation_of_oldest_key(keys: Sequence[AccessKey]) -> str | None:
+    return _time_cell(min((key.created_at for key in keys if key.created_at), default=None))
 
 
 def _last_use_of_keys(keys: Sequence[AccessKey]) -> str | None:
@@ -136,6 +144,7 @@ _COLUMNS: Sequence[tuple[str, Callable[[AccountResult], object]]] = (
     ("accountId", lambda result: result.account_id),
     ("name", lambda result: result.name),
     ("email", lambda result: result.email),
+    ("organizationalUnit", lambda result: result.organizational_unit),
     ("outcome", lambda result: result.outcome),
     ("reason", lambda result: result.reason),
     ("hint", lambda result: result.hint),
@@ -144,6 +153,7 @@ _COLUMNS: Sequence[tuple[str, Callable[[AccountResult], object]]] = (
     ("accessKeys", _of_keys(len)),
     ("activeAccessKeys", _of_keys(lambda keys: sum(key.status == "Active" for key in keys))),
     ("accessKeyIds", _of_keys(lambda keys: " ".join(key.access_key_id for key in keys))),
+    ("oldestAccessKeyCreatedAt", _of_keys(_creation_of_oldest_key)),
     ("accessKeysLastUsedAt", _of_keys(_last_use_of_keys)),
     ("signingCertificates", _of_credentials(lambda has: _number_of(has.signing_certificates))),
     ("mfaDevices", _of_credentials(lambda has: _number_of(has.mfa_devices))),
@@ -174,6 +184,35 @@ def _notice(report: Report, plan_lifetime: timedelta) -> str:
     return (
         "This is a plan: nothing has been changed. To execute exactly what it lists, start an execution with "
         f'"plan": "{report.run_id}" before the plan is {describe_duration(plan_lifetime)} old.'
+    )
+
+
+def _controls(report: Report) -> str:
+    """Return the section that maps what an audit found to published controls, as HTML."""
+    rows = []
+    for found in evidence(report):
+        control = found.control
+        cis = ", ".join(f"v{version}: {recommendation}" for version, recommendation in control.cis)
+        cells = (
+            ("Security Hub", control.id),
+            ("Control", control.title),
+            ("CIS", cis),
+            ("AWS Config rule", control.config_rule),
+            ("Met", f"{found.met:,}"),
+            ("Not met", f"{found.not_met:,}"),
+            ("Not known", f"{found.not_known:,}"),
+        )
+        rows.append(
+            "<tr>"
+            + "".join(f'<td data-label="{label}">{html.escape(text)}</td>' for label, text in cells)
+            + "</tr>"
+        )
+    head = "".join(f'<th scope="col">{label}</th>' for label, _ in cells)
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in NOTES)
+    return (
+        '<details class="card" id="controls"><summary>Evidence for AWS Security Hub and the CIS AWS '
+        f"Foundations Benchmark</summary><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table><ul>{notes}</ul></details>"
     )
 
 

@@ -19,11 +19,13 @@ from ..report.changes import (
     FIRST_AUDIT,
     NotComparableError,
     change_message,
-    changes,
     first_audit_message,
+    is_same_run,
     parse_previous_audit,
+    with_history,
 )
 from ..report.render import as_csv, as_html, as_json
+from ..report.risk import in_order_of_risk
 from ..report.summary import summary
 from ..tasks import DEFINITIONS
 from ..tasks.outcomes import finding_of_damaged_result
@@ -34,8 +36,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..aws.storage import BackupStore, ReportStore, RunStore
+    from ..model.report import Change
     from ..model.run import Account, Target
-    from ..report.changes import Change
 
 # An execution in which an account has one of these has failed.
 _FAILURES = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
@@ -87,13 +89,18 @@ class RunFinisher:
         """
         run = self.runs.read_run(run_id, checksum=run_sha256)
         findings = self._findings(run, _checksums(results))
-        report = Report.of_run(run, finished_at=self.now(), results=self._results(run, findings))
+        finished_at = self.now()
+        results_ = in_order_of_risk(self._results(run, findings), at=finished_at)
+        report = Report.of_run(run, finished_at=finished_at, results=results_)
+        notice = None
+        if run.full:
+            report, notice = self._compare(report)
         files = _files(report, plan_lifetime=self.plan_lifetime)
         urls = {file.name: self.runs.write_file(run_id, file) for file in files}
         totals = {str(outcome): count for outcome, count in report.totals.items()}
         self.log(event="run_finished", runId=run_id, task=run.task, mode=run.mode, totals=totals)
         if run.full:
-            self._publish_audit(run, report, files)
+            self._publish_audit(run, report, files, notice)
         output: dict[str, Any] = {
             "runId": run_id,
             TASK: run.task,
@@ -165,28 +172,31 @@ class RunFinisher:
         references = self.backups.references(run.run_id, account_id)
         return f"{reason} Backups of this run: {', '.join(references) or 'none'}."
 
-    def _publish_audit(self, run: Run, report: Report, files: Sequence[File]) -> None:
-        """Write the metrics, send a notice if something has changed, and write the latest report.
+    def _compare(self, report: Report) -> tuple[Report, _Notice | None]:
+        """Return a full audit with its history, and the notice about it."""
+        previous = self._previous_audit(report)
+        report = with_history(report, previous=previous)
+        if previous is None:
+            return report, _Notice(subject=FIRST_AUDIT, message=first_audit_message(report))
+        # What is the latest report already has been sent before it was written.
+        if not report.changes or is_same_run(previous, report):
+            return report, None
+        message = change_message(report.changes, report)
+        return report, _Notice(subject=_subject(report.changes), message=message)
+
+    def _publish_audit(self, run: Run, report: Report, files: Sequence[File], notice: _Notice | None) -> None:
+        """Write the metrics, send the notice, and write the latest report.
 
         The notice comes first: if it fails, the next audit finds the same changes, and sends it.
         """
         self.log(**_metrics(run, report))
-        previous = self._previous_audit(report)
-        if previous is None or previous.started_at <= report.started_at:
-            self._notify_of_changes(previous, report)
+        if notice is not None and self.notify is not None:
+            self.notify(notice.subject, notice.message)
         # Each file is attempted: a later run may have come between two of them.
         for file in files:
             self.reports.write_latest(
                 file, started_at=report.started_at, now=report.finished_at, log=self.log
             )
-
-    def _notify_of_changes(self, previous: Report | None, report: Report) -> None:
-        if self.notify is None:
-            return
-        if previous is None:
-            self.notify(FIRST_AUDIT, first_audit_message(report))
-        elif found := changes(previous, report):
-            self.notify(_subject(found), change_message(found, report))
 
     def _previous_audit(self, report: Report) -> Report | None:
         """Return the full audit before this one; None where it cannot be compared."""
@@ -205,6 +215,12 @@ class RunFinisher:
         return None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Notice:
+    subject: str
+    message: str
+
+
 def _checksums(results: Sequence[object]) -> dict[int, str]:
     """Return the SHA-256 of each batch's result, by the number of the batch."""
     return {
@@ -215,9 +231,10 @@ def _checksums(results: Sequence[object]) -> dict[int, str]:
 
 
 def _files(report: Report, *, plan_lifetime: timedelta) -> tuple[File, ...]:
-    page = as_html(report, plan_lifetime=plan_lifetime)
+    document = as_json(report)
+    page = as_html(report, plan_lifetime=plan_lifetime, document=document)
     return (
-        File(name=_JSON, content_type="application/json", body=as_json(report)),
+        File(name=_JSON, content_type="application/json", body=document),
         # With the mark by which spreadsheets recognize UTF-8.
         File(
             name="report.csv", content_type="text/csv; charset=utf-8", body=as_csv(report).encode("utf-8-sig")

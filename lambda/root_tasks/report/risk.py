@@ -1,0 +1,104 @@
+"""How urgent an account is: the order of everything that lists accounts. Pure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from ..model.report import ItemType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from ..model.report import AccountResult
+
+# A use this long ago is a recent one; a plan leaves out by default what has been used since.
+LATELY = timedelta(days=90)
+_ACTIVE = "Active"
+
+
+class Risk(IntEnum):
+    """What the most urgent credential of a root user is; the most urgent is first."""
+
+    KEY_USED_LATELY = 0
+    PASSWORD_USED_LATELY = 1
+    KEY_USE_UNKNOWN = 2
+    ACTIVE_KEY = 3
+    PASSWORD_WITHOUT_MFA = 4
+    PASSWORD = 5
+    OTHER_CREDENTIAL = 6
+    NOTHING = 7
+
+
+def in_order_of_risk(results: Iterable[AccountResult], *, at: datetime) -> list[AccountResult]:
+    """Return the results by outcome, then by risk, then by last use, the latest first, then by account ID.
+
+    Args:
+        results: The results, in any order.
+        at: The end of the run.
+    """
+
+    def key(result: AccountResult) -> tuple[int, int, float, str]:
+        risks = list(_risks(result, at))
+        last_use = max((used for _, used in risks), default=0.0)
+        return (
+            result.outcome.rank,
+            min((risk for risk, _ in risks), default=Risk.NOTHING),
+            -last_use,
+            result.account_id,
+        )
+
+    return sorted(results, key=key)
+
+
+def _risks(result: AccountResult, at: datetime) -> Iterator[tuple[Risk, float]]:
+    """Yield the risk and the last use of each credential that an account has, or that a plan lists."""
+    has = result.credentials
+    if has is not None:
+        if has.access_keys is None:
+            yield Risk.KEY_USE_UNKNOWN, 0.0
+        for key in has.access_keys or ():
+            yield _key_risk(key.status, key.last_used_at, unread=key.last_use_unread, at=at)
+        if has.password:
+            yield _password_risk(has.password_last_used_at, has_mfa=has.mfa_devices != (), at=at)
+        if has.mfa_devices != () or has.signing_certificates != ():
+            yield Risk.OTHER_CREDENTIAL, 0.0
+    has_mfa = any(item.type is ItemType.MFA_DEVICE for item in result.items)
+    for item in result.items:
+        details = item.credential
+        if details is None:
+            continue
+        if item.type is ItemType.ACCESS_KEY:
+            yield _key_risk(details.status, details.last_used_at, unread=details.last_use_unread, at=at)
+        elif item.type is ItemType.PASSWORD:
+            yield _password_risk(details.last_used_at, has_mfa=has_mfa, at=at)
+        else:
+            yield Risk.OTHER_CREDENTIAL, 0.0
+
+
+def _key_risk(
+    status: str | None, last_used_at: datetime | None, *, unread: bool, at: datetime
+) -> tuple[Risk, float]:
+    use = _seconds(last_used_at)
+    if status != _ACTIVE:
+        return Risk.OTHER_CREDENTIAL, use
+    if unread:
+        return Risk.KEY_USE_UNKNOWN, use
+    return (Risk.KEY_USED_LATELY if _is_lately(last_used_at, at) else Risk.ACTIVE_KEY), use
+
+
+def _password_risk(last_used_at: datetime | None, *, has_mfa: bool, at: datetime) -> tuple[Risk, float]:
+    use = _seconds(last_used_at)
+    if _is_lately(last_used_at, at):
+        return Risk.PASSWORD_USED_LATELY, use
+    return (Risk.PASSWORD if has_mfa else Risk.PASSWORD_WITHOUT_MFA), use
+
+
+def _is_lately(moment: datetime | None, at: datetime) -> bool:
+    return moment is not None and at - moment <= LATELY
+
+
+def _seconds(moment: datetime | None) -> float:
+    return 0.0 if moment is None else moment.timestamp()
