@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import aws_logs as logs
@@ -12,6 +13,7 @@ from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.deploying import Deployer, assert_succeeded
 from support.emulation import AUDIT, open_root_session
+from support.root_events import EXPECTED, USED, condition_for_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,3 +95,27 @@ def test_a_guardrail_denies_root_users_not_root_sessions_until_it_is_removed(
     assert denials(organization) == {}
     assert policies(organization) == {}
     assert organization.root_credentials(MANAGEMENT)
+
+
+def test_the_documented_condition_for_an_eventbridge_rule_exempts_root_sessions_alone(
+    running_aws: LocalAws,
+) -> None:
+    rule = condition_for_rule("EventBridge, in the member account")
+    pattern = json.dumps({"detail": json.loads(f"{{{rule}}}")})
+    events = running_aws.client("events")
+
+    def is_match(detail: dict[str, Any]) -> bool:
+        event = {
+            "id": "1",
+            "account": MEMBER,
+            "source": "aws.iam",
+            "time": "2026-11-25T04:00:00Z",
+            "region": "us-east-1",
+            "resources": [],
+            "detail-type": "AWS API Call via CloudTrail",
+            "detail": detail,
+        }
+        return bool(events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"])
+
+    assert not is_match(EXPECTED["the audit's call in IAM"])
+    assert [name for name, event in USED.items() if not is_match(event)] == []

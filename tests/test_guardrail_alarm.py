@@ -13,15 +13,13 @@ from aws_cdk import aws_sns as sns
 
 from centralized_root_access import RootTask, RootTasks, RootUseAlarm
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
-from support.accounts import MEMBER
 from support.filter_pattern import is_match
+from support.root_events import ADMINISTRATOR, EXPECTED, STOLEN, TOOL, USED, condition_for_rule
 from support.templates import MANAGEMENT, bootstrap_stack, resources, template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ADMINISTRATOR = f"arn:aws:iam::{MANAGEMENT_ID}:role/SecurityAdministrator"
-TOOL = "AROATOOLTOOLTOOLTOOLT"
 PATTERNS = ("RootUserUsed", "UnexpectedAssumeRoot")
 
 
@@ -75,110 +73,6 @@ def alarms_of(event: dict[str, Any], found: Mapping[str, str]) -> set[str]:
     ]
     assert either[0] == either[1]
     return either[0]
-
-
-# Events, as AWS documents and as people recorded them.
-
-
-def root(
-    *, key: str | None = "ASIAEXAMPLEEXAMPLE99", assumed_root: bool = False, **event: Any
-) -> dict[str, Any]:
-    """Return an event of a root user in a member account."""
-    identity: dict[str, Any] = {
-        "type": "Root",
-        "principalId": MEMBER,
-        "arn": f"arn:aws:iam::{MEMBER}:root",
-        "accountId": MEMBER,
-        "sessionContext": {
-            "attributes": {"creationDate": "2026-11-25T04:00:00Z", "mfaAuthenticated": "false"}
-        },
-    }
-    if key is not None:
-        identity["accessKeyId"] = key
-    if assumed_root:
-        identity["sessionContext"]["assumedRoot"] = "true"
-    return {"eventType": "AwsApiCall", **event, "userIdentity": identity}
-
-
-def assume_root(
-    *, principal_id: str, issuer: str | None, identity_type: str = "AssumedRole"
-) -> dict[str, Any]:
-    """Return an event of AssumeRoot in the management account."""
-    identity: dict[str, Any] = {
-        "type": identity_type,
-        "principalId": principal_id,
-        "accountId": MANAGEMENT_ID,
-    }
-    if issuer is not None:
-        identity["sessionContext"] = {
-            "sessionIssuer": {"type": "Role", "arn": issuer, "principalId": principal_id.partition(":")[0]},
-            "assumedRoot": "true",
-        }
-    return {
-        "eventType": "AwsApiCall",
-        "eventSource": "sts.amazonaws.com",
-        "eventName": "AssumeRoot",
-        "userIdentity": identity,
-        "requestParameters": {
-            "targetPrincipal": MEMBER,
-            "taskPolicyArn": {"arn": "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"},
-        },
-    }
-
-
-IAM, S3, SQS = ({"eventSource": f"{service}.amazonaws.com"} for service in ("iam", "s3", "sqs"))
-SIGN_IN = {"eventSource": "signin.amazonaws.com", "eventType": "AwsConsoleSignIn"}
-OWN_ROLE = f"arn:aws:iam::{MANAGEMENT_ID}:role/OrganizationBootstrap-RootTasksAuditRole-1"
-EXPECTED: dict[str, dict[str, Any]] = {
-    "the audit's call in IAM": root(assumed_root=True, eventName="GetAccountSummary", **IAM),
-    "a denied call of the audit": root(
-        assumed_root=True, eventName="GetUser", errorCode="AccessDenied", **IAM
-    ),
-    "a bucket policy removed, recorded with assumedRoot": root(
-        assumed_root=True, eventName="DeleteBucketPolicy", **S3
-    ),
-    "a bucket policy removed, in AWS's own sample without it": root(eventName="DeleteBucketPolicy", **S3),
-    "a queue policy removed, recorded without it": root(eventName="SetQueueAttributes", **SQS),
-    "a service's event": root(key=None, eventName="CloseAccountResult", **IAM)
-    | {"eventType": "AwsServiceEvent"},
-    "AssumeRoot by the tool": assume_root(principal_id=f"{TOOL}:RootTasksAudit", issuer=OWN_ROLE),
-    "AssumeRoot by an administrator": assume_root(
-        principal_id="AROAADMINADMINADMINA:jane", issuer=ADMINISTRATOR
-    ),
-    "AssumeRole by anybody": assume_root(principal_id="AROAOTHEROTHEROTHERO:x", issuer=OWN_ROLE)
-    | {"eventName": "AssumeRole"},
-}
-USED: dict[str, dict[str, Any]] = {
-    "a console sign-in": root(key=None, eventName="ConsoleLogin", **SIGN_IN),
-    "a password recovery": root(key=None, eventName="PasswordRecoveryRequested", **SIGN_IN),
-    "a call from the console": root(eventName="GetUser", **IAM),
-    "a call that the guardrail denied": root(eventName="GetUser", errorCode="AccessDenied", **IAM),
-    "a call with an access key": root(key="AKIAEXAMPLEEXAMPLE99", eventName="GetUser", **IAM),
-    "a bucket policy removed with an access key": root(
-        key="AKIAEXAMPLEEXAMPLE99", eventName="DeleteBucketPolicy", **S3
-    ),
-    "temporary credentials from an access key": root(
-        key="AKIAEXAMPLEEXAMPLE99", eventSource="sts.amazonaws.com", eventName="GetSessionToken"
-    ),
-    "another service in the console": root(eventName="RunInstances", eventSource="ec2.amazonaws.com"),
-}
-STOLEN: dict[str, dict[str, Any]] = {
-    "another role": assume_root(
-        principal_id="AROAOTHEROTHEROTHERO:mallory", issuer=f"arn:aws:iam::{MANAGEMENT_ID}:role/Other"
-    ),
-    "a role of the tool's name that was created again": assume_root(
-        principal_id="AROAOTHEROTHEROTHERO:RootTasksAudit", issuer=OWN_ROLE
-    ),
-    "an IAM user": assume_root(principal_id="AIDAUSERUSERUSERUSER", issuer=None, identity_type="IAMUser"),
-    "an identity without an ID": {
-        **assume_root(principal_id="", issuer=None),
-        "userIdentity": {"type": "AWSAccount"},
-    },
-    "an attempt that was denied": {
-        **assume_root(principal_id="AIDAUSERUSERUSERUSER", issuer=None, identity_type="IAMUser"),
-        "errorCode": "AccessDenied",
-    },
-}
 
 
 @pytest.mark.parametrize("event", EXPECTED.values(), ids=EXPECTED)
@@ -320,3 +214,19 @@ def test_a_role_of_the_stacks_own_account_is_known_by_its_arn() -> None:
     )
     pattern = patterns(stack)["UnexpectedAssumeRoot"]
     assert {"Ref": "AWS::AccountId"} in pattern["Fn::Join"][1]
+
+
+# What the documentation says of other rules
+
+CIS = (
+    '{ ($.userIdentity.type = "Root") && ($.userIdentity.invokedBy NOT EXISTS) '
+    '&& ($.eventType != "AwsServiceEvent")%s }'
+)
+
+
+def test_the_condition_for_a_cis_filter_exempts_an_audit_and_nothing_that_is_used() -> None:
+    pattern = CIS % f" {condition_for_rule('CloudWatch Logs metric filter (CIS)')}"
+    audit = EXPECTED["the audit's call in IAM"]
+    assert is_match(CIS % "", audit, missing_differs=False)
+    assert alarms_of(audit, {"CIS": pattern}) == set()
+    assert all(alarms_of(event, {"CIS": pattern}) for event in USED.values())

@@ -146,8 +146,8 @@ def _assume_root_pattern(roles: Sequence[iam.IRole]) -> str:
     ids = [role_id for role in roles if (role_id := getattr(role, "role_id", None)) is not None]
     arns = [role.role_arn for role in roles if getattr(role, "role_id", None) is None]
     conditions = ['($.eventSource = "sts.amazonaws.com")', '($.eventName = "AssumeRoot")']
-    conditions += _is_none_of(_CALLER, [f"{role_id}:*" for role_id in ids])
-    conditions += _is_none_of(_ISSUER, arns)
+    conditions += _differs_from(_CALLER, [f"{role_id}:*" for role_id in ids])
+    conditions += _differs_from(_ISSUER, arns)
     pattern = f"{{ {' && '.join(conditions)} }}"
     characters = len(pattern) + sum(_ROLE_ID_CHARACTERS - len(role_id) for role_id in ids)
     if characters > _MAX_PATTERN_CHARACTERS:
@@ -159,8 +159,8 @@ def _assume_root_pattern(roles: Sequence[iam.IRole]) -> str:
     return pattern
 
 
-def _is_none_of(field: str, values: Sequence[str]) -> list[str]:
-    """Return the condition that a field is none of some values, or is missing."""
+def _differs_from(field: str, values: Sequence[str]) -> list[str]:
+    """Return the condition that a field differs from all of some values, or is missing."""
     if not values:
         return []
     others = " && ".join(f'({field} != "{value}")' for value in values)
