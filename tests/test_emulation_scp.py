@@ -9,14 +9,18 @@ import pytest
 
 from local_aws.emulation import Organization, RemoteOrganization, serve_organization
 from local_aws.emulation.service_control_policies import (
+    MalformedPolicyError,
     PolicyRequest,
     ServiceControlPolicy,
     UnsupportedPolicyError,
     find_policy_denial,
 )
+from scp.calls import TASK_CALLS, ResourceType
+from scp.evaluate import Decision
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.emulation import AUDIT, error_of, open_root_session
+from support.scp import samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -299,7 +303,7 @@ def test_a_policy_is_attached_only_to_what_exists(served: Organization) -> None:
 
 # The evaluator
 
-PRINCIPAL = f"arn:aws:iam::{OTHER}:root"
+PRINCIPAL = f"arn:aws:iam::{MEMBER}:root"
 CONTEXT = {"aws:principalarn": PRINCIPAL, "aws:assumedroot": "true", "aws:requestedregion": "us-east-1"}
 
 
@@ -384,6 +388,32 @@ def test_a_resource_that_is_not_known_is_an_error_only_where_it_matters() -> Non
     assert not is_denied({"Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::b"}, resource=None)
     with pytest.raises(UnsupportedPolicyError):
         is_denied({"Effect": "Deny", "Action": "iam:*", "Resource": "arn:aws:iam::*:root"}, resource=None)
+
+
+def test_the_evaluator_agrees_with_what_is_known_of_published_policies() -> None:
+    """For the tasks in IAM, where it knows all that the policy asks for."""
+    full_access = json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+    decided = 0
+    for sample in samples():
+        if not sample.task.startswith("IAM") or sample.decision is Decision.UNKNOWN:
+            continue
+        policies = [ServiceControlPolicy(arn="sample", content=json.dumps(sample.document))]
+        policies += [ServiceControlPolicy(arn="full", content=full_access)] * sample.full_access
+        requests = [
+            PolicyRequest(
+                action=action,
+                resource=PRINCIPAL if kind is ResourceType.ROOT_USER else "*",
+                context=CONTEXT | {"aws:principalaccount": MEMBER, "aws:principaltype": "Account"},
+            )
+            for action, kind in TASK_CALLS[sample.task]
+        ]
+        try:
+            denials = [find_policy_denial([policies], request) for request in requests]
+        except (UnsupportedPolicyError, MalformedPolicyError):
+            continue
+        decided += 1
+        assert any(denials) is (sample.decision is Decision.DENIED), sample.name
+    assert decided > 60
 
 
 def _organizational_unit(organization: Organization, name: str) -> str:
