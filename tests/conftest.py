@@ -12,6 +12,7 @@ from local_aws.services import LocalAws, running_local_aws
 from support.accounts import MEMBER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.cloudformation import FakeCloudFormation
+from support.command_line import CommandLine, running_command_line
 from support.function import Function
 
 if TYPE_CHECKING:
@@ -62,6 +63,15 @@ def function() -> Function:
 def stack(function: Function) -> FakeCloudFormation:
     """Return a stack with the custom resource."""
     return FakeCloudFormation(function=function)
+
+
+@pytest.fixture
+def command_line(
+    organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[CommandLine]:
+    """Yield the command line, in the account of a deployed RootTasks."""
+    with running_command_line(organization, monkeypatch=monkeypatch, capsys=capsys) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

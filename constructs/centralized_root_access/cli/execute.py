@@ -33,6 +33,7 @@ def execute(environment: Environment, *, run: str, yes: bool, output: Output, ta
         from root_tasks.report.summary import is_plan
 
         from .errors import NotAPlanError, NothingPlannedError, NothingToExecuteError
+        from .exit_code import ExitCode
         from .flow import Runs, next_steps, show_result
         from .reports import is_executable, read_report
         from .screen import hint, show_report
@@ -48,7 +49,11 @@ def execute(environment: Environment, *, run: str, yes: bool, output: Output, ta
             raise NothingPlannedError(run)
         if not yes:
             show_report(plan, stderr=True)
-            click.confirm("Execute this plan?", abort=True, err=True)
+            if any(item.policy for result in plan.results for item in result.items):
+                hint(f"The policies in full: {target.command('report', run, '--open')}")
+            if not click.confirm("Execute this plan?", err=True):
+                hint("Not executed. Nothing was changed.")
+                return ExitCode.NO_ANSWER
         execution = runs.run("execute", {"plan": run}, state_machine_arn=state_machine_arn)
         report, exit_code = show_result(runs.files(execution), output=output)
         if output.format == TABLE:

@@ -201,5 +201,9 @@ def next_steps(report: Report, *, target: Target) -> list[str]:
         # Of a policy that was restored, the backup is of an earlier run.
         if item.backup is not None and item.backup.startswith(f"backups/{report.run_id}/")
     ]
-    words = [word for backup in dict.fromkeys(backups) for word in ("--backup", backup)]
-    return [f"To plan restoring it: {target.command('plan', 'restore', *words)}"] if words else []
+    if backups := list(dict.fromkeys(backups)):
+        words = [word for backup in backups for word in ("--backup", backup)]
+        return [f"To plan restoring it: {target.command('plan', 'restore', *words)}"]
+    return (
+        [f"Next, to look again: {target.command('audit')}"] if report.task is Task.DELETE_CREDENTIALS else []
+    )

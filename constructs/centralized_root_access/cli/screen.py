@@ -114,20 +114,37 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
 
 def _report_table(report: Report, *, width: int) -> Iterator[Table | Text]:
     with_unit = width >= _MIN_WIDTH_WITH_UNIT and any(it.organizational_unit for it in report.results)
-    names = ("outcome", "account", "name", *(["OU"] if with_unit else []), "what", "last use")
-    table = _table(*names)
-    for column, ratio in (("what", 3), ("name", None)):
-        table.columns[names.index(column)].ratio = ratio
     listed = rows(report)
-    for row in islice(listed, _MAX_ROWS):
-        unit = [printable(row.organizational_unit)] if with_unit else []
+    first = list(islice(listed, _MAX_ROWS))
+    with_use = any(row.last_use for row in first)
+    names = [
+        "outcome",
+        "account",
+        "name",
+        *(["OU"] if with_unit else []),
+        "what",
+        *(["last use"] if with_use else []),
+    ]
+    table = _table(*names)
+    shown: Outcome | None = None
+    for row in first:
+        # An outcome stands for all rows of its account that follow, until another one.
+        again = not row.account_id and row.outcome is shown
+        shown = row.outcome
+        cells = [
+            row.account_id,
+            row.name,
+            *([row.organizational_unit] if with_unit else []),
+            row.what,
+            *([row.last_use] if with_use else []),
+        ]
         table.add_row(
-            Text(row.outcome, _STYLES.get(row.outcome, "")),
-            *map(Text, [row.account_id, printable(row.name), *unit, printable(row.what)]),
-            Text(printable(row.last_use)),
+            Text("" if again else row.outcome, _STYLES.get(row.outcome, "")),
+            *(Text(printable(cell)) for cell in cells),
         )
     if table.row_count:
         yield table
+        yield Text()
     if left := sum(1 for _ in listed):
         yield Text(f"{left:,} more rows: --format csv and --open have all of them.")
 

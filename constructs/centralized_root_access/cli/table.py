@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -101,7 +102,7 @@ def _credential_lines(has: RootCredentials, *, now: datetime) -> Iterator[tuple[
 
 def _item_text(item: Item) -> str:
     details = item.credential
-    facts = [" ".join(filter(None, (item.type, item.id)))]
+    facts = [" ".join(filter(None, (item.type, _short(item.id))))]
     if item.region:
         facts.append(item.region)
     if details is not None and details.status:
@@ -110,6 +111,11 @@ def _item_text(item: Item) -> str:
         facts.append(f"created {details.created_at:%Y-%m-%d}")
     text = ", ".join(facts)
     return f"{text}: {item.message}" if item.message else text
+
+
+def _short(id_: str | None) -> str | None:
+    """Return an ARN without what the row says anyway: the service, the account."""
+    return re.split("[:/]", id_)[-1] if id_ is not None and id_.startswith("arn:") else id_
 
 
 def _item_use(item: Item, *, now: datetime) -> str:

@@ -1,0 +1,315 @@
+"""The command line in this process, on an emulated organization.
+
+Step Functions and CloudFormation are served over HTTP, so that the command's own clients parse their responses.
+The state machines run the real functions.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+from centralized_root_access.cli.environment import Environment
+from centralized_root_access.cli.main import run
+from support.accounts import MANAGEMENT
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.root_tasks import AUDIT_MACHINE, BUCKET, EXECUTE_MACHINE, FinishedExecution, RootTasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import pytest
+
+    from local_aws.emulation import LocalOrganization
+
+STACK = "OrgRoot"
+NOW = datetime(2026, 11, 25, 4, 32, tzinfo=UTC)
+
+
+@dataclass(kw_only=True)
+class DeployedServices:
+    """CloudFormation and Step Functions of the account that RootTasks is deployed in.
+
+    Attributes:
+        root_tasks: What the state machines run.
+        stacks: The outputs of each stack.
+        polls: How often an execution is still running when it is described.
+        errors: What a call responds with instead: the code and the message.
+        before: Runs right before a call is responded to.
+        requests: The calls, each with its parameters.
+        started: The input of each execution, by its name.
+    """
+
+    root_tasks: RootTasks
+    stacks: dict[str, dict[str, str]] = field(default_factory=dict)
+    polls: int = 2
+    errors: dict[str, tuple[str, str]] = field(default_factory=dict)
+    before: dict[str, Callable[[], object]] = field(default_factory=dict)
+    requests: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    started: dict[str, Any] = field(default_factory=dict)
+    _described: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.stacks = {STACK: self.outputs(), "Other": {"Url": "https://example.com"}}
+
+    def outputs(self, construct_id: str = "RootTasks", *, executes: bool = True) -> dict[str, str]:
+        """The outputs of a RootTasks construct."""
+        outputs = {
+            f"{construct_id}AuditStateMachineArn": self._machine(AUDIT_MACHINE),
+            f"{construct_id}ReportLocation": f"s3://{BUCKET}/latest/report.html",
+        }
+        if executes:
+            outputs[f"{construct_id}ExecuteStateMachineArn"] = self._machine(EXECUTE_MACHINE)
+        return outputs
+
+    def respond(self, operation: str, parameters: Mapping[str, Any]) -> Any:
+        """Respond to a call; an error is raised as a `ServiceError`."""
+        self.requests.append((operation, parameters))
+        self.before.get(operation, lambda: None)()
+        if operation in self.errors:
+            raise ServiceError(*self.errors[operation])
+        return getattr(self, f"_{operation}")(parameters)
+
+    def calls(self, operation: str) -> list[Mapping[str, Any]]:
+        """The parameters of each call of an operation."""
+        return [parameters for name, parameters in self.requests if name == operation]
+
+    def _machine(self, machine: str) -> str:
+        return self.root_tasks.arn("", machine=machine).replace(":execution:", ":stateMachine:").rstrip(":")
+
+    # CloudFormation
+
+    def _DescribeStacks(self, parameters: Mapping[str, Any]) -> str:  # noqa: N802
+        name = parameters.get("StackName")
+        if name and name not in self.stacks:
+            raise ServiceError("ValidationError", f"Stack with id {name} does not exist")
+        names = [name] if name else list(self.stacks)
+        # One stack a page.
+        place = int(parameters.get("NextToken", 0))
+        token = f"<NextToken>{place + 1}</NextToken>" if place + 1 < len(names) else ""
+        outputs = "".join(
+            f"<member><OutputKey>{key}</OutputKey><OutputValue>{escape(value)}</OutputValue></member>"
+            for key, value in self.stacks[names[place]].items()
+        )
+        return (
+            "<DescribeStacksResponse xmlns='http://cloudformation.amazonaws.com/doc/2010-05-15/'>"
+            f"<DescribeStacksResult><Stacks><member><StackName>{names[place]}</StackName>"
+            "<CreationTime>2026-11-24T12:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus>"
+            f"<Outputs>{outputs}</Outputs></member></Stacks>{token}</DescribeStacksResult></DescribeStacksResponse>"
+        )
+
+    # Step Functions
+
+    def _StartExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        name, input_ = parameters["name"], json.loads(parameters["input"])
+        self.started[name] = input_
+        arn = f"{parameters['stateMachineArn'].replace(':stateMachine:', ':execution:')}:{name}"
+        if arn not in self.root_tasks.executions:
+            self.root_tasks.advance(seconds=1)
+            if EXECUTE_MACHINE in arn:
+                self.root_tasks.run_execute_machine(input_, name=name)
+            else:
+                self.root_tasks.run(input_, name=name)
+        return {"executionArn": arn, "startDate": self._find(arn).started_at.timestamp()}
+
+    def _DescribeExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        arn = parameters["executionArn"]
+        execution = self._find(arn)
+        self._described[arn] = self._described.get(arn, 0) + 1
+        if self._described[arn] <= self.polls:
+            return {**self._summary(arn, execution), "status": "RUNNING"}
+        return {**self._summary(arn, execution), "cause": execution.cause}
+
+    def _ListMapRuns(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        arn = parameters["executionArn"]
+        return {
+            "mapRuns": [
+                {
+                    "executionArn": arn,
+                    "mapRunArn": f"{arn.replace(':execution:', ':mapRun:')}/x",
+                    "stateMachineArn": "arn:aws:states:us-east-1:111111111111:stateMachine:RootTasksAudit",
+                    "startDate": 0,
+                }
+            ]
+        }
+
+    def _DescribeMapRun(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        states = ("pending", "running", "succeeded", "failed", "timedOut", "aborted", "resultsWritten")
+        counts = {**dict.fromkeys(states, 0), "total": 1, "succeeded": 1}
+        return {
+            "mapRunArn": parameters["mapRunArn"],
+            "executionArn": "arn",
+            "status": "RUNNING",
+            "startDate": 0,
+            "maxConcurrency": 5,
+            "toleratedFailurePercentage": 100,
+            "toleratedFailureCount": 0,
+            "itemCounts": counts,
+            "executionCounts": counts,
+        }
+
+    def _ListExecutions(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        prefix = parameters["stateMachineArn"].replace(":stateMachine:", ":execution:")
+        found = [
+            self._summary(arn, execution)
+            for arn, execution in reversed(self.root_tasks.executions.items())
+            if arn.startswith(f"{prefix}:")
+        ]
+        return {"executions": found[: parameters["maxResults"]]}
+
+    def _find(self, arn: str) -> FinishedExecution:
+        if arn not in self.root_tasks.executions:
+            raise ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+        return self.root_tasks.executions[arn]
+
+    def _summary(self, arn: str, execution: FinishedExecution) -> dict[str, Any]:
+        machine_arn = arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+        return {
+            "executionArn": arn,
+            "stateMachineArn": machine_arn,
+            "name": execution.run_id,
+            "status": execution.status,
+            "startDate": execution.started_at.timestamp(),
+            "stopDate": (execution.started_at + timedelta(seconds=9)).timestamp(),
+        }
+
+
+class ServiceError(Exception):
+    """An error of one of the services."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+
+@contextmanager
+def served(services: DeployedServices) -> Iterator[str]:
+    """Serve the services over HTTP, and yield their URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            target = self.headers.get("X-Amz-Target")
+            if target:
+                operation, parameters = target.rpartition(".")[2], json.loads(body)
+            else:
+                parameters = {key: values[0] for key, values in parse_qs(body.decode()).items()}
+                operation = parameters.pop("Action")
+            try:
+                response, status = services.respond(operation, parameters), 200
+            except ServiceError as error:
+                status = 400
+                response = (
+                    {"__type": error.code, "message": error.message}
+                    if target
+                    else "<ErrorResponse><Error>"
+                    f"<Code>{error.code}</Code><Message>{escape(error.message)}</Message>"
+                    "</Error></ErrorResponse>"
+                )
+            data = (json.dumps(response) if target else response).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/x-amz-json-1.0" if target else "text/xml")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *arguments: object) -> None:
+            """Keep the tests' output to themselves."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@dataclass(kw_only=True)
+class Shown:
+    """What a command showed, and how it ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of stdout."""
+        return self.stdout.splitlines()
+
+
+@dataclass(kw_only=True)
+class CommandLine:
+    """The command line, with the time and chance of a test.
+
+    Attributes:
+        capsys: Captures what it shows.
+        services: CloudFormation and Step Functions.
+        sleep: Waits.
+        now: The time in UTC, by which runs are named.
+    """
+
+    capsys: pytest.CaptureFixture[str]
+    services: DeployedServices
+    sleep: Callable[[float], None] = lambda seconds: None
+    now: datetime = NOW
+
+    @property
+    def root_tasks(self) -> RootTasks:
+        """What the state machines run."""
+        return self.services.root_tasks
+
+    def run(self, *arguments: str) -> Shown:
+        """Run a command to its end."""
+        self.capsys.readouterr()
+        time = iter(range(1_000_000))
+        numbers = iter(range(1_000_000))
+        exit_code = run(
+            arguments,
+            environment=Environment(
+                now=lambda: self.now,
+                monotonic=lambda: next(time) / 1000,
+                sleep=self.sleep,
+                random=lambda: next(numbers) % 31 / 31,
+            ),
+        )
+        captured = self.capsys.readouterr()
+        return Shown(exit_code=exit_code, stdout=captured.out, stderr=captured.err)
+
+
+@contextmanager
+def running_command_line(
+    organization: LocalOrganization,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[CommandLine]:
+    """Deploy RootTasks in an organization with root access, and yield the command line of its account."""
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    services = DeployedServices(root_tasks=RootTasks(organization=organization))
+    with served(services) as url:
+        for name, value in {
+            "AWS_ENDPOINT_URL_CLOUDFORMATION": url,
+            "AWS_ENDPOINT_URL_SFN": url,
+            "AWS_ACCESS_KEY_ID": MANAGEMENT,
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }.items():
+            monkeypatch.setenv(name, value)
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "COLUMNS", "NO_COLOR"):
+            monkeypatch.delenv(name, raising=False)
+        yield CommandLine(capsys=capsys, services=services)

@@ -1,0 +1,534 @@
+"""The commands on runs: audit, plan, execute, report and runs, on the functions' real code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import stat
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from centralized_root_access.cli import screen
+from centralized_root_access.cli.plan import CREDENTIAL_TYPES
+from root_tasks.model.report import ItemType, Task
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
+from support.command_line import STACK
+from support.root_tasks import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from support.command_line import CommandLine
+
+NAME = "20261125-0432-2345"
+DELETE = ("plan", "delete", "--account", MEMBER)
+HOSTILE = "\x1b[31mred\x1b[0m\r\nclean [bold]x[/bold] \u202e\x9b2J"
+
+
+def give_credentials(command_line: CommandLine, account_id: str = MEMBER) -> None:
+    command_line.root_tasks.organization.put_root_credentials(
+        account_id=account_id, password=True, access_keys=1, mfa_devices=1
+    )
+
+
+def plan_deletion(command_line: CommandLine) -> str:
+    give_credentials(command_line)
+    assert command_line.run(*DELETE).exit_code == 0
+    return f"plan-delete-{NAME}"
+
+
+def test_one_cycle_is_four_commands(command_line: CommandLine) -> None:
+    give_credentials(command_line)
+    found = command_line.run("audit")
+    assert found.exit_code == 1
+    assert ["has", "credentials", MEMBER, "workload-a"] in [line.split()[:4] for line in found.lines]
+    assert found.lines[-1].startswith("1 of the 3 accounts that were audited has root credentials")
+    next_command = found.stderr.strip().rpartition("centralized-root-access ")[2].split()
+    planned = command_line.run(*next_command)
+    assert planned.exit_code == 0
+    next_command = planned.stderr.strip().rpartition("centralized-root-access ")[2].split()
+    assert next_command == ["execute", f"plan-delete-{NAME}"]
+    done = command_line.run(*next_command, "--yes")
+    assert done.exit_code == 0
+    assert command_line.root_tasks.organization.root_credentials(MEMBER).password is False
+    next_command = done.stderr.strip().rpartition("centralized-root-access ")[2].split()
+    command_line.services.started.clear()
+    clean = command_line.run(*next_command, "--account", MEMBER)
+    assert clean.exit_code == 0
+    assert clean.stdout == "None of the 1 account has root credentials.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prefix", "input_"),
+    [
+        (["audit"], "audit", {}),
+        (["audit", "--account", MEMBER], "audit", {"accounts": [MEMBER]}),
+        (
+            ["audit", "--organizational-unit", "Root/Prod", "--organizational-unit", "ou-a1b2-c3d4e5f6"],
+            "audit",
+            {"organizationalUnits": ["Root/Prod", "ou-a1b2-c3d4e5f6"]},
+        ),
+        (
+            ["plan", "delete", "--account", "all"],
+            "plan-delete",
+            {"task": Task.DELETE_CREDENTIALS, "accounts": "all"},
+        ),
+        (
+            [
+                *(*DELETE, "--account", OTHER, "--unused-for-days", "0", "--include-in-use"),
+                *("--credential-type", "access-key", "--credential-type", "mfa-device"),
+            ],
+            "plan-delete",
+            {
+                "task": Task.DELETE_CREDENTIALS,
+                "accounts": [MEMBER, OTHER],
+                "unusedForDays": 0,
+                "includeInUse": True,
+                "credentialTypes": ["access key", "MFA device"],
+            },
+        ),
+        (
+            ["plan", "recover", "--account", MEMBER],
+            "plan-recover",
+            {"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]},
+        ),
+        (
+            ["plan", "unlock-bucket", "--bucket", f"{MEMBER}:one", "--bucket", f"{MEMBER}:two"],
+            "plan-unlock",
+            {"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMBER: ["one", "two"]}},
+        ),
+        (
+            ["plan", "unlock-queue", "--queue", f"arn:aws:sqs:us-east-1:{MEMBER}:q", "--skip-backup"],
+            "plan-unlock",
+            {
+                "task": Task.UNLOCK_QUEUE_POLICY,
+                "queues": [f"arn:aws:sqs:us-east-1:{MEMBER}:q"],
+                "skipBackup": True,
+            },
+        ),
+    ],
+)
+def test_options_are_the_input_of_an_execution(
+    command_line: CommandLine, arguments: list[str], prefix: str, input_: dict[str, Any]
+) -> None:
+    command_line.run(*arguments)
+    assert command_line.services.started == {f"{prefix}-{NAME}": input_}
+
+
+def test_the_credential_types_are_those_of_the_input() -> None:
+    assert [*CREDENTIAL_TYPES.values()] == [
+        ItemType.PASSWORD,
+        ItemType.ACCESS_KEY,
+        ItemType.SIGNING_CERTIFICATE,
+        ItemType.MFA_DEVICE,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["audit", "--account", "123"], "'123' is not a 12-digit account ID"),
+        (["audit", "--account", "１１１１１１１１１１１１"], "is not a 12-digit account ID"),
+        (["audit", "--account", "all"], "'all' is not a 12-digit account ID"),
+        (["plan", "delete"], "Name the accounts"),
+        (["plan", "delete", "--account", MEMBER, "--unused-for-days", "-1"], "is not in the range"),
+        (["plan", "recover"], "Missing option '--account'"),
+        (["plan", "unlock-bucket", "--bucket", "one"], "is not ACCOUNT:NAME"),
+        (["execute"], "Missing argument 'RUN'"),
+        (["execute", "a/b", "--yes"], "is not the name of a run"),
+        (["audit", "--output", "report.pdf"], "must end in .html, .json or .csv"),
+        (["audit", "--output", "/not/there/report.html"], "is not a folder"),
+        (["audit", "--from-here", "--stack", STACK], "works without a stack"),
+        (["nothing"], "No such command"),
+    ],
+)
+def test_a_wrong_command_is_refused_before_anything_is_called(
+    command_line: CommandLine, arguments: list[str], sentence: str
+) -> None:
+    shown = command_line.run(*arguments)
+    assert shown.exit_code == 2
+    assert sentence in shown.stderr
+    assert shown.stdout == ""
+    assert command_line.services.requests == []
+
+
+# Formats
+
+
+def test_json_is_the_report_and_nothing_else(command_line: CommandLine) -> None:
+    give_credentials(command_line)
+    shown = command_line.run("audit", "--format", "json")
+    assert shown.exit_code == 1
+    assert shown.stdout == command_line.root_tasks.read(f"runs/audit-{NAME}/report.json").decode() + "\n"
+    assert shown.stderr == ""
+
+
+def test_csv_is_the_reports_and_nothing_else(command_line: CommandLine) -> None:
+    give_credentials(command_line)
+    shown = command_line.run("audit", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(shown.stdout)))
+    assert {row["accountId"]: row["outcome"] for row in rows}[MEMBER] == "has credentials"
+    assert len(rows) == 4
+    assert shown.stderr == ""
+
+
+def test_a_program_that_reads_json_gets_the_reason_of_a_failure(command_line: CommandLine) -> None:
+    shown = command_line.run("report", "missing", "--format", "json")
+    assert shown.exit_code == 2
+    assert json.loads(shown.stdout) == {"error": shown.stderr.strip()}
+    assert "There is no run missing" in shown.stderr
+
+
+def test_the_report_is_saved_for_its_owner_alone(command_line: CommandLine, tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "page.html", tmp_path / "x.CSV"):
+        assert command_line.run("audit", "--output", str(path)).exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "page.html",
+        "report.csv",
+        "report.html",
+        "report.json",
+        "x.CSV",
+    ]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+    assert (tmp_path / "x.CSV").read_bytes() == (tmp_path / "report.csv").read_bytes()
+    assert (tmp_path / "page.html").read_bytes().startswith(b"<!doctype html>")
+
+
+def test_the_page_is_opened_from_a_file_that_only_its_owner_can_read(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opened: list[str] = []
+
+    def open_url(url: str) -> bool:
+        opened.append(url)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", open_url)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    shown = command_line.run("audit", "--open")
+    (page,) = tmp_path.glob("*/report.html")
+    assert opened == [page.as_uri()]
+    assert str(page) in shown.stderr
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert stat.S_IMODE(page.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("format_", ["table", "csv", "json"])
+def test_what_somebody_else_chose_never_reaches_the_terminal_as_it_is(
+    command_line: CommandLine, format_: str
+) -> None:
+    command_line.root_tasks.fail("iam:GetAccountSummary", "AccessDenied", message=HOSTILE, account_id=MEMBER)
+    command_line.root_tasks.organization.put_root_credentials(account_id=OTHER, password=True)
+
+    def rename(parsed: dict[str, Any], **_: object) -> None:
+        for account in parsed["Accounts"]:
+            account["Name"] = HOSTILE
+
+    command_line.root_tasks.on_event("after-call.organizations.ListAccounts", rename)
+    for shown in (
+        command_line.run("audit", "--format", format_),
+        command_line.run("report", "--format", format_),
+    ):
+        assert all(
+            each.isprintable() or each in "\n\r" for each in shown.stdout.replace("\r\n", "\n") + shown.stderr
+        )
+        assert "\\x1b" in shown.stdout or "\\u001b" in shown.stdout
+        if format_ == "table":
+            assert "[bold]x[/bold]" in shown.stdout.replace("\n", "")
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_table_is_as_wide_as_the_terminal(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    give_credentials(command_line)
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = command_line.run("audit")
+    table = shown.lines[: shown.lines.index("")]
+    assert max(map(len, table)) <= width
+    assert ("OU" in table[0].split()) is (width == 140)
+
+
+# How it ends
+
+
+def test_an_account_that_cannot_be_read_is_never_taken_for_a_clean_one(command_line: CommandLine) -> None:
+    command_line.root_tasks.fail("iam:GetAccountSummary", "AccessDenied", account_id=MEMBER)
+    shown = command_line.run("audit")
+    assert shown.exit_code == 2
+    assert "inaccessible" in shown.stdout
+
+
+def test_an_execution_in_which_an_account_failed_shows_its_report_and_exits_1(
+    command_line: CommandLine,
+) -> None:
+    plan = plan_deletion(command_line)
+    command_line.root_tasks.fail("iam:DeleteAccessKey", "AccessDenied", account_id=MEMBER)
+    shown = command_line.run("execute", plan, "--yes")
+    assert shown.exit_code == 1
+    assert "failed" in shown.stdout
+    assert shown.lines[-1].startswith("Delete root credentials. Done in 0 of 1 account")
+
+
+def test_a_run_that_cannot_start_is_the_functions_own_sentence(command_line: CommandLine) -> None:
+    shown = command_line.run("audit", "--account", STRANGER)
+    assert shown.exit_code == 2
+    assert f"{STRANGER}: not in organization" in shown.stderr
+    assert "errorMessage" not in shown.stderr
+    assert shown.stdout == ""
+
+
+def test_a_task_that_the_stack_does_not_have_says_what_to_deploy(command_line: CommandLine) -> None:
+    command_line.root_tasks.settings = Settings(tasks=(Task.AUDIT,))
+    shown = command_line.run(*DELETE)
+    assert shown.exit_code == 2
+    assert "RootTasks(tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS])" in shown.stderr
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ExpiredTokenException"])
+def test_a_command_that_may_not_start_says_what_it_needs(command_line: CommandLine, code: str) -> None:
+    command_line.services.errors["StartExecution"] = (code, "You may not.")
+    shown = command_line.run("audit")
+    assert shown.exit_code == 2
+    assert f"states:StartExecution: {code}: You may not." in shown.stderr
+    assert ("permissions" if code.startswith("Access") else "Sign in again") in shown.stderr
+
+
+def test_an_interrupted_command_says_how_to_come_back_and_stops_nothing(command_line: CommandLine) -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    give_credentials(command_line)
+    command_line.sleep = interrupt
+    shown = command_line.run("audit", "--stack", STACK)
+    assert shown.exit_code == 130
+    assert f"centralized-root-access report audit-{NAME} --stack {STACK}" in shown.stderr
+    assert "Traceback" not in shown.stderr
+    assert {operation for operation, _ in command_line.services.requests} == {
+        "DescribeStacks",
+        "StartExecution",
+        "DescribeExecution",
+        "ListMapRuns",
+        "DescribeMapRun",
+    }
+
+
+def test_credentials_that_expire_while_it_waits_do_not_lose_the_run(command_line: CommandLine) -> None:
+    command_line.services.before["DescribeExecution"] = lambda: command_line.services.errors.update(
+        DescribeExecution=("ExpiredTokenException", "The token has expired.")
+    )
+    shown = command_line.run("audit")
+    assert shown.exit_code == 2
+    assert f"centralized-root-access report audit-{NAME}" in shown.stderr
+
+
+def test_a_report_waits_for_its_run_and_ends_like_the_command_that_started_it(
+    command_line: CommandLine,
+) -> None:
+    give_credentials(command_line)
+    command_line.services.polls = 3
+    first = command_line.run("audit")
+    assert first.exit_code == 1
+    assert command_line.run("report", f"audit-{NAME}").stdout == first.stdout
+    assert command_line.run("report").stdout == first.stdout
+
+
+def test_without_a_full_audit_there_is_no_latest_report(command_line: CommandLine) -> None:
+    shown = command_line.run("report")
+    assert shown.exit_code == 2
+    assert "latest/report.json" in shown.stderr
+    assert "grant_read_reports" in shown.stderr
+
+
+def test_a_lost_response_does_not_start_a_run_twice(command_line: CommandLine) -> None:
+    failing = iter([("InternalFailure", "Try again."), ("ExecutionAlreadyExists", "It has ended.")])
+    services = command_line.services
+
+    def lose() -> None:
+        services.errors.pop("StartExecution", None)
+        if error := next(failing, None):
+            if error[0] == "InternalFailure":
+                services._StartExecution(services.calls("StartExecution")[-1])
+            services.errors["StartExecution"] = error
+
+    services.before["StartExecution"] = lose
+    assert command_line.run("audit").exit_code == 0
+    assert len(services.calls("StartExecution")) == 2
+    assert len({call["name"] for call in services.calls("StartExecution")}) == 1
+
+
+# Executing
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_executed(command_line: CommandLine) -> None:
+    plan = plan_deletion(command_line)
+    command_line.services.requests.clear()
+    shown = command_line.run("execute", plan)
+    assert shown.exit_code == 2
+    assert "--yes" in shown.stderr
+    assert command_line.services.requests == []
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("said", "exit_code"), [("y\n", 0), ("n\n", 2), ("\n", 2), ("", 130)])
+def test_a_person_sees_the_plan_and_decides(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, said: str, exit_code: int
+) -> None:
+    plan = plan_deletion(command_line)
+    monkeypatch.setattr(sys, "stdin", Terminal(said))
+    shown = command_line.run("execute", plan, "--format", "json")
+    assert shown.exit_code == exit_code
+    assert "Execute this plan?" in shown.stderr
+    assert f"{MEMBER}" in shown.stderr
+    assert "Planned in 1 of 1 account" in shown.stderr
+    executed = [name for name in command_line.services.started if name.startswith("execute-")]
+    assert len(executed) == (exit_code == 0)
+    assert command_line.root_tasks.organization.root_credentials(MEMBER).password is (exit_code != 0)
+    assert bool(shown.stdout) is (exit_code == 0)
+
+
+def test_only_a_plan_that_plans_something_is_executed(command_line: CommandLine) -> None:
+    assert command_line.run("audit").exit_code == 0
+    assert command_line.run(*DELETE).exit_code == 0
+    for run_id, sentence in (
+        (f"audit-{NAME}", "is not a plan"),
+        (f"plan-delete-{NAME}", "lists nothing to execute"),
+        ("missing", "There is no run missing"),
+    ):
+        shown = command_line.run("execute", run_id, "--yes")
+        assert shown.exit_code == 2
+        assert sentence in shown.stderr
+
+
+def test_a_stack_without_a_task_that_acts_cannot_execute(command_line: CommandLine) -> None:
+    plan = plan_deletion(command_line)
+    services = command_line.services
+    services.stacks[STACK] = services.outputs(executes=False)
+    shown = command_line.run("execute", plan, "--yes")
+    assert shown.exit_code == 2
+    assert "cannot execute plans" in shown.stderr
+
+
+def test_an_unlocked_policy_is_restored_by_the_key_that_the_command_shows(command_line: CommandLine) -> None:
+    root_tasks = command_line.root_tasks
+    policy = json.dumps({"Version": "2012-10-17", "Statement": []})
+    s3 = root_tasks.organization.client("s3", account_id=MEMBER)
+    s3.create_bucket(Bucket="locked")
+    s3.put_bucket_policy(Bucket="locked", Policy=policy)
+    assert command_line.run("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked").exit_code == 0
+    unlocked = command_line.run("execute", f"plan-unlock-{NAME}", "--yes")
+    assert unlocked.exit_code == 0
+    restore = unlocked.stderr.strip().rpartition("centralized-root-access ")[2].split()
+    assert restore[:3] == ["plan", "restore", "--backup"]
+    planned = command_line.run(*restore)
+    assert planned.exit_code == 0
+    assert "planned" in planned.stdout
+    started = command_line.services.started[f"plan-restore-{NAME}"]
+    assert started == {"task": Task.UNLOCK_BUCKET_POLICY, "restore": [restore[3]]}
+
+
+def test_a_corrected_policy_comes_from_a_file(command_line: CommandLine, tmp_path: Path) -> None:
+    plan = plan_deletion(command_line)
+    assert command_line.run("execute", plan, "--yes").exit_code == 0
+    file = tmp_path / "policy.json"
+    file.write_text("{}")
+    reference = f"backups/execute-{NAME}/{MEMBER}/b/{'0' * 64}.json"
+    shown = command_line.run("plan", "restore", "--backup", reference, "--policy-override", str(file))
+    assert shown.exit_code == 2
+    assert f"Run execute-{NAME} did not remove policies" in shown.stderr
+    shown = command_line.run("plan", "restore", "--backup", "latest/report.json")
+    assert "is not a backup" in shown.stderr
+
+
+# The deployment
+
+
+def test_without_a_deployment_the_way_on_is_said(command_line: CommandLine) -> None:
+    del command_line.services.stacks[STACK]
+    shown = command_line.run("audit")
+    assert shown.exit_code == 2
+    assert f"No stack of account {MANAGEMENT} in us-east-1" in shown.stderr
+    assert "--from-here" in shown.stderr
+
+
+def test_one_of_several_deployments_has_to_be_chosen(command_line: CommandLine) -> None:
+    services = command_line.services
+    services.stacks["Two"] = services.outputs("First") | services.outputs("Second")
+    shown = command_line.run("runs")
+    assert shown.exit_code == 2
+    assert "--stack OrgRoot or --stack Two:First or --stack Two:Second" in shown.stderr
+    for stack in (STACK, "Two:Second"):
+        assert command_line.run("runs", "--stack", stack).exit_code == 0
+    for stack in ("Two", "Two:Third", "Three", "Other"):
+        assert command_line.run("runs", "--stack", stack).exit_code == 2
+
+
+def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: CommandLine) -> None:
+    plan = plan_deletion(command_line)
+    command_line.run("execute", plan, "--yes")
+    names = [f"execute-{NAME}", f"plan-delete-{NAME}"]
+    shown = command_line.run("runs")
+    assert shown.exit_code == 0
+    assert [line.split()[0] for line in shown.lines[1:]] == names
+    assert [
+        run["run"] for run in json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    ] == names
+    rows = list(csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout)))
+    assert [(row["run"], row["stateMachine"], row["status"]) for row in rows] == [
+        (names[0], "Execute", "SUCCEEDED"),
+        (names[1], "Audit", "SUCCEEDED"),
+    ]
+    assert len(command_line.run("runs", "--limit", "1").lines) == 2
+
+
+# Progress
+
+
+@pytest.fixture
+def updates(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, str]]:
+    shown: list[tuple[int, int, str]] = []
+    original = screen.progress_bar
+
+    def recording(what: str) -> AbstractContextManager[Any]:
+        from contextlib import contextmanager
+
+        @contextmanager
+        def bar() -> Iterator[Any]:
+            with original(what) as update:
+
+                def record(done: int, total: int, noun: str) -> None:
+                    shown.append((done, total, noun))
+                    update(done, total, noun)
+
+                yield record
+
+        return bar()
+
+    monkeypatch.setattr(screen, "progress_bar", recording)
+    return shown
+
+
+def test_progress_is_counted_in_accounts(
+    command_line: CommandLine, updates: list[tuple[int, int, str]]
+) -> None:
+    command_line.run("audit")
+    assert updates == [(3, 3, "accounts")]
+
+
+def test_without_permission_to_read_progress_the_command_goes_on(
+    command_line: CommandLine, updates: list[tuple[int, int, str]]
+) -> None:
+    command_line.services.errors["DescribeMapRun"] = ("AccessDeniedException", "No.")
+    command_line.services.polls = 5
+    assert command_line.run("audit").exit_code == 0
+    assert updates == []
+    assert len(command_line.services.calls("DescribeMapRun")) == 1
