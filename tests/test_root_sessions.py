@@ -460,3 +460,67 @@ def batch_runner(sts: Any, clock: Clock, look: Callable[[AccountTask], Finding])
         credentials=CredentialSelection(),
         log=lambda **event: None,
     )
+
+
+# The start of a run
+
+
+def test_nothing_waits_for_the_list_of_the_accounts_that_need_not(root_tasks: RootTasks) -> None:
+    all_began = threading.Barrier(3)
+
+    def wait_for_others(**_: object) -> None:
+        all_began.wait(timeout=10)
+
+    for event in (
+        "organizations.ListAccounts",
+        "organizations.DescribeOrganization",
+        "iam.ListOrganizationsFeatures",
+    ):
+        root_tasks.on_event(f"before-call.{event}", wait_for_others)
+    audit = root_tasks.run()
+    assert audit.status == "SUCCEEDED"
+
+
+def test_the_names_of_units_are_read_while_the_accounts_are_listed(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    names_read = threading.Event()
+
+    def wait_for_names(**_: object) -> None:
+        assert names_read.wait(timeout=10)
+
+    root_tasks.on_event("before-call.organizations.ListAccounts", wait_for_names)
+    root_tasks.on_event(
+        "after-call.organizations.ListOrganizationalUnitsForParent", lambda **_: names_read.set()
+    )
+    root_tasks.run()
+    calls = Counter(call.operation for call in organization.calls)
+    assert calls["ListAccounts"] == 1
+
+
+def test_a_run_that_is_refused_does_not_wait_for_the_list_of_the_accounts(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.client("iam").disable_organizations_root_credentials_management()
+    refused = threading.Event()
+
+    def wait_for_refusal(**_: object) -> None:
+        refused.wait(timeout=10)
+        # Time for the thread that was refused to say so.
+        time.sleep(0.1)
+
+    root_tasks.on_event("after-call.iam.ListOrganizationsFeatures", lambda **_: refused.set())
+    root_tasks.on_event("before-call.organizations.ListAccounts", wait_for_refusal)
+    root_tasks.on_event(
+        "after-call.organizations.ListAccounts", lambda parsed, **_: parsed.update(NextToken="more")
+    )
+    assert root_tasks.run().status == "FAILED"
+    assert Counter(call.operation for call in organization.calls)["ListAccounts"] == 1
+
+
+def test_the_log_has_the_share_of_the_list_of_the_accounts(root_tasks: RootTasks) -> None:
+    root_tasks.fail("organizations:ListAccounts", "TooManyRequestsException", times=1)
+    root_tasks.run()
+    listed = next(event for event in root_tasks.log if event["event"] == "accounts_listed")
+    started = next(event for event in root_tasks.log if event["event"] == "run_started")
+    assert 0 < float(str(listed["milliseconds"])) <= float(str(started["milliseconds"]))

@@ -97,7 +97,8 @@ class Invocation:
         self._clock = clock
         self._now = now
         self._log = log
-        self._deadline = clock.now() + context.get_remaining_time_in_millis() / 1000
+        self._started = clock.now()
+        self._deadline = self._started + context.get_remaining_time_in_millis() / 1000
         self._budget = RetryBudget(clock=clock, deadline=self._deadline)
 
     def start_run(self, event: Mapping[str, Any], *, settings: StartRunSettings) -> dict[str, Any]:
@@ -277,7 +278,8 @@ class Invocation:
         return finisher.finish(event["runId"], run_sha256=event["runSha256"], results=event["results"])
 
     def _log_start(self, run: dict[str, Any]) -> dict[str, Any]:
-        self._log(event="run_started", **{**run, "batches": len(run["batches"])})
+        milliseconds = round((self._clock.now() - self._started) * 1000)
+        self._log(event="run_started", **{**run, "batches": len(run["batches"])}, milliseconds=milliseconds)
         return run
 
     def _directory(self) -> MemberDirectory:
@@ -286,6 +288,7 @@ class Invocation:
             iam=self._clients.iam,
             account_id=self._account_id,
             budget=self._budget,
+            clock=self._clock,
             log=self._log,
         )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aws_calls.calls import call, require
 from aws_calls.failures import CallError, FailureKind, describe
@@ -22,12 +25,14 @@ from .units import Unit, UnitTree, entries, parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from concurrent.futures import Future
 
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_organizations import OrganizationsClient
     from mypy_boto3_organizations.type_defs import AccountTypeDef
 
-    from aws_calls.retry import RetryBudget
+    from aws_calls.calls import Response
+    from aws_calls.retry import Clock, RetryBudget
 
     from ..model.report import Task
     from ..tasks.scope import Scope
@@ -74,6 +79,7 @@ class MemberDirectory:
         iam: A client that makes one attempt a call.
         account_id: The account that the clients act in.
         budget: How long to retry transient failures.
+        clock: The time.
         log: Writes one event, given as keyword arguments.
     """
 
@@ -84,25 +90,47 @@ class MemberDirectory:
         iam: IAMClient,
         account_id: str,
         budget: RetryBudget,
+        clock: Clock,
         log: Callable[..., None],
     ) -> None:
         self._organizations = organizations
         self._iam = iam
         self._account_id = account_id
         self._budget = budget
+        self._clock = clock
         self._log = log
         self._units = UnitTree(organizations=organizations, budget=budget)
 
-    def find_organization(self, task: Task) -> OrganizationContext:
-        """Return the organization, if the task is possible from this account.
+    def survey(self, task: Task, *, whole: bool) -> tuple[OrganizationContext, dict[str, Member]]:
+        """Return the organization, if the task is possible from this account, and its accounts by their IDs.
+
+        The list of the accounts takes longest: everything else is read meanwhile.
+
+        Args:
+            task: The task.
+            whole: Whether the run is about the whole organization, so that the names of all units are needed.
 
         Raises:
-            RunRefusedError: It is not possible; the message says what to deploy.
+            RunRefusedError: The task is not possible; the message says what to deploy.
             CallError: A read failed.
         """
+        ended = threading.Event()
+        budget = self._budget.abandoned_if(ended.is_set)
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            try:
+                members = pool.submit(self._members, budget)
+                features = pool.submit(self._list_features, budget)
+                if whole:
+                    pool.submit(self._read_unit_names, self._units.abandoned_if(ended.is_set))
+                return self._find_organization(task, features), members.result()
+            finally:
+                # A refused run waits for no list, and names that were not read by now are read as needed.
+                ended.set()
+
+    def _find_organization(self, task: Task, features: Future[Response]) -> OrganizationContext:
         organization = self._describe_organization()
         feature = DEFINITIONS[task].feature
-        if feature not in self._enabled_features(task, organization.management_account_id):
+        if feature not in self._enabled_features(features, task, organization.management_account_id):
             raise RunRefusedError(
                 RefusalReason.FEATURE_NOT_ENABLED,
                 task=task,
@@ -111,10 +139,32 @@ class MemberDirectory:
             )
         return organization
 
-    def members(self) -> dict[str, Member]:
+    def _members(self, budget: RetryBudget) -> dict[str, Member]:
         """Return every account of the organization by its ID: one call for twenty accounts."""
-        return _by_id(
-            self._entries(self._organizations.list_accounts, operation=_LIST_ACCOUNTS, items="Accounts")
+        started = self._clock.now()
+        members = _by_id(
+            entries(
+                self._organizations.list_accounts,
+                operation=_LIST_ACCOUNTS,
+                items="Accounts",
+                budget=budget,
+            )
+        )
+        # Nothing makes a run wait longer that this library could not make faster.
+        milliseconds = round((self._clock.now() - started) * 1000)
+        self._log(event="accounts_listed", accounts=len(members), milliseconds=milliseconds)
+        return members
+
+    def _read_unit_names(self, units: UnitTree) -> None:
+        """Read the names of the units ahead of their use."""
+        # It is read again where it is used, and the failure is reported there.
+        with contextlib.suppress(CallError):
+            for _ in units.units_under(units.roots()):
+                pass
+
+    def _list_features(self, budget: RetryBudget) -> Response:
+        return call(
+            self._iam.list_organizations_features, operation="iam:ListOrganizationsFeatures", budget=budget
         )
 
     def members_in_units(self, units: Iterable[str], members: Mapping[str, Member]) -> dict[str, Member]:
@@ -172,17 +222,13 @@ class MemberDirectory:
 
     def _members_of(self, parent_id: str) -> dict[str, Member]:
         return _by_id(
-            self._entries(
+            entries(
                 functools.partial(self._organizations.list_accounts_for_parent, ParentId=parent_id),
                 operation="organizations:ListAccountsForParent",
                 items="Accounts",
+                budget=self._budget,
             )
         )
-
-    def _entries(
-        self, function: Callable[..., Mapping[str, Any]], *, operation: str, items: str
-    ) -> Iterator[Any]:
-        return entries(function, operation=operation, items=items, budget=self._budget)
 
     def _describe_organization(self) -> OrganizationContext:
         try:
@@ -200,13 +246,11 @@ class MemberDirectory:
             management_account_id=require(organization, "MasterAccountId", operation=_DESCRIBE_ORGANIZATION),
         )
 
-    def _enabled_features(self, task: Task, management_account_id: str) -> Collection[str]:
+    def _enabled_features(
+        self, features: Future[Response], task: Task, management_account_id: str
+    ) -> Collection[str]:
         try:
-            response = call(
-                self._iam.list_organizations_features,
-                operation="iam:ListOrganizationsFeatures",
-                budget=self._budget,
-            )
+            response = features.result()
         except CallError as error:
             if error.failure.name == "AccountNotManagementOrDelegatedAdministrator":
                 raise RunRefusedError(
@@ -221,24 +265,24 @@ class MemberDirectory:
                     management_account_id=management_account_id,
                 ) from error
             raise
-        features: Collection[str] = response.get("EnabledFeatures", ())
-        return features
+        enabled: Collection[str] = response.get("EnabledFeatures", ())
+        return enabled
 
 
 def accounts_in_scope(
-    scope: Scope, directory: MemberDirectory, *, named: Collection[str]
+    scope: Scope, directory: MemberDirectory, members: Mapping[str, Member], *, named: Collection[str]
 ) -> dict[str, Account]:
     """Return the accounts of the organization that a run is about, by ID.
 
     Args:
         scope: What the input names.
         directory: The organization.
+        members: Its accounts.
         named: The accounts that the input, its plan or its backups name.
 
     Raises:
         CallError: A read failed.
     """
-    members = directory.members()
     in_scope = directory.members_in_units(scope.organizational_units, members)
     in_scope |= {id_: member for id_, member in members.items() if scope.all_accounts or id_ in named}
     return directory.with_unit_names(in_scope)

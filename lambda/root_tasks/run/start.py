@@ -82,11 +82,11 @@ class RunStarter:
             return self._start(request, execution)
 
     def _start(self, request: Request, execution: Execution) -> dict[str, Any]:
-        organization = self.directory.find_organization(request.task)
-        assignments = {it.account_id: it for it in self._assignments(request)}
         scope = request.scope
+        organization, everybody = self.directory.survey(request.task, whole=scope.all_accounts)
+        assignments = {it.account_id: it for it in self._assignments(request)}
         named = {*scope.account_ids, *assignments}
-        members = accounts_in_scope(scope, self.directory, named=named)
+        members = accounts_in_scope(scope, self.directory, everybody, named=named)
         if strangers := sorted(named - set(members)):
             raise RunRefusedError(
                 RefusalReason.NOT_MEMBERS, account_ids=strangers, organization_id=organization.organization_id
@@ -190,9 +190,9 @@ class ExecutionStarter:
 
     def _start(self, found: FoundPlan, execution: Execution) -> dict[str, Any]:
         plan = found.plan
-        organization = self.directory.find_organization(plan.task)
+        organization, everybody = self.directory.survey(plan.task, whole=False)
         assignments = {it.account_id: it for it in plan.assignments}
-        members = accounts_in_scope(Scope(), self.directory, named=assignments)
+        members = accounts_in_scope(Scope(), self.directory, everybody, named=assignments)
         left = [
             Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER)
             for id_ in assignments.keys() - members.keys()

@@ -57,7 +57,14 @@ class UnitTree:
 
     def within(self, seconds: float) -> UnitTree:
         """Return the same tree, which reads no more after so many seconds."""
-        tree = UnitTree(organizations=self._organizations, budget=self._budget.ending_in(seconds))
+        return self._with_budget(self._budget.ending_in(seconds))
+
+    def abandoned_if(self, abandoned: Callable[[], bool]) -> UnitTree:
+        """Return the same tree, which reads no more once nobody waits for it."""
+        return self._with_budget(self._budget.abandoned_if(abandoned))
+
+    def _with_budget(self, budget: RetryBudget) -> UnitTree:
+        tree = UnitTree(organizations=self._organizations, budget=budget)
         tree._names = self._names
         return tree
 
