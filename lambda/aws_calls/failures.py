@@ -73,7 +73,7 @@ class Failure:
         kind: What the failure means for the caller.
         code: AWS's error code.
         message: AWS's message.
-        reason: The Reason of a ConstraintViolationException or InvalidInputException; otherwise "".
+        reason: The Reason of a ConstraintViolationException or InvalidInputException.
         attempts: How many attempts were made.
         waited: Seconds from the first attempt to the last one.
         timed_out: Whether more time might have helped.

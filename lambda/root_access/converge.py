@@ -29,13 +29,7 @@ class Convergence:
     Nothing is written where nothing is missing. The loop may run twice, find half of the work done, and
     run in parallel with somebody else's change: what counts is the state at each observation.
 
-    Attributes:
-        organization: The organization.
-        plan: Returns the steps that are missing, in order.
-        apply: Applies a step, as Organization.apply does.
-        account_id: The function's account, for the error.
-        budget: How long to retry, and to wait for a change to become visible.
-        log: Takes one event as keyword arguments.
+    `plan` returns the steps that are missing, in order; `apply` applies one, as Organization.apply does.
     """
 
     organization: Organization
@@ -128,11 +122,7 @@ class Convergence:
         return self._record(observed)
 
     def _register(self, step: Step, *, removable: list[Step]) -> bool:
-        """Register an account. Only where AWS's quota is reached, another one is deregistered first.
-
-        Returns:
-            Whether one was.
-        """
+        """Register an account, and return whether AWS's quota made it deregister another one first."""
         deregistered: list[Step] = []
         budget = self.budget
         try:

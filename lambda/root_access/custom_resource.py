@@ -82,19 +82,9 @@ def apply_request(
     abandoned: threading.Event,
     executor: Callable[[], Executor] = ThreadPoolExecutor,
 ) -> Resource:
-    """Bring the organization to what a Create or an Update asks for.
+    """Bring the organization to what a Create or an Update asks for, or raise RootAccessError.
 
-    Args:
-        event: CloudFormation's request.
-        context: Lambda's context.
-        clients: Returns the clients.
-        clock: The time.
-        log: Takes one event as keyword arguments.
-        abandoned: Set once it is too late: no call starts after that.
-        executor: Makes the pool that reads in parallel.
-
-    Raises:
-        RootAccessError: The organization did not get there.
+    Once `abandoned` is set it is too late: no call starts after that.
     """
     desired = parse_request(event)
     account_id = FunctionArn.parse(context.invoked_function_arn).account_id
@@ -139,7 +129,7 @@ def parse_request(event: Mapping[str, Any]) -> DesiredState:
 
     Raises:
         InvalidRequestError: It is another request, or has no properties.
-        InvalidPropertyError: A list is missing or is not a list of strings, or as for desired_state.
+        InvalidPropertyError: A list is missing or malformed.
     """
     request_type, properties = event.get("RequestType"), event.get("ResourceProperties")
     if request_type not in ("Create", "Update"):

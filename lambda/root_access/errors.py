@@ -81,23 +81,18 @@ class SdkTooOldError(RootAccessError):
 class ConvergenceError(RootAccessError):
     """Raised where the organization did not reach what the stack lists.
 
-    Attributes:
-        failure: The failure that stopped the invocation.
-        step: The step that failed; None where a read failed.
-        account_id: The function's account.
-        applied: The steps that AWS confirmed, in order.
-        possibly_applied: The steps whose response was lost.
-        not_applied: The steps that were still missing.
-        not_reregistered: Delegated administrators that were deregistered to free a slot and could not be
-            registered again: the steps that failed, each with its failure.
+    The failure is the one that stopped the invocation: of a step, or of a read.
     """
 
     failure: Failure
     step: Step | None
     account_id: str
     applied: Sequence[Step]
+    # The steps whose response was lost.
     possibly_applied: Sequence[Step]
+    # The steps that were still missing.
     not_applied: Sequence[Step]
+    # Of accounts that were deregistered to free a slot: the steps that failed, each with its failure.
     not_reregistered: Sequence[tuple[Step, Failure]] = ()
 
     def __str__(self) -> str:
@@ -120,13 +115,7 @@ class ConvergenceError(RootAccessError):
 
 
 def describe_step(failure: Failure, *, step: Step | None = None, account_id: str) -> str:
-    """Return what failed, in which account, AWS's code and message, and what to do about it.
-
-    Args:
-        failure: The failed call.
-        step: The step that failed; None where a read failed.
-        account_id: The function's account.
-    """
+    """Return what failed, in which account, AWS's code and message, and what to do about it."""
     sentence = f"{step or failure.operation} failed in account {account_id}: {describe_response(failure)}"
     return f"{sentence} {_remedy(failure, step=step)}".rstrip()
 

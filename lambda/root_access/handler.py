@@ -70,12 +70,7 @@ def respond(
 ) -> None:
     """Handle one request, with everything that it works with passed in.
 
-    Args:
-        event: CloudFormation's request.
-        context: Lambda's context.
-        handle: Handles a Create or an Update. No call may start once its `abandoned` is set.
-        sleep: Waits for a number of seconds.
-        log: Takes one event as keyword arguments.
+    `handle` is for a Create or an Update. It must not start a call once its `abandoned` is set.
 
     Raises:
         ResponseNotDeliveredError: CloudFormation did not accept the response; or there is no URL to send it

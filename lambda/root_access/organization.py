@@ -52,15 +52,10 @@ _MOST_INFORMATIVE = (FailureKind.REFUSED, FailureKind.INCOMPLETE_RESPONSE, Failu
 
 
 class Organization:
-    """The organization that an account manages, as seen from that account.
+    """The organization that an account manages, as the account's clients see it.
 
-    Args:
-        clients: The boto3 clients, which make one attempt a call.
-        account_id: The account that the clients act in.
-        budget: How long to retry transient failures.
-        delegates_managed: Whether the delegated administrators matter. Otherwise a read of them that fails
-            leaves them unknown, and nothing else.
-        executor: Makes the pool that reads in parallel.
+    Where the delegated administrators are not managed, a read of them that fails leaves them unknown, and
+    nothing else.
     """
 
     def __init__(
@@ -92,10 +87,7 @@ class Organization:
         """Return the organization's root access, by reads in parallel; its identity is read only once.
 
         Raises:
-            NotTheManagementAccountError: The account is a member.
-            NotInAnOrganizationError: The account is not a member of an organization.
-            NotAllFeaturesError: The organization has consolidated billing only.
-            SdkTooOldError: The SDK does not know the calls.
+            RootAccessError: Root access cannot be enabled from this account.
             CallError: A read failed, or the reads contradict each other.
         """
         if LIST_FEATURES.partition(":")[2] not in self._iam.meta.service_model.operation_names:
@@ -108,9 +100,6 @@ class Organization:
 
         The response of the first Enable call lists the features that IAM was hiding, so that they need no
         read of their own.
-
-        Args:
-            enable: Enables the feature; returns the features that are enabled now, or None.
 
         Raises:
             CallError: The feature could not be enabled, a read failed, or the reads contradict each other.
@@ -131,15 +120,9 @@ class Organization:
         *,
         before_attempt: Callable[[], None] = lambda: None,
     ) -> frozenset[str] | None:
-        """Apply one step. It counts as applied where nothing was left to change.
+        """Apply one step, and return the features that are enabled now, if the response says.
 
-        Args:
-            step: The step.
-            budget: How long to retry; by default as long as any call.
-            before_attempt: Called right before each attempt; what it raises prevents the attempt.
-
-        Returns:
-            The features that are enabled now; None where the response does not say.
+        It counts as applied where nothing was left to change. `before_attempt` may prevent an attempt.
 
         Raises:
             CallError: AWS refused the call, or it did not succeed in time.
@@ -215,11 +198,7 @@ class Organization:
         service: Mapping[str, Any],
         delegates: tuple[str, ...] | Failure,
     ) -> RootAccess:
-        """Return what the reads say together.
-
-        Raises:
-            CallError: They contradict each other.
-        """
+        """Return what the reads say together, or raise CallError where they contradict each other."""
         trusted_access = bool(service)
         if trusted_access == isinstance(features, Failure):
             raise _inconsistent_reads(LIST_FEATURES, trusted_access=trusted_access)

@@ -65,12 +65,9 @@ class InvalidAccountIdError(InvalidPropertyError):
 
 @dataclass(frozen=True, kw_only=True)
 class DesiredState:
-    """What a stack lists.
+    """What a stack lists: any other feature is disabled, and any other account deregistered.
 
-    Attributes:
-        features: The features to enable; any other is disabled.
-        delegated_administrators: The accounts to register for IAM; any other is deregistered.
-            None: not managed.
+    Without a list of delegated administrators they are not managed.
     """
 
     features: frozenset[Feature]
