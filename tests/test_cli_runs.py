@@ -7,6 +7,7 @@ import io
 import json
 import stat
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,7 +58,7 @@ def test_one_cycle_is_four_commands(command_line: CommandLine) -> None:
     assert done.exit_code == 0
     assert command_line.root_tasks.organization.root_credentials(MEMBER).password is False
     next_command = done.stderr.strip().rpartition("centralized-root-access ")[2].split()
-    command_line.services.started.clear()
+    command_line.now += timedelta(hours=1)
     clean = command_line.run(*next_command, "--account", MEMBER)
     assert clean.exit_code == 0
     assert clean.stdout == "None of the 1 account has root credentials.\n"
@@ -133,7 +134,7 @@ def test_the_credential_types_are_those_of_the_input() -> None:
     ("arguments", "sentence"),
     [
         (["audit", "--account", "123"], "'123' is not a 12-digit account ID"),
-        (["audit", "--account", "１１１１１１１１１１１１"], "is not a 12-digit account ID"),
+        (["audit", "--account", "\uff11" * 12], "is not a 12-digit account ID"),
         (["audit", "--account", "all"], "'all' is not a 12-digit account ID"),
         (["plan", "delete"], "Name the accounts"),
         (["plan", "delete", "--account", MEMBER, "--unused-for-days", "-1"], "is not in the range"),
@@ -479,9 +480,8 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     shown = command_line.run("runs")
     assert shown.exit_code == 0
     assert [line.split()[0] for line in shown.lines[1:]] == names
-    assert [
-        run["run"] for run in json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
-    ] == names
+    listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    assert [run["run"] for run in listed] == names
     rows = list(csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout)))
     assert [(row["run"], row["stateMachine"], row["status"]) for row in rows] == [
         (names[0], "Execute", "SUCCEEDED"),

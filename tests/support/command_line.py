@@ -1,7 +1,7 @@
 """The command line in this process, on an emulated organization.
 
-Step Functions and CloudFormation are served over HTTP, so that the command's own clients parse their responses.
-The state machines run the real functions.
+Step Functions and CloudFormation are served over HTTP: the command's own clients parse what they respond. The
+state machines run the real functions.
 """
 
 from __future__ import annotations

@@ -1,0 +1,139 @@
+"""`audit --from-here`: the functions' own code on this machine, without a deployment, and read-only."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from centralized_root_access.cli.from_here import MemoryBucket
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
+from support.arrange import CREDENTIALS, PRINCIPAL, set_feature, writes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local_aws.emulation import LocalOrganization
+    from support.command_line import CommandLine
+
+AUDIT = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
+
+
+def credentials_everywhere(organization: LocalOrganization) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=2, mfa_devices=1)
+    organization.put_root_credentials(account_id=OTHER, access_keys=1, certificates=1)
+    organization.deny(account_id=THIRD, action="iam:GetAccountSummary")
+
+
+def comparable(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a report without what differs from run to run."""
+    of_its_run = ("runId", "startedAt", "finishedAt", "trend")
+    return {key: value for key, value in report.items() if key not in of_its_run}
+
+
+def test_the_report_is_that_of_a_deployment(command_line: CommandLine) -> None:
+    credentials_everywhere(command_line.root_tasks.organization)
+    deployed = command_line.run("audit", "--format", "json")
+    from_here = command_line.run("audit", "--from-here", "--format", "json")
+    assert (from_here.exit_code, deployed.exit_code) == (1, 1)
+    assert comparable(json.loads(from_here.stdout)) == comparable(json.loads(deployed.stdout))
+    assert {it["accountId"]: it["outcome"] for it in json.loads(from_here.stdout)["results"]} == {
+        MANAGEMENT: "skipped",
+        MEMBER: "has credentials",
+        OTHER: "has credentials",
+        THIRD: "inaccessible",
+    }
+
+
+def test_it_needs_no_deployment_and_changes_nothing(command_line: CommandLine) -> None:
+    organization = command_line.root_tasks.organization
+    credentials_everywhere(organization)
+    command_line.services.stacks.clear()
+    organization.clear_calls()
+    assert command_line.run("audit", "--from-here").exit_code == 1
+    assert command_line.services.requests == []
+    assert writes(organization) == []
+    policies = {
+        call.parameters["TaskPolicyArn"]["arn"]  # type: ignore[index]
+        for call in organization.calls
+        if call.operation == "AssumeRoot"
+    }
+    assert policies == {AUDIT}
+
+
+def test_a_delegated_administrator_audits_like_the_management_account(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organization = command_line.root_tasks.organization
+    organization.client("organizations").register_delegated_administrator(
+        AccountId=OTHER, ServicePrincipal=PRINCIPAL
+    )
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", OTHER)
+    shown = command_line.run("audit", "--from-here", "--format", "json")
+    assert shown.exit_code == 1
+    assert json.loads(shown.stdout)["accountId"] == OTHER
+
+
+def test_another_account_is_told_from_where_it_works(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", MEMBER)
+    shown = command_line.run("audit", "--from-here")
+    assert shown.exit_code == 2
+    assert f"Account {MEMBER} cannot open root sessions" in shown.stderr
+    assert MANAGEMENT in shown.stderr
+    assert shown.stdout == ""
+
+
+def test_a_feature_that_is_missing_is_named(command_line: CommandLine) -> None:
+    set_feature(command_line.root_tasks.organization, CREDENTIALS, enabled=False)
+    shown = command_line.run("audit", "--from-here")
+    assert shown.exit_code == 2
+    assert f"needs the feature {CREDENTIALS}" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "accounts"),
+    [
+        (["--account", MEMBER], 1, {MEMBER}),
+        (["--account", OTHER], 0, {OTHER}),
+        (["--organizational-unit", "Root"], 1, {MANAGEMENT, MEMBER, OTHER, THIRD}),
+        (["--account", STRANGER], 2, None),
+        (["--organizational-unit", "Nowhere"], 2, None),
+    ],
+)
+def test_the_accounts_are_selected_as_in_a_deployment(
+    command_line: CommandLine, arguments: list[str], exit_code: int, accounts: set[str] | None
+) -> None:
+    command_line.root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    shown = command_line.run("audit", "--from-here", "--format", "json", *arguments)
+    assert shown.exit_code == exit_code
+    report = json.loads(shown.stdout)
+    assert ("error" in report) is (accounts is None)
+    if accounts is not None:
+        assert {it["accountId"] for it in report["results"]} == accounts
+
+
+def test_the_report_is_saved_and_opened_without_a_bucket(command_line: CommandLine, tmp_path: Path) -> None:
+    shown = command_line.run("audit", "--from-here", "--format", "json", "--output", str(tmp_path))
+    assert (tmp_path / "report.json").read_text() + "\n" == shown.stdout
+    assert (tmp_path / "report.html").read_bytes().startswith(b"<!doctype html>")
+    assert (tmp_path / "report.csv").stat().st_size > 0
+
+
+def test_the_bucket_in_memory_keeps_the_conditions_of_s3() -> None:
+    bucket = MemoryBucket()
+    etag = bucket.put_object(Key="a/b", Body=b"1", IfNoneMatch="*")["ETag"]
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        bucket.put_object(Key="a/b", Body=b"2", IfNoneMatch="*")
+    bucket.put_object(Key="a/b", Body=b"3", IfMatch=etag, Metadata={"x": "y"})
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        bucket.put_object(Key="a/b", Body=b"4", IfMatch=etag)
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        bucket.get_object(Key="a")
+    assert bucket.get_object(Key="a/b")["Body"].read() == b"3"
+    assert bucket.head_object(Key="a/b")["Metadata"] == {"x": "y"}
+    assert [it["Key"] for it in bucket.list_objects_v2(Prefix="a/")["Contents"]] == ["a/b"]
