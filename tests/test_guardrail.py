@@ -205,7 +205,7 @@ def test_what_cannot_work_is_refused_with_its_argument_and_a_remedy(
     ],
     ids=["string", "iterator", "dict", "none", "number", "account", "no-accounts", "text", "no-bool"],
 )
-def test_an_argument_of_another_type_is_refused(argument: str, value: object, message: str) -> None:
+def test_an_argument_of_another_type_is_refused(argument: str, value: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         guardrail(**{argument: value})
 

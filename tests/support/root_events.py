@@ -60,8 +60,10 @@ def assume_root(
     }
 
 
-IAM, S3, SQS = ({"eventSource": f"{service}.amazonaws.com"} for service in ("iam", "s3", "sqs"))
-SIGN_IN = {"eventSource": "signin.amazonaws.com", "eventType": "AwsConsoleSignIn"}
+IAM: dict[str, Any] = {"eventSource": "iam.amazonaws.com"}
+S3: dict[str, Any] = {"eventSource": "s3.amazonaws.com"}
+SQS: dict[str, Any] = {"eventSource": "sqs.amazonaws.com"}
+SIGN_IN: dict[str, Any] = {"eventSource": "signin.amazonaws.com", "eventType": "AwsConsoleSignIn"}
 OWN_ROLE = f"arn:aws:iam::{MANAGEMENT}:role/OrganizationBootstrap-RootTasksAuditRole-1"
 EXPECTED: dict[str, dict[str, Any]] = {
     "the audit's call in IAM": root(assumed_root=True, eventName="GetAccountSummary", **IAM),
