@@ -406,7 +406,7 @@ def test_bytecode_and_other_files_do_not_change_the_function(
     assert function_code(clean) != function_code(used)
 
 
-def test_the_functions_package_is_under_30_kb(tmp_path: Path) -> None:
+def test_the_functions_package_is_under_27_kb(tmp_path: Path) -> None:
     app = App(outdir=str(tmp_path / "cdk.out"), analytics_reporting=False)
     stack = Stack(app, "OrganizationBootstrap")
     CentralizedRootAccess(stack, "RootAccess")
@@ -414,4 +414,4 @@ def test_the_functions_package_is_under_30_kb(tmp_path: Path) -> None:
     code = template(stack)["Resources"]["RootAccessFunction30D88B3A"]["Properties"]["Code"]
     asset = tmp_path / "cdk.out" / f"asset.{code['S3Key'].partition('.')[0]}"
     package = shutil.make_archive(str(tmp_path / "package"), "zip", root_dir=asset)
-    assert Path(package).stat().st_size < 30_000
+    assert Path(package).stat().st_size < 27_000
