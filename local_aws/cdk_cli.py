@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CLI_PROGRAMS = REPOSITORY / "node_modules" / ".bin"
+_POLL_OFTEN = Path(__file__).with_name("poll_often.cjs")
 
 
 def run_cdk(
@@ -41,11 +43,16 @@ def run_cdk(
         StartError: The CLI is not installed.
         TimeoutError: The time limit was exceeded.
     """
+    if not (CLI_PROGRAMS / "cdk").exists():
+        raise StartError(f"The CDK CLI is not at {CLI_PROGRAMS}. Run `make setup`.")
     scratch = addresses.folder / "tmp"
     cloud_assembly = tempfile.mkdtemp(prefix="cdk-out-", dir=scratch)
     try:
         with child_process(
-            [str(CLI_PROGRAMS / "cdk"), *arguments, "--output", cloud_assembly],
+            [
+                *(str(addresses.node), "--require", str(_POLL_OFTEN)),
+                *(str(CLI_PROGRAMS / "cdk"), *arguments, "--output", cloud_assembly),
+            ],
             # CDK apps leave folders there when they are terminated.
             environment={**environment, "TMPDIR": str(scratch)},
             folder=folder,
@@ -53,5 +60,5 @@ def run_cdk(
             grace=5.0,
         ) as cdk:
             return cdk.wait(timeout)
-    except FileNotFoundError as error:
-        raise StartError(f"The CDK CLI is not at {CLI_PROGRAMS}. Run `make setup`.") from error
+    finally:
+        shutil.rmtree(cloud_assembly, ignore_errors=True)

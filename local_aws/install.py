@@ -171,7 +171,7 @@ def _exit_code_within(process: subprocess.Popen[bytes], seconds: float) -> int |
 
 def _pins(requirements: Path) -> dict[str, str]:
     """Return the pinned packages of a requirements file and of those that it includes."""
-    pins = {}
+    pins: dict[str, str] = {}
     for line in requirements.read_text(encoding="utf-8").splitlines():
         if line.startswith("-r "):
             pins |= _pins(requirements.with_name(line.removeprefix("-r ")))

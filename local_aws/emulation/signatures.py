@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hmac import compare_digest
 from http.client import HTTPMessage
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, parse_qs
 
 from botocore.auth import HmacV1Auth
@@ -99,7 +99,7 @@ def find_refusal(
     return Refusal(code=failure[0], message=_OTHER_SECRET)
 
 
-class _QuerySigner(HmacV1Auth):  # type: ignore[misc]
+class _QuerySigner(HmacV1Auth):
     """Signature version 2 of a presigned S3 request, which boto3 uses where nothing else is set."""
 
     def __init__(self, *, secret_access_key: str, expires: str) -> None:
@@ -125,4 +125,5 @@ def _signature_of_version_2(
     for token in parameters.get("x-amz-security-token", []):
         signed_headers["x-amz-security-token"] = token
     signer = _QuerySigner(secret_access_key=secret_access_key, expires=parameters.get("Expires", [""])[0])
-    return str(signer.get_signature(method, SplitResult("", "", path, query, ""), signed_headers))
+    # botocore reads it as an HTTPMessage, which its stubs take for a mapping.
+    return signer.get_signature(method, SplitResult("", "", path, query, ""), cast("Any", signed_headers))
