@@ -128,7 +128,8 @@ def test_the_drift_check_notifies_a_topic_and_runs_after_cloudtrails_events(exam
 def test_the_root_tasks_are_audited_every_day(example: Assembly) -> None:
     template = example.template(BOOTSTRAP)
     assert resources(template, "AWS::StepFunctions::StateMachine")
-    assert only_resource(template, "AWS::Events::Rule")["Properties"]["ScheduleExpression"] == "rate(1 day)"
+    rules = [it["Properties"] for it in resources(template, "AWS::Events::Rule").values()]
+    assert [it["ScheduleExpression"] for it in rules if "ScheduleExpression" in it] == ["rate(1 day)"]
 
 
 def test_the_workflow_has_the_form_that_github_asks_for() -> None:

@@ -69,6 +69,8 @@ def findings_of(
         "tasks",
         tasks=RootTask,
         audit_interval=Duration.days(1),
+        # Refused where the Region is unknown.
+        audit_new_accounts=env is not None,
         protected_accounts=["333333333333"],
         notification_topic=topic,
         encryption_key=key,

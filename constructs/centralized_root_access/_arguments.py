@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Member = TypeVar("Member", bound=StrEnum)
 
+# IAM and Organizations are global; CloudTrail delivers their events here.
+REGION_OF_GLOBAL_EVENTS = "us-east-1"
+
 _MAX_PLAN_LIFETIME_HOURS = 24
 # AWS documents no maximum of a rate; an audit less often than this is a mistake.
 _MAX_AUDIT_INTERVAL_DAYS = 365

@@ -13,7 +13,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from . import _permissions
-from ._arguments import require_bool, require_interval, require_topic
+from ._arguments import REGION_OF_GLOBAL_EVENTS, require_bool, require_interval, require_topic
 from ._function import log_group, python_function
 from .enums import RootAccessFeature
 
@@ -37,8 +37,6 @@ _MAX_INTERVAL = Duration.hours(24)
 _INTERVALS_UNTIL_STOPPED = 3
 _MAX_WARM_UP_MINUTES = 2880
 
-# IAM and Organizations are global; CloudTrail delivers their events here.
-_REGION_OF_GLOBAL_EVENTS = "us-east-1"
 _CALLS_THAT_CHANGE_ROOT_ACCESS = [
     "DeregisterDelegatedAdministrator",
     "DisableAWSServiceAccess",
@@ -127,11 +125,11 @@ class DriftCheck(Construct):
             schedule=events.Schedule.rate(interval),
             targets=[targets.LambdaFunction(function)],
         )
-        if stack.region != _REGION_OF_GLOBAL_EVENTS:
+        if stack.region != REGION_OF_GLOBAL_EVENTS:
             region = "unknown at synth" if Token.is_unresolved(stack.region) else stack.region
             Annotations.of(self).add_info(
                 f"The Region is {region}: the drift check runs on its interval alone. CloudTrail delivers "
-                f"the events of IAM and Organizations in {_REGION_OF_GLOBAL_EVENTS}."
+                f"the events of IAM and Organizations in {REGION_OF_GLOBAL_EVENTS}."
             )
             return [on_interval]
         on_calls = events.Rule(

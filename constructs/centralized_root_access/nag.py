@@ -26,6 +26,7 @@ _PACK = "AwsSolutions"
 _LOOKING_ROLES = "(Audit|PlanUnlock(Bucket|Queue)Policy)Role"
 _ACTING_ROLES = "(DeleteCredentials|AllowPasswordRecovery|Unlock(Bucket|Queue)Policy)Role"
 _MACHINE = "(Audit|Execute)StateMachine"
+_ANY_MACHINE = "(Audit|Execute|NewAccount)StateMachine"
 _ARN = r"arn:<AWS::Partition>:"
 _BUCKET = r"<\w+Bucket[0-9A-F]{8}\.Arn>"
 
@@ -126,10 +127,10 @@ _ENTRIES = (
     ),
     _Entry(
         construct=RootTasks,
-        path=f"({_MACHINE}/DistributedMapPolicy|StartExecutionOwn|StartExecutionRole/DefaultPolicy)/Resource",
+        path=f"({_MACHINE}/DistributedMapPolicy|StartExecutionOwn|StartExecutionRole/DefaultPolicy"
+        "|NewAccountStateMachine/Role/DefaultPolicy)/Resource",
         rule=_wildcard(
-            _ARN
-            + r"states:(<AWS::Region>|[a-z0-9-]+):(<AWS::AccountId>|\d{12}):execution:.*StateMachine.*:\*"
+            _ARN + r"states:(<AWS::Region>|[a-z0-9-]+):(<AWS::AccountId>|\d{12}):execution:.*StateMachine.*\*"
         ),
         reason="The names of the executions of the construct's own state machines are not known at synth.",
     ),
@@ -141,14 +142,14 @@ _ENTRIES = (
     ),
     _Entry(
         construct=RootTasks,
-        path=f"{_MACHINE}/Resource",
+        path=f"{_ANY_MACHINE}/Resource",
         rule="AwsSolutions-SF1",
         reason="Step Functions keeps the history and every run writes a report. The steps' input has account "
         "names, which stay out of logs.",
     ),
     _Entry(
         construct=RootTasks,
-        path=f"{_MACHINE}/Resource",
+        path=f"{_ANY_MACHINE}/Resource",
         rule="AwsSolutions-SF2",
         reason="A report has a result for every account; a trace of ten thousand adds nothing to it.",
     ),
@@ -157,7 +158,7 @@ _ENTRIES = (
 # With an encrypted topic; CDK grants this with sns:Publish.
 _KEY_OF_TOPIC = _Entry(
     construct=object,
-    path=r"(DriftCheck/)?\w*Role/DefaultPolicy/Resource",
+    path=r"(DriftCheck/|NewAccountStateMachine/)?\w*Role/DefaultPolicy/Resource",
     rule=r"AwsSolutions-IAM5\[Action::kms:GenerateDataKey\*\]",
     reason="Publishing to an encrypted topic: CDK allows all calls that generate a data key of its one key.",
 )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from . import _permissions
@@ -19,6 +18,7 @@ from ._arguments import (
     parse_protected_accounts,
     parse_tasks,
     require_audit_interval,
+    require_audit_of_new_accounts,
     require_bool,
     require_max_concurrency,
     require_partition,
@@ -26,6 +26,7 @@ from ._arguments import (
 )
 from ._function import function_role, log_group, python_function
 from ._outputs import add_output
+from ._report_bucket import report_bucket
 from ._root_task_alarms import (
     alarm_of_failures,
     alarm_of_missing_audits,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_sns as sns
     from aws_cdk import aws_stepfunctions as sfn
 
@@ -49,9 +51,6 @@ if TYPE_CHECKING:
 _RUN_BATCH_TIMEOUT = Duration.minutes(10)
 # Ten thousand accounts are five hundred calls of ListAccounts, or four hundred results to read.
 _START_RUN_TIMEOUT = _WRITE_REPORT_TIMEOUT = Duration.minutes(15)
-
-_REPORT_RETENTION = Duration.days(400)
-_NONCURRENT_RETENTION = Duration.days(90)
 
 
 class RootTasks(Construct):
@@ -81,11 +80,15 @@ class RootTasks(Construct):
             functions' roles are denied a root session there. Default: none.
         audit_interval: How often every account of the organization is audited: whole minutes, from 1
             minute to 365 days. Default: no schedule.
+        audit_new_accounts: Whether each account that joins the organization is audited at once. The
+            ``notification_topic`` is notified if it has credentials, or stays inaccessible. This is possible
+            in us-east-1 of the management account, with a trail that logs management events. Default: new
+            accounts are audited with all others.
         plan_lifetime: How long a plan can be executed, at most 24 hours. Default: 24 hours.
         allow_policy_override: Whether a backup may be restored with a corrected policy. Default: only the
             policy that a task removed can be restored.
-        notification_topic: SNS topic that is notified when a full audit differs from the previous one.
-            Default: none.
+        notification_topic: SNS topic that is notified when a full audit differs from the previous one, and of
+            new accounts. Default: none.
         max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5, for a
             new account's functions have a concurrency of 10 in all.
         encryption_key: The KMS key of the bucket and the log group. CloudWatch Logs of the Region and the
@@ -95,8 +98,8 @@ class RootTasks(Construct):
 
     Raises:
         ValueError: A task is unknown or none is listed; an account ID is not 12 digits; a role's policy has
-            no room for so many protected accounts; a duration or number is out of its range; the stack is
-            in a China Region.
+            no room for so many protected accounts; a duration or number is out of its range; new accounts
+            cannot be audited as asked for; the stack is in a China Region.
         TypeError: An argument has another type. An iterator is not a list: it could be used up.
     """
 
@@ -108,6 +111,7 @@ class RootTasks(Construct):
         tasks: Iterable[RootTask | str] = (RootTask.AUDIT,),
         protected_accounts: Iterable[str] = (),
         audit_interval: Duration | None = None,
+        audit_new_accounts: bool = False,
         plan_lifetime: Duration | None = None,
         allow_policy_override: bool = False,
         notification_topic: sns.ITopic | None = None,
@@ -123,6 +127,11 @@ class RootTasks(Construct):
             require_audit_interval(audit_interval, tasks=self._tasks)
         require_bool("allow_policy_override", allow_policy_override)
         require_topic("notification_topic", notification_topic)
+        require_bool("audit_new_accounts", audit_new_accounts)
+        if audit_new_accounts:
+            require_audit_of_new_accounts(
+                tasks=self._tasks, notification_topic=notification_topic, region=Stack.of(self).region
+            )
         require_max_concurrency(max_concurrency)
         log_settings = parse_log_settings(encryption_key, log_retention)
         require_partition(self)
@@ -132,7 +141,7 @@ class RootTasks(Construct):
         self._writers: list[tuple[iam.IRole, _permissions.BucketAccess]] = []
         self.session_roles: list[iam.IRole] = []
         """The roles that open root sessions, for the ``allowed_roles`` of a :class:`RootUseAlarm`."""
-        self.bucket: s3.Bucket = self._build_bucket()
+        self.bucket: s3.Bucket = report_bucket(self, encryption_key=encryption_key)
         """The bucket that has the reports, the plans and the backups."""
         self.audit_state_machine: sfn.StateMachine = self._build_audit(
             allow_policy_override=allow_policy_override,
@@ -147,6 +156,11 @@ class RootTasks(Construct):
         _permissions.protect_bucket(self.bucket, self._writers)
         if audit_interval is not None:
             self._build_schedule(audit_interval)
+        self._new_account_state_machine = (
+            self._build_new_accounts(notification_topic)
+            if audit_new_accounts and notification_topic is not None
+            else None
+        )
         self._build_alarms(audit_interval, notification_topic)
         self._build_outputs()
 
@@ -314,36 +328,6 @@ class RootTasks(Construct):
         )
         return state_machine
 
-    def _build_bucket(self) -> s3.Bucket:
-        return s3.Bucket(
-            self,
-            "Bucket",
-            encryption=(
-                s3.BucketEncryption.S3_MANAGED if self._encryption_key is None else s3.BucketEncryption.KMS
-            ),
-            encryption_key=self._encryption_key,
-            bucket_key_enabled=None if self._encryption_key is None else True,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            enforce_ssl=True,
-            versioned=True,
-            lifecycle_rules=[
-                # Not for backups/: a removed policy can be restored at any time.
-                *(
-                    s3.LifecycleRule(
-                        prefix=prefix,
-                        expiration=_REPORT_RETENTION,
-                        noncurrent_version_expiration=_NONCURRENT_RETENTION,
-                    )
-                    for prefix in ("runs/", "executions/")
-                ),
-                s3.LifecycleRule(prefix="latest/", noncurrent_version_expiration=_NONCURRENT_RETENTION),
-                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7)),
-            ],
-            # Except when its creation is rolled back: it is empty then.
-            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
-        )
-
     def _build_session_function(
         self,
         id: str,
@@ -437,6 +421,14 @@ class RootTasks(Construct):
             ],
         )
 
+    def _build_new_accounts(self, notification_topic: sns.ITopic) -> sfn.StateMachine:
+        # Loaded only where it is needed, as it takes a while.
+        from ._new_accounts import audit_of_new_accounts
+
+        return audit_of_new_accounts(
+            self, audit_state_machine=self.audit_state_machine, notification_topic=notification_topic
+        )
+
     def _build_alarms(self, audit_interval: Duration | None, notification_topic: sns.ITopic | None) -> None:
         state_machine = self.audit_state_machine
         self.metric_accounts_audited = audit_metric(state_machine, "AccountsAudited")
@@ -447,10 +439,11 @@ class RootTasks(Construct):
         """How many accounts have root credentials, by full audit."""
         self.metric_accounts_inaccessible = audit_metric(state_machine, "AccountsInaccessible")
         """How many accounts were inaccessible, by full audit."""
+        state_machines = (state_machine, self.execute_state_machine, self._new_account_state_machine)
         self.metric_failed_executions = metric_of_failed_executions(
-            [it for it in (state_machine, self.execute_state_machine) if it is not None]
+            [it for it in state_machines if it is not None]
         )
-        """How many executions of both state machines did not succeed."""
+        """How many executions of the state machines did not succeed."""
         self.credentials_alarm = audit_alarm(
             self,
             "Credentials",

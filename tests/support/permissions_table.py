@@ -139,9 +139,15 @@ _OPTIONS: list[tuple[str, str, Callable[[Stack], None], str]] = [
     ),
     (
         "RootTasks",
-        "an encrypted topic",
-        lambda it: _root_tasks(it, notification_topic=_topic_with_key(it)),
+        "`audit_new_accounts`",
+        lambda it: _root_tasks(it, notification_topic=_topic(it), audit_new_accounts=True),
         "`notification_topic`",
+    ),
+    (
+        "RootTasks",
+        "an encrypted topic",
+        lambda it: _root_tasks(it, notification_topic=_topic_with_key(it), audit_new_accounts=True),
+        "`audit_new_accounts`",
     ),
     ("RootTasks", "`encryption_key`", lambda it: _root_tasks(it, encryption_key=_key(it)), "default"),
 ]

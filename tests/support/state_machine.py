@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Takes the function's ARN as the definition has it, and the payload; returns the function's result.
+# Takes the resource of a task as the definition has it, such as a function's ARN, and the payload; returns
+# the result.
 Invoke = Callable[[str, Any], Any]
+
+_STEP = re.compile(r"\.(?P<name>\*|\w+)|\[(?P<index>\d+)\]|\['(?P<quoted>[^']+)'\]")
+_MISSING = object()
 
 
 class ExecutionFailedError(Exception):
@@ -31,11 +36,13 @@ class StateMachine:
 
     Attributes:
         definition: Its definition.
-        invoke: Invokes a function.
+        invoke: Does the work of a task.
+        wait: Waits so many seconds before a retry.
     """
 
     definition: Mapping[str, Any]
     invoke: Invoke
+    wait: Callable[[float], object] = lambda seconds: None
 
     def run(self, input_: object, *, execution: Mapping[str, str]) -> Any:
         """Run an execution, and return its output.
@@ -53,29 +60,54 @@ class StateMachine:
             state = definition["States"][name]
             name = state.get("Next")
             match state["Type"]:
-                case "Task":
-                    payload = evaluate(state["Parameters"], data, context) if "Parameters" in state else data
-                    try:
-                        data = self.invoke(state["Resource"], payload)
-                    except Exception:
-                        if "Catch" not in state:
-                            raise
-                        (catcher,) = state["Catch"]
-                        assert catcher["ErrorEquals"] == ["States.ALL"]
-                        name = catcher["Next"]
+                case "Task" | "Parallel":
+                    name, data = self._run_task(state, data, context)
                 case "Choice":
                     name = _choice(state, data)
                 case "Map":
                     data = _with_result(state, data, self._run_map(state, data, context))
                 case "Pass":
-                    data = _with_result(state, data, state["Result"])
+                    data = _passed(state, data, context)
                 case "Succeed":
                     return data
                 case "Fail":
-                    raise ExecutionFailedError(state["Error"], _value(state["CausePath"], data, context))
+                    raise _failure(state, data, context)
                 case unsupported:
                     raise ValueError(f"{unsupported} is not supported")
         return data
+
+    def _run_task(
+        self, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]
+    ) -> tuple[str | None, Any]:
+        """Return the next state, and its input."""
+        try:
+            result = self._attempts(state, data, context)
+        except Exception as error:
+            if "Catch" not in state:
+                raise
+            (catcher,) = state["Catch"]
+            assert catcher["ErrorEquals"] == ["States.ALL"]
+            return catcher["Next"], _with_result(catcher, data, _error_output(error))
+        return state.get("Next"), _with_result(state, data, result)
+
+    def _attempts(self, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> Any:
+        """Return the result of the first attempt that succeeds. Of tasks, which AWS repeats, there is one."""
+        retries = state.get("Retry", []) if state["Type"] == "Parallel" else []
+        for retrier in retries:
+            assert retrier["ErrorEquals"] == ["States.ALL"]
+            for attempt in range(retrier["MaxAttempts"]):
+                try:
+                    return self._attempt(state, data, context)
+                except Exception:
+                    self.wait(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** attempt)
+        return self._attempt(state, data, context)
+
+    def _attempt(self, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> Any:
+        if state["Type"] == "Parallel":
+            return [self._run(branch, data, context) for branch in state["Branches"]]
+        payload = evaluate(state["Parameters"], data, context) if "Parameters" in state else data
+        result = self.invoke(state["Resource"], payload)
+        return evaluate(state["ResultSelector"], result, context) if "ResultSelector" in state else result
 
     def _run_map(self, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> list[Any]:
         assert "ItemReader" not in state
@@ -86,8 +118,21 @@ class StateMachine:
         return results
 
 
+def _passed(state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> Any:
+    if "Parameters" in state:
+        return evaluate(state["Parameters"], data, context)
+    return _with_result(state, data, state["Result"]) if "Result" in state else data
+
+
+def _failure(state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> ExecutionFailedError:
+    path = state.get("CausePath")
+    return ExecutionFailedError(state["Error"], _value(path, data, context) if path else state["Cause"])
+
+
 def _with_result(state: Mapping[str, Any], data: Any, result: Any) -> Any:
     path = state.get("ResultPath", "$")
+    if path is None:
+        return data
     if path == "$":
         return result
     root, name = path.split(".")
@@ -107,26 +152,85 @@ def evaluate(template: Any, data: Any, context: Mapping[str, Any]) -> Any:
     }
 
 
-def _value(path: str, data: Any, context: Mapping[str, Any]) -> Any:
-    root, *names = path.split(".")
-    value = {"$": data, "$$": context}[root]
-    for name in names:
-        value = value[name]
-    return value
+def _value(expression: str, data: Any, context: Mapping[str, Any]) -> Any:
+    """Return what a path or an intrinsic function stands for."""
+    if expression.startswith("States."):
+        name, _, arguments = expression.removesuffix(")").partition("(")
+        values = [_argument(it, data, context) for it in _split(arguments)]
+        match name:
+            case "States.Array":
+                return values
+            case "States.ArrayGetItem":
+                return values[0][values[1]]
+            case "States.Format":
+                template, *others = values
+                assert template.count("{}") == len(others)
+                return template.format(*others)
+        raise ValueError(f"{name} is not supported")
+    found = _find(expression, data, context)
+    if found is _MISSING:
+        raise LookupError(f"{expression} is missing")
+    return found
+
+
+def _argument(text: str, data: Any, context: Mapping[str, Any]) -> Any:
+    if text.startswith("'"):
+        return text[1:-1]
+    return int(text) if text.isdigit() else _value(text, data, context)
+
+
+def _split(arguments: str) -> Iterator[str]:
+    """Yield the arguments of an intrinsic function, which may be functions themselves."""
+    level, quoted, start = 0, False, 0
+    for place, character in enumerate(arguments):
+        quoted ^= character == "'"
+        level += 0 if quoted else (character == "(") - (character == ")")
+        if character == "," and not quoted and not level:
+            yield arguments[start:place].strip()
+            start = place + 1
+    yield arguments[start:].strip()
+
+
+def _find(path: str, data: Any, context: Mapping[str, Any]) -> Any:
+    root = re.match(r"\$\$?", path)
+    assert root, f"{path} is not a path"
+    values, several = [{"$": data, "$$": context}[root[0]]], False
+    steps = list(_STEP.finditer(path, root.end()))
+    assert root[0] + "".join(step[0] for step in steps) == path, f"{path} is not supported"
+    for step in steps:
+        several |= step["name"] == "*"
+        values = [found for value in values for found in _children(value, step)]
+    return values if several else next(iter(values), _MISSING)
+
+
+def _children(value: Any, step: re.Match[str]) -> Iterator[Any]:
+    if step["index"] is not None:
+        if isinstance(value, list) and int(step["index"]) < len(value):
+            yield value[int(step["index"])]
+    elif isinstance(value, Mapping):
+        name = step["quoted"] or step["name"]
+        yield from value.values() if name == "*" else [value[name]] if name in value else []
+
+
+def _error_output(error: Exception) -> dict[str, str]:
+    if isinstance(error, ExecutionFailedError):
+        return {"Error": error.error, "Cause": error.cause}
+    return {"Error": type(error).__name__, "Cause": str(error)}
 
 
 def _choice(state: Mapping[str, Any], data: Any) -> str:
     for choice in state["Choices"]:
-        if any(_holds(condition, data) for condition in choice.get("Or", [choice])):
+        if _holds(choice, data):
             return str(choice["Next"])
     return str(state["Default"])
 
 
 def _holds(condition: Mapping[str, Any], data: Any) -> bool:
-    path = condition["Variable"]
+    if "And" in condition:
+        return all(_holds(each, data) for each in condition["And"])
+    if "Or" in condition:
+        return any(_holds(each, data) for each in condition["Or"])
     if "IsPresent" in condition:
-        path, _, index = path.removesuffix("]").partition("[")
-        return bool(condition["IsPresent"]) == (len(_value(path, data, {})) > int(index))
-    value = _value(path, data, {})
+        return bool(condition["IsPresent"]) == (_find(condition["Variable"], data, {}) is not _MISSING)
     (operator,) = condition.keys() & {"StringEquals", "BooleanEquals"}
-    return bool(value == condition[operator])
+    return bool(_value(condition["Variable"], data, {}) == condition[operator])

@@ -1,0 +1,206 @@
+"""The audit of accounts that join the organization: a rule, and a state machine that retries for a while."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from .enums import RootTask
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_sns as sns
+
+# The first ends the creation of an account; the second one comes whenever an account has joined.
+_CREATED, _JOINED = "CreateAccountResult", "AccountJoinedOrganization"
+
+# A landing zone may deny everything in a new account until it is set up. The waits add up to 32 hours.
+_FIRST_WAIT = Duration.minutes(15)
+_MAX_RETRIES = 7
+
+_ACCOUNT = "States.ArrayGetItem($.accountIds, 0)"
+
+
+def audit_of_new_accounts(
+    scope: Construct, *, audit_state_machine: sfn.IStateMachine, notification_topic: sns.ITopic
+) -> sfn.StateMachine:
+    """Return the state machine that audits an account that has joined; a rule starts it.
+
+    An account that has credentials, or that stays inaccessible, is published to the topic.
+
+    Args:
+        scope: The construct that it belongs to.
+        audit_state_machine: The state machine that audits.
+        notification_topic: The topic.
+    """
+    state_machine = sfn.StateMachine(
+        scope,
+        "NewAccountStateMachine",
+        comment="Audits the root user of an account that has joined the organization.",
+        definition_body=sfn.DefinitionBody.from_chainable(
+            _definition(Construct(scope, "NewAccountStates"), audit_state_machine, notification_topic)
+        ),
+    )
+    # With the key of an encrypted topic, which the task leaves out.
+    notification_topic.grant_publish(state_machine)
+    events.Rule(
+        scope,
+        "NewAccount",
+        description="Audits the root user of an account that has joined the organization.",
+        event_pattern=events.EventPattern(
+            source=["aws.organizations"],
+            detail={
+                "eventSource": ["organizations.amazonaws.com"],
+                "$or": [
+                    {
+                        "eventName": [_CREATED],
+                        "serviceEventDetails": {"createAccountStatus": {"state": ["SUCCEEDED"]}},
+                    },
+                    {"eventName": [_JOINED]},
+                ],
+            },
+        ),
+        targets=[
+            targets.SfnStateMachine(
+                state_machine, input=events.RuleTargetInput.from_event_path("$.detail.serviceEventDetails")
+            )
+        ],
+    )
+    return state_machine
+
+
+def _definition(
+    states: Construct, audit_state_machine: sfn.IStateMachine, topic: sns.ITopic
+) -> sfn.IChainable:
+    audit = sfn.Parallel(states, "Until accessible", result_path="$.audits").branch(
+        _audit(states, audit_state_machine)
+    )
+    audit.add_retry(errors=["States.ALL"], interval=_FIRST_WAIT, backoff_rate=2, max_attempts=_MAX_RETRIES)
+    audit.add_catch(
+        _publish(
+            states,
+            "Publish that it was not audited",
+            topic,
+            subject="An account that joined the organization could not be audited",
+            message=sfn.JsonPath.string_at(
+                "States.Format('Account {} joined the organization, and its root user could not be audited "
+                f"in {_MAX_RETRIES + 1} attempts: {{}}: {{}}', {_ACCOUNT}, $.error.Error, $.error.Cause)"
+            ),
+        ).next(
+            sfn.Fail(
+                states,
+                "Not audited",
+                error="AccountNotAudited",
+                cause="The account stayed inaccessible, or its audits failed.",
+            )
+        ),
+        result_path="$.error",
+    )
+    audit.next(
+        sfn.Choice(states, "Any credentials?")
+        .when(
+            sfn.Condition.is_present("$.audits[0].totals['has credentials']"),
+            _publish(
+                states,
+                "Publish that it has credentials",
+                topic,
+                subject="An account that joined the organization has root credentials",
+                message=sfn.JsonPath.string_at(
+                    "States.Format('Account {} joined the organization, and its root user has credentials. "
+                    f"Report: {{}}', {_ACCOUNT}, $.audits[0].report)"
+                ),
+            ).next(sfn.Succeed(states, "Published")),
+        )
+        .otherwise(sfn.Succeed(states, "No credentials"))
+    )
+    return _account_ids(states, audit)
+
+
+def _account_ids(states: Construct, then: sfn.Parallel) -> sfn.IChainable:
+    """Return the states that find the account in an event.
+
+    AWS does not document where the event of an account that has joined names it: on top, or one level down,
+    as that of the creation does.
+    """
+    on_top = sfn.Pass(
+        states,
+        "Account on top",
+        parameters={"accountIds": sfn.JsonPath.array(sfn.JsonPath.string_at("$.accountId"))},
+    )
+    one_level_down = sfn.Pass(
+        states, "Account one level down", parameters={"accountIds": sfn.JsonPath.list_at("$.*.accountId")}
+    )
+    one_level_down.next(
+        sfn.Choice(states, "Any account?")
+        .when(sfn.Condition.is_present("$.accountIds[0]"), then)
+        .otherwise(
+            sfn.Fail(
+                states,
+                "No account",
+                error="NoAccountInEvent",
+                cause="The event does not name the account that has joined. Audit every account.",
+            )
+        )
+    )
+    created = sfn.Condition.and_(
+        sfn.Condition.is_present("$.joinedMethod"),
+        sfn.Condition.or_(
+            sfn.Condition.string_equals("$.joinedMethod", "Created"),
+            sfn.Condition.string_equals("$.joinedMethod", "CREATED"),
+        ),
+    )
+    return (
+        sfn.Choice(states, "Which event?")
+        .when(created, sfn.Succeed(states, "Audited when its creation ended"))
+        .when(sfn.Condition.is_present("$.accountId"), on_top.next(then))
+        .otherwise(one_level_down)
+    )
+
+
+def _audit(states: Construct, state_machine: sfn.IStateMachine) -> sfn.IChainable:
+    """Return one attempt: it fails where the account is inaccessible."""
+    return tasks.StepFunctionsStartExecution(
+        states,
+        "Audit",
+        state_machine=state_machine,
+        integration_pattern=sfn.IntegrationPattern.RUN_JOB,
+        input=sfn.TaskInput.from_object(
+            {"task": RootTask.AUDIT, "accounts": sfn.JsonPath.list_at("$.accountIds")}
+        ),
+        result_selector={
+            "report": sfn.JsonPath.string_at("$.Output.report"),
+            "totals": sfn.JsonPath.object_at("$.Output.totals"),
+        },
+    ).next(
+        sfn.Choice(states, "Accessible?")
+        .when(
+            sfn.Condition.is_present("$.totals.inaccessible"),
+            sfn.Fail(
+                states,
+                "Inaccessible",
+                error="AccountInaccessible",
+                cause_path=sfn.JsonPath.format("The report says why: {}", sfn.JsonPath.string_at("$.report")),
+            ),
+        )
+        .otherwise(sfn.Pass(states, "Audited"))
+    )
+
+
+def _publish(
+    states: Construct, id: str, topic: sns.ITopic, *, subject: str, message: str
+) -> tasks.SnsPublish:
+    publish = tasks.SnsPublish(
+        states,
+        id,
+        topic=topic,
+        subject=subject,
+        message=sfn.TaskInput.from_text(message),
+        result_path=sfn.JsonPath.DISCARD,
+    )
+    publish.add_retry(errors=["States.ALL"], interval=Duration.seconds(10), backoff_rate=2, max_attempts=5)
+    return publish

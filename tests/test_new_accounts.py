@@ -1,0 +1,332 @@
+"""The audit of accounts that join: which events start it, what it does with them, and who hears of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aws_cdk import Environment, Stack
+from aws_cdk import aws_sns as sns
+from moto.events.models import EventPattern
+
+from centralized_root_access import RootTask, RootTasks
+from root_tasks.model.report import Outcome
+from support import root_tasks as running
+from support.accounts import MANAGEMENT as MANAGEMENT_ID
+from support.accounts import MEMBER, OTHER, STRANGER
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.state_machine import ExecutionFailedError, StateMachine
+from support.templates import (
+    MANAGEMENT,
+    bootstrap_stack,
+    only_resource,
+    resources,
+    state_machine_definition,
+    template,
+)
+
+if TYPE_CHECKING:
+    from local_aws.emulation import LocalOrganization
+
+# Events as CloudTrail delivers them to EventBridge. What the second one has in `serviceEventDetails` is not
+# documented in full: the account is looked for on top and one level down.
+CREATED: dict[str, Any] = {
+    "source": "aws.organizations",
+    "detail-type": "AWS Service Event via CloudTrail",
+    "detail": {
+        "eventSource": "organizations.amazonaws.com",
+        "eventName": "CreateAccountResult",
+        "eventType": "AwsServiceEvent",
+        "userIdentity": {"accountId": MANAGEMENT_ID, "invokedBy": "organizations.amazonaws.com"},
+        "serviceEventDetails": {
+            "createAccountStatus": {
+                "id": "car-examplecreateaccountrequestid111",
+                "state": "SUCCEEDED",
+                "accountName": "****",
+                "accountId": MEMBER,
+                "requestedTimestamp": "Nov 20, 2026 4:10:00 AM",
+                "completedTimestamp": "Nov 20, 2026 4:10:40 AM",
+            }
+        },
+    },
+}
+INVITED: dict[str, Any] = {
+    **CREATED,
+    "detail": {
+        **CREATED["detail"],
+        "eventName": "AccountJoinedOrganization",
+        "serviceEventDetails": {
+            "accountId": MEMBER,
+            "joinedMethod": "Invited",
+            "joinedTime": "Nov 20, 2026 4:10:00 AM",
+        },
+    },
+}
+
+
+def with_details(event: dict[str, Any], /, **details: object) -> dict[str, Any]:
+    return {**event, "detail": {**event["detail"], "serviceEventDetails": details}}
+
+
+def synthesized(**arguments: Any) -> dict[str, Any]:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    RootTasks(
+        stack,
+        "RootTasks",
+        **{"audit_new_accounts": True, "notification_topic": sns.Topic(stack, "Topic"), **arguments},
+    )
+    return template(stack)
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, Any]:
+    return synthesized()
+
+
+# What is synthesized
+
+
+def test_by_default_no_event_starts_an_audit() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    RootTasks(stack, "RootTasks", notification_topic=sns.Topic(stack, "Topic"))
+    assert not resources(template(stack), "AWS::Events::Rule")
+
+
+def test_the_names_in_the_template_are_pinned(whole: dict[str, Any]) -> None:
+    assert sorted(resources(whole, "AWS::StepFunctions::StateMachine")) == [
+        "RootTasksAuditStateMachine0B495170",
+        "RootTasksNewAccountStateMachine1704691B",
+    ]
+
+
+def test_an_execution_that_fails_is_in_the_metric_of_failed_executions(whole: dict[str, Any]) -> None:
+    (failed,) = [it for id_, it in resources(whole, "AWS::CloudWatch::Alarm").items() if "Failed" in id_]
+    assert "RootTasksNewAccountStateMachine1704691B" in json.dumps(failed["Properties"]["Metrics"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "why"),
+    [
+        ({"audit_new_accounts": "yes"}, TypeError, "Write True or False"),
+        ({"notification_topic": None}, ValueError, "Add a notification_topic"),
+        ({"tasks": [RootTask.DELETE_CREDENTIALS]}, ValueError, "Add RootTask.AUDIT to tasks"),
+    ],
+)
+def test_an_audit_that_nobody_would_hear_of_is_refused(
+    arguments: dict[str, Any], error: type[Exception], why: str
+) -> None:
+    with pytest.raises(error, match=why):
+        synthesized(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("env", "where"),
+    [
+        (Environment(account=MANAGEMENT_ID, region="eu-west-1"), "eu-west-1"),
+        (None, "an unknown Region"),
+    ],
+)
+def test_a_region_without_the_events_of_organizations_is_refused(env: Environment | None, where: str) -> None:
+    stack: Stack = bootstrap_stack(env=env)
+    with pytest.raises(ValueError, match=rf"^audit_new_accounts needs .* us-east-1, .* is in {where}\."):
+        RootTasks(stack, "RootTasks", audit_new_accounts=True, notification_topic=sns.Topic(stack, "Topic"))
+
+
+# Which events start it
+
+
+@pytest.mark.parametrize(
+    ("event", "starts"),
+    [
+        (CREATED, True),
+        (INVITED, True),
+        ({**INVITED, "detail-type": "AWS API Call via CloudTrail"}, True),
+        (with_details(CREATED, createAccountStatus={"state": "FAILED", "failureReason": "EMAIL"}), False),
+        (with_details(CREATED, createAccountStatus={"state": "IN_PROGRESS"}), False),
+        ({**CREATED, "source": "example.com"}, False),
+        ({**CREATED, "detail": {**CREATED["detail"], "eventName": "CloseAccountResult"}}, False),
+        ({**CREATED, "detail": {**CREATED["detail"], "eventName": "AccountDepartedOrganization"}}, False),
+    ],
+    ids=["created", "invited", "other detail type", "failed", "in progress", "source", "closed", "departed"],
+)
+def test_an_account_that_has_joined_starts_it(
+    whole: dict[str, Any], event: dict[str, Any], starts: bool
+) -> None:
+    pattern = only_resource(whole, "AWS::Events::Rule")["Properties"]["EventPattern"]
+    assert EventPattern.load(json.dumps(pattern)).matches_event(event) == starts
+
+
+# What it does
+
+
+@dataclass
+class Deployed:
+    """The template's state machine, with the audits of this process.
+
+    Attributes:
+        whole: The template.
+        root_tasks: What audits.
+        published: What was published, as subject and message.
+        waits: The seconds before each retry.
+        between: What happens before each retry.
+    """
+
+    whole: dict[str, Any]
+    root_tasks: running.RootTasks
+    published: list[tuple[str, str]] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    between: Any = lambda: None
+    audits: list[running.FinishedExecution] = field(default_factory=list)
+
+    def receive(self, event: dict[str, Any]) -> None:
+        """Run an execution that an event has started."""
+        (target,) = only_resource(self.whole, "AWS::Events::Rule")["Properties"]["Targets"]
+        assert target["InputPath"] == "$.detail.serviceEventDetails"
+        machine = StateMachine(
+            definition=state_machine_definition(self.whole, "NewAccount"), invoke=self.invoke, wait=self.wait
+        )
+        machine.run(event["detail"]["serviceEventDetails"], execution={})
+
+    def wait(self, seconds: float) -> None:
+        """Note a wait."""
+        self.waits.append(seconds)
+        self.between()
+
+    def invoke(self, resource: str, payload: Any) -> Any:
+        """Audit, or publish."""
+        if resource.endswith(":states:::sns:publish"):
+            self.published.append((payload["Subject"], payload["Message"]))
+            return {}
+        assert resource.endswith(":states:::states:startExecution.sync:2")
+        assert payload["StateMachineArn"] == "${RootTasksAuditStateMachine0B495170}"
+        audit = self.root_tasks.run(payload["Input"])
+        self.audits.append(audit)
+        if audit.status != "SUCCEEDED":
+            raise ExecutionFailedError("States.TaskFailed", audit.cause)
+        return {"Output": audit.output}
+
+    def outcomes(self) -> list[dict[str, str]]:
+        """Return the outcomes of each audit, by account."""
+        return [self.root_tasks.outcomes(audit) for audit in self.audits]
+
+
+@pytest.fixture
+def deployed(whole: dict[str, Any], organization: LocalOrganization) -> Deployed:
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    return Deployed(whole, running.RootTasks(organization=organization))
+
+
+@pytest.mark.parametrize("event", [CREATED, INVITED], ids=["created", "invited"])
+def test_an_account_without_credentials_is_audited_alone_and_nobody_is_bothered(
+    deployed: Deployed, event: dict[str, Any]
+) -> None:
+    deployed.receive(event)
+    assert deployed.outcomes() == [{MEMBER: Outcome.CLEAN}]
+    assert not deployed.published
+    assert not deployed.root_tasks.keys("latest/")
+    assert not [line for line in deployed.root_tasks.log if "_aws" in line]
+
+
+def test_credentials_of_an_account_that_has_joined_are_published_with_the_report(
+    deployed: Deployed, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    deployed.receive(INVITED)
+    ((subject, message),) = deployed.published
+    assert "credentials" in subject
+    assert MEMBER in message
+    assert deployed.audits[0].output["report"] in message
+
+
+def test_an_account_is_looked_for_one_level_down_in_an_event_of_another_form(deployed: Deployed) -> None:
+    deployed.receive(with_details(INVITED, accountStatus={"accountId": MEMBER}, joinedMethod="Invited"))
+    assert deployed.outcomes() == [{MEMBER: Outcome.CLEAN}]
+
+
+@pytest.mark.parametrize("method", ["Created", "CREATED"])
+def test_an_account_that_was_created_is_audited_for_one_of_its_two_events(
+    deployed: Deployed, method: str
+) -> None:
+    deployed.receive(with_details(INVITED, accountId=MEMBER, joinedMethod=method))
+    assert not deployed.audits
+
+
+def test_an_account_that_is_denied_at_first_is_audited_later(
+    deployed: Deployed, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    organization.deny(account_id=MEMBER, action="iam:*")
+
+    def end_quarantine() -> None:
+        if len(deployed.waits) == 3:
+            organization.allow(account_id=MEMBER, action="iam:*")
+
+    deployed.between = end_quarantine
+    deployed.receive(CREATED)
+    inaccessible = {MEMBER: Outcome.INACCESSIBLE}
+    assert deployed.outcomes() == [
+        inaccessible,
+        inaccessible,
+        inaccessible,
+        {MEMBER: Outcome.HAS_CREDENTIALS},
+    ]
+    ((subject, _),) = deployed.published
+    assert "credentials" in subject
+
+
+def test_an_account_that_stays_inaccessible_is_published_and_fails_the_execution(
+    deployed: Deployed, organization: LocalOrganization
+) -> None:
+    organization.deny(account_id=MEMBER, action="iam:*")
+    with pytest.raises(ExecutionFailedError) as failed:
+        deployed.receive(CREATED)
+    assert failed.value.error == "AccountNotAudited"
+    assert deployed.outcomes() == [{MEMBER: Outcome.INACCESSIBLE}] * 8
+    ((subject, message),) = deployed.published
+    assert "could not be audited" in subject
+    assert MEMBER in message
+    assert deployed.audits[-1].output["report"] in message
+
+
+def test_it_tries_for_more_than_a_day_and_less_than_two(
+    deployed: Deployed, organization: LocalOrganization
+) -> None:
+    organization.deny(account_id=MEMBER, action="iam:*")
+    with pytest.raises(ExecutionFailedError):
+        deployed.receive(CREATED)
+    assert deployed.waits == sorted(deployed.waits)
+    assert 24 * 3600 < sum(deployed.waits) < 48 * 3600
+
+
+def test_an_account_that_is_not_listed_yet_is_audited_later(
+    deployed: Deployed, organization: LocalOrganization
+) -> None:
+    deployed.between = lambda: organization.add_account(
+        name="new", email="new@example.com", account_id=STRANGER
+    )
+    deployed.receive(with_details(CREATED, createAccountStatus={"accountId": STRANGER}))
+    assert [audit.status for audit in deployed.audits] == ["FAILED", "SUCCEEDED"]
+    assert not deployed.published
+
+
+@pytest.mark.parametrize(
+    "details",
+    [{}, {"joinedMethod": "Invited"}, {"account": {"id": MEMBER}}],
+    ids=["nothing", "no account", "other name"],
+)
+def test_an_event_without_an_account_fails_the_execution(
+    deployed: Deployed, details: dict[str, object]
+) -> None:
+    with pytest.raises(ExecutionFailedError) as failed:
+        deployed.receive(with_details(INVITED, **details))
+    assert failed.value.error == "NoAccountInEvent"
+    assert not deployed.audits
+
+
+@pytest.mark.parametrize("account_id", ["all", f"{MEMBER}\n", [OTHER], {"x": OTHER}, 222222222222, None])
+def test_what_is_not_an_account_id_is_never_audited(deployed: Deployed, account_id: object) -> None:
+    with pytest.raises(ExecutionFailedError):
+        deployed.receive(with_details(INVITED, accountId=account_id))
+    assert {audit.status for audit in deployed.audits} == {"FAILED"}
