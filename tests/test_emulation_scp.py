@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local_aws.emulation import Organization, RemoteOrganization, serve_organization
+from local_aws.emulation import LocalOrganization, Organization, RemoteOrganization, serve_organization
 from local_aws.emulation.service_control_policies import (
     MalformedPolicyError,
     PolicyRequest,
@@ -436,3 +436,51 @@ def _policy(organization: Organization, name: str, *, content: str | None = None
         Content=content or json.dumps(GUARDRAIL),
     )
     return created["Policy"]["PolicySummary"]["Id"]
+
+
+# Other services
+
+
+def _session(organization: Organization, task: str, service: str) -> Any:
+    arn = {"arn": f"arn:aws:iam::aws:policy/root-task/{task}"}
+    return organization.client(service, credentials=open_root_session(organization, arn, OTHER))
+
+
+def test_a_policy_denies_root_sessions_in_s3_and_sqs(organization: LocalOrganization) -> None:
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    organization.client("s3", account_id=OTHER).create_bucket(Bucket="locked")
+    queue = organization.client("sqs", account_id=OTHER).create_queue(QueueName="locked")["QueueUrl"]
+    s3 = _session(organization, "S3UnlockBucketPolicy", "s3")
+    sqs = _session(organization, "SQSUnlockQueuePolicy", "sqs")
+    calls: list[tuple[Any, dict[str, str]]] = [
+        (s3.list_buckets, {}),
+        (s3.delete_bucket_policy, {"Bucket": "locked"}),
+        (sqs.get_queue_attributes, {"QueueUrl": queue}),
+    ]
+    for call, parameters in calls:
+        call(**parameters)
+    policy_id = organization.attach_service_control_policy(
+        name="deny-root", document=ROOT_DENIAL, target_id=OTHER
+    )
+
+    errors = [error_of(call, **parameters) for call, parameters in calls]
+
+    assert [(error["code"], error["http"]) for error in errors] == [("AccessDenied", 403)] * 3
+    assert all(error["message"].endswith(policy_id) for error in errors)
+    resources = ["*", "arn:aws:s3:::locked", f"arn:aws:sqs:us-east-1:{OTHER}:locked"]
+    assert all(
+        f"on resource: {resource} " in error["message"]
+        for resource, error in zip(resources, errors, strict=True)
+    )
+    assert organization.client("s3", account_id=OTHER).list_buckets()["Buckets"]
+
+
+def test_a_root_session_is_limited_to_its_task_in_s3_as_well(organization: LocalOrganization) -> None:
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    s3 = _session(organization, "S3UnlockBucketPolicy", "s3")
+
+    error = error_of(s3.create_bucket, Bucket="mine")
+
+    assert error["code"] == "AccessDenied"
+    assert error["message"].endswith("with an explicit deny in a session policy")
+    assert organization.client("s3", account_id=OTHER).list_buckets()["Buckets"] == []

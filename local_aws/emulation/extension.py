@@ -11,11 +11,14 @@ import moto.organizations.urls
 import moto.sts.urls
 from moto.core.responses import BaseResponse
 from moto.organizations.models import FakeDelegatedAdministrator, FakeServiceAccess
+from moto.s3.responses import S3Response
+from moto.sqs.responses import SQSResponse
 
 from .accounts import ACCESS_KEY_PATTERN, account_id_from
 from .errors import COMMON_ERROR_CODES
 from .iam import EmulatedIamResponse
 from .organizations import EmulatedOrganizationsResponse
+from .other_services import authorize_in_s3, respond_in_sqs
 from .records import IAM_SERVICE_PRINCIPAL
 from .sts import EmulatedStsResponse
 
@@ -49,6 +52,8 @@ def extend_moto() -> Iterator[None]:
         for owner, attribute, value in (
             (BaseResponse, "access_key_regex", ACCESS_KEY_PATTERN),
             (moto.iam.models, "get_account_id_from", account_id_from),
+            (S3Response, "_authenticate_and_authorize_s3_action", authorize_in_s3),
+            (SQSResponse, "call_action", respond_in_sqs),
             (
                 moto.core.errors,
                 "COMMON_ERROR_CODES",

@@ -212,6 +212,17 @@ class Organization(ABC):
         """
 
     @abstractmethod
+    def root_session_denial(self, *, token: str, action: str, resource: str, region: str) -> str | None:
+        """Return the message with which a call of another service is denied in a root session, or None.
+
+        Args:
+            token: The session's token; for one that is not known, the result is None.
+            action: The action as in a policy.
+            resource: The ARN that it acts on, or an asterisk.
+            region: The Region of the endpoint.
+        """
+
+    @abstractmethod
     def advance_clock(self, seconds: float) -> None:
         """Move the emulation's clock forward."""
 

@@ -6,10 +6,11 @@ from typing import Any
 from moto.core.responses import ActionResult, EmptyResult
 from moto.iam.responses import IamResponse
 
+from .authorization import root_arn
 from .errors import AwsError, no_such_entity, validation_error
 from .paging import InvalidPageTokenError, page_of
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID
-from .requests import EmulatedResponse, HttpResponse, access_key_id, root_arn, security_token
+from .requests import EmulatedResponse, HttpResponse, access_key_id, security_token
 from .state import RootSession, RootUser, current_emulation, in_listed_order, is_root_session_token
 from .task_policies import TASK_POLICIES, Feature
 

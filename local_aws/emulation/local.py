@@ -13,6 +13,7 @@ from moto.core.model_instances import reset_model_data
 from typing_extensions import override
 
 from .accounts import DEFAULT_SECRET_ACCESS_KEY
+from .authorization import root_session_denial
 from .extension import extend_moto
 from .handle import Call, Organization, OtherServices, RootAccess, RootCredentials
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID, clear_memberships
@@ -153,6 +154,16 @@ class LocalOrganization(Organization):
         with self._emulation.lock:
             return self._emulation.organization.attach_new_policy(
                 name=name, content=json.dumps(document), target_id=target_id
+            )
+
+    @override
+    def root_session_denial(self, *, token: str, action: str, resource: str, region: str) -> str | None:
+        with self._emulation.lock:
+            session = self._emulation.root_session(token)
+            if session is None:
+                return None
+            return root_session_denial(
+                self._emulation, session, action=action, resource=resource, region=region
             )
 
     @override

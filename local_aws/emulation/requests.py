@@ -11,16 +11,14 @@ from moto.core.responses import ActionResult, BaseResponse
 from moto.sts.models import sts_backends
 
 from .accounts import is_account_id
+from .authorization import access_denied_message, reason_of_policy_denial, root_arn
 from .errors import QUERY_ERRORS, AuthorizationErrors, AwsError
 from .handle import Call
-from .service_control_policies import PolicyRequest, find_policy_denial
 from .state import Emulation, RootSession, current_emulation, is_root_session_token
 
 HttpResponse = tuple[int, dict[str, str], str]
 
 _SECURITY_TOKEN = "X-Amz-Security-Token"
-# No policy denies it.
-_NEVER_DENIED = "sts:GetCallerIdentity"
 _ACCESS_KEY_ID = re.compile(r"Credential=([A-Z0-9]+)/")
 
 
@@ -161,7 +159,16 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
                 raise self.access_denied(
                     "with an explicit deny in a service control policy", message=denial.message
                 )
-            self._apply_service_control_policies()
+            reason = reason_of_policy_denial(
+                self.emulation,
+                account_id=self.account_id,
+                action=self.action,
+                resource=self.policy_resource,
+                region=self.endpoint_region,
+                in_root_session=self.root_session is not None,
+            )
+            if reason is not None:
+                raise self.access_denied(reason)
             if self.root_session is not None and not self._task_policy_allows(self.root_session):
                 raise self.access_denied("with an explicit deny in a session policy")
         elif denial is not None:
@@ -170,57 +177,14 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
                 message=denial.message,
             )
 
-    def _apply_service_control_policies(self) -> None:
-        if self.action == _NEVER_DENIED:
-            return
-        organization = self.emulation.organization
-        levels = organization.service_control_policies(self.account_id) if organization.exists else []
-        if not levels:
-            return
-        denial = find_policy_denial(
-            levels,
-            PolicyRequest(
-                action=self.action,
-                resource=self.policy_resource,
-                context=self._condition_keys(organization.id),
-            ),
-        )
-        if denial is None:
-            return
-        if denial.policy_arn is None:
-            raise self.access_denied(f"because no service control policy allows the {self.action} action")
-        raise self.access_denied(f"with an explicit deny in a service control policy: {denial.policy_arn}")
-
-    def _condition_keys(self, organization_id: str) -> dict[str, str]:
-        """Return the condition keys of a root user's request, in lower case."""
-        keys = {
-            "aws:principalarn": root_arn(self.account_id),
-            "aws:principalaccount": self.account_id,
-            "aws:principalorgid": organization_id,
-            # A root user's type is Account, never Root.
-            "aws:principaltype": "Account",
-            "aws:userid": self.account_id,
-            "aws:resourceaccount": self.account_id,
-            "aws:resourceorgid": organization_id,
-            "aws:requestedregion": self.endpoint_region,
-            "aws:principalisawsservice": "false",
-            "aws:viaawsservice": "false",
-            # The caller of AWS has TLS, whatever the emulation is served with.
-            "aws:securetransport": "true",
-        }
-        if self.root_session is not None:
-            keys["aws:assumedroot"] = "true"
-        return keys
-
     def access_denied(self, reason: str = "", *, message: str | None = None) -> AwsError:
         """Return AWS's error for a caller that lacks a permission."""
-        sentence = (
-            f"User: {self.caller_arn} is not authorized to perform: {self.action} "
-            f"on resource: {self.resource} {reason}"
-        )
         return AwsError(
             self.authorization_errors.access_denied,
-            message or sentence.rstrip(),
+            message
+            or access_denied_message(
+                caller=self.caller_arn, action=self.action, resource=self.resource, reason=reason
+            ),
             http_status=self.authorization_errors.http_status,
         )
 
@@ -246,11 +210,6 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
 
     def _task_policy_allows(self, session: RootSession) -> bool:
         return self.action in session.task_policy.allows
-
-
-def root_arn(account_id: str) -> str:
-    """Return the ARN of an account's root user."""
-    return f"arn:aws:iam::{account_id}:root"
 
 
 def access_key_id(request: Any) -> str | None:

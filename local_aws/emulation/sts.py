@@ -7,9 +7,10 @@ from moto.core.responses import ActionResult
 from moto.sts.responses import TokenResponse
 
 from .accounts import is_account_id, issued_secret_access_key
+from .authorization import root_arn
 from .errors import AwsError, constraint_failures, validation_error
 from .records import MANAGEMENT_ACCOUNT_ID
-from .requests import EmulatedResponse, root_arn
+from .requests import EmulatedResponse
 from .state import RootSession
 from .task_policies import TASK_POLICIES, Feature, TaskPolicy
 
