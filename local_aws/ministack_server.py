@@ -1,18 +1,24 @@
 """Starts MiniStack for callers that know the secret of this run, and with what templates need.
 
-That is alarms on metric math, which nothing evaluates, and policies of Organizations, which are moto's.
+That is alarms on metric math, which nothing evaluates, and policies of Organizations, which are moto's. In a
+root session, S3 and SQS deny what the organization's policies and the task policy deny.
 
 Run as a file, because the process has no access to this package.
 """
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import importlib.util
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+from urllib.request import ProxyHandler, Request, build_opener
 
 import boto3
 import ministack.app
@@ -35,6 +41,11 @@ _CALLBACKS = ("/_ministack/cfn-response/", "/_ministack/cfn-signal/")
 _POLICY_VIOLATION = 1008
 
 _ORGANIZATIONS_POLICY = "AWS::Organizations::Policy"
+_CONTROL_PATH = "/_local_aws/control"
+_CONTROL_SECONDS = 30.0
+
+_ROOT_SESSION = "root-session/"
+_CREDENTIAL = re.compile(r"Credential=(?P<account>[0-9]{12})/[0-9]+/(?P<region>[^/]+)/(?P<service>s3|sqs)/")
 
 
 def accept_metric_math(record: Record) -> Record:
@@ -169,6 +180,96 @@ def require_signatures(application: Application, *, secret_access_key: str) -> A
     return require_signature
 
 
+def apply_policies(application: Application, *, organization_url: str, secret_access_key: str) -> Application:
+    """Return an application that denies calls to S3 and SQS in a root session as AWS does.
+
+    Args:
+        application: MiniStack.
+        organization_url: The moto server, which has the root sessions and the policies.
+        secret_access_key: The secret that it asks for.
+    """
+    signatures = _load_signatures()
+
+    async def apply_to_root_session(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        token = headers.get("x-amz-security-token", "")
+        credential = _CREDENTIAL.search(headers.get("authorization", ""))
+        if scope["type"] != "http" or not token.startswith(_ROOT_SESSION) or credential is None:
+            await application(scope, receive, send)
+            return
+        messages = [await receive()]
+        while messages[-1].get("more_body"):
+            messages.append(await receive())
+        body = b"".join(message.get("body", b"") for message in messages)
+        action, resource = (
+            _s3_call(scope["method"], scope["path"], scope["query_string"].decode("latin-1"))
+            if credential["service"] == "s3"
+            else _sqs_call(headers, body, region=credential["region"], account_id=credential["account"])
+        )
+        arguments = {
+            "token": token,
+            "action": action,
+            "resource": resource,
+            "region": credential["region"],
+        }
+        message = await asyncio.to_thread(
+            _root_session_denial, arguments, url=organization_url, secret_access_key=secret_access_key
+        )
+        if message is None:
+
+            async def receive_again() -> dict[str, Any]:
+                return messages.pop(0) if messages else await receive()
+
+            await application(scope, receive_again, send)
+            return
+        refusal = signatures.Refusal(code="AccessDenied", message=message)
+        content_type, content = refusal.body(request_type=headers.get("content-type", ""))
+        await send(
+            {
+                "type": "http.response.start",
+                "status": refusal.status,
+                "headers": [(b"content-type", content_type.encode())],
+            }
+        )
+        await send({"type": "http.response.body", "body": content})
+
+    return apply_to_root_session
+
+
+def _s3_call(method: str, path: str, query: str) -> tuple[str, str]:
+    """Return the action of a request, and what it acts on."""
+    bucket, _, key = path.strip("/").partition("/")
+    if not bucket:
+        return "s3:ListAllMyBuckets", "*"
+    if not key and "policy" in parse_qs(query, keep_blank_values=True):
+        return f"s3:{method.capitalize()}BucketPolicy", f"arn:aws:s3:::{bucket}"
+    # No task policy allows any other one, so that its exact name does not matter.
+    return f"s3:{method.capitalize()}{'Object' if key else 'Bucket'}", f"arn:aws:s3:::{path.strip('/')}"
+
+
+def _sqs_call(headers: Mapping[str, str], body: bytes, *, region: str, account_id: str) -> tuple[str, str]:
+    """Return the action of a request, and what it acts on."""
+    parameters = json.loads(body or b"{}")
+    name = str(parameters.get("QueueUrl", parameters.get("QueueName", "*"))).rpartition("/")[2]
+    operation = headers.get("x-amz-target", "").rpartition(".")[2]
+    return f"sqs:{operation}", f"arn:aws:sqs:{region}:{account_id}:{name}"
+
+
+def _root_session_denial(arguments: Mapping[str, str], *, url: str, secret_access_key: str) -> str | None:
+    request = Request(
+        url + _CONTROL_PATH,
+        data=json.dumps({"member": "root_session_denial", "arguments": arguments}).encode(),
+        headers={"Content-Type": "application/json", "Authorization": f"Bearer {secret_access_key}"},
+    )
+    # Without the user's proxies.
+    with build_opener(ProxyHandler({})).open(request, timeout=_CONTROL_SECONDS) as response:
+        result: str | None = json.load(response)["result"]
+    return result
+
+
+@functools.cache
 def _load_signatures() -> ModuleType:
     path = Path(__file__).parent / "emulation" / "signatures.py"
     spec = importlib.util.spec_from_file_location("signatures", path)
@@ -188,7 +289,13 @@ if __name__ == "__main__":
         "update": update_policy,
         "delete": delete_policy,
     }
+    secret = os.environ["AWS_SECRET_ACCESS_KEY"]
     ministack.app.app = require_signatures(
-        ministack.app.app, secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"]
+        apply_policies(
+            ministack.app.app,
+            organization_url=os.environ["AWS_ENDPOINT_URL_ORGANIZATIONS"],
+            secret_access_key=secret,
+        ),
+        secret_access_key=secret,
     )
     ministack.app.main()

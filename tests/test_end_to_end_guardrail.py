@@ -12,7 +12,7 @@ from centralized_root_access import RootUseAlarm, RootUserGuardrail
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.deploying import Deployer, assert_succeeded
-from support.emulation import AUDIT, open_root_session
+from support.emulation import AUDIT, error_of, open_root_session
 from support.root_events import EXPECTED, USED, condition_for_rule
 
 if TYPE_CHECKING:
@@ -23,6 +23,20 @@ if TYPE_CHECKING:
 
     from local_aws.emulation import Organization
     from local_aws.services import LocalAws
+
+
+TASK_POLICY = "arn:aws:iam::aws:policy/root-task/"
+ROOT_DENIAL = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Deny",
+            "Action": "*",
+            "Resource": "*",
+            "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}},
+        }
+    ],
+}
 
 
 def build(**arguments: Any) -> Callable[[Stack], None]:
@@ -119,3 +133,38 @@ def test_the_documented_condition_for_an_eventbridge_rule_exempts_root_sessions_
 
     assert not is_match(EXPECTED["the audit's call in IAM"])
     assert [name for name, event in USED.items() if not is_match(event)] == []
+
+
+def test_a_policy_denies_root_sessions_in_s3_and_sqs_as_well(local_aws: LocalAws) -> None:
+    organization = local_aws.organization
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    local_aws.client("s3", account_id=OTHER).create_bucket(Bucket="locked")
+    queue = local_aws.client("sqs", account_id=OTHER).create_queue(QueueName="locked")["QueueUrl"]
+    s3, sqs = (
+        organization.client(
+            service,
+            credentials=open_root_session(organization, {"arn": TASK_POLICY + name}, OTHER),
+            endpoint_url=local_aws.addresses.aws_url,
+        )
+        for service, name in (("s3", "S3UnlockBucketPolicy"), ("sqs", "SQSUnlockQueuePolicy"))
+    )
+    calls: list[tuple[Any, dict[str, str]]] = [
+        (s3.list_buckets, {}),
+        (s3.delete_bucket_policy, {"Bucket": "locked"}),
+        (sqs.get_queue_attributes, {"QueueUrl": queue}),
+    ]
+    for call, parameters in calls:
+        call(**parameters)
+    beyond = error_of(s3.delete_bucket, Bucket="locked")
+    policy_id = organization.attach_service_control_policy(
+        name="deny-root", document=ROOT_DENIAL, target_id=OTHER
+    )
+
+    errors = [error_of(call, **parameters) for call, parameters in calls]
+
+    assert beyond["message"].endswith("with an explicit deny in a session policy")
+    assert [(error["code"], error["http"]) for error in errors] == [("AccessDenied", 403)] * 3
+    assert all(error["message"].endswith(policy_id) for error in errors)
+    assert (
+        f"sqs:GetQueueAttributes on resource: arn:aws:sqs:us-east-1:{OTHER}:locked" in (errors[2]["message"])
+    )
