@@ -16,6 +16,7 @@ import pytest
 
 import centralized_root_access
 from centralized_root_access import CentralizedRootAccess, RootTasks
+from root_tasks.report.controls import CONTROLS
 from support.apps import ROOT
 
 if TYPE_CHECKING:
@@ -141,3 +142,15 @@ def test_the_code_on_a_page_uses_arguments_that_exist(page: Path) -> None:
 def test_the_readme_lists_every_argument(heading: str, name: str) -> None:
     (section,) = re.findall(rf"^## {heading}\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
     assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == keyword_arguments(CALLABLES[name])
+
+
+def test_the_evidence_page_has_the_controls_that_reports_have() -> None:
+    rows = re.findall(
+        r"^\| (IAM\.\d+) \| (.*?) \| `(.*?)` \| (.*?) \|$",
+        (ROOT / "docs" / "evidence.md").read_text(),
+        re.MULTILINE,
+    )
+    assert rows == [
+        (it.id, it.title, it.config_rule, ", ".join(f"{version}: {id}" for version, id in it.cis))
+        for it in CONTROLS
+    ]
