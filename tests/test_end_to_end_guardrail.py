@@ -140,14 +140,15 @@ def test_a_policy_denies_root_sessions_in_s3_and_sqs_as_well(local_aws: LocalAws
     enable_root_access(organization, CREDENTIALS, SESSIONS)
     local_aws.client("s3", account_id=OTHER).create_bucket(Bucket="locked")
     queue = local_aws.client("sqs", account_id=OTHER).create_queue(QueueName="locked")["QueueUrl"]
-    s3, sqs = (
+    clients: list[Any] = [
         organization.client(
             service,
             credentials=open_root_session(organization, {"arn": TASK_POLICY + name}, OTHER),
             endpoint_url=local_aws.addresses.aws_url,
         )
         for service, name in (("s3", "S3UnlockBucketPolicy"), ("sqs", "SQSUnlockQueuePolicy"))
-    )
+    ]
+    s3, sqs = clients
     calls: list[tuple[Any, dict[str, str]]] = [
         (s3.list_buckets, {}),
         (s3.delete_bucket_policy, {"Bucket": "locked"}),

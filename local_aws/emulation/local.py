@@ -26,6 +26,7 @@ from .state import (
     MfaDevice,
     RootUser,
     current_emulation,
+    root_access_key_id,
 )
 
 FeatureSet = Literal["ALL", "CONSOLIDATED_BILLING"]
@@ -209,7 +210,7 @@ class LocalOrganization(Organization):
                 last_use = LastUse(at=access_key_last_used, service="s3", region="us-east-1")
             keys = [
                 AccessKey(
-                    id=f"AKIA{account_id}{number:04}",
+                    id=root_access_key_id(account_id, number),
                     created_at=now,
                     last_use=last_use,
                 )

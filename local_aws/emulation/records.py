@@ -217,12 +217,10 @@ class OrganizationRecords:
 
     def service_control_policies(self, account_id: str) -> list[list[ServiceControlPolicy]]:
         """Return the policies from the root to an account; none where they do not apply to it."""
+        if account_id == MANAGEMENT_ACCOUNT_ID or not self.is_policy_type_enabled(SERVICE_CONTROL_POLICY):
+            return []
         account = self._find(account_id)
-        if (
-            account is None
-            or account_id == MANAGEMENT_ACCOUNT_ID
-            or not self.is_policy_type_enabled(SERVICE_CONTROL_POLICY)
-        ):
+        if account is None:
             return []
         path = [account]
         while path[0].parent_id is not None:

@@ -4,6 +4,7 @@ It is an attribute of moto's Organizations backend of the management account, so
 resets it.
 """
 
+import re
 import secrets
 import threading
 from collections.abc import Iterable
@@ -29,6 +30,7 @@ _DELEGATION_RETURNS_AFTER = timedelta(seconds=15)
 _DELEGATION_ENDS_AFTER = timedelta(seconds=60)
 
 _TOKEN_PREFIX = "root-session/"
+_ROOT_ACCESS_KEY = re.compile(r"AKIA(?P<account_id>[0-9]{12})[0-9]{4}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,10 +185,12 @@ class Emulation:
 
     def account_of_root_key(self, access_key_id: str) -> str | None:
         """Return the account whose root user has an access key, or None."""
-        for account_id, root_user in self._root_users.items():
-            if access_key_id in root_user.access_keys:
-                return account_id
-        return None
+        # Each request asks for it, so that it must not take longer with more accounts.
+        match = _ROOT_ACCESS_KEY.fullmatch(access_key_id)
+        if match is None:
+            return None
+        root_user = self._root_users.get(match["account_id"])
+        return match["account_id"] if root_user and access_key_id in root_user.access_keys else None
 
     def put_root_user(self, account_id: str, root_user: RootUser) -> None:
         """Replace the root user of an account."""
@@ -214,6 +218,11 @@ class Emulation:
         self.features.clear()
         self._trusted_access_disabled_at = None
         self._deregistered_at.clear()
+
+
+def root_access_key_id(account_id: str, number: int) -> str:
+    """Return the id of a root user's access key; the account is in it."""
+    return f"AKIA{account_id}{number:04}"
 
 
 def current_emulation() -> Emulation:
