@@ -216,7 +216,7 @@ class Organization(ABC):
         """Return the message with which a call of another service is denied in a root session, or None.
 
         Args:
-            token: The session's token; for one that is not known, the result is None.
+            token: The session's token. One that is not known is denied nothing.
             action: The action as in a policy.
             resource: The ARN that it acts on, or an asterisk.
             region: The Region of the endpoint.
