@@ -132,6 +132,16 @@ def test_the_root_tasks_are_audited_every_day(example: Assembly) -> None:
     assert [it["ScheduleExpression"] for it in rules if "ScheduleExpression" in it] == ["rate(1 day)"]
 
 
+@of("guardrail.py")
+def test_the_guardrail_has_one_target_and_the_audits_role_fires_no_alarm(example: Assembly) -> None:
+    template = example.template(BOOTSTRAP)
+    guardrail = only_resource(template, "AWS::Organizations::Policy")["Properties"]
+    filters = [it["Properties"] for it in resources(template, "AWS::Logs::MetricFilter").values()]
+    assert guardrail["TargetIds"] == ["ou-a1b2-c3d4e5f6"]
+    assert {it["LogGroupName"] for it in filters} == {"organization-trail"}
+    assert "RootTasksAuditRole" in json.dumps([it["FilterPattern"] for it in filters])
+
+
 def test_the_workflow_has_the_form_that_github_asks_for() -> None:
     checked = subprocess.run(
         [
