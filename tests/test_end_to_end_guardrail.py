@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from botocore.exceptions import ClientError
 
@@ -44,7 +46,8 @@ def build(**arguments: Any) -> Callable[[Stack], None]:
 
     def add_to(stack: Stack) -> None:
         RootUserGuardrail(stack, "RootUserGuardrail", **arguments)
-        RootUseAlarm(stack, "RootUse", trail_log_group=logs.LogGroup(stack, "Trail"))
+        auditor = iam.Role(stack, "Auditor", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        RootUseAlarm(stack, "RootUse", trail_log_group=logs.LogGroup(stack, "Trail"), allowed_roles=[auditor])
 
     return add_to
 
@@ -100,6 +103,8 @@ def test_a_guardrail_denies_root_users_not_root_sessions_until_it_is_removed(
     assert session.get_account_summary()["SummaryMap"]["AccountAccessKeysPresent"] == 1
     alarms = local_aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert len([alarm for alarm in alarms if "RootUse" in alarm["AlarmName"]]) == 2
+    filters = local_aws.client("logs").describe_metric_filters()["metricFilters"]
+    assert [it for it in filters if re.search(r'principalId != "AROA[A-Z0-9]+:\*"', it["filterPattern"])]
 
     assert_succeeded(deployer.deploy(build(targets=[unit_id, THIRD])))
     assert list(denials(organization)) == [MEMBER, OTHER, THIRD]
