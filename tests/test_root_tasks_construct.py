@@ -318,7 +318,15 @@ def granted(grant: str, **arguments: Any) -> dict[str, list[str]]:
 )
 def test_who_may_look_and_who_may_act_are_two_permissions(grant: str, own: str, other: str) -> None:
     found = granted(grant, tasks=RootTask)
-    assert set(found) == {"states:DescribeExecution", "states:StartExecution"}
+    assert set(found) == {
+        "cloudformation:DescribeStacks",
+        "states:DescribeExecution",
+        "states:DescribeMapRun",
+        "states:ListExecutions",
+        "states:ListMapRuns",
+        "states:StartExecution",
+    }
+    del found["cloudformation:DescribeStacks"]
     assert all(own in resource and other not in resource for it in found.values() for resource in it)
 
 
@@ -327,12 +335,15 @@ def test_there_is_nothing_to_execute_where_no_task_acts() -> None:
         granted("grant_execute")
 
 
-def test_readers_of_reports_read_neither_runs_nor_backups() -> None:
+def test_readers_of_reports_read_neither_plans_nor_results_nor_backups() -> None:
+    """The accounts of a run have nothing that its report does not have."""
     found = granted("grant_read_reports", tasks=RootTask)
-    assert set(found) == {"s3:GetObject"}
+    assert set(found) == {"cloudformation:DescribeStacks", "s3:GetObject"}
     assert [it.partition("/")[2] for it in found["s3:GetObject"]] == [
         "runs/*/report.*",
+        "runs/*/run.json",
         "executions/*/report.*",
+        "executions/*/run.json",
         "latest/*",
     ]
 

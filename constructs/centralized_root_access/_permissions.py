@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_stepfunctions as sfn
+    from constructs import Construct
 
 _FOR_IAM = {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.com"}}
 
@@ -215,6 +216,23 @@ def execution_arn(state_machine: sfn.StateMachine) -> str:
         resource="execution",
         resource_name=f"{state_machine.state_machine_name}:*",
         arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+
+
+def map_run_arn(state_machine: sfn.StateMachine) -> str:
+    """Return the ARN of every Map Run of a state machine, which has the progress of an execution."""
+    return Stack.of(state_machine).format_arn(
+        service="states",
+        resource="mapRun",
+        resource_name=f"{state_machine.state_machine_name}/*",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+
+
+def stack_arn(scope: Construct) -> str:
+    """Return the ARN of a construct's own stack, by whose outputs the command line finds the construct."""
+    return Stack.of(scope).format_arn(
+        service="cloudformation", resource="stack", resource_name=f"{Aws.STACK_NAME}/*"
     )
 
 

@@ -165,7 +165,7 @@ class RootTasks(Construct):
         self._build_outputs()
 
     def grant_audit(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Grant starting audits, and reading how they end.
+        """Grant the command ``audit``: finding the stack, starting audits, following and listing them.
 
         This is the same permission as :meth:`grant_plan`: a plan changes nothing, and one state machine
         serves both.
@@ -176,7 +176,7 @@ class RootTasks(Construct):
         return self._grant_start(grantee, self.audit_state_machine)
 
     def grant_plan(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Grant starting plans, and reading how they end: the same permission as :meth:`grant_audit`.
+        """Grant the command ``plan``: the same permission as :meth:`grant_audit`.
 
         Args:
             grantee: The principal.
@@ -184,7 +184,9 @@ class RootTasks(Construct):
         return self._grant_start(grantee, self.audit_state_machine)
 
     def grant_execute(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Grant executing plans, and reading how the executions end. It does not include planning.
+        """Grant the command ``execute``: finding the stack, executing plans, following and listing them.
+
+        It does not include planning. The command shows the plan first: :meth:`grant_read_reports`.
 
         Args:
             grantee: The principal.
@@ -200,17 +202,23 @@ class RootTasks(Construct):
         return self._grant_start(grantee, self.execute_state_machine)
 
     def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Grant reading the reports of all runs. They have the names of accounts and e-mail addresses.
+        """Grant the command ``report``, which the others end with: finding the stack, reading all reports.
+
+        Reports have the names of accounts and e-mail addresses; so have the accounts of a run, by which the
+        commands count their progress.
 
         Args:
             grantee: The principal.
         """
-        reports = ("runs/*/report.*", "executions/*/report.*", "latest/*")
+        reports = (
+            *(f"{folder}/*/{name}" for folder in ("runs", "executions") for name in ("report.*", "run.json")),
+            "latest/*",
+        )
         grant = iam.Grant.add_to_principal(
             grantee=grantee,
             actions=["s3:GetObject"],
             resource_arns=[self.bucket.arn_for_objects(pattern) for pattern in reports],
-        )
+        ).combine(self._grant_find(grantee))
         if self._encryption_key is None:
             return grant
         return grant.combine(self._encryption_key.grant_decrypt(grantee))
@@ -220,13 +228,26 @@ class RootTasks(Construct):
         return [task for task in self._tasks if task is not RootTask.AUDIT]
 
     def _grant_start(self, grantee: iam.IGrantable, state_machine: sfn.StateMachine) -> iam.Grant:
-        grant = state_machine.grant_start_execution(grantee)
-        return grant.combine(
-            iam.Grant.add_to_principal(
-                grantee=grantee,
-                actions=["states:DescribeExecution"],
-                resource_arns=[_permissions.execution_arn(state_machine)],
+        grant = self._grant_find(grantee)
+        for actions, resource in (
+            (["states:StartExecution", "states:ListExecutions"], state_machine.state_machine_arn),
+            (
+                ["states:DescribeExecution", "states:ListMapRuns"],
+                _permissions.execution_arn(state_machine),
+            ),
+            (["states:DescribeMapRun"], _permissions.map_run_arn(state_machine)),
+        ):
+            grant = grant.combine(
+                iam.Grant.add_to_principal(grantee=grantee, actions=actions, resource_arns=[resource])
             )
+        return grant
+
+    def _grant_find(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Grant reading this stack alone: the command line then needs its name, as --stack."""
+        return iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["cloudformation:DescribeStacks"],
+            resource_arns=[_permissions.stack_arn(self)],
         )
 
     def _build_audit(

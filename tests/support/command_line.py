@@ -134,7 +134,7 @@ class DeployedServices:
             "mapRuns": [
                 {
                     "executionArn": arn,
-                    "mapRunArn": f"{arn.replace(':execution:', ':mapRun:')}/x",
+                    "mapRunArn": f"{arn.replace(':execution:', ':mapRun:').rpartition(':')[0]}/Batches:0-1",
                     "stateMachineArn": "arn:aws:states:us-east-1:111111111111:stateMachine:RootTasksAudit",
                     "startDate": 0,
                 }
@@ -192,7 +192,7 @@ class ServiceError(Exception):
 
 
 @contextmanager
-def served(services: DeployedServices) -> Iterator[str]:
+def serve(services: DeployedServices) -> Iterator[str]:
     """Serve the services over HTTP, and yield their URL."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -299,7 +299,7 @@ def running_command_line(
     """Deploy RootTasks in an organization with root access, and yield the command line of its account."""
     enable_root_access(organization, CREDENTIALS, SESSIONS)
     services = DeployedServices(root_tasks=RootTasks(organization=organization))
-    with served(services) as url:
+    with serve(services) as url:
         for name, value in {
             "AWS_ENDPOINT_URL_CLOUDFORMATION": url,
             "AWS_ENDPOINT_URL_SFN": url,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import pages
-from aws_calls.failures import CallError
+from aws_calls.failures import CallError, FailureKind
 
-from .errors import NotDeployedError, SeveralDeploymentsError, StackNotFoundError
+from .errors import NotDeployedError, SeveralDeploymentsError, StackNotFoundError, StackNotNamedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -63,6 +63,7 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
         CallError: The stacks cannot be read.
         NotDeployedError: No stack has the outputs.
         StackNotFoundError: This stack does not.
+        StackNotNamedError: The caller may not read all stacks.
         SeveralDeploymentsError: There is more than one.
     """
     name, _, construct_id = (stack or "").partition(":")
@@ -99,6 +100,8 @@ def _stacks(caller: Caller, name: str) -> Iterator[Any]:
             max_pages=_MAX_PAGES,
         )
     except CallError as error:
+        if not name and error.failure.kind is FailureKind.ACCESS_DENIED:
+            raise StackNotNamedError from error
         # What AWS responds with where there is no such stack.
         if not name or error.failure.name != "ValidationError":
             raise

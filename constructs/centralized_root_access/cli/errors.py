@@ -11,14 +11,14 @@ from .text import printable
 
 
 class CommandError(click.ClickException):
-    """Raised where a command has no answer. The message is shown as it is, and nothing else.
+    """Raised where a command has no result. The message is shown as it is, and nothing else.
 
     Args:
         message: What failed, and what to do. It may have text of somebody else.
         exit_code: The command's exit code.
     """
 
-    def __init__(self, message: str, *, exit_code: ExitCode = ExitCode.NO_ANSWER) -> None:
+    def __init__(self, message: str, *, exit_code: ExitCode = ExitCode.NO_RESULT) -> None:
         super().__init__(message)
         self.exit_code = exit_code
 
@@ -61,6 +61,16 @@ class StackNotFoundError(CommandError):
         self.stack = stack
         self.account_id = account_id
         self.region = region
+
+
+class StackNotNamedError(CommandError):
+    """Raised where the caller may not read all stacks, so that the one to work with has to be named."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "These credentials may not read all stacks, which is right for those of grant_audit, grant_plan, "
+            "grant_execute and grant_read_reports. Name the stack: --stack STACK."
+        )
 
 
 class SeveralDeploymentsError(CommandError):

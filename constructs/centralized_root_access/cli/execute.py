@@ -42,7 +42,7 @@ def execute(environment: Environment, *, run: str, yes: bool, output: Output, ta
         state_machine_arn = runs.deployment.execute_state_machine_arn
         if state_machine_arn is None:
             raise NothingToExecuteError(runs.deployment.stack)
-        plan = read_report(runs.files(runs.wait(runs.executions.find(run))))
+        plan = read_report(runs.find_plan(run))
         if not is_plan(plan):
             raise NotAPlanError(run)
         if not is_executable(plan):
@@ -53,7 +53,7 @@ def execute(environment: Environment, *, run: str, yes: bool, output: Output, ta
                 hint(f"The policies in full: {target.command('report', run, '--open')}")
             if not click.confirm("Execute this plan?", err=True):
                 hint("Not executed. Nothing was changed.")
-                return ExitCode.NO_ANSWER
+                return ExitCode.NO_RESULT
         execution = runs.run("execute", {"plan": run}, state_machine_arn=state_machine_arn)
         report, exit_code = show_result(runs.files(execution), output=output)
         if output.format == TABLE:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import pages, require
-from aws_calls.failures import CallError
+from aws_calls.failures import CallError, FailureKind
 
 from .errors import RunFailedError, RunNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from .aws import Caller
@@ -111,12 +111,17 @@ class Executions:
             CallError: It cannot be read.
             RunNotFoundError: There is none.
         """
+        denied: CallError | None = None
         for state_machine_arn in self._folders:
             try:
                 return self.describe(_execution_arn(state_machine_arn, run_id))
             except CallError as error:
-                if error.failure.code != "ExecutionDoesNotExist":
+                if error.failure.kind is FailureKind.ACCESS_DENIED:
+                    denied = error
+                elif error.failure.code != "ExecutionDoesNotExist":
                     raise
+        if denied is not None:
+            raise denied
         raise RunNotFoundError(run_id)
 
     def describe(self, arn: str) -> Execution:
@@ -156,19 +161,31 @@ class Executions:
             CallError: They cannot be listed.
         """
         found: list[Execution] = []
+        denied: list[CallError] = []
         for state_machine_arn in self._folders:
-            listed = pages(
-                functools.partial(
-                    self._client.list_executions, stateMachineArn=state_machine_arn, maxResults=limit
-                ),
-                operation=_LIST_EXECUTIONS,
-                budget=self._caller.budget(),
-                items="executions",
-                request_token="nextToken",
-                response_token="nextToken",
-            )
-            found += map(self._execution, itertools.islice(listed, limit))
+            try:
+                found += self._latest_of(state_machine_arn, limit=limit)
+            except CallError as error:
+                # Who may only look or only act sees the executions of one of them.
+                if error.failure.kind is not FailureKind.ACCESS_DENIED:
+                    raise
+                denied.append(error)
+        if len(denied) == len(self._folders):
+            raise denied[0]
         return sorted(found, key=lambda execution: execution.started_at, reverse=True)[:limit]
+
+    def _latest_of(self, state_machine_arn: str, *, limit: int) -> Iterator[Execution]:
+        listed = pages(
+            functools.partial(
+                self._client.list_executions, stateMachineArn=state_machine_arn, maxResults=limit
+            ),
+            operation=_LIST_EXECUTIONS,
+            budget=self._caller.budget(),
+            items="executions",
+            request_token="nextToken",
+            response_token="nextToken",
+        )
+        return map(self._execution, itertools.islice(listed, limit))
 
     def _execution(self, members: Mapping[str, Any]) -> Execution:
         operation = "states:DescribeExecution"

@@ -10,7 +10,7 @@ class ExitCode(IntEnum):
 
     AS_WANTED = 0
     NOT_AS_WANTED = 1
-    NO_ANSWER = 2
+    NO_RESULT = 2
     INTERRUPTED = 130
     # As shells have it for a command that wrote to a pipe which nobody reads any more.
     BROKEN_PIPE = 141

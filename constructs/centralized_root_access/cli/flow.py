@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aws_calls.failures import CallError
+from aws_calls.failures import CallError, FailureKind
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report import Outcome, Task
 from root_tasks.model.run import Run
@@ -18,7 +18,7 @@ from . import screen
 from .aws import Caller, find_caller
 from .deployment import Deployment, find_deployment
 from .environment import run_name
-from .errors import CommandError, InterruptedRunError
+from .errors import CommandError, InterruptedRunError, NoReportError
 from .executions import Executions, require_report
 from .options import CSV, JSON
 from .reports import StoredReport, csv_text, exit_code, is_executable, open_page, read_report, save_report
@@ -103,11 +103,11 @@ class Runs:
 
     def _wait(self, execution: Execution) -> Execution:
         with screen.progress_bar(execution.run_id) as update:
-            execution = self.executions.wait(execution.arn, show=self._batches_shown(execution, update))
+            execution = self.executions.wait(execution.arn, show=self._account_counter(execution, update))
         require_report(execution)
         return execution
 
-    def _batches_shown(
+    def _account_counter(
         self, execution: Execution, update: Callable[[int, int, str], None]
     ) -> Callable[[Progress], None]:
         """Return what shows the batches that are done as accounts, where the run can be read."""
@@ -133,13 +133,55 @@ class Runs:
 
     def files(self, execution: Execution) -> ReportFiles:
         """Return the files of the report of an execution."""
-        return self._stored(f"{execution.folder}/{execution.run_id}")
+        return self.files_of(execution.folder, execution.run_id)
+
+    def files_of(self, folder: str, run_id: str) -> ReportFiles:
+        """Return the files of the report of a run that is in this folder of the bucket."""
+        return self._report_in(f"{folder}/{run_id}")
+
+    def find_files(self, run_id: str) -> ReportFiles:
+        """Return the files of the report of a run; of one that goes on, when it has ended.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            RunFailedError: It ended without a report.
+            InterruptedRunError: A person interrupted the command.
+        """
+        try:
+            return self._find_ended(run_id)
+        except CallError as error:
+            # Who may only read reports may not see whether a run goes on.
+            if error.failure.kind is not FailureKind.ACCESS_DENIED:
+                raise
+        plan_or_audit = self.files_of("runs", run_id)
+        return plan_or_audit if _has_report(plan_or_audit) else self.files_of("executions", run_id)
+
+    def find_plan(self, run_id: str) -> ReportFiles:
+        """Return the files of a plan. Who executes it need not be allowed to see the executions that plan.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            RunFailedError: It ended without a report.
+            InterruptedRunError: A person interrupted the command.
+        """
+        files = self.files_of("runs", run_id)
+        if _has_report(files):
+            return files
+        try:
+            return self._find_ended(run_id)
+        except CallError as error:
+            if error.failure.kind is not FailureKind.ACCESS_DENIED:
+                raise
+        return files
+
+    def _find_ended(self, run_id: str) -> ReportFiles:
+        return self.files(self.wait(self.executions.find(run_id)))
 
     def latest_files(self) -> ReportFiles:
         """Return the files of the report of the latest full audit."""
-        return self._stored("latest")
+        return self._report_in("latest")
 
-    def _stored(self, folder: str) -> ReportFiles:
+    def _report_in(self, folder: str) -> ReportFiles:
         return StoredReport(caller=self.caller, deployment=self.deployment, folder=folder)
 
     @contextmanager
@@ -157,6 +199,14 @@ class Runs:
         except Exception:
             screen.hint(f"If run {name} was started, it goes on in AWS. To come back to it: {back}")
             raise
+
+
+def _has_report(files: ReportFiles) -> bool:
+    try:
+        files.read("report.json")
+    except NoReportError:
+        return False
+    return True
 
 
 def show_result(files: ReportFiles, *, output: Output) -> tuple[Report, ExitCode]:

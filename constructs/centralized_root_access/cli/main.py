@@ -35,7 +35,7 @@ def main() -> None:
     One cycle:   audit -> plan delete -> execute -> audit
     Before it:   status; `audit --from-here` needs no deployment
 
-    Exit codes: 0 as wanted, 1 not as wanted, 2 no answer or asked wrongly, 130 interrupted.
+    Exit codes: 0 as wanted, 1 not as wanted, 2 no result or asked wrongly, 130 interrupted.
     """  # noqa: D301
 
 
@@ -60,7 +60,7 @@ def run(arguments: Sequence[str], *, environment: Environment) -> int:
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()
-        return ExitCode.NO_ANSWER
+        return ExitCode.NO_RESULT
     except SystemExit as error:
         # click and rich end the process where nobody reads the pipe, with the exit code of a deviation.
         if isinstance(error.__context__, BrokenPipeError):
@@ -72,7 +72,7 @@ def run(arguments: Sequence[str], *, environment: Environment) -> int:
         from .failures import sentence
 
         click.echo(printable(sentence(error)), err=True)
-        return ExitCode.NO_ANSWER
+        return ExitCode.NO_RESULT
     return result if isinstance(result, int) else ExitCode.AS_WANTED
 
 

@@ -70,7 +70,7 @@ def to_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState) 
         f"management account {observed.management_account_id}",
         *(f"  {name:<{width}}  {value}" for name, value in rows),
     ]
-    listed = _listed(desired)
+    listed = _list_text(desired)
     if steps:
         lines += [
             f"With {listed}, a deployment would apply these changes:",
@@ -81,7 +81,7 @@ def to_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState) 
     return "\n".join(lines)
 
 
-def _listed(desired: DesiredState) -> str:
+def _list_text(desired: DesiredState) -> str:
     listed = [" and ".join(sorted(desired.features)) or "no features"]
     if desired.delegated_administrators is not None:
         accounts = " ".join(sorted(desired.delegated_administrators))

@@ -122,6 +122,8 @@ def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--stack",
         metavar="STACK",
+        envvar="CENTRALIZED_ROOT_ACCESS_STACK",
+        show_envvar=True,
         help="The stack of RootTasks, or STACK:CONSTRUCT. Default: the only one in the Region.",
     )
     @functools.wraps(function)

@@ -30,7 +30,7 @@ def report(environment: Environment, *, run: str | None, output: Output, target:
         from .screen import hint
 
         runs = Runs.find(target, environment=environment)
-        files = runs.latest_files() if run is None else runs.files(runs.wait(runs.executions.find(run)))
+        files = runs.latest_files() if run is None else runs.find_files(run)
         shown, exit_code = show_result(files, output=output)
         if output.format == TABLE:
             hint(*next_steps(shown, target=target))

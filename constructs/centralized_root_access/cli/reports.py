@@ -98,7 +98,7 @@ def exit_code(report: Report) -> ExitCode:
     if outcomes & _FAILED:
         return ExitCode.NOT_AS_WANTED
     # An account that could not be read is never taken for a clean one.
-    return ExitCode.NO_ANSWER if Outcome.INACCESSIBLE in outcomes else ExitCode.AS_WANTED
+    return ExitCode.NO_RESULT if Outcome.INACCESSIBLE in outcomes else ExitCode.AS_WANTED
 
 
 def is_executable(report: Report) -> bool:
