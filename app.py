@@ -3,6 +3,7 @@
 import os
 
 from aws_cdk import App, Environment, Stack
+from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess
 
@@ -15,5 +16,7 @@ stack = Stack(
     ),
 )
 root_access = CentralizedRootAccess(stack, "RootAccess")
-root_access.add_drift_check(repair=True)
+root_access.add_drift_check(
+    repair=True, notification_topic=sns.Topic(stack, "SecurityNews", enforce_ssl=True)
+)
 app.synth()

@@ -9,26 +9,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
+from local_aws.commands import open_shell, run_command
 from local_aws.environment import FOLDER_VARIABLE, exports
-from local_aws.processes import (
-    ChildProcess,
-    Interrupted,
-    StartError,
-    child_process,
-    foreground_process,
-    raise_interrupted_on_signals,
-)
+from local_aws.processes import Interrupted, StartError, raise_interrupted_on_signals
 from local_aws.runs import end_run, find_runs_up, record_up
 from local_aws.seed import seed_organization
 from local_aws.services import LocalAws, running_local_aws
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from contextlib import AbstractContextManager
-
-_COMMAND_NOT_FOUND = 127
-_COMMAND_GRACE_SECONDS = 10.0
+    from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,27 +43,11 @@ def _run_local_aws(options: argparse.Namespace) -> int:
             if options.action == "up":
                 return _stay_up(aws, options)
             if options.action == "shell":
-                return open_shell(aws, aws.callers_environment)
-            return _run(options.command, aws.callers_environment)
+                return open_shell(environment=aws.callers_environment)
+            return run_command(options.command, environment=aws.callers_environment)
     except StartError as error:
         print(error, file=sys.stderr)
         return 1
-
-
-def open_shell(aws: LocalAws, environment: Mapping[str, str]) -> int:
-    """Open the user's shell in a local AWS, and return its exit code.
-
-    Args:
-        aws: The local AWS.
-        environment: The environment of the shell.
-    """
-    print(
-        f"The local AWS: you are account {MANAGEMENT_ACCOUNT_ID}, the management account, in"
-        f" {aws.addresses.region}.\nFor another account: export AWS_ACCESS_KEY_ID=222222222222."
-        " Ends with the shell: exit, or Ctrl-D.",
-        flush=True,
-    )
-    return _run([environment.get("SHELL", "/bin/sh")], environment)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,25 +73,6 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--all", action="store_true", help="end all of yours, not only this shell's")
     run.add_argument("command", nargs="+", metavar="COMMAND", help="after `--`: what to run")
     return parser
-
-
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    try:
-        with _start(command, environment) as child:
-            try:
-                return child.wait()
-            except Interrupted as interruption:
-                child.terminate(grace=_COMMAND_GRACE_SECONDS, signum=interruption.signum)
-                return child.wait()
-    except OSError as error:
-        print(f"The command did not start: {error}.", file=sys.stderr)
-        return _COMMAND_NOT_FOUND
-
-
-def _start(command: Sequence[str], environment: Mapping[str, str]) -> AbstractContextManager[ChildProcess]:
-    if os.isatty(0):
-        return foreground_process(command, environment=environment, grace=_COMMAND_GRACE_SECONDS)
-    return child_process(command, environment=environment, stdin=None, grace=_COMMAND_GRACE_SECONDS)
 
 
 def _stay_up(aws: LocalAws, options: argparse.Namespace) -> int:

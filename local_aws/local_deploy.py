@@ -1,125 +1,240 @@
-"""`make local-deploy`: a real `cdk deploy` on a local AWS, and the organization before and after it."""
+"""`make local-deploy`: what this project does, shown on a local AWS by a deployment with the real CDK CLI."""
 
 from __future__ import annotations
 
-import base64
+import argparse
 import json
 import sys
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from local_aws.cdk_cli import REPOSITORY, run_cdk
-from local_aws.processes import StartError, raise_interrupted_on_signals
+from local_aws.commands import open_shell
+from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
+from local_aws.processes import Interrupted, StartError, child_process, raise_interrupted_on_signals
+from local_aws.progress import progress_line
+from local_aws.seed import seed_organization
 from local_aws.services import LocalAws, running_local_aws
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 STACK = "OrganizationBootstrap"
 OUTPUT = "RootAccessStatus"
+LOGS = REPOSITORY / ".local-aws"
+_CDK_LOG = LOGS / "cdk.log"
+_REPORT = LOGS / "audit.html"
+
 _DRIFT_CHECK = "RootAccessDriftCheckFunctionB47D14F6"
-_METRIC = "InDesiredState"
-_LOGS = REPOSITORY / ".local-aws"
+_TOPIC_TYPE = "AWS::SNS::Topic"
+# As EventBridge's schedule invokes the check.
+_SCHEDULED = {"detail-type": "Scheduled Event", "source": "aws.events"}
+
+# The command line's exit codes: root credentials were found, as seeded, and not every account could be read.
+_AUDITED = (1, 2)
+_AUDIT_GRACE_SECONDS = 5.0
+_CANCELLED = "Resource creation cancelled"
 
 
-def main() -> int:
-    """Bootstrap and deploy the reference app, and return the exit code."""
+class DemonstrationError(Exception):
+    """A step failed. The message says why."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code.
+
+    Args:
+        arguments: The arguments; default: this process's.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m local_aws.local_deploy", description=(__doc__ or "").partition(": ")[2]
+    )
+    parser.add_argument("--keep", action="store_true", help="open a shell in the local AWS at the end")
+    options = parser.parse_args(arguments)
     raise_interrupted_on_signals()
     started_at = time.monotonic()
     try:
-        _say("Starting a local AWS: MiniStack, and moto for IAM, Organizations and STS")
-        with running_local_aws(logs=_LOGS) as aws:
-            exit_code = _deploy(aws)
-    except StartError as error:
+        with running_local_aws(logs=LOGS) as aws:
+            demonstrate(aws)
+            print_next_steps(keep=options.keep)
+            print(f"Done in {time.monotonic() - started_at:.0f} s.", end=" ", flush=True)
+            if options.keep:
+                print()
+                open_shell(environment=aws.environment)
+    except (StartError, DemonstrationError) as error:
         print(error, file=sys.stderr)
         return 1
-    if exit_code:
-        print(f"The servers' logs are in {_LOGS.name}.", file=sys.stderr)
-    else:
-        _say(f"Done in {time.monotonic() - started_at:.0f} s. The local AWS has stopped")
-    return exit_code
-
-
-def _deploy(aws: LocalAws) -> int:
-    _say("The organization before")
-    _show_root_access(aws)
-    for arguments in (
-        ("bootstrap", aws.cdk_environment),
-        ("deploy", "--require-approval", "never"),
-    ):
-        _say(f"cdk {arguments[0]}")
-        _show_command("cdk", *arguments)
-        exit_code = run_cdk(arguments, addresses=aws.addresses, environment=aws.environment)
-        if exit_code:
-            return exit_code
-    _say("The organization after")
-    _show_root_access(aws)
-    _show_stack_output(aws)
-    _say("Somebody disables a feature; the drift check runs, as it does every hour")
-    _show_drift(aws)
+    except Interrupted:
+        print(f"\nInterrupted. Nothing is left but the logs in {LOGS.name}/.", file=sys.stderr)
+        raise
+    print(f"The local AWS has ended; nothing is left of it but {LOGS.name}/.")
     return 0
 
 
-def _show_root_access(aws: LocalAws) -> None:
-    organizations, iam = aws.client("organizations"), aws.client("iam")
-    pages = organizations.get_paginator("list_aws_service_access_for_organization")
-    _show_command("aws", "organizations", "list-aws-service-access-for-organization")
-    _show_response(lambda: pages.paginate().build_full_result())
-    _show_command("aws", "iam", "list-organizations-features")
-    _show_response(iam.list_organizations_features)
+def demonstrate(aws: LocalAws) -> None:
+    """Show an organization before and after a deployment, a drift, and an audit.
+
+    Args:
+        aws: A local AWS in its initial state.
+
+    Raises:
+        DemonstrationError: A step failed.
+    """
+    LOGS.mkdir(exist_ok=True)
+    _CDK_LOG.write_bytes(b"")
+    seed_organization(aws.organization)
+    accounts = len(aws.organization.members) + 1
+    print(f"== A local AWS on this machine, with an organization of {accounts} accounts")
+    print("The AWS CLI is not needed: what it would print is shown.")
+    _show_features("list-organizations-features", aws.client("iam").list_organizations_features)
+    _say("Deploy app.py with the CDK CLI")
+    print(f"All that the CLI prints is in {_CDK_LOG.relative_to(REPOSITORY)}.")
+    deploy(aws, "CDKToolkit", "bootstrap", aws.cdk_environment)
+    deploy(aws, STACK, "deploy", "--require-approval", "never")
+    status = _stack_output(aws)
+    print(f"{STACK}.{OUTPUT} = {status}")
+    _show_features("list-organizations-features", aws.client("iam").list_organizations_features)
+    _say("Somebody disables a feature; the drift check publishes who, and enables it")
+    _show_drift(aws)
+    _say("Which root users have credentials? No deployment is needed, nothing changes")
+    _show_audit(aws)
+    features = aws.organization.root_access().features
+    if json.loads(status)["status"] != "ENABLED" or len(features) != 2:
+        raise DemonstrationError(f"Root access is not enabled as deployed: {status}, now {sorted(features)}.")
+    _say("Verdict: root access is enabled, drift was repaired, credentials were found")
 
 
-def _show_stack_output(aws: LocalAws) -> None:
-    query = f"Stacks[0].Outputs[?OutputKey=='{OUTPUT}'].OutputValue"
-    _show_command(
-        *("aws", "cloudformation", "describe-stacks", "--stack-name", STACK),
-        *("--query", f'"{query}"', "--output", "text"),
-    )
+def print_next_steps(*, keep: bool) -> None:
+    """Print where the report is, and what to try next.
+
+    Args:
+        keep: Whether a shell in the local AWS follows.
+    """
+    print(f"1. Open the report in a browser: {_REPORT}")
+    if keep:
+        print("2. Try it in this shell: centralized-root-access status, or cdk diff")
+    else:
+        print("2. Try more in a shell in this local AWS: make local-deploy KEEP=1")
+    print("3. Deploy an app of your own to it: docs/local-aws.md")
+
+
+def deploy(aws: LocalAws, stack: str, *arguments: str) -> None:
+    """Run the CDK CLI with its output in a log, and show one line of progress.
+
+    Args:
+        aws: The local AWS.
+        stack: The stack that the command deploys.
+        arguments: The CLI's arguments.
+
+    Raises:
+        DemonstrationError: The CLI failed. The message is the reason of the first resource that failed.
+    """
+    _show_command("cdk", *arguments)
+    with _CDK_LOG.open("ab") as log, progress_line(stack, _CDK_LOG) as end:
+        exit_code = run_cdk(
+            [*arguments, "--progress", "events"],
+            addresses=aws.addresses,
+            environment=aws.environment,
+            output=log,
+        )
+        end("failed" if exit_code else f"{_count_resources(aws, stack)} resources")
+    if exit_code:
+        raise DemonstrationError(
+            f"{_find_reason(aws, stack) or f'cdk {arguments[0]} failed with exit code {exit_code}.'}\n"
+            f"All that the CDK CLI printed is in {_CDK_LOG.relative_to(REPOSITORY)}."
+        )
+
+
+def _count_resources(aws: LocalAws, stack: str) -> int:
+    resources = aws.client("cloudformation").describe_stack_resources(StackName=stack)
+    return len(resources["StackResources"])
+
+
+def _find_reason(aws: LocalAws, stack: str) -> str | None:
+    """Return the reason of the first resource that failed, or None."""
+    pages = aws.client("cloudformation").get_paginator("describe_stack_events")
+    try:
+        events = pages.paginate(StackName=stack).build_full_result()["StackEvents"]
+    except ClientError:
+        # There is no such stack: the app itself failed.
+        return None
+    reasons = [
+        str(event["ResourceStatusReason"])
+        for event in reversed(events)
+        if event["ResourceStatus"].endswith("_FAILED")
+        and event["ResourceType"] != "AWS::CloudFormation::Stack"
+        and not event.get("ResourceStatusReason", _CANCELLED).startswith(_CANCELLED)
+    ]
+    return reasons[0] if reasons else None
+
+
+def _stack_output(aws: LocalAws) -> str:
     [stack] = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
-    print(*(o["OutputValue"] for o in stack["Outputs"] if o["OutputKey"] == OUTPUT))
+    return next(str(o["OutputValue"]) for o in stack["Outputs"] if o["OutputKey"] == OUTPUT)
 
 
 def _show_drift(aws: LocalAws) -> None:
+    sqs, sns = aws.client("sqs"), aws.client("sns")
+    resources = aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+    function = next(it for it in resources if it["LogicalResourceId"] == _DRIFT_CHECK)
+    topic = next(it for it in resources if it["ResourceType"] == _TOPIC_TYPE)
+    inbox = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=inbox, AttributeNames=["QueueArn"])["Attributes"]
+    sns.subscribe(TopicArn=topic["PhysicalResourceId"], Protocol="sqs", Endpoint=attributes["QueueArn"])
+
     iam = aws.client("iam")
-    _show_command("aws", "iam", "disable-organizations-root-sessions")
-    _show_response(iam.disable_organizations_root_sessions)
-    _show_command("aws", "lambda", "invoke", "--function-name", "<the drift check>")
-    scheduled = {"detail-type": "Scheduled Event", "source": "aws.events"}
-    response = aws.client("lambda").invoke(
-        FunctionName=_physical_id(aws, _DRIFT_CHECK),
-        Payload=json.dumps(scheduled),
-        LogType="Tail",
-    )
-    log = base64.b64decode(response["LogResult"]).decode()
-    for line in (json.loads(line) for line in log.splitlines() if line.startswith("{")):
-        if line["event"] == "checked":
-            print(f"{_METRIC}: {line[_METRIC]}; deviations: {', '.join(line['deviations']) or 'none'}")
-    _show_command("aws", "iam", "list-organizations-features")
-    _show_response(iam.list_organizations_features)
+    _show_features("disable-organizations-root-sessions", iam.disable_organizations_root_sessions)
+    print("CloudTrail and the schedule are not emulated: the demo invokes the check as they would.")
+    for event in (_recorded_call(), _SCHEDULED):
+        payload = json.dumps(event)
+        aws.client("lambda").invoke(FunctionName=function["PhysicalResourceId"], Payload=payload)
+        for message in sqs.receive_message(QueueUrl=inbox, WaitTimeSeconds=5).get("Messages", []):
+            sqs.delete_message(QueueUrl=inbox, ReceiptHandle=message["ReceiptHandle"])
+            notice = json.loads(message["Body"])
+            print(f"Published: {notice['Subject']}")
+            for line in filter(None, notice["Message"].splitlines()):
+                print(f"  | {line}")
 
 
-def _physical_id(aws: LocalAws, logical_id: str) -> str:
-    resource = aws.client("cloudformation").describe_stack_resource(
-        StackName=STACK, LogicalResourceId=logical_id
-    )
-    return str(resource["StackResourceDetail"]["PhysicalResourceId"])
+def _recorded_call() -> dict[str, Any]:
+    """Return the event of a call that disabled a feature, as EventBridge passes it on."""
+    return {
+        "detail-type": "AWS API Call via CloudTrail",
+        "detail": {
+            "eventName": "DisableOrganizationsRootSessions",
+            "eventTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "eventID": str(uuid.uuid4()),
+            "userIdentity": {"arn": f"arn:aws:sts::{MANAGEMENT_ACCOUNT_ID}:assumed-role/Admin/somebody"},
+        },
+    }
 
 
-def _show_response(call: Callable[[], dict[str, Any]]) -> None:
-    """Print a response or an error as the AWS CLI does."""
+def _show_audit(aws: LocalAws) -> None:
+    arguments = ("audit", "--from-here", "--output", str(_REPORT.relative_to(REPOSITORY)))
+    _show_command("centralized-root-access", *arguments)
+    command = [sys.executable, "-m", "centralized_root_access", *arguments]
+    with child_process(
+        command, environment=aws.environment, folder=REPOSITORY, grace=_AUDIT_GRACE_SECONDS
+    ) as audit:
+        exit_code = audit.wait()
+    if exit_code not in _AUDITED:
+        raise DemonstrationError(f"The audit failed with exit code {exit_code}.")
+
+
+def _show_features(command: str, call: Callable[[], Mapping[str, Any]]) -> None:
+    """Print a command, and its response or error as the AWS CLI does."""
+    _show_command("aws", "iam", command, "--query", "EnabledFeatures", "--output", "text")
     try:
-        response = call()
+        print(*call()["EnabledFeatures"], sep="\t")
     except ClientError as error:
-        print(f"\n{error}")
-        return
-    response.pop("ResponseMetadata", None)
-    print(json.dumps(response, indent=4, ensure_ascii=False, default=lambda time: time.isoformat()))
+        print(error)
 
 
 def _show_command(*words: str) -> None:
-    print(f"\n$ {' '.join(words)}", flush=True)
+    print(f"$ {' '.join(words)}", flush=True)
 
 
 def _say(sentence: str) -> None:

@@ -126,4 +126,6 @@ def _signature_of_version_2(
         signed_headers["x-amz-security-token"] = token
     signer = _QuerySigner(secret_access_key=secret_access_key, expires=parameters.get("Expires", [""])[0])
     # botocore reads it as an HTTPMessage, which its stubs take for a mapping.
-    return signer.get_signature(method, SplitResult("", "", path, query, ""), cast("Any", signed_headers))
+    return str(
+        signer.get_signature(method, SplitResult("", "", path, query, ""), cast("Any", signed_headers))
+    )
