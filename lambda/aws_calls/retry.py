@@ -88,7 +88,7 @@ class RetryBudget:
         budget._last_start = min(self._last_start, self._clock.now() + seconds)
         return budget
 
-    def abandoned_if(self, abandoned: Callable[[], bool]) -> RetryBudget:
+    def until(self, abandoned: Callable[[], bool]) -> RetryBudget:
         """Return a budget in which no attempt starts, either, once nobody waits for its calls any more."""
         budget = copy.copy(self)
         budget._abandoned = lambda: self._abandoned() or abandoned()

@@ -172,7 +172,7 @@ class RootTasks:
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
-        self.sessions = _SessionClients(self.session_client_created)
+        self.sessions = _SessionClients(self.prepare_session_client)
         # In us-east-1 an owner may create a bucket again.
         self.client("s3").create_bucket(Bucket=BUCKET)
 
@@ -457,7 +457,7 @@ class RootTasks:
         self._own[service] = client
         return self._add_faults(client, self.account_id)
 
-    def session_client_created(self, service: str, client: Any) -> None:
+    def prepare_session_client(self, service: str, client: Any) -> None:
         """Prepare a client of root sessions."""
         if service == "s3":
             client.meta.events.register_first("after-call.s3.ListBuckets", self._add_regions)

@@ -67,7 +67,7 @@ class StateMachine:
                 case "Map":
                     data = _with_result(state, data, self._run_map(state, data, context))
                 case "Pass":
-                    data = _passed(state, data, context)
+                    data = _output_of_pass(state, data, context)
                 case "Succeed":
                     return data
                 case "Fail":
@@ -118,7 +118,7 @@ class StateMachine:
         return results
 
 
-def _passed(state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> Any:
+def _output_of_pass(state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> Any:
     if "Parameters" in state:
         return evaluate(state["Parameters"], data, context)
     return _with_result(state, data, state["Result"]) if "Result" in state else data

@@ -77,7 +77,7 @@ class RootSession:
         Raises:
             CallError: The call failed, or did not succeed in time.
         """
-        return call(self._signed(function), operation=operation, budget=self.budget)
+        return call(self._with_credentials(function), operation=operation, budget=self.budget)
 
     def pages(
         self,
@@ -94,7 +94,7 @@ class RootSession:
             CallError: A page failed or is incomplete, or the list does not end.
         """
         return pages(
-            self._signed(function),
+            self._with_credentials(function),
             operation=operation,
             budget=self.budget,
             items=items,
@@ -118,14 +118,16 @@ class RootSession:
             concurrent.futures.wait(others)
         return [*first, *(other.result() for other in others)]
 
-    def _signed(self, function: Callable[..., Mapping[str, Any]]) -> Callable[..., Mapping[str, Any]]:
+    def _with_credentials(
+        self, function: Callable[..., Mapping[str, Any]]
+    ) -> Callable[..., Mapping[str, Any]]:
         """Return a function that makes its call as the root user of this account."""
 
-        def signed(**parameters: Any) -> Mapping[str, Any]:
+        def sign_and_call(**parameters: Any) -> Mapping[str, Any]:
             with self.clients.acting_as(self.credentials):
                 return function(**parameters)
 
-        return signed
+        return sign_and_call
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,13 +115,13 @@ class MemberDirectory:
             CallError: A read failed.
         """
         ended = threading.Event()
-        budget = self._budget.abandoned_if(ended.is_set)
+        budget = self._budget.until(ended.is_set)
         with ThreadPoolExecutor(max_workers=3) as pool:
             try:
                 members = pool.submit(self._members, budget)
                 features = pool.submit(self._list_features, budget)
                 if whole:
-                    pool.submit(self._read_unit_names, self._units.abandoned_if(ended.is_set))
+                    pool.submit(self._read_unit_names, self._units.until(ended.is_set))
                 return self._find_organization(task, features), members.result()
             finally:
                 # A refused run waits for no list, and names that were not read by now are read as needed.

@@ -59,9 +59,9 @@ class UnitTree:
         """Return the same tree, which reads no more after so many seconds."""
         return self._with_budget(self._budget.ending_in(seconds))
 
-    def abandoned_if(self, abandoned: Callable[[], bool]) -> UnitTree:
+    def until(self, abandoned: Callable[[], bool]) -> UnitTree:
         """Return the same tree, which reads no more once nobody waits for it."""
-        return self._with_budget(self._budget.abandoned_if(abandoned))
+        return self._with_budget(self._budget.until(abandoned))
 
     def _with_budget(self, budget: RetryBudget) -> UnitTree:
         tree = UnitTree(organizations=self._organizations, budget=budget)

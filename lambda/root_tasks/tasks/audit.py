@@ -89,7 +89,7 @@ class _DetailsReader:
         """Read the details: in two round trips, however many there are."""
         types = [type_ for type_ in _LISTED if type_ in self._existing]
         responses = self._session.in_parallel(*(functools.partial(self._list, type_) for type_ in types))
-        listed = {type_: self._checked(type_, it) for type_, it in zip(types, responses, strict=True)}
+        listed = {type_: self._accept(type_, it) for type_, it in zip(types, responses, strict=True)}
         has_password = ItemType.PASSWORD in self._existing
         # Whether there is one is known, and the audit shows nothing else that only GetLoginProfile has.
         passwords = [_PASSWORD] if has_password else []
@@ -112,7 +112,7 @@ class _DetailsReader:
         except CallError as error:
             return error.failure
 
-    def _checked(
+    def _accept(
         self, type_: ItemType, listed: tuple[Credential, ...] | Failure
     ) -> tuple[Credential, ...] | None:
         """Return the credentials of a type; None where there are some that could not be listed."""
