@@ -195,3 +195,66 @@ def test_an_error_names_the_kind_of_document_that_was_expected() -> None:
     with pytest.raises(OtherKindError) as refused:
         decode(Page, b"{}")
     assert (refused.value.kind, str(refused.value)) == ("page", "This is not a page of root tasks.")
+
+
+# Long lists
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chapter:
+    """An entry of a long list."""
+
+    title: str
+    author: str | None = None
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Book(Document):
+    """A document with a long list."""
+
+    KIND: ClassVar[str] = "book"
+    ENTRY: ClassVar[type] = Chapter
+
+    title: str
+    chapters: tuple[Chapter, ...] = ()
+    cover: Line = Line()
+
+
+BOOK = Book(
+    title="A book",
+    chapters=(Chapter(title="One", author="A", lines=(Line(text="a"),)), Chapter(title="Two")),
+)
+
+
+def book_bytes(**values: object) -> bytes:
+    """The bytes of the book with these values instead of its own."""
+    return json.dumps({**json.loads(encode(BOOK)), **values}).encode()
+
+
+def test_a_document_with_a_long_list_is_read_as_it_was_written() -> None:
+    assert decode(Book, encode(BOOK)) == BOOK
+    assert json.loads(encode(BOOK, derived={"pages": 2}))["chapters"][0]["lines"] == [{"text": "a"}]
+
+
+def test_a_damaged_entry_of_a_long_list_is_named_by_its_place() -> None:
+    with pytest.raises(DecodingError) as raised:
+        decode(Book, book_bytes(chapters=[{"title": "One"}, {"title": "Two", "lines": 1}]))
+    assert raised.value.path == "chapters[1].lines"
+    with pytest.raises(DecodingError) as raised:
+        decode(Book, book_bytes(chapters=[{"title": "One"}, {}]))
+    assert raised.value.path == "chapters[1].title"
+
+
+def test_what_looks_like_an_entry_is_one_only_where_entries_belong() -> None:
+    assert decode(Book, book_bytes(unknown={"title": "One"})) == BOOK
+    with pytest.raises(DecodingError) as raised:
+        decode(Book, book_bytes(cover={"title": "One"}))
+    assert raised.value.path == "cover"
+    with pytest.raises(OtherKindError):
+        decode(Book, b'{"title": "One"}')
+
+
+def test_keys_that_the_caller_does_not_need_are_not_kept() -> None:
+    first, second = decode(Book, encode(BOOK), omit=["author"]).chapters
+    assert (first.author, first.lines, second.title) == (None, (Line(text="a"),), "Two")

@@ -125,7 +125,7 @@ def write_report_access(*, audits: bool, plans: bool) -> BucketAccess:
     return BucketAccess(
         read=("runs/*/run.json", "runs/*/results/*", *latest),
         write=("runs/*/report.*", *plan, *latest),
-        prefixes=latest,
+        prefixes=("runs/*/results/", *latest),
     )
 
 
@@ -151,7 +151,7 @@ def write_execution_report_access(tasks: Collection[RootTask]) -> BucketAccess:
     return BucketAccess(
         read=("executions/*/run.json", "executions/*/results/*"),
         write=("executions/*/report.*",),
-        prefixes=("backups/*",) if UNLOCK_TASKS.intersection(tasks) else (),
+        prefixes=("executions/*/results/", *(("backups/*",) if UNLOCK_TASKS.intersection(tasks) else ())),
     )
 
 

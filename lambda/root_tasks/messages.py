@@ -12,6 +12,7 @@ from aws_calls.errors import RootAccessError, truncate_json
 from aws_calls.failures import Failure, FailureKind, describe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime, timedelta
 
     from .model.report import Task
@@ -62,6 +63,7 @@ MAX_REFUSAL_BYTES = 3000
 _MAX_LISTED = 20
 _MAX_LISTED_CHARACTERS = 100
 _MAX_VALUE_CHARACTERS = 1000
+_MAX_KEY_CHARACTERS = 200
 
 
 class RefusalReason(StrEnum):
@@ -276,6 +278,37 @@ def in_use_since(moment: datetime) -> str:
 def skip_reason_for_state(state: str) -> str:
     """Return why an account that is not active is skipped."""
     return f"Its state is {state}."
+
+
+def object_warning(key: str) -> str:
+    """Return that an object in the bucket was not followed."""
+    return f"{_excerpt(key, _MAX_KEY_CHARACTERS)} was not written by this run, and was ignored."
+
+
+def result_warning(batch: int, problem: str) -> str:
+    """Return that the result of a batch was not followed."""
+    return f"The result of batch {batch} was not followed. {problem}"
+
+
+def comparison_warning(problem: str) -> str:
+    """Return that the latest full audit was not compared with."""
+    return f"This audit was not compared with the latest one. {problem}"
+
+
+def listing_warning(reason: str) -> str:
+    """Return that it is not known what else is stored among the results of a run."""
+    return f"Whether anybody else has written to this run's results is not known. {reason}"
+
+
+def first_sentences(sentences: Iterable[str], *, of: str) -> tuple[str, ...]:
+    """Return the first of many sentences, and that there are more.
+
+    Args:
+        sentences: The sentences, of which no more are read than are returned.
+        of: What they are about, such as "objects".
+    """
+    listed = tuple(itertools.islice(sentences, _MAX_LISTED + 1))
+    return listed if len(listed) <= _MAX_LISTED else (*listed[:-1], f"There are more of such {of}.")
 
 
 def describe_duration(duration: timedelta) -> str:

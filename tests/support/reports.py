@@ -123,7 +123,7 @@ def report(
 
 def page_of(report: Report) -> str:
     """The page of a report, whose plan can be executed for 24 hours."""
-    return as_html(report, plan_lifetime=timedelta(hours=24))
+    return as_html(report, plan_lifetime=timedelta(hours=24)).decode()
 
 
 def key(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
+import re
 import urllib.parse
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +15,7 @@ from aws_calls.calls import call, pages, require
 from aws_calls.failures import CallError
 
 from ..model.codec import MAX_DOCUMENT_BYTES, DecodingError, decode, encode, format_time
-from ..model.run import Backup, BatchResult, ExecutionMark, Plan, Run, Work
+from ..model.run import Backup, BatchResult, ExecutionMark, Mode, Plan, Run, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +36,9 @@ _MAX_WRITES_OF_LATEST = 10
 # Of the clocks of Step Functions and Lambda.
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
 _LIST = "s3:ListBucket"
+# More than a run has: what follows them is somebody else's, of which the first objects are enough to know.
+_MAX_LISTED_RESULTS = 10_000
+_MAX_REFERENCES = 1000
 UNKNOWN_START = "The start of its run is not known, or yet to come."
 
 
@@ -239,6 +244,35 @@ class RunStore:
             raise ChecksumMismatchError(key)
         return decode(BatchResult, body)
 
+    def foreign_keys(self, run: Run, checksums: Mapping[int, str]) -> Iterator[str]:
+        """Yield the keys among the results of a run that its functions have not written, as far as is known.
+
+        A batch that looks may have run more than once, and one that was lost may have stored a result.
+
+        Args:
+            run: The run.
+            checksums: The SHA-256 of the result of each batch that returned one.
+
+        Raises:
+            CallError: A page of the list could not be read.
+        """
+        own = re.compile(
+            re.escape(self._results(run.run_id, run.task))
+            + r"(?P<batch>[0-9]{5})(-(?P<checksum>[0-9a-f]{64})\.json|(?P<claim>\.claim))"
+        )
+        listed = self._bucket.keys(f"{self._folder}/{run.run_id}/results/")
+        for key in itertools.islice(listed, _MAX_LISTED_RESULTS):
+            match = own.fullmatch(key)
+            if match is None or int(match["batch"]) >= len(run.batches):
+                yield key
+            elif run.mode is not Mode.EXECUTE:
+                if match["claim"]:
+                    yield key
+            elif match["checksum"] and match["checksum"] != checksums.get(
+                int(match["batch"]), match["checksum"]
+            ):
+                yield key
+
     def write_plan(self, plan: Plan) -> str:
         """Store a plan, and return its SHA-256."""
         return self._write_and_hash(self._key(plan.run_id, "plan.json"), encode(plan))
@@ -379,7 +413,7 @@ class BackupStore:
 
     def references(self, run_id: str, account_id: str) -> list[str]:
         """Return the references of the backups that a run has stored in an account."""
-        return self._bucket.keys(f"backups/{run_id}/{account_id}/")
+        return list(itertools.islice(self._bucket.keys(f"backups/{run_id}/{account_id}/"), _MAX_REFERENCES))
 
     def read(self, reference: str) -> Backup:
         """Return a policy that was backed up by this release or an earlier one.
@@ -466,9 +500,9 @@ class _Bucket:
             raise
         return True
 
-    def keys(self, prefix: str) -> list[str]:
-        """Return the keys that start with a prefix."""
-        return [entry["Key"] for entry in self._list(prefix)]
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that start with a prefix, in their order."""
+        return (entry["Key"] for entry in self._list(prefix))
 
     def exists(self, key: str) -> bool:
         """Return whether there is an object: without its key a read would be denied, not missing."""
@@ -476,10 +510,11 @@ class _Bucket:
 
     def find_etag(self, key: str) -> str | None:
         """Return the ETag of an object, whether or not it can be read; None where there is no object."""
-        for entry in self._list(key):
-            if entry["Key"] == key:
-                return str(require(entry, "ETag", operation=_LIST))
-        return None
+        # Of all keys that start with it, it is the first.
+        entry = next(self._list(key), None)
+        if entry is None or entry["Key"] != key:
+            return None
+        return str(require(entry, "ETag", operation=_LIST))
 
     def _list(self, prefix: str) -> Iterator[Any]:
         list_page = functools.partial(

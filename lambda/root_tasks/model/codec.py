@@ -8,6 +8,7 @@ a new version. A document's SHA-256 is that of its stored bytes, never of a seco
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import types
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 _KIND = "kind"
 _SCHEMA_VERSION = "schemaVersion"
@@ -32,10 +33,13 @@ class Document:
     Attributes:
         KIND: What the document is, in one word.
         SCHEMA_VERSION: Bump when readers of earlier releases could misunderstand the document.
+        ENTRY: The dataclass of the entries of its longest list. They are decoded as they are parsed: the tree
+            of a long list takes several times the memory of its entries.
     """
 
     KIND: ClassVar[str]
     SCHEMA_VERSION: ClassVar[int] = 1
+    ENTRY: ClassVar[type | None] = None
 
 
 D = TypeVar("D", bound=Document)
@@ -102,20 +106,40 @@ def encode(document: Document, *, derived: Mapping[str, Any] | None = None) -> b
         _SCHEMA_VERSION: document.SCHEMA_VERSION,
         _KIND: document.KIND,
         **(derived or {}),
-        **_to_json(document),
+        **{key: getattr(document, name) for key, (name, _) in _fields(type(document)).items()},
     }
-    return json.dumps(values, separators=(",", ":")).encode("ascii") + b"\n"
+    data = io.BytesIO()
+    for position, (key, value) in enumerate(values.items()):
+        data.write(b"," if position else b"{")
+        data.write(_json_bytes(key) + b":")
+        # Entry by entry: the tree of a long list takes several times the memory of its bytes.
+        if isinstance(value, tuple):
+            data.write(b"[")
+            for place, entry in enumerate(value):
+                data.write(b"," if place else b"")
+                data.write(_json_bytes(_to_json(entry)))
+            data.write(b"]")
+        else:
+            data.write(_json_bytes(_to_json(value)))
+    data.write(b"}\n")
+    return data.getvalue()
 
 
-def decode(type_: type[D], data: bytes) -> D:
+def decode(type_: type[D], data: bytes, *, omit: Collection[str] = ()) -> D:
     """Return the document that `encode` returned the bytes of, in this release or another one.
+
+    Args:
+        type_: The document's class.
+        data: The bytes.
+        omit: Keys of the entries of its longest list that the caller does not need. They are optional.
 
     Raises:
         OtherKindError: The bytes are another document, or not one at all.
         OtherVersionError: The document has a version that this release does not read.
         DecodingError: The document is damaged.
     """
-    document = _parse(type_.KIND, data)
+    decode_entry = None if type_.ENTRY is None else _decoder_of(type_.ENTRY, omit=omit)
+    document = _parse(type_.KIND, data, object_hook=decode_entry)
     if not isinstance(document, dict) or document.get(_KIND) != type_.KIND:
         raise OtherKindError(kind=type_.KIND)
     version = document.get(_SCHEMA_VERSION)
@@ -150,11 +174,11 @@ class _FieldError(Exception):
         self.problem = problem
 
 
-def _parse(kind: str, data: bytes) -> object:
+def _parse(kind: str, data: bytes, *, object_hook: Callable[[dict[str, Any]], object] | None) -> object:
     if len(data) > MAX_DOCUMENT_BYTES:
         raise DecodingError(kind=kind, problem=f"is larger than {MAX_DOCUMENT_BYTES:,} bytes")
     try:
-        return json.loads(data.decode("utf-8"))
+        return json.loads(data.decode("utf-8"), object_hook=object_hook)
     # `from None`: these errors quote what they failed on.
     except UnicodeDecodeError:
         raise DecodingError(kind=kind, problem="is not UTF-8") from None
@@ -162,6 +186,28 @@ def _parse(kind: str, data: bytes) -> object:
         raise DecodingError(kind=kind, problem="is nested too deeply") from None
     except ValueError:
         raise DecodingError(kind=kind, problem="is not JSON") from None
+
+
+def _decoder_of(entry: type, *, omit: Collection[str]) -> Callable[[dict[str, Any]], object]:
+    """Return a function that decodes what can be an entry of a list, and returns anything else unchanged."""
+    required = {key for key, (_, field) in _fields(entry).items() if field.default is dataclasses.MISSING}
+
+    def decode_entry(value: dict[str, Any]) -> object:
+        if _KIND in value or not value.keys() >= required:
+            return value
+        for key in omit:
+            value.pop(key, None)
+        try:
+            return _dataclass_from_json(entry, value, "")
+        except _FieldError:
+            # It is found again where its place is known.
+            return value
+
+    return decode_entry
+
+
+def _json_bytes(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
 def _to_json(value: Any) -> Any:
@@ -186,7 +232,7 @@ def _from_json(type_: Any, value: Any, path: str) -> Any:
         listed = _require_type(value, list, path, "is not a list")
         return tuple(_from_json(inner, each, f"{path}[{place}]") for place, each in enumerate(listed))
     if dataclasses.is_dataclass(type_):
-        return _dataclass_from_json(type_, _require_type(value, dict, path, "is not an object"), path)
+        return _dataclass_from_json(type_, value, path)
     if type_ is bool:
         return _require_type(value, bool, path, "is neither true nor false")
     if type_ is int:
@@ -205,7 +251,11 @@ def _from_json(type_: Any, value: Any, path: str) -> Any:
     return text
 
 
-def _dataclass_from_json(type_: Any, value: dict[str, Any], path: str) -> Any:
+def _dataclass_from_json(type_: Any, value: Any, path: str) -> Any:
+    if type(value) is type_:
+        # An entry that was decoded as it was parsed.
+        return value
+    _require_type(value, dict, path, "is not an object")
     arguments = {}
     for key, (name, field) in _fields(type_).items():
         inner = f"{path}.{key}" if path else key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
@@ -61,7 +62,7 @@ class ItemType(StrEnum):
     QUEUE_POLICY = "queue policy"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AccessKey:
     """An access key of a root user.
 
@@ -82,7 +83,7 @@ class AccessKey:
     last_use_unread: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RootCredentials:
     """The credentials that a root user has.
 
@@ -105,7 +106,7 @@ class RootCredentials:
     signing_certificates: tuple[str, ...] | None = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CredentialDetails:
     """What to decide by whether to delete a credential.
 
@@ -125,7 +126,7 @@ class CredentialDetails:
     last_use_unread: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
     """One thing that the task acted on, or that a plan lists.
 
@@ -152,7 +153,7 @@ class Item:
     credential: CredentialDetails | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
     """How a task ended in one account.
 
@@ -174,7 +175,7 @@ class Result:
     items: tuple[Item, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AccountResult(Result):
     """A result with the account's names, which functions that act never see.
 
@@ -201,7 +202,7 @@ class ChangeType(StrEnum):
     LEFT = "left the organization"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
     """One change in one account.
 
@@ -270,13 +271,15 @@ class Report(RunDetails, Document):
     Attributes:
         finished_at: When the report was written.
         results: One result for each account in scope, in the order of risk; none missing, none twice.
-        warnings: What somebody else has done to the objects of this run, in sentences; none was followed.
+        warnings: What was stored in the bucket that this run did not follow, in sentences: what somebody else
+            has written or altered.
         changes: What has changed since the full audit before this one; None where there is none to compare
             with, and of other runs.
         trend: The totals of the last full audits up to this one, the latest last; empty for other runs.
     """
 
     KIND: ClassVar[str] = "report"
+    ENTRY: ClassVar[type] = AccountResult
 
     finished_at: datetime
     results: tuple[AccountResult, ...]
@@ -300,5 +303,5 @@ class Report(RunDetails, Document):
     @property
     def totals(self) -> dict[Outcome, int]:
         """How many accounts ended with each outcome that occurs, in the order of the outcomes."""
-        outcomes = [result.outcome for result in self.results]
-        return {outcome: outcomes.count(outcome) for outcome in Outcome if outcome in outcomes}
+        counts = Counter(result.outcome for result in self.results)
+        return {outcome: counts[outcome] for outcome in Outcome if outcome in counts}

@@ -36,7 +36,7 @@ class Restore:
     corrected: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
     """One thing that a task acts on in an account: a credential, or the policy of a bucket or queue.
 
@@ -75,7 +75,7 @@ class CredentialSelection:
     in_use_since: datetime | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Assignment:
     """The work in one account; without targets: whatever the task finds there."""
 
@@ -94,7 +94,7 @@ class Plan(Document):
     assignments: tuple[Assignment, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
     """An account of the organization, as far as a run is concerned.
 
@@ -128,6 +128,7 @@ class Run(RunDetails, Document):
     """
 
     KIND: ClassVar[str] = "run"
+    ENTRY: ClassVar[type] = Account
 
     execution_arn: str
     mode: Mode
@@ -173,7 +174,7 @@ class ExecutionMark(Document):
     started_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Finding(Result):
     """The result of a task in one account, as its batch has it.
 

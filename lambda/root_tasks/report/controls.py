@@ -39,7 +39,7 @@ class Control:
         title: Its title in Security Hub.
         config_rule: The AWS Config rule that it uses.
         cis: The recommendation by version of the CIS AWS Foundations Benchmark, the latest first.
-        is_met: Whether root credentials meet it; None where what was read does not tell.
+        is_met: Whether root credentials meet it; None where what was read does not decide it.
     """
 
     id: str
@@ -57,7 +57,7 @@ class Evidence:
         control: The control.
         met: Where it is met.
         not_met: Where it is not met.
-        not_known: Where what was read does not tell, and where nothing was read.
+        not_known: Where what was read does not decide it, and where nothing was read.
     """
 
     control: Control

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import html
 import io
+import itertools
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ _FORMULA_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\u2212"
 _SEPARATORS = ";,|\t\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
 # What they drop at the start of a cell: blanks, quotation marks, what is not visible.
 _DROPPED = '\\s"\x00-\x1f\x7f\xad\u200b-\u200f\u2060\ufeff'
+_PIECE_BYTES = 65_536
 _FORMULA = re.compile(f"(^|[{_SEPARATORS}])([{_DROPPED}]*)(?=[{_FORMULA_SIGNS}])")
 
 
@@ -66,11 +68,11 @@ def as_csv(report: Report) -> str:
     return text.getvalue()
 
 
-def as_html(report: Report, *, plan_lifetime: timedelta, document: bytes | None = None) -> str:
-    """Return one page that needs nothing else and runs no script but its own.
+def as_html(report: Report, *, plan_lifetime: timedelta, document: bytes | None = None) -> bytes:
+    """Return one page, in UTF-8, that needs nothing else and runs no script but its own.
 
     Its table is drawn, as text, from the embedded JSON. Its security policy names its style and its script
-    by their hashes, so it must be kept byte for byte, in UTF-8.
+    by their hashes, so it must be kept byte for byte.
 
     Args:
         report: The report.
@@ -93,10 +95,17 @@ def as_html(report: Report, *, plan_lifetime: timedelta, document: bytes | None 
             for name, value in _facts(report)
         ),
         "controls": "" if makes_changes else _controls(report),
-        "report": _embeddable((as_json(report) if document is None else document).decode("ascii")),
     }
     # In one pass, so that nothing in a value is taken for a placeholder.
-    return re.sub(r"%%([a-z-]+)%%", lambda placeholder: values[placeholder[1]], page)
+    parts = re.split(r"%%([a-z-]+)%%", page)
+    data = io.BytesIO()
+    for text, placeholder in itertools.zip_longest(parts[::2], parts[1::2]):
+        data.write(text.encode())
+        if placeholder == "report":
+            _write_embeddable(data, as_json(report) if document is None else document)
+        elif placeholder is not None:
+            data.write(values[placeholder].encode())
+    return data.getvalue()
 
 
 def _of_credentials(cell: Callable[[RootCredentials], object]) -> Callable[[AccountResult], object]:
@@ -173,9 +182,13 @@ def _hash(page: str, element: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
-def _embeddable(ascii_json: str) -> str:
-    # U+2028 and U+2029 are escaped already, like everything that is not ASCII.
-    return ascii_json.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+def _write_embeddable(data: io.BytesIO, ascii_json: bytes) -> None:
+    # Piece by piece: a copy of a large report takes as much memory as all that the report needs.
+    for start in range(0, len(ascii_json), _PIECE_BYTES):
+        piece = ascii_json[start : start + _PIECE_BYTES]
+        # U+2028 and U+2029 are escaped already, like everything that is not ASCII.
+        piece = piece.replace(b"&", rb"\u0026").replace(b"<", rb"\u003c").replace(b">", rb"\u003e")
+        data.write(piece)
 
 
 def _notice(report: Report, plan_lifetime: timedelta) -> str:

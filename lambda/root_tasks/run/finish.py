@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from aws_calls.failures import CallError, describe
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line
 
 from ..aws.storage import ChecksumMismatchError, File, UnreadableObjectError
-from ..messages import NO_RESULT_ACTING, NO_RESULT_LOOKING
+from ..messages import (
+    NO_RESULT_ACTING,
+    NO_RESULT_LOOKING,
+    comparison_warning,
+    first_sentences,
+    listing_warning,
+    object_warning,
+    result_warning,
+)
 from ..model.codec import DecodingError
 from ..model.report import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Finding, Mode, Plan, Run
@@ -88,15 +98,21 @@ class RunFinisher:
             ChecksumMismatchError: The run was altered.
         """
         run = self.runs.read_run(run_id, checksum=run_sha256)
-        findings = self._findings(run, _checksums(results))
+        checksums = _checksums(results)
+        findings, damaged = self._findings(run, checksums)
         finished_at = self.now()
         results_ = in_order_of_risk(self._results(run, findings), at=finished_at)
-        report = Report.of_run(run, finished_at=finished_at, results=results_)
+        warnings = (*damaged, *self._foreign_objects(run, checksums))
+        report = Report.of_run(run, finished_at=finished_at, results=results_, warnings=warnings)
+        plan = _plan(run, findings) if run.mode is Mode.PLAN else None
+        # From here on only the report is needed. What it is made of would be half of the memory.
+        del findings, results_
+        run = dataclasses.replace(run, accounts=(), batches=())
         notice = None
         if run.full:
             report, notice = self._compare(report)
-        files = _files(report, plan_lifetime=self.plan_lifetime)
-        urls = {file.name: self.runs.write_file(run_id, file) for file in files}
+        files = functools.partial(_files, report, document=as_json(report), plan_lifetime=self.plan_lifetime)
+        urls = {file.name: self.runs.write_file(run_id, file) for file in files()}
         totals = {str(outcome): count for outcome, count in report.totals.items()}
         self.log(event="run_finished", runId=run_id, task=run.task, mode=run.mode, totals=totals)
         if run.full:
@@ -108,22 +124,28 @@ class RunFinisher:
             "report": urls[_HTML],
             "totals": totals,
         }
-        if run.mode is Mode.PLAN:
-            output[PLAN_SHA256] = self.runs.write_plan(_plan(run, findings))
+        if plan is not None:
+            output[PLAN_SHA256] = self.runs.write_plan(plan)
         if run.mode is Mode.EXECUTE:
             output["failed"] = not _FAILURES.isdisjoint(report.totals)
             # The cause of an execution that failed: it has no output.
             output["summary"] = f"{summary(report)} Report: {urls[_HTML]}"
         return output
 
-    def _findings(self, run: Run, checksums: Mapping[int, str]) -> dict[str, Finding]:
-        """Return the findings of the accounts of each batch, by account."""
+    def _findings(self, run: Run, checksums: Mapping[int, str]) -> tuple[dict[str, Finding], tuple[str, ...]]:
+        """Return the findings of the accounts of each batch, by account, and warnings of damaged results."""
         batches = [number for number in sorted(checksums) if number < len(run.batches)]
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
-            found = pool.map(lambda batch: self._findings_of_batch(run, batch, checksums[batch]), batches)
-            return {finding.account_id: finding for findings in found for finding in findings}
+            found = list(
+                pool.map(lambda batch: self._findings_of_batch(run, batch, checksums[batch]), batches)
+            )
+        warnings = (result_warning(it.batch, it.problem) for it in found if it.problem is not None)
+        return (
+            {finding.account_id: finding for it in found for finding in it.findings},
+            first_sentences(warnings, of="results"),
+        )
 
-    def _findings_of_batch(self, run: Run, batch: int, checksum: str) -> list[Finding]:
+    def _findings_of_batch(self, run: Run, batch: int, checksum: str) -> _BatchFindings:
         try:
             result = self.runs.read_result(run, batch, checksum=checksum)
         except (ChecksumMismatchError, DecodingError, UnreadableObjectError) as error:
@@ -132,10 +154,24 @@ class RunFinisher:
             own = set(run.batches[batch])
             foreign = [finding for finding in result.findings if finding.account_id not in own]
             if not foreign:
-                return list(result.findings)
+                return _BatchFindings(batch=batch, findings=result.findings)
             problem = "It has an account that is not in the batch."
         self.log(event="result_damaged", runId=run.run_id, batch=batch, reason=problem)
-        return [self._finding_of_damaged_result(run, account_id) for account_id in run.batches[batch]]
+        findings = tuple(
+            self._finding_of_damaged_result(run, account_id) for account_id in run.batches[batch]
+        )
+        return _BatchFindings(batch=batch, findings=findings, problem=problem)
+
+    def _foreign_objects(self, run: Run, checksums: Mapping[int, str]) -> tuple[str, ...]:
+        """Return warnings of what somebody else has written among the results. None of it is read."""
+        try:
+            keys = self.runs.foreign_keys(run, checksums)
+            warnings = first_sentences(map(object_warning, keys), of="objects")
+        except CallError as error:
+            warnings = (listing_warning(describe(error.failure)),)
+        if warnings:
+            self.log(event="foreign_results", runId=run.run_id, count=len(warnings))
+        return warnings
 
     def _finding_of_damaged_result(self, run: Run, account_id: str) -> Finding:
         finding = finding_of_damaged_result(account_id, run.mode)
@@ -144,14 +180,19 @@ class RunFinisher:
         return dataclasses.replace(finding, reason=self._with_backups(run, account_id, finding.reason or ""))
 
     def _results(self, run: Run, findings: Mapping[str, Finding]) -> Iterator[AccountResult]:
+        # What many accounts have in common is kept once.
+        shared: dict[object, Any] = {}
         for account in run.accounts:
             result = self._result(run, account, findings)
             fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(Result)}
+            for name in ("reason", "hint", "credentials"):
+                fields[name] = shared.setdefault(fields[name], fields[name])
+            unit = account.organizational_unit
             yield AccountResult(
                 **fields,
                 name=account.name,
                 email=account.email,
-                organizational_unit=account.organizational_unit,
+                organizational_unit=shared.setdefault(unit, unit),
             )
 
     def _result(self, run: Run, account: Account, findings: Mapping[str, Finding]) -> Result:
@@ -174,7 +215,10 @@ class RunFinisher:
 
     def _compare(self, report: Report) -> tuple[Report, _Notice | None]:
         """Return a full audit with its history, and the notice about it."""
-        previous = self._previous_audit(report)
+        previous, problem = self._previous_audit(report)
+        if problem is not None:
+            self.log(event="comparison_skipped", runId=report.run_id, reason=problem)
+            report = dataclasses.replace(report, warnings=(*report.warnings, comparison_warning(problem)))
         report = with_history(report, previous=previous)
         if previous is None:
             return report, _Notice(subject=FIRST_AUDIT, message=first_audit_message(report))
@@ -184,7 +228,9 @@ class RunFinisher:
         message = change_message(report.changes, report)
         return report, _Notice(subject=_subject(report.changes), message=message)
 
-    def _publish_audit(self, run: Run, report: Report, files: Sequence[File], notice: _Notice | None) -> None:
+    def _publish_audit(
+        self, run: Run, report: Report, files: Callable[[], Iterator[File]], notice: _Notice | None
+    ) -> None:
         """Write the metrics, send the notice, and write the latest report.
 
         The notice comes first: if it fails, the next audit finds the same changes, and sends it.
@@ -193,26 +239,30 @@ class RunFinisher:
         if notice is not None and self.notify is not None:
             self.notify(notice.subject, notice.message)
         # Each file is attempted: a later run may have come between two of them.
-        for file in files:
+        for file in files():
             self.reports.write_latest(
                 file, started_at=report.started_at, now=report.finished_at, log=self.log
             )
 
-    def _previous_audit(self, report: Report) -> Report | None:
-        """Return the full audit before this one; None where it cannot be compared."""
+    def _previous_audit(self, report: Report) -> tuple[Report | None, str | None]:
+        """Return the full audit before this one, if there is one, or why it cannot be compared."""
         try:
             data = self.reports.read_latest(_JSON)
             if data is None:
-                return None
+                return None, None
             previous = parse_previous_audit(data, current=report)
         except (NotComparableError, UnreadableObjectError) as error:
-            problem = str(error)
-        else:
-            if previous.started_at <= report.finished_at + _MAX_CLOCK_DIFFERENCE:
-                return previous
-            problem = "The run of this report has not started yet."
-        self.log(event="comparison_skipped", runId=report.run_id, reason=problem)
-        return None
+            return None, str(error)
+        if previous.started_at > report.finished_at + _MAX_CLOCK_DIFFERENCE:
+            return None, "The run of this report has not started yet."
+        return previous, None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _BatchFindings:
+    batch: int
+    findings: tuple[Finding, ...]
+    problem: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,16 +280,17 @@ def _checksums(results: Sequence[object]) -> dict[int, str]:
     }
 
 
-def _files(report: Report, *, plan_lifetime: timedelta) -> tuple[File, ...]:
-    document = as_json(report)
-    page = as_html(report, plan_lifetime=plan_lifetime, document=document)
-    return (
-        File(name=_JSON, content_type="application/json", body=document),
-        # With the mark by which spreadsheets recognize UTF-8.
-        File(
-            name="report.csv", content_type="text/csv; charset=utf-8", body=as_csv(report).encode("utf-8-sig")
-        ),
-        File(name=_HTML, content_type="text/html; charset=utf-8", body=page.encode()),
+def _files(report: Report, *, document: bytes, plan_lifetime: timedelta) -> Iterator[File]:
+    """Yield the files of a report, one after another: each can be as large as all that the report needs."""
+    yield File(name=_JSON, content_type="application/json", body=document)
+    # With the mark by which spreadsheets recognize UTF-8.
+    yield File(
+        name="report.csv", content_type="text/csv; charset=utf-8", body=as_csv(report).encode("utf-8-sig")
+    )
+    yield File(
+        name=_HTML,
+        content_type="text/html; charset=utf-8",
+        body=as_html(report, plan_lifetime=plan_lifetime, document=document),
     )
 
 
