@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.model.report import Item, ItemType, Outcome, Task
+from root_tasks.model.codec import decode
+from root_tasks.model.report import Item, ItemType, Outcome, Report, Task
+from root_tasks.report.render import as_csv
 from support.browser import Browser, browser, chromium
 from support.reports import (
     HOSTILE_NAMES,
     example_audit,
     example_execution,
     example_plan,
+    example_unlock,
+    full_audits,
     hostile_audit,
     large_audit,
     page_of,
@@ -26,8 +32,6 @@ from support.reports import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from root_tasks.model.report import Report
 
 CHROMIUM = chromium()
 PICTURES = Path(__file__).parents[1] / "test-results"
@@ -71,6 +75,42 @@ def shown(started: Browser, tmp_path: Path) -> Callable[..., Browser]:
     return show
 
 
+def catch_copies(page: Browser) -> None:
+    """Have what is copied end in window.copied."""
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+
+
+def copied(page: Browser, button: str) -> str:
+    """Press a button, and return what it copied."""
+    page.evaluate("window.copied = undefined")
+    page.click(button)
+    page.wait_for("window.copied !== undefined")
+    text: str = page.evaluate("window.copied")
+    return text
+
+
+def choose(page: Browser, unit: str) -> None:
+    """Choose an organizational unit."""
+    page.evaluate(
+        f"(() => {{ const units = document.querySelector('#units'); units.value = {json.dumps(unit)};"
+        "units.dispatchEvent(new Event('change')); })()"
+    )
+
+
+def downloaded(page: Browser, button: str, folder: Path) -> tuple[str, bytes]:
+    """Press a button, and return the name and the bytes of the file that is saved."""
+    page.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+    before = set(folder.iterdir())
+    page.click(button)
+    deadline = time.monotonic() + 30
+    while True:
+        saved = [each for each in folder.iterdir() if each not in before and each.suffix != ".crdownload"]
+        if saved and saved[0].stat().st_size:
+            return saved[0].name, saved[0].read_bytes()
+        assert time.monotonic() < deadline, "nothing was saved"
+        time.sleep(0.05)
+
+
 def sort_by(page: Browser, label: str) -> str | None:
     """Press the column's button, and return how the column says that it is sorted."""
     labels = page.evaluate(
@@ -101,6 +141,7 @@ def test_ten_thousand_accounts_are_sorted_and_filtered(shown: Callable[..., Brow
     page.wait_for(f"{DRAWN} === 10000")
     assert page.evaluate(IDS) == sorted(by_id, reverse=True)
 
+    page.evaluate("document.querySelector('#units').value = 'Root/Teams/Team 12'")
     page.click("#filter")
     page.type("TEAM-12- Prod")
     found = [each.account_id for each in audit.results if each.name == "team-12-production"]
@@ -110,11 +151,11 @@ def test_ten_thousand_accounts_are_sorted_and_filtered(shown: Callable[..., Brow
 
 def test_the_most_keys_come_first_and_unknown_numbers_last(shown: Callable[..., Browser]) -> None:
     page = shown(example_audit())
-    assert sort_by(page, "Access keys") == "descending"
-    cells = page.evaluate(f"{ROWS}.map((row) => row.children[4].firstChild.textContent)")
+    assert sort_by(page, "Keys") == "descending"
+    cells = page.evaluate(f"{ROWS}.map((row) => row.children[5].firstChild.textContent)")
     assert cells == ["2", "1", "0", "0", "0", "0", "0", "0", "0", "0", "?", "?", "?", "?"]
-    assert sort_by(page, "Access keys") == "ascending"
-    cells = page.evaluate(f"{ROWS}.map((row) => row.children[4].firstChild.textContent)")
+    assert sort_by(page, "Keys") == "ascending"
+    cells = page.evaluate(f"{ROWS}.map((row) => row.children[5].firstChild.textContent)")
     assert cells == ["0", "0", "0", "0", "0", "0", "0", "0", "1", "2", "?", "?", "?", "?"]
     assert page.evaluate("document.querySelectorAll('[aria-sort]').length") == 1
 
@@ -128,6 +169,14 @@ def test_no_script_from_data_runs_and_hostile_names_are_text(shown: Callable[...
     assert page.evaluate("[...document.querySelectorAll('.reason')].map((reason) => reason.textContent)") == [
         name for name in HOSTILE_NAMES if name
     ]
+    warnings = page.evaluate("[...document.querySelectorAll('.warnings li')].map((line) => line.textContent)")
+    assert warnings == list(HOSTILE_NAMES)
+    units = page.evaluate(f"{ROWS}.map((row) => row.children[2].textContent)")
+    assert units == [name or "\N{EN DASH}" for name in HOSTILE_NAMES]
+    chosen = page.evaluate("[...document.querySelectorAll('#units option')].map((each) => each.value)")
+    assert {name for name in HOSTILE_NAMES if "/" not in name} <= set(chosen)
+    changed = page.evaluate("document.querySelector('#changes').textContent")
+    assert [name for name in HOSTILE_NAMES if name not in changed] == []
     assert page.evaluate("document.querySelectorAll('img, iframe, script').length") == 2
     assert page.evaluate(ALERTS) == []
     assert page.complaints == []
@@ -160,7 +209,17 @@ def test_the_page_lets_no_text_become_markup_or_script(shown: Callable[..., Brow
 
 
 @pytest.mark.parametrize(
-    "written", [example_audit(), partly_read_audit(), example_plan(), example_execution(), report()]
+    "written",
+    [
+        full_audits(),
+        partly_read_audit(),
+        example_plan(),
+        example_execution(),
+        example_unlock(),
+        hostile_audit(),
+        report(),
+    ],
+    ids=["an audit", "hardly read", "a plan", "an execution", "an unlock", "hostile", "no account"],
 )
 def test_the_page_asks_for_nothing_and_complains_of_nothing(
     shown: Callable[..., Browser], written: Report
@@ -259,7 +318,7 @@ def test_a_plan_shows_what_to_decide_by(shown: Callable[..., Browser]) -> None:
 def test_what_could_not_be_listed_is_not_shown_as_none(shown: Callable[..., Browser]) -> None:
     page = shown(partly_read_audit())
     cells = page.evaluate(f"[...{ROWS}[0].children].slice(3).map((cell) => cell.textContent)")
-    assert cells == ["yes", "some", "some", "some", "?"]
+    assert cells == ["yes", "some", "some", "some", "?", "?"]
     page.click("#details")
     said = page.evaluate("document.querySelector('.details').innerText")
     assert said.count("There are some that could not be listed.") == 3
@@ -280,7 +339,7 @@ def test_a_policy_is_shown_in_full_as_text_and_its_backup_can_be_copied(
     )
     done = result("300000000001", Outcome.DONE, items=(item,))
     page = shown(report(done, task=Task.UNLOCK_BUCKET_POLICY, executed_plan="plan"))
-    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    catch_copies(page)
     page.click("#details")
     assert page.evaluate("document.querySelector('.details pre').textContent") == f"locked\n{policy}"
     assert "Corrected policy" in page.evaluate("document.querySelector('.details').innerText")
@@ -304,7 +363,7 @@ def test_the_page_is_used_without_a_mouse(shown: Callable[..., Browser]) -> None
     page.press("/", code=191, text="/")
     page.type("legacy")
     assert page.evaluate(NAMES) == ["legacy-mainframe-bridge"]
-    for _ in range(len(["details", "copy", *range(8)]) + 1):
+    for _ in range(len(["units", "details", "copy", "csv", "json", *range(10)]) + 1):
         page.press("Tab", code=9)
     focused = "document.activeElement.{}"
     assert page.evaluate(focused.format("textContent")) == "legacy-mainframe-bridge"
@@ -343,7 +402,7 @@ def test_the_ids_of_the_accounts_shown_are_copied_as_an_input_takes_them(
     shown: Callable[..., Browser],
 ) -> None:
     page = shown(example_audit())
-    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    catch_copies(page)
     page.click(".totals .warn")
     page.click("#copy")
     page.wait_for("window.copied !== undefined")
@@ -365,3 +424,301 @@ def test_the_page_follows_light_and_dark(shown: Callable[..., Browser], width: i
     page.screenshot(PICTURES / f"report-{width}-{'dark' if dark else 'light'}.png")
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == ("rgb(18, 20, 23)" if dark else "rgb(247, 247, 245)")
+
+
+# What comes next
+
+
+def commands(page: Browser) -> list[str]:
+    found: list[str] = page.evaluate(
+        "[...document.querySelectorAll('#next code')].map((code) => code.textContent)"
+    )
+    return found
+
+
+def test_an_audit_ends_in_the_command_that_plans_for_the_accounts_shown(
+    shown: Callable[..., Browser],
+) -> None:
+    page = shown(example_audit())
+    catch_copies(page)
+    of_all = " ".join(f"--account 30000000000{number}" for number in (2, 6, 4))
+    assert commands(page) == [f"centralized-root-access plan delete {of_all}"]
+    page.click("#filter")
+    page.type("data-lake")
+    assert copied(page, "#next .copy") == "centralized-root-access plan delete --account 300000000004"
+    page.type("x")
+    assert page.evaluate("document.querySelector('#next').hidden")
+
+
+def test_the_command_for_many_accounts_stays_short(shown: Callable[..., Browser]) -> None:
+    page = shown(large_audit(5_000))
+    assert commands(page) == ["centralized-root-access plan delete --account all"]
+    choose(page, "Root/Teams/Team 7")
+    (command,) = commands(page)
+    assert command.count("--account ") == page.evaluate(
+        f"{ROWS}.filter((row) => row.matches('.warn')).length"
+    )
+
+
+def test_a_plan_ends_in_the_command_that_executes_it(shown: Callable[..., Browser]) -> None:
+    assert commands(shown(example_plan())) == ["centralized-root-access execute plan-2026-11-20"]
+
+
+@pytest.mark.parametrize("run_id", ["--yes", "a;b", "$(a)", "a'b", "a(b)", "!a", "a=b", "\u202ea", "a" * 81])
+def test_a_run_id_that_a_shell_could_misread_gets_into_no_command(
+    shown: Callable[..., Browser], run_id: str
+) -> None:
+    assert commands(shown(dataclasses.replace(example_plan(), run_id=run_id))) == []
+
+
+def test_a_plan_without_anything_planned_is_not_to_be_executed(shown: Callable[..., Browser]) -> None:
+    empty = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS)
+    assert commands(shown(empty)) == []
+
+
+def test_an_execution_ends_in_an_audit_of_its_accounts(shown: Callable[..., Browser]) -> None:
+    named = " ".join(f"--account 30000000000{number}" for number in (6, 2, 4))
+    assert commands(shown(example_execution())) == [f"centralized-root-access audit {named}"]
+
+
+def test_an_unlock_ends_in_the_command_that_restores_with_its_backups(shown: Callable[..., Browser]) -> None:
+    unlock = example_unlock()
+    references = [str(each.items[0].backup) for each in unlock.results]
+    named = " ".join(f"--backup {reference}" for reference in references)
+    page = shown(unlock)
+    assert commands(page) == [f"centralized-root-access plan restore {named}"]
+    page.click("#filter")
+    page.type("legacy")
+    assert commands(page) == [f"centralized-root-access plan restore --backup {references[1]}"]
+
+
+@pytest.mark.parametrize(
+    "backup",
+    [
+        "backups/another-run/300000000002/locked/{digest}.json",
+        "backups/{run}/300000000002/$(reboot)/{digest}.json",
+        "backups/{run}/300000000002/a b/{digest}.json",
+        "backups/{run}/300000000002/locked/{digest}.json;reboot",
+    ],
+)
+def test_a_backup_that_is_not_of_this_run_or_not_plain_gets_into_no_command(
+    shown: Callable[..., Browser], backup: str
+) -> None:
+    unlock = example_unlock()
+    reference = backup.format(run=unlock.run_id, digest="0" * 64)
+    item = dataclasses.replace(unlock.results[0].items[0], backup=reference)
+    changed = dataclasses.replace(unlock, results=(dataclasses.replace(unlock.results[0], items=(item,)),))
+    assert commands(shown(changed)) == []
+
+
+@pytest.mark.parametrize("width", [390, 820, 1280])
+def test_the_details_of_an_unlock_are_not_squeezed(shown: Callable[..., Browser], width: int) -> None:
+    page = shown(example_unlock(), width=width)
+    catch_copies(page)
+    page.click("#details")
+    page.screenshot(PICTURES / f"unlock-{width}.png")
+    height = "document.querySelector('.details .badge').getBoundingClientRect().height"
+    line = "parseFloat(getComputedStyle(document.querySelector('.details .badge')).lineHeight)"
+    assert page.evaluate(f"{height} < 2 * {line}")
+    assert copied(page, ".details .copy") == example_unlock().results[0].items[0].backup
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+# Organizational units, and the filter in the address
+
+
+def test_an_organizational_unit_includes_the_units_in_it(shown: Callable[..., Browser]) -> None:
+    page = shown(example_audit())
+    offered = page.evaluate("[...document.querySelectorAll('#units option')].map((each) => each.textContent)")
+    assert offered[:2] == ["Every organizational unit", "Root (12)"]
+    assert "Root/Workloads (5)" in offered
+    choose(page, "Root/Workloads")
+    assert sorted(page.evaluate(NAMES)) == [
+        "analytics",
+        "data-lake",
+        "legacy-mainframe-bridge",
+        "payments-production",
+        "payments-staging",
+    ]
+    choose(page, "Root/Workloads/Staging")
+    assert page.evaluate(NAMES) == ["payments-staging"]
+
+
+def test_a_report_without_organizational_units_has_no_column_for_them(shown: Callable[..., Browser]) -> None:
+    page = shown(partly_read_audit())
+    assert page.evaluate("document.querySelector('#units').hidden")
+    heads = page.evaluate(
+        "[...document.querySelectorAll('.accounts > thead th')].map((each) => each.textContent)"
+    )
+    assert "OU" not in heads
+
+
+def test_the_filter_is_in_the_address_and_is_read_from_it(shown: Callable[..., Browser]) -> None:
+    page = shown(example_audit())
+    visited = page.evaluate("history.length")
+    page.click(".totals .warn")
+    choose(page, "Root/Workloads")
+    page.click("#filter")
+    page.type("a&b=c #%")
+    sort_by(page, "Last used")
+    page.wait_for("location.hash.includes('sort=used')")
+    address = page.evaluate("location.href")
+    assert page.evaluate("history.length") == visited
+    page.call("Page.navigate", url="about:blank")
+    page.wait_for("location.href === 'about:blank'")
+    page.call("Page.navigate", url=address)
+    page.wait_for("document.readyState === 'complete' && location.hash.length > 1")
+    state = page.evaluate(
+        "[document.querySelector('#filter').value, document.querySelector('#units').value,"
+        "document.querySelector('.totals [data-outcome][aria-pressed=true]').dataset.outcome,"
+        "document.querySelector('[aria-sort]').textContent,"
+        "document.querySelector('[aria-sort]').getAttribute('aria-sort')]"
+    )
+    assert state == ["a&b=c #%", "Root/Workloads", "has credentials", "Last used", "descending"]
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "outcome=<img src=x onerror=alert(1)>&ou=Root/Nowhere&sort=constructor&filter=",
+        "%E0%A4%A&&&=",
+        "sort=__proto__&outcome=toString",
+    ],
+)
+def test_an_address_that_makes_no_sense_shows_everything(
+    shown: Callable[..., Browser], fragment: str
+) -> None:
+    page = shown(example_audit())
+    page.evaluate(f"location.hash = {json.dumps(fragment)}")
+    page.wait_for("document.querySelector('#shown').textContent === '14 accounts'")
+    assert page.evaluate("document.querySelector('[aria-sort]').textContent") == "Outcome"
+    assert page.complaints == []
+    assert page.evaluate(ALERTS) == []
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        full_audits(),
+        example_plan(),
+        example_execution(),
+        example_unlock(),
+        partly_read_audit(),
+        hostile_audit(),
+    ],
+    ids=["an audit", "a plan", "an execution", "an unlock", "hardly read", "hostile"],
+)
+def test_the_csv_that_the_page_saves_is_that_of_the_run(
+    shown: Callable[..., Browser], tmp_path: Path, written: Report
+) -> None:
+    page = shown(written)
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    name, body = downloaded(page, "#csv", folder)
+    assert name == f"report-{written.run_id}.csv"
+    assert body == as_csv(written).encode("utf-8-sig")
+    assert page.complaints == []
+
+
+def test_the_csv_has_what_is_shown(shown: Callable[..., Browser], tmp_path: Path) -> None:
+    page = shown(example_audit())
+    page.click(".totals .warn")
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    _, body = downloaded(page, "#csv", folder)
+    lines = body.decode("utf-8-sig").splitlines()[1:]
+    assert [line[:12] for line in lines] == ["300000000002", "300000000006", "300000000004"]
+
+
+def test_the_json_that_the_page_saves_is_the_report(shown: Callable[..., Browser], tmp_path: Path) -> None:
+    written = hostile_audit()
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    name, body = downloaded(shown(written), "#json", folder)
+    assert name == "report-audit-2026-11-20.json"
+    assert decode(Report, body) == written
+
+
+# What has changed, the trend and the evidence
+
+
+def test_an_audit_says_what_has_changed_since_the_one_before(shown: Callable[..., Browser]) -> None:
+    page = shown(full_audits())
+    said = page.evaluate("document.querySelector('#changes').innerText").split("\n")
+    assert [line for line in said if line] == [
+        "Since the last full audit, 2026-11-13",
+        "Credentials appeared (1)",
+        "300000000002 payments-production: 2 \N{MULTIPLICATION SIGN} access key, MFA device",
+        "Joined the organization (1)",
+        "300000000012 analytics",
+        "Credentials disappeared (1)",
+        "300000000003 payments-staging: access key",
+    ]
+
+
+def test_nothing_has_changed_is_not_the_same_as_nothing_to_compare_with(
+    shown: Callable[..., Browser],
+) -> None:
+    page = shown(dataclasses.replace(full_audits(), changes=()))
+    assert "Nothing has changed." in page.evaluate("document.querySelector('#changes').innerText")
+    page = shown(dataclasses.replace(full_audits(), changes=None))
+    assert page.evaluate("document.querySelector('#changes').hidden")
+
+
+def test_the_trend_is_a_chart_with_the_same_in_words_and_in_a_table(shown: Callable[..., Browser]) -> None:
+    page = shown(full_audits())
+    chart = "document.querySelector('.chart')"
+    words = "With root credentials: 7, now 3. Inaccessible: 2, now 2."
+    assert page.evaluate(f"[{chart}.getAttribute('role'), {chart}.getAttribute('aria-label')]") == [
+        "img",
+        words,
+    ]
+    assert page.evaluate(f"{chart}.querySelectorAll('.having').length") == 12
+    counts = page.evaluate(f"[...{chart}.querySelectorAll('.count')].map((each) => each.textContent)")
+    assert counts == ["7", "7", "6", "6", "5", "5", "4", "4", "3", "3", "2", "3"]
+    rows = page.evaluate(
+        "[...document.querySelectorAll('#trend tbody tr')].map((row) => row.innerText.split('\\t'))"
+    )
+    assert len(rows) == 12
+    assert rows[-1] == ["2026-11-20", "14", "3", "2"]
+
+
+@pytest.mark.parametrize("most", [0, 1, 1_000_000_000])
+def test_the_chart_stays_in_its_frame(shown: Callable[..., Browser], most: int) -> None:
+    audit = full_audits()
+    trend = tuple(
+        dataclasses.replace(each, accounts_with_credentials=most, accounts_inaccessible=most)
+        for each in audit.trend
+    )
+    page = shown(dataclasses.replace(audit, trend=trend))
+    inside = page.evaluate(
+        "[...document.querySelectorAll('.chart rect')].every((each) => each.y.baseVal.value >= 0"
+        " && each.y.baseVal.value + each.height.baseVal.value <= 109)"
+    )
+    assert inside
+    assert page.complaints == []
+
+
+def test_one_audit_is_not_a_trend(shown: Callable[..., Browser]) -> None:
+    page = shown(dataclasses.replace(full_audits(), trend=full_audits().trend[-1:]))
+    assert page.evaluate("document.querySelector('#trend').hidden")
+
+
+def test_the_evidence_is_printed_though_it_is_folded(shown: Callable[..., Browser]) -> None:
+    page = shown(full_audits())
+    is_open = "document.querySelector('#controls').open"
+    assert page.evaluate(is_open) is False
+    cells = page.evaluate(
+        "[...document.querySelectorAll('#controls tbody tr')]"
+        ".map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    assert [[row[0], *row[4:]] for row in cells] == [
+        ["IAM.4", "8", "2", "2"],
+        ["IAM.6", "8", "2", "2"],
+        ["IAM.9", "9", "1", "2"],
+    ]
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(is_open) is True
