@@ -1,1 +1,1 @@
-"""The acceptance suite: what the project assumes about AWS, compared with an AWS organization, in one command."""
+"""The acceptance suite: compares what the project assumes about AWS with an organization, in one command."""

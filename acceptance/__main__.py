@@ -40,7 +40,9 @@ EXIT_SAME, EXIT_DIFFERENT, EXIT_REFUSED = 0, 1, 2
 
 @click.command(context_settings={"max_content_width": 110})
 @click.option("--organization", metavar="o-…", help="The organization. It has to be the one of the account.")
-@click.option("--account", metavar="ACCOUNT", help="The management account. The credentials have to be its own.")
+@click.option(
+    "--account", metavar="ACCOUNT", help="The management account. The credentials have to be its own."
+)
 @click.option(
     "--level",
     type=click.Choice([level.value for level in Level]),
@@ -49,7 +51,9 @@ EXIT_SAME, EXIT_DIFFERENT, EXIT_REFUSED = 0, 1, 2
     help="How much the run may change.",
 )
 @click.option("--member", metavar="ACCOUNT", help="A disposable member account without root credentials.")
-@click.option("--delegate", metavar="ACCOUNT", help="A member account to register as delegated administrator.")
+@click.option(
+    "--delegate", metavar="ACCOUNT", help="A member account to register as delegated administrator."
+)
 @click.option(
     "--role",
     default="OrganizationAccountAccessRole",
@@ -57,11 +61,17 @@ EXIT_SAME, EXIT_DIFFERENT, EXIT_REFUSED = 0, 1, 2
     help="The role in the member accounts that the management account may assume.",
 )
 @click.option("--profile", help="A profile of the AWS configuration.")
-@click.option("--region", default="us-east-1", show_default=True, help="For the bucket, the queue and the stack.")
+@click.option(
+    "--region", default="us-east-1", show_default=True, help="For the bucket, the queue and the stack."
+)
 @click.option("--run", "execute", is_flag=True, help="Make the calls. Without it they are only printed.")
 @click.option("--allow-changes", is_flag=True, help="Also where root access is enabled: it is restored.")
-@click.option("--folder", type=click.Path(path_type=Path), default=Path(), help="For the journal and the results.")
-@click.option("--restore", type=click.Path(path_type=Path, exists=True), metavar="JOURNAL", help="Undo a run.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default=Path(), help="For the journal and the results."
+)
+@click.option(
+    "--restore", type=click.Path(path_type=Path, exists=True), metavar="JOURNAL", help="Undo a run."
+)
 def main(**options: Any) -> None:
     """Compare what centralized-root-access assumes about AWS with an organization for tests."""
     sys.exit(run(options, connect=connect))
@@ -126,7 +136,9 @@ def _run(
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder / f"acceptance-{names.run}.jsonl")
     journal.start(names)
-    click.echo(f"The journal is {journal.path}. If the run is killed: python -m acceptance --restore {journal.path}")
+    click.echo(
+        f"The journal is {journal.path}. If the run is killed: python -m acceptance --restore {journal.path}"
+    )
     deployment = Deployment(callers, journal.path.with_suffix(".log")) if level is Level.DEPLOY else None
     scene = Scene(callers, journal=journal, state=surroundings.state, deployment=deployment)
     results = run_cases(
@@ -149,7 +161,8 @@ def _run(
 
 def _confirm(names: Names, level: Level, cases: Sequence[Case]) -> None:
     click.echo(
-        f"{len(cases)} cases of the level {level} in the organization {names.organization_id}. Type its id to start:"
+        f"{len(cases)} cases of the level {level} in the organization {names.organization_id}. "
+        "Type its id to start:"
     )
     if sys.stdin.readline().strip() != names.organization_id:
         raise guards.RunRefusedError(guards.Refusal.NOT_CONFIRMED)

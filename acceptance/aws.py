@@ -6,13 +6,14 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-import boto3
 from botocore.config import Config
 
 from acceptance.comparison import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import boto3
 
 
 class Aws(Protocol):

@@ -69,13 +69,17 @@ def _differences(path: str, actual: Any, expected: Any, moment: Moment) -> Itera
             if not isinstance(actual, list) or sorted(map(str, actual)) != sorted(map(str, entries)):
                 yield f"{path}: {actual!r}, expected {entries!r} in any order"
         case list():
-            if not isinstance(actual, list) or len(actual) != len(expected):
-                yield f"{path}: {actual!r}, expected {expected!r}"
-                return
-            for number, (got, wanted) in enumerate(zip(actual, expected, strict=True)):
-                yield from _differences(f"{path}[{number}]", got, wanted, moment)
+            yield from _differences_of_entries(path, actual, expected, moment)
         case _ if not _is_match(actual, expected, moment):
             yield f"{path}: {actual!r}, expected {expected!r}"
+
+
+def _differences_of_entries(path: str, actual: Any, expected: list[Any], moment: Moment) -> Iterator[str]:
+    if not isinstance(actual, list) or len(actual) != len(expected):
+        yield f"{path}: {actual!r}, expected {expected!r}"
+        return
+    for number, (got, wanted) in enumerate(zip(actual, expected, strict=True)):
+        yield from _differences(f"{path}[{number}]", got, wanted, moment)
 
 
 def _differences_of_members(

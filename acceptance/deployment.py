@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,8 @@ class Deployment:
         self._callers = callers
         self._log = log
         self._invoked = False
+        self._assembly = tempfile.TemporaryDirectory(prefix="root-access-acceptance-")
+        self._is_synthesized = False
 
     def deploy(self, variant: str) -> None:
         """Deploy the stack with the CDK CLI.
@@ -59,7 +62,7 @@ class Deployment:
         if variant != CHECKED:
             raise ValueError(f"There is no stack {variant!r}.")
         if self._cdk("deploy", "--require-approval", "never") != 0:
-            raise DeploymentError(f"`cdk deploy` failed; its output is in {self._log}")
+            raise DeploymentError("`cdk deploy` failed; its output is in the run's log")
 
     def destroy(self) -> None:
         """Delete the stack, and the bucket that it retains. It may be in any state, or gone."""
@@ -103,7 +106,10 @@ class Deployment:
         before = self._find_stack() or {}
         exit_code = self._cdk("deploy", "--require-approval", "never")
         after = self._find_stack() or {}
-        return {"exitCode": exit_code, "writes": before.get("LastUpdatedTime") != after.get("LastUpdatedTime")}
+        return {
+            "exitCode": exit_code,
+            "writes": before.get("LastUpdatedTime") != after.get("LastUpdatedTime"),
+        }
 
     def _check(self) -> dict[str, Any]:
         checks = self._invoke_check()
@@ -198,7 +204,9 @@ class Deployment:
         pages = self._callers.own("cloudformation").get_paginator("list_stack_resources")
         for page in pages.paginate(StackName=self._callers.names.stack):
             for resource in page["StackResourceSummaries"]:
-                if resource["ResourceType"] == type_ and resource["LogicalResourceId"].startswith(logical_prefix):
+                if resource["ResourceType"] == type_ and resource["LogicalResourceId"].startswith(
+                    logical_prefix
+                ):
                     return str(resource["PhysicalResourceId"])
         raise DeploymentError(f"the stack has no {logical_prefix}")
 
@@ -239,27 +247,19 @@ class Deployment:
 
     def _cdk(self, *arguments: str) -> int:
         stack = self._callers.names.stack
+        # The app is synthesized once: that takes longer than a deployment without changes.
+        app = self._assembly.name if self._is_synthesized else f"{sys.executable} -m acceptance.app"
+        output = () if self._is_synthesized else ("--output", self._assembly.name)
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         with self._log.open("ab") as log:
-            return subprocess.run(  # noqa: S603 - the arguments are this module's own
-                [
-                    str(_CDK),
-                    *arguments,
-                    stack,
-                    "--app",
-                    f"{sys.executable} -m acceptance.app",
-                    "--output",
-                    str(self._log.with_suffix(".cdk.out")),
-                ],
+            finished = subprocess.run(  # noqa: S603 - the arguments are this module's own
+                [str(_CDK), *arguments, stack, "--app", app, *output],
                 cwd=_ROOT,
-                env={
-                    **os.environ,
-                    "PATH": path,
-                    "PYTHONPATH": str(_ROOT),
-                    STACK_VARIABLE: stack,
-                },
+                env={**os.environ, "PATH": path, "PYTHONPATH": str(_ROOT), STACK_VARIABLE: stack},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 timeout=_MAX_CDK_SECONDS,
                 check=False,
-            ).returncode
+            )
+        self._is_synthesized = self._is_synthesized or finished.returncode == 0
+        return finished.returncode

@@ -30,16 +30,27 @@ class Refusal(StrEnum):
     OTHER_ACCOUNT = "The credentials are of account {actual}, not of {expected}."
     OTHER_ORGANIZATION = "The account is in the organization {actual}, not in {expected}."
     NOT_MANAGEMENT = "Account {actual} is not the management account of the organization."
-    ROOT_CALLER = "The credentials are those of a root user, which cannot call AssumeRoot. Use a role or a user."
+    ROOT_CALLER = (
+        "The credentials are those of a root user, which cannot call AssumeRoot. Use a role or a user."
+    )
     NOT_ALL_FEATURES = "The organization has consolidated billing only. Root access needs all features."
     LARGE = "The organization has more than {maximum} accounts. Use one that is for tests alone."
-    IN_USE = "{what} is enabled in the organization, and a run of this level changes it for a while. If nobody relies on it, add --allow-changes."
-    DELEGATES = "The organization has delegated administrators for IAM. A run would have to deregister them, so it refuses."
+    IN_USE = (
+        "{what} is enabled in the organization, and a run of this level changes it for a while. "
+        "If nobody relies on it, add --allow-changes."
+    )
+    DELEGATES = (
+        "The organization has delegated administrators for IAM. A run would have to deregister them, "
+        "so it refuses."
+    )
     NOT_A_MEMBER = "Account {account} is not an active member account of the organization."
     SAME_ACCOUNT = "The member account and the account to register must be two accounts."
     MEMBER_REQUIRED = "A run of the level {level} needs a disposable member account: --member."
     ROLE_DENIED = "The role {role} in account {account} cannot be assumed: {code}."
-    ROOT_CREDENTIALS = "The root user of account {account} has credentials. A deletion cannot be undone, so the member account must have none."
+    ROOT_CREDENTIALS = (
+        "The root user of account {account} has credentials. A deletion cannot be undone, "
+        "so the member account must have none."
+    )
     NOT_CONFIRMED = "That is not the id of the organization. Nothing was changed."
     NOT_BOOTSTRAPPED = "The account has no stack CDKToolkit in {region}. Run `cdk bootstrap` first."
 
@@ -129,7 +140,9 @@ def _check_accounts(callers: Callers, level: Level) -> None:
         count += len(page["Accounts"])
         if count > MAX_ACCOUNTS and level is not Level.READ:
             raise RunRefusedError(Refusal.LARGE, maximum=MAX_ACCOUNTS)
-        active |= {each["Id"] for each in page["Accounts"] if each.get("State", each.get("Status")) == "ACTIVE"}
+        active |= {
+            each["Id"] for each in page["Accounts"] if each.get("State", each.get("Status")) == "ACTIVE"
+        }
     for account_id in filter(None, (callers.names.member, callers.names.delegate)):
         if account_id not in active or account_id == callers.names.management:
             raise RunRefusedError(Refusal.NOT_A_MEMBER, account=account_id)

@@ -39,7 +39,8 @@ def plan_lines(cases: Iterable[Case]) -> Iterator[str]:
         effect = "changes nothing" if changed is None else f"may change {SUBJECTS[changed]}"
         yield f"    calls {case.call.operation} as {who}; {effect}"
     restored = [SUBJECTS[resource] for resource in state.differences(State())]
-    yield f"At the end everything is restored; after the last case that is: {', '.join(restored) or 'nothing'}."
+    last = ", ".join(restored) or "nothing"
+    yield f"At the end everything is restored; after the last case that is: {last}."
 
 
 def _change(resource: Resource, value: object) -> str:

@@ -27,7 +27,9 @@ SERVICE_CONTROL_POLICIES: Mapping[str, str] = {
     "with the exemption": _deny_root("*", {"Null": {"aws:AssumedRoot": "true"}}),
     "without the exemption": _deny_root("*", {}),
     "on bool mfa": _deny_root("iam:GetUser", {"Bool": {"aws:MultiFactorAuthPresent": "false"}}),
-    "on bool if exists mfa": _deny_root("iam:GetUser", {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}),
+    "on bool if exists mfa": _deny_root(
+        "iam:GetUser", {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}
+    ),
     "on password": _deny_root("iam:CreateLoginProfile", {}),
 }
 

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from acceptance.state import Resource
 from aws_calls.pace import Pace
 from aws_calls.retry import Clock
 from root_tasks.aws.sessions import Sessions
@@ -15,8 +16,6 @@ from root_tasks.model.report import ItemType, Task
 from root_tasks.model.run import CredentialSelection, Restore, Target
 from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.definition import AccountTask
-
-from acceptance.state import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -119,7 +118,7 @@ class _Work:
 
 @dataclass(frozen=True)
 class _SessionClients:
-    """The clients of one session, where a function shares its clients between the sessions of many accounts."""
+    """The clients of one session; a function shares its clients between the sessions of many accounts."""
 
     callers: Callers
     credentials: CredentialsTypeDef | None = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from acceptance.comparison import differences
+from acceptance.deployment import DeploymentError
 from acceptance.model import Level, Result, Verdict
 from acceptance.scene import MEASUREMENT, resource_changed_by
 from acceptance.state import Resource, State, is_time_bound, parse_step, split_steps
@@ -60,9 +61,11 @@ class Possibilities:
 
 
 def sort_cases(cases: Iterable[Case]) -> list[Case]:
-    """Return cases in an order in which the state changes seldom."""
+    """Return cases in an order in which the state changes seldom; those that deploy stay in theirs."""
 
     def order(case: Case) -> tuple[object, ...]:
+        if case.level is Level.DEPLOY:
+            return (list(Level).index(case.level),)
         state, steps = split_steps(case.given)
         values = [str(getattr(state, resource) or "") for resource in reversed(Resource)]
         return (list(Level).index(case.level), values, bool(steps))
@@ -106,6 +109,8 @@ def _run_case(case: Case, scene: Scene, possibilities: Possibilities, settling_s
         if possibilities.level is not Level.READ:
             scene.arrange(case)
         return _compare(case, scene, settling_seconds)
+    except DeploymentError as error:
+        return Result(case=case, verdict=Verdict.DIFFERENT, differences=(str(error),))
     except (BotoCoreError, ClientError) as error:
         what = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
         return Result(case=case, verdict=Verdict.NOT_SEEN, differences=(f"it could not be arranged: {what}",))
@@ -128,9 +133,7 @@ def _compare(case: Case, scene: Scene, settling_seconds: float) -> Result:
     return _result(case, scene, response, found, seconds)
 
 
-def _result(
-    case: Case, scene: Scene, response: Response, found: tuple[str, ...], seconds: float
-) -> Result:
+def _result(case: Case, scene: Scene, response: Response, found: tuple[str, ...], seconds: float) -> Result:
     afterwards = None
     if case.afterwards is not None:
         afterwards = scene.afterwards(case.afterwards)

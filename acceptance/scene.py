@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.failures import CallError
-
 from acceptance import product
 from acceptance.callers import call_operation
 from acceptance.measurements import MEASUREMENTS
@@ -21,6 +19,7 @@ from acceptance.resources import (
     observe_root_access,
 )
 from acceptance.state import FEATURES, Resource, State, StepKind, split_steps, with_value
+from aws_calls.failures import CallError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -163,6 +162,11 @@ class Scene:
         for resource in (Resource.BUCKET, Resource.QUEUE, Resource.USER, Resource.PASSWORD):
             if not getattr(target, resource):
                 self._set(resource, getattr(target, resource))
+        self._converge_root_access(target)
+        for resource in (Resource.PASSWORD, Resource.BUCKET, Resource.QUEUE, Resource.USER, Resource.POLICY):
+            self._set(resource, getattr(target, resource))
+
+    def _converge_root_access(self, target: State) -> None:
         features = [r for r in (Resource.CREDENTIALS, Resource.SESSIONS) if self._differs(r, target)]
         if (features or target.trusted_access or target.delegate) and not self.state.trusted_access:
             self._set(Resource.TRUSTED_ACCESS, True)
@@ -173,8 +177,6 @@ class Scene:
         self._set(Resource.DELEGATE, target.delegate)
         if not target.trusted_access:
             self._set(Resource.TRUSTED_ACCESS, False)
-        for resource in (Resource.PASSWORD, Resource.BUCKET, Resource.QUEUE, Resource.USER, Resource.POLICY):
-            self._set(resource, getattr(target, resource))
 
     def _differs(self, resource: Resource, target: State) -> bool:
         wanted, known = getattr(target, resource), getattr(self.state, resource)
@@ -223,9 +225,7 @@ class Scene:
                 self._denied = argument
 
     def _set_denial(self, *, denied: bool) -> None:
-        self.callers.aws.set_denial(
-            str(self._denied), account_id=str(self._names.management), denied=denied
-        )
+        self.callers.aws.set_denial(str(self._denied), account_id=str(self._names.management), denied=denied)
         if not denied:
             self._denied = None
 
@@ -285,11 +285,12 @@ class Scene:
     def _observe(self, **more: Any) -> None:
         """Look at root access; features that are hidden stay what they were."""
         observed = observe_root_access(self.callers)
-        values = {
+        values: dict[str, Any] = {
             "trusted_access": observed.trusted_access,
             "delegate": observed.delegate,
-            **({} if not observed.trusted_access else {f: getattr(observed, f) for f in FEATURES.values()}),
         }
+        if observed.trusted_access:
+            values |= {feature.value: getattr(observed, feature) for feature in FEATURES.values()}
         self.state = replace(self.state, **values, **more)
 
 
@@ -297,5 +298,5 @@ def _opens(call: Call) -> bool:
     """Return whether a call removes the policy of the bucket or queue."""
     operation = call.operation.split(":")[1]
     if operation == "SetQueueAttributes":
-        return call.parameters["Attributes"].get("Policy") == ""
+        return not call.parameters["Attributes"]["Policy"]
     return operation in ("DeleteBucketPolicy", "Execute")

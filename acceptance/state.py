@@ -1,4 +1,4 @@
-"""What a run changes, the state that the steps of a case lead to, and which of them have to happen in order."""
+"""What a run changes, the state that the steps of a case lead to, and which of them happen in order."""
 
 from __future__ import annotations
 

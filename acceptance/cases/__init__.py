@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 def all_cases() -> tuple[Case, ...]:
     """Return every case. A response that was recorded replaces one that is only expected."""
-    cases = {
-        case.name: case for case in (*read.CASES, *feature.CASES, *member.CASES, *deploy.CASES)
-    }
+    cases = {case.name: case for case in (*read.CASES, *feature.CASES, *member.CASES, *deploy.CASES)}
     cases |= {case.name: case for case in recorded_cases()}
     return tuple(cases.values())

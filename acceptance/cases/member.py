@@ -29,7 +29,6 @@ _BUCKET_ARN = f"arn:aws:s3:::{_BUCKET}"
 _QUEUE = "{queue url}"
 _ROOT = f"arn:aws:iam::{MEMBER}:root"
 _NO_TASK_POLICY = "neither MiniStack nor moto limits a session to its task in S3 and SQS"
-_SESSION_POLICY = "with an explicit deny in a session policy"
 
 
 def _in_session(
@@ -58,7 +57,8 @@ def _in_session(
 def _denied(operation: str, *, resource: str = _ROOT) -> Response:
     return refused(
         "AccessDenied",
-        f"User: {{caller}} is not authorized to perform: {operation} on resource: {resource} {_SESSION_POLICY}",
+        f"User: {{caller}} is not authorized to perform: {operation} on resource: {resource} "
+        "with an explicit deny in a session policy",
         http=403,
     )
 

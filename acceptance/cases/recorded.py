@@ -48,6 +48,11 @@ def _level(given: Sequence[str], caller: str, call: Call) -> Level:
     reads = service != "sts" and operation.startswith(_READS)
     opens_session = service == "sts" and MEMBER in json.dumps(call.parameters)
     in_order = any(step.in_order for step in steps)
-    if (reads or service == "sts") and not opens_session and not in_order and Resource.DELEGATE not in changed:
+    if (
+        (reads or service == "sts")
+        and not opens_session
+        and not in_order
+        and Resource.DELEGATE not in changed
+    ):
         return Level.READ
     return Level.FEATURE

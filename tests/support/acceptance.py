@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from acceptance.callers import Callers
 from acceptance.comparison import Moment
-from acceptance.local import name_host
 from acceptance.journal import Journal
+from acceptance.local import name_host
 from acceptance.names import Names
 from acceptance.resources import observe_root_access
 from acceptance.scene import Scene
@@ -27,17 +27,18 @@ class EmulatedAws:
 
     Args:
         organization: The organization.
-        on_call: Called after each call that reached it.
+        on_call: Called after each call with its operation.
     """
 
     is_local = True
 
     def __init__(
-        self, organization: Organization, *, on_call: Callable[[], object] = lambda: None
+        self, organization: Organization, *, on_call: Callable[[str], object] = lambda _: None
     ) -> None:
         self.organization = organization
-        self._on_call = on_call
+        self.on_call = on_call
         self._seconds = 0.0
+        self._clients: dict[object, Any] = {}
 
     def client(
         self,
@@ -48,12 +49,18 @@ class EmulatedAws:
         repeat: bool = True,
     ) -> Any:
         del repeat
+        key = (service, host, str(credentials))
+        if key not in self._clients:
+            self._clients[key] = self._create_client(service, credentials, host)
+        return self._clients[key]
+
+    def _create_client(self, service: str, credentials: Mapping[str, Any] | None, host: str | None) -> Any:
         client: Any = self.organization.client(service, credentials=credentials)  # type: ignore[arg-type]
         if host is not None:
             client.meta.events.register("before-sign", lambda request, **_: name_host(request, host))
         if service == "s3":
             client.meta.events.register("after-call.s3.ListBuckets", _add_regions)
-        client.meta.events.register("after-call", lambda **_: self._on_call())
+        client.meta.events.register("after-call", lambda model, **_: self.on_call(model.name))
         return client
 
     def monotonic(self) -> float:
@@ -79,7 +86,9 @@ def _add_regions(parsed: dict[str, Any], **_: object) -> None:
         bucket["BucketRegion"] = "us-east-1"
 
 
-def names_of(organization: Organization, *, member: str = "333333333333", delegate: str = "222222222222") -> Names:
+def names_of(
+    organization: Organization, *, member: str = "333333333333", delegate: str = "222222222222"
+) -> Names:
     """Return the names of a run in an organization."""
     return Names(
         organization_id=organization.id,
@@ -106,3 +115,24 @@ def scene_of(organization: Organization, folder: Path) -> Scene:
     journal = Journal(folder / "journal.jsonl")
     journal.start(names)
     return Scene(callers, journal=journal, state=observe_root_access(callers))
+
+
+def snapshot(organization: Organization, names: Names) -> dict[str, Any]:
+    """Return everything that a run might leave behind."""
+    root_access = organization.root_access()
+    member = str(names.member)
+    organizations = organization.client("organizations")
+    policies = organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
+    attached = organizations.list_policies_for_target(TargetId=member, Filter="SERVICE_CONTROL_POLICY")
+    return {
+        "trusted access": sorted(root_access.trusted_access),
+        "features": sorted(root_access.features),
+        "delegated administrators": root_access.delegated_administrators,
+        "other services": organization.other_services(),
+        "root credentials": {each: organization.root_credentials(each) for each in organization.members},
+        "buckets": organization.client("s3", account_id=member).list_buckets()["Buckets"],
+        "queues": organization.client("sqs", account_id=member).list_queues().get("QueueUrls", []),
+        "users": organization.client("iam").list_users()["Users"],
+        "policies": sorted(policy["Id"] for policy in policies),
+        "attached": sorted(policy["Id"] for policy in attached["Policies"]),
+    }
