@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aws_calls.calls import call, require
 from aws_calls.failures import CallError, FailureKind, describe
 
+from ..aws.organizations import entries
 from ..messages import (
     MANAGEMENT_ACCOUNT,
     PROTECTED,
@@ -21,7 +22,7 @@ from ..messages import (
 )
 from ..model.run import Account
 from ..tasks import DEFINITIONS
-from .units import Unit, UnitTree, entries, parse_path
+from .units import Unit, UnitTree, parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -64,7 +65,8 @@ class Member:
 
     Attributes:
         account: The account, without the names of its units.
-        unit_ids: The units that it is in, from the root down; None where the SDK does not know them.
+        unit_ids: The units that it is in, from the root down; None where they are not known: SDKs before
+            botocore 1.42.80 leave them out, and reading them in another way takes time.
     """
 
     account: Account
@@ -190,33 +192,30 @@ class MemberDirectory:
             id_: member for id_, member in members.items() if not unit_ids.isdisjoint(member.unit_ids or ())
         }
 
-    def with_unit_names(self, members: Mapping[str, Member]) -> dict[str, Account]:
-        """Return accounts with the names of their units, as far as these can be read in time."""
-        names: dict[str, str | None] = {}
+    def with_units(self, members: Mapping[str, Member]) -> dict[str, Member]:
+        """Return accounts with their units and the names of these, as far as they can be read in time."""
+        found: dict[str, Member] = {}
         try:
             # What was read before a failure is kept.
-            names.update(self._unit_paths(members))
+            found.update(self._with_units(members))
         except CallError as error:
             self._log(event="organizational_units_unread", reason=describe(error.failure))
-        return {
-            id_: replace(member.account, organizational_unit=names.get(id_))
-            for id_, member in members.items()
-        }
+        return {id_: found.get(id_, member) for id_, member in members.items()}
 
-    def _unit_paths(self, members: Mapping[str, Member]) -> Iterator[tuple[str, str | None]]:
+    def _with_units(self, members: Mapping[str, Member]) -> Iterator[tuple[str, Member]]:
         units = self._units.within(_UNIT_NAMES_SECONDS)
-        missing = set()
+        missing = {}
         for id_, member in members.items():
             if member.unit_ids is None:
-                missing.add(id_)
+                missing[id_] = member
             else:
-                yield id_, units.path_of(member.unit_ids)
+                yield id_, _in_units(member, member.unit_ids, path=units.path_of(member.unit_ids))
         if not missing:
             return
         for unit in units.units_under(units.roots()):
             for id_ in self._members_of(unit.id):
-                missing.discard(id_)
-                yield id_, unit.path
+                if id_ in missing:
+                    yield id_, _in_units(missing.pop(id_), unit.ids, path=unit.path)
             if not missing:
                 return
 
@@ -271,7 +270,7 @@ class MemberDirectory:
 
 def accounts_in_scope(
     scope: Scope, directory: MemberDirectory, members: Mapping[str, Member], *, named: Collection[str]
-) -> dict[str, Account]:
+) -> dict[str, Member]:
     """Return the accounts of the organization that a run is about, by ID.
 
     Args:
@@ -285,7 +284,7 @@ def accounts_in_scope(
     """
     in_scope = directory.members_in_units(scope.organizational_units, members)
     in_scope |= {id_: member for id_, member in members.items() if scope.all_accounts or id_ in named}
-    return directory.with_unit_names(in_scope)
+    return directory.with_units(in_scope)
 
 
 def classify(
@@ -313,6 +312,10 @@ def _skip_reason(
     if account.state != _ACTIVE:
         return skip_reason_for_state(account.state or "unknown")
     return None
+
+
+def _in_units(member: Member, unit_ids: tuple[str, ...], *, path: str | None) -> Member:
+    return Member(account=replace(member.account, organizational_unit=path), unit_ids=unit_ids)
 
 
 def _by_id(accounts: Iterable[AccountTypeDef]) -> dict[str, Member]:

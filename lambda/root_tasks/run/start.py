@@ -101,7 +101,7 @@ class RunStarter:
             organization=organization,
             account_id=self.account_id,
             accounts=classify(
-                members.values(),
+                (member.account for member in members.values()),
                 management_account_id=organization.management_account_id,
                 protected_accounts=self.protected_accounts,
             ),
@@ -198,7 +198,7 @@ class ExecutionStarter:
             for id_ in assignments.keys() - members.keys()
         ]
         accounts = classify(
-            members.values(),
+            (member.account for member in members.values()),
             management_account_id=organization.management_account_id,
             protected_accounts=self.protected_accounts,
         )

@@ -6,10 +6,11 @@ import functools
 import itertools
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from aws_calls.calls import call, pages, require
+from aws_calls.calls import call, require
 
+from ..aws.organizations import entries
 from ..messages import RefusalReason, RunRefusedError
 from ..tasks.scope import UNIT_ID
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from aws_calls.retry import RetryBudget
 
-# The maximum that Organizations allows.
-_MAX_ENTRIES_PER_PAGE = 20
 _LIST_ROOTS = "organizations:ListRoots"
 _LIST_UNITS = "organizations:ListOrganizationalUnitsForParent"
 # AWS names it, and there is no call to rename it.
@@ -36,10 +35,17 @@ class Unit:
     Attributes:
         id: Its ID.
         path: The names from the root down, joined by "/".
+        parent_ids: The IDs of what it is in, from the root down, as far as it was reached from there.
     """
 
     id: str
     path: str
+    parent_ids: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Its ID, after those of what it is in."""
+        return (*self.parent_ids, self.id)
 
 
 class UnitTree:
@@ -130,7 +136,8 @@ class UnitTree:
             yield unit
             if is_wanted(unit):
                 waiting += (
-                    Unit(id=id_, path=f"{unit.path}/{name}") for id_, name in self.names_in(unit.id).items()
+                    Unit(id=id_, path=f"{unit.path}/{name}", parent_ids=unit.ids)
+                    for id_, name in self.names_in(unit.id).items()
                 )
 
     def id_of(self, value: str) -> str:
@@ -153,30 +160,6 @@ class UnitTree:
             candidates = sorted(f"{unit.id} ({unit.path})" for unit in found)
             raise RunRefusedError(RefusalReason.SEVERAL_UNITS, unit=value, candidates=candidates)
         return found[0].id
-
-
-def entries(
-    function: Callable[..., Mapping[str, Any]], *, operation: str, items: str, budget: RetryBudget
-) -> Iterator[Any]:
-    """Yield the entries of a list of Organizations.
-
-    Args:
-        function: Reads one page by a client that makes one attempt.
-        operation: The call, named as in an IAM policy.
-        items: The member of the response that has the entries.
-        budget: How long to retry transient failures of each page.
-
-    Raises:
-        CallError: A page failed or is incomplete.
-    """
-    return pages(
-        functools.partial(function, MaxResults=_MAX_ENTRIES_PER_PAGE),
-        operation=operation,
-        budget=budget,
-        items=items,
-        request_token="NextToken",
-        response_token="NextToken",
-    )
 
 
 def parse_path(paths: Iterable[str]) -> tuple[str, ...] | None:
