@@ -6,10 +6,15 @@ import math
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from .failures import Failure, FailureKind
+from .retry import Clock, RetryBudget
 
 if TYPE_CHECKING:
-    from .retry import Clock
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 # What is throttled at the same time is one sign, not several: one decrease for all calls of this time.
 _WINDOW_SECONDS = 1.0
@@ -74,3 +79,37 @@ class Pace:
         since = self.clock.now() - _WINDOW_SECONDS
         while self._successes and self._successes[0] < since:
             self._successes.popleft()
+
+
+class PacedRetryBudget(RetryBudget):
+    """How long one invocation retries a call whose limit it shares with others.
+
+    Args:
+        clock: The time.
+        deadline: When the invocation ends, as for RetryBudget.
+        pace: The pace of the call.
+    """
+
+    def __init__(self, *, clock: Clock, deadline: float, pace: Pace) -> None:
+        super().__init__(clock=clock, deadline=deadline)
+        self._pace = pace
+
+    def attempt(self, call: Callable[[], T], *, operation: str) -> T:
+        """Return what the call returns, as RetryBudget does, at the pace that AWS allows."""
+        result = super().attempt(call, operation=operation)
+        self._pace.note_success()
+        return result
+
+    def _wait_for_attempt(self, attempts: int, failure: Failure) -> bool:
+        if failure.kind is not FailureKind.THROTTLED:
+            return super()._wait_for_attempt(attempts, failure)
+        self._pace.note_throttling()
+        # The turns become fewer already.
+        return super()._wait_for_attempt(1, failure)
+
+    def _take_turn(self) -> bool:
+        while seconds := self._pace.take_turn():
+            if self._clock.now() + seconds > self._last_start:
+                return False
+            self._clock.sleep(seconds)
+        return super()._take_turn()

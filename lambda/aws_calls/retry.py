@@ -11,8 +11,6 @@ from .failures import CallError, Failure, FailureKind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .pace import Pace
-
 T = TypeVar("T")
 
 # One attempt takes up to 20 s (5 to connect, 15 to read); the rest is for a response to the caller.
@@ -57,7 +55,6 @@ class RetryBudget:
         new_permissions_until: Until when a denied call is retried, on the clock: a role's new policy
             needs seconds to take effect. None: a denial is final at once.
         abandoned: Whether nobody waits for the calls any more, so that no attempt may start.
-        pace: How often the calls are made where others use up the same limit.
     """
 
     def __init__(
@@ -67,14 +64,12 @@ class RetryBudget:
         deadline: float,
         new_permissions_until: float | None = None,
         abandoned: Callable[[], bool] = lambda: False,
-        pace: Pace | None = None,
     ) -> None:
         self._clock = clock
         self._started = clock.now()
         self._last_start = deadline - ATTEMPT_RESERVE_SECONDS
         self._new_permissions_until = new_permissions_until
         self._abandoned = abandoned
-        self._pace = pace
 
     def reserving(self, seconds: float) -> RetryBudget:
         """Return a budget that ends earlier, so that later calls are still possible."""
@@ -109,14 +104,14 @@ class RetryBudget:
             CallError: The failure is not transient, or no attempt succeeded in time.
         """
         started = self._clock.now()
-        if started > self._last_start or self._abandoned() or not self._wait_for_turn():
+        if started > self._last_start or not self._take_turn():
             raise CallError(_out_of_time(operation))
         may_have_taken_effect = False
         attempts = 0
         while True:
             attempts += 1
             try:
-                result = call()
+                return call()
             except CallError as error:
                 if error.failure.timed_out:
                     raise
@@ -133,9 +128,6 @@ class RetryBudget:
                         may_have_taken_effect=may_have_taken_effect,
                     )
                 ) from error
-            if self._pace:
-                self._pace.note_success()
-            return result
 
     def pause(self, *, times: int, error: CallError) -> None:
         """Wait for a change to become visible, the longer the more `times` this was needed.
@@ -153,20 +145,12 @@ class RetryBudget:
             return until is not None and self._clock.now() < until
         return failure.kind in _TRANSIENT
 
-    def _wait_for_attempt(self, attempts: int, failure: Failure) -> bool:
+    def _wait_for_attempt(self, attempts: int, failure: Failure) -> bool:  # noqa: ARG002 (a pace needs it)
         """Wait before a call is repeated, and return whether there is time for that."""
-        if self._pace is None or failure.kind is not FailureKind.THROTTLED:
-            return self._wait(attempts) and self._wait_for_turn()
-        self._pace.note_throttling()
-        # The turns become fewer already.
-        return self._wait(1) and self._wait_for_turn()
+        return self._wait(attempts)
 
-    def _wait_for_turn(self) -> bool:
-        """Wait until the pace allows an attempt, and return whether there is time for that."""
-        while self._pace and (seconds := self._pace.take_turn()):
-            if self._clock.now() + seconds > self._last_start:
-                return False
-            self._clock.sleep(seconds)
+    def _take_turn(self) -> bool:
+        """Return whether an attempt may start."""
         return not self._abandoned()
 
     def _wait(self, attempts: int) -> bool:
@@ -175,7 +159,7 @@ class RetryBudget:
         if self._clock.now() + wait > self._last_start:
             return False
         self._clock.sleep(wait)
-        return not self._abandoned()
+        return self._take_turn()
 
 
 def _out_of_time(operation: str) -> Failure:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from aws_calls.calls import call, pages
+from aws_calls.pace import PacedRetryBudget
 from aws_calls.retry import RetryBudget
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ class Sessions:
                 DurationSeconds=_SESSION_SECONDS,
             ),
             operation=ASSUME_ROOT,
-            budget=RetryBudget(clock=self.clock, deadline=self.deadline, pace=self.pace).reserving(
+            budget=PacedRetryBudget(clock=self.clock, deadline=self.deadline, pace=self.pace).reserving(
                 _CALLS_RESERVE_SECONDS
             ),
         )
