@@ -66,6 +66,9 @@ TASK_CALLS: dict[TaskPolicy, tuple[tuple[str, ResourceType], ...]] = {
     ),
 }
 
+# No action acts on different things in different tasks.
+_RESOURCE_TYPES = {action: type_ for calls in TASK_CALLS.values() for action, type_ in calls}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SessionFacts:
@@ -160,31 +163,47 @@ def task_calls(
         target: the name of the bucket or queue; None if it is not known yet.
         target_region: the Region of the bucket or queue; None if it is not known yet.
     """
-    resources = {
-        ResourceType.ROOT_USER: Resource(
-            partition=session.partition,
-            service="iam",
-            region="",
-            account_id=session.account_id,
-            name="root",
-        ),
-        ResourceType.BUCKET: Resource(
-            partition=session.partition, service="s3", region="", account_id="", name=target
-        ),
-        ResourceType.QUEUE: Resource(
-            partition=session.partition,
-            service="sqs",
-            region=target_region,
-            account_id=session.account_id,
-            name=target,
-        ),
-        ResourceType.NONE: None,
-    }
-    calls = []
-    for action, resource_type in TASK_CALLS[task]:
-        if action.startswith("iam:"):
-            region = IAM_REGIONS.get(session.partition)
-        else:
-            region = session.region if resource_type is ResourceType.NONE else target_region
-        calls.append(Call(action=action, resource=resources[resource_type], region=region))
-    return tuple(calls)
+    return tuple(
+        call_of(action, session=session, target=target, target_region=target_region)
+        for action, _ in TASK_CALLS[task]
+    )
+
+
+def call_of(
+    action: str, *, session: SessionFacts, target: str | None = None, target_region: str | None = None
+) -> Call:
+    """Return a call that a task makes in an account.
+
+    Args:
+        action: one of TASK_CALLS.
+        session: the account.
+        target: the name of the bucket or queue; None if it is not known yet.
+        target_region: the Region of the bucket or queue; None if it is not known yet.
+
+    Raises:
+        KeyError: no task makes such a call.
+    """
+    resource_type = _RESOURCE_TYPES[action]
+    if action.startswith("iam:"):
+        region = IAM_REGIONS.get(session.partition)
+    else:
+        region = session.region if resource_type is ResourceType.NONE else target_region
+    resource = _resource(resource_type, session=session, target=target, target_region=target_region)
+    return Call(action=action, resource=resource, region=region)
+
+
+def _resource(
+    resource_type: ResourceType, *, session: SessionFacts, target: str | None, target_region: str | None
+) -> Resource | None:
+    partition, account_id = session.partition, session.account_id
+    match resource_type:
+        case ResourceType.ROOT_USER:
+            return Resource(partition=partition, service="iam", region="", account_id=account_id, name="root")
+        case ResourceType.BUCKET:
+            return Resource(partition=partition, service="s3", region="", account_id="", name=target)
+        case ResourceType.QUEUE:
+            return Resource(
+                partition=partition, service="sqs", region=target_region, account_id=account_id, name=target
+            )
+        case ResourceType.NONE:
+            return None

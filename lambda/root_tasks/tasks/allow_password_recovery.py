@@ -8,8 +8,8 @@ from aws_calls.failures import CallError
 from root_access.state import Feature
 
 from ..model.report import ItemType, Outcome, Task
-from ..model.run import Target
-from .credentials import password_created_at
+from ..model.run import Mode, Target
+from .credentials import LISTING_CALLS, password_created_at
 from .definition import TaskDefinition
 from .outcomes import already_done, failure_item, finding_of, item_of
 from .scope import ACCOUNTS, parse_named_accounts
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..model.run import Finding
     from .definition import AccountTask
 
+_CREATE_LOGIN_PROFILE = "iam:CreateLoginProfile"
 _PASSWORD = Target(type=ItemType.PASSWORD)
 
 
@@ -39,7 +40,7 @@ def execute(task: AccountTask) -> Finding:
     """Allow recovery."""
     iam: IAMClient = task.session.client("iam")
     try:
-        task.session.call(iam.create_login_profile, operation="iam:CreateLoginProfile")
+        task.session.call(iam.create_login_profile, operation=_CREATE_LOGIN_PROFILE)
     except CallError as error:
         exists = error.failure.name == "EntityAlreadyExists"
         item = (already_done if exists else failure_item)(_PASSWORD, error.failure)
@@ -48,12 +49,20 @@ def execute(task: AccountTask) -> Finding:
     return finding_of(task.session.account_id, [item])
 
 
+def required_calls(mode: Mode, target: Target) -> tuple[str, ...]:
+    """Return the calls without which recovery cannot be planned or allowed."""
+    reads = () if mode is Mode.EXECUTE else (LISTING_CALLS[target.type],)
+    return (*reads, _CREATE_LOGIN_PROFILE)
+
+
 DEFINITION = TaskDefinition(
     title="Allow root password recovery",
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
     input_keys=(ACCOUNTS,),
     parse=parse_named_accounts,
     plan=plan,
+    required_calls=required_calls,
     execute=execute,
     planned_by=Task.AUDIT,
+    found_types=(ItemType.PASSWORD,),
 )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aws_calls.failures import Failure
 
     from ..aws.sessions import RootSession
+    from ..model.run import Mode, Target
     from .definition import AccountTask
 
 # The types of which AWS returns a list.
@@ -139,10 +140,17 @@ def _access_key(key: Credential) -> AccessKey:
     )
 
 
+def required_calls(mode: Mode, target: Target) -> tuple[str, ...]:  # noqa: ARG001
+    """Return the calls without which the audit of an account has no result, whatever there is."""
+    return (GET_ACCOUNT_SUMMARY,)
+
+
 DEFINITION = TaskDefinition(
     title="Audit of root credentials",
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
     input_keys=ACCOUNT_KEYS,
     parse=parse_accounts_or_all,
     plan=audit,
+    required_calls=required_calls,
+    found_types=(ItemType.PASSWORD, *_LISTED),
 )

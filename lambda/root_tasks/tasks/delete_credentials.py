@@ -27,7 +27,7 @@ from ..messages import (
     in_use_since,
 )
 from ..model.report import ItemType, Outcome, Task
-from ..model.run import Finding, Target
+from ..model.run import Finding, Mode, Target
 from .credentials import (
     GET_ACCOUNT_SUMMARY,
     LISTING_CALLS,
@@ -65,6 +65,12 @@ _ORDER = (
     ItemType.SIGNING_CERTIFICATE,
     ItemType.MFA_DEVICE,
 )
+_DELETING_CALLS = {
+    ItemType.PASSWORD: "iam:DeleteLoginProfile",
+    ItemType.ACCESS_KEY: "iam:DeleteAccessKey",
+    ItemType.SIGNING_CERTIFICATE: "iam:DeleteSigningCertificate",
+    ItemType.MFA_DEVICE: "iam:DeactivateMFADevice",
+}
 # A list of IAM may still have what was deleted a moment ago.
 _MAX_LOOKS = 5
 
@@ -230,9 +236,8 @@ class _Execution:
         return None
 
     def _call_deletion(self, target: Target) -> Item:
-        operation, function = _deletion(self._iam, target)
         try:
-            self._session.call(function, operation=operation)
+            self._session.call(_deletion(self._iam, target), operation=_DELETING_CALLS[target.type])
         except CallError as error:
             if error.failure.name == "NoSuchEntity":
                 return already_done(target, error.failure)
@@ -240,21 +245,28 @@ class _Execution:
         return item_of(target, Outcome.DONE)
 
 
-def _deletion(iam: IAMClient, target: Target) -> tuple[str, Callable[[], Any]]:
+def _deletion(iam: IAMClient, target: Target) -> Callable[[], Any]:
     id_ = target.id or ""
     match target.type:
         case ItemType.PASSWORD:
-            return "iam:DeleteLoginProfile", iam.delete_login_profile
+            return iam.delete_login_profile
         case ItemType.ACCESS_KEY:
-            return "iam:DeleteAccessKey", functools.partial(iam.delete_access_key, AccessKeyId=id_)
+            return functools.partial(iam.delete_access_key, AccessKeyId=id_)
         case ItemType.SIGNING_CERTIFICATE:
-            return "iam:DeleteSigningCertificate", functools.partial(
-                iam.delete_signing_certificate, CertificateId=id_
-            )
+            return functools.partial(iam.delete_signing_certificate, CertificateId=id_)
         case ItemType.MFA_DEVICE:
-            return "iam:DeactivateMFADevice", functools.partial(iam.deactivate_mfa_device, SerialNumber=id_)
+            return functools.partial(iam.deactivate_mfa_device, SerialNumber=id_)
         case _:
             raise ValueError(f"A {target.type} is not a credential.")
+
+
+def required_calls(mode: Mode, target: Target) -> tuple[str, ...]:
+    """Return the calls without which the deletion of a credential cannot be planned or executed."""
+    if mode is not Mode.EXECUTE:
+        return (GET_ACCOUNT_SUMMARY, LISTING_CALLS[target.type], _DELETING_CALLS[target.type])
+    # Whether it is the planned password is read again.
+    reads = (LISTING_CALLS[target.type],) if target.type is ItemType.PASSWORD else ()
+    return (*reads, _DELETING_CALLS[target.type])
 
 
 # The input
@@ -314,6 +326,8 @@ DEFINITION = TaskDefinition(
     input_keys=_INPUT_KEYS,
     parse=parse,
     plan=plan,
+    required_calls=required_calls,
     execute=execute,
     planned_by=Task.AUDIT,
+    found_types=_ORDER,
 )

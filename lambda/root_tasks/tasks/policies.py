@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from ..aws.sessions import RootSession
     from ..model.run import Target
 
-_LIST_BUCKETS = "s3:ListAllMyBuckets"
+LIST_BUCKETS = "s3:ListAllMyBuckets"
+GET_BUCKET_POLICY = "s3:GetBucketPolicy"
+PUT_BUCKET_POLICY = "s3:PutBucketPolicy"
+DELETE_BUCKET_POLICY = "s3:DeleteBucketPolicy"
+GET_QUEUE_ATTRIBUTES = "sqs:GetQueueAttributes"
+SET_QUEUE_ATTRIBUTES = "sqs:SetQueueAttributes"
 # Without a page size ListBuckets leaves the Regions out.
 _MAX_BUCKETS_PER_PAGE = 1000
 
@@ -51,7 +56,7 @@ class _BucketPolicy(ResourcePolicy):
                 lambda: self._s3.get_bucket_policy(
                     Bucket=self._bucket, ExpectedBucketOwner=self._session.account_id
                 ),
-                operation="s3:GetBucketPolicy",
+                operation=GET_BUCKET_POLICY,
             ).require("Policy")
         except CallError as error:
             if error.failure.name != "NoSuchBucketPolicy":
@@ -64,7 +69,7 @@ class _BucketPolicy(ResourcePolicy):
             lambda: self._s3.delete_bucket_policy(
                 Bucket=self._bucket, ExpectedBucketOwner=self._session.account_id
             ),
-            operation="s3:DeleteBucketPolicy",
+            operation=DELETE_BUCKET_POLICY,
         )
 
     def attach(self, text: str) -> None:
@@ -76,7 +81,7 @@ class _BucketPolicy(ResourcePolicy):
                 ConfirmRemoveSelfBucketAccess=True,
                 ExpectedBucketOwner=self._session.account_id,
             ),
-            operation="s3:PutBucketPolicy",
+            operation=PUT_BUCKET_POLICY,
         )
 
 
@@ -91,7 +96,7 @@ class _QueuePolicy(ResourcePolicy):
     def read(self) -> str | None:
         response = self._session.call(
             lambda: self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["Policy"]),
-            operation="sqs:GetQueueAttributes",
+            operation=GET_QUEUE_ATTRIBUTES,
         )
         # A queue without a policy has no such attribute.
         return response.get("Attributes", {}).get("Policy") or None
@@ -102,7 +107,7 @@ class _QueuePolicy(ResourcePolicy):
     def attach(self, text: str) -> None:
         self._session.call(
             lambda: self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": text}),
-            operation="sqs:SetQueueAttributes",
+            operation=SET_QUEUE_ATTRIBUTES,
         )
 
 
@@ -122,13 +127,13 @@ def find_bucket_region(session: RootSession, name: str) -> str | None:
     s3: S3Client = session.client("s3")
     buckets = session.pages(
         functools.partial(s3.list_buckets, Prefix=name, MaxBuckets=_MAX_BUCKETS_PER_PAGE),
-        operation=_LIST_BUCKETS,
+        operation=LIST_BUCKETS,
         items="Buckets",
         request_token="ContinuationToken",
         response_token="ContinuationToken",
     )
     for bucket in buckets:
         if bucket["Name"] == name:
-            region: str = require(bucket, "BucketRegion", operation=_LIST_BUCKETS)
+            region: str = require(bucket, "BucketRegion", operation=LIST_BUCKETS)
             return region
     return None

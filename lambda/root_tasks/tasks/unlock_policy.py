@@ -26,10 +26,19 @@ from ..messages import (
     describe_with_hint,
 )
 from ..model.report import ItemType, Outcome
-from ..model.run import Assignment, Target
+from ..model.run import Assignment, Mode, Target
 from .definition import TaskDefinition
 from .outcomes import failure_item, finding_of, item_of, unreadable_item
-from .policies import find_bucket_region, policy_of
+from .policies import (
+    DELETE_BUCKET_POLICY,
+    GET_BUCKET_POLICY,
+    GET_QUEUE_ATTRIBUTES,
+    LIST_BUCKETS,
+    PUT_BUCKET_POLICY,
+    SET_QUEUE_ATTRIBUTES,
+    find_bucket_region,
+    policy_of,
+)
 from .scope import ACCOUNT_ID, RestoreRequest, Scope, quote, require_bounded, string_list
 
 if TYPE_CHECKING:
@@ -77,6 +86,15 @@ def execute(task: AccountTask) -> Finding:
     """Remove or restore each policy as planned."""
     items = [_execute_target(task, target) for target in task.targets]
     return finding_of(task.session.account_id, items)
+
+
+def required_calls(mode: Mode, target: Target) -> tuple[str, ...]:
+    """Return the calls without which the policy of a target can be neither removed nor restored."""
+    if target.type is ItemType.QUEUE_POLICY:
+        reads = () if target.skip_backup else (GET_QUEUE_ATTRIBUTES,)
+        return (*reads, SET_QUEUE_ATTRIBUTES)
+    finds = () if mode is Mode.EXECUTE else (LIST_BUCKETS,)
+    return (*finds, GET_BUCKET_POLICY, PUT_BUCKET_POLICY if target.restore else DELETE_BUCKET_POLICY)
 
 
 def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | None]:
@@ -325,6 +343,7 @@ BUCKET_DEFINITION = TaskDefinition(
     input_keys=(_BUCKETS, _RESTORE, _POLICY_OVERRIDE),
     parse=_parse_bucket_input,
     plan=plan,
+    required_calls=required_calls,
     execute=execute,
     policy_type=ItemType.BUCKET_POLICY,
 )
@@ -334,6 +353,7 @@ QUEUE_DEFINITION = TaskDefinition(
     input_keys=(_QUEUES, _SKIP_BACKUP, _RESTORE, _POLICY_OVERRIDE),
     parse=_parse_queue_input,
     plan=plan,
+    required_calls=required_calls,
     execute=execute,
     policy_type=ItemType.QUEUE_POLICY,
 )
