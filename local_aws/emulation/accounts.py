@@ -69,6 +69,6 @@ def issue_secret_access_key(secret_access_key: str) -> Iterator[None]:
         yield
 
 
-def issued_secret_access_key() -> str:
+def common_secret_access_key() -> str:
     """Return the secret access key of all credentials that the emulation issues."""
     return str(getattr(moto.iam.models.AccessKey, "issued_secret", DEFAULT_SECRET_ACCESS_KEY))

@@ -68,7 +68,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
             return root_arn(self.account_id)
         access_key_id = str(self.get_access_key())
         backend = sts_backends[self.account_id][self.partition]
-        role = self.assumed_role
+        role = self.role_session
         if role is not None:
             return str(role.arn)
         if is_account_id(access_key_id):
@@ -77,7 +77,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
         return str(arn)
 
     @property
-    def assumed_role(self) -> Any:
+    def role_session(self) -> Any:
         """The session of a role that the request belongs to, as moto has it, or None."""
         token = security_token(self)
         roles = sts_backends[self.account_id][self.partition].assumed_roles

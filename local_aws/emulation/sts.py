@@ -6,7 +6,7 @@ from datetime import timedelta
 from moto.core.responses import ActionResult
 from moto.sts.responses import TokenResponse
 
-from .accounts import is_account_id, issued_secret_access_key
+from .accounts import common_secret_access_key, is_account_id
 from .authorization import root_arn
 from .errors import AwsError, constraint_failures, validation_error
 from .records import MANAGEMENT_ACCOUNT_ID
@@ -43,8 +43,8 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
         access_key_id = str(self.get_access_key())
         if self.is_root_user:
             user_id = self.account_id
-        elif self.assumed_role is not None:
-            user_id = str(self.assumed_role.user_id)
+        elif self.role_session is not None:
+            user_id = str(self.role_session.user_id)
         elif is_account_id(access_key_id):
             user_id = f"AIDA{access_key_id}LOCAL"
         else:
@@ -84,7 +84,7 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
                     # Sessions differ in their token. The access key id is the member account's, for
                     # MiniStack and moto read the account from it.
                     "AccessKeyId": account_id,
-                    "SecretAccessKey": issued_secret_access_key(),
+                    "SecretAccessKey": common_secret_access_key(),
                     "SessionToken": session.token,
                     "Expiration": session.expires_at,
                 }
