@@ -1,7 +1,7 @@
 """Two accounts: the management account enables root access, and the security account runs the root tasks.
 
-AWS recommends to keep daily work out of the management account. For `cdk deploy --all` with credentials of that
-account, bootstrap the security account with `--trust 111111111111`.
+AWS recommends to keep daily work out of the management account. For `cdk deploy --all` with credentials of
+that account, bootstrap the security account with `--trust 111111111111`.
 """
 
 from aws_cdk import App, Duration, Environment, Stack
