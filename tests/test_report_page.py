@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 
+from centralized_root_access.cli.main import main
 from root_tasks.model.codec import decode
 from root_tasks.model.report import Item, ItemType, Outcome, Report, Task
 from root_tasks.report.render import as_csv
@@ -233,10 +236,12 @@ def test_the_page_asks_for_nothing_and_complains_of_nothing(
 def test_inaccessible_differs_from_clean_without_color(shown: Callable[..., Browser]) -> None:
     page = shown(example_audit())
     badges = page.evaluate(
-        f"{ROWS}.map((row) => row.querySelector('.badge').innerText.split('\\n').join(' '))"
+        f"{ROWS}.map((row) => row.querySelector('.badge')).map((badge) =>"
+        "[badge.lastChild.textContent, badge.querySelector('.mark').textContent,"
+        "badge.querySelectorAll('path').length])"
     )
-    assert [badge for badge in badges if "inaccessible" in badge] == ["? inaccessible"] * 2
-    assert [badge for badge in badges if "clean" in badge] == ["✓ clean"] * 7
+    assert [badge for badge in badges if "inaccessible" in badge] == [["inaccessible", "?", 0]] * 2
+    assert [badge for badge in badges if "clean" in badge] == [["clean", "", 1]] * 7
     border = "getComputedStyle(document.querySelector('.badge.{}')).borderTopStyle"
     assert page.evaluate(border.format("inaccessible")) == "dashed"
     assert page.evaluate(border.format("good")) == "solid"
@@ -285,7 +290,7 @@ def test_details_have_what_the_root_user_has(shown: Callable[..., Browser]) -> N
         "last used: 2026-11-08, 12 days ago",
         "AKIAIOSFODNN00000001",
         "Inactive",
-        "2021-02-19, 5 years ago",
+        "2021-02-19\n5 years ago",
         "no use known",
         "arn:aws:iam::300000000002:mfa/root-account-mfa-device",
     ):
@@ -304,13 +309,13 @@ def test_a_plan_shows_what_to_decide_by(shown: Callable[..., Browser]) -> None:
     assert page.evaluate(heads) == ["What", "ID", "Outcome", "Status", "Created", "Last used"]
     cells = (
         "[...document.querySelectorAll('.details tbody tr')]"
-        ".map((row) => [...row.cells].slice(3, 6).map((cell) => cell.textContent))"
+        ".map((row) => [...row.cells].slice(3, 6).map((cell) => cell.innerText))"
     )
     assert page.evaluate(cells) == [
-        ["\N{EN DASH}", "2022-10-12, 4 years ago", "2023-06-29, 3 years ago"],
-        ["Active", "2024-06-03, 2 years ago", "2025-10-16, 13 months ago, s3"],
-        ["Active", "2021-02-19, 5 years ago", "no use known"],
-        ["Active", "2015-08-30, 11 years ago", "2026-10-05, 46 days ago, sqs"],
+        ["\N{EN DASH}", "2022-10-12\n4 years ago", "2023-06-29\n3 years ago"],
+        ["Active", "2024-06-03\n2 years ago", "2025-10-16\n13 months ago, s3"],
+        ["Active", "2021-02-19\n5 years ago", "no use known"],
+        ["Active", "2015-08-30\n11 years ago", "2026-10-05\n46 days ago, sqs"],
     ]
     assert "last-used data lags by hours" in page.evaluate("document.body.innerText")
 
@@ -433,7 +438,23 @@ def commands(page: Browser) -> list[str]:
     found: list[str] = page.evaluate(
         "[...document.querySelectorAll('#next code')].map((code) => code.textContent)"
     )
+    for each in found:
+        parse(each)
     return found
+
+
+def parse(command_line: str) -> None:
+    """Parse a command line as the command does, which refuses what it does not know."""
+    program, *words = shlex.split(command_line)
+    assert program == "centralized-root-access"
+    command: click.Command | None = main
+    context = click.Context(main)
+    while isinstance(command, click.Group):
+        command = command.get_command(context, words.pop(0))
+        assert command is not None, command_line
+        context = click.Context(command, parent=context)
+    assert command is not None
+    command.make_context(command.name, words, parent=context)
 
 
 def test_an_audit_ends_in_the_command_that_plans_for_the_accounts_shown(
@@ -684,6 +705,13 @@ def test_the_trend_is_a_chart_with_the_same_in_words_and_in_a_table(shown: Calla
     )
     assert len(rows) == 12
     assert rows[-1] == ["2026-11-20", "14", "3", "2"]
+
+
+def test_the_chart_has_no_more_audits_than_it_has_room_for(shown: Callable[..., Browser]) -> None:
+    page = shown(hostile_audit())
+    assert page.evaluate("document.querySelectorAll('.chart .having').length") == 12
+    assert page.evaluate("document.querySelectorAll('#trend tbody tr').length") == 12
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.parametrize("most", [0, 1, 1_000_000_000])
