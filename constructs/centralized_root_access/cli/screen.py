@@ -31,6 +31,8 @@ _WIDTH_WITHOUT_TERMINAL = 140
 # Narrower than this, the organizational unit is left out.
 _MIN_WIDTH_WITH_UNIT = 110
 _MAX_ROWS = 200
+# A longer text of a row is a note below the table, in its full width.
+_MAX_CELL_CHARACTERS = 60
 _STYLES = {
     Outcome.HAS_CREDENTIALS: "bold red",
     Outcome.UNKNOWN: "bold red",
@@ -126,6 +128,7 @@ def _report_table(report: Report, *, width: int) -> Iterator[Table | Text]:
         *(["last use"] if with_use else []),
     ]
     table = _table(*names)
+    notes: dict[str, str] = {}
     shown: Outcome | None = None
     for row in first:
         # An outcome stands for all rows of its account that follow, until another one.
@@ -135,7 +138,9 @@ def _report_table(report: Report, *, width: int) -> Iterator[Table | Text]:
             row.account_id,
             row.name,
             *([row.organizational_unit] if with_unit else []),
-            row.what,
+            row.what
+            if len(row.what) <= _MAX_CELL_CHARACTERS
+            else notes.setdefault(row.what, f"see note {len(notes) + 1}"),
             *([row.last_use] if with_use else []),
         ]
         table.add_row(
@@ -144,6 +149,10 @@ def _report_table(report: Report, *, width: int) -> Iterator[Table | Text]:
         )
     if table.row_count:
         yield table
+        yield Text()
+    for number, note in enumerate(notes, start=1):
+        yield Text(f"Note {number}: {printable(note)}")
+    if notes:
         yield Text()
     if left := sum(1 for _ in listed):
         yield Text(f"{left:,} more rows: --format csv and --open have all of them.")
