@@ -141,20 +141,24 @@ def _run(
     )
     deployment = Deployment(callers, journal.path.with_suffix(".log")) if level is Level.DEPLOY else None
     scene = Scene(callers, journal=journal, state=surroundings.state, deployment=deployment)
-    results = run_cases(
-        cases,
-        scene,
-        Possibilities(
-            level=level,
-            member=names.member is not None,
-            delegate=names.delegate is not None,
-            policies=surroundings.policies,
-            local=aws.is_local,
-        ),
-        report=_show_result,
-    )
-    journal.finish()
-    _write_results(results, level=level, path=journal.path)
+    try:
+        results = run_cases(
+            cases,
+            scene,
+            Possibilities(
+                level=level,
+                member=names.member is not None,
+                delegate=names.delegate is not None,
+                policies=surroundings.policies,
+                local=aws.is_local,
+            ),
+            report=_show_result,
+        )
+        journal.finish()
+    finally:
+        if not read_journal(journal.path).restored:
+            click.echo(f"Restore it: python -m acceptance --restore {journal.path}", err=True)
+    _write_results(results, level=level, path=journal.path, where="the local AWS" if aws.is_local else "AWS")
     different = any(result.verdict is Verdict.DIFFERENT for result in results)
     return EXIT_DIFFERENT if different else EXIT_SAME
 
@@ -172,19 +176,19 @@ def _show_result(result: Result) -> None:
     click.echo(f"{result.verdict:<9} {result.case.name}")
 
 
-def _write_results(results: Sequence[Result], *, level: Level, path: Path) -> None:
+def _write_results(results: Sequence[Result], *, level: Level, path: Path, where: str) -> None:
     versions = {name: version(name) for name in _PACKAGES}
-    origin = f"Recorded by an acceptance run of the level {level}; ids replaced, names left out."
+    origin = f"Recorded from {where} by an acceptance run of the level {level}; ids replaced, names left out."
     for suffix, text in (
         (".json", summary.to_json(results)),
-        (".issue.md", summary.to_issue(results, level=level, versions=versions)),
+        (".issue.txt", summary.to_issue(results, level=level, where=where, versions=versions)),
         (".recording.json", summary.to_recording(results, origin=origin)),
     ):
         path.with_suffix(suffix).write_text(text)
     click.echo(f"\n{summary.to_text(results)}\n")
     click.echo(
         f"Everything is restored. The recording is {path.with_suffix('.recording.json')}, "
-        f"the text of an issue {path.with_suffix('.issue.md')}."
+        f"the summary for an issue {path.with_suffix('.issue.txt')}."
     )
 
 

@@ -31,6 +31,7 @@ class Aws(Protocol):
         *,
         credentials: Mapping[str, Any] | None = None,
         host: str | None = None,
+        region: str | None = None,
         repeat: bool = True,
     ) -> Any:
         """Return a client, by default with the run's own credentials.
@@ -39,6 +40,7 @@ class Aws(Protocol):
             service: The service's name in boto3.
             credentials: A session to call with.
             host: The host to call; None for the service's own.
+            region: The Region to call; None for the run's.
             repeat: Whether the client repeats calls that are throttled.
         """
 
@@ -83,12 +85,14 @@ class RealAws:
         *,
         credentials: Mapping[str, Any] | None = None,
         host: str | None = None,
+        region: str | None = None,
         repeat: bool = True,
     ) -> Any:
         """Return a client."""
         keys = {} if credentials is None else session_keys(credentials)
         return self._session.client(
             service,  # type: ignore[call-overload]
+            region_name=region,
             config=client_config(repeat=repeat),
             endpoint_url=f"https://{host}" if host else None,
             **keys,

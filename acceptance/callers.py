@@ -52,13 +52,18 @@ class Callers:
         self._clients: dict[object, Any] = {}
 
     def client(
-        self, service: str, *, credentials: Mapping[str, Any] | None = None, host: str | None = None
+        self,
+        service: str,
+        *,
+        credentials: Mapping[str, Any] | None = None,
+        host: str | None = None,
+        region: str | None = None,
     ) -> Any:
         """Return a client, the same one for the same caller."""
         secret = credentials and (credentials["AccessKeyId"], credentials.get("SessionToken"))
-        key = (service, host, secret)
+        key = (service, host, region, secret)
         if key not in self._clients:
-            self._clients[key] = self.aws.client(service, credentials=credentials, host=host)
+            self._clients[key] = self.aws.client(service, credentials=credentials, host=host, region=region)
         return self._clients[key]
 
     def own(self, service: str) -> Any:

@@ -28,6 +28,15 @@ CHECKED = "checked"
 _ROOT = Path(__file__).resolve().parents[1]
 _CDK = _ROOT / "node_modules" / ".bin" / "cdk"
 _DRIFT_CHECK = "RootAccessDriftCheck"
+_RULE = "AWS::Events::Rule"
+# CloudTrail has the events of IAM and Organizations in this Region alone.
+_GLOBAL_EVENTS_REGION = "us-east-1"
+_EVENT_NAMES = (
+    "DisableOrganizationsRootCredentialsManagement",
+    "DisableOrganizationsRootSessions",
+    "EnableOrganizationsRootCredentialsManagement",
+    "EnableOrganizationsRootSessions",
+)
 _SCHEDULE = {"detail-type": "Scheduled Event", "source": "aws.events"}
 _MAX_CDK_SECONDS = 1800.0
 _MAX_WAIT_SECONDS = 1800.0
@@ -50,6 +59,7 @@ class Deployment:
         self._callers = callers
         self._log = log
         self._invoked = False
+        self._is_schedule_disabled = False
         self._assembly = tempfile.TemporaryDirectory(prefix="root-access-acceptance-")
         self._is_synthesized = False
 
@@ -92,6 +102,7 @@ class Deployment:
             "Audit": self._audit,
             "Alarms": self._alarms,
             "DriftAlarm": self._drift_alarm,
+            "StoppedAlarm": self._alarm_of_stopped_check,
             "EventNames": self._event_names,
             "FirstCheck": self._first_check,
             "Destroy": self._destroy_with_cdk,
@@ -145,40 +156,57 @@ class Deployment:
         return {"status": execution["status"], "outcome": ", ".join(sorted(totals))}
 
     def _alarms(self) -> dict[str, Any]:
-        return {"inAlarm": [each["name"] for each in self._alarm_states() if each["state"] == "ALARM"]}
+        states = self._alarm_states("Drift", "Stopped")
+        return {"inAlarm": [each["name"] for each in states if each["state"] == "ALARM"]}
 
     def _drift_alarm(self) -> dict[str, Any]:
         if not self._invoked:
             self._invoke_check()
-        [drift] = [each for each in self._alarm_states() if each["name"] == "Drift"]
+        [drift] = self._alarm_states("Drift")
         return {"state": drift["state"]}
 
-    def _alarm_states(self) -> Iterator[dict[str, str]]:
-        for name in ("Drift", "Stopped"):
+    def _alarm_of_stopped_check(self) -> dict[str, Any]:
+        if not self._is_schedule_disabled:
+            rule = self._physical_id(f"{_DRIFT_CHECK}Interval", _RULE)
+            # It ends with the stack.
+            self._callers.own("events").disable_rule(Name=rule)
+            self._is_schedule_disabled = True
+        [stopped] = self._alarm_states("Stopped")
+        return {"state": stopped["state"]}
+
+    def _alarm_states(self, *names: str) -> Iterator[dict[str, str]]:
+        for name in names:
             physical_id = self._physical_id(f"{_DRIFT_CHECK}{name}", "AWS::CloudWatch::Alarm")
             response = self._callers.own("cloudwatch").describe_alarms(AlarmNames=[physical_id])
             yield {"name": name, "state": response["MetricAlarms"][0]["StateValue"]}
 
     def _event_names(self) -> dict[str, Any]:
-        name = "DisableOrganizationsRootSessions"
-        events = self._callers.own("cloudtrail").lookup_events(
-            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}], MaxResults=1
-        )["Events"]
-        return {"eventNames": [event["EventName"] for event in events]}
+        cloudtrail = self._callers.client("cloudtrail", region=_GLOBAL_EVENTS_REGION)
+        found = set()
+        for name in _EVENT_NAMES:
+            attribute = {"AttributeKey": "EventName", "AttributeValue": name}
+            events = cloudtrail.lookup_events(LookupAttributes=[attribute], MaxResults=1)["Events"]
+            found |= {event["EventName"] for event in events}
+        return {"eventNames": sorted(found)}
 
     def _first_check(self) -> dict[str, Any]:
         stack = self._find_stack() or {}
-        rule = self._physical_id(f"{_DRIFT_CHECK}Interval", "AWS::Events::Rule")
+        rule = self._resource(f"{_DRIFT_CHECK}Interval", _RULE)
         points = self._callers.own("cloudwatch").get_metric_statistics(
             Namespace="AWS/Events",
             MetricName="Invocations",
-            Dimensions=[{"Name": "RuleName", "Value": rule}],
+            Dimensions=[{"Name": "RuleName", "Value": rule["PhysicalResourceId"]}],
             StartTime=stack["CreationTime"],
             EndTime=self._callers.aws.moment().at,
             Period=60,
             Statistics=["Sum"],
         )["Datapoints"]
-        return {"withinInterval": any(point["Sum"] for point in points)}
+        times = [point["Timestamp"] for point in points if point["Sum"]]
+        if not times:
+            return {"withinInterval": False}
+        seconds = (min(times) - rule["LastUpdatedTimestamp"]).total_seconds()
+        # The time of a data point is the minute that it begins.
+        return {"withinInterval": seconds <= INTERVAL_MINUTES * 60, "seconds": max(seconds, 0.0)}
 
     def _destroy_with_cdk(self) -> dict[str, Any]:
         exit_code = self._cdk("destroy", "--force")
@@ -201,13 +229,15 @@ class Deployment:
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def _physical_id(self, logical_prefix: str, type_: str) -> str:
+        return str(self._resource(logical_prefix, type_)["PhysicalResourceId"])
+
+    def _resource(self, logical_prefix: str, type_: str) -> dict[str, Any]:
         pages = self._callers.own("cloudformation").get_paginator("list_stack_resources")
         for page in pages.paginate(StackName=self._callers.names.stack):
             for resource in page["StackResourceSummaries"]:
-                if resource["ResourceType"] == type_ and resource["LogicalResourceId"].startswith(
-                    logical_prefix
-                ):
-                    return str(resource["PhysicalResourceId"])
+                is_named = resource["LogicalResourceId"].startswith(logical_prefix)
+                if is_named and resource["ResourceType"] == type_:
+                    return dict(resource)
         raise DeploymentError(f"the stack has no {logical_prefix}")
 
     def _find_stack(self) -> dict[str, Any] | None:

@@ -12,8 +12,8 @@ from acceptance.model import Level
 from acceptance.resources import (
     find_delegates,
     find_root_credentials,
+    has_service_control_policies,
     observe_root_access,
-    service_control_policies_enabled,
 )
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def check_organization(callers: Callers, level: Level, *, allow_changes: bool) -
         raise RunRefusedError(Refusal.ROOT_CREDENTIALS, account=names.member)
     if level.includes(Level.DEPLOY):
         _check_bootstrap(callers)
-    return Surroundings(state=state, policies=service_control_policies_enabled(callers))
+    return Surroundings(state=state, policies=has_service_control_policies(callers))
 
 
 def _check_accounts(callers: Callers, level: Level) -> None:

@@ -39,10 +39,11 @@ class LocalAws(RealAws):
         *,
         credentials: Mapping[str, Any] | None = None,
         host: str | None = None,
+        region: str | None = None,
         repeat: bool = True,
     ) -> Any:
         """Return a client."""
-        client = super().client(service, credentials=credentials, repeat=repeat)
+        client = super().client(service, credentials=credentials, region=region, repeat=repeat)
         if host is not None:
             client.meta.events.register("before-sign", lambda request, **_: name_host(request, host))
         return client

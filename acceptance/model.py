@@ -104,6 +104,7 @@ class Case:
             GetAccountSummary; None where they do not matter.
         local: Why the local AWS does not show it; None where it does.
         measures: What the time until the expected response measures; None for nothing.
+        max_seconds: How long the expected response may take; None for as long as the run waits for any.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Case:
     afterwards: Mapping[str, int] | None = None
     local: str | None = None
     measures: str | None = None
+    max_seconds: float | None = None
 
     @property
     def needs_member(self) -> bool:

@@ -5,6 +5,7 @@ Each change may find that it was made before, or half of it, because a run may b
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -98,19 +99,18 @@ def set_sessions(callers: Callers, value: bool) -> None:
 
 
 def set_delegate(callers: Callers, value: bool) -> None:
-    """Register or deregister the delegate."""
-    organizations = callers.own("organizations")
-    arguments = {"AccountId": callers.names.delegate, "ServicePrincipal": PRINCIPAL}
-    if value:
-        _tolerate(
-            lambda: organizations.register_delegated_administrator(**arguments),
-            "AccountAlreadyRegisteredException",
+    """Register or deregister the delegate; nobody else of the run's accounts stays registered."""
+    organizations, names = callers.own("organizations"), callers.names
+    # The member account is registered only by a case that has two administrators.
+    for account_id, wanted in ((names.member, False), (names.delegate, value)):
+        if account_id is None:
+            continue
+        change, done = (
+            (organizations.register_delegated_administrator, "AccountAlreadyRegisteredException")
+            if wanted
+            else (organizations.deregister_delegated_administrator, "AccountNotRegisteredException")
         )
-    else:
-        _tolerate(
-            lambda: organizations.deregister_delegated_administrator(**arguments),
-            "AccountNotRegisteredException",
-        )
+        _tolerate(functools.partial(change, AccountId=account_id, ServicePrincipal=PRINCIPAL), done)
 
 
 def set_user(callers: Callers, value: bool) -> None:
@@ -227,7 +227,7 @@ def find_policy(callers: Callers) -> str | None:
     return None
 
 
-def service_control_policies_enabled(callers: Callers) -> bool:
+def has_service_control_policies(callers: Callers) -> bool:
     """Return whether the organization has service control policies."""
     pages = callers.own("organizations").get_paginator("list_roots").paginate()
     types = [kind for page in pages for root in page["Roots"] for kind in root["PolicyTypes"]]
@@ -242,11 +242,14 @@ def observe_root_access(callers: Callers) -> State:
     if PRINCIPAL not in services:
         return State(trusted_access=False, credentials=None, sessions=None)
     features = callers.patiently(callers.own("iam").list_organizations_features).get("EnabledFeatures", [])
+    delegates = set(find_delegates(callers))
     return State(
         trusted_access=True,
         credentials=CREDENTIALS in features,
         sessions=SESSIONS in features,
-        delegate=callers.names.delegate in find_delegates(callers),
+        delegate="also another account"
+        if callers.names.member in delegates
+        else bool(delegates & {callers.names.delegate}),
     )
 
 

@@ -121,15 +121,16 @@ def _compare(case: Case, scene: Scene, settling_seconds: float) -> Result:
     may_repeat = resource_changed_by(case.call) is None and not is_time_bound(case.given)
     if case.call.operation.startswith(MEASUREMENT):
         may_repeat = False
+    patience = settling_seconds if case.max_seconds is None else case.max_seconds
     started, pause = aws.monotonic(), _FIRST_PAUSE_SECONDS
     while True:
         response = scene.call(case)
         found = differences(response, case.response, moment=aws.moment())
         seconds = aws.monotonic() - started
-        if not found or not may_repeat or seconds + pause > settling_seconds:
+        if not found or not may_repeat or seconds + pause > patience:
             break
         aws.wait(pause)
-        pause = min(2 * pause, _MAX_PAUSE_SECONDS)
+        pause = min(2 * pause, max(_MAX_PAUSE_SECONDS, patience / 60))
     return _result(case, scene, response, found, seconds)
 
 

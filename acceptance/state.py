@@ -50,7 +50,7 @@ class State:
         trusted_access: Whether IAM has trusted access.
         credentials: Whether RootCredentialsManagement is enabled; None while nobody can list it.
         sessions: Whether RootSessions is enabled; None while nobody can list it.
-        delegate: Whether the delegate is registered for IAM.
+        delegate: Whether the delegate is registered for IAM; a text if the member account is, too.
         user: Whether the run's user without policies exists.
         password: Whether the member's root user has a password.
         bucket: The policy of the run's bucket, "open" or "locked"; None if there is no bucket.
@@ -62,7 +62,7 @@ class State:
     trusted_access: bool = False
     credentials: bool | None = False
     sessions: bool | None = False
-    delegate: bool = False
+    delegate: bool | str = False
     user: bool = False
     password: bool = False
     bucket: str | None = None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from acceptance.model import Case, Result
 
-_MAX_CELL_CHARACTERS = 400
+_MAX_LINE_CHARACTERS = 400
 
 
 def to_text(results: Sequence[Result]) -> str:
@@ -53,33 +53,11 @@ def to_json(results: Sequence[Result]) -> str:
     )
 
 
-def to_issue(results: Sequence[Result], *, level: Level, versions: Mapping[str, str]) -> str:
-    """Return the text of an issue that says what a run found."""
-    totals = ", ".join(f"{_count(results, verdict)} {verdict}" for verdict in Verdict)
-    lines = [
-        f"Acceptance run of the level {level}: {totals}.",
-        "",
-        "Versions: " + ", ".join(f"{name} {version}" for name, version in sorted(versions.items())) + ".",
-        "",
-        "| case | source | found |",
-        "|---|---|---|",
-        *(
-            f"| {_cell(result.case.name)} | {result.case.source} | {_cell('; '.join(result.differences))} |"
-            for result in results
-            if result.verdict is Verdict.DIFFERENT
-        ),
-        "",
-        "| measured | |",
-        "|---|---|",
-        *(f"| {_cell(name)} | {_cell(value)} |" for name, value in _measurements(results)),
-        "",
-        "Not seen: "
-        + (_cell("; ".join(r.case.name for r in results if r.verdict is Verdict.NOT_SEEN)) or "nothing")
-        + ".",
-        "",
-        "The recording is attached.",
-    ]
-    return "\n".join(lines) + "\n"
+def to_issue(results: Sequence[Result], *, level: Level, where: str, versions: Mapping[str, str]) -> str:
+    """Return the summary for the issue form: plain text, which the form shows as it is."""
+    named = ", ".join(f"{name} {number}" for name, number in sorted(versions.items()))
+    text = f"Acceptance run of the level {level} on {where}, with {named}.\n\n{to_text(results)}\n"
+    return "\n".join(_plain(line) for line in text.split("\n"))
 
 
 def to_recording(results: Iterable[Result], *, origin: str) -> str:
@@ -108,7 +86,7 @@ def _entry(result: Result) -> dict[str, Any]:
         "given": list(case.given),
         "caller": case.caller,
         "call": {**call, **({"host": case.call.host} if case.call.host else {})},
-        "response": _recorded_response(result),
+        "response": _response_of(result),
         "secondsUntilThen": round(result.seconds, 1),
     }
     if result.afterwards is not None:
@@ -118,7 +96,7 @@ def _entry(result: Result) -> dict[str, Any]:
     return entry
 
 
-def _recorded_response(result: Result) -> dict[str, Any]:
+def _response_of(result: Result) -> dict[str, Any]:
     """Return what AWS responded; where that is what was expected, in the words of the expectation."""
     response = result.response
     if response is None:
@@ -164,15 +142,17 @@ def _measurements(results: Iterable[Result]) -> Iterator[tuple[str, str]]:
             value = f"not throttled at {output.get('notThrottledAt')}"
             yield result.case.measures, value + (f", throttled at {throttled}" if throttled else "")
         elif result.verdict is Verdict.SAME:
-            yield result.case.measures, f"{result.seconds:.0f} s"
+            seconds = (result.response.output or {}).get("seconds", result.seconds)
+            yield result.case.measures, f"{seconds:.0f} s"
         else:
             yield result.case.measures, f"more than {result.seconds:.0f} s"
 
 
-def _cell(text: str) -> str:
-    """Return text for a cell of a table; what AWS responded must not be taken for markup."""
-    shown = text if len(text) <= _MAX_CELL_CHARACTERS else text[:_MAX_CELL_CHARACTERS] + "…"
-    return shown.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+def _plain(line: str) -> str:
+    """Return a line that cannot end the form's block of text, whatever AWS responded."""
+    shown = line if len(line) <= _MAX_LINE_CHARACTERS else line[:_MAX_LINE_CHARACTERS] + "…"
+    shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in shown)
+    return shown.replace("`", "'")
 
 
 def level_totals(cases: Iterable[Case]) -> dict[str, int]:

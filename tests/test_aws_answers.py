@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from acceptance.cases.recorded import RECORDINGS, recorded_cases
+from acceptance.cases.recorded import RECORDINGS, read_recordings
 from acceptance.model import Level, Verdict
 from acceptance.runner import Possibilities, run_cases
 from local_aws.emulation import Organization, mock_organization, serve_organization
@@ -38,7 +38,7 @@ def organization(emulation: Organization) -> Organization:
 
 
 @pytest.mark.parametrize(
-    "case", [pytest.param(case, id=case.name) for case in recorded_cases() if case.local is None]
+    "case", [pytest.param(case, id=case.name) for case in read_recordings() if case.local is None]
 )
 def test_the_emulation_responds_as_aws_did(organization: Organization, case: Case, tmp_path: Path) -> None:
     enable_policies(organization)
@@ -58,5 +58,5 @@ def test_a_recording_that_is_dropped_into_the_folder_is_read(tmp_path: Path) -> 
     recording = json.loads(next(RECORDINGS.glob("*.json")).read_text())
     recording["responses"][0]["response"]["code"] = "SomethingElse"
     (tmp_path / "new.json").write_text(json.dumps(recording))
-    case, *_ = recorded_cases(tmp_path)
+    case, *_ = read_recordings(tmp_path)
     assert case.response.code == "SomethingElse"

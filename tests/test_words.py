@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
 CODE = [
     path
-    for folder in ("constructs", "lambda", "local_aws", "benchmarks", "tests/support", "examples", "docs")
+    for folder in (
+        "acceptance",
+        "constructs",
+        "lambda",
+        "local_aws",
+        "benchmarks",
+        "tests/support",
+        "examples",
+        "docs",
+    )
     for path in sorted((ROOT / folder).rglob("*.py"))
     if "node_modules" not in path.parts
 ] + [ROOT / "app.py"]

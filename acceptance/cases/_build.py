@@ -18,7 +18,7 @@ EVERYTHING = (TRUSTED_ACCESS, CREDENTIALS, SESSIONS)
 PASSWORD = f"root password in {MEMBER}"
 IAM: Mapping[str, Any] = {"ServicePrincipal": "iam.amazonaws.com"}
 
-NO_ENFORCEMENT = "neither MiniStack nor moto enforces the policies of buckets and queues"
+NO_ENFORCEMENT = "it applies the policies of buckets and queues to root sessions alone"
 
 
 def succeeds(output: Mapping[str, Any] | None = None) -> Response:
@@ -26,7 +26,7 @@ def succeeds(output: Mapping[str, Any] | None = None) -> Response:
     return Response(output=dict(output or {}))
 
 
-def refused(
+def refusal(
     code: str, message: str | None = None, *, reason: str | None = None, http: int | None = None
 ) -> Response:
     """Return a refusal."""
@@ -44,6 +44,7 @@ def case(
     source: Source = Source.DOCUMENTED,
     local: str | None = None,
     measures: str | None = None,
+    max_seconds: float | None = None,
     afterwards: Mapping[str, int] | None = None,
     **parameters: Any,
 ) -> Case:
@@ -58,6 +59,7 @@ def case(
         source=source,
         local=local,
         measures=measures,
+        max_seconds=max_seconds,
         afterwards=afterwards,
     )
 

@@ -13,7 +13,7 @@ from acceptance.cases._build import (
     SESSION,
     TRUSTED_ACCESS,
     case,
-    refused,
+    refusal,
     succeeds,
     task,
 )
@@ -22,14 +22,14 @@ from acceptance.model import DELEGATE, MANAGEMENT, MEMBER, STRANGER, Level, Resp
 _case = partial(case, level=Level.FEATURE)
 
 _BOTH = ["RootSessions", "RootCredentialsManagement"]
-_NO_TRUSTED_ACCESS = refused(
+_NO_TRUSTED_ACCESS = refusal(
     "ServiceAccessNotEnabledException",
     f"Trusted Access for IAM not enabled by organization of input account {MANAGEMENT}.",
     http=400,
 )
 
 
-def _enabled(*features: str) -> Response:
+def _features(*features: str) -> Response:
     return succeeds({"OrganizationId": "{organization id}", "EnabledFeatures": ["{in any order}", *features]})
 
 
@@ -54,21 +54,21 @@ _TRUSTED_ACCESS = [
         "organizations:DisableAWSServiceAccess",
         succeeds(),
         given=EVERYTHING,
-        source=Source.RECORDED,
+        source=Source.ASSUMED,
         **IAM,
     ),
     _case(
         "the features can be listed right after trusted access was enabled",
         "iam:ListOrganizationsFeatures",
-        _enabled(),
+        _features(),
         given=("trusted access disabled", TRUSTED_ACCESS),
-        source=Source.RECORDED,
+        source=Source.ASSUMED,
         measures="time until trusted access is effective",
     ),
     _case(
         "an unknown service cannot get trusted access",
         "organizations:EnableAWSServiceAccess",
-        refused("InvalidInputException", reason="UNRECOGNIZED_SERVICE_PRINCIPAL"),
+        refusal("InvalidInputException", reason="UNRECOGNIZED_SERVICE_PRINCIPAL"),
         source=Source.ASSUMED,
         ServicePrincipal="nobody.amazonaws.com",
     ),
@@ -80,59 +80,55 @@ _FEATURES = [
             f"{verb} {feature} without trusted access is refused",
             f"iam:{operation}Organizations{feature}",
             _NO_TRUSTED_ACCESS,
-            source=source,
         )
-        for verb, operation, source in (
-            ("enabling", "Enable", Source.RECORDED),
-            ("disabling", "Disable", Source.DOCUMENTED),
-        )
+        for verb, operation in (("enabling", "Enable"), ("disabling", "Disable"))
         for feature in ("RootCredentialsManagement", "RootSessions")
     ),
     _case(
         "enabling RootCredentialsManagement again succeeds",
         "iam:EnableOrganizationsRootCredentialsManagement",
-        _enabled(*_BOTH),
+        _features(*_BOTH),
         given=EVERYTHING,
         source=Source.ASSUMED,
     ),
     _case(
         "enabling RootSessions again succeeds",
         "iam:EnableOrganizationsRootSessions",
-        _enabled(*_BOTH),
+        _features(*_BOTH),
         given=EVERYTHING,
         source=Source.ASSUMED,
     ),
     _case(
         "RootSessions does not need RootCredentialsManagement",
         "iam:EnableOrganizationsRootSessions",
-        _enabled("RootSessions"),
+        _features("RootSessions"),
         given=(TRUSTED_ACCESS,),
-        source=Source.RECORDED,
+        source=Source.ASSUMED,
     ),
     _case(
         "disabling RootCredentialsManagement leaves RootSessions enabled",
         "iam:DisableOrganizationsRootCredentialsManagement",
-        _enabled("RootSessions"),
+        _features("RootSessions"),
         given=EVERYTHING,
-        source=Source.RECORDED,
+        source=Source.ASSUMED,
     ),
     _case(
         "disabling RootSessions leaves RootCredentialsManagement enabled",
         "iam:DisableOrganizationsRootSessions",
-        _enabled("RootCredentialsManagement"),
+        _features("RootCredentialsManagement"),
         given=EVERYTHING,
     ),
     _case(
         "disabling a disabled RootSessions succeeds",
         "iam:DisableOrganizationsRootSessions",
-        _enabled(),
+        _features(),
         given=(TRUSTED_ACCESS,),
         source=Source.ASSUMED,
     ),
     _case(
         "features keep nothing from a disabled one when trusted access returns",
         "iam:ListOrganizationsFeatures",
-        _enabled("RootCredentialsManagement"),
+        _features("RootCredentialsManagement"),
         given=(*EVERYTHING, "RootSessions disabled", "trusted access disabled", TRUSTED_ACCESS),
         source=Source.ASSUMED,
     ),
@@ -142,7 +138,7 @@ _DELEGATION = [
     _case(
         "an account cannot be registered before trusted access is enabled",
         "organizations:RegisterDelegatedAdministrator",
-        refused("ConstraintViolationException", reason="SERVICE_ACCESS_NOT_ENABLED"),
+        refusal("ConstraintViolationException", reason="SERVICE_ACCESS_NOT_ENABLED"),
         AccountId=DELEGATE,
         **IAM,
     ),
@@ -157,15 +153,24 @@ _DELEGATION = [
     _case(
         "a registered account cannot be registered again",
         "organizations:RegisterDelegatedAdministrator",
-        refused("AccountAlreadyRegisteredException"),
+        refusal("AccountAlreadyRegisteredException"),
         given=(TRUSTED_ACCESS, REGISTERED),
         AccountId=DELEGATE,
         **IAM,
     ),
     _case(
+        "a second account can be registered",
+        "organizations:RegisterDelegatedAdministrator",
+        succeeds(),
+        given=(TRUSTED_ACCESS, REGISTERED),
+        source=Source.ASSUMED,
+        AccountId=MEMBER,
+        **IAM,
+    ),
+    _case(
         "the management account cannot be registered",
         "organizations:RegisterDelegatedAdministrator",
-        refused("ConstraintViolationException", reason="CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR"),
+        refusal("ConstraintViolationException", reason="CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR"),
         given=(TRUSTED_ACCESS,),
         AccountId=MANAGEMENT,
         **IAM,
@@ -173,7 +178,7 @@ _DELEGATION = [
     _case(
         "an account of another organization cannot be registered",
         "organizations:RegisterDelegatedAdministrator",
-        refused("AccountNotFoundException"),
+        refusal("AccountNotFoundException"),
         given=(TRUSTED_ACCESS,),
         AccountId=STRANGER,
         **IAM,
@@ -181,7 +186,7 @@ _DELEGATION = [
     _case(
         "an account that is not registered cannot be deregistered",
         "organizations:DeregisterDelegatedAdministrator",
-        refused("AccountNotRegisteredException"),
+        refusal("AccountNotRegisteredException"),
         given=(TRUSTED_ACCESS,),
         AccountId=DELEGATE,
         **IAM,
@@ -224,7 +229,7 @@ _DELEGATION = [
     _case(
         "a delegated administrator cannot disable trusted access",
         "organizations:DisableAWSServiceAccess",
-        refused("AccessDeniedException"),
+        refusal("AccessDeniedException"),
         given=(TRUSTED_ACCESS, REGISTERED),
         caller=DELEGATE,
         **IAM,
@@ -232,7 +237,7 @@ _DELEGATION = [
     _case(
         "a delegated administrator cannot deregister itself",
         "organizations:DeregisterDelegatedAdministrator",
-        refused("AccessDeniedException"),
+        refusal("AccessDeniedException"),
         given=(TRUSTED_ACCESS, REGISTERED),
         caller=DELEGATE,
         AccountId=DELEGATE,
@@ -241,7 +246,7 @@ _DELEGATION = [
     _case(
         "a delegated administrator can disable RootSessions as well",
         "iam:DisableOrganizationsRootSessions",
-        _enabled("RootCredentialsManagement"),
+        _features("RootCredentialsManagement"),
         given=(*EVERYTHING, REGISTERED),
         caller=DELEGATE,
         source=Source.ASSUMED,
@@ -249,7 +254,7 @@ _DELEGATION = [
     _case(
         "a delegated administrator cannot open a root session in the management account",
         "sts:AssumeRoot",
-        refused("AccessDenied", http=403),
+        refusal("AccessDenied", http=403),
         given=(*EVERYTHING, REGISTERED),
         caller=DELEGATE,
         source=Source.ASSUMED,
@@ -295,7 +300,7 @@ _SESSIONS = [
     _case(
         "a plain member account cannot open a root session in another one",
         "sts:AssumeRoot",
-        refused("AccessDenied", http=403),
+        refusal("AccessDenied", http=403),
         given=(TRUSTED_ACCESS, CREDENTIALS),
         caller=DELEGATE,
         source=Source.ASSUMED,
@@ -306,7 +311,7 @@ _SESSIONS = [
         _case(
             f"after {feature} is disabled {name} is denied",
             "sts:AssumeRoot",
-            refused("AccessDenied", f"{words} feature is not enabled for your AWS Organization."),
+            refusal("AccessDenied", f"{words} feature is not enabled for your AWS Organization."),
             given=(*EVERYTHING, f"{feature} disabled"),
             source=Source.ASSUMED,
             measures=f"time until disabling {feature} is effective",

@@ -15,7 +15,7 @@ from acceptance.cases._build import (
     SESSIONS,
     TRUSTED_ACCESS,
     case,
-    refused,
+    refusal,
     succeeds,
     task,
 )
@@ -28,7 +28,6 @@ _BUCKET = "{bucket}"
 _BUCKET_ARN = f"arn:aws:s3:::{_BUCKET}"
 _QUEUE = "{queue url}"
 _ROOT = f"arn:aws:iam::{MEMBER}:root"
-_NO_TASK_POLICY = "neither MiniStack nor moto limits a session to its task in S3 and SQS"
 
 
 def _in_session(
@@ -54,8 +53,8 @@ def _in_session(
     )
 
 
-def _denied(operation: str, *, resource: str = _ROOT) -> Response:
-    return refused(
+def _denial(operation: str, *, resource: str = _ROOT) -> Response:
+    return refusal(
         "AccessDenied",
         f"User: {{caller}} is not authorized to perform: {operation} on resource: {resource} "
         "with an explicit deny in a session policy",
@@ -90,28 +89,28 @@ _CREDENTIALS = [
     _in_session(
         "a session that deletes may look for the password",
         "iam:GetLoginProfile",
-        refused("NoSuchEntity", http=404),
+        refusal("NoSuchEntity", http=404),
         policy=DELETE,
         source=Source.DOCUMENTED,
     ),
     _in_session(
         "a session that allows recovery may look for the password",
         "iam:GetLoginProfile",
-        refused("NoSuchEntity", http=404),
+        refusal("NoSuchEntity", http=404),
         policy=RECOVER,
         source=Source.DOCUMENTED,
     ),
     _in_session(
         "a session that deletes cannot get the account's summary",
         "iam:GetAccountSummary",
-        _denied("iam:GetAccountSummary", resource="*"),
+        _denial("iam:GetAccountSummary", resource="*"),
         policy=DELETE,
         source=Source.DOCUMENTED,
     ),
     _in_session(
         "a session that audits cannot delete the password",
         "iam:DeleteLoginProfile",
-        _denied("iam:DeleteLoginProfile"),
+        _denial("iam:DeleteLoginProfile"),
         policy=AUDIT,
         given=(PASSWORD,),
         source=Source.DOCUMENTED,
@@ -120,7 +119,7 @@ _CREDENTIALS = [
     _in_session(
         "a session that audits cannot allow recovery",
         "iam:CreateLoginProfile",
-        _denied("iam:CreateLoginProfile"),
+        _denial("iam:CreateLoginProfile"),
         policy=AUDIT,
         source=Source.DOCUMENTED,
         afterwards={"AccountPasswordPresent": 0},
@@ -128,7 +127,7 @@ _CREDENTIALS = [
     _in_session(
         "a session that allows recovery cannot delete the password",
         "iam:DeleteLoginProfile",
-        _denied("iam:DeleteLoginProfile"),
+        _denial("iam:DeleteLoginProfile"),
         policy=RECOVER,
         given=(PASSWORD,),
         source=Source.DOCUMENTED,
@@ -137,7 +136,7 @@ _CREDENTIALS = [
     _in_session(
         "an access key cannot be deactivated first",
         "iam:UpdateAccessKey",
-        refused("AccessDenied", http=403),
+        refusal("AccessDenied", http=403),
         policy=DELETE,
         source=Source.DOCUMENTED,
         AccessKeyId="AKIAIOSFODNN7EXAMPLE",
@@ -146,14 +145,14 @@ _CREDENTIALS = [
     _in_session(
         "the users of the account are out of reach",
         "iam:ListUsers",
-        refused("AccessDenied", http=403),
+        refusal("AccessDenied", http=403),
         policy=AUDIT,
         source=Source.DOCUMENTED,
     ),
     _in_session(
         "a named user is out of reach",
         "iam:GetUser",
-        refused("AccessDenied", http=403),
+        refusal("AccessDenied", http=403),
         policy=AUDIT,
         source=Source.DOCUMENTED,
         UserName="root-access-acceptance",
@@ -161,14 +160,14 @@ _CREDENTIALS = [
     _in_session(
         "the last use of a key of somebody else is out of reach",
         "iam:GetAccessKeyLastUsed",
-        refused("AccessDenied", http=403),
+        refusal("AccessDenied", http=403),
         policy=AUDIT,
         AccessKeyId="AKIAIOSFODNN7EXAMPLE",
     ),
     _in_session(
         "deleting a missing password is NoSuchEntity",
         "iam:DeleteLoginProfile",
-        refused("NoSuchEntity", http=404),
+        refusal("NoSuchEntity", http=404),
         policy=DELETE,
         source=Source.DOCUMENTED,
         afterwards={"AccountPasswordPresent": 0},
@@ -176,28 +175,28 @@ _CREDENTIALS = [
     _in_session(
         "deleting a missing access key is NoSuchEntity",
         "iam:DeleteAccessKey",
-        refused("NoSuchEntity", http=404),
+        refusal("NoSuchEntity", http=404),
         policy=DELETE,
         AccessKeyId="AKIAIOSFODNN7EXAMPLE",
     ),
     _in_session(
         "deactivating a missing MFA device is NoSuchEntity",
         "iam:DeactivateMFADevice",
-        refused("NoSuchEntity", http=404),
+        refusal("NoSuchEntity", http=404),
         policy=DELETE,
         SerialNumber=f"arn:aws:iam::{MEMBER}:mfa/root-access-acceptance",
     ),
     _in_session(
         "deleting a missing signing certificate is NoSuchEntity",
         "iam:DeleteSigningCertificate",
-        refused("NoSuchEntity", http=404),
+        refusal("NoSuchEntity", http=404),
         policy=DELETE,
         CertificateId="TA7SMP42TDN5Z26OBPJE7EXAMPLE",
     ),
     _in_session(
         "a session that allows recovery cannot choose the password",
         "iam:CreateLoginProfile",
-        refused("ValidationError", http=400),
+        refusal("ValidationError", http=400),
         policy=RECOVER,
         afterwards={"AccountPasswordPresent": 0},
         Password="not-a-secret-Password-1",
@@ -216,7 +215,7 @@ _CREDENTIALS = [
         succeeds({"SummaryMap": {"AccountPasswordPresent": 1, "{and more}": True}}),
         policy=AUDIT,
         given=(PASSWORD,),
-        source=Source.RECORDED,
+        source=Source.ASSUMED,
         measures="time until a password is visible",
     ),
     _in_session(
@@ -229,7 +228,7 @@ _CREDENTIALS = [
     _in_session(
         "a root session cannot read the organization",
         "organizations:DescribeOrganization",
-        refused("AccessDeniedException", http=400),
+        refusal("AccessDeniedException", http=400),
         policy=AUDIT,
     ),
 ]
@@ -238,7 +237,7 @@ _BUCKETS = [
     _case(
         "a locking policy locks out the owner of the bucket",
         "s3:GetBucketPolicy",
-        refused("AccessDenied", http=403),
+        refusal("AccessDenied", http=403),
         given=("bucket locked",),
         caller=MEMBER,
         local=NO_ENFORCEMENT,
@@ -265,7 +264,7 @@ _BUCKETS = [
     _in_session(
         "a bucket without a policy is NoSuchBucketPolicy",
         "s3:GetBucketPolicy",
-        refused("NoSuchBucketPolicy", http=404),
+        refusal("NoSuchBucketPolicy", http=404),
         policy=UNLOCK_BUCKET,
         given=("bucket open",),
         source=Source.DOCUMENTED,
@@ -301,17 +300,16 @@ _BUCKETS = [
     _in_session(
         "a root session that unlocks a bucket cannot list its objects",
         "s3:ListObjectsV2",
-        refused("AccessDenied", http=403),
+        refusal("AccessDenied", http=403),
         policy=UNLOCK_BUCKET,
         given=("bucket open",),
         source=Source.DOCUMENTED,
-        local=_NO_TASK_POLICY,
         Bucket=_BUCKET,
     ),
     _in_session(
         "a bucket that does not exist is NoSuchBucket",
         "s3:GetBucketPolicy",
-        refused("NoSuchBucket", http=404),
+        refusal("NoSuchBucket", http=404),
         policy=UNLOCK_BUCKET,
         source=Source.DOCUMENTED,
         Bucket=f"{_BUCKET}-missing",
@@ -322,7 +320,7 @@ _QUEUES = [
     _case(
         "a locking policy locks out the owner of the queue",
         "sqs:GetQueueAttributes",
-        refused("AccessDenied", http=403),
+        refusal("AccessDenied", http=403),
         given=("queue locked",),
         caller=MEMBER,
         local=NO_ENFORCEMENT,
@@ -367,13 +365,12 @@ _QUEUES = [
         QueueName=_BUCKET,
     ),
     _in_session(
-        "a root session that unlocks a queue cannot read its messages",
+        "a root session that audits cannot look at a queue",
         "sqs:GetQueueAttributes",
-        refused("AccessDenied", http=403),
+        refusal("AccessDenied", http=403),
         policy=AUDIT,
         given=(SESSIONS, "queue open"),
         source=Source.DOCUMENTED,
-        local=_NO_TASK_POLICY,
         QueueUrl=_QUEUE,
         AttributeNames=["All"],
     ),
@@ -491,14 +488,14 @@ _POLICIES = [
     _under_policy(
         "a policy without the exemption denies an audit, and the response names the policy",
         "iam:GetAccountSummary",
-        refused("AccessDenied", _EXPLICIT_DENY % ("GetAccountSummary", "*"), http=403),
+        refusal("AccessDenied", _EXPLICIT_DENY % ("GetAccountSummary", "*"), http=403),
         policy="without the exemption",
         measures="time until a service control policy is effective",
     ),
     _under_policy(
         "a policy without the exemption denies what acts on the root user",
         "iam:GetUser",
-        refused("AccessDenied", _EXPLICIT_DENY % ("GetUser", _ROOT), http=403),
+        refusal("AccessDenied", _EXPLICIT_DENY % ("GetUser", _ROOT), http=403),
         policy="without the exemption",
     ),
     _under_policy(
@@ -528,14 +525,14 @@ _POLICIES = [
     _under_policy(
         "a root session counts as one without MFA: BoolIfExists false denies",
         "iam:GetUser",
-        refused("AccessDenied", _EXPLICIT_DENY % ("GetUser", _ROOT), http=403),
+        refusal("AccessDenied", _EXPLICIT_DENY % ("GetUser", _ROOT), http=403),
         policy="on bool if exists mfa",
         source=Source.ASSUMED,
     ),
     _case(
         "a policy on the creation of passwords denies the recovery",
         "iam:CreateLoginProfile",
-        refused("AccessDenied", _EXPLICIT_DENY % ("CreateLoginProfile", _ROOT), http=403),
+        refusal("AccessDenied", _EXPLICIT_DENY % ("CreateLoginProfile", _ROOT), http=403),
         given=(TRUSTED_ACCESS, CREDENTIALS, "policy on password attached", f"root session {RECOVER}"),
         caller=ROOT_SESSION,
         afterwards={"AccountPasswordPresent": 0},

@@ -6,12 +6,12 @@ from functools import partial
 from typing import Any
 
 from acceptance.callers import AUDIT, DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE
-from acceptance.cases._build import IAM, SESSIONS, TRUSTED_ACCESS, case, refused, succeeds, task
+from acceptance.cases._build import IAM, SESSIONS, TRUSTED_ACCESS, case, refusal, succeeds, task
 from acceptance.model import DELEGATE, MANAGEMENT, MEMBER, STRANGER, Level, Source
 
 _case = partial(case, level=Level.READ)
-_NO_COPY = "moto has no copy of AWS's task policies"
-_DENIED = refused("AccessDeniedException", http=400)
+_NO_COPY = "it has no copy of AWS's task policies"
+_DENIED = refusal("AccessDeniedException", http=400)
 
 # The fields of an account that matter here; its name and e-mail address are never stored.
 _ACCOUNT: dict[str, Any] = {"Id": "{any}", "State": "{any}", "{and more}": True}
@@ -53,19 +53,18 @@ _ORGANIZATION = [
         "organizations:ListAccounts",
         _DENIED,
         caller=MEMBER,
-        source=Source.RECORDED,
     ),
     _case(
         "a page of accounts has at most 20",
         "organizations:ListAccounts",
-        refused("InvalidInputException", reason="MAX_VALUE_EXCEEDED"),
+        refusal("InvalidInputException", reason="MAX_VALUE_EXCEEDED"),
         source=Source.ASSUMED,
         MaxResults=21,
     ),
     _case(
         "a token that came with no page is refused",
         "organizations:ListAccounts",
-        refused("InvalidInputException", reason="INVALID_NEXT_TOKEN"),
+        refusal("InvalidInputException", reason="INVALID_NEXT_TOKEN"),
         NextToken="no-such-token",
     ),
     _case(
@@ -106,20 +105,20 @@ _ORGANIZATION = [
     _case(
         "a service that cannot have delegated administrators is refused",
         "organizations:ListDelegatedAdministrators",
-        refused("InvalidInputException", reason="UNRECOGNIZED_SERVICE_PRINCIPAL"),
+        refusal("InvalidInputException", reason="UNRECOGNIZED_SERVICE_PRINCIPAL"),
         source=Source.ASSUMED,
         ServicePrincipal="nobody.amazonaws.com",
     ),
     _case(
         "an account that is registered for nothing has no list of services",
         "organizations:ListDelegatedServicesForAccount",
-        refused("AccountNotRegisteredException"),
+        refusal("AccountNotRegisteredException"),
         AccountId=MEMBER,
     ),
     _case(
         "an account of another organization has no list of services",
         "organizations:ListDelegatedServicesForAccount",
-        refused("AccountNotFoundException"),
+        refusal("AccountNotFoundException"),
         AccountId=STRANGER,
     ),
 ]
@@ -128,7 +127,7 @@ _FEATURES = [
     _case(
         "a member account cannot list the features without trusted access",
         "iam:ListOrganizationsFeatures",
-        refused("AccountNotManagementOrDelegatedAdministratorException"),
+        refusal("AccountNotManagementOrDelegatedAdministratorException"),
         caller=MEMBER,
         source=Source.ASSUMED,
     ),
@@ -144,7 +143,7 @@ _SESSIONS = [
     _case(
         "a task policy that AWS does not have is refused",
         "sts:AssumeRoot",
-        refused("ValidationError", "Request must contain valid AWS managed task policy ARN", http=400),
+        refusal("ValidationError", "Request must contain valid AWS managed task policy ARN", http=400),
         source=Source.ASSUMED,
         TargetPrincipal=DELEGATE,
         TaskPolicyArn=task("IAMCreateAccessKeys"),
@@ -152,7 +151,7 @@ _SESSIONS = [
     _case(
         "an account of another organization is not a valid target",
         "sts:AssumeRoot",
-        refused("AccessDenied", http=403),
+        refusal("AccessDenied", http=403),
         source=Source.ASSUMED,
         TargetPrincipal=STRANGER,
         TaskPolicyArn=task(AUDIT),
@@ -160,7 +159,7 @@ _SESSIONS = [
     _case(
         "a role is not a valid target principal",
         "sts:AssumeRoot",
-        refused("ValidationError", "Request must contain a valid target principal", http=400),
+        refusal("ValidationError", "Request must contain a valid target principal", http=400),
         source=Source.ASSUMED,
         TargetPrincipal=f"arn:aws:iam::{MANAGEMENT}:role/x",
         TaskPolicyArn=task(AUDIT),
@@ -168,7 +167,7 @@ _SESSIONS = [
     _case(
         "the root user of the management account is not a valid target",
         "sts:AssumeRoot",
-        refused("AccessDenied", http=403),
+        refusal("AccessDenied", http=403),
         source=Source.ASSUMED,
         TargetPrincipal=f"arn:aws:iam::{MANAGEMENT}:root",
         TaskPolicyArn=task(AUDIT),
@@ -176,7 +175,7 @@ _SESSIONS = [
     _case(
         "a task policy is required with every other parameter right",
         "sts:AssumeRoot",
-        refused("ValidationError", http=400),
+        refusal("ValidationError", http=400),
         source=Source.ASSUMED,
         TargetPrincipal=DELEGATE,
         TaskPolicyArn={},
@@ -189,7 +188,6 @@ _TASK_POLICIES = [
         f"the task policy {name} has its first version",
         "iam:GetPolicy",
         succeeds({"Policy": {"DefaultVersionId": "v1", "{and more}": True}}),
-        source=Source.RECORDED,
         local=_NO_COPY,
         PolicyArn=task(name)["arn"],
     )

@@ -16,7 +16,7 @@ RECORDINGS = Path(__file__).parents[1] / "recordings"
 _READS = ("Describe", "Get", "List")
 
 
-def recorded_cases(folder: Path = RECORDINGS) -> Iterator[Case]:
+def read_recordings(folder: Path = RECORDINGS) -> Iterator[Case]:
     """Yield the cases of every recording in a folder, the newest last."""
     for path in sorted(folder.glob("*.json")):
         for entry in json.loads(path.read_text())["responses"]:

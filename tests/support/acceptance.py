@@ -46,9 +46,10 @@ class EmulatedAws:
         *,
         credentials: Mapping[str, Any] | None = None,
         host: str | None = None,
+        region: str | None = None,
         repeat: bool = True,
     ) -> Any:
-        del repeat
+        del region, repeat
         key = (service, host, str(credentials))
         if key not in self._clients:
             self._clients[key] = self._create_client(service, credentials, host)
