@@ -35,7 +35,7 @@ _LOCAL_VARIABLE = "LOCAL_AWS_ORGANIZATION_URL"
 _ACCOUNT_ID = r"[0-9]{12}"
 _PACKAGES = ("centralized-root-access", "aws-cdk-lib", "boto3")
 
-EXIT_SAME, EXIT_DIFFERENT, EXIT_REFUSED = 0, 1, 2
+EXIT_SAME, EXIT_DIFFERENT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -107,10 +107,12 @@ def run(options: dict[str, Any], *, connect: Callable[[str | None, str], Aws]) -
     except (guards.RunRefusedError, JournalError) as error:
         click.echo(str(error), err=True)
         return EXIT_REFUSED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
 
 
 def _show_plan(cases: Sequence[Case], level: Level) -> int:
-    click.echo("\n".join(plan_lines(cases)))
+    click.echo("\n".join(plan_lines(cases, level)))
     totals = ", ".join(f"{count} {name}" for name, count in summary.level_totals(cases).items() if count)
     click.echo(f"\n{len(cases)} cases of the level {level}: {totals}. Nothing was called. Add --run.")
     return EXIT_SAME

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from acceptance.model import ROOT_SESSION
+from acceptance.model import (
+    DELEGATE,
+    MANAGEMENT_ACCOUNT,
+    MEMBER,
+    ROOT_SESSION,
+    USER_WITHOUT_POLICIES,
+    Level,
+)
 from acceptance.resources import CALLS, SUBJECTS
 from acceptance.scene import resource_changed_by
 from acceptance.state import Resource, State, StepKind, split_steps, with_value
@@ -15,12 +22,32 @@ if TYPE_CHECKING:
     from acceptance.model import Case
 
 
-def plan_lines(cases: Iterable[Case]) -> Iterator[str]:
-    """Yield what a run of these cases calls and changes, from an organization without root access."""
+_CALLERS = {
+    MANAGEMENT_ACCOUNT: "the management account",
+    MEMBER: "the member account",
+    DELEGATE: "the account to register",
+    ROOT_SESSION: "the root session",
+    USER_WITHOUT_POLICIES: "the user without policies",
+}
+
+
+def plan_lines(cases: Iterable[Case], level: Level) -> Iterator[str]:
+    """Yield what a run of these cases calls and changes, from an organization without root access.
+
+    Args:
+        cases: The cases, in the order of the run.
+        level: The level of the run.
+    """
     state = State()
     for case in cases:
         yield f"{case.name} ({case.level}, {case.source})"
         target, steps = split_steps(case.given)
+        if level is Level.READ:
+            needed = [SUBJECTS[resource] for resource in State().differences(target)]
+            if needed:
+                yield f"    is seen only where there is already: {', '.join(needed)}"
+            yield _call_line(case)
+            continue
         for resource in state.differences(target):
             yield f"    {_change(resource, getattr(target, resource))}"
         state = target
@@ -34,13 +61,20 @@ def plan_lines(cases: Iterable[Case]) -> Iterator[str]:
                 continue
             yield f"    {_change(step.resource, step.value)}"
             state = with_value(state, step.resource, step.value)
-        changed = resource_changed_by(case.call)
-        who = "the root session" if case.caller == ROOT_SESSION else case.caller
-        effect = "changes nothing" if changed is None else f"may change {SUBJECTS[changed]}"
-        yield f"    calls {case.call.operation} as {who}; {effect}"
+        yield _call_line(case)
+    if level is Level.READ:
+        yield "Nothing is changed."
+        return
     restored = [SUBJECTS[resource] for resource in state.differences(State())]
     last = ", ".join(restored) or "nothing"
     yield f"At the end everything is restored; after the last case that is: {last}."
+
+
+def _call_line(case: Case) -> str:
+    changed = resource_changed_by(case.call)
+    who = _CALLERS.get(case.caller, case.caller)
+    effect = "changes nothing" if changed is None else f"may change {SUBJECTS[changed]}"
+    return f"    calls {case.call.operation} as {who}; {effect}"
 
 
 def _change(resource: Resource, value: object) -> str:

@@ -28,15 +28,27 @@ class EmulatedAws:
     Args:
         organization: The organization.
         on_call: Called after each call with its operation.
+        options: Who the run calls as, as `Organization.client` takes it; default: the management account.
+
+    Attributes:
+        operations: Each call, named as in an IAM policy.
+        created: Called with each new client.
     """
 
     is_local = True
 
     def __init__(
-        self, organization: Organization, *, on_call: Callable[[str], object] = lambda _: None
+        self,
+        organization: Organization,
+        *,
+        on_call: Callable[[str], object] = lambda _: None,
+        **options: Any,
     ) -> None:
         self.organization = organization
         self.on_call = on_call
+        self.operations: list[str] = []
+        self.created: Callable[[Any], object] = lambda _: None
+        self._options = options
         self._seconds = 0.0
         self._clients: dict[object, Any] = {}
 
@@ -56,13 +68,19 @@ class EmulatedAws:
         return self._clients[key]
 
     def _create_client(self, service: str, credentials: Mapping[str, Any] | None, host: str | None) -> Any:
-        client: Any = self.organization.client(service, credentials=credentials)  # type: ignore[arg-type]
+        options = {"credentials": credentials} if credentials is not None else self._options
+        client: Any = self.organization.client(service, **options)
         if host is not None:
             client.meta.events.register("before-sign", lambda request, **_: name_host(request, host))
         if service == "s3":
             client.meta.events.register("after-call.s3.ListBuckets", _add_regions)
-        client.meta.events.register("after-call", lambda model, **_: self.on_call(model.name))
+        client.meta.events.register("after-call", lambda model, **_: self._notice(service, model.name))
+        self.created(client)
         return client
+
+    def _notice(self, service: str, operation: str) -> None:
+        self.operations.append(f"{service}:{operation}")
+        self.on_call(operation)
 
     def monotonic(self) -> float:
         return self._seconds
