@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from root_tasks.model.report import (
     Item,
     ItemType,
     Outcome,
+    Preflight,
     Report,
     RootCredentials,
     Task,
@@ -33,6 +35,7 @@ from root_tasks.model.run import (
     Backup,
     BatchResult,
     CredentialSelection,
+    Denial,
     ExecutionMark,
     Finding,
     Mode,
@@ -73,7 +76,18 @@ CREDENTIALS_OF_MEMBER = RootCredentials(
 
 # Never change or remove a file. When a field is added, which has to be optional, add a file with it, and name
 # the one without it here: it has to be read as before, but this release no longer writes it.
-EARLIER = frozenset({"run", "report", "report-with-organizational-units-and-warnings"})
+EARLIER = frozenset(
+    {
+        "run",
+        "run-with-organizational-units",
+        "work",
+        "work-of-a-plan",
+        "work-of-an-execution",
+        "report",
+        "report-with-organizational-units-and-warnings",
+        "report-with-history",
+    }
+)
 DOCUMENTS: dict[str, Document] = {
     "run": Run(
         run_id="audit-1",
@@ -324,6 +338,25 @@ DOCUMENTS: dict[str, Document] = {
                 accounts_inaccessible=0,
             ),
         ),
+    ),
+}
+PREFLIGHT = Preflight(checked=True, denied=1, unknown=2)
+DENIAL = Denial(
+    reason="The service control policy Zürich <b> (p-a1b2c3d4) denies iam:GetAccountSummary.",
+    hint="To exempt root sessions, add a condition.",
+    account_ids=(MEMBER, OTHER),
+)
+_EARLIER: dict[str, Any] = dict(DOCUMENTS)
+DOCUMENTS |= {
+    "run-with-preflight": replace(_EARLIER["run-with-organizational-units"], preflight=PREFLIGHT),
+    "work-with-denials": replace(_EARLIER["work-of-a-plan"], denials=(DENIAL,)),
+    "work-of-an-execution-with-denials": replace(
+        _EARLIER["work-of-an-execution"],
+        denials=(DENIAL,),
+    ),
+    "report-with-preflight": replace(
+        _EARLIER["report-with-history"],
+        preflight=Preflight(checked=False, reason="organizations:ListPolicies: AccessDenied."),
     ),
 }
 each_document = pytest.mark.parametrize("name", DOCUMENTS)

@@ -30,6 +30,7 @@ class FunctionArn:
     """The parts of a function's ARN that say where it runs."""
 
     partition: str
+    region: str
     account_id: str
 
     @classmethod
@@ -39,10 +40,10 @@ class FunctionArn:
         Raises:
             PartitionNotSupportedError: It is in the China partition.
         """
-        _, partition, _, _, account_id, *_ = arn.split(":")
+        _, partition, _, region, account_id, *_ = arn.split(":")
         if partition == "aws-cn":
             raise PartitionNotSupportedError(account_id=account_id)
-        return cls(partition=partition, account_id=account_id)
+        return cls(partition=partition, region=region, account_id=account_id)
 
 
 def one_attempt() -> Config:

@@ -22,6 +22,7 @@ from .run.accounts import MemberDirectory
 from .run.batch import BatchRunner, finding_of_expired_plan
 from .run.finish import RunFinisher
 from .run.plans import Execution, Plans
+from .run.preflight import Origin, PolicyPreflight
 from .run.settings import (
     RunBatchSettings,
     StartExecutionSettings,
@@ -80,6 +81,7 @@ class Invocation:
         clock: The time that waiting is measured by.
         now: The time in UTC.
         log: Writes one event, given as keyword arguments.
+        outside_vpc: Whether the calls surely do not pass a VPC endpoint, as those of the functions.
     """
 
     def __init__(
@@ -90,9 +92,11 @@ class Invocation:
         clock: Clock,
         now: Callable[[], datetime],
         log: Callable[..., None],
+        outside_vpc: bool = True,
     ) -> None:
         function = FunctionArn.parse(context.invoked_function_arn)
         self._partition, self._account_id = function.partition, function.account_id
+        self._origin = Origin(partition=function.partition, region=function.region, outside_vpc=outside_vpc)
         self._clients = clients
         self._clock = clock
         self._now = now
@@ -116,6 +120,7 @@ class Invocation:
         """
         starter = RunStarter(
             directory=self._directory(),
+            preflight=self._preflight(),
             storage=self._storage(settings.bucket),
             account_id=self._account_id,
             tasks=settings.tasks,
@@ -142,6 +147,7 @@ class Invocation:
         storage = self._storage(settings.bucket)
         starter = ExecutionStarter(
             directory=self._directory(),
+            preflight=self._preflight(),
             storage=storage,
             plans=Plans(
                 runs=storage.runs,
@@ -247,6 +253,7 @@ class Invocation:
             ),
             backups=storage.backups,
             credentials=work.credentials,
+            denials={id_: denial for denial in work.denials for id_ in denial.account_ids},
             log=self._log,
         )
         return self._store(runs, work, batch, runner.run(work.batches[batch]))
@@ -289,6 +296,15 @@ class Invocation:
             account_id=self._account_id,
             budget=self._budget,
             clock=self._clock,
+            log=self._log,
+        )
+
+    def _preflight(self) -> PolicyPreflight:
+        return PolicyPreflight(
+            organizations=self._clients.organizations,
+            origin=self._origin,
+            clock=self._clock,
+            deadline=self._deadline,
             log=self._log,
         )
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
-    from .model.report import Task
+    from scp.evaluate import Cause, Verdict
+
+    from .model.report import Preflight, Task
 
 MANAGEMENT_ACCOUNT = "Root sessions are not supported for the management account."
 PROTECTED = "The stack lists this account in protected_accounts."
@@ -44,6 +46,7 @@ LAST_USE_UNREAD = (
 )
 LAST_USE_UNKNOWN = "Whether it is in use could not be read."
 NO_SESSION = "Not attempted: there is no root session."
+NO_SESSION_OPENED = "No root session was opened."
 CHANGED_SINCE_PLAN = "The policy has changed since the plan. Create a new plan."
 CHANGED_SINCE_BACKUP = "A policy has been attached since; restoring would overwrite it."
 NO_SUCH_BUCKET = "The account does not have a bucket with this name."
@@ -64,6 +67,10 @@ _MAX_LISTED = 20
 _MAX_LISTED_CHARACTERS = 100
 _MAX_VALUE_CHARACTERS = 1000
 _MAX_KEY_CHARACTERS = 200
+# The longest that Organizations allows.
+_MAX_NAME_CHARACTERS = 128
+_MAX_CAUSES = 3
+_PREFLIGHT_SHOWS = "The command `centralized-root-access preflight` shows the statement and its change."
 
 
 class RefusalReason(StrEnum):
@@ -260,6 +267,56 @@ def hint(failure: Failure) -> str | None:
             "by default, for example us-east-1."
         )
     return None
+
+
+def describe_preflight(preflight: Preflight) -> str:
+    """Return what a run's pre-flight came to."""
+    if not preflight.checked:
+        return f"Skipped: the organization's policies could not be read. {preflight.reason}"
+    found = [
+        f"{_accounts(preflight.denied)} denied by policies" if preflight.denied else "",
+        f"{_accounts(preflight.unknown)} undecided" if preflight.unknown else "",
+    ]
+    return ", ".join(filter(None, found)) or "No policy denies the task"
+
+
+def denial_reason(verdict: Verdict) -> str:
+    """Return which policies deny a call, and where they are attached. People chose their names."""
+    causes = verdict.causes[:_MAX_CAUSES]
+    more = len(verdict.causes) - len(causes)
+    sentences = [NO_SESSION_OPENED, *(denial_cause(cause, action=verdict.call.action) for cause in causes)]
+    return " ".join([*sentences, *([f"So do {more} more."] if more else [])])
+
+
+def denial_cause(cause: Cause, *, action: str) -> str:
+    """Return which policy denies a call, and where it is attached."""
+    policies = cause.policy_type.lower().replace("_", " ")
+    place = _named(cause.level.name, cause.level.target_id)
+    if cause.policy is None or cause.statement is None:
+        return f"No {policies} attached to {place} allows {action}."
+    statement = cause.statement.sid or f"number {cause.statement.number}"
+    return (
+        f"The {policies} {_named(cause.policy.name, cause.policy.policy_id)}, statement "
+        f"{_excerpt(statement, _MAX_LISTED_CHARACTERS)}, attached to {place}, denies {action}."
+    )
+
+
+def denial_hint(verdict: Verdict) -> str:
+    """Return what would mend a denial by policies."""
+    if any(cause.statement is None for cause in verdict.causes):
+        return f"Allow it there, at least in root sessions. {_PREFLIGHT_SHOWS}"
+    return (
+        'To exempt root sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to the statement. '
+        f"{_PREFLIGHT_SHOWS}"
+    )
+
+
+def _accounts(count: int) -> str:
+    return f"{count:,} {'account' if count == 1 else 'accounts'}"
+
+
+def _named(name: str, id_: str) -> str:
+    return f"{_excerpt(name, _MAX_NAME_CHARACTERS)} ({id_})" if name else id_
 
 
 def contradiction(summary_call: str, listing_call: str) -> str:

@@ -129,6 +129,7 @@ class LocalAudit:
 
     def _execution(self) -> dict[str, str]:
         caller = self._caller
+            outside_vpc=False,
         return {
             "id": (
                 f"arn:{caller.partition}:states:{caller.region}:{caller.account_id}:execution:from-here:"

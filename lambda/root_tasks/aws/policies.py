@@ -143,7 +143,7 @@ class PolicyReader:
         self._organizations = organizations
         self._budgets: dict[str, RetryBudget] = {
             # Each call has a limit of its own.
-            operation: PacedRetryBudget(clock=clock, deadline=deadline, pace=Pace(clock=clock)).abandoned_if(
+            operation: PacedRetryBudget(clock=clock, deadline=deadline, pace=Pace(clock=clock)).until(
                 abandoned
             )
             for operation in (_LIST_ROOTS, _LIST_POLICIES, _LIST_TARGETS, _DESCRIBE_POLICY)

@@ -240,6 +240,23 @@ class AuditTotals:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Preflight:
+    """What the organization's policies said before the run accessed any account.
+
+    Attributes:
+        checked: Whether they could be read.
+        reason: Why they could not be read; None where they could.
+        denied: In how many accounts they deny the task, so that no root session was opened there.
+        unknown: In how many accounts it depends on something that is not known before: these were accessed.
+    """
+
+    checked: bool
+    reason: str | None = None
+    denied: int = 0
+    unknown: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunDetails:
     """One run of one task.
 
@@ -252,6 +269,7 @@ class RunDetails:
         management_account_id: Its management account.
         account_id: The account that runs the task.
         started_at: When the execution started.
+        preflight: What the organization's policies said before; None in reports of releases that did not ask.
     """
 
     run_id: str
@@ -262,6 +280,7 @@ class RunDetails:
     management_account_id: str
     account_id: str
     started_at: datetime
+    preflight: Preflight | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -137,6 +137,21 @@ class Run(RunDetails, Document):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Denial:
+    """Accounts in which the organization's policies deny the task, so that no session is opened there.
+
+    Attributes:
+        reason: Which policy denies what, and where it is attached.
+        hint: What would mend it.
+        account_ids: The accounts.
+    """
+
+    reason: str
+    hint: str
+    account_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Work(Document):
     """What the batches of a run have to do. It has no names: the functions that act read it.
 
@@ -147,6 +162,7 @@ class Work(Document):
         batches: The accounts of each batch, with what to act on.
         credentials: Which credentials a plan may list.
         expires_at: When no batch may act any more; None where none acts.
+        denials: The accounts in which policies deny the task.
     """
 
     KIND: ClassVar[str] = "work"
@@ -157,6 +173,7 @@ class Work(Document):
     batches: tuple[tuple[Assignment, ...], ...]
     credentials: CredentialSelection = CredentialSelection()
     expires_at: datetime | None = None
+    denials: tuple[Denial, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

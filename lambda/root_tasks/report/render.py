@@ -12,8 +12,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..messages import describe_duration
-from ..model.codec import encode, format_time
+from ..messages import describe_duration, describe_preflight
+from ..model.codec import encode, encode_in_pieces, format_time
 from ..tasks import DEFINITIONS
 from .controls import NOTES, evidence
 from .risk import LATELY
@@ -244,3 +244,5 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
     took = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
     yield "Started", f"{minute(report.started_at)}, took {took}"
     yield "Run ID", report.run_id
+    if report.preflight is not None:
+        yield "Pre-flight", describe_preflight(report.preflight)

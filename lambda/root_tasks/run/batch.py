@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..aws.sessions import RootSession, Sessions
     from ..aws.storage import BackupStore
-    from ..model.run import Assignment, CredentialSelection, Target
+    from ..model.run import Assignment, CredentialSelection, Denial, Target
     from ..tasks.definition import TaskDefinition
 
 
@@ -39,6 +39,7 @@ class BatchRunner:
         sessions: Opens the root sessions.
         backups: The bucket's backups.
         credentials: Which credentials a plan may list.
+        denials: Of the accounts in which policies deny the task, by account: no session is opened there.
         log: Writes one event, given as keyword arguments.
     """
 
@@ -48,6 +49,7 @@ class BatchRunner:
     sessions: Sessions
     backups: BackupStore
     credentials: CredentialSelection
+    denials: Mapping[str, Denial]
     log: Callable[..., None]
 
     def run(self, assignments: Sequence[Assignment]) -> tuple[Finding, ...]:
@@ -60,6 +62,8 @@ class BatchRunner:
             return tuple(accounts.map(functools.partial(self._run_in_account, executor=calls), assignments))
 
     def _run_in_account(self, assignment: Assignment, *, executor: Executor) -> Finding:
+        if denial := self.denials.get(assignment.account_id):
+            return self._without_session(assignment, reason=denial.reason, hint=denial.hint)
         try:
             session = self._sessions().open(assignment.account_id, executor=executor)
         except CallError as error:

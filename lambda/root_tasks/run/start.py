@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..aws.storage import RunStore, Storage
-    from ..model.run import Backup
+    from ..model.report import Preflight
+    from ..model.run import Backup, Denial
     from ..tasks.scope import RestoreRequest
     from .accounts import MemberDirectory, OrganizationContext
     from .plans import Execution, FoundPlan, Plans
+    from .preflight import PendingPreflight, PolicyPreflight
     from .request import Request
 
 # A batch that dies takes its results with it. Where a run only reads, that is cheap; where it makes changes,
@@ -44,6 +46,7 @@ class RunStarter:
 
     Attributes:
         directory: The organization.
+        preflight: What the organization's policies let root sessions do.
         storage: The bucket.
         account_id: The account that runs the task.
         tasks: The tasks of the stack.
@@ -52,6 +55,7 @@ class RunStarter:
     """
 
     directory: MemberDirectory
+    preflight: PolicyPreflight
     storage: Storage
     account_id: str
     tasks: tuple[Task, ...]
@@ -78,10 +82,10 @@ class RunStarter:
             # The state machine is in the function's own partition.
             partition=execution.partition,
         )
-        with _refuse_failed_calls(self.account_id):
-            return self._start(request, execution)
+        with _refuse_failed_calls(self.account_id), self.preflight.begin(request.task) as preflight:
+            return self._start(request, execution, preflight)
 
-    def _start(self, request: Request, execution: Execution) -> dict[str, Any]:
+    def _start(self, request: Request, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
         scope = request.scope
         organization, everybody = self.directory.survey(request.task, whole=scope.all_accounts)
         assignments = {it.account_id: it for it in self._assignments(request)}
@@ -91,22 +95,33 @@ class RunStarter:
             raise RunRefusedError(
                 RefusalReason.NOT_MEMBERS, account_ids=strangers, organization_id=organization.organization_id
             )
-        makes_changes = DEFINITIONS[request.task].makes_changes
+        mode = Mode.PLAN if DEFINITIONS[request.task].makes_changes else Mode.AUDIT
+        accounts = classify(
+            (member.account for member in members.values()),
+            management_account_id=organization.management_account_id,
+            protected_accounts=self.protected_accounts,
+        )
+        credentials = scope.credential_selection(execution.started_at)
+        checked, denials = preflight.find_denials(
+            mode,
+            [assignments.get(id_, Assignment(account_id=id_)) for id_ in _accessible_ids(accounts)],
+            members=members,
+            organization_id=organization.organization_id,
+            credentials=credentials,
+        )
         return _store_run(
             self.storage.runs,
             task=request.task,
-            mode=Mode.PLAN if makes_changes else Mode.AUDIT,
+            mode=mode,
             full=request.task is Task.AUDIT and scope.all_accounts,
             execution=execution,
             organization=organization,
             account_id=self.account_id,
-            accounts=classify(
-                (member.account for member in members.values()),
-                management_account_id=organization.management_account_id,
-                protected_accounts=self.protected_accounts,
-            ),
+            accounts=accounts,
             assignments=assignments,
-            credentials=scope.credential_selection(execution.started_at),
+            preflight=checked,
+            denials=denials,
+            credentials=credentials,
         )
 
     def _assignments(self, request: Request) -> Iterable[Assignment]:
@@ -158,6 +173,7 @@ class ExecutionStarter:
 
     Attributes:
         directory: The organization.
+        preflight: What the organization's policies let root sessions do.
         storage: The bucket.
         plans: The plans that can be executed.
         account_id: The account that runs the task.
@@ -165,6 +181,7 @@ class ExecutionStarter:
     """
 
     directory: MemberDirectory
+    preflight: PolicyPreflight
     storage: Storage
     plans: Plans
     account_id: str
@@ -186,9 +203,11 @@ class ExecutionStarter:
         run_id = parse_plan_id(input_)
         with _refuse_failed_calls(self.account_id):
             self.plans.require_running(execution)
-            return self._start(self.plans.find(run_id, execution=execution), execution)
+            found = self.plans.find(run_id, execution=execution)
+            with self.preflight.begin(found.plan.task) as preflight:
+                return self._start(found, execution, preflight)
 
-    def _start(self, found: FoundPlan, execution: Execution) -> dict[str, Any]:
+    def _start(self, found: FoundPlan, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
         plan = found.plan
         organization, everybody = self.directory.survey(plan.task, whole=False)
         assignments = {it.account_id: it for it in plan.assignments}
@@ -201,6 +220,14 @@ class ExecutionStarter:
             (member.account for member in members.values()),
             management_account_id=organization.management_account_id,
             protected_accounts=self.protected_accounts,
+        )
+        credentials = CredentialSelection()
+        checked, denials = preflight.find_denials(
+            Mode.EXECUTE,
+            [assignments[id_] for id_ in _accessible_ids(accounts)],
+            members=members,
+            organization_id=organization.organization_id,
+            credentials=credentials,
         )
         # As late as it can be: a run that cannot start does not use up the plan.
         self.plans.claim(plan.run_id, execution=execution)
@@ -215,6 +242,9 @@ class ExecutionStarter:
             account_id=self.account_id,
             accounts=(*accounts, *left),
             assignments=assignments,
+            preflight=checked,
+            denials=denials,
+            credentials=credentials,
             expires_at=found.expires_at,
         )
 
@@ -230,7 +260,9 @@ def _store_run(
     account_id: str,
     accounts: Iterable[Account],
     assignments: Mapping[str, Assignment],
-    credentials: CredentialSelection | None = None,
+    preflight: Preflight,
+    denials: tuple[Denial, ...],
+    credentials: CredentialSelection,
     executed_plan: str | None = None,
     expires_at: datetime | None = None,
 ) -> dict[str, Any]:
@@ -247,6 +279,7 @@ def _store_run(
         management_account_id=organization.management_account_id,
         account_id=account_id,
         started_at=execution.started_at,
+        preflight=preflight,
         accounts=accounts,
         batches=_batches(accounts, size=_ACCOUNTS_PER_BATCH[mode]),
     )
@@ -257,8 +290,9 @@ def _store_run(
         batches=tuple(
             tuple(assignments.get(id_, Assignment(account_id=id_)) for id_ in batch) for batch in run.batches
         ),
-        credentials=credentials or CredentialSelection(),
+        credentials=credentials,
         expires_at=expires_at,
+        denials=denials,
     )
     try:
         run_sha256 = runs.write_run(run)
@@ -283,7 +317,11 @@ def _refuse_failed_calls(account_id: str) -> Iterator[None]:
         ) from error
 
 
+def _accessible_ids(accounts: Iterable[Account]) -> list[str]:
+    return [account.account_id for account in accounts if account.skip_reason is None]
+
+
 def _batches(accounts: Iterable[Account], *, size: int) -> tuple[tuple[str, ...], ...]:
-    ids = [account.account_id for account in accounts if account.skip_reason is None]
+    ids = _accessible_ids(accounts)
     size = max(size, math.ceil(len(ids) / _MAX_BATCHES))
     return tuple(tuple(ids[first : first + size]) for first in range(0, len(ids), size))

@@ -1,0 +1,371 @@
+"""The pre-flight of a run: policies that deny its task are found before any root session is opened."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from root_tasks.model.report import Task
+from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.root_tasks import RootTasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_aws.emulation import LocalOrganization
+
+ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
+READS = ("ListRoots", "ListPolicies", "ListTargetsForPolicy", "DescribePolicy")
+
+
+def policy(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def denial(action: str | list[str] = "*", **elements: Any) -> dict[str, Any]:
+    return policy({"Sid": "DenyIt", "Effect": "Deny", "Action": action, "Resource": "*", **elements})
+
+
+@pytest.fixture
+def organization(organization: LocalOrganization) -> LocalOrganization:
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    return organization
+
+
+@pytest.fixture
+def root_tasks(organization: LocalOrganization) -> RootTasks:
+    return RootTasks(organization=organization)
+
+
+@pytest.fixture
+def unit_id(organization: LocalOrganization) -> str:
+    """A unit with two of the three members."""
+    organizations = organization.client("organizations")
+    unit = organizations.create_organizational_unit(ParentId=organization.root_id, Name="Workloads")
+    unit_id = str(unit["OrganizationalUnit"]["Id"])
+    for account_id in (MEMBER, OTHER):
+        organizations.move_account(
+            AccountId=account_id, SourceParentId=organization.root_id, DestinationParentId=unit_id
+        )
+    return unit_id
+
+
+def sessions(organization: LocalOrganization) -> list[str]:
+    """Return the accounts for which a root session was asked, in order."""
+    return [
+        str(call.parameters["TargetPrincipal"])
+        for call in organization.calls
+        if call.operation == "AssumeRoot"
+    ]
+
+
+def reads(organization: LocalOrganization) -> dict[str, int]:
+    """Return how often each call was made that reads policies."""
+    made = [call.operation for call in organization.calls]
+    return {name: made.count(name) for name in READS}
+
+
+def test_an_account_that_a_policy_denies_is_inaccessible_without_a_root_session(
+    root_tasks: RootTasks, organization: LocalOrganization, unit_id: str
+) -> None:
+    policy_id = organization.attach_service_control_policy(
+        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=unit_id
+    )
+    organization.clear_calls()
+    execution = root_tasks.run()
+    results = root_tasks.results(execution)
+    assert root_tasks.outcomes(execution) == {
+        MANAGEMENT: "skipped",
+        MEMBER: "inaccessible",
+        OTHER: "inaccessible",
+        THIRD: "clean",
+    }
+    assert sessions(organization) == [THIRD]
+    assert results[MEMBER]["reason"] == (
+        f"No root session was opened. The service control policy deny-root ({policy_id}), statement DenyIt, "
+        f"attached to Workloads ({unit_id}), denies iam:GetAccountSummary."
+    )
+    assert '"Null": {"aws:AssumedRoot": "true"}' in results[MEMBER]["hint"]
+    assert root_tasks.report(execution)["preflight"] == {
+        "checked": True,
+        "reason": None,
+        "denied": 2,
+        "unknown": 0,
+    }
+
+
+@pytest.mark.parametrize("has_paths", [True, False], ids=["with paths", "without paths"])
+def test_the_path_of_an_account_is_known_whatever_the_sdk_lists(
+    root_tasks: RootTasks, organization: LocalOrganization, unit_id: str, has_paths: bool
+) -> None:
+    organization.attach_service_control_policy(
+        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=unit_id
+    )
+    if not has_paths:
+        root_tasks.omit_paths()
+    organization.clear_calls()
+    root_tasks.run()
+    assert sessions(organization) == [THIRD]
+
+
+def test_each_document_is_read_once_and_only_where_it_counts(
+    root_tasks: RootTasks, organization: LocalOrganization, unit_id: str
+) -> None:
+    for target_id, name in ((unit_id, "one"), (organization.root_id, "two"), (THIRD, "three")):
+        organization.attach_service_control_policy(name=name, document=denial("ec2:*"), target_id=target_id)
+    organization.clear_calls()
+    root_tasks.run()
+    everywhere = reads(organization)
+    organization.clear_calls()
+    root_tasks.run({"accounts": [MEMBER]})
+    assert everywhere["DescribePolicy"] == 3
+    assert reads(organization)["DescribePolicy"] == 2
+    assert everywhere["ListTargetsForPolicy"] == 4
+
+
+def test_a_condition_that_cannot_be_decided_never_keeps_a_run_out(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.attach_service_control_policy(
+        name="without-mfa",
+        document=denial(Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}}),
+        target_id=OTHER,
+    )
+    organization.clear_calls()
+    execution = root_tasks.run()
+    assert sorted(sessions(organization)) == [MEMBER, OTHER, THIRD]
+    assert root_tasks.outcomes(execution)[OTHER] == "clean"
+    preflight = root_tasks.report(execution)["preflight"]
+    assert (preflight["denied"], preflight["unknown"]) == (0, 1)
+
+
+def test_a_level_without_an_allow_denies(root_tasks: RootTasks, organization: LocalOrganization) -> None:
+    organizations = organization.client("organizations")
+    organization.attach_service_control_policy(
+        name="only-s3",
+        document=policy({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}),
+        target_id=OTHER,
+    )
+    organizations.detach_policy(PolicyId="p-FullAWSAccess", TargetId=OTHER)
+    organization.clear_calls()
+    execution = root_tasks.run()
+    assert OTHER not in sessions(organization)
+    reason = root_tasks.results(execution)[OTHER]["reason"]
+    assert (
+        f"No service control policy attached to workload-b ({OTHER}) allows iam:GetAccountSummary." in reason
+    )
+
+
+def test_a_task_is_denied_only_where_nothing_of_it_is_possible(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    organization.put_root_credentials(account_id=OTHER, access_keys=1)
+    organization.attach_service_control_policy(
+        name="keep-passwords", document=denial(["iam:DeleteLoginProfile", "iam:GetUser"]), target_id=MEMBER
+    )
+    organization.attach_service_control_policy(
+        name="keep-all", document=denial(["iam:Delete*", "iam:DeactivateMFADevice"]), target_id=OTHER
+    )
+    audit = root_tasks.run()
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER]})
+    of_passwords = root_tasks.run(
+        {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER], "credentialTypes": ["password"]}
+    )
+    assert set(root_tasks.outcomes(audit).values()) == {"skipped", "has credentials", "clean"}
+    assert root_tasks.outcomes(plan) == {MEMBER: "planned", OTHER: "inaccessible"}
+    assert root_tasks.report(plan)["preflight"]["denied"] == 1
+    assert set(root_tasks.outcomes(of_passwords).values()) == {"inaccessible"}
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "done"}
+
+
+def test_an_execution_fails_for_an_account_that_a_policy_denies_by_now(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    organization.put_root_credentials(account_id=OTHER, access_keys=1)
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER]})
+    organization.attach_service_control_policy(
+        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
+    )
+    organization.clear_calls()
+    executed = root_tasks.execute(plan)
+    assert (executed.status, root_tasks.outcomes(executed)) == ("FAILED", {MEMBER: "failed", OTHER: "done"})
+    assert sessions(organization) == [OTHER]
+    assert "deny-root" in root_tasks.results(executed)[MEMBER]["reason"]
+    assert root_tasks.items(executed, MEMBER) == [(f"access key AKIA{MEMBER}0001", "failed")]
+    assert organization.root_credentials(MEMBER).access_keys
+
+
+def test_a_policy_of_buckets_counts_for_the_buckets_that_it_names(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    for name in ("kept", "locked"):
+        s3 = root_tasks.client("s3", account_id=MEMBER)
+        s3.create_bucket(Bucket=name)
+        s3.put_bucket_policy(Bucket=name, Policy=json.dumps(_BUCKET_POLICY))
+    organization.attach_service_control_policy(
+        name="keep", document=denial("s3:DeleteBucketPolicy", Resource="arn:aws:s3:::kept"), target_id=MEMBER
+    )
+    both = root_tasks.run({"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMBER: ["kept", "locked"]}})
+    one = root_tasks.run({"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMBER: ["kept"]}})
+    assert (root_tasks.outcomes(both), root_tasks.outcomes(one)) == (
+        {MEMBER: "planned"},
+        {MEMBER: "inaccessible"},
+    )
+
+
+_BUCKET_POLICY = policy(
+    {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::example"}
+)
+
+
+def _attach_resource_control_policy(organization: LocalOrganization, document: dict[str, Any]) -> None:
+    organizations = organization.client("organizations")
+    organizations.enable_policy_type(RootId=organization.root_id, PolicyType="RESOURCE_CONTROL_POLICY")
+    created = organizations.create_policy(
+        Content=json.dumps(document), Description="", Name="rcp", Type="RESOURCE_CONTROL_POLICY"
+    )
+    organizations.attach_policy(
+        PolicyId=created["Policy"]["PolicySummary"]["Id"], TargetId=organization.root_id
+    )
+
+
+def test_resource_control_policies_count_for_queues_and_not_for_audits(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    _attach_resource_control_policy(organization, denial("sqs:*", Principal="*"))
+    arn = f"arn:aws:sqs:us-east-1:{MEMBER}:locked"
+    organization.clear_calls()
+    plan = root_tasks.run({"task": Task.UNLOCK_QUEUE_POLICY, "queues": [arn]})
+    assert sessions(organization) == []
+    assert "The resource control policy rcp" in root_tasks.results(plan)[MEMBER]["reason"]
+    organization.clear_calls()
+    assert "inaccessible" not in root_tasks.outcomes(root_tasks.run()).values()
+    assert reads(organization) == {**dict.fromkeys(READS, 0), "ListRoots": reads(organization)["ListRoots"]}
+
+
+def test_policies_of_a_type_that_is_disabled_deny_nothing(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    execution = root_tasks.run()
+    assert root_tasks.report(execution)["preflight"] == {
+        "checked": True,
+        "reason": None,
+        "denied": 0,
+        "unknown": 0,
+    }
+
+
+def _deny(root_tasks: RootTasks) -> None:
+    root_tasks.fail("organizations:ListTargetsForPolicy", "AccessDeniedException")
+
+
+def _deny_documents(root_tasks: RootTasks) -> None:
+    root_tasks.fail("organizations:DescribePolicy", "AccessDeniedException")
+
+
+def _break(root_tasks: RootTasks) -> None:
+    root_tasks.fail("organizations:ListPolicies", "ServiceException", status=500)
+
+
+def _omit(root_tasks: RootTasks) -> None:
+    root_tasks.omit_from_response("organizations:ListPolicies", "Policies")
+
+
+@pytest.mark.parametrize("fail", [_deny, _deny_documents, _break, _omit])
+def test_policies_that_cannot_be_read_stop_no_run_and_the_report_says_so(
+    root_tasks: RootTasks, organization: LocalOrganization, fail: Callable[[RootTasks], None]
+) -> None:
+    organization.attach_service_control_policy(
+        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
+    )
+    fail(root_tasks)
+    execution = root_tasks.run()
+    assert root_tasks.outcomes(execution) == {
+        MANAGEMENT: "skipped",
+        MEMBER: "inaccessible",
+        OTHER: "clean",
+        THIRD: "clean",
+    }
+    assert "AccessDenied" in root_tasks.results(execution)[MEMBER]["reason"], "AWS has denied it"
+    preflight = root_tasks.report(execution)["preflight"]
+    assert (preflight["checked"], preflight["denied"]) == (False, 0)
+    assert preflight["reason"].startswith("organizations:")
+    page = root_tasks.read(f"runs/{execution.run_id}/report.html").decode()
+    assert "Pre-flight" in page
+
+
+def test_a_throttled_read_is_repeated(root_tasks: RootTasks, organization: LocalOrganization) -> None:
+    organization.attach_service_control_policy(
+        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
+    )
+    for name in READS:
+        root_tasks.fail(f"organizations:{name}", "TooManyRequestsException", times=2)
+    organization.clear_calls()
+    root_tasks.run()
+    assert sorted(sessions(organization)) == [OTHER, THIRD]
+
+
+def test_a_document_that_cannot_be_read_is_unknown(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.attach_service_control_policy(
+        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
+    )
+    root_tasks.fail("organizations:DescribePolicy", "PolicyNotFoundException")
+    execution = root_tasks.run()
+    preflight = root_tasks.report(execution)["preflight"]
+    assert (preflight["checked"], preflight["denied"], preflight["unknown"]) == (True, 0, 1)
+
+
+def test_a_level_of_which_nothing_is_listed_is_unknown(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.client("organizations").enable_policy_type(
+        RootId=organization.root_id, PolicyType="SERVICE_CONTROL_POLICY"
+    )
+
+    def forget(parsed: dict[str, Any], **_: object) -> None:
+        parsed["Targets"] = [it for it in parsed["Targets"] if it["TargetId"] != MEMBER]
+
+    root_tasks.on_event("after-call.organizations.ListTargetsForPolicy", forget)
+    organization.clear_calls()
+    execution = root_tasks.run()
+    assert MEMBER in sessions(organization)
+    assert root_tasks.report(execution)["preflight"]["unknown"] == 1
+
+
+def test_a_type_that_is_being_enabled_is_unknown(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.attach_service_control_policy(
+        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
+    )
+
+    def pend(parsed: dict[str, Any], **_: object) -> None:
+        for each in parsed["Roots"][0]["PolicyTypes"]:
+            each["Status"] = "PENDING_ENABLE"
+
+    root_tasks.on_event("after-call.organizations.ListRoots", pend)
+    execution = root_tasks.run()
+    preflight = root_tasks.report(execution)["preflight"]
+    assert (preflight["denied"], preflight["unknown"]) == (0, 3)
+
+
+def test_an_altered_denial_reaches_no_later_step(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.attach_service_control_policy(
+        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
+    )
+    arn = root_tasks.arn("altered")
+    run = root_tasks.start_run({}, arn=arn, started_at=root_tasks.now)
+    work = json.loads(root_tasks.read("runs/altered/work.json"))
+    work["denials"][0]["accountIds"] = [OTHER]
+    root_tasks.write("runs/altered/work.json", json.dumps(work).encode())
+    with pytest.raises(Exception, match=r"work\.json"):
+        root_tasks.run_batch(run, batch=0)
