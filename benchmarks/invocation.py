@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from root_access.clients import Clients
     from root_access.custom_resource import Resource
+    from root_access.organization import Clients
 
 _ARN = "arn:aws:lambda:us-east-1:111111111111:function:RootAccess"
 _EVENT = {
@@ -115,7 +115,7 @@ def main(response_url: str) -> None:
     times = CallTimes()
 
     def watch_clients() -> Clients:
-        clients: Clients = import_module("root_access.clients").create_clients()
+        clients: Clients = import_module("root_access.organization").create_clients()
         if not times.spans:
             times.watch(clients.iam)
             times.watch(clients.organizations)

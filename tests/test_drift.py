@@ -30,7 +30,7 @@ from root_access.errors import (
     NotInAnOrganizationError,
     NotTheManagementAccountError,
 )
-from root_access.state import UnknownFeatureError, desired_state
+from root_access.state import InvalidValueError, desired_state
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
 from support.drift_check import (
@@ -757,6 +757,7 @@ def test_an_unknown_setting_is_an_error() -> None:
         Settings.from_environment({"SETTINGS": json.dumps(SETTINGS | {"repaired": True})})
 
 
-def test_an_unknown_feature_in_the_settings_is_an_error() -> None:
-    with pytest.raises(UnknownFeatureError):
-        Settings.from_environment({"SETTINGS": json.dumps(SETTINGS | {"features": ["RootPasswords"]})})
+@pytest.mark.parametrize("features", [["RootPasswords"], [1], "RootSessions", None], ids=str)
+def test_a_feature_that_is_unknown_or_not_in_a_list_is_an_error_in_the_settings(features: object) -> None:
+    with pytest.raises(InvalidValueError):
+        Settings.from_environment({"SETTINGS": json.dumps(SETTINGS | {"features": features})})

@@ -29,7 +29,7 @@ FORBIDDEN_IMPORTS = {
         "constructs/centralized_root_access/cli/status.py",
         "import centralized_root_access.root_access",
     ),
-    "pure": ("lambda/root_access/state.py", "import root_access.clients"),
+    "pure": ("lambda/root_access/state.py", "import root_access.organization"),
     "emulation": ("local_aws/emulation/paging.py", "from root_access.state import Feature"),
 }
 

@@ -16,7 +16,7 @@ from root_access.errors import (
     ConvergenceError,
     NotTheManagementAccountError,
 )
-from root_access.state import InvalidAccountIdError, UnknownFeatureError
+from root_access.state import InvalidValueError
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
 from support.cloudformation import FakeCloudFormation
@@ -260,19 +260,19 @@ def test_an_unknown_feature_is_refused_before_any_call(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
     error = stack.create(Features=["RootPasswords"]).error
-    assert isinstance(error, UnknownFeatureError)
-    assert error.features == {"RootPasswords"}
-    assert "RootPasswords. Valid features: RootCredentialsManagement, RootSessions" in str(error)
+    assert isinstance(error, InvalidValueError)
+    assert (error.name, error.value) == ("Features", ["RootPasswords"])
+    assert "a list of RootCredentialsManagement, RootSessions, got ['RootPasswords']" in str(error)
     assert organization.calls == ()
 
 
 def test_a_malformed_account_id_is_refused_before_any_call(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
-    error = stack.create(Features=BOTH, DelegatedAdministrators=["12345"]).error
-    assert isinstance(error, InvalidAccountIdError)
-    assert error.account_id == "12345"
-    assert "must contain 12-digit account IDs; '12345' is not one" in str(error)
+    error = stack.create(Features=BOTH, DelegatedAdministrators=[MEMBER, "12345"]).error
+    assert isinstance(error, InvalidValueError)
+    assert (error.name, error.value) == ("DelegatedAdministrators", ["12345"])
+    assert "must be a list of 12-digit account IDs, got ['12345']" in str(error)
     assert organization.calls == ()
 
 

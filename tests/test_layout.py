@@ -55,7 +55,7 @@ def test_the_functions_need_nothing_but_boto3(boto3_python: Path) -> None:
 
 def test_root_access_creates_its_clients_with_boto3_alone(boto3_python: Path) -> None:
     code = (
-        "from root_access.clients import create_clients; "
+        "from root_access.organization import create_clients; "
         "print(create_clients().iam.meta.service_model.service_name)"
     )
     assert run(boto3_python, code) == "iam"

@@ -16,7 +16,6 @@ import pytest
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import RetryBudget
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
-from root_access.clients import Clients
 from root_access.errors import (
     NotAllFeaturesError,
     NotInAnOrganizationError,
@@ -28,6 +27,7 @@ from root_access.organization import (
     LIST_DELEGATED_ADMINISTRATORS,
     LIST_FEATURES,
     LIST_TRUSTED_ACCESS,
+    Clients,
     Organization,
 )
 from root_access.plan import Operation, Step

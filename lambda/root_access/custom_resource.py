@@ -6,15 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.errors import RootAccessError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, system_clock, write_line
 
-from .clients import create_clients
 from .converge import Convergence
-from .organization import Organization
+from .organization import Organization, create_clients
 from .plan import plan
-from .state import InvalidPropertyError, desired_state
+from .state import InvalidValueError, desired_state
 
 if TYPE_CHECKING:
     import threading
@@ -23,38 +21,11 @@ if TYPE_CHECKING:
 
     from aws_calls.retry import Clock
 
-    from .clients import Clients
+    from .organization import Clients
     from .state import DesiredState
 
 # IAM names no limit for how long a new policy takes; five denied calls in a row were recorded.
 _NEW_PERMISSIONS_SECONDS = 90.0
-
-
-@dataclass(eq=False, kw_only=True)
-class InvalidRequestError(RootAccessError):
-    """Raised for a request that CloudFormation does not send."""
-
-    problem: str
-
-    def __str__(self) -> str:
-        return (
-            f"The request {self.problem}; this function handles CloudFormation's Create, Update and Delete. "
-            "Nothing was changed."
-        )
-
-
-@dataclass(eq=False, kw_only=True)
-class NotAListError(InvalidPropertyError):
-    """Raised where a property is not a list of strings."""
-
-    name: str
-    value: object
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name} must be a list of strings, got {self.value!r:.100}. Deploy the construct and its "
-            "function in the same version. Nothing was changed."
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,24 +99,16 @@ def parse_request(event: Mapping[str, Any]) -> DesiredState:
     Other properties are ignored: CloudFormation adds its own, such as ServiceToken and ServiceTimeout.
 
     Raises:
-        InvalidRequestError: It is another request, or has no properties.
-        InvalidPropertyError: A list is missing or malformed.
+        InvalidValueError: It is another request, has no properties, or a list is missing or malformed.
     """
     request_type, properties = event.get("RequestType"), event.get("ResourceProperties")
     if request_type not in ("Create", "Update"):
-        raise InvalidRequestError(problem=f"has the RequestType {request_type!r:.100}")
+        raise InvalidValueError(
+            name="RequestType", value=request_type, expected="CloudFormation's Create, Update or Delete"
+        )
     if not isinstance(properties, dict):
-        raise InvalidRequestError(problem="has no ResourceProperties")
-    administrators = properties.get("DelegatedAdministrators")
+        raise InvalidValueError(name="ResourceProperties", value=properties, expected="an object")
     return desired_state(
-        features=_parse_list(properties.get("Features"), name="Features"),
-        delegated_administrators=(
-            None if administrators is None else _parse_list(administrators, name="DelegatedAdministrators")
-        ),
+        features=properties.get("Features"),
+        delegated_administrators=properties.get("DelegatedAdministrators"),
     )
-
-
-def _parse_list(value: object, *, name: str) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise NotAListError(name=name, value=value)
-    return value

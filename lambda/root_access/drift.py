@@ -17,12 +17,11 @@ from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, one_attempt, system_clock, write_line
 from aws_calls.settings import read_settings
 
-from .clients import Clients, create_clients
 from .converge import Convergence
 from .deviations import deviation, plan_repair
 from .drift_notice import UNKNOWN, Notice, RecordedCall, drift_notice, repair_notice
 from .errors import describe_step
-from .organization import Organization
+from .organization import Clients, Organization, create_clients
 from .plan import Step, plan
 from .state import desired_state
 
@@ -123,7 +122,7 @@ class Settings:
 
         Raises:
             SettingsError: A key is missing or unknown.
-            InvalidPropertyError: A feature or an account ID is not valid.
+            InvalidValueError: A list, a feature or an account ID is not valid.
         """
         settings = read_settings(
             environment,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore import xform_name
 
 from aws_calls.calls import call, pages, require
 from aws_calls.failures import CallError, Failure, FailureKind
+from aws_calls.runtime import one_attempt
 
 from .errors import (
     NotAllFeaturesError,
@@ -25,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Executor
 
-    from aws_calls.retry import RetryBudget
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_organizations import OrganizationsClient
 
-    from .clients import Clients
+    from aws_calls.retry import RetryBudget
 
 DESCRIBE_ORGANIZATION = "organizations:DescribeOrganization"
 LIST_TRUSTED_ACCESS = "organizations:ListAWSServiceAccessForOrganization"
@@ -49,6 +52,29 @@ _ALREADY_APPLIED = {
 
 # When several reads failed, the first of these kinds is the best reason to give; any other comes after.
 _MOST_INFORMATIVE = (FailureKind.REFUSED, FailureKind.INCOMPLETE_RESPONSE, FailureKind.ACCESS_DENIED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clients:
+    """The clients, for any Region of the partition: both services are global."""
+
+    iam: IAMClient
+    organizations: OrganizationsClient
+
+
+@functools.cache
+def create_clients() -> Clients:
+    """Return clients that make one attempt a call; created once in a sandbox.
+
+    They are botocore's, as boto3's are, without the import of boto3: a sixth of a cold start.
+    """
+    from botocore.session import get_session
+
+    session, config = get_session(), one_attempt()
+    return Clients(
+        iam=cast("IAMClient", session.create_client("iam", config=config)),
+        organizations=cast("OrganizationsClient", session.create_client("organizations", config=config)),
+    )
 
 
 class Organization:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from aws_calls.errors import RootAccessError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
 SERVICE_PRINCIPAL = "iam.amazonaws.com"
@@ -36,31 +35,19 @@ class Status(StrEnum):
     DISABLED = "DISABLED"
 
 
-class InvalidPropertyError(RootAccessError):
-    """Raised for a property that the custom resource does not accept."""
-
-
 @dataclass(eq=False, kw_only=True)
-class UnknownFeatureError(InvalidPropertyError):
-    """Raised where Features lists features that this version does not know."""
+class InvalidValueError(RootAccessError):
+    """Raised for a value in a request or in settings that this version does not accept."""
 
-    features: frozenset[str]
+    name: str
+    value: object
+    expected: str
 
     def __str__(self) -> str:
         return (
-            f"Unknown feature in Features: {', '.join(sorted(self.features))}. Valid features: "
-            f"{', '.join(Feature)}. Deploy the construct and its function in the same version."
+            f"{self.name} must be {self.expected}, got {self.value!r:.100}. Deploy the construct and its "
+            "function in the same version. Nothing was changed."
         )
-
-
-@dataclass(eq=False, kw_only=True)
-class InvalidAccountIdError(InvalidPropertyError):
-    """Raised where DelegatedAdministrators lists something that is not an account ID."""
-
-    account_id: str
-
-    def __str__(self) -> str:
-        return f"DelegatedAdministrators must contain 12-digit account IDs; {self.account_id!r} is not one."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,19 +122,28 @@ class RootAccess:
         return reported
 
 
-def desired_state(
-    *, features: Iterable[str], delegated_administrators: Iterable[str] | None = None
-) -> DesiredState:
+def desired_state(*, features: object, delegated_administrators: object = None) -> DesiredState:
     """Return what the lists ask for.
 
     Raises:
-        InvalidPropertyError: A feature is unknown, or an account ID is malformed.
+        InvalidValueError: One is not a list, a feature is unknown, or an account ID is malformed.
     """
-    features = frozenset(features)
-    if unknown := features.difference(Feature):
-        raise UnknownFeatureError(features=unknown)
-    accounts = None if delegated_administrators is None else frozenset(delegated_administrators)
-    for account_id in accounts or ():
-        if not re.fullmatch(r"[0-9]{12}", account_id):
-            raise InvalidAccountIdError(account_id=account_id)
-    return DesiredState(features=frozenset(map(Feature, features)), delegated_administrators=accounts)
+    listed = _parse_list(features, "|".join(Feature), name="Features", entries=", ".join(Feature))
+    accounts = None
+    if delegated_administrators is not None:
+        accounts = _parse_list(
+            delegated_administrators,
+            "[0-9]{12}",
+            name="DelegatedAdministrators",
+            entries="12-digit account IDs",
+        )
+    return DesiredState(features=frozenset(map(Feature, listed)), delegated_administrators=accounts)
+
+
+def _parse_list(value: object, pattern: str, *, name: str, entries: str) -> frozenset[str]:
+    expected = f"a list of {entries}"
+    if not isinstance(value, list | tuple):
+        raise InvalidValueError(name=name, value=value, expected=expected)
+    if invalid := [it for it in value if not isinstance(it, str) or not re.fullmatch(pattern, it)]:
+        raise InvalidValueError(name=name, value=invalid, expected=expected)
+    return frozenset(value)

@@ -14,10 +14,9 @@ from botocore.loaders import Loader, create_loader
 
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import one_attempt
-from root_access.clients import Clients
 from root_access.custom_resource import apply_request
 from root_access.handler import respond
-from root_access.organization import Organization
+from root_access.organization import Clients, Organization
 from support.accounts import MANAGEMENT
 
 if TYPE_CHECKING:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from root_access.clients import Clients
 from root_access.deviations import deviation
-from root_access.organization import Organization
+from root_access.organization import Clients, Organization
 from root_access.plan import plan
 from root_access.state import SERVICE_PRINCIPAL, Feature, desired_state
 
