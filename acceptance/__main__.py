@@ -156,7 +156,6 @@ def _run(
             ),
             report=_show_result,
         )
-        journal.finish()
     finally:
         if not read_journal(journal.path).restored:
             click.echo(f"Restore it: python -m acceptance --restore {journal.path}", err=True)

@@ -14,7 +14,7 @@ from acceptance.model import (
 )
 from acceptance.resources import CALLS, SUBJECTS
 from acceptance.scene import resource_changed_by
-from acceptance.state import Resource, State, StepKind, split_steps, with_value
+from acceptance.state import Resource, State, StepKind, split_case, with_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,7 +41,7 @@ def plan_lines(cases: Iterable[Case], level: Level) -> Iterator[str]:
     state = State()
     for case in cases:
         yield f"{case.name} ({case.level}, {case.source})"
-        target, steps = split_steps(case.given)
+        target, steps = split_case(case)
         if level is Level.READ:
             needed = [SUBJECTS[resource] for resource in State().differences(target)]
             if needed:

@@ -11,7 +11,7 @@ from acceptance.comparison import differences
 from acceptance.deployment import DeploymentError
 from acceptance.model import Level, Result, Verdict
 from acceptance.scene import MEASUREMENT, resource_changed_by
-from acceptance.state import Resource, State, is_time_bound, parse_step, split_steps
+from acceptance.state import Resource, State, is_time_bound, parse_step, split_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -54,7 +54,7 @@ class Possibilities:
         if not self.policies and any(parse_step(step).resource is Resource.POLICY for step in case.given):
             return "the organization has no service control policies enabled"
         if self.level is Level.READ:
-            changed = state.differences(split_steps(case.given)[0])
+            changed = state.differences(split_case(case)[0])
             if changed:
                 return f"the organization is in another state: {', '.join(changed)}"
         return None
@@ -66,7 +66,7 @@ def sort_cases(cases: Iterable[Case]) -> list[Case]:
     def order(case: Case) -> tuple[object, ...]:
         if case.level is Level.DEPLOY:
             return (list(Level).index(case.level),)
-        state, steps = split_steps(case.given)
+        state, steps = split_case(case)
         values = [str(getattr(state, resource) or "") for resource in reversed(Resource)]
         return (list(Level).index(case.level), values, bool(steps))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from acceptance import product
 from acceptance.callers import call_operation
 from acceptance.measurements import MEASUREMENTS
-from acceptance.model import ROOT_SESSION, USER_WITHOUT_POLICIES, Response
+from acceptance.model import ROOT_SESSION, Response
 from acceptance.resources import (
     NEEDED_TASKS,
     PRINCIPAL,
@@ -16,9 +16,10 @@ from acceptance.resources import (
     account_summary,
     find_queue_url,
     has_password,
+    observe,
     observe_root_access,
 )
-from acceptance.state import FEATURES, Resource, State, StepKind, split_steps, with_value
+from acceptance.state import FEATURES, Resource, State, StepKind, split_case, with_value
 from aws_calls.failures import CallError
 
 if TYPE_CHECKING:
@@ -103,11 +104,10 @@ class Scene:
 
     def arrange(self, case: Case) -> None:
         """Bring the organization into the state that the case is given."""
-        target, steps = split_steps(case.given)
-        if case.caller == USER_WITHOUT_POLICIES:
-            target = replace(target, user=True)
+        target, steps = split_case(case)
         self.converge(target)
         self.callers.root_session = None
+        self._denied = None
         if self._deployment is not None:
             self._deployment.arrange()
         for step in steps:
@@ -121,11 +121,11 @@ class Scene:
         changed = resource_changed_by(case.call)
         if changed is not None:
             self._write_change(changed, after=None)
-        if self._denied:
-            self._set_denial(denied=True)
-        response = self._respond(case)
-        if self._denied:
-            self._set_denial(denied=False)
+        try:
+            self._set_denial(is_denied=True)
+            response = self._respond(case)
+        finally:
+            self._set_denial(is_denied=False)
         if changed is not None:
             self._look_again(changed, case.call, failed=response.code is not None)
         return response
@@ -136,13 +136,24 @@ class Scene:
         return {key: summary[key] for key in keys}
 
     def restore(self, before: Mapping[Resource, Any] | None = None) -> None:
-        """Restore what was changed.
+        """Restore what was changed, and write to the journal that it is.
+
+        What was about to change when a run ended may have been changed or not, so AWS is asked. A restoration
+        that is killed can be repeated.
 
         Args:
             before: What each changed resource was before; default: before this run.
         """
-        values = {resource.value: value for resource, value in (before or self._before).items()}
-        self.converge(replace(self.state, **values))
+        values = self._before if before is None else before
+        touched = frozenset(values)
+        if touched:
+            self.state = observe(self.callers, touched, deployment=self._deployment)
+        features = touched & frozenset(FEATURES.values())
+        if not self.state.trusted_access and any(values[feature] is not None for feature in features):
+            # A feature can be seen and changed only while trusted access is enabled.
+            self.enable_trusted_access()
+        self.converge(replace(self.state, **{resource.value: value for resource, value in values.items()}))
+        self._journal.finish()
 
     def enable_trusted_access(self) -> None:
         """Enable trusted access, so that the features can be seen."""
@@ -224,10 +235,10 @@ class Scene:
             case StepKind.DENIAL:
                 self._denied = argument
 
-    def _set_denial(self, *, denied: bool) -> None:
-        self.callers.aws.set_denial(str(self._denied), account_id=str(self._names.management), denied=denied)
-        if not denied:
-            self._denied = None
+    def _set_denial(self, *, is_denied: bool) -> None:
+        if self._denied is not None:
+            aws = self.callers.aws
+            aws.set_denial(self._denied, account_id=self._names.management, denied=is_denied)
 
     def _write_change(self, resource: Resource, *, after: Any) -> None:
         before = getattr(self.state, resource)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from acceptance.model import DELEGATE, MEMBER, Level
+from acceptance.model import DELEGATE, MEMBER, USER_WITHOUT_POLICIES, Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from acceptance.model import Case
 
 CREDENTIALS = "RootCredentialsManagement"
 SESSIONS = "RootSessions"
@@ -168,6 +170,12 @@ def split_steps(given: Sequence[str]) -> tuple[State, tuple[Step, ...]]:
             # The stack enables them.
             state = replace(state, trusted_access=True, credentials=True, sessions=True)
     return state, ()
+
+
+def split_case(case: Case) -> tuple[State, tuple[Step, ...]]:
+    """Return the same for a case, whose caller may have to be created as well."""
+    state, steps = split_steps(case.given)
+    return replace(state, user=case.caller == USER_WITHOUT_POLICIES), steps
 
 
 def with_value(state: State, resource: Resource, value: object) -> State:

@@ -1,0 +1,524 @@
+"""The acceptance command: dry by default, guarded, journaled, and everything is restored whatever happens."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+from click.testing import CliRunner
+
+from acceptance import __main__ as command
+from acceptance.callers import Callers
+from acceptance.cases import all_cases
+from acceptance.cases.recorded import read_recordings
+from acceptance.guards import MAX_ACCOUNTS, Refusal
+from acceptance.journal import Journal, JournalError, read_journal
+from acceptance.measurements import measure_assume_root
+from acceptance.model import Level, Response, Verdict
+from acceptance.names import Names
+from acceptance.resources import SUBJECTS, observe_root_access
+from acceptance.runner import MAX_SETTLING_SECONDS, Possibilities, run_cases, sort_cases
+from acceptance.scene import Scene
+from acceptance.state import FEATURES, Resource, State
+from local_aws.emulation import LocalOrganization, Seed, mock_organization
+from support.acceptance import EmulatedAws, enable_policies, names_of, scene_of, snapshot
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
+from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, writes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result as Finished
+
+# What the local AWS cannot show, by the reasons that the cases name.
+NOT_SEEN_LOCALLY = {
+    "it has no copy of AWS's task policies",
+    "it applies the policies of buckets and queues to root sessions alone",
+    "MiniStack makes no metrics of log lines",
+    "MiniStack has no CloudTrail",
+    "it does not wait for a schedule",
+}
+READS = ("Assume", "Describe", "Get", "List")
+EVERYTHING = Possibilities(level=Level.MEMBER, member=True, delegate=True, policies=True, local=True)
+
+
+class Terminal:
+    """The command in this process, on an emulated organization."""
+
+    def __init__(
+        self, organization: LocalOrganization, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.organization = organization
+        self.folder = folder
+        self.connections: list[EmulatedAws] = []
+        self.caller: dict[str, Any] = {}
+        self.on_call: Callable[[str], object] = lambda _: None
+        self.created: Callable[[Any], object] = lambda _: None
+        monkeypatch.setattr(command, "connect", self._connect)
+
+    def _connect(self, profile: str | None, region: str) -> EmulatedAws:
+        del profile, region
+        aws = EmulatedAws(self.organization, on_call=self.on_call, **self.caller)
+        aws.created = self.created
+        self.connections.append(aws)
+        return aws
+
+    def run(self, *arguments: str, typed: str | None = None, **options: str) -> Finished:
+        """Run the command.
+
+        Args:
+            *arguments: Its arguments, after those that name the organization.
+            typed: What is typed for the confirmation; default: the organization's id.
+            **options: Other values than the organization's own.
+        """
+        named = {"organization": self.organization.id, "account": MANAGEMENT, **options}
+        line = [word for name, value in named.items() for word in (f"--{name}", value)]
+        entered = f"{self.organization.id if typed is None else typed}\n"
+        return CliRunner().invoke(
+            command.main, [*line, "--folder", str(self.folder), *arguments], input=entered
+        )
+
+    def journals(self) -> list[Path]:
+        """Return the journals in the folder."""
+        return sorted(self.folder.glob("*.jsonl"))
+
+
+@pytest.fixture
+def terminal(organization: LocalOrganization, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    return Terminal(organization, tmp_path / "runs", monkeypatch)
+
+
+# Dry
+
+
+@pytest.mark.parametrize("level", Level)
+def test_without_run_nothing_is_called_and_every_call_is_printed(terminal: Terminal, level: Level) -> None:
+    finished = terminal.run("--level", level.value)
+    assert finished.exit_code == 0, finished.output
+    assert terminal.connections == []
+    assert not terminal.folder.exists()
+    for case in all_cases():
+        assert level.includes(case.level) == (f"{case.name} (" in finished.stdout), case.name
+        assert not level.includes(case.level) or f"calls {case.call.operation} as" in finished.stdout
+    changed = {resource for resource in Resource if f"changes {SUBJECTS[resource]}" in finished.stdout}
+    expected = {each for each in Resource if level is not Level.READ and level.includes(each.level)}
+    assert changed == expected
+
+
+def test_the_organization_and_the_account_have_to_be_named(terminal: Terminal) -> None:
+    finished = CliRunner().invoke(command.main, ["--run"])
+    assert finished.exit_code == 2
+    assert terminal.connections == []
+
+
+# Guards
+
+
+@dataclass(frozen=True, kw_only=True)
+class Danger:
+    """What a guard refuses.
+
+    Attributes:
+        arrange: Brings the organization into the state that is refused.
+        level: The level of the run.
+        caller: Who runs it.
+        options: The arguments that are refused.
+        typed: What is typed for the confirmation.
+    """
+
+    arrange: Callable[[LocalOrganization], object] = lambda _: None
+    level: Level = Level.FEATURE
+    caller: dict[str, Any] = dataclasses.field(default_factory=dict)
+    options: dict[str, str] = dataclasses.field(default_factory=dict)
+    typed: str | None = None
+
+
+def add_accounts(organization: LocalOrganization) -> None:
+    for number in range(MAX_ACCOUNTS):
+        organization.add_account(name=f"account-{number}", email=f"{number}@example.com")
+
+
+IN_MEMBER = {"member": OTHER}
+DANGERS: dict[Refusal, Danger] = {
+    Refusal.OTHER_ACCOUNT: Danger(options={"account": MEMBER}),
+    Refusal.OTHER_ORGANIZATION: Danger(options={"organization": "o-zzzzzzzzzz"}),
+    Refusal.NOT_MANAGEMENT: Danger(caller={"account_id": MEMBER}, options={"account": MEMBER}),
+    Refusal.ROOT_CALLER: Danger(
+        arrange=lambda organization: organization.put_root_credentials(account_id=MANAGEMENT, access_keys=1),
+        caller={"root_user": True},
+    ),
+    Refusal.NOT_ALL_FEATURES: Danger(),
+    Refusal.LARGE: Danger(arrange=add_accounts),
+    Refusal.IN_USE: Danger(arrange=lambda organization: enable_root_access(organization, SESSIONS)),
+    Refusal.DELEGATES: Danger(
+        arrange=lambda organization: enable_root_access(organization, delegated_administrators=[MEMBER])
+    ),
+    Refusal.NOT_A_MEMBER: Danger(options={"member": STRANGER}),
+    Refusal.SAME_ACCOUNT: Danger(options={"member": OTHER, "delegate": OTHER}),
+    Refusal.MEMBER_REQUIRED: Danger(level=Level.MEMBER),
+    Refusal.ROLE_DENIED: Danger(
+        arrange=lambda organization: organization.deny(account_id=MANAGEMENT, action="sts:AssumeRole"),
+        options=IN_MEMBER,
+    ),
+    Refusal.ROOT_CREDENTIALS: Danger(
+        arrange=lambda organization: organization.put_root_credentials(account_id=OTHER, mfa_devices=1),
+        level=Level.MEMBER,
+        options=IN_MEMBER,
+    ),
+    Refusal.NOT_CONFIRMED: Danger(typed="yes"),
+    Refusal.NOT_BOOTSTRAPPED: Danger(level=Level.DEPLOY, options=IN_MEMBER),
+}
+
+
+def refuse_stacks(client: Any) -> None:
+    """Let CloudFormation respond that there is no such stack; moto would take seconds to import."""
+
+    def respond(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "ValidationError", "Message": "not found"}}, "DescribeStacks")
+
+    client.meta.events.register("before-call.cloudformation", respond)
+
+
+def test_every_guard_is_tried() -> None:
+    assert DANGERS.keys() == set(Refusal)
+
+
+@pytest.mark.parametrize("refusal", Refusal, ids=lambda each: each.name)
+def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Refusal
+) -> None:
+    danger = DANGERS[refusal]
+    is_billing = refusal is Refusal.NOT_ALL_FEATURES
+    with mock_organization(
+        seed=Seed(feature_set="CONSOLIDATED_BILLING" if is_billing else "ALL")
+    ) as organization:
+        terminal = Terminal(organization, tmp_path / "runs", monkeypatch)
+        danger.arrange(organization)
+        terminal.caller = danger.caller
+        terminal.created = refuse_stacks
+        organization.clear_calls()
+        finished = terminal.run("--level", danger.level.value, "--run", typed=danger.typed, **danger.options)
+        assert finished.exit_code == 2, finished.output
+        # The sentence up to its first value, which is enough to know it by.
+        words = refusal.value.partition("{")[0] or refusal.value.rpartition("}")[2]
+        assert words in finished.stderr
+        assert writes(organization) == []
+        assert terminal.journals() == []
+
+
+def test_reading_is_safe_in_a_large_organization_that_uses_root_access(terminal: Terminal) -> None:
+    organization = terminal.organization
+    enable_policies(organization)
+    add_accounts(organization)
+    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[MEMBER])
+    finished = terminal.run("--run")
+    assert finished.exit_code == 0, finished.output
+    assert writes(organization) == []
+
+
+# Levels
+
+
+@pytest.mark.parametrize("is_enabled", [False, True], ids=["disabled", "enabled"])
+def test_the_level_read_changes_nothing_and_opens_no_root_session(
+    terminal: Terminal, is_enabled: bool
+) -> None:
+    organization = terminal.organization
+    if is_enabled:
+        enable_root_access(organization, CREDENTIALS, SESSIONS)
+    before = snapshot(organization, names_of(organization))
+    organization.clear_calls()
+    finished = terminal.run("--run", member=OTHER, delegate=MEMBER)
+    assert finished.exit_code == 0, finished.output
+    [aws] = terminal.connections
+    assert [each for each in aws.operations if not each.partition(":")[2].startswith(READS)] == []
+    assert [c for c in organization.calls if c.operation == "AssumeRoot" and c.error is None] == []
+    assert snapshot(organization, names_of(organization)) == before
+    [journal] = terminal.journals()
+    assert read_journal(journal).before == {}
+
+
+def test_a_feature_that_was_enabled_is_enabled_again_afterwards(terminal: Terminal) -> None:
+    organization = terminal.organization
+    enable_root_access(organization, SESSIONS)
+    before = snapshot(organization, names_of(organization))
+    finished = terminal.run("--level", "feature", "--run", "--allow-changes", member=OTHER, delegate=MEMBER)
+    assert finished.exit_code == 0, finished.output
+    after = snapshot(organization, names_of(organization))
+    assert after == before
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedRun:
+    """What a run of the level member has left behind on this machine.
+
+    Attributes:
+        journal: Its journal.
+        secrets: What identifies the organization or names somebody, and must not be sent.
+    """
+
+    journal: Path
+    secrets: tuple[str, ...]
+
+    def read(self, suffix: str) -> str:
+        """Return the text of a file of the run."""
+        return self.journal.with_suffix(suffix).read_text()
+
+
+@pytest.fixture(scope="module")
+def member_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """Return a run in an organization whose names nobody may learn."""
+    seed = Seed(
+        organization_id="o-realorg123",
+        members=(("567856785678", "secret-project"), ("678967896789", "hr-payroll"), ("789078907890", "x")),
+    )
+    with pytest.MonkeyPatch.context() as monkeypatch, mock_organization(seed=seed) as organization:
+        enable_policies(organization)
+        terminal = Terminal(organization, tmp_path_factory.mktemp("member"), monkeypatch)
+        names = names_of(organization, member="678967896789", delegate="567856785678")
+        before = snapshot(organization, names)
+        finished = terminal.run("--level", "member", "--run", member="678967896789", delegate="567856785678")
+        assert finished.exit_code == 0, finished.output
+        assert snapshot(organization, names) == before
+        [journal] = terminal.journals()
+        identifying = (organization.id, organization.root_id, *organization.members)
+    given = ("secret-project", "hr-payroll", "@example.com", "root-access-acceptance-")
+    return FinishedRun(journal=journal, secrets=(*identifying, *given))
+
+
+def test_every_case_is_the_same_on_the_local_aws(member_run: FinishedRun) -> None:
+    cases = json.loads(member_run.read(".json"))["cases"]
+    unlike = {(case["name"], *case["differences"]) for case in cases if case["verdict"] != "same"}
+    expected = {
+        (case.name, f"the local AWS does not show it: {case.local}")
+        for case in all_cases()
+        if case.local and case.level is not Level.DEPLOY
+    }
+    assert unlike == expected
+    assert len(cases) == len([case for case in all_cases() if case.level is not Level.DEPLOY])
+
+
+def test_what_the_local_aws_does_not_show_is_pinned() -> None:
+    reasons = [case.local for case in all_cases() if case.local is not None]
+    assert set(reasons) == NOT_SEEN_LOCALLY
+    assert len(reasons) == 11
+
+
+def test_the_journal_names_what_is_changed_and_ends_restored(
+    member_run: FinishedRun,
+) -> None:
+    journal = read_journal(member_run.journal)
+    assert journal.restored
+    assert journal.before.keys() == {each for each in Resource if Level.MEMBER.includes(each.level)}
+
+
+# Results
+
+
+def test_nothing_that_is_sent_names_the_organization_or_anybody(
+    member_run: FinishedRun,
+) -> None:
+    for suffix in (".json", ".issue.txt", ".recording.json"):
+        text = member_run.read(suffix)
+        assert [each for each in member_run.secrets if each in text] == []
+
+
+def test_a_recording_that_is_dropped_into_the_folder_becomes_a_test(
+    member_run: FinishedRun, tmp_path: Path, organization: LocalOrganization
+) -> None:
+    (tmp_path / "new.json").write_text(member_run.read(".recording.json"))
+    recorded = [case for case in read_recordings(tmp_path) if case.local is None]
+    assert len(recorded) >= 160
+    enable_policies(organization)
+    results = run_cases(
+        sort_cases(recorded), scene_of(organization, tmp_path), EVERYTHING, settling_seconds=0
+    )
+    assert [(it.case.name, it.differences) for it in results if it.verdict is not Verdict.SAME] == []
+
+
+def test_a_recording_with_another_response_fails(
+    member_run: FinishedRun, tmp_path: Path, organization: LocalOrganization
+) -> None:
+    recording = json.loads(member_run.read(".recording.json"))
+    by_name = {entry["name"]: entry for entry in recording["responses"]}
+    entry = by_name["no feature is enabled at first"]
+    entry["response"]["output"]["EnabledFeatures"] = ["RootSessions"]
+    (tmp_path / "new.json").write_text(json.dumps({**recording, "responses": [entry]}))
+    [result] = run_cases([*read_recordings(tmp_path)], scene_of(organization, tmp_path), EVERYTHING)
+    assert result.verdict is Verdict.DIFFERENT
+
+
+def test_the_summary_fits_the_issue_form(member_run: FinishedRun) -> None:
+    text = member_run.read(".issue.txt")
+    assert text.startswith("Acceptance run of the level member on the local AWS, with aws-cdk-lib ")
+    # The form shows it in a block of code; an issue holds 65,536 characters.
+    assert "`" not in text
+    assert len(text) < 20_000
+    assert max(map(len, text.splitlines())) <= 401
+
+
+def test_what_was_measured_is_in_every_summary(member_run: FinishedRun) -> None:
+    measured = {case.measures for case in all_cases() if case.measures and case.level is not Level.DEPLOY}
+    assert len(measured) >= 9
+    found = json.loads(member_run.read(".json"))["measurements"]
+    assert found.keys() == measured
+    text = member_run.read(".issue.txt")
+    assert all(f"{name}: {value}" in text for name, value in found.items())
+
+
+# Measurements
+
+
+def audits(organization: LocalOrganization, folder: Path) -> Callers:
+    enable_root_access(organization, CREDENTIALS)
+    return scene_of(organization, folder).callers
+
+
+def test_the_rate_of_assume_root_is_asked_for_gently_and_with_a_bound(
+    organization: LocalOrganization, tmp_path: Path
+) -> None:
+    callers = audits(organization, tmp_path)
+    assert measure_assume_root(callers) == {"throttledAt": None, "notThrottledAt": 20.0}
+    times = [call.at for call in organization.calls if call.operation == "AssumeRoot"]
+    assert len(times) == 40
+    seconds = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(times)]
+    assert min(seconds) >= 0.05
+    assert sum(second >= 0.5 for second in seconds) >= 9
+
+
+def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganization, tmp_path: Path) -> None:
+    callers = audits(organization, tmp_path)
+    sent = []
+
+    def throttle(**_: object) -> None:
+        sent.append(1)
+        if len(sent) > 12:
+            raise ClientError({"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, "AssumeRoot")
+
+    aws = callers.aws
+    assert isinstance(aws, EmulatedAws)
+    aws.created = lambda client: client.meta.events.register("before-call.sts.AssumeRoot", throttle)
+    assert measure_assume_root(callers) == {"throttledAt": 5.0, "notThrottledAt": 2.0}
+    assert len(sent) == 13
+
+
+@pytest.mark.parametrize(("max_seconds", "calls"), [(None, 25), (3600.0, 75)])
+def test_a_lag_is_asked_for_more_and_more_slowly_and_not_without_end(
+    organization: LocalOrganization, tmp_path: Path, max_seconds: float | None, calls: int
+) -> None:
+    [case] = [it for it in all_cases() if it.name == "no feature is enabled at first"]
+    case = dataclasses.replace(case, response=Response(code="Never"), max_seconds=max_seconds)
+    [result] = run_cases([case], scene_of(organization, tmp_path), EVERYTHING)
+    assert result.verdict is Verdict.DIFFERENT
+    limit = MAX_SETTLING_SECONDS if max_seconds is None else max_seconds
+    assert limit / 2 < result.seconds <= limit
+    looks = [call for call in organization.calls if call.operation == "ListOrganizationsFeatures"]
+    assert len(looks) <= calls
+
+
+# Interruptions
+
+
+def interrupt_at(number: int) -> Callable[[str], object]:
+    count = iter(range(number))
+
+    def on_call(operation: str) -> None:
+        if next(count, None) is None and not on_call_interrupted:
+            on_call_interrupted.append(operation)
+            raise KeyboardInterrupt
+
+    on_call_interrupted: list[str] = []
+    return on_call
+
+
+@pytest.mark.parametrize("number", [30, 61, 62, 63, 64, 65])
+def test_an_interrupted_run_restores_what_it_has_changed(terminal: Terminal, number: int) -> None:
+    organization = terminal.organization
+    before = snapshot(organization, names_of(organization))
+    terminal.on_call = interrupt_at(number)
+    finished = terminal.run("--level", "member", "--run", member=OTHER, delegate=MEMBER)
+    assert finished.exit_code == 130
+    assert snapshot(organization, names_of(organization)) == before
+    [journal] = terminal.journals()
+    assert read_journal(journal).restored
+
+
+def leave_unrestored(organization: LocalOrganization, path: Path) -> None:
+    """Change root access as a run would, and end without restoring it."""
+    names = dataclasses.replace(names_of(organization), member=None)
+    callers = Callers(EmulatedAws(organization), names)
+    journal = Journal(path)
+    journal.start(names)
+    scene = Scene(callers, journal=journal, state=observe_root_access(callers))
+    scene.converge(State(trusted_access=True, credentials=True, sessions=True, delegate=True))
+
+
+def test_a_killed_run_is_restored_from_its_journal_and_only_once(terminal: Terminal, tmp_path: Path) -> None:
+    organization = terminal.organization
+    before = snapshot(organization, names_of(organization))
+    path = tmp_path / "killed.jsonl"
+    leave_unrestored(organization, path)
+    assert snapshot(organization, names_of(organization)) != before
+    finished = CliRunner().invoke(command.main, ["--restore", str(path)])
+    assert finished.exit_code == 0, finished.output
+    assert all(each.value in finished.stdout for each in FEATURES.values())
+    assert snapshot(organization, names_of(organization)) == before
+    connections = len(terminal.connections)
+    assert CliRunner().invoke(command.main, ["--restore", str(path)]).exit_code == 0
+    assert len(terminal.connections) == connections
+
+
+def test_a_journal_of_another_organization_is_refused(terminal: Terminal, tmp_path: Path) -> None:
+    path = tmp_path / "killed.jsonl"
+    leave_unrestored(terminal.organization, path)
+    path.write_text(path.read_text().replace(terminal.organization.id, "o-zzzzzzzzzz"))
+    terminal.organization.clear_calls()
+    assert CliRunner().invoke(command.main, ["--restore", str(path)]).exit_code == 2
+    assert writes(terminal.organization) == []
+
+
+@pytest.mark.parametrize("text", ["", "{}\n", "not JSON\n", '{"journal": 99}\n', "[1]\n"])
+def test_another_file_is_not_taken_for_a_journal(terminal: Terminal, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "file.jsonl"
+    path.write_text(text)
+    with pytest.raises(JournalError):
+        read_journal(path)
+    assert CliRunner().invoke(command.main, ["--restore", str(path)]).exit_code == 2
+
+
+def test_a_line_that_was_cut_off_is_of_a_change_that_did_not_begin(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "cut.jsonl")
+    journal.start(
+        Names(
+            organization_id="o-a1b2c3d4e5", management=MANAGEMENT, member=None, delegate=None, run="1",
+            region="us-east-1", role="R",
+        )
+    )  # fmt: skip
+    journal.write_change(Resource.TRUSTED_ACCESS, before=False, after=True)
+    journal.write_change(Resource.SESSIONS, before=False, after=True)
+    journal.path.write_bytes(journal.path.read_bytes()[:-9])
+    assert read_journal(journal.path).before == {Resource.TRUSTED_ACCESS: False}
+
+
+def test_a_change_is_in_the_journal_before_it_happens(
+    organization: LocalOrganization, tmp_path: Path
+) -> None:
+    scene = scene_of(organization, tmp_path)
+    written = []
+
+    def look(operation: str) -> None:
+        if operation == "EnableAWSServiceAccess":
+            written.append(read_journal(tmp_path / "journal.jsonl").before)
+
+    aws = scene.callers.aws
+    assert isinstance(aws, EmulatedAws)
+    aws.on_call = look
+    scene.enable_trusted_access()
+    assert written == [{Resource.TRUSTED_ACCESS: False}]
+    assert PRINCIPAL in organization.root_access().trusted_access
