@@ -20,9 +20,11 @@ _PAGES = {
     "benchmarks.md": "benchmarks/README.md",
     "changelog.md": "CHANGELOG.md",
     "contributing.md": "CONTRIBUTING.md",
+    "overview.md": "README.md",
     "security.md": "SECURITY.md",
 }
 _EXAMPLES = "examples.md"
+_APP = "app.py"
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(#[^)]*)?\)")
 
 
@@ -56,6 +58,8 @@ def target(path: str) -> str:
     folder, _, name = path.partition("/")
     if folder == "docs":
         return name
+    if path in (_APP, "examples"):
+        return f"{_EXAMPLES}#{_anchor(_APP)}"
     if folder == "examples":
         return f"{_EXAMPLES}#{_anchor(name)}"
     # Strict builds fail on it: the site has no such page.
@@ -65,7 +69,7 @@ def target(path: str) -> str:
 def examples() -> str:
     """Return a page with each example: what it shows, and its code."""
     sections = ['# Examples\n\nEach is one file. `cdk synth --app "python <file>"` synthesizes it.\n']
-    for file in sorted((ROOT / "examples").iterdir()):
+    for file in (ROOT / _APP, *sorted((ROOT / "examples").iterdir())):
         if file.suffix == ".py":
             text = file.read_text()
             first_line = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
@@ -75,10 +79,6 @@ def examples() -> str:
         elif file.suffix == ".yml":
             sections.append(f"## {file.name} {{#{_anchor(file.name)}}}\n\n```yaml\n{file.read_text()}```\n")
     return "\n".join(sections)
-
-
-def _heading(name: str) -> str:
-    return f"## {name} {{#{_anchor(name)}}}\n"
 
 
 def _anchor(name: str) -> str:

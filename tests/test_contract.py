@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -40,7 +39,6 @@ from root_tasks.run.settings import (
 from root_tasks.tasks import DEFINITIONS
 from support import root_tasks as running
 from support.accounts import MEMBER, THIRD
-from support.apps import ROOT
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
 from support.cloudformation import FakeCloudFormation
 from support.drift_check import DriftCheck
@@ -667,20 +665,3 @@ def test_an_account_id_is_the_same_for_every_construct_and_function(account_id: 
         else:
             with pytest.raises((ValueError, RootAccessError)):
                 parse()
-
-
-@pytest.mark.parametrize(
-    "function",
-    [CentralizedRootAccess.__init__, CentralizedRootAccess.add_drift_check],
-    ids=["CentralizedRootAccess", "add_drift_check"],
-)
-def test_the_readmes_tables_list_the_arguments(function: Callable[..., object]) -> None:
-    keyword_only = [
-        name
-        for name, it in inspect.signature(function).parameters.items()
-        if it.kind is inspect.Parameter.KEYWORD_ONLY
-    ]
-    tables = re.findall(
-        r"^\| argument \|.*\n\|[-| ]+\n((?:\|.*\n)+)", (ROOT / "README.md").read_text(), re.MULTILINE
-    )
-    assert keyword_only in [re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) for table in tables]

@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
 import runpy
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import centralized_root_access
-from centralized_root_access import CentralizedRootAccess, RootTasks
+from centralized_root_access import CentralizedRootAccess
 from root_tasks.report.controls import CONTROLS
 from support.apps import ROOT
+from support.pages import PAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-    *(ROOT / "docs").glob("*.md"),
-]
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-FOLDERS = ("constructs", "lambda", "local_aws", "acceptance", "tests", "examples", "benchmarks", "docs")
-CALLABLES: dict[str, Callable[..., object]] = {
-    "CentralizedRootAccess": CentralizedRootAccess.__init__,
-    "RootTasks": RootTasks.__init__,
-    "add_drift_check": CentralizedRootAccess.add_drift_check,
-}
+FOLDERS = (
+    *("constructs", "lambda", "local_aws", "acceptance", "cloudformation"),
+    *("tests", "examples", "benchmarks", "docs", ".github"),
+)
 
 
 def code_blocks(page: str, language: str = "") -> list[str]:
@@ -123,25 +118,30 @@ def test_every_file_that_contributors_are_sent_to_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [ROOT / "README.md", ROOT / "docs" / "root-tasks.md"], ids=lambda page: page.name
+    ("page", "function"),
+    [("deploying.md", CentralizedRootAccess.__init__), ("drift.md", CentralizedRootAccess.add_drift_check)],
+    ids=["CentralizedRootAccess", "add_drift_check"],
 )
-def test_the_code_on_a_page_uses_arguments_that_exist(page: Path) -> None:
-    for block in code_blocks(page.read_text(), "python"):
-        for node in ast.walk(ast.parse(block)):
-            if isinstance(node, ast.Call):
-                name = ast.unparse(node.func).rpartition(".")[2]
-                if name in CALLABLES:
-                    used = {keyword.arg for keyword in node.keywords}
-                    assert used <= set(keyword_arguments(CALLABLES[name])), block
+def test_a_page_lists_every_argument(page: str, function: Callable[..., object]) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    (section,) = re.findall(r"^## Arguments\n(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == keyword_arguments(function)
 
 
-@pytest.mark.parametrize(
-    ("heading", "name"),
-    [("Arguments", "CentralizedRootAccess"), ("Detect and repair drift", "add_drift_check")],
-)
-def test_the_readme_lists_every_argument(heading: str, name: str) -> None:
-    (section,) = re.findall(rf"^## {heading}\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)
-    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == keyword_arguments(CALLABLES[name])
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+def test_the_readmes_badges_say_what_the_metadata_says() -> None:
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pythons = [it.rpartition(" ")[2] for it in metadata["classifiers"] if " :: 3." in it]
+    (cdk,) = [re.findall(r">=(\d+\.\d+)", it)[0] for it in metadata["dependencies"] if "aws-cdk-lib" in it]
+    badges = re.findall(r"!\[(.*?)\]\(https://img\.shields\.io/badge/(.*?)-\w+\)", README)
+    assert dict(badges) == {
+        f"Python {pythons[0]} to {pythons[-1]}": f"python-{pythons[0]}_to_{pythons[-1]}",
+        f"aws-cdk-lib {cdk} or newer": f"aws--cdk--lib-%E2%89%A5{cdk}",
+        f"license: {metadata['license']}": f"license-{metadata['license']}",
+    }
 
 
 def test_the_evidence_page_has_the_controls_that_reports_have() -> None:

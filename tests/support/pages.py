@@ -1,0 +1,99 @@
+"""The pages that people read: their code blocks, and the commands in them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .apps import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+PAGES = (
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+)
+
+_BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A block of code on a page.
+
+    Attributes:
+        page: The page's file.
+        line: The line of the page where it begins.
+        language: What the page calls it; empty where it says nothing.
+        text: The code.
+    """
+
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+
+def blocks(*languages: str) -> Iterator[Block]:
+    """Yield the blocks of all pages in these languages."""
+    for page in PAGES:
+        content = page.read_text()
+        for found in _BLOCK.finditer(content):
+            _, language, text = found.groups()
+            if language in languages:
+                line = content.count("\n", 0, found.start()) + 1
+                yield Block(page=page, line=line, language=language, text=textwrap.dedent(text))
+
+
+def script(block: Block, programs: Sequence[str]) -> str:
+    """Return what a reader would type of a block; nothing where it has output or a picture alone.
+
+    Args:
+        block: A block without a language, or of a console.
+        programs: The programs that a reader has.
+    """
+    if re.search(r"^\$ ", block.text, re.MULTILINE):
+        typed = re.findall(r"^\$ ((?:.*\\\n)*.*)$", block.text, re.MULTILINE)
+        return "\n".join(typed)
+    first = re.match(r"(?:\w+=\$\()?([\w./-]+) ", block.text)
+    return block.text if first and first[1] in programs else ""
+
+
+def run_with_stubs(text: str, *, programs: Sequence[str], folder: Path) -> list[list[str]]:
+    """Run a script with programs that only note how they are called, and return their arguments.
+
+    Args:
+        text: The script.
+        programs: The programs.
+        folder: An empty folder.
+    """
+    calls = folder / "calls"
+    calls.touch()
+    bin_folder = folder / "bin"
+    bin_folder.mkdir()
+    for program in programs:
+        stub = bin_folder / program
+        stub.parent.mkdir(parents=True, exist_ok=True)
+        stub.write_text(
+            "#!/bin/sh\n"
+            f'printf \'%s\\0\' "{program}" "$@" >>"{calls}"\nprintf \'\\n\' >>"{calls}"\necho placeholder\n'
+        )
+        stub.chmod(0o755)
+    subprocess.run(
+        ["sh", "-e", "-c", text],
+        cwd=folder,
+        env=os.environ | {"PATH": f"{bin_folder}:/usr/bin:/bin"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [call.decode().split("\0")[:-1] for call in calls.read_bytes().splitlines()]

@@ -1,0 +1,215 @@
+"""Every snippet in the documentation is code that works, and every command exists."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aws_cdk
+import botocore.session
+import click
+import pytest
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
+from botocore import xform_name
+
+import centralized_root_access
+import scp.calls
+import scp.context
+import scp.evaluate
+import scp.policies
+from centralized_root_access import CentralizedRootAccess, RootTasks
+from centralized_root_access.cli.main import main
+from scp.policies import parse_policy
+from support.apps import ROOT
+from support.pages import Block, blocks, run_with_stubs, script
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from local_aws.services import LocalAws
+
+PROGRAMS = ("aws", "cdk", "centralized-root-access", "jq", "make", "pip", "python")
+MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+# The AWS CLI's own commands, that are not calls of a service.
+OWN_COMMANDS = {"logs tail", "cloudformation package", "cloudformation deploy", "s3 cp", "s3 ls"}
+GLOBAL_OPTIONS = {"query", "output", "region", "profile", "no_cli_pager"}
+AWS_CLI = Path(sys.prefix) / "aws-cli"
+
+
+PYTHON = [block for block in blocks("python") if not re.search(r"^    \*,$|\) -> ", block.text, re.MULTILINE)]
+TYPED = [block for block in blocks("", "console", "sh") if script(block, PROGRAMS)]
+
+
+def names(text: str) -> dict[str, Any]:
+    """Return what a snippet takes for granted: imports, an app with a stack, and the constructs it names."""
+    app = aws_cdk.App(analytics_reporting=False)
+    stack = aws_cdk.Stack(
+        app, "OrganizationBootstrap", env=aws_cdk.Environment(account="111111111111", region="us-east-1")
+    )
+    taken: dict[str, Any] = {
+        **{name: getattr(centralized_root_access, name) for name in centralized_root_access.__all__},
+        **{name: getattr(aws_cdk, name) for name in ("Annotations", "App", "Duration", "Stack")},
+        **vars(scp.policies),
+        **vars(scp.calls),
+        **vars(scp.context),
+        **vars(scp.evaluate),
+        "app": app,
+        "stack": stack,
+        "logs": logs,
+    }
+    if re.search(r"\b\w*topic\b", text):
+        taken["topic"] = taken["security_topic"] = sns.Topic(stack, "Topic")
+    if re.search(r"\broot_access\.|\(root_access\)", text) and "root_access =" not in text:
+        taken["root_access"] = CentralizedRootAccess(stack, "RootAccess")
+    if re.search(r"\btasks\.|=tasks\b", text):
+        taken["tasks"] = RootTasks(stack, "RootTasks")
+    if "evaluate_task" in text:
+        taken["full_access"] = taken["guardrail"] = parse_policy(
+            '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}',
+            policy_id="p-FullAWSAccess",
+            name="FullAWSAccess",
+        )
+    return taken
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=str)
+def test_python_on_a_page_runs_and_synthesizes(block: Block) -> None:
+    taken = names(block.text)
+    exec(compile(block.text, block.page.name, "exec"), taken)
+    taken["app"].synth()
+
+
+@pytest.mark.parametrize("block", list(blocks("json")), ids=str)
+def test_json_on_a_page_is_json(block: Block) -> None:
+    json.loads(block.text)
+
+
+@pytest.mark.parametrize("block", TYPED, ids=str)
+def test_a_command_on_a_page_exists_with_its_arguments(block: Block, tmp_path: Path) -> None:
+    calls = run_with_stubs(script(block, PROGRAMS), programs=PROGRAMS, folder=tmp_path)
+    assert calls
+    for program, *arguments in calls:
+        CHECKS[program](arguments)
+
+
+def test_most_pages_have_a_command_or_a_snippet() -> None:
+    assert len({block.page for block in (*PYTHON, *TYPED)}) >= 10
+
+
+def check_aws(arguments: Sequence[str]) -> None:
+    service, command, *rest = arguments
+    if f"{service} {command}" in OWN_COMMANDS:
+        return
+    model = botocore.session.get_session().get_service_model(service)
+    (operation,) = [it for it in model.operation_names if xform_name(it, "-") == command]
+    shape = model.operation_model(operation).input_shape
+    members = {xform_name(it) for it in (shape.members if shape else ())}
+    options = {it[2:].replace("-", "_") for it in rest if it.startswith("--")}
+    assert options <= members | GLOBAL_OPTIONS
+
+
+def check_command_line(arguments: Sequence[str]) -> None:
+    context = main.make_context("centralized-root-access", list(arguments), resilient_parsing=False)
+    command: click.Command = main
+    while isinstance(command, click.Group):
+        name, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert found is not None, name
+        command = found
+        context = command.make_context(name, rest, parent=context)
+
+
+def check_make(arguments: Sequence[str]) -> None:
+    assert arguments[0] in MAKE_TARGETS
+
+
+def check_cdk(arguments: Sequence[str]) -> None:
+    documented = subprocess.run(
+        [ROOT / "node_modules" / ".bin" / "cdk", arguments[0], "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for option in arguments[1:]:
+        if option.startswith("--"):
+            # What can be negated is listed without its "no".
+            assert re.search(rf"--{option[2:].removeprefix('no-')}\b", documented), option
+
+
+def check_pip(arguments: Sequence[str]) -> None:
+    assert arguments[0] == "install"
+
+
+def check_python(arguments: Sequence[str]) -> None:
+    assert arguments[0] == "-m"
+    module = ROOT / arguments[1].replace(".", "/")
+    if arguments[1] == "centralized_root_access":
+        check_command_line(arguments[2:])
+    else:
+        assert module.with_suffix(".py").is_file() or (module / "__main__.py").is_file()
+
+
+def check_jq(arguments: Sequence[str]) -> None:
+    assert arguments
+
+
+CHECKS = {
+    "aws": check_aws,
+    "cdk": check_cdk,
+    "centralized-root-access": check_command_line,
+    "jq": check_jq,
+    "make": check_make,
+    "pip": check_pip,
+    "python": check_python,
+}
+
+
+@pytest.fixture(scope="module")
+def deployed(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> LocalAws:
+    """The local AWS with the app of the page that one starts with."""
+    folder = tmp_path_factory.mktemp("app")
+    (app,) = [block.text for block in PYTHON if block.page.name == "index.md"]
+    (folder / "app.py").write_text(app)
+    done = local_aws.cdk(
+        *("deploy", "--require-approval", "never", "--app", f"{sys.executable} app.py"), folder=folder
+    )
+    assert done.returncode == 0, done.stdout
+    return local_aws
+
+
+AWS_COMMANDS = [
+    block
+    for block in TYPED
+    if block.page.name in ("README.md", "deploying.md", "drift.md", "guardrail.md") and "aws " in block.text
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", AWS_COMMANDS, ids=str)
+def test_the_commands_of_the_aws_cli_do_what_the_page_says(
+    block: Block, deployed: LocalAws, tmp_path: Path
+) -> None:
+    text = script(block, PROGRAMS).replace("r-a1b2", root_id(deployed))
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("cdk "))
+    cli = tmp_path / "aws"
+    cli.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{AWS_CLI}" exec "{sys.executable}" "{AWS_CLI / "bin" / "aws"}" "$@"\n'
+    )
+    cli.chmod(0o755)
+    environment = deployed.environment
+    done = subprocess.run(
+        ["sh", "-eu", "-c", text],
+        env=environment | {"PATH": f"{tmp_path}:{environment['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def root_id(local_aws: LocalAws) -> str:
+    return str(local_aws.client("organizations").list_roots()["Roots"][0]["Id"])
