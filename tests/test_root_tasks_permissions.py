@@ -90,6 +90,14 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         # Where the SDK knows the paths, fewer calls are made.
         root_tasks.omit_paths()
         organizations, root_id = organization.client("organizations"), organization.root_id
+        organization.attach_service_control_policy(
+            name="no-machines",
+            document={
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Deny", "Action": "ec2:*", "Resource": "*"}],
+            },
+            target_id=root_id,
+        )
         unit = organizations.create_organizational_unit(ParentId=root_id, Name="Workloads")
         organizations.move_account(
             AccountId=MEMBER,

@@ -296,10 +296,13 @@ def _organization() -> iam.PolicyStatement:
         actions=[
             "iam:ListOrganizationsFeatures",
             "organizations:DescribeOrganization",
+            "organizations:DescribePolicy",
             "organizations:ListAccounts",
             "organizations:ListAccountsForParent",
             "organizations:ListOrganizationalUnitsForParent",
+            "organizations:ListPolicies",
             "organizations:ListRoots",
+            "organizations:ListTargetsForPolicy",
         ],
         resources=["*"],
     )
