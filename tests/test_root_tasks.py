@@ -17,7 +17,7 @@ from root_tasks.handlers import WrongFunctionError
 from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED, RefusalReason, RunRefusedError
 from root_tasks.model.codec import DecodingError, decode, encode
 from root_tasks.model.report import Item, ItemType, Outcome, Task
-from root_tasks.model.run import Account, BatchResult, Finding, Run, Target
+from root_tasks.model.run import Account, BatchResult, Finding, Mode, Run, Target
 from root_tasks.run.settings import (
     InvalidSettingError,
     RunBatchSettings,
@@ -25,7 +25,7 @@ from root_tasks.run.settings import (
     StartRunSettings,
     WriteReportSettings,
 )
-from root_tasks.run.start import _batches
+from root_tasks.run.start import _batch_size, _batches
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import RootTasks, Settings, refusal, session_calls
@@ -633,6 +633,16 @@ def test_a_function_that_looks_does_no_work_that_acts(
     with pytest.raises(WrongFunctionError):
         root_tasks.run_batch({"runId": "executed", "task": Task.AUDIT, "workSha256": sha256(work)}, batch=0)
     assert session_calls(organization) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "accounts", "size"),
+    [(Mode.AUDIT, 30, 25), (Mode.PLAN, 500, 50), (Mode.AUDIT, 10_000, 100), (Mode.EXECUTE, 10_000, 5)],
+)
+def test_batches_that_look_are_larger_in_a_large_organization_and_those_that_act_stay_small(
+    mode: Mode, accounts: int, size: int
+) -> None:
+    assert _batch_size(mode, accounts=accounts) == size
 
 
 def test_the_hashes_of_the_largest_organization_fit_into_a_state() -> None:
