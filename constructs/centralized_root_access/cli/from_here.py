@@ -125,11 +125,11 @@ class LocalAudit:
             now=self._environment.now,
             # What the functions log is for their operators; a person reads the report.
             log=lambda **event: None,  # noqa: ARG005
+            outside_vpc=False,
         )
 
     def _execution(self) -> dict[str, str]:
         caller = self._caller
-            outside_vpc=False,
         return {
             "id": (
                 f"arn:{caller.partition}:states:{caller.region}:{caller.account_id}:execution:from-here:"
