@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aws_calls.errors import PartitionNotSupportedError
 from aws_calls.failures import FailureKind
+from aws_calls.runtime import PartitionNotSupportedError
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from root_access.errors import (
     ConvergenceError,

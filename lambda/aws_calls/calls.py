@@ -53,8 +53,8 @@ def pages(
     operation: str,
     budget: RetryBudget,
     items: str,
-    request_token: str,
-    response_token: str,
+    request_token: str = "NextToken",
+    response_token: str = "NextToken",
     max_pages: int = MAX_PAGES,
 ) -> Iterator[Any]:
     """Yield the entries of a list, page by page. A page may be empty although another one follows.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import json
-from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -16,19 +15,6 @@ class RootAccessError(Exception):
 
     is_for_people: ClassVar[bool] = True
     """Whether it has a sentence: the custom resource's entry point, which imports nothing, asks."""
-
-
-@dataclass(eq=False, kw_only=True)
-class PartitionNotSupportedError(RootAccessError):
-    """Raised in the China partition."""
-
-    account_id: str
-
-    def __str__(self) -> str:
-        return (
-            f"Account {self.account_id} is in the China partition, where centralized root access is not "
-            "available. Deploy this stack in a management account of another partition. Nothing was changed."
-        )
 
 
 def truncate_json(text: str, *, max_bytes: int) -> str:

@@ -81,35 +81,32 @@ class Pace:
             self._successes.popleft()
 
 
+@dataclass(eq=False, kw_only=True)
 class PacedRetryBudget(RetryBudget):
     """How long one invocation retries a call whose limit it shares with others.
 
-    Args:
-        clock: The time.
-        deadline: When the invocation ends, as for RetryBudget.
+    Attributes:
         pace: The pace of the call.
     """
 
-    def __init__(self, *, clock: Clock, deadline: float, pace: Pace) -> None:
-        super().__init__(clock=clock, deadline=deadline)
-        self._pace = pace
+    pace: Pace
 
     def attempt(self, call: Callable[[], T], *, operation: str) -> T:
         """Return what the call returns, as RetryBudget does, at the pace that AWS allows."""
         result = super().attempt(call, operation=operation)
-        self._pace.note_success()
+        self.pace.note_success()
         return result
 
     def _wait_for_attempt(self, attempts: int, failure: Failure) -> bool:
         if failure.kind is not FailureKind.THROTTLED:
             return super()._wait_for_attempt(attempts, failure)
-        self._pace.note_throttling()
+        self.pace.note_throttling()
         # The turns become fewer already.
         return super()._wait_for_attempt(1, failure)
 
     def _take_turn(self) -> bool:
-        while seconds := self._pace.take_turn():
-            if self._clock.now() + seconds > self._last_start:
+        while seconds := self.pace.take_turn():
+            if self._is_too_late(self.clock.now() + seconds):
                 return False
-            self._clock.sleep(seconds)
+            self.clock.sleep(seconds)
         return super()._take_turn()

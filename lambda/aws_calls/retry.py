@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from .failures import CallError, Failure, FailureKind
@@ -46,54 +45,45 @@ class Clock:
     random: Callable[[], float]
 
 
+@dataclass(eq=False, kw_only=True)
 class RetryBudget:
     """How long one invocation retries AWS calls.
 
-    Args:
+    Attributes:
         clock: The time.
         deadline: When the invocation ends, on the clock. No attempt starts in the last 35 seconds before.
         new_permissions_until: Until when a denied call is retried, on the clock: a role's new policy
             needs seconds to take effect. None: a denial is final at once.
-        abandoned: Whether nobody waits for the calls any more, so that no attempt may start.
+        abandoned: Asked before each attempt: whether nobody waits for the calls any more, so that none may
+            start.
     """
 
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        deadline: float,
-        new_permissions_until: float | None = None,
-        abandoned: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._clock = clock
-        self._started = clock.now()
-        self._last_start = deadline - ATTEMPT_RESERVE_SECONDS
-        self._new_permissions_until = new_permissions_until
-        self._abandoned = abandoned
+    clock: Clock
+    deadline: float
+    new_permissions_until: float | None = None
+    abandoned: Callable[[], bool] = lambda: False
+    _started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._started = self.clock.now()
 
     def reserving(self, seconds: float) -> RetryBudget:
         """Return a budget that ends earlier, so that later calls are still possible."""
-        budget = copy.copy(self)
-        budget._last_start -= seconds
-        return budget
+        return replace(self, deadline=self.deadline - seconds)
 
     def ending_in(self, seconds: float) -> RetryBudget:
         """Return a budget that ends so many seconds from now, if not earlier."""
-        budget = copy.copy(self)
-        budget._last_start = min(self._last_start, self._clock.now() + seconds)
-        return budget
+        return replace(
+            self, deadline=min(self.deadline, self.clock.now() + seconds + ATTEMPT_RESERVE_SECONDS)
+        )
 
     def until(self, abandoned: Callable[[], bool]) -> RetryBudget:
         """Return a budget in which no attempt starts, either, once nobody waits for its calls any more."""
-        budget = copy.copy(self)
-        budget._abandoned = lambda: self._abandoned() or abandoned()
-        return budget
+        return replace(self, abandoned=lambda: self.abandoned() or abandoned())
 
     def with_final_denials(self) -> RetryBudget:
         """Return a budget that does not retry a denied call."""
-        budget = copy.copy(self)
-        budget._new_permissions_until = None
-        return budget
+        return replace(self, new_permissions_until=None)
 
     def attempt(self, call: Callable[[], T], *, operation: str) -> T:
         """Return what the call returns, repeating it while its failures are transient.
@@ -103,8 +93,8 @@ class RetryBudget:
         Raises:
             CallError: The failure is not transient, or no attempt succeeded in time.
         """
-        started = self._clock.now()
-        if started > self._last_start or not self._take_turn():
+        started = self.clock.now()
+        if self._is_too_late(started) or not self._take_turn():
             raise CallError(_out_of_time(operation))
         may_have_taken_effect = False
         attempts = 0
@@ -123,7 +113,7 @@ class RetryBudget:
                     replace(
                         error.failure,
                         attempts=attempts,
-                        waited=self._clock.now() - started,
+                        waited=self.clock.now() - started,
                         timed_out=is_transient,
                         may_have_taken_effect=may_have_taken_effect,
                     )
@@ -136,13 +126,12 @@ class RetryBudget:
             CallError: There is no time left; its failure is the given one.
         """
         if not self._wait(times):
-            waited = self._clock.now() - self._started
+            waited = self.clock.now() - self._started
             raise CallError(replace(error.failure, attempts=times, waited=waited, timed_out=True)) from error
 
     def _is_transient(self, failure: Failure) -> bool:
         if failure.kind is FailureKind.ACCESS_DENIED:
-            until = self._new_permissions_until
-            return until is not None and self._clock.now() < until
+            return self.new_permissions_until is not None and self.clock.now() < self.new_permissions_until
         return failure.kind in _TRANSIENT
 
     def _wait_for_attempt(self, attempts: int, failure: Failure) -> bool:  # noqa: ARG002 (a pace needs it)
@@ -151,14 +140,17 @@ class RetryBudget:
 
     def _take_turn(self) -> bool:
         """Return whether an attempt may start."""
-        return not self._abandoned()
+        return not self.abandoned()
+
+    def _is_too_late(self, now: float) -> bool:
+        return now > self.deadline - ATTEMPT_RESERVE_SECONDS
 
     def _wait(self, attempts: int) -> bool:
         longest = min(_MAX_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** min(attempts - 1, 10))
-        wait = longest * (0.5 + 0.5 * self._clock.random())
-        if self._clock.now() + wait > self._last_start:
+        wait = longest * (0.5 + 0.5 * self.clock.random())
+        if self._is_too_late(self.clock.now() + wait):
             return False
-        self._clock.sleep(wait)
+        self.clock.sleep(wait)
         return self._take_turn()
 
 

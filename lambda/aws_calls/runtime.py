@@ -10,7 +10,7 @@ from typing import Protocol
 
 from botocore.config import Config
 
-from .errors import PartitionNotSupportedError
+from .errors import RootAccessError
 from .retry import Clock
 
 
@@ -23,6 +23,19 @@ class LambdaContext(Protocol):
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until Lambda ends this invocation."""
+
+
+@dataclass(eq=False, kw_only=True)
+class PartitionNotSupportedError(RootAccessError):
+    """Raised in the China partition."""
+
+    account_id: str
+
+    def __str__(self) -> str:
+        return (
+            f"Account {self.account_id} is in the China partition, where centralized root access is not "
+            "available. Deploy this stack in a management account of another partition. Nothing was changed."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,23 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.retry import RetryBudget
+from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, system_clock, write_line
 
 from .converge import Convergence
-from .organization import Organization, create_clients
+from .organization import Clients, Organization, create_clients
 from .plan import plan
-from .state import InvalidValueError, desired_state
+from .state import DesiredState, InvalidValueError, desired_state
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
-
-    from aws_calls.retry import Clock
-
-    from .organization import Clients
-    from .state import DesiredState
 
 # IAM names no limit for how long a new policy takes; five denied calls in a row were recorded.
 _NEW_PERMISSIONS_SECONDS = 90.0

@@ -209,6 +209,7 @@ class _Repair:
 
     Attributes:
         organization: The organization.
+        budget: How long to retry.
         stack: The state of the stack at the beginning of the check.
         describe_stack: Returns its state now.
         applied: The steps that AWS confirmed.
@@ -216,6 +217,7 @@ class _Repair:
     """
 
     organization: Organization
+    budget: RetryBudget
     stack: StackState
     describe_stack: Callable[[], StackState]
     applied: list[Step] = field(default_factory=list)
@@ -231,13 +233,14 @@ class _Repair:
         """
         attempts = 0
 
-        def before_attempt() -> None:
+        def is_abandoned() -> bool:
             nonlocal attempts
             self._require_same_stack()
             attempts += 1
+            return False
 
         try:
-            features = self.organization.apply(step, budget=budget, before_attempt=before_attempt)
+            features = self.organization.apply(step, (budget or self.budget).until(is_abandoned))
         except CallError as error:
             if error.failure.may_have_taken_effect:
                 self.possibly_applied.append(step)
@@ -339,6 +342,7 @@ class _Check:
         """Enable what is missing, report again, and publish what was applied."""
         repair = _Repair(
             organization=self._organization,
+            budget=self._budget,
             stack=before,
             describe_stack=lambda: self._describe_stack(stack_id, budget=self._budget),
         )

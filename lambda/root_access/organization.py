@@ -6,7 +6,7 @@ import functools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 
@@ -24,7 +24,7 @@ from .plan import Operation, Step
 from .state import SERVICE_PRINCIPAL, RootAccess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Executor
 
     from mypy_boto3_iam import IAMClient
@@ -70,11 +70,8 @@ def create_clients() -> Clients:
     """
     from botocore.session import get_session
 
-    session, config = get_session(), one_attempt()
-    return Clients(
-        iam=cast("IAMClient", session.create_client("iam", config=config)),
-        organizations=cast("OrganizationsClient", session.create_client("organizations", config=config)),
-    )
+    create_client: Any = functools.partial(get_session().create_client, config=one_attempt())
+    return Clients(iam=create_client("iam"), organizations=create_client("organizations"))
 
 
 class Organization:
@@ -139,16 +136,10 @@ class Organization:
             self._results[LIST_FEATURES] = features[0]
         return self._finish_observation()
 
-    def apply(
-        self,
-        step: Step,
-        budget: RetryBudget | None = None,
-        *,
-        before_attempt: Callable[[], None] = lambda: None,
-    ) -> frozenset[str] | None:
+    def apply(self, step: Step, budget: RetryBudget | None = None) -> frozenset[str] | None:
         """Apply one step, and return the features that are enabled now, if the response says.
 
-        It counts as applied where nothing was left to change. `before_attempt` may prevent an attempt.
+        It counts as applied where nothing was left to change.
 
         Raises:
             CallError: AWS refused the call, or it did not succeed in time.
@@ -158,14 +149,9 @@ class Organization:
         if step.account_id:
             parameters["AccountId"] = step.account_id
         client = self._iam if service == "iam" else self._organizations
-        function: Callable[..., Mapping[str, Any]] = getattr(client, xform_name(action))
-
-        def attempt() -> Mapping[str, Any]:
-            before_attempt()
-            return function(**parameters)
-
+        function = functools.partial(getattr(client, xform_name(action)), **parameters)
         try:
-            response = call(attempt, operation=step.operation, budget=budget or self._budget)
+            response = call(function, operation=step.operation, budget=budget or self._budget)
         except CallError as error:
             if error.failure.name in _ALREADY_APPLIED.get(step.operation, ()):
                 return None
@@ -293,11 +279,14 @@ class Organization:
 
     def _read_trusted_access(self) -> Mapping[str, Any]:
         """Return IAM's entry in the list of services; an empty one where it is not listed."""
-        services: Iterator[Mapping[str, Any]] = self._pages(
-            self._organizations.list_aws_service_access_for_organization,
+        services = pages(
+            functools.partial(
+                self._organizations.list_aws_service_access_for_organization, MaxResults=_PAGE_SIZE
+            ),
             operation=LIST_TRUSTED_ACCESS,
-            items="EnabledServicePrincipals",
             budget=self._read_budget,
+            items="EnabledServicePrincipals",
+            max_pages=_MAX_PAGES,
         )
         for service in services:
             if require(service, "ServicePrincipal", operation=LIST_TRUSTED_ACCESS) == SERVICE_PRINCIPAL:
@@ -307,13 +296,16 @@ class Organization:
     def _read_delegated_administrators(self) -> tuple[str, ...] | Failure:
         """Return the accounts, or the refusal where it does not end the observation."""
         budget = self._read_budget
-        accounts = self._pages(
+        accounts = pages(
             functools.partial(
-                self._organizations.list_delegated_administrators, ServicePrincipal=SERVICE_PRINCIPAL
+                self._organizations.list_delegated_administrators,
+                ServicePrincipal=SERVICE_PRINCIPAL,
+                MaxResults=_PAGE_SIZE,
             ),
             operation=LIST_DELEGATED_ADMINISTRATORS,
-            items="DelegatedAdministrators",
             budget=budget if self._delegates_managed else budget.ending_in(_OPTIONAL_READ_SECONDS),
+            items="DelegatedAdministrators",
+            max_pages=_MAX_PAGES,
         )
         try:
             registered = sorted(
@@ -329,19 +321,6 @@ class Organization:
                 raise
             return error.failure
         return tuple(account_id for _, account_id in registered)
-
-    def _pages(
-        self, function: Callable[..., Mapping[str, Any]], *, operation: str, items: str, budget: RetryBudget
-    ) -> Iterator[Any]:
-        return pages(
-            functools.partial(function, MaxResults=_PAGE_SIZE),
-            operation=operation,
-            budget=budget,
-            items=items,
-            request_token="NextToken",
-            response_token="NextToken",
-            max_pages=_MAX_PAGES,
-        )
 
 
 def _inconsistent_reads(operation: str, *, trusted_access: bool) -> CallError:

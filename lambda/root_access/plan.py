@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from .state import Feature
-
-if TYPE_CHECKING:
-    from .state import DesiredState, RootAccess
+from .state import DesiredState, Feature, RootAccess
 
 
 class Operation(StrEnum):

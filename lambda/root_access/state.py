@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from aws_calls.errors import RootAccessError
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 SERVICE_PRINCIPAL = "iam.amazonaws.com"
 
