@@ -25,6 +25,8 @@ _PAGES = {
 }
 _EXAMPLES = "examples.md"
 _APP = "app.py"
+# A reader in a closed network sees the same site: no picture of another host.
+_BADGE = re.compile(r"^!\[[^]]*\]\(https://[^)]*\)\n", re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(#[^)]*)?\)")
 
 
@@ -43,7 +45,7 @@ def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
     def replace(link: re.Match[str]) -> str:
         return f"]({target(posixpath.normpath(posixpath.join(folder, link[1])))}{link[2] or ''})"
 
-    return _LINK.sub(replace, markdown)
+    return _LINK.sub(replace, _BADGE.sub("", markdown))
 
 
 def target(path: str) -> str:
