@@ -17,7 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 _KIND = "kind"
 _SCHEMA_VERSION = "schemaVersion"
@@ -35,11 +35,13 @@ class Document:
         SCHEMA_VERSION: Bump when readers of earlier releases could misunderstand the document.
         ENTRY: The dataclass of the entries of its longest list. They are decoded as they are parsed: the tree
             of a long list takes several times the memory of its entries.
+        REPEATED: Keys of these entries whose strings are few: each is kept in memory once.
     """
 
     KIND: ClassVar[str]
     SCHEMA_VERSION: ClassVar[int] = 1
     ENTRY: ClassVar[type | None] = None
+    REPEATED: ClassVar[tuple[str, ...]] = ()
 
 
 D = TypeVar("D", bound=Document)
@@ -102,27 +104,38 @@ def encode(document: Document, *, derived: Mapping[str, Any] | None = None) -> b
     Raises:
         ValueError: A time has no time zone.
     """
+    data = io.BytesIO()
+    for piece in encode_in_pieces(document, derived=derived):
+        data.write(piece)
+    return data.getvalue()
+
+
+def encode_in_pieces(document: Document, *, derived: Mapping[str, Any] | None = None) -> Iterator[bytes]:
+    """Yield the bytes that `encode` returns, for whoever has no need of all of them at once.
+
+    The lists of a document are encoded entry by entry: the tree of a long list takes several times the memory
+    of its bytes.
+
+    Raises:
+        ValueError: A time has no time zone.
+    """
     values = {
         _SCHEMA_VERSION: document.SCHEMA_VERSION,
         _KIND: document.KIND,
         **(derived or {}),
         **{key: getattr(document, name) for key, (name, _) in _fields(type(document)).items()},
     }
-    data = io.BytesIO()
     for position, (key, value) in enumerate(values.items()):
-        data.write(b"," if position else b"{")
-        data.write(_json_bytes(key) + b":")
-        # Entry by entry: the tree of a long list takes several times the memory of its bytes.
+        yield b"," if position else b"{"
+        yield _json_bytes(key) + b":"
         if isinstance(value, tuple):
-            data.write(b"[")
+            yield b"["
             for place, entry in enumerate(value):
-                data.write(b"," if place else b"")
-                data.write(_json_bytes(_to_json(entry)))
-            data.write(b"]")
+                yield (b"," if place else b"") + _json_bytes(_to_json(entry))
+            yield b"]"
         else:
-            data.write(_json_bytes(_to_json(value)))
-    data.write(b"}\n")
-    return data.getvalue()
+            yield _json_bytes(_to_json(value))
+    yield b"}\n"
 
 
 def decode(type_: type[D], data: bytes, *, omit: Collection[str] = ()) -> D:
@@ -138,7 +151,9 @@ def decode(type_: type[D], data: bytes, *, omit: Collection[str] = ()) -> D:
         OtherVersionError: The document has a version that this release does not read.
         DecodingError: The document is damaged.
     """
-    decode_entry = None if type_.ENTRY is None else _decoder_of(type_.ENTRY, omit=omit)
+    decode_entry = None
+    if type_.ENTRY is not None:
+        decode_entry = _decoder_of(type_.ENTRY, omit=omit, repeated=type_.REPEATED)
     document = _parse(type_.KIND, data, object_hook=decode_entry)
     if not isinstance(document, dict) or document.get(_KIND) != type_.KIND:
         raise OtherKindError(kind=type_.KIND)
@@ -188,15 +203,22 @@ def _parse(kind: str, data: bytes, *, object_hook: Callable[[dict[str, Any]], ob
         raise DecodingError(kind=kind, problem="is not JSON") from None
 
 
-def _decoder_of(entry: type, *, omit: Collection[str]) -> Callable[[dict[str, Any]], object]:
+def _decoder_of(
+    entry: type, *, omit: Collection[str], repeated: Collection[str]
+) -> Callable[[dict[str, Any]], object]:
     """Return a function that decodes what can be an entry of a list, and returns anything else unchanged."""
     required = {key for key, (_, field) in _fields(entry).items() if field.default is dataclasses.MISSING}
+    seen: dict[str, str] = {}
 
     def decode_entry(value: dict[str, Any]) -> object:
         if _KIND in value or not value.keys() >= required:
             return value
         for key in omit:
             value.pop(key, None)
+        for key in repeated:
+            text = value.get(key)
+            if isinstance(text, str):
+                value[key] = seen.setdefault(text, text)
         try:
             return _dataclass_from_json(entry, value, "")
         except _FieldError:

@@ -129,6 +129,7 @@ class Run(RunDetails, Document):
 
     KIND: ClassVar[str] = "run"
     ENTRY: ClassVar[type] = Account
+    REPEATED: ClassVar[tuple[str, ...]] = ("organizationalUnit", "state", "skipReason")
 
     execution_arn: str
     mode: Mode

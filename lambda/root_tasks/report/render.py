@@ -40,7 +40,6 @@ _FORMULA_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\u2212"
 _SEPARATORS = ";,|\t\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
 # What they drop at the start of a cell: blanks, quotation marks, what is not visible.
 _DROPPED = '\\s"\x00-\x1f\x7f\xad\u200b-\u200f\u2060\ufeff'
-_PIECE_BYTES = 65_536
 _FORMULA = re.compile(f"(^|[{_SEPARATORS}])([{_DROPPED}]*)(?=[{_FORMULA_SIGNS}])")
 
 
@@ -52,7 +51,7 @@ def as_json(report: Report) -> bytes:
     Raises:
         ValueError: A time has no time zone.
     """
-    return encode(report, derived={"summary": summary(report), "totals": report.totals})
+    return encode(report, derived=_derived(report))
 
 
 def as_csv(report: Report) -> str:
@@ -64,11 +63,11 @@ def as_csv(report: Report) -> str:
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(name for name, _ in _COLUMNS)
     for result in report.results:
-        writer.writerow(_cell(value(result)) for _, value in _COLUMNS)
+        writer.writerow(csv_cell(value(result)) for _, value in _COLUMNS)
     return text.getvalue()
 
 
-def as_html(report: Report, *, plan_lifetime: timedelta, document: bytes | None = None) -> bytes:
+def as_html(report: Report, *, plan_lifetime: timedelta) -> bytes:
     """Return one page, in UTF-8, that needs nothing else and runs no script but its own.
 
     Its table is drawn, as text, from the embedded JSON. Its security policy names its style and its script
@@ -77,7 +76,6 @@ def as_html(report: Report, *, plan_lifetime: timedelta, document: bytes | None 
     Args:
         report: The report.
         plan_lifetime: How long a plan can be executed.
-        document: What `as_json` returned, if the caller has it: encoding a large report twice takes time.
     """
     page = _PAGE.read_text(encoding="utf-8")
     makes_changes = DEFINITIONS[report.task].makes_changes
@@ -102,7 +100,9 @@ def as_html(report: Report, *, plan_lifetime: timedelta, document: bytes | None 
     for text, placeholder in itertools.zip_longest(parts[::2], parts[1::2]):
         data.write(text.encode())
         if placeholder == "report":
-            _write_embeddable(data, as_json(report) if document is None else document)
+            # Encoded once more: to keep the JSON for it would take as much memory as the page.
+            for piece in encode_in_pieces(report, derived=_derived(report)):
+                data.write(_embeddable(piece))
         elif placeholder is not None:
             data.write(values[placeholder].encode())
     return data.getvalue()
@@ -170,7 +170,8 @@ _COLUMNS: Sequence[tuple[str, Callable[[AccountResult], object]]] = (
 )
 
 
-def _cell(value: object) -> str:
+def csv_cell(value: object) -> str:
+    """Return a cell that no spreadsheet takes for a formula, whoever chose its text."""
     # A JSON response can have half of a surrogate pair, which UTF-8 cannot have.
     text = "" if value is None else str(value).encode(errors="replace").decode()
     text = _FORMULA.sub(r"\1\2'", text)
@@ -182,13 +183,13 @@ def _hash(page: str, element: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
-def _write_embeddable(data: io.BytesIO, ascii_json: bytes) -> None:
-    # Piece by piece: a copy of a large report takes as much memory as all that the report needs.
-    for start in range(0, len(ascii_json), _PIECE_BYTES):
-        piece = ascii_json[start : start + _PIECE_BYTES]
-        # U+2028 and U+2029 are escaped already, like everything that is not ASCII.
-        piece = piece.replace(b"&", rb"\u0026").replace(b"<", rb"\u003c").replace(b">", rb"\u003e")
-        data.write(piece)
+def _embeddable(ascii_json: bytes) -> bytes:
+    # U+2028 and U+2029 are escaped already, like everything that is not ASCII.
+    return ascii_json.replace(b"&", rb"\u0026").replace(b"<", rb"\u003c").replace(b">", rb"\u003e")
+
+
+def _derived(report: Report) -> dict[str, object]:
+    return {"summary": summary(report), "totals": report.totals}
 
 
 def _notice(report: Report, plan_lifetime: timedelta) -> str:

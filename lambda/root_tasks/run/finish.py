@@ -111,7 +111,7 @@ class RunFinisher:
         notice = None
         if run.full:
             report, notice = self._compare(report)
-        files = functools.partial(_files, report, document=as_json(report), plan_lifetime=self.plan_lifetime)
+        files = functools.partial(_files, report, plan_lifetime=self.plan_lifetime)
         urls = {file.name: self.runs.write_file(run_id, file) for file in files()}
         totals = {str(outcome): count for outcome, count in report.totals.items()}
         self.log(event="run_finished", runId=run_id, task=run.task, mode=run.mode, totals=totals)
@@ -280,9 +280,9 @@ def _checksums(results: Sequence[object]) -> dict[int, str]:
     }
 
 
-def _files(report: Report, *, document: bytes, plan_lifetime: timedelta) -> Iterator[File]:
-    """Yield the files of a report, one after another: each can be as large as all that the report needs."""
-    yield File(name=_JSON, content_type="application/json", body=document)
+def _files(report: Report, *, plan_lifetime: timedelta) -> Iterator[File]:
+    """Yield the files of a report, one after another: each takes as much memory as the report itself."""
+    yield File(name=_JSON, content_type="application/json", body=as_json(report))
     # With the mark by which spreadsheets recognize UTF-8.
     yield File(
         name="report.csv", content_type="text/csv; charset=utf-8", body=as_csv(report).encode("utf-8-sig")
@@ -290,7 +290,7 @@ def _files(report: Report, *, document: bytes, plan_lifetime: timedelta) -> Iter
     yield File(
         name=_HTML,
         content_type="text/html; charset=utf-8",
-        body=as_html(report, plan_lifetime=plan_lifetime, document=document),
+        body=as_html(report, plan_lifetime=plan_lifetime),
     )
 
 

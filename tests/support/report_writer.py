@@ -1,0 +1,170 @@
+"""Write the report of a large audit, and measure what it takes.
+
+`store_audit` stores what the batches of an audit leave in a folder. `python -m support.report_writer FOLDER`
+then reads the event of the function on stdin, writes the report, and prints its output and what it took.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from aws_calls.retry import RetryBudget
+from root_tasks.aws.storage import Storage
+from root_tasks.handlers import create_clients
+from root_tasks.model.report import AccessKey, Outcome, RootCredentials, Task
+from root_tasks.model.run import Account, BatchResult, Finding, Mode, Run, Work
+from root_tasks.run.finish import RunFinisher
+from support.function import FakeTime
+
+_STARTED_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+_ACCOUNTS_PER_BATCH = 100
+_OWN_ACCOUNT = "111111111111"
+
+
+@dataclass(frozen=True)
+class FolderS3:
+    """An S3 whose objects are files, so that they take no memory of the process.
+
+    Attributes:
+        folder: Where they are.
+    """
+
+    folder: Path
+
+    def put_object(self, *, Key: str, Body: bytes, Metadata: dict[str, str], **_: object) -> dict[str, Any]:  # noqa: N803
+        self._file(Key).write_bytes(Body)
+        self._file(f"{Key}.metadata").write_text(json.dumps(Metadata))
+        return {}
+
+    def get_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        return {"Body": io.BytesIO(self._file(Key).read_bytes())}
+
+    def head_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        return {"Metadata": json.loads(self._file(f"{Key}.metadata").read_text())}
+
+    def list_objects_v2(self, *, Prefix: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        prefix = self._file(Prefix).name
+        names = sorted(file.name for file in self.folder.iterdir() if file.name.startswith(prefix))
+        keys = [name.replace(" ", "/") for name in names if not name.endswith(".metadata")]
+        return {"Contents": [{"Key": key, "ETag": "etag"} for key in keys], "IsTruncated": False}
+
+    def _file(self, key: str) -> Path:
+        return self.folder / key.replace("/", " ")
+
+
+def store_audit(folder: Path, accounts: int, *, number: int) -> dict[str, Any]:
+    """Store an audit whose batches have run.
+
+    Args:
+        folder: The bucket's folder.
+        accounts: How many accounts it has.
+        number: Its place among the audits. From one to the next a tenth of the accounts changes.
+
+    Returns:
+        The event of the function that writes the report.
+    """
+    storage = _storage(folder)
+    run_id = f"audit-{number}"
+    ids = [f"{account:012}" for account in range(accounts)]
+    batches = tuple(
+        tuple(ids[start : start + _ACCOUNTS_PER_BATCH]) for start in range(0, accounts, _ACCOUNTS_PER_BATCH)
+    )
+    run = Run(
+        run_id=run_id,
+        execution_arn=f"arn:aws:states:us-east-1:{_OWN_ACCOUNT}:execution:RootTasksAudit:{run_id}",
+        task=Task.AUDIT,
+        mode=Mode.AUDIT,
+        full=True,
+        organization_id="o-8j81brsjuj",
+        management_account_id=_OWN_ACCOUNT,
+        account_id=_OWN_ACCOUNT,
+        started_at=_STARTED_AT + timedelta(days=number),
+        accounts=tuple(
+            Account(
+                account_id=id_,
+                name=f"workload-{id_}",
+                email=f"aws+{id_}@example.com",
+                organizational_unit=f"Root/Workloads/Team {int(id_) % 100}",
+                state="ACTIVE",
+            )
+            for id_ in ids
+        ),
+        batches=batches,
+    )
+    checksum = storage.runs.write_run(run)
+    work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=())
+    results = []
+    for batch, own in enumerate(batches):
+        result = BatchResult(findings=tuple(_finding(id_, number=number) for id_ in own))
+        results.append({"batch": batch, "sha256": storage.runs.write_result(work, batch, result)})
+    return {"runId": run_id, "runSha256": checksum, "results": results}
+
+
+def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
+    """Write the report of an audit that was stored, and return the function's output."""
+    storage = _storage(folder)
+    finisher = RunFinisher(
+        runs=storage.runs,
+        reports=storage.reports,
+        backups=storage.backups,
+        notify=lambda subject, message: None,
+        plan_lifetime=timedelta(hours=24),
+        now=lambda: _STARTED_AT + timedelta(days=30),
+        log=lambda **event: None,
+    )
+    return finisher.finish(event["runId"], run_sha256=event["runSha256"], results=event["results"])
+
+
+def main(folder: Path) -> None:
+    """Write the report of the event on stdin; print the output, the seconds of CPU and the peak of memory."""
+    # As in the function: its modules and its clients.
+    clients = create_clients()
+    event = json.load(sys.stdin)
+    started = time.process_time()
+    output = write_report(folder, event)
+    seconds = time.process_time() - started
+    print(json.dumps({"output": output, "cpuSeconds": round(seconds, 3), "peakKilobytes": _peak()}))
+    del clients
+
+
+def _storage(folder: Path) -> Storage:
+    return Storage(
+        s3=FolderS3(folder),  # type: ignore[arg-type]
+        bucket="root-tasks",
+        account_id=_OWN_ACCOUNT,
+        budget=RetryBudget(clock=FakeTime().clock(), deadline=600),
+    )
+
+
+def _finding(account_id: str, *, number: int) -> Finding:
+    if (int(account_id) + number) % 20:
+        clean = RootCredentials(password=False)
+        return Finding(account_id=account_id, outcome=Outcome.CLEAN, credentials=clean)
+    key = AccessKey(
+        access_key_id=f"AKIA{account_id}",
+        status="Active",
+        created_at=_STARTED_AT - timedelta(days=500),
+        last_used_at=_STARTED_AT - timedelta(days=int(account_id) % 300),
+    )
+    device = f"arn:aws:iam::{account_id}:mfa/root"
+    credentials = RootCredentials(password=True, access_keys=(key,), mfa_devices=(device,))
+    return Finding(account_id=account_id, outcome=Outcome.HAS_CREDENTIALS, credentials=credentials)
+
+
+def _peak() -> int:
+    # Of this program alone: getrusage has the process that started it, too.
+    match = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert match
+    return int(match[1])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
