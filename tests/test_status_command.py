@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -158,90 +156,3 @@ def test_no_node_is_started(organization: LocalOrganization, tmp_path: Path) -> 
     node.write_text("#!/bin/sh\nexit 1\n")
     node.chmod(0o755)
     assert status(organization, path=str(tmp_path)).returncode == 1
-
-
-CONFIGURATIONS = {
-    "a credential process that is not there": "[default]\ncredential_process = /not/there\n",
-    "a credential process that prints no JSON": "[default]\ncredential_process = echo nothing\n",
-    "a credential process with an unbalanced quote": "[default]\ncredential_process = echo '\n",
-    "a token file that is not there": (
-        "[default]\nrole_arn = arn:aws:iam::111111111111:role/r\nweb_identity_token_file = /not/there\n"
-    ),
-    "an unknown source profile": "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = missing\n",
-    "a file that is not a configuration": "not a configuration",
-}
-ENVIRONMENTS = {
-    "an endpoint that is not a URL": {"AWS_ENDPOINT_URL_STS": "ht!tp://x"},
-    "an endpoint that nobody serves": {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9"},
-    "credentials from another host": {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.com/x"},
-    "an unknown profile": {"AWS_PROFILE": "missing"},
-    "a CA bundle that is not there": {
-        "AWS_CA_BUNDLE": "/not/there",
-        "AWS_ENDPOINT_URL": "https://127.0.0.1:9",
-    },
-    "no credentials": {},
-}
-
-
-@pytest.mark.parametrize("failure", [*CONFIGURATIONS, *ENVIRONMENTS])
-def test_whatever_the_sdk_raises_is_a_sentence_and_never_the_exit_code_of_a_deviation(
-    organization: LocalOrganization, tmp_path: Path, failure: str
-) -> None:
-    config = tmp_path / "config"
-    config.write_text(CONFIGURATIONS.get(failure, ""))
-    environment = {
-        "AWS_ENDPOINT_URL": str(organization.url),
-        "AWS_CONFIG_FILE": str(config),
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "PATH": os.environ["PATH"],
-    }
-    if failure in ENVIRONMENTS and "credentials" not in failure:
-        environment |= {"AWS_ACCESS_KEY_ID": MANAGEMENT, "AWS_SECRET_ACCESS_KEY": "secret"}
-    command = [sys.executable, "-m", "centralized_root_access", "status"]
-    result = subprocess.run(
-        command,
-        env={**environment, **ENVIRONMENTS.get(failure, {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 2, result.stderr
-    assert result.stdout == ""
-    assert result.stderr.startswith("Unable to read root access: ")
-    assert "Traceback" not in result.stderr
-
-
-def test_a_reader_that_is_gone_is_not_a_traceback(organization: LocalOrganization) -> None:
-    enable_root_access(organization, *BOTH)
-    command = f"{sys.executable} -m centralized_root_access status | head -c 0"
-    environment = {
-        "AWS_ENDPOINT_URL": str(organization.url),
-        "AWS_ACCESS_KEY_ID": MANAGEMENT,
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_CONFIG_FILE": os.devnull,
-        "PATH": os.environ["PATH"],
-    }
-    result = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True, check=False)
-    assert result.stderr == ""
-
-
-def test_an_interrupt_exits_130_without_a_traceback(organization: LocalOrganization, tmp_path: Path) -> None:
-    """The credential process never ends, so that the command is interrupted while it waits."""
-    started = tmp_path / "started"
-    config = tmp_path / "config"
-    config.write_text(f"[default]\ncredential_process = sh -c 'touch {started}; exec sleep 30'\n")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "centralized_root_access", "status"],
-        env={"AWS_CONFIG_FILE": str(config), "AWS_EC2_METADATA_DISABLED": "true", "PATH": os.environ["PATH"]},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 30
-    while not started.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    _, shown = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "Traceback" not in shown

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -274,17 +275,31 @@ class CommandLine:
     def run(self, *arguments: str) -> Shown:
         """Run a command to its end."""
         self.capsys.readouterr()
-        time = iter(range(1_000_000))
+        clock = [0.0]
+
+        def monotonic() -> float:
+            clock[0] += 0.001
+            return clock[0]
+
+        def sleep(seconds: float) -> None:
+            clock[0] += seconds
+            self.sleep(seconds)
+
         numbers = iter(range(1_000_000))
-        exit_code = run(
-            arguments,
-            environment=Environment(
-                now=lambda: self.now,
-                monotonic=lambda: next(time) / 1000,
-                sleep=self.sleep,
-                random=lambda: next(numbers) % 31 / 31,
-            ),
-        )
+        handler = signal.getsignal(signal.SIGINT)
+        try:
+            exit_code = run(
+                arguments,
+                environment=Environment(
+                    now=lambda: self.now,
+                    monotonic=monotonic,
+                    sleep=sleep,
+                    random=lambda: next(numbers) % 31 / 31,
+                ),
+            )
+        finally:
+            # An interrupted command ignores further interrupts, for its process ends.
+            signal.signal(signal.SIGINT, handler)
         captured = self.capsys.readouterr()
         return Shown(exit_code=exit_code, stdout=captured.out, stderr=captured.err)
 

@@ -8,6 +8,7 @@ import click
 
 from .failures import failures_as
 from .options import JSON, TABLE, account_input, account_options, output_options, target_options
+from .waiting import find_runs, waiting_line
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -47,10 +48,10 @@ def audit(
         input_ = account_input(accounts, organizational_units)
         if from_here:
             return _audit_from_here(input_, output=output, target=target, environment=environment)
-        from .flow import Runs, next_steps, show_result
+        runs = find_runs(target, environment=environment)
+        from .flow import next_steps, show_result
         from .screen import hint
 
-        runs = Runs.find(target, environment=environment)
         execution = runs.run("audit", input_, state_machine_arn=runs.deployment.audit_state_machine_arn)
         report, exit_code = show_result(runs.files(execution), output=output)
         if output.format == TABLE:
@@ -61,13 +62,14 @@ def audit(
 def _audit_from_here(
     input_: dict[str, object], *, output: Output, target: Target, environment: Environment
 ) -> ExitCode:
-    from .aws import find_caller
-    from .environment import run_name
-    from .flow import show_result
-    from .from_here import LocalAudit
-    from .screen import hint, progress_bar
+    with waiting_line("Reading the credentials ..."):
+        from .aws import find_caller
+        from .environment import run_name
+        from .flow import show_result
+        from .from_here import LocalAudit
+        from .screen import hint, progress_bar
 
-    caller = find_caller(profile=target.profile, region=target.region, environment=environment)
+        caller = find_caller(profile=target.profile, region=target.region, environment=environment)
     name = run_name("audit", environment=environment)
     local = LocalAudit(caller, environment=environment, name=name)
     with progress_bar(name) as update:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.session import Session
 
 from aws_calls.calls import call, require
@@ -34,23 +33,20 @@ class Caller:
     """Who calls AWS, and how.
 
     Attributes:
-        session: The credentials and the Region.
+        session: The SDK's session, with the credentials.
+        region: The Region.
         account_id: The credentials' account.
         partition: The credentials' partition, for example aws.
         clock: The time.
         profile: The profile; None for the SDK's own choice.
     """
 
-    session: boto3.Session
+    session: Session
+    region: str
     account_id: str
     partition: str
     clock: Clock
     profile: str | None = None
-
-    @property
-    def region(self) -> str:
-        """The Region."""
-        return self.session.region_name
 
     def client(self, service: str, *, config: Config | None = None) -> Any:
         """Return a client that makes one attempt a call.
@@ -60,7 +56,9 @@ class Caller:
             config: The client's settings, where they are more than that.
         """
         with call_errors(service):
-            return self.session.client(service, config=config or one_attempt())  # type: ignore[call-overload]
+            return self.session.create_client(
+                service, region_name=self.region, config=config or one_attempt()
+            )
 
     def new_session(self) -> Session:
         """Return a session of the SDK with the same settings, for credentials of its own."""
@@ -94,13 +92,14 @@ def find_caller(*, profile: str | None, region: str | None, environment: Environ
     """
     clock = Clock(now=environment.monotonic, sleep=environment.sleep, random=environment.random)
     with call_errors(_GET_CALLER_IDENTITY):
-        inner = _session(profile)
-        configured = inner.get_config_variable("region")
-        session = boto3.Session(botocore_session=inner, region_name=region or configured or _DEFAULT_REGION)
-        sts = session.client("sts", config=one_attempt())
+        # boto3 would add nothing but the time of its import.
+        session = _session(profile)
+        region = region or session.get_config_variable("region") or _DEFAULT_REGION
+        sts: Any = session.create_client("sts", region_name=region, config=one_attempt())
     identity = call(sts.get_caller_identity, operation=_GET_CALLER_IDENTITY, budget=retry_budget(clock))
     return Caller(
         session=session,
+        region=region,
         account_id=identity.require("Account"),
         partition=require(identity.members, "Arn", operation=_GET_CALLER_IDENTITY).split(":")[1],
         clock=clock,

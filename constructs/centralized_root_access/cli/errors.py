@@ -20,7 +20,7 @@ class CommandError(click.ClickException):
 
     def __init__(self, message: str, *, exit_code: ExitCode = ExitCode.NO_RESULT) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]  # click sets it for the class alone
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the message to stderr."""

@@ -9,6 +9,7 @@ import click
 
 from .failures import failures_as
 from .options import JSON, TABLE, RunId, output_options, target_options
+from .waiting import find_runs
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -30,15 +31,15 @@ def execute(environment: Environment, *, run: str, yes: bool, output: Output, ta
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Read the plan, then use --yes.")
     with failures_as("Unable to execute", as_json=output.format == JSON):
+        runs = find_runs(target, environment=environment)
         from root_tasks.report.summary import is_plan
 
         from .errors import NotAPlanError, NothingPlannedError, NothingToExecuteError
         from .exit_code import ExitCode
-        from .flow import Runs, next_steps, show_result
+        from .flow import next_steps, show_result
         from .reports import is_executable, read_report
         from .screen import hint, show_report
 
-        runs = Runs.find(target, environment=environment)
         state_machine_arn = runs.deployment.execute_state_machine_arn
         if state_machine_arn is None:
             raise NothingToExecuteError(runs.deployment.stack)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .errors import CommandError
+from .exit_code import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,8 @@ _ADVICE = {
     "SSOTokenLoadError": _SIGN_IN,
     "TokenRetrievalError": _SIGN_IN,
     "SSOError": _SIGN_IN,
+    # What the SDK raises for a damaged file.
+    "KeyError": f"A file in ~/.aws/sso/cache or ~/.aws/cli/cache may be damaged. {_SIGN_IN}",
     "ForbiddenException": _SIGN_IN,
     "UnauthorizedException": _SIGN_IN,
     "InvalidClientTokenId": _KEYS,
@@ -95,7 +98,7 @@ def failures_as(what: str, *, as_json: bool = False) -> Iterator[None]:
         if as_json:
             click.echo(json.dumps({"error": message}))
         if isinstance(error, CommandError):
-            raise CommandError(message, exit_code=error.exit_code) from error
+            raise CommandError(message, exit_code=ExitCode(error.exit_code)) from error
         raise CommandError(message) from error
 
 

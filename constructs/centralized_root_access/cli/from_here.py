@@ -99,12 +99,16 @@ class LocalAudit:
         done = 0
         show(done, total, "accounts")
         results = []
-        with ThreadPoolExecutor(max_workers=_MAX_BATCHES_IN_PARALLEL) as pool:
+        pool = ThreadPoolExecutor(max_workers=_MAX_BATCHES_IN_PARALLEL)
+        try:
             running = {pool.submit(self._run_batch, run, batch): batch for batch in run["batches"]}
             for finished in as_completed(running):
                 results.append(finished.result())
                 done += len(batches[running[finished]])
                 show(done, total, "accounts")
+        finally:
+            # Who interrupts it does not wait for batches, which take minutes and change nothing.
+            pool.shutdown(wait=False, cancel_futures=True)
         return results
 
     def _run_batch(self, run: Mapping[str, Any], batch: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from .errors import InterruptedRunError
 from .execute import execute
 from .exit_code import ExitCode
 from .plan import plan
+from .preflight import preflight
 from .report import report
 from .runs import runs
 from .status import status
@@ -33,13 +34,13 @@ def main() -> None:
 
     \b
     One cycle:   audit -> plan delete -> execute -> audit
-    Before it:   status; `audit --from-here` needs no deployment
+    Before it:   status, preflight; `audit --from-here` needs no deployment
 
     Exit codes: 0 as wanted, 1 not as wanted, 2 no result or asked wrongly, 130 interrupted.
     """  # noqa: D301
 
 
-for _command in (status, audit, plan, execute, runs, report):
+for _command in (status, preflight, audit, plan, execute, runs, report):
     main.add_command(_command)
 
 

@@ -21,7 +21,7 @@ _PROGRAM = "centralized-root-access"
 _RUN_ID = re.compile(r"[^\s/:]{1,80}")
 
 
-class AccountId(click.ParamType):
+class AccountId(click.ParamType):  # type: ignore[type-arg]  # older releases are not generic
     """The ID of an AWS account.
 
     Args:
@@ -42,7 +42,7 @@ class AccountId(click.ParamType):
         return str(value)
 
 
-class RunId(click.ParamType):
+class RunId(click.ParamType):  # type: ignore[type-arg]
     """The name of a run."""
 
     name = "run"
@@ -54,7 +54,7 @@ class RunId(click.ParamType):
         return str(value)
 
 
-class ReportPath(click.ParamType):
+class ReportPath(click.ParamType):  # type: ignore[type-arg]
     """Where to save a report: a file whose suffix says what it is, or a folder."""
 
     name = "path"

@@ -19,6 +19,7 @@ from .options import (
     target_options,
 )
 from .text import printable
+from .waiting import find_runs
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -34,7 +35,7 @@ CREDENTIAL_TYPES = {
 }
 
 
-class BucketOfAccount(click.ParamType):
+class BucketOfAccount(click.ParamType):  # type: ignore[type-arg]
     """A bucket with its account, as ACCOUNT:NAME."""
 
     name = "bucket"
@@ -205,13 +206,12 @@ def restore(
 ) -> ExitCode:
     """Plan to restore policies that an execution removed. It never overwrites one attached since."""
     with failures_as("Unable to plan", as_json=output.format == JSON):
-        from .backups import task_of_backups
-        from .flow import Runs
-
         input_: dict[str, object] = {"restore": list(backups)}
         if policy_override is not None:
             input_["policyOverride"] = policy_override.read_text(encoding="utf-8")
-        runs = Runs.find(target, environment=environment)
+        runs = find_runs(target, environment=environment)
+        from .backups import task_of_backups
+
         return _run_plan(runs, "restore", task_of_backups(runs, backups).name, input_, output=output)
 
 
@@ -225,9 +225,7 @@ def _plan(
     environment: Environment,
 ) -> ExitCode:
     with failures_as("Unable to plan", as_json=output.format == JSON):
-        from .flow import Runs
-
-        runs = Runs.find(target, environment=environment)
+        runs = find_runs(target, environment=environment)
         return _run_plan(runs, what, task, input_, output=output)
 
 

@@ -8,6 +8,7 @@ import click
 
 from .failures import failures_as
 from .options import JSON, TABLE, RunId, output_options, target_options
+from .waiting import find_runs
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -26,10 +27,10 @@ def report(environment: Environment, *, run: str | None, output: Output, target:
     Exit code: as that of the command that started the run.
     """
     with failures_as("Unable to show the report", as_json=output.format == JSON):
-        from .flow import Runs, next_steps, show_result
+        runs = find_runs(target, environment=environment)
+        from .flow import next_steps, show_result
         from .screen import hint
 
-        runs = Runs.find(target, environment=environment)
         files = runs.latest_files() if run is None else runs.find_files(run)
         shown, exit_code = show_result(files, output=output)
         if output.format == TABLE:

@@ -8,6 +8,7 @@ import click
 
 from .failures import failures_as
 from .options import CSV, JSON, TABLE, format_option, target_options
+from .waiting import find_runs
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -31,10 +32,10 @@ def runs(environment: Environment, *, limit: int, format_: str, target: Target) 
     Exit code: 0 listed, 2 not listed.
     """
     with failures_as("Unable to list the runs", as_json=format_ == JSON):
-        from . import flow, screen
+        found = find_runs(target, environment=environment).executions.latest(limit=limit)
+        from . import screen
         from .exit_code import ExitCode
 
-        found = flow.Runs.find(target, environment=environment).executions.latest(limit=limit)
         if format_ == TABLE:
             screen.show_runs(found)
         else:

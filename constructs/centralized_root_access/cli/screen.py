@@ -69,7 +69,7 @@ def show_report(report: Report, *, stderr: bool = False) -> None:
 
 def show_runs(executions: Sequence[Execution], *, stderr: bool = False) -> None:
     """Show executions as a table."""
-    table = _table("run", "state machine", "status", "started", "took")
+    table = new_table("run", "state machine", "status", "started", "took")
     for execution in executions:
         table.add_row(
             Text(printable(execution.run_id)),
@@ -79,6 +79,11 @@ def show_runs(executions: Sequence[Execution], *, stderr: bool = False) -> None:
             _duration(execution),
         )
     _print(console(stderr=stderr), [table])
+
+
+def show_lines(lines: Iterable[Table | Text]) -> None:
+    """Show tables and lines."""
+    _print(console(), lines)
 
 
 def hint(*sentences: str) -> None:
@@ -127,7 +132,7 @@ def _report_table(report: Report, *, width: int) -> Iterator[Table | Text]:
         "what",
         *(["last use"] if with_use else []),
     ]
-    table = _table(*names)
+    table = new_table(*names)
     notes: dict[str, str] = {}
     shown: Outcome | None = None
     for row in first:
@@ -158,11 +163,14 @@ def _report_table(report: Report, *, width: int) -> Iterator[Table | Text]:
         yield Text(f"{left:,} more rows: --format csv and --open have all of them.")
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
+    """Return an empty table."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in columns:
         table.add_column(
-            name, overflow="fold", no_wrap=name in ("outcome", "account", "status", "started", "took")
+            name,
+            overflow="fold",
+            no_wrap=name in ("outcome", "result", "account", "status", "started", "took"),
         )
     return table
 

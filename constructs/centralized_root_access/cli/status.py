@@ -8,6 +8,7 @@ import click
 
 from .failures import failures_as
 from .options import JSON, TABLE, AccountId, caller_options, format_option
+from .waiting import waiting_line
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -58,20 +59,24 @@ def status(
     if delegated_administrators and no_delegated_administrators:
         raise click.UsageError("Use either --delegated-administrator or --no-delegated-administrators.")
     with failures_as("Unable to read root access", as_json=format_ == JSON):
-        from . import observation
-        from .aws import find_caller
         from .exit_code import ExitCode
 
-        desired = observation.desired_state(
-            features=() if no_features else features or FEATURES,
-            delegated_administrators=(
-                delegated_administrators if delegated_administrators or no_delegated_administrators else None
-            ),
-        )
-        caller = find_caller(profile=profile, region=region, environment=environment)
-        observed = observation.read_root_access(
-            caller, delegates_managed=desired.delegated_administrators is not None
-        )
+        with waiting_line("Reading root access ..."):
+            from . import observation
+            from .aws import find_caller
+
+            desired = observation.desired_state(
+                features=() if no_features else features or FEATURES,
+                delegated_administrators=(
+                    delegated_administrators
+                    if delegated_administrators or no_delegated_administrators
+                    else None
+                ),
+            )
+            caller = find_caller(profile=profile, region=region, environment=environment)
+            observed = observation.read_root_access(
+                caller, delegates_managed=desired.delegated_administrators is not None
+            )
         steps = observation.plan(desired=desired, observed=observed)
         if format_ == JSON:
             click.echo(observation.to_json(observed, steps))
