@@ -1,4 +1,4 @@
-"""Kills an acceptance run after every call, and restores the organization from its journal each time.
+"""Kills acceptance runs after every call, and restores the organization from the journal each time.
 
 A process of its own, because it forks: at a call the child is the killed run and its successor in one. It has
 the organization and the journal as they are at this moment, forgets everything else, and restores.
@@ -6,6 +6,7 @@ the organization and the journal as they are at this moment, forgets everything 
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -17,51 +18,99 @@ from typing import TYPE_CHECKING, Any
 
 from acceptance.callers import Callers
 from acceptance.cases import all_cases
+from acceptance.deployment import Deployment
 from acceptance.journal import Journal, read_journal
 from acceptance.model import Level
-from acceptance.resources import observe_root_access
+from acceptance.resources import observe_root_access, set_credentials, set_sessions, set_trusted_access
 from acceptance.restoration import restore_from_journal
 from acceptance.runner import Possibilities, run_cases, sort_cases
 from acceptance.scene import Scene
 from local_aws.emulation import LocalOrganization, mock_organization
 from support.acceptance import EmulatedAws, enable_policies, names_of, snapshot
+from support.arrange import enable_root_access
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from acceptance.names import Names
 
 _READS = ("Assume", "Describe", "Get", "List")
-_MEMBER = Possibilities(level=Level.MEMBER, member=True, delegate=True, policies=True, local=True)
+
+
+class EmulatedDeployment(Deployment):
+    """A stack in moto, of a bucket that is retained; enabling root access is a call of its own, as in AWS."""
+
+    def look(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Destroy the stack; nothing else changes anything."""
+        del parameters
+        return {"exitCode": self._cdk("destroy")} if operation == "Destroy" else {}
+
+    def _cdk(self, *arguments: str) -> int:
+        cloudformation, name = self._callers.own("cloudformation"), self._callers.names.stack
+        if arguments[0] == "destroy":
+            cloudformation.delete_stack(StackName=name)
+            return 0
+        bucket = {
+            "Type": "AWS::S3::Bucket",
+            "DeletionPolicy": "Retain",
+            "Properties": {"BucketName": f"{name.lower()}-reports"},
+        }
+        cloudformation.create_stack(
+            StackName=name, TemplateBody=json.dumps({"Resources": {"Reports": bucket}})
+        )
+        for enable in (set_trusted_access, set_credentials, set_sessions):
+            enable(self._callers, True)
+        return 0
 
 
 class Killer:
-    """Kills a copy of the run after each call that leaves another organization or another journal behind.
+    """Kills a copy of the run wherever it leaves another organization or another journal behind.
 
     After other calls a restoration would find exactly what it has found before.
     """
 
-    def __init__(self, organization: LocalOrganization, names: Names, journal: Path) -> None:
+    def __init__(self, organization: LocalOrganization, names: Names, journal: Path, level: Level) -> None:
         self._organization = organization
         self._names = names
         self._journal = journal
-        self._before = snapshot(organization, names)
-        self._journal_size = -1
-        self.aws = EmulatedAws(organization, on_call=self)
+        self._level = level
+        self._before = self.snapshot()
+        self.aws = EmulatedAws(organization, on_call=self._after_call)
         self.calls = self.kills = 0
         self.failures: list[str] = []
 
-    def __call__(self, operation: str) -> None:
-        self.calls += 1
-        size = self._journal.stat().st_size
-        if operation.startswith(_READS) and size == self._journal_size:
-            return
-        self._journal_size = size
+    def snapshot(self) -> dict[str, Any]:
+        """Return everything that a run might leave behind."""
+        found = snapshot(self._organization, self._names)
+        if self._level is Level.DEPLOY:
+            stacks: Any = self._organization.client("cloudformation")
+            found["stacks"] = stacks.describe_stacks()["Stacks"]
+            found["reports"] = self._organization.client("s3").list_buckets()["Buckets"]
+        return found
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether everything is as it was before the run."""
+        return self.snapshot() == self._before
+
+    def deployment(self, callers: Callers) -> Deployment | None:
+        """Return the stack of a run, if its level has one."""
+        return EmulatedDeployment(callers, Path(os.devnull)) if self._level is Level.DEPLOY else None
+
+    def kill(self, where: str) -> None:
+        """Kill the run here, and note if a restoration leaves anything behind."""
         self.kills += 1
         child = os.fork()
         if child == 0:
             os._exit(self._restore())
         _, status = os.waitpid(child, 0)
         if status:
-            self.failures.append(f"killed after call {self.calls}, {operation}")
+            self.failures.append(where)
+
+    def _after_call(self, operation: str) -> None:
+        self.calls += 1
+        if not operation.startswith(_READS):
+            self.kill(f"after call {self.calls}, {operation}")
 
     def _restore(self) -> int:
         try:
@@ -70,53 +119,76 @@ class Killer:
             unfinished = read_journal(journal)
             self.aws.on_call = lambda _: None
             callers = Callers(self.aws, unfinished.names)
-            restore_from_journal(unfinished, callers, journal=Journal(journal))
-            after = snapshot(self._organization, self._names)
-            if after == self._before:
+            deployment = self.deployment(callers)
+            restore_from_journal(unfinished, callers, journal=Journal(journal), deployment=deployment)
+            if self.is_restored and read_journal(journal).restored:
                 return 0
-            print(f"{self._before}\n{after}", file=sys.stderr)
+            print(f"{self._before}\n{self.snapshot()}", file=sys.stderr)
         except BaseException:
             traceback.print_exc()
         return 1
 
 
-def kill_after_every_call(features: frozenset[str]) -> dict[str, Any]:
-    """Run every case up to the level member, and kill the run after each call.
+class KilledJournal(Journal):
+    """A journal after each of whose lines the run is killed: what the line announces has not happened yet."""
+
+    kill: Callable[[str], object] = staticmethod(lambda _: None)
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        super()._write(line)
+        self.kill(f"after the line {line}")
+
+
+def kill_everywhere(level: Level, *, hidden: frozenset[str], step: int) -> dict[str, Any]:
+    """Run the cases of a level, and of those below, and kill the run at each point.
 
     Args:
-        features: The features that were enabled before, and hidden by disabling trusted access.
+        level: The level.
+        hidden: The features that were enabled before, and hidden by disabling trusted access.
+        step: Run every so many cases only, and all that deploy.
     """
     with mock_organization() as organization, tempfile.TemporaryDirectory() as folder:
         enable_policies(organization)
-        for feature in features:
-            hide_feature(organization, feature)
+        if hidden:
+            enable_root_access(organization, *sorted(hidden), hidden=True)
         names = names_of(organization)
-        path = Path(folder) / "journal.jsonl"
-        journal = Journal(path)
+        journal = KilledJournal(Path(folder) / "journal.jsonl")
+        killer = Killer(organization, names, journal.path, level)
         journal.start(names)
-        killer = Killer(organization, names, path)
+        journal.kill = killer.kill
         callers = Callers(killer.aws, names)
-        scene = Scene(callers, journal=journal, state=observe_root_access(callers))
-        cases = sort_cases(case for case in all_cases() if _MEMBER.level.includes(case.level))
-        results = run_cases(cases, scene, _MEMBER)
+        scene = Scene(
+            callers,
+            journal=journal,
+            state=observe_root_access(callers),
+            deployment=killer.deployment(callers),
+        )
+        possibilities = Possibilities(level=level, member=True, delegate=True, policies=True, local=True)
+        cases = [
+            case
+            for number, case in enumerate(sort_cases(it for it in all_cases() if level.includes(it.level)))
+            if number % step == 0 or case.level is Level.DEPLOY
+        ]
+        results = run_cases(cases, scene, possibilities, settling_seconds=0)
         return {
+            "cases": len(cases),
             "calls": killer.calls,
             "kills": killer.kills,
             "failures": killer.failures,
-            "verdicts": sorted({result.verdict for result in results}),
-            "restored": snapshot(organization, names) == killer._before,
+            "unlike": sorted(r.case.name for r in results if r.verdict == "different"),
+            "restored": killer.is_restored,
         }
 
 
-def hide_feature(organization: LocalOrganization, feature: str) -> None:
-    """Enable a feature, and hide it."""
-    from support.arrange import PRINCIPAL, set_feature
-
-    organizations = organization.client("organizations")
-    organizations.enable_aws_service_access(ServicePrincipal=PRINCIPAL)
-    set_feature(organization, feature, enabled=True)
-    organizations.disable_aws_service_access(ServicePrincipal=PRINCIPAL)
+def main() -> None:
+    """Print what came of the kills, as JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--level", type=Level, required=True)
+    parser.add_argument("--hidden", nargs="*", default=[])
+    parser.add_argument("--step", type=int, default=1)
+    options = parser.parse_args()
+    print(json.dumps(kill_everywhere(options.level, hidden=frozenset(options.hidden), step=options.step)))
 
 
 if __name__ == "__main__":
-    print(json.dumps(kill_after_every_call(frozenset(sys.argv[1:]))))
+    main()
