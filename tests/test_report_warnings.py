@@ -1,0 +1,128 @@
+"""A report says what somebody else has stored among the objects of its run, and follows none of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from root_tasks.aws.storage import sha256
+from root_tasks.model.codec import encode
+from root_tasks.model.report import Outcome, Task
+from root_tasks.model.run import BatchResult, Finding
+from support.accounts import MEMBER
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.root_tasks import BUCKET, RootTasks
+
+if TYPE_CHECKING:
+    from local_aws.emulation import LocalOrganization
+
+FORGED = encode(BatchResult(findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),)))
+HASHED = f"00000-{sha256(FORGED)}.json"
+DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}
+
+
+@pytest.fixture
+def organization(organization: LocalOrganization) -> LocalOrganization:
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    return organization
+
+
+@pytest.fixture
+def root_tasks(organization: LocalOrganization) -> RootTasks:
+    return RootTasks(organization=organization)
+
+
+def audit(root_tasks: RootTasks, *objects: str) -> list[str]:
+    """Return the warnings of an audit named audit-1 with these objects among its results."""
+    for key in objects:
+        root_tasks.write(key, FORGED)
+    report = root_tasks.report(root_tasks.run(name="audit-1"))
+    assert {each["accountId"]: each["outcome"] for each in report["results"]}[MEMBER] == "has credentials"
+    warnings: list[str] = report["warnings"]
+    return warnings
+
+
+def test_a_run_of_its_own_objects_alone_has_no_warnings(root_tasks: RootTasks) -> None:
+    assert audit(root_tasks) == []
+    plan = root_tasks.run(DELETE)
+    assert root_tasks.report(plan)["warnings"] == []
+    assert root_tasks.report(root_tasks.execute(plan))["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "00000.json",
+        f"{Task.AUDIT}/00000.json",
+        f"{Task.AUDIT}/00000.claim",
+        f"{Task.AUDIT}/00001-{sha256(FORGED)}.json",
+        f"{Task.AUDIT}/{HASHED}.copy",
+        f"{Task.DELETE_CREDENTIALS}/{HASHED}",
+    ],
+    ids=["of no task", "without a hash", "a claim", "of no batch", "a copy", "of another task"],
+)
+def test_an_object_that_the_run_has_not_written_is_reported(root_tasks: RootTasks, name: str) -> None:
+    key = f"runs/audit-1/results/{name}"
+    (warning,) = audit(root_tasks, key)
+    assert key in warning
+    (event,) = (each for each in root_tasks.log if each.get("event") == "foreign_results")
+    assert (event["runId"], event["count"]) == ("audit-1", 1)
+
+
+def test_a_second_result_of_a_batch_that_looks_can_be_the_runs_own(root_tasks: RootTasks) -> None:
+    """Step Functions retries such a batch, and a lost response leaves a result that nobody reads."""
+    assert audit(root_tasks, f"runs/audit-1/results/{Task.AUDIT}/{HASHED}") == []
+
+
+def test_a_second_result_of_a_batch_that_acts_is_reported(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    plan = root_tasks.run(DELETE)
+    key = f"executions/execution-1/results/{Task.DELETE_CREDENTIALS}/{HASHED}"
+    root_tasks.write(key, FORGED)
+    execution = root_tasks.execute(plan, name="execution-1")
+    assert root_tasks.outcomes(execution) == {MEMBER: "done"}
+    (warning,) = root_tasks.report(execution)["warnings"]
+    assert warning.startswith("executions/execution-1/results/")
+
+
+def test_a_result_that_was_altered_is_reported(root_tasks: RootTasks) -> None:
+    def alter() -> None:
+        for key in root_tasks.keys("runs/audit-1/results/"):
+            root_tasks.write(key, b"{}")
+
+    root_tasks.between = alter
+    report = root_tasks.report(root_tasks.run(name="audit-1"))
+    assert set(report["totals"]) <= {"inaccessible", "skipped"}
+    (warning,) = report["warnings"]
+    assert warning.startswith("The result of batch 0 was not followed.")
+
+
+def test_many_objects_of_somebody_else_take_a_bounded_part_of_the_report(root_tasks: RootTasks) -> None:
+    warnings = audit(root_tasks, *(f"runs/audit-1/results/{number}" for number in range(50)))
+    assert (len(warnings), warnings[-1]) == (21, "There are more of such objects.")
+
+
+def test_the_text_of_a_key_is_bounded_and_stays_out_of_the_log(root_tasks: RootTasks) -> None:
+    (warning,) = audit(root_tasks, "runs/audit-1/results/\x1b[2J\u202e" + "x" * 900)
+    assert len(warning) < 300
+    assert "\x1b" not in warning
+    assert "xxx" not in str(root_tasks.log)
+
+
+def test_what_else_is_stored_is_unknown_where_it_cannot_be_listed(root_tasks: RootTasks) -> None:
+    root_tasks.fail("s3:ListObjectsV2", "AccessDenied", url="results")
+    (warning,) = audit(root_tasks, f"runs/audit-1/results/{Task.DELETE_CREDENTIALS}/{HASHED}")
+    assert "AccessDenied" in warning
+
+
+def test_an_audit_that_is_not_compared_says_so(root_tasks: RootTasks) -> None:
+    root_tasks.run()
+    root_tasks.client("s3").put_object(Bucket=BUCKET, Key="latest/report.json", Body=b"{}")
+    root_tasks.advance(hours=1)
+    report = root_tasks.report(root_tasks.run())
+    assert report["changes"] is None
+    (warning,) = report["warnings"]
+    assert warning.startswith("This audit was not compared with the latest one.")
