@@ -1,4 +1,4 @@
-"""What the organization's policies let each root task do, account by account, and what would mend a denial."""
+"""What policies let each root task do, account by account, and what would mend a denial."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ def _changes(accounts: Iterable[CheckedAccount], policies: OrganizationPolicies)
 
 
 def _statement_key(cause: Cause) -> tuple[str, ...]:
-    """Return what is one change: a statement, wherever its policy is attached; or a level without an Allow."""
+    """Return what one change is about: a statement, wherever it is attached, or a level without an Allow."""
     if cause.policy is None or cause.statement is None:
         return (cause.level.target_id,)
     return cause.policy.policy_id, str(cause.statement.number)

@@ -63,8 +63,8 @@ def preflight(
 ) -> ExitCode:
     """Show which root tasks service control policies and resource control policies deny.
 
-    It needs no deployment, opens no root session, and changes nothing. The credentials must be of the management
-    account, or of a delegated administrator. Name the Region where RootTasks is or will be deployed.
+    It needs no deployment, opens no root session, and changes nothing. The credentials must be of the
+    management account, or of a delegated administrator. Name the Region of RootTasks.
 
     Exit code: 0 nothing is denied, 1 something is denied, 2 the policies cannot be read.
     """
@@ -300,12 +300,11 @@ def _csv_rows(account: CheckedAccount) -> Iterator[tuple[object, ...]]:
 
     of_account = (account.account.account_id, account.account.name, account.account.organizational_unit)
     for verdict in account.verdicts:
+        row = (*of_account, verdict.task, verdict.decision)
         causes = [each for each in findings(account) if verdict.task in each.tasks]
-        for finding in causes or [None]:
-            row = (*of_account, verdict.task, verdict.decision)
-            if finding is None:
-                yield (*row, *([None] * (len(_COLUMNS) - len(row))))
-                continue
+        if not causes:
+            yield (*row, *([None] * (len(_COLUMNS) - len(row))))
+        for finding in causes:
             about = _cause(finding.cause)
             yield (
                 *row,

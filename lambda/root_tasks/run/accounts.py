@@ -129,6 +129,15 @@ class MemberDirectory:
                 # A refused run waits for no list, and names that were not read by now are read as needed.
                 ended.set()
 
+    def everybody(self) -> tuple[OrganizationContext, dict[str, Member]]:
+        """Return the organization and its accounts by their IDs, whatever is enabled.
+
+        Raises:
+            RunRefusedError: There is no organization.
+            CallError: A read failed.
+        """
+        return self._describe_organization(), self._members(self._budget)
+
     def _find_organization(self, task: Task, features: Future[Response]) -> OrganizationContext:
         organization = self._describe_organization()
         feature = DEFINITIONS[task].feature

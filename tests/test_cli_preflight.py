@@ -1,0 +1,180 @@
+"""`preflight`: which root tasks policies deny, where the policy is attached, and what would mend it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from centralized_root_access.cli.policy_check import mended_statement
+from support.accounts import MEMBER, OTHER, STRANGER, THIRD
+from support.arrange import set_feature, writes
+
+if TYPE_CHECKING:
+    from local_aws.emulation import LocalOrganization
+    from support.command_line import CommandLine
+
+DENY_ROOT = {
+    "Sid": "DenyRootUsers",
+    "Effect": "Deny",
+    "Action": "*",
+    "Resource": "*",
+    "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}},
+}
+
+
+def policy(statement: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def attach(organization: LocalOrganization, statement: dict[str, Any], target_id: str = MEMBER) -> str:
+    policy_id = organization.attach_service_control_policy(
+        name="deny", document=policy(statement), target_id=target_id
+    )
+    organization.clear_calls()
+    return policy_id
+
+
+def test_it_names_the_policy_its_place_and_the_statement_that_would_mend_it(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    policy_id = attach(organization, DENY_ROOT)
+    shown = command_line.run("preflight")
+    assert shown.exit_code == 1
+    (row,) = [line for line in shown.lines if line.startswith("denied")]
+    for text in (MEMBER, "all", f"deny ({policy_id}), DenyRootUsers", f"workload-a ({MEMBER})"):
+        assert text in row
+    assert '      "aws:AssumedRoot": "true"' in shown.stdout
+    assert shown.lines[-1] == "Denied: 1 account, allowed: 2 accounts."
+
+
+def test_the_mended_statement_lets_every_task_through(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    policy_id = attach(organization, DENY_ROOT)
+    (change,) = json.loads(command_line.run("preflight", "--format", "json").stdout)["changes"]
+    assert (change["policyId"], change["current"], change["accountIds"]) == (policy_id, DENY_ROOT, [MEMBER])
+    organization.client("organizations").update_policy(
+        PolicyId=policy_id, Content=json.dumps(policy(change["mended"]))
+    )
+    assert command_line.run("preflight").exit_code == 0
+    set_feature(organization, "RootSessions", enabled=True)
+    audit = command_line.run("audit", "--from-here", "--format", "json")
+    assert {it["accountId"]: it["outcome"] for it in json.loads(audit.stdout)["results"]}[MEMBER] == "clean"
+
+
+def test_a_missing_allow_is_mended_by_a_statement_for_root_sessions_alone(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    policy_id = attach(organization, {"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    organizations = organization.client("organizations")
+    organizations.detach_policy(PolicyId="p-FullAWSAccess", TargetId=MEMBER)
+    shown = json.loads(command_line.run("preflight", "--format", "json", "--task", "audit").stdout)
+    (change,) = shown["changes"]
+    assert change["current"] is None
+    assert change["mended"]["Condition"] == {"Null": {"aws:AssumedRoot": "false"}}
+    allow = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    organizations.update_policy(
+        PolicyId=policy_id,
+        Content=json.dumps({"Version": "2012-10-17", "Statement": [allow, change["mended"]]}),
+    )
+    assert command_line.run("preflight", "--task", "audit").exit_code == 0
+
+
+def test_it_needs_no_deployment_opens_no_session_and_changes_nothing(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    attach(organization, DENY_ROOT)
+    command_line.services.stacks.clear()
+    set_feature(organization, "RootSessions", enabled=False)
+    set_feature(organization, "RootCredentialsManagement", enabled=False)
+    organization.clear_calls()
+    assert command_line.run("preflight").exit_code == 1
+    assert writes(organization) == []
+    assert "AssumeRoot" not in {call.operation for call in organization.calls}
+
+
+def test_what_cannot_be_decided_is_unknown_and_not_denied(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    attach(
+        organization,
+        {**DENY_ROOT, "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}},
+    )
+    found = json.loads(command_line.run("preflight", "--task", "audit", "--format", "json").stdout)
+    (undecided,) = [it for account in found["accounts"] for it in account["findings"]]
+    assert undecided["undecided"] == ["Bool aws:MultiFactorAuthPresent false"]
+    shown = command_line.run("preflight", "--task", "audit")
+    assert shown.exit_code == 0
+    assert shown.lines[-1] == "Unknown: 1 account, allowed: 2 accounts."
+
+
+def test_the_tasks_and_accounts_can_be_chosen(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    attach(organization, {**DENY_ROOT, "Action": "iam:CreateLoginProfile"})
+    tasks = ("audit", "delete", "recover", "unlock-bucket", "unlock-queue")
+    denied = [task for task in tasks if command_line.run("preflight", "--task", task).exit_code == 1]
+    assert denied == ["recover"]
+    assert command_line.run("preflight", "--account", OTHER).exit_code == 0
+    stranger = command_line.run("preflight", "--account", STRANGER)
+    assert (stranger.exit_code, STRANGER in stranger.stderr) == (2, True)
+
+
+def test_the_csv_has_a_row_for_each_account_and_task(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    policy_id = attach(organization, {**DENY_ROOT, "Sid": "", "Action": "sqs:*"})
+    shown = command_line.run("preflight", "--format", "csv")
+    rows = list(csv.DictReader(shown.stdout.splitlines()))
+    assert len(rows) == 15
+    assert {it["accountId"] for it in rows} == {MEMBER, OTHER, THIRD}
+    (denied,) = [it for it in rows if it["result"] == "denied"]
+    assert (denied["task"], denied["policyId"], denied["statement"]) == (
+        "SQSUnlockQueuePolicy",
+        policy_id,
+        "1",
+    )
+
+
+def test_without_policies_everything_is_allowed(command_line: CommandLine) -> None:
+    shown = command_line.run("preflight")
+    assert shown.exit_code == 0
+    assert shown.lines == [
+        "Allowed: 3 accounts. Service control policies and resource control policies are disabled."
+    ]
+
+
+@pytest.mark.parametrize("action", ["ListPolicies", "ListTargetsForPolicy", "DescribePolicy", "ListAccounts"])
+def test_policies_that_cannot_be_read_are_a_sentence(
+    command_line: CommandLine, organization: LocalOrganization, action: str
+) -> None:
+    attach(organization, DENY_ROOT)
+    organization.deny(account_id=organization.management_account_id, action=f"organizations:{action}")
+    shown = command_line.run("preflight", "--format", "json")
+    assert shown.exit_code == 2
+    assert f"organizations:{action}: AccessDenied" in shown.stderr
+    assert "Traceback" not in shown.stderr
+    assert json.loads(shown.stdout)["error"] in shown.stderr
+
+
+def test_names_reach_no_terminal_unescaped(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    organization.attach_service_control_policy(
+        name="\x1b[31mred\u202e", document=policy(DENY_ROOT), target_id=MEMBER
+    )
+    shown = command_line.run("preflight")
+    assert shown.exit_code == 1
+    assert not [each for each in shown.stdout if not each.isprintable() and each != "\n"]
+
+
+def test_a_statement_that_denies_root_sessions_on_purpose_is_not_changed() -> None:
+    on_purpose = {**DENY_ROOT, "Condition": {"Null": {"aws:assumedroot": "false"}}}
+    assert mended_statement(on_purpose) is None
+    with_other = {**DENY_ROOT, "Condition": {"Null": {"aws:SourceVpc": "true"}}}
+    mended = mended_statement(with_other)
+    assert mended is not None
+    assert mended["Condition"] == {"Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}
