@@ -20,12 +20,14 @@ AWS_CLI_READY := $(VENV)/aws-cli/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local-deploy test test-slow coverage bench build template docs docs-site lock clean
+.PHONY: help setup local-aws local-deploy test test-slow coverage bench build template docs docs-site lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(PYTHON_READY) $(CLI_READY)  ## install the pinned packages, Node and the CDK CLI
+
+local-aws: $(LOCAL_AWS_READY) $(CLI_READY)  ## install .venv/bin/local-aws, an AWS on this machine for an app of your own
 
 # With KEEP=1 the local AWS runs on, with a shell in it.
 local-deploy: $(LOCAL_AWS_READY) $(CLI_READY)  ## run the real `cdk deploy` of app.py against a local AWS (KEEP=1: and stay)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.session import Session
 
+from local_aws.emulation.handle import WITHOUT_USER_SETTINGS
+
 if TYPE_CHECKING:
     from local_aws.environment import LocalAddresses
-
-# botocore's own session variables, without the environment variable or the file behind each.
-_NO_USERS_SETTINGS = {
-    "profile": (None, None, None, None),
-    "config_file": (None, None, os.devnull, None),
-    "credentials_file": (None, None, os.devnull, None),
-}
 
 
 def client(service: str, addresses: LocalAddresses, *, account_id: str) -> Any:
@@ -32,7 +26,7 @@ def client(service: str, addresses: LocalAddresses, *, account_id: str) -> Any:
         aws_access_key_id=account_id,
         aws_secret_access_key=addresses.secret_access_key,
         region_name=addresses.region,
-        botocore_session=Session(session_vars=_NO_USERS_SETTINGS),
+        botocore_session=Session(session_vars=WITHOUT_USER_SETTINGS),
     )
     return session.client(  # type: ignore[call-overload]
         service,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 import uuid
@@ -20,21 +21,22 @@ from local_aws.seed import seed_organization
 from local_aws.services import LocalAws, running_local_aws
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
 STACK = "OrganizationBootstrap"
 OUTPUT = "RootAccessStatus"
 LOGS = REPOSITORY / ".local-aws"
 _CDK_LOG = LOGS / "cdk.log"
-_REPORT = LOGS / "audit.html"
+# A line of a notice that is a fact, a list's heading or a part of a list. The others explain them.
+_FACT = re.compile(r"- |[A-Z][\w ]*:( |$)")
+# The names that the command line gives to the files of a report in a folder.
+_PAGE, _REPORT = LOGS / "report.html", LOGS / "report.json"
 
 _DRIFT_CHECK = "RootAccessDriftCheckFunctionB47D14F6"
 _TOPIC_TYPE = "AWS::SNS::Topic"
 # As EventBridge's schedule invokes the check.
 _SCHEDULED = {"detail-type": "Scheduled Event", "source": "aws.events"}
 
-# The command line's exit codes: root credentials were found, as seeded, and not every account could be read.
-_AUDITED = (1, 2)
 _AUDIT_GRACE_SECONDS = 5.0
 _CANCELLED = "Resource creation cancelled"
 
@@ -89,22 +91,24 @@ def demonstrate(aws: LocalAws) -> None:
     accounts = len(aws.organization.members) + 1
     print(f"== A local AWS on this machine, with an organization of {accounts} accounts")
     print("The AWS CLI is not needed: what it would print is shown.")
-    _show_features("list-organizations-features", aws.client("iam").list_organizations_features)
-    _say("Deploy app.py with the CDK CLI")
-    print(f"All that the CLI prints is in {_CDK_LOG.relative_to(REPOSITORY)}.")
+    _show_features(aws)
+    _say(f"Deploy app.py with the CDK CLI (all that it prints: {_CDK_LOG.relative_to(REPOSITORY)})")
     deploy(aws, "CDKToolkit", "bootstrap", aws.cdk_environment)
     deploy(aws, STACK, "deploy", "--require-approval", "never")
     status = _stack_output(aws)
     print(f"{STACK}.{OUTPUT} = {status}")
-    _show_features("list-organizations-features", aws.client("iam").list_organizations_features)
+    _show_features(aws)
     _say("Somebody disables a feature; the drift check publishes who, and enables it")
     _show_drift(aws)
     _say("Which root users have credentials? No deployment is needed, nothing changes")
-    _show_audit(aws)
+    report = _show_audit(aws)
     features = aws.organization.root_access().features
     if json.loads(status)["status"] != "ENABLED" or len(features) != 2:
         raise DemonstrationError(f"Root access is not enabled as deployed: {status}, now {sorted(features)}.")
-    _say("Verdict: root access is enabled, drift was repaired, credentials were found")
+    _say(
+        "Verdict: root access is enabled, drift repaired,"
+        f" {report['totals'].get('has credentials', 0)} root users have credentials"
+    )
 
 
 def print_next_steps(*, keep: bool) -> None:
@@ -113,7 +117,7 @@ def print_next_steps(*, keep: bool) -> None:
     Args:
         keep: Whether a shell in the local AWS follows.
     """
-    print(f"1. Open the report in a browser: {_REPORT}")
+    print(f"1. Open the report in a browser: {_PAGE}")
     if keep:
         print("2. Try it in this shell: centralized-root-access status, or cdk diff")
     else:
@@ -181,12 +185,12 @@ def _show_drift(aws: LocalAws) -> None:
     resources = aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     function = next(it for it in resources if it["LogicalResourceId"] == _DRIFT_CHECK)
     topic = next(it for it in resources if it["ResourceType"] == _TOPIC_TYPE)
-    inbox = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+    inbox = sqs.create_queue(QueueName="local-deploy")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=inbox, AttributeNames=["QueueArn"])["Attributes"]
     sns.subscribe(TopicArn=topic["PhysicalResourceId"], Protocol="sqs", Endpoint=attributes["QueueArn"])
 
-    iam = aws.client("iam")
-    _show_features("disable-organizations-root-sessions", iam.disable_organizations_root_sessions)
+    _show_command("aws", "iam", "disable-organizations-root-sessions", ">/dev/null")
+    aws.client("iam").disable_organizations_root_sessions()
     print("CloudTrail and the schedule are not emulated: the demo invokes the check as they would.")
     for event in (_recorded_call(), _SCHEDULED):
         payload = json.dumps(event)
@@ -195,7 +199,7 @@ def _show_drift(aws: LocalAws) -> None:
             sqs.delete_message(QueueUrl=inbox, ReceiptHandle=message["ReceiptHandle"])
             notice = json.loads(message["Body"])
             print(f"Published: {notice['Subject']}")
-            for line in filter(None, notice["Message"].splitlines()):
+            for line in filter(_FACT.match, notice["Message"].splitlines()):
                 print(f"  | {line}")
 
 
@@ -212,23 +216,28 @@ def _recorded_call() -> dict[str, Any]:
     }
 
 
-def _show_audit(aws: LocalAws) -> None:
-    arguments = ("audit", "--from-here", "--output", str(_REPORT.relative_to(REPOSITORY)))
+def _show_audit(aws: LocalAws) -> dict[str, Any]:
+    """Show an audit, and return its report."""
+    for file in (_PAGE, _REPORT):
+        file.unlink(missing_ok=True)
+    arguments = ("audit", "--from-here", "--output", LOGS.name)
     _show_command("centralized-root-access", *arguments)
     command = [sys.executable, "-m", "centralized_root_access", *arguments]
     with child_process(
         command, environment=aws.environment, folder=REPOSITORY, grace=_AUDIT_GRACE_SECONDS
     ) as audit:
         exit_code = audit.wait()
-    if exit_code not in _AUDITED:
+    if not _REPORT.exists():
         raise DemonstrationError(f"The audit failed with exit code {exit_code}.")
+    return dict(json.loads(_REPORT.read_text(encoding="utf-8")))
 
 
-def _show_features(command: str, call: Callable[[], Mapping[str, Any]]) -> None:
+def _show_features(aws: LocalAws) -> None:
     """Print a command, and its response or error as the AWS CLI does."""
-    _show_command("aws", "iam", command, "--query", "EnabledFeatures", "--output", "text")
+    query = ("--query", "EnabledFeatures", "--output", "text")
+    _show_command("aws", "iam", "list-organizations-features", *query)
     try:
-        print(*call()["EnabledFeatures"], sep="\t")
+        print(*aws.client("iam").list_organizations_features()["EnabledFeatures"], sep="\t")
     except ClientError as error:
         print(error)
 

@@ -1,5 +1,6 @@
 """The handle on an emulated organization that tests and commands use, in process or over HTTP."""
 
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
     Credentials: TypeAlias = CredentialsTypeDef | AccessKeyTypeDef
 
 _READING_VERBS = ("Describe", "Get", "List")
+
+
+# botocore's own session variables, without the environment variable or the file behind each.
+WITHOUT_USER_SETTINGS = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,7 +325,7 @@ class Organization(ABC):
         # A botocore session is not thread-safe.
         with self._session_lock:
             if self._session is None:
-                self._session = Session()
+                self._session = Session(session_vars=WITHOUT_USER_SETTINGS)
                 self._session.register_component("data_loader", _load_service_models())
             client: BaseClient = self._session.create_client(
                 service,

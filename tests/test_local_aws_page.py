@@ -1,0 +1,108 @@
+"""The page on the local AWS: its commands work in a folder of one's own, and its tables are right."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_aws.seed import seed_organization
+from support.apps import ROOT
+
+if TYPE_CHECKING:
+    from local_aws.emulation import LocalOrganization
+    from local_aws.services import LocalAws
+
+PAGE = (ROOT / "docs" / "local-aws.md").read_text()
+BLOCKS = dict(re.findall(r"<!-- test: (.*?) -->\n```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+EXAMPLE = "smallest.py"
+USER_SETTINGS = {"AWS_PROFILE": "production", "AWS_ENDPOINT_URL_S3": "https://s3.example.com"}
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A user with an app of one's own, AWS settings, and the checkout where the page has it."""
+    home, folder = tmp_path / "home", tmp_path / "tmp"
+    for each in (home, folder):
+        each.mkdir()
+    (home / "centralized-root-access").symlink_to(ROOT)
+    app = tmp_path / "app"
+    app.mkdir()
+    shutil.copy(ROOT / "examples" / EXAMPLE, app)
+    (app / "cdk.json").write_text(f'{{"app": "python3 {EXAMPLE}"}}')
+    (app / "prepare.py").write_text(BLOCKS["prepare.py"])
+    programs = Path(sys.executable).parent
+    return {
+        **os.environ,
+        **USER_SETTINGS,
+        "HOME": str(home),
+        "PATH": f"{programs}:/usr/bin:/bin",
+        "SHELL": "/bin/sh",
+        "TMPDIR": str(folder),
+    }
+
+
+def run(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-e", "-c", code],
+        cwd=Path(environment["TMPDIR"]).with_name("app"),
+        env=environment,
+        input="exit\n",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_tests_know_every_block_of_commands() -> None:
+    assert BLOCKS.keys() == {"one command", "script", "shell", "prepare.py", "prepare", "two accounts"}
+    assert PAGE.count("```sh\n") + PAGE.count("```python\n") == len(BLOCKS)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param("shell", id="shell"),
+        pytest.param("prepare", id="prepare"),
+        pytest.param("one command", marks=pytest.mark.slow, id="one command"),
+        pytest.param("script", marks=pytest.mark.slow, id="script"),
+    ],
+)
+def test_the_commands_work_in_any_folder_and_leave_nothing(block: str, environment: dict[str, str]) -> None:
+    ran = run(BLOCKS[block], environment)
+    assert ran.returncode == 0, ran.stdout
+    assert list(Path(environment["TMPDIR"]).iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_callers_own_packages_are_deployed(environment: dict[str, str]) -> None:
+    app = Path(environment["TMPDIR"]).with_name("app")
+    (app / "centralized_root_access.py").write_text("raise SystemExit('the package of the caller')")
+    ran = run("local-aws run -- cdk synth", {**environment, "PYTHONPATH": str(app)})
+    assert "the package of the caller" in ran.stdout
+
+
+def test_a_script_changes_the_organization(running_aws: LocalAws) -> None:
+    running_aws.organization.reset()
+    environment = {**running_aws.callers_environment, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", BLOCKS["prepare.py"]], env=environment, check=True)
+    credentials = running_aws.organization.root_credentials("333333333333")
+    assert credentials.password
+    assert len(credentials.access_keys) == 1
+
+
+def test_the_accounts_are_those_of_the_page(organization: LocalOrganization) -> None:
+    documented = re.findall(r"^\| (\d{12}) \| (\S+) \|", PAGE, re.MULTILINE)
+    first = [organization.management_account_id, *organization.members]
+    assert [account_id for account_id, _ in documented][: len(first)] == first
+    seed_organization(organization)
+    pages = organization.client("organizations").get_paginator("list_accounts").paginate()
+    listed = {it["Id"]: it["Name"] for page in pages for it in page["Accounts"]}
+    assert dict(documented) == listed
