@@ -887,6 +887,15 @@ def test_the_controls_have_the_ids_that_security_hub_publishes() -> None:
     }
 
 
+def test_the_json_of_an_audit_has_the_evidence_of_its_page() -> None:
+    assert json.loads(as_json(example_audit()))["evidence"] == [
+        {"control": "IAM.4", "met": 8, "notMet": 2, "notKnown": 2},
+        {"control": "IAM.6", "met": 8, "notMet": 2, "notKnown": 2},
+        {"control": "IAM.9", "met": 9, "notMet": 1, "notKnown": 2},
+    ]
+    assert json.loads(as_json(example_plan()))["evidence"] == []
+
+
 def test_only_the_page_of_an_audit_has_evidence() -> None:
     assert all(control.id in page_of(example_audit()) for control in CONTROLS)
     assert 'id="controls"' not in page_of(example_plan())

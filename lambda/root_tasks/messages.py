@@ -291,12 +291,12 @@ def denial_reason(verdict: Verdict) -> str:
 def denial_cause(cause: Cause, *, action: str) -> str:
     """Return which policy denies a call, and where it is attached."""
     policies = cause.policy_type.lower().replace("_", " ")
-    place = _named(cause.level.name, cause.level.target_id)
+    place = _name_and_id(cause.level.name, cause.level.target_id)
     if cause.policy is None or cause.statement is None:
         return f"No {policies} attached to {place} allows {action}."
     statement = cause.statement.sid or f"number {cause.statement.number}"
     return (
-        f"The {policies} {_named(cause.policy.name, cause.policy.policy_id)}, statement "
+        f"The {policies} {_name_and_id(cause.policy.name, cause.policy.policy_id)}, statement "
         f"{_excerpt(statement, _MAX_LISTED_CHARACTERS)}, attached to {place}, denies {action}."
     )
 
@@ -315,7 +315,7 @@ def _accounts(count: int) -> str:
     return f"{count:,} {'account' if count == 1 else 'accounts'}"
 
 
-def _named(name: str, id_: str) -> str:
+def _name_and_id(name: str, id_: str) -> str:
     return f"{_excerpt(name, _MAX_NAME_CHARACTERS)} ({id_})" if name else id_
 
 

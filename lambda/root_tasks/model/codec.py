@@ -111,7 +111,7 @@ def encode(document: Document, *, derived: Mapping[str, Any] | None = None) -> b
 
 
 def encode_in_pieces(document: Document, *, derived: Mapping[str, Any] | None = None) -> Iterator[bytes]:
-    """Yield the bytes that `encode` returns, for whoever has no need of all of them at once.
+    """Yield the bytes that `encode` returns, where they are not needed all at once.
 
     The lists of a document are encoded entry by entry: the tree of a long list takes several times the memory
     of its bytes.

@@ -51,7 +51,7 @@ def as_json(report: Report) -> bytes:
     Raises:
         ValueError: A time has no time zone.
     """
-    return encode(report, derived=_derived(report))
+    return encode(report, derived=_summary_keys(report))
 
 
 def as_csv(report: Report) -> str:
@@ -101,7 +101,7 @@ def as_html(report: Report, *, plan_lifetime: timedelta) -> bytes:
         data.write(text.encode())
         if placeholder == "report":
             # Encoded once more: to keep the JSON for it would take as much memory as the page.
-            for piece in encode_in_pieces(report, derived=_derived(report)):
+            for piece in encode_in_pieces(report, derived=_summary_keys(report)):
                 data.write(_embeddable(piece))
         elif placeholder is not None:
             data.write(values[placeholder].encode())
@@ -171,7 +171,7 @@ _COLUMNS: Sequence[tuple[str, Callable[[AccountResult], object]]] = (
 
 
 def csv_cell(value: object) -> str:
-    """Return a cell that no spreadsheet takes for a formula, whoever chose its text."""
+    """Return a cell that no spreadsheet takes for a formula, whatever its text is."""
     # A JSON response can have half of a surrogate pair, which UTF-8 cannot have.
     text = "" if value is None else str(value).encode(errors="replace").decode()
     text = _FORMULA.sub(r"\1\2'", text)
@@ -188,8 +188,21 @@ def _embeddable(ascii_json: bytes) -> bytes:
     return ascii_json.replace(b"&", rb"\u0026").replace(b"<", rb"\u003c").replace(b">", rb"\u003e")
 
 
-def _derived(report: Report) -> dict[str, object]:
-    return {"summary": summary(report), "totals": report.totals}
+def _summary_keys(report: Report) -> dict[str, object]:
+    found = () if DEFINITIONS[report.task].makes_changes else evidence(report)
+    return {
+        "summary": summary(report),
+        "totals": report.totals,
+        "evidence": tuple(
+            {
+                "control": each.control.id,
+                "met": each.met,
+                "notMet": each.not_met,
+                "notKnown": each.not_known,
+            }
+            for each in found
+        ),
+    }
 
 
 def _notice(report: Report, plan_lifetime: timedelta) -> str:
