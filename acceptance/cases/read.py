@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from acceptance.callers import AUDIT, DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE
-from acceptance.cases._build import IAM, SESSIONS, TRUSTED_ACCESS, case, refusal, succeeds, task
+from acceptance.cases._build import EVERYTHING, IAM, SESSIONS, TRUSTED_ACCESS, case, refusal, succeeds, task
 from acceptance.model import DELEGATE, MANAGEMENT, MEMBER, STRANGER, Level, Source
 
 _case = partial(case, level=Level.READ)
@@ -152,6 +152,7 @@ _SESSIONS = [
         "an account of another organization is not a valid target",
         "sts:AssumeRoot",
         refusal("AccessDenied", http=403),
+        given=EVERYTHING,
         source=Source.ASSUMED,
         TargetPrincipal=STRANGER,
         TaskPolicyArn=task(AUDIT),
@@ -168,6 +169,7 @@ _SESSIONS = [
         "the root user of the management account is not a valid target",
         "sts:AssumeRoot",
         refusal("AccessDenied", http=403),
+        given=EVERYTHING,
         source=Source.ASSUMED,
         TargetPrincipal=f"arn:aws:iam::{MANAGEMENT}:root",
         TaskPolicyArn=task(AUDIT),
