@@ -1,0 +1,51 @@
+"""The page on the pre-flight shows what the command prints."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_aws.seed import seed_organization
+from support.apps import ROOT
+
+if TYPE_CHECKING:
+    from local_aws.emulation import LocalOrganization
+    from support.command_line import CommandLine
+
+PAGE = (ROOT / "docs" / "preflight.md").read_text()
+_PROGRAM = "centralized-root-access "
+# What a reader would type, and what is printed then.
+SHOWN = re.findall(r"^```console\n\$ (.*?)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+# Organizations chooses them.
+_POLICY_ID = re.compile(r"\bp-[a-z0-9]{8}\b")
+
+
+@pytest.fixture
+def seeded(command_line: CommandLine, organization: LocalOrganization) -> CommandLine:
+    """The command line of the organization that the local AWS is filled with."""
+    seed_organization(organization)
+    return command_line
+
+
+@pytest.mark.parametrize(("typed", "printed"), SHOWN)
+def test_the_page_shows_what_a_command_prints(seeded: CommandLine, typed: str, printed: str) -> None:
+    command, _, exit_code = typed.partition("; echo ")
+    shown = seeded.run(*shlex.split(command.removeprefix(_PROGRAM)))
+    output = _POLICY_ID.sub("p-a1b2c3d4", shown.stdout) + (f"{shown.exit_code}\n" if exit_code else "")
+    assert output == printed
+
+
+def test_the_page_has_examples() -> None:
+    assert len(SHOWN) == 2
+
+
+def test_the_page_lists_every_member_of_the_json(seeded: CommandLine) -> None:
+    found = json.loads(seeded.run("preflight", "--format", "json").stdout)
+    (denied,) = [it for it in found["accounts"] if it["findings"]]
+    members = {*found, *denied, *denied["findings"][0], *found["changes"][0]}
+    listed = set(re.findall(r"`(\w+)`", PAGE.partition("## For programs")[2].partition("\n## ")[0]))
+    assert members <= listed
