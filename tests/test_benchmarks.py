@@ -3,21 +3,54 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
-from benchmarks.audits import Audit, AuditFailedError, check_calls, check_results, speedup
+from benchmarks.audit_page import AuditMeasurements, Goal, goals_of
+from benchmarks.audits import (
+    MEDIUM,
+    SMALL,
+    Audit,
+    AuditFailedError,
+    Unbounded,
+    correct_outcomes,
+    dollars,
+    number_without_result,
+)
+from benchmarks.audits import (
+    Invocation as FunctionInvocation,
+)
 from benchmarks.candidates import BUILDERS, COMMANDS, Candidate, State, Yardstick, reset_to
 from benchmarks.deployments import Run, duration
 from benchmarks.invocation import Invocation, union_seconds
 from benchmarks.journal import Journal, journal, round_trips
+from benchmarks.limits import Limit, TokenBucket
 from benchmarks.report import LATENCIES, Measurements, page
+from benchmarks.stand_in import (
+    MANAGEMENT_ACCOUNT_ID,
+    ORGANIZATION_ID,
+    ROOT_ID,
+    TASK_POLICY,
+    Scenario,
+    StandIn,
+    Traffic,
+    account_name,
+    running_stand_in,
+)
 from benchmarks.synthesis import STACK, Synthesis, read_synthesis
-from local_aws.emulation import Call, mock_organization
+from local_aws.emulation import Call, Organization, Seed, mock_organization
 from root_tasks.model.report import Outcome
 from support import accounts
 from support.templates import MANAGEMENT, bootstrap_stack, resources, template
@@ -145,7 +178,6 @@ def measurements() -> Measurements:
         ]
 
     stacks = (*Yardstick, Candidate.CONSTRUCT, Candidate.CUSTOM_RESOURCES)
-    audit = Audit(accounts=100, seconds=1.0, calls=200, memory=50_000_000, batches=4, function_seconds=10.0)
     return Measurements(
         runs={
             (candidate, state, latency): list(runs(candidate))
@@ -157,8 +189,6 @@ def measurements() -> Measurements:
         synthesis_seconds={it: [0.1] for it in stacks},
         app_seconds={it: [1.0] for it in stacks},
         invocations=[Invocation(to_first_call=0.3, cold=0.3, cpu=0.2, warm=0.01, memory=50_000_000)],
-        audits=[audit],
-        loop=Audit(accounts=10, seconds=2.0, calls=20, memory=0, batches=0, function_seconds=0.0),
     )
 
 
@@ -181,45 +211,331 @@ EXPECTED = {accounts.MEMBER: Outcome.CLEAN, accounts.OTHER: Outcome.HAS_CREDENTI
 COMPLETE = [(accounts.MEMBER, "clean"), (accounts.OTHER, "has credentials")]
 
 
+def report_of(results: list[tuple[str, str]]) -> list[dict[str, str]]:
+    """Return the results of a report."""
+    return [{"accountId": account_id, "outcome": outcome} for account_id, outcome in results]
+
+
 @pytest.mark.parametrize(
-    ("results", "is_complete"),
+    "results",
     [
-        (COMPLETE, True),
-        (COMPLETE[:1], False),
-        ([*COMPLETE, *COMPLETE[:1]], False),
-        ([*COMPLETE, (accounts.THIRD, "clean")], False),
-        ([COMPLETE[0], (accounts.OTHER, "clean")], False),
+        COMPLETE[:1],
+        [*COMPLETE, *COMPLETE[:1]],
+        [*COMPLETE, (accounts.THIRD, "clean")],
+        [COMPLETE[0], (accounts.OTHER, "clean")],
     ],
-    ids=["complete", "missing", "twice", "another account", "wrong outcome"],
+    ids=["missing", "twice", "another account", "wrong outcome"],
 )
 def test_an_audit_counts_only_with_the_right_outcome_for_each_account_once(
-    results: list[tuple[str, str]], is_complete: bool
+    results: list[tuple[str, str]],
 ) -> None:
-    report = [{"accountId": account_id, "outcome": outcome} for account_id, outcome in results]
-    with nullcontext() if is_complete else pytest.raises(AuditFailedError):
-        check_results(report, expected=EXPECTED)
+    with pytest.raises(AuditFailedError):
+        number_without_result(report_of(results), expected=EXPECTED)
 
 
-@pytest.mark.parametrize(("details", "is_accepted"), [(1, True), (2, False)])
-def test_an_audit_counts_only_without_unnecessary_calls_in_clean_accounts(
-    details: int, is_accepted: bool
-) -> None:
-    (read,) = calls(0.0)
-    reads = [replace(read, account_id=accounts.MEMBER, root_session=True)] * details
-    assume_root = replace(read, operation="AssumeRoot", parameters={"TargetPrincipal": accounts.MEMBER})
-    with nullcontext() if is_accepted else pytest.raises(AuditFailedError):
-        check_calls([assume_root, *reads], expected=EXPECTED)
-
-
-def test_an_audit_is_compared_by_accounts_a_second() -> None:
-    audit = Audit(accounts=100, seconds=1.0, calls=200, memory=0, batches=4, function_seconds=10.0)
-    loop = Audit(accounts=10, seconds=2.0, calls=20, memory=0, batches=0, function_seconds=0.0)
-    assert speedup(audit, loop) == pytest.approx(20)
+def test_an_account_that_could_not_be_looked_into_is_lost() -> None:
+    assert number_without_result(report_of(COMPLETE), expected=EXPECTED) == 0
+    lost = [COMPLETE[0], (accounts.OTHER, "inaccessible")]
+    assert number_without_result(report_of(lost), expected=EXPECTED) == 1
 
 
 def test_the_cost_grows_with_the_batches_and_with_the_time_of_the_functions() -> None:
-    audit = Audit(accounts=25, seconds=1.0, calls=50, memory=0, batches=1, function_seconds=10.0)
-    longer = Audit(accounts=25, seconds=1.0, calls=50, memory=0, batches=1, function_seconds=20.0)
-    larger = Audit(accounts=50, seconds=1.0, calls=100, memory=0, batches=2, function_seconds=10.0)
-    assert longer.dollars - audit.dollars == pytest.approx(10 * 13.3334e-6)
-    assert larger.dollars - audit.dollars == pytest.approx(3 * 25e-6 + 0.2e-6 + 5e-6 + 3 * 0.4e-6)
+    cost = dollars(batches=1, function_seconds=10.0)
+    assert dollars(batches=1, function_seconds=20.0) - cost == pytest.approx(10 * 13.3334e-6)
+    assert dollars(batches=2, function_seconds=10.0) - cost == pytest.approx(
+        3 * 25e-6 + 0.2e-6 + 5e-6 + 2 * 0.4e-6
+    )
+
+
+def audits() -> AuditMeasurements:
+    """Return audits of which a client without a bound needs twice the time after the list, and two runs."""
+    traffic = Traffic(calls={"AssumeRoot": 100}, throttled={}, connections={"sts": 10}, in_flight={})
+    invocation = FunctionInvocation(response={}, log=[], seconds=2.0, cpu=0.1, memory=50_000_000)
+    return AuditMeasurements(
+        capacity=5000.0,
+        audits={
+            setting: Audit(
+                seconds=20.0,
+                listing=15.0,
+                lost=0,
+                traffic=traffic,
+                batches=[invocation] * 10,
+                others=(invocation, invocation),
+            )
+            for setting in (SMALL, MEDIUM)
+        },
+        unbounded={
+            MEDIUM: Unbounded(listing=15.0, seconds=[6.0, 4.0], lost=[100, 0], cpu=1.0, traffic=traffic)
+        },
+        second_report=replace(invocation, memory=100_000_000),
+    )
+
+
+def test_a_client_without_a_bound_is_compared_by_the_time_until_it_has_lost_none() -> None:
+    compared = next(it for it in goals_of(audits()) if "unbounded" in it.name)
+    assert compared.measured == pytest.approx(25 / 20)
+    assert not compared.is_met
+    assert "after the list 2.00" in compared.text
+
+
+def test_the_page_has_the_audits_and_says_of_a_missed_goal_what_stands_in_the_way() -> None:
+    shown = page(Measurements(audits=audits()))
+    assert "| unbounded | 25.00 s | 15.00 s | 100 | 2 | 100 |" in shown
+    (memory,) = (line for line in shown.splitlines() if line.startswith("| its memory"))
+    assert "| 2.00 | at most 1.30 | no. " in memory
+
+
+@pytest.mark.parametrize(
+    ("measured", "is_minimum", "is_met"),
+    [(1.0, False, True), (1.1, False, False), (0.9, True, False), (1.0, True, True)],
+)
+def test_a_goal_is_met_at_its_bound(measured: float, is_minimum: bool, is_met: bool) -> None:
+    goal = Goal(name="", measured=measured, bound=1.0, text="", target="", is_minimum=is_minimum)
+    assert goal.is_met is is_met
+
+
+def test_a_token_bucket_lets_its_burst_through_and_then_its_rate() -> None:
+    bucket = TokenBucket(limit=Limit(rate=2, burst=3), updated_at=0.0)
+    assert [bucket.take(0.0) for _ in range(4)] == [True, True, True, False]
+    assert [bucket.take(0.4), bucket.take(0.5), bucket.take(0.6)] == [False, True, False]
+    assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False]
+
+
+# The stand-in.
+
+MEMBERS = Scenario(members=3)
+WITH_CREDENTIALS, CLEAN, _ = MEMBERS.member_ids
+
+ClientFactory = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    with running_stand_in(tmp_path_factory.mktemp("stand-in")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def local_aws() -> Iterator[Organization]:
+    """Return the emulation, with the organization of the stand-in."""
+    with mock_organization(seed=Seed(organization_id=ORGANIZATION_ID, members=())) as organization:
+        reset_to(State.ENABLED, organization, latency=0.0)
+        for id_ in MEMBERS.member_ids:
+            name = account_name(id_)
+            organization.add_account(name=name, email=f"{name}@example.com", account_id=id_)
+        organization.put_root_credentials(account_id=WITH_CREDENTIALS, password=True, access_keys=1)
+        organization.client("organizations").enable_policy_type(
+            RootId=organization.root_id, PolicyType="SERVICE_CONTROL_POLICY"
+        )
+        yield organization
+
+
+@cache
+def shared_session() -> boto3.Session:
+    """Return a session, which reads the model of each service once."""
+    return boto3.Session(region_name="us-east-1")
+
+
+def clients_of(stand_in: StandIn) -> ClientFactory:
+    """Return what creates clients of the stand-in."""
+    session = shared_session()
+
+    def client(service: str, *, credentials: Mapping[str, str] | None = None) -> Any:
+        keys = credentials or {"AccessKeyId": MANAGEMENT_ACCOUNT_ID, "SecretAccessKey": "secret"}
+        return session.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=stand_in.urls[service],
+            verify=str(stand_in.certificate),
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys.get("SessionToken"),
+            config=Config(proxies={}, retries={"total_max_attempts": 1}),
+        )
+
+    return client
+
+
+def both(stand_in: StandIn, local_aws: Organization) -> tuple[ClientFactory, ClientFactory]:
+    """Return what creates clients of the stand-in, and of the local AWS."""
+    return clients_of(stand_in), local_aws.client
+
+
+def parsed(function: Callable[..., Mapping[str, Any]], **parameters: object) -> object:
+    """Return what the SDK makes of a response or an error, without what is new in each."""
+    try:
+        response = dict(function(**parameters))
+    except ClientError as error:
+        # moto sends the message of some errors twice.
+        response = {
+            "Error": {**error.response["Error"], "message": None},
+            "Reason": error.response.get("Reason"),
+            "ResponseMetadata": error.response["ResponseMetadata"],
+        }
+    status = response.pop("ResponseMetadata")["HTTPStatusCode"]
+    return status, neutral(response)
+
+
+def neutral(value: Any) -> Any:
+    """Return a part of a response without times, tokens and the ID of the root."""
+    if isinstance(value, Mapping):
+        return {
+            key: "…" if key in ("SessionToken", "NextToken", "SecretAccessKey") else neutral(each)
+            for key, each in value.items()
+        }
+    if isinstance(value, list):
+        return [neutral(each) for each in value]
+    if isinstance(value, datetime):
+        return datetime
+    return re.sub(r"r-[a-z0-9]{4}", "r-…", value) if isinstance(value, str) else value
+
+
+def assume_root(client: ClientFactory, account_id: str) -> Mapping[str, str]:
+    """Return the credentials of a root session."""
+    response: Mapping[str, Any] = client("sts").assume_root(
+        TargetPrincipal=account_id, TaskPolicyArn={"arn": TASK_POLICY}
+    )
+    credentials: Mapping[str, str] = response["Credentials"]
+    return credentials
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"TargetPrincipal": f"arn:aws:iam::{CLEAN}:root", "DurationSeconds": 240},
+        {"TargetPrincipal": MANAGEMENT_ACCOUNT_ID},
+        {"TargetPrincipal": "999999999999"},
+        {"TargetPrincipal": "not an account"},
+        {"TaskPolicyArn": {"arn": "arn:aws:iam::aws:policy/root-task/Another"}},
+        {"DurationSeconds": 901},
+    ],
+    ids=["account", "ARN", "management account", "stranger", "no principal", "another policy", "too long"],
+)
+def test_the_stand_in_opens_a_root_session_or_refuses_it_as_the_local_aws_does(
+    stand_in: StandIn, local_aws: Organization, parameters: dict[str, object]
+) -> None:
+    stand_in.begin(MEMBERS)
+    request = {"TargetPrincipal": CLEAN, "TaskPolicyArn": {"arn": TASK_POLICY}, **parameters}
+    responses = [parsed(client("sts").assume_root, **request) for client in both(stand_in, local_aws)]
+    assert responses[0] == responses[1]
+
+
+@pytest.mark.parametrize("account_id", [WITH_CREDENTIALS, CLEAN], ids=["with credentials", "clean"])
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("get_account_summary", {}),
+        ("get_login_profile", {}),
+        ("list_access_keys", {}),
+        ("list_mfa_devices", {}),
+        ("list_signing_certificates", {}),
+        ("get_user", {}),
+        ("get_access_key_last_used", {"AccessKeyId": f"AKIA{WITH_CREDENTIALS}0001"}),
+    ],
+    ids=lambda it: it if isinstance(it, str) else "",
+)
+def test_the_stand_in_has_the_credentials_that_the_local_aws_has(
+    stand_in: StandIn,
+    local_aws: Organization,
+    account_id: str,
+    operation: str,
+    parameters: dict[str, str],
+) -> None:
+    stand_in.begin(MEMBERS)
+    responses = []
+    for client in both(stand_in, local_aws):
+        iam = client("iam", credentials=assume_root(client, account_id))
+        responses.append(parsed(getattr(iam, operation), **parameters))
+    assert responses[0] == responses[1]
+
+
+def test_the_stand_in_refuses_another_accounts_session_as_the_local_aws_does(
+    stand_in: StandIn, local_aws: Organization
+) -> None:
+    stand_in.begin(MEMBERS)
+    responses = []
+    for client in both(stand_in, local_aws):
+        credentials = {**assume_root(client, CLEAN), "AccessKeyId": WITH_CREDENTIALS}
+        responses.append(parsed(client("iam", credentials=credentials).get_account_summary))
+    assert responses[0] == responses[1]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters"),
+    [
+        ("iam", "list_organizations_features", {}),
+        ("organizations", "describe_organization", {}),
+        ("organizations", "list_accounts", {}),
+        ("organizations", "list_accounts", {"MaxResults": 2}),
+        ("organizations", "list_accounts", {"NextToken": "x"}),
+        ("organizations", "list_roots", {}),
+        ("organizations", "list_organizational_units_for_parent", {}),
+        ("organizations", "list_organizational_units_for_parent", {"ParentId": "ou-a1b2-11111111"}),
+        ("organizations", "list_policies", {"Filter": "SERVICE_CONTROL_POLICY"}),
+        ("organizations", "list_targets_for_policy", {"PolicyId": "p-FullAWSAccess"}),
+    ],
+    ids=lambda it: it if isinstance(it, str) else " ".join(it) if it else "",
+)
+def test_the_stand_in_is_the_organization_that_the_local_aws_is(
+    stand_in: StandIn,
+    local_aws: Organization,
+    service: str,
+    operation: str,
+    parameters: dict[str, object],
+) -> None:
+    stand_in.begin(MEMBERS)
+    responses = []
+    for client, root_id in zip(both(stand_in, local_aws), (ROOT_ID, local_aws.root_id), strict=True):
+        needed = {"ParentId": root_id} if operation.endswith("for_parent") else {}
+        responses.append(parsed(getattr(client(service), operation), **{**needed, **parameters}))
+    assert responses[0] == responses[1]
+
+
+def test_the_pages_of_the_stand_in_have_every_account_once(stand_in: StandIn) -> None:
+    scenario = Scenario(members=41, sts=None)
+    stand_in.begin(scenario)
+    pages = clients_of(stand_in)("organizations").get_paginator("list_accounts").paginate()
+    ids = [account["Id"] for each in pages for account in each["Accounts"]]
+    assert ids == [MANAGEMENT_ACCOUNT_ID, *scenario.member_ids]
+    assert set(correct_outcomes(scenario)) == set(ids)
+
+
+def test_the_stand_in_throttles_each_service_with_its_own_error_and_counts_it(stand_in: StandIn) -> None:
+    stand_in.begin(replace(MEMBERS, sts=Limit(rate=0.001, burst=1)))
+    client = clients_of(stand_in)
+    assume_root(client, CLEAN)
+    with pytest.raises(ClientError) as throttled:
+        assume_root(client, CLEAN)
+    assert throttled.value.response["Error"]["Code"] == "Throttling"
+    organizations = client("organizations")
+    responses = [parsed(organizations.list_roots) for _ in range(3)]
+    assert responses[0] == responses[1] != responses[2]
+    assert "TooManyRequestsException" in str(responses[2])
+    traffic = stand_in.traffic()
+    assert traffic.throttled == {"AssumeRoot": 1, "ListRoots": 1}
+    assert (traffic.calls["AssumeRoot"], traffic.connections["sts"]) == (2, 2)
+
+
+def test_a_client_without_a_bound_loses_what_was_throttled_too_often_and_is_run_again_for_it(
+    stand_in: StandIn,
+) -> None:
+    scenario = Scenario(members=150, sts=Limit(rate=200, burst=20))
+    stand_in.begin(scenario)
+    environment = {
+        "AWS_ACCESS_KEY_ID": MANAGEMENT_ACCOUNT_ID,
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        **stand_in.environment,
+    }
+    measured = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.unbounded"],
+            env={**os.environ, **environment},
+            check=True,
+            stdout=subprocess.PIPE,
+        ).stdout
+    )
+    calls = stand_in.traffic().calls
+    assert (measured["lost"][-1], len(measured["lost"])) == (0, len(measured["seconds"]))
+    for operation in ("GetLoginProfile", "ListAccessKeys", "ListMFADevices", "ListSigningCertificates"):
+        assert calls[operation] == scenario.members
+    assert calls["AssumeRoot"] > scenario.members

@@ -1,0 +1,65 @@
+"""The request limits of AWS, as token buckets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """A limit of a call.
+
+    Attributes:
+        rate: How many calls a second AWS lets through.
+        burst: How many it lets through at once after a while without any.
+    """
+
+    rate: float
+    burst: float
+
+
+# Organizations documents its limits. They are those of one account, which are lower than its organization's.
+ORGANIZATIONS = {
+    "DescribeOrganization": Limit(rate=1, burst=2),
+    "ListAccounts": Limit(rate=8, burst=12),
+    "ListOrganizationalUnitsForParent": Limit(rate=5, burst=8),
+    "ListPolicies": Limit(rate=5, burst=8),
+    "ListRoots": Limit(rate=1, burst=2),
+    "ListTargetsForPolicy": Limit(rate=5, burst=8),
+}
+
+# STS documents this one for AssumeRole and the other calls that are made with an account's own keys. For
+# AssumeRoot nobody has published or recorded a limit.
+DOCUMENTED_STS = Limit(rate=600, burst=600)
+
+# In case AssumeRoot has a limit of its own.
+LOW_STS = Limit(rate=50, burst=50)
+
+# No number is published. No candidate makes more than six calls in one account.
+IAM_OF_AN_ACCOUNT = Limit(rate=20, burst=40)
+
+
+@dataclass(kw_only=True)
+class TokenBucket:
+    """What is left of a limit.
+
+    Attributes:
+        limit: The limit.
+        updated_at: When the tokens were counted, on a clock that never goes back.
+    """
+
+    limit: Limit
+    updated_at: float
+    _tokens: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._tokens = self.limit.burst
+
+    def take(self, now: float) -> bool:
+        """Take a token, and return whether there was one."""
+        elapsed, self.updated_at = now - self.updated_at, now
+        self._tokens = min(self.limit.burst, self._tokens + elapsed * self.limit.rate)
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
