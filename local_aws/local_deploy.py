@@ -192,7 +192,7 @@ def _show_drift(aws: LocalAws) -> None:
     _show_command("aws", "iam", "disable-organizations-root-sessions", ">/dev/null")
     aws.client("iam").disable_organizations_root_sessions()
     print("CloudTrail and the schedule are not emulated: the demo invokes the check as they would.")
-    for event in (_recorded_call(), _SCHEDULED):
+    for event in (_cloudtrail_event(), _SCHEDULED):
         payload = json.dumps(event)
         aws.client("lambda").invoke(FunctionName=function["PhysicalResourceId"], Payload=payload)
         for message in sqs.receive_message(QueueUrl=inbox, WaitTimeSeconds=5).get("Messages", []):
@@ -203,7 +203,7 @@ def _show_drift(aws: LocalAws) -> None:
                 print(f"  | {line}")
 
 
-def _recorded_call() -> dict[str, Any]:
+def _cloudtrail_event() -> dict[str, Any]:
     """Return the event of a call that disabled a feature, as EventBridge passes it on."""
     return {
         "detail-type": "AWS API Call via CloudTrail",
