@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from support.browser import browser, chromium
-from support.reports import example_audit, page_of
+from support.reports import full_audits, page_of
 
 _PICTURE = Path(__file__).parents[2] / "docs" / "report.png"
 
@@ -20,9 +20,9 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory() as folder, browser(path) as page:
         document = Path(folder) / "report.html"
-        document.write_bytes(page_of(example_audit()).encode())
-        page.open(document, width=1280, height=770)
+        document.write_bytes(page_of(full_audits()).encode())
         page.call("Emulation.setScrollbarsHidden", hidden=True)
+        page.open(document, width=1280, height=1174)
         page.screenshot(_PICTURE)
     return 0
 
