@@ -1,4 +1,4 @@
-"""Write api.md, the API reference, from the library's docstrings and signatures, without importing it."""
+"""Write api.md from the library's docstrings and signatures, and the commands in command-line.md."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import griffe
 
+from centralized_root_access.cli.main import main
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "api.md"
+COMMAND_LINE = ROOT / "docs" / "command-line.md"
 PACKAGE = "centralized_root_access"
 
 _TITLE = f"""\
@@ -21,6 +25,11 @@ _TITLE = f"""\
 
 Generated from the docstrings by `make docs`; do not edit. All names are imported from `{PACKAGE}`.
 """
+
+_FIRST_LINE = "<!-- Generated from the commands by `make docs`; do not edit. -->\n"
+_LAST_LINE = "<!-- The end of what is generated. -->\n"
+# An option of more commands than this is described once.
+_MAX_COMMANDS_OF_AN_OWN_OPTION = 2
 
 
 def reference() -> str:
@@ -93,7 +102,7 @@ def _docstring(item: griffe.Object) -> Iterator[str]:
                 )
 
 
-def _table(head: str, rows: list[tuple[str, ...]]) -> Iterator[str]:
+def _table(head: str, rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     columns = len(rows[0])
     lines = [[head, *[""] * (columns - 1)], ["---"] * columns, *(map(_line, row) for row in rows)]
     yield "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -124,5 +133,67 @@ def _code(code: str) -> str:
     return f"```python\n{code}\n```\n"
 
 
+def command_line() -> str:
+    """Return the page of the command line with the commands and options that click has."""
+    before, _, rest = COMMAND_LINE.read_text().partition(_FIRST_LINE)
+    _, _, after = rest.partition(_LAST_LINE)
+    return "".join([before, _FIRST_LINE, "\n", "\n".join(_commands()), "\n", _LAST_LINE, after])
+
+
+def _commands() -> Iterator[str]:
+    commands = dict(_leaves(main, ()))
+    users: dict[tuple[str, str], list[str]] = {}
+    for name, command in commands.items():
+        for row in _options(command):
+            users.setdefault(row, []).append(name)
+    shared = {row for row, names in users.items() if len(names) > _MAX_COMMANDS_OF_AN_OWN_OPTION}
+    for name, command in commands.items():
+        arguments = [it.make_metavar(click.Context(command)) for it in command.params if _is_argument(it)]
+        yield f"### {' '.join([name, *arguments])}\n"
+        yield from _help(command)
+        own = [row for row in _options(command) if row not in shared]
+        if own:
+            yield from _table("option", own)
+    yield "### Options that commands share\n"
+    rows = [(*row, _names(users[row], of=list(commands))) for row in users if row in shared]
+    yield from _table("option", rows)
+
+
+def _names(users: list[str], *, of: list[str]) -> str:
+    """Return the names of commands, a group by its own name where it is complete."""
+    if users == of:
+        return "every command"
+    plans = [name for name in of if name.startswith("plan ")]
+    if set(plans) <= set(users):
+        users = ["plan" if name == plans[0] else name for name in users if name not in plans[1:]]
+    return ", ".join(f"`{name}`" for name in users)
+
+
+def _leaves(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _leaves(command, (*names, name))
+        else:
+            yield " ".join((*names, name)), command
+
+
+def _is_argument(parameter: click.Parameter) -> bool:
+    return isinstance(parameter, click.Argument)
+
+
+def _help(command: click.Command) -> Iterator[str]:
+    for paragraph in (command.help or "").replace("\b\n", "").split("\n\n"):
+        yield f"{' '.join(paragraph.split())}\n"
+
+
+def _options(command: click.Command) -> Iterator[tuple[str, str]]:
+    for option in command.params:
+        record = option.get_help_record(click.Context(command)) if isinstance(option, click.Option) else None
+        if record is not None:
+            names, text = record
+            yield f"`{names}`".replace("|", "\\|"), text.replace("|", "\\|")
+
+
 if __name__ == "__main__":
     REFERENCE.write_text(reference())
+    COMMAND_LINE.write_text(command_line())

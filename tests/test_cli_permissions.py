@@ -1,61 +1,111 @@
-"""What a person needs for each command, both ways: its calls against the grants of the construct."""
+"""What a person needs for each command, both ways: its calls against the grants and docs/command-line.md.
+
+What is not granted is denied: a command works with its grants alone.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_cdk import aws_iam as iam
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from centralized_root_access import RootTask, RootTasks
 from centralized_root_access.cli.aws import Caller
 from support import root_tasks as running
 from support.accounts import MANAGEMENT, MEMBER
 from support.command_line import STACK
-from support.policies import PolicyComparison, PolicyRequest, compare_policy, parse_statements
+from support.policies import PolicyRequest, compare_policy, parse_statements
 from support.templates import MANAGEMENT as MANAGEMENT_ENVIRONMENT
 from support.templates import bootstrap_stack, policy_statements, resources, template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from support.command_line import CommandLine
     from support.policies import PolicyStatement
 
 STACK_ARN = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/{STACK}/0123"
 ALL_STACKS = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/*/*"
+FOR_IAM = {"organizations:ServicePrincipal": "iam.amazonaws.com"}
+IN_STACK = ("--stack", STACK)
+NAME = "20261125-0432-2345"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "command-line.md"
+
+
+@dataclass(kw_only=True)
+class Person:
+    """Who runs the commands.
+
+    Attributes:
+        permissions: What IAM allows them.
+        requests: What they were allowed to call. Nobody needs a permission to ask who they are.
+        denied: What they were not.
+        omits_paths: Whether the SDK leaves out where accounts are, as before botocore 1.42.80.
+    """
+
+    permissions: tuple[PolicyStatement, ...] = ()
+    requests: list[PolicyRequest] = field(default_factory=list)
+    denied: list[PolicyRequest] = field(default_factory=list)
+    omits_paths: bool = False
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """What no command has needed so far."""
+        return compare_policy(self.permissions, self.requests).unused
+
+    def authorize(self, request: PolicyRequest) -> bool:
+        """Return whether a call is allowed, and remember it."""
+        allowed = any(statement.allows(request) for statement in self.permissions)
+        (self.requests if allowed else self.denied).append(request)
+        return allowed
 
 
 @pytest.fixture
-def requests(monkeypatch: pytest.MonkeyPatch) -> list[PolicyRequest]:
-    """Return what the command requests of AWS besides who it is, for which nobody needs a permission."""
-    found: list[PolicyRequest] = []
+def person(monkeypatch: pytest.MonkeyPatch) -> Person:
+    """Return the person who runs the commands, whose permissions are enforced."""
+    person = Person()
     original = Caller.client
 
-    def recording_client(caller: Caller, service: str, **arguments: Any) -> Any:
+    def guarded_client(caller: Caller, service: str, **arguments: Any) -> Any:
         client = original(caller, service, **arguments)
 
-        def record(params: Mapping[str, Any], model: Any, **_: object) -> None:
-            found.append(policy_request(service, model.name, params))
+        def note_request(params: Mapping[str, Any], model: Any, context: Any, **_: object) -> None:
+            context["policy_request"] = policy_request(service, model.name, params)
 
-        client.meta.events.register(
-            f"provide-client-params.{client.meta.service_model.service_id.hyphenize()}", record
-        )
+        def decide(context: Any, **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:
+            if person.authorize(context["policy_request"]):
+                return None
+            response = AWSResponse(client.meta.endpoint_url, 403, HTTPHeaders(), None)
+            return response, {"Error": {"Code": "AccessDenied", "Message": "You may not."}}
+
+        def omit_paths(parsed: dict[str, Any], **_: object) -> None:
+            for account in parsed["Accounts"] if person.omits_paths else ():
+                account.pop("Paths", None)
+
+        service_id = client.meta.service_model.service_id.hyphenize()
+        client.meta.events.register(f"provide-client-params.{service_id}", note_request)
+        client.meta.events.register(f"before-call.{service_id}", decide)
+        client.meta.events.register(f"after-call.{service_id}.ListAccounts", omit_paths)
         return client
 
-    monkeypatch.setattr(Caller, "client", recording_client)
-    return found
+    monkeypatch.setattr(Caller, "client", guarded_client)
+    monkeypatch.setattr("webbrowser.open", lambda url: True)
+    return person
 
 
 def policy_request(service: str, operation: str, parameters: Mapping[str, Any]) -> PolicyRequest:
     """Return what IAM decides about, by the Service Authorization Reference."""
     match service, operation:
         case "cloudformation", "DescribeStacks":
-            named = parameters.get("StackName")
-            return PolicyRequest(
-                action="cloudformation:DescribeStacks", resource=STACK_ARN if named else ALL_STACKS
-            )
+            resource = STACK_ARN if parameters.get("StackName") else ALL_STACKS
+            return PolicyRequest(action="cloudformation:DescribeStacks", resource=resource)
         case "stepfunctions", "StartExecution" | "ListExecutions":
             return PolicyRequest(action=f"states:{operation}", resource=parameters["stateMachineArn"])
         case "stepfunctions", "DescribeExecution" | "ListMapRuns":
@@ -65,6 +115,14 @@ def policy_request(service: str, operation: str, parameters: Mapping[str, Any]) 
         case "s3", "GetObject":
             key = f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}"
             return PolicyRequest(action="s3:GetObject", resource=key)
+        case "sts", "AssumeRoot":
+            return PolicyRequest(
+                action="sts:AssumeRoot",
+                resource=f"arn:aws:iam::{parameters['TargetPrincipal']}:root",
+                context={"sts:TaskPolicyArn": parameters["TaskPolicyArn"]["arn"]},
+            )
+        case "organizations", "ListDelegatedAdministrators":
+            return PolicyRequest(action=f"organizations:{operation}", context=FOR_IAM)
         case _:
             return PolicyRequest(action=f"{service}:{operation}")
 
@@ -94,95 +152,164 @@ def granted(*grants: str) -> tuple[PolicyStatement, ...]:
     )
 
 
-def compare(requests: Sequence[PolicyRequest], *grants: str) -> PolicyComparison:
-    return compare_policy(granted(*grants), requests)
+def documented(heading: str) -> tuple[PolicyStatement, ...]:
+    """Return the policy that the page has under a heading."""
+    section = PAGE.read_text().partition(f"### {heading}\n")[2]
+    block = re.search(r"```json\n(.*?)```", section, re.DOTALL)
+    assert block is not None, f"{PAGE.name} has no policy under {heading!r}"
+    return parse_statements(json.loads(block[1])["Statement"])
 
 
-def audit(command_line: CommandLine) -> None:
-    command_line.run("audit", "--stack", STACK, "--open")
-    command_line.run("runs", "--stack", STACK)
+def run_all(command_line: CommandLine, *commands: tuple[str, ...]) -> None:
+    for command in commands:
+        shown = command_line.run(*command, *IN_STACK)
+        assert shown.exit_code in (0, 1), shown.stderr
 
 
-def plan(command_line: CommandLine) -> None:
-    command_line.run("plan", "delete", "--account", MEMBER, "--stack", STACK)
-    command_line.run("plan", "unlock-bucket", "--bucket", f"{MEMBER}:b", "--stack", STACK)
-    command_line.run("runs", "--stack", STACK)
+@pytest.fixture
+def organization_with_credentials(command_line: CommandLine) -> CommandLine:
+    organization = command_line.root_tasks.organization
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    s3 = organization.client("s3", account_id=MEMBER)
+    s3.create_bucket(Bucket="locked")
+    s3.put_bucket_policy(Bucket="locked", Policy='{"Version": "2012-10-17", "Statement": []}')
+    return command_line
 
 
-def read(command_line: CommandLine) -> None:
-    command_line.run("report", "--stack", STACK, "--format", "csv")
+AUDIT_COMMANDS = (
+    ("audit", "--open"),
+    ("runs",),
+)
+PLAN_COMMANDS = (
+    ("plan", "delete", "--account", MEMBER),
+    ("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked"),
+    ("runs",),
+)
 
 
-@pytest.fixture(autouse=True)
-def _no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webbrowser.open", lambda url: True)
-
-
-@pytest.mark.parametrize("grant", ["grant_audit", "grant_plan"])
-@pytest.mark.parametrize("commands", [audit, plan])
+@pytest.mark.parametrize(
+    ("grant", "commands"),
+    [("grant_audit", AUDIT_COMMANDS), ("grant_plan", PLAN_COMMANDS)],
+    ids=["audit", "plan"],
+)
 def test_audits_and_plans_need_exactly_what_is_granted(
-    command_line: CommandLine,
-    requests: list[PolicyRequest],
-    commands: Callable[[CommandLine], None],
+    organization_with_credentials: CommandLine,
+    person: Person,
     grant: str,
+    commands: tuple[tuple[str, ...], ...],
 ) -> None:
-    commands(command_line)
-    command_line.services.errors["ListExecutions"] = ("AccessDeniedException", "No.")
-    of_execute = [it for it in requests if running.EXECUTE_MACHINE in it.resource]
-    assert {it.action for it in of_execute} == {"states:ListExecutions"}, "of the other state machine"
-    of_person = [it for it in requests if it not in of_execute]
-    compared = compare(of_person, grant, "grant_read_reports")
-    assert compared.missing == ()
-    read(command_line)
-    executions = [it for it in compared.unused if "executions/*" not in it]
-    assert [it for it in executions if "latest/*" not in it] == []
+    person.permissions = granted(grant, "grant_read_reports")
+    run_all(organization_with_credentials, *commands)
+    assert {it.action for it in person.denied} == {"states:ListExecutions"}
+    assert all(running.EXECUTE_MACHINE in it.resource for it in person.denied), "executions are not theirs"
+    person.permissions = granted(grant)
+    assert person.unused == ()
 
 
 def test_an_execution_needs_exactly_what_is_granted(
-    command_line: CommandLine, requests: list[PolicyRequest]
+    organization_with_credentials: CommandLine, person: Person
 ) -> None:
-    command_line.root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    plan_id = command_line.root_tasks.run(
-        {"task": "IAMDeleteRootUserCredentials", "accounts": [MEMBER]}
-    ).run_id
-    assert command_line.run("execute", plan_id, "--yes", "--stack", STACK).exit_code == 0
-    command_line.run("runs", "--stack", STACK)
-    of_audit = [it for it in requests if running.AUDIT_MACHINE in it.resource]
-    assert {it.action for it in of_audit} == {"states:ListExecutions"}, "of the other state machine"
-    compared = compare([it for it in requests if it not in of_audit], "grant_execute", "grant_read_reports")
-    assert compared.missing == ()
-    assert [it for it in compared.unused if "runs/*/run.json" not in it and "latest/*" not in it] == []
+    command_line = organization_with_credentials
+    plan = command_line.root_tasks.run({"task": "IAMDeleteRootUserCredentials", "accounts": [MEMBER]}).run_id
+    person.permissions = granted("grant_execute", "grant_read_reports")
+    run_all(command_line, ("execute", plan, "--yes"), ("runs",))
+    assert command_line.root_tasks.organization.root_credentials(MEMBER).password is False
+    assert {it.action for it in person.denied} == {"states:ListExecutions"}
+    assert all(running.AUDIT_MACHINE in it.resource for it in person.denied), "audits are not theirs"
+    person.permissions = granted("grant_execute")
+    assert person.unused == ()
+
+
+def test_who_executes_is_denied_nothing_but_a_look_at_a_plan_that_is_not_there(
+    command_line: CommandLine, person: Person
+) -> None:
+    person.permissions = granted("grant_execute", "grant_read_reports")
+    shown = command_line.run("execute", "missing", "--yes", *IN_STACK)
+    assert shown.exit_code == 2
+    assert "There is no report at s3://root-tasks/runs/missing/report.json" in shown.stderr
 
 
 def test_reading_reports_needs_exactly_what_is_granted(
-    command_line: CommandLine, requests: list[PolicyRequest]
+    organization_with_credentials: CommandLine, person: Person
 ) -> None:
-    command_line.root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    root_tasks = command_line.root_tasks
-    root_tasks.run({}, name="audited")
-    planned = root_tasks.run({"task": "IAMDeleteRootUserCredentials", "accounts": [MEMBER]}, name="planned")
-    root_tasks.execute(planned, name="executed")
-    command_line.services.errors["DescribeExecution"] = ("AccessDeniedException", "No.")
-    read(command_line)
-    for run_id in ("audited", "planned", "executed"):
-        shown = command_line.run("report", run_id, "--format", "json", "--stack", STACK)
-        assert json.loads(shown.stdout)["runId"] == run_id
-    allowed = [it for it in requests if it.action != "states:DescribeExecution"]
-    compared = compare(allowed, "grant_read_reports")
-    assert compared.missing == ()
-    assert [it for it in compared.unused if "run.json" not in it] == []
+    command_line = organization_with_credentials
+    person.permissions = granted("grant_audit", "grant_execute", "grant_read_reports")
+    run_all(
+        command_line,
+        ("audit",),
+        ("plan", "delete", "--account", MEMBER),
+        ("execute", f"plan-delete-{NAME}", "--yes"),
+    )
+    person.permissions = granted("grant_read_reports")
+    for run_id in (f"audit-{NAME}", f"plan-delete-{NAME}", f"execute-{NAME}"):
+        for format_ in ("json", "csv"):
+            shown = command_line.run("report", run_id, "--format", format_, "--open", *IN_STACK)
+            assert shown.exit_code in (0, 1), shown.stderr
+            assert shown.stdout
+    run_all(command_line, ("report",))
+    assert {it.action for it in person.denied} == {"states:DescribeExecution"}, "a run may go on"
+    assert person.unused == ()
 
 
-def test_who_may_read_one_stack_alone_names_it(command_line: CommandLine) -> None:
-    command_line.services.errors["DescribeStacks"] = ("AccessDenied", "You may not.")
+def test_a_policy_is_restored_with_the_grants_of_a_plan(
+    organization_with_credentials: CommandLine, person: Person
+) -> None:
+    command_line = organization_with_credentials
+    planned = command_line.root_tasks.run({"task": "S3UnlockBucketPolicy", "buckets": {MEMBER: ["locked"]}})
+    executed = command_line.root_tasks.execute(planned)
+    (result,) = command_line.root_tasks.report(executed)["results"]
+    person.permissions = granted("grant_plan", "grant_read_reports")
+    run_all(command_line, ("plan", "restore", "--backup", result["items"][0]["backup"]))
+    assert person.denied == []
+
+
+@pytest.fixture
+def status_commands(command_line: CommandLine) -> Callable[[], Iterator[int]]:
+    def run() -> Iterator[int]:
+        yield command_line.run("status").exit_code
+        yield command_line.run("status", "--no-delegated-administrators").exit_code
+
+    return run
+
+
+def test_the_status_needs_exactly_what_is_documented(
+    status_commands: Callable[[], Iterator[int]], person: Person
+) -> None:
+    person.permissions = documented("status")
+    assert [*status_commands()] == [0, 0]
+    assert (person.denied, person.unused) == ([], ())
+
+
+def test_an_audit_from_here_needs_exactly_what_is_documented(
+    organization_with_credentials: CommandLine, person: Person
+) -> None:
+    organizations = organization_with_credentials.root_tasks.organization.client("organizations")
+    (root,) = organizations.list_roots()["Roots"]
+    unit = organizations.create_organizational_unit(ParentId=root["Id"], Name="Workloads")
+    organizations.move_account(
+        AccountId=MEMBER,
+        SourceParentId=root["Id"],
+        DestinationParentId=unit["OrganizationalUnit"]["Id"],
+    )
+    person.permissions = documented("audit --from-here")
+    for person.omits_paths in (False, True):
+        for options in ((), ("--organizational-unit", "Root/Workloads"), ("--account", MEMBER)):
+            shown = organization_with_credentials.run("audit", "--from-here", *options)
+            assert shown.exit_code == 1, shown.stderr
+    assert (person.denied, person.unused) == ([], ())
+
+
+def test_who_may_read_one_stack_alone_names_it(command_line: CommandLine, person: Person) -> None:
+    person.permissions = granted("grant_audit", "grant_read_reports")
     shown = command_line.run("audit")
     assert shown.exit_code == 2
     assert "Name the stack: --stack STACK" in shown.stderr
 
 
 def test_the_stack_can_be_named_by_the_environment(
-    command_line: CommandLine, requests: list[PolicyRequest], monkeypatch: pytest.MonkeyPatch
+    command_line: CommandLine, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    person.permissions = granted("grant_audit", "grant_read_reports")
     monkeypatch.setenv("CENTRALIZED_ROOT_ACCESS_STACK", STACK)
     assert command_line.run("audit").exit_code == 0
-    assert ALL_STACKS not in {it.resource for it in requests}
+    assert person.denied == []

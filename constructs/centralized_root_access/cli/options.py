@@ -174,7 +174,8 @@ def account_options(*, all_accounts: bool) -> Callable[[Callable[..., Any]], Cal
             "organizational_units",
             multiple=True,
             metavar="OU",
-            help="The accounts of an organizational unit and the units in it, by its ID. Repeatable.",
+            help="The accounts of an organizational unit and the units in it, by its ID, or by its names "
+            "as in Root/Production. Repeatable.",
         )(function)
         return click.option(
             "--account",

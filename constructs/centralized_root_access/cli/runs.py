@@ -21,7 +21,12 @@ _DEFAULT_LIMIT = 20
 
 @click.command(short_help="List the latest runs.")
 @click.option(
-    "--limit", type=click.IntRange(1, 1000), default=_DEFAULT_LIMIT, show_default=True, help="How many."
+    "--limit",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    default=_DEFAULT_LIMIT,
+    show_default=True,
+    help="How many.",
 )
 @format_option(TABLE, JSON, CSV)
 @target_options

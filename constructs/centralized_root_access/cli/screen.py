@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -22,14 +24,17 @@ from .text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from rich.console import RenderableType
+
     from root_tasks.model.report import Report
 
     from .executions import Execution
+    from .table import Row
 
 # For a program or a file; a terminal has its own width.
 _WIDTH_WITHOUT_TERMINAL = 140
-# Narrower than this, the organizational unit is left out.
-_MIN_WIDTH_WITH_UNIT = 110
+# Narrower than this, a report is a list, without organizational units.
+_MIN_TABLE_WIDTH = 110
 _MAX_ROWS = 200
 # A longer text of a row is a note below the table, in its full width.
 _MAX_CELL_CHARACTERS = 60
@@ -44,6 +49,7 @@ _STYLES = {
     Outcome.NOTHING_TO_DO: "dim",
     Outcome.SKIPPED: "dim",
 }
+_USE_WORDS = {"never": "never used", "unknown": "last use unknown"}
 _STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan"}
 
 
@@ -81,7 +87,7 @@ def show_runs(executions: Sequence[Execution], *, stderr: bool = False) -> None:
     _print(console(stderr=stderr), [table])
 
 
-def show_lines(lines: Iterable[Table | Text]) -> None:
+def show_lines(lines: Iterable[RenderableType]) -> None:
     """Show tables and lines."""
     _print(console(), lines)
 
@@ -119,41 +125,18 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
         yield update
 
 
-def _report_table(report: Report, *, width: int) -> Iterator[Table | Text]:
-    with_unit = width >= _MIN_WIDTH_WITH_UNIT and any(it.organizational_unit for it in report.results)
+def _report_table(report: Report, *, width: int) -> Iterator[RenderableType]:
     listed = rows(report)
     first = list(islice(listed, _MAX_ROWS))
-    with_use = any(row.last_use for row in first)
-    names = [
-        "outcome",
-        "account",
-        "name",
-        *(["OU"] if with_unit else []),
-        "what",
-        *(["last use"] if with_use else []),
-    ]
-    table = new_table(*names)
     notes: dict[str, str] = {}
-    shown: Outcome | None = None
-    for row in first:
-        # An outcome stands for all rows of its account that follow, until another one.
-        again = not row.account_id and row.outcome is shown
-        shown = row.outcome
-        cells = [
-            row.account_id,
-            row.name,
-            *([row.organizational_unit] if with_unit else []),
-            row.what
-            if len(row.what) <= _MAX_CELL_CHARACTERS
-            else notes.setdefault(row.what, f"see note {len(notes) + 1}"),
-            *([row.last_use] if with_use else []),
-        ]
-        table.add_row(
-            Text("" if again else row.outcome, _STYLES.get(row.outcome, "")),
-            *(Text(printable(cell)) for cell in cells),
-        )
-    if table.row_count:
-        yield table
+    shown = [
+        row
+        if len(row.what) <= _MAX_CELL_CHARACTERS
+        else replace(row, what=notes.setdefault(row.what, f"see note {len(notes) + 1}"))
+        for row in first
+    ]
+    if shown:
+        yield from [_row_table(shown)] if width >= _MIN_TABLE_WIDTH else _account_list(shown)
         yield Text()
     for number, note in enumerate(notes, start=1):
         yield Text(f"Note {number}: {printable(note)}")
@@ -161,6 +144,44 @@ def _report_table(report: Report, *, width: int) -> Iterator[Table | Text]:
         yield Text()
     if left := sum(1 for _ in listed):
         yield Text(f"{left:,} more rows: --format csv and --open have all of them.")
+
+
+def _row_table(shown: Sequence[Row]) -> Table:
+    """Return a table with a column for each fact; one that no row has is left out."""
+    cells = {
+        "account": [row.account_id for row in shown],
+        "name": [row.name for row in shown],
+        "OU": [row.organizational_unit for row in shown],
+        "what": [row.what for row in shown],
+        "last use": [row.last_use for row in shown],
+    }
+    columns = {name: values for name, values in cells.items() if any(values)}
+    table = new_table("outcome", *columns)
+    previous: Outcome | None = None
+    for row, values in zip(shown, zip(*columns.values(), strict=True), strict=True):
+        # An outcome stands for all rows of its account that follow, until another one.
+        again = not row.account_id and row.outcome is previous
+        previous = row.outcome
+        table.add_row(
+            Text("" if again else row.outcome, _STYLES.get(row.outcome, "")),
+            *(Text(printable(value)) for value in values),
+        )
+    return table
+
+
+def _account_list(shown: Sequence[Row]) -> Iterator[RenderableType]:
+    """Yield a line for each account, and its rows below it: columns would break IDs and names."""
+    outcome: Outcome | None = None
+    for row in shown:
+        if row.account_id:
+            outcome = row.outcome
+            yield Text.assemble(
+                (row.outcome, _STYLES.get(row.outcome, "")), f"  {row.account_id}  {printable(row.name)}"
+            )
+        what = row.what if row.outcome is outcome else f"{row.outcome}: {row.what}"
+        use = row.last_use and _USE_WORDS.get(row.last_use, f"used {row.last_use}")
+        if line := ", ".join(filter(None, (what, use))):
+            yield Padding(Text(printable(line)), (0, 0, 0, 2))
 
 
 def new_table(*columns: str) -> Table:
@@ -175,7 +196,7 @@ def new_table(*columns: str) -> Table:
     return table
 
 
-def _print(target: Console, lines: Iterable[Table | Text]) -> None:
+def _print(target: Console, lines: Iterable[RenderableType]) -> None:
     # Through click: rich ends the process by itself where nobody reads the pipe.
     with target.capture() as captured:
         for line in lines:
