@@ -16,9 +16,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+# Its memory is a part of the function's.
+import root_tasks.handlers  # noqa: F401
 from aws_calls.retry import RetryBudget
+from root_tasks.aws.clients import create_clients
 from root_tasks.aws.storage import Storage
-from root_tasks.handlers import create_clients
 from root_tasks.model.report import AccessKey, Outcome, RootCredentials, Task
 from root_tasks.model.run import Account, BatchResult, Finding, Mode, Run, Work
 from root_tasks.run.finish import RunFinisher
@@ -125,7 +127,7 @@ def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
 
 def main(folder: Path) -> None:
     """Write the report of the event on stdin; print the output, the seconds of CPU and the peak of memory."""
-    # As in the function: its modules and its clients.
+    # Their memory, too.
     clients = create_clients()
     event = json.load(sys.stdin)
     started = time.process_time()

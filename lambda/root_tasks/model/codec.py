@@ -119,11 +119,12 @@ def encode_in_pieces(document: Document, *, derived: Mapping[str, Any] | None = 
     Raises:
         ValueError: A time has no time zone.
     """
+    type_: Any = type(document)
     values = {
         _SCHEMA_VERSION: document.SCHEMA_VERSION,
         _KIND: document.KIND,
         **(derived or {}),
-        **{key: getattr(document, name) for key, (name, _) in _fields(type(document)).items()},
+        **{key: getattr(document, name) for key, (name, _) in _fields(type_).items()},
     }
     for position, (key, value) in enumerate(values.items()):
         yield b"," if position else b"{"
