@@ -1,0 +1,82 @@
+"""The page on acceptance: every command on it works, here on the emulated organization."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from acceptance import __main__ as command
+from acceptance.guards import MAX_ACCOUNTS
+from acceptance.journal import Journal
+from acceptance.model import Level
+from local_aws.__main__ import _parser as local_aws_parser
+from support.acceptance import EmulatedAws, enable_policies, names_of, snapshot
+from support.apps import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local_aws.emulation import LocalOrganization
+
+PAGE = (ROOT / "docs" / "acceptance.md").read_text()
+COMMANDS = [
+    line
+    for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+]
+SUITE = ".venv/bin/python -m acceptance "
+OPTIONS = {option for parameter in command.main.params for option in parameter.opts}
+
+
+def level_of(line: str) -> str:
+    return line.partition("--level ")[2].partition(" ")[0] or "read"
+
+
+def test_the_page_shows_every_level_without_leaving_out_a_step() -> None:
+    runs = {level_of(line) for line in COMMANDS if line.startswith(SUITE) and line.endswith("--run")}
+    assert runs == {level.value for level in Level}
+    assert sum(line.startswith(SUITE) and "--run" not in line for line in COMMANDS) >= 3
+    assert len({line for line in COMMANDS if not line.startswith(SUITE)}) == 2
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in COMMANDS if line.startswith(SUITE) and level_of(line) != "deploy"]
+)
+def test_a_command_of_the_page_works(
+    organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str
+) -> None:
+    """The level `deploy` is in the end-to-end test."""
+    enable_policies(organization)
+    before = snapshot(organization, names_of(organization))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "connect", lambda profile, region: EmulatedAws(organization))
+    Journal(tmp_path / "acceptance-0123456789ab.jsonl").start(names_of(organization))
+    organization.clear_calls()
+    arguments = shlex.split(line.removeprefix(SUITE))
+    # The levels above take longer, and are run in other tests: here it is enough that they begin.
+    typed = "no" if level_of(line) != "read" and "--run" in arguments else organization.id
+    finished = CliRunner().invoke(command.main, arguments, input=f"{typed}\n")
+    assert finished.exit_code == (0 if typed == organization.id else 2), finished.output
+    assert ("--run" in arguments or "--restore" in arguments) == bool(organization.calls)
+    assert snapshot(organization, names_of(organization)) == before
+
+
+def test_the_command_on_the_local_aws_is_one_of_both() -> None:
+    [line] = [line for line in COMMANDS if "local_aws" in line]
+    _, _, arguments = line.partition(" -m local_aws ")
+    run = local_aws_parser().parse_args(shlex.split(arguments))
+    assert " ".join(run.command).startswith(SUITE)
+    command.main.make_context("acceptance", run.command[3:])
+
+
+def test_the_page_names_options_levels_and_the_limit_as_they_are() -> None:
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", PAGE))
+    assert named <= OPTIONS
+    assert named >= OPTIONS - {"--folder", "--region", "--help"}
+    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == [level.value for level in Level]
+    assert f"at most {MAX_ACCOUNTS} accounts" in PAGE
+    assert f"more than {MAX_ACCOUNTS} accounts" in PAGE

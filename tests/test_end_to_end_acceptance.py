@@ -1,0 +1,64 @@
+"""The acceptance command on the local AWS, with the real `cdk deploy` and `cdk destroy`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from acceptance.cases import all_cases
+from acceptance.journal import read_journal
+from acceptance.state import Resource
+from support.acceptance import enable_policies, names_of, snapshot
+from support.apps import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local_aws.services import LocalAws
+
+
+def surroundings(aws: LocalAws) -> dict[str, Any]:
+    """Return what a run could leave behind."""
+    logs = aws.client("logs").describe_log_groups()["logGroups"]
+    return {
+        **snapshot(aws.organization, names_of(aws.organization)),
+        "stacks": [it["StackName"] for it in aws.client("cloudformation").describe_stacks()["Stacks"]],
+        "management buckets": [it["Name"] for it in aws.client("s3").list_buckets()["Buckets"]],
+        "log groups": [it["logGroupName"] for it in logs],
+    }
+
+
+def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
+    local_aws: LocalAws, tmp_path: Path
+) -> None:
+    """The command is that of the page on acceptance, word for word."""
+    enable_policies(local_aws.organization)
+    before = surroundings(local_aws)
+    page = (ROOT / "docs" / "acceptance.md").read_text()
+    [line] = [line for line in page.splitlines() if line.endswith("--level deploy --run")]
+    finished = subprocess.run(
+        [sys.executable, *shlex.split(line)[1:], "--folder", str(tmp_path)],
+        cwd=ROOT,
+        env=local_aws.callers_environment,
+        input=f"{local_aws.organization.id}\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    [journal] = tmp_path.glob("*.jsonl")
+    log = journal.with_suffix(".log")
+    shown = finished.stdout + finished.stderr + (log.read_text()[-3000:] if log.exists() else "")
+    assert finished.returncode == 0, shown
+    results = json.loads(journal.with_suffix(".json").read_text())["cases"]
+    assert len(results) == len(all_cases())
+    unlike = {(it["name"], *it["differences"]) for it in results if it["verdict"] != "same"}
+    assert unlike == {
+        (case.name, f"the local AWS does not show it: {case.local}") for case in all_cases() if case.local
+    }
+    assert read_journal(journal).restored
+    assert read_journal(journal).before.keys() == set(Resource)
+    assert surroundings(local_aws) == before
