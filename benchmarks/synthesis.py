@@ -53,7 +53,7 @@ def read_synthesis(folder: Path) -> Synthesis:
     return Synthesis(
         template=template,
         resources=len(json.loads(template)["Resources"]),
-        package_bytes=sum(_package_bytes(asset) for asset in folder.glob("asset.*") if asset.is_dir()),
+        package_bytes=sum(package_bytes(asset) for asset in folder.glob("asset.*") if asset.is_dir()),
     )
 
 
@@ -77,11 +77,13 @@ def seconds_of_an_app(candidate: Candidate | Yardstick) -> float:
         return time.perf_counter() - started_at
 
 
-def _package_bytes(asset: Path) -> int:
+def package_bytes(asset: Path) -> int:
+    """Return the size of a function's package, zipped without entries for folders, as the CDK CLI does."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=9) as zipped:
         for file in sorted(asset.rglob("*")):
-            zipped.write(file, file.relative_to(asset))
+            if file.is_file():
+                zipped.write(file, file.relative_to(asset))
     return len(archive.getvalue())
 
 

@@ -59,14 +59,8 @@ def pages(
 ) -> Iterator[Any]:
     """Yield the entries of a list, page by page. A page may be empty although another one follows.
 
-    Args:
-        function: Reads one page, as for `call`. A transient failure repeats its page, not the list.
-        operation: The call.
-        budget: How long to retry.
-        items: The member of the response that has the entries.
-        request_token: The parameter that asks for the next page.
-        response_token: The member of the response that has its value.
-        max_pages: How many pages to read at most.
+    `function` reads one page, as for `call`; a transient failure repeats its page, not the list. The response
+    has the entries in `items`, and in `response_token` the value of `request_token` for the next page.
 
     Raises:
         CallError: A page failed or is incomplete, or the list does not end.

@@ -70,11 +70,7 @@ class Failure:
 
     Attributes:
         operation: The call, named as in an IAM policy.
-        kind: What the failure means for the caller.
-        code: AWS's error code.
-        message: AWS's message.
         reason: The Reason of a ConstraintViolationException or InvalidInputException.
-        attempts: How many attempts were made.
         waited: Seconds from the first attempt to the last one.
         timed_out: Whether more time might have helped.
         may_have_taken_effect: Whether an attempt may have taken effect although its response was lost.

@@ -1,7 +1,8 @@
-"""CloudWatch metrics as lines of the log, in the embedded metric format."""
+"""Lines of the log, and CloudWatch metrics as such lines, in the embedded metric format."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,11 @@ if TYPE_CHECKING:
 
 NAMESPACE = "CentralizedRootAccess"
 ORGANIZATION_ID = "OrganizationId"
+
+
+def write_line(**event: object) -> None:
+    """Write one event to the log as a line of JSON."""
+    print(json.dumps(event), flush=True)
 
 
 def metric_line(

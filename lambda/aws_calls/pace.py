@@ -21,7 +21,10 @@ _WINDOW_SECONDS = 1.0
 # Of what AWS has let through.
 _DECREASE = 0.7
 # Calls a second, each second: the limit that others use up today may be free in a moment.
-_INCREASE = 1.0
+_INCREASE = 2.0
+# Of several functions that begin at the same moment, some find the limit used up before any call of theirs
+# has passed: that says nothing of the limit.
+_FIRST_RATE = 4.0
 _MIN_RATE = 0.2
 
 
@@ -72,8 +75,10 @@ class Pace:
             self._decreased_at = now
             self._forget()
             passed = len(self._successes) / _WINDOW_SECONDS
-            rate = passed if self._rate is None else min(self._rate, max(passed, self._rate / 2))
-            self._rate = max(_MIN_RATE, rate * _DECREASE)
+            if self._rate is None:
+                self._rate = max(_FIRST_RATE, passed * _DECREASE)
+            else:
+                self._rate = max(_MIN_RATE, min(self._rate, max(passed, self._rate / 2)) * _DECREASE)
 
     def _forget(self) -> None:
         since = self.clock.now() - _WINDOW_SECONDS
@@ -97,12 +102,12 @@ class PacedRetryBudget(RetryBudget):
         self.pace.note_success()
         return result
 
-    def _wait_for_attempt(self, attempts: int, failure: Failure) -> bool:
+    def _wait(self, attempts: int, failure: Failure) -> bool:
         if failure.kind is not FailureKind.THROTTLED:
-            return super()._wait_for_attempt(attempts, failure)
+            return super()._wait(attempts, failure)
         self.pace.note_throttling()
         # The turns become fewer already.
-        return super()._wait_for_attempt(1, failure)
+        return super()._wait(1, failure)
 
     def _take_turn(self) -> bool:
         while seconds := self.pace.take_turn():

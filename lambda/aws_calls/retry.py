@@ -107,7 +107,7 @@ class RetryBudget:
                     raise
                 may_have_taken_effect |= error.failure.may_have_taken_effect
                 is_transient = self._is_transient(error.failure)
-                if is_transient and self._wait_for_attempt(attempts, error.failure):
+                if is_transient and self._wait(attempts, error.failure):
                     continue
                 raise CallError(
                     replace(
@@ -125,7 +125,7 @@ class RetryBudget:
         Raises:
             CallError: There is no time left; its failure is the given one.
         """
-        if not self._wait(times):
+        if not self._wait(times, error.failure):
             waited = self.clock.now() - self._started
             raise CallError(replace(error.failure, attempts=times, waited=waited, timed_out=True)) from error
 
@@ -134,10 +134,6 @@ class RetryBudget:
             return self.new_permissions_until is not None and self.clock.now() < self.new_permissions_until
         return failure.kind in _TRANSIENT
 
-    def _wait_for_attempt(self, attempts: int, failure: Failure) -> bool:  # noqa: ARG002 (a pace needs it)
-        """Wait before a call is repeated, and return whether there is time for that."""
-        return self._wait(attempts)
-
     def _take_turn(self) -> bool:
         """Return whether an attempt may start."""
         return not self.abandoned()
@@ -145,7 +141,8 @@ class RetryBudget:
     def _is_too_late(self, now: float) -> bool:
         return now > self.deadline - ATTEMPT_RESERVE_SECONDS
 
-    def _wait(self, attempts: int) -> bool:
+    def _wait(self, attempts: int, failure: Failure) -> bool:  # noqa: ARG002 (a pace needs it)
+        """Wait before an attempt, and return whether it may start."""
         longest = min(_MAX_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** min(attempts - 1, 10))
         wait = longest * (0.5 + 0.5 * self.clock.random())
         if self._is_too_late(self.clock.now() + wait):

@@ -1,8 +1,7 @@
-"""What every function needs of Lambda and the SDK: client settings, time, log lines, its own account."""
+"""What every function needs of Lambda and the SDK: client settings, time, its own account."""
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ class LambdaContext(Protocol):
 
     @property
     def invoked_function_arn(self) -> str:
-        """The function's ARN, whose account is the one that the function runs in."""
+        """The function's ARN."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until Lambda ends this invocation."""
@@ -67,8 +66,3 @@ def one_attempt() -> Config:
 def system_clock() -> Clock:
     """Return the system's clock."""
     return Clock(now=time.monotonic, sleep=time.sleep, random=random.random)
-
-
-def write_line(**event: object) -> None:
-    """Write one event to the log as a line of JSON."""
-    print(json.dumps(event), flush=True)

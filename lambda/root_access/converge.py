@@ -29,7 +29,7 @@ class Convergence:
     Nothing is written where nothing is missing. The loop may run twice, find half of the work done, and
     run in parallel with somebody else's change: what counts is the state at each observation.
 
-    `plan` returns the steps that are missing, in order; `apply` applies one, as Organization.apply does.
+    `apply` applies a step as Organization.apply does.
     """
 
     organization: Organization
@@ -123,7 +123,7 @@ class Convergence:
 
     def _register(self, step: Step, *, removable: list[Step]) -> bool:
         """Register an account, and return whether AWS's quota made it deregister another one first."""
-        deregistered: list[Step] = []
+        freed: list[Step] = []
         budget = self.budget
         try:
             while True:
@@ -133,22 +133,15 @@ class Convergence:
                     if not (is_quota_reached(error.failure) and removable):
                         raise
                 else:
-                    return bool(deregistered)
+                    return bool(freed)
                 budget = self.budget.reserving(_REREGISTRATION_RESERVE_SECONDS)
-                self._free_slot(removable.pop(0), deregistered, budget)
+                freed.append(removable.pop(0))
+                self._apply(freed[-1], budget)
         except CallError:
-            for deregistration in reversed(deregistered):
-                self._reregister(deregistration)
+            for deregistration in reversed(freed):
+                if deregistration in (*self._applied, *self._possibly_applied):
+                    self._reregister(deregistration)
             raise
-
-    def _free_slot(self, deregistration: Step, deregistered: list[Step], budget: RetryBudget) -> None:
-        try:
-            self._apply(deregistration, budget)
-        except CallError as error:
-            if error.failure.may_have_taken_effect:
-                deregistered.append(deregistration)
-            raise
-        deregistered.append(deregistration)
 
     def _reregister(self, deregistration: Step) -> None:
         step = Step(operation=Operation.REGISTER, account_id=deregistration.account_id)

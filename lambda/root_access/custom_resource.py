@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.retry import Clock, RetryBudget
-from aws_calls.runtime import FunctionArn, LambdaContext, system_clock, write_line
+from aws_calls.runtime import FunctionArn, LambdaContext
 
 from .converge import Convergence
-from .organization import Clients, Organization, create_clients
+from .organization import Clients, Organization
 from .plan import plan
 from .state import DesiredState, InvalidValueError, desired_state
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping
-    from concurrent.futures import Executor
 
 # IAM names no limit for how long a new policy takes; five denied calls in a row were recorded.
 _NEW_PERMISSIONS_SECONDS = 90.0
@@ -29,13 +28,6 @@ class Resource:
 
     physical_id: str
     attributes: Mapping[str, str]
-
-
-def handle(event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event) -> Resource:
-    """Apply a request, with the function's own clients and clock."""
-    return apply_request(
-        event, context, clients=create_clients, clock=system_clock(), log=write_line, abandoned=abandoned
-    )
 
 
 def apply_request(

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aws_calls.calls import call, require
 from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, Failure, describe_response
-from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line
+from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line, write_line
 from aws_calls.retry import Clock, RetryBudget
-from aws_calls.runtime import FunctionArn, LambdaContext, one_attempt, system_clock, write_line
+from aws_calls.runtime import FunctionArn, LambdaContext, one_attempt, system_clock
 from aws_calls.settings import read_settings
 
 from .converge import Convergence

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 _MAX_RESPONSE_BYTES = 4096
 _MAX_REASON_BYTES = 2500
 
+_OUT_OF_TIME = (
+    "The function ran out of time. What it applied is in its log; a call may still take effect. Deploy again."
+)
+
 # The physical ID of a resource whose creation failed before its organization was known.
 NOT_CREATED = "centralized-root-access-not-created"
 
@@ -82,9 +86,14 @@ def respond(
 
 
 def _handle(event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event) -> Resource:
-    from .custom_resource import handle
+    from aws_calls.runtime import system_clock
 
-    return handle(event, context, abandoned=abandoned)
+    from .custom_resource import apply_request
+    from .organization import create_clients
+
+    return apply_request(
+        event, context, clients=create_clients, clock=system_clock(), log=_write_line, abandoned=abandoned
+    )
 
 
 def _outcome(
@@ -99,45 +108,35 @@ def _outcome(
     if request_type == "Delete":
         # Root access stays enabled: others rely on it, and a stack does not own it.
         return {"Status": "SUCCESS", "PhysicalResourceId": physical_id or NOT_CREATED}
-    outcome = _run(event, context, handle=handle)
-    if not isinstance(outcome, BaseException):
-        return {
-            "Status": "SUCCESS",
-            "PhysicalResourceId": outcome.physical_id,
-            "Data": dict(outcome.attributes),
-        }
     # Another physical ID than the given one would be a replacement.
     unchanged = physical_id if request_type == "Update" and physical_id else NOT_CREATED
-    return {"Status": "FAILED", "PhysicalResourceId": unchanged, "Reason": _reason(outcome, log=log)}
-
-
-def _run(
-    event: Mapping[str, Any], context: LambdaContext, *, handle: Callable[..., Resource]
-) -> Resource | BaseException:
-    """Return what came of the request before the end of the invocation, which belongs to the response."""
-    outcomes: list[Resource | BaseException] = []
+    failed = {"Status": "FAILED", "PhysicalResourceId": unchanged}
+    outcomes: list[dict[str, Any]] = []
     abandoned = threading.Event()
 
     def work() -> None:
         try:
-            outcomes.append(handle(event, context, abandoned=abandoned))
+            resource = handle(event, context, abandoned=abandoned)
         except BaseException as error:
-            outcomes.append(error)
+            outcomes.append(failed | {"Reason": _reason(error, log=log)})
+        else:
+            outcomes.append(
+                {
+                    "Status": "SUCCESS",
+                    "PhysicalResourceId": resource.physical_id,
+                    "Data": dict(resource.attributes),
+                }
+            )
 
     # In a thread, so that a call that hangs cannot keep the response back.
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
     worker.join(max(0.0, _remaining_seconds(context) - _RESPONSE_RESERVE_SECONDS))
     abandoned.set()
-    return outcomes[0] if outcomes else TimeoutError()
+    return outcomes[0] if outcomes else failed | {"Reason": _OUT_OF_TIME}
 
 
 def _reason(error: BaseException, *, log: Callable[..., None]) -> str:
-    if isinstance(error, TimeoutError) and not error.args:
-        return (
-            "The function ran out of time. What it applied is in its log; a call may still take effect. "
-            "Deploy again."
-        )
     if getattr(error, "is_for_people", False):
         return str(error)
     log(event="crashed", error=type(error).__name__, trace=traceback.format_exception(error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,7 @@ from .plan import Operation, Step
 from .state import SERVICE_PRINCIPAL, RootAccess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from concurrent.futures import Executor
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_organizations import OrganizationsClient
@@ -50,8 +49,8 @@ _ALREADY_APPLIED = {
     Operation.DEREGISTER: ("AccountNotRegistered", "AccountNotFound"),
 }
 
-# When several reads failed, the first of these kinds is the best reason to give; any other comes after.
-_MOST_INFORMATIVE = (FailureKind.REFUSED, FailureKind.INCOMPLETE_RESPONSE, FailureKind.ACCESS_DENIED)
+# When several reads failed, the kind with the lowest rank is the best reason to give; any other comes after.
+_RANKS = {FailureKind.REFUSED: 0, FailureKind.INCOMPLETE_RESPONSE: 1, FailureKind.ACCESS_DENIED: 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +89,7 @@ class Organization:
         delegates_managed: bool = True,
         executor: Callable[[], Executor] = ThreadPoolExecutor,
     ) -> None:
-        self._iam = clients.iam
-        self._organizations = clients.organizations
+        self._clients = clients
         self._delegates_managed = delegates_managed
         self._account_id = account_id
         self._budget = budget
@@ -105,6 +103,7 @@ class Organization:
             LIST_DELEGATED_ADMINISTRATORS: self._read_delegated_administrators,
         }
         self._results: dict[str, Any] = {}
+        self._identity: Mapping[str, Any] = {}
 
     def observe(self) -> RootAccess:
         """Return the organization's root access, by reads in parallel; its identity is read only once.
@@ -113,9 +112,9 @@ class Organization:
             RootAccessError: Root access cannot be enabled from this account.
             CallError: A read failed, or the reads contradict each other.
         """
-        if LIST_FEATURES.partition(":")[2] not in self._iam.meta.service_model.operation_names:
+        if LIST_FEATURES.partition(":")[2] not in self._clients.iam.meta.service_model.operation_names:
             raise SdkTooOldError(account_id=self._account_id, operation=LIST_FEATURES)
-        self._forget_state()
+        self._results.clear()
         return self._finish_observation()
 
     def observe_while_enabling(self, enable: Callable[[], frozenset[str] | None]) -> RootAccess:
@@ -127,9 +126,9 @@ class Organization:
         Raises:
             CallError: The feature could not be enabled, a read failed, or the reads contradict each other.
         """
-        self._forget_state()
+        self._results.clear()
         features: list[frozenset[str] | None] = []
-        rest = [operation for operation in self._missing() if operation != LIST_FEATURES]
+        rest = [operation for operation in self._reads if operation != LIST_FEATURES]
         # What fails here is read again, and then its failure counts.
         self._perform(rest, meanwhile=lambda: features.append(enable()))
         if features[0] is not None:
@@ -148,10 +147,13 @@ class Organization:
         parameters = {} if service == "iam" else {"ServicePrincipal": SERVICE_PRINCIPAL}
         if step.account_id:
             parameters["AccountId"] = step.account_id
-        client = self._iam if service == "iam" else self._organizations
-        function = functools.partial(getattr(client, xform_name(action)), **parameters)
+        method = getattr(getattr(self._clients, service), xform_name(action))
         try:
-            response = call(function, operation=step.operation, budget=budget or self._budget)
+            response = call(
+                functools.partial(method, **parameters),
+                operation=step.operation,
+                budget=budget or self._budget,
+            )
         except CallError as error:
             if error.failure.name in _ALREADY_APPLIED.get(step.operation, ()):
                 return None
@@ -159,20 +161,12 @@ class Organization:
         features = response.get("EnabledFeatures")
         return None if features is None else frozenset(features)
 
-    def _missing(self) -> list[str]:
-        return [operation for operation in self._reads if operation not in self._results]
-
-    def _forget_state(self) -> None:
-        """Forget what was read, other than the identity."""
-        for operation in (LIST_FEATURES, LIST_TRUSTED_ACCESS, LIST_DELEGATED_ADMINISTRATORS):
-            self._results.pop(operation, None)
-
     def _finish_observation(self) -> RootAccess:
         return self._budget.attempt(self._observe_once, operation=DESCRIBE_ORGANIZATION)
 
     def _observe_once(self) -> RootAccess:
         """Perform the missing reads in parallel. What has returned once is not read again."""
-        missing = self._missing()
+        missing = [operation for operation in self._reads if operation not in self._results]
         errors = self._perform(missing) if missing else []
         if identity := self._results.get(DESCRIBE_ORGANIZATION):
             # The account is judged by this read alone: in a member account the others are denied.
@@ -181,21 +175,21 @@ class Organization:
             if isinstance(self._results.get(LIST_DELEGATED_ADMINISTRATORS), Failure):
                 # A new policy may have been missing for that read as well.
                 del self._results[LIST_DELEGATED_ADMINISTRATORS]
-            raise min(errors, key=_rank)
+            raise min(errors, key=lambda error: _RANKS.get(error.failure.kind, len(_RANKS)))
         try:
             return self._root_access(*(self._results[operation] for operation in self._reads))
         except CallError:
-            self._forget_state()
+            self._results.clear()
             raise
 
     def _perform(
         self, operations: Iterable[str], *, meanwhile: Callable[[], None] = lambda: None
     ) -> list[CallError]:
         """Perform reads in parallel, and something else meanwhile; return the failures of the reads."""
+        errors = []
         with self._executor() as pool:
             pending = {operation: pool.submit(self._reads[operation]) for operation in operations}
             meanwhile()
-        errors: list[CallError] = []
         for operation, future in pending.items():
             try:
                 self._results[operation] = future.result()
@@ -249,9 +243,11 @@ class Organization:
             raise NotAllFeaturesError(account_id=self._account_id, organization_id=identity["Id"])
 
     def _read_identity(self) -> Mapping[str, Any]:
+        if self._identity:
+            return self._identity
         try:
             response = call(
-                self._organizations.describe_organization,
+                self._clients.organizations.describe_organization,
                 operation=DESCRIBE_ORGANIZATION,
                 budget=self._read_budget,
             )
@@ -260,16 +256,19 @@ class Organization:
                 raise NotInAnOrganizationError(account_id=self._account_id) from error
             raise
         identity = response.require("Organization")
-        return {
+        self._identity = {
             member: require(identity, member, operation=DESCRIBE_ORGANIZATION)
             for member in ("Id", "MasterAccountId", "FeatureSet")
         }
+        return self._identity
 
     def _read_features(self) -> frozenset[str] | Failure:
         """Return the features; the refusal where trusted access is disabled, so that IAM hides them."""
         try:
             response = call(
-                self._iam.list_organizations_features, operation=LIST_FEATURES, budget=self._read_budget
+                self._clients.iam.list_organizations_features,
+                operation=LIST_FEATURES,
+                budget=self._read_budget,
             )
         except CallError as error:
             if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
@@ -279,9 +278,9 @@ class Organization:
 
     def _read_trusted_access(self) -> Mapping[str, Any]:
         """Return IAM's entry in the list of services; an empty one where it is not listed."""
-        services = pages(
+        services: Iterator[Mapping[str, Any]] = pages(
             functools.partial(
-                self._organizations.list_aws_service_access_for_organization, MaxResults=_PAGE_SIZE
+                self._clients.organizations.list_aws_service_access_for_organization, MaxResults=_PAGE_SIZE
             ),
             operation=LIST_TRUSTED_ACCESS,
             budget=self._read_budget,
@@ -298,7 +297,7 @@ class Organization:
         budget = self._read_budget
         accounts = pages(
             functools.partial(
-                self._organizations.list_delegated_administrators,
+                self._clients.organizations.list_delegated_administrators,
                 ServicePrincipal=SERVICE_PRINCIPAL,
                 MaxResults=_PAGE_SIZE,
             ),
@@ -337,8 +336,3 @@ def _inconsistent_reads(operation: str, *, trusted_access: bool) -> CallError:
             message=message,
         )
     )
-
-
-def _rank(error: CallError) -> int:
-    kind = error.failure.kind
-    return _MOST_INFORMATIVE.index(kind) if kind in _MOST_INFORMATIVE else len(_MOST_INFORMATIVE)

@@ -62,10 +62,7 @@ class RootAccess:
     """What AWS reports of an organization's root access.
 
     Attributes:
-        organization_id: The organization, such as o-8j81brsjuj.
-        management_account_id: Its management account.
         trusted_access: Whether Organizations lists trusted access for IAM.
-        trusted_access_enabled_at: Since when.
         features: The enabled features, by IAM's names; none while trusted access is disabled: IAM hides them.
         delegated_administrators: The accounts registered for IAM, the earliest registration first; None: not
             managed, and could not be read.

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import call
 from aws_calls.errors import RootAccessError
+from aws_calls.metrics import write_line
 from aws_calls.pace import Pace
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import FunctionArn, system_clock, write_line
+from aws_calls.runtime import FunctionArn, system_clock
 
 from .aws.clients import create_clients
 from .aws.sessions import Sessions
