@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from acceptance import __main__ as command
@@ -80,3 +81,14 @@ def test_the_page_names_options_levels_and_the_limit_as_they_are() -> None:
     assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == [level.value for level in Level]
     assert f"at most {MAX_ACCOUNTS} accounts" in PAGE
     assert f"more than {MAX_ACCOUNTS} accounts" in PAGE
+
+
+def test_the_issue_form_takes_what_a_run_writes() -> None:
+    form = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / "recording.yml").read_text())
+    fields = {field["id"]: field["attributes"] for field in form["body"] if "id" in field}
+    assert form["name"] in PAGE
+    # Text in a block of code cannot end it; where there is one, GitHub takes no files.
+    assert fields["summary"]["render"] == "text"
+    assert ".issue.txt" in fields["summary"]["description"]
+    assert "render" not in fields["recording"]
+    assert ".recording.json" in fields["recording"]["description"]
