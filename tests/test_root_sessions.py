@@ -337,7 +337,7 @@ def test_an_account_with_every_credential_takes_at_most_four_round_trips(
     def wait_for_others(model: Any, **_: object) -> None:
         begin(model)
         # Time for the others to begin as well.
-        time.sleep(0.05)
+        time.sleep(0.25)
 
     root_tasks.on_event("before-call.iam", wait_for_others, account_id=MEMBER)
     root_tasks.on_event("after-call.iam", end, account_id=MEMBER)
@@ -450,6 +450,15 @@ def test_no_account_is_lost_where_batches_share_a_limit_of_sts(burst: int, rate:
     assert sts.throttled < 10 * batches * size
 
 
+def test_a_function_that_finds_a_limit_used_up_by_others_does_not_take_it_for_a_low_one() -> None:
+    virtual = VirtualTime(threads=1, seed=1)
+    pace = Pace(clock=virtual.clock())
+    assert pace.take_turn() == 0
+    pace.note_throttling()
+    assert pace.take_turn() == 0
+    assert pace.take_turn() < 0.5
+
+
 def batch_runner(sts: Any, clock: Clock, look: Callable[[AccountTask], Finding]) -> BatchRunner:
     return BatchRunner(
         run_id="run-1",
@@ -458,6 +467,7 @@ def batch_runner(sts: Any, clock: Clock, look: Callable[[AccountTask], Finding])
         sessions=sessions_of(sts, clock),
         backups=None,  # type: ignore[arg-type] # an audit removes nothing
         credentials=CredentialSelection(),
+        denials={},
         log=lambda **event: None,
     )
 
