@@ -168,7 +168,7 @@ def _rows(measurements: AuditMeasurements, setting: Setting) -> Iterable[Sequenc
         unbounded = measurements.unbounded[setting]
         yield (
             "unbounded",
-            format_seconds(unbounded.seconds_until_complete),
+            ("more than " if unbounded.lost[-1] else "") + format_seconds(unbounded.seconds_until_complete),
             format_seconds(unbounded.listing),
             format_count(unbounded.lost[0]),
             format_count(len(unbounded.lost)) if not unbounded.lost[-1] else NO_VALUE,
