@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from centralized_root_access.cli.policy_check import mended_statement
+from centralized_root_access.cli.policy_check import statement_with_exemption
 from support.accounts import MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import set_feature, writes
 
@@ -173,8 +173,8 @@ def test_names_reach_no_terminal_unescaped(
 
 def test_a_statement_that_denies_root_sessions_on_purpose_is_not_changed() -> None:
     on_purpose = {**DENY_ROOT, "Condition": {"Null": {"aws:assumedroot": "false"}}}
-    assert mended_statement(on_purpose) is None
+    assert statement_with_exemption(on_purpose) is None
     with_other = {**DENY_ROOT, "Condition": {"Null": {"aws:SourceVpc": "true"}}}
-    mended = mended_statement(with_other)
+    mended = statement_with_exemption(with_other)
     assert mended is not None
     assert mended["Condition"] == {"Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}

@@ -49,7 +49,13 @@ def guardrail() -> dict[str, Any]:
     return content
 
 
-def test_an_audit_that_a_policy_denies_names_the_policy(tasks: RootTasks) -> None:
+def skip_preflight(tasks: RootTasks) -> None:
+    """Deny the pre-flight, which would find the denial before AWS does."""
+    tasks.fail("organizations:ListPolicies", "AccessDeniedException")
+
+
+def test_an_audit_that_aws_denies_names_the_policy(tasks: RootTasks) -> None:
+    skip_preflight(tasks)
     document = json.loads(json.dumps(ROOT_DENIAL).replace("iam:DeleteLoginProfile", "*"))
     policy_id = tasks.organization.attach_service_control_policy(
         name="deny-root", document=document, target_id=OTHER
@@ -65,7 +71,8 @@ def test_an_audit_that_a_policy_denies_names_the_policy(tasks: RootTasks) -> Non
     assert results[MEMBER]["outcome"] == results[THIRD]["outcome"] == "clean"
 
 
-def test_an_item_that_a_policy_denies_names_the_policy(tasks: RootTasks) -> None:
+def test_an_item_that_aws_denies_names_the_policy(tasks: RootTasks) -> None:
+    skip_preflight(tasks)
     tasks.organization.put_root_credentials(account_id=OTHER, password=True)
     policy_id = tasks.organization.attach_service_control_policy(
         name="keep-passwords", document=ROOT_DENIAL, target_id=tasks.organization.root_id

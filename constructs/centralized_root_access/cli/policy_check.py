@@ -282,11 +282,11 @@ def _change(denied: Sequence[Finding], account_ids: tuple[str, ...], contents: M
         finding=finding,
         account_ids=account_ids,
         statement=statement,
-        mended=mended_statement(statement, policy_type=finding.cause.policy_type),
+        mended=statement_with_exemption(statement, policy_type=finding.cause.policy_type),
     )
 
 
-def mended_statement(
+def statement_with_exemption(
     statement: Mapping[str, Any], *, policy_type: PolicyType = PolicyType.SERVICE_CONTROL_POLICY
 ) -> dict[str, Any] | None:
     """Return a Deny statement that spares root sessions; None where it denies them on purpose.

@@ -163,10 +163,10 @@ def _type(cause: Cause) -> str:
 
 
 def _condition(cause: Cause) -> str:
-    return f": depends on {'; '.join(_undecided(cause))}" if cause.undecided else ""
+    return f": depends on {'; '.join(_open_conditions(cause))}" if cause.undecided else ""
 
 
-def _undecided(cause: Cause) -> list[str]:
+def _open_conditions(cause: Cause) -> list[str]:
     """Return the parts of a statement that could not be decided."""
     return [
         " ".join(filter(None, (each.operator or str(each.element), each.key, ", ".join(each.values[:3]))))
@@ -184,18 +184,18 @@ def _change_lines(change: Change) -> Iterator[str]:
     accounts = f"{len(change.account_ids):,} {_plural('account', len(change.account_ids))}"
     if change.statement is None:
         yield f"To mend it in {accounts}, add this statement to a {_type(cause)} attached to {_place(cause)}:"
-        yield from _indented(change.mended)
+        yield from _json_lines(change.mended)
         return
     yield f"{_policy(cause)}, denies {accounts}:"
-    yield from _indented(change.statement)
+    yield from _json_lines(change.statement)
     if change.mended is None:
         yield "It denies root sessions on purpose. Detach the policy from these accounts, or except them."
         return
     yield "To exempt root sessions, change it to:"
-    yield from _indented(change.mended)
+    yield from _json_lines(change.mended)
 
 
-def _indented(statement: object) -> list[str]:
+def _json_lines(statement: object) -> list[str]:
     import json
 
     return [f"  {line}" for line in json.dumps(statement, indent=2, ensure_ascii=False).splitlines()]
@@ -262,7 +262,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         **_cause(finding.cause),
         "tasks": finding.tasks,
         "calls": finding.calls,
-        "undecided": _undecided(finding.cause),
+        "undecided": _open_conditions(finding.cause),
     }
 
 
@@ -315,5 +315,5 @@ def _csv_rows(account: CheckedAccount) -> Iterator[tuple[object, ...]]:
                 about["attachedToId"],
                 about["attachedToName"],
                 " ".join(finding.calls),
-                "; ".join(_undecided(finding.cause)),
+                "; ".join(_open_conditions(finding.cause)),
             )

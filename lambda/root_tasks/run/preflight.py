@@ -182,7 +182,7 @@ def check_account(
     denials: list[Verdict] = []
     decisions: set[Decision] = set()
     for target in _possible_targets(definition, assignment, credentials):
-        of_target = [verdict(action, target) for action in definition.required_calls(mode, target)]
+        of_target = [verdict(action, target) for action in definition.necessary_calls(mode, target)]
         denied = [each for each in of_target if each.decision is Decision.DENIED]
         denials += denied[:1]
         decisions.add(Decision.DENIED if denied else Decision.ALLOWED)

@@ -49,7 +49,7 @@ def execute(task: AccountTask) -> Finding:
     return finding_of(task.session.account_id, [item])
 
 
-def required_calls(mode: Mode, target: Target) -> tuple[str, ...]:
+def necessary_calls(mode: Mode, target: Target) -> tuple[str, ...]:
     """Return the calls without which recovery cannot be planned or allowed."""
     reads = () if mode is Mode.EXECUTE else (LISTING_CALLS[target.type],)
     return (*reads, _CREATE_LOGIN_PROFILE)
@@ -61,7 +61,7 @@ DEFINITION = TaskDefinition(
     input_keys=(ACCOUNTS,),
     parse=parse_named_accounts,
     plan=plan,
-    required_calls=required_calls,
+    necessary_calls=necessary_calls,
     execute=execute,
     planned_by=Task.AUDIT,
     found_types=(ItemType.PASSWORD,),

@@ -140,7 +140,7 @@ def _access_key(key: Credential) -> AccessKey:
     )
 
 
-def required_calls(mode: Mode, target: Target) -> tuple[str, ...]:  # noqa: ARG001
+def necessary_calls(mode: Mode, target: Target) -> tuple[str, ...]:  # noqa: ARG001
     """Return the calls without which the audit of an account has no result, whatever there is."""
     return (GET_ACCOUNT_SUMMARY,)
 
@@ -151,6 +151,6 @@ DEFINITION = TaskDefinition(
     input_keys=ACCOUNT_KEYS,
     parse=parse_accounts_or_all,
     plan=audit,
-    required_calls=required_calls,
+    necessary_calls=necessary_calls,
     found_types=(ItemType.PASSWORD, *_LISTED),
 )

@@ -50,7 +50,7 @@ class TaskDefinition:
         planned_by: The task whose policy the sessions of a plan have, so that they cannot change anything;
             None where AWS has no such policy, and a plan needs the task's own.
         found_types: What a plan may find by itself in an account; empty where the input names the targets.
-        required_calls: Returns the calls without which a run in a mode can do nothing about a target. Where
+        necessary_calls: Returns the calls without which a run in a mode can do nothing about a target. Where
             policies deny one of them for each target of an account, the account is not accessed.
     """
 
@@ -63,7 +63,7 @@ class TaskDefinition:
     policy_type: ItemType | None = None
     planned_by: Task | None = None
     found_types: tuple[ItemType, ...] = ()
-    required_calls: Callable[[Mode, Target], tuple[str, ...]] = lambda mode, target: ()  # noqa: ARG005
+    necessary_calls: Callable[[Mode, Target], tuple[str, ...]] = lambda mode, target: ()  # noqa: ARG005
 
     @property
     def makes_changes(self) -> bool:

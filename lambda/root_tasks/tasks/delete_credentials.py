@@ -260,7 +260,7 @@ def _deletion(iam: IAMClient, target: Target) -> Callable[[], Any]:
             raise ValueError(f"A {target.type} is not a credential.")
 
 
-def required_calls(mode: Mode, target: Target) -> tuple[str, ...]:
+def necessary_calls(mode: Mode, target: Target) -> tuple[str, ...]:
     """Return the calls without which the deletion of a credential cannot be planned or executed."""
     if mode is not Mode.EXECUTE:
         return (GET_ACCOUNT_SUMMARY, LISTING_CALLS[target.type], _DELETING_CALLS[target.type])
@@ -326,7 +326,7 @@ DEFINITION = TaskDefinition(
     input_keys=_INPUT_KEYS,
     parse=parse,
     plan=plan,
-    required_calls=required_calls,
+    necessary_calls=necessary_calls,
     execute=execute,
     planned_by=Task.AUDIT,
     found_types=_ORDER,

@@ -88,7 +88,7 @@ def execute(task: AccountTask) -> Finding:
     return finding_of(task.session.account_id, items)
 
 
-def required_calls(mode: Mode, target: Target) -> tuple[str, ...]:
+def necessary_calls(mode: Mode, target: Target) -> tuple[str, ...]:
     """Return the calls without which the policy of a target can be neither removed nor restored."""
     if target.type is ItemType.QUEUE_POLICY:
         reads = () if target.skip_backup else (GET_QUEUE_ATTRIBUTES,)
@@ -343,7 +343,7 @@ BUCKET_DEFINITION = TaskDefinition(
     input_keys=(_BUCKETS, _RESTORE, _POLICY_OVERRIDE),
     parse=_parse_bucket_input,
     plan=plan,
-    required_calls=required_calls,
+    necessary_calls=necessary_calls,
     execute=execute,
     policy_type=ItemType.BUCKET_POLICY,
 )
@@ -353,7 +353,7 @@ QUEUE_DEFINITION = TaskDefinition(
     input_keys=(_QUEUES, _SKIP_BACKUP, _RESTORE, _POLICY_OVERRIDE),
     parse=_parse_queue_input,
     plan=plan,
-    required_calls=required_calls,
+    necessary_calls=necessary_calls,
     execute=execute,
     policy_type=ItemType.QUEUE_POLICY,
 )
