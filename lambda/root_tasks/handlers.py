@@ -202,12 +202,13 @@ class Invocation:
         work = storage.executions.read_work(run_id, checksum=event["workSha256"])
         if work.mode is not Mode.EXECUTE or work.expires_at is None:
             raise WrongFunctionError(work.mode)
+        # Before anything else: a batch that was started earlier may have acted, whatever the time is now.
+        if not storage.executions.claim_batch(work, batch, token=uuid.uuid4().hex):
+            raise BatchClaimedError(run_id=run_id, batch=batch)
         if self._now() > work.expires_at:
             # A redrive can run a batch days after the others.
             findings = tuple(finding_of_expired_plan(assignment) for assignment in work.batches[batch])
             return self._store(storage.executions, work, batch, findings)
-        if not storage.executions.claim_batch(work, batch, token=uuid.uuid4().hex):
-            raise BatchClaimedError(run_id=run_id, batch=batch)
         return self._run_batch(storage, storage.executions, work, batch)
 
     def write_report(self, event: Mapping[str, Any], *, settings: WriteReportSettings) -> dict[str, Any]:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 # Takes the resource of a task as the definition has it, such as a function's ARN, and the payload; returns
 # the result.
 Invoke = Callable[[str, Any], Any]
+# What each state has ended with, by its name and the number of its item: the next state, and its input.
+History = MutableMapping[tuple[str, int], tuple[str | None, Any]]
 
 _STEP = re.compile(r"\.(?P<name>\*|\w+)|\[(?P<index>\d+)\]|\['(?P<quoted>[^']+)'\]")
 _MISSING = object()
 
 
 class ExecutionFailedError(Exception):
-    """An execution that ended in a Fail state.
+    """A task that failed, or an execution that ended in a Fail state.
 
     Attributes:
-        error: The state's error.
-        cause: The state's cause.
+        error: The error's name.
+        cause: Its cause.
     """
 
     def __init__(self, error: str, cause: str) -> None:
@@ -44,26 +47,29 @@ class StateMachine:
     invoke: Invoke
     wait: Callable[[float], object] = lambda seconds: None
 
-    def run(self, input_: object, *, execution: Mapping[str, str]) -> Any:
-        """Run an execution, and return its output.
+    def run(self, input_: object, *, execution: Mapping[str, str], history: History | None = None) -> Any:
+        """Run an execution, or redrive it, and return its output.
 
         Args:
             input_: The execution's input.
             execution: Id, Name and StartTime, as the context object has them.
+            history: What its tasks have ended with before: a redrive repeats only those that have not. The
+                other tasks are added to it. An execution without one cannot be redriven.
         """
-        context = {"Execution": {**execution, "Input": input_}}
+        context = {"Execution": {**execution, "Input": input_}, "history": history}
         return self._run(self.definition, json.loads(json.dumps(input_)), context)
 
     def _run(self, definition: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> Any:
         name = definition["StartAt"]
         while name:
             state = definition["States"][name]
-            name = state.get("Next")
             match state["Type"]:
                 case "Task" | "Parallel":
-                    name, data = self._run_task(state, data, context)
+                    name, data = self._run_once(name, state, data, context)
+                    continue
                 case "Choice":
                     name = _choice(state, data)
+                    continue
                 case "Map":
                     data = _with_result(state, data, self._run_map(state, data, context))
                 case "Pass":
@@ -74,7 +80,20 @@ class StateMachine:
                     raise _failure(state, data, context)
                 case unsupported:
                     raise ValueError(f"{unsupported} is not supported")
+            name = state.get("Next")
         return data
+
+    def _run_once(
+        self, name: str, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]
+    ) -> tuple[str | None, Any]:
+        """Return the next state, and its input: those of an earlier drive where it got that far."""
+        history = context["history"]
+        if history is None:
+            return self._run_task(state, data, context)
+        item = context.get("Map", {}).get("Item", {}).get("Index", 0)
+        if (name, item) not in history:
+            history[name, item] = self._run_task(state, data, context)
+        return history[name, item]
 
     def _run_task(
         self, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]
@@ -91,20 +110,24 @@ class StateMachine:
         return state.get("Next"), _with_result(state, data, result)
 
     def _attempts(self, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> Any:
-        """Return the result of the first attempt that succeeds. Of tasks, which AWS repeats, there is one."""
-        retries = state.get("Retry", []) if state["Type"] == "Parallel" else []
-        for retrier in retries:
-            assert retrier["ErrorEquals"] == ["States.ALL"]
-            for attempt in range(retrier["MaxAttempts"]):
-                try:
-                    return self._attempt(state, data, context)
-                except Exception:
-                    self.wait(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** attempt)
-        return self._attempt(state, data, context)
+        """Return the result of the first attempt that succeeds, or that no retrier repeats."""
+        retries: Counter[int] = Counter()
+        while True:
+            try:
+                return self._attempt(state, data, context)
+            except Exception as error:
+                number = _retrier(state, error)
+                if number is None or retries[number] == state["Retry"][number]["MaxAttempts"]:
+                    raise
+                retrier = state["Retry"][number]
+                self.wait(retrier["IntervalSeconds"] * retrier.get("BackoffRate", 2) ** retries[number])
+                retries[number] += 1
 
     def _attempt(self, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> Any:
         if state["Type"] == "Parallel":
-            return [self._run(branch, data, context) for branch in state["Branches"]]
+            # Its own retry repeats the tasks in it.
+            own = {**context, "history": None}
+            return [self._run(branch, data, own) for branch in state["Branches"]]
         payload = evaluate(state["Parameters"], data, context) if "Parameters" in state else data
         result = self.invoke(state["Resource"], payload)
         return evaluate(state["ResultSelector"], result, context) if "ResultSelector" in state else result
@@ -116,6 +139,14 @@ class StateMachine:
             own = {**context, "Map": {"Item": {"Index": index, "Value": item}}}
             results.append(self._run(state["ItemProcessor"], evaluate(state["ItemSelector"], data, own), own))
         return results
+
+
+def _retrier(state: Mapping[str, Any], error: Exception) -> int | None:
+    """Return the number of the first retrier that an error matches."""
+    for number, retrier in enumerate(state.get("Retry", ())):
+        if not {"States.ALL", _error_output(error)["Error"]}.isdisjoint(retrier["ErrorEquals"]):
+            return number
+    return None
 
 
 def _output_of_pass(state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> Any:

@@ -1,0 +1,1030 @@
+"""Audits, plans and executions in any order: what holds whatever others, faults and a bucket writer do."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+import root_tasks.run.start
+from aws_calls.errors import RootAccessError
+from aws_calls.failures import CallError
+from centralized_root_access import RootTask, RootTasks
+from local_aws.emulation import LocalOrganization, mock_organization
+from local_aws.emulation.state import AccessKey, Certificate, MfaDevice, current_emulation
+from root_tasks.aws.storage import ChecksumMismatchError, RunStore, UnreadableObjectError
+from root_tasks.handlers import BatchClaimedError
+from root_tasks.messages import RefusalReason, RunRefusedError
+from root_tasks.model.codec import DecodingError, decode
+from root_tasks.model.report import Outcome, Task
+from root_tasks.model.run import BatchResult, Finding, Mode
+from root_tasks.run.settings import (
+    RunBatchSettings,
+    StartExecutionSettings,
+    StartRunSettings,
+    WriteReportSettings,
+)
+from root_tasks.tasks import audit, delete_credentials, unlock_policy
+from support import root_tasks as running
+from support.accounts import MANAGEMENT as MANAGEMENT_ID
+from support.accounts import MEMBER, OTHER, THIRD
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.root_tasks_ledger import Drive, Ledger, Shown, at
+from support.state_machine import ExecutionFailedError, StateMachine
+from support.templates import MANAGEMENT, bootstrap_stack, resources, state_machine_definition, template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from root_tasks.run.finish import RunFinisher
+    from root_tasks.run.plans import Plans
+
+T = TypeVar("T")
+
+MEMBERS = (MEMBER, OTHER)
+PROTECTED = THIRD
+BUCKETS = {account_id: f"bucket-{account_id}" for account_id in MEMBERS}
+LIFETIME = timedelta(hours=24)
+# Step Functions allows a name again after it, and a redrive until then.
+NAME_REUSE, REDRIVE = timedelta(days=90), timedelta(days=14)
+# What a function may end with; anything else is a defect.
+ERRORS = (
+    RootAccessError,
+    CallError,
+    ChecksumMismatchError,
+    DecodingError,
+    UnreadableObjectError,
+    ExecutionFailedError,
+)
+_LAMBDA_DIED = "Lambda.Unknown"
+
+
+class FunctionDiedError(BaseException):
+    """Lambda has ended a function in the middle of its work."""
+
+
+class ExecutionAbortedError(BaseException):
+    """Somebody has stopped the execution."""
+
+
+class Fault(Enum):
+    """What happens to an invocation, or to the execution."""
+
+    DIE = "the function dies"
+    ABORT = "somebody stops the execution"
+
+
+class ServiceFault(Enum):
+    """What Lambda responds instead of the function."""
+
+    NOT_STARTED = "Lambda.TooManyRequestsException"
+    ERROR_AFTER = "Lambda.ServiceException"
+    TIMEOUT_AFTER = "States.Timeout"
+
+
+class Change(Enum):
+    """What somebody else changes in an account."""
+
+    ADD_KEY = "add an access key"
+    DELETE_KEYS = "delete the access keys"
+    REPLACE_PASSWORD = "set another password"
+    DELETE_PASSWORD = "delete the password"
+    ADD_MFA = "add an MFA device"
+    DELETE_MFA = "delete the MFA devices"
+    ADD_CERTIFICATE = "add a signing certificate"
+    DELETE_CERTIFICATES = "delete the signing certificates"
+    CHANGE_POLICY = "change the bucket's policy"
+    DELETE_POLICY = "delete the bucket's policy"
+    DENY = "deny what the root user reads, or allow it again"
+    MOVE = "move the account to another unit"
+    SUSPEND = "suspend the account"
+
+
+class Forgery(Enum):
+    """What somebody does to an object of the bucket, of whom its policy does not hold."""
+
+    SWAP_ACCOUNTS = "name the other account wherever one is named"
+    SWAP_KEYS = "name another access key"
+    BACK_DATE = "have it of a month ago"
+    POST_DATE = "have it of the next year"
+    DAMAGE = "cut it in half"
+    DELETE = "delete it"
+    COPY = "copy it over the same object of another run"
+    ADD = "store it again with another name"
+    CLEAN = "write clean wherever credentials are"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeByOthers:
+    """A change in an account."""
+
+    change: Change
+    account_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgeryInBucket:
+    """A forgery of one object, by its place among those whose keys have a text in them, newest first."""
+
+    forgery: Forgery
+    place: int
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disturbance:
+    """What happens during an execution.
+
+    Attributes:
+        timing: Before or after the call.
+        kind: A call of an invocation, or an attempt to change a member account, in the execution.
+        invocation: The number of the invocation; of no meaning for attempts.
+        number: The number of the call or attempt.
+        event: What happens.
+    """
+
+    timing: Literal["before", "after"]
+    kind: Literal["call", "write"]
+    invocation: int = 0
+    number: int
+    event: Fault | ChangeByOthers | ForgeryInBucket
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What somebody plans."""
+
+    kind: Literal["delete", "recover", "unlock", "restore"]
+    accounts: Sequence[str]
+
+
+class ImmediateExecutor(Executor):
+    """A thread pool without threads: calls that really run in parallel have no order that can be repeated."""
+
+    def __init__(self, max_workers: int) -> None:
+        self._max_workers = max_workers
+
+    def submit(self, fn: Callable[..., T], /, *args: object, **kwargs: object) -> Future[T]:
+        """Run a task."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+@dataclass(kw_only=True)
+class World:
+    """What all examples share, because clients take long to create.
+
+    Attributes:
+        organization: The organization.
+        root_tasks: The functions.
+        definitions: The state machines, by their names.
+        handlers: The method of each function, by the resource of its task.
+        situations: How often each kind of situation occurred.
+        lifecycle: The example that runs.
+    """
+
+    organization: LocalOrganization
+    root_tasks: running.RootTasks
+    definitions: Mapping[str, Mapping[str, Any]]
+    handlers: Mapping[str, str]
+    situations: Counter[str] = field(default_factory=Counter)
+    lifecycle: AnyOrder | None = None
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def client(self, service: str, account_id: str = MANAGEMENT_ID) -> Any:
+        """Return somebody else's client."""
+        key = service, account_id
+        if key not in self._clients:
+            self._clients[key] = self.organization.client(service, account_id=account_id)
+        return self._clients[key]
+
+    def watch(self) -> None:
+        """Let the example see each call of the functions."""
+
+        def keep(*, params: Mapping[str, Any], context: Any, **_: object) -> None:
+            context["parameters"] = dict(params)
+
+        def before(*, model: Any, context: Any, **_: object) -> None:
+            assert self.lifecycle is not None
+            self.lifecycle.before_call(model.name, context)
+
+        def after(*, model: Any, context: Any, http_response: Any, **_: object) -> None:
+            assert self.lifecycle is not None
+            self.lifecycle.after_call(model.name, context, succeeded=http_response.status_code < 300)
+
+        self.root_tasks.on_event("provide-client-params", keep)
+        self.root_tasks.on_event("before-call", before)
+        self.root_tasks.on_event("after-call", after)
+
+
+account_ids = st.sampled_from(MEMBERS)
+changes = st.builds(ChangeByOthers, change=st.sampled_from(Change), account_id=account_ids)
+forgeries = st.one_of(
+    st.builds(ForgeryInBucket, forgery=st.sampled_from(Forgery), place=st.integers(0, 12)),
+    st.builds(
+        ForgeryInBucket,
+        forgery=st.sampled_from(Forgery),
+        place=st.just(0),
+        text=st.sampled_from(("plan.json", "work.json", "run.json", "results/", "latest/", ".claim")),
+    ),
+)
+forgeries_of_plans = st.builds(
+    ForgeryInBucket,
+    forgery=st.sampled_from((Forgery.SWAP_ACCOUNTS, Forgery.SWAP_KEYS)),
+    place=st.just(0),
+    text=st.just("plan.json"),
+)
+events = st.one_of(st.sampled_from(Fault), changes, forgeries)
+timings = st.sampled_from(("before", "after"))
+forgeries_before_the_report = st.builds(
+    Disturbance,
+    timing=st.just("before"),
+    kind=st.just("call"),
+    invocation=st.integers(2, 3),
+    number=st.just(0),
+    event=st.builds(
+        ForgeryInBucket,
+        forgery=st.sampled_from((Forgery.CLEAN, Forgery.SWAP_ACCOUNTS, Forgery.SWAP_KEYS, Forgery.DELETE)),
+        place=st.integers(0, 1),
+        text=st.just("results/"),
+    ),
+)
+disturbances = st.lists(
+    st.one_of(
+        st.builds(
+            Disturbance,
+            timing=timings,
+            kind=st.just("call"),
+            invocation=st.integers(0, 4),
+            number=st.integers(0, 14),
+            event=events,
+        ),
+        st.builds(Disturbance, timing=timings, kind=st.just("write"), number=st.integers(0, 4), event=events),
+    ),
+    max_size=2,
+)
+service_faults = st.dictionaries(st.integers(0, 4), st.sampled_from(ServiceFault), max_size=1)
+some_accounts = st.sampled_from(([MEMBER], [OTHER], [*MEMBERS], [*MEMBERS, PROTECTED]))
+places = st.integers(0, 5)
+requests = st.builds(
+    Request,
+    kind=st.sampled_from(("delete", "delete", "unlock", "unlock", "restore", "recover")),
+    accounts=some_accounts,
+)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """One deployed RootTasks, in an organization that other people change too."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+        world.lifecycle = self
+        self.organization = world.organization
+        self.root_tasks = world.root_tasks
+        self.drives: list[Drive] = []
+        self.plans: dict[str, Shown] = {}
+        self.references: list[str] = []
+        self.policies = 0
+        self.ids = 0
+        self.denied: set[str] = set()
+        self.disturbances: list[Disturbance] = []
+        self.faults: dict[int, ServiceFault] = {}
+        self.fatal: type[BaseException] | None = None
+        self.is_watching = False
+        self.counts: Counter[Any] = Counter()
+        self.violations: list[str] = []
+        self._arrange()
+
+    def _arrange(self) -> None:
+        self.organization.reset()
+        enable_root_access(self.organization, CREDENTIALS, SESSIONS)
+        self.root_tasks.executions.clear()
+        self.root_tasks.log.clear()
+        self.root_tasks.now = running.RootTasks.now
+        self.root_tasks.time.seconds = 0.0
+        self.ledger = Ledger(lifetime=LIFETIME, now=self.root_tasks.now)
+        self.world.client("s3").create_bucket(Bucket=running.BUCKET)
+        self.units = [
+            self.world.client("organizations").create_organizational_unit(
+                ParentId=self.organization.root_id, Name=name
+            )["OrganizationalUnit"]["Id"]
+            for name in ("One", "Two")
+        ]
+        for account_id in MEMBERS:
+            self.world.client("s3", account_id).create_bucket(Bucket=BUCKETS[account_id])
+            for change in (Change.ADD_KEY, Change.CHANGE_POLICY):
+                self._change(ChangeByOthers(change=change, account_id=account_id))
+        for change in (Change.REPLACE_PASSWORD, Change.ADD_MFA):
+            self._change(ChangeByOthers(change=change, account_id=MEMBER))
+        self._change(ChangeByOthers(change=Change.ADD_KEY, account_id=PROTECTED))
+
+    # Runs
+
+    @rule(accounts=st.one_of(st.none(), some_accounts), during=disturbances, faults=service_faults)
+    def audit(
+        self,
+        accounts: list[str] | None,
+        during: Sequence[Disturbance],
+        faults: Mapping[int, ServiceFault],
+    ) -> None:
+        self._look({} if accounts is None else {"accounts": accounts}, during, faults)
+
+    @rule(request=requests, during=disturbances, faults=service_faults)
+    def plan(
+        self, request: Request, during: Sequence[Disturbance], faults: Mapping[int, ServiceFault]
+    ) -> None:
+        self._look(self._input(request), during, faults)
+
+    @rule(
+        request=requests,
+        between=st.lists(st.one_of(changes, forgeries, forgeries_of_plans), max_size=2),
+        during=disturbances,
+        faults=service_faults,
+        hours=st.sampled_from((0, 0, 0, 12, 25)),
+        again=st.booleans(),
+    )
+    def plan_and_execute(
+        self,
+        request: Request,
+        between: Sequence[ChangeByOthers | ForgeryInBucket],
+        during: Sequence[Disturbance],
+        faults: Mapping[int, ServiceFault],
+        hours: int,
+        again: bool,
+    ) -> None:
+        """Plan, execute, and redrive or execute once more: what people do, which chance alone seldom does."""
+        plan = self._look(self._input(request))
+        if plan.run_id not in self.plans:
+            return
+        for event in between:
+            self._happen(event)
+        drive = self._start(running.EXECUTE_MACHINE, {"plan": plan.run_id}, during=during, faults=faults)
+        self.time_passes(hours)
+        if again:
+            self._start(running.EXECUTE_MACHINE, {"plan": plan.run_id})
+        if drive in self._redrivable():
+            self._drive(drive)
+
+    @precondition(lambda self: self.plans)
+    @rule(place=places)
+    def execute_an_earlier_plan(self, place: int) -> None:
+        run_id = list(self.plans)[-1 - place % len(self.plans)]
+        self._start(running.EXECUTE_MACHINE, {"plan": run_id})
+
+    @precondition(lambda self: self._redrivable())
+    @rule(place=places, during=disturbances)
+    def redrive(self, place: int, during: Sequence[Disturbance]) -> None:
+        drives = self._redrivable()
+        drive = drives[-1 - place % len(drives)]
+        self.world.situations["redriven"] += 1
+        self._drive(drive, during=during)
+
+    @precondition(lambda self: self._reusable())
+    @rule(place=places, accounts=some_accounts)
+    def use_a_name_again(self, place: int, accounts: list[str]) -> None:
+        drives = self._reusable()
+        drive = drives[-1 - place % len(drives)]
+        self.world.situations["name used again"] += 1
+        machine = running.EXECUTE_MACHINE if drive.acts else running.AUDIT_MACHINE
+        input_ = drive.input_ if drive.acts else {"task": Task.DELETE_CREDENTIALS, "accounts": accounts}
+        self._start(machine, input_, name=drive.run_id)
+
+    # Others
+
+    @rule(change=changes)
+    def somebody_else_acts(self, change: ChangeByOthers) -> None:
+        self._change(change)
+
+    @rule(forgery=forgeries)
+    def somebody_writes_to_the_bucket(self, forgery: ForgeryInBucket) -> None:
+        self._forge(forgery)
+
+    @rule(hours=st.sampled_from((1, 13, 25, 24 * 92)))
+    def time_passes(self, hours: int) -> None:
+        self.root_tasks.advance(hours=hours)
+        self.ledger.now = self.root_tasks.now
+
+    def teardown(self) -> None:
+        """Check what must hold in the end."""
+        for drive in self.drives:
+            self.ledger.check_backups(drive)
+        self.world.lifecycle = None
+
+    # How it is done
+
+    def _redrivable(self) -> list[Drive]:
+        return [
+            drive
+            for drive in self.drives
+            if self._execution(drive).status != "SUCCEEDED"
+            and self._execution(drive).started_at == drive.started_at
+            and self.root_tasks.now - drive.started_at < REDRIVE
+        ]
+
+    def _reusable(self) -> list[Drive]:
+        return [it for it in self.drives if self.root_tasks.now - it.started_at > NAME_REUSE]
+
+    def _execution(self, drive: Drive) -> running.FinishedExecution:
+        return self.root_tasks.executions[drive.arn]
+
+    def _look(
+        self,
+        input_: Mapping[str, object],
+        during: Sequence[Disturbance] = (),
+        faults: Mapping[int, ServiceFault] | None = None,
+    ) -> Drive:
+        drive = self._start(running.AUDIT_MACHINE, input_, during=during, faults=faults or {})
+        if "planSha256" in self._execution(drive).output:
+            assert drive.report is not None
+            self.plans[drive.run_id] = Shown.of_report(drive.report)
+            self.world.situations[f"plan of {drive.report['task']}"] += 1
+        return drive
+
+    def _input(self, request: Request) -> dict[str, object]:
+        accounts = [id_ for id_ in request.accounts if id_ in MEMBERS]
+        match request.kind:
+            case "delete":
+                return {"task": Task.DELETE_CREDENTIALS, "accounts": [*request.accounts]}
+            case "recover":
+                return {"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": accounts}
+            case "restore" if self.references:
+                return {"task": Task.UNLOCK_BUCKET_POLICY, "restore": self.references[-1:]}
+        return {"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {id_: [BUCKETS[id_]] for id_ in accounts}}
+
+    def _happen(self, event: ChangeByOthers | ForgeryInBucket) -> None:
+        if isinstance(event, ChangeByOthers):
+            self._change(event)
+        else:
+            self._forge(event)
+
+    def _start(
+        self,
+        machine: str,
+        input_: Mapping[str, object],
+        *,
+        name: str | None = None,
+        during: Sequence[Disturbance] = (),
+        faults: Mapping[int, ServiceFault] | None = None,
+    ) -> Drive:
+        self.root_tasks.advance(seconds=1)
+        name = name or f"run-{len(self.drives)}"
+        drive = Drive(
+            run_id=name,
+            arn=self.root_tasks.arn(name, machine=machine),
+            input_=input_,
+            started_at=self.root_tasks.now,
+            acts=machine == running.EXECUTE_MACHINE,
+            plan=self.plans.get(str(input_.get("plan"))),
+        )
+        self.drives.append(drive)
+        self.root_tasks.executions[drive.arn] = running.FinishedExecution(
+            run_id=name,
+            status="RUNNING",
+            output={},
+            started_at=drive.started_at,
+            folder="executions" if drive.acts else "runs",
+        )
+        self._drive(drive, during=during, faults=faults or {})
+        return drive
+
+    def _drive(
+        self,
+        drive: Drive,
+        *,
+        during: Sequence[Disturbance] = (),
+        faults: Mapping[int, ServiceFault] | None = None,
+    ) -> None:
+        execution = self._execution(drive)
+        execution.status, execution.output = "RUNNING", {}
+        self.ledger.drive, self.ledger.now = drive, self.root_tasks.now
+        self.disturbances, self.faults = [*during], dict(faults or {})
+        self.counts.clear()
+        machine = running.EXECUTE_MACHINE if drive.acts else running.AUDIT_MACHINE
+        state_machine = StateMachine(definition=self.world.definitions[machine], invoke=self._invoke)
+        started_at = drive.started_at.isoformat().replace("+00:00", "Z")
+        try:
+            execution.output = state_machine.run(
+                drive.input_,
+                execution={"Id": drive.arn, "Name": drive.run_id, "StartTime": started_at},
+                history=drive.history,
+            )
+            execution.status = "SUCCEEDED"
+        except ERRORS as error:
+            execution.status, execution.cause = "FAILED", str(error)
+            if isinstance(error, RunRefusedError):
+                self.world.situations[f"refused: {error.reason}"] += 1
+        except ExecutionAbortedError:
+            execution.status = "ABORTED"
+            self.world.situations["aborted"] += 1
+        assert not self.violations, self.violations
+        self.ledger.check_report(drive)
+        self._note_situations(drive)
+
+    def _note_situations(self, drive: Drive) -> None:
+        if drive.report is None:
+            return
+        kind = "execution" if drive.acts else "look"
+        for result in drive.report["results"]:
+            self.world.situations[f"{kind}: {result['outcome']}"] += 1
+            for item in result["items"]:
+                if item["backup"] is not None and item["backup"] not in self.references:
+                    self.references.append(item["backup"])
+        self.world.situations["policy removed"] += len(drive.removed)
+
+    def _invoke(self, resource: str, payload: Any) -> Any:
+        number = self.counts["invocation"]
+        self.counts["invocation"] += 1
+        self.ledger.invocation += 1
+        fault = self.faults.get(number)
+        if fault is ServiceFault.NOT_STARTED:
+            raise ExecutionFailedError(fault.value, "")
+        self.fatal, self.is_watching = None, True
+        try:
+            result = self._run_function(self.world.handlers[resource], payload)
+        except FunctionDiedError as error:
+            self.world.situations["function died"] += 1
+            raise ExecutionFailedError(_LAMBDA_DIED, "") from error
+        except BatchClaimedError:
+            self.world.situations["batch claimed before"] += 1
+            raise
+        finally:
+            self.is_watching = False
+        if fault is not None:
+            self.world.situations[fault.value] += 1
+            raise ExecutionFailedError(fault.value, "")
+        return result
+
+    def _run_function(self, handler: str, payload: Any) -> Any:
+        given = self.root_tasks.settings
+        start_execution = given.start_execution(account_id=MANAGEMENT_ID)
+        parsed: Any = {
+            "start_run": lambda: StartRunSettings.from_environment(given.start_run),
+            "start_execution": lambda: StartExecutionSettings.from_environment(start_execution),
+            "run_batch": lambda: RunBatchSettings.from_environment(given.run_batch),
+            "execute_batch": lambda: RunBatchSettings.from_environment(given.run_batch),
+            "write_report": lambda: WriteReportSettings.from_environment(given.write_report),
+            "write_execution_report": lambda: WriteReportSettings.from_environment(given.write_report),
+        }[handler]()
+        method = getattr(self.root_tasks.invocation(), handler)
+        return json.loads(json.dumps(method(json.loads(json.dumps(payload)), settings=parsed)))
+
+    # What the functions call
+
+    def before_call(self, operation: str, context: Any) -> None:
+        """Disturb a call of a function, or check it."""
+        account_id = self.root_tasks.sessions.acting
+        if not self.is_watching:
+            return
+        self._require_alive()
+        invocation = self.counts["invocation"] - 1
+        context["numbers"] = {("call", invocation, self.counts["call", invocation])}
+        self.counts["call", invocation] += 1
+        if account_id is not None and not operation.startswith(("Get", "List", "Head")):
+            context["numbers"].add(("write", 0, self.counts["write"]))
+            self.counts["write"] += 1
+        self._disturb("before", context)
+        if account_id is not None:
+            try:
+                assert account_id in MEMBERS, f"a session in {account_id}"
+                self.ledger.note_call(account_id, operation, context["parameters"])
+            except AssertionError as error:
+                # Raised here, it would be one account's surprise.
+                self.violations.append(str(error))
+
+    def after_call(self, operation: str, context: Any, *, succeeded: bool) -> None:
+        """Note a call of a function that took effect, and disturb it."""
+        if not self.is_watching:
+            return
+        account_id, parameters = self.root_tasks.sessions.acting, context["parameters"]
+        if succeeded and account_id is not None:
+            self.ledger.note_success(account_id, operation, parameters)
+        elif succeeded and operation == "PutObject":
+            self.ledger.note_stored(parameters["Key"], parameters["Body"])
+        self._disturb("after", context)
+
+    def _require_alive(self) -> None:
+        if self.fatal is not None:
+            raise self.fatal
+
+    def _disturb(self, timing: str, context: Any) -> None:
+        for it in self.disturbances:
+            if it.timing == timing and (it.kind, it.invocation, it.number) in context["numbers"]:
+                match it.event:
+                    case Fault.DIE:
+                        self.fatal = FunctionDiedError
+                    case Fault.ABORT:
+                        self.fatal = ExecutionAbortedError
+                    case event:
+                        self._happen(event)
+        self._require_alive()
+
+    # What others do
+
+    def _change(self, change: ChangeByOthers) -> None:
+        account_id = change.account_id
+        watching, self.is_watching = self.is_watching, False
+        self.ledger.note_touch(account_id)
+        self.ids += 1
+        self._change_credentials(change.change, account_id)
+        match change.change:
+            case Change.CHANGE_POLICY:
+                self._put_policy(account_id)
+            case Change.DELETE_POLICY:
+                self.world.client("s3", account_id).delete_bucket_policy(Bucket=BUCKETS[account_id])
+                self.ledger.policies[BUCKETS[account_id]] = None
+            case Change.DENY:
+                self._toggle_denial(account_id)
+            case Change.MOVE:
+                self._move(account_id)
+            case Change.SUSPEND if account_id == OTHER:
+                self.organization.suspend(account_id)
+        self.is_watching = watching
+
+    def _change_credentials(self, change: Change, account_id: str) -> None:
+        user = current_emulation().root_user(account_id)
+        match change:
+            case Change.ADD_KEY if len(user.access_keys) < 2:
+                key = AccessKey(id=f"AKIA{account_id}{self.ids:04}", created_at=at(self.ids), last_use=None)
+                user.access_keys[key.id] = key
+            case Change.DELETE_KEYS:
+                user.access_keys.clear()
+            case Change.REPLACE_PASSWORD:
+                user.password_created_at = at(self.ids)
+            case Change.DELETE_PASSWORD:
+                user.password_created_at = None
+            case Change.ADD_MFA if len(user.mfa_devices) < 2:
+                serial_number = f"arn:aws:iam::{account_id}:mfa/device-{self.ids}"
+                device = MfaDevice(serial_number=serial_number, enabled_at=at(self.ids))
+                user.mfa_devices[device.serial_number] = device
+            case Change.DELETE_MFA:
+                user.mfa_devices.clear()
+            case Change.ADD_CERTIFICATE if len(user.certificates) < 2:
+                body = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----"
+                id_ = f"CERT{account_id}{self.ids:016}"
+                user.certificates[id_] = Certificate(id=id_, body=body, uploaded_at=at(self.ids))
+            case Change.DELETE_CERTIFICATES:
+                user.certificates.clear()
+
+    def _put_policy(self, account_id: str) -> None:
+        bucket = BUCKETS[account_id]
+        statement = {
+            "Sid": f"Policy{self.ids}",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{bucket}/*",
+        }
+        text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.world.client("s3", account_id).put_bucket_policy(Bucket=bucket, Policy=text)
+        self.ledger.policies[bucket] = text
+
+    def _toggle_denial(self, account_id: str) -> None:
+        if account_id in self.denied:
+            self.denied.remove(account_id)
+            self.organization.allow(account_id=account_id, action="iam:Get*")
+        else:
+            self.denied.add(account_id)
+            self.organization.deny(account_id=account_id, action="iam:Get*")
+
+    def _move(self, account_id: str) -> None:
+        organizations = self.world.client("organizations")
+        (parent,) = organizations.list_parents(ChildId=account_id)["Parents"]
+        target = next(unit for unit in self.units if unit != parent["Id"])
+        organizations.move_account(
+            AccountId=account_id, SourceParentId=parent["Id"], DestinationParentId=target
+        )
+
+    def _forge(self, forgery: ForgeryInBucket) -> None:
+        watching, self.is_watching = self.is_watching, False
+        s3 = self.world.client("s3")
+        listed = s3.list_objects_v2(Bucket=running.BUCKET).get("Contents", ())
+        # Those of the functions come last, as they were stored.
+        order = {key: number for number, key in enumerate(self.ledger.stored)}
+        all_keys = sorted((it["Key"] for it in listed), key=lambda key: (order.get(key, -1), key))
+        keys = [key for key in all_keys if forgery.text in key]
+        if keys:
+            key = keys[-1 - forgery.place % len(keys)]
+            body = s3.get_object(Bucket=running.BUCKET, Key=key)["Body"].read()
+            self._forge_object(forgery.forgery, key, body, all_keys)
+            self.world.situations[forgery.forgery.value] += 1
+        self.is_watching = watching
+
+    def _forge_object(self, forgery: Forgery, key: str, body: bytes, keys: Sequence[str]) -> None:
+        s3 = self.world.client("s3")
+
+        def put(name: str, content: bytes, **metadata: str) -> None:
+            s3.put_object(Bucket=running.BUCKET, Key=name, Body=content, Metadata=metadata)
+
+        match forgery:
+            case Forgery.DELETE if not key.startswith("backups/"):
+                # The bucket's policy lets nobody delete one.
+                s3.delete_object(Bucket=running.BUCKET, Key=key)
+            case Forgery.COPY:
+                name = key.rpartition("/")[2]
+                for other in keys:
+                    if other != key and other.rpartition("/")[2] == name:
+                        put(other, body)
+            case Forgery.ADD:
+                put(f"{key}.json", body)
+            case Forgery.BACK_DATE:
+                put(key, forged_text(forgery, body), **{"started-at": "2026-10-01T00:00:00Z"})
+            case Forgery.POST_DATE:
+                put(key, forged_text(forgery, body), **{"started-at": "2036-10-01T00:00:00Z"})
+            case _:
+                put(key, forged_text(forgery, body))
+
+
+def forged_text(forgery: Forgery, body: bytes) -> bytes:
+    """Return what somebody makes of an object."""
+    match forgery:
+        case Forgery.SWAP_ACCOUNTS:
+            swapped = body.replace(MEMBER.encode(), b"*").replace(OTHER.encode(), MEMBER.encode())
+            return swapped.replace(b"*", OTHER.encode())
+        case Forgery.SWAP_KEYS:
+            for account_id in MEMBERS:
+                ids = [*current_emulation().root_user(account_id).access_keys]
+                for id_ in ids[:-1]:
+                    body = body.replace(id_.encode(), ids[-1].encode())
+        case Forgery.BACK_DATE:
+            return body.replace(b"2026-11-", b"2026-10-")
+        case Forgery.POST_DATE:
+            return body.replace(b"2026-", b"2027-")
+        case Forgery.DAMAGE:
+            return body[: len(body) // 2]
+        case Forgery.CLEAN:
+            return body.replace(b'"has credentials"', b'"clean"')
+    return body
+
+
+@pytest.fixture(scope="module")
+def state_machines() -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the definitions of the template's state machines, and the method of each function."""
+    stack = bootstrap_stack(env=MANAGEMENT)
+    RootTasks(stack, "RootTasks", tasks=list(RootTask), protected_accounts=[PROTECTED])
+    synthesized = template(stack)
+    definitions = {
+        running.AUDIT_MACHINE: state_machine_definition(synthesized, "Audit"),
+        running.EXECUTE_MACHINE: state_machine_definition(synthesized, "Execute"),
+    }
+    handlers = {
+        f"${{{id_}.Arn}}": function["Properties"]["Handler"].rpartition(".")[2]
+        for id_, function in resources(synthesized, "AWS::Lambda::Function").items()
+    }
+    return definitions, handlers
+
+
+@pytest.fixture
+def world(
+    state_machines: tuple[dict[str, Any], dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    for module in ("accounts", "batch", "finish"):
+        monkeypatch.setattr(f"root_tasks.run.{module}.ThreadPoolExecutor", ImmediateExecutor)
+    # So that one of them can be lost.
+    monkeypatch.setattr(root_tasks.run.start, "_ACCOUNTS_PER_BATCH", dict.fromkeys(Mode, 1))
+    definitions, handlers = state_machines
+    with mock_organization() as organization:
+        deployed = running.RootTasks(
+            organization=organization,
+            settings=running.Settings(protected_accounts=frozenset([PROTECTED]), plan_lifetime=LIFETIME),
+        )
+        world = World(
+            organization=organization, root_tasks=deployed, definitions=definitions, handlers=handlers
+        )
+        world.watch()
+        yield world
+
+
+def run_any_order(world: World, *, examples: int, steps: int = 8, shrink: bool = True) -> None:
+    """Run examples; always the same ones."""
+
+    class OfThisWorld(AnyOrder):
+        def __init__(self) -> None:
+            super().__init__(world)
+
+    run_state_machine_as_test(
+        OfThisWorld,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            derandomize=True,
+            print_blob=True,
+            phases=[Phase.generate, *([Phase.shrink] if shrink else [])],
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )
+
+
+# What the examples have to come across.
+SITUATIONS = {
+    "aborted",
+    "batch claimed before",
+    "execution: done",
+    "execution: failed",
+    "execution: unknown",
+    "function died",
+    "look: clean",
+    "look: has credentials",
+    "look: inaccessible",
+    "look: planned",
+    "policy removed",
+    "redriven",
+    f"refused: {RefusalReason.NAME_ALREADY_USED}",
+    f"refused: {RefusalReason.PLAN_ALREADY_EXECUTED}",
+    f"refused: {RefusalReason.PLAN_ALTERED}",
+    f"refused: {RefusalReason.PLAN_EXPIRED}",
+}
+
+
+def test_no_order_of_runs_faults_changes_and_forgeries_breaks_a_promise(world: World) -> None:
+    run_any_order(world, examples=20)
+    assert {"execution: done", "look: has credentials", "look: planned"} <= set(world.situations)
+
+
+@pytest.mark.slow
+def test_no_order_breaks_a_promise_in_many_more_examples(world: World) -> None:
+    run_any_order(world, examples=300, steps=12)
+    assert not SITUATIONS - set(world.situations)
+
+
+# What chance comes across seldom
+
+
+def stop_the_execution(*, timing: Literal["before", "after"], number: int = 0) -> list[Disturbance]:
+    return [Disturbance(timing=timing, kind="write", number=number, event=Fault.ABORT)]
+
+
+def outcomes(drive: Drive) -> dict[str, str]:
+    assert drive.report is not None
+    return {result["accountId"]: result["outcome"] for result in drive.report["results"]}
+
+
+@pytest.fixture
+def any_order(world: World) -> Iterator[AnyOrder]:
+    example = AnyOrder(world)
+    yield example
+    example.teardown()
+
+
+DELETE_BOTH: dict[str, object] = {"task": Task.DELETE_CREDENTIALS, "accounts": [*MEMBERS]}
+UNLOCK: dict[str, object] = {"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMBER: [BUCKETS[MEMBER]]}}
+
+
+def execute_and_stop(example: AnyOrder, input_: Mapping[str, object], **when: Any) -> Drive:
+    plan = example._look(input_)
+    during = stop_the_execution(**when)
+    return example._start(running.EXECUTE_MACHINE, {"plan": plan.run_id}, during=during)
+
+
+def test_a_redrive_in_time_acts_where_nothing_was_attempted_and_reports_the_rest_as_unknown(
+    any_order: AnyOrder,
+) -> None:
+    drive = execute_and_stop(any_order, DELETE_BOTH, timing="after")
+    assert drive.changed == {(MEMBER, "password", None)}
+    any_order._drive(drive)
+    assert outcomes(drive) == {MEMBER: Outcome.UNKNOWN, OTHER: Outcome.DONE}
+    assert {account_id for account_id, *_ in drive.changed - {(MEMBER, "password", None)}} == {OTHER}
+
+
+def test_a_redrive_after_the_plan_has_expired_changes_nothing_more_and_calls_nothing_unattempted_that_was_not(
+    any_order: AnyOrder,
+) -> None:
+    drive = execute_and_stop(any_order, DELETE_BOTH, timing="after")
+    any_order.time_passes(25)
+    any_order._drive(drive)
+    assert outcomes(drive) == {MEMBER: Outcome.UNKNOWN, OTHER: Outcome.FAILED}
+    assert drive.changed == {(MEMBER, "password", None)}
+
+
+@pytest.mark.parametrize("hours", [0, 25])
+def test_a_backup_of_a_stopped_execution_is_named_whenever_it_is_redriven(
+    any_order: AnyOrder, hours: int
+) -> None:
+    drive = execute_and_stop(any_order, UNLOCK, timing="after")
+    assert len(drive.removed) == 1
+    any_order.time_passes(hours)
+    any_order._drive(drive)
+    assert outcomes(drive) == {MEMBER: Outcome.UNKNOWN}
+    assert drive.report is not None
+    (reference,) = [key for key in any_order.ledger.stored if key.startswith("backups/")]
+    assert reference in drive.report["results"][0]["reason"]
+
+
+def test_an_execution_that_was_refused_as_too_late_is_refused_again_when_it_is_redriven(
+    any_order: AnyOrder,
+) -> None:
+    plan = any_order._look(DELETE_BOTH)
+    any_order.time_passes(25)
+    drive = any_order._start(running.EXECUTE_MACHINE, {"plan": plan.run_id})
+    any_order._drive(drive)
+    assert any_order.world.situations[f"refused: {RefusalReason.PLAN_EXPIRED}"] == 2
+    assert not drive.changed
+
+
+def test_an_execution_that_failed_in_some_accounts_fails_again_when_it_is_redriven_and_does_nothing(
+    any_order: AnyOrder,
+) -> None:
+    plan = any_order._look(DELETE_BOTH)
+    any_order._change(ChangeByOthers(change=Change.REPLACE_PASSWORD, account_id=MEMBER))
+    drive = any_order._start(running.EXECUTE_MACHINE, {"plan": plan.run_id})
+    changed, invocations = set(drive.changed), any_order.ledger.invocation
+    assert any_order._execution(drive).status == "FAILED"
+    any_order._drive(drive)
+    assert any_order._execution(drive).status == "FAILED"
+    assert (drive.changed, any_order.ledger.invocation) == (changed, invocations)
+
+
+# What finds a defect
+
+
+def claim_again(store: RunStore, *_: object, **__: object) -> bool:
+    return True
+
+
+def read_unverified(store: RunStore, key: str, checksum: str) -> bytes:
+    return bytes(store._bucket.read(key))
+
+
+def read_any_result(store: RunStore, run: Any, batch: int, *, checksum: str) -> Any:
+    return decode(
+        BatchResult, store._bucket.read_foreign(store._result_key(run.run_id, run.task, batch, checksum))
+    )
+
+
+def forget_the_age(plans: Plans, run_id: str, planned_at: Any, execution: Any) -> Any:
+    return planned_at + timedelta(days=400)
+
+
+def take_denied_for_clean(session: Any, iam: Any) -> frozenset[Any]:
+    try:
+        return EXISTING_TYPES(session, iam)
+    except CallError:
+        return frozenset()
+
+
+def call_a_lost_batch_nothing_to_do(finisher: RunFinisher, run: Any, account: Any, findings: Any) -> Any:
+    found = findings.get(account.account_id)
+    return found or Finding(account_id=account.account_id, outcome=Outcome.NOTHING_TO_DO)
+
+
+def remove_without_a_second_look(policy: Any, target: Any, text: str) -> Any:
+    item = replace(unlock_policy.item_of(target, Outcome.DONE), policy=text)
+    return unlock_policy._apply_change(target, policy.remove, done=item)
+
+
+def lose_the_backup(store: Any, backup: Any) -> str:
+    return f"backups/{backup.run_id}/{backup.account_id}/lost.json"
+
+
+EXISTING_TYPES = audit.existing_types
+DELETION = "root_tasks.tasks.delete_credentials"
+# What a release could break: what is replaced, and by what.
+MUTATIONS: dict[str, list[tuple[str, object]]] = {
+    "a batch is not claimed": [("root_tasks.aws.storage.RunStore.claim_batch", claim_again)],
+    "a plan is executed again": [("root_tasks.aws.storage.RunStore.claim_plan", claim_again)],
+    "hashes are ignored": [("root_tasks.aws.storage.RunStore._read_and_verify", read_unverified)],
+    "hashes of results are ignored": [("root_tasks.aws.storage.RunStore.read_result", read_any_result)],
+    "the age of a plan is ignored": [("root_tasks.run.plans.Plans._expiry", forget_the_age)],
+    "MFA goes first": [
+        (f"{DELETION}._ORDER", (delete_credentials._ORDER[-1], *delete_credentials._ORDER[:-1])),
+        (f"{DELETION}._Execution._reason_to_keep_mfa", lambda execution: None),
+    ],
+    "MFA goes without a look": [(f"{DELETION}._Execution._reason_to_keep_mfa", lambda execution: None)],
+    "any password will do": [(f"{DELETION}._Execution._other_password", lambda execution, target: None)],
+    "denied is clean": [("root_tasks.tasks.audit.existing_types", take_denied_for_clean)],
+    "a lost batch has done nothing": [
+        ("root_tasks.run.finish.RunFinisher._result", call_a_lost_batch_nothing_to_do)
+    ],
+    "a policy is removed without another look": [
+        ("root_tasks.tasks.unlock_policy._remove_backed_up", remove_without_a_second_look)
+    ],
+    "a policy is removed without a backup": [("root_tasks.aws.storage.BackupStore.write", lose_the_backup)],
+    "the protected accounts are forgotten": [
+        ("root_tasks.run.start.classify", lambda members, **_: list(members))
+    ],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_a_release_that_breaks_a_promise_is_found(
+    world: World, mutation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, replacement in MUTATIONS[mutation]:
+        monkeypatch.setattr(name, replacement)
+    with pytest.raises(AssertionError):
+        run_any_order(world, examples=100, shrink=False)
