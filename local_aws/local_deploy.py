@@ -22,6 +22,7 @@ from local_aws.services import LocalAws, running_local_aws
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 STACK = "OrganizationBootstrap"
 OUTPUT = "RootAccessStatus"
@@ -93,7 +94,8 @@ def demonstrate(aws: LocalAws) -> None:
     print("The AWS CLI is not needed: what it would print is shown.")
     _show_features(aws)
     _say(f"Deploy app.py with the CDK CLI (all that it prints: {_CDK_LOG.relative_to(REPOSITORY)})")
-    deploy(aws, "CDKToolkit", "bootstrap", aws.cdk_environment)
+    # In a folder with an app, the CLI would synthesize it first.
+    deploy(aws, "CDKToolkit", "bootstrap", aws.cdk_environment, folder=aws.addresses.folder)
     deploy(aws, STACK, "deploy", "--require-approval", "never")
     status = _stack_output(aws)
     print(f"{STACK}.{OUTPUT} = {status}")
@@ -125,13 +127,14 @@ def print_next_steps(*, keep: bool) -> None:
     print("3. Deploy an app of your own to it: docs/local-aws.md")
 
 
-def deploy(aws: LocalAws, stack: str, *arguments: str) -> None:
+def deploy(aws: LocalAws, stack: str, *arguments: str, folder: Path = REPOSITORY) -> None:
     """Run the CDK CLI with its output in a log, and show one line of progress.
 
     Args:
         aws: The local AWS.
         stack: The stack that the command deploys.
         arguments: The CLI's arguments.
+        folder: The folder that the CLI runs in.
 
     Raises:
         DemonstrationError: The CLI failed. The message is the reason of the first resource that failed.
@@ -142,6 +145,7 @@ def deploy(aws: LocalAws, stack: str, *arguments: str) -> None:
             [*arguments, "--progress", "events"],
             addresses=aws.addresses,
             environment=aws.environment,
+            folder=folder,
             output=log,
         )
         end("failed" if exit_code else f"{_count_resources(aws, stack)} resources")

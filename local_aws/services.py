@@ -68,6 +68,11 @@ class LocalAws:
         """
         return client(service, self.addresses, account_id=account_id)
 
+    def bootstrap(self) -> subprocess.CompletedProcess[str]:
+        """Run `cdk bootstrap` for the management account."""
+        # In a folder with an app, the CLI would synthesize it first.
+        return self.cdk("bootstrap", self.cdk_environment, folder=self.addresses.folder)
+
     def cdk(
         self,
         *arguments: str,

@@ -84,7 +84,7 @@ def running_aws() -> Iterator[LocalAws]:
 @pytest.fixture(scope="session")
 def bootstrapped_aws(running_aws: LocalAws) -> LocalAws:
     """Return the same, with the CDK's bootstrap stack."""
-    bootstrap = running_aws.cdk("bootstrap", running_aws.cdk_environment)
+    bootstrap = running_aws.bootstrap()
     assert bootstrap.returncode == 0, bootstrap.stdout
     return running_aws
 
