@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     ("status",),
+    ("preflight",),
     ("audit",),
     ("audit", "--from-here"),
     ("plan", "delete", "--account", MEMBER),
@@ -258,7 +259,13 @@ SLOW |= {"concurrent", "http", "multiprocessing", "root_access", "root_tasks", "
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("audit", "--help"), ("plan", "delete", "--help"), ("audit", "--account", "123")],
+    [
+        ("--help",),
+        ("audit", "--help"),
+        ("preflight", "--help"),
+        ("plan", "delete", "--help"),
+        ("audit", "--account", "123"),
+    ],
     ids=" ".join,
 )
 def test_help_imports_nothing_that_is_slow(arguments: tuple[str, ...]) -> None:

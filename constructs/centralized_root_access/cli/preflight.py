@@ -8,6 +8,7 @@ import click
 
 from .failures import failures_as
 from .options import CSV, JSON, TABLE, account_options, caller_options, format_option
+from .waiting import waiting_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,15 +70,16 @@ def preflight(
     Exit code: 0 nothing is denied, 1 something is denied, 2 the policies cannot be read.
     """
     with failures_as("Unable to check the policies", as_json=format_ == JSON):
-        from scp.calls import TaskPolicy
-        from scp.evaluate import Decision
+        with waiting_line("Reading the credentials ..."):
+            from scp.calls import TaskPolicy
+            from scp.evaluate import Decision
 
-        from .aws import find_caller
-        from .exit_code import ExitCode
-        from .policy_check import survey
-        from .screen import progress_bar
+            from .aws import find_caller
+            from .exit_code import ExitCode
+            from .policy_check import survey
+            from .screen import progress_bar
 
-        caller = find_caller(profile=profile, region=region, environment=environment)
+            caller = find_caller(profile=profile, region=region, environment=environment)
         with progress_bar("preflight") as update:
             found = survey(
                 caller,

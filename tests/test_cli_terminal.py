@@ -1,0 +1,129 @@
+"""What a person sees: the commands in a real terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local_aws.emulation import LocalOrganization, serve_organization
+from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.arrange import enable_root_access
+from support.function import BOTH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEY = f"AKIA{MEMBER}0001"
+COLOUR = re.compile(r"\x1b\[(?:\d+;)*3[0-7](?:;\d+)*m")
+CONTROL = re.compile(r"\x1b\[\??[0-9;]*[A-Za-z]")
+
+
+@pytest.fixture(scope="module")
+def organization() -> Iterator[LocalOrganization]:
+    with serve_organization() as organization:
+        enable_root_access(organization, *BOTH)
+        organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=2, mfa_devices=1)
+        organization.deny(account_id=OTHER, action="iam:GetAccountSummary")
+        yield organization
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terminal:
+    """What a terminal got from a command.
+
+    Attributes:
+        exit_code: How the command ended.
+        received: The characters, with those that control the terminal.
+    """
+
+    exit_code: int
+    received: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines that stay on the screen."""
+        text = self.received.rpartition("\x1b[2K")[2].rpartition("\x1b[K")[2]
+        return [CONTROL.sub("", line).rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+
+
+def run_in_terminal(
+    organization: LocalOrganization, *arguments: str, columns: int, **variables: str
+) -> Terminal:
+    environment = {
+        "AWS_ENDPOINT_URL": str(organization.url),
+        "AWS_ACCESS_KEY_ID": MANAGEMENT,
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "LANG": "C.UTF-8",
+        "PATH": os.environ["PATH"],
+        "TERM": "xterm-256color",
+        **variables,
+    }
+    command = [sys.executable, "-m", "centralized_root_access", *arguments]
+    terminal, its_end = pty.openpty()
+    fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    with subprocess.Popen(
+        command, env=environment, stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True
+    ) as process:
+        os.close(its_end)
+        received = b"".join(_blocks(terminal))
+    os.close(terminal)
+    return Terminal(exit_code=process.returncode, received=received.decode())
+
+
+def _blocks(terminal: int) -> Iterator[bytes]:
+    # Linux reports the end of a terminal as an error.
+    with contextlib.suppress(OSError):
+        while block := os.read(terminal, 65_536):
+            yield block
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+def test_a_report_fits_the_terminal_and_no_id_is_broken(
+    organization: LocalOrganization, columns: int
+) -> None:
+    shown = run_in_terminal(organization, "audit", "--from-here", columns=columns)
+    assert shown.exit_code == 1, shown.received
+    assert max(map(len, shown.lines)) <= columns
+    assert any(KEY in line for line in shown.lines)
+    assert any("workload-a" in line and "has credentials" in line for line in shown.lines)
+    assert ("OU" in shown.lines[0].split()) is (columns == 140)
+
+
+def test_progress_is_counted_while_accounts_are_audited_and_then_taken_back(
+    organization: LocalOrganization,
+) -> None:
+    shown = run_in_terminal(organization, "audit", "--from-here", columns=80)
+    assert shown.received.startswith("Reading the credentials ...")
+    assert "of 3 accounts" in CONTROL.sub("", shown.received)
+    assert not any("of 3 accounts" in line or "Reading" in line for line in shown.lines[:2])
+
+
+@pytest.mark.parametrize(
+    ("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)], ids=["colours", "NO_COLOR"]
+)
+def test_colours_can_be_disabled(
+    organization: LocalOrganization, variables: dict[str, str], coloured: bool
+) -> None:
+    shown = run_in_terminal(organization, "audit", "--from-here", columns=100, **variables)
+    assert shown.exit_code == 1, shown.received
+    assert bool(COLOUR.search(shown.received)) is coloured
+
+
+def test_a_terminal_that_cannot_take_lines_back_gets_none_of_them(organization: LocalOrganization) -> None:
+    shown = run_in_terminal(organization, "status", columns=80, TERM="dumb")
+    assert shown.exit_code == 0, shown.received
+    assert "\x1b" not in shown.received
+    assert shown.lines[0].startswith("ENABLED: organization ")
