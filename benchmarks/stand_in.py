@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from benchmarks.certificate import write_certificate
+from benchmarks.connections import allow_many_connections
 from benchmarks.limits import DOCUMENTED_STS, IAM_OF_AN_ACCOUNT, ORGANIZATIONS, Limit, TokenBucket
 
 if TYPE_CHECKING:
@@ -725,4 +726,5 @@ def running_stand_in(folder: Path) -> Iterator[StandIn]:
 
 
 if __name__ == "__main__":
+    allow_many_connections()
     asyncio.run(_Server().serve(*sys.argv[1:]))
