@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -108,8 +109,12 @@ class Callers:
         self._user_key = None
         self._arns.pop(USER_WITHOUT_POLICIES, None)
 
-    def patiently(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def patiently(self, call: Callable[[], dict[str, Any]], *, final: tuple[str, ...] = ()) -> dict[str, Any]:
         """Call, and again for a while where AWS may not know yet what was changed.
+
+        Args:
+            call: The call.
+            final: The codes that waiting does not change.
 
         Raises:
             ClientError: AWS still refuses.
@@ -119,8 +124,9 @@ class Callers:
             try:
                 return call()
             except ClientError as error:
-                waited = self.aws.monotonic() - started
-                if waited > _MAX_PATIENCE_SECONDS or not _NOT_YET.search(error.response["Error"]["Code"]):
+                code = error.response["Error"]["Code"]
+                is_over = self.aws.monotonic() - started > _MAX_PATIENCE_SECONDS
+                if is_over or code in final or not _NOT_YET.search(code):
                     raise
             self.aws.wait(pause)
             pause = min(2 * pause, _MAX_PAUSE_SECONDS)
@@ -155,7 +161,8 @@ class Callers:
 
     def _key_of_user(self) -> Mapping[str, Any]:
         if self._user_key is None:
-            self._user_key = self.own("iam").create_access_key(UserName=self.names.user)["AccessKey"]
+            create = functools.partial(self.own("iam").create_access_key, UserName=self.names.user)
+            self._user_key = self.patiently(create)["AccessKey"]
         return self._user_key
 
 

@@ -61,10 +61,10 @@ SUBJECTS: dict[Resource, str] = {
 }
 
 
-def _tolerate(call: Callable[[], object], *codes: str) -> None:
-    """Call; a refusal with one of these codes means that it is done already."""
+def _tolerate(callers: Callers, call: Callable[[], Any], *codes: str) -> None:
+    """Call patiently; a refusal with one of these codes means that it is done already."""
     try:
-        call()
+        callers.patiently(call, final=codes)
     except ClientError as error:
         if error.response["Error"]["Code"] not in codes:
             raise
@@ -74,28 +74,32 @@ def set_trusted_access(callers: Callers, value: bool) -> None:
     """Enable or disable IAM's trusted access."""
     organizations = callers.own("organizations")
     if value:
-        organizations.enable_aws_service_access(ServicePrincipal=PRINCIPAL)
+        callers.patiently(
+            functools.partial(organizations.enable_aws_service_access, ServicePrincipal=PRINCIPAL)
+        )
         callers.patiently(callers.own("iam").list_organizations_features)
     else:
-        organizations.disable_aws_service_access(ServicePrincipal=PRINCIPAL)
+        callers.patiently(
+            functools.partial(organizations.disable_aws_service_access, ServicePrincipal=PRINCIPAL)
+        )
 
 
 def set_credentials(callers: Callers, value: bool) -> None:
     """Enable or disable RootCredentialsManagement."""
     iam = callers.own("iam")
     if value:
-        iam.enable_organizations_root_credentials_management()
+        callers.patiently(iam.enable_organizations_root_credentials_management)
     else:
-        iam.disable_organizations_root_credentials_management()
+        callers.patiently(iam.disable_organizations_root_credentials_management)
 
 
 def set_sessions(callers: Callers, value: bool) -> None:
     """Enable or disable RootSessions."""
     iam = callers.own("iam")
     if value:
-        iam.enable_organizations_root_sessions()
+        callers.patiently(iam.enable_organizations_root_sessions)
     else:
-        iam.disable_organizations_root_sessions()
+        callers.patiently(iam.disable_organizations_root_sessions)
 
 
 def set_delegate(callers: Callers, value: bool) -> None:
@@ -110,14 +114,14 @@ def set_delegate(callers: Callers, value: bool) -> None:
             if wanted
             else (organizations.deregister_delegated_administrator, "AccountNotRegisteredException")
         )
-        _tolerate(functools.partial(change, AccountId=account_id, ServicePrincipal=PRINCIPAL), done)
+        _tolerate(callers, functools.partial(change, AccountId=account_id, ServicePrincipal=PRINCIPAL), done)
 
 
 def set_user(callers: Callers, value: bool) -> None:
     """Create the user without policies, or delete it with its keys."""
     iam, name = callers.own("iam"), callers.names.user
     if value:
-        _tolerate(lambda: iam.create_user(UserName=name), "EntityAlreadyExists")
+        _tolerate(callers, lambda: iam.create_user(UserName=name), "EntityAlreadyExists")
         return
     callers.forget_user()
     try:
@@ -131,24 +135,25 @@ def set_user(callers: Callers, value: bool) -> None:
 def set_password(callers: Callers, value: bool) -> None:
     """Allow the recovery of the root password, or delete it."""
     if value:
-        _tolerate(callers.root("iam", RECOVER).create_login_profile, "EntityAlreadyExists")
+        _tolerate(callers, callers.root("iam", RECOVER).create_login_profile, "EntityAlreadyExists")
     else:
-        _tolerate(callers.root("iam", DELETE).delete_login_profile, "NoSuchEntity")
+        _tolerate(callers, callers.root("iam", DELETE).delete_login_profile, "NoSuchEntity")
 
 
 def set_bucket(callers: Callers, value: str | None) -> None:
     """Create the bucket, lock it, unlock it, or delete it."""
     s3, name = callers.member("s3"), callers.names.bucket
     if value is None:
-        _tolerate(lambda: _unlock_bucket(callers), "NoSuchBucket")
-        _tolerate(lambda: s3.delete_bucket(Bucket=name), "NoSuchBucket")
+        _tolerate(callers, lambda: _unlock_bucket(callers), "NoSuchBucket")
+        _tolerate(callers, lambda: s3.delete_bucket(Bucket=name), "NoSuchBucket")
         return
     region = callers.names.region
     location = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     if not _has_bucket(callers):
         s3.create_bucket(Bucket=name, **location)
     if value == "locked":
-        s3.put_bucket_policy(Bucket=name, Policy=locking_policy("s3", f"arn:aws:s3:::{name}"))
+        policy = locking_policy("s3", f"arn:aws:s3:::{name}")
+        callers.patiently(lambda: s3.put_bucket_policy(Bucket=name, Policy=policy))
     else:
         _unlock_bucket(callers)
 
@@ -176,7 +181,7 @@ def set_queue(callers: Callers, value: str | None) -> None:
         url = callers.patiently(lambda: sqs.create_queue(QueueName=names.queue))["QueueUrl"]
     if value == "locked":
         policy = locking_policy("sqs", names.queue_arn)
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        callers.patiently(lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy}))
     else:
         _unlock_queue(callers, url)
 
@@ -184,6 +189,7 @@ def set_queue(callers: Callers, value: str | None) -> None:
 def _unlock_queue(callers: Callers, url: str) -> None:
     sqs = callers.root("sqs", UNLOCK_QUEUE)
     _tolerate(
+        callers,
         lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""}),
         "AWS.SimpleQueueService.NonExistentQueue",
         "QueueDoesNotExist",
@@ -202,10 +208,11 @@ def set_policy(callers: Callers, value: str | None) -> None:
     policy_id = find_policy(callers)
     if policy_id is not None:
         _tolerate(
+            callers,
             lambda: organizations.detach_policy(PolicyId=policy_id, TargetId=names.member),
             "PolicyNotAttachedException",
         )
-        _tolerate(lambda: organizations.delete_policy(PolicyId=policy_id), "PolicyNotFoundException")
+        _tolerate(callers, lambda: organizations.delete_policy(PolicyId=policy_id), "PolicyNotFoundException")
     if value is not None:
         created = organizations.create_policy(
             Name=names.policy,
@@ -214,7 +221,7 @@ def set_policy(callers: Callers, value: str | None) -> None:
             Type=_SCP,
         )
         policy_id = created["Policy"]["PolicySummary"]["Id"]
-        organizations.attach_policy(PolicyId=policy_id, TargetId=names.member)
+        callers.patiently(lambda: organizations.attach_policy(PolicyId=policy_id, TargetId=names.member))
 
 
 def find_policy(callers: Callers) -> str | None:

@@ -126,8 +126,8 @@ def parse_step(text: str) -> Step:
             resource = FEATURES[feature]
         case [account, "registered" | "deregistered" as state] if account == DELEGATE:
             resource = Resource.DELEGATE
-        case ["root", "password", "in", account] if account == MEMBER:
-            return Step(text=text, resource=Resource.PASSWORD, value=True)
+        case [*no, "root", "password", "in", account] if account == MEMBER and no in ([], ["no"]):
+            return Step(text=text, resource=Resource.PASSWORD, value=not no, in_order=bool(no))
         case ["bucket" | "queue" as kind, "locked" | "open" as policy]:
             return Step(text=text, resource=Resource(kind), value=policy)
         case ["stack", variant, "deployed"]:

@@ -449,6 +449,28 @@ def test_an_interrupted_run_restores_what_it_has_changed(terminal: Terminal, num
     assert read_journal(journal).restored
 
 
+def test_a_policy_that_acts_for_a_while_after_it_is_detached_delays_the_restoration_alone(
+    terminal: Terminal,
+) -> None:
+    organization = terminal.organization
+    before = snapshot(organization, names_of(organization))
+    refused: list[int] = []
+
+    def refuse(**_: object) -> None:
+        if len(refused) < 3:
+            refused.append(1)
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "denied"}}, "DeleteLoginProfile")
+
+    scene = scene_of(organization, terminal.folder.parent)
+    scene.converge(State(trusted_access=True, credentials=True, password=True))
+    aws = scene.callers.aws
+    assert isinstance(aws, EmulatedAws)
+    aws.created = lambda client: client.meta.events.register("before-call.iam.DeleteLoginProfile", refuse)
+    scene.restore()
+    assert len(refused) == 3
+    assert snapshot(organization, names_of(organization)) == before
+
+
 def leave_unrestored(organization: LocalOrganization, path: Path) -> None:
     """Change root access as a run would, and end without restoring it."""
     names = dataclasses.replace(names_of(organization), member=None)

@@ -37,6 +37,7 @@ OPEN_QUESTIONS = {
         "a root session reads the policy of a locked queue",
         "an empty policy unlocks a queue",
     ],
+    "how long does a deletion take?": ["a deleted root password is NoSuchEntity at once"],
     "does a rate rule run at once?": ["the schedule runs the first check after one interval at the latest"],
     "may everything be enabled twice?": [
         "enabling trusted access again succeeds",

@@ -219,6 +219,14 @@ _CREDENTIALS = [
         measures="time until a password is visible",
     ),
     _in_session(
+        "a deleted root password is NoSuchEntity at once",
+        "iam:GetLoginProfile",
+        refusal("NoSuchEntity", http=404),
+        policy=AUDIT,
+        given=(PASSWORD, f"no {PASSWORD}"),
+        measures="time until a deletion is visible",
+    ),
+    _in_session(
         "a password that was never used has no last use",
         "iam:GetUser",
         succeeds({"User": {"UserId": MEMBER, "Arn": _ROOT, "CreateDate": "{time}"}}),
