@@ -107,7 +107,6 @@ class Allowed:
 
 
 ALLOWED = [
-    Allowed("lambda/root_access/organization.py", "_MOST_INFORMATIVE", "an order of failures, not a limit"),
     Allowed("local_aws/emulation/requests.py", "serialized", "overrides a method of moto"),
     Allowed("benchmarks/load.py", "connection_made", "a method of asyncio's protocols"),
     Allowed("benchmarks/load.py", "data_received", "a method of asyncio's protocols"),
