@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.function import BUCKET
 from benchmarks.limits import DOCUMENTED_STS, LOW_STS, Limit
 from benchmarks.stand_in import MANAGEMENT_ACCOUNT_ID, Scenario
+from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
 from root_tasks.model.report import Outcome
 
 if TYPE_CHECKING:
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     from local_aws.services import LocalAws
 
 SLOW_SECONDS, FAST_SECONDS = 0.3, 0.1
-# As RootTasks has them by default.
+# The default of RootTasks.
 MAX_CONCURRENCY = 5
-ACCOUNTS_IN_PARALLEL = 25
 
 # The speed of a loop does not depend on the number of accounts.
 LOOP_ACCOUNTS = 15
@@ -152,8 +152,8 @@ class Unbounded:
     """The measurements of one audit by the client without a bound.
 
     Attributes:
-        listing: How many seconds ListAccounts took.
-        seconds: How long each run took; the first one without the list, the others for what was lost.
+        listing: How many seconds ListAccounts takes, as RootTasks has measured it.
+        seconds: How long each run took without it; the second one and later ones are for what was lost.
         lost: How many accounts had no result after each run.
         cpu: The CPU time of its process.
         traffic: What reached the stand-in.
@@ -284,7 +284,9 @@ class AuditMeter:
 
     def warm_batch(self) -> WarmBatch:
         """Measure batches of accounts without credentials, in one sandbox."""
-        self._stand_in.begin(Scenario(members=ACCOUNTS_IN_PARALLEL, latency=SLOW_SECONDS, credentials=False))
+        self._stand_in.begin(
+            Scenario(members=MAX_ACCOUNTS_IN_PARALLEL, latency=SLOW_SECONDS, credentials=False)
+        )
         with self._sandboxes("start_run", 1) as start_run, self._sandboxes("run_batch", 1) as run_batch:
             (started,) = start_run.invoke([_execution_input()])
             (event,) = _batch_events(started.response)
@@ -295,15 +297,20 @@ class AuditMeter:
         most = max(connections["sts"], connections["iam"] - 1)
         return WarmBatch(
             seconds=median(it.seconds for it in warm),
-            cpu=median(it.cpu for it in warm) / ACCOUNTS_IN_PARALLEL,
-            connections=most / ACCOUNTS_IN_PARALLEL,
+            cpu=median(it.cpu for it in warm) / MAX_ACCOUNTS_IN_PARALLEL,
+            connections=most / MAX_ACCOUNTS_IN_PARALLEL,
         )
 
-    def audit_without_bound(self, setting: Setting) -> Unbounded:
-        """Audit an organization with the client without a bound, until no account is lost."""
+    def audit_without_bound(self, setting: Setting, *, listing: float) -> Unbounded:
+        """Audit an organization with the client without a bound, until no account is lost.
+
+        Args:
+            setting: What to measure with.
+            listing: How many seconds ListAccounts takes: as long as for any other client.
+        """
         self._stand_in.begin(setting.scenario)
-        measured = json.loads(self._run("-m", "benchmarks.unbounded"))
-        return Unbounded(**measured, traffic=self._stand_in.traffic())
+        measured = json.loads(self._run("-m", "benchmarks.unbounded", str(setting.accounts)))
+        return Unbounded(**measured, listing=listing, traffic=self._stand_in.traffic())
 
     def loop(self, latency: float) -> Loop:
         """Audit a few accounts one after another, in one process."""

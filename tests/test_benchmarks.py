@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -20,6 +21,7 @@ from botocore.exceptions import ClientError
 
 from benchmarks.audit_page import AuditMeasurements, Goal, goals_of
 from benchmarks.audits import (
+    MAX_CONCURRENCY,
     MEDIUM,
     SMALL,
     Audit,
@@ -50,6 +52,7 @@ from benchmarks.stand_in import (
     running_stand_in,
 )
 from benchmarks.synthesis import STACK, Synthesis, read_synthesis
+from centralized_root_access import RootTasks
 from local_aws.emulation import Call, Organization, Seed, mock_organization
 from root_tasks.model.report import Outcome
 from support import accounts
@@ -247,9 +250,15 @@ def test_the_cost_grows_with_the_batches_and_with_the_time_of_the_functions() ->
     )
 
 
+def test_as_many_batches_run_at_once_as_in_a_stack_that_sets_nothing() -> None:
+    assert signature(RootTasks.__init__).parameters["max_concurrency"].default == MAX_CONCURRENCY
+
+
 def audits() -> AuditMeasurements:
     """Return audits of which a client without a bound needs twice the time after the list, and two runs."""
-    traffic = Traffic(calls={"AssumeRoot": 100}, throttled={}, connections={"sts": 10}, in_flight={})
+    traffic = Traffic(
+        calls={"AssumeRoot": 100, "ListAccounts": 5}, throttled={}, connections={"sts": 10}, in_flight={}
+    )
     invocation = FunctionInvocation(response={}, log=[], seconds=2.0, cpu=0.1, memory=50_000_000)
     return AuditMeasurements(
         capacity=5000.0,
@@ -280,7 +289,7 @@ def test_a_client_without_a_bound_is_compared_by_the_time_until_it_has_lost_none
 
 def test_the_page_has_the_audits_and_says_of_a_missed_goal_what_stands_in_the_way() -> None:
     shown = page(Measurements(audits=audits()))
-    assert "| unbounded | 25.00 s | 15.00 s | 100 | 2 | 100 |" in shown
+    assert "| unbounded | 25.00 s | 15.00 s | 100 | 2 | 110 |" in shown
     (memory,) = (line for line in shown.splitlines() if line.startswith("| its memory"))
     assert "| 2.00 | at most 1.30 | no. " in memory
 
@@ -528,7 +537,7 @@ def test_a_client_without_a_bound_loses_what_was_throttled_too_often_and_is_run_
     }
     measured = json.loads(
         subprocess.run(
-            [sys.executable, "-m", "benchmarks.unbounded"],
+            [sys.executable, "-m", "benchmarks.unbounded", str(scenario.members)],
             env={**os.environ, **environment},
             check=True,
             stdout=subprocess.PIPE,
