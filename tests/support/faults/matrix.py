@@ -18,7 +18,7 @@ from .vocabulary import CONCURRENT_MODIFICATION, TRUSTED_ACCESS_NOT_VISIBLE, Per
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+    from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
     from botocore.model import OperationModel
 
     from local_aws.emulation import Call, Organization
@@ -156,6 +156,7 @@ class WatchedFunction:
         for client in (clients.iam, clients.organizations):
             events: Any = client.meta.events
             events.register("provide-client-params", self._record_attempt)
+            events.register("before-sign", self._sign_for_upstream)
             events.register("before-send", self._time_out_early)
 
     def start(self, persistence: Persistence) -> None:
@@ -204,6 +205,10 @@ class WatchedFunction:
                 is_write=not model.name.startswith(("Describe", "List")),
             )
         )
+
+    def _sign_for_upstream(self, *, request: AWSRequest, **_: object) -> None:
+        """Sign with the organization's host, to which the proxy forwards the request."""
+        request.headers["Host"] = self._proxy.upstream_host
 
     def _time_out_early(
         self, *, request: AWSPreparedRequest, event_name: str, **_: object

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from microburst.app import make_app
@@ -47,6 +48,11 @@ class FaultProxy:
         self._rules: list[Any] = []
         self._fault: Fault | None = None
         self._site: CallSite | None = None
+
+    @property
+    def upstream_host(self) -> str:
+        """The host and port that the calls are forwarded to."""
+        return urlsplit(self._upstream).netloc
 
     @property
     def hits(self) -> int:
