@@ -33,11 +33,13 @@ from root_tasks.run.settings import (
     StartRunSettings,
     WriteReportSettings,
 )
-from root_tasks.tasks import audit, delete_credentials, unlock_policy
+from root_tasks.tasks import delete_credentials, unlock_policy
+from root_tasks.tasks.credentials import existing_types
+from root_tasks.tasks.outcomes import item_of
 from support import root_tasks as running
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.accounts import MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, set_feature_by_client
 from support.root_tasks_ledger import Drive, Ledger, Shown, at
 from support.state_machine import ExecutionFailedError, StateMachine
 from support.templates import MANAGEMENT, bootstrap_stack, resources, state_machine_definition, template
@@ -311,7 +313,9 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _arrange(self) -> None:
         self.organization.reset()
-        enable_root_access(self.organization, CREDENTIALS, SESSIONS)
+        self.world.client("organizations").enable_aws_service_access(ServicePrincipal=PRINCIPAL)
+        for feature in (CREDENTIALS, SESSIONS):
+            set_feature_by_client(self.world.client("iam"), feature, enabled=True)
         self.root_tasks.executions.clear()
         self.root_tasks.log.clear()
         self.root_tasks.now = running.RootTasks.now
@@ -327,10 +331,10 @@ class AnyOrder(RuleBasedStateMachine):
         for account_id in MEMBERS:
             self.world.client("s3", account_id).create_bucket(Bucket=BUCKETS[account_id])
             for change in (Change.ADD_KEY, Change.CHANGE_POLICY):
-                self._change(ChangeByOthers(change=change, account_id=account_id))
+                self.change_account(ChangeByOthers(change=change, account_id=account_id))
         for change in (Change.REPLACE_PASSWORD, Change.ADD_MFA):
-            self._change(ChangeByOthers(change=change, account_id=MEMBER))
-        self._change(ChangeByOthers(change=Change.ADD_KEY, account_id=PROTECTED))
+            self.change_account(ChangeByOthers(change=change, account_id=MEMBER))
+        self.change_account(ChangeByOthers(change=Change.ADD_KEY, account_id=PROTECTED))
 
     # Runs
 
@@ -341,13 +345,13 @@ class AnyOrder(RuleBasedStateMachine):
         during: Sequence[Disturbance],
         faults: Mapping[int, ServiceFault],
     ) -> None:
-        self._look({} if accounts is None else {"accounts": accounts}, during, faults)
+        self.start_looking({} if accounts is None else {"accounts": accounts}, during, faults)
 
     @rule(request=requests, during=disturbances, faults=service_faults)
     def plan(
         self, request: Request, during: Sequence[Disturbance], faults: Mapping[int, ServiceFault]
     ) -> None:
-        self._look(self._input(request), during, faults)
+        self.start_looking(self._input(request), during, faults)
 
     @rule(
         request=requests,
@@ -367,23 +371,23 @@ class AnyOrder(RuleBasedStateMachine):
         again: bool,
     ) -> None:
         """Plan, execute, and redrive or execute once more: what people do, which chance alone seldom does."""
-        plan = self._look(self._input(request))
+        plan = self.start_looking(self._input(request))
         if plan.run_id not in self.plans:
             return
         for event in between:
             self._happen(event)
-        drive = self._start(running.EXECUTE_MACHINE, {"plan": plan.run_id}, during=during, faults=faults)
+        drive = self.start(running.EXECUTE_MACHINE, {"plan": plan.run_id}, during=during, faults=faults)
         self.time_passes(hours)
         if again:
-            self._start(running.EXECUTE_MACHINE, {"plan": plan.run_id})
+            self.start(running.EXECUTE_MACHINE, {"plan": plan.run_id})
         if drive in self._redrivable():
-            self._drive(drive)
+            self.resume(drive)
 
     @precondition(lambda self: self.plans)
     @rule(place=places)
     def execute_an_earlier_plan(self, place: int) -> None:
         run_id = list(self.plans)[-1 - place % len(self.plans)]
-        self._start(running.EXECUTE_MACHINE, {"plan": run_id})
+        self.start(running.EXECUTE_MACHINE, {"plan": run_id})
 
     @precondition(lambda self: self._redrivable())
     @rule(place=places, during=disturbances)
@@ -391,7 +395,7 @@ class AnyOrder(RuleBasedStateMachine):
         drives = self._redrivable()
         drive = drives[-1 - place % len(drives)]
         self.world.situations["redriven"] += 1
-        self._drive(drive, during=during)
+        self.resume(drive, during=during)
 
     @precondition(lambda self: self._reusable())
     @rule(place=places, accounts=some_accounts)
@@ -401,13 +405,13 @@ class AnyOrder(RuleBasedStateMachine):
         self.world.situations["name used again"] += 1
         machine = running.EXECUTE_MACHINE if drive.acts else running.AUDIT_MACHINE
         input_ = drive.input_ if drive.acts else {"task": Task.DELETE_CREDENTIALS, "accounts": accounts}
-        self._start(machine, input_, name=drive.run_id)
+        self.start(machine, input_, name=drive.run_id)
 
     # Others
 
     @rule(change=changes)
     def somebody_else_acts(self, change: ChangeByOthers) -> None:
-        self._change(change)
+        self.change_account(change)
 
     @rule(forgery=forgeries)
     def somebody_writes_to_the_bucket(self, forgery: ForgeryInBucket) -> None:
@@ -430,25 +434,25 @@ class AnyOrder(RuleBasedStateMachine):
         return [
             drive
             for drive in self.drives
-            if self._execution(drive).status != "SUCCEEDED"
-            and self._execution(drive).started_at == drive.started_at
+            if self.execution_of(drive).status != "SUCCEEDED"
+            and self.execution_of(drive).started_at == drive.started_at
             and self.root_tasks.now - drive.started_at < REDRIVE
         ]
 
     def _reusable(self) -> list[Drive]:
         return [it for it in self.drives if self.root_tasks.now - it.started_at > NAME_REUSE]
 
-    def _execution(self, drive: Drive) -> running.FinishedExecution:
+    def execution_of(self, drive: Drive) -> running.FinishedExecution:
         return self.root_tasks.executions[drive.arn]
 
-    def _look(
+    def start_looking(
         self,
         input_: Mapping[str, object],
         during: Sequence[Disturbance] = (),
         faults: Mapping[int, ServiceFault] | None = None,
     ) -> Drive:
-        drive = self._start(running.AUDIT_MACHINE, input_, during=during, faults=faults or {})
-        if "planSha256" in self._execution(drive).output:
+        drive = self.start(running.AUDIT_MACHINE, input_, during=during, faults=faults or {})
+        if "planSha256" in self.execution_of(drive).output:
             assert drive.report is not None
             self.plans[drive.run_id] = Shown.of_report(drive.report)
             self.world.situations[f"plan of {drive.report['task']}"] += 1
@@ -467,11 +471,11 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _happen(self, event: ChangeByOthers | ForgeryInBucket) -> None:
         if isinstance(event, ChangeByOthers):
-            self._change(event)
+            self.change_account(event)
         else:
             self._forge(event)
 
-    def _start(
+    def start(
         self,
         machine: str,
         input_: Mapping[str, object],
@@ -498,17 +502,17 @@ class AnyOrder(RuleBasedStateMachine):
             started_at=drive.started_at,
             folder="executions" if drive.acts else "runs",
         )
-        self._drive(drive, during=during, faults=faults or {})
+        self.resume(drive, during=during, faults=faults or {})
         return drive
 
-    def _drive(
+    def resume(
         self,
         drive: Drive,
         *,
         during: Sequence[Disturbance] = (),
         faults: Mapping[int, ServiceFault] | None = None,
     ) -> None:
-        execution = self._execution(drive)
+        execution = self.execution_of(drive)
         execution.status, execution.output = "RUNNING", {}
         self.ledger.drive, self.ledger.now = drive, self.root_tasks.now
         self.disturbances, self.faults = [*during], dict(faults or {})
@@ -571,16 +575,16 @@ class AnyOrder(RuleBasedStateMachine):
     def _run_function(self, handler: str, payload: Any) -> Any:
         given = self.root_tasks.settings
         start_execution = given.start_execution(account_id=MANAGEMENT_ID)
-        parsed: Any = {
+        parsers: dict[str, Callable[[], object]] = {
             "start_run": lambda: StartRunSettings.from_environment(given.start_run),
             "start_execution": lambda: StartExecutionSettings.from_environment(start_execution),
             "run_batch": lambda: RunBatchSettings.from_environment(given.run_batch),
             "execute_batch": lambda: RunBatchSettings.from_environment(given.run_batch),
             "write_report": lambda: WriteReportSettings.from_environment(given.write_report),
             "write_execution_report": lambda: WriteReportSettings.from_environment(given.write_report),
-        }[handler]()
+        }
         method = getattr(self.root_tasks.invocation(), handler)
-        return json.loads(json.dumps(method(json.loads(json.dumps(payload)), settings=parsed)))
+        return json.loads(json.dumps(method(json.loads(json.dumps(payload)), settings=parsers[handler]())))
 
     # What the functions call
 
@@ -634,7 +638,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     # What others do
 
-    def _change(self, change: ChangeByOthers) -> None:
+    def change_account(self, change: ChangeByOthers) -> None:
         account_id = change.account_id
         watching, self.is_watching = self.is_watching, False
         self.ledger.note_touch(account_id)
@@ -822,6 +826,7 @@ def run_any_order(world: World, *, examples: int, steps: int = 8, shrink: bool =
             stateful_step_count=steps,
             deadline=None,
             derandomize=True,
+            report_multiple_bugs=False,
             print_blob=True,
             phases=[Phase.generate, *([Phase.shrink] if shrink else [])],
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -885,9 +890,9 @@ UNLOCK: dict[str, object] = {"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMB
 
 
 def execute_and_stop(example: AnyOrder, input_: Mapping[str, object], **when: Any) -> Drive:
-    plan = example._look(input_)
+    plan = example.start_looking(input_)
     during = stop_the_execution(**when)
-    return example._start(running.EXECUTE_MACHINE, {"plan": plan.run_id}, during=during)
+    return example.start(running.EXECUTE_MACHINE, {"plan": plan.run_id}, during=during)
 
 
 def test_a_redrive_in_time_acts_where_nothing_was_attempted_and_reports_the_rest_as_unknown(
@@ -895,7 +900,7 @@ def test_a_redrive_in_time_acts_where_nothing_was_attempted_and_reports_the_rest
 ) -> None:
     drive = execute_and_stop(any_order, DELETE_BOTH, timing="after")
     assert drive.changed == {(MEMBER, "password", None)}
-    any_order._drive(drive)
+    any_order.resume(drive)
     assert outcomes(drive) == {MEMBER: Outcome.UNKNOWN, OTHER: Outcome.DONE}
     assert {account_id for account_id, *_ in drive.changed - {(MEMBER, "password", None)}} == {OTHER}
 
@@ -905,7 +910,7 @@ def test_a_redrive_after_the_plan_has_expired_changes_nothing_more_and_calls_not
 ) -> None:
     drive = execute_and_stop(any_order, DELETE_BOTH, timing="after")
     any_order.time_passes(25)
-    any_order._drive(drive)
+    any_order.resume(drive)
     assert outcomes(drive) == {MEMBER: Outcome.UNKNOWN, OTHER: Outcome.FAILED}
     assert drive.changed == {(MEMBER, "password", None)}
 
@@ -917,7 +922,7 @@ def test_a_backup_of_a_stopped_execution_is_named_whenever_it_is_redriven(
     drive = execute_and_stop(any_order, UNLOCK, timing="after")
     assert len(drive.removed) == 1
     any_order.time_passes(hours)
-    any_order._drive(drive)
+    any_order.resume(drive)
     assert outcomes(drive) == {MEMBER: Outcome.UNKNOWN}
     assert drive.report is not None
     (reference,) = [key for key in any_order.ledger.stored if key.startswith("backups/")]
@@ -927,10 +932,10 @@ def test_a_backup_of_a_stopped_execution_is_named_whenever_it_is_redriven(
 def test_an_execution_that_was_refused_as_too_late_is_refused_again_when_it_is_redriven(
     any_order: AnyOrder,
 ) -> None:
-    plan = any_order._look(DELETE_BOTH)
+    plan = any_order.start_looking(DELETE_BOTH)
     any_order.time_passes(25)
-    drive = any_order._start(running.EXECUTE_MACHINE, {"plan": plan.run_id})
-    any_order._drive(drive)
+    drive = any_order.start(running.EXECUTE_MACHINE, {"plan": plan.run_id})
+    any_order.resume(drive)
     assert any_order.world.situations[f"refused: {RefusalReason.PLAN_EXPIRED}"] == 2
     assert not drive.changed
 
@@ -938,13 +943,13 @@ def test_an_execution_that_was_refused_as_too_late_is_refused_again_when_it_is_r
 def test_an_execution_that_failed_in_some_accounts_fails_again_when_it_is_redriven_and_does_nothing(
     any_order: AnyOrder,
 ) -> None:
-    plan = any_order._look(DELETE_BOTH)
-    any_order._change(ChangeByOthers(change=Change.REPLACE_PASSWORD, account_id=MEMBER))
-    drive = any_order._start(running.EXECUTE_MACHINE, {"plan": plan.run_id})
+    plan = any_order.start_looking(DELETE_BOTH)
+    any_order.change_account(ChangeByOthers(change=Change.REPLACE_PASSWORD, account_id=MEMBER))
+    drive = any_order.start(running.EXECUTE_MACHINE, {"plan": plan.run_id})
     changed, invocations = set(drive.changed), any_order.ledger.invocation
-    assert any_order._execution(drive).status == "FAILED"
-    any_order._drive(drive)
-    assert any_order._execution(drive).status == "FAILED"
+    assert any_order.execution_of(drive).status == "FAILED"
+    any_order.resume(drive)
+    assert any_order.execution_of(drive).status == "FAILED"
     assert (drive.changed, any_order.ledger.invocation) == (changed, invocations)
 
 
@@ -971,7 +976,7 @@ def forget_the_age(plans: Plans, run_id: str, planned_at: Any, execution: Any) -
 
 def take_denied_for_clean(session: Any, iam: Any) -> frozenset[Any]:
     try:
-        return EXISTING_TYPES(session, iam)
+        return existing_types(session, iam)
     except CallError:
         return frozenset()
 
@@ -982,7 +987,7 @@ def call_a_lost_batch_nothing_to_do(finisher: RunFinisher, run: Any, account: An
 
 
 def remove_without_a_second_look(policy: Any, target: Any, text: str) -> Any:
-    item = replace(unlock_policy.item_of(target, Outcome.DONE), policy=text)
+    item = replace(item_of(target, Outcome.DONE), policy=text)
     return unlock_policy._apply_change(target, policy.remove, done=item)
 
 
@@ -990,7 +995,6 @@ def lose_the_backup(store: Any, backup: Any) -> str:
     return f"backups/{backup.run_id}/{backup.account_id}/lost.json"
 
 
-EXISTING_TYPES = audit.existing_types
 DELETION = "root_tasks.tasks.delete_credentials"
 # What a release could break: what is replaced, and by what.
 MUTATIONS: dict[str, list[tuple[str, object]]] = {

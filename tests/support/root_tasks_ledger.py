@@ -85,7 +85,7 @@ class Drive:
 
     run_id: str
     arn: str
-    input_: object
+    input_: Mapping[str, object]
     started_at: datetime
     acts: bool
     plan: Shown | None = None

@@ -87,7 +87,7 @@ class StateMachine:
         self, name: str, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]
     ) -> tuple[str | None, Any]:
         """Return the next state, and its input: those of an earlier drive where it got that far."""
-        history = context["history"]
+        history: History | None = context["history"]
         if history is None:
             return self._run_task(state, data, context)
         item = context.get("Map", {}).get("Item", {}).get("Index", 0)
