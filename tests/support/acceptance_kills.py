@@ -24,14 +24,16 @@ from acceptance.model import Level
 from acceptance.resources import observe_root_access, set_credentials, set_sessions, set_trusted_access
 from acceptance.restoration import restore_from_journal
 from acceptance.runner import Possibilities, run_cases, sort_cases
-from acceptance.scene import Scene
+from acceptance.scene import Scene, resource_changed_by
+from acceptance.state import Resource, State, split_case
 from local_aws.emulation import LocalOrganization, mock_organization
 from support.acceptance import EmulatedAws, enable_policies, names_of, snapshot
 from support.arrange import enable_root_access
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from acceptance.model import Case
     from acceptance.names import Names
 
 _READS = ("Assume", "Describe", "Get", "List")
@@ -139,13 +141,32 @@ class KilledJournal(Journal):
         self.kill(f"after the line {line}")
 
 
+def sample(cases: Iterable[Case], *, step: int) -> list[Case]:
+    """Return every so many cases, the first that changes each resource, and all that deploy."""
+    found = []
+    seen: set[Resource | None] = set()
+    for number, case in enumerate(cases):
+        state, steps = split_case(case)
+        changed = {
+            *state.differences(State()),
+            *(each.resource for each in steps),
+            resource_changed_by(case.call),
+        }
+        if case.local is not None:
+            continue
+        if number % step == 0 or case.level is Level.DEPLOY or changed - seen:
+            found.append(case)
+            seen |= changed
+    return found
+
+
 def kill_everywhere(level: Level, *, hidden: frozenset[str], step: int) -> dict[str, Any]:
     """Run the cases of a level, and of those below, and kill the run at each point.
 
     Args:
         level: The level.
         hidden: The features that were enabled before, and hidden by disabling trusted access.
-        step: Run every so many cases only, and all that deploy.
+        step: Run a sample of every so many cases.
     """
     with mock_organization() as organization, tempfile.TemporaryDirectory() as folder:
         enable_policies(organization)
@@ -164,11 +185,7 @@ def kill_everywhere(level: Level, *, hidden: frozenset[str], step: int) -> dict[
             deployment=killer.deployment(callers),
         )
         possibilities = Possibilities(level=level, member=True, delegate=True, policies=True, local=True)
-        cases = [
-            case
-            for number, case in enumerate(sort_cases(it for it in all_cases() if level.includes(it.level)))
-            if number % step == 0 or case.level is Level.DEPLOY
-        ]
+        cases = sample(sort_cases(it for it in all_cases() if level.includes(it.level)), step=step)
         results = run_cases(cases, scene, possibilities, settling_seconds=0)
         return {
             "cases": len(cases),
@@ -177,6 +194,7 @@ def kill_everywhere(level: Level, *, hidden: frozenset[str], step: int) -> dict[
             "failures": killer.failures,
             "unlike": sorted(r.case.name for r in results if r.verdict == "different"),
             "restored": killer.is_restored,
+            "changed": sorted(read_journal(journal.path).before),
         }
 
 
