@@ -28,8 +28,8 @@ STACK = "OrganizationBootstrap"
 OUTPUT = "RootAccessStatus"
 LOGS = REPOSITORY / ".local-aws"
 _CDK_LOG = LOGS / "cdk.log"
-# A line of a notice that is a fact, a list's heading or a part of a list. The others explain them.
-_FACT = re.compile(r"- |[A-Z][\w ]*:( |$)")
+# In a notice: a fact, or a list with its heading. The other lines explain them.
+_FACT = re.compile(r"^[A-Z][\w ]*:(?: .+|(?:\n- .+)+)", re.MULTILINE)
 # The names that the command line gives to the files of a report in a folder.
 _PAGE, _REPORT = LOGS / "report.html", LOGS / "report.json"
 
@@ -91,7 +91,6 @@ def demonstrate(aws: LocalAws) -> None:
     seed_organization(aws.organization)
     accounts = len(aws.organization.members) + 1
     print(f"== A local AWS on this machine, with an organization of {accounts} accounts")
-    print("The AWS CLI is not needed: what it would print is shown.")
     _show_features(aws)
     _say(f"Deploy app.py with the CDK CLI (all that it prints: {_CDK_LOG.relative_to(REPOSITORY)})")
     # In a folder with an app, the CLI would synthesize it first.
@@ -139,8 +138,8 @@ def deploy(aws: LocalAws, stack: str, *arguments: str, folder: Path = REPOSITORY
     Raises:
         DemonstrationError: The CLI failed. The message is the reason of the first resource that failed.
     """
-    _show_command("cdk", *arguments)
-    with _CDK_LOG.open("ab") as log, progress_line(stack, _CDK_LOG) as end:
+    command = " ".join(("$ cdk", *arguments))
+    with _CDK_LOG.open("ab") as log, progress_line(command, log=_CDK_LOG) as end:
         exit_code = run_cdk(
             [*arguments, "--progress", "events"],
             addresses=aws.addresses,
@@ -203,8 +202,13 @@ def _show_drift(aws: LocalAws) -> None:
             sqs.delete_message(QueueUrl=inbox, ReceiptHandle=message["ReceiptHandle"])
             notice = json.loads(message["Body"])
             print(f"Published: {notice['Subject']}")
-            for line in filter(_FACT.match, notice["Message"].splitlines()):
+            for line in _facts(notice["Message"]):
                 print(f"  | {line}")
+
+
+def _facts(message: str) -> list[str]:
+    """Return each fact and each list of a notice in a line."""
+    return [fact.replace("\n- ", " ", 1).replace("\n- ", ", ") for fact in _FACT.findall(message)]
 
 
 def _cloudtrail_event() -> dict[str, Any]:

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 _EVENT = re.compile(rb"\|\s+(\d+)/(\d+) \|")
 _REPORT_SECONDS = 2.0
 _REDRAW_SECONDS = 0.2
-_BAR_CHARACTERS = 30
+_BAR_CHARACTERS = 20
 _ERASE_LINE = "\r\x1b[K"
 
 
 @contextmanager
-def progress_line(stack: str, log: Path) -> Iterator[Callable[[str], None]]:
+def progress_line(command: str, *, log: Path) -> Iterator[Callable[[str], None]]:
     """Show the seconds, and on a terminal how many resources are done, until the context ends.
 
     Args:
-        stack: What is deployed.
+        command: What the line begins with.
         log: The log of the CDK CLI, which is read from its present end on.
 
     Yields:
@@ -45,11 +45,11 @@ def progress_line(stack: str, log: Path) -> Iterator[Callable[[str], None]]:
         while not ended.wait(_REDRAW_SECONDS if is_terminal else _REPORT_SECONDS):
             seconds = f"{time.monotonic() - started_at:.0f} s"
             if is_terminal:
-                print(f"{_ERASE_LINE}   {stack} {_bar(log, offset)} {seconds}", end="", flush=True)
+                print(f"{_ERASE_LINE}{command} {_bar(log, offset)} {seconds}", end="", flush=True)
             else:
                 print(f" {seconds}", end="", flush=True)
 
-    print(f"   {stack} ...", end="", flush=True)
+    print(f"{command} ...", end="", flush=True)
     thread = threading.Thread(target=report, name="progress")
     thread.start()
     try:
@@ -58,7 +58,7 @@ def progress_line(stack: str, log: Path) -> Iterator[Callable[[str], None]]:
         ended.set()
         thread.join()
         if is_terminal:
-            print(f"{_ERASE_LINE}   {stack} ...", end="")
+            print(f"{_ERASE_LINE}{command} ...", end="")
         print(f" {outcome} in {time.monotonic() - started_at:.0f} s", flush=True)
 
 
