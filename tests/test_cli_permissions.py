@@ -5,6 +5,7 @@ What is not granted is denied: a command works with its grants alone.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from dataclasses import dataclass, field
@@ -127,12 +128,21 @@ def policy_request(service: str, operation: str, parameters: Mapping[str, Any]) 
             return PolicyRequest(action=f"{service}:{operation}")
 
 
+GRANTS = ("grant_audit", "grant_plan", "grant_execute", "grant_read_reports")
+
+
 def granted(*grants: str) -> tuple[PolicyStatement, ...]:
     """Return what the construct grants to a person."""
+    return tuple(statement for grant in grants for statement in statements_of_grants()[grant])
+
+
+@functools.cache
+def statements_of_grants() -> dict[str, tuple[PolicyStatement, ...]]:
+    """Return the statements of each grant."""
     stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
     root_tasks = RootTasks(stack, "RootTasks", tasks=RootTask)
-    role = iam.Role(stack, "Operator", assumed_by=iam.AccountRootPrincipal())
-    for grant in grants:
+    for grant in GRANTS:
+        role = iam.Role(stack, f"Of{grant.replace('_', '')}", assumed_by=iam.AccountRootPrincipal())
         getattr(root_tasks, grant)(role)
     synthesized = template(stack)
     (bucket,) = resources(synthesized, "AWS::S3::Bucket")
@@ -141,15 +151,18 @@ def granted(*grants: str) -> tuple[PolicyStatement, ...]:
         for id_ in resources(synthesized, "AWS::StepFunctions::StateMachine")
     }
     arn = f"arn:aws:states:us-east-1:{MANAGEMENT}:stateMachine:"
-    return parse_statements(
-        policy_statements(synthesized, "Operator"),
-        references={
-            "AWS::StackName": STACK,
-            f"{bucket}.Arn": f"arn:aws:s3:::{running.BUCKET}",
-            **{f"{id_}.Name": name for id_, name in machines.items()},
-            **{id_: f"{arn}{name}" for id_, name in machines.items()},
-        },
-    )
+    references = {
+        "AWS::StackName": STACK,
+        f"{bucket}.Arn": f"arn:aws:s3:::{running.BUCKET}",
+        **{f"{id_}.Name": name for id_, name in machines.items()},
+        **{id_: f"{arn}{name}" for id_, name in machines.items()},
+    }
+    return {
+        grant: parse_statements(
+            policy_statements(synthesized, f"Of{grant.replace('_', '')}"), references=references
+        )
+        for grant in GRANTS
+    }
 
 
 def documented(heading: str) -> tuple[PolicyStatement, ...]:
