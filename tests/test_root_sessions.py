@@ -266,7 +266,7 @@ def test_the_calls_in_a_session_end_before_it_does() -> None:
             return {"Credentials": credentials_of(MEMBER)}
 
     def fail() -> dict[str, Any]:
-        raise ClientError({"Error": {"Code": "Throttling", "Message": ""}}, "GetUser")  # type: ignore[typeddict-item]
+        raise ClientError({"Error": {"Code": "Throttling", "Message": ""}}, "GetUser")
 
     with ThreadPoolExecutor(1) as executor:
         session = sessions_of(Sts(), time.clock()).open(MEMBER, executor=executor)
@@ -285,7 +285,7 @@ def test_a_session_is_opened_while_there_is_time_for_its_calls() -> None:
     class Sts:
         def assume_root(self, **_: object) -> dict[str, Any]:
             calls.append(time.seconds)
-            raise ClientError({"Error": {"Code": "Throttling", "Message": ""}}, "AssumeRoot")  # type: ignore[typeddict-item]
+            raise ClientError({"Error": {"Code": "Throttling", "Message": ""}}, "AssumeRoot")
 
     with ThreadPoolExecutor(1) as executor, pytest.raises(CallError) as raised:
         sessions_of(Sts(), time.clock()).open(MEMBER, executor=executor)

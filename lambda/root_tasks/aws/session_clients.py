@@ -69,11 +69,7 @@ class SessionClients:
             yield
 
     def _create_client(self, service: str, region: str | None) -> Any:
-        return self._session.create_client(
-            service,  # type: ignore[call-overload]
-            region_name=region,
-            config=self._config,
-        )
+        return self._session.create_client(service, region_name=region, config=self._config)
 
 
 class _CurrentCredentials(Credentials):
