@@ -9,7 +9,7 @@ import pytest
 
 from root_tasks.model.report import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access
 from support.root_tasks import RootTasks
 
 if TYPE_CHECKING:
@@ -109,6 +109,20 @@ def test_the_path_of_an_account_is_known_whatever_the_sdk_lists(
     organization.clear_calls()
     root_tasks.run()
     assert sessions(organization) == [THIRD]
+
+
+def test_a_delegated_administrator_reads_the_policies_as_well(organization: LocalOrganization) -> None:
+    organization.client("organizations").register_delegated_administrator(
+        AccountId=THIRD, ServicePrincipal=PRINCIPAL
+    )
+    organization.attach_service_control_policy(
+        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=OTHER
+    )
+    organization.clear_calls()
+    root_tasks = RootTasks(organization=organization, account_id=THIRD)
+    execution = root_tasks.run({"accounts": [MEMBER, OTHER]})
+    assert root_tasks.outcomes(execution) == {MEMBER: "clean", OTHER: "inaccessible"}
+    assert sessions(organization) == [MEMBER]
 
 
 def test_each_document_is_read_once_and_only_where_it_counts(
