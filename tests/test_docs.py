@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import runpy
 import shlex
@@ -154,3 +155,9 @@ def test_the_evidence_page_has_the_controls_that_reports_have() -> None:
         (it.id, it.title, it.config_rule, ", ".join(f"{version}: {id}" for version, id in it.cis))
         for it in CONTROLS
     ]
+
+
+def test_the_readme_counts_what_is_recorded() -> None:
+    (recordings,) = (ROOT / "acceptance" / "recordings").glob("*.json")
+    recorded = json.loads(recordings.read_text())["responses"]
+    assert f"**Confirmed on AWS**: {len(recorded)} responses" in README
