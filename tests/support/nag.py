@@ -108,8 +108,9 @@ def _read_findings(folder: Path) -> list[Finding]:
 ACKNOWLEDGMENTS = [
     Acknowledgment(
         path="OrganizationBootstrap/(Planner|Executor)/Policy/Resource",
-        rule=r"AwsSolutions-IAM5\[Resource::.*(report\.\*|/latest/\*|:execution:.*:\*)\]",
-        reason="The user's own roles may read all reports and start executions of any name.",
+        rule=r"AwsSolutions-IAM5\[Resource::.*"
+        r"(/(report\.\*|run\.json)|/latest/\*|:execution:.*:\*|:mapRun:.*/\*|:stack/<AWS::StackName>/\*)\]",
+        reason="The user's own roles may read all reports, and start and watch executions of any name.",
     ),
     Acknowledgment(
         path="Boundary/Boundary/Resource",
