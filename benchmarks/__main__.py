@@ -85,7 +85,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _measure(parts: Collection[Part], *, runs: int) -> Measurements:
-    measurements = Measurements()
+    measurements = Measurements(load=os.getloadavg()[0])
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
         folder = Path(name)
         if Part.SYNTHESIS in parts:

@@ -97,7 +97,7 @@ class Goal:
     text: str
     target: str
     is_minimum: bool = False
-    obstacle: str = "Missed in this run."
+    obstacle: str = "Missed in this run; nothing but the machine's load is known to stand in the way."
 
     @property
     def is_met(self) -> bool:

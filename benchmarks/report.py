@@ -59,7 +59,7 @@ MiniStack's CloudFormation takes almost no time for a resource, and its Lambda g
 core; AWS differs in both. The Node functions load the real AWS SDK. Numbers are medians; the candidates
 alternate.
 
-Runs of each: {runs}, on {machine}; {versions}.
+Runs of each: {runs}, on {machine} with a load of {load:.1f} before; {versions}.
 """
 
 
@@ -74,6 +74,7 @@ class Measurements:
         app_seconds: The durations of each synthesis in a process of its own.
         invocations: The invocations of the function.
         audits: The audits; None where they were not measured.
+        load: The load of the machine before, by which other programs make the times longer.
     """
 
     runs: dict[tuple[Candidate, State, float], list[Run]] = field(default_factory=dict)
@@ -82,6 +83,7 @@ class Measurements:
     app_seconds: dict[Candidate | Yardstick, list[float]] = field(default_factory=dict)
     invocations: list[Invocation] = field(default_factory=list)
     audits: AuditMeasurements | None = None
+    load: float = 0.0
 
 
 def page(measurements: Measurements) -> str:
@@ -94,6 +96,7 @@ def page(measurements: Measurements) -> str:
                 custom_resources=Candidate.CUSTOM_RESOURCES,
                 command_line=Candidate.COMMAND_LINE,
                 runs=runs,
+                load=measurements.load,
                 machine=f"{os.cpu_count()} cores ({platform.system()}, {platform.machine()})",
                 versions=", ".join(
                     [f"Python {platform.python_version()}", *(f"{it} {version(it)}" for it in _VERSIONS)]
