@@ -87,14 +87,26 @@ class RootTasks(Construct):
         plan_lifetime: How long a plan can be executed, at most 24 hours. Default: 24 hours.
         allow_policy_override: Whether a backup may be restored with a corrected policy. Default: only the
             policy that a task removed can be restored.
-        notification_topic: SNS topic that is notified when a full audit differs from the previous one, and of
-            new accounts. Default: none.
+        notification_topic: SNS topic for the alarms, and for notices: of what the first full audit found, of
+            what has changed at each later one, and of new accounts. CloudWatch and the functions are allowed
+            to publish to it; the policy of an imported topic must allow that itself. Default: none.
         max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5, for a
             new account's functions have a concurrency of 10 in all.
         encryption_key: The KMS key of the bucket and the log group. CloudWatch Logs of the Region and the
             construct's roles are allowed to use it; the policy of an imported key must allow CloudWatch Logs
             itself. Default: each service encrypts with its own.
         log_retention: How long the logs are kept. Default: a year.
+
+    Attributes:
+        credentials_alarm: In alarm while accounts had root credentials at the last full audit.
+        inaccessible_alarm: In alarm while accounts were inaccessible at the last full audit.
+        failed_alarm: In alarm when an execution of any of the state machines did not succeed.
+        stopped_alarm: In alarm when no full audit has ended for three intervals, or for as many as are in a
+            week. None without an interval, or where it is longer than a week.
+        metric_accounts_audited: How many accounts a full audit could audit.
+        metric_accounts_with_root_credentials: How many of them have root credentials.
+        metric_accounts_inaccessible: How many accounts were inaccessible in a full audit.
+        metric_failed_executions: How many executions of the state machines did not succeed.
 
     Raises:
         ValueError: A task is unknown or none is listed; an account ID is not 12 digits; a role's policy has
@@ -453,40 +465,29 @@ class RootTasks(Construct):
     def _build_alarms(self, audit_interval: Duration | None, notification_topic: sns.ITopic | None) -> None:
         state_machine = self.audit_state_machine
         self.metric_accounts_audited = audit_metric(state_machine, "AccountsAudited")
-        """How many accounts a full audit could audit."""
         self.metric_accounts_with_root_credentials = audit_metric(
             state_machine, "AccountsWithRootCredentials"
         )
-        """How many accounts have root credentials, by full audit."""
         self.metric_accounts_inaccessible = audit_metric(state_machine, "AccountsInaccessible")
-        """How many accounts were inaccessible, by full audit."""
         state_machines = (state_machine, self.execute_state_machine, self._new_account_state_machine)
         self.metric_failed_executions = metric_of_failed_executions(
             [it for it in state_machines if it is not None]
         )
-        """How many executions of the state machines did not succeed."""
         self.credentials_alarm = audit_alarm(
             self,
             "Credentials",
             self.metric_accounts_with_root_credentials,
             what="Accounts had root credentials",
         )
-        """In alarm while accounts had root credentials at the last full audit."""
         self.inaccessible_alarm = audit_alarm(
             self, "Inaccessible", self.metric_accounts_inaccessible, what="Accounts were inaccessible"
         )
-        """In alarm while accounts were inaccessible at the last full audit."""
         self.failed_alarm = alarm_of_failures(self, self.metric_failed_executions)
-        """In alarm when an execution did not succeed."""
         self.stopped_alarm = (
             None
             if audit_interval is None
             else alarm_of_missing_audits(self, self.metric_accounts_audited, interval=audit_interval)
         )
-        """In alarm when no full audit has ended for three intervals, or for as many as are in a week.
-
-        None without an interval, or where it is longer than a week.
-        """
         if notification_topic is not None:
             alarms = (
                 self.credentials_alarm,
