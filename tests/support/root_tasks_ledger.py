@@ -116,6 +116,7 @@ class Ledger:
     stored: dict[str, bytes] = field(default_factory=dict)
     policies: dict[str, str | None] = field(default_factory=dict)
     _number: int = 0
+    _begun: int = 0
     _looked: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     _touched: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _executed_by: dict[str, set[tuple[str, datetime]]] = field(default_factory=lambda: defaultdict(set))
@@ -126,6 +127,15 @@ class Ledger:
         """The execution that runs."""
         assert self.drive is not None
         return self.drive
+
+    def begin_invocation(self) -> None:
+        """Count an invocation: what another one has looked at does not count for it."""
+        self.invocation += 1
+        self.forget_looks()
+
+    def forget_looks(self) -> None:
+        """Let no look count any more: what comes next can take minutes, such as storing a backup."""
+        self._begun = self._number
 
     def note_touch(self, account_id: str) -> None:
         """Note that somebody else changes something in an account."""
@@ -166,9 +176,8 @@ class Ledger:
     def _check_identity(
         self, account_id: str, operation: str, parameters: Mapping[str, Any], item: Mapping[str, Any]
     ) -> None:
-        """Check that what is there is what was planned, as far as a look right before can know it."""
-        look = _LOOKS.get(operation)
-        if look is None or self._touched[account_id] > self._looked[account_id, look]:
+        """Check that an item is still the planned one, as far as a look right before can know it."""
+        if operation not in _LOOKS or self._is_touched_since_look(account_id, operation):
             return
         user = current_emulation().root_user(account_id)
         match operation:
@@ -184,6 +193,11 @@ class Ledger:
                 assert parameters["Policy"] == item["policy"], "another text than the plan shows"
                 assert self.policies[parameters["Bucket"]] is None, "a policy that was there"
 
+    def _is_touched_since_look(self, account_id: str, operation: str) -> bool:
+        """Return whether somebody came between a call and the look right before: no function can see that."""
+        look = self._looked[account_id, _LOOKS[operation]]
+        return self._begun < look < self._touched[account_id]
+
     def note_success(self, account_id: str, operation: str, parameters: Mapping[str, Any]) -> None:
         """Note a call in a root session that took effect."""
         if operation == "GetAccountSummary":
@@ -195,13 +209,13 @@ class Ledger:
         self.running.changed.add((account_id, type_, id_))
         if operation == "DeleteBucketPolicy":
             text = self.policies[parameters["Bucket"]]
-            if text is not None:
+            if text is not None and not self._is_touched_since_look(account_id, operation):
                 self.running.removed.append((account_id, text))
             self.policies[parameters["Bucket"]] = None
         elif operation == "PutBucketPolicy":
             self.policies[parameters["Bucket"]] = parameters["Policy"]
 
-    def note_stored(self, key: str, body: bytes) -> None:
+    def note_object(self, key: str, body: bytes) -> None:
         """Note what a function has stored."""
         self.stored[key] = body
         if key.endswith("/report.json") and not key.startswith("latest/"):
