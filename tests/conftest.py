@@ -12,11 +12,12 @@ from local_aws.services import LocalAws, running_local_aws
 from support.accounts import MEMBER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.cloudformation import FakeCloudFormation
-from support.command_line import CommandLine, running_command_line
 from support.function import Function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from support.command_line import CommandLine
 
 _BOOTSTRAP_STACK = "CDKToolkit"
 
@@ -70,6 +71,9 @@ def command_line(
     organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[CommandLine]:
     """Yield the command line, in the account of a deployed RootTasks."""
+    # Tests that run on the functions' Python have no command line.
+    from support.command_line import running_command_line
+
     with running_command_line(organization, monkeypatch=monkeypatch, capsys=capsys) as running:
         yield running
 
