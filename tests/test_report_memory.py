@@ -23,10 +23,22 @@ ENVIRONMENT = {
 }
 
 
-def measured(folder: Path, accounts: int) -> dict[str, Any]:
-    """What it takes to write the report of the second of two audits, which compares it with the first."""
+# As the construct deploys the function.
+FUNCTION_KILOBYTES = 1024 * 1024
+
+
+def measured(folder: Path, accounts: int, *, latest: bytes | None = None) -> dict[str, Any]:
+    """What it takes to write the report of the second of two audits, which compares it with the first.
+
+    Args:
+        folder: A new folder.
+        accounts: How many accounts it has.
+        latest: What somebody has stored as the report of the first one; None where nobody did.
+    """
     folder.mkdir()
     write_report(folder, store_audit(folder, accounts, number=0))
+    if latest is not None:
+        (folder / "latest report.json").write_bytes(latest)
     event = store_audit(folder, accounts, number=1)
     process = subprocess.run(
         [sys.executable, "-m", "support.report_writer", str(folder)],
@@ -53,3 +65,16 @@ def test_the_report_of_ten_thousand_accounts_needs_hardly_more_memory_than_that_
     report = json.loads((tmp_path / "10000" / "latest report.json").read_bytes())
     assert (report["runId"], len(report["changes"]), report["warnings"]) == ("audit-1", 1_000, [])
     assert large["peakKilobytes"] <= 1.3 * small["peakKilobytes"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a program's memory is read from /proc")
+@pytest.mark.parametrize("value", [b"{}", b'"\xf0\x9f\x94\x91"'], ids=["objects", "texts"])
+def test_what_somebody_stores_as_the_latest_audit_cannot_fill_the_memory(
+    tmp_path: Path, value: bytes
+) -> None:
+    latest = b"[" + (value + b",") * (99_000_000 // (len(value) + 1)) + value + b"]"
+    took = measured(tmp_path / "forged", 100, latest=latest)
+    report = json.loads((tmp_path / "forged" / "latest report.json").read_bytes())
+    assert (report["runId"], report["changes"], len(report["warnings"])) == ("audit-1", None, 1)
+    assert took["peakKilobytes"] <= 0.75 * FUNCTION_KILOBYTES

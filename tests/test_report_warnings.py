@@ -126,3 +126,18 @@ def test_an_audit_that_is_not_compared_says_so(root_tasks: RootTasks) -> None:
     assert report["changes"] is None
     (warning,) = report["warnings"]
     assert warning.startswith("This audit was not compared with the latest one.")
+
+
+@pytest.mark.parametrize(("times", "compared"), [(2, True), (6, False)], ids=["larger", "far larger"])
+def test_what_is_far_larger_than_the_new_report_is_not_parsed(
+    root_tasks: RootTasks, monkeypatch: pytest.MonkeyPatch, times: int, compared: bool
+) -> None:
+    """What somebody stores as the latest report could fill the function's memory, and silence every audit."""
+    monkeypatch.setattr("root_tasks.report.changes._ALWAYS_PARSED_BYTES", 100)
+    root_tasks.run()
+    s3 = root_tasks.client("s3")
+    latest = s3.get_object(Bucket=BUCKET, Key="latest/report.json")["Body"].read()
+    s3.put_object(Bucket=BUCKET, Key="latest/report.json", Body=latest + b" " * len(latest) * (times - 1))
+    root_tasks.advance(hours=1)
+    report = root_tasks.report(root_tasks.run())
+    assert (report["changes"] is not None, report["warnings"] == []) == (compared, compared)

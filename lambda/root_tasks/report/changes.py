@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ..model.codec import DecodingError, decode
+from ..model.codec import DecodingError, decode, encode_in_pieces
 from ..model.report import AuditTotals, Change, ChangeType, ItemType, Outcome, Report, Task
 from .summary import credentials_of, is_audited, item_counts, minute, summary, types_without_list
 
@@ -22,6 +22,10 @@ FIRST_AUDIT = "Root credentials: first full audit"
 _MAX_MESSAGE_BYTES = 7900
 # How many full audits the trend has.
 _MAX_TREND = 12
+# JSON takes up to 40 times its size in memory as it is parsed: what is far larger than the new report could
+# fill the function's memory, so that no audit would have a report any more.
+_MAX_TIMES_LARGER = 4
+_ALWAYS_PARSED_BYTES = 10_000_000
 
 
 class NotComparableError(Exception):
@@ -36,8 +40,12 @@ def parse_previous_audit(data: bytes, *, current: Report) -> Report:
         current: The newer audit.
 
     Raises:
-        NotComparableError: It is damaged, or not a full audit of the same organization.
+        NotComparableError: It is damaged, too large, or not a full audit of the same organization.
     """
+    if len(data) > _ALWAYS_PARSED_BYTES:
+        size = sum(map(len, encode_in_pieces(current)))
+        if len(data) > _MAX_TIMES_LARGER * size:
+            raise NotComparableError("This report is far larger than the new one.")
     try:
         # No change has a name.
         previous = decode(Report, data, omit=("name", "email", "organizationalUnit"))
