@@ -106,7 +106,7 @@ def drift_notice(
                 "The next scheduled check enables what is listed and disabled. To prevent that, disable the "
                 "EventBridge rule that has DriftCheckInterval in its name."
                 if will_be_repaired
-                else "The drift check does not repair this, and deploying an unchanged stack does not, either. "
+                else "The drift check does not repair this, nor does deploying an unchanged stack. "
                 "Correct it by hand, or change the stack's lists and deploy."
             ),
         ),
