@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from botocore.model import StructureShape
 
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from support.accounts import MANAGEMENT, OTHER, STRANGER, THIRD
@@ -69,7 +70,9 @@ def test_a_delegated_administrator_sees_the_accounts_under_a_parent(
 
 def test_an_account_has_the_path_of_the_units_that_it_is_in(with_root_access: LocalOrganization) -> None:
     client = with_root_access.client("organizations")
-    if "Paths" not in client.meta.service_model.shape_for("Account").members:
+    account = client.meta.service_model.shape_for("Account")
+    assert isinstance(account, StructureShape)
+    if "Paths" not in account.members:
         pytest.skip("This SDK leaves the paths out of the response.")
     root_id, organization_id = with_root_access.root_id, with_root_access.id
     outer = client.create_organizational_unit(ParentId=root_id, Name="outer")["OrganizationalUnit"]["Id"]

@@ -168,7 +168,9 @@ def documented_queries() -> dict[str, str]:
     """Return the --query that reads the status, by the file that documents it."""
     files = [ROOT / "docs" / "deploying.md", ROOT / "examples" / "reading_the_status.py", WORKFLOW]
     return {
-        file.name: query for file in files for query in re.findall(r'--query "(Stacks[^"]+)"', file.read_text())
+        file.name: query
+        for file in files
+        for query in re.findall(r'--query "(Stacks[^"]+)"', file.read_text())
     }
 
 

@@ -150,7 +150,7 @@ def test_the_units_of_selected_accounts_are_read_once_and_no_others(
     organization.clear_calls()
     root_tasks.run({"accounts": [MEMBER, OTHER]})
     listed = [
-        call.parameters["ParentId"]
+        str(call.parameters["ParentId"])
         for call in organization.calls
         if call.operation == "ListOrganizationalUnitsForParent"
     ]

@@ -23,7 +23,7 @@ def main() -> int:
         exit_code = 130
     except BrokenPipeError:
         # Python flushes once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return ExitCode.BROKEN_PIPE
     if exit_code == 130:
         # Threads that call AWS would be waited for otherwise. They only read.
