@@ -160,13 +160,14 @@ def test_policies_that_cannot_be_read_are_a_sentence(
     assert json.loads(shown.stdout)["error"] in shown.stderr
 
 
+@pytest.mark.parametrize("format_", ["table", "csv", "json"])
 def test_names_reach_no_terminal_unescaped(
-    command_line: CommandLine, organization: LocalOrganization
+    command_line: CommandLine, organization: LocalOrganization, format_: str
 ) -> None:
     organization.attach_service_control_policy(
         name="\x1b[31mred\u202e", document=policy(DENY_ROOT), target_id=MEMBER
     )
-    shown = command_line.run("preflight")
+    shown = command_line.run("preflight", "--format", format_)
     assert shown.exit_code == 1
     assert not [each for each in shown.stdout if not each.isprintable() and each != "\n"]
 

@@ -143,6 +143,7 @@ def test_the_credential_types_are_those_of_the_input() -> None:
         (["execute"], "Missing argument 'RUN'"),
         (["execute", "a/b", "--yes"], "is not the name of a run"),
         (["audit", "--output", "report.pdf"], "must end in .html, .json or .csv"),
+        (["audit", "--output", ""], "it is empty"),
         (["audit", "--output", "/not/there/report.html"], "is not a folder"),
         (["audit", "--from-here", "--stack", STACK], "works without a stack"),
         (["nothing"], "No such command"),
@@ -241,6 +242,30 @@ def test_what_somebody_else_chose_never_reaches_the_terminal_as_it_is(
         assert "\\x1b" in shown.stdout or "\\u001b" in shown.stdout
         if format_ == "table":
             assert "[bold]x[/bold]" in shown.stdout.replace("\n", "")
+
+
+@pytest.mark.parametrize("width", ["80", "140"])
+@pytest.mark.parametrize("format_", ["table", "csv", "json"])
+def test_a_forged_report_reaches_no_terminal_unescaped(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, format_: str, width: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    give_credentials(command_line)
+    command_line.run("audit")
+    folder = f"runs/audit-{NAME}"
+    report = json.loads(command_line.root_tasks.read(f"{folder}/report.json"))
+    for result in report["results"]:
+        result["accountId"] += HOSTILE
+        result["name"] = HOSTILE
+    report["summary"] = HOSTILE
+    # With line ends that only another program would write.
+    forged = json.dumps(report, ensure_ascii=False, separators=(",\r", ":"))
+    command_line.root_tasks.write(f"{folder}/report.json", forged.encode())
+    command_line.root_tasks.write(f"{folder}/report.csv", b"\xffaccount" + HOSTILE.encode())
+    shown = command_line.run("report", f"audit-{NAME}", "--format", format_)
+    assert shown.exit_code == 1
+    assert all(each.isprintable() or each == "\n" for each in shown.stdout + shown.stderr)
+    assert "[31mred" in shown.stdout
 
 
 @pytest.mark.parametrize("width", [80, 140])

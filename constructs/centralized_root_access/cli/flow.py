@@ -21,7 +21,16 @@ from .environment import run_name
 from .errors import CommandError, InterruptedRunError, NoReportError
 from .executions import Executions, require_report
 from .options import CSV, JSON
-from .reports import StoredReport, csv_text, exit_code, is_executable, open_page, read_report, save_report
+from .reports import (
+    StoredReport,
+    csv_text,
+    exit_code,
+    is_executable,
+    json_text,
+    open_page,
+    read_report,
+    save_report,
+)
 from .text import printable_lines
 
 if TYPE_CHECKING:
@@ -217,7 +226,7 @@ def show_result(files: ReportFiles, *, output: Output) -> tuple[Report, ExitCode
     """
     report = read_report(files)
     if output.format == JSON:
-        click.echo(files.read("report.json").decode())
+        click.echo(json_text(files))
     elif output.format == CSV:
         click.echo(printable_lines(csv_text(files)), nl=False)
     else:

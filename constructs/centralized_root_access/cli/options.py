@@ -61,6 +61,9 @@ class ReportPath(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path."""
+        if not value:
+            # A script's variable without a value: all three files would be saved where the command runs.
+            self.fail("it is empty.", param, ctx)
         path = Path(value)
         if not path.is_dir() and not path.parent.is_dir():
             self.fail(f"{printable(str(path.parent))} is not a folder.", param, ctx)

@@ -8,6 +8,7 @@ import click
 
 from .failures import failures_as
 from .options import CSV, JSON, TABLE, account_options, caller_options, format_option
+from .text import printable_lines
 from .waiting import waiting_line
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def preflight(
         if format_ == JSON:
             click.echo(_to_json(found))
         elif format_ == CSV:
-            click.echo(_to_csv(found), nl=False)
+            click.echo(printable_lines(_to_csv(found)), nl=False)
         else:
             _show(found)
         return ExitCode.NOT_AS_WANTED if found.ids(Decision.DENIED) else ExitCode.AS_WANTED

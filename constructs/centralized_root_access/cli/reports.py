@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import webbrowser
@@ -87,9 +88,14 @@ def read_report(files: ReportFiles) -> Report:
     return decode(Report, files.read(_JSON))
 
 
+def json_text(files: ReportFiles) -> str:
+    """Return the report as one line of JSON in plain ASCII, as the functions write it, whatever is stored."""
+    return f"{json.dumps(json.loads(files.read(_JSON)), separators=(',', ':'))}\n"
+
+
 def csv_text(files: ReportFiles) -> str:
     """Return the report as CSV, without the mark by which spreadsheets recognize UTF-8."""
-    return files.read(_CSV).decode("utf-8-sig")
+    return files.read(_CSV).decode("utf-8-sig", errors="replace")
 
 
 def exit_code(report: Report) -> ExitCode:

@@ -176,7 +176,7 @@ def _account_list(shown: Sequence[Row]) -> Iterator[RenderableType]:
         if row.account_id:
             outcome = row.outcome
             yield Text.assemble(
-                (row.outcome, _STYLES.get(row.outcome, "")), f"  {row.account_id}  {printable(row.name)}"
+                (row.outcome, _STYLES.get(row.outcome, "")), printable(f"  {row.account_id}  {row.name}")
             )
         what = row.what if row.outcome is outcome else f"{row.outcome}: {row.what}"
         use = row.last_use and _USE_WORDS.get(row.last_use, f"used {row.last_use}")
