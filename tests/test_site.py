@@ -46,6 +46,14 @@ def test_a_page_shows_the_code_of_every_example(site: Path) -> None:
     assert set(re.findall(r'<h2 id="[^"]*">([\w.-]+)', page)) >= {example.name for example in EXAMPLES}
 
 
+def test_every_item_of_a_list_is_one_in_the_site(site: Path) -> None:
+    """After a block of code or a second paragraph the site takes an item for text, where GitHub does not."""
+    for page in (ROOT / "docs").glob("*.md"):
+        prose = re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        items = re.findall(r"^ *(?:\d+\.|-) ", prose, re.MULTILINE)
+        assert (site / f"{page.stem}.html").read_text().count("<li>") == len(items), page.name
+
+
 def test_a_page_asks_no_other_host_for_anything(site: Path) -> None:
     for page in site.glob("*.html"):
         loaded = re.findall(r'(?:src|<link[^>]* href)="(https?://[^"]+)"', page.read_text())
