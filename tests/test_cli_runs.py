@@ -515,6 +515,12 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     assert len(command_line.run("runs", "--limit", "1").lines) == 2
 
 
+def test_no_spreadsheet_takes_the_name_of_a_run_for_a_formula(command_line: CommandLine) -> None:
+    command_line.root_tasks.run(name="=1+1")
+    (row,) = csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout))
+    assert row["run"] == "'=1+1"
+
+
 # Progress
 
 

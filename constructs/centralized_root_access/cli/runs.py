@@ -58,10 +58,13 @@ def _to_csv(found: list[Execution]) -> str:
     import csv
     import io
 
+    from root_tasks.report.render import csv_cell
+
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(_ROW_KEYS), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_row(execution) for execution in found)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_ROW_KEYS)
+    for execution in found:
+        writer.writerow(map(csv_cell, _row(execution).values()))
     return text.getvalue()
 
 
