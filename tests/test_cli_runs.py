@@ -475,6 +475,29 @@ def test_a_corrected_policy_comes_from_a_file(command_line: CommandLine, tmp_pat
     assert "is not a backup" in shown.stderr
 
 
+def test_a_corrected_policy_may_have_the_mark_of_an_editor_on_windows(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
+    root_tasks = command_line.root_tasks
+    root_tasks.settings = Settings(allow_policy_override=True)
+    policy = json.dumps({"Version": "2012-10-17", "Statement": []})
+    s3 = root_tasks.organization.client("s3", account_id=MEMBER)
+    s3.create_bucket(Bucket="locked")
+    s3.put_bucket_policy(Bucket="locked", Policy=policy)
+    command_line.run("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked")
+    unlocked = command_line.run("execute", f"plan-unlock-{NAME}", "--yes")
+    restore = unlocked.stderr.strip().rpartition("centralized-root-access ")[2].split()
+    file = tmp_path / "policy.json"
+    file.write_text(policy, encoding="utf-16")
+    shown = command_line.run(*restore, "--policy-override", str(file))
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert f"{file} is not UTF-8 text." in shown.stderr
+    file.write_text(policy, encoding="utf-8-sig")
+    shown = command_line.run(*restore, "--policy-override", str(file))
+    assert shown.exit_code == 0
+    assert command_line.services.started[f"plan-restore-{NAME}"]["policyOverride"] == policy
+
+
 # The deployment
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .errors import CommandError
 from .failures import failures_as
 from .options import (
     JSON,
@@ -208,11 +209,19 @@ def restore(
     with failures_as("Unable to plan", as_json=output.format == JSON):
         input_: dict[str, object] = {"restore": list(backups)}
         if policy_override is not None:
-            input_["policyOverride"] = policy_override.read_text(encoding="utf-8")
+            input_["policyOverride"] = _policy_text(policy_override)
         runs = find_runs(target, environment=environment)
         from .backups import task_of_backups
 
         return _run_plan(runs, "restore", task_of_backups(runs, backups).name, input_, output=output)
+
+
+def _policy_text(path: Path) -> str:
+    """Return the text of a policy's file, without the mark that editors on Windows put before it."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path} is not UTF-8 text. Save the policy as UTF-8.") from error
 
 
 def _plan(
