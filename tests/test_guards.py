@@ -31,6 +31,9 @@ FORBIDDEN_IMPORTS = {
     ),
     "pure": ("lambda/root_access/state.py", "import root_access.organization"),
     "emulation": ("local_aws/emulation/paging.py", "from root_access.state import Feature"),
+    "acceptance-apart": ("cloudformation/build.py", "import acceptance.model"),
+    "acceptance-data": ("acceptance/state.py", "import boto3"),
+    "acceptance-on-aws": ("acceptance/runner.py", "import local_aws.emulation"),
 }
 
 
@@ -48,7 +51,7 @@ def lint_imports(directory: Path, *arguments: str) -> subprocess.CompletedProces
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    for folder in ("constructs", "lambda", "local_aws"):
+    for folder in ("constructs", "lambda", "local_aws", "acceptance", "cloudformation"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
 
