@@ -52,6 +52,7 @@ class Boundary(Stack):
                         "organizations:ListAccountsForParent",
                         "organizations:ListOrganizationalUnitsForParent",
                         "organizations:ListPolicies",
+                        "organizations:ListPoliciesForTarget",
                         "organizations:ListRoots",
                         "organizations:ListTargetsForPolicy",
                         "s3:GetObject",

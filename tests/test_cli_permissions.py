@@ -296,8 +296,18 @@ def test_the_status_needs_exactly_what_is_documented(
 def test_an_audit_from_here_needs_exactly_what_is_documented(
     organization_with_credentials: CommandLine, person: Person
 ) -> None:
-    organizations = organization_with_credentials.root_tasks.organization.client("organizations")
+    organization = organization_with_credentials.root_tasks.organization
+    organizations = organization.client("organizations")
     (root,) = organizations.list_roots()["Roots"]
+    # What its pre-flight reads is read only where there is a policy.
+    organization.attach_service_control_policy(
+        name="keep-buckets",
+        document={
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Deny", "Action": "s3:DeleteBucket", "Resource": "*"}],
+        },
+        target_id=MEMBER,
+    )
     unit = organizations.create_organizational_unit(ParentId=root["Id"], Name="Workloads")
     organizations.move_account(
         AccountId=MEMBER,

@@ -147,7 +147,10 @@ def test_without_policies_everything_is_allowed(command_line: CommandLine) -> No
     ]
 
 
-@pytest.mark.parametrize("action", ["ListPolicies", "ListTargetsForPolicy", "DescribePolicy", "ListAccounts"])
+@pytest.mark.parametrize(
+    "action",
+    ["ListPolicies", "ListTargetsForPolicy", "ListPoliciesForTarget", "DescribePolicy", "ListAccounts"],
+)
 def test_policies_that_cannot_be_read_are_a_sentence(
     command_line: CommandLine, organization: LocalOrganization, action: str
 ) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
 
 ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
-READS = ("ListRoots", "ListPolicies", "ListTargetsForPolicy", "DescribePolicy")
+READS = ("ListRoots", "ListPolicies", "ListTargetsForPolicy", "ListPoliciesForTarget", "DescribePolicy")
+HARMLESS = {"Effect": "Deny", "Action": "ec2:*", "Resource": "*"}
 
 
 def policy(*statements: dict[str, Any]) -> dict[str, Any]:
@@ -278,6 +279,10 @@ def _deny(root_tasks: RootTasks) -> None:
     root_tasks.fail("organizations:ListTargetsForPolicy", "AccessDeniedException")
 
 
+def _deny_policies_of_target(root_tasks: RootTasks) -> None:
+    root_tasks.fail("organizations:ListPoliciesForTarget", "AccessDeniedException")
+
+
 def _deny_documents(root_tasks: RootTasks) -> None:
     root_tasks.fail("organizations:DescribePolicy", "AccessDeniedException")
 
@@ -290,7 +295,7 @@ def _omit(root_tasks: RootTasks) -> None:
     root_tasks.omit_from_response("organizations:ListPolicies", "Policies")
 
 
-@pytest.mark.parametrize("fail", [_deny, _deny_documents, _break, _omit])
+@pytest.mark.parametrize("fail", [_deny, _deny_policies_of_target, _deny_documents, _break, _omit])
 def test_policies_that_cannot_be_read_stop_no_run_and_the_report_says_so(
     root_tasks: RootTasks, organization: LocalOrganization, fail: Callable[[RootTasks], None]
 ) -> None:
@@ -336,21 +341,82 @@ def test_a_document_that_cannot_be_read_is_unknown(
     assert (preflight["checked"], preflight["denied"], preflight["unknown"]) == (True, 0, 1)
 
 
-def test_a_level_of_which_nothing_is_listed_is_unknown(
+def test_nothing_is_read_of_a_target_that_can_have_full_access_alone(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     organization.client("organizations").enable_policy_type(
         RootId=organization.root_id, PolicyType="SERVICE_CONTROL_POLICY"
     )
+    organization.clear_calls()
+    execution = root_tasks.run()
+    of_targets = ("ListTargetsForPolicy", "ListPoliciesForTarget", "DescribePolicy")
+    assert {name: reads(organization)[name] for name in of_targets} == dict.fromkeys(of_targets, 0)
+    assert root_tasks.report(execution)["preflight"]["unknown"] == 0
+
+
+def _attach_harmless(organization: LocalOrganization, *target_ids: str) -> None:
+    for number, target_id in enumerate(target_ids):
+        organization.attach_service_control_policy(
+            name=f"harmless-{number}", document=policy(HARMLESS), target_id=target_id
+        )
+    organization.clear_calls()
+
+
+def test_a_target_with_another_policy_of_which_nothing_is_listed_is_unknown(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    _attach_harmless(organization, MEMBER)
 
     def forget(parsed: dict[str, Any], **_: object) -> None:
-        parsed["Targets"] = [it for it in parsed["Targets"] if it["TargetId"] != MEMBER]
+        parsed["Policies"] = []
 
-    root_tasks.on_event("after-call.organizations.ListTargetsForPolicy", forget)
-    organization.clear_calls()
+    root_tasks.on_event("after-call.organizations.ListPoliciesForTarget", forget)
     execution = root_tasks.run()
     assert MEMBER in sessions(organization)
     assert root_tasks.report(execution)["preflight"]["unknown"] == 1
+
+
+def _fail_of_target(root_tasks: RootTasks) -> None:
+    root_tasks.fail("organizations:ListPoliciesForTarget", "TargetNotFoundException")
+
+
+def _fail_list_of_full_access(root_tasks: RootTasks) -> None:
+    """Fail the list of FullAWSAccess's targets, but not those of other policies."""
+
+    def note(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+        context["is_of_full_access"] = params["PolicyId"] == "p-FullAWSAccess"
+
+    def forget(parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+        if context["is_of_full_access"]:
+            del parsed["Targets"]
+
+    root_tasks.on_event("provide-client-params.organizations.ListTargetsForPolicy", note)
+    root_tasks.on_event("after-call.organizations.ListTargetsForPolicy", forget)
+
+
+@pytest.mark.parametrize(
+    ("fail", "others"), [(_fail_of_target, ()), (_fail_list_of_full_access, (OTHER, THIRD))]
+)
+def test_where_full_access_cannot_be_read_only_what_another_policy_denies_is_denied(
+    root_tasks: RootTasks,
+    organization: LocalOrganization,
+    fail: Callable[[RootTasks], None],
+    others: tuple[str, ...],
+) -> None:
+    policy_id = organization.attach_service_control_policy(
+        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
+    )
+    _attach_harmless(organization, *others)
+    fail(root_tasks)
+    denied = root_tasks.report(root_tasks.run())["preflight"]
+    assert (denied["checked"], denied["denied"], denied["unknown"]) == (True, 1, len(others))
+    organization.client("organizations").update_policy(
+        PolicyId=policy_id, Content=json.dumps(policy(HARMLESS))
+    )
+    organization.clear_calls()
+    undecided = root_tasks.report(root_tasks.run())["preflight"]
+    assert (undecided["denied"], undecided["unknown"]) == (0, 1 + len(others))
+    assert sorted(sessions(organization)) == [MEMBER, OTHER, THIRD]
 
 
 def test_a_type_that_is_being_enabled_is_unknown(

@@ -109,8 +109,12 @@ class BucketAccess:
 
 def start_run_access(tasks: Collection[RootTask]) -> BucketAccess:
     """Return the access of the function that starts audits and plans."""
-    backups = ("backups/*",) if UNLOCK_TASKS.intersection(tasks) else ()
-    return BucketAccess(read=("runs/*/run.json", *backups), write=("runs/*/run.json", "runs/*/work.json"))
+    # Whether a run made a backup is known from its report.
+    backups = ("backups/*", "executions/*/run.json", "executions/*/report.json")
+    return BucketAccess(
+        read=("runs/*/run.json", *(backups if UNLOCK_TASKS.intersection(tasks) else ())),
+        write=("runs/*/run.json", "runs/*/work.json"),
+    )
 
 
 def run_batch_access(tasks: Iterable[RootTask]) -> BucketAccess:
@@ -301,6 +305,7 @@ def _organization() -> iam.PolicyStatement:
             "organizations:ListAccountsForParent",
             "organizations:ListOrganizationalUnitsForParent",
             "organizations:ListPolicies",
+            "organizations:ListPoliciesForTarget",
             "organizations:ListRoots",
             "organizations:ListTargetsForPolicy",
         ],

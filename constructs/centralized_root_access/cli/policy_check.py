@@ -170,6 +170,7 @@ def survey(
             for account in accounts
             for target_id in (account.account_id, *(members[account.account_id].unit_ids or ()))
         },
+        account_count=len(everybody),
         show=lambda done, total: show(done, total, "policies"),
     )
     check = PolicyCheck(

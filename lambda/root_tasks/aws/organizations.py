@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aws_calls.retry import RetryBudget
 
 # The maximum that Organizations allows.
-_MAX_ENTRIES_PER_PAGE = 20
+MAX_ENTRIES_PER_PAGE = 20
 
 
 def entries(
@@ -31,7 +31,7 @@ def entries(
         CallError: A page failed or is incomplete.
     """
     return pages(
-        functools.partial(function, MaxResults=_MAX_ENTRIES_PER_PAGE),
+        functools.partial(function, MaxResults=MAX_ENTRIES_PER_PAGE),
         operation=operation,
         budget=budget,
         items=items,

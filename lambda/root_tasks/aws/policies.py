@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import call, require
@@ -12,7 +13,7 @@ from aws_calls.pace import Pace, PacedRetryBudget
 from scp.evaluate import Level
 from scp.policies import PolicyType, parse_policy, unreadable_policy
 
-from .organizations import entries
+from .organizations import MAX_ENTRIES_PER_PAGE, entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 _LIST_ROOTS = "organizations:ListRoots"
 _LIST_POLICIES = "organizations:ListPolicies"
 _LIST_TARGETS = "organizations:ListTargetsForPolicy"
+_LIST_OF_TARGET = "organizations:ListPoliciesForTarget"
 _DESCRIBE_POLICY = "organizations:DescribePolicy"
 _ENABLED = "ENABLED"
 
 # AWS's own policies: their content never changes. The second one is attached everywhere, and AWS refuses to
-# detach it; the first one can be detached.
+# detach it. The first one can be detached where another service control policy is attached: AWS refuses to
+# detach the last one.
 _FULL_ACCESS_ID = "p-FullAWSAccess"
 _RCP_FULL_ACCESS_ID = "p-RCPFullAWSAccess"
 _FULL_ACCESS = parse_policy(
@@ -44,7 +47,8 @@ _RCP_FULL_ACCESS = parse_policy(
     policy_type=PolicyType.RESOURCE_CONTROL_POLICY,
 )
 _PENDING = "AWS is enabling or disabling this type of policies."
-_NOT_LISTED = "No policy was listed for it, and AWS attaches at least one everywhere."
+_NOT_LISTED = "No policy was listed for it, and AWS refuses to detach the last one."
+_MAY_BE_ATTACHED = "Whether FullAWSAccess is attached to it could not be read. {}"
 _UNKNOWN_PATH = "The organizational units of the account could not be read."
 
 
@@ -56,8 +60,9 @@ class Attachments:
         policy_type: The type.
         is_pending: Whether AWS is enabling or disabling the type, so that nothing was listed.
         policy_names: The name of each policy, by its ID.
-        policy_ids: The IDs of the policies that are attached to a target itself, by the target's ID.
-        target_names: The name of each target, by its ID.
+        policy_ids: The IDs of the policies that are attached to a target itself, by the target's ID. A target
+            that is not listed has AWS's own policy alone.
+        target_names: The name of each target that is listed, by its ID.
     """
 
     policy_type: PolicyType
@@ -75,16 +80,16 @@ class PoliciesOfType:
         attachments: Where they are attached.
         policies: Those that were read, by their IDs.
         contents: Their documents, by their IDs.
+        problems: Why it is not known whether FullAWSAccess is attached to a target, by the target's ID.
     """
 
     attachments: Attachments
     policies: Mapping[str, Policy]
     contents: Mapping[str, str]
+    problems: Mapping[str, str] = field(default_factory=dict)
 
     def levels(self, target_ids: Sequence[str] | None) -> tuple[Level, ...]:
         """Return the levels of an account: the root, the units down to the account, and the account.
-
-        Nothing is known of a level for which no policy was listed: AWS does not allow that.
 
         Args:
             target_ids: Their IDs; None where they are not known.
@@ -100,6 +105,10 @@ class PoliciesOfType:
             policies = [_unknown(_PENDING)]
         elif attached.policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
             policies = [_RCP_FULL_ACCESS, *policies]
+        elif target_id not in attached.policy_ids:
+            policies = [_FULL_ACCESS]
+        elif target_id in self.problems:
+            policies = [*policies, _unknown(self.problems[target_id])]
         elif not policies:
             policies = [_unknown(_NOT_LISTED)]
         name = attached.target_names.get(target_id, "")
@@ -123,7 +132,9 @@ class PolicyReader:
     """Reads an organization's policies, as its management account or a delegated administrator.
 
     The cost grows with the number of policies, hardly with that of accounts: what each policy is attached to
-    is read instead of what each account has. Each document is read once, for AWS allows two a second.
+    is read instead of what each account has. FullAWSAccess, which is attached nearly everywhere, is read only
+    where another policy is attached: everywhere else it must be. Each document is read once, for AWS allows
+    two a second.
 
     Args:
         organizations: A client that makes one attempt a call.
@@ -146,11 +157,13 @@ class PolicyReader:
             operation: PacedRetryBudget(clock=clock, deadline=deadline, pace=Pace(clock=clock)).until(
                 abandoned
             )
-            for operation in (_LIST_ROOTS, _LIST_POLICIES, _LIST_TARGETS, _DESCRIBE_POLICY)
+            for operation in (_LIST_ROOTS, _LIST_POLICIES, _LIST_TARGETS, _LIST_OF_TARGET, _DESCRIBE_POLICY)
         }
 
     def attachments(self, types: Collection[PolicyType]) -> tuple[Attachments, ...]:
         """Return what the policies of some types are attached to, for each type that is not disabled.
+
+        FullAWSAccess is left out: `read` reads where it is attached.
 
         Raises:
             CallError: A read failed.
@@ -171,6 +184,7 @@ class PolicyReader:
         attachments: Collection[Attachments],
         *,
         target_ids: Collection[str],
+        account_count: int,
         show: Callable[[int, int], None] = lambda *_: None,
     ) -> OrganizationPolicies:
         """Return the policies that are attached to some targets. One that cannot be read is a policy as well.
@@ -178,22 +192,27 @@ class PolicyReader:
         Args:
             attachments: What the policies are attached to.
             target_ids: The targets.
+            account_count: How many accounts the organization has.
             show: Shows how many documents are read, and of how many.
 
         Raises:
             CallError: Policies may not be read.
         """
+        completed = [
+            self._with_full_access(it, target_ids=target_ids, account_count=account_count)
+            for it in attachments
+        ]
         wanted = {
             it.policy_type: sorted(
                 {policy_id for id_ in target_ids for policy_id in it.policy_ids.get(id_, ())}
                 - {_FULL_ACCESS_ID}
             )
-            for it in attachments
+            for it, _ in completed
         }
         total = sum(map(len, wanted.values()))
         done = 0
         read = {}
-        for it in attachments:
+        for it, problems in completed:
             policies = {_FULL_ACCESS_ID: _FULL_ACCESS}
             contents = {}
             for policy_id in wanted[it.policy_type]:
@@ -202,7 +221,9 @@ class PolicyReader:
                 done += 1
                 if content is not None:
                     contents[policy_id] = content
-            read[it.policy_type] = PoliciesOfType(attachments=it, policies=policies, contents=contents)
+            read[it.policy_type] = PoliciesOfType(
+                attachments=it, policies=policies, contents=contents, problems=problems
+            )
         return OrganizationPolicies(
             service_control=read.get(PolicyType.SERVICE_CONTROL_POLICY),
             resource_control=read.get(PolicyType.RESOURCE_CONTROL_POLICY),
@@ -227,16 +248,10 @@ class PolicyReader:
             self._organizations.list_policies, _LIST_POLICIES, items="Policies", Filter=policy_type.value
         ):
             policy_id = require(summary, "Id", operation=_LIST_POLICIES)
-            if policy_id == _RCP_FULL_ACCESS_ID:
+            if policy_id in (_FULL_ACCESS_ID, _RCP_FULL_ACCESS_ID):
                 continue
             policy_names[policy_id] = summary.get("Name", "")
-            for target in self._entries(
-                self._organizations.list_targets_for_policy,
-                _LIST_TARGETS,
-                items="Targets",
-                PolicyId=policy_id,
-            ):
-                target_id = require(target, "TargetId", operation=_LIST_TARGETS)
+            for target_id, target in self._targets(policy_id):
                 policy_ids.setdefault(target_id, []).append(policy_id)
                 target_names[target_id] = target.get("Name", "")
         return Attachments(
@@ -246,6 +261,68 @@ class PolicyReader:
             policy_ids=policy_ids,
             target_names=target_names,
         )
+
+    def _with_full_access(
+        self, attachments: Attachments, *, target_ids: Collection[str], account_count: int
+    ) -> tuple[Attachments, Mapping[str, str]]:
+        """Return the attachments with those of FullAWSAccess, and why these are not known of some targets."""
+        if attachments.policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
+            return attachments, {}
+        # AWS refuses to detach the last policy: FullAWSAccess can be missing only where there is another one.
+        open_ids = sorted(attachments.policy_ids.keys() & set(target_ids))
+        if len(open_ids) <= math.ceil(account_count / MAX_ENTRIES_PER_PAGE):
+            return self._with_policies_of(open_ids, attachments)
+        return self._with_targets_of_full_access(open_ids, attachments)
+
+    def _with_policies_of(
+        self, target_ids: Sequence[str], attachments: Attachments
+    ) -> tuple[Attachments, Mapping[str, str]]:
+        """Read what is attached to each of some targets."""
+        policy_names = dict(attachments.policy_names)
+        policy_ids = dict(attachments.policy_ids)
+        problems = {}
+        for target_id in target_ids:
+            try:
+                listed = {
+                    require(it, "Id", operation=_LIST_OF_TARGET): it.get("Name", "")
+                    for it in self._entries(
+                        self._organizations.list_policies_for_target,
+                        _LIST_OF_TARGET,
+                        items="Policies",
+                        TargetId=target_id,
+                        Filter=attachments.policy_type.value,
+                    )
+                }
+            except CallError as error:
+                problems[target_id] = _problem_of(error)
+            else:
+                policy_ids[target_id] = [*listed]
+                policy_names |= listed
+        return replace(attachments, policy_names=policy_names, policy_ids=policy_ids), problems
+
+    def _with_targets_of_full_access(
+        self, target_ids: Sequence[str], attachments: Attachments
+    ) -> tuple[Attachments, Mapping[str, str]]:
+        """Read everything that FullAWSAccess is attached to."""
+        having: set[str] = set()
+        problems: dict[str, str] = {}
+        try:
+            # What was read before a failure is kept.
+            having.update(target_id for target_id, _ in self._targets(_FULL_ACCESS_ID))
+        except CallError as error:
+            problems = dict.fromkeys(set(target_ids) - having, _problem_of(error))
+        policy_ids = {
+            target_id: [_FULL_ACCESS_ID, *attached] if target_id in having else attached
+            for target_id, attached in attachments.policy_ids.items()
+        }
+        return replace(attachments, policy_ids=policy_ids), problems
+
+    def _targets(self, policy_id: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield what a policy is attached to, each with its ID."""
+        for target in self._entries(
+            self._organizations.list_targets_for_policy, _LIST_TARGETS, items="Targets", PolicyId=policy_id
+        ):
+            yield require(target, "TargetId", operation=_LIST_TARGETS), target
 
     def _entries(
         self, function: Callable[..., Mapping[str, Any]], operation: str, *, items: str, **parameters: str
@@ -273,6 +350,17 @@ class PolicyReader:
             return unreadable_policy(policy_id=policy_id, name=name, problem=problem), None
         policy = parse_policy(content, policy_id=policy_id, name=name, policy_type=attachments.policy_type)
         return policy, content
+
+
+def _problem_of(error: CallError) -> str:
+    """Return why it is not known whether FullAWSAccess is attached to a target.
+
+    Raises:
+        CallError: Policies may not be read.
+    """
+    if error.failure.kind is FailureKind.ACCESS_DENIED:
+        raise error
+    return _MAY_BE_ATTACHED.format(describe(error.failure))
 
 
 def _unknown(problem: str) -> Policy:

@@ -275,6 +275,7 @@ class PendingPreflight:
         *,
         members: Mapping[str, Member],
         organization_id: str,
+        account_count: int,
         credentials: CredentialSelection,
     ) -> tuple[Preflight, tuple[Denial, ...]]:
         """Return what the pre-flight came to, and the accounts in which the policies deny the task.
@@ -284,6 +285,7 @@ class PendingPreflight:
             assignments: The accounts, and what to act on there.
             members: The accounts with their units, by their IDs.
             organization_id: The organization.
+            account_count: How many accounts it has.
             credentials: Which credentials a plan may list.
         """
         try:
@@ -291,6 +293,7 @@ class PendingPreflight:
             policies = self.reader.read(
                 self.attachments.result(),
                 target_ids={*units, *(id_ for path in units.values() for id_ in path or ())},
+                account_count=account_count,
             )
             check = PolicyCheck(policies, organization_id=organization_id, origin=self.origin)
             checked = {

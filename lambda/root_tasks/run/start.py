@@ -112,6 +112,7 @@ class RunStarter:
             [assignments.get(id_, Assignment(account_id=id_)) for id_ in _accessible_ids(accounts)],
             members=members,
             organization_id=organization.organization_id,
+            account_count=len(everybody),
             credentials=credentials,
         )
         return _store_run(
@@ -232,6 +233,7 @@ class ExecutionStarter:
             [assignments[id_] for id_ in _accessible_ids(accounts)],
             members=members,
             organization_id=organization.organization_id,
+            account_count=len(everybody),
             credentials=credentials,
         )
         # As late as it can be: a run that cannot start does not use up the plan.

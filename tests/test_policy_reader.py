@@ -1,0 +1,149 @@
+"""Reading an organization's policies costs calls for its policies, not for its accounts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from root_tasks.aws.policies import PolicyReader
+from root_tasks.run.preflight import Origin, PolicyCheck
+from scp.evaluate import Decision
+from scp.policies import PolicyType
+from support.function import FakeTime
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from local_aws.emulation import LocalOrganization
+    from root_tasks.aws.policies import OrganizationPolicies
+
+ACTION = "iam:GetAccountSummary"
+DENY_OTHERS = {"Effect": "Deny", "Action": "ec2:*", "Resource": "*"}
+DENY_IT = {"Effect": "Deny", "Action": ACTION, "Resource": "*"}
+ALLOW_OTHERS = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+
+
+def add_accounts(organization: LocalOrganization, count: int) -> list[str]:
+    """Add member accounts, and return their IDs."""
+    return [
+        organization.add_account(name=f"many-{number}", email=f"many-{number}@example.com")
+        for number in range(count)
+    ]
+
+
+def attach(
+    organization: LocalOrganization, name: str, statement: dict[str, Any], target_ids: Sequence[str]
+) -> None:
+    """Attach one policy to some targets."""
+    first, *others = target_ids
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    policy_id = organization.attach_service_control_policy(name=name, document=document, target_id=first)
+    organizations = organization.client("organizations")
+    for target_id in others:
+        organizations.attach_policy(PolicyId=policy_id, TargetId=target_id)
+
+
+def detach_full_access(organization: LocalOrganization, target_id: str) -> None:
+    organization.client("organizations").detach_policy(PolicyId="p-FullAWSAccess", TargetId=target_id)
+
+
+def reader_of(organization: LocalOrganization) -> PolicyReader:
+    return PolicyReader(
+        organizations=organization.client("organizations"), clock=FakeTime().clock(), deadline=1000.0
+    )
+
+
+def decisions(
+    organization: LocalOrganization, policies: OrganizationPolicies, accounts: Sequence[str]
+) -> dict[str, Decision]:
+    """Return what the policies say of a call in accounts right under the root."""
+    check = PolicyCheck(
+        policies,
+        organization_id="o-a1b2c3d4e5",
+        origin=Origin(partition="aws", region="us-east-1", outside_vpc=True),
+    )
+    return {
+        account_id: check.verdict(ACTION, account_id=account_id, unit_ids=(organization.root_id,)).decision
+        for account_id in accounts
+    }
+
+
+def read(
+    organization: LocalOrganization, accounts: Sequence[str], *, account_count: int
+) -> dict[str, Decision]:
+    """Read the policies of accounts right under the root, and return what they say of a call."""
+    reader = reader_of(organization)
+    organization.clear_calls()
+    policies = reader.read(
+        reader.attachments([PolicyType.SERVICE_CONTROL_POLICY]),
+        target_ids={organization.root_id, *accounts},
+        account_count=account_count,
+    )
+    return decisions(organization, policies, accounts)
+
+
+def calls(organization: LocalOrganization) -> Counter[str]:
+    return Counter(call.operation for call in organization.calls)
+
+
+def test_ten_thousand_accounts_and_three_policies_cost_fifty_calls(organization: LocalOrganization) -> None:
+    attach(organization, "everywhere", DENY_OTHERS, [organization.root_id])
+    accounts = add_accounts(organization, 10_000)
+    attach(organization, "denying", DENY_IT, accounts[:30])
+    attach(organization, "allowing", ALLOW_OTHERS, accounts[9_990:])
+    detach_full_access(organization, accounts[-1])
+    found = read(organization, accounts, account_count=10_000)
+    denied = {account_id for account_id, decision in found.items() if decision is Decision.DENIED}
+    assert denied == {*accounts[:30], accounts[-1]}
+    assert set(found.values()) == {Decision.ALLOWED, Decision.DENIED}
+    assert calls(organization) == {
+        "ListRoots": 1,
+        "ListPolicies": 1,
+        # Thirty targets are two pages.
+        "ListTargetsForPolicy": 4,
+        "ListPoliciesForTarget": 41,
+        "DescribePolicy": 3,
+    }
+
+
+@pytest.mark.parametrize("has_full_access", [True, False], ids=["with", "without"])
+def test_where_many_targets_have_policies_the_list_of_full_access_costs_less(
+    organization: LocalOrganization, has_full_access: bool
+) -> None:
+    accounts = add_accounts(organization, 60)
+    attach(organization, "some", DENY_OTHERS, accounts[:5])
+    if not has_full_access:
+        detach_full_access(organization, accounts[4])
+    found = read(organization, accounts, account_count=60)
+    lost = {account_id for account_id, decision in found.items() if decision is not Decision.ALLOWED}
+    assert lost == (set() if has_full_access else {accounts[4]})
+    assert all(found[account_id] is Decision.DENIED for account_id in lost)
+    assert calls(organization)["ListPoliciesForTarget"] == 0
+    # One page of the policy's own targets, four of FullAWSAccess: the root and the first accounts count, too.
+    assert calls(organization)["ListTargetsForPolicy"] == 5
+
+
+def test_one_account_of_many_costs_no_list_of_all(organization: LocalOrganization) -> None:
+    accounts = add_accounts(organization, 100)
+    attach(organization, "some", DENY_OTHERS, accounts[:50])
+    assert read(organization, accounts[:1], account_count=100) == {accounts[0]: Decision.ALLOWED}
+    assert calls(organization)["ListPoliciesForTarget"] == 1
+    # Fifty targets are three pages.
+    assert calls(organization)["ListTargetsForPolicy"] == 3
+
+
+def test_what_a_target_itself_has_is_newer_than_what_its_policies_listed(
+    organization: LocalOrganization,
+) -> None:
+    accounts = add_accounts(organization, 2)
+    attach(organization, "first", DENY_OTHERS, accounts)
+    reader = reader_of(organization)
+    attachments = reader.attachments([PolicyType.SERVICE_CONTROL_POLICY])
+    attach(organization, "second", DENY_IT, accounts[:1])
+    policies = reader.read(attachments, target_ids={organization.root_id, *accounts}, account_count=100)
+    assert decisions(organization, policies, accounts) == {
+        accounts[0]: Decision.DENIED,
+        accounts[1]: Decision.ALLOWED,
+    }
