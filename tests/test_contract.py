@@ -629,7 +629,8 @@ def test_plans_and_backups_are_readable_where_a_listed_task_needs_them(
     app.synth()
     template = json.loads((tmp_path / "Contract.template.json").read_text())
     statements = json.dumps(policy_statements(template, "RootTasksStartRunRole"))
-    assert ("/backups/" in statements) == bool(DEFINITIONS[Task(task)].policy_type)
+    for needed in ("/backups/", "/executions/*/report.json", "states:DescribeExecution"):
+        assert (needed in statements) == bool(DEFINITIONS[Task(task)].policy_type)
     makes_changes = DEFINITIONS[Task(task)].makes_changes
     starting = json.dumps(policy_statements(template, "RootTasksStartExecutionRole"))
     assert ("states:DescribeExecution" in starting) == makes_changes

@@ -78,6 +78,7 @@ CREDENTIALS_OF_MEMBER = RootCredentials(
 # the one without it here: it has to be read as before, but this release no longer writes it.
 EARLIER = frozenset(
     {
+        "plan",
         "run",
         "run-with-organizational-units",
         "work",
@@ -353,6 +354,27 @@ DOCUMENTS |= {
     "work-of-an-execution-with-denials": replace(
         _EARLIER["work-of-an-execution"],
         denials=(DENIAL,),
+    ),
+    "plan-of-a-restore-with-a-note": Plan(
+        run_id="restore-1",
+        task=Task.UNLOCK_QUEUE_POLICY,
+        assignments=(
+            Assignment(
+                account_id=OTHER,
+                targets=(
+                    Target(
+                        type=ItemType.QUEUE_POLICY,
+                        id=QUEUE,
+                        region="us-east-1",
+                        restore=Restore(
+                            reference=REFERENCE,
+                            policy='{"Statement":[]}',
+                            note="Whether run unlock-1 made this backup is not known.",
+                        ),
+                    ),
+                ),
+            ),
+        ),
     ),
     "report-with-preflight": replace(
         _EARLIER["report-with-history"],

@@ -528,7 +528,8 @@ class AnyOrder(RuleBasedStateMachine):
             )
             execution.status = "SUCCEEDED"
         except ERRORS as error:
-            execution.status, execution.cause = "FAILED", str(error)
+            execution.status = "FAILED"
+            execution.cause = error.cause if isinstance(error, ExecutionFailedError) else str(error)
             if isinstance(error, RunRefusedError):
                 self.world.situations[f"refused: {error.reason}"] += 1
         except ExecutionAbortedError:

@@ -451,6 +451,21 @@ SENTENCES = [
         "backups/x cannot be restored: it is of a queue policy, and the task is S3UnlockBucketPolicy. "
         "Nothing was changed.",
     ),
+    (
+        RunRefusedError(RefusalReason.BACKUP_OF_FOREIGN_RUN, reference="backups/x", run_id="run-1"),
+        "backups/x cannot be restored: executions/run-1/run.json names an execution that is not of this run, "
+        "account and Region. Nothing was changed.",
+    ),
+    (
+        RunRefusedError(RefusalReason.BACKUP_REPORT_ALTERED, reference="backups/x", run_id="run-1"),
+        "backups/x cannot be restored: executions/run-1/report.json was altered after the run wrote it. "
+        "Nothing was changed.",
+    ),
+    (
+        RunRefusedError(RefusalReason.BACKUP_NOT_IN_REPORT, reference="backups/x", run_id="run-1"),
+        "backups/x cannot be restored: run run-1 did not make it, as its report does not list it. "
+        "Nothing was changed.",
+    ),
 ]
 
 

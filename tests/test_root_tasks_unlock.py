@@ -12,18 +12,29 @@ from botocore.exceptions import ClientError
 
 from root_tasks.messages import (
     BACKUP_EXISTS,
+    BATCH_LOST,
     CHANGED_SINCE_BACKUP,
     CHANGED_SINCE_PLAN,
     CORRECTED_POLICY,
+    EXECUTION_DENIED,
+    EXECUTION_GONE,
+    EXECUTION_NOT_ENDED,
+    EXECUTION_WITHOUT_REPORT,
     NO_SUCH_BUCKET,
     POLICY_LOST,
     REMOVED_WITHOUT_BACKUP,
+    REPORT_UNREADABLE,
+    RUN_NOT_KNOWN,
     RefusalReason,
+    unverified_backup,
 )
-from root_tasks.model.report import Task
-from support.accounts import MEMBER, OTHER
+from root_tasks.model.codec import encode
+from root_tasks.model.report import ItemType, Task
+from root_tasks.model.run import Backup
+from root_tasks.run.backup_origins import REPORT_SHA256
+from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.root_tasks import FinishedExecution, RootTasks, refusal
+from support.root_tasks import EXECUTE_MACHINE, FinishedExecution, RootTasks, refusal
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
@@ -444,3 +455,215 @@ def test_an_executed_restore_shows_the_text_that_was_attached(
     plan = root_tasks.run({"task": TASK[kind], "restore": [unlocked], "policyOverride": corrected})
     shown = item(root_tasks, root_tasks.execute(plan))
     assert (shown["outcome"], shown["policy"], shown["corrected"]) == ("done", corrected, True)
+
+
+# Whose backup it is
+
+
+def forge(root_tasks: RootTasks, kind: str, *, run_id: str, text: str | None = None) -> str:
+    """Store a backup as if a run had made it, consistent in itself, and return its reference."""
+    backup = Backup(
+        run_id=run_id,
+        account_id=MEMBER,
+        type=ItemType(f"{kind} policy"),
+        id=BUCKET if kind == "bucket" else QUEUE,
+        region=REGION,
+        policy=policy(kind, sid="Forged") if text is None else text,
+    )
+    body = encode(backup)
+    name = backup.id.rpartition(":")[2]
+    reference = f"backups/{run_id}/{MEMBER}/{name}/{hashlib.sha256(body).hexdigest()}.json"
+    root_tasks.write(reference, body)
+    return reference
+
+
+def restore(root_tasks: RootTasks, kind: str, *references: str) -> FinishedExecution:
+    """Plan to restore backups."""
+    return root_tasks.run({"task": TASK[kind], "restore": [*references]})
+
+
+def assert_noted(root_tasks: RootTasks, kind: str, reference: str, why: str) -> None:
+    """Check that a backup can be restored, and that the plan says that nobody knows who made it."""
+    run_id = reference.split("/")[1]
+    plan = restore(root_tasks, kind, reference)
+    shown = item(root_tasks, plan)
+    assert (shown["outcome"], shown["backup"]) == ("planned", reference)
+    assert shown["message"] == unverified_backup(run_id, why)
+    assert item(root_tasks, root_tasks.execute(plan))["outcome"] == "done"
+
+
+def test_a_backup_that_its_run_did_not_make_is_not_restored(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
+) -> None:
+    run_id = unlocked.split("/")[1]
+    reference = forge(root_tasks, kind, run_id=run_id)
+    refused = restore(root_tasks, kind, reference)
+    assert refusal(refused) == (
+        RefusalReason.BACKUP_NOT_IN_REPORT,
+        {"reference": reference, "run_id": run_id},
+    )
+    both = restore(root_tasks, kind, unlocked, reference)
+    assert refusal(both)[0] is RefusalReason.BACKUP_NOT_IN_REPORT
+    assert locked.policy(kind) is None
+
+
+def test_a_report_that_was_altered_to_list_a_forged_backup_is_not_believed(
+    root_tasks: RootTasks, kind: str, unlocked: str
+) -> None:
+    run_id = unlocked.split("/")[1]
+    reference, report = forge(root_tasks, kind, run_id=run_id), f"executions/{run_id}/report.json"
+    root_tasks.write(report, root_tasks.read(report).replace(unlocked.encode(), reference.encode()))
+    refused = restore(root_tasks, kind, reference)
+    assert refusal(refused) == (
+        RefusalReason.BACKUP_REPORT_ALTERED,
+        {"reference": reference, "run_id": run_id},
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "foreign"),
+    [
+        (f":{MANAGEMENT}:", f":{OTHER}:"),
+        (":us-east-1:", ":eu-west-1:"),
+        ("arn:aws:", "arn:aws-us-gov:"),
+        (":states:", ":lambda:"),
+        (":execution:", ":express:"),
+        (f":{EXECUTE_MACHINE}:", f":{EXECUTE_MACHINE}/Map:"),
+        (f":{EXECUTE_MACHINE}:", ":"),
+    ],
+)
+def test_a_backup_whose_run_names_the_execution_of_somebody_else_is_not_restored(
+    root_tasks: RootTasks, kind: str, unlocked: str, own: str, foreign: str
+) -> None:
+    run_id = unlocked.split("/")[1]
+    reference, key = forge(root_tasks, kind, run_id=run_id), f"executions/{run_id}/run.json"
+    arn = root_tasks.arn(run_id, machine=EXECUTE_MACHINE)
+    assert own in arn
+    forged = root_tasks.read(key).replace(arn.encode(), arn.replace(own, foreign).encode())
+    root_tasks.write(key, forged)
+    refused = restore(root_tasks, kind, reference)
+    assert refusal(refused) == (
+        RefusalReason.BACKUP_OF_FOREIGN_RUN,
+        {"reference": reference, "run_id": run_id},
+    )
+
+
+def test_a_run_does_not_vouch_for_the_backups_of_another_run(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
+) -> None:
+    """Its run.json names the execution of the run that made the backup, which lists it."""
+    run_id = unlocked.split("/")[1]
+    reference = unlocked.replace(f"/{run_id}/", "/another/")
+    root_tasks.write(reference, root_tasks.read(unlocked))
+    root_tasks.write("executions/another/run.json", root_tasks.read(f"executions/{run_id}/run.json"))
+    assert refusal(restore(root_tasks, kind, reference))[0] is RefusalReason.BACKUP_OF_FOREIGN_RUN
+
+
+def test_the_plan_says_that_a_run_of_another_state_machine_vouches_for_nothing(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
+) -> None:
+    """Such as the one that the stack had before all tasks that act were removed from it, and added again."""
+    run_id = unlocked.split("/")[1]
+    key = f"executions/{run_id}/run.json"
+    own = root_tasks.arn(run_id, machine=EXECUTE_MACHINE)
+    root_tasks.write(key, root_tasks.read(key).replace(own.encode(), root_tasks.arn(run_id).encode()))
+    assert_noted(root_tasks, kind, unlocked, EXECUTION_DENIED)
+
+
+def test_the_plan_says_that_step_functions_no_longer_has_the_execution(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
+) -> None:
+    run_id = unlocked.split("/")[1]
+    del root_tasks.executions[root_tasks.arn(run_id, machine=EXECUTE_MACHINE)]
+    assert_noted(root_tasks, kind, unlocked, EXECUTION_GONE)
+
+
+@pytest.mark.parametrize("body", [None, b"{}"])
+def test_the_plan_says_that_no_run_is_known(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str, body: bytes | None
+) -> None:
+    reference = forge(root_tasks, kind, run_id="never-run")
+    if body is not None:
+        root_tasks.write("executions/never-run/run.json", body)
+    assert_noted(root_tasks, kind, reference, RUN_NOT_KNOWN)
+    # Its own execution has restored it, and made no backup.
+    assert locked.policy(kind) == json.loads(policy(kind, sid="Forged"))
+
+
+@pytest.mark.parametrize(
+    ("status", "why"), [("RUNNING", EXECUTION_NOT_ENDED), ("ABORTED", EXECUTION_WITHOUT_REPORT)]
+)
+def test_the_plan_says_that_an_execution_has_no_report_to_compare_with(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str, status: str, why: str
+) -> None:
+    run_id = unlocked.split("/")[1]
+    root_tasks.executions[root_tasks.arn(run_id, machine=EXECUTE_MACHINE)].status = status
+    assert_noted(root_tasks, kind, unlocked, why)
+
+
+def test_the_plan_says_that_an_execution_of_an_earlier_release_has_no_report_to_compare_with(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
+) -> None:
+    run_id = unlocked.split("/")[1]
+    del root_tasks.executions[root_tasks.arn(run_id, machine=EXECUTE_MACHINE)].output[REPORT_SHA256]
+    assert_noted(root_tasks, kind, unlocked, EXECUTION_WITHOUT_REPORT)
+
+
+def test_the_plan_says_that_the_report_has_expired(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
+) -> None:
+    run_id = unlocked.split("/")[1]
+    root_tasks.client("s3").delete_object(Bucket="root-tasks", Key=f"executions/{run_id}/report.json")
+    assert_noted(root_tasks, kind, unlocked, REPORT_UNREADABLE)
+
+
+def test_the_plan_says_that_a_lost_batch_vouches_for_nothing_and_refuses_what_came_later(
+    root_tasks: RootTasks, locked: Locked, kind: str
+) -> None:
+    """Its report names whatever was under the prefix of its backups when it was written."""
+    plan = root_tasks.run(NAMED[kind])
+    root_tasks.lose_results = lambda batch: True
+    failed = root_tasks.execute(plan)
+    root_tasks.lose_results = lambda batch: False
+    assert failed.status == "FAILED"
+    (reference,) = root_tasks.keys("backups/")
+    later = forge(root_tasks, kind, run_id=failed.run_id)
+    assert refusal(restore(root_tasks, kind, later))[0] is RefusalReason.BACKUP_NOT_IN_REPORT
+    assert_noted(root_tasks, kind, reference, BATCH_LOST)
+
+
+def test_a_failed_execution_vouches_for_its_backups_and_no_others(
+    root_tasks: RootTasks, locked: Locked, kind: str
+) -> None:
+    plan = root_tasks.run(NAMED[kind])
+    root_tasks.fail(REMOVE[kind], "AccessDenied", account_id=MEMBER, times=1)
+    failed = root_tasks.execute(plan)
+    assert failed.status == "FAILED"
+    reference = item(root_tasks, failed)["backup"]
+    forged = forge(root_tasks, kind, run_id=failed.run_id)
+    assert refusal(restore(root_tasks, kind, forged))[0] is RefusalReason.BACKUP_NOT_IN_REPORT
+    shown = item(root_tasks, restore(root_tasks, kind, reference))
+    # The policy is still there.
+    assert (shown["outcome"], shown["message"]) == ("nothing to do", None)
+
+
+def test_the_note_is_in_the_csv_and_on_the_page_of_the_plan_and_not_in_its_executions_report(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
+) -> None:
+    root_tasks.settings = replace(root_tasks.settings, allow_policy_override=True)
+    reference = forge(root_tasks, kind, run_id="never-run")
+    note = unverified_backup("never-run", RUN_NOT_KNOWN)
+    plan = restore(root_tasks, kind, reference)
+    for name in ("report.csv", "report.html"):
+        assert note in root_tasks.read(f"runs/{plan.run_id}/{name}").decode()
+    corrected = {"task": TASK[kind], "restore": [reference], "policyOverride": policy(kind)}
+    assert item(root_tasks, root_tasks.run(corrected))["message"] == f"{CORRECTED_POLICY} {note}"
+    assert item(root_tasks, root_tasks.execute(plan))["message"] is None
+
+
+def test_a_restore_is_not_planned_while_step_functions_cannot_be_asked(
+    root_tasks: RootTasks, kind: str, unlocked: str
+) -> None:
+    root_tasks.fail_descriptions = "ThrottlingException"
+    refused = restore(root_tasks, kind, unlocked)
+    assert refusal(refused)[0] is RefusalReason.CALL_FAILED

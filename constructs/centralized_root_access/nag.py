@@ -74,7 +74,7 @@ _ENTRIES = (
     _Entry(
         construct=RootTasks,
         path="StartRunRole/DefaultPolicy/Resource",
-        rule=_wildcard(_BUCKET + r"/(runs/\*/(run|work)\.json|backups/\*)"),
+        rule=_wildcard(_BUCKET + r"/(runs/\*/(run|work)\.json|executions/\*/(run|report)\.json|backups/\*)"),
         reason="Every run and backup has objects of its own under this prefix of the construct's bucket.",
     ),
     _Entry(
@@ -128,7 +128,7 @@ _ENTRIES = (
     _Entry(
         construct=RootTasks,
         path=f"({_MACHINE}/DistributedMapPolicy|StartExecutionOwn|StartExecutionRole/DefaultPolicy"
-        "|NewAccountStateMachine/Role/DefaultPolicy)/Resource",
+        "|StartRunRestores|NewAccountStateMachine/Role/DefaultPolicy)/Resource",
         rule=_wildcard(
             _ARN + r"states:(<AWS::Region>|[a-z0-9-]+):(<AWS::AccountId>|\d{12}):execution:.*StateMachine.*\*"
         ),

@@ -165,6 +165,8 @@ class RootTasks(Construct):
             self._build_execute(max_concurrency=max_concurrency) if self._acting_tasks else None
         )
         """The state machine that acts: its input is ``{"plan": "<run id>"}``. None where no task acts."""
+        if self.execute_state_machine is not None and _permissions.UNLOCK_TASKS.intersection(self._tasks):
+            self._let_restores_be_planned(self.execute_state_machine)
         _permissions.protect_bucket(self.bucket, self._writers)
         if audit_interval is not None:
             self._build_schedule(audit_interval)
@@ -282,6 +284,7 @@ class RootTasks(Construct):
                 "allowPolicyOverride": allow_policy_override,
             },
         )
+        self._start_run_role = function_role(start_run)
         return audit_state_machine(
             self,
             start_run=start_run,
@@ -360,6 +363,16 @@ class RootTasks(Construct):
             statements=[_permissions.read_executions_statement(state_machine, sid="Own")],
         )
         return state_machine
+
+    def _let_restores_be_planned(self, state_machine: sfn.StateMachine) -> None:
+        """Let the function that plans read what an execution holds: whether it made a backup."""
+        # A policy of its own, which the function does not depend on: the state machine needs the function.
+        iam.Policy(
+            self,
+            "StartRunRestores",
+            roles=[self._start_run_role],
+            statements=[_permissions.read_executions_statement(state_machine, sid="Restores")],
+        )
 
     def _build_session_function(
         self,

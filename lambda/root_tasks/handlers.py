@@ -20,6 +20,7 @@ from .aws.sessions import Sessions
 from .aws.storage import Storage
 from .model.run import BatchResult, Mode
 from .run.accounts import MemberDirectory
+from .run.backup_origins import BackupOrigins
 from .run.batch import BatchRunner, finding_of_expired_plan
 from .run.finish import RunFinisher
 from .run.plans import Execution, Plans
@@ -96,6 +97,7 @@ class Invocation:
         outside_vpc: bool = True,
     ) -> None:
         function = FunctionArn.parse(context.invoked_function_arn)
+        self._function = function
         self._partition, self._account_id = function.partition, function.account_id
         self._origin = Origin(partition=function.partition, region=function.region, outside_vpc=outside_vpc)
         self._clients = clients
@@ -119,10 +121,17 @@ class Invocation:
         Raises:
             RunRefusedError: The run cannot start.
         """
+        storage = self._storage(settings.bucket)
         starter = RunStarter(
             directory=self._directory(),
             preflight=self._preflight(),
-            storage=self._storage(settings.bucket),
+            storage=storage,
+            backup_origins=BackupOrigins(
+                executions=storage.executions,
+                step_functions=self._clients.step_functions,
+                function=self._function,
+                budget=self._budget,
+            ),
             account_id=self._account_id,
             tasks=settings.tasks,
             protected_accounts=settings.protected_accounts,

@@ -57,6 +57,13 @@ POLICY_UNREADABLE = (
 BACKUP_EXISTS = (
     "Not removed: something else is stored where this backup belongs. Create a new plan and execute it."
 )
+RUN_NOT_KNOWN = "The bucket does not have this run."
+EXECUTION_DENIED = "Its execution is of another state machine, or this one may not read it."
+EXECUTION_GONE = "Step Functions does not have its execution, which it keeps for 90 days."
+EXECUTION_NOT_ENDED = "Its execution has not ended."
+EXECUTION_WITHOUT_REPORT = "Its execution does not hold the SHA-256 of a report."
+REPORT_UNREADABLE = "Its report cannot be read."
+BATCH_LOST = "The batch of this account ended without a result."
 CORRECTED_POLICY = "A corrected policy, not the one of the backup."
 REMOVED_WITHOUT_BACKUP = "Removed without a backup: the policy could not be read."
 
@@ -120,6 +127,9 @@ class RefusalReason(StrEnum):
     BACKUP_ALTERED = auto()
     NOT_A_BACKUP = auto()
     BACKUP_OF_ANOTHER_TYPE = auto()
+    BACKUP_OF_FOREIGN_RUN = auto()
+    BACKUP_REPORT_ALTERED = auto()
+    BACKUP_NOT_IN_REPORT = auto()
 
 
 def _plan_refusal(why: str) -> str:
@@ -219,6 +229,15 @@ _SENTENCES = {
     RefusalReason.BACKUP_ALTERED: _backup_refusal("it was altered after it was created."),
     RefusalReason.NOT_A_BACKUP: _backup_refusal("it is not a backup."),
     RefusalReason.BACKUP_OF_ANOTHER_TYPE: _backup_refusal("it is of a {type}, and the task is {task}."),
+    RefusalReason.BACKUP_OF_FOREIGN_RUN: _backup_refusal(
+        "executions/{run_id}/run.json names an execution that is not of this run, account and Region."
+    ),
+    RefusalReason.BACKUP_REPORT_ALTERED: _backup_refusal(
+        "executions/{run_id}/report.json was altered after the run wrote it."
+    ),
+    RefusalReason.BACKUP_NOT_IN_REPORT: _backup_refusal(
+        "run {run_id} did not make it, as its report does not list it."
+    ),
 }
 
 
@@ -335,6 +354,14 @@ def in_use_since(moment: datetime) -> str:
 def skip_reason_for_state(state: str) -> str:
     """Return why an account that is not active is skipped."""
     return f"Its state is {state}."
+
+
+def unverified_backup(run_id: str, why: str) -> str:
+    """Return that it is not known whether a run made a backup."""
+    return (
+        f"Whether run {_printable(run_id)} made this backup is not known. {why} Read the policy before you "
+        "execute this plan."
+    )
 
 
 def object_warning(key: str) -> str:

@@ -147,6 +147,7 @@ class RootTasks:
         between: Runs before the report is written.
         twice: Whether every batch is run twice.
         fail_notices: How many of the next notices SNS refuses.
+        fail_descriptions: The code with which Step Functions fails to describe executions.
         function: The function that runs, by its id or its task.
         requests: What each function requested of AWS outside root sessions.
     """
@@ -164,6 +165,7 @@ class RootTasks:
     between: Callable[[], object] = lambda: None
     twice: bool = False
     fail_notices: int = 0
+    fail_descriptions: str = ""
     function: str = ""
     requests: list[tuple[str, PolicyRequest]] = field(default_factory=list)
     executions: dict[str, FinishedExecution] = field(default_factory=dict)
@@ -539,6 +541,13 @@ class _Executions:
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
         self.root_tasks.record_request("states:DescribeExecution", executionArn)
+        if code := self.root_tasks.fail_descriptions:
+            raise ClientError({"Error": {"Code": code, "Message": "Test"}}, "DescribeExecution")
+        own = self.root_tasks.arn("", machine=EXECUTE_MACHINE)
+        if self.root_tasks.function == "StartRun" and not executionArn.startswith(own):
+            # Its role may read no other executions.
+            error = {"Code": "AccessDeniedException", "Message": f"Not authorized: {executionArn}"}
+            raise ClientError({"Error": error}, "DescribeExecution")  # type: ignore[typeddict-item]
         execution = self.root_tasks.executions.get(executionArn)
         if execution is None:
             error = {"Code": "ExecutionDoesNotExist", "Message": f"Does not exist: {executionArn}"}
@@ -550,6 +559,8 @@ class _Executions:
         }
         if execution.status == "SUCCEEDED":
             response["output"] = json.dumps(execution.output)
+        if execution.status == "FAILED":
+            response["cause"] = execution.cause
         return response
 
 

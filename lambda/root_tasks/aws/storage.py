@@ -15,6 +15,7 @@ from aws_calls.calls import call, pages, require
 from aws_calls.failures import CallError
 
 from ..model.codec import MAX_DOCUMENT_BYTES, DecodingError, decode, encode, format_time
+from ..model.report import Report
 from ..model.run import Backup, BatchResult, ExecutionMark, Mode, Plan, Run, Work
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _LIST = "s3:ListBucket"
 # More than a run has: what follows them is somebody else's, of which the first objects are enough to know.
 _MAX_LISTED_RESULTS = 10_000
 _MAX_REFERENCES = 1000
+REPORT_JSON = "report.json"
 UNKNOWN_START = "The start of its run is not known, or yet to come."
 
 
@@ -203,6 +205,28 @@ class RunStore:
             DecodingError: It is of another version.
         """
         return decode(Run, self._read_and_verify(self._key(run_id, "run.json"), checksum))
+
+    def find_execution_arn(self, run_id: str) -> str | None:
+        """Return the execution that a stored run names, whoever stored it; None where there is no run."""
+        try:
+            run = decode(Run, self._bucket.read_foreign(self._key(run_id, "run.json")))
+        except (DecodingError, UnreadableObjectError):
+            return None
+        return run.execution_arn
+
+    def read_report(self, run_id: str, *, checksum: str) -> Report:
+        """Return the report of a run.
+
+        Raises:
+            ChecksumMismatchError: It is not what was stored.
+            DecodingError: It is of another version.
+            UnreadableObjectError: S3 refuses to return it.
+        """
+        key = self._key(run_id, REPORT_JSON)
+        body = self._bucket.read_foreign(key)
+        if sha256(body) != checksum:
+            raise ChecksumMismatchError(key)
+        return decode(Report, body)
 
     def write_work(self, work: Work) -> str:
         """Store the work of a run, and return its SHA-256."""

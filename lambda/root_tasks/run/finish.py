@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError, describe
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line
 
-from ..aws.storage import ChecksumMismatchError, File, UnreadableObjectError
+from ..aws.storage import REPORT_JSON, ChecksumMismatchError, File, UnreadableObjectError, sha256
 from ..messages import (
     NO_RESULT_ACTING,
     NO_RESULT_LOOKING,
@@ -39,6 +39,7 @@ from ..report.risk import in_order_of_risk
 from ..report.summary import summary
 from ..tasks import DEFINITIONS
 from ..tasks.outcomes import finding_of_damaged_result
+from .backup_origins import REPORT_SHA256, cause_of_failure
 from .plans import PLAN_SHA256, TASK
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
 _STATE_MACHINE = "StateMachineName"
 # As many connections as a client has by default.
 _MAX_READS_IN_PARALLEL = 10
-_JSON = "report.json"
 _HTML = "report.html"
 
 
@@ -112,7 +112,10 @@ class RunFinisher:
         if run.full:
             report, notice = self._compare(report)
         files = functools.partial(_files, report, plan_lifetime=self.plan_lifetime)
-        urls = {file.name: self.runs.write_file(run_id, file) for file in files()}
+        urls, file_checksums = {}, {}
+        for file in files():
+            urls[file.name] = self.runs.write_file(run_id, file)
+            file_checksums[file.name] = sha256(file.body)
         totals = {str(outcome): count for outcome, count in report.totals.items()}
         self.log(event="run_finished", runId=run_id, task=run.task, mode=run.mode, totals=totals)
         if run.full:
@@ -128,8 +131,11 @@ class RunFinisher:
             output[PLAN_SHA256] = self.runs.write_plan(plan)
         if run.mode is Mode.EXECUTE:
             output["failed"] = not _FAILURES.isdisjoint(report.totals)
+            output[REPORT_SHA256] = report_sha256 = file_checksums[REPORT_JSON]
             # The cause of an execution that failed: it has no output.
-            output["summary"] = f"{summary(report)} Report: {urls[_HTML]}"
+            output["summary"] = cause_of_failure(
+                summary(report), url=urls[_HTML], report_sha256=report_sha256
+            )
         return output
 
     def _findings(self, run: Run, checksums: Mapping[int, str]) -> tuple[dict[str, Finding], tuple[str, ...]]:
@@ -247,7 +253,7 @@ class RunFinisher:
     def _previous_audit(self, report: Report) -> tuple[Report | None, str | None]:
         """Return the full audit before this one, if there is one, or why it cannot be compared."""
         try:
-            data = self.reports.read_latest(_JSON)
+            data = self.reports.read_latest(REPORT_JSON)
             if data is None:
                 return None, None
             previous = parse_previous_audit(data, current=report)
@@ -282,7 +288,7 @@ def _checksums(results: Sequence[object]) -> dict[int, str]:
 
 def _files(report: Report, *, plan_lifetime: timedelta) -> Iterator[File]:
     """Yield the files of a report, one after another: each takes as much memory as the report itself."""
-    yield File(name=_JSON, content_type="application/json", body=as_json(report))
+    yield File(name=REPORT_JSON, content_type="application/json", body=as_json(report))
     # With the mark by which spreadsheets recognize UTF-8.
     yield File(
         name="report.csv", content_type="text/csv; charset=utf-8", body=as_csv(report).encode("utf-8-sig")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..model.run import Backup, Denial
     from ..tasks.scope import RestoreRequest
     from .accounts import MemberDirectory, OrganizationContext
+    from .backup_origins import BackupOrigins
     from .plans import Execution, FoundPlan, Plans
     from .preflight import PendingPreflight, PolicyPreflight
     from .request import Request
@@ -53,6 +54,7 @@ class RunStarter:
         directory: The organization.
         preflight: What the organization's policies let root sessions do.
         storage: The bucket.
+        backup_origins: Which backups runs have made.
         account_id: The account that runs the task.
         tasks: The tasks of the stack.
         protected_accounts: The accounts that are excluded from every task.
@@ -62,6 +64,7 @@ class RunStarter:
     directory: MemberDirectory
     preflight: PolicyPreflight
     storage: Storage
+    backup_origins: BackupOrigins
     account_id: str
     tasks: tuple[Task, ...]
     protected_accounts: frozenset[str]
@@ -135,8 +138,10 @@ class RunStarter:
 
     def _restore_assignments(self, request: Request) -> Iterable[Assignment]:
         by_account: dict[str, list[Target]] = {}
-        for restore in request.scope.restores:
-            backup = self._backup(restore, task=request.task)
+        restores = request.scope.restores
+        backups = [self._backup(restore, task=request.task) for restore in restores]
+        notes = self.backup_origins.notes(restore.reference for restore in restores)
+        for restore, backup in zip(restores, backups, strict=True):
             target = Target(
                 type=backup.type,
                 id=backup.id,
@@ -145,6 +150,7 @@ class RunStarter:
                     reference=restore.reference,
                     policy=restore.policy_override or backup.policy,
                     corrected=restore.policy_override is not None,
+                    note=notes[restore.reference],
                 ),
             )
             by_account.setdefault(backup.account_id, []).append(target)

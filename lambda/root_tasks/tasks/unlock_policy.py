@@ -136,9 +136,15 @@ def _plan_restore(target: Target, restore: Restore, text: str | None) -> tuple[I
 
 def _restore_item(target: Target, restore: Restore, outcome: Outcome, message: str | None = None) -> Item:
     """Return the item of a policy to attach, with the text: a person approves it by its plan."""
-    note = CORRECTED_POLICY if restore.corrected and message is None else message
+    if message is None:
+        notes = (
+            CORRECTED_POLICY if restore.corrected else None,
+            # It is about what to do before the execution.
+            restore.note if outcome is Outcome.PLANNED else None,
+        )
+        message = " ".join(filter(None, notes)) or None
     return replace(
-        item_of(target, outcome, note),
+        item_of(target, outcome, message),
         policy=restore.policy,
         corrected=restore.corrected,
         backup=restore.reference,

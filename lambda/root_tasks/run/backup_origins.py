@@ -1,0 +1,179 @@
+"""Whether the run that a backup names has made it: Step Functions holds the hash of that run's report."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aws_calls.calls import call
+from aws_calls.failures import CallError, FailureKind
+
+from ..aws.storage import ChecksumMismatchError, UnreadableObjectError
+from ..messages import (
+    BATCH_LOST,
+    EXECUTION_DENIED,
+    EXECUTION_GONE,
+    EXECUTION_NOT_ENDED,
+    EXECUTION_WITHOUT_REPORT,
+    REPORT_UNREADABLE,
+    RUN_NOT_KNOWN,
+    RefusalReason,
+    RunRefusedError,
+    unverified_backup,
+)
+from ..model.codec import DecodingError
+from ..model.report import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mypy_boto3_stepfunctions import SFNClient
+
+    from aws_calls.calls import Response
+    from aws_calls.retry import RetryBudget
+    from aws_calls.runtime import FunctionArn
+
+    from ..aws.storage import RunStore
+    from ..model.report import Report
+
+# A key of an execution's output.
+REPORT_SHA256 = "reportSha256"
+# An execution that failed has no output, but this at the end of its cause.
+_REPORT_IN_CAUSE = "(SHA-256 of report.json: {})"
+_CAUSE_WITH_REPORT = re.compile(
+    r".*" + re.escape(_REPORT_IN_CAUSE).replace(re.escape("{}"), "(?P<sha256>[0-9a-f]{64})"), re.DOTALL
+)
+_STATE_MACHINE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+
+def cause_of_failure(summary: str, *, url: str, report_sha256: str) -> str:
+    """Return the cause of an execution in which accounts failed, which holds the hash of its report."""
+    return f"{summary} Report: {url} {_REPORT_IN_CAUSE.format(report_sha256)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupOrigins:
+    """Finds out which backups the construct's Execute state machine has made.
+
+    Who writes to the bucket can store a backup, alter a report, and choose the execution that a run names.
+    But the function's role may describe the executions of its own Execute state machine only, and nobody can
+    alter what such an execution holds.
+
+    Attributes:
+        executions: The stored runs of the Execute state machine.
+        step_functions: A client that makes one attempt a call.
+        function: Where the function runs.
+        budget: How long to retry transient failures.
+    """
+
+    executions: RunStore
+    step_functions: SFNClient
+    function: FunctionArn
+    budget: RetryBudget
+
+    def notes(self, references: Iterable[str]) -> dict[str, str | None]:
+        """Return for each backup why it is not known whether its run made it; None where it did.
+
+        Raises:
+            RunRefusedError: The run of a backup did not make it.
+            CallError: A call failed.
+        """
+        by_run: dict[str, list[str]] = {}
+        for reference in references:
+            by_run.setdefault(reference.split("/")[1], []).append(reference)
+        return {
+            reference: why and unverified_backup(run_id, why)
+            for run_id, listed in by_run.items()
+            for reference, why in self._doubts(run_id, listed)
+        }
+
+    def _doubts(self, run_id: str, references: list[str]) -> list[tuple[str, str | None]]:
+        """Return for each backup of a run why it is not known whether the run made it."""
+        try:
+            report = self._report(run_id)
+        except _NotKnownError as error:
+            return [(reference, error.why) for reference in references]
+        except _ForgedError as error:
+            raise RunRefusedError(error.reason, reference=references[0], run_id=run_id) from error
+        listed = {item.backup for result in report.results for item in result.items}
+        # A run that lost a batch names what was stored as its backups, whoever stored it.
+        found = [result.reason or "" for result in report.results if result.outcome is Outcome.UNKNOWN]
+        doubts: list[tuple[str, str | None]] = []
+        for reference in references:
+            if reference in listed:
+                doubts.append((reference, None))
+            elif any(reference in reason for reason in found):
+                doubts.append((reference, BATCH_LOST))
+            else:
+                raise RunRefusedError(RefusalReason.BACKUP_NOT_IN_REPORT, reference=reference, run_id=run_id)
+        return doubts
+
+    def _report(self, run_id: str) -> Report:
+        arn = self.executions.find_execution_arn(run_id)
+        if arn is None:
+            raise _NotKnownError(RUN_NOT_KNOWN)
+        if not self._may_be_own(arn, run_id):
+            raise _ForgedError(RefusalReason.BACKUP_OF_FOREIGN_RUN)
+        checksum = _report_checksum(self._describe(arn))
+        try:
+            return self.executions.read_report(run_id, checksum=checksum)
+        except ChecksumMismatchError as error:
+            raise _ForgedError(RefusalReason.BACKUP_REPORT_ALTERED) from error
+        except (DecodingError, UnreadableObjectError) as error:
+            raise _NotKnownError(REPORT_UNREADABLE) from error
+
+    def _may_be_own(self, arn: str, run_id: str) -> bool:
+        """Return whether it is the ARN of this run in any state machine here: the role decides in which."""
+        function = self.function
+        own = ["arn", function.partition, "states", function.region, function.account_id, "execution"]
+        *beginning, name, last = arn.split(":")
+        return (beginning, last) == (own, run_id) and _STATE_MACHINE_NAME.fullmatch(name) is not None
+
+    def _describe(self, arn: str) -> Response:
+        try:
+            return call(
+                lambda: self.step_functions.describe_execution(executionArn=arn),
+                operation="states:DescribeExecution",
+                budget=self.budget,
+            )
+        except CallError as error:
+            if error.failure.name == "ExecutionDoesNotExist":
+                raise _NotKnownError(EXECUTION_GONE) from error
+            if error.failure.kind is FailureKind.ACCESS_DENIED:
+                raise _NotKnownError(EXECUTION_DENIED) from error
+            raise
+
+
+def _report_checksum(execution: Response) -> str:
+    """Return the SHA-256 of the report that an execution holds."""
+    match execution.require("status"):
+        case "RUNNING" | "PENDING_REDRIVE":
+            raise _NotKnownError(EXECUTION_NOT_ENDED)
+        case "SUCCEEDED":
+            checksum = json.loads(execution.require("output")).get(REPORT_SHA256)
+        case "FAILED":
+            match_ = _CAUSE_WITH_REPORT.fullmatch(execution.get("cause", ""))
+            checksum = match_ and match_["sha256"]
+        case _:
+            checksum = None
+    if not isinstance(checksum, str):
+        raise _NotKnownError(EXECUTION_WITHOUT_REPORT)
+    return checksum
+
+
+class _NotKnownError(Exception):
+    """Raised where it is not known what a run has made."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class _ForgedError(Exception):
+    """Raised where somebody else has stored what is needed to know what a run has made."""
+
+    def __init__(self, reason: RefusalReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
