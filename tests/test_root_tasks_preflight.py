@@ -329,6 +329,25 @@ def test_a_throttled_read_is_repeated(root_tasks: RootTasks, organization: Local
     assert sorted(sessions(organization)) == [OTHER, THIRD]
 
 
+def test_a_policy_that_is_deleted_meanwhile_keeps_no_other_from_being_read(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    """In a large organization the reading takes minutes."""
+    organizations = organization.client("organizations")
+    organization.attach_service_control_policy(name="deny", document=denial(), target_id=MEMBER)
+    gone = organization.attach_service_control_policy(name="gone", document=denial(), target_id=OTHER)
+
+    def delete(parsed: dict[str, Any], **_: object) -> None:
+        if gone in [each["Id"] for each in parsed["Policies"]]:
+            organizations.detach_policy(PolicyId=gone, TargetId=OTHER)
+            organizations.delete_policy(PolicyId=gone)
+
+    root_tasks.on_event("after-call.organizations.ListPolicies", delete)
+    execution = root_tasks.run({"accounts": [MEMBER, OTHER]})
+    assert root_tasks.outcomes(execution) == {MEMBER: "inaccessible", OTHER: "clean"}
+    assert root_tasks.report(execution)["preflight"]["checked"] is True
+
+
 def test_a_document_that_cannot_be_read_is_unknown(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:

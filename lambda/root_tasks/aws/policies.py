@@ -251,7 +251,14 @@ class PolicyReader:
             if policy_id in (_FULL_ACCESS_ID, _RCP_FULL_ACCESS_ID):
                 continue
             policy_names[policy_id] = summary.get("Name", "")
-            for target_id, target in self._targets(policy_id):
+            try:
+                targets = [*self._targets(policy_id)]
+            except CallError as error:
+                if error.failure.name != "PolicyNotFound":
+                    raise
+                # It was deleted since the list was read, so that it is not attached to anything.
+                continue
+            for target_id, target in targets:
                 policy_ids.setdefault(target_id, []).append(policy_id)
                 target_names[target_id] = target.get("Name", "")
         return Attachments(
