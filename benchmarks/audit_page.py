@@ -49,10 +49,6 @@ _OF_BOTH = (
     "Both candidates wait for the same list of accounts, page by page, and AssumeRoot's limit is the same "
     "for both: what a client without a bound loses costs it more calls and more runs, but little time."
 )
-_POLICIES = (
-    "Listing takes longer than the accounts alone: the pre-flight reads what the policy FullAWSAccess is "
-    "attached to, which is every account, twenty a page and five pages a second at AWS's limit."
-)
 _MEMORY = "The audit before this one is compared with it, account by account, and is read for that."
 
 
@@ -255,7 +251,6 @@ def goals_of(measurements: AuditMeasurements) -> Iterable[Goal]:
             bound=60.0,
             text=format_seconds(more),
             target="at most 60 s",
-            obstacle=_POLICIES,
         )
     second = measurements.second_report
     if second is not None:

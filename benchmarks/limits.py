@@ -24,6 +24,7 @@ ORGANIZATIONS = {
     "ListAccounts": Limit(rate=8, burst=12),
     "ListOrganizationalUnitsForParent": Limit(rate=5, burst=8),
     "ListPolicies": Limit(rate=5, burst=8),
+    "ListPoliciesForTarget": Limit(rate=5, burst=8),
     "ListRoots": Limit(rate=1, burst=2),
     "ListTargetsForPolicy": Limit(rate=5, burst=8),
 }

@@ -194,6 +194,7 @@ class _Aws:
             ("organizations", "DescribeOrganization"): self.describe_organization,
             ("organizations", "ListRoots"): self.list_roots,
             ("organizations", "ListPolicies"): self.list_policies,
+            ("organizations", "ListPoliciesForTarget"): self.list_policies_for_target,
             ("organizations", "ListTargetsForPolicy"): self.list_targets_for_policy,
             ("organizations", "ListOrganizationalUnitsForParent"): self.list_organizational_units_for_parent,
             ("organizations", "ListAccounts"): self.list_accounts,
@@ -382,15 +383,16 @@ class _Aws:
 
     def list_policies(self, request: _Request) -> bytes:
         """ListPolicies."""
-        policy = {
-            "Id": _FULL_ACCESS_ID,
-            "Arn": f"arn:aws:organizations::aws:policy/service_control_policy/{_FULL_ACCESS_ID}",
-            "Name": "FullAWSAccess",
-            "Description": "Allows access to every operation",
-            "Type": _SCP,
-            "AwsManaged": True,
-        }
-        return _json_response({"Policies": [policy] if json.loads(request.body)["Filter"] == _SCP else []})
+        return _policies_response(request)
+
+    def list_policies_for_target(self, request: _Request) -> bytes:
+        """ListPoliciesForTarget."""
+        target_id = json.loads(request.body)["TargetId"]
+        if target_id not in self._members and target_id not in (MANAGEMENT_ACCOUNT_ID, ROOT_ID):
+            raise _AwsError(
+                "TargetNotFoundException", "You specified a target that doesn't exist.", status=400
+            )
+        return _policies_response(request)
 
     def list_targets_for_policy(self, request: _Request) -> bytes:
         """ListTargetsForPolicy."""
@@ -418,6 +420,19 @@ class _Aws:
                 "InvalidClientTokenId", "The security token included in the request is invalid.", status=403
             )
         return parts[1]
+
+
+def _policies_response(request: _Request) -> bytes:
+    """Return the policies of a type: what every target has attached is all that there is."""
+    policy = {
+        "Id": _FULL_ACCESS_ID,
+        "Arn": f"arn:aws:organizations::aws:policy/service_control_policy/{_FULL_ACCESS_ID}",
+        "Name": "FullAWSAccess",
+        "Description": "Allows access to every operation",
+        "Type": _SCP,
+        "AwsManaged": True,
+    }
+    return _json_response({"Policies": [policy] if json.loads(request.body)["Filter"] == _SCP else []})
 
 
 def _page_response(request: _Request, name: str, entries: Sequence[Mapping[str, Any]]) -> bytes:

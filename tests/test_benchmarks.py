@@ -500,6 +500,22 @@ def test_the_stand_in_is_the_organization_that_the_local_aws_is(
     assert responses[0] == responses[1]
 
 
+@pytest.mark.parametrize(
+    ("target_id", "policy_type"),
+    [(CLEAN, "SERVICE_CONTROL_POLICY"), (CLEAN, "TAG_POLICY"), ("999999999999", "TAG_POLICY")],
+    ids=["attached", "another type", "stranger"],
+)
+def test_a_target_of_the_stand_in_has_the_policies_that_it_has_in_the_local_aws(
+    stand_in: StandIn, local_aws: Organization, target_id: str, policy_type: str
+) -> None:
+    stand_in.begin(MEMBERS)
+    responses = [
+        parsed(client("organizations").list_policies_for_target, TargetId=target_id, Filter=policy_type)
+        for client in both(stand_in, local_aws)
+    ]
+    assert responses[0] == responses[1]
+
+
 def test_the_pages_of_the_stand_in_have_every_account_once(stand_in: StandIn) -> None:
     scenario = Scenario(members=41, sts=None)
     stand_in.begin(scenario)

@@ -284,6 +284,34 @@ def test_the_targets_of_a_policy_come_in_pages_of_twenty(organization: Organizat
     assert set(targets) == {organization.root_id, MANAGEMENT, *organization.members}
 
 
+@pytest.mark.parametrize("target_id", ["222222222229", "r-none", "ou-none-12345678"])
+def test_the_policies_of_a_target_that_does_not_exist_are_refused(
+    organization: Organization, target_id: str
+) -> None:
+    error = error_of(
+        organization.client("organizations").list_policies_for_target,
+        TargetId=target_id,
+        Filter="SERVICE_CONTROL_POLICY",
+    )
+
+    assert error["code"] == "TargetNotFoundException"
+
+
+def test_the_policies_of_a_target_are_those_that_are_attached_to_itself(organization: Organization) -> None:
+    organization.attach_service_control_policy(
+        name="above", document=GUARDRAIL, target_id=organization.root_id
+    )
+    policy_id = organization.attach_service_control_policy(
+        name="own", document=GUARDRAIL, target_id=organization.members[0]
+    )
+
+    listed = organization.client("organizations").list_policies_for_target(
+        TargetId=organization.members[0], Filter="SERVICE_CONTROL_POLICY"
+    )["Policies"]
+
+    assert {policy["Id"] for policy in listed} == {"p-FullAWSAccess", policy_id}
+
+
 def test_the_policy_that_allows_everything_is_owned_by_aws(organization: Organization) -> None:
     policy = organization.client("organizations").describe_policy(PolicyId="p-FullAWSAccess")["Policy"]
 

@@ -285,6 +285,12 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
             )
         return str(super().detach_policy())
 
+    def list_policies_for_target(self) -> str:
+        """ListPoliciesForTarget."""
+        if not self.organization.is_policy_target(str(self._get_param("TargetId"))):
+            raise TargetNotFoundException
+        return str(super().list_policies_for_target())
+
     def list_targets_for_policy(self) -> ActionResult:
         """ListTargetsForPolicy."""
         targets = {
