@@ -39,7 +39,11 @@ def measured(folder: Path, accounts: int, *, latest: bytes | None = None) -> dic
     write_report(folder, store_audit(folder, accounts, number=0))
     if latest is not None:
         (folder / "latest report.json").write_bytes(latest)
-    event = store_audit(folder, accounts, number=1)
+    return report_of(folder, store_audit(folder, accounts, number=1))
+
+
+def report_of(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
+    """What it takes to write a report, in a program of its own."""
     process = subprocess.run(
         [sys.executable, "-m", "support.report_writer", str(folder)],
         input=json.dumps(event),
@@ -77,4 +81,16 @@ def test_what_somebody_stores_as_the_latest_audit_cannot_fill_the_memory(
     took = measured(tmp_path / "forged", 100, latest=latest)
     report = json.loads((tmp_path / "forged" / "latest report.json").read_bytes())
     assert (report["runId"], report["changes"], len(report["warnings"])) == ("audit-1", None, 1)
+    assert took["peakKilobytes"] <= 0.75 * FUNCTION_KILOBYTES
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a program's memory is read from /proc")
+def test_what_somebody_stores_in_place_of_results_cannot_fill_the_memory(tmp_path: Path) -> None:
+    event = store_audit(tmp_path, 1_500, number=0)
+    for result in tmp_path.glob("runs audit-0 results *.json"):
+        with result.open("r+b") as file:
+            file.truncate(99_000_000)
+    took = report_of(tmp_path, event)
+    assert took["output"]["totals"] == {"inaccessible": 1_500}
     assert took["peakKilobytes"] <= 0.75 * FUNCTION_KILOBYTES

@@ -6,7 +6,6 @@ then reads the event of the function on stdin, writes the report, and prints its
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import sys
@@ -47,7 +46,7 @@ class FolderS3:
         return {}
 
     def get_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
-        return {"Body": io.BytesIO(self._file(Key).read_bytes())}
+        return {"Body": self._file(Key).open("rb")}
 
     def head_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
         return {"Metadata": json.loads(self._file(f"{Key}.metadata").read_text())}

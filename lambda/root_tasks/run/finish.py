@@ -55,8 +55,9 @@ _FAILURES = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
 # Of the clocks of Step Functions and Lambda.
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
 _STATE_MACHINE = "StateMachineName"
-# As many connections as a client has by default.
-_MAX_READS_IN_PARALLEL = 10
+# What somebody has stored in place of a result can be as large as any document, and is in memory until its
+# hash is known.
+_MAX_READS_IN_PARALLEL = 4
 _HTML = "report.html"
 
 
@@ -116,6 +117,8 @@ class RunFinisher:
         for file in files():
             urls[file.name] = self.runs.write_file(run_id, file)
             file_checksums[file.name] = sha256(file.body)
+            # Before the next one is made, and before all are made once more.
+            del file
         totals = {str(outcome): count for outcome, count in report.totals.items()}
         self.log(event="run_finished", runId=run_id, task=run.task, mode=run.mode, totals=totals)
         if run.full:
