@@ -268,6 +268,23 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
     assert "[31mred" in shown.stdout
 
 
+@pytest.mark.parametrize("options", [(), ("--from-here",)], ids=["deployed", "from here"])
+def test_a_run_without_its_pre_flight_says_why(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    checked = command_line.run("audit", *options)
+    organization = command_line.root_tasks.organization
+    organization.deny(account_id=MANAGEMENT, action="organizations:ListRoots")
+    command_line.now += timedelta(minutes=1)
+    skipped = command_line.run("audit", *options)
+    assert (checked.exit_code, skipped.exit_code) == (0, 0)
+    assert "Pre-flight" not in checked.stdout
+    (line,) = [line for line in skipped.lines if line.startswith("Pre-flight")]
+    assert "Skipped: the organization's policies could not be read." in line
+    assert "organizations:ListRoots: AccessDenied" in line
+
+
 @pytest.mark.parametrize("width", [80, 140])
 def test_a_table_is_as_wide_as_the_terminal(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, width: int

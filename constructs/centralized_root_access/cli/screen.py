@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
+from root_tasks.messages import describe_preflight
 from root_tasks.model.report import Outcome
 from root_tasks.report.summary import summary
 
@@ -144,6 +145,8 @@ def _report_table(report: Report, *, width: int) -> Iterator[RenderableType]:
         yield Text()
     if left := sum(1 for _ in listed):
         yield Text(f"{left:,} more rows: --format csv and --open have all of them.")
+    if report.preflight is not None and not report.preflight.checked:
+        yield Text(printable(f"Pre-flight: {describe_preflight(report.preflight)}"))
 
 
 def _row_table(shown: Sequence[Row]) -> Table:
