@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING
 
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 
 from local_aws.emulation import LocalOrganization, mock_organization
 from local_aws.services import LocalAws, running_local_aws
@@ -25,6 +28,14 @@ _BOOTSTRAP_STACK = "CDKToolkit"
 def pytest_configure() -> None:
     """Let a deprecated part of the CDK fail: users would see a warning that they did not cause."""
     os.environ["JSII_DEPRECATED"] = "fail"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_loader() -> Iterator[None]:
+    """Parse botocore's descriptions of the services once, and not again for each of the tests' sessions."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(create_loader))
+        yield
 
 
 @pytest.fixture
