@@ -358,7 +358,10 @@ def unlock_and_restore(aws: LocalAws, deployed: Deployed, kind: str, request: Ma
     assert deployed.accounts(unlocked, "done") == {LOCKED_OUT}
     assert policy_of(aws, kind) is None
     (item,) = deployed.results(unlocked)[LOCKED_OUT]["items"]
-    deployed.execute(deployed.run_successfully(task=request["task"], restore=[item["backup"]]))
+    restore = deployed.run_successfully(task=request["task"], restore=[item["backup"]])
+    (planned,) = deployed.results(restore)[LOCKED_OUT]["items"]
+    assert planned["message"] is None, "it is known which run made the backup"
+    deployed.execute(restore)
     assert policy_of(aws, kind) == locked
 
 

@@ -26,7 +26,7 @@ from root_tasks.messages import (
     REPORT_UNREADABLE,
     RUN_NOT_KNOWN,
     RefusalReason,
-    unverified_backup,
+    backup_note,
 )
 from root_tasks.model.codec import encode
 from root_tasks.model.report import ItemType, Task
@@ -488,7 +488,7 @@ def assert_noted(root_tasks: RootTasks, kind: str, reference: str, why: str) -> 
     plan = restore(root_tasks, kind, reference)
     shown = item(root_tasks, plan)
     assert (shown["outcome"], shown["backup"]) == ("planned", reference)
-    assert shown["message"] == unverified_backup(run_id, why)
+    assert shown["message"] == backup_note(run_id, why)
     assert item(root_tasks, root_tasks.execute(plan))["outcome"] == "done"
 
 
@@ -652,13 +652,28 @@ def test_the_note_is_in_the_csv_and_on_the_page_of_the_plan_and_not_in_its_execu
 ) -> None:
     root_tasks.settings = replace(root_tasks.settings, allow_policy_override=True)
     reference = forge(root_tasks, kind, run_id="never-run")
-    note = unverified_backup("never-run", RUN_NOT_KNOWN)
+    note = backup_note("never-run", RUN_NOT_KNOWN)
     plan = restore(root_tasks, kind, reference)
     for name in ("report.csv", "report.html"):
         assert note in root_tasks.read(f"runs/{plan.run_id}/{name}").decode()
     corrected = {"task": TASK[kind], "restore": [reference], "policyOverride": policy(kind)}
     assert item(root_tasks, root_tasks.run(corrected))["message"] == f"{CORRECTED_POLICY} {note}"
     assert item(root_tasks, root_tasks.execute(plan))["message"] is None
+
+
+def test_an_execution_does_not_vouch_for_the_backup_that_it_restores(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
+) -> None:
+    reference = forge(root_tasks, kind, run_id="restore-1")
+    plan = restore(root_tasks, kind, reference)
+    refused = root_tasks.execute(plan, name="restore-1")
+    assert refusal(refused) == (
+        RefusalReason.PLAN_RESTORES_BACKUP_OF_SAME_NAME,
+        {"run_id": plan.run_id, "name": "restore-1"},
+    )
+    assert locked.policy(kind) is None
+    # The plan is not used up.
+    assert item(root_tasks, root_tasks.execute(plan, name="restore-2"))["outcome"] == "done"
 
 
 def test_a_restore_is_not_planned_while_step_functions_cannot_be_asked(

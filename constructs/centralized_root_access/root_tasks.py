@@ -166,7 +166,7 @@ class RootTasks(Construct):
         )
         """The state machine that acts: its input is ``{"plan": "<run id>"}``. None where no task acts."""
         if self.execute_state_machine is not None and _permissions.UNLOCK_TASKS.intersection(self._tasks):
-            self._let_restores_be_planned(self.execute_state_machine)
+            self._allow_planning_restores(self.execute_state_machine)
         _permissions.protect_bucket(self.bucket, self._writers)
         if audit_interval is not None:
             self._build_schedule(audit_interval)
@@ -364,7 +364,7 @@ class RootTasks(Construct):
         )
         return state_machine
 
-    def _let_restores_be_planned(self, state_machine: sfn.StateMachine) -> None:
+    def _allow_planning_restores(self, state_machine: sfn.StateMachine) -> None:
         """Let the function that plans read what an execution holds: whether it made a backup."""
         # A policy of its own, which the function does not depend on: the state machine needs the function.
         iam.Policy(

@@ -122,6 +122,7 @@ class RefusalReason(StrEnum):
     PLAN_ALREADY_EXECUTED = auto()
     PLAN_ALTERED = auto()
     PLAN_NOT_READABLE = auto()
+    PLAN_RESTORES_BACKUP_OF_SAME_NAME = auto()
 
     BACKUP_NOT_FOUND = auto()
     BACKUP_ALTERED = auto()
@@ -225,6 +226,10 @@ _SENTENCES = {
     RefusalReason.PLAN_ALREADY_EXECUTED: _plan_refusal("another execution has executed it already."),
     RefusalReason.PLAN_ALTERED: _plan_refusal("its plan was altered after it was created."),
     RefusalReason.PLAN_NOT_READABLE: _plan_refusal("another release of this construct created its plan."),
+    RefusalReason.PLAN_RESTORES_BACKUP_OF_SAME_NAME: (
+        "Run {run_id} restores a backup that names the run {name}: an execution of that name would seem to have "
+        "made it. Start it under another name. Nothing was changed."
+    ),
     RefusalReason.BACKUP_NOT_FOUND: _backup_refusal("there is no such backup."),
     RefusalReason.BACKUP_ALTERED: _backup_refusal("it was altered after it was created."),
     RefusalReason.NOT_A_BACKUP: _backup_refusal("it is not a backup."),
@@ -356,7 +361,7 @@ def skip_reason_for_state(state: str) -> str:
     return f"Its state is {state}."
 
 
-def unverified_backup(run_id: str, why: str) -> str:
+def backup_note(run_id: str, why: str) -> str:
     """Return that it is not known whether a run made a backup."""
     return (
         f"Whether run {_printable(run_id)} made this backup is not known. {why} Read the policy before you "

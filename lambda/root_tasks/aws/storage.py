@@ -207,7 +207,7 @@ class RunStore:
         return decode(Run, self._read_and_verify(self._key(run_id, "run.json"), checksum))
 
     def find_execution_arn(self, run_id: str) -> str | None:
-        """Return the execution that a stored run names, whoever stored it; None where there is no run."""
+        """Return the execution that a stored run names: anybody may have stored it. None: there is no run."""
         try:
             run = decode(Run, self._bucket.read_foreign(self._key(run_id, "run.json")))
         except (DecodingError, UnreadableObjectError):

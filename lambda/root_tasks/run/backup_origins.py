@@ -21,7 +21,7 @@ from ..messages import (
     RUN_NOT_KNOWN,
     RefusalReason,
     RunRefusedError,
-    unverified_backup,
+    backup_note,
 )
 from ..model.codec import DecodingError
 from ..model.report import Outcome
@@ -53,6 +53,11 @@ def cause_of_failure(summary: str, *, url: str, report_sha256: str) -> str:
     return f"{summary} Report: {url} {_REPORT_IN_CAUSE.format(report_sha256)}"
 
 
+def run_id_of(reference: str) -> str:
+    """Return the run that a backup's reference names."""
+    return reference.split("/")[1]
+
+
 @dataclass(frozen=True, kw_only=True)
 class BackupOrigins:
     """Finds out which backups the construct's Execute state machine has made.
@@ -82,9 +87,9 @@ class BackupOrigins:
         """
         by_run: dict[str, list[str]] = {}
         for reference in references:
-            by_run.setdefault(reference.split("/")[1], []).append(reference)
+            by_run.setdefault(run_id_of(reference), []).append(reference)
         return {
-            reference: why and unverified_backup(run_id, why)
+            reference: why and backup_note(run_id, why)
             for run_id, listed in by_run.items()
             for reference, why in self._doubts(run_id, listed)
         }

@@ -17,6 +17,7 @@ from ..model.run import Account, Assignment, CredentialSelection, Mode, Restore,
 from ..tasks import DEFINITIONS
 from ..tasks.scope import Scope
 from .accounts import accounts_in_scope, classify
+from .backup_origins import run_id_of
 from .plans import parse_plan_id
 from .request import parse_request
 
@@ -216,6 +217,7 @@ class ExecutionStarter:
         with _refuse_failed_calls(self.account_id):
             self.plans.require_running(execution)
             found = self.plans.find(run_id, execution=execution)
+            _require_backups_of_others(found, execution)
             with self.preflight.begin(found.plan.task) as preflight:
                 return self._start(found, execution, preflight)
 
@@ -260,6 +262,18 @@ class ExecutionStarter:
             credentials=credentials,
             expires_at=found.expires_at,
         )
+
+
+def _require_backups_of_others(found: FoundPlan, execution: Execution) -> None:
+    """Refuse an execution whose report would list, as if it had made it, a backup that was there before."""
+    for assignment in found.plan.assignments:
+        for target in assignment.targets:
+            if target.restore is not None and run_id_of(target.restore.reference) == execution.name:
+                raise RunRefusedError(
+                    RefusalReason.PLAN_RESTORES_BACKUP_OF_SAME_NAME,
+                    run_id=found.plan.run_id,
+                    name=execution.name,
+                )
 
 
 def _store_run(
