@@ -6,14 +6,15 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from root_tasks.aws.policies import Attachments, OrganizationPolicies, PoliciesOfType
 from root_tasks.model.report import ItemType, Task
 from root_tasks.model.run import Assignment, CredentialSelection, Mode, Target
 from root_tasks.run.preflight import Origin, PolicyCheck, check_account
 from root_tasks.tasks import DEFINITIONS
-from scp.calls import TASK_CALLS, SessionFacts, TaskPolicy, task_calls
+from scp.calls import TASK_CALLS, SessionFacts, TaskPolicy, call_of
 from scp.evaluate import Decision, evaluate_call
 from scp.policies import PolicyType, parse_policy
 from support.scp import (
@@ -25,13 +26,16 @@ from support.scp import (
     ORGANIZATION_PATH,
     document,
     levels,
+    samples,
     statement,
 )
 from support.scp_grammar import documents
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
+
+    from scp.evaluate import Verdict
 
 ORIGIN = Origin(partition="aws", region="eu-west-1", outside_vpc=True)
 UNIT_IDS = LEVEL_IDS[:-1]
@@ -39,7 +43,10 @@ EVERY_CALL = sorted({action for calls in TASK_CALLS.values() for action, _ in ca
 
 
 def check_of(
-    documents: Mapping[str, Mapping[str, Any]], attached: Mapping[str, Sequence[str]]
+    documents: Mapping[str, Mapping[str, Any]],
+    attached: Mapping[str, Sequence[str]],
+    *,
+    account_ids: Sequence[str] = (ACCOUNT_ID,),
 ) -> PolicyCheck:
     """Return the check of policies that are attached to these targets, next to FullAWSAccess."""
     with_full_access = {"p-FullAWSAccess": FULL_ACCESS_DOCUMENT, **documents}
@@ -48,7 +55,9 @@ def check_of(
             policy_type=PolicyType.SERVICE_CONTROL_POLICY,
             is_pending=False,
             policy_names=dict.fromkeys(with_full_access, "name"),
-            policy_ids={id_: ["p-FullAWSAccess", *attached.get(id_, ())] for id_ in LEVEL_IDS},
+            policy_ids={
+                id_: ["p-FullAWSAccess", *attached.get(id_, ())] for id_ in (*UNIT_IDS, *account_ids)
+            },
             target_names={},
         ),
         policies={
@@ -151,21 +160,64 @@ def test_an_account_whose_path_is_not_known_is_unknown() -> None:
     assert verdict.decision is Decision.UNKNOWN
 
 
-@given(documents())
-def test_leaving_out_what_is_about_other_actions_changes_no_verdict(content: dict[str, Any]) -> None:
-    check = check_of({"p-1": content}, {LEVEL_IDS[1]: ["p-1"]})
-    parsed = parse_policy(json.dumps(content), policy_id="p-1", name="name")
-    whole = levels((FULL_ACCESS,), (FULL_ACCESS, parsed), (FULL_ACCESS,), (FULL_ACCESS,))
-    session = SessionFacts(
-        account_id=ACCOUNT_ID,
-        organization_id=ORGANIZATION_ID,
-        organization_path=ORGANIZATION_PATH,
-        region=ORIGIN.region,
-        outside_vpc=True,
-    )
-    calls = {call.action: call for task in TaskPolicy for call in task_calls(task, session=session)}
-    for action in EVERY_CALL:
-        found = check.verdict(action, account_id=ACCOUNT_ID, unit_ids=UNIT_IDS)
-        expected = evaluate_call(calls[action], session=session, service_control=whole, resource_control=None)
-        assert found.decision is expected.decision
-        assert [cause.place for cause in found.causes] == [cause.place for cause in expected.causes]
+BUCKET = Target(type=ItemType.BUCKET_POLICY, id="payroll", region="eu-west-1")
+QUEUE = Target(type=ItemType.QUEUE_POLICY, id=f"arn:aws:sqs:eu-west-1:{ACCOUNT_ID}:jobs", region="eu-west-1")
+TARGETS: dict[str, tuple[Target | None, ...]] = {"iam": (None,), "s3": (None, BUCKET), "sqs": (None, QUEUE)}
+
+
+def found_and_expected(
+    contents: Sequence[Mapping[str, Any]], account_ids: Sequence[str]
+) -> Iterator[tuple[Verdict, Verdict]]:
+    """Yield each verdict of a check that has other accounts to check, too, and that on the whole policies.
+
+    Args:
+        contents: Policies, attached to a unit.
+        account_ids: The accounts, in the order in which they are checked.
+    """
+    documents_by_id = {f"p-{number}": content for number, content in enumerate(contents)}
+    check = check_of(documents_by_id, {LEVEL_IDS[1]: [*documents_by_id]}, account_ids=account_ids)
+    parsed = [
+        parse_policy(json.dumps(content), policy_id=id_, name="name")
+        for id_, content in documents_by_id.items()
+    ]
+    whole = levels((FULL_ACCESS,), (FULL_ACCESS, *parsed), (FULL_ACCESS,), (FULL_ACCESS,))
+    for account_id in account_ids:
+        session = SessionFacts(
+            account_id=account_id,
+            organization_id=ORGANIZATION_ID,
+            organization_path=ORGANIZATION_PATH,
+            region=ORIGIN.region,
+            outside_vpc=True,
+        )
+        for action, target in ((it, target) for it in EVERY_CALL for target in TARGETS[it.partition(":")[0]]):
+            name = None if target is None or target.id is None else target.id.rpartition(":")[2]
+            region = None if target is None else target.region
+            call = call_of(action, session=session, target=name, target_region=region)
+            yield (
+                check.verdict(action, account_id=account_id, unit_ids=UNIT_IDS, target=target),
+                evaluate_call(call, session=session, service_control=whole, resource_control=None),
+            )
+
+
+def what_is_shown(verdict: Verdict) -> object:
+    """Return what is shown of a verdict: all of it but the statements' texts."""
+    return verdict.call, verdict.decision, [(each.place, each.undecided) for each in verdict.causes]
+
+
+@settings(deadline=None)
+@given(
+    contents=st.lists(documents(), min_size=1, max_size=3),
+    account_ids=st.permutations([ACCOUNT_ID, "900000000000"]),
+)
+def test_what_is_left_out_of_policies_once_for_all_accounts_changes_no_verdict(
+    contents: list[dict[str, Any]], account_ids: list[str]
+) -> None:
+    for found, expected in found_and_expected(contents, account_ids):
+        assert what_is_shown(found) == what_is_shown(expected)
+
+
+def test_what_is_left_out_of_known_policies_changes_no_verdict() -> None:
+    contents = list({sample.policy_name: sample.document for sample in samples()}.values())
+    for content in contents:
+        for found, expected in found_and_expected([content], ["900000000000", ACCOUNT_ID]):
+            assert what_is_shown(found) == what_is_shown(expected)

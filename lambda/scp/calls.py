@@ -75,7 +75,7 @@ class SessionFacts:
     """What is known of a root session before it is opened.
 
     Attributes:
-        account_id: the member account.
+        account_id: the member account; None if not known.
         partition: For example aws.
         organization_id: For example o-8j81brsjuj; None if not known.
         organization_path: the account's parents, as in o-8j81brsjuj/r-ab12/ou-ab12-11111111/; None if not
@@ -84,7 +84,7 @@ class SessionFacts:
         outside_vpc: whether the calls surely do not pass a VPC endpoint.
     """
 
-    account_id: str
+    account_id: str | None
     partition: str = "aws"
     organization_id: str | None = None
     organization_path: str | None = None
@@ -92,9 +92,9 @@ class SessionFacts:
     outside_vpc: bool = False
 
     @property
-    def principal_arn(self) -> str:
-        """The ARN of the root user."""
-        return f"arn:{self.partition}:iam::{self.account_id}:root"
+    def principal_arn(self) -> str | None:
+        """The ARN of the root user; None if the account is not known."""
+        return None if self.account_id is None else f"arn:{self.partition}:iam::{self.account_id}:root"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ class Resource:
     partition: str
     service: str
     region: str | None
-    account_id: str
+    account_id: str | None
     name: str | None
 
     def __post_init__(self) -> None:

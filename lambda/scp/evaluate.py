@@ -15,6 +15,7 @@ from .conditions import Why, condition_holds
 from .context import Request
 from .matching import action_matches, resource_matches
 from .policies import Effect, PolicyType
+from .text import parse_template
 from .truth import Truth
 
 if TYPE_CHECKING:
@@ -163,6 +164,8 @@ class TaskVerdict:
         return tuple(causes.values())
 
 
+_EVERYTHING = (parse_template("*", variables=False),)
+
 # Whose calls resource control policies apply to, of the services that the tasks call.
 RESOURCE_CONTROLLED_SERVICES = frozenset({"s3", "sqs"})
 
@@ -254,6 +257,31 @@ def evaluate_request(
         decision=decision,
         causes=tuple(cause for result, causes in results if result is decision for cause in causes),
     )
+
+
+def without_certainties(statement: Statement, request: Request) -> Statement | None:
+    """Return a statement without what surely matches or holds, or None if it surely does not apply.
+
+    What remains says the same of every request in which more is known than in this one.
+
+    Args:
+        statement: the statement.
+        request: what is known of all requests that the statement is evaluated for.
+    """
+    applies, _ = _applies(statement, request)
+    if applies is Truth.FALSE:
+        return None
+    left = replace(
+        statement,
+        conditions=tuple(
+            each for each in statement.conditions if condition_holds(each, request)[0] is not Truth.TRUE
+        ),
+    )
+    if action_matches(statement, request.call) is Truth.TRUE:
+        left = replace(left, actions=_EVERYTHING, not_action=False)
+    if resource_matches(statement, request) is Truth.TRUE:
+        left = replace(left, resources=_EVERYTHING, not_resource=False)
+    return left
 
 
 def _strictest(decisions: Collection[Decision]) -> Decision:

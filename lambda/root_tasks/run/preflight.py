@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
 from scp.calls import SessionFacts, call_of
-from scp.evaluate import Decision, evaluate_call
-from scp.matching import action_matches
+from scp.context import Request
+from scp.evaluate import Decision, evaluate_call, without_certainties
 from scp.policies import PolicyType
-from scp.truth import Truth
 
 from ..aws.policies import PolicyReader
 from ..messages import UNEXPECTED_ERROR, denial_hint, denial_reason
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from mypy_boto3_organizations import OrganizationsClient
 
     from aws_calls.retry import Clock
-    from scp.calls import Call
     from scp.evaluate import Level, Verdict
 
     from ..aws.policies import Attachments, OrganizationPolicies, PoliciesOfType
@@ -83,14 +81,7 @@ class PolicyCheck:
             target: The bucket or queue; None where there is none yet.
         """
         path = None if unit_ids is None else "/".join((self._organization_id, *unit_ids, ""))
-        session = SessionFacts(
-            account_id=account_id,
-            partition=self._origin.partition,
-            organization_id=self._organization_id,
-            organization_path=path,
-            region=self._origin.region,
-            outside_vpc=self._origin.outside_vpc,
-        )
+        session = self._session(account_id=account_id, path=path)
         # Of a queue it is the ARN.
         name = None if target is None or target.id is None else target.id.rpartition(":")[2]
         call = call_of(
@@ -100,40 +91,53 @@ class PolicyCheck:
         return evaluate_call(
             call,
             session=session,
-            service_control=self._levels_for(self._policies.service_control, target_ids, call),
-            resource_control=self._levels_for(self._policies.resource_control, target_ids, call),
+            service_control=self._levels_for(self._policies.service_control, target_ids, action),
+            resource_control=self._levels_for(self._policies.resource_control, target_ids, action),
+        )
+
+    def _session(self, *, account_id: str | None, path: str | None) -> SessionFacts:
+        return SessionFacts(
+            account_id=account_id,
+            partition=self._origin.partition,
+            organization_id=self._organization_id,
+            organization_path=path,
+            region=self._origin.region,
+            outside_vpc=self._origin.outside_vpc,
         )
 
     def _levels_for(
-        self, policies: PoliciesOfType | None, target_ids: tuple[str, ...] | None, call: Call
+        self, policies: PoliciesOfType | None, target_ids: tuple[str, ...] | None, action: str
     ) -> tuple[Level, ...] | None:
-        """Return the levels with only the statements on this action: most accounts share most levels."""
+        """Return the levels without what is certain in whatever account: most accounts share most levels."""
         if policies is None:
             return None
         if target_ids is None:
             return policies.levels(None)
         policy_type = policies.attachments.policy_type
-        keys = [(policy_type, target_id, call.action) for target_id in target_ids]
+        keys = [(policy_type, target_id, action) for target_id in target_ids]
         for key in keys:
             if key not in self._levels:
                 (level,) = policies.levels(key[1:2])
-                self._levels[key] = _on_action(level, call)
+                self._levels[key] = self._without_certainties(level, action)
         return tuple(self._levels[key] for key in keys)
 
-
-def _on_action(level: Level, call: Call) -> Level:
-    return replace(
-        level,
-        policies=tuple(
-            replace(
-                policy,
-                statements=tuple(
-                    each for each in policy.statements if action_matches(each, call) is not Truth.FALSE
-                ),
-            )
-            for policy in level.policies
-        ),
-    )
+    def _without_certainties(self, level: Level, action: str) -> Level:
+        session = self._session(account_id=None, path=None)
+        request = Request(session=session, call=call_of(action, session=session))
+        return replace(
+            level,
+            policies=tuple(
+                replace(
+                    policy,
+                    statements=tuple(
+                        left
+                        for each in policy.statements
+                        if (left := without_certainties(each, request)) is not None
+                    ),
+                )
+                for policy in level.policies
+            ),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
