@@ -431,8 +431,8 @@ SENTENCES = [
     ),
     (
         RunRefusedError(RefusalReason.PLAN_RESTORES_BACKUP_OF_SAME_NAME, run_id="run-1", name="execute-1"),
-        "Run run-1 restores a backup that names the run execute-1: an execution of that name would seem to have "
-        "made it. Start it under another name. Nothing was changed.",
+        "Run run-1 restores a backup that names the run execute-1: an execution of that name would seem to "
+        "have made it. Start it under another name. Nothing was changed.",
     ),
     (
         RunRefusedError(RefusalReason.BACKUP_NOT_FOUND, reference="backups/x"),

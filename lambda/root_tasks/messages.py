@@ -227,8 +227,8 @@ _SENTENCES = {
     RefusalReason.PLAN_ALTERED: _plan_refusal("its plan was altered after it was created."),
     RefusalReason.PLAN_NOT_READABLE: _plan_refusal("another release of this construct created its plan."),
     RefusalReason.PLAN_RESTORES_BACKUP_OF_SAME_NAME: (
-        "Run {run_id} restores a backup that names the run {name}: an execution of that name would seem to have "
-        "made it. Start it under another name. Nothing was changed."
+        "Run {run_id} restores a backup that names the run {name}: an execution of that name would seem to "
+        "have made it. Start it under another name. Nothing was changed."
     ),
     RefusalReason.BACKUP_NOT_FOUND: _backup_refusal("there is no such backup."),
     RefusalReason.BACKUP_ALTERED: _backup_refusal("it was altered after it was created."),
