@@ -17,7 +17,7 @@ from centralized_root_access.cli.plan import CREDENTIAL_TYPES
 from root_tasks.model.report import ItemType, Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
 from support.command_line import STACK
-from support.root_tasks import Settings
+from support.root_tasks import EXECUTE_MACHINE, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -461,7 +461,10 @@ def test_a_stack_without_a_task_that_acts_cannot_execute(command_line: CommandLi
     assert "cannot execute plans" in shown.stderr
 
 
-def test_an_unlocked_policy_is_restored_by_the_key_that_the_command_shows(command_line: CommandLine) -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_an_unlocked_policy_is_restored_by_the_key_that_the_command_shows(
+    command_line: CommandLine, *, known: bool
+) -> None:
     root_tasks = command_line.root_tasks
     policy = json.dumps({"Version": "2012-10-17", "Statement": []})
     s3 = root_tasks.organization.client("s3", account_id=MEMBER)
@@ -472,11 +475,16 @@ def test_an_unlocked_policy_is_restored_by_the_key_that_the_command_shows(comman
     assert unlocked.exit_code == 0
     restore = unlocked.stderr.strip().rpartition("centralized-root-access ")[2].split()
     assert restore[:3] == ["plan", "restore", "--backup"]
+    if not known:
+        # As after 90 days.
+        del root_tasks.executions[root_tasks.arn(f"execute-{NAME}", machine=EXECUTE_MACHINE)]
     planned = command_line.run(*restore)
     assert planned.exit_code == 0
     assert "planned" in planned.stdout
     started = command_line.services.started[f"plan-restore-{NAME}"]
     assert started == {"task": Task.UNLOCK_BUCKET_POLICY, "restore": [restore[3]]}
+    noted = "Whether run" in planned.stdout and "Read the policy" in planned.stdout
+    assert noted is not known
 
 
 def test_a_corrected_policy_comes_from_a_file(command_line: CommandLine, tmp_path: Path) -> None:

@@ -28,7 +28,9 @@ from centralized_root_access._arguments import parse_delegated_administrators, p
 from root_access import drift
 from root_access.plan import Operation
 from root_access.state import desired_state
+from root_tasks.aws.storage import sha256
 from root_tasks.model.report import Task
+from root_tasks.run.backup_origins import REPORT_SHA256
 from root_tasks.run.request import parse_request
 from root_tasks.run.settings import (
     RunBatchSettings,
@@ -592,6 +594,26 @@ def run_every_task(deployed: Deployed) -> None:
         executed = deployed.execute(plan)
         assert executed.status == "SUCCEEDED", executed.cause
         assert root_tasks.outcomes(executed)[MEMBER] == "done"
+
+
+def test_step_functions_holds_the_hash_of_an_executions_report_whether_or_not_accounts_failed(
+    deployed: Deployed,
+) -> None:
+    organization = deployed.root_tasks.organization
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    input_ = {"task": RootTask.DELETE_CREDENTIALS, "accounts": [MEMBER]}
+    plans = [deployed.run(input_), deployed.run(input_)]
+    organization.deny(account_id=MEMBER, action="iam:DeleteAccessKey")
+    failed = deployed.execute(plans[0])
+    organization.allow(account_id=MEMBER, action="iam:DeleteAccessKey")
+    succeeded = deployed.execute(plans[1])
+    assert (failed.status, succeeded.status) == ("FAILED", "SUCCEEDED")
+
+    def checksum(execution: running.FinishedExecution) -> str:
+        return sha256(deployed.root_tasks.read(f"executions/{execution.run_id}/report.json"))
+
+    assert succeeded.output[REPORT_SHA256] == checksum(succeeded)
+    assert failed.cause.endswith(f"(SHA-256 of report.json: {checksum(failed)})")
 
 
 def test_what_runs_leave_expires_and_backups_do_not(everything: Synthesized, deployed: Deployed) -> None:
