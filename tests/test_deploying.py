@@ -7,9 +7,10 @@ import re
 
 import pytest
 from aws_cdk import Environment
+from aws_cdk import aws_organizations as organizations
 from aws_cdk.assertions import Annotations, Match
 
-from centralized_root_access import CentralizedRootAccess, RootTask
+from centralized_root_access import CentralizedRootAccess, RootTask, RootUserGuardrail
 from support.permissions_table import PAGE, TASKS, permissions_table, table_of_page, task_permissions
 from support.templates import bootstrap_stack
 
@@ -30,6 +31,8 @@ def test_tasks_that_share_a_row_have_the_same_permissions() -> None:
 def test_the_page_lists_every_warning(region: str) -> None:
     stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
     CentralizedRootAccess(stack, "RootAccess", features=[], delegated_administrators=[])
+    unit = organizations.CfnOrganizationalUnit(stack, "Unit", name="Sandbox", parent_id="r-a1b2")
+    RootUserGuardrail(stack, "RootUserGuardrail", targets=[stack.account, unit.attr_id])
     warned = {
         str(it.entry.data).rpartition("[ack: ")[2].rstrip("]")
         for it in Annotations.from_stack(stack).find_warning("*", Match.any_value())

@@ -88,7 +88,7 @@ def test_a_failed_deployment_shows_our_sentence_and_where_the_rest_is(
 def test_make_passes_on_that_a_shell_is_wanted() -> None:
     printed = {
         keep: subprocess.run(
-            ["make", "--dry-run", "local-deploy", *keep],
+            ["make", "--dry-run", "--no-print-directory", "local-deploy", *keep],
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -12,6 +12,7 @@ import boto3
 import botocore
 import botocore.session
 import pytest
+from botocore.loaders import Loader
 
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import RetryBudget
@@ -216,7 +217,9 @@ def test_an_sdk_that_does_not_know_the_calls_is_an_error(tmp_path: Path) -> None
         del content["operations"][operation]
     model.write_bytes(gzip.compress(json.dumps(content).encode()))
     core = botocore.session.get_session()
-    core.get_component("data_loader").search_paths[:] = [str(tmp_path)]
+    core.register_component(
+        "data_loader", Loader(extra_search_paths=[str(tmp_path)], include_default_search_paths=False)
+    )
     iam: Any = boto3.Session(
         botocore_session=core, aws_access_key_id=MANAGEMENT, aws_secret_access_key="secret"
     ).client("iam")
