@@ -341,7 +341,13 @@ def drift_requests(configuration: DriftConfiguration) -> list[PolicyRequest]:
     return requests
 
 
-@pytest.mark.parametrize("configuration", DRIFT_CONFIGURATIONS, ids=str)
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        pytest.param(it, id=str(it), marks=() if it.repair == it.topic else pytest.mark.slow)
+        for it in DRIFT_CONFIGURATIONS
+    ],
+)
 def test_the_drift_checks_role_may_do_exactly_what_it_does_in_every_state(
     configuration: DriftConfiguration,
 ) -> None:

@@ -88,6 +88,7 @@ def calls(organization: LocalOrganization) -> Counter[str]:
     return Counter(call.operation for call in organization.calls)
 
 
+@pytest.mark.slow
 def test_ten_thousand_accounts_and_three_policies_cost_fifty_calls(organization: LocalOrganization) -> None:
     attach(organization, "everywhere", DENY_OTHERS, [organization.root_id])
     accounts = add_accounts(organization, 10_000)
