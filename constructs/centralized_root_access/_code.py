@@ -53,10 +53,10 @@ def package_files(root: Path, module: str) -> frozenset[str]:
         if name in seen or file is None:
             continue
         seen.add(name)
-        tree = ast.parse(file.read_bytes())
+        source = file.read_text(encoding="utf-8")
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-        found |= {file, *_data_files(tree, folder=file.parent)}
-        waiting += [package, package.rpartition(".")[0], *_imports(tree, package=package)]
+        found |= {file, *_data_files(source, folder=file.parent)}
+        waiting += [package, package.rpartition(".")[0], *_imports(ast.parse(source), package=package)]
     return frozenset(file.relative_to(root).as_posix() for file in found)
 
 
@@ -87,9 +87,8 @@ def _imports(node: ast.AST, *, package: str) -> Iterator[str]:
             yield from _imports(child, package=package)
 
 
-def _data_files(tree: ast.Module, *, folder: Path) -> Iterator[Path]:
-    """Yield the files of the folder that the code names, other than modules."""
-    data = {path.name: path for path in folder.iterdir() if path.is_file() and path.suffix != ".py"}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in data:
-            yield data[node.value]
+def _data_files(source: str, *, folder: Path) -> Iterator[Path]:
+    """Yield the files of the folder that the code names in a string, other than modules."""
+    for path in folder.iterdir():
+        if path.suffix != ".py" and f'"{path.name}"' in source and path.is_file():
+            yield path
