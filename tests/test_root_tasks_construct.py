@@ -356,7 +356,7 @@ def alarms(**arguments: Any) -> dict[str, dict[str, Any]]:
 def test_the_alarms_are_of_credentials_access_failures_and_audits_that_stopped() -> None:
     assert set(alarms()) == {"Credentials", "Inaccessible", "Failed"}
     found = alarms(tasks=RootTask, audit_interval=Duration.days(1))
-    assert set(found) == {"Credentials", "Inaccessible", "Failed", "AuditsStopped"}
+    assert set(found) == {"Credentials", "Inaccessible", "Failed", "NotStarted", "AuditsStopped"}
     for name, metric in (
         ("Credentials", "AccountsWithRootCredentials"),
         ("Inaccessible", "AccountsInaccessible"),
@@ -368,6 +368,66 @@ def test_the_alarms_are_of_credentials_access_failures_and_audits_that_stopped()
     assert sorted(it["MetricName"] for it in counted) == sorted(
         2 * ["ExecutionsAborted", "ExecutionsFailed", "ExecutionsTimedOut"]
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rules"),
+    [
+        ({"audit_interval": Duration.days(30)}, ["RootTasksInterval"]),
+        ({"audit_new_accounts": True}, ["RootTasksNewAccount"]),
+        (
+            {"audit_interval": Duration.days(30), "audit_new_accounts": True},
+            ["RootTasksInterval", "RootTasksNewAccount"],
+        ),
+    ],
+    ids=["interval", "new-accounts", "both"],
+)
+def test_an_audit_that_eventbridge_could_not_start_is_noticed(
+    arguments: dict[str, Any], rules: list[str]
+) -> None:
+    whole = started_by_events(**arguments)
+    found = resources(whole, "AWS::CloudWatch::Alarm")
+    (alarm,) = [it["Properties"] for id_, it in found.items() if "NotStarted" in id_]
+    counted = [it["MetricStat"] for it in alarm["Metrics"] if "MetricStat" in it]
+    assert {(it["Metric"]["Namespace"], it["Metric"]["MetricName"], it["Stat"]) for it in counted} == {
+        ("AWS/Events", "FailedInvocations", "Sum")
+    }
+    # Of the default event bus: with one dimension alone.
+    dimensions = [it["Metric"]["Dimensions"] for it in counted]
+    assert sorted((it["Name"], it["Value"]["Ref"][:-8]) for (it,) in dimensions) == [
+        ("RuleName", f"{rule}Rule") for rule in rules
+    ]
+    assert alarm["TreatMissingData"] == "notBreaching"
+    (topic,) = resources(whole, "AWS::SNS::Topic")
+    assert alarm["AlarmActions"] == [{"Ref": topic}]
+
+
+def test_only_its_own_rule_can_start_a_state_machine_by_a_role() -> None:
+    """Who may pass roles to EventBridge could otherwise start an execution with any input."""
+    whole = started_by_events(audit_interval=Duration.days(1), audit_new_accounts=True)
+    rules = resources(whole, "AWS::Events::Rule").values()
+    names = {
+        target["RoleArn"]["Fn::GetAtt"][0]: rule["Properties"]["Name"]
+        for rule in rules
+        for target in rule["Properties"]["Targets"]
+    }
+    assert len(set(names.values())) == len(names) == len(rules) == 2
+    for role, name in names.items():
+        assert len(name) <= 64
+        (statement,) = whole["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+        ((operator, condition),) = statement["Condition"].items()
+        assert (operator, text(condition["aws:SourceArn"])) == (
+            "ArnEquals",
+            f"arn:${{AWS::Partition}}:events:us-east-1:{MANAGEMENT.account}:rule/{name}",
+        )
+
+
+def started_by_events(**arguments: Any) -> dict[str, Any]:
+    """Return the template of root tasks whose audits are started by events."""
+    stack = bootstrap_stack(env=MANAGEMENT)
+    RootTasks(stack, "RootTasks", notification_topic=sns.Topic(stack, "Topic"), **arguments)
+    return template(stack)
 
 
 @pytest.mark.parametrize(

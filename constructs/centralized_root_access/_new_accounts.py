@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+from ._event_rules import rule_that_starts
 from .enums import RootTask
 
 if TYPE_CHECKING:
@@ -26,10 +27,23 @@ _MAX_RETRIES = 7
 _ACCOUNT = "States.ArrayGetItem($.accountIds, 0)"
 
 
+@dataclass(frozen=True, kw_only=True)
+class NewAccounts:
+    """The audit of accounts that join.
+
+    Attributes:
+        state_machine: The state machine that audits an account.
+        rule: The rule that starts it.
+    """
+
+    state_machine: sfn.StateMachine
+    rule: events.Rule
+
+
 def audit_of_new_accounts(
     scope: Construct, *, audit_state_machine: sfn.IStateMachine, notification_topic: sns.ITopic
-) -> sfn.StateMachine:
-    """Return the state machine that audits an account that has joined; a rule starts it.
+) -> NewAccounts:
+    """Return the state machine that audits an account that has joined, and the rule that starts it.
 
     An account that has credentials, or that stays inaccessible, is published to the topic.
 
@@ -48,7 +62,8 @@ def audit_of_new_accounts(
     )
     # With the key of an encrypted topic, which the task leaves out.
     notification_topic.grant_publish(state_machine)
-    events.Rule(
+    rule = rule_that_starts(
+        state_machine,
         scope,
         "NewAccount",
         description="Audits the root user of an account that has joined the organization.",
@@ -65,13 +80,9 @@ def audit_of_new_accounts(
                 ],
             },
         ),
-        targets=[
-            targets.SfnStateMachine(
-                state_machine, input=events.RuleTargetInput.from_event_path("$.detail.serviceEventDetails")
-            )
-        ],
+        input=events.RuleTargetInput.from_event_path("$.detail.serviceEventDetails"),
     )
-    return state_machine
+    return NewAccounts(state_machine=state_machine, rule=rule)
 
 
 def _definition(

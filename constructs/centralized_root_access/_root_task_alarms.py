@@ -12,6 +12,7 @@ from aws_cdk import aws_iam as iam
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from aws_cdk import aws_events as events
     from aws_cdk import aws_sns as sns
     from aws_cdk import aws_stepfunctions as sfn
     from constructs import Construct
@@ -80,6 +81,44 @@ def alarm_of_failures(scope: Construct, metric: cloudwatch.MathExpression) -> cl
         threshold=0,
         evaluation_periods=1,
         datapoints_to_alarm=1,
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+    )
+
+
+def alarm_of_failed_starts(scope: Construct, rules: Sequence[events.Rule]) -> cloudwatch.Alarm | None:
+    """Return the alarm for audits that EventBridge gave up starting; None without rules."""
+    if not rules:
+        return None
+    metrics = {
+        f"failed{number}": cast(
+            "cloudwatch.IMetric",
+            cloudwatch.Metric(
+                namespace="AWS/Events",
+                metric_name="FailedInvocations",
+                dimensions_map={"RuleName": rule.rule_name},
+                statistic="Sum",
+                period=Duration.minutes(1),
+            ),
+        )
+        for number, rule in enumerate(rules)
+    }
+    return cloudwatch.MathExpression(
+        expression="+".join(f"FILL({name}, 0)" for name in metrics),
+        label="Audits that were not started",
+        using_metrics=metrics,
+        period=Duration.minutes(1),
+    ).create_alarm(
+        scope,
+        "NotStarted",
+        alarm_description=(
+            "EventBridge could not start an audit of root users. An account that has joined the organization "
+            "may not have been audited: audit every account."
+        ),
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+        threshold=0,
+        evaluation_periods=1,
+        datapoints_to_alarm=1,
+        # EventBridge sends the metric only where it is not zero.
         treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
     )
 

@@ -88,6 +88,8 @@ def _alarms_of_tasks(root_tasks: RootTasks | None) -> Iterator[cloudwatch.Alarm]
         yield root_tasks.credentials_alarm
         yield root_tasks.inaccessible_alarm
         yield root_tasks.failed_alarm
+        if root_tasks.not_started_alarm is not None:
+            yield root_tasks.not_started_alarm
         if root_tasks.stopped_alarm is not None:
             yield root_tasks.stopped_alarm
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -24,10 +23,12 @@ from ._arguments import (
     require_partition,
     require_topic,
 )
+from ._event_rules import rule_that_starts
 from ._function import function_role, log_group, python_function
 from ._outputs import add_output
 from ._report_bucket import report_bucket
 from ._root_task_alarms import (
+    alarm_of_failed_starts,
     alarm_of_failures,
     alarm_of_missing_audits,
     audit_alarm,
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_sns as sns
     from aws_cdk import aws_stepfunctions as sfn
+
+    from ._new_accounts import NewAccounts
 
 # A root session ends after 15 minutes, and a batch before it.
 _RUN_BATCH_TIMEOUT = Duration.minutes(10)
@@ -101,6 +104,8 @@ class RootTasks(Construct):
         credentials_alarm: In alarm while accounts had root credentials at the last full audit.
         inaccessible_alarm: In alarm while accounts were inaccessible at the last full audit.
         failed_alarm: In alarm when an execution of any of the state machines did not succeed.
+        not_started_alarm: In alarm when EventBridge could not start an audit, on the interval or of a new
+            account, and gave up. None without both.
         stopped_alarm: In alarm when no full audit has ended for three intervals, or for as many as are in a
             week. None without an interval, or where it is longer than a week.
         metric_accounts_audited: How many accounts a full audit could audit.
@@ -168,14 +173,13 @@ class RootTasks(Construct):
         if self.execute_state_machine is not None and _permissions.UNLOCK_TASKS.intersection(self._tasks):
             self._allow_planning_restores(self.execute_state_machine)
         _permissions.protect_bucket(self.bucket, self._writers)
-        if audit_interval is not None:
-            self._build_schedule(audit_interval)
-        self._new_account_state_machine = (
+        schedule = None if audit_interval is None else self._build_schedule(audit_interval)
+        new_accounts = (
             self._build_new_accounts(notification_topic)
             if audit_new_accounts and notification_topic is not None
             else None
         )
-        self._build_alarms(audit_interval, notification_topic)
+        self._build_alarms(audit_interval, notification_topic, schedule=schedule, new_accounts=new_accounts)
         self._build_outputs()
 
     def grant_audit(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -453,21 +457,17 @@ class RootTasks(Construct):
             return []
         return [_permissions.encryption_key_statement(self._encryption_key)]
 
-    def _build_schedule(self, audit_interval: Duration) -> None:
-        events.Rule(
+    def _build_schedule(self, audit_interval: Duration) -> events.Rule:
+        return rule_that_starts(
+            self.audit_state_machine,
             self,
             "Interval",
             description="Audits the root users of every account of the organization.",
             schedule=events.Schedule.rate(audit_interval),
-            targets=[
-                targets.SfnStateMachine(
-                    self.audit_state_machine,
-                    input=events.RuleTargetInput.from_object({"task": RootTask.AUDIT}),
-                )
-            ],
+            input=events.RuleTargetInput.from_object({"task": RootTask.AUDIT}),
         )
 
-    def _build_new_accounts(self, notification_topic: sns.ITopic) -> sfn.StateMachine:
+    def _build_new_accounts(self, notification_topic: sns.ITopic) -> NewAccounts:
         # Loaded only where it is needed, as it takes a while.
         from ._new_accounts import audit_of_new_accounts
 
@@ -475,17 +475,29 @@ class RootTasks(Construct):
             self, audit_state_machine=self.audit_state_machine, notification_topic=notification_topic
         )
 
-    def _build_alarms(self, audit_interval: Duration | None, notification_topic: sns.ITopic | None) -> None:
+    def _build_alarms(
+        self,
+        audit_interval: Duration | None,
+        notification_topic: sns.ITopic | None,
+        *,
+        schedule: events.Rule | None,
+        new_accounts: NewAccounts | None,
+    ) -> None:
         state_machine = self.audit_state_machine
         self.metric_accounts_audited = audit_metric(state_machine, "AccountsAudited")
         self.metric_accounts_with_root_credentials = audit_metric(
             state_machine, "AccountsWithRootCredentials"
         )
         self.metric_accounts_inaccessible = audit_metric(state_machine, "AccountsInaccessible")
-        state_machines = (state_machine, self.execute_state_machine, self._new_account_state_machine)
+        state_machines = (
+            state_machine,
+            self.execute_state_machine,
+            None if new_accounts is None else new_accounts.state_machine,
+        )
         self.metric_failed_executions = metric_of_failed_executions(
             [it for it in state_machines if it is not None]
         )
+        rules = (schedule, None if new_accounts is None else new_accounts.rule)
         self.credentials_alarm = audit_alarm(
             self,
             "Credentials",
@@ -496,6 +508,7 @@ class RootTasks(Construct):
             self, "Inaccessible", self.metric_accounts_inaccessible, what="Accounts were inaccessible"
         )
         self.failed_alarm = alarm_of_failures(self, self.metric_failed_executions)
+        self.not_started_alarm = alarm_of_failed_starts(self, [it for it in rules if it is not None])
         self.stopped_alarm = (
             None
             if audit_interval is None
@@ -506,6 +519,7 @@ class RootTasks(Construct):
                 self.credentials_alarm,
                 self.inaccessible_alarm,
                 self.failed_alarm,
+                self.not_started_alarm,
                 self.stopped_alarm,
             )
             notify_of_alarms(
