@@ -14,6 +14,7 @@ import pytest
 
 from centralized_root_access.cli import screen
 from centralized_root_access.cli.plan import CREDENTIAL_TYPES
+from root_tasks.messages import RefusalReason, RunRefusedError
 from root_tasks.model.report import ItemType, Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
 from support.command_line import STACK
@@ -437,6 +438,23 @@ def test_a_person_sees_the_plan_and_decides(
     assert len(executed) == (exit_code == 0)
     assert command_line.root_tasks.organization.root_credentials(MEMBER).password is (exit_code != 0)
     assert bool(shown.stdout) is (exit_code == 0)
+
+
+def test_what_a_person_was_shown_in_place_of_the_plan_is_not_executed(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever can write to the bucket could have them approve the deletion in another account."""
+    plan = plan_deletion(command_line)
+    root_tasks = command_line.root_tasks
+    key = f"runs/{plan}/report.json"
+    root_tasks.write(key, root_tasks.read(key).replace(MEMBER.encode(), OTHER.encode()))
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    shown = command_line.run("execute", plan)
+    assert OTHER in shown.stderr
+    assert shown.exit_code == 2
+    refusal = RunRefusedError(RefusalReason.PLAN_REPORT_ALTERED, run_id=plan)
+    assert str(refusal) in " ".join(shown.stderr.split())
+    assert root_tasks.organization.root_credentials(MEMBER).password
 
 
 def test_only_a_plan_that_plans_something_is_executed(command_line: CommandLine) -> None:

@@ -27,7 +27,7 @@ from root_tasks.model.codec import encode
 from root_tasks.model.report import Item, ItemType, Outcome, Task
 from root_tasks.model.run import BatchResult, Finding
 from root_tasks.report.render import as_csv
-from root_tasks.run.plans import parse_plan_id
+from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.request import parse_request
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
@@ -145,7 +145,7 @@ def test_a_malformed_input_is_refused_with_one_short_line(name: str) -> None:
 def test_a_malformed_input_of_what_acts_ends_in_a_short_sentence(name: str) -> None:
     input_, _ = MALFORMED[name]
     with pytest.raises(RunRefusedError) as raised:
-        parse_plan_id(input_)
+        parse_plan_request(input_)
     message = str(raised.value)
     assert len(json.dumps(message)) <= MAX_REFUSAL_BYTES
     assert message.isprintable()

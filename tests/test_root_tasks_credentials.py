@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from root_tasks.aws.storage import sha256
 from root_tasks.messages import (
     MFA_LEFT_OUT,
     NO_LONGER_A_MEMBER,
@@ -366,12 +366,35 @@ def test_an_altered_plan_is_not_executed(root_tasks: RootTasks, organization: Lo
     assert organization.root_credentials(OTHER).password
 
 
+def test_a_plan_is_not_executed_for_somebody_who_was_shown_another_report(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    for account_id in (MEMBER, OTHER):
+        organization.put_root_credentials(account_id=account_id, password=True)
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER]})
+    shown = root_tasks.read(f"runs/{plan.run_id}/report.json")
+    for report_sha256 in (sha256(shown.replace(OTHER.encode(), MEMBER.encode())), sha256(b"")):
+        altered = root_tasks.run_execute_machine({"plan": plan.run_id, "reportSha256": report_sha256})
+        assert refusal(altered) == (RefusalReason.PLAN_REPORT_ALTERED, {"run_id": plan.run_id})
+        assert organization.writes == ()
+    executed = root_tasks.run_execute_machine({"plan": plan.run_id, "reportSha256": sha256(shown)})
+    assert executed.output["totals"] == {"done": 2}
+
+
+@pytest.mark.parametrize("report_sha256", [None, "", True, "0" * 63, "A" * 64, f"{'0' * 64}\n"])
+def test_what_is_not_the_hash_of_a_report_is_refused(root_tasks: RootTasks, report_sha256: object) -> None:
+    plan = root_tasks.run(DELETE)
+    input_ = {"plan": plan.run_id, "reportSha256": report_sha256}
+    reason, data = refusal(root_tasks.run_execute_machine(input_))
+    assert (reason, data["key"]) == (RefusalReason.INVALID_VALUE, "reportSha256")
+
+
 def test_a_plan_of_a_release_with_another_format_is_refused(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
     key = f"runs/{plan.run_id}/plan.json"
     body = root_tasks.read(key).replace(b'"schemaVersion":1', b'"schemaVersion":2')
     root_tasks.write(key, body)
-    plan.output["planSha256"] = hashlib.sha256(body).hexdigest()
+    plan.output["planSha256"] = sha256(body)
     assert refusal(root_tasks.execute(plan)) == (RefusalReason.PLAN_NOT_READABLE, {"run_id": plan.run_id})
 
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from moto.moto_api._internal import mock_random
 
 import root_tasks.run.start
 from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError
 from centralized_root_access import RootTask, RootTasks
 from local_aws.emulation import LocalOrganization, mock_organization
-from local_aws.emulation.state import AccessKey, Certificate, MfaDevice, current_emulation
+from local_aws.emulation.state import AccessKey, Certificate, Emulation, MfaDevice, current_emulation
 from root_tasks.aws.storage import ChecksumMismatchError, RunStore, UnreadableObjectError
 from root_tasks.handlers import BatchClaimedError
 from root_tasks.messages import RefusalReason, RunRefusedError
@@ -195,6 +198,7 @@ class World:
         definitions: The state machines, by their names.
         handlers: The method of each function, by the resource of its task.
         situations: How often each kind of situation occurred.
+        journal: What the functions, others and the bucket's writer did, in order.
         lifecycle: The example that runs.
     """
 
@@ -203,6 +207,7 @@ class World:
     definitions: Mapping[str, Mapping[str, Any]]
     handlers: Mapping[str, str]
     situations: Counter[str] = field(default_factory=Counter)
+    journal: list[object] = field(default_factory=list)
     lifecycle: AnyOrder | None = None
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
@@ -312,13 +317,17 @@ class AnyOrder(RuleBasedStateMachine):
         self._arrange()
 
     def _arrange(self) -> None:
+        # The IDs of units, and the tokens of the claims.
+        mock_random.seed(0)
+        self.root_tasks.now = running.RootTasks.now
         self.organization.reset()
         self.world.client("organizations").enable_aws_service_access(ServicePrincipal=PRINCIPAL)
         for feature in (CREDENTIALS, SESSIONS):
             set_feature_by_client(self.world.client("iam"), feature, enabled=True)
         self.root_tasks.executions.clear()
         self.root_tasks.log.clear()
-        self.root_tasks.now = running.RootTasks.now
+        self.root_tasks.requests.clear()
+        self.root_tasks.notices.clear()
         self.root_tasks.time.seconds = 0.0
         self.ledger = Ledger(lifetime=LIFETIME, now=self.root_tasks.now)
         self.world.client("s3").create_bucket(Bucket=running.BUCKET)
@@ -535,6 +544,7 @@ class AnyOrder(RuleBasedStateMachine):
         except ExecutionAbortedError:
             execution.status = "ABORTED"
             self.world.situations["aborted"] += 1
+        self.world.journal.append((drive.run_id, execution.status, execution.cause, execution.output))
         assert not self.violations, self.violations
         self.ledger.check_report(drive)
         self._note_situations(drive)
@@ -595,6 +605,9 @@ class AnyOrder(RuleBasedStateMachine):
         if not self.is_watching:
             return
         self._require_alive()
+        if threading.current_thread() is not threading.main_thread():
+            self.violations.append(f"{operation} is called in a thread, whose order cannot be repeated")
+        self.world.journal.append((account_id, operation, context["parameters"]))
         invocation = self.counts["invocation"] - 1
         context["numbers"] = {("call", invocation, self.counts["call", invocation])}
         self.counts["call", invocation] += 1
@@ -643,6 +656,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def change_account(self, change: ChangeByOthers) -> None:
         account_id = change.account_id
+        self.world.journal.append(change)
         watching, self.is_watching = self.is_watching, False
         self.ledger.note_touch(account_id)
         self.ids += 1
@@ -726,6 +740,7 @@ class AnyOrder(RuleBasedStateMachine):
         if keys:
             key = keys[-1 - forgery.place % len(keys)]
             body = s3.get_object(Bucket=running.BUCKET, Key=key)["Body"].read()
+            self.world.journal.append((forgery, key, body))
             self._forge_object(forgery.forgery, key, body, all_keys)
             self.world.situations[forgery.forgery.value] += 1
         self.is_watching = watching
@@ -798,7 +813,7 @@ def state_machines() -> tuple[dict[str, Any], dict[str, str]]:
 def world(
     state_machines: tuple[dict[str, Any], dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
-    for module in ("accounts", "batch", "finish"):
+    for module in ("accounts", "batch", "finish", "preflight"):
         monkeypatch.setattr(f"root_tasks.run.{module}.ThreadPoolExecutor", ImmediateExecutor)
     # So that one of them can be lost.
     monkeypatch.setattr(root_tasks.run.start, "_ACCOUNTS_PER_BATCH", dict.fromkeys(Mode, 1))
@@ -812,6 +827,8 @@ def world(
             organization=organization, root_tasks=deployed, definitions=definitions, handlers=handlers
         )
         world.watch()
+        monkeypatch.setattr(Emulation, "now", lambda _: deployed.now)
+        monkeypatch.setattr("root_tasks.handlers.uuid", SimpleNamespace(uuid4=mock_random.uuid4))
         yield world
 
 

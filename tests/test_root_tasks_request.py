@@ -297,8 +297,8 @@ SENTENCES = [
     ),
     (
         RunRefusedError(RefusalReason.INPUT_NOT_A_PLAN, value="{}"),
-        'Executing a plan acts on exactly what the plan lists: the input must be {"plan": "<run ID>"} and '
-        "nothing else; got {}.",
+        'Executing a plan acts on exactly what the plan lists: the input must be {"plan": "<run ID>"}, '
+        'which may have the "reportSha256" of its report.json, and nothing else; got {}.',
     ),
     (
         RunRefusedError(RefusalReason.PLAN_NOT_EXECUTED_HERE),
@@ -418,6 +418,11 @@ SENTENCES = [
         RunRefusedError(RefusalReason.PLAN_ALREADY_EXECUTED, run_id="run-1"),
         "Run run-1 cannot be executed: another execution has executed it already. Create a new plan. "
         "Nothing was changed.",
+    ),
+    (
+        RunRefusedError(RefusalReason.PLAN_REPORT_ALTERED, run_id="run-1"),
+        "Run run-1 cannot be executed: the report that was approved is not the one that this run wrote. "
+        "Somebody may have altered it. Create a new plan. Nothing was changed.",
     ),
     (
         RunRefusedError(RefusalReason.PLAN_ALTERED, run_id="run-1"),

@@ -228,7 +228,8 @@ class Invocation:
             settings: The function's settings.
 
         Returns:
-            The execution's output: `runId`, `task`, `mode`, `report`, `totals`; `planSha256` of a plan.
+            The execution's output: `runId`, `task`, `mode`, `report`, `reportSha256`, `totals`; `planSha256`
+            of a plan.
         """
         storage = self._storage(settings.bucket)
         return self._finish(event, storage.runs, storage, settings)

@@ -120,6 +120,7 @@ class RefusalReason(StrEnum):
     NOT_A_PLAN = auto()
     PLAN_FROM_THE_FUTURE = auto()
     PLAN_ALREADY_EXECUTED = auto()
+    PLAN_REPORT_ALTERED = auto()
     PLAN_ALTERED = auto()
     PLAN_NOT_READABLE = auto()
     PLAN_RESTORES_BACKUP_OF_SAME_NAME = auto()
@@ -165,8 +166,8 @@ _SENTENCES = {
         'Use either "accounts": "all" or "organizationalUnits", not both.'
     ),
     RefusalReason.INPUT_NOT_A_PLAN: (
-        'Executing a plan acts on exactly what the plan lists: the input must be {{"plan": "<run ID>"}} and '
-        "nothing else; got {value}."
+        'Executing a plan acts on exactly what the plan lists: the input must be {{"plan": "<run ID>"}}, '
+        'which may have the "reportSha256" of its report.json, and nothing else; got {value}.'
     ),
     RefusalReason.PLAN_NOT_EXECUTED_HERE: (
         "This state machine audits and plans. To execute a plan, start the Execute state machine with "
@@ -224,6 +225,9 @@ _SENTENCES = {
     RefusalReason.NOT_A_PLAN: _plan_refusal("it is not a plan."),
     RefusalReason.PLAN_FROM_THE_FUTURE: _plan_refusal("it was created after this execution started."),
     RefusalReason.PLAN_ALREADY_EXECUTED: _plan_refusal("another execution has executed it already."),
+    RefusalReason.PLAN_REPORT_ALTERED: _plan_refusal(
+        "the report that was approved is not the one that this run wrote. Somebody may have altered it."
+    ),
     RefusalReason.PLAN_ALTERED: _plan_refusal("its plan was altered after it was created."),
     RefusalReason.PLAN_NOT_READABLE: _plan_refusal("another release of this construct created its plan."),
     RefusalReason.PLAN_RESTORES_BACKUP_OF_SAME_NAME: (

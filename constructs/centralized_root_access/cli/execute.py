@@ -33,17 +33,18 @@ def execute(environment: Environment, *, run: str, yes: bool, output: Output, ta
     with failures_as("Unable to execute", as_json=output.format == JSON):
         runs = find_runs(target, environment=environment)
         from root_tasks.report.summary import is_plan
+        from root_tasks.run.plans import PLAN, REPORT_SHA256
 
         from .errors import NotAPlanError, NothingPlannedError, NothingToExecuteError
         from .exit_code import ExitCode
         from .flow import next_steps, show_result
-        from .reports import is_executable, read_report
+        from .reports import is_executable, read_hashed_report
         from .screen import hint, show_report
 
         state_machine_arn = runs.deployment.execute_state_machine_arn
         if state_machine_arn is None:
             raise NothingToExecuteError(runs.deployment.stack)
-        plan = read_report(runs.find_plan(run))
+        plan, report_sha256 = read_hashed_report(runs.find_plan(run))
         if not is_plan(plan):
             raise NotAPlanError(run)
         if not is_executable(plan):
@@ -55,7 +56,9 @@ def execute(environment: Environment, *, run: str, yes: bool, output: Output, ta
             if not click.confirm("Execute this plan?", err=True):
                 hint("Not executed. Nothing was changed.")
                 return ExitCode.NO_RESULT
-        execution = runs.run("execute", {"plan": run}, state_machine_arn=state_machine_arn)
+        # Whoever altered the report that was shown would have had something else approved.
+        input_ = {PLAN: run, REPORT_SHA256: report_sha256}
+        execution = runs.run("execute", input_, state_machine_arn=state_machine_arn)
         report, exit_code = show_result(runs.files(execution), output=output)
         if output.format == TABLE:
             hint(*next_steps(report, target=target))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aws_calls.failures import CallError
+from root_tasks.aws.storage import sha256
 from root_tasks.model.codec import decode
 from root_tasks.model.report import Outcome, Report
 from root_tasks.report.summary import is_plan
@@ -85,7 +86,19 @@ def read_report(files: ReportFiles) -> Report:
         DecodingError: It is not one, or of another version.
         NoReportError: There is none, or the caller may not read it.
     """
-    return decode(Report, files.read(_JSON))
+    report, _ = read_hashed_report(files)
+    return report
+
+
+def read_hashed_report(files: ReportFiles) -> tuple[Report, str]:
+    """Return a report, and the SHA-256 of report.json.
+
+    Raises:
+        DecodingError: It is not one, or of another version.
+        NoReportError: There is none, or the caller may not read it.
+    """
+    body = files.read(_JSON)
+    return decode(Report, body), sha256(body)
 
 
 def json_text(files: ReportFiles) -> str:

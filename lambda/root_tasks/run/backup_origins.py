@@ -25,6 +25,7 @@ from ..messages import (
 )
 from ..model.codec import DecodingError
 from ..model.report import Outcome
+from .plans import REPORT_SHA256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from ..aws.storage import RunStore
     from ..model.report import Report
 
-# A key of an execution's output.
-REPORT_SHA256 = "reportSha256"
 # An execution that failed has no output, but this at the end of its cause.
 _REPORT_IN_CAUSE = "(SHA-256 of report.json: {})"
 _CAUSE_WITH_REPORT = re.compile(

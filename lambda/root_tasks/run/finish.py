@@ -39,8 +39,8 @@ from ..report.risk import in_order_of_risk
 from ..report.summary import summary
 from ..tasks import DEFINITIONS
 from ..tasks.outcomes import finding_of_damaged_result
-from .backup_origins import REPORT_SHA256, cause_of_failure
-from .plans import PLAN_SHA256, TASK
+from .backup_origins import cause_of_failure
+from .plans import PLAN_SHA256, REPORT_SHA256, TASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -128,16 +128,16 @@ class RunFinisher:
             TASK: run.task,
             "mode": run.mode,
             "report": urls[_HTML],
+            REPORT_SHA256: file_checksums[REPORT_JSON],
             "totals": totals,
         }
         if plan is not None:
             output[PLAN_SHA256] = self.runs.write_plan(plan)
         if run.mode is Mode.EXECUTE:
             output["failed"] = not _FAILURES.isdisjoint(report.totals)
-            output[REPORT_SHA256] = report_sha256 = file_checksums[REPORT_JSON]
             # The cause of an execution that failed: it has no output.
             output["summary"] = cause_of_failure(
-                summary(report), url=urls[_HTML], report_sha256=report_sha256
+                summary(report), url=urls[_HTML], report_sha256=output[REPORT_SHA256]
             )
         return output
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # Keys of an execution's output.
 PLAN_SHA256 = "planSha256"
+# Also a key of the input of an execution that acts.
+REPORT_SHA256 = "reportSha256"
 TASK = "task"
 
 PLAN = "plan"
@@ -39,6 +41,7 @@ PLAN = "plan"
 INPUT = "input"
 # Step Functions allows more in the names of executions, but not these.
 _RUN_ID = re.compile(r"[^\s/:]{1,80}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 # The two times that Step Functions has of one start differ in their precision.
 _START_TOLERANCE = timedelta(seconds=1)
 
@@ -73,6 +76,19 @@ class Execution:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlanRequest:
+    """Which plan an execution is asked to execute.
+
+    Attributes:
+        run_id: The run that created it.
+        report_sha256: The SHA-256 of the report.json that somebody has approved; None where it was not given.
+    """
+
+    run_id: str
+    report_sha256: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class FoundPlan:
     """A plan that can be executed.
 
@@ -85,21 +101,30 @@ class FoundPlan:
     expires_at: datetime
 
 
-def parse_plan_id(input_: object) -> str:
-    """Return the run ID in the input of an execution that acts: it has nothing else.
+def parse_plan_request(input_: object) -> PlanRequest:
+    """Return what the input of an execution that acts asks for: the run ID of a plan, and nothing else.
 
     Raises:
         RunRefusedError: The input is something else.
     """
     require_bounded(input_, key=INPUT)
-    if not isinstance(input_, dict) or set(input_) != {PLAN}:
+    if not isinstance(input_, dict) or set(input_) | {REPORT_SHA256} != {PLAN, REPORT_SHA256}:
         raise RunRefusedError(RefusalReason.INPUT_NOT_A_PLAN, value=quote(input_))
-    run_id = input_[PLAN]
-    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
-        raise RunRefusedError(
-            RefusalReason.INVALID_VALUE, key=PLAN, expected="the run ID of a plan", value=quote(run_id)
-        )
-    return run_id
+    return PlanRequest(
+        run_id=_parse_text(input_, PLAN, pattern=_RUN_ID, expected="the run ID of a plan"),
+        report_sha256=(
+            _parse_text(input_, REPORT_SHA256, pattern=_SHA256, expected="64 hexadecimal digits")
+            if REPORT_SHA256 in input_
+            else None
+        ),
+    )
+
+
+def _parse_text(input_: dict[str, Any], key: str, *, pattern: re.Pattern[str], expected: str) -> str:
+    value = input_[key]
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise RunRefusedError(RefusalReason.INVALID_VALUE, key=key, expected=expected, value=quote(value))
+    return value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,17 +170,18 @@ class Plans:
         if response.require("status") != "RUNNING" or difference > _START_TOLERANCE:
             raise refusal
 
-    def find(self, run_id: str, *, execution: Execution) -> FoundPlan:
-        """Return the plan of a run.
+    def find(self, request: PlanRequest, *, execution: Execution) -> FoundPlan:
+        """Return the plan that an execution is asked to execute.
 
         Args:
-            run_id: The run that created it.
-            execution: The execution that is to execute it.
+            request: What it is asked for.
+            execution: The execution.
 
         Raises:
             RunRefusedError: It cannot be executed.
             CallError: A read failed.
         """
+        run_id = request.run_id
         response = self._planning_execution(run_id)
         planned_at = response.require("startDate")
         output: dict[str, Any] = json.loads(response.require("output"))
@@ -167,6 +193,8 @@ class Plans:
             raise task_not_in_stack(task, tasks=self.tasks)
         if not DEFINITIONS[task].makes_changes:
             raise RunRefusedError(RefusalReason.NOT_A_PLAN, run_id=run_id)
+        if request.report_sha256 not in (None, output.get(REPORT_SHA256)):
+            raise RunRefusedError(RefusalReason.PLAN_REPORT_ALTERED, run_id=run_id)
         plan = self._read(run_id, checksum=output[PLAN_SHA256])
         # The hash is of this plan: if these differ, no run of this construct has created it.
         if (plan.run_id, plan.task) != (run_id, task):

@@ -18,7 +18,7 @@ from ..tasks import DEFINITIONS
 from ..tasks.scope import Scope
 from .accounts import accounts_in_scope, classify
 from .backup_origins import run_id_of
-from .plans import parse_plan_id
+from .plans import parse_plan_request
 from .request import parse_request
 
 if TYPE_CHECKING:
@@ -213,10 +213,10 @@ class ExecutionStarter:
         Raises:
             RunRefusedError: The plan cannot be executed.
         """
-        run_id = parse_plan_id(input_)
+        request = parse_plan_request(input_)
         with _refuse_failed_calls(self.account_id):
             self.plans.require_running(execution)
-            found = self.plans.find(run_id, execution=execution)
+            found = self.plans.find(request, execution=execution)
             _require_backups_of_others(found, execution)
             with self.preflight.begin(found.plan.task) as preflight:
                 return self._start(found, execution, preflight)
