@@ -19,8 +19,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from benchmarks.audit_page import AuditMeasurements, Goal, goals_of
+from benchmarks.audit_page import AuditMeasurements, goals_of
 from benchmarks.audits import (
+    LARGE,
     MAX_CONCURRENCY,
     MEDIUM,
     SMALL,
@@ -36,6 +37,7 @@ from benchmarks.audits import (
 )
 from benchmarks.candidates import BUILDERS, COMMANDS, Candidate, State, Yardstick, reset_to
 from benchmarks.deployments import Run, duration
+from benchmarks.goals import Goal
 from benchmarks.invocation import Invocation, union_seconds
 from benchmarks.journal import Journal, journal, round_trips
 from benchmarks.limits import Limit, TokenBucket
@@ -200,7 +202,10 @@ def test_the_page_shows_medians_and_ratios() -> None:
     compared = "| 4.00 s | 2.00 s | 2.00 s | 2.00 |"
     assert f"| a fresh organization, 300 ms a call: first event to last response {compared}" in shown
     assert "| already enabled: Lambda invocations | 2 | 2 | 2 | 1.00 |" in shown
-    assert "| already enabled, 300 ms a call: first event to last response | 2.00 | at most 0.55 |" in shown
+    assert (
+        "| already enabled, 300 ms a call: first event to last response | 2.00 | at most 0.55 | no. " in shown
+    )
+    assert "| package, bytes | 20,000 | less than 25,000 | yes |" in shown
 
 
 def test_a_part_of_the_measurements_is_a_page_of_its_sections_alone() -> None:
@@ -276,7 +281,7 @@ def audits() -> AuditMeasurements:
         unbounded={
             MEDIUM: Unbounded(listing=15.0, seconds=[6.0, 4.0], lost=[100, 0], cpu=1.0, traffic=traffic)
         },
-        second_report=replace(invocation, memory=100_000_000),
+        second_reports={SMALL: invocation, LARGE: replace(invocation, memory=100_000_000)},
     )
 
 
@@ -369,7 +374,7 @@ def both(stand_in: StandIn, local_aws: Organization) -> tuple[ClientFactory, Cli
     return clients_of(stand_in), local_aws.client
 
 
-def parsed(function: Callable[..., Mapping[str, Any]], **parameters: object) -> object:
+def response_of(function: Callable[..., Mapping[str, Any]], **parameters: object) -> object:
     """Return what the SDK makes of a response or an error, without what is new in each."""
     try:
         response = dict(function(**parameters))
@@ -425,7 +430,7 @@ def test_the_stand_in_opens_a_root_session_or_refuses_it_as_the_local_aws_does(
 ) -> None:
     stand_in.begin(MEMBERS)
     request = {"TargetPrincipal": CLEAN, "TaskPolicyArn": {"arn": TASK_POLICY}, **parameters}
-    responses = [parsed(client("sts").assume_root, **request) for client in both(stand_in, local_aws)]
+    responses = [response_of(client("sts").assume_root, **request) for client in both(stand_in, local_aws)]
     assert responses[0] == responses[1]
 
 
@@ -454,7 +459,7 @@ def test_the_stand_in_has_the_credentials_that_the_local_aws_has(
     responses = []
     for client in both(stand_in, local_aws):
         iam = client("iam", credentials=assume_root(client, account_id))
-        responses.append(parsed(getattr(iam, operation), **parameters))
+        responses.append(response_of(getattr(iam, operation), **parameters))
     assert responses[0] == responses[1]
 
 
@@ -465,7 +470,7 @@ def test_the_stand_in_refuses_another_accounts_session_as_the_local_aws_does(
     responses = []
     for client in both(stand_in, local_aws):
         credentials = {**assume_root(client, CLEAN), "AccessKeyId": WITH_CREDENTIALS}
-        responses.append(parsed(client("iam", credentials=credentials).get_account_summary))
+        responses.append(response_of(client("iam", credentials=credentials).get_account_summary))
     assert responses[0] == responses[1]
 
 
@@ -496,7 +501,7 @@ def test_the_stand_in_is_the_organization_that_the_local_aws_is(
     responses = []
     for client, root_id in zip(both(stand_in, local_aws), (ROOT_ID, local_aws.root_id), strict=True):
         needed = {"ParentId": root_id} if operation.endswith("for_parent") else {}
-        responses.append(parsed(getattr(client(service), operation), **{**needed, **parameters}))
+        responses.append(response_of(getattr(client(service), operation), **{**needed, **parameters}))
     assert responses[0] == responses[1]
 
 
@@ -510,7 +515,7 @@ def test_a_target_of_the_stand_in_has_the_policies_that_it_has_in_the_local_aws(
 ) -> None:
     stand_in.begin(MEMBERS)
     responses = [
-        parsed(client("organizations").list_policies_for_target, TargetId=target_id, Filter=policy_type)
+        response_of(client("organizations").list_policies_for_target, TargetId=target_id, Filter=policy_type)
         for client in both(stand_in, local_aws)
     ]
     assert responses[0] == responses[1]
@@ -533,7 +538,7 @@ def test_the_stand_in_throttles_each_service_with_its_own_error_and_counts_it(st
         assume_root(client, CLEAN)
     assert throttled.value.response["Error"]["Code"] == "Throttling"
     organizations = client("organizations")
-    responses = [parsed(organizations.list_roots) for _ in range(3)]
+    responses = [response_of(organizations.list_roots) for _ in range(3)]
     assert responses[0] == responses[1] != responses[2]
     assert "TooManyRequestsException" in str(responses[2])
     traffic = stand_in.traffic()
