@@ -19,6 +19,9 @@ PIPELINE = Environment(account="999999999999", region="us-east-1")
 MANAGEMENT = Environment(account="111111111111", region="us-east-1")
 CONNECTION = "arn:aws:codeconnections:us-east-1:999999999999:connection/11111111-2222-3333-4444-555555555555"
 
+# Pinned: what deploys to the management account must not change by itself.
+CDK_CLI = "2.1148.1"
+
 
 class Management(Stage):
     """The deployment to the management account."""
@@ -39,12 +42,13 @@ pipeline = pipelines.CodePipeline(
     pipeline_type=codepipeline.PipelineType.V2,
     cross_account_keys=True,
     enable_key_rotation=True,
+    cli_version=CDK_CLI,
     synth=pipelines.ShellStep(
         "Synth",
         input=pipelines.CodePipelineSource.connection(
             "example/organization", "main", connection_arn=CONNECTION
         ),
-        commands=["pip install -r requirements.txt", "npx --yes aws-cdk@2 synth"],
+        commands=["pip install -r requirements.txt", f"npx --yes aws-cdk@{CDK_CLI} synth"],
     ),
 )
 management = Management(app, "Management", env=MANAGEMENT)

@@ -174,6 +174,17 @@ def documented_queries() -> dict[str, str]:
     }
 
 
+def test_what_deploys_to_the_management_account_is_a_pinned_cdk_cli() -> None:
+    """The one that this project is tested with."""
+    tested = json.loads((ROOT / "package.json").read_text())["devDependencies"]["aws-cdk"]
+    workflow = WORKFLOW.read_text()
+    assert re.findall(r"aws-cdk@(\S+)", workflow) == [tested]
+    pipeline = (ROOT / "examples" / "pipeline.py").read_text()
+    assert f'CDK_CLI = "{tested}"\n' in pipeline
+    assert re.findall(r"aws-cdk@(\S+) synth", pipeline) == ["{CDK_CLI}"]
+    assert "cli_version=CDK_CLI," in pipeline
+
+
 @pytest.fixture
 def deployed(example: Assembly, local_aws: LocalAws, tmp_path: Path) -> Iterator[LocalAws]:
     """The local AWS with all stacks of the example, those that use another one's exports deleted first."""

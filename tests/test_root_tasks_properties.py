@@ -283,6 +283,13 @@ disturbances = st.lists(
     ),
     max_size=2,
 )
+stops_at_a_change = st.lists(
+    st.builds(
+        Disturbance, timing=timings, kind=st.just("write"), number=st.integers(0, 4), event=st.just(Fault.ABORT)
+    ),
+    min_size=1,
+    max_size=1,
+)
 service_faults = st.dictionaries(st.integers(0, 4), st.sampled_from(ServiceFault), max_size=1)
 some_accounts = st.sampled_from(([MEMBER], [OTHER], [*MEMBERS], [*MEMBERS, PROTECTED]))
 places = st.integers(0, 5)
@@ -365,7 +372,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(
         request=requests,
         between=st.lists(st.one_of(changes, forgeries, forgeries_of_plans), max_size=2),
-        during=disturbances,
+        during=st.one_of(disturbances, stops_at_a_change),
         faults=service_faults,
         hours=st.sampled_from((0, 0, 0, 12, 25)),
         again=st.booleans(),
