@@ -88,7 +88,7 @@ def python_function(
     variables = dict(environment or {})
     if settings is not None:
         variables["SETTINGS"] = _json(scope, settings)
-    function = lambda_.Function(
+    return lambda_.Function(
         scope,
         id,
         description=description,
@@ -105,13 +105,11 @@ def python_function(
         memory_size=1024,
         timeout=timeout,
         role=_build_role(scope, f"{id.removesuffix('Function')}Role", log_group),
+        # On the function, so that every resource that uses it waits for the policy.
+        initial_policy=[*statements],
         log_group=log_group,
         environment=variables,
     )
-    for statement in statements:
-        # On the function, so that every resource that uses it waits for the policy.
-        function.add_to_role_policy(statement)
-    return function
 
 
 def _allow_log_encryption(scope: Construct, key: kms.IKey) -> None:
