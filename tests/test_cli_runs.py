@@ -138,6 +138,7 @@ def test_the_credential_types_are_those_of_the_input() -> None:
         (["audit", "--account", "\uff11" * 12], "is not a 12-digit account ID"),
         (["audit", "--account", "all"], "'all' is not a 12-digit account ID"),
         (["plan", "delete"], "Name the accounts"),
+        (["plan", "delete", "--account", "all", "--account", MEMBER], "both all and an account ID"),
         (["plan", "delete", "--account", MEMBER, "--unused-for-days", "-1"], "is not in the range"),
         (["plan", "recover"], "Missing option '--account'"),
         (["plan", "unlock-bucket", "--bucket", "one"], "is not ACCOUNT:NAME"),

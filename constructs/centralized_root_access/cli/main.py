@@ -36,7 +36,7 @@ def main() -> None:
     One cycle:   audit -> plan delete -> execute -> audit
     Before it:   status, preflight; `audit --from-here` needs no deployment
 
-    Exit codes: 0 as wanted, 1 not as wanted, 2 no result or asked wrongly, 130 interrupted.
+    Exit codes: 0 as wanted, 1 not as wanted, 2 no result or wrong usage, 130 interrupted.
     """  # noqa: D301
 
 

@@ -193,8 +193,14 @@ def account_options(*, all_accounts: bool) -> Callable[[Callable[..., Any]], Cal
 
 
 def account_input(accounts: tuple[str, ...], organizational_units: tuple[str, ...]) -> dict[str, object]:
-    """Return the accounts as the input of an execution has them."""
+    """Return the accounts as the input of an execution has them.
+
+    Raises:
+        click.UsageError: Both all accounts and some of them are asked for.
+    """
     input_: dict[str, object] = {}
+    if "all" in accounts and set(accounts) != {"all"}:
+        raise click.UsageError("--account is both all and an account ID. Use one of the two.")
     if accounts:
         input_["accounts"] = "all" if "all" in accounts else list(accounts)
     if organizational_units:
