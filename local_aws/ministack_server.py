@@ -1,7 +1,8 @@
 """Starts MiniStack for callers that know the secret of this run, and with what templates need.
 
 That is alarms on metric math, which nothing evaluates, and policies of Organizations, which are moto's. In a
-root session, S3 and SQS deny what the organization's policies and the task policy deny.
+root session, S3 and SQS deny what the organization's policies and the task policy deny. Executions can be
+redriven.
 
 Run as a file, because the process has no access to this package.
 """
@@ -269,10 +270,14 @@ def _root_session_denial(arguments: Mapping[str, str], *, url: str, secret_acces
     return result
 
 
-@functools.cache
 def _load_signatures() -> ModuleType:
-    path = Path(__file__).parent / "emulation" / "signatures.py"
-    spec = importlib.util.spec_from_file_location("signatures", path)
+    return _load("emulation/signatures.py")
+
+
+@functools.cache
+def _load(file: str) -> ModuleType:
+    path = Path(__file__).parent / file
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be loaded.")
     module = importlib.util.module_from_spec(spec)
@@ -289,6 +294,7 @@ if __name__ == "__main__":
         "update": update_policy,
         "delete": delete_policy,
     }
+    _load("redrive.py").emulate_redrives()
     secret = os.environ["AWS_SECRET_ACCESS_KEY"]
     ministack.app.app = require_signatures(
         apply_policies(
