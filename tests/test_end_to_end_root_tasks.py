@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
-from root_tasks.aws.storage import sha256
-from root_tasks.messages import RefusalReason, RunRefusedError
-from root_tasks.model.codec import encode
-from root_tasks.model.report import Item, ItemType, Outcome
-from root_tasks.model.run import BatchResult, Finding, Target
+from root_tasks.aws.storage import ChecksumMismatchError, sha256
+from root_tasks.messages import RUN_NOT_KNOWN, RefusalReason, RunRefusedError, backup_note, result_warning
+from root_tasks.model.codec import decode, encode
+from root_tasks.model.report import Item, ItemType, Outcome, Report
+from root_tasks.model.run import Backup, BatchResult, Finding, Target
+from root_tasks.report.summary import summary
+from root_tasks.run.backup_origins import cause_of_failure
 from support.accounts import MANAGEMENT
 from support.deploying import STACK, Deployer, assert_succeeded
 
@@ -74,28 +76,55 @@ class Deployed:
         """Start an execution of the Execute state machine, and wait until it has ended."""
         return self._run(self._execute_arn, input_, name)
 
+    def start_execute_machine(self, input_: object) -> str:
+        """Start an execution of the Execute state machine, and return its ARN."""
+        return self._start(self._execute_arn, input_, name=None)
+
+    def stop(self, arn: str) -> Execution:
+        """Stop an execution."""
+        self._step_functions.stop_execution(executionArn=arn)
+        return self._end_of(arn)
+
     def _run(self, state_machine_arn: str, input_: object, name: str | None) -> Execution:
+        return self._end_of(self._start(state_machine_arn, input_, name))
+
+    def _start(self, state_machine_arn: str, input_: object, name: str | None) -> str:
         named = {"name": name} if name else {}
         started = self._step_functions.start_execution(
             stateMachineArn=state_machine_arn, input=json.dumps(input_), **named
         )
-        return self._end_of(started["executionArn"])
+        arn: str = started["executionArn"]
+        return arn
 
     def _end_of(self, arn: str) -> Execution:
-        deadline = time.monotonic() + 60
-        while True:
-            response = self._step_functions.describe_execution(executionArn=arn)
-            if response["status"] != "RUNNING":
-                return Execution(
-                    arn=arn,
-                    folder="executions" if arn.startswith(self._executions_of_plans) else "runs",
-                    run_id=response["name"],
-                    status=response["status"],
-                    output=json.loads(response.get("output") or "{}"),
-                    cause=response.get("cause", ""),
-                )
-            assert time.monotonic() < deadline, "the execution does not end"
-            time.sleep(0.1)
+        wait_until(lambda: self._describe(arn)["status"] != "RUNNING")
+        response = self._describe(arn)
+        return Execution(
+            arn=arn,
+            folder="executions" if arn.startswith(self._executions_of_plans) else "runs",
+            run_id=response["name"],
+            status=response["status"],
+            output=json.loads(response.get("output") or "{}"),
+            cause=response.get("cause", ""),
+        )
+
+    def _describe(self, arn: str) -> dict[str, Any]:
+        response: dict[str, Any] = self._step_functions.describe_execution(executionArn=arn)
+        return response
+
+    def redrive(self, execution: Execution) -> Execution:
+        """Redrive an execution that failed, and wait until it has ended."""
+        self._step_functions.redrive_execution(executionArn=execution.arn)
+        return self._end_of(execution.arn)
+
+    def run_without_report(self, handler: str, run: Callable[[], Execution]) -> Execution:
+        """Run an execution whose last step, the report, fails; then repair that step."""
+        repair = self.change_settings(handler, bucket="another-bucket")
+        execution = run()
+        repair()
+        assert execution.status == "FAILED"
+        assert self.keys(f"{execution.folder}/{execution.run_id}/report") == []
+        return execution
 
     def run_successfully(self, name: str | None = None, /, **request: object) -> Execution:
         """Run an execution of the Audit state machine, which must succeed."""
@@ -123,6 +152,11 @@ class Deployed:
     def write(self, key: str, body: bytes) -> None:
         """Write an object of the bucket, like somebody whom its policy would have stopped."""
         self._s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return the keys of the objects under a prefix."""
+        listed = self._s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix)
+        return [it["Key"] for it in listed.get("Contents", [])]
 
     def alter(self, key: str, old: str, new: str) -> None:
         """Replace text in an object of the bucket."""
@@ -155,14 +189,25 @@ class Deployed:
             FunctionName=function, Environment={"Variables": variables}
         )
 
+    def report(self, execution: Execution) -> dict[str, Any]:
+        """Return the report of an execution."""
+        report: dict[str, Any] = json.loads(self.read(f"{execution.folder}/{execution.run_id}/report.json"))
+        return report
+
     def results(self, execution: Execution) -> dict[str, dict[str, Any]]:
         """Return the results of an execution, by account."""
-        report = json.loads(self.read(f"{execution.folder}/{execution.run_id}/report.json"))
-        return {result["accountId"]: result for result in report["results"]}
+        return {result["accountId"]: result for result in self.report(execution)["results"]}
 
     def accounts(self, execution: Execution, outcome: str) -> set[str]:
         """Return the accounts in which an execution ended with an outcome."""
         return {id_ for id_, it in self.results(execution).items() if it["outcome"] == outcome}
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.1)
 
 
 def add_accounts(organization: Organization) -> None:
@@ -208,6 +253,9 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     audit_again(deployed)
     fail_with_a_report(deployed)
     lose_batches(deployed)
+    write_the_report_after_a_redrive(deployed)
+    repeat_no_batch_of_a_stopped_execution(deployed)
+    refuse_results_altered_before_a_redrive(deployed)
     lock_out(local_aws)
     for kind, request in (
         ("bucket", {"task": RootTask.UNLOCK_BUCKET_POLICY, "buckets": {LOCKED_OUT: [BUCKET]}}),
@@ -317,6 +365,97 @@ def lose_batches(deployed: Deployed) -> None:
     deployed.assert_refused(plan.run_id, RefusalReason.PLAN_ALREADY_EXECUTED)
 
 
+def write_the_report_after_a_redrive(deployed: Deployed) -> None:
+    """An execution without a report is repaired and redriven, and ends as it would have."""
+    organization, accounts = deployed.organization, [PASSWORD, EVERYTHING]
+    organization.put_root_credentials(account_id=PASSWORD, password=True)
+    organization.put_root_credentials(account_id=EVERYTHING, password=True, access_keys=1, mfa_devices=1)
+    plan = deployed.run_successfully(task=DELETE, accounts=accounts)
+    organization.clear_calls()
+    failed = deployed.run_without_report(
+        "write_execution_report", lambda: deployed.run_execute_machine({"plan": plan.run_id})
+    )
+    calls = organization.calls
+    assert sorted((call.account_id, call.operation) for call in organization.writes) == [
+        (PASSWORD, "DeleteLoginProfile"),
+        (EVERYTHING, "DeactivateMFADevice"),
+        (EVERYTHING, "DeleteAccessKey"),
+        (EVERYTHING, "DeleteLoginProfile"),
+    ]
+
+    redriven = deployed.redrive(failed)
+
+    assert organization.calls == calls, "no batch was repeated"
+    assert (redriven.status, redriven.arn) == ("SUCCEEDED", failed.arn)
+    assert redriven.output["totals"] == {"done": 2}
+    assert deployed.accounts(redriven, "done") == set(accounts)
+    assert deployed.report(redriven)["warnings"] == []
+    deployed.assert_refused(plan.run_id, RefusalReason.PLAN_ALREADY_EXECUTED)
+
+
+def repeat_no_batch_of_a_stopped_execution(deployed: Deployed) -> None:
+    """A batch that ran at the stop may have acted: the redrive does not run it again, and reports it."""
+    organization = deployed.organization
+    organization.put_root_credentials(account_id=PASSWORD, password=True)
+    plan = deployed.run_successfully(task=DELETE, accounts=[PASSWORD])
+    organization.clear_calls()
+    organization.set_latency(0.3)
+    arn = deployed.start_execute_machine({"plan": plan.run_id})
+    results = f"executions/{arn.rpartition(':')[2]}/results/"
+    # It is claimed, and then needs several calls of which each takes so long.
+    wait_until(lambda: deployed.keys(results) != [])
+    stopped = deployed.stop(arn)
+    organization.set_latency(0)
+    redriven = deployed.redrive(stopped)
+    assert (stopped.status, redriven.status) == ("ABORTED", "FAILED")
+    assert deployed.accounts(redriven, "unknown") == {PASSWORD}
+    assert [(call.account_id, call.operation) for call in organization.writes] == [
+        (PASSWORD, "DeleteLoginProfile")
+    ]
+
+
+def refuse_results_altered_before_a_redrive(deployed: Deployed) -> None:
+    """A result that is altered between its batch and the report is reported, and not followed."""
+    organization = deployed.organization
+    organization.put_root_credentials(account_id=MFA_ONLY, mfa_devices=1)
+    audit = deployed.run_without_report("write_report", lambda: deployed.run(accounts=[MFA_ONLY, PASSWORD]))
+    key = alter_result(deployed, audit, "has credentials", "clean")
+    audited = deployed.redrive(audit)
+    assert audited.status == "SUCCEEDED"
+    assert audited.output["totals"] == {"inaccessible": 2}
+    assert_reported(deployed, audited, key)
+
+    plan = deployed.run_successfully(task=DELETE, accounts=[MFA_ONLY])
+    execution = deployed.run_without_report(
+        "write_execution_report", lambda: deployed.run_execute_machine({"plan": plan.run_id})
+    )
+    key = alter_result(deployed, execution, "done", "nothing to do")
+    calls = organization.calls
+    executed = deployed.redrive(execution)
+    assert executed.status == "FAILED"
+    assert deployed.accounts(executed, "unknown") == {MFA_ONLY}
+    assert organization.calls == calls
+    assert_reported(deployed, executed, key)
+    body = deployed.read(f"executions/{executed.run_id}/report.json")
+    assert executed.cause == cause_of_failure(
+        summary(decode(Report, body)),
+        url=f"s3://{deployed.bucket}/executions/{executed.run_id}/report.html",
+        report_sha256=sha256(body),
+    )
+
+
+def alter_result(deployed: Deployed, execution: Execution, old: str, new: str) -> str:
+    """Alter an outcome in the one result of an execution, and return its key."""
+    keys = deployed.keys(f"{execution.folder}/{execution.run_id}/results/")
+    (key,) = (key for key in keys if key.endswith(".json"))
+    deployed.alter(key, f'"{old}"', f'"{new}"')
+    return key
+
+
+def assert_reported(deployed: Deployed, execution: Execution, key: str) -> None:
+    assert deployed.report(execution)["warnings"] == [result_warning(0, str(ChecksumMismatchError(key)))]
+
+
 def execute_plan(deployed: Deployed, plan: Execution) -> None:
     # Not in the plan.
     deployed.organization.put_root_credentials(account_id=LOCKED_OUT, access_keys=1)
@@ -358,11 +497,47 @@ def unlock_and_restore(aws: LocalAws, deployed: Deployed, kind: str, request: Ma
     assert deployed.accounts(unlocked, "done") == {LOCKED_OUT}
     assert policy_of(aws, kind) is None
     (item,) = deployed.results(unlocked)[LOCKED_OUT]["items"]
+    refuse_forged_backup(aws, deployed, kind, request, unlocked)
     restore = deployed.run_successfully(task=request["task"], restore=[item["backup"]])
     (planned,) = deployed.results(restore)[LOCKED_OUT]["items"]
     assert planned["message"] is None, "it is known which run made the backup"
     deployed.execute(restore)
     assert policy_of(aws, kind) == locked
+
+
+def refuse_forged_backup(
+    aws: LocalAws, deployed: Deployed, kind: str, request: Mapping[str, object], unlocked: Execution
+) -> None:
+    """Store backups that no run has made: of one that made another, and of one that nobody knows."""
+    forged = forge_backup(deployed, kind, unlocked.run_id)
+    refused = deployed.run(task=request["task"], restore=[forged])
+    assert refused.status == "FAILED"
+    sentence = str(
+        RunRefusedError(RefusalReason.BACKUP_NOT_IN_REPORT, reference=forged, run_id=unlocked.run_id)
+    )
+    assert json.loads(refused.cause)["errorMessage"] == sentence
+    of_nobody = forge_backup(deployed, kind, "nobody-ran-this")
+    noted = deployed.run_successfully(task=request["task"], restore=[of_nobody])
+    (planned,) = deployed.results(noted)[LOCKED_OUT]["items"]
+    assert planned["message"] == backup_note("nobody-ran-this", RUN_NOT_KNOWN)
+    assert policy_of(aws, kind) is None
+
+
+def forge_backup(deployed: Deployed, kind: str, run_id: str) -> str:
+    """Store a backup that is consistent in itself as a run would, and return its reference."""
+    backup = Backup(
+        run_id=run_id,
+        account_id=LOCKED_OUT,
+        type=ItemType(f"{kind} policy"),
+        id=BUCKET if kind == "bucket" else QUEUE,
+        region=REGION,
+        policy=locking_policy("*", "*"),
+    )
+    body = encode(backup)
+    name = backup.id.rpartition(":")[2]
+    reference = f"backups/{run_id}/{LOCKED_OUT}/{name}/{sha256(body)}.json"
+    deployed.write(reference, body)
+    return reference
 
 
 def allow_recovery(deployed: Deployed) -> None:
