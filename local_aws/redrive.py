@@ -404,22 +404,26 @@ def _run_map(
     map_run = sequence.attempt.map_runs.setdefault(
         sequence.position, _MapRun(id=str(stepfunctions.new_uuid()))
     )
-    for child in itertools.islice(map_run.children.values(), 1):
-        map_run.redriven = {
-            "startDate": stepfunctions._map_runs[child["mapRunArn"]]["startDate"],
-            "redriveCount": map_run.redriven.get("redriveCount", 0) + 1,
-            "redriveDate": stepfunctions.now_iso(),
-        }
-        details = {"mapRunArn": child["mapRunArn"], "redriveCount": map_run.redriven["redriveCount"]}
-        stepfunctions._add_event(
-            sequence.execution, "MapRunRedriven", {"mapRunRedrivenEventDetails": details}
-        )
+    if map_run.children:
+        _set_map_run_redriven(map_run, sequence.execution)
     token = _map_run_id.set([map_run.id])
     try:
         labelled = {**state_def, "Label": state_def.get("Label") or map_run.id}
         return run_distributed_map(labelled, raw_input, *others)
     finally:
         _map_run_id.reset(token)
+
+
+def _set_map_run_redriven(map_run: _MapRun, execution: Execution) -> None:
+    arn = next(iter(map_run.children.values()))["mapRunArn"]
+    count = map_run.redriven.get("redriveCount", 0) + 1
+    map_run.redriven = {
+        "startDate": stepfunctions._map_runs[arn]["startDate"],
+        "redriveCount": count,
+        "redriveDate": stepfunctions.now_iso(),
+    }
+    details = {"mapRunArn": arn, "redriveCount": count}
+    stepfunctions._add_event(execution, "MapRunRedriven", {"mapRunRedrivenEventDetails": details})
 
 
 def _new_uuid(new_uuid: Callable[[], str]) -> str:
@@ -440,11 +444,7 @@ def _run_state_once(
     sequence.is_repeated = result is not None
     if result is None:
         attempt.end_after_stop()
-        try:
-            returned = execute(state_def, raw_input, *others)
-        finally:
-            # What a state returns after the stop, or raises, is lost.
-            attempt.end_after_stop()
+        returned = execute(state_def, raw_input, *others)
         result = copy.deepcopy(_StateResult(returned=returned, variables=variables))
         attempt.results[sequence.position] = result
     else:

@@ -343,21 +343,36 @@ def test_a_stopped_map_run_goes_on_and_no_child_runs_twice_at_the_same_time(work
     assert workflows.keys("twice/") == []
     after = workflows.children(succeeded)
     assert before.keys() < after.keys()
+    (new,) = after.keys() - before.keys()
+    assert workflows.end_of(new)["redriveCount"] == 0, "it had not started before the stop"
     assert list(after.values()) == ["SUCCEEDED"] * 4
     assert "PassStateEntered Caught" not in workflows.history(succeeded)
     assert workflows.history(succeeded).count("ExecutionAborted") == 1
 
 
 def test_a_wait_ends_with_the_stop_and_starts_anew_with_the_redrive(workflows: Workflows) -> None:
-    states = {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}
-    arn = workflows.start(workflows.create(states))
-    for _ in range(2):
+    each = distributed_map(workflows)
+    each["ItemProcessor"] |= {
+        "StartAt": "Wait",
+        "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}},
+    }
+    arn = workflows.start(workflows.create({"Each": each}), {"items": ["one"]})
+    for redrives in range(3):
+        wait_for(lambda: "RUNNING" in statuses_of_children(workflows, arn))
         workflows.step_functions.stop_execution(executionArn=arn)
         stopped = workflows.end_of(arn)
-        assert stopped["status"] == "ABORTED"
+        # Nothing comes after the stop.
+        time.sleep(0.1)
+        assert statuses_of_children(workflows, arn) == ["ABORTED"]
+        assert (stopped["status"], stopped["redriveCount"]) == ("ABORTED", redrives)
         workflows.step_functions.redrive_execution(executionArn=arn)
     workflows.step_functions.stop_execution(executionArn=arn)
-    assert workflows.end_of(arn)["redriveCount"] == 2
+
+
+def statuses_of_children(workflows: Workflows, arn: str) -> list[str]:
+    """Return the statuses of the child executions, also before there is a Map Run."""
+    runs = workflows.step_functions.list_map_runs(executionArn=arn)["mapRuns"]
+    return list(workflows.children({"executionArn": arn}).values()) if runs else []
 
 
 def test_retries_count_from_zero_and_a_states_own_retry_repeats_all_of_it(workflows: Workflows) -> None:
