@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import queue
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ from benchmarks.function import BUCKET
 from benchmarks.limits import DOCUMENTED_STS, LOW_STS, Limit
 from benchmarks.stand_in import MANAGEMENT_ACCOUNT_ID, Scenario
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
-from root_tasks.model.report import Outcome
+from root_tasks.model.codec import decode, encode
+from root_tasks.model.report import Outcome, Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,6 +35,8 @@ MAX_CONCURRENCY = 5
 # The speed of a loop does not depend on the number of accounts.
 LOOP_ACCOUNTS = 15
 _WARM_BATCHES = 5
+
+_LATEST_REPORT = "latest/report.json"
 
 _MEMORY_GIB = 1.0
 # A child execution, its choice, and its function.
@@ -276,11 +280,32 @@ class AuditMeter:
         )
 
     def report_again(self, audit: Audit) -> Invocation:
-        """Write the report of an audit again, in a new sandbox: now it is compared with one as large."""
+        """Write the report of an audit again, in a new sandbox: it is compared with one of the day before.
+
+        That one is as large, and found the same.
+        """
         started, _ = audit.others
+        self._date_latest_back()
         with self._sandboxes("write_report", 1) as write_report:
             (finished,) = write_report.invoke([_report_event(started.response, audit.batches)])
         return finished
+
+    def _date_latest_back(self) -> None:
+        stored = self._s3.get_object(Bucket=BUCKET, Key=_LATEST_REPORT)
+        latest = decode(Report, stored["Body"].read())
+        day_before = dataclasses.replace(
+            latest,
+            run_id="audit-of-the-day-before",
+            started_at=latest.started_at - timedelta(days=1),
+            changes=None,
+            trend=(),
+        )
+        self._s3.put_object(
+            Bucket=BUCKET,
+            Key=_LATEST_REPORT,
+            Body=encode(day_before),
+            Metadata=stored["Metadata"],
+        )
 
     def warm_batch(self) -> WarmBatch:
         """Measure batches of accounts without credentials, in one sandbox."""

@@ -290,6 +290,8 @@ def test_a_client_without_a_bound_is_compared_by_the_time_until_it_has_lost_none
     assert compared.measured == pytest.approx(25 / 20)
     assert not compared.is_met
     assert "after the list 2.00" in compared.text
+    # 15 s of list, and 400 accounts more than 600 a second.
+    assert "more than 1.60 times" in compared.obstacle
 
 
 def test_the_page_has_the_audits_and_says_of_a_missed_goal_what_stands_in_the_way() -> None:
