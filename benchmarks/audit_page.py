@@ -49,7 +49,7 @@ pre-flight, half a second, while the accounts are listed.
 """
 
 _SHARED_WAIT = (
-    "The list of accounts takes {listing}, page by page, and after it AssumeRoot's limit at least {limit}: no "
+    "The list of accounts takes {listing}, page by page, and AssumeRoot's limit at least {limit} more: no "
     "client that waits for the list could be more than {most} times as fast. Audits of the first accounts "
     "while the others are listed would be; that was not built, because a run's accounts are one document, "
     "which is held by its hash from the start."
