@@ -111,12 +111,15 @@ def _measure_synthesis(measurements: Measurements, folder: Path, *, runs: int) -
         # The first synthesis does the imports, which are not measured.
         synthesize(candidate, assembly)
         measurements.stacks[candidate] = read_synthesis(assembly)
+        # This one compiles.
+        seconds_of_an_app(candidate, bytecode=folder / "bytecode")
     for run in range(runs):
         _say(f"Synthesis, run {run + 1} of {runs}")
         for stack in stacks * _SYNTHESES_PER_RUN:
             measurements.synthesis_seconds.setdefault(stack, []).append(seconds_in_process(stack))
         for stack in stacks:
-            measurements.app_seconds.setdefault(stack, []).append(seconds_of_an_app(stack))
+            seconds = seconds_of_an_app(stack, bytecode=folder / "bytecode")
+            measurements.app_seconds.setdefault(stack, []).append(seconds)
 
 
 def _measure_function(measurements: Measurements, deployer: Deployer, *, runs: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -65,13 +66,21 @@ def seconds_in_process(candidate: Candidate | Yardstick) -> float:
         return time.perf_counter() - started_at
 
 
-def seconds_of_an_app(candidate: Candidate | Yardstick) -> float:
-    """Return the duration of a process that does nothing but synthesize, like `python app.py`."""
+def seconds_of_an_app(candidate: Candidate | Yardstick, *, bytecode: Path) -> float:
+    """Return the duration of a process that does nothing but synthesize, like `python app.py`.
+
+    Args:
+        candidate: The contents of the stack.
+        bytecode: Where Python keeps what it has compiled, as it does unless somebody forbids it. The first
+            process of a candidate compiles, which takes a second and more.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryDirectory() as folder:
         started_at = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "benchmarks.synthesis", candidate, folder],
             cwd=REPOSITORY,
+            env={**environment, "PYTHONPYCACHEPREFIX": str(bytecode)},
             check=True,
         )
         return time.perf_counter() - started_at
