@@ -370,6 +370,15 @@ def test_the_alarms_are_of_credentials_access_failures_and_audits_that_stopped()
     )
 
 
+@pytest.mark.parametrize("name", ["Failed", "NotStarted"])
+def test_an_alarm_looks_back_for_what_cloudwatch_gets_late(name: str) -> None:
+    """FILL gives the newest minute a value: an alarm of one period would see nothing else."""
+    alarm = alarms(tasks=RootTask, audit_interval=Duration.days(1))[name]
+    assert any("FILL" in it.get("Expression", "") for it in alarm["Metrics"])
+    assert {it["MetricStat"]["Period"] for it in alarm["Metrics"] if "MetricStat" in it} == {60}
+    assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (1, 10)
+
+
 @pytest.mark.parametrize(
     ("arguments", "rules"),
     [

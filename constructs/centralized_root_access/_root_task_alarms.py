@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _NAMESPACE = "CentralizedRootAccess"
 _DIMENSION = "StateMachineName"
 
+# FILL fills the newest minute, so that what CloudWatch gets late would never be looked at by an alarm of one.
+_MINUTES_UNTIL_METRIC = 10
+
 # Audits that stopped are reported after this many intervals, as far as CloudWatch looks back.
 _INTERVALS_UNTIL_STOPPED = 3
 _MAX_ALARM_MINUTES = 7 * 24 * 60
@@ -79,7 +82,7 @@ def alarm_of_failures(scope: Construct, metric: cloudwatch.MathExpression) -> cl
         alarm_description="An execution of a root task did not succeed. Its cause says why.",
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
         threshold=0,
-        evaluation_periods=1,
+        evaluation_periods=_MINUTES_UNTIL_METRIC,
         datapoints_to_alarm=1,
         treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
     )
@@ -116,7 +119,7 @@ def alarm_of_failed_starts(scope: Construct, rules: Sequence[events.Rule]) -> cl
         ),
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
         threshold=0,
-        evaluation_periods=1,
+        evaluation_periods=_MINUTES_UNTIL_METRIC,
         datapoints_to_alarm=1,
         # EventBridge sends the metric only where it is not zero.
         treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
