@@ -119,7 +119,7 @@ def test_the_accounts_are_selected_as_in_a_deployment(
 
 def test_the_report_is_saved_and_opened_without_a_bucket(command_line: CommandLine, tmp_path: Path) -> None:
     shown = command_line.run("audit", "--from-here", "--format", "json", "--output", str(tmp_path))
-    assert (tmp_path / "report.json").read_text() + "\n" == shown.stdout
+    assert (tmp_path / "report.json").read_text() == shown.stdout
     assert (tmp_path / "report.html").read_bytes().startswith(b"<!doctype html>")
     assert (tmp_path / "report.csv").stat().st_size > 0
 

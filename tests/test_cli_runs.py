@@ -18,16 +18,20 @@ from root_tasks.messages import RefusalReason, RunRefusedError
 from root_tasks.model.report import ItemType, Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
 from support.command_line import STACK
-from support.root_tasks import EXECUTE_MACHINE, Settings
+from support.root_tasks import BUCKET, EXECUTE_MACHINE, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from centralized_root_access.cli.executions import Execution
+    from centralized_root_access.cli.flow import Runs
+    from centralized_root_access.cli.reports import ReportFiles
     from support.command_line import CommandLine
 
 NAME = "20261125-0432-2345"
+FILES = ("report.json", "report.csv", "report.html")
 DELETE = ("plan", "delete", "--account", MEMBER)
 HOSTILE = "\x1b[31mred\x1b[0m\r\nclean [bold]x[/bold] \u202e\x9b2J"
 
@@ -168,7 +172,7 @@ def test_json_is_the_report_and_nothing_else(command_line: CommandLine) -> None:
     give_credentials(command_line)
     shown = command_line.run("audit", "--format", "json")
     assert shown.exit_code == 1
-    assert shown.stdout == command_line.root_tasks.read(f"runs/audit-{NAME}/report.json").decode() + "\n"
+    assert shown.stdout == command_line.root_tasks.read(f"runs/audit-{NAME}/report.json").decode()
     assert shown.stderr == ""
 
 
@@ -263,7 +267,8 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
     # With line ends that only another program would write.
     forged = json.dumps(report, ensure_ascii=False, separators=(",\r", ":"))
     command_line.root_tasks.write(f"{folder}/report.json", forged.encode())
-    command_line.root_tasks.write(f"{folder}/report.csv", b"\xffaccount" + HOSTILE.encode())
+    # Nothing holds the hash of the report any more.
+    command_line.root_tasks.executions.clear()
     shown = command_line.run("report", f"audit-{NAME}", "--format", format_)
     assert shown.exit_code == 1
     assert all(each.isprintable() or each == "\n" for each in shown.stdout + shown.stderr)
@@ -441,21 +446,141 @@ def test_a_person_sees_the_plan_and_decides(
     assert bool(shown.stdout) is (exit_code == 0)
 
 
+def alter_report(command_line: CommandLine, folder: str, old: str, new: str) -> None:
+    key = f"{folder}/report.json"
+    altered = command_line.root_tasks.read(key).replace(old.encode(), new.encode())
+    command_line.root_tasks.write(key, altered)
+
+
 def test_what_a_person_was_shown_in_place_of_the_plan_is_not_executed(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever can write to the bucket could have them approve the deletion in another account."""
     plan = plan_deletion(command_line)
-    root_tasks = command_line.root_tasks
-    key = f"runs/{plan}/report.json"
-    root_tasks.write(key, root_tasks.read(key).replace(MEMBER.encode(), OTHER.encode()))
+    alter_report(command_line, f"runs/{plan}", MEMBER, OTHER)
     monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    # Not even the plan's execution was read: the function is the last to look.
+    monkeypatch.setattr("centralized_root_access.cli.flow.Runs.files", ignore_the_hash)
     shown = command_line.run("execute", plan)
     assert OTHER in shown.stderr
     assert shown.exit_code == 2
     refusal = RunRefusedError(RefusalReason.PLAN_REPORT_ALTERED, run_id=plan)
     assert str(refusal) in " ".join(shown.stderr.split())
-    assert root_tasks.organization.root_credentials(MEMBER).password
+    assert command_line.root_tasks.organization.root_credentials(MEMBER).password
+
+
+def ignore_the_hash(runs: Runs, execution: Execution) -> ReportFiles:
+    return runs.files_in(f"{execution.folder}/{execution.run_id}")
+
+
+@pytest.mark.parametrize("format_", ["table", "csv", "json"])
+@pytest.mark.parametrize("latest", [False, True], ids=["of-the-run", "latest"])
+def test_a_report_that_its_run_did_not_write_is_not_shown(
+    command_line: CommandLine, tmp_path: Path, latest: bool, format_: str
+) -> None:
+    """Whoever can write to the bucket could hide an account that has credentials."""
+    give_credentials(command_line)
+    command_line.run("audit")
+    folder = "latest" if latest else f"runs/audit-{NAME}"
+    alter_report(command_line, folder, '"has credentials"', '"clean"')
+    run = [] if latest else [f"audit-{NAME}"]
+    saved = tmp_path / "report.html"
+    shown = command_line.run("report", *run, "--format", format_, "--output", str(saved))
+    assert shown.exit_code == 2
+    assert f"s3://{BUCKET}/{folder}/report.json was altered" in shown.stderr
+    assert MEMBER not in shown.stdout
+    assert not saved.exists()
+
+
+@pytest.mark.parametrize("arguments", [["--yes"], []], ids=["yes", "asked"])
+def test_a_plan_whose_report_was_altered_is_neither_shown_nor_executed(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    plan = plan_deletion(command_line)
+    alter_report(command_line, f"runs/{plan}", MEMBER, OTHER)
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    shown = command_line.run("execute", plan, *arguments)
+    assert shown.exit_code == 2
+    assert "was altered" in shown.stderr
+    assert OTHER not in shown.stderr
+    assert "execute" not in str(command_line.services.started)
+
+
+def test_the_report_of_an_execution_that_failed_is_held_by_hash_too(command_line: CommandLine) -> None:
+    plan = plan_deletion(command_line)
+    command_line.root_tasks.fail("iam:DeleteAccessKey", "AccessDenied", account_id=MEMBER)
+    assert command_line.run("execute", plan, "--yes").exit_code == 1
+    (run_id,) = (name for name in command_line.services.started if name.startswith("execute-"))
+    alter_report(command_line, f"executions/{run_id}", '"failed"', '"done"')
+    assert "was altered" in command_line.run("report", run_id).stderr
+
+
+def test_the_page_and_the_table_for_spreadsheets_are_made_of_the_report_that_is_held_by_hash(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
+    give_credentials(command_line)
+    assert command_line.run("audit", "--output", str(tmp_path)).exit_code == 1
+    wrote = {name: command_line.root_tasks.read(f"runs/audit-{NAME}/{name}") for name in FILES}
+    assert {name: (tmp_path / name).read_bytes() for name in FILES} == wrote
+    for name in ("report.csv", "report.html"):
+        command_line.root_tasks.write(f"runs/audit-{NAME}/{name}", b"None has credentials.")
+    for name in FILES:
+        (tmp_path / name).unlink()
+    assert command_line.run("report", f"audit-{NAME}", "--output", str(tmp_path)).exit_code == 1
+    assert {name: (tmp_path / name).read_bytes() for name in FILES} == wrote
+
+
+@pytest.mark.parametrize("latest", [False, True], ids=["of-the-run", "latest"])
+def test_a_report_whose_execution_is_gone_is_shown_and_called_unchecked(
+    command_line: CommandLine, latest: bool
+) -> None:
+    give_credentials(command_line)
+    command_line.run("audit")
+    # As after 90 days.
+    command_line.root_tasks.executions.clear()
+    shown = command_line.run("report", *([] if latest else [f"audit-{NAME}"]))
+    assert shown.exit_code == 1
+    assert MEMBER in shown.stdout
+    assert "was not checked" in shown.stderr
+
+
+def test_only_the_report_that_was_approved_is_executed(command_line: CommandLine, tmp_path: Path) -> None:
+    plan = plan_deletion(command_line)
+    saved, other = tmp_path / "plan.json", tmp_path / "other.json"
+    assert command_line.run("report", plan, "--output", str(saved)).exit_code == 0
+    other.write_bytes(saved.read_bytes().replace(MEMBER.encode(), OTHER.encode()))
+    refused = command_line.run("execute", plan, "--yes", "--approved-report", str(other))
+    assert refused.exit_code == 2
+    assert f"{other} is not the report.json of plan {plan}" in refused.stderr
+    assert command_line.root_tasks.organization.root_credentials(MEMBER).password
+    done = command_line.run("execute", plan, "--yes", "--approved-report", str(saved))
+    assert done.exit_code == 0
+    assert command_line.root_tasks.organization.root_credentials(MEMBER).password is False
+
+
+@pytest.mark.parametrize(
+    ("policy", "lines"),
+    [
+        ('{"Version":"2012-10-17","Statement":[]}', ['  "Version": "2012-10-17",']),
+        ('{"Version":"2012-10-17","Statement":[{"Sid":"\\u202e\\u001b[2J"}]}', [r'"Sid": "\u202e\u001b[2J"']),
+        ('{"Version":"1","Version":"2012-10-17","Statement":[]}', ['{"Version":"1","Version":"2012-10-17"']),
+    ],
+    ids=["indented", "hostile", "a-key-twice"],
+)
+def test_a_person_sees_the_policies_that_a_plan_removes_in_full(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, policy: str, lines: list[str]
+) -> None:
+    s3 = command_line.root_tasks.organization.client("s3", account_id=MEMBER)
+    s3.create_bucket(Bucket="locked")
+    s3.put_bucket_policy(Bucket="locked", Policy=policy)
+    planned = command_line.run("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked")
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    asked = command_line.run("execute", f"plan-unlock-{NAME}")
+    for shown in (planned.stdout, asked.stderr):
+        assert f"Policy of locked in {MEMBER}:" in shown
+        for line in lines:
+            assert line in shown
+        assert "\x1b" not in shown
 
 
 def test_only_a_plan_that_plans_something_is_executed(command_line: CommandLine) -> None:

@@ -31,7 +31,7 @@ from root_access.plan import Operation
 from root_access.state import desired_state
 from root_tasks.aws.storage import sha256
 from root_tasks.model.report import Task
-from root_tasks.run.plans import REPORT_SHA256
+from root_tasks.run.report_hash import REPORT_SHA256
 from root_tasks.run.request import parse_request
 from root_tasks.run.settings import (
     RunBatchSettings,

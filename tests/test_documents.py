@@ -87,6 +87,7 @@ EARLIER = frozenset(
         "report",
         "report-with-organizational-units-and-warnings",
         "report-with-history",
+        "report-with-preflight",
     }
 )
 DOCUMENTS: dict[str, Document] = {
@@ -379,6 +380,17 @@ DOCUMENTS |= {
     "report-with-preflight": replace(
         _EARLIER["report-with-history"],
         preflight=Preflight(checked=False, reason="organizations:ListPolicies: AccessDenied."),
+    ),
+}
+_REPORT_WITH_PREFLIGHT: Any = DOCUMENTS["report-with-preflight"]
+DOCUMENTS |= {
+    "report-of-a-plan": replace(
+        _REPORT_WITH_PREFLIGHT,
+        task=Task.DELETE_CREDENTIALS,
+        full=False,
+        changes=None,
+        trend=(),
+        plan_expires_at=datetime(2026, 11, 21, 4, 10, tzinfo=UTC),
     ),
 }
 each_document = pytest.mark.parametrize("name", DOCUMENTS)

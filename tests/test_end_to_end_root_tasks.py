@@ -18,7 +18,7 @@ from root_tasks.model.codec import decode, encode
 from root_tasks.model.report import Item, ItemType, Outcome, Report
 from root_tasks.model.run import Backup, BatchResult, Finding, Target
 from root_tasks.report.summary import summary
-from root_tasks.run.backup_origins import cause_of_failure
+from root_tasks.run.report_hash import cause_of_failure
 from support.accounts import MANAGEMENT
 from support.deploying import STACK, Deployer, assert_succeeded
 

@@ -37,7 +37,6 @@ from root_tasks.report.changes import change_message, changes, with_history
 from root_tasks.report.controls import CONTROLS, evidence
 from root_tasks.report.render import (
     as_csv,
-    as_html,
     as_json,
 )
 from root_tasks.report.risk import LATELY, in_order_of_risk
@@ -622,15 +621,19 @@ def test_the_page_lists_the_outcomes_in_the_order_of_the_code() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lifetime", "words"),
+    ("expires_at", "words"),
     [
-        (timedelta(minutes=10), "before the plan is 10 minutes old"),
-        (timedelta(hours=24), "before the plan is 24 hours old"),
+        (datetime(2026, 11, 25, 4, 33, tzinfo=UTC), " before 2026-11-25 04:33 UTC."),
+        # Of an earlier release.
+        (None, "."),
     ],
 )
-def test_the_page_of_a_plan_says_how_long_it_can_be_executed(lifetime: timedelta, words: str) -> None:
-    page = as_html(example_plan(), plan_lifetime=lifetime).decode()
-    assert words in page.partition('<script type="application/json"')[0]
+def test_the_page_of_a_plan_says_until_when_it_can_be_executed(
+    expires_at: datetime | None, words: str
+) -> None:
+    plan = dataclasses.replace(example_plan(), plan_expires_at=expires_at)
+    notice = f"start an execution with &quot;plan&quot;: &quot;{plan.run_id}&quot;{words}"
+    assert notice in page_of(plan).partition('<script type="application/json"')[0]
 
 
 def test_an_audit_is_not_called_a_plan() -> None:

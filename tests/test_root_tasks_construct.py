@@ -338,7 +338,8 @@ def test_there_is_nothing_to_execute_where_no_task_acts() -> None:
 def test_readers_of_reports_read_neither_plans_nor_results_nor_backups() -> None:
     """The accounts of a run have nothing that its report does not have."""
     found = granted("grant_read_reports", tasks=RootTask)
-    assert set(found) == {"cloudformation:DescribeStacks", "s3:GetObject"}
+    assert set(found) == {"cloudformation:DescribeStacks", "s3:GetObject", "states:DescribeExecution"}
+    assert len(found["states:DescribeExecution"]) == 2
     assert [it.partition("/")[2] for it in found["s3:GetObject"]] == [
         "runs/*/report.*",
         "runs/*/run.json",

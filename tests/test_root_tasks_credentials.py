@@ -21,6 +21,7 @@ from root_tasks.messages import (
     RefusalReason,
     RunRefusedError,
 )
+from root_tasks.model.codec import format_time
 from root_tasks.model.report import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
@@ -345,10 +346,10 @@ def test_whoever_may_invoke_the_functions_executes_no_plan(
 
 def test_a_stack_can_have_plans_expire_sooner(root_tasks: RootTasks) -> None:
     root_tasks.settings = replace(root_tasks.settings, plan_lifetime=timedelta(minutes=30))
+    started_at = root_tasks.now
     plan = root_tasks.run(DELETE)
-    page = root_tasks.read(f"runs/{plan.run_id}/report.html").decode()
-    assert "30 minutes" in page
-    assert "24 hours" not in page
+    report = json.loads(root_tasks.read(f"runs/{plan.run_id}/report.json"))
+    assert report["planExpiresAt"] == format_time(started_at + timedelta(minutes=30))
     root_tasks.advance(minutes=31)
     assert refusal(root_tasks.execute(plan)) == (
         RefusalReason.PLAN_EXPIRED,
@@ -377,11 +378,22 @@ def test_a_plan_is_not_executed_for_somebody_who_was_shown_another_report(
         altered = root_tasks.run_execute_machine({"plan": plan.run_id, "reportSha256": report_sha256})
         assert refusal(altered) == (RefusalReason.PLAN_REPORT_ALTERED, {"run_id": plan.run_id})
         assert organization.writes == ()
-    executed = root_tasks.run_execute_machine({"plan": plan.run_id, "reportSha256": sha256(shown)})
+    # In capital letters, too: some tools write them so.
+    executed = root_tasks.run_execute_machine({"plan": plan.run_id, "reportSha256": sha256(shown).upper()})
     assert executed.output["totals"] == {"done": 2}
 
 
-@pytest.mark.parametrize("report_sha256", [None, "", True, "0" * 63, "A" * 64, f"{'0' * 64}\n"])
+def test_a_plan_of_a_release_that_did_not_hold_the_reports_hash_is_not_called_altered(
+    root_tasks: RootTasks,
+) -> None:
+    plan = root_tasks.run(DELETE)
+    held = plan.output.pop("reportSha256")
+    refused = root_tasks.run_execute_machine({"plan": plan.run_id, "reportSha256": held})
+    assert refusal(refused) == (RefusalReason.PLAN_NOT_READABLE, {"run_id": plan.run_id})
+    assert root_tasks.execute(plan).status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("report_sha256", [None, "", True, "0" * 63, "G" * 64, f"{'0' * 64}\n"])
 def test_what_is_not_the_hash_of_a_report_is_refused(root_tasks: RootTasks, report_sha256: object) -> None:
     plan = root_tasks.run(DELETE)
     input_ = {"plan": plan.run_id, "reportSha256": report_sha256}

@@ -31,7 +31,7 @@ from root_tasks.messages import (
 from root_tasks.model.codec import encode
 from root_tasks.model.report import ItemType, Task
 from root_tasks.model.run import Backup
-from root_tasks.run.plans import REPORT_SHA256
+from root_tasks.run.report_hash import REPORT_SHA256
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import EXECUTE_MACHINE, FinishedExecution, RootTasks, refusal

@@ -82,11 +82,12 @@ class RootTasks(Construct):
         protected_accounts: Account IDs of 12 digits to exclude from every task. They are skipped, and the
             functions' roles are denied a root session there. Default: none.
         audit_interval: How often every account of the organization is audited: whole minutes, from 1
-            minute to 365 days. Default: no schedule.
+            minute to 365 days. ``tasks`` has to list ``RootTask.AUDIT``. Default: no schedule.
         audit_new_accounts: Whether each account that joins the organization is audited at once. The
-            ``notification_topic`` is notified if it has credentials, or stays inaccessible. This is possible
-            in us-east-1 of the management account, with a trail that logs management events. Default: new
-            accounts are audited with all others.
+            ``notification_topic``, which is required, is notified if it has credentials, or stays
+            inaccessible. ``tasks`` has to list ``RootTask.AUDIT``, and the stack's ``env`` has to name
+            us-east-1. The events arrive in the management account, with a trail that logs management events.
+            Default: new accounts are audited with all others.
         plan_lifetime: How long a plan can be executed, at most 24 hours. Default: 24 hours.
         allow_policy_override: Whether a backup may be restored with a corrected policy. Default: only the
             policy that a task removed can be restored.
@@ -115,8 +116,10 @@ class RootTasks(Construct):
 
     Raises:
         ValueError: A task is unknown or none is listed; an account ID is not 12 digits; a role's policy has
-            no room for so many protected accounts; a duration or number is out of its range; new accounts
-            cannot be audited as asked for; the stack is in a China Region.
+            no room for so many protected accounts; a duration or number is out of its range;
+            ``audit_interval`` or ``audit_new_accounts`` without ``RootTask.AUDIT`` in ``tasks``;
+            ``audit_new_accounts`` without a ``notification_topic``, or in a stack whose ``env`` does not name
+            us-east-1; the stack is in a China Region, if its ``env`` has the Region.
         TypeError: An argument has another type. An iterator is not a list: it could be used up.
     """
 
@@ -223,7 +226,8 @@ class RootTasks(Construct):
         """Grant the command ``report``, which the others end with: finding the stack, reading all reports.
 
         Reports have the names of accounts and e-mail addresses; so have the accounts of a run, by which the
-        commands count their progress.
+        commands count their progress. A run's execution holds the hash of its report: the commands show no
+        other.
 
         Args:
             grantee: The principal.
@@ -237,6 +241,14 @@ class RootTasks(Construct):
             actions=["s3:GetObject"],
             resource_arns=[self.bucket.arn_for_objects(pattern) for pattern in reports],
         ).combine(self._grant_find(grantee))
+        for state_machine in filter(None, (self.audit_state_machine, self.execute_state_machine)):
+            grant = grant.combine(
+                iam.Grant.add_to_principal(
+                    grantee=grantee,
+                    actions=["states:DescribeExecution"],
+                    resource_arns=[_permissions.execution_arn(state_machine)],
+                )
+            )
         if self._encryption_key is None:
             return grant
         return grant.combine(self._encryption_key.grant_decrypt(grantee))

@@ -244,7 +244,8 @@ class Invocation:
             settings: The function's settings.
 
         Returns:
-            The execution's output: `runId`, `task`, `mode`, `report`, `totals`, `failed`, `summary`.
+            The execution's output: `runId`, `task`, `mode`, `report`, `reportSha256`, `totals`, `failed`,
+            `summary`.
         """
         storage = self._storage(settings.bucket)
         return self._finish(event, storage.executions, storage, settings)

@@ -127,7 +127,10 @@ class DeployedServices:
         self._described[arn] = self._described.get(arn, 0) + 1
         if self._described[arn] <= self.polls:
             return {**self._summary(arn, execution), "status": "RUNNING"}
-        return {**self._summary(arn, execution), "cause": execution.cause}
+        ended = {**self._summary(arn, execution), "cause": execution.cause}
+        if execution.status == "SUCCEEDED":
+            ended["output"] = json.dumps(execution.output)
+        return ended
 
     def _ListMapRuns(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         arn = parameters["executionArn"]

@@ -123,7 +123,7 @@ def report(
 
 def page_of(report: Report) -> str:
     """The page of a report, whose plan can be executed for 24 hours."""
-    return as_html(report, plan_lifetime=timedelta(hours=24)).decode()
+    return as_html(report).decode()
 
 
 def key(
@@ -299,7 +299,7 @@ def partly_read_audit() -> Report:
 
 def example_plan() -> Report:
     """A plan to delete root credentials."""
-    return report(
+    plan = report(
         result(
             "300000000002",
             Outcome.PLANNED,
@@ -333,6 +333,7 @@ def example_plan() -> Report:
         task=Task.DELETE_CREDENTIALS,
         run_id="plan-2026-11-20",
     )
+    return dataclasses.replace(plan, plan_expires_at=plan.started_at + timedelta(hours=24))
 
 
 def example_execution() -> Report:

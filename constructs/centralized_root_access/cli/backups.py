@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from root_tasks.model.codec import decode
-from root_tasks.model.report import ItemType, Report, Task
 from root_tasks.tasks import DEFINITIONS
 
 from .errors import CommandError
@@ -15,6 +13,8 @@ from .reports import StoredReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from root_tasks.model.report import ItemType, Task
 
     from .flow import Runs
 
@@ -38,10 +38,7 @@ def _type_of(runs: Runs, reference: str) -> ItemType:
     match = _REFERENCE.fullmatch(reference)
     if match is None or not RUN_ID.fullmatch(match["run_id"]):
         raise CommandError(f"{reference} is not a backup: the report of the run that made it has its key.")
-    stored = StoredReport(
-        caller=runs.caller, deployment=runs.deployment, folder=f"executions/{match['run_id']}"
-    )
-    report = decode(Report, stored.read("report.json"))
+    report = StoredReport.read(runs.files_in(f"executions/{match['run_id']}")).report
     type_ = DEFINITIONS[report.task].policy_type
     if type_ is None:
         raise CommandError(f"Run {match['run_id']} did not remove policies, so it has no backup {reference}.")

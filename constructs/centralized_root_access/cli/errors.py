@@ -114,6 +114,38 @@ class NotAPlanError(CommandError):
         self.run_id = run_id
 
 
+class ReportAlteredError(CommandError):
+    """Raised where the stored report of a run is not the one that the run wrote.
+
+    Attributes:
+        location: Where it is stored.
+    """
+
+    def __init__(self, location: str) -> None:
+        super().__init__(
+            f"{location} was altered: its SHA-256 is not the one that the run's execution holds. Do not act "
+            "on it. Find out who can write to the bucket, and start the run again."
+        )
+        self.location = location
+
+
+class OtherReportError(CommandError):
+    """Raised where the report that was approved is not that of the plan to execute.
+
+    Attributes:
+        path: The file of the approved report.
+        run_id: The plan.
+    """
+
+    def __init__(self, path: str, *, run_id: str) -> None:
+        super().__init__(
+            f"{path} is not the report.json of plan {run_id} as it is stored now. Read that one with "
+            f"`report {run_id}`, or save it with `report {run_id} --output FILE.json`. Nothing was changed."
+        )
+        self.path = path
+        self.run_id = run_id
+
+
 class NothingPlannedError(CommandError):
     """Raised where the plan to execute lists nothing that would change.
 

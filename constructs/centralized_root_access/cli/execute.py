@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -20,10 +21,25 @@ if TYPE_CHECKING:
 @click.command(short_help="Execute a plan.")
 @click.argument("run", type=RunId())
 @click.option("--yes", is_flag=True, help="Do not ask. Needed where there is no terminal.")
+@click.option(
+    "--approved-report",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Execute the plan only if its report.json is this file: the one that somebody has read, as "
+    "`plan --output FILE.json` has saved it.",
+)
 @output_options
 @target_options
 @click.pass_obj
-def execute(environment: Environment, *, run: str, yes: bool, output: Output, target: Target) -> ExitCode:
+def execute(
+    environment: Environment,
+    *,
+    run: str,
+    yes: bool,
+    approved_report: Path | None,
+    output: Output,
+    target: Target,
+) -> ExitCode:
     """Execute the plan RUN: exactly what its report lists, once. It shows the plan, and asks.
 
     Exit code: 0 done, 1 something failed, 2 not executed.
@@ -33,31 +49,33 @@ def execute(environment: Environment, *, run: str, yes: bool, output: Output, ta
     with failures_as("Unable to execute", as_json=output.format == JSON):
         runs = find_runs(target, environment=environment)
         from root_tasks.report.summary import is_plan
-        from root_tasks.run.plans import PLAN, REPORT_SHA256
+        from root_tasks.run.plans import PLAN
+        from root_tasks.run.report_hash import REPORT_SHA256
 
-        from .errors import NotAPlanError, NothingPlannedError, NothingToExecuteError
+        from .errors import NotAPlanError, NothingPlannedError, NothingToExecuteError, OtherReportError
         from .exit_code import ExitCode
         from .flow import next_steps, show_result
-        from .reports import is_executable, read_hashed_report
+        from .reports import StoredReport, is_executable
         from .screen import hint, show_report
 
         state_machine_arn = runs.deployment.execute_state_machine_arn
         if state_machine_arn is None:
             raise NothingToExecuteError(runs.deployment.stack)
-        plan, report_sha256 = read_hashed_report(runs.find_plan(run))
+        stored = StoredReport.read(runs.find_files(run))
+        plan = stored.report
         if not is_plan(plan):
             raise NotAPlanError(run)
         if not is_executable(plan):
             raise NothingPlannedError(run)
+        if approved_report is not None and approved_report.read_bytes() != stored.body:
+            raise OtherReportError(str(approved_report), run_id=run)
         if not yes:
             show_report(plan, stderr=True)
-            if any(item.policy for result in plan.results for item in result.items):
-                hint(f"The policies in full: {target.command('report', run, '--open')}")
             if not click.confirm("Execute this plan?", err=True):
                 hint("Not executed. Nothing was changed.")
                 return ExitCode.NO_RESULT
         # Whoever altered the report that was shown would have had something else approved.
-        input_ = {PLAN: run, REPORT_SHA256: report_sha256}
+        input_ = {PLAN: run, REPORT_SHA256: stored.sha256}
         execution = runs.run("execute", input_, state_machine_arn=state_machine_arn)
         report, exit_code = show_result(runs.files(execution), output=output)
         if output.format == TABLE:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import pages, require
 from aws_calls.failures import CallError, FailureKind
+from root_tasks.run.report_hash import report_sha256_of
 
 from .errors import RunFailedError, RunNotFoundError
 
@@ -41,6 +42,7 @@ class Execution:
         started_at: When it started.
         ended_at: When it ended; None while it runs.
         cause: Why it failed.
+        report_sha256: The SHA-256 of its report.json; None where it holds none.
     """
 
     arn: str
@@ -50,6 +52,7 @@ class Execution:
     started_at: datetime
     ended_at: datetime | None = None
     cause: str = ""
+    report_sha256: str | None = None
 
     @property
     def running(self) -> bool:
@@ -189,14 +192,17 @@ class Executions:
 
     def _execution(self, members: Mapping[str, Any]) -> Execution:
         operation = "states:DescribeExecution"
+        status: str = require(members, "status", operation=operation)
+        cause: str = members.get("cause", "")
         return Execution(
             arn=require(members, "executionArn", operation=operation),
             run_id=require(members, "name", operation=operation),
             folder=self._folders.get(require(members, "stateMachineArn", operation=operation), "runs"),
-            status=require(members, "status", operation=operation),
+            status=status,
             started_at=require(members, "startDate", operation=operation),
             ended_at=members.get("stopDate"),
-            cause=_sentence_of(members.get("cause", "")),
+            cause=_sentence_of(cause),
+            report_sha256=report_sha256_of(status=status, output=members.get("output", ""), cause=cause),
         )
 
 

@@ -18,19 +18,10 @@ from . import screen
 from .aws import Caller, find_caller
 from .deployment import Deployment, find_deployment
 from .environment import run_name
-from .errors import CommandError, InterruptedRunError, NoReportError
+from .errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError
 from .executions import Executions, require_report
 from .options import CSV, JSON
-from .reports import (
-    StoredReport,
-    csv_text,
-    exit_code,
-    is_executable,
-    json_text,
-    open_page,
-    read_report,
-    save_report,
-)
+from .reports import StoredFiles, StoredReport, exit_code, is_executable, open_page, save_report
 from .text import printable_lines
 
 if TYPE_CHECKING:
@@ -142,56 +133,67 @@ class Runs:
 
     def files(self, execution: Execution) -> ReportFiles:
         """Return the files of the report of an execution."""
-        return self.files_of(execution.folder, execution.run_id)
-
-    def files_of(self, folder: str, run_id: str) -> ReportFiles:
-        """Return the files of the report of a run that is in this folder of the bucket."""
-        return self._report_in(f"{folder}/{run_id}")
+        return self.files_in(f"{execution.folder}/{execution.run_id}", report_sha256=execution.report_sha256)
 
     def find_files(self, run_id: str) -> ReportFiles:
         """Return the files of the report of a run; of one that goes on, when it has ended.
 
-        Raises:
-            RunNotFoundError: There is no such run.
-            RunFailedError: It ended without a report.
-            InterruptedRunError: A person interrupted the command.
-        """
-        try:
-            return self._find_ended(run_id)
-        except CallError as error:
-            # Who may only read reports may not see whether a run goes on.
-            if error.failure.kind is not FailureKind.ACCESS_DENIED:
-                raise
-        plan_or_audit = self.files_of("runs", run_id)
-        return plan_or_audit if _has_report(plan_or_audit) else self.files_of("executions", run_id)
-
-    def find_plan(self, run_id: str) -> ReportFiles:
-        """Return the files of a plan. Who executes it need not be allowed to see the executions that plan.
+        Of a run whose execution the caller may not see, nobody knows here whether it wrote the report.
 
         Raises:
             RunNotFoundError: There is no such run.
             RunFailedError: It ended without a report.
             InterruptedRunError: A person interrupted the command.
         """
-        files = self.files_of("runs", run_id)
-        if _has_report(files):
-            return files
         try:
-            return self._find_ended(run_id)
+            return self.files(self.wait(self.executions.find(run_id)))
+        except RunNotFoundError:
+            stored = self._files_in_bucket(run_id)
+            if stored is None:
+                raise
+            _hint_of_missing_run(run_id)
+            return stored
         except CallError as error:
             if error.failure.kind is not FailureKind.ACCESS_DENIED:
                 raise
-        return files
+        return self._files_in_bucket(run_id) or self.files_in(f"executions/{run_id}")
 
-    def _find_ended(self, run_id: str) -> ReportFiles:
-        return self.files(self.wait(self.executions.find(run_id)))
+    def _files_in_bucket(self, run_id: str) -> ReportFiles | None:
+        """Return the files of the report of a run, if one is stored."""
+        folders = (self.files_in(f"{folder}/{run_id}") for folder in ("runs", "executions"))
+        return next(filter(_has_report, folders), None)
 
     def latest_files(self) -> ReportFiles:
-        """Return the files of the report of the latest full audit."""
-        return self._report_in("latest")
+        """Return the files of the report of the latest full audit.
 
-    def _report_in(self, folder: str) -> ReportFiles:
-        return StoredReport(caller=self.caller, deployment=self.deployment, folder=folder)
+        Raises:
+            NoReportError: There is none, or the caller may not read it.
+            DecodingError: It is damaged.
+            CallError: The execution of its run cannot be read.
+        """
+        latest = self.files_in("latest")
+        run_id = StoredReport.read(latest).report.run_id
+        try:
+            execution = self.executions.find(run_id)
+        except RunNotFoundError:
+            _hint_of_missing_run(run_id)
+            return latest
+        except CallError as error:
+            if error.failure.kind is not FailureKind.ACCESS_DENIED:
+                raise
+            return latest
+        return self.files_in("latest", report_sha256=execution.report_sha256)
+
+    def files_in(self, folder: str, *, report_sha256: str | None = None) -> ReportFiles:
+        """Return the files of a run that are in a folder of the bucket.
+
+        Args:
+            folder: The folder.
+            report_sha256: The SHA-256 of the report that the run wrote; None where it is not known.
+        """
+        return StoredFiles(
+            caller=self.caller, deployment=self.deployment, folder=folder, report_sha256=report_sha256
+        )
 
     @contextmanager
     def _resumable(self, name: str) -> Iterator[None]:
@@ -210,6 +212,13 @@ class Runs:
             raise
 
 
+def _hint_of_missing_run(run_id: str) -> None:
+    screen.hint(
+        f"Step Functions has no run {run_id}, as it has none that ended more than 90 days ago: whether the "
+        "run wrote this report was not checked."
+    )
+
+
 def _has_report(files: ReportFiles) -> bool:
     try:
         files.read("report.json")
@@ -224,20 +233,20 @@ def show_result(files: ReportFiles, *, output: Output) -> tuple[Report, ExitCode
     Returns:
         The report, and whether its accounts are as one wants them.
     """
-    report = read_report(files)
+    stored = StoredReport.read(files)
     if output.format == JSON:
-        click.echo(json_text(files))
+        click.echo(stored.json(), nl=False)
     elif output.format == CSV:
-        click.echo(printable_lines(csv_text(files)), nl=False)
+        click.echo(printable_lines(stored.csv()), nl=False)
     else:
-        screen.show_report(report)
+        screen.show_report(stored.report)
     if output.path is not None:
-        save_report(files, output.path)
+        save_report(stored, output.path)
         screen.hint(f"Saved: {output.path}")
     if output.open:
-        page, opened = open_page(files)
+        page, opened = open_page(stored)
         screen.hint(f"{'Opened' if opened else 'No browser could be started. The page is'}: {page}")
-    return report, exit_code(report)
+    return stored.report, exit_code(stored.report)
 
 
 def next_steps(report: Report, *, target: Target) -> list[str]:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aws_calls.failures import CallError
-from root_tasks.aws.storage import sha256
+from root_tasks.aws.storage import REPORT_JSON, sha256
 from root_tasks.model.codec import decode
 from root_tasks.model.report import Outcome, Report
+from root_tasks.report.render import as_csv, as_html
 from root_tasks.report.summary import is_plan
 
-from .errors import CommandError, NoReportError
+from .errors import CommandError, NoReportError, ReportAlteredError
 from .exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -25,41 +26,45 @@ if TYPE_CHECKING:
     from .aws import Caller
     from .deployment import Deployment
 
-_JSON, _CSV, _HTML = "report.json", "report.csv", "report.html"
-_BY_SUFFIX = {".json": _JSON, ".csv": _CSV, ".html": _HTML}
+_CSV, _HTML = "report.csv", "report.html"
+_BY_SUFFIX = {".json": REPORT_JSON, ".csv": _CSV, ".html": _HTML}
 _FAILED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.UNKNOWN, Outcome.FAILED})
 
 
 class ReportFiles(Protocol):
-    """The files of one report."""
+    """What a run has stored."""
 
     def read(self, name: str) -> bytes:
         """Return a file, such as report.json."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoredReport:
-    """The files of a report in the bucket of a deployment.
+class StoredFiles:
+    """What a run has stored in the bucket of a deployment.
 
     Attributes:
         caller: The caller.
         deployment: The deployment.
-        folder: Where they are in the bucket.
+        folder: Where it is in the bucket.
+        report_sha256: The SHA-256 of report.json that the run's execution holds; None where it is not known.
     """
 
     caller: Caller
     deployment: Deployment
     folder: str
+    report_sha256: str | None = None
 
     def read(self, name: str) -> bytes:
         """Return a file, such as report.json.
 
         Raises:
             NoReportError: There is none, or the caller may not read it.
+            ReportAlteredError: It is a report that the run did not write.
             CallError: S3 did not respond in time.
         """
         s3 = self.caller.client("s3")
         key = f"{self.folder}/{name}"
+        location = f"s3://{self.deployment.bucket}/{key}"
 
         def get_object() -> Mapping[str, bytes]:
             response = s3.get_object(
@@ -74,41 +79,60 @@ class StoredReport:
             # Without permission to list the bucket, S3 denies what does not exist.
             if error.failure.name not in ("NoSuchKey", "AccessDenied"):
                 raise
-            location = f"s3://{self.deployment.bucket}/{key}"
             raise NoReportError(location, code=error.failure.code) from error
+        if name == REPORT_JSON and self.report_sha256 not in (None, sha256(body)):
+            raise ReportAlteredError(location)
         return body
 
 
-def read_report(files: ReportFiles) -> Report:
-    """Return a report.
+@dataclass(frozen=True, kw_only=True)
+class StoredReport:
+    """A report, and the bytes that it is stored as.
 
-    Raises:
-        DecodingError: It is not one, or of another version.
-        NoReportError: There is none, or the caller may not read it.
+    Only report.json is held by hash, so the page and the CSV are made of it here, not read.
+
+    Attributes:
+        report: The report.
+        body: Its report.json.
     """
-    report, _ = read_hashed_report(files)
-    return report
 
+    report: Report
+    body: bytes
 
-def read_hashed_report(files: ReportFiles) -> tuple[Report, str]:
-    """Return a report, and the SHA-256 of report.json.
+    @classmethod
+    def read(cls, files: ReportFiles) -> StoredReport:
+        """Return the report of a run.
 
-    Raises:
-        DecodingError: It is not one, or of another version.
-        NoReportError: There is none, or the caller may not read it.
-    """
-    body = files.read(_JSON)
-    return decode(Report, body), sha256(body)
+        Raises:
+            DecodingError: It is not one, or of another version.
+            NoReportError: There is none, or the caller may not read it.
+            ReportAlteredError: The run did not write it.
+        """
+        body = files.read(REPORT_JSON)
+        return cls(report=decode(Report, body), body=body)
 
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of report.json."""
+        return sha256(self.body)
 
-def json_text(files: ReportFiles) -> str:
-    """Return the report as one line of JSON in plain ASCII, as the functions write it, whatever is stored."""
-    return f"{json.dumps(json.loads(files.read(_JSON)), separators=(',', ':'))}\n"
+    def json(self) -> str:
+        """Return the report as one line of ASCII JSON, as the functions write it, whatever is stored."""
+        return f"{json.dumps(json.loads(self.body), separators=(',', ':'))}\n"
 
+    def csv(self) -> str:
+        """Return the report as CSV, without the mark by which spreadsheets recognize UTF-8."""
+        return as_csv(self.report)
 
-def csv_text(files: ReportFiles) -> str:
-    """Return the report as CSV, without the mark by which spreadsheets recognize UTF-8."""
-    return files.read(_CSV).decode("utf-8-sig", errors="replace")
+    def file(self, name: str) -> bytes:
+        """Return a file of the report: report.json, report.csv or report.html."""
+        match name:
+            case "report.json":
+                return self.body
+            case "report.csv":
+                return self.csv().encode("utf-8-sig")
+            case _:
+                return as_html(self.report)
 
 
 def exit_code(report: Report) -> ExitCode:
@@ -125,7 +149,7 @@ def is_executable(report: Report) -> bool:
     return is_plan(report) and Outcome.PLANNED in report.totals
 
 
-def save_report(files: ReportFiles, path: Path) -> None:
+def save_report(stored: StoredReport, path: Path) -> None:
     """Save a report for its owner alone: the page, or JSON or CSV by the file's suffix; all in a folder.
 
     Raises:
@@ -135,9 +159,8 @@ def save_report(files: ReportFiles, path: Path) -> None:
     if path.is_dir():
         targets = {path / name: name for name in _BY_SUFFIX.values()}
     for target, name in targets.items():
-        body = files.read(name)
         try:
-            _write_private(target, body)
+            _write_private(target, stored.file(name))
         except OSError as error:
             raise CommandError(f"Unable to save the report as {target}: {error.strerror}.") from error
 
@@ -147,14 +170,14 @@ def file_name(path: Path) -> str:
     return _BY_SUFFIX.get(path.suffix.lower(), _HTML)
 
 
-def open_page(files: ReportFiles) -> tuple[Path, bool]:
+def open_page(stored: StoredReport) -> tuple[Path, bool]:
     """Open the report's page in the browser, from a file that only its owner can read.
 
     Returns:
         The file, which stays as long as the machine keeps temporary files, and whether a browser opened it.
     """
     page = Path(tempfile.mkdtemp(prefix="centralized-root-access-")) / _HTML
-    _write_private(page, files.read(_HTML))
+    _write_private(page, stored.file(_HTML))
     try:
         return page, webbrowser.open(page.as_uri())
     except webbrowser.Error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +21,7 @@ from root_tasks.model.report import Outcome
 from root_tasks.report.summary import summary
 
 from .table import rows
-from .text import printable
+from .text import printable, printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -69,9 +70,16 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def show_report(report: Report, *, stderr: bool = False) -> None:
-    """Show a report as a table, and its summary in a sentence or two."""
+    """Show a report as a table, the policies of a plan in full, and the summary in a sentence or two."""
     target = console(stderr=stderr)
-    _print(target, [*_report_table(report, width=target.width), Text(printable(summary(report)), "bold")])
+    _print(
+        target,
+        [
+            *_report_table(report, width=target.width),
+            *_policies_of_plan(report),
+            Text(printable(summary(report)), "bold"),
+        ],
+    )
 
 
 def show_runs(executions: Sequence[Execution], *, stderr: bool = False) -> None:
@@ -147,6 +155,32 @@ def _report_table(report: Report, *, width: int) -> Iterator[RenderableType]:
         yield Text(f"{left:,} more rows: --format csv and --open have all of them.")
     if report.preflight is not None and not report.preflight.checked:
         yield Text(printable(f"Pre-flight: {describe_preflight(report.preflight)}"))
+
+
+def _policies_of_plan(report: Report) -> Iterator[RenderableType]:
+    """Yield what one decides by: the policies that a plan removes or attaches."""
+    for result in report.results:
+        for item in result.items:
+            if item.outcome is not Outcome.PLANNED or item.policy is None:
+                continue
+            corrected = "Corrected policy" if item.corrected else "Policy"
+            yield Text(printable(f"{corrected} of {item.id} in {result.account_id}:"), "bold")
+            yield Padding(Text(printable_lines(_pretty(item.policy))), (0, 0, 1, 2))
+
+
+def _pretty(policy: str) -> str:
+    """Return a policy over several lines; as it is where it is not JSON, or has a key twice."""
+    try:
+        return json.dumps(json.loads(policy, object_pairs_hook=_without_duplicates), indent=2)
+    except (ValueError, RecursionError):
+        return policy
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("A key is there twice.")
+    return members
 
 
 def _row_table(shown: Sequence[Row]) -> Table:

@@ -294,6 +294,7 @@ class Report(RunDetails, Document):
             has written or altered.
         changes: What has changed since the full audit before this one; None where there is none to compare
             with, and of other runs.
+        plan_expires_at: When its plan can no longer be executed; None where it is not a plan.
         trend: The totals of the last full audits up to this one, the latest last; empty for other runs.
     """
 
@@ -304,6 +305,7 @@ class Report(RunDetails, Document):
     results: tuple[AccountResult, ...]
     warnings: tuple[str, ...] = ()
     changes: tuple[Change, ...] | None = None
+    plan_expires_at: datetime | None = None
     trend: tuple[AuditTotals, ...] = ()
 
     @classmethod
@@ -314,10 +316,17 @@ class Report(RunDetails, Document):
         finished_at: datetime,
         results: Iterable[AccountResult],
         warnings: Iterable[str] = (),
+        plan_expires_at: datetime | None = None,
     ) -> Report:
         """Return the report of a run."""
         details = {field.name: getattr(run, field.name) for field in dataclasses.fields(RunDetails)}
-        return cls(**details, finished_at=finished_at, results=tuple(results), warnings=tuple(warnings))
+        return cls(
+            **details,
+            finished_at=finished_at,
+            results=tuple(results),
+            warnings=tuple(warnings),
+            plan_expires_at=plan_expires_at,
+        )
 
     @property
     def totals(self) -> dict[Outcome, int]:

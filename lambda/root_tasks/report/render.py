@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..messages import describe_duration, describe_preflight
+from ..messages import describe_preflight
 from ..model.codec import encode, encode_in_pieces, format_time
 from ..tasks import DEFINITIONS
 from .controls import NOTES, evidence
@@ -21,7 +21,7 @@ from .summary import headline, is_plan, minute, summary, title
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from ..model.report import (
         AccessKey,
@@ -67,7 +67,7 @@ def as_csv(report: Report) -> str:
     return text.getvalue()
 
 
-def as_html(report: Report, *, plan_lifetime: timedelta) -> bytes:
+def as_html(report: Report) -> bytes:
     """Return one page, in UTF-8, that needs nothing else and runs no script but its own.
 
     Its table is drawn, as text, from the embedded JSON. Its security policy names its style and its script
@@ -75,7 +75,6 @@ def as_html(report: Report, *, plan_lifetime: timedelta) -> bytes:
 
     Args:
         report: The report.
-        plan_lifetime: How long a plan can be executed.
     """
     page = _PAGE.read_text(encoding="utf-8")
     makes_changes = DEFINITIONS[report.task].makes_changes
@@ -87,7 +86,7 @@ def as_html(report: Report, *, plan_lifetime: timedelta) -> bytes:
         "organization": html.escape(report.organization_id),
         "title": html.escape(title(report)),
         "headline": html.escape(headline(report)),
-        "notice": html.escape(_notice(report, plan_lifetime)),
+        "notice": html.escape(_notice(report)),
         "facts": "".join(
             f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>"
             for name, value in _facts(report)
@@ -205,12 +204,13 @@ def _summary_keys(report: Report) -> dict[str, object]:
     }
 
 
-def _notice(report: Report, plan_lifetime: timedelta) -> str:
+def _notice(report: Report) -> str:
     if not is_plan(report):
         return ""
+    expiry = report.plan_expires_at
     return (
         "This is a plan: nothing has been changed. To execute exactly what it lists, start an execution with "
-        f'"plan": "{report.run_id}" before the plan is {describe_duration(plan_lifetime)} old.'
+        f'"plan": "{report.run_id}"{"" if expiry is None else f" before {minute(expiry)}"}.'
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,7 +24,7 @@ from ..messages import (
 )
 from ..model.codec import DecodingError
 from ..model.report import Outcome
-from .plans import REPORT_SHA256
+from .report_hash import report_sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,17 +38,7 @@ if TYPE_CHECKING:
     from ..aws.storage import RunStore
     from ..model.report import Report
 
-# An execution that failed has no output, but this at the end of its cause.
-_REPORT_IN_CAUSE = "(SHA-256 of report.json: {})"
-_CAUSE_WITH_REPORT = re.compile(
-    r".*" + re.escape(_REPORT_IN_CAUSE).replace(re.escape("{}"), "(?P<sha256>[0-9a-f]{64})"), re.DOTALL
-)
 _STATE_MACHINE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
-
-
-def cause_of_failure(summary: str, *, url: str, report_sha256: str) -> str:
-    """Return the cause of an execution in which accounts failed, which holds the hash of its report."""
-    return f"{summary} Report: {url} {_REPORT_IN_CAUSE.format(report_sha256)}"
 
 
 def run_id_of(reference: str) -> str:
@@ -152,17 +141,13 @@ class BackupOrigins:
 
 def _report_checksum(execution: Response) -> str:
     """Return the SHA-256 of the report that an execution holds."""
-    match execution.require("status"):
-        case "RUNNING" | "PENDING_REDRIVE":
-            raise _NotKnownError(EXECUTION_NOT_ENDED)
-        case "SUCCEEDED":
-            checksum = json.loads(execution.require("output")).get(REPORT_SHA256)
-        case "FAILED":
-            match_ = _CAUSE_WITH_REPORT.fullmatch(execution.get("cause", ""))
-            checksum = match_ and match_["sha256"]
-        case _:
-            checksum = None
-    if not isinstance(checksum, str):
+    status = execution.require("status")
+    if status in ("RUNNING", "PENDING_REDRIVE"):
+        raise _NotKnownError(EXECUTION_NOT_ENDED)
+    checksum = report_sha256_of(
+        status=status, output=execution.get("output", ""), cause=execution.get("cause", "")
+    )
+    if checksum is None:
         raise _NotKnownError(EXECUTION_WITHOUT_REPORT)
     return checksum
 

@@ -39,8 +39,8 @@ from ..report.risk import in_order_of_risk
 from ..report.summary import summary
 from ..tasks import DEFINITIONS
 from ..tasks.outcomes import finding_of_damaged_result
-from .backup_origins import cause_of_failure
-from .plans import PLAN_SHA256, REPORT_SHA256, TASK
+from .plans import PLAN_SHA256, TASK
+from .report_hash import REPORT_SHA256, cause_of_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -104,15 +104,21 @@ class RunFinisher:
         finished_at = self.now()
         results_ = in_order_of_risk(self._results(run, findings), at=finished_at)
         warnings = (*damaged, *self._foreign_objects(run, checksums))
-        report = Report.of_run(run, finished_at=finished_at, results=results_, warnings=warnings)
         plan = _plan(run, findings) if run.mode is Mode.PLAN else None
+        report = Report.of_run(
+            run,
+            finished_at=finished_at,
+            results=results_,
+            warnings=warnings,
+            plan_expires_at=None if plan is None else run.started_at + self.plan_lifetime,
+        )
         # From here on only the report is needed. What it is made of would be half of the memory.
         del findings, results_
         run = dataclasses.replace(run, accounts=(), batches=())
         notice = None
         if run.full:
             report, notice = self._compare(report)
-        files = functools.partial(_files, report, plan_lifetime=self.plan_lifetime)
+        files = functools.partial(_files, report)
         urls, file_checksums = {}, {}
         for file in files():
             urls[file.name] = self.runs.write_file(run_id, file)
@@ -289,18 +295,14 @@ def _checksums(results: Sequence[object]) -> dict[int, str]:
     }
 
 
-def _files(report: Report, *, plan_lifetime: timedelta) -> Iterator[File]:
+def _files(report: Report) -> Iterator[File]:
     """Yield the files of a report, one after another: each takes as much memory as the report itself."""
     yield File(name=REPORT_JSON, content_type="application/json", body=as_json(report))
     # With the mark by which spreadsheets recognize UTF-8.
     yield File(
         name="report.csv", content_type="text/csv; charset=utf-8", body=as_csv(report).encode("utf-8-sig")
     )
-    yield File(
-        name=_HTML,
-        content_type="text/html; charset=utf-8",
-        body=as_html(report, plan_lifetime=plan_lifetime),
-    )
+    yield File(name=_HTML, content_type="text/html; charset=utf-8", body=as_html(report))
 
 
 def _plan(run: Run, findings: Mapping[str, Finding]) -> Plan:

@@ -18,6 +18,7 @@ from ..model.report import Task
 from ..model.run import ExecutionMark
 from ..tasks import DEFINITIONS
 from ..tasks.scope import quote, require_bounded
+from .report_hash import REPORT_SHA256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 # Keys of an execution's output.
 PLAN_SHA256 = "planSha256"
-# Also a key of the input of an execution that acts.
-REPORT_SHA256 = "reportSha256"
 TASK = "task"
 
 PLAN = "plan"
@@ -41,7 +40,7 @@ PLAN = "plan"
 INPUT = "input"
 # Step Functions allows more in the names of executions, but not these.
 _RUN_ID = re.compile(r"[^\s/:]{1,80}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 # The two times that Step Functions has of one start differ in their precision.
 _START_TOLERANCE = timedelta(seconds=1)
 
@@ -110,13 +109,14 @@ def parse_plan_request(input_: object) -> PlanRequest:
     require_bounded(input_, key=INPUT)
     if not isinstance(input_, dict) or set(input_) | {REPORT_SHA256} != {PLAN, REPORT_SHA256}:
         raise RunRefusedError(RefusalReason.INPUT_NOT_A_PLAN, value=quote(input_))
+    report_sha256 = None
+    if REPORT_SHA256 in input_:
+        text = _parse_text(input_, REPORT_SHA256, pattern=_SHA256, expected="64 hexadecimal digits")
+        # Some tools write capital letters.
+        report_sha256 = text.lower()
     return PlanRequest(
         run_id=_parse_text(input_, PLAN, pattern=_RUN_ID, expected="the run ID of a plan"),
-        report_sha256=(
-            _parse_text(input_, REPORT_SHA256, pattern=_SHA256, expected="64 hexadecimal digits")
-            if REPORT_SHA256 in input_
-            else None
-        ),
+        report_sha256=report_sha256,
     )
 
 
@@ -125,6 +125,19 @@ def _parse_text(input_: dict[str, Any], key: str, *, pattern: re.Pattern[str], e
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise RunRefusedError(RefusalReason.INVALID_VALUE, key=key, expected=expected, value=quote(value))
     return value
+
+
+def _require_report(request: PlanRequest, output: dict[str, Any]) -> None:
+    """Refuse a plan whose run has written another report than the one that was approved.
+
+    Raises:
+        RunRefusedError: It has; or the run was of a release that did not hold the hash.
+    """
+    approved, written = request.report_sha256, output.get(REPORT_SHA256)
+    if approved is None or approved == written:
+        return
+    altered = RefusalReason.PLAN_REPORT_ALTERED if written else RefusalReason.PLAN_NOT_READABLE
+    raise RunRefusedError(altered, run_id=request.run_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,8 +206,7 @@ class Plans:
             raise task_not_in_stack(task, tasks=self.tasks)
         if not DEFINITIONS[task].makes_changes:
             raise RunRefusedError(RefusalReason.NOT_A_PLAN, run_id=run_id)
-        if request.report_sha256 not in (None, output.get(REPORT_SHA256)):
-            raise RunRefusedError(RefusalReason.PLAN_REPORT_ALTERED, run_id=run_id)
+        _require_report(request, output)
         plan = self._read(run_id, checksum=output[PLAN_SHA256])
         # The hash is of this plan: if these differ, no run of this construct has created it.
         if (plan.run_id, plan.task) != (run_id, task):

@@ -1,0 +1,36 @@
+"""The SHA-256 of a run's report.json, as the run's execution holds it: nobody can alter that."""
+
+from __future__ import annotations
+
+import json
+import re
+
+# A key of an execution's output, and of the input of an execution that acts.
+REPORT_SHA256 = "reportSha256"
+
+# An execution that failed has no output, but this at the end of its cause.
+_REPORT_IN_CAUSE = "(SHA-256 of report.json: {})"
+_CAUSE_WITH_REPORT = re.compile(
+    r".*" + re.escape(_REPORT_IN_CAUSE).replace(re.escape("{}"), "(?P<sha256>[0-9a-f]{64})"), re.DOTALL
+)
+
+
+def cause_of_failure(summary: str, *, url: str, report_sha256: str) -> str:
+    """Return the cause of an execution in which accounts failed, which holds the hash of its report."""
+    return f"{summary} Report: {url} {_REPORT_IN_CAUSE.format(report_sha256)}"
+
+
+def report_sha256_of(*, status: str, output: str, cause: str) -> str | None:
+    """Return the SHA-256 of the report that an execution holds; None where it holds none.
+
+    Args:
+        status: Its status in Step Functions.
+        output: Its output, or an empty text.
+        cause: The cause of its failure, or an empty text.
+    """
+    if status == "FAILED":
+        found = _CAUSE_WITH_REPORT.fullmatch(cause)
+        return found and found["sha256"]
+    # A list of executions has no outputs.
+    held = json.loads(output).get(REPORT_SHA256) if status == "SUCCEEDED" and output else None
+    return held if isinstance(held, str) else None
