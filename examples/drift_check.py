@@ -1,7 +1,8 @@
 """Drift detection: a check every 15 minutes, two alarms, and repair of what was disabled.
 
-In us-east-1 the check also runs as soon as CloudTrail records a call that can change root access: that needs
-a trail that logs management events. The topic then gets the call, its caller and its time.
+In us-east-1 the check also runs shortly after a call that can change root access. That needs a trail that
+logs management events, and the Region in the stack's env. The topic then gets the call, its caller and its
+time.
 """
 
 from aws_cdk import App, Duration, Environment, Stack

@@ -1,8 +1,9 @@
 """A bootstrap app with rules of its own: a permissions boundary, an encryption key and a retention of logs.
 
-CDK attaches the boundary to every role of the stack, whichever construct created it. The boundary must allow
-what docs/deploying.md lists; otherwise a call is denied, and the error names it. Here another stack creates
-it: deploy that one first. In many organizations it exists, and only its name is needed.
+CDK attaches the boundary to every role of the stack, whichever construct created it. It allows every action
+that docs/deploying.md lists, by the argument that needs it: leave out what you do not use. An action that is
+missing is denied, and the error names it. Here another stack creates the boundary: deploy that one first. In
+many organizations it exists, and only its name is needed.
 """
 
 from aws_cdk import App, Environment, PermissionsBoundary, Stack
@@ -41,11 +42,15 @@ class Boundary(Stack):
                         "organizations:EnableAWSServiceAccess",
                         "organizations:ListAWSServiceAccessForOrganization",
                         "organizations:ListDelegatedAdministrators",
+                        # a feature that is left out
+                        "iam:DisableOrganizationsRootCredentialsManagement",
+                        "iam:DisableOrganizationsRootSessions",
+                        # delegated_administrators
+                        "organizations:DeregisterDelegatedAdministrator",
+                        "organizations:RegisterDelegatedAdministrator",
                         # the drift check, with repair
                         "cloudformation:DescribeStacks",
                         # RootTasks
-                        "kms:Decrypt",
-                        "kms:GenerateDataKey",
                         "lambda:InvokeFunction",
                         "organizations:DescribePolicy",
                         "organizations:ListAccounts",
@@ -63,6 +68,16 @@ class Boundary(Stack):
                         "states:StartExecution",
                         "states:StopExecution",
                         "sts:AssumeRoot",
+                        # encryption_key of RootTasks, and an encrypted topic
+                        "kms:Decrypt",
+                        "kms:GenerateDataKey",
+                        "kms:GenerateDataKey*",
+                        # notification_topic
+                        "sns:Publish",
+                        # audit_new_accounts
+                        "events:DescribeRule",
+                        "events:PutRule",
+                        "events:PutTargets",
                     ],
                 )
             ],

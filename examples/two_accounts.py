@@ -1,6 +1,6 @@
 """Two accounts: the management account enables root access, and the security account runs the root tasks.
 
-AWS recommends to keep daily work out of the management account. For `cdk deploy --all` with credentials of
+AWS recommends keeping daily work out of the management account. For `cdk deploy --all` with credentials of
 that account, bootstrap the security account with `--trust 111111111111`.
 """
 

@@ -11,7 +11,15 @@ from aws_cdk import aws_organizations as organizations
 from aws_cdk.assertions import Annotations, Match
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootUserGuardrail
-from support.permissions_table import PAGE, TASKS, permissions_table, table_of_page, task_permissions
+from support.permissions_table import (
+    PAGE,
+    TASKS,
+    permissions_of_table,
+    permissions_table,
+    permissions_with_every_argument,
+    table_of_page,
+    task_permissions,
+)
 from support.templates import bootstrap_stack
 
 
@@ -19,6 +27,10 @@ def test_the_table_of_permissions_is_what_the_roles_are_allowed() -> None:
     assert table_of_page() == permissions_table(), (
         "Run `PYTHONPATH=tests .venv/bin/python -m support.permissions_table`."
     )
+
+
+def test_no_combination_of_arguments_adds_a_permission_that_the_table_lacks() -> None:
+    assert permissions_with_every_argument() <= permissions_of_table()
 
 
 def test_tasks_that_share_a_row_have_the_same_permissions() -> None:

@@ -80,7 +80,9 @@ class CentralizedRootAccess(Construct):
 
     Raises:
         ValueError: A feature is unknown; an account ID is not 12 digits, is listed twice, or is the stack's
-            own account; the stack is in a China Region; the account already has the construct.
+            own account; the stack is in a China Region; the app already has the construct for the account.
+            The last two are known only where the stack's ``env`` has the Region and the account; without an
+            account, a second one in the same stack is refused.
         TypeError: An argument has another type. An iterator is not a list: it could be used up.
     """
 
@@ -169,7 +171,8 @@ class CentralizedRootAccess(Construct):
 
         It runs on the interval; in us-east-1 also when CloudTrail records one of the calls that change root
         access. These events need a trail that logs management events in us-east-1 of the management account;
-        an organization trail is one. Each check writes a log line and a metric, which has two alarms.
+        an organization trail is one. The Region must be set in the stack's ``env``; in a stack without one
+        the check runs on its interval alone. Each check writes a log line and a metric, which has two alarms.
 
         Args:
             interval: How often the check runs: whole minutes, from 1 minute to 24 hours. Default: 1 hour.

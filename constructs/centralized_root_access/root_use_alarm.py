@@ -1,4 +1,4 @@
-"""The RootUseAlarm construct: alarms on root users in use, and on root sessions that nobody expects."""
+"""The RootUseAlarm construct: alarms on root users in use, and on root sessions of other principals."""
 
 from __future__ import annotations
 
@@ -68,8 +68,10 @@ class RootUseAlarm(Construct):
         id: The construct's id.
         trail_log_group: The log group of the organization's trail, which logs management events of every
             Region.
-        allowed_roles: The roles that open root sessions, such as ``RootTasks.session_roles``. A pattern of
-            CloudWatch Logs has room for about a dozen. Default: none, so that every AssumeRoot fires.
+        allowed_roles: The roles that open root sessions, such as ``RootTasks.session_roles``. Import roles of
+            a stack in another account by their ARNs, with ``iam.Role.from_role_arn``. A pattern of CloudWatch
+            Logs has room for 14 roles of the same app, or for about five imported ones with long names.
+            Default: none, so that every AssumeRoot fires.
         notification_topic: SNS topic that both alarms notify. Default: none.
 
     Attributes:

@@ -114,7 +114,7 @@ ACKNOWLEDGMENTS = [
     ),
     Acknowledgment(
         path="Boundary/Boundary/Resource",
-        rule=r"AwsSolutions-IAM5\[Resource::\*\]",
+        rule=r"AwsSolutions-IAM5\[(Resource::\*|Action::kms:GenerateDataKey\*)\]",
         reason="A boundary is the most that a role may do; the roles' own policies name the resources.",
     ),
     Acknowledgment(

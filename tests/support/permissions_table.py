@@ -87,86 +87,128 @@ TASKS = {
 }
 
 
-# The construct, the option in words, the app, and the option whose permissions it adds to.
-_OPTIONS: list[tuple[str, str, Callable[[Stack], None], str]] = [
-    ("CentralizedRootAccess", "default", _root_access, ""),
-    ("CentralizedRootAccess", "a feature left out", lambda it: _root_access(it, features=[]), "default"),
+# The construct, the option in words, the app, and the options whose permissions it adds to.
+_OPTIONS: list[tuple[str, str, Callable[[Stack], None], Cell]] = [
+    ("CentralizedRootAccess", "default", _root_access, ()),
+    ("CentralizedRootAccess", "a feature left out", lambda it: _root_access(it, features=[]), ("default",)),
     (
         "CentralizedRootAccess",
         "`delegated_administrators`",
         lambda it: _root_access(it, delegated_administrators=["222222222222"]),
-        "default",
+        ("default",),
     ),
     (
         "CentralizedRootAccess",
         "`encryption_key`",
         lambda it: _root_access(it, encryption_key=_key(it)),
-        "default",
+        ("default",),
     ),
-    ("add_drift_check", "default", _drift_check, ""),
-    ("add_drift_check", "`repair`", lambda it: _drift_check(it, repair=True), "default"),
+    ("add_drift_check", "default", _drift_check, ()),
+    ("add_drift_check", "`repair`", lambda it: _drift_check(it, repair=True), ("default",)),
     (
         "add_drift_check",
         "`notification_topic`",
         lambda it: _drift_check(it, notification_topic=_topic(it)),
-        "default",
+        ("default",),
     ),
     (
         "add_drift_check",
         "an encrypted topic",
         lambda it: _drift_check(it, notification_topic=_topic_with_key(it)),
-        "`notification_topic`",
+        ("`notification_topic`",),
     ),
-    ("RootTasks", "default", _root_tasks, ""),
+    ("RootTasks", "default", _root_tasks, ()),
     (
         "RootTasks",
         "a task that makes changes",
         lambda it: _root_tasks(it, tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS]),
-        "default",
+        ("default",),
     ),
     (
         "RootTasks",
         "a task that unlocks",
         lambda it: _root_tasks(it, tasks=[RootTask.AUDIT, RootTask.UNLOCK_QUEUE_POLICY]),
-        "a task that makes changes",
+        ("a task that makes changes",),
     ),
-    ("RootTasks", "`audit_interval`", lambda it: _root_tasks(it, audit_interval=Duration.days(1)), "default"),
+    (
+        "RootTasks",
+        "`audit_interval`",
+        lambda it: _root_tasks(it, audit_interval=Duration.days(1)),
+        ("default",),
+    ),
     (
         "RootTasks",
         "`notification_topic`",
         lambda it: _root_tasks(it, notification_topic=_topic(it)),
-        "default",
+        ("default",),
     ),
     (
         "RootTasks",
         "`audit_new_accounts`",
         lambda it: _root_tasks(it, notification_topic=_topic(it), audit_new_accounts=True),
-        "`notification_topic`",
+        ("`notification_topic`",),
     ),
     (
         "RootTasks",
         "an encrypted topic",
         lambda it: _root_tasks(it, notification_topic=_topic_with_key(it), audit_new_accounts=True),
-        "`audit_new_accounts`",
+        ("`audit_new_accounts`",),
     ),
-    ("RootTasks", "`encryption_key`", lambda it: _root_tasks(it, encryption_key=_key(it)), "default"),
+    ("RootTasks", "`encryption_key`", lambda it: _root_tasks(it, encryption_key=_key(it)), ("default",)),
+    (
+        "RootTasks",
+        "`encryption_key`, a task that makes changes",
+        lambda it: _root_tasks(
+            it, tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS], encryption_key=_key(it)
+        ),
+        ("`encryption_key`", "a task that makes changes"),
+    ),
+    (
+        "RootTasks",
+        "`encryption_key`, a task that unlocks",
+        lambda it: _root_tasks(
+            it, tasks=[RootTask.AUDIT, RootTask.UNLOCK_QUEUE_POLICY], encryption_key=_key(it)
+        ),
+        ("`encryption_key`, a task that makes changes", "a task that unlocks"),
+    ),
 ]
 
 
 def permissions_table() -> str:
     """Return the table: a row for each option, role and resource, with the actions that it adds."""
+    found = _permissions_of_options()
     lines: list[str] = []
-    found: dict[tuple[str, str], set[Permission]] = {}
-    for construct, option, build, base in _OPTIONS:
-        stack = bootstrap_stack(env=MANAGEMENT)
-        build(stack)
-        allowed = set(permissions(template(stack)))
-        if construct == "add_drift_check":
-            allowed = {it for it in allowed if it.role.startswith("DriftCheck")}
-        found[construct, option] = allowed
-        added = allowed - found.get((construct, base), set())
+    for construct, option, _, bases in _OPTIONS:
+        added = found[construct, option].difference(*(found[construct, base] for base in bases))
         lines += _rows(construct, option, added)
     return _HEADER + "".join(f"{line}\n" for line in lines)
+
+
+def permissions_of_table() -> set[Permission]:
+    """Return every permission that the table lists."""
+    return set().union(*_permissions_of_options().values())
+
+
+def permissions_with_every_argument() -> set[Permission]:
+    """Return what the roles are allowed where the constructs have every argument at once."""
+    stack = bootstrap_stack(env=MANAGEMENT)
+    key = _key(stack)
+    topic = sns.Topic(stack, "Topic", master_key=key)
+    root_access = CentralizedRootAccess(
+        stack, "RootAccess", delegated_administrators=["222222222222"], encryption_key=key
+    )
+    root_access.add_drift_check(repair=True, notification_topic=topic)
+    _root_tasks(
+        stack,
+        tasks=RootTask,
+        audit_interval=Duration.days(1),
+        audit_new_accounts=True,
+        allow_policy_override=True,
+        protected_accounts=["444444444444"],
+        notification_topic=topic,
+        encryption_key=key,
+    )
+    return set(permissions(template(stack)))
 
 
 def table_of_page() -> str:
@@ -178,6 +220,19 @@ def table_of_page() -> str:
 def write_table() -> None:
     """Replace the table that the page has."""
     PAGE.write_text(_TABLE.sub(lambda _: permissions_table(), PAGE.read_text()))
+
+
+def _permissions_of_options() -> dict[tuple[str, str], set[Permission]]:
+    """Return what the roles are allowed with each option of a construct."""
+    found: dict[tuple[str, str], set[Permission]] = {}
+    for construct, option, build, _ in _OPTIONS:
+        stack = bootstrap_stack(env=MANAGEMENT)
+        build(stack)
+        allowed = set(permissions(template(stack)))
+        if construct == "add_drift_check":
+            allowed = {it for it in allowed if it.role.startswith("DriftCheck")}
+        found[construct, option] = allowed
+    return found
 
 
 def _rows(construct: str, option: str, added: set[Permission]) -> Iterator[str]:
