@@ -40,7 +40,8 @@ def audit(
 
     Without accounts and organizational units: every account of the organization.
 
-    Exit code: 0 no root credentials, 1 root credentials were found, 2 not every account could be read.
+    Exit code: 0 no root credentials, 1 root credentials were found, 2 none were found, but not every
+    account could be read.
     """
     if from_here and target.stack:
         raise click.UsageError("--from-here works without a stack: use it without --stack.")

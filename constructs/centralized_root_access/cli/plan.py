@@ -55,7 +55,8 @@ class BucketOfAccount(click.ParamType):  # type: ignore[type-arg]
 def plan() -> None:
     """Plan a root task in member accounts. A plan changes nothing: `execute` does exactly what it lists.
 
-    Exit code: 0 planned, 1 something cannot be planned, 2 no plan, or not every account could be read.
+    Exit code: 0 planned, or nothing to plan; 1 something cannot be planned; 2 no plan, or not every account
+    could be read.
     """
 
 
