@@ -541,7 +541,23 @@ def test_a_report_whose_execution_is_gone_is_shown_and_called_unchecked(
     shown = command_line.run("report", *([] if latest else [f"audit-{NAME}"]))
     assert shown.exit_code == 1
     assert MEMBER in shown.stdout
-    assert "was not checked" in shown.stderr
+    assert f"Whether run audit-{NAME} wrote this report was not checked." in shown.stderr
+
+
+def test_a_report_that_names_a_run_without_a_report_is_called_unchecked(command_line: CommandLine) -> None:
+    """Whoever can write to the bucket chooses the run that a report names."""
+    command_line.run("audit")
+    refused = command_line.root_tasks.run({"accounts": [STRANGER]})
+    assert refused.status == "FAILED"
+    alter_report(command_line, "latest", f'"runId":"audit-{NAME}"', f'"runId":"{refused.run_id}"')
+    shown = command_line.run("report")
+    assert f"Whether run {refused.run_id} wrote this report was not checked." in shown.stderr
+
+
+def test_the_latest_report_says_how_old_it_is(command_line: CommandLine) -> None:
+    """Whoever can write to the bucket could put back an earlier one, which its run has written."""
+    command_line.run("audit")
+    assert f"This is run audit-{NAME}, which ended 2026-11-24 12:00 UTC." in command_line.run("report").stderr
 
 
 def test_only_the_report_that_was_approved_is_executed(command_line: CommandLine, tmp_path: Path) -> None:

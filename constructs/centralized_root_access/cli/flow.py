@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from .reports import ReportFiles
 
 _MAX_ACCOUNTS_IN_HINT = 5
+_LATEST = "latest"
+# Why it is not known which report a run has written.
+_GONE = "Step Functions has no such execution, as it has none that ended more than 90 days ago."
+_DENIED = "These credentials may not read its execution."
+_NOT_HELD = "Its execution does not hold the hash of a report."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,14 +136,12 @@ class Runs:
 
         return show
 
-    def files(self, execution: Execution) -> ReportFiles:
+    def files(self, execution: Execution) -> StoredFiles:
         """Return the files of the report of an execution."""
-        return self.files_in(f"{execution.folder}/{execution.run_id}", report_sha256=execution.report_sha256)
+        return self._checked(f"{execution.folder}/{execution.run_id}", execution)
 
-    def find_files(self, run_id: str) -> ReportFiles:
+    def find_files(self, run_id: str) -> StoredFiles:
         """Return the files of the report of a run; of one that goes on, when it has ended.
-
-        Of a run whose execution the caller may not see, nobody knows here whether it wrote the report.
 
         Raises:
             RunNotFoundError: There is no such run.
@@ -148,22 +151,21 @@ class Runs:
         try:
             return self.files(self.wait(self.executions.find(run_id)))
         except RunNotFoundError:
-            stored = self._files_in_bucket(run_id)
+            stored = self._find_in_bucket(run_id, unchecked=_GONE)
             if stored is None:
                 raise
-            _hint_of_missing_run(run_id)
             return stored
         except CallError as error:
             if error.failure.kind is not FailureKind.ACCESS_DENIED:
                 raise
-        return self._files_in_bucket(run_id) or self.files_in(f"executions/{run_id}")
+        stored = self._find_in_bucket(run_id, unchecked=_DENIED)
+        return stored or self.files_in(f"executions/{run_id}", unchecked=_DENIED)
 
-    def _files_in_bucket(self, run_id: str) -> ReportFiles | None:
-        """Return the files of the report of a run, if one is stored."""
-        folders = (self.files_in(f"{folder}/{run_id}") for folder in ("runs", "executions"))
-        return next(filter(_has_report, folders), None)
+    def _find_in_bucket(self, run_id: str, *, unchecked: str) -> StoredFiles | None:
+        folders = (f"{folder}/{run_id}" for folder in ("runs", "executions"))
+        return next(filter(_has_report, (self.files_in(it, unchecked=unchecked) for it in folders)), None)
 
-    def latest_files(self) -> ReportFiles:
+    def latest_files(self) -> StoredFiles:
         """Return the files of the report of the latest full audit.
 
         Raises:
@@ -171,28 +173,37 @@ class Runs:
             DecodingError: It is damaged.
             CallError: The execution of its run cannot be read.
         """
-        latest = self.files_in("latest")
-        run_id = StoredReport.read(latest).report.run_id
+        run_id = StoredReport.read(self.files_in(_LATEST)).report.run_id
         try:
-            execution = self.executions.find(run_id)
+            return self._checked(_LATEST, self.executions.find(run_id))
         except RunNotFoundError:
-            _hint_of_missing_run(run_id)
-            return latest
+            return self.files_in(_LATEST, unchecked=_GONE)
         except CallError as error:
             if error.failure.kind is not FailureKind.ACCESS_DENIED:
                 raise
-            return latest
-        return self.files_in("latest", report_sha256=execution.report_sha256)
+        return self.files_in(_LATEST, unchecked=_DENIED)
 
-    def files_in(self, folder: str, *, report_sha256: str | None = None) -> ReportFiles:
+    def _checked(self, folder: str, execution: Execution) -> StoredFiles:
+        if execution.report_sha256 is None:
+            return self.files_in(folder, unchecked=_NOT_HELD)
+        return self.files_in(folder, report_sha256=execution.report_sha256)
+
+    def files_in(
+        self, folder: str, *, report_sha256: str | None = None, unchecked: str | None = None
+    ) -> StoredFiles:
         """Return the files of a run that are in a folder of the bucket.
 
         Args:
             folder: The folder.
             report_sha256: The SHA-256 of the report that the run wrote; None where it is not known.
+            unchecked: Why it is not known.
         """
         return StoredFiles(
-            caller=self.caller, deployment=self.deployment, folder=folder, report_sha256=report_sha256
+            caller=self.caller,
+            deployment=self.deployment,
+            folder=folder,
+            report_sha256=report_sha256,
+            unchecked=unchecked,
         )
 
     @contextmanager
@@ -210,13 +221,6 @@ class Runs:
         except Exception:
             screen.hint(f"If run {name} was started, it goes on in AWS. To come back to it: {back}")
             raise
-
-
-def _hint_of_missing_run(run_id: str) -> None:
-    screen.hint(
-        f"Step Functions has no run {run_id}, as it has none that ended more than 90 days ago: whether the "
-        "run wrote this report was not checked."
-    )
 
 
 def _has_report(files: ReportFiles) -> bool:

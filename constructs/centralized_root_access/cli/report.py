@@ -28,11 +28,17 @@ def report(environment: Environment, *, run: str | None, output: Output, target:
     """
     with failures_as("Unable to show the report", as_json=output.format == JSON):
         runs = find_runs(target, environment=environment)
+        from root_tasks.report.summary import minute
+
         from .flow import next_steps, show_result
         from .screen import hint
 
         files = runs.latest_files() if run is None else runs.find_files(run)
         shown, exit_code = show_result(files, output=output)
+        if files.unchecked is not None:
+            hint(f"Whether run {shown.run_id} wrote this report was not checked. {files.unchecked}")
         if output.format == TABLE:
+            if run is None:
+                hint(f"This is run {shown.run_id}, which ended {minute(shown.finished_at)}.")
             hint(*next_steps(shown, target=target))
         return exit_code

@@ -47,12 +47,14 @@ class StoredFiles:
         deployment: The deployment.
         folder: Where it is in the bucket.
         report_sha256: The SHA-256 of report.json that the run's execution holds; None where it is not known.
+        unchecked: Why it is not known.
     """
 
     caller: Caller
     deployment: Deployment
     folder: str
     report_sha256: str | None = None
+    unchecked: str | None = None
 
     def read(self, name: str) -> bytes:
         """Return a file, such as report.json.
