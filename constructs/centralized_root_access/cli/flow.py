@@ -138,7 +138,7 @@ class Runs:
 
     def files(self, execution: Execution) -> StoredFiles:
         """Return the files of the report of an execution."""
-        return self._checked(f"{execution.folder}/{execution.run_id}", execution)
+        return self._files_of(f"{execution.folder}/{execution.run_id}", execution)
 
     def find_files(self, run_id: str) -> StoredFiles:
         """Return the files of the report of a run; of one that goes on, when it has ended.
@@ -175,7 +175,7 @@ class Runs:
         """
         run_id = StoredReport.read(self.files_in(_LATEST)).report.run_id
         try:
-            return self._checked(_LATEST, self.executions.find(run_id))
+            return self._files_of(_LATEST, self.executions.find(run_id))
         except RunNotFoundError:
             return self.files_in(_LATEST, unchecked=_GONE)
         except CallError as error:
@@ -183,7 +183,7 @@ class Runs:
                 raise
         return self.files_in(_LATEST, unchecked=_DENIED)
 
-    def _checked(self, folder: str, execution: Execution) -> StoredFiles:
+    def _files_of(self, folder: str, execution: Execution) -> StoredFiles:
         if execution.report_sha256 is None:
             return self.files_in(folder, unchecked=_NOT_HELD)
         return self.files_in(folder, report_sha256=execution.report_sha256)
