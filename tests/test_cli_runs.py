@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import stat
@@ -14,6 +15,7 @@ import pytest
 
 from centralized_root_access.cli import screen
 from centralized_root_access.cli.plan import CREDENTIAL_TYPES
+from centralized_root_access.cli.reports import StoredFiles, StoredReport
 from root_tasks.messages import RefusalReason, RunRefusedError
 from root_tasks.model.report import ItemType, Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
@@ -21,13 +23,12 @@ from support.command_line import STACK
 from support.root_tasks import BUCKET, EXECUTE_MACHINE, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from centralized_root_access.cli.executions import Execution
     from centralized_root_access.cli.flow import Runs
-    from centralized_root_access.cli.reports import ReportFiles
     from support.command_line import CommandLine
 
 NAME = "20261125-0432-2345"
@@ -460,7 +461,7 @@ def test_what_a_person_was_shown_in_place_of_the_plan_is_not_executed(
     alter_report(command_line, f"runs/{plan}", MEMBER, OTHER)
     monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
     # Not even the plan's execution was read: the function is the last to look.
-    monkeypatch.setattr("centralized_root_access.cli.flow.Runs.files", ignore_the_hash)
+    monkeypatch.setattr("centralized_root_access.cli.flow.Runs.report_of", ignore_the_hash)
     shown = command_line.run("execute", plan)
     assert OTHER in shown.stderr
     assert shown.exit_code == 2
@@ -469,8 +470,8 @@ def test_what_a_person_was_shown_in_place_of_the_plan_is_not_executed(
     assert command_line.root_tasks.organization.root_credentials(MEMBER).password
 
 
-def ignore_the_hash(runs: Runs, execution: Execution) -> ReportFiles:
-    return runs.files_in(f"{execution.folder}/{execution.run_id}")
+def ignore_the_hash(runs: Runs, execution: Execution) -> StoredReport:
+    return StoredReport.read(runs.files_of(execution))
 
 
 @pytest.mark.parametrize("format_", ["table", "csv", "json"])
@@ -560,6 +561,93 @@ def test_the_latest_report_says_how_old_it_is(command_line: CommandLine) -> None
     assert f"This is run audit-{NAME}, which ended 2026-11-24 12:00 UTC." in command_line.run("report").stderr
 
 
+def test_a_report_that_nobody_checked_is_never_taken_for_a_clean_one(command_line: CommandLine) -> None:
+    assert command_line.run("audit").exit_code == 0
+    assert command_line.run("report").exit_code == 0
+    alter_report(command_line, "latest", f'"runId":"audit-{NAME}"', '"runId":"no/such:run"')
+    shown = command_line.run("report", "--format", "csv")
+    assert shown.exit_code == 2
+    assert "was not checked" in shown.stderr
+
+
+@pytest.mark.parametrize("of", [["audit", "--account", OTHER], DELETE], ids=["some-accounts", "a-plan"])
+def test_another_genuine_report_is_not_taken_for_the_latest_full_audit(
+    command_line: CommandLine, of: Sequence[str]
+) -> None:
+    give_credentials(command_line)
+    command_line.run("audit")
+    command_line.now += timedelta(minutes=1)
+    command_line.run(*of)
+    (run_id,) = (name for name in command_line.services.started if name != f"audit-{NAME}")
+    root_tasks = command_line.root_tasks
+    root_tasks.write("latest/report.json", root_tasks.read(f"runs/{run_id}/report.json"))
+    shown = command_line.run("report")
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert "latest/report.json is not the report of a full audit" in shown.stderr
+
+
+def test_what_was_executed_is_not_called_unexecuted_where_its_report_was_altered(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_deletion(command_line)
+    read = StoredFiles.read
+
+    def read_altered(files: StoredFiles, name: str) -> bytes:
+        body = read(files, name)
+        return body + b" " if files.folder.startswith("executions/") else body
+
+    monkeypatch.setattr(StoredFiles, "read", read_altered)
+    shown = command_line.run("execute", plan, "--yes")
+    assert shown.exit_code == 2
+    assert command_line.root_tasks.organization.root_credentials(MEMBER).password is False
+    assert f"Run execute-{NAME} has executed the plan, but its report cannot be shown: s3://" in shown.stderr
+
+
+def test_a_program_gets_one_json_document_where_the_report_cannot_be_saved(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fill_disk(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.mkstemp", fill_disk)
+    shown = command_line.run("audit", "--format", "json", "--output", str(tmp_path / "x.json"))
+    assert shown.exit_code == 2
+    assert set(json.loads(shown.stdout)) == {"error"}
+
+
+def test_a_name_that_both_state_machines_have_is_refused_and_a_plan_is_looked_for_among_plans(
+    command_line: CommandLine,
+) -> None:
+    """Who may start audits could otherwise show one in place of an execution, and the other way round."""
+    plan = plan_deletion(command_line)
+    assert command_line.run("execute", plan, "--yes").exit_code == 0
+    root_tasks = command_line.root_tasks
+    root_tasks.run({}, name=f"execute-{NAME}")
+    shown = command_line.run("report", f"execute-{NAME}")
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert f"Both state machines have a run execute-{NAME}" in shown.stderr
+    assert "is not a plan" in command_line.run("execute", f"execute-{NAME}", "--yes").stderr
+
+
+def test_a_person_is_asked_about_no_row_that_was_not_shown(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "_MAX_ROWS", 1)
+    plan = plan_deletion(command_line)
+    assert "more rows" in command_line.run("report", plan).stdout
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    shown = command_line.run("execute", plan)
+    assert "MFA device" in shown.stderr
+    assert "more rows" not in shown.stderr
+
+
+def test_the_warnings_of_a_report_are_shown(command_line: CommandLine) -> None:
+    root_tasks = command_line.root_tasks
+    key = f"runs/audit-{NAME}/results/IAMAuditRootUserCredentials/zzz.json"
+    root_tasks.write(key, b"{}")
+    assert f"Warning: {key}" in command_line.run("audit").stdout.replace("\n", "")
+
+
 def test_only_the_report_that_was_approved_is_executed(command_line: CommandLine, tmp_path: Path) -> None:
     plan = plan_deletion(command_line)
     saved, other = tmp_path / "plan.json", tmp_path / "other.json"
@@ -580,8 +668,9 @@ def test_only_the_report_that_was_approved_is_executed(command_line: CommandLine
         ('{"Version":"2012-10-17","Statement":[]}', ['  "Version": "2012-10-17",']),
         ('{"Version":"2012-10-17","Statement":[{"Sid":"\\u202e\\u001b[2J"}]}', [r'"Sid": "\u202e\u001b[2J"']),
         ('{"Version":"1","Version":"2012-10-17","Statement":[]}', ['{"Version":"1","Version":"2012-10-17"']),
+        (f'{{"Id":"a{150 * " "}b","Statement":[]}}', [f'  "Id": "a{150 * " "}b",']),
     ],
-    ids=["indented", "hostile", "a-key-twice"],
+    ids=["indented", "hostile", "a-key-twice", "blanks"],
 )
 def test_a_person_sees_the_policies_that_a_plan_removes_in_full(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, policy: str, lines: list[str]

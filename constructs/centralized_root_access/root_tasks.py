@@ -226,8 +226,8 @@ class RootTasks(Construct):
         """Grant the command ``report``, which the others end with: finding the stack, reading all reports.
 
         Reports have the names of accounts and e-mail addresses; so have the accounts of a run, by which the
-        commands count their progress. A run's execution holds the hash of its report: the commands show no
-        other.
+        commands count their progress. A run's execution holds the hash of its report, by which the commands
+        know whether the run wrote it.
 
         Args:
             grantee: The principal.

@@ -54,9 +54,10 @@ def audit(
         from .screen import hint
 
         execution = runs.run("audit", input_, state_machine_arn=runs.deployment.audit_state_machine_arn)
-        report, exit_code = show_result(runs.files(execution), output=output)
+        stored = runs.report_of(execution)
+        exit_code = show_result(stored, output=output)
         if output.format == TABLE:
-            hint(*next_steps(report, target=target))
+            hint(*next_steps(stored.report, target=target))
         return exit_code
 
 
@@ -68,6 +69,7 @@ def _audit_from_here(
         from .environment import run_name
         from .flow import show_result
         from .from_here import LocalAudit
+        from .reports import StoredReport
         from .screen import hint, progress_bar
 
         caller = find_caller(profile=target.profile, region=target.region, environment=environment)
@@ -75,7 +77,7 @@ def _audit_from_here(
     local = LocalAudit(caller, environment=environment, name=name)
     with progress_bar(name) as update:
         local.run(input_, show=update)
-    _, exit_code = show_result(local, output=output)
+    exit_code = show_result(StoredReport.read(local), output=output)
     if output.format == TABLE and not (output.open or output.path):
         hint("To keep the report: --output FILE. To read it as a page: --open.")
     return exit_code

@@ -124,9 +124,39 @@ class ReportAlteredError(CommandError):
     def __init__(self, location: str) -> None:
         super().__init__(
             f"{location} was altered: its SHA-256 is not the one that the run's execution holds. Do not act "
-            "on it. Find out who can write to the bucket, and start the run again."
+            "on it, and find out who can write to the bucket."
         )
         self.location = location
+
+
+class NotAFullAuditError(CommandError):
+    """Raised where the latest report is another one than that of a full audit.
+
+    Attributes:
+        location: Where it is stored.
+    """
+
+    def __init__(self, location: str) -> None:
+        super().__init__(
+            f"{location} is not the report of a full audit, so no run has stored it there. Do not act on it, "
+            "and find out who can write to the bucket."
+        )
+        self.location = location
+
+
+class SeveralRunsError(CommandError):
+    """Raised where both state machines have an execution of this name.
+
+    Attributes:
+        run_id: The name.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"Both state machines have a run {run_id}. The reports are in the bucket: runs/{run_id}/ and "
+            f"executions/{run_id}/."
+        )
+        self.run_id = run_id
 
 
 class OtherReportError(CommandError):

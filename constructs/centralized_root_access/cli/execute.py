@@ -42,7 +42,7 @@ def execute(
 ) -> ExitCode:
     """Execute the plan RUN: exactly what its report lists, once. It shows the plan, and asks.
 
-    Exit code: 0 done, 1 something failed, 2 not executed.
+    Exit code: 0 done, 1 something failed, 2 not executed, or executed by a run whose report cannot be shown.
     """
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Read the plan, then use --yes.")
@@ -53,15 +53,16 @@ def execute(
         from root_tasks.run.report_hash import REPORT_SHA256
 
         from .errors import NotAPlanError, NothingPlannedError, NothingToExecuteError, OtherReportError
+        from .executions import FOLDERS
         from .exit_code import ExitCode
-        from .flow import next_steps, show_result
-        from .reports import StoredReport, is_executable
+        from .flow import hint_if_in_doubt, next_steps, show_result
+        from .reports import is_executable
         from .screen import hint, show_report
 
         state_machine_arn = runs.deployment.execute_state_machine_arn
         if state_machine_arn is None:
             raise NothingToExecuteError(runs.deployment.stack)
-        stored = StoredReport.read(runs.find_files(run))
+        stored = runs.find_report(run, folders=FOLDERS[:1])
         plan = stored.report
         if not is_plan(plan):
             raise NotAPlanError(run)
@@ -70,14 +71,18 @@ def execute(
         if approved_report is not None and approved_report.read_bytes() != stored.body:
             raise OtherReportError(str(approved_report), run_id=run)
         if not yes:
-            show_report(plan, stderr=True)
+            show_report(plan, stderr=True, whole=True)
+            hint_if_in_doubt(stored)
             if not click.confirm("Execute this plan?", err=True):
                 hint("Not executed. Nothing was changed.")
                 return ExitCode.NO_RESULT
         # Whoever altered the report that was shown would have had something else approved.
         input_ = {PLAN: run, REPORT_SHA256: stored.sha256}
         execution = runs.run("execute", input_, state_machine_arn=state_machine_arn)
-        report, exit_code = show_result(runs.files(execution), output=output)
+    executed = f"Run {execution.run_id} has executed the plan, but its report cannot be shown"
+    with failures_as(executed, as_json=output.format == JSON):
+        stored = runs.report_of(execution)
+        exit_code = show_result(stored, output=output)
         if output.format == TABLE:
-            hint(*next_steps(report, target=target))
+            hint(*next_steps(stored.report, target=target))
         return exit_code

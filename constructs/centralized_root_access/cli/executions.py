@@ -13,10 +13,10 @@ from aws_calls.calls import pages, require
 from aws_calls.failures import CallError, FailureKind
 from root_tasks.run.report_hash import report_sha256_of
 
-from .errors import RunFailedError, RunNotFoundError
+from .errors import RunFailedError, RunNotFoundError, SeveralRunsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
 
     from .aws import Caller
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.25, 3.0
 _LIST_EXECUTIONS = "states:ListExecutions"
+# Of the bucket: those of the Audit and of the Execute state machine.
+FOLDERS = ("runs", "executions")
 # A run's name is a part of S3 keys, and of the ARN.
 RUN_ID = re.compile(r"[^\s/:]{1,80}")
 _REPORT_URL = re.compile(r"s3://[^/]+/(?P<folder>runs|executions)/[^/]+/report\.html")
@@ -84,9 +86,9 @@ class Executions:
     def __init__(self, caller: Caller, deployment: Deployment) -> None:
         self._caller = caller
         self._client = caller.client("stepfunctions")
-        self._folders = {deployment.audit_state_machine_arn: "runs"}
+        self._folders = {deployment.audit_state_machine_arn: FOLDERS[0]}
         if deployment.execute_state_machine_arn:
-            self._folders[deployment.execute_state_machine_arn] = "executions"
+            self._folders[deployment.execute_state_machine_arn] = FOLDERS[1]
 
     def start(self, state_machine_arn: str, *, name: str, input_: Mapping[str, object]) -> str:
         """Start an execution, and return its ARN. The same name and input start it once.
@@ -107,25 +109,37 @@ class Executions:
                 raise
         return _execution_arn(state_machine_arn, name)
 
-    def find(self, run_id: str) -> Execution:
-        """Return the execution of this name, of whichever state machine.
+    def find(self, run_id: str, *, folders: Collection[str] = FOLDERS) -> Execution:
+        """Return the execution of this name.
+
+        Args:
+            run_id: Its name.
+            folders: The folders of the state machines that may have it.
 
         Raises:
             CallError: It cannot be read.
             RunNotFoundError: There is none.
+            SeveralRunsError: Both state machines have one.
         """
+        if not RUN_ID.fullmatch(run_id):
+            raise RunNotFoundError(run_id)
+        found: list[Execution] = []
         denied: CallError | None = None
-        for state_machine_arn in self._folders:
+        for state_machine_arn, folder in self._folders.items():
+            if folder not in folders:
+                continue
             try:
-                return self.describe(_execution_arn(state_machine_arn, run_id))
+                found.append(self.describe(_execution_arn(state_machine_arn, run_id)))
             except CallError as error:
                 if error.failure.kind is FailureKind.ACCESS_DENIED:
                     denied = error
                 elif error.failure.code != "ExecutionDoesNotExist":
                     raise
-        if denied is not None:
-            raise denied
-        raise RunNotFoundError(run_id)
+        if len(found) > 1:
+            raise SeveralRunsError(run_id)
+        if found:
+            return found[0]
+        raise denied or RunNotFoundError(run_id)
 
     def describe(self, arn: str) -> Execution:
         """Return an execution as it is now.

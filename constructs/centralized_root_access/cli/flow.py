@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
 
 from aws_calls.failures import CallError, FailureKind
+from root_tasks.aws.storage import REPORT_JSON
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report import Outcome, Task
 from root_tasks.model.run import Run
@@ -18,14 +19,22 @@ from . import screen
 from .aws import Caller, find_caller
 from .deployment import Deployment, find_deployment
 from .environment import run_name
-from .errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError
-from .executions import Executions, require_report
+from .errors import (
+    CommandError,
+    InterruptedRunError,
+    NoReportError,
+    NotAFullAuditError,
+    ReportAlteredError,
+    RunFailedError,
+    RunNotFoundError,
+)
+from .executions import FOLDERS, Executions, require_report
 from .options import CSV, JSON
 from .reports import StoredFiles, StoredReport, exit_code, is_executable, open_page, save_report
 from .text import printable_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from root_tasks.model.report import Report
 
@@ -33,12 +42,10 @@ if TYPE_CHECKING:
     from .executions import Execution, Progress
     from .exit_code import ExitCode
     from .options import Output, Target
-    from .reports import ReportFiles
 
 _MAX_ACCOUNTS_IN_HINT = 5
-_LATEST = "latest"
 # Why it is not known which report a run has written.
-_GONE = "Step Functions has no such execution, as it has none that ended more than 90 days ago."
+_GONE = "Step Functions has no such execution; it keeps those that ended in the last 90 days."
 _DENIED = "These credentials may not read its execution."
 _NOT_HELD = "Its execution does not hold the hash of a report."
 
@@ -120,7 +127,7 @@ class Runs:
         @functools.cache
         def sizes() -> tuple[int, ...]:
             try:
-                run = decode(Run, self.files(execution).read("run.json"))
+                run = decode(Run, self.files_of(execution).read("run.json"))
             except (CallError, CommandError, DecodingError):
                 return ()
             return tuple(map(len, run.batches))
@@ -136,75 +143,88 @@ class Runs:
 
         return show
 
-    def files(self, execution: Execution) -> StoredFiles:
-        """Return the files of the report of an execution."""
-        return self._files_of(f"{execution.folder}/{execution.run_id}", execution)
+    def report_of(self, execution: Execution) -> StoredReport:
+        """Return the report of an execution that has ended.
 
-    def find_files(self, run_id: str) -> StoredFiles:
-        """Return the files of the report of a run; of one that goes on, when it has ended.
+        Raises:
+            ReportAlteredError: Its run did not write it.
+            NoReportError: There is none, or the caller may not read it.
+            DecodingError: It is damaged, or of another version.
+        """
+        files = self.files_of(execution)
+        if execution.report_sha256 is None:
+            return StoredReport.read(files, unchecked=_NOT_HELD)
+        return StoredReport.read_and_verify(files, report_sha256=execution.report_sha256)
+
+    def find_report(self, run_id: str, *, folders: Sequence[str] = FOLDERS) -> StoredReport:
+        """Return the report of a run; of one that goes on, when it has ended.
+
+        Args:
+            run_id: The run.
+            folders: The folders of the bucket that it can be in: those of both state machines, or of one.
 
         Raises:
             RunNotFoundError: There is no such run.
+            SeveralRunsError: Both state machines have one.
             RunFailedError: It ended without a report.
+            ReportAlteredError: The run did not write the report.
             InterruptedRunError: A person interrupted the command.
         """
         try:
-            return self.files(self.wait(self.executions.find(run_id)))
-        except RunNotFoundError:
-            stored = self._find_in_bucket(run_id, unchecked=_GONE)
-            if stored is None:
-                raise
-            return stored
+            return self.report_of(self.wait(self.executions.find(run_id, folders=folders)))
+        except RunNotFoundError as error:
+            unchecked = _GONE
+            missing: list[CommandError] = [error]
         except CallError as error:
             if error.failure.kind is not FailureKind.ACCESS_DENIED:
                 raise
-        stored = self._find_in_bucket(run_id, unchecked=_DENIED)
-        return stored or self.files_in(f"executions/{run_id}", unchecked=_DENIED)
+            unchecked = _DENIED
+            missing = []
+        for folder in folders:
+            try:
+                return StoredReport.read(self.files_in(f"{folder}/{run_id}"), unchecked=unchecked)
+            except NoReportError as error:
+                missing.append(error)
+        raise missing[0]
 
-    def _find_in_bucket(self, run_id: str, *, unchecked: str) -> StoredFiles | None:
-        folders = (f"{folder}/{run_id}" for folder in ("runs", "executions"))
-        return next(filter(_has_report, (self.files_in(it, unchecked=unchecked) for it in folders)), None)
-
-    def latest_files(self) -> StoredFiles:
-        """Return the files of the report of the latest full audit.
+    def latest_report(self) -> StoredReport:
+        """Return the report of the latest full audit.
 
         Raises:
             NoReportError: There is none, or the caller may not read it.
-            DecodingError: It is damaged.
+            NotAFullAuditError: It is another report.
+            ReportAlteredError: Its run did not write it.
+            DecodingError: It is damaged, or of another version.
             CallError: The execution of its run cannot be read.
         """
-        run_id = StoredReport.read(self.files_in(_LATEST)).report.run_id
+        files = self.files_in("latest")
+        stored = StoredReport.read(files)
+        if not stored.report.full:
+            raise NotAFullAuditError(files.location(REPORT_JSON))
         try:
-            return self._files_of(_LATEST, self.executions.find(run_id))
+            # It may have written the report and go on for a moment.
+            execution = self.wait(self.executions.find(stored.report.run_id))
         except RunNotFoundError:
-            return self.files_in(_LATEST, unchecked=_GONE)
+            return replace(stored, unchecked=_GONE)
+        except RunFailedError:
+            return replace(stored, unchecked=_NOT_HELD)
         except CallError as error:
             if error.failure.kind is not FailureKind.ACCESS_DENIED:
                 raise
-        return self.files_in(_LATEST, unchecked=_DENIED)
-
-    def _files_of(self, folder: str, execution: Execution) -> StoredFiles:
+            return replace(stored, unchecked=_DENIED)
         if execution.report_sha256 is None:
-            return self.files_in(folder, unchecked=_NOT_HELD)
-        return self.files_in(folder, report_sha256=execution.report_sha256)
+            return replace(stored, unchecked=_NOT_HELD)
+        if execution.report_sha256 != stored.sha256:
+            raise ReportAlteredError(files.location(REPORT_JSON))
+        return stored
 
-    def files_in(
-        self, folder: str, *, report_sha256: str | None = None, unchecked: str | None = None
-    ) -> StoredFiles:
-        """Return the files of a run that are in a folder of the bucket.
+    def files_of(self, execution: Execution) -> StoredFiles:
+        """Return what an execution has stored."""
+        return self.files_in(f"{execution.folder}/{execution.run_id}")
 
-        Args:
-            folder: The folder.
-            report_sha256: The SHA-256 of the report that the run wrote; None where it is not known.
-            unchecked: Why it is not known.
-        """
-        return StoredFiles(
-            caller=self.caller,
-            deployment=self.deployment,
-            folder=folder,
-            report_sha256=report_sha256,
-            unchecked=unchecked,
-        )
+    def files_in(self, folder: str) -> StoredFiles:
+        """Return what a run has stored in a folder of the bucket."""
+        return StoredFiles(caller=self.caller, deployment=self.deployment, folder=folder)
 
     @contextmanager
     def _resumable(self, name: str) -> Iterator[None]:
@@ -223,34 +243,37 @@ class Runs:
             raise
 
 
-def _has_report(files: ReportFiles) -> bool:
-    try:
-        files.read("report.json")
-    except NoReportError:
-        return False
-    return True
-
-
-def show_result(files: ReportFiles, *, output: Output) -> tuple[Report, ExitCode]:
+def show_result(stored: StoredReport, *, output: Output) -> ExitCode:
     """Show a report in the format that was asked for, save it, open it.
 
     Returns:
-        The report, and whether its accounts are as one wants them.
+        Whether its accounts are as one wants them.
     """
-    stored = StoredReport.read(files)
+    # First, so that nothing is on stdout if it fails.
+    hints = []
+    if output.path is not None:
+        save_report(stored, output.path)
+        hints.append(f"Saved: {output.path}")
+    if output.open:
+        page, opened = open_page(stored)
+        hints.append(f"{'Opened' if opened else 'No browser could be started. The page is'}: {page}")
     if output.format == JSON:
         click.echo(stored.json(), nl=False)
     elif output.format == CSV:
         click.echo(printable_lines(stored.csv()), nl=False)
     else:
         screen.show_report(stored.report)
-    if output.path is not None:
-        save_report(stored, output.path)
-        screen.hint(f"Saved: {output.path}")
-    if output.open:
-        page, opened = open_page(stored)
-        screen.hint(f"{'Opened' if opened else 'No browser could be started. The page is'}: {page}")
-    return stored.report, exit_code(stored.report)
+    screen.hint(*hints)
+    hint_if_in_doubt(stored)
+    return exit_code(stored)
+
+
+def hint_if_in_doubt(stored: StoredReport) -> None:
+    """Say so where it is not known whether a run wrote the report that is shown."""
+    if stored.unchecked is not None:
+        screen.hint(
+            f"Whether run {stored.report.run_id} wrote this report was not checked. {stored.unchecked}"
+        )
 
 
 def next_steps(report: Report, *, target: Target) -> list[str]:

@@ -250,7 +250,8 @@ def _run_plan(runs: Any, what: str, task: str, input_: dict[str, object], *, out
         {"task": Task[task], **input_},
         state_machine_arn=runs.deployment.audit_state_machine_arn,
     )
-    report, exit_code = show_result(runs.files(execution), output=output)
+    stored = runs.report_of(execution)
+    exit_code = show_result(stored, output=output)
     if output.format == TABLE:
-        hint(*next_steps(report, target=runs.target))
+        hint(*next_steps(stored.report, target=runs.target))
     return exit_code

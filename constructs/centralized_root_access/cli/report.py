@@ -33,12 +33,11 @@ def report(environment: Environment, *, run: str | None, output: Output, target:
         from .flow import next_steps, show_result
         from .screen import hint
 
-        files = runs.latest_files() if run is None else runs.find_files(run)
-        shown, exit_code = show_result(files, output=output)
-        if files.unchecked is not None:
-            hint(f"Whether run {shown.run_id} wrote this report was not checked. {files.unchecked}")
+        stored = runs.latest_report() if run is None else runs.find_report(run)
+        exit_code = show_result(stored, output=output)
+        if run is None:
+            # An earlier one is genuine, too.
+            hint(f"This is run {stored.report.run_id}, which ended {minute(stored.report.finished_at)}.")
         if output.format == TABLE:
-            if run is None:
-                hint(f"This is run {shown.run_id}, which ended {minute(shown.finished_at)}.")
-            hint(*next_steps(shown, target=target))
+            hint(*next_steps(stored.report, target=target))
         return exit_code

@@ -46,31 +46,30 @@ class StoredFiles:
         caller: The caller.
         deployment: The deployment.
         folder: Where it is in the bucket.
-        report_sha256: The SHA-256 of report.json that the run's execution holds; None where it is not known.
-        unchecked: Why it is not known.
     """
 
     caller: Caller
     deployment: Deployment
     folder: str
-    report_sha256: str | None = None
-    unchecked: str | None = None
+
+    def location(self, name: str) -> str:
+        """Return the URL of a file."""
+        return f"s3://{self.deployment.bucket}/{self.folder}/{name}"
 
     def read(self, name: str) -> bytes:
         """Return a file, such as report.json.
 
         Raises:
             NoReportError: There is none, or the caller may not read it.
-            ReportAlteredError: It is a report that the run did not write.
             CallError: S3 did not respond in time.
         """
         s3 = self.caller.client("s3")
-        key = f"{self.folder}/{name}"
-        location = f"s3://{self.deployment.bucket}/{key}"
 
         def get_object() -> Mapping[str, bytes]:
             response = s3.get_object(
-                Bucket=self.deployment.bucket, Key=key, ExpectedBucketOwner=self.deployment.account_id
+                Bucket=self.deployment.bucket,
+                Key=f"{self.folder}/{name}",
+                ExpectedBucketOwner=self.deployment.account_id,
             )
             # The connection can break while the body is read: that is a part of the attempt.
             return {"Body": response["Body"].read()}
@@ -81,9 +80,7 @@ class StoredFiles:
             # Without permission to list the bucket, S3 denies what does not exist.
             if error.failure.name not in ("NoSuchKey", "AccessDenied"):
                 raise
-            raise NoReportError(location, code=error.failure.code) from error
-        if name == REPORT_JSON and self.report_sha256 not in (None, sha256(body)):
-            raise ReportAlteredError(location)
+            raise NoReportError(self.location(name), code=error.failure.code) from error
         return body
 
 
@@ -96,21 +93,44 @@ class StoredReport:
     Attributes:
         report: The report.
         body: Its report.json.
+        unchecked: Why it is not known whether its run wrote it; None where it is.
     """
 
     report: Report
     body: bytes
+    unchecked: str | None = None
 
     @classmethod
-    def read(cls, files: ReportFiles) -> StoredReport:
+    def read(cls, files: ReportFiles, *, unchecked: str | None = None) -> StoredReport:
         """Return the report of a run.
+
+        Args:
+            files: What the run has stored.
+            unchecked: Why it is not known whether the run wrote it; None where it is.
 
         Raises:
             DecodingError: It is not one, or of another version.
             NoReportError: There is none, or the caller may not read it.
-            ReportAlteredError: The run did not write it.
         """
         body = files.read(REPORT_JSON)
+        return cls(report=decode(Report, body), body=body, unchecked=unchecked)
+
+    @classmethod
+    def read_and_verify(cls, files: StoredFiles, *, report_sha256: str) -> StoredReport:
+        """Return the report of a run, which the run has written.
+
+        Args:
+            files: What the run has stored.
+            report_sha256: The SHA-256 of report.json that the run's execution holds.
+
+        Raises:
+            ReportAlteredError: The run did not write it.
+            DecodingError: It is of another version.
+            NoReportError: There is none, or the caller may not read it.
+        """
+        body = files.read(REPORT_JSON)
+        if sha256(body) != report_sha256:
+            raise ReportAlteredError(files.location(REPORT_JSON))
         return cls(report=decode(Report, body), body=body)
 
     @property
@@ -137,13 +157,14 @@ class StoredReport:
                 return as_html(self.report)
 
 
-def exit_code(report: Report) -> ExitCode:
+def exit_code(stored: StoredReport) -> ExitCode:
     """Return whether the accounts are as one wants them."""
-    outcomes = set(report.totals)
+    outcomes = set(stored.report.totals)
     if outcomes & _FAILED:
         return ExitCode.NOT_AS_WANTED
-    # An account that could not be read is never taken for a clean one.
-    return ExitCode.NO_RESULT if Outcome.INACCESSIBLE in outcomes else ExitCode.AS_WANTED
+    # An account that could not be read is never taken for a clean one, nor is a report of an unknown writer.
+    unknown = Outcome.INACCESSIBLE in outcomes or stored.unchecked is not None
+    return ExitCode.NO_RESULT if unknown else ExitCode.AS_WANTED
 
 
 def is_executable(report: Report) -> bool:

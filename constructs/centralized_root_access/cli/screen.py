@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -69,20 +70,29 @@ def console(*, stderr: bool = False) -> Console:
     )
 
 
-def show_report(report: Report, *, stderr: bool = False) -> None:
-    """Show a report as a table, the policies of a plan in full, and the summary in a sentence or two."""
+def show_report(report: Report, *, stderr: bool = False, whole: bool = False) -> None:
+    """Show a report as a table, the policies of a plan in full, and the summary in a sentence or two.
+
+    Args:
+        report: The report.
+        stderr: Whether to show it on stderr.
+        whole: Whether to show every row, however many there are.
+    """
     target = console(stderr=stderr)
+    _print(target, _report_table(report, width=target.width, max_rows=None if whole else _MAX_ROWS))
+    for line in _policies_of_plan(report):
+        # Not by rich, which wraps lines, and drops blanks where it does.
+        click.echo(line, err=stderr)
     _print(
         target,
         [
-            *_report_table(report, width=target.width),
-            *_policies_of_plan(report),
+            *(Text(printable(f"Warning: {warning}"), "yellow") for warning in report.warnings),
             Text(printable(summary(report)), "bold"),
         ],
     )
 
 
-def show_runs(executions: Sequence[Execution], *, stderr: bool = False) -> None:
+def show_runs(executions: Sequence[Execution]) -> None:
     """Show executions as a table."""
     table = new_table("run", "state machine", "status", "started", "took")
     for execution in executions:
@@ -93,7 +103,7 @@ def show_runs(executions: Sequence[Execution], *, stderr: bool = False) -> None:
             f"{execution.started_at:%Y-%m-%d %H:%M UTC}",
             _duration(execution),
         )
-    _print(console(stderr=stderr), [table])
+    _print(console(), [table])
 
 
 def show_lines(lines: Iterable[RenderableType]) -> None:
@@ -134,9 +144,9 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
         yield update
 
 
-def _report_table(report: Report, *, width: int) -> Iterator[RenderableType]:
+def _report_table(report: Report, *, width: int, max_rows: int | None) -> Iterator[RenderableType]:
     listed = rows(report)
-    first = list(islice(listed, _MAX_ROWS))
+    first = list(islice(listed, max_rows))
     notes: dict[str, str] = {}
     shown = [
         row
@@ -157,15 +167,16 @@ def _report_table(report: Report, *, width: int) -> Iterator[RenderableType]:
         yield Text(printable(f"Pre-flight: {describe_preflight(report.preflight)}"))
 
 
-def _policies_of_plan(report: Report) -> Iterator[RenderableType]:
+def _policies_of_plan(report: Report) -> Iterator[str]:
     """Yield what one decides by: the policies that a plan removes or attaches."""
     for result in report.results:
         for item in result.items:
             if item.outcome is not Outcome.PLANNED or item.policy is None:
                 continue
             corrected = "Corrected policy" if item.corrected else "Policy"
-            yield Text(printable(f"{corrected} of {item.id} in {result.account_id}:"), "bold")
-            yield Padding(Text(printable_lines(_pretty(item.policy))), (0, 0, 1, 2))
+            yield printable(f"{corrected} of {item.id} in {result.account_id}:")
+            yield printable_lines(textwrap.indent(_pretty(item.policy), "  "))
+            yield ""
 
 
 def _pretty(policy: str) -> str:
@@ -238,8 +249,8 @@ def _print(target: Console, lines: Iterable[RenderableType]) -> None:
     with target.capture() as captured:
         for line in lines:
             target.print(line)
-    text = "\n".join(line.rstrip() for line in captured.get().splitlines())
-    click.echo(text, file=target.file, color=True)
+    if text := "\n".join(line.rstrip() for line in captured.get().splitlines()):
+        click.echo(text, file=target.file, color=True)
 
 
 def _duration(execution: Execution) -> str:
