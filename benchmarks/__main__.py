@@ -49,7 +49,7 @@ class Part(StrEnum):
 def main(arguments: list[str]) -> int:
     """Measure, write the page, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--runs", type=_at_least_one, default=3, help="runs of each candidate; default: 3")
+    parser.add_argument("--runs", type=_at_least_one, default=5, help="runs of each candidate; default: 5")
     parser.add_argument(
         "--only",
         type=Part,

@@ -34,7 +34,8 @@ MAX_CONCURRENCY = 5
 
 # The speed of a loop does not depend on the number of accounts.
 LOOP_ACCOUNTS = 15
-_WARM_BATCHES = 5
+# The first few are still warming up, and a collection of garbage doubles one.
+_WARM_BATCHES = 15
 
 _LATEST_REPORT = "latest/report.json"
 
