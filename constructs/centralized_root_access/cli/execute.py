@@ -53,7 +53,7 @@ def execute(
         from root_tasks.run.report_hash import REPORT_SHA256
 
         from .errors import NotAPlanError, NothingPlannedError, NothingToExecuteError, OtherReportError
-        from .executions import FOLDERS
+        from .executions import AUDIT_FOLDER
         from .exit_code import ExitCode
         from .flow import hint_if_in_doubt, next_steps, show_result
         from .reports import is_executable
@@ -62,7 +62,7 @@ def execute(
         state_machine_arn = runs.deployment.execute_state_machine_arn
         if state_machine_arn is None:
             raise NothingToExecuteError(runs.deployment.stack)
-        stored = runs.find_report(run, folders=FOLDERS[:1])
+        stored = runs.find_report(run, folders=[AUDIT_FOLDER])
         plan = stored.report
         if not is_plan(plan):
             raise NotAPlanError(run)

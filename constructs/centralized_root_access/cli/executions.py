@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.25, 3.0
 _LIST_EXECUTIONS = "states:ListExecutions"
-# Of the bucket: those of the Audit and of the Execute state machine.
-FOLDERS = ("runs", "executions")
+# Of the bucket: where each state machine's runs are.
+AUDIT_FOLDER, EXECUTE_FOLDER = FOLDERS = ("runs", "executions")
 # A run's name is a part of S3 keys, and of the ARN.
 RUN_ID = re.compile(r"[^\s/:]{1,80}")
 _REPORT_URL = re.compile(r"s3://[^/]+/(?P<folder>runs|executions)/[^/]+/report\.html")
@@ -86,9 +86,9 @@ class Executions:
     def __init__(self, caller: Caller, deployment: Deployment) -> None:
         self._caller = caller
         self._client = caller.client("stepfunctions")
-        self._folders = {deployment.audit_state_machine_arn: FOLDERS[0]}
+        self._folders = {deployment.audit_state_machine_arn: AUDIT_FOLDER}
         if deployment.execute_state_machine_arn:
-            self._folders[deployment.execute_state_machine_arn] = FOLDERS[1]
+            self._folders[deployment.execute_state_machine_arn] = EXECUTE_FOLDER
 
     def start(self, state_machine_arn: str, *, name: str, input_: Mapping[str, object]) -> str:
         """Start an execution, and return its ARN. The same name and input start it once.

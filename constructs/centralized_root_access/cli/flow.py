@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aws_calls.failures import CallError, FailureKind
-from root_tasks.aws.storage import REPORT_JSON
+from root_tasks.aws.storage import REPORT_JSON, sha256
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report import Outcome, Task
 from root_tasks.model.run import Run
@@ -152,9 +152,8 @@ class Runs:
             DecodingError: It is damaged, or of another version.
         """
         files = self.files_of(execution)
-        if execution.report_sha256 is None:
-            return StoredReport.read(files, unchecked=_NOT_HELD)
-        return StoredReport.read_and_verify(files, report_sha256=execution.report_sha256)
+        body = files.read(REPORT_JSON)
+        return StoredReport.of(body, unchecked=_verify(body, files, execution))
 
     def find_report(self, run_id: str, *, folders: Sequence[str] = FOLDERS) -> StoredReport:
         """Return the report of a run; of one that goes on, when it has ended.
@@ -212,11 +211,7 @@ class Runs:
             if error.failure.kind is not FailureKind.ACCESS_DENIED:
                 raise
             return replace(stored, unchecked=_DENIED)
-        if execution.report_sha256 is None:
-            return replace(stored, unchecked=_NOT_HELD)
-        if execution.report_sha256 != stored.sha256:
-            raise ReportAlteredError(files.location(REPORT_JSON))
-        return stored
+        return replace(stored, unchecked=_verify(stored.body, files, execution))
 
     def files_of(self, execution: Execution) -> StoredFiles:
         """Return what an execution has stored."""
@@ -241,6 +236,19 @@ class Runs:
         except Exception:
             screen.hint(f"If run {name} was started, it goes on in AWS. To come back to it: {back}")
             raise
+
+
+def _verify(body: bytes, files: StoredFiles, execution: Execution) -> str | None:
+    """Return why it is not known whether an execution's run wrote a report.json; None where it did.
+
+    Raises:
+        ReportAlteredError: It did not.
+    """
+    if execution.report_sha256 is None:
+        return _NOT_HELD
+    if execution.report_sha256 != sha256(body):
+        raise ReportAlteredError(files.location(REPORT_JSON))
+    return None
 
 
 def show_result(stored: StoredReport, *, output: Output) -> ExitCode:

@@ -17,7 +17,7 @@ from root_tasks.model.report import Outcome, Report
 from root_tasks.report.render import as_csv, as_html
 from root_tasks.report.summary import is_plan
 
-from .errors import CommandError, NoReportError, ReportAlteredError
+from .errors import CommandError, NoReportError
 from .exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -112,26 +112,12 @@ class StoredReport:
             DecodingError: It is not one, or of another version.
             NoReportError: There is none, or the caller may not read it.
         """
-        body = files.read(REPORT_JSON)
-        return cls(report=decode(Report, body), body=body, unchecked=unchecked)
+        return cls.of(files.read(REPORT_JSON), unchecked=unchecked)
 
     @classmethod
-    def read_and_verify(cls, files: StoredFiles, *, report_sha256: str) -> StoredReport:
-        """Return the report of a run, which the run has written.
-
-        Args:
-            files: What the run has stored.
-            report_sha256: The SHA-256 of report.json that the run's execution holds.
-
-        Raises:
-            ReportAlteredError: The run did not write it.
-            DecodingError: It is of another version.
-            NoReportError: There is none, or the caller may not read it.
-        """
-        body = files.read(REPORT_JSON)
-        if sha256(body) != report_sha256:
-            raise ReportAlteredError(files.location(REPORT_JSON))
-        return cls(report=decode(Report, body), body=body)
+    def of(cls, body: bytes, *, unchecked: str | None = None) -> StoredReport:
+        """Return the report of a report.json; as `read`."""
+        return cls(report=decode(Report, body), body=body, unchecked=unchecked)
 
     @property
     def sha256(self) -> str:
@@ -148,13 +134,9 @@ class StoredReport:
 
     def file(self, name: str) -> bytes:
         """Return a file of the report: report.json, report.csv or report.html."""
-        match name:
-            case "report.json":
-                return self.body
-            case "report.csv":
-                return self.csv().encode("utf-8-sig")
-            case _:
-                return as_html(self.report)
+        if name == REPORT_JSON:
+            return self.body
+        return self.csv().encode("utf-8-sig") if name == _CSV else as_html(self.report)
 
 
 def exit_code(stored: StoredReport) -> ExitCode:
