@@ -210,6 +210,43 @@ def test_a_reader_that_is_gone_is_not_a_traceback(
     assert "BrokenPipe" not in result.stderr
 
 
+@pytest.mark.parametrize("command", ["--version", "status", "audit --from-here"])
+@pytest.mark.parametrize(
+    "redirection", ["<&-", ">&-", "2>&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>&1"]
+)
+def test_no_stream_that_is_closed_or_full_ends_as_if_credentials_were_found(
+    served_organization: LocalOrganization, command: str, redirection: str
+) -> None:
+    result = subprocess.run(
+        f"{sys.executable} -m centralized_root_access {command} {redirection}",
+        shell=True,
+        env=with_keys(served_organization),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode in (0, 2), result.stderr
+    assert "Traceback" not in result.stderr
+    assert "does not expect" not in result.stderr
+    if redirection == ">/dev/full":
+        assert result.returncode == 2
+        assert "No space left on device" in result.stderr
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
+def test_a_failure_that_cannot_be_written_is_no_result(
+    served_organization: LocalOrganization, redirection: str
+) -> None:
+    result = subprocess.run(
+        f"{sys.executable} -m centralized_root_access audit --from-here {redirection}",
+        shell=True,
+        env=environment_of(served_organization),
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 2
+
+
 @pytest.mark.parametrize(
     "command",
     [("status",), ("audit", "--from-here"), ("audit",), ("plan", "delete", "--account", MEMBER)],

@@ -166,6 +166,28 @@ def test_a_wrong_command_is_refused_before_anything_is_called(
     assert command_line.services.requests == []
 
 
+def test_the_stack_of_the_shell_is_no_obstacle_to_an_audit_from_here(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CENTRALIZED_ROOT_ACCESS_STACK", STACK)
+    assert command_line.run("audit", "--from-here").exit_code == 0
+    assert command_line.services.requests == []
+
+
+def test_after_an_audit_of_some_accounts_no_command_is_shown_that_plans_for_all(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("centralized_root_access.cli.flow._MAX_ACCOUNTS_IN_HINT", 1)
+    for account_id in (MEMBER, OTHER):
+        give_credentials(command_line, account_id)
+    some = command_line.run("audit", "--account", MEMBER, "--account", OTHER)
+    assert "plan delete" not in some.stderr
+    assert some.stderr.endswith(f": centralized-root-access report audit-{NAME} --open\n")
+    command_line.now += timedelta(hours=1)
+    everybody = command_line.run("audit")
+    assert everybody.stderr.endswith("plan delete --account all\n")
+
+
 # Formats
 
 
@@ -443,6 +465,7 @@ def test_a_person_sees_the_plan_and_decides(
     assert "Planned in 1 of 1 account" in shown.stderr
     executed = [name for name in command_line.services.started if name.startswith("execute-")]
     assert len(executed) == (exit_code == 0)
+    assert ("Not executed. Nothing was changed." in shown.stderr) is (exit_code != 0)
     assert command_line.root_tasks.organization.root_credentials(MEMBER).password is (exit_code != 0)
     assert bool(shown.stdout) is (exit_code == 0)
 
@@ -600,7 +623,8 @@ def test_what_was_executed_is_not_called_unexecuted_where_its_report_was_altered
     shown = command_line.run("execute", plan, "--yes")
     assert shown.exit_code == 2
     assert command_line.root_tasks.organization.root_credentials(MEMBER).password is False
-    assert f"Run execute-{NAME} has executed the plan, but its report cannot be shown: s3://" in shown.stderr
+    assert f"Run execute-{NAME} has executed the plan, but its report cannot be shown" in shown.stderr
+    assert f"`centralized-root-access report execute-{NAME}`" in shown.stderr
 
 
 def test_a_program_gets_one_json_document_where_the_report_cannot_be_saved(
@@ -613,6 +637,61 @@ def test_a_program_gets_one_json_document_where_the_report_cannot_be_saved(
     shown = command_line.run("audit", "--format", "json", "--output", str(tmp_path / "x.json"))
     assert shown.exit_code == 2
     assert set(json.loads(shown.stdout)) == {"error"}
+
+
+@pytest.mark.parametrize("command", [("audit",), DELETE], ids=["audit", "plan"])
+def test_a_run_whose_report_cannot_be_saved_is_shown_and_named(
+    command_line: CommandLine, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    give_credentials(command_line)
+    (tmp_path / "report.json" / "in the way").mkdir(parents=True)
+    shown = command_line.run(*command, "--output", str(tmp_path))
+    assert shown.exit_code == 2
+    assert any(MEMBER in line for line in shown.lines)
+    run_id = f"{'audit' if command == ('audit',) else 'plan-delete'}-{NAME}"
+    assert f"Run {run_id} has ended, but its report cannot be shown" in shown.stderr
+    assert "Unable to save the report as " in shown.stderr
+
+
+def test_an_audit_from_here_is_shown_even_if_it_cannot_be_saved(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
+    give_credentials(command_line)
+    (tmp_path / "report.json" / "in the way").mkdir(parents=True)
+    shown = command_line.run("audit", "--from-here", "--output", str(tmp_path))
+    assert shown.exit_code == 2
+    assert any(line.startswith("has credentials") and MEMBER in line for line in shown.lines)
+    assert shown.stderr.startswith("Unable to audit: Unable to save the report as ")
+
+
+def test_a_report_that_could_not_be_saved_is_refused_before_the_run(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Whoever runs the tests as root may write everywhere.
+    monkeypatch.setattr("os.access", lambda path, _: str(path) != str(tmp_path))
+    for path in (tmp_path, tmp_path / "report.json"):
+        shown = command_line.run("audit", "--output", str(path))
+        assert (shown.exit_code, shown.stdout) == (2, "")
+        assert f"{tmp_path} is not writable." in shown.stderr
+    assert command_line.services.requests == []
+
+
+def test_a_program_that_cannot_get_the_report_still_says_what_was_executed(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_deletion(command_line)
+
+    class FullDisk(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", FullDisk())
+        shown = command_line.run("execute", plan, "--yes", "--format", "json")
+    assert shown.exit_code == 2
+    assert command_line.root_tasks.organization.root_credentials(MEMBER).password is False
+    assert f"Run execute-{NAME} has executed the plan, but its report cannot be shown" in shown.stderr
+    assert "No space left on device" in shown.stderr
 
 
 def test_a_name_that_both_state_machines_have_is_refused_and_a_plan_is_looked_for_among_plans(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KEY = f"AKIA{MEMBER}0001"
+NAME = "Zürich 東京"
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*3[0-7](?:;\d+)*m")
 CONTROL = re.compile(r"\x1b\[\??[0-9;]*[A-Za-z]")
 
@@ -35,6 +36,8 @@ def organization() -> Iterator[LocalOrganization]:
         enable_root_access(organization, *BOTH)
         organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=2, mfa_devices=1)
         organization.deny(account_id=OTHER, action="iam:GetAccountSummary")
+        abroad = organization.add_account(name=NAME, email="abroad@example.com")
+        organization.put_root_credentials(account_id=abroad, password=True)
         yield organization
 
 
@@ -57,10 +60,8 @@ class Terminal:
         return [CONTROL.sub("", line).rstrip() for line in text.replace("\r\n", "\n").split("\n")]
 
 
-def run_in_terminal(
-    organization: LocalOrganization, *arguments: str, columns: int, **variables: str
-) -> Terminal:
-    environment = {
+def environment_of(organization: LocalOrganization, **variables: str) -> dict[str, str]:
+    return {
         "AWS_ENDPOINT_URL": str(organization.url),
         "AWS_ACCESS_KEY_ID": MANAGEMENT,
         "AWS_SECRET_ACCESS_KEY": "secret",
@@ -68,9 +69,14 @@ def run_in_terminal(
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "LANG": "C.UTF-8",
         "PATH": os.environ["PATH"],
-        "TERM": "xterm-256color",
         **variables,
     }
+
+
+def run_in_terminal(
+    organization: LocalOrganization, *arguments: str, columns: int, **variables: str
+) -> Terminal:
+    environment = environment_of(organization, **{"TERM": "xterm-256color", **variables})
     command = [sys.executable, "-m", "centralized_root_access", *arguments]
     terminal, its_end = pty.openpty()
     fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
@@ -107,8 +113,8 @@ def test_progress_is_counted_while_accounts_are_audited_and_then_taken_back(
 ) -> None:
     shown = run_in_terminal(organization, "audit", "--from-here", columns=80)
     assert shown.received.startswith("Reading the credentials ...")
-    assert "of 3 accounts" in CONTROL.sub("", shown.received)
-    assert not any("of 3 accounts" in line or "Reading" in line for line in shown.lines[:2])
+    assert "of 4 accounts" in CONTROL.sub("", shown.received)
+    assert not any("of 4 accounts" in line or "Reading" in line for line in shown.lines[:2])
 
 
 @pytest.mark.parametrize(
@@ -127,3 +133,20 @@ def test_a_terminal_that_cannot_take_lines_back_gets_none_of_them(organization: 
     assert shown.exit_code == 0, shown.received
     assert "\x1b" not in shown.received
     assert shown.lines[0].startswith("ENABLED: organization ")
+
+
+@pytest.mark.parametrize("format_", ["table", "csv", "json"])
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+def test_a_name_that_stdout_cannot_encode_loses_no_report(
+    organization: LocalOrganization, encoding: str, format_: str
+) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "centralized_root_access", "audit", "--from-here", "--format", format_],
+        env=environment_of(organization, PYTHONIOENCODING=encoding),
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 1, result.stderr
+    shown = result.stdout.decode(encoding)
+    assert KEY in shown
+    assert r"\u6771\u4eac" in shown

@@ -471,6 +471,16 @@ def test_an_audit_ends_in_the_command_that_plans_for_the_accounts_shown(
     assert page.evaluate("document.querySelector('#next').hidden")
 
 
+def test_after_an_audit_of_some_accounts_the_command_plans_for_none_of_the_others(
+    shown: Callable[..., Browser],
+) -> None:
+    audit = dataclasses.replace(large_audit(5_000), full=False)
+    page = shown(audit)
+    (command,) = commands(page)
+    found = [it.account_id for it in audit.results if it.outcome is Outcome.HAS_CREDENTIALS]
+    assert sorted(each.strip() for each in command.split("--account ")[1:]) == sorted(found)
+
+
 def test_the_command_for_many_accounts_stays_short(shown: Callable[..., Browser]) -> None:
     page = shown(large_audit(5_000))
     assert commands(page) == ["centralized-root-access plan delete --account all"]

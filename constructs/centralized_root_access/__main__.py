@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
+from pathlib import Path
 
 from ._code import lambda_root
 
 
 def main() -> int:
     """Run the command line, and return its exit code. It never ends in a traceback."""
+    _prepare_streams()
     # The commands use the functions' code, which is not a part of this package.
     sys.path.insert(0, str(lambda_root()))
     try:
@@ -22,14 +26,36 @@ def main() -> int:
     except KeyboardInterrupt:
         exit_code = 130
     except BrokenPipeError:
-        # Python flushes once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _discard_output()
         return ExitCode.BROKEN_PIPE
+    except OSError as error:
+        # A full disk, for example; perhaps stderr is on it, too.
+        with contextlib.suppress(OSError):
+            print(f"Unable to write the output: {error.strerror or error}.", file=sys.stderr, flush=True)
+        _discard_output()
+        return ExitCode.NO_RESULT
     if exit_code == 130:
         # Threads that call AWS would be waited for otherwise. They only read.
         sys.stderr.flush()
         os._exit(exit_code)
     return exit_code
+
+
+def _prepare_streams() -> None:
+    """Make each standard stream one that takes whatever a command writes, or has nothing to read."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Closed by the process that started this one.
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Not every encoding has the characters of an account's name. Python does the same for stderr.
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    """Write nothing more: Python flushes once more at its exit."""
+    for descriptor in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from .failures import failures_as
 from .options import JSON, TABLE, account_input, account_options, output_options, target_options
@@ -43,22 +44,18 @@ def audit(
     Exit code: 0 no root credentials, 1 root credentials were found, 2 none were found, but not every
     account could be read.
     """
-    if from_here and target.stack:
+    given = click.get_current_context().get_parameter_source("stack")
+    if from_here and given is ParameterSource.COMMANDLINE:
         raise click.UsageError("--from-here works without a stack: use it without --stack.")
     with failures_as("Unable to audit", as_json=output.format == JSON):
         input_ = account_input(accounts, organizational_units)
         if from_here:
             return _audit_from_here(input_, output=output, target=target, environment=environment)
         runs = find_runs(target, environment=environment)
-        from .flow import next_steps, show_result
-        from .screen import hint
+        from .flow import show_result_of
 
         execution = runs.run("audit", input_, state_machine_arn=runs.deployment.audit_state_machine_arn)
-        stored = runs.report_of(execution)
-        exit_code = show_result(stored, output=output)
-        if output.format == TABLE:
-            hint(*next_steps(stored.report, target=target))
-        return exit_code
+    return show_result_of(runs, execution, output=output)
 
 
 def _audit_from_here(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .failures import failures_as
-from .options import JSON, TABLE, RunId, output_options, target_options
+from .options import JSON, RunId, output_options, target_options
 from .waiting import find_runs
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def execute(
         from .errors import NotAPlanError, NothingPlannedError, NothingToExecuteError, OtherReportError
         from .executions import AUDIT_FOLDER
         from .exit_code import ExitCode
-        from .flow import hint_if_in_doubt, next_steps, show_result
+        from .flow import hint_if_in_doubt, show_result_of
         from .reports import is_executable
-        from .screen import hint, show_report
+        from .screen import show_report
 
         state_machine_arn = runs.deployment.execute_state_machine_arn
         if state_machine_arn is None:
@@ -73,16 +73,23 @@ def execute(
         if not yes:
             show_report(plan, stderr=True, whole=True)
             hint_if_in_doubt(stored)
-            if not click.confirm("Execute this plan?", err=True):
-                hint("Not executed. Nothing was changed.")
+            if not _is_confirmed():
                 return ExitCode.NO_RESULT
         # Whoever altered the report that was shown would have had something else approved.
         input_ = {PLAN: run, REPORT_SHA256: stored.sha256}
         execution = runs.run("execute", input_, state_machine_arn=state_machine_arn)
-    executed = f"Run {execution.run_id} has executed the plan, but its report cannot be shown"
-    with failures_as(executed, as_json=output.format == JSON):
-        stored = runs.report_of(execution)
-        exit_code = show_result(stored, output=output)
-        if output.format == TABLE:
-            hint(*next_steps(stored.report, target=target))
-        return exit_code
+    return show_result_of(runs, execution, output=output, ended="has executed the plan")
+
+
+def _is_confirmed() -> bool:
+    """Ask whether to execute the plan. Ctrl-C and the end of the input are a no, and are called one."""
+    from .screen import hint
+
+    try:
+        confirmed = click.confirm("Execute this plan?", err=True)
+    except click.Abort:
+        hint("", "Not executed. Nothing was changed.")
+        raise
+    if not confirmed:
+        hint("Not executed. Nothing was changed.")
+    return confirmed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,7 +96,9 @@ def failures_as(what: str, *, as_json: bool = False) -> Iterator[None]:
     except Exception as error:
         message = f"{what}: {sentence(error)}"
         if as_json:
-            click.echo(json.dumps({"error": message}))
+            # Where stdout cannot be written, stderr still says what happened.
+            with suppress(OSError):
+                click.echo(json.dumps({"error": message}))
         if isinstance(error, CommandError):
             raise CommandError(message, exit_code=ExitCode(error.exit_code)) from error
         raise CommandError(message) from error

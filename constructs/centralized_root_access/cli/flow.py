@@ -29,7 +29,8 @@ from .errors import (
     RunNotFoundError,
 )
 from .executions import FOLDERS, Executions, require_report
-from .options import CSV, JSON
+from .failures import failures_as
+from .options import CSV, JSON, TABLE
 from .reports import StoredFiles, StoredReport, exit_code, is_executable, open_page, save_report
 from .text import printable_lines
 
@@ -251,13 +252,43 @@ def _verify(body: bytes, files: StoredFiles, execution: Execution) -> str | None
     return None
 
 
+def show_result_of(runs: Runs, execution: Execution, *, output: Output, ended: str = "has ended") -> ExitCode:
+    """Show the report of an execution that has ended, and what one would do next.
+
+    Args:
+        runs: The runs of the deployment.
+        execution: The execution.
+        output: How to show it.
+        ended: What the execution has done, as the end of a sentence.
+
+    Returns:
+        Whether its accounts are as one wants them.
+
+    Raises:
+        CommandError: The report cannot be shown, or not be saved.
+    """
+    again = runs.target.command("report", execution.run_id)
+    what = f"Run {execution.run_id} {ended}, but its report cannot be shown (to look at it: `{again}`)"
+    with failures_as(what, as_json=output.format == JSON):
+        stored = runs.report_of(execution)
+        code = show_result(stored, output=output)
+        if output.format == TABLE:
+            screen.hint(*next_steps(stored.report, target=runs.target))
+        return code
+
+
 def show_result(stored: StoredReport, *, output: Output) -> ExitCode:
     """Show a report in the format that was asked for, save it, open it.
 
     Returns:
         Whether its accounts are as one wants them.
+
+    Raises:
+        CommandError: It cannot be saved.
     """
-    # First, so that nothing is on stdout if it fails.
+    if output.format == TABLE:
+        screen.show_report(stored.report)
+    # Before a program gets the report: on its stdout is either a report or a failure.
     hints = []
     if output.path is not None:
         save_report(stored, output.path)
@@ -269,8 +300,6 @@ def show_result(stored: StoredReport, *, output: Output) -> ExitCode:
         click.echo(stored.json(), nl=False)
     elif output.format == CSV:
         click.echo(printable_lines(stored.csv()), nl=False)
-    else:
-        screen.show_report(stored.report)
     screen.hint(*hints)
     hint_if_in_doubt(stored)
     return exit_code(stored)
@@ -292,6 +321,10 @@ def next_steps(report: Report, *, target: Target) -> list[str]:
         having = [it.account_id for it in report.results if it.outcome is Outcome.HAS_CREDENTIALS]
         if not having:
             return []
+        if len(having) > _MAX_ACCOUNTS_IN_HINT and not report.full:
+            # All accounts are more than those that were audited.
+            page = target.command("report", report.run_id, "--open")
+            return [f"Next, to plan their deletion, the page has a command for these accounts: {page}"]
         accounts = having if len(having) <= _MAX_ACCOUNTS_IN_HINT else ["all"]
         words = [word for account in accounts for word in ("--account", account)]
         return [f"Next, to plan their deletion: {target.command('plan', 'delete', *words)}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -65,9 +66,13 @@ class ReportPath(click.ParamType):  # type: ignore[type-arg]
             # A script's variable without a value: all three files would be saved where the command runs.
             self.fail("it is empty.", param, ctx)
         path = Path(value)
-        if not path.is_dir() and not path.parent.is_dir():
-            self.fail(f"{printable(str(path.parent))} is not a folder.", param, ctx)
-        if not path.is_dir() and path.suffix.lower() not in (".html", ".json", ".csv"):
+        folder = path if path.is_dir() else path.parent
+        if not folder.is_dir():
+            self.fail(f"{printable(str(folder))} is not a folder.", param, ctx)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            # Said before the run: afterwards its report would have nowhere to go.
+            self.fail(f"{printable(str(folder))} is not writable.", param, ctx)
+        if folder != path and path.suffix.lower() not in (".html", ".json", ".csv"):
             self.fail("the file must end in .html, .json or .csv, or be a folder for all three.", param, ctx)
         return path
 

@@ -12,7 +12,6 @@ from .errors import CommandError
 from .failures import failures_as
 from .options import (
     JSON,
-    TABLE,
     AccountId,
     account_input,
     account_options,
@@ -24,7 +23,9 @@ from .waiting import find_runs
 
 if TYPE_CHECKING:
     from .environment import Environment
+    from .executions import Execution
     from .exit_code import ExitCode
+    from .flow import Runs
     from .options import Output, Target
 
 # The input's names, by those of the option: a blank would have to be quoted.
@@ -214,7 +215,8 @@ def restore(
         runs = find_runs(target, environment=environment)
         from .backups import task_of_backups
 
-        return _run_plan(runs, "restore", task_of_backups(runs, backups).name, input_, output=output)
+        execution = _run(runs, "restore", task_of_backups(runs, backups).name, input_)
+    return _show(runs, execution, output=output)
 
 
 def _policy_text(path: Path) -> str:
@@ -236,22 +238,22 @@ def _plan(
 ) -> ExitCode:
     with failures_as("Unable to plan", as_json=output.format == JSON):
         runs = find_runs(target, environment=environment)
-        return _run_plan(runs, what, task, input_, output=output)
+        execution = _run(runs, what, task, input_)
+    return _show(runs, execution, output=output)
 
 
-def _run_plan(runs: Any, what: str, task: str, input_: dict[str, object], *, output: Output) -> ExitCode:
+def _run(runs: Runs, what: str, task: str, input_: dict[str, object]) -> Execution:
     from root_tasks.model.report import Task
 
-    from .flow import next_steps, show_result
-    from .screen import hint
-
-    execution = runs.run(
+    return runs.run(
         f"plan-{what}",
         {"task": Task[task], **input_},
         state_machine_arn=runs.deployment.audit_state_machine_arn,
     )
-    stored = runs.report_of(execution)
-    exit_code = show_result(stored, output=output)
-    if output.format == TABLE:
-        hint(*next_steps(stored.report, target=runs.target))
-    return exit_code
+
+
+def _show(runs: Runs, execution: Execution, *, output: Output) -> ExitCode:
+    # Not at the top: the SDK takes a second to import.
+    from .flow import show_result_of
+
+    return show_result_of(runs, execution, output=output)
