@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from centralized_root_access.cli.aws import Caller
 from centralized_root_access.cli.policy_check import statement_with_exemption
 from support.accounts import MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import set_feature, writes
+from support.faults.clients import inject
+from support.faults.vocabulary import error_response
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
@@ -145,6 +148,31 @@ def test_without_policies_everything_is_allowed(command_line: CommandLine) -> No
     assert shown.lines == [
         "Allowed: 3 accounts. Service control policies and resource control policies are disabled."
     ]
+
+
+def test_a_policy_that_cannot_be_read_is_never_taken_for_one_that_denies_nothing(
+    command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_client = Caller.client
+    unread = attach(organization, DENY_ROOT)
+
+    def client_that_cannot_read(caller: Caller, service: str, **options: Any) -> Any:
+        client = create_client(caller, service, **options)
+        inject(
+            client.meta.events.register, "organizations:DescribePolicy", error_response("ServiceException")
+        )
+        return client
+
+    monkeypatch.setattr(Caller, "client", client_that_cannot_read)
+    for format_ in ("table", "csv", "json"):
+        shown = command_line.run("preflight", "--task", "audit", "--format", format_)
+        assert shown.exit_code == 2
+        assert MEMBER in shown.stdout
+    assert command_line.run("preflight").lines[-1] == (
+        "Unknown: 1 account, allowed: 2 accounts. Not every policy could be read."
+    )
+    organization.client("organizations").detach_policy(PolicyId=unread, TargetId=MEMBER)
+    assert command_line.run("preflight").exit_code == 0
 
 
 @pytest.mark.parametrize(

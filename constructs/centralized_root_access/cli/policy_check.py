@@ -107,6 +107,15 @@ class Survey:
         """Return the accounts with a decision."""
         return [each.account.account_id for each in self.accounts if each.decision is decision]
 
+    @property
+    def has_unread_policies(self) -> bool:
+        """Whether an account is undecided because a policy, or what it is attached to, could not be read."""
+        return any(
+            finding.cause.policy is not None and finding.cause.policy.problem
+            for account in self.accounts
+            for finding in findings(account)
+        )
+
 
 def survey(
     caller: Caller,

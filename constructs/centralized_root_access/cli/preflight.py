@@ -68,7 +68,7 @@ def preflight(
     It needs no deployment, opens no root session, and changes nothing. The credentials must be of the
     management account, or of a delegated administrator. Name the Region of RootTasks.
 
-    Exit code: 0 nothing is denied, 1 something is denied, 2 the policies cannot be read.
+    Exit code: 0 nothing is denied, 1 something is denied, 2 nothing is, but not every policy can be read.
     """
     with failures_as("Unable to check the policies", as_json=format_ == JSON):
         with waiting_line("Reading the credentials ..."):
@@ -95,7 +95,9 @@ def preflight(
             click.echo(printable_lines(_to_csv(found)), nl=False)
         else:
             _show(found)
-        return ExitCode.NOT_AS_WANTED if found.ids(Decision.DENIED) else ExitCode.AS_WANTED
+        if found.ids(Decision.DENIED):
+            return ExitCode.NOT_AS_WANTED
+        return ExitCode.NO_RESULT if found.has_unread_policies else ExitCode.AS_WANTED
 
 
 # As a table
@@ -219,6 +221,8 @@ def _summary(found: Survey) -> str:
     text = f"{', '.join(counts) or 'no account to check'}."
     if not found.enabled_types:
         text += " Service control policies and resource control policies are disabled."
+    if found.has_unread_policies:
+        text += " Not every policy could be read."
     return text[0].upper() + text[1:]
 
 
