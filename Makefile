@@ -71,7 +71,7 @@ template: setup  ## write a CloudFormation template of APP (app.py), and its zip
 docs-site: $(PYTHON_READY)  ## build the documentation as a site, into build/site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
-docs: $(PYTHON_READY)  ## generate docs/api.md from the docstrings
+docs: $(PYTHON_READY)  ## generate docs/api.md, and the commands in docs/command-line.md
 	$(BIN)/python docs/generate.py
 
 COMPILE := $(INSTALL) --name 'versions' -- $(BIN)/uv pip compile -q --universal --python-version 3.11 \

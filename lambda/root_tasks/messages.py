@@ -42,7 +42,8 @@ PASSWORD_NOT_CHECKED = "Not deleted: whether it is the planned password could no
 NOT_IN_PLAN = "Left unchanged: it is not in the plan."
 OTHERS_NOT_READ = "Whether other credentials exist could not be read."
 LAST_USE_UNREAD = (
-    'Left out: whether it is in use could not be read. To plan it anyway, set "includeInUse": true.'
+    "Left out: whether it is in use could not be read. To plan it anyway: --include-in-use, or "
+    '"includeInUse": true in the input.'
 )
 LAST_USE_UNKNOWN = "Whether it is in use could not be read."
 NO_SESSION = "Not attempted: there is no root session."
@@ -52,7 +53,8 @@ CHANGED_SINCE_BACKUP = "A policy has been attached since; restoring would overwr
 NO_SUCH_BUCKET = "The account does not have a bucket with this name."
 POLICY_LOST = "The policy cannot be read: it would be removed without a backup."
 POLICY_UNREADABLE = (
-    'The policy cannot be read, so it cannot be backed up. To remove it anyway, set "skipBackup": true.'
+    "The policy cannot be read, so it cannot be backed up. To remove it anyway: --skip-backup, or "
+    '"skipBackup": true in the input.'
 )
 BACKUP_EXISTS = (
     "Not removed: something else is stored where this backup belongs. Create a new plan and execute it."
@@ -355,8 +357,8 @@ def contradiction(summary_call: str, listing_call: str) -> str:
 def in_use_since(moment: datetime) -> str:
     """Return why a credential that was used since a moment is left out of a plan."""
     return (
-        f"Left out: it was used since {moment.astimezone(UTC):%Y-%m-%d}. To plan it anyway, set "
-        '"includeInUse": true.'
+        f"Left out: it was used since {moment.astimezone(UTC):%Y-%m-%d}. To plan it anyway: "
+        '--include-in-use, or "includeInUse": true in the input.'
     )
 
 
