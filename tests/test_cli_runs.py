@@ -418,6 +418,22 @@ def test_without_a_full_audit_there_is_no_latest_report(command_line: CommandLin
     assert "grant_read_reports" in shown.stderr
 
 
+def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(command_line: CommandLine) -> None:
+    command_line.services.unknown = 3
+    command_line.services.without_output = 3
+    shown = command_line.run("audit")
+    # A report that nobody checked would end with 2.
+    assert shown.exit_code == 0, shown.stderr
+    assert shown.stderr == ""
+
+
+def test_an_execution_that_never_has_an_output_is_not_waited_for(command_line: CommandLine) -> None:
+    command_line.services.without_output = 1000
+    shown = command_line.run("audit")
+    assert shown.exit_code == 2
+    assert "was not checked" in shown.stderr
+
+
 def test_a_lost_response_does_not_start_a_run_twice(command_line: CommandLine) -> None:
     failing = iter([("InternalFailure", "Try again."), ("ExecutionAlreadyExists", "It has ended.")])
     services = command_line.services

@@ -43,6 +43,8 @@ class DeployedServices:
         root_tasks: What the state machines run.
         stacks: The outputs of each stack.
         polls: How often an execution is still running when it is described.
+        unknown: How often an execution that was started is not known yet.
+        without_output: How often an execution that has ended has no output yet.
         errors: What a call responds with instead: the code and the message.
         before: Runs right before a call is responded to.
         requests: The calls, each with its parameters.
@@ -52,6 +54,8 @@ class DeployedServices:
     root_tasks: RootTasks
     stacks: dict[str, dict[str, str]] = field(default_factory=dict)
     polls: int = 2
+    unknown: int = 0
+    without_output: int = 0
     errors: dict[str, tuple[str, str]] = field(default_factory=dict)
     before: dict[str, Callable[[], object]] = field(default_factory=dict)
     requests: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
@@ -124,11 +128,14 @@ class DeployedServices:
     def _DescribeExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         arn = parameters["executionArn"]
         execution = self._find(arn)
-        self._described[arn] = self._described.get(arn, 0) + 1
-        if self._described[arn] <= self.polls:
+        described = self._described.get(arn, -self.unknown)
+        self._described[arn] = described + 1
+        if described < 0:
+            raise ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+        if described < self.polls:
             return {**self._summary(arn, execution), "status": "RUNNING"}
         ended = {**self._summary(arn, execution), "cause": execution.cause}
-        if execution.status == "SUCCEEDED":
+        if execution.status == "SUCCEEDED" and described >= self.polls + self.without_output:
             ended["output"] = json.dumps(execution.output)
         return ended
 

@@ -148,6 +148,8 @@ class RootTasks:
         twice: Whether every batch is run twice.
         fail_notices: How many of the next notices SNS refuses.
         fail_descriptions: The code with which Step Functions fails to describe executions.
+        outdated: What Step Functions says of an execution before it is as it is, by its ARN, each once: None,
+            that there is none; otherwise other members, None those that it leaves out.
         function: The function that runs, by its id or its task.
         requests: What each function requested of AWS outside root sessions.
     """
@@ -166,6 +168,7 @@ class RootTasks:
     twice: bool = False
     fail_notices: int = 0
     fail_descriptions: str = ""
+    outdated: dict[str, list[dict[str, Any] | None]] = field(default_factory=dict)
     function: str = ""
     requests: list[tuple[str, PolicyRequest]] = field(default_factory=list)
     executions: dict[str, FinishedExecution] = field(default_factory=dict)
@@ -549,7 +552,9 @@ class _Executions:
             error = {"Code": "AccessDeniedException", "Message": f"Not authorized: {executionArn}"}
             raise ClientError({"Error": error}, "DescribeExecution")  # type: ignore[typeddict-item]
         execution = self.root_tasks.executions.get(executionArn)
-        if execution is None:
+        outdated = self.root_tasks.outdated.get(executionArn)
+        shown = outdated.pop(0) if outdated else {}
+        if execution is None or shown is None:
             error = {"Code": "ExecutionDoesNotExist", "Message": f"Does not exist: {executionArn}"}
             raise ClientError({"Error": error}, "DescribeExecution")  # type: ignore[typeddict-item]
         response = {
@@ -561,7 +566,8 @@ class _Executions:
             response["output"] = json.dumps(execution.output)
         if execution.status == "FAILED":
             response["cause"] = execution.cause
-        return response
+        response |= shown
+        return {name: value for name, value in response.items() if value is not None}
 
 
 def _start_event(input_: object, arn: str, started_at: datetime) -> dict[str, Any]:

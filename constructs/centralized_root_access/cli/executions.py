@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.25, 3.0
+# DescribeExecution is eventually consistent: what it returns may be some seconds old.
+_OUTDATED_WAITS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _LIST_EXECUTIONS = "states:ListExecutions"
 # Of the bucket: where each state machine's runs are.
 AUDIT_FOLDER, EXECUTE_FOLDER = FOLDERS = ("runs", "executions")
@@ -141,6 +143,21 @@ class Executions:
             return found[0]
         raise denied or RunNotFoundError(run_id)
 
+    def describe_started(self, arn: str) -> Execution:
+        """Return an execution that was started just now: Step Functions may not know it for a moment.
+
+        Raises:
+            CallError: It cannot be read.
+        """
+        for wait in _OUTDATED_WAITS:
+            try:
+                return self.describe(arn)
+            except CallError as error:
+                if error.failure.name != "ExecutionDoesNotExist":
+                    raise
+            self._caller.clock.sleep(wait)
+        return self.describe(arn)
+
     def describe(self, arn: str) -> Execution:
         """Return an execution as it is now.
 
@@ -163,10 +180,16 @@ class Executions:
             CallError: It cannot be read.
         """
         progress = _ProgressReader(self._caller, self._client, arn)
+        outdated = iter(_OUTDATED_WAITS)
         for attempt in itertools.count():
             execution = self.describe(arn)
             if not execution.running:
-                return execution
+                # The status may be there before the output is.
+                wait = next(outdated, None)
+                if execution.status != "SUCCEEDED" or execution.report_sha256 is not None or wait is None:
+                    return execution
+                self._caller.clock.sleep(wait)
+                continue
             show(progress.read())
             self._caller.clock.sleep(min(_FIRST_WAIT_SECONDS * 1.3**attempt, _MAX_WAIT_SECONDS))
         raise AssertionError("unreachable")

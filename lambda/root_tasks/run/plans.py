@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import call
-from aws_calls.failures import CallError
+from aws_calls.failures import CallError, Failure, FailureKind
 
 from ..aws.storage import ChecksumMismatchError
 from ..messages import RefusalReason, RunRefusedError, describe_duration, task_not_in_stack
@@ -43,6 +44,15 @@ _RUN_ID = re.compile(r"[^\s/:]{1,80}")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 # The two times that Step Functions has of one start differ in their precision.
 _START_TOLERANCE = timedelta(seconds=1)
+_DESCRIBE_EXECUTION = "states:DescribeExecution"
+# DescribeExecution is eventually consistent.
+_MAX_DELAY_SECONDS = 10.0
+_OUTDATED = Failure(
+    operation=_DESCRIBE_EXECUTION,
+    kind=FailureKind.INCONSISTENT_READS,
+    code="InconsistentReads",
+    message="the execution is not as expected",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,16 +182,14 @@ class Plans:
             RunRefusedError: It does not exist, has ended, or started at another time.
             CallError: The read failed.
         """
-        refusal = RunRefusedError(RefusalReason.NOT_AN_EXECUTION, execution=execution.name)
-        try:
-            response = self._describe(execution.arn)
-        except CallError as error:
-            if error.failure.name != "ExecutionDoesNotExist":
-                raise
-            raise refusal from error
-        difference = abs(response.require("startDate") - execution.started_at)
-        if response.require("status") != "RUNNING" or difference > _START_TOLERANCE:
-            raise refusal
+
+        def is_running(response: Response) -> bool:
+            difference: timedelta = abs(response.require("startDate") - execution.started_at)
+            return response.require("status") == "RUNNING" and difference <= _START_TOLERANCE
+
+        response = self._describe(execution.arn, until=is_running)
+        if response is None or not is_running(response):
+            raise RunRefusedError(RefusalReason.NOT_AN_EXECUTION, execution=execution.name)
 
     def find(self, request: PlanRequest, *, execution: Execution) -> FoundPlan:
         """Return the plan that an execution is asked to execute.
@@ -235,12 +243,9 @@ class Plans:
     def _planning_execution(self, run_id: str) -> Response:
         """Return an execution of the Audit state machine that succeeded."""
         arn = self.audit_state_machine_arn.replace(":stateMachine:", ":execution:", 1)
-        try:
-            response = self._describe(f"{arn}:{run_id}")
-        except CallError as error:
-            if error.failure.name != "ExecutionDoesNotExist":
-                raise
-            raise RunRefusedError(RefusalReason.PLAN_NOT_FOUND, run_id=run_id) from error
+        response = self._describe(f"{arn}:{run_id}", until=_has_output)
+        if response is None:
+            raise RunRefusedError(RefusalReason.PLAN_NOT_FOUND, run_id=run_id)
         status = response.require("status")
         if status != "SUCCEEDED":
             raise RunRefusedError(RefusalReason.PLAN_NOT_SUCCEEDED, run_id=run_id, status=status)
@@ -257,9 +262,41 @@ class Plans:
             )
         return expires_at
 
-    def _describe(self, execution_arn: str) -> Response:
-        return call(
-            lambda: self.step_functions.describe_execution(executionArn=execution_arn),
-            operation="states:DescribeExecution",
-            budget=self.budget,
-        )
+    def _describe(self, execution_arn: str, *, until: Callable[[Response], bool]) -> Response | None:
+        """Return an execution as soon as it is as expected, or what it is after some seconds.
+
+        Step Functions may describe what it has just started or ended as it was before.
+
+        Args:
+            execution_arn: The execution.
+            until: Whether it is as expected.
+
+        Returns:
+            The execution; None where there is none.
+        """
+        budget = self.budget.ending_in(_MAX_DELAY_SECONDS)
+        for times in itertools.count(1):
+            response = self._describe_now(execution_arn)
+            if response is not None and until(response):
+                return response
+            try:
+                budget.pause(times=times, error=CallError(_OUTDATED))
+            except CallError:
+                return response
+        raise AssertionError("unreachable")
+
+    def _describe_now(self, execution_arn: str) -> Response | None:
+        try:
+            return call(
+                lambda: self.step_functions.describe_execution(executionArn=execution_arn),
+                operation=_DESCRIBE_EXECUTION,
+                budget=self.budget,
+            )
+        except CallError as error:
+            if error.failure.name != "ExecutionDoesNotExist":
+                raise
+            return None
+
+
+def _has_output(response: Response) -> bool:
+    return response.require("status") == "SUCCEEDED" and response.get("output") is not None
