@@ -323,6 +323,61 @@ def test_an_execution_that_cannot_start_does_not_use_up_its_plan(root_tasks: Roo
     assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "done"}
 
 
+def test_what_cannot_be_stored_does_not_use_up_its_plan(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.fail("s3:PutObject", "AccessDenied", url="work.json", times=1)
+    assert root_tasks.execute(plan).status == "FAILED"
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "done"}
+
+
+def test_a_name_that_is_used_again_does_not_use_up_the_plan(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    first = root_tasks.execute(root_tasks.run(DELETE), name="weekly")
+    root_tasks.advance(days=95)
+    # Step Functions has forgotten the name, the bucket has not.
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    plan = root_tasks.run(DELETE)
+    assert refusal(root_tasks.execute(plan, name=first.run_id))[0] is RefusalReason.NAME_ALREADY_USED
+    assert root_tasks.outcomes(root_tasks.execute(plan, name="weekly-2")) == {MEMBER: "done"}
+
+
+@pytest.mark.parametrize(
+    "outdated",
+    [
+        {"own": [None]},
+        {"own": [{"status": "FAILED"}, None]},
+        {"plan": [{"status": "RUNNING", "output": None}] * 2},
+        {"plan": [{"output": None}]},
+        {"own": [None] * 3, "plan": [None, {"status": "RUNNING", "output": None}]},
+    ],
+    ids=["own unknown", "redriven", "plan running", "no output", "all"],
+)
+def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
+    root_tasks: RootTasks, outdated: dict[str, list[dict[str, Any] | None]]
+) -> None:
+    plan = root_tasks.run(DELETE)
+    arns = {
+        "own": root_tasks.arn("execution", machine=EXECUTE_MACHINE),
+        "plan": root_tasks.arn(plan.run_id),
+    }
+    root_tasks.outdated = {arns[which]: list(shown) for which, shown in outdated.items()}
+    assert root_tasks.outcomes(root_tasks.execute(plan, name="execution")) == {MEMBER: "done"}
+    assert not any(root_tasks.outdated.values())
+
+
+def test_a_plan_that_goes_on_is_refused_after_some_seconds(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run(DELETE)
+    arn = root_tasks.arn(plan.run_id)
+    root_tasks.outdated = {arn: [{"status": "RUNNING", "output": None}] * 1000}
+    before = root_tasks.time.seconds
+    assert refusal(root_tasks.execute(plan)) == (
+        RefusalReason.PLAN_NOT_SUCCEEDED,
+        {"run_id": plan.run_id, "status": "RUNNING"},
+    )
+    assert 5 < root_tasks.time.seconds - before < 30
+
+
 def test_whoever_may_invoke_the_functions_executes_no_plan(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:

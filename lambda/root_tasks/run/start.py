@@ -244,9 +244,7 @@ class ExecutionStarter:
             account_count=len(everybody),
             credentials=credentials,
         )
-        # As late as it can be: a run that cannot start does not use up the plan.
-        self.plans.claim(plan.run_id, execution=execution)
-        return _store_run(
+        stored = _store_run(
             self.storage.executions,
             task=plan.task,
             mode=Mode.EXECUTE,
@@ -262,6 +260,9 @@ class ExecutionStarter:
             credentials=credentials,
             expires_at=found.expires_at,
         )
+        # The last thing that can fail: a run that cannot start does not use up the plan.
+        self.plans.claim(plan.run_id, execution=execution)
+        return stored
 
 
 def _require_backups_of_others(found: FoundPlan, execution: Execution) -> None:
