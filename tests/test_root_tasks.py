@@ -715,6 +715,32 @@ def test_an_older_full_audit_never_replaces_a_newer_one(
     assert root_tasks.notices == []
 
 
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_the_alarms_have_the_numbers_of_the_latest_audit_not_of_the_one_that_ends_last(
+    root_tasks: RootTasks, organization: LocalOrganization, attempts: int
+) -> None:
+    older = root_tasks.start_run({}, arn=root_tasks.arn("older"), started_at=root_tasks.now)
+    results = [root_tasks.run_batch(older, batch=batch) for batch in older["batches"]]
+    root_tasks.advance(days=1)
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    root_tasks.run(name="newer")
+    for _ in range(attempts):
+        root_tasks.advance(hours=1)
+        root_tasks.write_report(older, results=results)
+    metrics = [event["AccountsWithRootCredentials"] for event in root_tasks.log if "_aws" in event]
+    assert metrics == [1]
+    assert json.loads(root_tasks.read("latest/report.json"))["runId"] == "newer"
+
+
+def test_an_audit_whose_report_failed_once_still_counts(root_tasks: RootTasks) -> None:
+    root_tasks.fail_notices = 1
+    with pytest.raises(CallError):
+        root_tasks.run(name="refused")
+    root_tasks.log.clear()
+    root_tasks.redrive(root_tasks.executions[root_tasks.arn("refused")], {})
+    assert len([event for event in root_tasks.log if "_aws" in event]) == 1
+
+
 def test_a_latest_report_that_no_run_has_written_is_replaced(root_tasks: RootTasks) -> None:
     root_tasks.write("latest/report.json", b"{}")
     execution = root_tasks.run()

@@ -115,9 +115,10 @@ class RunFinisher:
         # From here on only the report is needed. What it is made of would be half of the memory.
         del findings, results_
         run = dataclasses.replace(run, accounts=(), batches=())
-        notice = None
+        history = None
         if run.full:
-            report, notice = self._compare(report)
+            history = self._history(report)
+            report = history.report
         files = functools.partial(_files, report)
         urls, file_checksums = {}, {}
         for file in files():
@@ -127,8 +128,8 @@ class RunFinisher:
             del file
         totals = {str(outcome): count for outcome, count in report.totals.items()}
         self.log(event="run_finished", runId=run_id, task=run.task, mode=run.mode, totals=totals)
-        if run.full:
-            self._publish_audit(run, report, files, notice)
+        if history is not None:
+            self._publish_audit(run, history, files)
         output: dict[str, Any] = {
             "runId": run_id,
             TASK: run.task,
@@ -228,29 +229,34 @@ class RunFinisher:
         references = self.backups.references(run.run_id, account_id)
         return f"{reason} Backups of this run: {', '.join(references) or 'none'}."
 
-    def _compare(self, report: Report) -> tuple[Report, _Notice | None]:
+    def _history(self, report: Report) -> _History:
         """Return a full audit with its history, and the notice about it."""
         previous, problem = self._previous_audit(report)
         if problem is not None:
             self.log(event="comparison_skipped", runId=report.run_id, reason=problem)
             report = dataclasses.replace(report, warnings=(*report.warnings, comparison_warning(problem)))
         report = with_history(report, previous=previous)
+        notice = None
         if previous is None:
-            return report, _Notice(subject=FIRST_AUDIT, message=first_audit_message(report))
+            notice = _Notice(subject=FIRST_AUDIT, message=first_audit_message(report))
         # What is the latest report already has been sent before it was written.
-        if not report.changes or is_same_run(previous, report):
-            return report, None
-        message = change_message(report.changes, report)
-        return report, _Notice(subject=_subject(report.changes), message=message)
+        elif report.changes and not is_same_run(previous, report):
+            message = change_message(report.changes, report)
+            notice = _Notice(subject=_subject(report.changes), message=message)
+        is_outdated = previous is not None and previous.started_at > report.started_at
+        return _History(report=report, notice=notice, is_outdated=is_outdated)
 
-    def _publish_audit(
-        self, run: Run, report: Report, files: Callable[[], Iterator[File]], notice: _Notice | None
-    ) -> None:
+    def _publish_audit(self, run: Run, history: _History, files: Callable[[], Iterator[File]]) -> None:
         """Write the metrics, send the notice, and write the latest report.
 
         The notice comes first: if it fails, the next audit finds the same changes, and sends it.
         """
-        self.log(**_metrics(run, report))
+        report, notice = history.report, history.notice
+        if history.is_outdated:
+            # The alarms have the state of the latest audit, not of the one that ends last.
+            self.log(event="metrics_skipped", runId=run.run_id)
+        else:
+            self.log(**_metrics(run, report))
         if notice is not None and self.notify is not None:
             self.notify(notice.subject, notice.message)
         # Each file is attempted: a later run may have come between two of them.
@@ -284,6 +290,21 @@ class _BatchFindings:
 class _Notice:
     subject: str
     message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _History:
+    """A full audit beside the one that is the latest so far.
+
+    Attributes:
+        report: The audit's report, with what has changed.
+        notice: The notice of that; None where there is nothing to say.
+        is_outdated: Whether a later audit has ended before it.
+    """
+
+    report: Report
+    notice: _Notice | None
+    is_outdated: bool
 
 
 def _checksums(results: Sequence[object]) -> dict[int, str]:
