@@ -290,6 +290,24 @@ def test_an_account_that_stays_inaccessible_is_published_and_fails_the_execution
     assert deployed.audits[-1].output["report"] in message
 
 
+def test_an_account_that_is_skipped_at_first_is_audited_later(
+    deployed: Deployed, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+
+    def is_pending(parsed: dict[str, Any], **_: object) -> None:
+        for account in parsed.get("Accounts", ()):
+            if account["Id"] == MEMBER and len(deployed.waits) < 2:
+                account["State"] = "PENDING_ACTIVATION"
+
+    deployed.root_tasks.on_event("after-call.organizations.ListAccounts", is_pending)
+    deployed.receive(INVITED)
+    skipped = {MEMBER: Outcome.SKIPPED}
+    assert deployed.outcomes() == [skipped, skipped, {MEMBER: Outcome.HAS_CREDENTIALS}]
+    ((subject, _),) = deployed.published
+    assert "has root credentials" in subject
+
+
 def test_it_tries_for_more_than_a_day_and_less_than_two(
     deployed: Deployed, organization: LocalOrganization
 ) -> None:

@@ -45,7 +45,7 @@ def audit_of_new_accounts(
 ) -> NewAccounts:
     """Return the state machine that audits an account that has joined, and the rule that starts it.
 
-    An account that has credentials, or that stays inaccessible, is published to the topic.
+    An account that has credentials, or that cannot be audited, is published to the topic.
 
     Args:
         scope: The construct that it belongs to.
@@ -88,7 +88,7 @@ def audit_of_new_accounts(
 def _definition(
     states: Construct, audit_state_machine: sfn.IStateMachine, topic: sns.ITopic
 ) -> sfn.IChainable:
-    audit = sfn.Parallel(states, "Until accessible", result_path="$.audits").branch(
+    audit = sfn.Parallel(states, "Until audited", result_path="$.audits").branch(
         _audit(states, audit_state_machine)
     )
     audit.add_retry(errors=["States.ALL"], interval=_FIRST_WAIT, backoff_rate=2, max_attempts=_MAX_RETRIES)
@@ -107,7 +107,7 @@ def _definition(
                 states,
                 "Not audited",
                 error="AccountNotAudited",
-                cause="The account stayed inaccessible, or its audits failed.",
+                cause="The account stayed inaccessible or was skipped, or its audits failed.",
             )
         ),
         result_path="$.error",
@@ -174,7 +174,7 @@ def _account_ids(states: Construct, then: sfn.Parallel) -> sfn.IChainable:
 
 
 def _audit(states: Construct, state_machine: sfn.IStateMachine) -> sfn.IChainable:
-    """Return one attempt: it fails where the account is inaccessible."""
+    """Return one attempt: it fails unless the account was audited, so also where it was skipped."""
     return tasks.StepFunctionsStartExecution(
         states,
         "Audit",
@@ -188,17 +188,22 @@ def _audit(states: Construct, state_machine: sfn.IStateMachine) -> sfn.IChainabl
             "totals": sfn.JsonPath.object_at("$.Output.totals"),
         },
     ).next(
-        sfn.Choice(states, "Accessible?")
+        sfn.Choice(states, "Was it audited?")
         .when(
-            sfn.Condition.is_present("$.totals.inaccessible"),
+            sfn.Condition.or_(
+                sfn.Condition.is_present("$.totals.clean"),
+                sfn.Condition.is_present("$.totals['has credentials']"),
+            ),
+            sfn.Pass(states, "Audited"),
+        )
+        .otherwise(
             sfn.Fail(
                 states,
-                "Inaccessible",
-                error="AccountInaccessible",
+                "Not this time",
+                error="AccountNotAudited",
                 cause_path=sfn.JsonPath.format("The report says why: {}", sfn.JsonPath.string_at("$.report")),
-            ),
+            )
         )
-        .otherwise(sfn.Pass(states, "Audited"))
     )
 
 
