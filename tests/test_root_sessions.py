@@ -401,10 +401,12 @@ class LimitedSts:
         time: Its time; each call takes some of it.
         burst: The tokens of a full bucket.
         rate: The tokens a second that are added.
+        denied: Whether a call that is not throttled is denied.
     """
 
-    def __init__(self, time: VirtualTime, *, burst: int, rate: float) -> None:
+    def __init__(self, time: VirtualTime, *, burst: int, rate: float, denied: bool) -> None:
         self.throttled = 0
+        self._denied = denied
         self._time = time
         self._burst, self._rate = burst, rate
         self._tokens, self._filled_at = float(burst), 0.0
@@ -421,14 +423,33 @@ class LimitedSts:
                 error = {"Code": "Throttling", "Message": "Rate exceeded"}
                 raise ClientError({"Error": error}, "AssumeRoot")  # type: ignore[typeddict-item]
             self._tokens -= 1
+        if self._denied:
+            # The account's thread has nothing more to do.
+            self._time.end_thread()
+            error = {"Code": "AccessDenied", "Message": "An explicit deny"}
+            raise ClientError({"Error": error}, "AssumeRoot")  # type: ignore[typeddict-item]
         return {"Credentials": credentials_of(TargetPrincipal)}
 
 
-@pytest.mark.parametrize(("burst", "rate"), [(100, 20.0), (10, 5.0), (2, 1.0), (1, 0.4)])
-def test_no_account_is_lost_where_batches_share_a_limit_of_sts(burst: int, rate: float) -> None:
+@dataclass(frozen=True, kw_only=True)
+class SharedLimit:
+    """What came of batches that share a limit of STS.
+
+    Attributes:
+        findings: What was found.
+        throttled: How many calls were throttled.
+        seconds: How long it took.
+    """
+
+    findings: list[Finding]
+    throttled: int
+    seconds: float
+
+
+def audit_with_shared_limit(*, burst: int, rate: float, denied: bool = False) -> SharedLimit:
     batches, size = 5, 25
     virtual = VirtualTime(threads=batches * size, seed=0)
-    sts = LimitedSts(virtual, burst=burst, rate=rate)
+    sts = LimitedSts(virtual, burst=burst, rate=rate, denied=denied)
 
     def look(task: AccountTask) -> Finding:
         virtual.end_thread()
@@ -445,9 +466,24 @@ def test_no_account_is_lost_where_batches_share_a_limit_of_sts(burst: int, rate:
             for batch in pool.map(lambda runner, own: runner.run(own), runners, assignments)
             for finding in batch
         ]
-    assert Counter(finding.outcome for finding in findings) == {Outcome.CLEAN: batches * size}
+    assert len(findings) == batches * size
+    return SharedLimit(findings=findings, throttled=sts.throttled, seconds=virtual.seconds)
+
+
+@pytest.mark.parametrize(("burst", "rate"), [(100, 20.0), (10, 5.0), (2, 1.0), (1, 0.4)])
+def test_no_account_is_lost_where_batches_share_a_limit_of_sts(burst: int, rate: float) -> None:
+    shared = audit_with_shared_limit(burst=burst, rate=rate)
+    assert {finding.outcome for finding in shared.findings} == {Outcome.CLEAN}
     # An attempt that is throttled uses up what others share, too.
-    assert sts.throttled < 10 * batches * size
+    assert shared.throttled < 10 * len(shared.findings)
+
+
+@pytest.mark.parametrize(("burst", "rate"), [(20, 10.0), (10, 5.0)])
+def test_accounts_that_deny_root_sessions_take_no_longer_than_others(burst: int, rate: float) -> None:
+    allowed = audit_with_shared_limit(burst=burst, rate=rate)
+    denied = audit_with_shared_limit(burst=burst, rate=rate, denied=True)
+    assert all("AccessDenied" in (finding.reason or "") for finding in denied.findings)
+    assert denied.seconds < 1.5 * allowed.seconds
 
 
 def test_a_function_that_finds_a_limit_used_up_by_others_does_not_take_it_for_a_low_one() -> None:

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from .failures import Failure, FailureKind
+from .failures import CallError, Failure, FailureKind
 from .retry import Clock, RetryBudget
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _INCREASE = 2.0
 # has passed: that says nothing of the limit.
 _FIRST_RATE = 4.0
 _MIN_RATE = 0.2
+# Refused for what they ask, not for their number: they count as calls that AWS has let through.
+_LET_THROUGH = frozenset({FailureKind.ACCESS_DENIED, FailureKind.REFUSED})
 
 
 @dataclass(kw_only=True)
@@ -98,7 +100,12 @@ class PacedRetryBudget(RetryBudget):
 
     def attempt(self, call: Callable[[], T], *, operation: str) -> T:
         """Return what the call returns, as RetryBudget does, at the pace that AWS allows."""
-        result = super().attempt(call, operation=operation)
+        try:
+            result = super().attempt(call, operation=operation)
+        except CallError as error:
+            if error.failure.kind in _LET_THROUGH:
+                self.pace.note_success()
+            raise
         self.pace.note_success()
         return result
 
