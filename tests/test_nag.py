@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -20,12 +21,17 @@ from support.nag import ACKNOWLEDGMENTS, Finding, check, findings
 from support.templates import MANAGEMENT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_cdk import Environment
     from aws_cdk import aws_iam as iam
 
 # CDK writes each dependency by its name, whether or not a reference implies it, and joins ARNs instead of
 # substituting them, which cfn-lint reports in a CodePipeline action.
 _CDK_STYLE = "W3005,E3703"
+
+# What `cdk init` writes into cdk.json.
+FEATURE_FLAGS = ROOT / "node_modules/aws-cdk/lib/init-templates/.recommended-feature-flags.json"
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +60,15 @@ def test_the_example_of_cdk_nag_acknowledges_by_itself_what_the_constructs_need(
 
 
 def findings_of(
-    tmp_path: Path, *, env: Environment | None, encrypted_topic: bool = False, widen: bool = False
+    tmp_path: Path,
+    *,
+    env: Environment | None,
+    encrypted_topic: bool = False,
+    widen: bool = False,
+    flags: Mapping[str, object] | None = None,
 ) -> list[Finding]:
     """Return the findings of every construct with every argument."""
-    app = App(outdir=str(tmp_path), analytics_reporting=False)
+    app = App(outdir=str(tmp_path), analytics_reporting=False, context=flags)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     stack = Stack(app, "organization-bootstrap", env=env)
     key = kms.Key(stack, "Key", enable_key_rotation=True)
@@ -88,6 +99,14 @@ def test_every_construct_passes_with_its_acknowledgments_under_any_id(
     tmp_path: Path, env: Environment | None, encrypted_topic: bool
 ) -> None:
     found = findings_of(tmp_path, env=env, encrypted_topic=encrypted_topic)
+    assert [it for it in found if not it.path.startswith("organization-bootstrap/Topic")] == []
+
+
+@pytest.mark.parametrize("env", [MANAGEMENT, None], ids=["account", "any account"])
+def test_every_construct_passes_in_an_app_that_cdk_init_has_created(
+    tmp_path: Path, env: Environment | None
+) -> None:
+    found = findings_of(tmp_path, env=env, encrypted_topic=True, flags=json.loads(FEATURE_FLAGS.read_text()))
     assert [it for it in found if not it.path.startswith("organization-bootstrap/Topic")] == []
 
 

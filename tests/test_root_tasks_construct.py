@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from aws_cdk import Duration, Environment
+from aws_cdk import App, Duration, Environment, NestedStack, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
@@ -328,6 +328,28 @@ def test_who_may_look_and_who_may_act_are_two_permissions(grant: str, own: str, 
     }
     del found["cloudformation:DescribeStacks"]
     assert all(own in resource and other not in resource for it in found.values() for resource in it)
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["beside", "nested"])
+def test_a_person_of_another_stack_finds_the_stack_of_the_tasks_and_no_other(nested: bool) -> None:
+    app = App()
+    people = Stack(app, "People", env=MANAGEMENT)
+    tasks = NestedStack(people, "Tasks") if nested else Stack(app, "Tasks", env=MANAGEMENT)
+    role = iam.Role(people, "Operator", assumed_by=iam.AccountRootPrincipal())
+    RootTasks(tasks, "RootTasks").grant_audit(role)
+    (found,) = [
+        statement["Resource"]
+        for statement in policy_statements(template(people), "Operator")
+        if statement["Action"] == "cloudformation:DescribeStacks"
+    ]
+    separator, (*_, name, rest) = found["Fn::Join"]
+    assert (separator, rest) == ("", "/*")
+    if nested:
+        (resource, output) = name["Fn::GetAtt"]
+        assert resource.startswith("TasksNestedStack")
+        assert output.endswith("AWSStackName")
+    else:
+        assert name["Fn::ImportValue"].startswith("Tasks:ExportsOutputRefAWSStackName")
 
 
 def test_there_is_nothing_to_execute_where_no_task_acts() -> None:

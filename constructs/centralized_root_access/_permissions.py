@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_cdk import ArnFormat, Aws, Stack
+from aws_cdk import ArnFormat, Aws, ScopedAws, Stack
 from aws_cdk import aws_iam as iam
 
 from .enums import RootAccessFeature, RootTask
@@ -235,8 +235,10 @@ def map_run_arn(state_machine: sfn.StateMachine) -> str:
 
 def stack_arn(scope: Construct) -> str:
     """Return the ARN of a construct's own stack, by whose outputs the command line finds the construct."""
-    return Stack.of(scope).format_arn(
-        service="cloudformation", resource="stack", resource_name=f"{Aws.STACK_NAME}/*"
+    stack = Stack.of(scope)
+    # Not Aws.STACK_NAME, which is the name of whichever stack the policy is in.
+    return stack.format_arn(
+        service="cloudformation", resource="stack", resource_name=f"{ScopedAws(stack).stack_name}/*"
     )
 
 

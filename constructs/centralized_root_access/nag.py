@@ -27,7 +27,8 @@ _LOOKING_ROLES = "(Audit|PlanUnlock(Bucket|Queue)Policy)Role"
 _ACTING_ROLES = "(DeleteCredentials|AllowPasswordRecovery|Unlock(Bucket|Queue)Policy)Role"
 _MACHINE = "(Audit|Execute)StateMachine"
 _ANY_MACHINE = "(Audit|Execute|NewAccount)StateMachine"
-_ARN = r"arn:<AWS::Partition>:"
+# The feature flag @aws-cdk/core:enablePartitionLiterals writes the partition where the Region is known.
+_ARN = r"arn:(<AWS::Partition>|aws[a-z-]*):"
 _BUCKET = r"<\w+Bucket[0-9A-F]{8}\.Arn>"
 
 
