@@ -143,7 +143,7 @@ class Executions:
             return found[0]
         raise denied or RunNotFoundError(run_id)
 
-    def describe_started(self, arn: str) -> Execution:
+    def describe_new(self, arn: str) -> Execution:
         """Return an execution that was started just now: Step Functions may not know it for a moment.
 
         Raises:

@@ -102,7 +102,7 @@ class Runs:
         name = run_name(prefix, environment=self.environment)
         with self._resumable(name):
             arn = self.executions.start(state_machine_arn, name=name, input_=input_)
-            return self._wait(self.executions.describe_started(arn))
+            return self._wait(self.executions.describe_new(arn))
 
     def wait(self, execution: Execution) -> Execution:
         """Wait until an execution has ended with a report.

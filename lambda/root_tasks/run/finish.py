@@ -294,7 +294,7 @@ class _Notice:
 
 @dataclass(frozen=True, kw_only=True)
 class _History:
-    """A full audit beside the one that is the latest so far.
+    """A full audit, compared with the one that is the latest so far.
 
     Attributes:
         report: The audit's report, with what has changed.
