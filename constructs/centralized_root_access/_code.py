@@ -49,10 +49,12 @@ def package_files(root: Path, module: str) -> frozenset[str]:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        file = _source(root, name)
-        if name in seen or file is None:
+        if name in seen:
             continue
         seen.add(name)
+        file = _source(root, name)
+        if file is None:
+            continue
         source = file.read_text(encoding="utf-8")
         package = name if file.name == "__init__.py" else name.rpartition(".")[0]
         found |= {file, *_data_files(source, folder=file.parent)}
@@ -67,24 +69,25 @@ def _source(root: Path, module: str) -> Path | None:
     return file if module and file.is_file() else None
 
 
-def _imports(node: ast.AST, *, package: str) -> Iterator[str]:
+def _imports(tree: ast.Module, *, package: str) -> Iterator[str]:
     """Yield the names that code imports when it runs: modules, and what may be a module of a package."""
-    match node:
-        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-            for statement in node.orelse:
-                yield from _imports(statement, package=package)
-            return
-        case ast.Import(names=names):
-            yield from (it.name for it in names)
-        case ast.ImportFrom(module=module, names=names, level=level):
-            parents = package.split(".")[: len(package.split(".")) - level + 1] if level else []
-            base = ".".join([*parents, *filter(None, [module])])
-            yield base
-            yield from (f"{base}.{it.name}" for it in names)
-    for child in ast.iter_child_nodes(node):
-        # Expressions, most of a tree, import nothing.
-        if not isinstance(child, ast.expr):
-            yield from _imports(child, package=package)
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        match waiting.pop():
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=statements):
+                waiting += statements
+            case ast.Import(names=names):
+                yield from (it.name for it in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                parents = package.split(".")[: len(package.split(".")) - level + 1] if level else []
+                base = ".".join([*parents, *filter(None, [module])])
+                yield base
+                yield from (f"{base}.{it.name}" for it in names)
+            case ast.expr():
+                # Expressions, most of a tree, import nothing.
+                pass
+            case node:
+                waiting += ast.iter_child_nodes(node)
 
 
 def _data_files(source: str, *, folder: Path) -> Iterator[Path]:
