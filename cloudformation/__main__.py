@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from .build import UnsupportedAssemblyError, build_package
+from .context import InvalidContextError, app_context
 
 
 def main() -> int:
@@ -20,17 +22,19 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("build/template"), help="the folder to write to")
     parser.add_argument("--region", default="us-east-1", help="the Region that the template is for")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        synthesized = subprocess.run(  # noqa: S603 (the caller names the app)
-            [sys.executable, arguments.app],
-            env=_environment(folder, arguments.region),
-            check=False,
-        )
-        if synthesized.returncode:
-            return synthesized.returncode
+    with tempfile.TemporaryDirectory() as temporary:
+        context, assembly = Path(temporary, "context.json"), Path(temporary, "assembly")
         try:
-            package = build_package(assembly=Path(folder), stack=arguments.stack, output=arguments.output)
-        except UnsupportedAssemblyError as error:
+            _write_context(context)
+            synthesized = subprocess.run(  # noqa: S603 (the caller names the app)
+                [sys.executable, arguments.app],
+                env=_environment(context=context, assembly=assembly, region=arguments.region),
+                check=False,
+            )
+            if synthesized.returncode:
+                return synthesized.returncode
+            package = build_package(assembly=assembly, stack=arguments.stack, output=arguments.output)
+        except (InvalidContextError, UnsupportedAssemblyError) as error:
             print(error, file=sys.stderr)
             return 1
     for file in (package.template, *package.archives):
@@ -38,13 +42,20 @@ def main() -> int:
     return 0
 
 
-def _environment(folder: str, region: str) -> dict[str, str]:
+def _write_context(file: Path) -> None:
+    context = app_context(folder=Path(), variables=os.environ)
+    file.write_text(json.dumps(context | {"aws:cdk:version-reporting": False}))
+
+
+def _environment(*, context: Path, assembly: Path, region: str) -> dict[str, str]:
     """Return the variables for an app whose template is for any account."""
     variables = {name: value for name, value in os.environ.items() if name != "CDK_DEFAULT_ACCOUNT"}
     return variables | {
-        "CDK_CONTEXT_JSON": '{"aws:cdk:version-reporting":false}',
+        # Linux limits a variable to 128 KiB. The CDK CLI passes a longer context in a file, which overrides
+        # the variable.
+        "CONTEXT_OVERFLOW_LOCATION_ENV": str(context),
         "CDK_DEFAULT_REGION": region,
-        "CDK_OUTDIR": folder,
+        "CDK_OUTDIR": str(assembly),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -10,14 +11,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import App, Stack
+from aws_cdk import (
+    App,
+    CliCredentialsStackSynthesizer,
+    DefaultStackSynthesizer,
+    Environment,
+    IStackSynthesizer,
+    LegacyStackSynthesizer,
+    Stack,
+    Stage,
+)
+from aws_cdk import aws_ecr_assets as ecr_assets
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as assets
 from aws_cdk import aws_ssm as ssm
 
 from cloudformation.build import Package, UnsupportedAssemblyError, build_package
+from cloudformation.context import InvalidContextError, app_context
 from support.apps import ROOT, Assembly, synthesize
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from constructs import Construct
+
     from local_aws.services import LocalAws
 
 STACK = "OrganizationBootstrap"
@@ -94,14 +112,288 @@ def test_an_asset_that_is_not_code_is_refused_instead_of_left_out(tmp_path: Path
         build_package(assembly=tmp_path / "assembly", stack=None, output=tmp_path / "package")
 
 
-@pytest.mark.parametrize("name", [None, "Unknown"])
-def test_one_of_several_stacks_must_be_named(name: str | None, tmp_path: Path) -> None:
-    app = App(outdir=str(tmp_path / "assembly"), analytics_reporting=False)
-    Stack(app, "One")
-    Stack(app, "Other")
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(outdir=str(tmp_path / "assembly"), analytics_reporting=False)
+
+
+def build(app: App, *, stack: str | None = None) -> Package:
     app.synth()
-    with pytest.raises(UnsupportedAssemblyError, match="One, Other"):
-        build_package(assembly=tmp_path / "assembly", stack=name, output=tmp_path / "package")
+    assembly = Path(app.outdir)
+    return build_package(assembly=assembly, stack=stack, output=assembly.with_name("package"))
+
+
+def add_function(scope: Construct, id: str, code: lambda_.Code) -> lambda_.CfnFunction:
+    function = lambda_.Function(
+        scope, id, runtime=lambda_.Runtime.PYTHON_3_13, handler="index.handler", code=code
+    )
+    resource = function.node.default_child
+    assert isinstance(resource, lambda_.CfnFunction)
+    resource.override_logical_id(id)
+    return resource
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    folder = tmp_path / "code"
+    folder.mkdir()
+    (folder / "index.py").write_text("def handler(event, context): ...")
+    return folder
+
+
+def test_the_metadata_of_the_users_own_resources_stays(app: App, code: Path) -> None:
+    app.node.set_context("aws:cdk:enable-path-metadata", True)
+    app.node.set_context("aws:cdk:enable-asset-metadata", True)
+    stack = Stack(app, STACK)
+    guard = {"SuppressedRules": ["LAMBDA_INSIDE_VPC"]}
+    add_function(stack, "Own", lambda_.Code.from_asset(str(code))).add_metadata("guard", guard)
+    page = ssm.CfnParameter(stack, "Page", type="String", value="text")
+    page.add_metadata("AWS::CloudFormation::Init", {"config": {}})
+    ssm.CfnParameter(stack, "Without", type="String", value="text")
+    package = build(app)
+    # So that the test is about something: the CDK added its own.
+    synthesized = (Path(app.outdir) / f"{STACK}.template.json").read_text()
+    assert "aws:asset:path" in synthesized
+    assert "aws:cdk:path" in synthesized
+    resources = template(package)["Resources"]
+    assert resources["Own"]["Metadata"] == {"guard": guard}
+    assert resources["Page"]["Metadata"] == {"AWS::CloudFormation::Init": {"config": {}}}
+    assert "Metadata" not in resources["Without"]
+
+
+def test_code_that_is_not_an_asset_stays_as_it_is(app: App, code: Path) -> None:
+    stack = Stack(app, STACK)
+    add_function(stack, "Inline", lambda_.Code.from_inline("def handler(event, context): ..."))
+    bucket = s3.Bucket.from_bucket_name(stack, "Bucket", "own-bucket")
+    add_function(stack, "Uploaded", lambda_.Code.from_bucket_v2(bucket, "releases/1.zip"))
+    add_function(stack, "Asset", lambda_.Code.from_asset(str(code)))
+    package = build(app)
+    resources = template(package)["Resources"]
+    assert resources["Inline"]["Properties"]["Code"] == {"ZipFile": "def handler(event, context): ..."}
+    assert resources["Uploaded"]["Properties"]["Code"] == {
+        "S3Bucket": "own-bucket",
+        "S3Key": "releases/1.zip",
+    }
+    assert [resources["Asset"]["Properties"]["Code"]] == [it.name for it in package.archives]
+
+
+def test_code_that_is_a_zip_file_is_copied(app: App, code: Path) -> None:
+    zipped = code.with_suffix(".zip")
+    with zipfile.ZipFile(zipped, "w") as written:
+        written.write(code / "index.py", "index.py")
+    add_function(Stack(app, STACK), "Zipped", lambda_.Code.from_asset(str(zipped)))
+    (archive,) = build(app).archives
+    assert archive.read_bytes() == zipped.read_bytes()
+
+
+def test_an_image_of_the_app_is_refused_instead_of_left_out(app: App, code: Path) -> None:
+    (code / "Dockerfile").write_text("FROM scratch")
+    stack = Stack(app, STACK)
+    image = ecr_assets.DockerImageAsset(stack, "Image", directory=str(code))
+    ssm.CfnParameter(stack, "Page", type="String", value=image.image_uri)
+    with pytest.raises(
+        UnsupportedAssemblyError, match=r"Page \(AWS::SSM::Parameter\) uses a file or an image"
+    ):
+        build(app)
+
+
+@pytest.mark.parametrize(
+    "synthesizer",
+    [
+        DefaultStackSynthesizer(bucket_prefix="pre/"),
+        DefaultStackSynthesizer(bucket_prefix="a/b/"),
+        CliCredentialsStackSynthesizer(bucket_prefix="x/"),
+    ],
+    ids=["default", "two levels", "CLI credentials"],
+)
+def test_the_code_is_found_whatever_prefix_the_synthesizer_has(
+    synthesizer: IStackSynthesizer, app: App, code: Path
+) -> None:
+    add_function(Stack(app, STACK, synthesizer=synthesizer), "Asset", lambda_.Code.from_asset(str(code)))
+    package = build(app)
+    (archive,) = package.archives
+    assert template(package)["Resources"]["Asset"]["Properties"]["Code"] == archive.name
+    with zipfile.ZipFile(archive) as zipped:
+        assert zipped.namelist() == ["index.py"]
+
+
+def test_a_synthesizer_that_lists_no_assets_is_refused_with_what_to_do(app: App, code: Path) -> None:
+    stack = Stack(app, STACK, synthesizer=LegacyStackSynthesizer())
+    add_function(stack, "Asset", lambda_.Code.from_asset(str(code)))
+    with pytest.raises(
+        UnsupportedAssemblyError, match=rf"The stack {STACK} has no list.* a DefaultStackSynthesizer\.$"
+    ):
+        build(app)
+
+
+def test_a_value_that_only_the_cdk_cli_looks_up_is_refused_instead_of_a_dummy(app: App) -> None:
+    stack = Stack(app, STACK, env=Environment(account="111111111111", region="us-east-1"))
+    value = ssm.StringParameter.value_from_lookup(stack, "/security/account")
+    ssm.CfnParameter(stack, "Page", type="String", value=value)
+    with pytest.raises(UnsupportedAssemblyError, match=r"parameterName=/security/account.* `cdk synth` once"):
+        build(app)
+
+
+@pytest.mark.parametrize("name", [None, "Unknown"])
+def test_one_of_several_stacks_must_be_named(name: str | None, app: App) -> None:
+    Stack(app, "One")
+    Stack(Stage(app, "Production"), "Other")
+    with pytest.raises(UnsupportedAssemblyError, match="--stack: One, Production/Other"):
+        build(app, stack=name)
+
+
+def test_an_app_without_a_stack_is_refused(app: App) -> None:
+    with pytest.raises(UnsupportedAssemblyError, match="The app has no stack"):
+        build(app)
+
+
+def test_an_app_that_wrote_no_assembly_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedAssemblyError, match=r"End the app with `app.synth\(\)`"):
+        build_package(assembly=tmp_path, stack=None, output=tmp_path / "package")
+
+
+def test_the_one_stack_of_a_stage_in_a_stage_is_found(app: App, code: Path) -> None:
+    stack = Stack(Stage(Stage(app, "Europe"), "Production"), STACK)
+    add_function(stack, "Asset", lambda_.Code.from_asset(str(code)))
+    package = build(app)
+    (archive,) = package.archives
+    assert template(package)["Resources"]["Asset"]["Properties"]["Code"] == archive.name
+    with zipfile.ZipFile(archive) as zipped:
+        assert zipped.namelist() == ["index.py"]
+
+
+@pytest.mark.parametrize("by", ["path", "artifact"])
+def test_the_stack_of_a_pipelines_stage_can_be_named(by: str, tmp_path: Path) -> None:
+    assembly = synthesize(ROOT / "examples" / "pipeline.py", tmp_path / "assembly")
+    (file,) = assembly.folder.glob(f"assembly-Management/*{STACK}*.template.json")
+    name = f"Management/{STACK}" if by == "path" else file.name.removesuffix(".template.json")
+    package = build_package(assembly=assembly.folder, stack=name, output=tmp_path / "package")
+    assert package.template.name == file.name
+    assert set(template(package)["Resources"]) == set(assembly.template(STACK)["Resources"])
+    assert len(package.archives) == 1
+
+
+CONTEXT_APP = """
+from aws_cdk import App, CfnOutput, CfnWaitConditionHandle, Stack
+app = App()
+stack = Stack(app, "Context")
+CfnWaitConditionHandle(stack, "Resource")
+for name in ("Settings", "Lookups", "Variable", "Long"):
+    CfnOutput(stack, name, value=str(app.node.try_get_context(name)))
+app.synth()
+"""
+
+
+def run_in(folder: Path, *, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the tool in a folder that has an app, as a user does."""
+    (folder / "context_app.py").write_text(CONTEXT_APP)
+    environment = {name: value for name, value in os.environ.items() if name != "CDK_CONTEXT_JSON"}
+    return subprocess.run(
+        [sys.executable, "-m", "cloudformation", "context_app.py", "--output", "package"],
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(ROOT), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def write_context(folder: Path, *, settings: Mapping[str, object], lookups: Mapping[str, object]) -> None:
+    (folder / "cdk.json").write_text(json.dumps({"app": "python app.py", "context": settings}))
+    (folder / "cdk.context.json").write_text(json.dumps(lookups))
+
+
+def test_an_app_has_the_context_that_the_cdk_cli_gives_it(tmp_path: Path) -> None:
+    # Longer than a variable of the environment may be on Linux.
+    long = "x" * 200_000
+    write_context(tmp_path, settings={"Settings": "222222222222"}, lookups={"Lookups": "one", "Long": long})
+    run = run_in(tmp_path, variables={"CDK_CONTEXT_JSON": '{"Variable": "two"}'})
+    assert run.returncode == 0, run.stderr
+    outputs = json.loads((tmp_path / "package" / "Context.template.json").read_text())["Outputs"]
+    assert {name: output["Value"] for name, output in outputs.items()} == {
+        "Settings": "222222222222",
+        "Lookups": "one",
+        "Variable": "two",
+        "Long": long,
+    }
+
+
+def test_the_context_has_the_precedence_of_the_cdk_cli(tmp_path: Path) -> None:
+    write_context(
+        tmp_path,
+        settings={"a": "settings", "b": "settings", "map": {"x": 1, "list": [1]}},
+        lookups={"a": "lookups", "b": "lookups", "c": "lookups", "map": {"x": 0, "y": 2, "list": [2, 3]}},
+    )
+    context = app_context(folder=tmp_path, variables={"CDK_CONTEXT_JSON": '{"a": "variable"}'})
+    assert context == {
+        "a": "variable",
+        "b": "settings",
+        "c": "lookups",
+        "map": {"x": 1, "y": 2, "list": [1]},
+    }
+
+
+@pytest.mark.slow
+def test_the_cdk_cli_gives_an_app_the_same_context(tmp_path: Path) -> None:
+    printing = "import os; print(os.environ['CDK_CONTEXT_JSON']); import aws_cdk; aws_cdk.App().synth()"
+    (tmp_path / "app.py").write_text(printing)
+    write_context(
+        tmp_path,
+        settings={"a": "settings", "b": None, "map": {"x": 1, "list": [1], "deep": {"p": 1}}},
+        lookups={"a": "lookups", "b": 1, "c": "lookups", "map": {"y": 2, "list": [2, 3], "deep": {"q": 1}}},
+    )
+    run = subprocess.run(
+        [
+            ROOT / "node_modules" / ".bin" / "cdk",
+            *("synth", "--quiet", "--no-notices", "--app", f"{sys.executable} app.py"),
+        ],
+        cwd=tmp_path,
+        env=os.environ | {"HOME": str(tmp_path), "CI": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (line,) = [it for it in run.stdout.splitlines() if it.startswith("{")]
+    given = {name: value for name, value in json.loads(line).items() if name in {"a", "b", "c", "map"}}
+    assert app_context(folder=tmp_path, variables={}) == given
+
+
+def test_an_app_without_the_files_has_no_context(tmp_path: Path) -> None:
+    assert app_context(folder=tmp_path, variables={}) == {}
+    (tmp_path / "cdk.json").write_text('{"app": "python app.py"}')
+    assert app_context(folder=tmp_path, variables={"CDK_CONTEXT_JSON": ""}) == {}
+
+
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    (tmp_path / "cdk.context.json").write_text('{"a": 1}', encoding="utf-8-sig")
+    assert app_context(folder=tmp_path, variables={}) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("settings", "lookups", "variable", "named"),
+    [
+        ('{"context": ', "{}", "", "cdk.json is not valid JSON"),
+        ("[]", "{}", "", r"cdk.json is not a JSON object: \[\]"),
+        ('{"context": ["a"]}', "{}", "", r"`context` in cdk.json is not a JSON object: \[\"a\"\]"),
+        ("{}", "null", "", "cdk.context.json is not a JSON object: null"),
+        ("{}", "{}", "a=b", "CDK_CONTEXT_JSON is not valid JSON"),
+    ],
+)
+def test_a_context_that_cannot_be_read_is_named(
+    settings: str, lookups: str, variable: str, named: str, tmp_path: Path
+) -> None:
+    (tmp_path / "cdk.json").write_text(settings)
+    (tmp_path / "cdk.context.json").write_text(lookups)
+    with pytest.raises(InvalidContextError, match=named):
+        app_context(folder=tmp_path, variables={"CDK_CONTEXT_JSON": variable})
+
+
+def test_an_unusable_context_ends_the_run_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "cdk.json").write_text("{")
+    run = run_in(tmp_path, variables={})
+    assert run.returncode == 1
+    assert run.stderr.startswith("The app's context cannot be read, because cdk.json is not valid JSON")
+    assert "Traceback" not in run.stderr
 
 
 @pytest.mark.slow
