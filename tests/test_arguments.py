@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from aws_cdk import Aws, CfnParameter, Duration, Fn, ScopedAws, Stack, Token
+from aws_cdk import App, Aws, CfnParameter, Duration, Environment, Fn, ScopedAws, Stack, Token
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_organizations as organizations
+from aws_cdk import aws_sns as sns
 
-from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
+from centralized_root_access import (
+    CentralizedRootAccess,
+    RootAccessFeature,
+    RootTask,
+    RootTasks,
+    RootUseAlarm,
+)
 from support.accounts import MEMBER, OTHER
 from support.templates import MANAGEMENT, bootstrap_stack, only_resource, template
 
@@ -15,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TOPIC = "sns.Topic.from_topic_arn"
+TOPIC_ARN = "arn:aws:sns:us-east-1:111111111111:News"
+KEY_ARN = "arn:aws:kms:us-east-1:111111111111"
 
 
 def root_access(stack: Stack, **arguments: Any) -> None:
@@ -27,6 +40,11 @@ def drift_check(stack: Stack, **arguments: Any) -> None:
 
 def root_tasks(stack: Stack, **arguments: Any) -> None:
     RootTasks(stack, "RootTasks", **{"tasks": list(RootTask), **arguments})
+
+
+def root_use_alarm(stack: Stack, **arguments: Any) -> None:
+    trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
+    RootUseAlarm(stack, "RootUse", trail_log_group=trail, **arguments)
 
 
 LISTS: list[tuple[Callable[..., None], str, Any]] = [
@@ -132,22 +150,57 @@ def test_the_order_of_tokens_does_not_depend_on_when_they_were_created() -> None
 )
 def test_the_stacks_own_account_is_refused_by_every_name(env: Any, own: Callable[[Stack], str]) -> None:
     stack = bootstrap_stack(env=env)
-    with pytest.raises(ValueError, match=r"the account of this stack.*List member accounts"):
+    with pytest.raises(ValueError, match=r"lists [^$]*, the account of this stack.*List member accounts"):
         CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[own(stack)])
 
 
 def test_an_account_that_is_listed_twice_is_refused_also_as_a_token() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    security = CfnParameter(stack, "Security")
-    for twice in (
-        [security.value_as_string, security.value_as_string],
-        [security.value_as_string, Fn.ref("Security")],
-        [OTHER, OTHER],
+    for other, shown in (
+        (lambda security: security.value_as_string, '{"Ref": "Security"}'),
+        (lambda security: Fn.ref("Security"), '{"Ref": "Security"}'),
+        (lambda security: OTHER, OTHER),
     ):
-        with pytest.raises(ValueError, match=r"^delegated_administrators lists .* twice\. List it once\.$"):
-            CentralizedRootAccess(stack, "RootAccess", delegated_administrators=twice)
         stack = bootstrap_stack(env=MANAGEMENT)
         security = CfnParameter(stack, "Security")
+        twice = [OTHER, security.value_as_string, other(security)]
+        with pytest.raises(ValueError, match=r"^delegated_administrators lists .* twice") as refused:
+            CentralizedRootAccess(stack, "RootAccess", delegated_administrators=twice)
+        assert str(refused.value) == f"delegated_administrators lists {shown} twice. List it once."
+
+
+@pytest.mark.parametrize(
+    "account_id",
+    [
+        lambda account: account.attr_account_id,
+        lambda account: Fn.select(4, Fn.split(":", account.attr_arn)),
+    ],
+    ids=["attribute", "part of an ARN"],
+)
+def test_accounts_of_two_stacks_with_the_same_logical_id_are_two(account_id: Callable[[Any], str]) -> None:
+    listed = []
+    for names in (["One", "Two"], ["Two", "One"]):
+        app = App(analytics_reporting=False)
+        accounts = {name: new_account(Stack(app, name, env=MANAGEMENT)) for name in names}
+        stack = Stack(app, "Bootstrap", env=MANAGEMENT)
+        root_access(stack, delegated_administrators=[account_id(it) for it in accounts.values()])
+        properties = only_resource(template(stack), "Custom::CentralizedRootAccess")["Properties"]
+        listed.append([json.dumps(it) for it in properties["DelegatedAdministrators"]])
+    assert listed[0] == listed[1], "in the order of the stacks, not of the tokens"
+    assert [name for it in listed[0] for name in ("One", "Two") if f'"{name}:' in it] == ["One", "Two"]
+
+
+def test_an_account_of_another_stack_that_is_listed_twice_is_refused_with_its_path() -> None:
+    app = App(analytics_reporting=False)
+    account = new_account(Stack(app, "One", env=MANAGEMENT))
+    with pytest.raises(ValueError, match=r'lists {"Fn::GetAtt": .*} of One/Account twice\. List it once'):
+        root_access(
+            Stack(app, "Bootstrap", env=MANAGEMENT),
+            delegated_administrators=[account.attr_account_id, account.attr_account_id],
+        )
+
+
+def new_account(stack: Stack) -> organizations.CfnAccount:
+    return organizations.CfnAccount(stack, "Account", account_name="Security", email="security@example.com")
 
 
 @pytest.mark.parametrize(
@@ -253,6 +306,109 @@ def test_what_only_counts_as_true_or_false_is_refused(
 def test_what_is_not_a_topic_is_refused(build: Callable[..., None], wrong: Any) -> None:
     with pytest.raises(TypeError, match=rf"^notification_topic must be an SNS topic .*{TOPIC}"):
         build(bootstrap_stack(env=MANAGEMENT), notification_topic=wrong)
+
+
+@pytest.mark.parametrize("build", [drift_check, root_tasks, root_use_alarm])
+@pytest.mark.parametrize(
+    "topic",
+    [
+        lambda stack: sns.Topic(stack, "News", fifo=True),
+        lambda stack: sns.Topic.from_topic_arn(stack, "News", f"{TOPIC_ARN}.fifo"),
+    ],
+    ids=["new", "imported"],
+)
+def test_a_fifo_topic_is_refused(build: Callable[..., None], topic: Callable[[Stack], sns.ITopic]) -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    with pytest.raises(ValueError, match=r"^notification_topic is .*/News, a FIFO topic.*Use a standard"):
+        build(stack, notification_topic=topic(stack))
+
+
+def test_a_fifo_topic_is_refused_with_a_sentence_also_for_new_accounts() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    with pytest.raises(ValueError, match="a FIFO topic"):
+        root_tasks(stack, audit_new_accounts=True, notification_topic=sns.Topic(stack, "News", fifo=True))
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        lambda stack: sns.Topic.from_topic_arn(stack, "News", TOPIC_ARN.replace("us-east-1", "eu-west-1")),
+        lambda stack: sns.Topic(in_another_region(stack), "News"),
+    ],
+    ids=["imported", "of another stack"],
+)
+@pytest.mark.parametrize("build", [drift_check, root_tasks, root_use_alarm])
+def test_a_topic_of_another_region_than_the_alarms_is_refused_with_both(
+    build: Callable[..., None], topic: Callable[[Stack], sns.ITopic]
+) -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    with pytest.raises(
+        ValueError,
+        match=r"^notification_topic is .*/News, a topic in eu-west-1; the stack is in us-east-1.*Use a topic",
+    ):
+        build(stack, notification_topic=topic(stack))
+
+
+@pytest.mark.parametrize(
+    ("env", "arn"),
+    [
+        (MANAGEMENT, lambda stack: CfnParameter(stack, "News").value_as_string),
+        (MANAGEMENT, lambda stack: f"arn:aws:sns:{Aws.REGION}:111111111111:News"),
+        (None, lambda stack: "arn:aws:sns:eu-west-1:111111111111:News"),
+        (None, lambda stack: CfnParameter(stack, "News").value_as_string),
+        (MANAGEMENT, lambda stack: TOPIC_ARN),
+    ],
+    ids=["parameter", "Aws.REGION", "no env", "neither", "the same"],
+)
+@pytest.mark.parametrize("build", [drift_check, root_tasks, root_use_alarm])
+def test_a_topic_whose_region_may_be_the_stacks_is_accepted(
+    build: Callable[..., None], env: Any, arn: Callable[[Stack], str]
+) -> None:
+    stack = bootstrap_stack(env=env)
+    build(stack, notification_topic=sns.Topic.from_topic_arn(stack, "Topic", arn(stack)))
+
+
+def in_another_region(stack: Stack) -> Stack:
+    env = Environment(account=stack.account, region="eu-west-1")
+    return Stack(cast("App", stack.node.root), "Elsewhere", env=env)
+
+
+ALIASES: dict[str, Callable[[Stack], kms.IKey]] = {
+    "imported": lambda stack: kms.Alias.from_alias_name(stack, "Alias", "alias/audits"),
+    "imported with its key": lambda stack: kms.Alias.from_alias_attributes(
+        stack, "Alias", alias_name="alias/audits", alias_target_key=kms.Key(stack, "Key")
+    ),
+    "added": lambda stack: kms.Key(stack, "Key").add_alias("alias/audits"),
+    "new": lambda stack: kms.Alias(
+        stack, "Alias", alias_name="alias/audits", target_key=kms.Key(stack, "Key")
+    ),
+    "ARN": lambda stack: kms.Key.from_key_arn(stack, "Alias", f"{KEY_ARN}:alias/audits"),
+    "ARN with a token": lambda stack: kms.Key.from_key_arn(
+        stack, "Alias", f"arn:aws:kms:us-east-1:{Aws.ACCOUNT_ID}:alias/audits"
+    ),
+}
+
+
+@pytest.mark.parametrize("alias", ALIASES.values(), ids=ALIASES)
+@pytest.mark.parametrize("build", [root_access, root_tasks])
+def test_an_alias_of_a_key_is_refused_with_what_to_pass_instead(
+    build: Callable[..., None], alias: Callable[[Stack], kms.IKey]
+) -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    remedy = r"Pass the key itself: .*kms\.Key\.from_lookup.*kms\.Key\.from_key_arn"
+    with pytest.raises(ValueError, match=rf"^encryption_key is the alias [^$]*[aA]lias[^$]*: .*{remedy}"):
+        build(stack, encryption_key=alias(stack))
+
+
+@pytest.mark.parametrize("build", [root_access, root_tasks])
+def test_a_key_that_has_an_alias_and_one_that_is_not_known_at_synth_are_accepted(
+    build: Callable[..., None],
+) -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    build(stack, encryption_key=kms.Key(stack, "Key", alias="alias/audits"))
+    stack = bootstrap_stack(env=MANAGEMENT)
+    arn = CfnParameter(stack, "Arn").value_as_string
+    build(stack, encryption_key=kms.Key.from_key_arn(stack, "Key", arn))
 
 
 @pytest.mark.parametrize("wrong", ["arn:aws:kms:us-east-1:111111111111:key/1", 1, [], True, {}])

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_cdk import Annotations as SynthAnnotations
-from aws_cdk import App, CfnResource, Duration, Environment, NestedStack, Stack, Stage
+from aws_cdk import App, CfnOutput, CfnResource, Duration, Environment, NestedStack, Stack, Stage
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match
+from constructs import Construct
 
 from benchmarks.synthesis import package_bytes
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
@@ -31,6 +32,7 @@ from support.templates import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 RESOURCE_TYPE = "Custom::CentralizedRootAccess"
@@ -69,6 +71,55 @@ def test_the_output_shows_the_status_and_its_key_follows_the_construct_id() -> N
     assert template(stack)["Outputs"]["orgrootStatus"]["Value"] == {
         "Fn::GetAtt": [next(iter(resources(template(stack), RESOURCE_TYPE))), "StatusJson"]
     }
+
+
+def _two_root_tasks(stack: Stack, *ids: str) -> None:
+    for scope, id_ in zip(("A", "B"), ids, strict=True):
+        RootTasks(Construct(stack, scope), id_)
+
+
+def _own_output(stack: Stack, id_: str) -> None:
+    CfnOutput(stack, id_, value="mine")
+    CentralizedRootAccess(stack, "RootAccess")
+
+
+@pytest.mark.parametrize(
+    ("build", "path", "key"),
+    [
+        (
+            lambda stack: _two_root_tasks(stack, "RootTasks", "RootTasks"),
+            "B/RootTasks",
+            "RootTasksAuditStateMachineArn",
+        ),
+        (
+            lambda stack: _two_root_tasks(stack, "root-tasks", "roottasks"),
+            "B/roottasks",
+            "roottasksAuditStateMachineArn",
+        ),
+        (lambda stack: _own_output(stack, "RootAccessStatus"), "RootAccess", "RootAccessStatus"),
+    ],
+    ids=["same id", "same letters", "own output"],
+)
+def test_a_second_output_of_the_same_key_is_refused_with_construct_and_key(
+    build: Callable[[Stack], None], path: str, key: str
+) -> None:
+    stack = bootstrap_stack()
+    with pytest.raises(ValueError, match=r"Give one of the two another id\.$") as refused:
+        build(stack)
+    assert str(refused.value).startswith(
+        f"OrganizationBootstrap/{path} needs an output with the key {key}, which OrganizationBootstrap has"
+    )
+
+
+def test_the_same_key_in_another_stack_and_an_output_of_another_key_are_accepted() -> None:
+    stack = bootstrap_stack()
+    _own_output(stack, "Mine")
+    RootTasks(stack, "RootTasks")
+    nested = NestedStack(stack, "Nested")
+    RootTasks(nested, "RootTasks")
+    keys = {"RootTasksAuditStateMachineArn", "RootTasksReportLocation"}
+    assert set(template(stack)["Outputs"]) == keys | {"Mine", "RootAccessStatus"}
+    assert set(template(nested)["Outputs"]) == keys
 
 
 def test_by_default_both_features_are_enabled_and_delegated_administrators_are_not_managed(

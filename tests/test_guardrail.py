@@ -134,6 +134,39 @@ def test_the_order_of_the_lists_does_not_change_the_template() -> None:
     assert one == guardrail(targets={OTHER, UNIT, MEMBER, UNIT}, exempt_accounts={"999999999999", THIRD})
 
 
+@pytest.mark.parametrize("names", [["A", "B"], ["B", "A"]])
+def test_the_order_of_tokens_does_not_depend_on_when_they_were_created(names: list[str]) -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    tokens = [CfnParameter(stack, name).value_as_string for name in names]
+    assert guardrail(stack, targets=[UNIT, *tokens])["TargetIds"] == [UNIT, {"Ref": "A"}, {"Ref": "B"}]
+
+
+def test_a_token_that_is_listed_twice_is_a_target_once() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    unit = CfnParameter(stack, "P").value_as_string
+    assert guardrail(stack, targets=[unit, UNIT, Fn.ref("P"), unit, UNIT])["TargetIds"] == [
+        UNIT,
+        {"Ref": "P"},
+    ]
+
+
+def test_units_of_two_stacks_with_the_same_logical_id_are_two_targets() -> None:
+    app = App(analytics_reporting=False)
+    units = [_new_unit(Stack(app, name, env=MANAGEMENT))[0] for name in ("One", "Two")]
+    assert len(guardrail(Stack(app, "Guardrails", env=MANAGEMENT), targets=units)["TargetIds"]) == 2
+
+
+def test_the_name_is_the_same_in_two_accounts_where_the_stacks_have_one_name() -> None:
+    """It never changes, and so has no account's ID; docs/guardrail.md says what to do."""
+    app = App(analytics_reporting=False)
+    names = []
+    for account in ("111111111111", OTHER):
+        env = Environment(account=account, region="us-east-1")
+        stack = Stack(app, f"In{account}", stack_name="Guardrails", env=env)
+        names.append(RootUserGuardrail(stack, "G", targets=[UNIT]).policy_name)
+    assert names == ["Guardrails-G-7129C303-us-east-1"] * 2
+
+
 def test_the_name_is_another_one_in_another_place() -> None:
     app = App(analytics_reporting=False)
     stack, other = Stack(app, "One", env=MANAGEMENT), Stack(app, "Two", env=MANAGEMENT)
@@ -219,6 +252,12 @@ def test_a_list_that_is_not_known_at_synth_is_refused() -> None:
         guardrail(stack, targets=units.value_as_list)
 
 
+def test_the_china_regions_are_refused() -> None:
+    stack = bootstrap_stack(env=Environment(account="111111111111", region="cn-north-1"))
+    with pytest.raises(ValueError, match=r"RootUserGuardrail is in cn-north-1.*China Regions\. Use a Region"):
+        guardrail(stack)
+
+
 def test_as_many_exempt_accounts_as_the_policy_has_room_for_are_accepted() -> None:
     accounts = [f"{number:012}" for number in range(600)]
     content = guardrail(exempt_accounts=accounts)["Content"]
@@ -253,6 +292,12 @@ def test_a_target_that_may_not_be_meant_is_warned_of(
     arguments: dict[str, Any | Callable[[Stack], list[str]]], expected: list[str]
 ) -> None:
     assert warnings(**arguments) == expected
+
+
+def test_a_region_where_aws_does_not_offer_root_access_as_far_as_known_is_warned_of() -> None:
+    stack = bootstrap_stack(env=Environment(account="111111111111", region="us-gov-west-1"))
+    RootUserGuardrail(stack, "RootUserGuardrail", targets=[UNIT])
+    Annotations.from_stack(stack).has_warning("*", Match.string_like_regexp("The Region is us-gov-west-1"))
 
 
 def test_a_unit_of_the_same_app_can_be_a_target() -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import Aws, Stack
+from aws_cdk import Aws, Environment, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
+from constructs import Construct
 
 from centralized_root_access import RootTask, RootTasks, RootUseAlarm
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.filter_pattern import is_match
 from support.root_events import ADMINISTRATOR, EXPECTED, STOLEN, TOOL, USED, condition_for_rule
-from support.templates import MANAGEMENT, bootstrap_stack, resources, template
+from support.templates import MANAGEMENT, bootstrap_stack, resources, template, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -214,6 +216,61 @@ def test_a_role_of_the_stacks_own_account_is_known_by_its_arn() -> None:
     )
     pattern = patterns(stack)["UnexpectedAssumeRoot"]
     assert {"Ref": "AWS::AccountId"} in pattern["Fn::Join"][1]
+
+
+def _roles_of_all_tasks() -> list[iam.Role]:
+    stack = bootstrap_stack()
+    RootTasks(stack, "RootTasks", tasks=list(RootTask))
+    return [it for it in stack.node.find_all() if isinstance(it, iam.Role)]
+
+
+@pytest.mark.parametrize("env", [MANAGEMENT, None], ids=["account", "any account"])
+def test_precreated_roles_are_known_by_their_arns(env: Environment | None) -> None:
+    stack = bootstrap_stack(env=env)
+    paths = [role.node.path for role in _roles_of_all_tasks()]
+    names = {path: path.split("/", 2)[2].replace("/", "") for path in paths}
+    iam.Role.customize_roles(stack, use_precreated_roles=names)
+    tasks = RootTasks(stack, "RootTasks", tasks=list(RootTask))
+    RootUseAlarm(
+        stack,
+        "RootUse",
+        trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail"),
+        allowed_roles=tasks.session_roles,
+    )
+
+    pattern = text(patterns(stack)["UnexpectedAssumeRoot"])
+
+    assert resources(template(stack), "AWS::IAM::Role") == {}
+    account = MANAGEMENT_ID if env else "${AWS::AccountId}"
+    session_roles = re.findall(r'arn:\$\{AWS::Partition\}:iam::(\S+):role/(\S+)"', pattern)
+    assert len(session_roles) == 7
+    assert {it for it, _ in session_roles} == {account}
+    assert {it for _, it in session_roles} < set(names.values())
+
+
+def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
+    def roles(stack: Stack) -> list[iam.IRole]:
+        there = Construct(stack, "There")
+        iam.Role.customize_roles(there, use_precreated_roles={"OrganizationBootstrap/There/Role": "there"})
+        created, precreated = (
+            iam.Role(scope, "Role", assumed_by=iam.AccountRootPrincipal()) for scope in (stack, there)
+        )
+        return [created, precreated, iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR)]
+
+    pattern = text(patterns(alarm_stack(allowed_roles=roles))["UnexpectedAssumeRoot"])
+
+    assert re.findall(r'!= "(\S+)"', pattern) == [
+        "${Role1ABCC5F0.RoleId}:*",
+        ADMINISTRATOR,
+        f"arn:${{AWS::Partition}}:iam::{MANAGEMENT_ID}:role/there",
+    ]
+
+
+def test_the_china_regions_are_refused() -> None:
+    stack = bootstrap_stack(env=Environment(account=MANAGEMENT_ID, region="cn-north-1"))
+    trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
+    with pytest.raises(ValueError, match=r"RootUse is in cn-north-1.*China Regions\. Use a Region"):
+        RootUseAlarm(stack, "RootUse", trail_log_group=trail)
 
 
 # What the documentation says of other rules

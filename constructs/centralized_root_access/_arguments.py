@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from enum import EnumType, StrEnum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from aws_cdk import Annotations, Duration, Stack, Token
+from aws_cdk import (
+    Annotations,
+    Aws,
+    DefaultTokenResolver,
+    Duration,
+    Reference,
+    Stack,
+    StringConcat,
+    Token,
+    Tokenization,
+)
 from aws_cdk import aws_logs as logs
 
 from ._function import LogSettings
@@ -17,8 +28,10 @@ from .enums import RootAccessFeature, RootTask
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from aws_cdk import IPostProcessor, IResolvable, IResolveContext
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_sns as sns
     from constructs import Construct
 
 Member = TypeVar("Member", bound=StrEnum)
@@ -76,21 +89,20 @@ def parse_delegated_administrators(account_ids: Iterable[str], *, stack: Stack) 
         TypeError: The argument is not a list, a tuple or a set, or an element is not a string.
     """
     argument = "delegated_administrators"
-    own = {_template_value(stack, stack.account), json.dumps({"Ref": "AWS::AccountId"})}
-    listed: dict[str, str] = {}
+    own = {_template_value(stack, account_id).text for account_id in (stack.account, Aws.ACCOUNT_ID)}
+    listed: dict[_TemplateValue, str] = {}
     for account_id in _list(argument, account_ids):
         value = _template_value(stack, account_id)
         if not Token.is_unresolved(account_id):
             _require_account_id(argument, account_id)
-        if value in own:
+        if value.text in own:
             raise ValueError(
-                f"{argument} lists {account_id}, the account of this stack. The management account cannot "
-                "be a delegated administrator. List member accounts."
+                f"{argument} lists {value}, the account of this stack. The management account cannot be a "
+                "delegated administrator. List member accounts."
             )
         if value in listed:
-            raise ValueError(f"{argument} lists {account_id} twice. List it once.")
+            raise ValueError(f"{argument} lists {value} twice. List it once.")
         listed[value] = account_id
-    # By what a token stands for: its own name changes with other tokens of the app.
     return [listed[value] for value in sorted(listed)]
 
 
@@ -115,24 +127,26 @@ def parse_protected_accounts(account_ids: Iterable[str]) -> list[str]:
     return parsed
 
 
-def parse_targets(targets: Iterable[str], *, allow_organization_root: bool) -> list[str]:
+def parse_targets(targets: Iterable[str], *, allow_organization_root: bool, stack: Stack) -> list[str]:
     """Return what a policy is attached to, sorted, each once. A token in the list is not checked.
 
     Args:
         targets: Organizational units, accounts, or the organization's root.
         allow_organization_root: Whether the root may be listed.
+        stack: The stack that has the policy.
 
     Raises:
         ValueError: None is listed, an ID is malformed, or the root is listed and may not be.
         TypeError: The argument is not a list, a tuple or a set.
     """
-    listed = sorted(set(_list("targets", targets)))
+    listed = {_template_value(stack, target): target for target in _list("targets", targets)}
     if not listed:
         raise ValueError(
             "targets is empty, so that the guardrail would protect nothing. List the ID of an organizational "
             "unit, for example."
         )
-    for target in listed:
+    parsed = [listed[value] for value in sorted(listed)]
+    for target in parsed:
         if Token.is_unresolved(target):
             continue
         if not re.fullmatch(_TARGET, target):
@@ -146,7 +160,7 @@ def parse_targets(targets: Iterable[str], *, allow_organization_root: bool) -> l
                 "account at once. Try it on an organizational unit first; then add "
                 "allow_organization_root=True."
             )
-    return listed
+    return parsed
 
 
 def parse_exempt_accounts(account_ids: Iterable[str], *, targets: Iterable[str]) -> list[str]:
@@ -245,18 +259,39 @@ def require_bool(argument: str, value: object) -> None:
         raise _wrong_type(argument, value, expected="True or False", remedy="Write True or False.")
 
 
-def require_topic(argument: str, topic: object) -> None:
-    """Refuse what is neither a topic nor None.
+def require_topic(argument: str, topic: sns.ITopic | None, *, stack: Stack) -> None:
+    """Refuse a topic that nobody could publish to, and what is neither a topic nor None.
+
+    Args:
+        argument: The argument's name.
+        topic: The topic.
+        stack: The stack that has the alarms.
 
     Raises:
-        TypeError: It is not.
+        ValueError: It is a FIFO topic, or known to be in another Region than the stack.
+        TypeError: It is not a topic.
     """
-    if topic is not None and not isinstance(getattr(topic, "topic_arn", None), str):
+    if topic is None:
+        return
+    if not isinstance(getattr(topic, "topic_arn", None), str):
         raise _wrong_type(
             argument,
             topic,
             expected="an SNS topic of the CDK",
             remedy='For an existing topic write sns.Topic.from_topic_arn(stack, "Topic", topic_arn).',
+        )
+    if attribute_of(topic, "fifo") is True:
+        raise ValueError(
+            f"{argument} is {topic.node.path}, a FIFO topic, which accepts no message without a group ID. "
+            "Use a standard topic."
+        )
+    region = attribute_of(attribute_of(topic, "env"), "region")
+    if not isinstance(region, str) or Token.is_unresolved(region):
+        return
+    if region != stack.region and not Token.is_unresolved(stack.region):
+        raise ValueError(
+            f"{argument} is {topic.node.path}, a topic in {region}; the stack is in {stack.region}, and an "
+            f"alarm can only notify a topic in its own Region. Use a topic in {stack.region}."
         )
 
 
@@ -295,15 +330,11 @@ def parse_log_settings(encryption_key: kms.IKey | None, log_retention: logs.Rete
     """Return the settings of the log groups.
 
     Raises:
+        ValueError: The key is an alias.
         TypeError: The key is not a KMS key, or the retention not one of the CDK's.
     """
-    if encryption_key is not None and not isinstance(getattr(encryption_key, "key_arn", None), str):
-        raise _wrong_type(
-            "encryption_key",
-            encryption_key,
-            expected="a KMS key of the CDK",
-            remedy='For an existing key write kms.Key.from_key_arn(stack, "Key", key_arn).',
-        )
+    if encryption_key is not None:
+        _require_key("encryption_key", encryption_key)
     if not isinstance(log_retention, logs.RetentionDays):
         raise _wrong_type(
             "log_retention",
@@ -357,6 +388,37 @@ def require_partition(construct: Construct) -> None:
         )
 
 
+def attribute_of(construct: object, name: str) -> Any:
+    """Return an attribute of a construct; None where it has none, or the CDK cannot say."""
+    try:
+        return getattr(construct, name, None)
+    except RuntimeError:
+        # What jsii makes of an error of the CDK, such as that for the ID of a role that is not created.
+        return None
+
+
+def _require_key(argument: str, key: kms.IKey) -> None:
+    if not isinstance(getattr(key, "key_arn", None), str):
+        raise _wrong_type(
+            argument,
+            key,
+            expected="a KMS key of the CDK",
+            remedy='For an existing key write kms.Key.from_key_arn(stack, "Key", key_arn).',
+        )
+    alias = attribute_of(key, "alias_name")
+    if alias is None and ":alias/" in key.key_arn:
+        alias = key.key_arn
+    if alias is not None:
+        if Token.is_unresolved(alias):
+            alias = key.node.path
+        raise ValueError(
+            f"{argument} is the alias {alias}: a policy that names an alias does not apply to its key, so "
+            "that no role could use the key. Pass the key itself: for an existing one write "
+            'kms.Key.from_lookup(stack, "Key", alias_name=alias_name) or '
+            'kms.Key.from_key_arn(stack, "Key", key_arn).'
+        )
+
+
 def _list(argument: str, value: Iterable[object]) -> list[str]:
     """Return the strings of a list, a tuple, a set or an enum.
 
@@ -403,9 +465,45 @@ def _milliseconds(argument: str, duration: object) -> float:
     return duration.to_milliseconds()
 
 
-def _template_value(stack: Stack, value: str) -> str:
-    """Return what a value stands for in the template, as JSON."""
-    return json.dumps(stack.resolve(value), sort_keys=True)
+@dataclass(frozen=True, order=True)
+class _TemplateValue:
+    """What a string stands for, to compare and sort by: a token's own name changes with the app's others.
+
+    Attributes:
+        text: The string, or what the template has for a token, as JSON.
+        elsewhere: The paths of what it refers to in other stacks, which may have the same logical ID.
+    """
+
+    text: str
+    elsewhere: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.text} of {', '.join(self.elsewhere)}" if self.elsewhere else self.text
+
+
+class _ReferenceFinder(DefaultTokenResolver):
+    """Finds what a string refers to, also within functions such as Fn::Select."""
+
+    def __init__(self) -> None:
+        super().__init__(StringConcat())
+        self.references: list[Reference] = []
+
+    def resolve_token(
+        self, t: IResolvable, context: IResolveContext, post_processor: IPostProcessor
+    ) -> object:
+        if Reference.is_reference(t):
+            self.references.append(cast("Reference", t))
+        return super().resolve_token(t, context, post_processor)
+
+
+def _template_value(stack: Stack, value: str) -> _TemplateValue:
+    if not Token.is_unresolved(value):
+        return _TemplateValue(value)
+    finder = _ReferenceFinder()
+    Tokenization.resolve(value, scope=stack, resolver=finder, preparing=False)
+    targets = (it.target for it in finder.references)
+    elsewhere = {target.node.path for target in targets if Stack.of(target) is not stack}
+    return _TemplateValue(json.dumps(stack.resolve(value), sort_keys=True), tuple(sorted(elsewhere)))
 
 
 def _require_known(argument: str, value: str) -> None:

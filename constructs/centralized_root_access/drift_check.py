@@ -76,7 +76,7 @@ class DriftCheck(Construct):
         stack = Stack.of(self)
         require_interval("interval", interval, maximum=_MAX_INTERVAL)
         require_bool("repair", repair)
-        require_topic("notification_topic", notification_topic)
+        require_topic("notification_topic", notification_topic, stack=stack)
         logs = log_group(self, log_settings)
         function = python_function(
             self,

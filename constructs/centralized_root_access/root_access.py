@@ -65,7 +65,8 @@ class CentralizedRootAccess(Construct):
 
     Args:
         scope: The stack, or a construct in it.
-        id: The construct's id; the output's key is ``<id>Status``.
+        id: The construct's id; the output's key is ``<id>Status``, where ``<id>`` is without characters other
+            than letters and digits.
         features: The features to enable; any other is disabled for the whole organization, and adds the
             warning ``centralized-root-access:disables<feature>``. Default: both, so that nothing is disabled.
             Trusted access stays enabled in every case.
@@ -75,14 +76,16 @@ class CentralizedRootAccess(Construct):
             managed, and stay as they are.
 
         encryption_key: The KMS key of the log groups. CloudWatch Logs of the Region is allowed to use it; the
-            policy of an imported key must allow that itself. Default: CloudWatch Logs encrypts with its own.
+            policy of an imported key must allow that itself. An alias is refused: policies on it do not apply
+            to its key. Default: CloudWatch Logs encrypts with its own.
         log_retention: How long the logs are kept. Default: a year.
 
     Raises:
         ValueError: A feature is unknown; an account ID is not 12 digits, is listed twice, or is the stack's
-            own account; the stack is in a China Region; the app already has the construct for the account.
-            The last two are known only where the stack's ``env`` has the Region and the account; without an
-            account, a second one in the same stack is refused.
+            own account; ``encryption_key`` is an alias; the stack has an output ``<id>Status`` already; the
+            stack is in a China Region; the app already has the construct for the account. The last two are
+            known only where the stack's ``env`` has the Region and the account; without an account, a second
+            one in the same stack is refused.
         TypeError: An argument has another type. An iterator is not a list: it could be used up.
     """
 
@@ -182,14 +185,15 @@ class CentralizedRootAccess(Construct):
             notification_topic: SNS topic for the alarms, and for the check's own notices: who left drift by
                 which call and when, and what was repaired. The function and CloudWatch are allowed to publish
                 to it; the policy of an imported topic, and the key of an encrypted one that is imported, must
-                allow ``cloudwatch.amazonaws.com`` and the function's role themselves. Default: none.
+                allow ``cloudwatch.amazonaws.com`` and the function's role themselves. It is a standard topic
+                in the stack's Region: an alarm can notify no other. Default: none.
 
         Returns:
             The check, with its ``drift_alarm``, its ``stopped_alarm`` and its ``metric``.
 
         Raises:
-            ValueError: The interval is not whole minutes, or too short or too long; or there is a drift check
-                already.
+            ValueError: The interval is not whole minutes, or too short or too long; the topic is a FIFO
+                topic, or known to be in another Region than the stack; or there is a drift check already.
             TypeError: The interval is not a Duration, repair is not a bool, or the topic is not a topic.
         """
         # The CDK modules of the check take as long to load as those of the construct itself.

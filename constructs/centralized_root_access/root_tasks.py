@@ -77,7 +77,8 @@ class RootTasks(Construct):
     Args:
         scope: The stack, or a construct in it.
         id: The construct's id; the outputs' keys are ``<id>AuditStateMachineArn``,
-            ``<id>ExecuteStateMachineArn`` and ``<id>ReportLocation``.
+            ``<id>ExecuteStateMachineArn`` and ``<id>ReportLocation``, where ``<id>`` is without characters
+            other than letters and digits.
         tasks: The tasks that executions may ask for. Default: the audit alone, which changes nothing.
         protected_accounts: Account IDs of 12 digits to exclude from every task. They are skipped, and the
             functions' roles are denied a root session there. Default: none.
@@ -93,12 +94,14 @@ class RootTasks(Construct):
             policy that a task removed can be restored.
         notification_topic: SNS topic for the alarms, and for notices: of what the first full audit found, of
             what has changed at each later one, and of new accounts. CloudWatch and the functions are allowed
-            to publish to it; the policy of an imported topic must allow that itself. Default: none.
+            to publish to it; the policy of an imported topic must allow that itself. It is a standard topic
+            in the stack's Region: an alarm can notify no other. Default: none.
         max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5, for a
             new account's functions have a concurrency of 10 in all.
         encryption_key: The KMS key of the bucket and the log group. CloudWatch Logs of the Region and the
             construct's roles are allowed to use it; the policy of an imported key must allow CloudWatch Logs
-            itself. Default: each service encrypts with its own.
+            itself. An alias is refused: policies on it do not apply to its key. Default: each service
+            encrypts with its own.
         log_retention: How long the logs are kept. Default: a year.
 
     Attributes:
@@ -119,7 +122,9 @@ class RootTasks(Construct):
             no room for so many protected accounts; a duration or number is out of its range;
             ``audit_interval`` or ``audit_new_accounts`` without ``RootTask.AUDIT`` in ``tasks``;
             ``audit_new_accounts`` without a ``notification_topic``, or in a stack whose ``env`` does not name
-            us-east-1; the stack is in a China Region, if its ``env`` has the Region.
+            us-east-1; the topic is a FIFO topic, or known to be in another Region than the stack;
+            ``encryption_key`` is an alias; the stack has one of the outputs already; the stack is in a China
+            Region, if its ``env`` has the Region.
         TypeError: An argument has another type. An iterator is not a list: it could be used up.
     """
 
@@ -146,7 +151,7 @@ class RootTasks(Construct):
         if audit_interval is not None:
             require_audit_interval(audit_interval, tasks=self._tasks)
         require_bool("allow_policy_override", allow_policy_override)
-        require_topic("notification_topic", notification_topic)
+        require_topic("notification_topic", notification_topic, stack=Stack.of(self))
         require_bool("audit_new_accounts", audit_new_accounts)
         if audit_new_accounts:
             require_audit_of_new_accounts(
@@ -160,7 +165,11 @@ class RootTasks(Construct):
         self._log_group = log_group(self, log_settings)
         self._writers: list[tuple[iam.IRole, _permissions.BucketAccess]] = []
         self.session_roles: list[iam.IRole] = []
-        """The roles that open root sessions, for the ``allowed_roles`` of a :class:`RootUseAlarm`."""
+        """The roles that open root sessions, for the ``allowed_roles`` of a :class:`RootUseAlarm`.
+
+        The alarm is in the same stack, or gets the roles imported by their ARNs: another stack of the app
+        would import their IDs, and CloudFormation would refuse to remove a task's role while it does.
+        """
         self.bucket: s3.Bucket = report_bucket(self, encryption_key=encryption_key)
         """The bucket that has the reports, the plans and the backups."""
         self.audit_state_machine: sfn.StateMachine = self._build_audit(

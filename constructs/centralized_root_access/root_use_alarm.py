@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration, Names, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from ._arguments import parse_allowed_roles, require_log_group, require_topic
+from ._arguments import (
+    attribute_of,
+    parse_allowed_roles,
+    require_log_group,
+    require_partition,
+    require_topic,
+)
 from ._root_task_alarms import notify_of_alarms
 
 if TYPE_CHECKING:
@@ -21,9 +27,11 @@ if TYPE_CHECKING:
 _NAMESPACE = "CentralizedRootAccess"
 # CloudTrail delivers to CloudWatch Logs within minutes: in a shorter period an event may come too late.
 _PERIOD = Duration.minutes(5)
-# CloudWatch Logs' limit of a filter pattern. A role's ID, which is not known at synth, has 21 characters.
+# CloudWatch Logs' limit of a filter pattern.
 _MAX_PATTERN_CHARACTERS = 1024
+# Of what is not known at synth: a role's ID, and pseudo parameters; no partition has a longer name.
 _ROLE_ID_CHARACTERS = 21
+_PSEUDO_PARAMETER_CHARACTERS = {"AWS::AccountId": 12, "AWS::Partition": 10}
 
 _CALLER = "$.userIdentity.principalId"
 _ISSUER = "$.userIdentity.sessionContext.sessionIssuer.arn"
@@ -68,11 +76,13 @@ class RootUseAlarm(Construct):
         id: The construct's id.
         trail_log_group: The log group of the organization's trail, which logs management events of every
             Region.
-        allowed_roles: The roles that open root sessions, such as ``RootTasks.session_roles``. Import roles of
-            a stack in another account by their ARNs, with ``iam.Role.from_role_arn``. A pattern of CloudWatch
-            Logs has room for 14 roles of the same app, or for about five imported ones with long names.
-            Default: none, so that every AssumeRoot fires.
-        notification_topic: SNS topic that both alarms notify. Default: none.
+        allowed_roles: The roles that open root sessions, such as the ``RootTasks.session_roles`` of the same
+            stack. Import roles of any other stack by their ARNs, with ``iam.Role.from_role_arn``: otherwise
+            CloudFormation refuses to remove one, such as that of a task that is no longer listed, while this
+            stack imports its ID. A pattern of CloudWatch Logs has room for 14 roles of the same stack, or for
+            about five imported ones with long names. Default: none, so that every AssumeRoot fires.
+        notification_topic: SNS topic that both alarms notify: a standard topic in the stack's Region.
+            Default: none.
 
     Attributes:
         root_user_alarm: In alarm when a root user was used, other than through AssumeRoot, also without
@@ -81,7 +91,8 @@ class RootUseAlarm(Construct):
             without success.
 
     Raises:
-        ValueError: The pattern has no room for so many roles.
+        ValueError: The pattern has no room for so many roles; the topic is a FIFO topic, or in another Region
+            than the stack; the stack is in a China Region. A Region that is a token is not checked.
         TypeError: An argument has another type.
     """
 
@@ -96,8 +107,9 @@ class RootUseAlarm(Construct):
     ) -> None:
         super().__init__(scope, id)
         require_log_group("trail_log_group", trail_log_group)
-        require_topic("notification_topic", notification_topic)
-        pattern = _assume_root_pattern(parse_allowed_roles(allowed_roles))
+        require_topic("notification_topic", notification_topic, stack=Stack.of(self))
+        pattern = _assume_root_pattern(parse_allowed_roles(allowed_roles), stack=Stack.of(self))
+        require_partition(self)
         self.root_user_alarm: cloudwatch.Alarm = self._build_alarm(
             "RootUserUsed",
             trail_log_group,
@@ -139,19 +151,25 @@ class RootUseAlarm(Construct):
         )
 
 
-def _assume_root_pattern(roles: Sequence[iam.IRole]) -> str:
+def _assume_root_pattern(roles: Sequence[iam.IRole], *, stack: Stack) -> str:
     """Return the pattern of AssumeRoot by anybody but some roles.
 
     A role of the CDK is known by its ID, which another role of the same name does not have. Of an imported
-    one only the ARN is known.
+    or a precreated one only the ARN is known.
     """
-    ids = [role_id for role in roles if (role_id := getattr(role, "role_id", None)) is not None]
-    arns = [role.role_arn for role in roles if getattr(role, "role_id", None) is None]
+    ids: list[str] = []
+    arns: list[str] = []
+    for role in roles:
+        role_id = attribute_of(role, "role_id")
+        if role_id is None:
+            arns.append(role.role_arn)
+        else:
+            ids.append(role_id)
     conditions = ['($.eventSource = "sts.amazonaws.com")', '($.eventName = "AssumeRoot")']
     conditions += _differs_from(_CALLER, [f"{role_id}:*" for role_id in ids])
     conditions += _differs_from(_ISSUER, arns)
     pattern = f"{{ {' && '.join(conditions)} }}"
-    characters = len(pattern) + sum(_ROLE_ID_CHARACTERS - len(role_id) for role_id in ids)
+    characters = _characters(stack.resolve(pattern))
     if characters > _MAX_PATTERN_CHARACTERS:
         raise ValueError(
             f"allowed_roles lists {len(roles)} roles, with which the filter pattern has {characters} "
@@ -159,6 +177,19 @@ def _assume_root_pattern(roles: Sequence[iam.IRole]) -> str:
             "not imported needs less room."
         )
     return pattern
+
+
+def _characters(pattern: str | dict[str, Any]) -> int:
+    """Return how long a pattern is, of which only a part may be known at synth."""
+    if isinstance(pattern, str):
+        return len(pattern)
+    _, parts = pattern["Fn::Join"]
+    return sum(
+        len(part)
+        if isinstance(part, str)
+        else _PSEUDO_PARAMETER_CHARACTERS.get(part.get("Ref"), _ROLE_ID_CHARACTERS)
+        for part in parts
+    )
 
 
 def _differs_from(field: str, values: Sequence[str]) -> list[str]:

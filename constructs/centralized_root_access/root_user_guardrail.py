@@ -9,7 +9,7 @@ from aws_cdk import Annotations, Names, Stack, Token
 from aws_cdk import aws_organizations as organizations
 from constructs import Construct
 
-from ._arguments import parse_exempt_accounts, parse_targets, require_bool
+from ._arguments import parse_exempt_accounts, parse_targets, require_bool, require_partition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,12 +54,13 @@ class RootUserGuardrail(Construct):
     Attributes:
         policy_id: The ID of the policy; a token.
         policy_arn: The ARN of the policy, which AWS names when the policy denies a call; a token.
-        policy_name: The name of the policy, unique in the organization.
+        policy_name: The name of the policy, which has to be unique in the organization. It is so among the
+            stacks of one account; a stack of another account needs another name, or the construct another id.
 
     Raises:
         ValueError: No target is listed, an ID is malformed, an account is both a target and exempt, the
-            organization's root is listed without the argument for it, or the policy would be longer than AWS
-            allows.
+            organization's root is listed without the argument for it, the policy would be longer than AWS
+            allows, or the stack is in a China Region, if its ``env`` has the Region.
         TypeError: An argument has another type. An iterator is not a list: it could be used up.
     """
 
@@ -75,13 +76,15 @@ class RootUserGuardrail(Construct):
         super().__init__(scope, id)
         stack = Stack.of(self)
         require_bool("allow_organization_root", allow_organization_root)
-        attached_to = parse_targets(targets, allow_organization_root=allow_organization_root)
+        attached_to = parse_targets(targets, allow_organization_root=allow_organization_root, stack=stack)
         exempt = parse_exempt_accounts(exempt_accounts, targets=attached_to)
         document = _document(exempt)
         _require_policy_size(document, exempt_accounts=len(exempt))
+        require_partition(self)
         self._annotate(stack, attached_to, allow_organization_root=allow_organization_root)
 
-        # The construct's path makes it unique in the account and the Region; a stack may be in several.
+        # The construct's path makes it unique in the account and the Region; a stack may be in several. The
+        # account's ID would make it unique in the organization, and rename the policies that are deployed.
         name = Names.unique_resource_name(self, separator="-", max_length=_MAX_NAME_CHARACTERS)
         self.policy_name = f"{name}-{stack.region}"
         policy = organizations.CfnPolicy(
