@@ -100,7 +100,8 @@ class RootTasks(Construct):
             new account's functions have a concurrency of 10 in all.
         encryption_key: The KMS key of the bucket and the log group. CloudWatch Logs of the Region and the
             construct's roles are allowed to use it; the policy of an imported key must allow CloudWatch Logs
-            itself. An alias is refused: policies on it do not apply to its key. Default: each service
+            itself. An alias is refused: policies on it do not apply to its key. What is stored keeps its key
+            when this changes: docs/deploying.md has what the old one then needs. Default: each service
             encrypts with its own.
         log_retention: How long the logs are kept. Default: a year.
 
