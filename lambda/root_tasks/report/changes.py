@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # The subject of the notice of the first full audit.
 FIRST_AUDIT = "Root credentials: first full audit"
+NOT_COMPARED = "Root credentials: full audit without a comparison"
 
 # SNS takes 256 KB; what people read is far shorter.
 _MAX_MESSAGE_BYTES = 7900
@@ -133,18 +134,20 @@ def change_message(found: Sequence[Change], report: Report) -> str:
     return _message_of(text, list(_lines(found)))
 
 
-def first_audit_message(report: Report) -> str:
+def first_audit_message(report: Report, *, problem: str | None = None) -> str:
     """Return the accounts with credentials as plain text of under 8 KB, like `change_message`.
 
     Args:
-        report: The first full audit, or one whose predecessor cannot be read.
+        report: The first full audit, or one that cannot be compared with the audit before.
+        problem: Why it cannot be compared; None where it is the first one.
     """
     lines = [
         f"  {result.account_id}{_details(_all_of(ChangeType.JOINED, result))}\n"
         for result in report.results
         if result.outcome is Outcome.HAS_CREDENTIALS
     ]
-    heading = _heading(report, "first full audit")
+    what = "first full audit" if problem is None else f"full audit, without a comparison. {problem}"
+    heading = _heading(report, what.removesuffix("."))
     return _message_of(f"{heading}\n" if lines else heading, lines)
 
 

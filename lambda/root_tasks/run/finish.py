@@ -6,7 +6,6 @@ import dataclasses
 import functools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, describe
@@ -27,6 +26,7 @@ from ..model.report import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Finding, Mode, Plan, Run
 from ..report.changes import (
     FIRST_AUDIT,
+    NOT_COMPARED,
     NotComparableError,
     change_message,
     first_audit_message,
@@ -44,7 +44,7 @@ from .report_hash import REPORT_SHA256, cause_of_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from ..aws.storage import BackupStore, ReportStore, RunStore
     from ..model.report import Change
@@ -52,8 +52,6 @@ if TYPE_CHECKING:
 
 # An execution in which an account has one of these has failed.
 _FAILURES = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
-# Of the clocks of Step Functions and Lambda.
-_MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
 _STATE_MACHINE = "StateMachineName"
 # What somebody has stored in place of a result can be as large as any document, and is in memory until its
 # hash is known.
@@ -115,10 +113,9 @@ class RunFinisher:
         # From here on only the report is needed. What it is made of would be half of the memory.
         del findings, results_
         run = dataclasses.replace(run, accounts=(), batches=())
-        history = None
+        notice = None
         if run.full:
-            history = self._history(report)
-            report = history.report
+            report, notice = self._compare(report)
         files = functools.partial(_files, report)
         urls, file_checksums = {}, {}
         for file in files():
@@ -128,8 +125,8 @@ class RunFinisher:
             del file
         totals = {str(outcome): count for outcome, count in report.totals.items()}
         self.log(event="run_finished", runId=run_id, task=run.task, mode=run.mode, totals=totals)
-        if history is not None:
-            self._publish_audit(run, history, files)
+        if run.full:
+            self._publish_audit(run, report, files, notice)
         output: dict[str, Any] = {
             "runId": run_id,
             TASK: run.task,
@@ -229,7 +226,7 @@ class RunFinisher:
         references = self.backups.references(run.run_id, account_id)
         return f"{reason} Backups of this run: {', '.join(references) or 'none'}."
 
-    def _history(self, report: Report) -> _History:
+    def _compare(self, report: Report) -> tuple[Report, _Notice | None]:
         """Return a full audit with its history, and the notice about it."""
         previous, problem = self._previous_audit(report)
         if problem is not None:
@@ -238,25 +235,25 @@ class RunFinisher:
         report = with_history(report, previous=previous)
         notice = None
         if previous is None:
-            notice = _Notice(subject=FIRST_AUDIT, message=first_audit_message(report))
+            notice = _Notice(
+                subject=FIRST_AUDIT if problem is None else NOT_COMPARED,
+                message=first_audit_message(report, problem=problem),
+            )
         # What is the latest report already has been sent before it was written.
         elif report.changes and not is_same_run(previous, report):
             message = change_message(report.changes, report)
             notice = _Notice(subject=_subject(report.changes), message=message)
-        is_outdated = previous is not None and previous.started_at > report.started_at
-        return _History(report=report, notice=notice, is_outdated=is_outdated)
+        return report, notice
 
-    def _publish_audit(self, run: Run, history: _History, files: Callable[[], Iterator[File]]) -> None:
+    def _publish_audit(
+        self, run: Run, report: Report, files: Callable[[], Iterator[File]], notice: _Notice | None
+    ) -> None:
         """Write the metrics, send the notice, and write the latest report.
 
         The notice comes first: if it fails, the next audit finds the same changes, and sends it.
         """
-        report, notice = history.report, history.notice
-        if history.is_outdated:
-            # The alarms have the state of the latest audit, not of the one that ends last.
-            self.log(event="metrics_skipped", runId=run.run_id)
-        else:
-            self.log(**_metrics(run, report))
+        # Also where a later audit has ended already: nothing in the bucket may silence the alarms.
+        self.log(**_metrics(run, report))
         if notice is not None and self.notify is not None:
             self.notify(notice.subject, notice.message)
         # Each file is attempted: a later run may have come between two of them.
@@ -274,8 +271,9 @@ class RunFinisher:
             previous = parse_previous_audit(data, current=report)
         except (NotComparableError, UnreadableObjectError) as error:
             return None, str(error)
-        if previous.started_at > report.finished_at + _MAX_CLOCK_DIFFERENCE:
-            return None, "The run of this report has not started yet."
+        if previous.started_at > report.started_at:
+            # An audit that began later and ended earlier, or no audit at all: it must not hide a change.
+            return None, "The run of this report has started later."
         return previous, None
 
 
@@ -290,21 +288,6 @@ class _BatchFindings:
 class _Notice:
     subject: str
     message: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class _History:
-    """A full audit, compared with the one that is the latest so far.
-
-    Attributes:
-        report: The audit's report, with what has changed.
-        notice: The notice of that; None where there is nothing to say.
-        is_outdated: Whether a later audit has ended before it.
-    """
-
-    report: Report
-    notice: _Notice | None
-    is_outdated: bool
 
 
 def _checksums(results: Sequence[object]) -> dict[int, str]:
