@@ -427,6 +427,16 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(command_
     assert shown.stderr == ""
 
 
+def test_the_cause_of_a_failure_may_come_seconds_after_its_status(command_line: CommandLine) -> None:
+    give_credentials(command_line)
+    assert command_line.run(*DELETE).exit_code == 0
+    command_line.root_tasks.fail("iam:DeleteLoginProfile", "ServiceFailure", account_id=MEMBER)
+    command_line.services.without_output = 3
+    shown = command_line.run("execute", f"plan-delete-{NAME}", "--yes")
+    assert shown.exit_code == 1, shown.stderr
+    assert MEMBER in shown.stdout
+
+
 def test_an_execution_that_never_has_an_output_is_not_waited_for(command_line: CommandLine) -> None:
     command_line.services.without_output = 1000
     shown = command_line.run("audit")
@@ -643,41 +653,38 @@ def test_what_was_executed_is_not_called_unexecuted_where_its_report_was_altered
     assert f"`centralized-root-access report execute-{NAME}`" in shown.stderr
 
 
-def test_a_program_gets_one_json_document_where_the_report_cannot_be_saved(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("format_", ["table", "csv", "json"])
+@pytest.mark.parametrize(
+    "command", [("audit",), ("audit", "--from-here"), DELETE, ("report",)], ids=lambda it: " ".join(it[:2])
+)
+def test_a_report_that_cannot_be_saved_is_shown_all_the_same(
+    command_line: CommandLine, tmp_path: Path, command: tuple[str, ...], format_: str
+) -> None:
+    give_credentials(command_line)
+    if command == ("report",):
+        command_line.run("audit")
+    (tmp_path / "report.json" / "in the way").mkdir(parents=True)
+    shown = command_line.run(*command, "--format", format_, "--output", str(tmp_path))
+    assert shown.exit_code == 2
+    assert MEMBER in shown.stdout
+    if format_ == "json":
+        assert "results" in json.loads(shown.stdout)
+    assert shown.stderr.splitlines()[-1].startswith("Unable to save the report as ")
+    assert "cannot be shown" not in shown.stderr
+
+
+def test_a_page_that_cannot_be_saved_is_a_sentence_below_the_report(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fill_disk(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("tempfile.mkstemp", fill_disk)
-    shown = command_line.run("audit", "--format", "json", "--output", str(tmp_path / "x.json"))
-    assert shown.exit_code == 2
-    assert set(json.loads(shown.stdout)) == {"error"}
-
-
-@pytest.mark.parametrize("command", [("audit",), DELETE], ids=["audit", "plan"])
-def test_a_run_whose_report_cannot_be_saved_is_shown_and_named(
-    command_line: CommandLine, tmp_path: Path, command: tuple[str, ...]
-) -> None:
     give_credentials(command_line)
-    (tmp_path / "report.json" / "in the way").mkdir(parents=True)
-    shown = command_line.run(*command, "--output", str(tmp_path))
+    monkeypatch.setattr("tempfile.mkdtemp", fill_disk)
+    shown = command_line.run("audit", "--open")
     assert shown.exit_code == 2
-    assert any(MEMBER in line for line in shown.lines)
-    run_id = f"{'audit' if command == ('audit',) else 'plan-delete'}-{NAME}"
-    assert f"Run {run_id} has ended, but its report cannot be shown" in shown.stderr
-    assert "Unable to save the report as " in shown.stderr
-
-
-def test_an_audit_from_here_is_shown_even_if_it_cannot_be_saved(
-    command_line: CommandLine, tmp_path: Path
-) -> None:
-    give_credentials(command_line)
-    (tmp_path / "report.json" / "in the way").mkdir(parents=True)
-    shown = command_line.run("audit", "--from-here", "--output", str(tmp_path))
-    assert shown.exit_code == 2
-    assert any(line.startswith("has credentials") and MEMBER in line for line in shown.lines)
-    assert shown.stderr.startswith("Unable to audit: Unable to save the report as ")
+    assert MEMBER in shown.stdout
+    assert shown.stderr.endswith("Unable to save the page in a temporary folder: No space left on device.\n")
 
 
 def test_a_report_that_could_not_be_saved_is_refused_before_the_run(

@@ -44,7 +44,7 @@ class DeployedServices:
         stacks: The outputs of each stack.
         polls: How often an execution is still running when it is described.
         unknown: How often an execution that was started is not known yet.
-        without_output: How often an execution that has ended has no output yet.
+        without_output: How often an execution that has ended has no output and no cause yet.
         errors: What a call responds with instead: the code and the message.
         before: Runs right before a call is responded to.
         requests: The calls, each with its parameters.
@@ -134,10 +134,12 @@ class DeployedServices:
             raise ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
         if described < self.polls:
             return {**self._summary(arn, execution), "status": "RUNNING"}
-        ended = {**self._summary(arn, execution), "cause": execution.cause}
-        if execution.status == "SUCCEEDED" and described >= self.polls + self.without_output:
-            ended["output"] = json.dumps(execution.output)
-        return ended
+        ended = self._summary(arn, execution)
+        if described < self.polls + self.without_output:
+            return ended
+        if execution.status == "SUCCEEDED":
+            return {**ended, "output": json.dumps(execution.output)}
+        return {**ended, "cause": execution.cause}
 
     def _ListMapRuns(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         arn = parameters["executionArn"]

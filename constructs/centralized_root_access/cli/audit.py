@@ -47,10 +47,10 @@ def audit(
     given = click.get_current_context().get_parameter_source("stack")
     if from_here and given is ParameterSource.COMMANDLINE:
         raise click.UsageError("--from-here works without a stack: use it without --stack.")
+    input_ = account_input(accounts, organizational_units)
+    if from_here:
+        return _audit_from_here(input_, output=output, target=target, environment=environment)
     with failures_as("Unable to audit", as_json=output.format == JSON):
-        input_ = account_input(accounts, organizational_units)
-        if from_here:
-            return _audit_from_here(input_, output=output, target=target, environment=environment)
         runs = find_runs(target, environment=environment)
         from .flow import show_result_of
 
@@ -61,20 +61,23 @@ def audit(
 def _audit_from_here(
     input_: dict[str, object], *, output: Output, target: Target, environment: Environment
 ) -> ExitCode:
-    with waiting_line("Reading the credentials ..."):
-        from .aws import find_caller
-        from .environment import run_name
-        from .flow import show_result
-        from .from_here import LocalAudit
-        from .reports import StoredReport
-        from .screen import hint, progress_bar
+    with failures_as("Unable to audit", as_json=output.format == JSON):
+        with waiting_line("Reading the credentials ..."):
+            from .aws import find_caller
+            from .environment import run_name
+            from .flow import keep_report, show_report
+            from .from_here import LocalAudit
+            from .reports import StoredReport
+            from .screen import hint, progress_bar
 
-        caller = find_caller(profile=target.profile, region=target.region, environment=environment)
-    name = run_name("audit", environment=environment)
-    local = LocalAudit(caller, environment=environment, name=name)
-    with progress_bar(name) as update:
-        local.run(input_, show=update)
-    exit_code = show_result(StoredReport.read(local), output=output)
+            caller = find_caller(profile=target.profile, region=target.region, environment=environment)
+        name = run_name("audit", environment=environment)
+        local = LocalAudit(caller, environment=environment, name=name)
+        with progress_bar(name) as update:
+            local.run(input_, show=update)
+        stored = StoredReport.read(local)
+        # Nothing else has this report: it is shown before it is saved.
+        show_report(stored, output=output)
     if output.format == TABLE and not (output.open or output.path):
         hint("To keep the report: --output FILE. To read it as a page: --open.")
-    return exit_code
+    return keep_report(stored, output=output)

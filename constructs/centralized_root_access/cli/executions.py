@@ -47,6 +47,7 @@ class Execution:
         ended_at: When it ended; None while it runs.
         cause: Why it failed.
         report_sha256: The SHA-256 of its report.json; None where it holds none.
+        complete: Whether what belongs to the status is there: the output, or the cause of a failure.
     """
 
     arn: str
@@ -57,6 +58,7 @@ class Execution:
     ended_at: datetime | None = None
     cause: str = ""
     report_sha256: str | None = None
+    complete: bool = True
 
     @property
     def running(self) -> bool:
@@ -184,9 +186,8 @@ class Executions:
         for attempt in itertools.count():
             execution = self.describe(arn)
             if not execution.running:
-                # The status may be there before the output is.
                 wait = next(outdated, None)
-                if execution.status != "SUCCEEDED" or execution.report_sha256 is not None or wait is None:
+                if execution.complete or wait is None:
                     return execution
                 self._caller.clock.sleep(wait)
                 continue
@@ -231,6 +232,7 @@ class Executions:
         operation = "states:DescribeExecution"
         status: str = require(members, "status", operation=operation)
         cause: str = members.get("cause", "")
+        output: str = members.get("output", "")
         return Execution(
             arn=require(members, "executionArn", operation=operation),
             run_id=require(members, "name", operation=operation),
@@ -239,7 +241,8 @@ class Executions:
             started_at=require(members, "startDate", operation=operation),
             ended_at=members.get("stopDate"),
             cause=_sentence_of(cause),
-            report_sha256=report_sha256_of(status=status, output=members.get("output", ""), cause=cause),
+            report_sha256=report_sha256_of(status=status, output=output, cause=cause),
+            complete=bool(output or cause) or status not in ("SUCCEEDED", "FAILED"),
         )
 
 

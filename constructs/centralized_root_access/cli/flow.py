@@ -271,14 +271,25 @@ def show_result_of(runs: Runs, execution: Execution, *, output: Output, ended: s
     what = f"Run {execution.run_id} {ended}, but its report cannot be shown (to look at it: `{again}`)"
     with failures_as(what, as_json=output.format == JSON):
         stored = runs.report_of(execution)
-        code = show_result(stored, output=output)
-        if output.format == TABLE:
-            screen.hint(*next_steps(stored.report, target=runs.target))
-        return code
+        show_report(stored, output=output)
+    if output.format == TABLE:
+        screen.hint(*next_steps(stored.report, target=runs.target))
+    return keep_report(stored, output=output)
 
 
-def show_result(stored: StoredReport, *, output: Output) -> ExitCode:
-    """Show a report in the format that was asked for, save it, open it.
+def show_report(stored: StoredReport, *, output: Output) -> None:
+    """Show a report in the format that was asked for."""
+    if output.format == JSON:
+        click.echo(stored.json(), nl=False)
+    elif output.format == CSV:
+        click.echo(printable_lines(stored.csv()), nl=False)
+    else:
+        screen.show_report(stored.report)
+    hint_if_in_doubt(stored)
+
+
+def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
+    """Save a report that was shown, and open it, as it was asked for.
 
     Returns:
         Whether its accounts are as one wants them.
@@ -286,22 +297,12 @@ def show_result(stored: StoredReport, *, output: Output) -> ExitCode:
     Raises:
         CommandError: It cannot be saved.
     """
-    if output.format == TABLE:
-        screen.show_report(stored.report)
-    # Before a program gets the report: on its stdout is either a report or a failure.
-    hints = []
     if output.path is not None:
         save_report(stored, output.path)
-        hints.append(f"Saved: {output.path}")
+        screen.hint(f"Saved: {output.path}")
     if output.open:
         page, opened = open_page(stored)
-        hints.append(f"{'Opened' if opened else 'No browser could be started. The page is'}: {page}")
-    if output.format == JSON:
-        click.echo(stored.json(), nl=False)
-    elif output.format == CSV:
-        click.echo(printable_lines(stored.csv()), nl=False)
-    screen.hint(*hints)
-    hint_if_in_doubt(stored)
+        screen.hint(f"{'Opened' if opened else 'No browser could be started. The page is'}: {page}")
     return exit_code(stored)
 
 

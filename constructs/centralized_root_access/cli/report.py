@@ -30,14 +30,14 @@ def report(environment: Environment, *, run: str | None, output: Output, target:
         runs = find_runs(target, environment=environment)
         from root_tasks.report.summary import minute
 
-        from .flow import next_steps, show_result
+        from .flow import keep_report, next_steps, show_report
         from .screen import hint
 
         stored = runs.latest_report() if run is None else runs.find_report(run)
-        exit_code = show_result(stored, output=output)
+        show_report(stored, output=output)
         if run is None:
             # An earlier one is genuine, too.
             hint(f"This is run {stored.report.run_id}, which ended {minute(stored.report.finished_at)}.")
         if output.format == TABLE:
             hint(*next_steps(stored.report, target=target))
-        return exit_code
+    return keep_report(stored, output=output)

@@ -180,9 +180,15 @@ def open_page(stored: StoredReport) -> tuple[Path, bool]:
 
     Returns:
         The file, which stays as long as the machine keeps temporary files, and whether a browser opened it.
+
+    Raises:
+        CommandError: It cannot be saved.
     """
-    page = Path(tempfile.mkdtemp(prefix="centralized-root-access-")) / _HTML
-    _write_private(page, stored.file(_HTML))
+    try:
+        page = Path(tempfile.mkdtemp(prefix="centralized-root-access-")) / _HTML
+        _write_private(page, stored.file(_HTML))
+    except OSError as error:
+        raise CommandError(f"Unable to save the page in a temporary folder: {error.strerror}.") from error
     try:
         return page, webbrowser.open(page.as_uri())
     except webbrowser.Error:
