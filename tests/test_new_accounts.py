@@ -15,7 +15,7 @@ from centralized_root_access import RootTask, RootTasks
 from root_tasks.model.report import Outcome
 from support import root_tasks as running
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
-from support.accounts import MEMBER, OTHER, STRANGER
+from support.accounts import MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.state_machine import ExecutionFailedError, StateMachine
 from support.templates import (
@@ -306,6 +306,20 @@ def test_an_account_that_is_skipped_at_first_is_audited_later(
     assert deployed.outcomes() == [skipped, skipped, {MEMBER: Outcome.HAS_CREDENTIALS}]
     ((subject, _),) = deployed.published
     assert "has root credentials" in subject
+
+
+@pytest.mark.parametrize("protected", [[MEMBER], [OTHER, MEMBER]], ids=["alone", "among others"])
+def test_a_protected_account_that_joins_bothers_nobody(
+    organization: LocalOrganization, protected: list[str]
+) -> None:
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    deployed = Deployed(
+        synthesized(protected_accounts=protected), running.RootTasks(organization=organization)
+    )
+    deployed.receive(INVITED)
+    assert (deployed.audits, deployed.waits, deployed.published) == ([], [], [])
+    deployed.receive(with_details(INVITED, accountId=THIRD, joinedMethod="Invited"))
+    assert deployed.outcomes() == [{THIRD: Outcome.CLEAN}]
 
 
 def test_it_tries_for_more_than_a_day_and_less_than_two(

@@ -15,6 +15,8 @@ from ._event_rules import rule_that_starts
 from .enums import RootTask
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aws_cdk import aws_sns as sns
 
 # The first ends the creation of an account; the second one comes whenever an account has joined.
@@ -41,7 +43,11 @@ class NewAccounts:
 
 
 def audit_of_new_accounts(
-    scope: Construct, *, audit_state_machine: sfn.IStateMachine, notification_topic: sns.ITopic
+    scope: Construct,
+    *,
+    audit_state_machine: sfn.IStateMachine,
+    notification_topic: sns.ITopic,
+    protected_accounts: Sequence[str],
 ) -> NewAccounts:
     """Return the state machine that audits an account that has joined, and the rule that starts it.
 
@@ -51,13 +57,19 @@ def audit_of_new_accounts(
         scope: The construct that it belongs to.
         audit_state_machine: The state machine that audits.
         notification_topic: The topic.
+        protected_accounts: The accounts that are never audited, and so not when they join.
     """
     state_machine = sfn.StateMachine(
         scope,
         "NewAccountStateMachine",
         comment="Audits the root user of an account that has joined the organization.",
         definition_body=sfn.DefinitionBody.from_chainable(
-            _definition(Construct(scope, "NewAccountStates"), audit_state_machine, notification_topic)
+            _definition(
+                Construct(scope, "NewAccountStates"),
+                audit_state_machine,
+                notification_topic,
+                protected_accounts=protected_accounts,
+            )
         ),
     )
     # With the key of an encrypted topic, which the task leaves out.
@@ -86,7 +98,11 @@ def audit_of_new_accounts(
 
 
 def _definition(
-    states: Construct, audit_state_machine: sfn.IStateMachine, topic: sns.ITopic
+    states: Construct,
+    audit_state_machine: sfn.IStateMachine,
+    topic: sns.ITopic,
+    *,
+    protected_accounts: Sequence[str],
 ) -> sfn.IChainable:
     audit = sfn.Parallel(states, "Until audited", result_path="$.audits").branch(
         _audit(states, audit_state_machine)
@@ -129,10 +145,29 @@ def _definition(
         )
         .otherwise(sfn.Succeed(states, "No credentials"))
     )
-    return _account_ids(states, audit)
+    return _account_ids(states, _unless_protected(states, audit, protected_accounts=protected_accounts))
 
 
-def _account_ids(states: Construct, then: sfn.Parallel) -> sfn.IChainable:
+def _unless_protected(
+    states: Construct, audit: sfn.Parallel, *, protected_accounts: Sequence[str]
+) -> sfn.IChainable:
+    """Return the states that end at once for a protected account, which every attempt would skip."""
+    if not protected_accounts:
+        return audit
+    is_listed = [
+        sfn.Condition.string_equals("$.accountIds[0]", account_id) for account_id in protected_accounts
+    ]
+    return (
+        sfn.Choice(states, "Protected?")
+        .when(
+            is_listed[0] if len(is_listed) == 1 else sfn.Condition.or_(*is_listed),
+            sfn.Succeed(states, "Protected"),
+        )
+        .otherwise(audit)
+    )
+
+
+def _account_ids(states: Construct, then: sfn.IChainable) -> sfn.IChainable:
     """Return the states that find the account in an event.
 
     AWS does not document where the event of an account that has joined names it: on top, or one level down,
