@@ -368,6 +368,37 @@ def test_a_topic_whose_region_may_be_the_stacks_is_accepted(
     build(stack, notification_topic=sns.Topic.from_topic_arn(stack, "Topic", arn(stack)))
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        lambda stack: kms.Key.from_key_arn(
+            stack, "Key", KEY_ARN.replace("us-east-1", "eu-west-1") + ":key/1"
+        ),
+        lambda stack: kms.Key(in_another_region(stack), "Key"),
+    ],
+    ids=["imported", "of another stack"],
+)
+@pytest.mark.parametrize("build", [root_access, root_tasks])
+def test_a_key_of_another_region_is_refused_with_both(
+    build: Callable[..., None], key: Callable[[Stack], kms.IKey]
+) -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    with pytest.raises(
+        ValueError,
+        match=r"^encryption_key is .*/Key, a key in eu-west-1; the stack is in us-east-1.*Use a key in us",
+    ):
+        build(stack, encryption_key=key(stack))
+
+
+def test_a_trail_of_another_region_is_refused_because_a_group_of_its_name_would_be_watched() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    arn = "arn:aws:logs:eu-west-1:111111111111:log-group:trail:*"
+    with pytest.raises(
+        ValueError, match=r"^trail_log_group is .*/Trail, a log group in eu-west-1; the stack is in us-east-1"
+    ):
+        RootUseAlarm(stack, "Alarm", trail_log_group=logs.LogGroup.from_log_group_arn(stack, "Trail", arn))
+
+
 def in_another_region(stack: Stack) -> Stack:
     env = Environment(account=stack.account, region="eu-west-1")
     return Stack(cast("App", stack.node.root), "Elsewhere", env=env)

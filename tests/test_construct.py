@@ -107,7 +107,7 @@ def test_a_second_output_of_the_same_key_is_refused_with_construct_and_key(
     with pytest.raises(ValueError, match=r"Give one of the two another id\.$") as refused:
         build(stack)
     assert str(refused.value).startswith(
-        f"OrganizationBootstrap/{path} needs an output with the key {key}, which OrganizationBootstrap has"
+        f"OrganizationBootstrap/{path} needs an output with the key {key}, and OrganizationBootstrap has"
     )
 
 

@@ -208,6 +208,18 @@ def test_more_roles_than_the_pattern_has_room_for_are_refused() -> None:
         )
 
 
+def test_an_arn_that_is_known_at_deployment_alone_counts_as_long_as_it_can_be() -> None:
+    def of_another_stack(stack: Stack) -> list[iam.IRole]:
+        other = Stack(stack.node.scope, "Other", env=MANAGEMENT)
+        roles = [
+            iam.Role(other, f"Role{number}", assumed_by=iam.AccountRootPrincipal()) for number in range(9)
+        ]
+        return [iam.Role.from_role_arn(stack, role.node.id, role.role_arn) for role in roles]
+
+    with pytest.raises(ValueError, match=r"allowed_roles lists 9 roles.*CloudWatch Logs allows 1024"):
+        alarm_stack(allowed_roles=of_another_stack)
+
+
 def test_a_role_of_the_stacks_own_account_is_known_by_its_arn() -> None:
     stack = alarm_stack(
         allowed_roles=lambda stack: [

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_sns as sns
-    from constructs import Construct
+    from constructs import Construct, IConstruct
 
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -285,21 +285,22 @@ def require_topic(argument: str, topic: sns.ITopic | None, *, stack: Stack) -> N
             f"{argument} is {topic.node.path}, a FIFO topic, which accepts no message without a group ID. "
             "Use a standard topic."
         )
-    region = attribute_of(attribute_of(topic, "env"), "region")
-    if not isinstance(region, str) or Token.is_unresolved(region):
-        return
-    if region != stack.region and not Token.is_unresolved(stack.region):
-        raise ValueError(
-            f"{argument} is {topic.node.path}, a topic in {region}; the stack is in {stack.region}, and an "
-            f"alarm can only notify a topic in its own Region. Use a topic in {stack.region}."
-        )
+    _require_region(
+        argument, topic, stack=stack, noun="topic", why="an alarm can only notify a topic in its own Region"
+    )
 
 
-def require_log_group(argument: str, log_group: object) -> None:
-    """Refuse what is not a log group.
+def require_log_group(argument: str, log_group: logs.ILogGroup, *, stack: Stack) -> None:
+    """Refuse a log group that a metric filter of the stack could not watch, and what is not a log group.
+
+    Args:
+        argument: The argument's name.
+        log_group: The log group.
+        stack: The stack that has the metric filter.
 
     Raises:
-        TypeError: It is not.
+        ValueError: It is known to be in another Region than the stack.
+        TypeError: It is not a log group.
     """
     if not isinstance(getattr(log_group, "log_group_name", None), str):
         raise _wrong_type(
@@ -308,6 +309,13 @@ def require_log_group(argument: str, log_group: object) -> None:
             expected="a log group of the CDK",
             remedy='Write logs.LogGroup.from_log_group_name(stack, "Trail", name), for example.',
         )
+    _require_region(
+        argument,
+        log_group,
+        stack=stack,
+        noun="log group",
+        why="a metric filter watches the group of this name in its own Region",
+    )
 
 
 def parse_allowed_roles(roles: Iterable[iam.IRole]) -> list[iam.IRole]:
@@ -326,15 +334,22 @@ def parse_allowed_roles(roles: Iterable[iam.IRole]) -> list[iam.IRole]:
     return [by_path[path] for path in sorted(by_path)]
 
 
-def parse_log_settings(encryption_key: kms.IKey | None, log_retention: logs.RetentionDays) -> LogSettings:
+def parse_log_settings(
+    encryption_key: kms.IKey | None, log_retention: logs.RetentionDays, *, stack: Stack
+) -> LogSettings:
     """Return the settings of the log groups.
 
+    Args:
+        encryption_key: The key.
+        log_retention: How long the logs are kept.
+        stack: The stack that has the log groups.
+
     Raises:
-        ValueError: The key is an alias.
+        ValueError: The key is an alias, or known to be in another Region than the stack.
         TypeError: The key is not a KMS key, or the retention not one of the CDK's.
     """
     if encryption_key is not None:
-        _require_key("encryption_key", encryption_key)
+        _require_key("encryption_key", encryption_key, stack=stack)
     if not isinstance(log_retention, logs.RetentionDays):
         raise _wrong_type(
             "log_retention",
@@ -397,7 +412,19 @@ def attribute_of(construct: object, name: str) -> Any:
         return None
 
 
-def _require_key(argument: str, key: kms.IKey) -> None:
+def _require_region(argument: str, construct: IConstruct, *, stack: Stack, noun: str, why: str) -> None:
+    """Refuse what is known to be in another Region than the stack."""
+    region = attribute_of(attribute_of(construct, "env"), "region")
+    if not isinstance(region, str) or Token.is_unresolved(region) or Token.is_unresolved(stack.region):
+        return
+    if region != stack.region:
+        raise ValueError(
+            f"{argument} is {construct.node.path}, a {noun} in {region}; the stack is in {stack.region}, and "
+            f"{why}. Use a {noun} in {stack.region}."
+        )
+
+
+def _require_key(argument: str, key: kms.IKey, *, stack: Stack) -> None:
     if not isinstance(getattr(key, "key_arn", None), str):
         raise _wrong_type(
             argument,
@@ -417,6 +444,9 @@ def _require_key(argument: str, key: kms.IKey) -> None:
             'kms.Key.from_lookup(stack, "Key", alias_name=alias_name) or '
             'kms.Key.from_key_arn(stack, "Key", key_arn).'
         )
+    _require_region(
+        argument, key, stack=stack, noun="key", why="S3 and CloudWatch Logs use keys of their own Region"
+    )
 
 
 def _list(argument: str, value: Iterable[object]) -> list[str]:

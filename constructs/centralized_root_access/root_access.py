@@ -77,7 +77,8 @@ class CentralizedRootAccess(Construct):
 
         encryption_key: The KMS key of the log groups. CloudWatch Logs of the Region is allowed to use it; the
             policy of an imported key must allow that itself. An alias is refused: policies on it do not apply
-            to its key. Default: CloudWatch Logs encrypts with its own.
+            to its key. What is logged keeps its key when this changes: docs/deploying.md has what the old one
+            then needs. Default: CloudWatch Logs encrypts with its own.
         log_retention: How long the logs are kept. Default: a year.
 
     Raises:
@@ -107,7 +108,7 @@ class CentralizedRootAccess(Construct):
             if delegated_administrators is None
             else parse_delegated_administrators(delegated_administrators, stack=stack)
         )
-        self._log_settings = parse_log_settings(encryption_key, log_retention)
+        self._log_settings = parse_log_settings(encryption_key, log_retention, stack=stack)
         require_partition(self)
         self._refuse_second_instance(stack)
         self._add_warnings()

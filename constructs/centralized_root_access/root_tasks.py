@@ -85,10 +85,10 @@ class RootTasks(Construct):
         audit_interval: How often every account of the organization is audited: whole minutes, from 1
             minute to 365 days. ``tasks`` has to list ``RootTask.AUDIT``. Default: no schedule.
         audit_new_accounts: Whether each account that joins the organization is audited at once. The
-            ``notification_topic``, which is required, is notified if it has credentials, or stays
-            inaccessible. ``tasks`` has to list ``RootTask.AUDIT``, and the stack's ``env`` has to name
-            us-east-1. The events arrive in the management account, with a trail that logs management events.
-            Default: new accounts are audited with all others.
+            ``notification_topic``, which is required, is notified if it has credentials, or if every attempt
+            in 32 hours found it inaccessible or not active. ``tasks`` has to list ``RootTask.AUDIT``, and the
+            stack's ``env`` has to name us-east-1. The events arrive in the management account, with a trail
+            that logs management events. Default: new accounts are audited with all others.
         plan_lifetime: How long a plan can be executed, at most 24 hours. Default: 24 hours.
         allow_policy_override: Whether a backup may be restored with a corrected policy. Default: only the
             policy that a task removed can be restored.
@@ -159,7 +159,7 @@ class RootTasks(Construct):
                 tasks=self._tasks, notification_topic=notification_topic, region=Stack.of(self).region
             )
         require_max_concurrency(max_concurrency)
-        log_settings = parse_log_settings(encryption_key, log_retention)
+        log_settings = parse_log_settings(encryption_key, log_retention, stack=Stack.of(self))
         require_partition(self)
 
         self._encryption_key = encryption_key
@@ -168,8 +168,9 @@ class RootTasks(Construct):
         self.session_roles: list[iam.IRole] = []
         """The roles that open root sessions, for the ``allowed_roles`` of a :class:`RootUseAlarm`.
 
-        The alarm is in the same stack, or gets the roles imported by their ARNs: another stack of the app
-        would import their IDs, and CloudFormation would refuse to remove a task's role while it does.
+        The alarm is in the same stack, or gets roles that are imported by ARNs written out as text: another
+        stack of the app would import what it refers to, and CloudFormation would refuse to remove a task's
+        role while it does.
         """
         self.bucket: s3.Bucket = report_bucket(self, encryption_key=encryption_key)
         """The bucket that has the reports, the plans and the backups."""
@@ -494,7 +495,10 @@ class RootTasks(Construct):
         from ._new_accounts import audit_of_new_accounts
 
         return audit_of_new_accounts(
-            self, audit_state_machine=self.audit_state_machine, notification_topic=notification_topic
+            self,
+            audit_state_machine=self.audit_state_machine,
+            notification_topic=notification_topic,
+            protected_accounts=self._protected_accounts,
         )
 
     def _build_alarms(

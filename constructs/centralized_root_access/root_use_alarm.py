@@ -29,8 +29,10 @@ _NAMESPACE = "CentralizedRootAccess"
 _PERIOD = Duration.minutes(5)
 # CloudWatch Logs' limit of a filter pattern.
 _MAX_PATTERN_CHARACTERS = 1024
-# Of what is not known at synth: a role's ID, and pseudo parameters; no partition has a longer name.
+# Of what is not known at synth: a role's ID, a role's ARN with the longest name, and pseudo parameters; no
+# partition has a longer name.
 _ROLE_ID_CHARACTERS = 21
+_ROLE_ARN_CHARACTERS = 95
 _PSEUDO_PARAMETER_CHARACTERS = {"AWS::AccountId": 12, "AWS::Partition": 10}
 
 _CALLER = "$.userIdentity.principalId"
@@ -77,10 +79,11 @@ class RootUseAlarm(Construct):
         trail_log_group: The log group of the organization's trail, which logs management events of every
             Region.
         allowed_roles: The roles that open root sessions, such as the ``RootTasks.session_roles`` of the same
-            stack. Import roles of any other stack by their ARNs, with ``iam.Role.from_role_arn``: otherwise
-            CloudFormation refuses to remove one, such as that of a task that is no longer listed, while this
-            stack imports its ID. A pattern of CloudWatch Logs has room for 14 roles of the same stack, or for
-            about five imported ones with long names. Default: none, so that every AssumeRoot fires.
+            stack. Import roles of any other stack by ARNs written out as text, with
+            ``iam.Role.from_role_arn``: otherwise CloudFormation refuses to remove one, such as that of a task
+            that is no longer listed, while this stack imports its ID or its ARN. A pattern of CloudWatch Logs
+            has room for 14 roles of the same stack, or for about five imported ones with long names. Default:
+            none, so that every AssumeRoot fires.
         notification_topic: SNS topic that both alarms notify: a standard topic in the stack's Region.
             Default: none.
 
@@ -91,8 +94,9 @@ class RootUseAlarm(Construct):
             without success.
 
     Raises:
-        ValueError: The pattern has no room for so many roles; the topic is a FIFO topic, or in another Region
-            than the stack; the stack is in a China Region. A Region that is a token is not checked.
+        ValueError: The pattern has no room for so many roles; the topic is a FIFO topic; the topic or the log
+            group is in another Region than the stack; the stack is in a China Region. A Region that is a
+            token is not checked.
         TypeError: An argument has another type.
     """
 
@@ -106,7 +110,7 @@ class RootUseAlarm(Construct):
         notification_topic: sns.ITopic | None = None,
     ) -> None:
         super().__init__(scope, id)
-        require_log_group("trail_log_group", trail_log_group)
+        require_log_group("trail_log_group", trail_log_group, stack=Stack.of(self))
         require_topic("notification_topic", notification_topic, stack=Stack.of(self))
         pattern = _assume_root_pattern(parse_allowed_roles(allowed_roles), stack=Stack.of(self))
         require_partition(self)
@@ -187,7 +191,9 @@ def _characters(pattern: str | dict[str, Any]) -> int:
     return sum(
         len(part)
         if isinstance(part, str)
-        else _PSEUDO_PARAMETER_CHARACTERS.get(part.get("Ref"), _ROLE_ID_CHARACTERS)
+        else _PSEUDO_PARAMETER_CHARACTERS.get(
+            part.get("Ref"), _ROLE_ID_CHARACTERS if "RoleId" in str(part) else _ROLE_ARN_CHARACTERS
+        )
         for part in parts
     )
 
