@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from aws_cdk import Aws, Environment, Stack
@@ -21,6 +21,8 @@ from support.templates import MANAGEMENT, bootstrap_stack, resources, template, 
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aws_cdk import App
 
 PATTERNS = ("RootUserUsed", "UnexpectedAssumeRoot")
 
@@ -210,7 +212,7 @@ def test_more_roles_than_the_pattern_has_room_for_are_refused() -> None:
 
 def test_an_arn_that_is_known_at_deployment_alone_counts_as_long_as_it_can_be() -> None:
     def of_another_stack(stack: Stack) -> list[iam.IRole]:
-        other = Stack(stack.node.scope, "Other", env=MANAGEMENT)
+        other = Stack(cast("App", stack.node.root), "Other", env=MANAGEMENT)
         roles = [
             iam.Role(other, f"Role{number}", assumed_by=iam.AccountRootPrincipal()) for number in range(9)
         ]
