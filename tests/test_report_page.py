@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shlex
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +17,21 @@ import pytest
 
 from centralized_root_access.cli.main import main
 from root_tasks.model.codec import decode
-from root_tasks.model.report import Item, ItemType, Outcome, Report, Task
+from root_tasks.model.report import Item, ItemType, Outcome, Report, RootCredentials, Task
+from root_tasks.report.changes import change_message, with_history
 from root_tasks.report.render import as_csv
 from support.browser import Browser, browser, chromium
 from support.reports import (
     HOSTILE_NAMES,
+    STARTED,
     example_audit,
     example_execution,
     example_plan,
     example_unlock,
     full_audits,
     hostile_audit,
+    inaccessible,
+    key,
     large_audit,
     page_of,
     partly_read_audit,
@@ -126,6 +132,18 @@ def sort_by(page: Browser, label: str) -> str | None:
     return said
 
 
+def tab_back(page: Browser) -> None:
+    """Press Shift and Tab."""
+    for type_ in ("keyDown", "keyUp"):
+        page.call("Input.dispatchKeyEvent", type=type_, key="Tab", windowsVirtualKeyCode=9, modifiers=8)
+
+
+def change_lines(page: Browser) -> list[str]:
+    """Return what the page says has changed, line by line."""
+    said: str = page.evaluate("document.querySelector('#changes').innerText")
+    return [line for line in said.split("\n") if line]
+
+
 def test_ten_thousand_accounts_are_sorted_and_filtered(shown: Callable[..., Browser]) -> None:
     audit = large_audit(10_000)
     page = shown(audit)
@@ -161,6 +179,75 @@ def test_the_most_keys_come_first_and_unknown_numbers_last(shown: Callable[..., 
     cells = page.evaluate(f"{ROWS}.map((row) => row.children[5].firstChild.textContent)")
     assert cells == ["0", "0", "0", "0", "0", "0", "0", "0", "1", "2", "?", "?", "?", "?"]
     assert page.evaluate("document.querySelectorAll('[aria-sort]').length") == 1
+
+
+HAVING = {
+    "two keys": RootCredentials(password=False, access_keys=(key(1, age=30), key(2, age=20))),
+    "keys unlisted": RootCredentials(password=False, access_keys=None),
+    "used password": RootCredentials(password=True, password_last_used_at=STARTED - timedelta(days=3)),
+    "password unread": RootCredentials(password=True, password_last_use_unread=True),
+}
+
+
+def audit_of_unlisted_keys() -> Report:
+    """An audit with keys, keys that could not be listed, no key, and an account that was not audited."""
+    return report(
+        *(
+            result(f"30000000000{place}", Outcome.HAS_CREDENTIALS, name=name, credentials=credentials)
+            for place, (name, credentials) in enumerate(HAVING.items())
+        ),
+        result("300000000008", name="clean"),
+        inaccessible("300000000009", name="unaudited"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "order"),
+    [
+        ("Keys", ["two keys", "keys unlisted", "used password", "password unread", "clean", "unaudited"]),
+        (
+            "Last used",
+            ["used password", "keys unlisted", "password unread", "two keys", "unaudited", "clean"],
+        ),
+        (
+            "Oldest key",
+            ["two keys", "keys unlisted", "used password", "password unread", "unaudited", "clean"],
+        ),
+    ],
+)
+def test_what_could_not_be_read_is_not_sorted_like_nothing(
+    shown: Callable[..., Browser], column: str, order: list[str]
+) -> None:
+    page = shown(audit_of_unlisted_keys())
+    sort_by(page, column)
+    assert page.evaluate(NAMES) == order
+
+
+def test_unlisted_keys_are_at_least_one_and_what_was_not_audited_stays_last(
+    shown: Callable[..., Browser],
+) -> None:
+    page = shown(audit_of_unlisted_keys())
+    sort_by(page, "Keys")
+    assert sort_by(page, "Keys") == "ascending"
+    assert page.evaluate(NAMES) == [
+        "used password",
+        "password unread",
+        "clean",
+        "keys unlisted",
+        "two keys",
+        "unaudited",
+    ]
+
+
+@pytest.mark.parametrize("width", [380, 1280])
+def test_what_may_exist_is_shown_at_any_width(shown: Callable[..., Browser], width: int) -> None:
+    page = shown(audit_of_unlisted_keys(), width=width)
+    facts = page.evaluate(
+        f"[...{ROWS}.find((row) => row.textContent.includes('keys unlisted')).children]"
+        ".filter((cell) => getComputedStyle(cell).display !== 'none').map((cell) => cell.textContent)"
+    )
+    assert facts.count("?") == 2
+    assert facts.count("some") == 1
 
 
 def test_no_script_from_data_runs_and_hostile_names_are_text(shown: Callable[..., Browser]) -> None:
@@ -299,6 +386,28 @@ def test_details_have_what_the_root_user_has(shown: Callable[..., Browser]) -> N
     assert page.evaluate("document.querySelectorAll('.details').length") == 0
 
 
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (1, "1 day ago"),
+        (59, "59 days ago"),
+        (60, "60 days ago"),
+        (61, "2 months ago"),
+        (400, "13 months ago"),
+        (729, "23 months ago"),
+        (730, "2 years ago"),
+        (1095, "2 years ago"),
+        (1096, "3 years ago"),
+    ],
+)
+def test_an_age_is_in_whole_units_and_never_one_month_or_year(
+    shown: Callable[..., Browser], days: int, said: str
+) -> None:
+    used = RootCredentials(password=True, password_last_used_at=STARTED - timedelta(days=days))
+    page = shown(report(result("300000000001", Outcome.HAS_CREDENTIALS, credentials=used)))
+    assert page.evaluate(f"{ROWS}[0].lastChild.querySelector('small').textContent") == f"{said}, password"
+
+
 def test_a_plan_shows_what_to_decide_by(shown: Callable[..., Browser]) -> None:
     page = shown(example_plan())
     assert page.evaluate(NAMES)[:2] == ["payments-production", "legacy-mainframe-bridge"]
@@ -357,15 +466,21 @@ def test_a_policy_is_shown_in_full_as_text_and_its_backup_can_be_copied(
 def test_an_execution_shows_each_item_that_failed(shown: Callable[..., Browser]) -> None:
     page = shown(example_execution())
     assert page.evaluate(NAMES) == ["legacy-mainframe-bridge", "payments-production", "data-lake"]
-    done = page.evaluate(f"{ROWS}.map((row) => row.children[3].innerText)")
-    assert done == ["\N{EN DASH}", "failed: access key\ndone: password, access key", "password"]
+    # Not innerText, which is empty until the browser has drawn the row.
+    done = page.evaluate(
+        f"{ROWS}.map((row) => [...row.children[3].childNodes].map((line) => line.textContent))"
+    )
+    assert done == [["\N{EN DASH}"], ["failed: access key", "done: password, access key"], ["password"]]
     page.click("#details")
     assert "iam:DeleteAccessKey: ServiceFailure: Try again." in page.evaluate("document.body.innerText")
 
 
 def test_the_page_is_used_without_a_mouse(shown: Callable[..., Browser]) -> None:
     page = shown(example_audit())
-    page.press("/", code=191, text="/")
+    for _ in range(20):
+        page.press("Tab", code=9)
+        if page.evaluate("document.activeElement.id") == "filter":
+            break
     page.type("legacy")
     assert page.evaluate(NAMES) == ["legacy-mainframe-bridge"]
     for _ in range(len(["units", "details", "copy", "csv", "json", *range(10)]) + 1):
@@ -376,9 +491,20 @@ def test_the_page_is_used_without_a_mouse(shown: Callable[..., Browser]) -> None
     page.press("Enter", code=13, text="\r")
     assert page.evaluate(focused.format("getAttribute('aria-expanded')")) == "true"
     assert "KXQ4L2N6TZPEXAMPLE7CERTIFICATE22" in page.evaluate("document.querySelector('.details').innerText")
-    page.press("/", code=191, text="/")
+    page.evaluate("document.querySelector('#filter').focus()")
     page.press("Escape", code=27)
     assert page.evaluate(SHOWN) == "14 accounts"
+
+
+def test_no_key_does_anything_outside_the_filter(shown: Callable[..., Browser]) -> None:
+    page = shown(example_audit())
+    page.click("#filter")
+    page.type("legacy")
+    page.evaluate("document.activeElement.blur()")
+    for pressed in (*map(chr, range(0x20, 0x7F)), "Escape"):
+        page.press(pressed, text=pressed if len(pressed) == 1 else "")
+    assert page.evaluate("document.activeElement.tagName") == "BODY"
+    assert page.evaluate(NAMES) == ["legacy-mainframe-bridge"]
 
 
 def test_every_outcome_has_its_words_and_its_tile(shown: Callable[..., Browser]) -> None:
@@ -403,6 +529,33 @@ def test_whatever_is_shown_is_printed_to_the_last_account(shown: Callable[..., B
     assert printed.startswith(b"%PDF")
 
 
+def printed_text(page: Browser) -> str:
+    """Return the page's text as it is printed, and leave the page as it is after printing."""
+    page.call("Emulation.setEmulatedMedia", media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    text: str = page.evaluate("document.body.innerText")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.call("Emulation.setEmulatedMedia", media="")
+    return text
+
+
+def test_a_printed_report_says_by_what_it_is_filtered(shown: Callable[..., Browser]) -> None:
+    page = shown(example_audit())
+    assert "Filtered" not in printed_text(page)
+    page.click(".totals .warn")
+    page.click(".totals .good")
+    choose(page, "Root/Workloads")
+    page.click("#filter")
+    page.type(" <b>a")
+    assert "0 of 14 accounts\n" in printed_text(page)
+    assert (
+        "Filtered by outcome: has credentials or clean; organizational unit: Root/Workloads; text: <b>a\n"
+    ) in printed_text(page)
+    assert "Filtered" not in page.evaluate("document.body.innerText")
+    page.click(".empty button")
+    assert "Filtered" not in printed_text(page)
+
+
 def test_the_ids_of_the_accounts_shown_are_copied_as_an_input_takes_them(
     shown: Callable[..., Browser],
 ) -> None:
@@ -420,6 +573,101 @@ def test_nothing_is_cut_off_at_any_width(shown: Callable[..., Browser], width: i
     page = shown(report(long, *example_audit().results), width=width)
     page.click("#details")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+# 400 % zoom of 1280x1024; a phone on its side; a phone; two low windows of a desktop; a usual one.
+WINDOWS = [(320, 256), (667, 375), (380, 667), (1280, 250), (1280, 640), (1280, 900)]
+
+
+@pytest.mark.parametrize(("width", "height"), WINDOWS)
+def test_most_of_the_window_is_left_to_the_accounts(
+    shown: Callable[..., Browser], width: int, height: int
+) -> None:
+    page = shown(large_audit(200), width=width, height=height)
+    page.wait_for(f"{DRAWN} === 200")
+    page.evaluate(f"{ROWS}[100].scrollIntoView({{block: 'center'}})")
+    page.evaluate("new Promise(requestAnimationFrame)")
+    covered = page.evaluate(
+        "Math.max(...['.tools', '.accounts > thead'].map("
+        "(bar) => document.querySelector(bar).getBoundingClientRect().bottom))"
+    )
+    assert covered < height / 3
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 256), (1280, 900)])
+def test_the_focus_is_never_under_a_bar(shown: Callable[..., Browser], width: int, height: int) -> None:
+    page = shown(large_audit(2_000), width=width, height=height)
+    page.wait_for(f"{DRAWN} === 2000")
+    page.evaluate(f"{ROWS}[40].querySelector('button').focus()")
+    for _ in range(35):
+        tab_back(page)
+        assert page.evaluate(
+            "(() => { const found = document.activeElement, box = found.getBoundingClientRect();"
+            "return [box.y + 2, box.bottom - 2].every("
+            "(y) => found.contains(document.elementFromPoint(box.x + 5, y))); })()"
+        ), page.evaluate("document.activeElement.textContent")
+
+
+def test_the_page_stays_where_it_is_while_the_focus_moves_through_the_bars(
+    shown: Callable[..., Browser],
+) -> None:
+    page = shown(large_audit(200))
+    page.wait_for(f"{DRAWN} === 200")
+    page.evaluate(f"{ROWS}[100].scrollIntoView()")
+    page.evaluate("document.querySelector('.accounts > thead th:last-child button').focus()")
+    before = page.evaluate("scrollY")
+    while page.evaluate("document.activeElement.id") != "filter":
+        tab_back(page)
+    assert page.evaluate("scrollY") == before
+
+
+@pytest.mark.parametrize("width", [1217, 1249, 1280])
+def test_the_toolbar_covers_no_column_head(shown: Callable[..., Browser], width: int) -> None:
+    page = shown(large_audit(10_000), width=width)
+    page.click(".totals .good")
+    page.click("#details")
+    assert page.evaluate(SHOWN) == "9,300 of 10,000 accounts"
+    page.evaluate("document.querySelector('.accounts').scrollIntoView()")
+    page.evaluate("document.querySelector('#shown').textContent = '19,300 of 20,000 accounts'")
+    page.evaluate("document.querySelector('#copy').textContent = 'Copied 19,300'")
+    lower = page.evaluate(
+        "[...document.querySelectorAll('.tools > *')].map((each) => each.getBoundingClientRect().bottom)"
+    )
+    assert max(lower) <= page.evaluate("document.querySelector('.tools').getBoundingClientRect().bottom")
+    covered = page.evaluate(
+        "[...document.querySelectorAll('.accounts > thead button')].filter((head) => {"
+        "const box = head.getBoundingClientRect();"
+        "return !head.contains(document.elementFromPoint(box.x + box.width / 2, box.y + 2)); })"
+        ".map((head) => head.textContent)"
+    )
+    assert covered == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def luminance(color: str) -> float:
+    """Return the relative luminance of an opaque color, as WCAG defines it."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", color)[:3]]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colors, from 1 to 21."""
+    lower, higher = sorted((luminance(one), luminance(other)))
+    return (higher + 0.05) / (lower + 0.05)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_edges_of_the_fields_can_be_seen(shown: Callable[..., Browser], dark: bool) -> None:
+    page = shown(example_audit(), dark=dark)
+    around = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    for field in ("#filter", "#units"):
+        style = f"getComputedStyle(document.querySelector('{field}'))"
+        edge, inside = page.evaluate(f"[{style}.borderTopColor, {style}.backgroundColor]")
+        assert contrast(edge, around) >= 3
+        assert contrast(edge, inside) >= 3
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -678,15 +926,52 @@ def test_the_json_that_the_page_saves_is_the_report(shown: Callable[..., Browser
 
 def test_an_audit_says_what_has_changed_since_the_one_before(shown: Callable[..., Browser]) -> None:
     page = shown(full_audits())
-    said = page.evaluate("document.querySelector('#changes').innerText").split("\n")
-    assert [line for line in said if line] == [
+    assert change_lines(page) == [
         "Since the last full audit, 2026-11-13",
         "Credentials appeared (1)",
         "300000000002 payments-production: 2 \N{MULTIPLICATION SIGN} access key, MFA device",
         "Joined the organization (1)",
-        "300000000012 analytics",
+        "300000000012 analytics: no credentials",
         "Credentials disappeared (1)",
         "300000000003 payments-staging: access key",
+    ]
+
+
+def test_the_page_says_what_the_message_says_of_accounts_without_known_credentials(
+    shown: Callable[..., Browser],
+) -> None:
+    before = report(
+        result("300000000001"),
+        inaccessible("300000000002"),
+        result("300000000003"),
+        result("300000000004"),
+        run_id="before",
+        started_at=STARTED - timedelta(weeks=1),
+    )
+    now = with_history(
+        report(
+            result("300000000001"),
+            result("300000000002"),
+            inaccessible("300000000003"),
+            inaccessible("300000000005"),
+            result("300000000009"),
+        ),
+        previous=before,
+    )
+    assert now.changes is not None
+    message = [line.strip() for line in change_message(now.changes, now).split("\n") if line]
+    said = [re.sub(r" account-\d+", "", line) for line in change_lines(shown(now))[1:]]
+    assert said == message[-len(said) :]
+    assert said == [
+        "No longer audited (1)",
+        "300000000003",
+        "Joined the organization (2)",
+        "300000000005: not audited",
+        "300000000009: no credentials",
+        "Audited again (1)",
+        "300000000002: no credentials",
+        "Left the organization (1)",
+        "300000000004",
     ]
 
 
@@ -760,3 +1045,13 @@ def test_the_evidence_is_printed_though_it_is_folded(shown: Callable[..., Browse
     ]
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate(is_open) is True
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(is_open) is False
+
+
+def test_evidence_that_was_unfolded_stays_so_after_printing(shown: Callable[..., Browser]) -> None:
+    page = shown(full_audits())
+    page.click("#controls summary")
+    for event in ("beforeprint", "afterprint"):
+        page.evaluate(f"dispatchEvent(new Event('{event}'))")
+    assert page.evaluate("document.querySelector('#controls').open") is True
