@@ -172,15 +172,36 @@ def test_repair_disables_nothing(organization: LocalOrganization) -> None:
     assert writes(organization) == []
 
 
-@pytest.mark.parametrize(
-    "status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED"]
-)
-def test_repair_waits_for_the_stack(organization: LocalOrganization, status: str) -> None:
+@pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"])
+def test_repair_waits_for_a_deployment_which_is_not_published_because_it_ends_by_itself(
+    organization: LocalOrganization, status: str
+) -> None:
     drift_check = DriftCheck(repair=True, describe_stack=stack_states(replace(STABLE, status=status)))
     drift_check()
     assert writes(organization) == []
     assert drift_check.log[-1] == {"event": "repair_skipped", "reason": f"the stack is in {status}"}
     assert drift_check.published == []
+
+
+@pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "UPDATE_FAILED"])
+def test_each_scheduled_check_that_cannot_repair_a_failed_stack_publishes_why(
+    organization: LocalOrganization, status: str
+) -> None:
+    """The notice of the call promised a repair, and nothing remembers what was published before."""
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck(repair=True, describe_stack=stack_states(replace(STABLE, status=status)))
+    drift_check(BY_EVENT)
+    promise = "unless the stack is being deployed or its last update failed."
+    assert promise in drift_check.published.pop().message
+    drift_check()
+    drift_check()
+    assert writes(organization) == []
+    assert drift_check.log[-1] == {"event": "repair_skipped", "reason": f"the stack is in {status}"}
+    first, second = drift_check.published
+    assert first == second
+    assert first.subject == f"Centralized root access: drift not repaired in {organization.id}"
+    assert "Deviations found:\n- RootSessions is disabled\n" in first.message
+    assert f"It stopped because the stack is in {status}. Bring the stack to a status" in first.message
 
 
 @pytest.mark.parametrize(
@@ -240,8 +261,11 @@ def test_a_deployment_that_begins_between_two_writes_leaves_the_second_to_it_and
     assert writes(organization) == ["EnableOrganizationsRootCredentialsManagement"]
     assert drift_check.log[-1]["event"] == "repair_skipped"
     (notice,) = drift_check.published
+    assert notice.subject == f"Centralized root access: drift not repaired in {organization.id}"
     assert "- iam:EnableOrganizationsRootCredentialsManagement\n" in notice.message
-    assert "The repair did not finish." in notice.message
+    assert "The repair did not finish. It stopped because the stack is in UPDATE_IN_PROGRESS." in (
+        notice.message
+    )
 
 
 def test_a_repair_in_parallel_with_somebody_elses_change_converges_all_the_same(
@@ -307,33 +331,53 @@ def test_contradictory_reads_are_unknown_and_not_disabled(organization: LocalOrg
     assert writes(organization) == []
 
 
-def test_a_stack_whose_status_cannot_be_read_is_not_repaired(
+def test_a_stack_whose_status_cannot_be_read_is_not_repaired_which_is_published(
     organization: LocalOrganization,
 ) -> None:
     drift_check = DriftCheck(repair=True, describe_stack=deny_describe_stack)
-    with pytest.raises(CheckFailedError) as raised:
+    with pytest.raises(CheckFailedError, match="could not read the state of its stack") as raised:
         drift_check()
     assert raised.value.failure.operation == DESCRIBE_STACKS
     assert writes(organization) == []
     assert [line["InDesiredState"] for line in drift_check.checks()] == [0]
+    (notice,) = drift_check.published
+    assert notice.subject == f"Centralized root access: drift not repaired in {organization.id}"
+    assert str(raised.value) in notice.message
 
 
 def deny_describe_stack(stack_id: str, *, budget: RetryBudget) -> StackState:
     raise denial_of(DESCRIBE_STACKS)
 
 
-def test_a_missing_permission_for_the_stacks_status_shows_before_a_repair_needs_it(
+def test_a_check_that_could_not_repair_is_one_that_failed_before_a_repair_is_needed(
     organization: LocalOrganization,
 ) -> None:
+    """With a data point the alarm for checks that stopped would count it as one that succeeded."""
     enable_root_access(organization, *BOTH)
     drift_check = DriftCheck(repair=True, describe_stack=deny_describe_stack)
     with pytest.raises(CheckFailedError):
         drift_check()
-    assert [line["InDesiredState"] for line in drift_check.checks()] == [1]
+    (line,) = drift_check.checks()
+    assert line["deviations"] == []
+    assert not {"_aws", "InDesiredState"} & set(line)
+    assert drift_check.published == []
+
+
+def test_drift_that_is_not_repaired_is_reported_also_by_a_check_that_could_not_repair(
+    organization: LocalOrganization,
+) -> None:
+    enable_root_access(organization, *BOTH)
+    drift_check = DriftCheck(
+        repair=True, delegated_administrators=(MEMBER,), describe_stack=deny_describe_stack
+    )
+    with pytest.raises(CheckFailedError):
+        drift_check()
+    assert [line["InDesiredState"] for line in drift_check.checks()] == [0]
+    assert drift_check.published == []
 
 
 def test_a_slow_cloudformation_does_not_take_the_time_of_the_check(organization: LocalOrganization) -> None:
-    enable_root_access(organization, *BOTH)
+    enable_root_access(organization, CREDENTIALS)
     drift_check = DriftCheck(repair=True)
     time = drift_check.function.time
 
@@ -348,7 +392,7 @@ def test_a_slow_cloudformation_does_not_take_the_time_of_the_check(organization:
     with pytest.raises(CheckFailedError):
         drift_check()
     assert time.seconds <= 30
-    assert [line["InDesiredState"] for line in drift_check.checks()] == [1]
+    assert [line["InDesiredState"] for line in drift_check.checks()] == [0]
 
 
 def test_features_that_are_missing_in_the_response_are_unknown_and_not_repaired(
@@ -426,6 +470,104 @@ def test_a_call_that_changed_nothing_does_not_publish_drift_that_was_there_befor
     assert drift_check.published == []
 
 
+def test_the_call_of_a_repair_is_not_published_as_the_cause_of_what_is_still_different(
+    organization: LocalOrganization,
+) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck(repair=True, delegated_administrators=(MEMBER,))
+    drift_check()
+    (notice,) = drift_check.published
+    assert f"Still different from the stack:\n- {MEMBER} is listed but not registered\n" in notice.message
+    drift_check(by_event(eventName="EnableOrganizationsRootSessions"))
+    assert drift_check.published == [notice]
+
+
+def test_somebody_who_corrects_one_deviation_after_the_other_is_not_published_as_a_suspect(
+    organization: LocalOrganization,
+) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck()
+    (line,) = drift_check(by_event(eventName="EnableOrganizationsRootCredentialsManagement"))
+    assert drift_check.published == []
+    assert line["deviations"] == ["RootSessions is disabled"]
+    assert line["caller"] == CALLER
+
+
+DELEGATED = {"servicePrincipal": PRINCIPAL, "accountId": MEMBER}
+NOT_SESSIONS = "RootSessions is disabled"
+NOT_CREDENTIALS = "RootCredentialsManagement is disabled"
+MORE_SESSIONS = "RootSessions is enabled but not listed"
+MORE_CREDENTIALS = "RootCredentialsManagement is enabled but not listed"
+UNTRUSTED = "trusted access for iam.amazonaws.com is disabled"
+UNREGISTERED = f"{MEMBER} is listed but not registered"
+UNLISTED = f"{MEMBER} is registered but not listed"
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "caused"),
+    [
+        ("DisableOrganizationsRootSessions", None, [NOT_SESSIONS]),
+        ("DisableOrganizationsRootCredentialsManagement", None, [NOT_CREDENTIALS]),
+        ("EnableOrganizationsRootSessions", None, [MORE_SESSIONS]),
+        ("EnableOrganizationsRootCredentialsManagement", None, [MORE_CREDENTIALS]),
+        (
+            "DisableAWSServiceAccess",
+            {"servicePrincipal": PRINCIPAL},
+            [UNTRUSTED, NOT_SESSIONS, NOT_CREDENTIALS],
+        ),
+        ("EnableAWSServiceAccess", {"servicePrincipal": PRINCIPAL}, [MORE_SESSIONS, MORE_CREDENTIALS]),
+        ("DeregisterDelegatedAdministrator", DELEGATED, [UNREGISTERED]),
+        ("DeregisterDelegatedAdministrator", DELEGATED | {"accountId": OTHER}, []),
+        ("DeregisterDelegatedAdministrator", {"servicePrincipal": PRINCIPAL}, [UNREGISTERED]),
+        ("DeregisterDelegatedAdministrator", DELEGATED | {"accountId": 7}, [UNREGISTERED]),
+        ("RegisterDelegatedAdministrator", DELEGATED, [UNLISTED]),
+        ("RegisterDelegatedAdministrator", DELEGATED | {"accountId": OTHER}, []),
+        ("RegisterDelegatedAdministrator", None, [UNLISTED]),
+    ],
+    ids=str,
+)
+def test_a_call_is_published_with_the_deviations_that_it_can_have_caused_alone(
+    name: str, parameters: Mapping[str, object] | None, caused: list[str]
+) -> None:
+    """Trusted access hides the features when it is disabled, and shows them again."""
+    published = set()
+    for features, desired, delegates in (
+        ((), BOTH, (MEMBER,)),
+        (BOTH, (), ()),
+        (None, BOTH, (MEMBER,)),
+    ):
+        with mock_organization() as organization:
+            if features is not None:
+                registered = [] if delegates else [MEMBER]
+                enable_root_access(organization, *features, delegated_administrators=registered)
+            drift_check = DriftCheck(features=desired, delegated_administrators=delegates)
+            drift_check(by_event(eventName=name, requestParameters=parameters))
+            for notice in drift_check.published:
+                _, _, deviations = notice.message.partition("Deviations:\n- ")
+                published |= set(deviations.partition("\n\n")[0].split("\n- "))
+    assert published == set(caused)
+
+
+def test_other_deviations_are_published_apart_from_those_that_the_call_can_have_caused(
+    organization: LocalOrganization,
+) -> None:
+    enable_root_access(organization)
+    drift_check = DriftCheck()
+    drift_check(by_event(eventName="DisableOrganizationsRootSessions"))
+    (notice,) = drift_check.published
+    assert (
+        "Deviations:\n- RootSessions is disabled\n\n"
+        "Also different from the stack, for another reason:\n- RootCredentialsManagement is disabled\n"
+    ) in notice.message
+
+
+def test_a_call_that_this_version_does_not_know_is_published(organization: LocalOrganization) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck()
+    drift_check(by_event(eventName="DisableOrganizationsEverything"))
+    assert len(drift_check.published) == 1
+
+
 def test_a_call_for_iam_is_published(organization: LocalOrganization) -> None:
     enable_root_access(organization, *BOTH, hidden=True)
     drift_check = DriftCheck()
@@ -483,7 +625,7 @@ def test_a_repair_that_fails_halfway_publishes_what_it_applied(organization: Loc
     (notice,) = drift_check.published
     assert "- iam:EnableOrganizationsRootCredentialsManagement\n" in notice.message
     assert "- iam:EnableOrganizationsRootSessions\n" not in notice.message
-    assert "The repair did not finish." in notice.message
+    assert "The repair did not finish. iam:EnableOrganizationsRootSessions failed in" in notice.message
 
 
 def test_a_repair_whose_response_was_lost_is_published_although_no_time_is_left(
@@ -498,14 +640,18 @@ def test_a_repair_whose_response_was_lost_is_published_although_no_time_is_left(
     assert "May have been applied:\n- iam:EnableOrganizationsRootSessions\n" in notice.message
 
 
-def test_a_repair_that_applied_nothing_publishes_nothing(organization: LocalOrganization) -> None:
-    """It fails again at every interval; the alarm is there for that."""
+def test_a_repair_that_failed_and_applied_nothing_is_published_with_the_reason(
+    organization: LocalOrganization,
+) -> None:
     enable_root_access(organization, CREDENTIALS)
     organization.deny(account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions")
     drift_check = DriftCheck(repair=True)
-    with pytest.raises(ConvergenceError):
+    with pytest.raises(ConvergenceError) as raised:
         drift_check()
-    assert drift_check.published == []
+    (notice,) = drift_check.published
+    assert notice.subject == f"Centralized root access: drift not repaired in {organization.id}"
+    assert str(raised.value) in notice.message
+    assert "Applied by the repair" not in notice.message
 
 
 @pytest.mark.parametrize("event", [BY_INTERVAL, BY_EVENT], ids=["interval", "event"])

@@ -467,14 +467,21 @@ def started_by_events(**arguments: Any) -> dict[str, Any]:
     [
         (Duration.minutes(1), 3),
         (Duration.days(1), 3),
+        (Duration.hours(56), 3),
+        (Duration.minutes(56 * 60 + 1), 2),
         (Duration.days(3), 2),
-        (Duration.days(7), 1),
+        (Duration.hours(84), 2),
+        (Duration.minutes(84 * 60 + 1), None),
+        (Duration.days(4), None),
+        (Duration.days(7), None),
         (Duration.days(8), None),
     ],
+    ids=lambda it: it.to_human_string() if isinstance(it, Duration) else str(it),
 )
 def test_audits_that_stopped_are_noticed_as_far_as_cloudwatch_looks_back(
     interval: Duration, periods: int | None
 ) -> None:
+    """After one interval alone, an audit that takes longer than the previous one would set it off."""
     stopped = alarms(audit_interval=interval).get("AuditsStopped")
     if stopped is None:
         assert periods is None
@@ -484,6 +491,21 @@ def test_audits_that_stopped_are_noticed_as_far_as_cloudwatch_looks_back(
     assert stopped["WarmUpConfiguration"]["WarmUpPeriodDurationInMinutes"] <= 2880
     seconds = {it["MetricStat"]["Period"] for it in stopped["Metrics"] if "MetricStat" in it}
     assert seconds == {interval.to_seconds()}
+    assert f"for {periods} intervals:" in stopped["AlarmDescription"]
+
+
+@pytest.mark.parametrize("days", [1, 2, 3])
+def test_the_alarm_for_audits_that_stopped_says_if_it_may_be_waiting_for_the_first_audit(days: int) -> None:
+    """CloudWatch's longest warm-up is two days, and the first audit may come after one interval."""
+    stopped = alarms(audit_interval=Duration.days(days))["AuditsStopped"]
+    minutes = stopped["WarmUpConfiguration"]["WarmUpPeriodDurationInMinutes"]
+    assert minutes == 2880
+    assert ("until the first full audit" in stopped["AlarmDescription"]) == (days * 24 * 60 >= minutes)
+
+
+def test_without_an_alarm_for_audits_that_stopped_the_attribute_is_none() -> None:
+    root_tasks = RootTasks(bootstrap_stack(env=MANAGEMENT), "RootTasks", audit_interval=Duration.days(4))
+    assert root_tasks.stopped_alarm is None
 
 
 def test_the_topic_is_told_of_alarms_and_admits_cloudwatch() -> None:

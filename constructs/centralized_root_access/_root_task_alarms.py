@@ -23,8 +23,10 @@ _DIMENSION = "StateMachineName"
 # FILL fills the newest minute, so that what CloudWatch gets late would never be looked at by an alarm of one.
 _MINUTES_UNTIL_METRIC = 10
 
-# Audits that stopped are reported after this many intervals, as far as CloudWatch looks back.
+# Audits that stopped are reported after this many intervals, as far as CloudWatch looks back. With a single
+# one, an audit that takes longer than the previous one would be reported, too.
 _INTERVALS_UNTIL_STOPPED = 3
+_MIN_INTERVALS_UNTIL_STOPPED = 2
 _MAX_ALARM_MINUTES = 7 * 24 * 60
 _MAX_WARM_UP_MINUTES = 2880
 
@@ -129,10 +131,10 @@ def alarm_of_failed_starts(scope: Construct, rules: Sequence[events.Rule]) -> cl
 def alarm_of_missing_audits(
     scope: Construct, audits: cloudwatch.Metric, *, interval: Duration
 ) -> cloudwatch.Alarm | None:
-    """Return the alarm for full audits that do not run, or fail; None where the interval is over a week."""
+    """Return the alarm for full audits that do not run, or fail; None where two intervals are over a week."""
     minutes = round(interval.to_minutes())
     intervals = min(_INTERVALS_UNTIL_STOPPED, _MAX_ALARM_MINUTES // minutes)
-    if not intervals:
+    if intervals < _MIN_INTERVALS_UNTIL_STOPPED:
         return None
     alarm = cloudwatch.MathExpression(
         expression="FILL(audits, 0)",
@@ -144,6 +146,12 @@ def alarm_of_missing_audits(
         "AuditsStopped",
         alarm_description=(
             f"No full audit has ended for {intervals} intervals: root credentials would not be noticed."
+            + (
+                # The first audit may come after one interval, and the warm-up is then over.
+                " A new alarm may be in alarm until the first full audit has ended."
+                if minutes >= _MAX_WARM_UP_MINUTES
+                else ""
+            )
         ),
         comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
         threshold=1,

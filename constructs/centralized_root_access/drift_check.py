@@ -54,8 +54,8 @@ class DriftCheck(Construct):
         drift_alarm: In alarm while the last successful check found drift, also drift that it repaired. It
             fires on the first such check, and ends with the next one that finds none.
         stopped_alarm: In alarm when no check has succeeded for three intervals.
-        metric: 1 while the organization matches the stack, 0 while it does not; no data point when the
-            check failed.
+        metric: 1 while the organization matches the stack, 0 while it does not; no data point when a check
+            failed, unless it found drift and could not repair it.
     """
 
     def __init__(

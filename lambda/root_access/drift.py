@@ -26,7 +26,7 @@ from .plan import Step, plan
 from .state import desired_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from .state import DesiredState, RootAccess
@@ -76,14 +76,15 @@ class Publish(Protocol):
 
 @dataclass(eq=False, kw_only=True)
 class CheckFailedError(RootAccessError):
-    """Raised where the drift check could not read root access, so that its state is unknown."""
+    """Raised where the drift check could not read root access or, to repair it, the state of the stack."""
 
     failure: Failure
     account_id: str
 
     def __str__(self) -> str:
         failed = describe_step(self.failure, account_id=self.account_id)
-        return f"The drift check could not read root access: {failed}"
+        unread = "the state of its stack" if self.failure.operation == DESCRIBE_STACKS else "root access"
+        return f"The drift check could not read {unread}: {failed}"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -199,8 +200,20 @@ def check(event: object, context: LambdaContext, *, settings: Settings, services
     _Check(settings=settings, services=services, account_id=account_id, budget=budget).run(event)
 
 
+@dataclass(eq=False, kw_only=True)
 class _DeploymentError(Exception):
-    """Raised before a write of the repair: the stack has been deployed, or is being deployed."""
+    """Raised before a write of the repair: the stack has been deployed, or is being deployed.
+
+    Attributes:
+        reason: What stops the repair.
+        is_lasting: Whether it stops each later repair, too, until somebody does something about it.
+    """
+
+    reason: str
+    is_lasting: bool = False
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,9 +272,11 @@ class _Repair:
         now = self.describe_stack()
         if not now.status.endswith("_COMPLETE"):
             # This function's list may not be the current one.
-            raise _DeploymentError(f"the stack is in {now.status}")
+            raise _DeploymentError(
+                reason=f"the stack is in {now.status}", is_lasting=not now.status.endswith("_IN_PROGRESS")
+            )
         if now != self.stack:
-            raise _DeploymentError("the stack was deployed during the check")
+            raise _DeploymentError(reason="the stack was deployed during the check")
 
 
 class _Check:
@@ -295,21 +310,23 @@ class _Check:
             self._report(self._observe(), trigger=UNKNOWN)
 
     def _check_after(self, recorded: RecordedCall) -> None:
-        """Report, and publish who made the call, where it left the organization in another state."""
+        """Report, and publish who made the call, where it can have led to a deviation."""
         observed = self._observe()
-        deviations = self._report(
+        steps = self._report(
             observed,
             trigger=recorded.name,
             caller=recorded.caller,
             calledAt=recorded.time,
             cloudTrailEventId=recorded.event_id,
         )
-        if deviations and recorded.may_have_changed_root_access:
+        caused = [step for step in steps if recorded.may_have_caused(step)]
+        if caused:
             repairs = self._settings.repaired_stack_id is not None and bool(self._plan_repair(observed))
             self._publish(
                 drift_notice(
                     organization_id=observed.organization_id,
-                    deviations=deviations,
+                    deviations=[deviation(step) for step in caused],
+                    others=[deviation(step) for step in steps if step not in caused],
                     call=recorded,
                     will_be_repaired=repairs,
                 )
@@ -323,11 +340,11 @@ class _Check:
         # Read first: every later deployment differs from this, also one that ends before the repair.
         before = self._stack_before(stack_id)
         observed = self._observe()
-        deviations = self._report(observed, trigger=_INTERVAL)
-        if isinstance(before, CheckFailedError):
-            raise before
+        steps = self._report(observed, trigger=_INTERVAL, can_repair=not isinstance(before, CheckFailedError))
         if self._plan_repair(observed):
-            self._repair(observed, deviations, stack_id=stack_id, before=before)
+            self._repair(observed, steps, stack_id=stack_id, before=before)
+        elif isinstance(before, CheckFailedError):
+            raise before
 
     def _stack_before(self, stack_id: str) -> StackState | CheckFailedError:
         """Return the state of the stack, or why it could not be read: the check reports in both cases."""
@@ -337,18 +354,36 @@ class _Check:
             return error
 
     def _repair(
-        self, observed: RootAccess, deviations: list[str], *, stack_id: str, before: StackState
+        self,
+        observed: RootAccess,
+        steps: Sequence[Step],
+        *,
+        stack_id: str,
+        before: StackState | CheckFailedError,
     ) -> None:
-        """Enable what is missing, report again, and publish what was applied."""
-        repair = _Repair(
-            organization=self._organization,
-            budget=self._budget,
-            stack=before,
-            describe_stack=lambda: self._describe_stack(stack_id, budget=self._budget),
-        )
-        remaining: list[str] | None = None
+        """Enable what is missing, report again, and publish what was applied, or why it was not.
+
+        Nothing remembers what an earlier check has published: a repair that cannot take place is published by
+        each scheduled check, for as long as somebody has to do something about it. A deployment ends by
+        itself, and what it is about to change is not drift: a repair that waits for it is in the log alone.
+        """
+        applied: list[Step] = []
+        possibly_applied: list[Step] = []
+        remaining: Sequence[Step] | None = None
+        reason = ""
+        is_worth_publishing = True
         error: RootAccessError | None = None
         try:
+            if isinstance(before, CheckFailedError):
+                raise before
+            repair = _Repair(
+                organization=self._organization,
+                budget=self._budget,
+                stack=before,
+                describe_stack=lambda: self._describe_stack(stack_id, budget=self._budget),
+                applied=applied,
+                possibly_applied=possibly_applied,
+            )
             repaired = Convergence(
                 organization=self._organization,
                 plan=self._plan_repair,
@@ -358,19 +393,28 @@ class _Check:
                 log=self._services.log,
             ).run()
             remaining = self._report(repaired, trigger=_INTERVAL)
+            is_worth_publishing = bool(applied or possibly_applied)
         except _DeploymentError as deployment:
-            self._services.log(event="repair_skipped", reason=str(deployment))
+            self._services.log(event="repair_skipped", reason=deployment.reason)
+            reason = f"It stopped because {deployment.reason}." + (
+                " Bring the stack to a status that ends in _COMPLETE, or enable by hand what is disabled."
+                if deployment.is_lasting
+                else ""
+            )
+            is_worth_publishing = deployment.is_lasting or bool(applied or possibly_applied)
         except RootAccessError as raised:
             error = raised
+            reason = str(raised)
         try:
-            if repair.applied or repair.possibly_applied:
+            if is_worth_publishing:
                 self._publish(
                     repair_notice(
                         organization_id=observed.organization_id,
-                        found=deviations,
-                        applied=repair.applied,
-                        possibly_applied=repair.possibly_applied,
-                        remaining=remaining,
+                        found=[deviation(step) for step in steps],
+                        applied=applied,
+                        possibly_applied=possibly_applied,
+                        remaining=None if remaining is None else [deviation(step) for step in remaining],
+                        reason=reason,
                     )
                 )
         finally:
@@ -392,24 +436,34 @@ class _Check:
     def _plan_repair(self, observed: RootAccess) -> tuple[Step, ...]:
         return plan_repair(desired=self._settings.desired, observed=observed)
 
-    def _report(self, root_access: RootAccess, *, trigger: str, **recorded: str) -> list[str]:
-        """Write the line of the log that has the deviations, and the metric; return the deviations."""
+    def _report(
+        self, root_access: RootAccess, *, trigger: str, can_repair: bool = True, **recorded: str
+    ) -> tuple[Step, ...]:
+        """Write the line of the log that has the deviations, and the metric; return what would correct them.
+
+        A check that could not repair drift has not succeeded: it reports drift, but not that all is well, so
+        that the alarm for checks that stopped counts it.
+        """
         steps = plan(desired=self._settings.desired, observed=root_access)
-        deviations = [deviation(step) for step in steps]
-        self._services.log(
-            **metric_line(
+        metric = (
+            metric_line(
                 namespace=NAMESPACE,
                 dimensions={ORGANIZATION_ID: root_access.organization_id},
                 values={IN_DESIRED_STATE: int(not steps)},
                 timestamp=self._services.wall_clock(),
-            ),
+            )
+            if steps or can_repair
+            else {}
+        )
+        self._services.log(
+            **metric,
             event="checked",
             trigger=trigger,
             **recorded,
             **root_access.to_dict(),
-            deviations=deviations,
+            deviations=[deviation(step) for step in steps],
         )
-        return deviations
+        return steps
 
     def _publish(self, notice: Notice) -> None:
         topic_arn = self._settings.notification_topic_arn

@@ -1,4 +1,4 @@
-"""What the drift check publishes: who changed root access and when, and what was repaired. Pure.
+"""What the drift check publishes: who changed root access and when, and what was repaired or not. Pure.
 
 A call as CloudTrail recorded it is hostile text: its caller has a say in names and parameters.
 """
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .plan import DISABLE_FEATURE, ENABLE_FEATURE, Operation
 from .state import SERVICE_PRINCIPAL
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ UNKNOWN = "unknown"
 _MAX_NAME_CHARACTERS = 100
 _MAX_TIME_CHARACTERS = 40
 _MAX_CALLER_CHARACTERS = 400
+_MAX_REASON_CHARACTERS = 1500
 _MAX_LISTED = 20
 
 # SNS accepts up to 100 characters of ASCII in a subject.
@@ -29,6 +31,16 @@ _MAX_SUBJECT_CHARACTERS = 99
 
 # What identifies a caller, the best first: a service, for example, has no ARN.
 _IDENTITY_MEMBERS = ("arn", "invokedBy", "principalId", "userName", "accountId", "type")
+
+# What would correct the effect of a call. Without trusted access IAM hides the features, with it they return.
+_CORRECTIONS = {
+    "DisableAWSServiceAccess": frozenset({Operation.ENABLE_TRUSTED_ACCESS, *ENABLE_FEATURE.values()}),
+    "EnableAWSServiceAccess": frozenset(DISABLE_FEATURE.values()),
+    **{f"DisableOrganizations{feature}": frozenset({step}) for feature, step in ENABLE_FEATURE.items()},
+    **{f"EnableOrganizations{feature}": frozenset({step}) for feature, step in DISABLE_FEATURE.items()},
+    "DeregisterDelegatedAdministrator": frozenset({Operation.REGISTER}),
+    "RegisterDelegatedAdministrator": frozenset({Operation.DEREGISTER}),
+}
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
@@ -42,6 +54,7 @@ class RecordedCall:
         caller: The ARN of the caller, or what identifies it otherwise.
         time: When, as CloudTrail has it.
         event_id: The event's ID in CloudTrail.
+        account_id: The account that it registered or deregistered.
         may_have_changed_root_access: Whether AWS did not refuse it, and it is not about another service.
     """
 
@@ -49,6 +62,7 @@ class RecordedCall:
     caller: str
     time: str
     event_id: str
+    account_id: str
     may_have_changed_root_access: bool
 
     @classmethod
@@ -57,13 +71,30 @@ class RecordedCall:
         members = _members(detail)
         identity = _members(members.get("userIdentity"))
         caller = next((identity[name] for name in _IDENTITY_MEMBERS if identity.get(name)), None)
-        service = _members(members.get("requestParameters")).get("servicePrincipal", SERVICE_PRINCIPAL)
+        parameters = _members(members.get("requestParameters"))
+        service = parameters.get("servicePrincipal", SERVICE_PRINCIPAL)
         return cls(
             name=printable(members.get("eventName"), max_characters=_MAX_NAME_CHARACTERS),
             caller=printable(caller, max_characters=_MAX_CALLER_CHARACTERS),
             time=printable(members.get("eventTime"), max_characters=_MAX_TIME_CHARACTERS),
             event_id=printable(members.get("eventID"), max_characters=_MAX_NAME_CHARACTERS),
+            account_id=printable(parameters.get("accountId"), max_characters=_MAX_NAME_CHARACTERS),
             may_have_changed_root_access=not members.get("errorCode") and service == SERVICE_PRINCIPAL,
+        )
+
+    def may_have_caused(self, step: Step) -> bool:
+        """Return whether the call can have led to what the step would correct.
+
+        An unknown call may have, and so may one of its kind whose account is unknown. The calls of a repair,
+        or of somebody who corrects one deviation after the other, are not the cause of what remains.
+        """
+        if not self.may_have_changed_root_access:
+            return False
+        corrections = _CORRECTIONS.get(self.name)
+        if corrections is None:
+            return True
+        return step.operation in corrections and (
+            step.account_id is None or self.account_id in (step.account_id, UNKNOWN)
         )
 
 
@@ -81,15 +112,21 @@ class Notice:
 
 
 def drift_notice(
-    *, organization_id: str, deviations: Sequence[str], call: RecordedCall, will_be_repaired: bool
+    *,
+    organization_id: str,
+    deviations: Sequence[str],
+    others: Sequence[str],
+    call: RecordedCall,
+    will_be_repaired: bool,
 ) -> Notice:
     """Return what to publish about drift that a call left.
 
     Args:
         organization_id: The organization.
-        deviations: What does not match the stack, in words.
+        deviations: What does not match the stack because of the call, in words.
+        others: What does not match it for another reason.
         call: The call.
-        will_be_repaired: Whether the next scheduled check enables some of it again.
+        will_be_repaired: Whether the next scheduled check is to enable some of it again.
     """
     return Notice(
         subject=_subject(f"Centralized root access: drift in {organization_id}"),
@@ -102,9 +139,11 @@ def drift_notice(
                 f"CloudTrail event: {call.event_id}",
             ),
             _bullets("Deviations:", deviations),
+            _bullets("Also different from the stack, for another reason:", others),
             (
-                "The next scheduled check enables what is listed and disabled. To prevent that, disable the "
-                "EventBridge rule that has DriftCheckInterval in its name."
+                "The next scheduled check enables what is listed and disabled, unless the stack is being "
+                "deployed or its last update failed. To prevent that, disable the EventBridge rule that has "
+                "DriftCheckInterval in its name."
                 if will_be_repaired
                 else "The drift check does not repair this, nor does deploying an unchanged stack. "
                 "Correct it by hand, or change the stack's lists and deploy."
@@ -120,8 +159,9 @@ def repair_notice(
     applied: Sequence[Step],
     possibly_applied: Sequence[Step],
     remaining: Sequence[str] | None,
+    reason: str,
 ) -> Notice:
-    """Return what to publish about a repair.
+    """Return what to publish about a repair, also about one that did not take place.
 
     Args:
         organization_id: The organization.
@@ -129,15 +169,22 @@ def repair_notice(
         applied: The steps that the repair applied.
         possibly_applied: The steps whose response may have been lost.
         remaining: What does not match the stack now; None: the repair did not finish.
+        reason: Why it did not finish, in sentences.
     """
     if remaining is None:
-        outcome = "The repair did not finish. The function's log has the reason."
+        outcome = (
+            f"The repair did not finish. {printable(reason, max_characters=_MAX_REASON_CHARACTERS)}\n"
+            "Each scheduled check tries again."
+        )
     elif remaining:
         outcome = _bullets("Still different from the stack:", remaining)
     else:
         outcome = "The organization matches the stack now."
     return Notice(
-        subject=_subject(f"Centralized root access: drift repaired in {organization_id}"),
+        subject=_subject(
+            f"Centralized root access: drift {'not ' if remaining is None else ''}repaired in "
+            f"{organization_id}"
+        ),
         message=_paragraphs(
             f"The scheduled drift check found that organization {organization_id} did not match the stack.",
             _bullets("Deviations found:", found),
