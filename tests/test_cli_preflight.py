@@ -203,10 +203,61 @@ def test_names_reach_no_terminal_unescaped(
     assert not [each for each in shown.stdout if not each.isprintable() and each != "\n"]
 
 
-def test_a_statement_that_denies_root_sessions_on_purpose_is_not_changed() -> None:
-    on_purpose = {**DENY_ROOT, "Condition": {"Null": {"aws:assumedroot": "false"}}}
+ON_PURPOSE: tuple[dict[str, Any], ...] = (
+    {"Null": {"aws:assumedroot": "false"}},
+    {"Bool": {"aws:AssumedRoot": "true"}},
+    {"StringEqualsIfExists": {"AWS:AssumedRoot": ["true"]}},
+    {"StringNotEquals": {"aws:AssumedRoot": "false"}, "Null": {"aws:SourceVpc": "true"}},
+)
+
+
+@pytest.mark.parametrize("condition", ON_PURPOSE)
+def test_a_statement_that_denies_root_sessions_on_purpose_is_not_changed(
+    command_line: CommandLine, organization: LocalOrganization, condition: dict[str, Any]
+) -> None:
+    on_purpose = {**DENY_ROOT, "Condition": condition}
     assert statement_with_exemption(on_purpose) is None
+    attach(organization, on_purpose)
+    shown = command_line.run("preflight", "--task", "audit")
+    assert shown.exit_code == 1
+    assert "It denies root sessions on purpose." in shown.stdout
+    assert "To exempt root sessions" not in shown.stdout
+
+
+def test_a_change_keeps_the_conditions_of_a_statement() -> None:
     with_other = {**DENY_ROOT, "Condition": {"Null": {"aws:SourceVpc": "true"}}}
     mended = statement_with_exemption(with_other)
     assert mended is not None
     assert mended["Condition"] == {"Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}
+
+
+def test_a_policy_that_a_change_makes_too_long_for_aws_is_shown_with_a_line(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    change = len(',"Null":{"aws:AssumedRoot":"true"}')
+    length = len(json.dumps(policy(DENY_ROOT), separators=(",", ":")))
+    sid = f"{DENY_ROOT['Sid']}{'x' * (10_240 - length - change + 7)}"
+    line = "The policy would then be 7 characters too long for AWS: move a statement to another policy."
+    policy_id = organization.attach_service_control_policy(
+        name="deny", document=policy(DENY_ROOT), target_id=MEMBER
+    )
+    assert line not in command_line.run("preflight").stdout
+    organization.client("organizations").update_policy(
+        PolicyId=policy_id, Content=_minified(policy({**DENY_ROOT, "Sid": sid}))
+    )
+    assert line in command_line.run("preflight").lines
+    (found,) = json.loads(command_line.run("preflight", "--format", "json").stdout)["changes"]
+    assert found["excessCharacters"] == 7
+
+
+def _minified(document: dict[str, Any]) -> str:
+    return json.dumps(document, separators=(",", ":"))
+
+
+def test_a_call_of_the_plan_that_is_denied_denies_the_task(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    attach(organization, {**DENY_ROOT, "Action": "iam:GetLoginProfile"})
+    tasks = ("audit", "delete", "recover", "unlock-bucket", "unlock-queue")
+    denied = [task for task in tasks if command_line.run("preflight", "--task", task).exit_code == 1]
+    assert denied == ["delete", "recover"]

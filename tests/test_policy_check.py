@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from centralized_root_access.cli.policy_check import check_tasks, find_changes, findings
 from root_tasks.aws.policies import Attachments, OrganizationPolicies, PoliciesOfType
 from root_tasks.model.report import ItemType, Task
-from root_tasks.model.run import Assignment, CredentialSelection, Mode, Target
+from root_tasks.model.run import Account, Assignment, CredentialSelection, Mode, Target
 from root_tasks.run.preflight import Origin, PolicyCheck, check_account
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import TASK_CALLS, SessionFacts, TaskPolicy, call_of
-from scp.evaluate import Decision, evaluate_call
+from scp.evaluate import Decision, Reason, evaluate_call
 from scp.policies import PolicyType, parse_policy
 from support.scp import (
     ACCOUNT_ID,
@@ -32,14 +34,52 @@ from support.scp import (
 from support.scp_grammar import documents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Any
 
+    from centralized_root_access.cli.policy_check import CheckedAccount, Finding
+    from root_tasks.tasks.definition import TaskDefinition
     from scp.evaluate import Verdict
 
 ORIGIN = Origin(partition="aws", region="eu-west-1", outside_vpc=True)
 UNIT_IDS = LEVEL_IDS[:-1]
 EVERY_CALL = sorted({action for calls in TASK_CALLS.values() for action, _ in calls})
+
+
+def policies_of(
+    documents: Mapping[str, Mapping[str, Any]],
+    attached: Mapping[str, Sequence[str]],
+    *,
+    account_ids: Sequence[str] = (ACCOUNT_ID,),
+    without_full_access: Collection[str] = (),
+) -> OrganizationPolicies:
+    """Return policies that are attached to these targets, next to FullAWSAccess.
+
+    Args:
+        documents: The policies, by their IDs.
+        attached: The IDs of the policies that each target has, by its ID.
+        account_ids: The accounts.
+        without_full_access: The targets that do not have FullAWSAccess.
+    """
+    with_full_access = {"p-FullAWSAccess": FULL_ACCESS_DOCUMENT, **documents}
+    of_type = PoliciesOfType(
+        attachments=Attachments(
+            policy_type=PolicyType.SERVICE_CONTROL_POLICY,
+            is_pending=False,
+            policy_names=dict.fromkeys(with_full_access, "name"),
+            policy_ids={
+                id_: [*(() if id_ in without_full_access else ("p-FullAWSAccess",)), *attached.get(id_, ())]
+                for id_ in (*UNIT_IDS, *account_ids)
+            },
+            target_names={},
+        ),
+        policies={
+            id_: parse_policy(json.dumps(content), policy_id=id_, name="name")
+            for id_, content in with_full_access.items()
+        },
+        contents={id_: json.dumps(content, indent=2) for id_, content in documents.items()},
+    )
+    return OrganizationPolicies(service_control=of_type, resource_control=None)
 
 
 def check_of(
@@ -49,28 +89,18 @@ def check_of(
     account_ids: Sequence[str] = (ACCOUNT_ID,),
 ) -> PolicyCheck:
     """Return the check of policies that are attached to these targets, next to FullAWSAccess."""
-    with_full_access = {"p-FullAWSAccess": FULL_ACCESS_DOCUMENT, **documents}
-    of_type = PoliciesOfType(
-        attachments=Attachments(
-            policy_type=PolicyType.SERVICE_CONTROL_POLICY,
-            is_pending=False,
-            policy_names=dict.fromkeys(with_full_access, "name"),
-            policy_ids={
-                id_: ["p-FullAWSAccess", *attached.get(id_, ())] for id_ in (*UNIT_IDS, *account_ids)
-            },
-            target_names={},
-        ),
-        policies={
-            id_: parse_policy(json.dumps(content), policy_id=id_, name="name")
-            for id_, content in with_full_access.items()
-        },
-        contents={},
-    )
-    return PolicyCheck(
-        OrganizationPolicies(service_control=of_type, resource_control=None),
-        organization_id=ORGANIZATION_ID,
-        origin=ORIGIN,
-    )
+    return check_with(policies_of(documents, attached, account_ids=account_ids))
+
+
+def check_with(policies: OrganizationPolicies) -> PolicyCheck:
+    """Return the check of an organization's policies."""
+    return PolicyCheck(policies, organization_id=ORGANIZATION_ID, origin=ORIGIN)
+
+
+def checked(policies: OrganizationPolicies) -> CheckedAccount:
+    """Return what the command finds in the account, of every task."""
+    account = Account(account_id=ACCOUNT_ID, name="workload", email="", skip_reason=None)
+    return check_tasks(check_with(policies), account, unit_ids=UNIT_IDS, tasks=tuple(TaskPolicy))
 
 
 def decision(
@@ -93,18 +123,24 @@ def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:
     return check_of({"p-1": document(denied)}, {ACCOUNT_ID: ["p-1"]})
 
 
+def modes_of(definition: TaskDefinition) -> tuple[Mode, ...]:
+    """Return what a run of a task can be for."""
+    return (Mode.PLAN, Mode.EXECUTE) if definition.makes_changes else (Mode.AUDIT,)
+
+
+def types_of(definition: TaskDefinition) -> tuple[ItemType, ...]:
+    """Return what a task is about."""
+    return definition.found_types or tuple(filter(None, [definition.policy_type]))
+
+
 def test_every_call_that_a_task_cannot_do_without_is_one_that_it_makes() -> None:
     """The pre-flight evaluates no other call, and each of these is evaluated."""
     for task, definition in DEFINITIONS.items():
-        of_sessions = {task, definition.planned_by or task}
-        makes = {action for each in of_sessions for action, _ in TASK_CALLS[TaskPolicy(each)]}
-        types = definition.found_types or (definition.policy_type,)
-        for mode in (Mode.EXECUTE, Mode.PLAN) if definition.makes_changes else (Mode.AUDIT,):
-            for type_ in types:
-                assert type_ is not None
-                calls = definition.necessary_calls(mode, Target(type=type_))
-                assert calls
-                assert makes.issuperset(calls)
+        makes = {action for action, _ in TASK_CALLS[TaskPolicy(task)]}
+        for mode, type_ in itertools.product(modes_of(definition), types_of(definition)):
+            calls = definition.necessary_calls(mode, Target(type=type_))
+            assert calls
+            assert makes.issuperset(calls)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +194,115 @@ def test_an_account_whose_path_is_not_known_is_unknown() -> None:
     check = check_of_denial("*")
     verdict = check.verdict("iam:GetAccountSummary", account_id=ACCOUNT_ID, unit_ids=None)
     assert verdict.decision is Decision.UNKNOWN
+
+
+def test_the_command_allows_no_task_of_which_a_run_can_do_nothing() -> None:
+    named = {ItemType.BUCKET_POLICY: BUCKET, ItemType.QUEUE_POLICY: QUEUE}
+    for action, (task, definition) in itertools.product(EVERY_CALL, DEFINITIONS.items()):
+        found = checked(policies_of({"p-1": document(statement(Action=action))}, {ACCOUNT_ID: ["p-1"]}))
+        of_command = {each.task: each.decision for each in found.verdicts}[TaskPolicy(task)]
+        targets = [named.get(type_, Target(type=type_)) for type_ in types_of(definition)]
+        for mode, target in itertools.product(modes_of(definition), targets):
+            of_run = decision(check_of_denial(action), task, mode, target)
+            assert of_run is not Decision.DENIED or of_command is Decision.DENIED, (action, task, mode)
+
+
+@pytest.mark.parametrize(
+    ("action", "denied"),
+    [
+        ("iam:GetLoginProfile", [TaskPolicy.DELETE_CREDENTIALS, TaskPolicy.ALLOW_PASSWORD_RECOVERY]),
+        ("iam:GetAccountSummary", [TaskPolicy.AUDIT, TaskPolicy.DELETE_CREDENTIALS]),
+        ("iam:CreateLoginProfile", [TaskPolicy.ALLOW_PASSWORD_RECOVERY]),
+    ],
+)
+def test_a_call_denies_the_tasks_that_make_it_also_when_they_are_planned(
+    action: str, denied: list[TaskPolicy]
+) -> None:
+    found = checked(policies_of({"p-1": document(statement(Action=action))}, {ACCOUNT_ID: ["p-1"]}))
+    assert [each.task for each in found.verdicts if each.decision is Decision.DENIED] == denied
+
+
+# What would mend a denial
+
+
+def with_changes(
+    documents: Mapping[str, Mapping[str, Any]],
+    attached: Mapping[str, Sequence[str]],
+    *,
+    without_full_access: Collection[str] = (),
+) -> CheckedAccount:
+    """Return what the command finds once every change that it suggests is made."""
+    policies = policies_of(documents, attached, without_full_access=without_full_access)
+    documents_after: dict[str, Any] = json.loads(json.dumps(documents))
+    attached_after = {id_: [*policy_ids] for id_, policy_ids in attached.items()}
+    for number, change in enumerate(find_changes([checked(policies)], policies)):
+        cause = change.finding.cause
+        if change.mended is None:
+            continue
+        if cause.policy is None or cause.statement is None:
+            documents_after[f"p-allow-{number}"] = document(change.mended)
+            attached_after.setdefault(cause.level.target_id, []).append(f"p-allow-{number}")
+        else:
+            documents_after[cause.policy.policy_id]["Statement"][cause.statement.number - 1] = change.mended
+    return checked(policies_of(documents_after, attached_after, without_full_access=without_full_access))
+
+
+def denials_left(account: CheckedAccount) -> list[Finding]:
+    """Return the denials of an account but those on purpose."""
+    return [
+        each
+        for each in findings(account)
+        if each.decision is Decision.DENIED and not each.cause.is_about_root_sessions
+    ]
+
+
+def test_a_level_that_denies_and_does_not_allow_is_mended_in_both() -> None:
+    root_id = UNIT_IDS[0]
+    both = document(
+        statement("Allow", Action="s3:*"),
+        statement(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}),
+    )
+    policies = policies_of({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
+    found = checked(policies)
+    assert {each.cause.reason for each in findings(found)} == {Reason.EXPLICIT_DENY, Reason.NO_ALLOW}
+    after = with_changes({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
+    assert after.decision is Decision.ALLOWED
+
+
+@settings(deadline=None)
+@given(
+    placed=st.lists(st.tuples(documents(), st.sampled_from(LEVEL_IDS)), min_size=1, max_size=3),
+    without_full_access=st.booleans(),
+)
+def test_with_every_change_nothing_is_denied_but_on_purpose(
+    placed: list[tuple[dict[str, Any], str]], without_full_access: bool
+) -> None:
+    attached: dict[str, list[str]] = {}
+    for number, (_, target_id) in enumerate(placed):
+        attached.setdefault(target_id, []).append(f"p-{number}")
+    after = with_changes(
+        {f"p-{number}": content for number, (content, _) in enumerate(placed)},
+        attached,
+        without_full_access=set(attached) if without_full_access else (),
+    )
+    assert denials_left(after) == []
+
+
+def excess_characters(content: Mapping[str, Any]) -> list[int]:
+    """Return by how much each change to a policy makes it too long."""
+    policies = policies_of({"p-1": content}, {ACCOUNT_ID: ["p-1"]})
+    return [each.excess_characters for each in find_changes([checked(policies)], policies)]
+
+
+def test_a_policy_that_its_changes_make_too_long_is_named_with_how_much() -> None:
+    """White space does not count: it can be left out."""
+    names = [f"iam:{number:03}{'x' * 60}" for number in range(100)]
+    denied = [statement(Action="iam:GetAccountSummary"), statement(Action=["sqs:*", *names])]
+    assert excess_characters(document(*denied)) == [0, 0]
+    change = len(',"Condition":{"Null":{"aws:AssumedRoot":"true"}}')
+    length = len(json.dumps(document({"Sid": "", **denied[0]}, denied[1]), separators=(",", ":")))
+    padded = {"Sid": "x" * (10_240 - change - length), **denied[0]}
+    assert excess_characters(document(padded, denied[1])) == [0, change]
 
 
 BUCKET = Target(type=ItemType.BUCKET_POLICY, id="payroll", region="eu-west-1")

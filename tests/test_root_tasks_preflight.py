@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from root_tasks.model.report import Task
+from root_tasks.model.run import Mode, Target
+from root_tasks.tasks import DEFINITIONS
+from scp.calls import TASK_CALLS, TaskPolicy
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access
-from support.root_tasks import RootTasks
+from support.root_tasks import BUCKET, RootTasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -468,3 +472,158 @@ def test_an_altered_denial_reaches_no_later_step(
     root_tasks.write("runs/altered/work.json", json.dumps(work).encode())
     with pytest.raises(Exception, match=r"work\.json"):
         root_tasks.run_batch(run, batch=0)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"Null": {"aws:AssumedRoot": "false"}},
+        {"Bool": {"AWS:assumedroot": "true"}},
+        {"StringEquals": {"aws:AssumedRoot": "true"}, **ROOT_USERS},
+    ],
+)
+def test_the_hint_of_a_denial_on_purpose_is_to_detach_the_policy(
+    root_tasks: RootTasks, organization: LocalOrganization, condition: dict[str, Any]
+) -> None:
+    organization.attach_service_control_policy(
+        name="no-sessions", document=denial(Condition=condition), target_id=MEMBER
+    )
+    assert root_tasks.results(root_tasks.run())[MEMBER]["hint"] == (
+        "The statement denies root sessions on purpose. Detach its policy from this account, or except it."
+    )
+
+
+def test_the_hint_has_all_that_a_denial_needs(root_tasks: RootTasks, organization: LocalOrganization) -> None:
+    denied = [
+        denial()["Statement"][0],
+        denial(Condition={"Bool": {"aws:AssumedRoot": "true"}})["Statement"][0],
+    ]
+    organization.attach_service_control_policy(name="all", document=policy(*denied), target_id=MEMBER)
+    organization.client("organizations").detach_policy(PolicyId="p-FullAWSAccess", TargetId=MEMBER)
+    result = root_tasks.results(root_tasks.run())[MEMBER]
+    assert "No service control policy attached to" in result["reason"]
+    for text in (
+        '"Null": {"aws:AssumedRoot": "true"}',
+        "Allow it there, at least in root sessions.",
+        "Another statement denies root sessions on purpose.",
+    ):
+        assert text in result["hint"]
+
+
+def _first_page_is_empty(root_tasks: RootTasks) -> None:
+    """Let AWS return the root on the second page."""
+
+    def ask(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+        # The emulation knows no page but the first one.
+        context["is_second"] = params.pop("NextToken", None) is not None
+
+    def empty(parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+        if not context["is_second"]:
+            parsed |= {"Roots": [], "NextToken": "second"}
+
+    root_tasks.on_event("provide-client-params.organizations.ListRoots", ask)
+    root_tasks.on_event("after-call.organizations.ListRoots", empty)
+
+
+def test_an_empty_first_page_of_roots_does_not_look_as_if_policies_were_disabled(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.attach_service_control_policy(
+        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
+    )
+    _first_page_is_empty(root_tasks)
+    preflight = root_tasks.report(root_tasks.run())["preflight"]
+    assert (preflight["checked"], preflight["denied"]) == (True, 1)
+
+
+def test_a_list_without_a_root_skips_the_preflight(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.attach_service_control_policy(
+        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
+    )
+
+    def forget(parsed: dict[str, Any], **_: object) -> None:
+        parsed["Roots"] = []
+
+    root_tasks.on_event("after-call.organizations.ListRoots", forget)
+    execution = root_tasks.run()
+    preflight = root_tasks.report(execution)["preflight"]
+    assert preflight["checked"] is False
+    assert "the response has no root" in preflight["reason"]
+    assert root_tasks.outcomes(execution)[OTHER] == "clean"
+
+
+# What a policy names differently from the API.
+_ACTIONS = {"s3:ListBuckets": "s3:ListAllMyBuckets"}
+
+
+def _record_session_calls(root_tasks: RootTasks) -> set[str]:
+    """Return the set to which the calls of root sessions are added."""
+    made: set[str] = set()
+
+    def record(params: dict[str, Any], model: Any, **_: object) -> None:
+        # Backups are stored by the function itself.
+        if root_tasks.sessions.acting is not None and params.get("Bucket") != BUCKET:
+            action = f"{model.service_model.signing_name}:{model.name}"
+            made.add(_ACTIONS.get(action, action))
+
+    for service in ("iam", "s3", "sqs"):
+        root_tasks.on_event(f"provide-client-params.{service}", record)
+    return made
+
+
+def _taken(made: set[str]) -> set[str]:
+    """Return what was called since the last time."""
+    taken = set(made)
+    made.clear()
+    return taken
+
+
+def _calls_of_each_mode(root_tasks: RootTasks, task: Task) -> dict[Mode, set[str]]:
+    """Run a task in all modes, in an account that has everything, and return what its root sessions call."""
+    has_password = task is not Task.ALLOW_PASSWORD_RECOVERY
+    root_tasks.organization.put_root_credentials(
+        account_id=MEMBER, password=has_password, access_keys=1, mfa_devices=1, certificates=1
+    )
+    calls = _record_session_calls(root_tasks)
+    if task is Task.AUDIT:
+        root_tasks.run({"accounts": [MEMBER]})
+        return {Mode.AUDIT: calls}
+    inputs: list[dict[str, Any]] = [{"accounts": [MEMBER]}]
+    if task is Task.UNLOCK_BUCKET_POLICY:
+        s3 = root_tasks.client("s3", account_id=MEMBER)
+        s3.create_bucket(Bucket="locked")
+        s3.put_bucket_policy(Bucket="locked", Policy=json.dumps(_BUCKET_POLICY))
+        inputs = [{"buckets": {MEMBER: ["locked"]}}]
+    if task is Task.UNLOCK_QUEUE_POLICY:
+        sqs = root_tasks.client("sqs", account_id=MEMBER)
+        sqs.create_queue(QueueName="locked", Attributes={"Policy": json.dumps(_BUCKET_POLICY)})
+        inputs = [{"queues": [f"arn:aws:sqs:us-east-1:{MEMBER}:locked"]}]
+    made: dict[Mode, set[str]] = {Mode.PLAN: set(), Mode.EXECUTE: set()}
+    for input_ in inputs:
+        plan = root_tasks.run({"task": task, **input_})
+        made[Mode.PLAN] |= _taken(calls)
+        executed = root_tasks.execute(plan)
+        made[Mode.EXECUTE] |= _taken(calls)
+        assert set(root_tasks.outcomes(executed).values()) == {"done"}
+        backups = [each["backup"] for each in root_tasks.results(executed)[MEMBER]["items"]]
+        if any(backups) and "restore" not in input_:
+            inputs.append({"restore": backups})
+    return made
+
+
+@pytest.mark.parametrize("task", Task)
+def test_the_calls_that_policies_are_asked_about_are_those_that_root_sessions_make(
+    root_tasks: RootTasks, task: Task
+) -> None:
+    made = _calls_of_each_mode(root_tasks, task)
+    assert all(made.values())
+    assert set().union(*made.values()) == {action for action, _ in TASK_CALLS[TaskPolicy(task)]}
+    definition = DEFINITIONS[task]
+    types = definition.found_types or (definition.policy_type,)
+    for mode, type_ in itertools.product(made, types):
+        assert type_ is not None
+        # What an execution cannot do without is asked before its plan, too.
+        possible = made[mode] | made.get(Mode.EXECUTE, set())
+        assert possible.issuperset(definition.necessary_calls(mode, Target(type=type_)))

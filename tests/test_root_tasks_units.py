@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -181,6 +181,37 @@ def test_an_audit_does_without_the_names_of_units_that_cannot_be_read(
     }
     (event,) = [event for event in root_tasks.log if event.get("event") == "organizational_units_unread"]
     assert code in str(event["reason"])
+
+
+def test_a_root_on_the_second_page_is_found(
+    root_tasks: RootTasks, units: Mapping[str, str], organization: LocalOrganization
+) -> None:
+    def ask(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+        # The emulation knows no page but the first one.
+        context["is_second"] = params.pop("NextToken", None) is not None
+
+    def empty(parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+        if not context["is_second"]:
+            parsed |= {"Roots": [], "NextToken": "second"}
+
+    root_tasks.on_event("provide-client-params.organizations.ListRoots", ask)
+    root_tasks.on_event("after-call.organizations.ListRoots", empty)
+    assert sorted(root_tasks.outcomes(root_tasks.run({"organizationalUnits": ["Workloads"]}))) == [
+        MEMBER,
+        OTHER,
+    ]
+
+
+def test_a_list_without_a_root_is_a_failure_and_not_an_organization_without_units(
+    root_tasks: RootTasks, units: Mapping[str, str], organization: LocalOrganization
+) -> None:
+    def forget(parsed: dict[str, Any], **_: object) -> None:
+        parsed["Roots"] = []
+
+    root_tasks.on_event("after-call.organizations.ListRoots", forget)
+    reason, data = refusal(root_tasks.run({"organizationalUnits": ["Workloads"]}))
+    assert reason is RefusalReason.CALL_FAILED
+    assert "the response has no root" in str(data["failure"])
 
 
 def test_a_unit_that_is_moved_during_the_start_of_a_run_costs_its_names_alone(

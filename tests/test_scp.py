@@ -585,6 +585,26 @@ def test_every_row_of_the_context_has_a_source_and_no_key_stands_twice() -> None
     assert len(keys) == len(set(keys))
 
 
+def test_a_key_of_a_service_is_in_no_call_of_another_one() -> None:
+    for row in CONTEXT:
+        for key in row.keys:
+            service = key.partition(":")[0]
+            if service == "aws":
+                continue
+            assert row.services, f"{key} needs the services whose calls have it"
+            for call in (GET_USER, bucket_call("payroll"), queue_call("jobs")):
+                if call.service != service:
+                    assert request(call).possible(key.replace("*", "team")) == Possible(absent=True)
+
+
+@pytest.mark.parametrize(("operator", "expected"), [("StringEquals", ALLOWED), ("StringNotEquals", DENIED)])
+def test_only_calls_to_s3_have_the_account_of_the_bucket(operator: str, expected: Decision) -> None:
+    denies = policy(statement(Condition={operator: {"s3:ResourceAccount": ACCOUNT_ID}}))
+    assert decision(denies, call=GET_USER) is expected
+    assert decision(denies, call=queue_call("jobs")) is expected
+    assert decision(denies, call=bucket_call("payroll")) is not expected
+
+
 # The calls of the tasks
 
 
@@ -599,12 +619,12 @@ def test_every_task_has_its_calls() -> None:
 
 
 def test_a_call_to_iam_acts_on_the_root_user_and_is_signed_for_its_one_region() -> None:
-    (call,) = task_calls(TaskPolicy.ALLOW_PASSWORD_RECOVERY, session=SESSION)
+    *_, call = task_calls(TaskPolicy.ALLOW_PASSWORD_RECOVERY, session=SESSION)
     assert call.action == "iam:CreateLoginProfile"
     assert call.resource is not None
     assert call.resource.parts == ("arn", "aws", "iam", "", ACCOUNT_ID, "root")
     assert call.region == "us-east-1"
-    (call,) = task_calls(TaskPolicy.ALLOW_PASSWORD_RECOVERY, session=replace(SESSION, partition="aws-cn"))
+    *_, call = task_calls(TaskPolicy.ALLOW_PASSWORD_RECOVERY, session=replace(SESSION, partition="aws-cn"))
     assert call.region == "cn-north-1"
 
 

@@ -79,6 +79,13 @@ _MAX_KEY_CHARACTERS = 200
 # The longest that Organizations allows.
 _MAX_NAME_CHARACTERS = 128
 _MAX_CAUSES = 3
+_EXEMPT_ROOT_SESSIONS = (
+    'To exempt root sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to the statement.'
+)
+_ALLOW_IT = "Allow it there, at least in root sessions."
+_DENIED_ON_PURPOSE = (
+    "{} statement denies root sessions on purpose. Detach its policy from this account, or except it."
+)
 _PREFLIGHT_SHOWS = "The command `centralized-root-access preflight` shows the statement and its change."
 
 
@@ -333,12 +340,15 @@ def denial_cause(cause: Cause, *, action: str) -> str:
 
 def denial_hint(verdict: Verdict) -> str:
     """Return what would mend a denial by policies."""
-    if any(cause.statement is None for cause in verdict.causes):
-        return f"Allow it there, at least in root sessions. {_PREFLIGHT_SHOWS}"
-    return (
-        'To exempt root sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to the statement. '
-        f"{_PREFLIGHT_SHOWS}"
-    )
+    on_purpose = [each.is_about_root_sessions for each in verdict.causes if each.statement is not None]
+    changes = [
+        "" if all(on_purpose) else _EXEMPT_ROOT_SESSIONS,
+        _ALLOW_IT if len(on_purpose) < len(verdict.causes) else "",
+    ]
+    sentences = [*changes, _PREFLIGHT_SHOWS] if any(changes) else []
+    if any(on_purpose):
+        sentences.append(_DENIED_ON_PURPOSE.format("Another" if any(changes) else "The"))
+    return " ".join(filter(None, sentences))
 
 
 def _accounts(count: int) -> str:

@@ -30,20 +30,23 @@ class ResourceType(StrEnum):
 IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 # Without a user name the IAM calls act on the root user's ARN: AWS's own task policies rely on it. The calls
-# that have no resource type in the Service Authorization Reference act on "*".
+# that have no resource type in the Service Authorization Reference act on "*". Each task has the calls of
+# its plan, too: without a plan nothing is executed.
 TASK_CALLS: dict[TaskPolicy, tuple[tuple[str, ResourceType], ...]] = {
     TaskPolicy.AUDIT: (
         ("iam:GetAccountSummary", ResourceType.NONE),
         ("iam:GetUser", ResourceType.ROOT_USER),
-        ("iam:GetLoginProfile", ResourceType.ROOT_USER),
         ("iam:ListAccessKeys", ResourceType.ROOT_USER),
         ("iam:GetAccessKeyLastUsed", ResourceType.ROOT_USER),
         ("iam:ListMFADevices", ResourceType.ROOT_USER),
         ("iam:ListSigningCertificates", ResourceType.ROOT_USER),
     ),
     TaskPolicy.DELETE_CREDENTIALS: (
+        ("iam:GetAccountSummary", ResourceType.NONE),
         ("iam:GetLoginProfile", ResourceType.ROOT_USER),
+        ("iam:GetUser", ResourceType.ROOT_USER),
         ("iam:ListAccessKeys", ResourceType.ROOT_USER),
+        ("iam:GetAccessKeyLastUsed", ResourceType.ROOT_USER),
         ("iam:ListMFADevices", ResourceType.ROOT_USER),
         ("iam:ListSigningCertificates", ResourceType.ROOT_USER),
         ("iam:DeleteLoginProfile", ResourceType.ROOT_USER),
@@ -51,7 +54,10 @@ TASK_CALLS: dict[TaskPolicy, tuple[tuple[str, ResourceType], ...]] = {
         ("iam:DeleteSigningCertificate", ResourceType.ROOT_USER),
         ("iam:DeactivateMFADevice", ResourceType.ROOT_USER),
     ),
-    TaskPolicy.ALLOW_PASSWORD_RECOVERY: (("iam:CreateLoginProfile", ResourceType.ROOT_USER),),
+    TaskPolicy.ALLOW_PASSWORD_RECOVERY: (
+        ("iam:GetLoginProfile", ResourceType.ROOT_USER),
+        ("iam:CreateLoginProfile", ResourceType.ROOT_USER),
+    ),
     TaskPolicy.UNLOCK_BUCKET_POLICY: (
         # Finds the bucket's Region.
         ("s3:ListAllMyBuckets", ResourceType.NONE),
@@ -155,7 +161,7 @@ class Call:
 def task_calls(
     task: TaskPolicy, *, session: SessionFacts, target: str | None = None, target_region: str | None = None
 ) -> tuple[Call, ...]:
-    """Return the calls that a task makes in an account.
+    """Return the calls that a task makes in an account, when it is planned and when it is executed.
 
     Args:
         task: the task.

@@ -133,9 +133,15 @@ CONTEXT: tuple[Row, ...] = (
         source=f"{_CONDITION_KEYS}: a list with the one path of the account's parents",
     ),
     Row(
-        keys=("aws:ResourceAccount", "s3:ResourceAccount"),
+        keys=("aws:ResourceAccount",),
         possible=Fact.ACCOUNT_ID,
         source=f"{_CONDITION_KEYS}: the account that owns the resource, which is the session's",
+    ),
+    Row(
+        keys=("s3:ResourceAccount",),
+        possible=Fact.ACCOUNT_ID,
+        source="Amazon S3 User Guide: the account that owns the bucket, which is the session's",
+        services=frozenset({"s3"}),
     ),
     Row(
         keys=("aws:PrincipalIsAWSService", "aws:ViaAWSService"),
@@ -223,10 +229,16 @@ CONTEXT: tuple[Row, ...] = (
         services=frozenset({"iam"}),
     ),
     Row(
-        keys=("aws:ResourceTag/*", "s3:BucketTag/*"),
+        keys=("aws:ResourceTag/*",),
         possible=ABSENT_OR_ONE_VALUE,
         source=f"{_CONDITION_KEYS}: the tags of the bucket or queue, which are not known",
         services=frozenset({"s3", "sqs"}),
+    ),
+    Row(
+        keys=("s3:BucketTag/*",),
+        possible=ABSENT_OR_ONE_VALUE,
+        source="Amazon S3 User Guide: the tags of the bucket, which are not known",
+        services=frozenset({"s3"}),
     ),
     Row(
         keys=("aws:Ec2InstanceSourceVpc", "aws:Ec2InstanceSourcePrivateIPv4", "aws:ChatbotSourceArn"),

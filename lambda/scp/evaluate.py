@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from .calls import Call, SessionFacts, TaskPolicy
-    from .policies import Policy, Statement
+    from .policies import Condition, Policy, Statement
     from .text import Template
 
 
@@ -118,6 +118,11 @@ class Cause:
             self.statement.number if self.statement else 0,
         )
 
+    @property
+    def is_about_root_sessions(self) -> bool:
+        """Whether its statement names root sessions, so that it denies them on purpose."""
+        return self.statement is not None and is_about_root_sessions(self.statement)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
@@ -165,6 +170,7 @@ class TaskVerdict:
 
 
 _EVERYTHING = (parse_template("*", variables=False),)
+_ASSUMED_ROOT = "aws:assumedroot"
 
 # Whose calls resource control policies apply to, of the services that the tasks call.
 RESOURCE_CONTROLLED_SERVICES = frozenset({"s3", "sqs"})
@@ -262,7 +268,8 @@ def evaluate_request(
 def without_certainties(statement: Statement, request: Request) -> Statement | None:
     """Return a statement without what surely matches or holds, or None if it surely does not apply.
 
-    What remains says the same of every request in which more is known than in this one.
+    What remains says the same of every request in which more is known than in this one. Conditions on root
+    sessions remain: whether a statement is about them is asked later, too.
 
     Args:
         statement: the statement.
@@ -274,7 +281,9 @@ def without_certainties(statement: Statement, request: Request) -> Statement | N
     left = replace(
         statement,
         conditions=tuple(
-            each for each in statement.conditions if condition_holds(each, request)[0] is not Truth.TRUE
+            each
+            for each in statement.conditions
+            if _is_about_root_sessions(each) or condition_holds(each, request)[0] is not Truth.TRUE
         ),
     )
     if action_matches(statement, request.call) is Truth.TRUE:
@@ -282,6 +291,15 @@ def without_certainties(statement: Statement, request: Request) -> Statement | N
     if resource_matches(statement, request) is Truth.TRUE:
         left = replace(left, resources=_EVERYTHING, not_resource=False)
     return left
+
+
+def is_about_root_sessions(statement: Statement) -> bool:
+    """Return whether a statement names root sessions: what it does to them is on purpose."""
+    return any(map(_is_about_root_sessions, statement.conditions))
+
+
+def _is_about_root_sessions(condition: Condition) -> bool:
+    return condition.key.lower() == _ASSUMED_ROOT
 
 
 def _strictest(decisions: Collection[Decision]) -> Decision:
@@ -336,13 +354,13 @@ def _level(level: Level, policy_type: PolicyType, request: Request) -> _Result:
                         undecided=undecided,
                     )
                 )
-    if causes[Reason.EXPLICIT_DENY]:
-        return Decision.DENIED, tuple(causes[Reason.EXPLICIT_DENY])
+    if not (allowed or causes[Reason.UNREADABLE_POLICY] or causes[Reason.UNDECIDED_ALLOW]):
+        causes[Reason.NO_ALLOW].append(Cause(reason=Reason.NO_ALLOW, policy_type=policy_type, level=level))
+    # Both where both are the case: to mend one of them alone would mend nothing.
+    if denials := [*causes[Reason.EXPLICIT_DENY], *causes[Reason.NO_ALLOW]]:
+        return Decision.DENIED, tuple(denials)
     unknown = [*causes[Reason.UNREADABLE_POLICY], *causes[Reason.UNDECIDED_DENY]]
     if not allowed:
-        if not causes[Reason.UNREADABLE_POLICY] and not causes[Reason.UNDECIDED_ALLOW]:
-            cause = Cause(reason=Reason.NO_ALLOW, policy_type=policy_type, level=level)
-            return Decision.DENIED, (cause,)
         unknown += causes[Reason.UNDECIDED_ALLOW]
     return (Decision.UNKNOWN if unknown else Decision.ALLOWED), tuple(unknown)
 

@@ -12,7 +12,7 @@ from root_tasks.run.accounts import MemberDirectory, accounts_in_scope, classify
 from root_tasks.run.preflight import Origin, PolicyCheck
 from root_tasks.tasks.scope import Scope
 from scp.calls import TASK_CALLS, TaskPolicy
-from scp.evaluate import Decision, Reason, TaskVerdict
+from scp.evaluate import Decision, TaskVerdict, is_about_root_sessions
 from scp.policies import PolicyType, parse_policy
 
 from .errors import CommandError
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 
     from root_tasks.aws.policies import OrganizationPolicies
     from root_tasks.model.run import Account
-    from root_tasks.run.accounts import Member
     from scp.evaluate import Cause, Verdict
+    from scp.policies import Policy
 
     from .aws import Caller
 
 # Two documents a second, of which an organization can have thousands.
 _MAX_SECONDS = 1800.0
 _NULL, _ASSUMED_ROOT = "Null", "aws:AssumedRoot"
+# AWS's limits for a policy of each type.
+MAX_CHARACTERS = {PolicyType.SERVICE_CONTROL_POLICY: 10_240, PolicyType.RESOURCE_CONTROL_POLICY: 5120}
 _STRICTNESS = (Decision.DENIED, Decision.UNKNOWN, Decision.ALLOWED)
 
 
@@ -77,12 +79,15 @@ class Change:
         account_ids: Its accounts.
         statement: The statement as it is; None where an Allow is missing.
         mended: The statement as it would let root sessions through; None where it cannot.
+        excess_characters: How many characters too long for AWS the policy would be with it, and with the
+            changes before this one; 0 where it fits.
     """
 
     finding: Finding
     account_ids: tuple[str, ...]
     statement: dict[str, Any] | None
     mended: dict[str, Any] | None
+    excess_characters: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,13 +192,16 @@ def survey(
         organization_id=organization.organization_id,
         origin=Origin(partition=caller.partition, region=caller.region, outside_vpc=True),
     )
-    checked = tuple(_check(check, account, members[account.account_id], tasks) for account in accounts)
+    checked = tuple(
+        check_tasks(check, account, unit_ids=members[account.account_id].unit_ids, tasks=tasks)
+        for account in accounts
+    )
     return Survey(
         organization_id=organization.organization_id,
         tasks=tuple(tasks),
         enabled_types=tuple(it.policy_type for it in attachments),
         accounts=tuple(sorted(checked, key=lambda each: each.account.account_id)),
-        changes=tuple(_changes(checked, policies)),
+        changes=tuple(find_changes(checked, policies)),
     )
 
 
@@ -222,16 +230,24 @@ def _deciding(task_verdict: TaskVerdict) -> Iterator[tuple[Verdict, Cause]]:
                 yield verdict, cause
 
 
-def _check(
-    check: PolicyCheck, account: Account, member: Member, tasks: Iterable[TaskPolicy]
+def check_tasks(
+    check: PolicyCheck, account: Account, *, unit_ids: tuple[str, ...] | None, tasks: Iterable[TaskPolicy]
 ) -> CheckedAccount:
+    """Return what policies let tasks do in an account.
+
+    Args:
+        check: The policies.
+        account: The account.
+        unit_ids: The units that it is in, from the root down; None where they are not known.
+        tasks: The tasks.
+    """
     return CheckedAccount(
         account=account,
         verdicts=tuple(
             TaskVerdict(
                 task=task,
                 verdicts=tuple(
-                    check.verdict(action, account_id=account.account_id, unit_ids=member.unit_ids)
+                    check.verdict(action, account_id=account.account_id, unit_ids=unit_ids)
                     for action, _ in TASK_CALLS[task]
                 ),
             )
@@ -240,23 +256,56 @@ def _check(
     )
 
 
-def _changes(accounts: Iterable[CheckedAccount], policies: OrganizationPolicies) -> Iterator[Change]:
-    """Yield what would mend each denial, once for all accounts that it is in."""
+def find_changes(accounts: Iterable[CheckedAccount], policies: OrganizationPolicies) -> Iterator[Change]:
+    """Yield what would mend each denial, once for all accounts that it is in.
+
+    Args:
+        accounts: The accounts.
+        policies: The policies that they were checked with.
+    """
     by_place: dict[object, list[tuple[str, Finding]]] = {}
     for account in accounts:
         for finding in findings(account):
             if finding.decision is Decision.DENIED:
                 key = _statement_key(finding.cause)
                 by_place.setdefault(key, []).append((account.account.account_id, finding))
-    contents = {
-        policy_id: content
-        for of_type in (policies.service_control, policies.resource_control)
-        if of_type is not None
-        for policy_id, content in of_type.contents.items()
-    }
+    documents = _Documents(policies)
     for denied in by_place.values():
         account_ids = tuple(sorted({account_id for account_id, _ in denied}))
-        yield _change([finding for _, finding in denied], account_ids, contents)
+        yield _change([finding for _, finding in denied], account_ids, documents)
+
+
+class _Documents:
+    """The documents of policies, in which statements are replaced by their changes.
+
+    Args:
+        policies: The policies.
+    """
+
+    def __init__(self, policies: OrganizationPolicies) -> None:
+        self._contents = {
+            policy_id: content
+            for of_type in (policies.service_control, policies.resource_control)
+            if of_type is not None
+            for policy_id, content in of_type.contents.items()
+        }
+        self._changed: dict[str, dict[str, Any]] = {}
+
+    def statements(self, policy_id: str) -> list[dict[str, Any]]:
+        """Return the statements of a policy."""
+        if policy_id not in self._changed:
+            document = json.loads(self._contents[policy_id])
+            listed = document["Statement"]
+            self._changed[policy_id] = {
+                **document,
+                "Statement": listed if isinstance(listed, list) else [listed],
+            }
+        statements: list[dict[str, Any]] = self._changed[policy_id]["Statement"]
+        return statements
+
+    def length(self, policy_id: str) -> int:
+        """Return how many characters a policy has, without white space between them."""
+        return len(json.dumps(self._changed[policy_id], ensure_ascii=False, separators=(",", ":")))
 
 
 def _statement_key(cause: Cause) -> tuple[str, ...]:
@@ -266,13 +315,10 @@ def _statement_key(cause: Cause) -> tuple[str, ...]:
     return cause.policy.policy_id, str(cause.statement.number)
 
 
-def _change(denied: Sequence[Finding], account_ids: tuple[str, ...], contents: Mapping[str, str]) -> Change:
+def _change(denied: Sequence[Finding], account_ids: tuple[str, ...], documents: _Documents) -> Change:
     finding = denied[0]
-    if (
-        finding.cause.reason is Reason.NO_ALLOW
-        or finding.cause.policy is None
-        or finding.cause.statement is None
-    ):
+    policy, statement = finding.cause.policy, finding.cause.statement
+    if policy is None or statement is None:
         calls = sorted({call for each in denied for call in each.calls})
         return Change(
             finding=finding,
@@ -285,14 +331,19 @@ def _change(denied: Sequence[Finding], account_ids: tuple[str, ...], contents: M
                 "Condition": {_NULL: {_ASSUMED_ROOT: "false"}},
             },
         )
-    listed = json.loads(contents[finding.cause.policy.policy_id])["Statement"]
-    number = finding.cause.statement.number
-    statement = (listed if isinstance(listed, list) else [listed])[number - 1]
+    statements = documents.statements(policy.policy_id)
+    current = statements[statement.number - 1]
+    policy_type = finding.cause.policy_type
+    mended = statement_with_exemption(current, policy_type=policy_type)
+    if mended is None:
+        return Change(finding=finding, account_ids=account_ids, statement=current, mended=None)
+    statements[statement.number - 1] = mended
     return Change(
         finding=finding,
         account_ids=account_ids,
-        statement=statement,
-        mended=statement_with_exemption(statement, policy_type=finding.cause.policy_type),
+        statement=current,
+        mended=mended,
+        excess_characters=max(0, documents.length(policy.policy_id) - MAX_CHARACTERS[policy_type]),
     )
 
 
@@ -306,13 +357,15 @@ def statement_with_exemption(
         policy_type: The type of its policy.
     """
     condition = dict(statement.get("Condition", {}))
-    null = dict(condition.get(_NULL, {}))
-    if any(key.lower() == _ASSUMED_ROOT.lower() for key in null):
-        return None
-    condition[_NULL] = {**null, _ASSUMED_ROOT: "true"}
+    condition[_NULL] = {**condition.get(_NULL, {}), _ASSUMED_ROOT: "true"}
     mended = {**statement, "Condition": condition}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [mended]})
+    parsed, parsed_mended = (_parse(each, policy_type) for each in (statement, mended))
     # Never a text that AWS would refuse.
-    if parse_policy(document, policy_id="", name="", policy_type=policy_type).problem:
+    if parsed.problem or parsed_mended.problem:
         return None
-    return mended
+    return None if any(map(is_about_root_sessions, parsed.statements)) else mended
+
+
+def _parse(statement: Mapping[str, Any], policy_type: PolicyType) -> Policy:
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return parse_policy(document, policy_id="", name="", policy_type=policy_type)

@@ -198,6 +198,9 @@ def _change_lines(change: Change) -> Iterator[str]:
         return
     yield "To exempt root sessions, change it to:"
     yield from _json_lines(change.mended)
+    if change.excess_characters:
+        characters = f"{change.excess_characters:,} {_plural('character', change.excess_characters)}"
+        yield f"The policy would then be {characters} too long for AWS: move a statement to another policy."
 
 
 def _json_lines(statement: object) -> list[str]:
@@ -256,6 +259,7 @@ def _to_json(found: Survey) -> str:
                     "accountIds": change.account_ids,
                     "current": change.statement,
                     "mended": change.mended,
+                    "excessCharacters": change.excess_characters,
                 }
                 for change in found.changes
             ],

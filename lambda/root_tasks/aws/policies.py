@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import call, require
-from aws_calls.failures import CallError, FailureKind, describe
+from aws_calls.failures import CallError, Failure, FailureKind, describe
 from aws_calls.pace import Pace, PacedRetryBudget
 from scp.evaluate import Level
 from scp.policies import PolicyType, parse_policy, unreadable_policy
@@ -128,6 +128,29 @@ class OrganizationPolicies:
     resource_control: PoliciesOfType | None
 
 
+def organization_roots(organizations: OrganizationsClient, *, budget: RetryBudget) -> list[Any]:
+    """Return the roots of the organization, of which it has one.
+
+    Args:
+        organizations: A client that makes one attempt a call.
+        budget: How long to retry transient failures.
+
+    Raises:
+        CallError: The read failed, or no root came back: nothing may be concluded from that.
+    """
+    roots = list(entries(organizations.list_roots, operation=_LIST_ROOTS, items="Roots", budget=budget))
+    if not roots:
+        raise CallError(
+            Failure(
+                operation=_LIST_ROOTS,
+                kind=FailureKind.INCOMPLETE_RESPONSE,
+                code="IncompleteResponse",
+                message="the response has no root",
+            )
+        )
+    return roots
+
+
 class PolicyReader:
     """Reads an organization's policies, as its management account or a delegated administrator.
 
@@ -231,12 +254,9 @@ class PolicyReader:
 
     def _statuses(self) -> dict[str, str]:
         """Return the status of each policy type that is not disabled."""
-        roots = call(
-            self._organizations.list_roots, operation=_LIST_ROOTS, budget=self._budgets[_LIST_ROOTS]
-        ).require("Roots")
         return {
             require(each, "Type", operation=_LIST_ROOTS): require(each, "Status", operation=_LIST_ROOTS)
-            for root in roots
+            for root in organization_roots(self._organizations, budget=self._budgets[_LIST_ROOTS])
             for each in require(root, "PolicyTypes", operation=_LIST_ROOTS)
         }
 

@@ -8,9 +8,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_calls.calls import call, require
+from aws_calls.calls import require
 
 from ..aws.organizations import entries
+from ..aws.policies import organization_roots
 from ..messages import RefusalReason, RunRefusedError
 from ..tasks.scope import UNIT_ID
 
@@ -78,11 +79,11 @@ class UnitTree:
         """Return the roots, of which an organization has one.
 
         Raises:
-            CallError: The read failed.
+            CallError: The read failed, or no root came back.
         """
-        roots = call(self._organizations.list_roots, operation=_LIST_ROOTS, budget=self._budget)
         return [
-            Unit(id=require(it, "Id", operation=_LIST_ROOTS), path=_ROOT) for it in roots.require("Roots")
+            Unit(id=require(it, "Id", operation=_LIST_ROOTS), path=_ROOT)
+            for it in organization_roots(self._organizations, budget=self._budget)
         ]
 
     def names_in(self, parent_id: str) -> Mapping[str, str]:
