@@ -311,7 +311,7 @@ def test_a_run_without_its_pre_flight_says_why(
     assert (checked.exit_code, skipped.exit_code) == (0, 0)
     assert "Pre-flight" not in checked.stdout
     (line,) = [line for line in skipped.lines if line.startswith("Pre-flight")]
-    assert "Skipped: the organization's policies could not be read." in line
+    assert "Skipped: the organization's policies could not be checked." in line
     assert "organizations:ListRoots: AccessDenied" in line
 
 

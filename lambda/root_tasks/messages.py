@@ -309,7 +309,7 @@ def hint(failure: Failure) -> str | None:
 def describe_preflight(preflight: Preflight) -> str:
     """Return what a run's pre-flight came to."""
     if not preflight.checked:
-        return f"Skipped: the organization's policies could not be read. {preflight.reason}"
+        return f"Skipped: the organization's policies could not be checked. {preflight.reason}"
     found = [
         f"{_accounts(preflight.denied)} denied by policies" if preflight.denied else "",
         f"{_accounts(preflight.unknown)} undecided" if preflight.unknown else "",

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from .context import Open
-from .operators import Undefined
-from .policies import Quantifier
+from .operators import UNKNOWN_STARTS, Undefined
+from .policies import Condition, Quantifier
+from .text import Index, Variable
 from .truth import Truth, agreement, all_of, any_of, truth_of
 
 if TYPE_CHECKING:
-    from .context import Request, Value
-    from .operators import Operator
-    from .policies import Condition
+    from collections.abc import Callable, Iterable, Sequence
+
+    from .context import Possible, Request, Value
+    from .operators import Operator, Starts, ValueOf
+    from .text import Template
+
+    Matches = Callable[[Operator, str], Truth]
+    _Variables = tuple[tuple[str, Possible], ...]
+
+# The calls of an account read the same, and so do the accounts of a unit if a condition is about their path.
+_MAX_OUTCOMES = 16
 
 
 class Why(StrEnum):
@@ -24,19 +35,87 @@ class Why(StrEnum):
     OPERATOR = "the operator is not known"
 
 
+@dataclass(frozen=True, kw_only=True)
+class IndexedCondition(Condition):
+    """A condition that is evaluated for many requests.
+
+    It says what the condition says. Most values are ruled out by their starts before they are compared. The
+    last outcomes are kept by what it reads of a request.
+    """
+
+    @classmethod
+    def of(cls, condition: Condition) -> IndexedCondition:
+        """Return a condition for many requests."""
+        return cls(**{each.name: getattr(condition, each.name) for each in fields(Condition)})
+
+    def outcome(self, request: Request) -> tuple[Truth, Why]:
+        """Return whether it holds for a request, and why not if that is not known."""
+        variables = tuple((key, request.possible(key)) for key in self._variables)
+        return self._cache(request.possible(self.key), variables)
+
+    @cached_property
+    def _variables(self) -> frozenset[str]:
+        """The keys of its policy variables."""
+        return frozenset(
+            token.key for value in self.values for token in value.tokens if isinstance(token, Variable)
+        )
+
+    @cached_property
+    def _starts(self) -> Starts:
+        return UNKNOWN_STARTS if self.operator is None else self.operator.starts
+
+    @cached_property
+    def _index(self) -> Index:
+        return Index((self._starts.of_template(value), value) for value in self.values)
+
+    @cached_property
+    def _cache(self) -> Callable[[Possible, _Variables], tuple[Truth, Why]]:
+        return lru_cache(maxsize=_MAX_OUTCOMES)(self._outcome_of)
+
+    def _outcome_of(self, possible: Possible, variables: _Variables) -> tuple[Truth, Why]:
+        """Return the outcome for all that it reads of a request: its key, and its policy variables."""
+        value_of = {key: value.text for key, value in variables}.__getitem__
+        return _outcome(
+            self,
+            possible,
+            lambda operator, value: _match(operator, self._candidates(value), value, value_of),
+        )
+
+    def _candidates(self, value: str) -> Sequence[Template]:
+        text = self._starts.of_value(value)
+        return self.values if text is None else self._index.candidates(text)
+
+
 def condition_holds(condition: Condition, request: Request) -> tuple[Truth, Why]:
     """Return whether a condition holds for all that its key may be, and why not if that is not known."""
+    if isinstance(condition, IndexedCondition):
+        return condition.outcome(request)
+    return _outcome(
+        condition,
+        request.possible(condition.key),
+        lambda operator, value: _match(operator, condition.values, value, request.text_of),
+    )
+
+
+def _outcome(condition: Condition, possible: Possible, matches: Matches) -> tuple[Truth, Why]:
+    """Return whether a condition holds for all that its key may be, and why not if that is not known.
+
+    Args:
+        condition: the condition.
+        possible: what its key may be.
+        matches: whether one value of the request is as the condition says.
+    """
     if condition.operator is None and not condition.is_null:
         return Truth.UNKNOWN, Why.OPERATOR
-    possible = request.possible(condition.key)
-    cases = [_holds(condition, value, request) for value in possible.values]
+    cases = [_holds(condition, value, matches) for value in possible.values]
     if possible.absent:
-        cases.append(_holds(condition, None, request))
+        cases.append(_holds(condition, None, matches))
     if possible.open is not None:
         cases.append(_holds_for_any_value(condition, possible.open))
     elif len(cases) == 1:
         # The key is known. Not known is what AWS makes of a text of the policy, or the value of a variable.
-        fixed = all(template.is_fixed for template in condition.values)
+        unknown = cases[0] is Truth.UNKNOWN
+        fixed = unknown and all(template.is_fixed for template in condition.values)
         return cases[0], Why.LANGUAGE if fixed else Why.REQUEST
     return agreement(cases), Why.REQUEST
 
@@ -52,7 +131,7 @@ def _holds_for_any_value(condition: Condition, what: Open) -> Truth:
     return Truth.UNKNOWN
 
 
-def _holds(condition: Condition, value: Value | None, request: Request) -> Truth:
+def _holds(condition: Condition, value: Value | None, matches: Matches) -> Truth:
     """Return whether a condition holds for a value; None is a key that is absent."""
     operator = condition.operator
     if operator is None:
@@ -61,10 +140,10 @@ def _holds(condition: Condition, value: Value | None, request: Request) -> Truth
         return _holds_without_key(condition, operator)
     if condition.quantifier is None:
         # AWS: a key with a list of values needs a quantifier. Without one nothing matches, negated or not.
-        return _matches(condition, operator, value, request) if isinstance(value, str) else Truth.FALSE
+        return matches(operator, value) if isinstance(value, str) else Truth.FALSE
     values = (value,) if isinstance(value, str) else value
     quantify = all_of if condition.quantifier is Quantifier.FOR_ALL_VALUES else any_of
-    return quantify(_matches(condition, operator, each, request) for each in values)
+    return quantify(matches(operator, each) for each in values)
 
 
 def _holds_without_key(condition: Condition, operator: Operator) -> Truth:
@@ -83,11 +162,11 @@ def _null(condition: Condition, *, absent: bool) -> Truth:
     return truth_of(("true" if absent else "false") in texts)
 
 
-def _matches(condition: Condition, operator: Operator, value: str, request: Request) -> Truth:
-    """Return whether one value of the request is as the condition says."""
+def _match(operator: Operator, templates: Iterable[Template], value: str, value_of: ValueOf) -> Truth:
+    """Return whether one value of a request is as an operator and the values of a policy say."""
     match = Truth.FALSE
-    for template in condition.values:
-        result = operator.compare(template, value, request.text_of)
+    for template in templates:
+        result = operator.compare(template, value, value_of)
         if result is Undefined.REQUEST_VALUE:
             return Truth.FALSE
         if result is Undefined.POLICY_VALUE:

@@ -13,7 +13,15 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, 
 from operator import eq, ge, gt, le, lt
 from typing import TYPE_CHECKING
 
-from .text import ARN_PARTS, Unresolved, pattern_of, plain_text
+from .text import (
+    ARN_PARTS,
+    Unresolved,
+    key_of_arn,
+    pattern_of,
+    plain_text,
+    start_of_arn,
+    text_before_wildcard,
+)
 from .truth import Truth, all_of, truth_of
 
 if TYPE_CHECKING:
@@ -36,16 +44,34 @@ class Undefined(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Starts:
+    """What a value of a request must start with to be what a value of a policy says.
+
+    Attributes:
+        of_template: the text; "" if that is not known, so that the two have to be compared.
+        of_value: what must start with the text; None if the value has to be compared with all.
+    """
+
+    of_template: Callable[[Template], str]
+    of_value: Callable[[str], str | None]
+
+
+UNKNOWN_STARTS = Starts(of_template=lambda _: "", of_value=lambda _: None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Operator:
     """A condition operator without its prefix and suffix.
 
     Attributes:
         compare: whether a value of the request is what a value of the policy says.
+        starts: by which most values of a policy are ruled out before they are compared.
         negated: whether it holds where no value of the policy matches.
         takes_wildcards: whether an asterisk in a value of the policy matches every value of a request.
     """
 
     compare: Compare
+    starts: Starts = UNKNOWN_STARTS
     negated: bool = False
     takes_wildcards: bool = False
 
@@ -73,6 +99,20 @@ def _string_like(template: Template, value: str, value_of: ValueOf) -> Truth:
     return truth_of(pattern_of(tokens).matches(value))
 
 
+def _text_of(template: Template) -> str:
+    return plain_text(template.tokens) if template.is_fixed else ""
+
+
+def _start_of(template: Template) -> str:
+    return text_before_wildcard(template.tokens) if template.is_fixed else ""
+
+
+# A template with a variable has no such start: it is compared, for the variable's value may not be known.
+_STARTS_OF_TEXTS = Starts(of_template=_text_of, of_value=str)
+_STARTS_IGNORING_CASE = Starts(of_template=lambda template: _text_of(template).lower(), of_value=str.lower)
+_STARTS_OF_PATTERNS = Starts(of_template=_start_of, of_value=str)
+
+
 def _undecidable(reason: Unresolved) -> Truth:
     # Nothing equals or is like a variable without a value; negated operators match it.
     return Truth.UNKNOWN if reason is Unresolved.UNKNOWN else Truth.FALSE
@@ -80,10 +120,10 @@ def _undecidable(reason: Unresolved) -> Truth:
 
 def _arn_like(template: Template, value: str, value_of: ValueOf) -> Truth | Undefined:
     """Compare part by part; wildcards do not cross the colons between the parts."""
-    if not value.startswith("arn:") or value.count(":") < ARN_PARTS - 1:
+    if not _is_arn(value):
         return Undefined.REQUEST_VALUE
     parts = template.arn_parts
-    if len(parts) < ARN_PARTS or parts[0].tokens != ("arn",):
+    if not template.is_arn:
         return Undefined.POLICY_VALUE
 
     def value_in_arn(key: str) -> str | Unresolved:
@@ -95,6 +135,20 @@ def _arn_like(template: Template, value: str, value_of: ValueOf) -> Truth | Unde
         _string_like(part, text, value_in_arn)
         for part, text in zip(parts, value.split(":", ARN_PARTS - 1), strict=True)
     )
+
+
+def _is_arn(value: str) -> bool:
+    return value.startswith("arn:") and value.count(":") >= ARN_PARTS - 1
+
+
+def _key_of_arn(value: str) -> str | None:
+    if not _is_arn(value):
+        return None
+    *_, account_id, name = value.split(":", ARN_PARTS - 1)
+    return key_of_arn(account_id=account_id, name=name)
+
+
+_STARTS_OF_ARNS = Starts(of_template=start_of_arn, of_value=_key_of_arn)
 
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -210,12 +264,16 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 OPERATORS = {
-    "StringEquals": Operator(compare=_string_equals),
-    "StringNotEquals": Operator(compare=_string_equals, negated=True),
-    "StringEqualsIgnoreCase": Operator(compare=_string_equals_ignore_case),
-    "StringNotEqualsIgnoreCase": Operator(compare=_string_equals_ignore_case, negated=True),
-    "StringLike": Operator(compare=_string_like, takes_wildcards=True),
-    "StringNotLike": Operator(compare=_string_like, negated=True, takes_wildcards=True),
+    "StringEquals": Operator(compare=_string_equals, starts=_STARTS_OF_TEXTS),
+    "StringNotEquals": Operator(compare=_string_equals, starts=_STARTS_OF_TEXTS, negated=True),
+    "StringEqualsIgnoreCase": Operator(compare=_string_equals_ignore_case, starts=_STARTS_IGNORING_CASE),
+    "StringNotEqualsIgnoreCase": Operator(
+        compare=_string_equals_ignore_case, starts=_STARTS_IGNORING_CASE, negated=True
+    ),
+    "StringLike": Operator(compare=_string_like, starts=_STARTS_OF_PATTERNS, takes_wildcards=True),
+    "StringNotLike": Operator(
+        compare=_string_like, starts=_STARTS_OF_PATTERNS, negated=True, takes_wildcards=True
+    ),
     "NumericEquals": Operator(compare=_comparison(_number, eq)),
     "NumericNotEquals": Operator(compare=_comparison(_number, eq), negated=True),
     "NumericLessThan": Operator(compare=_comparison(_number, lt)),
@@ -233,8 +291,8 @@ OPERATORS = {
     "IpAddress": Operator(compare=_without_variables(_ip_address)),
     "NotIpAddress": Operator(compare=_without_variables(_ip_address), negated=True),
     # AWS: the two behave identically.
-    "ArnEquals": Operator(compare=_arn_like),
-    "ArnLike": Operator(compare=_arn_like),
-    "ArnNotEquals": Operator(compare=_arn_like, negated=True),
-    "ArnNotLike": Operator(compare=_arn_like, negated=True),
+    "ArnEquals": Operator(compare=_arn_like, starts=_STARTS_OF_ARNS),
+    "ArnLike": Operator(compare=_arn_like, starts=_STARTS_OF_ARNS),
+    "ArnNotEquals": Operator(compare=_arn_like, starts=_STARTS_OF_ARNS, negated=True),
+    "ArnNotLike": Operator(compare=_arn_like, starts=_STARTS_OF_ARNS, negated=True),
 }

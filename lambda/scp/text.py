@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 
 ARN_PARTS = 6
@@ -68,6 +70,10 @@ class Pattern:
         return sum(map(len, self.chunks))
 
     @cached_property
+    def _longest_text(self) -> str:
+        return max((chunk for chunk in self.chunks if isinstance(chunk, str)), key=len, default="")
+
+    @cached_property
     def characters(self) -> frozenset[str]:
         """The characters that a matching text must have."""
         return frozenset(char for chunk in self.chunks for char in chunk if char is not None)
@@ -78,17 +84,16 @@ class Pattern:
         Each chunk is looked for where the one before ended and never again, so the time grows with the
         product of the lengths at most, however many asterisks there are.
         """
-        if self._min_length > len(text):
+        if self._min_length > len(text) or self._longest_text not in text:
             return False
-        first, *others = self.chunks
-        if not others:
+        first, last = self.chunks[0], self.chunks[-1]
+        if len(self.chunks) == 1:
             return len(first) == len(text) and _is_at(first, text, 0)
-        last = others.pop()
         end = len(text) - len(last)
         if not _is_at(first, text, 0) or not _is_at(last, text, end):
             return False
         position = len(first)
-        for chunk in others:
+        for chunk in self.chunks[1:-1]:
             found = _find(chunk, text, position, end)
             if found < 0:
                 return False
@@ -144,6 +149,11 @@ class Template:
         """The parts between the first five colons; colons within a variable do not count."""
         return self._split(":", ARN_PARTS - 1)
 
+    @property
+    def is_arn(self) -> bool:
+        """Whether it has all the parts of an ARN."""
+        return len(self.arn_parts) == ARN_PARTS and self.arn_parts[0].tokens == ("arn",)
+
     def resolve(self, value_of: Callable[[str], str | Unresolved]) -> tuple[Token, ...] | Unresolved:
         """Return the tokens with the variables' values as plain text, or why that cannot be.
 
@@ -182,6 +192,49 @@ class Template:
         return tuple(Template(raw=self.raw, tokens=tuple(filter(None, part))) for part in parts)
 
 
+class Index:
+    """The templates of a list by what they start with: nearly all are ruled out without a comparison.
+
+    Args:
+        templates: each with what a text surely starts with if it matches; "" if that is not known.
+    """
+
+    def __init__(self, templates: Iterable[tuple[str, Template]]) -> None:
+        self._by_start: dict[str, list[tuple[int, Template]]] = {}
+        for place, (start, template) in enumerate(templates):
+            self._by_start.setdefault(start, []).append((place, template))
+        self._lengths = sorted(set(map(len, self._by_start)))
+
+    def candidates(self, text: str) -> Sequence[Template]:
+        """Return the templates that may match a text, in their order."""
+        found = [
+            each
+            for length in self._lengths
+            if length <= len(text)
+            for each in self._by_start.get(text[:length], ())
+        ]
+        return [template for _, template in sorted(found, key=itemgetter(0))]
+
+
+def start_of_arn(template: Template) -> str:
+    """Return what the key of an ARN starts with if the ARN matches; "" if that is not known.
+
+    A template with a variable may match anything, or it may not be known what.
+    """
+    if not template.is_fixed or not template.is_arn:
+        return ""
+    *_, account_id, name = template.arn_parts
+    return text_before_wildcard((*name.tokens, ":", *account_id.tokens))
+
+
+def key_of_arn(*, account_id: str, name: str) -> str:
+    """Return the key by which the templates of ARNs are found.
+
+    ARNs differ in their names and accounts. What comes before is the same in nearly all of them.
+    """
+    return f"{name}:{account_id}"
+
+
 def pattern_of(tokens: Sequence[Token]) -> Pattern:
     """Return the pattern of resolved tokens."""
     chunks: list[list[str | None]] = [[]]
@@ -199,6 +252,11 @@ def pattern_of(tokens: Sequence[Token]) -> Pattern:
 def _chunk(chars: list[str | None]) -> str | tuple[str | None, ...]:
     known = [char for char in chars if char is not None]
     return "".join(known) if len(known) == len(chars) else tuple(chars)
+
+
+def text_before_wildcard(tokens: Sequence[Token]) -> str:
+    """Return the text with which everything starts that resolved tokens match."""
+    return plain_text(tuple(itertools.takewhile(lambda token: not isinstance(token, Wildcard), tokens)))
 
 
 def plain_text(tokens: Sequence[Token]) -> str:

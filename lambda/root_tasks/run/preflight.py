@@ -12,6 +12,7 @@ from aws_calls.failures import CallError, describe
 from scp.calls import SessionFacts, call_of
 from scp.context import Request
 from scp.evaluate import Decision, evaluate_call, without_certainties
+from scp.matching import IndexedStatement
 from scp.policies import PolicyType
 
 from ..aws.policies import PolicyReader
@@ -35,8 +36,11 @@ if TYPE_CHECKING:
     from ..tasks.definition import TaskDefinition
     from .accounts import Member
 
-# A run waits no longer for policies: 10,000 accounts and 500 policies take less at AWS's limits.
+# A run waits no longer for its pre-flight: 10,000 accounts and 500 policies take less at AWS's limits.
 _MAX_SECONDS = 480.0
+# The run is stored after it, in time to repeat an attempt: none starts in the last 35 seconds of a function.
+_STORING_SECONDS = 90.0
+_OUT_OF_TIME = "The time was up when {} of {} accounts were checked."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +68,8 @@ class PolicyCheck:
     """
 
     def __init__(self, policies: OrganizationPolicies, *, organization_id: str, origin: Origin) -> None:
-        self._policies = policies
+        self._service_control = _for_many_requests(policies.service_control)
+        self._resource_control = _for_many_requests(policies.resource_control)
         self._organization_id = organization_id
         self._origin = origin
         self._levels: dict[tuple[PolicyType, str, str], Level] = {}
@@ -91,8 +96,8 @@ class PolicyCheck:
         return evaluate_call(
             call,
             session=session,
-            service_control=self._levels_for(self._policies.service_control, target_ids, action),
-            resource_control=self._levels_for(self._policies.resource_control, target_ids, action),
+            service_control=self._levels_for(self._service_control, target_ids, action),
+            resource_control=self._levels_for(self._resource_control, target_ids, action),
         )
 
     def _session(self, *, account_id: str | None, path: str | None) -> SessionFacts:
@@ -138,6 +143,18 @@ class PolicyCheck:
                 for policy in level.policies
             ),
         )
+
+
+def _for_many_requests(policies: PoliciesOfType | None) -> PoliciesOfType | None:
+    if policies is None:
+        return None
+    return replace(
+        policies,
+        policies={
+            id_: replace(policy, statements=tuple(map(IndexedStatement.of, policy.statements)))
+            for id_, policy in policies.policies.items()
+        },
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,10 +252,11 @@ class PolicyPreflight:
             # They apply to the calls of S3 and SQS, not to those of IAM.
             types.add(PolicyType.RESOURCE_CONTROL_POLICY)
         ended = threading.Event()
+        deadline = min(self.deadline - _STORING_SECONDS, self.clock.now() + _MAX_SECONDS)
         reader = PolicyReader(
             organizations=self.organizations,
             clock=self.clock,
-            deadline=min(self.deadline, self.clock.now() + _MAX_SECONDS),
+            deadline=deadline,
             abandoned=ended.is_set,
         )
         with ThreadPoolExecutor(max_workers=1) as pool:
@@ -248,6 +266,8 @@ class PolicyPreflight:
                     origin=self.origin,
                     reader=reader,
                     attachments=pool.submit(reader.attachments, types),
+                    clock=self.clock,
+                    deadline=deadline,
                     log=self.log,
                 )
             finally:
@@ -263,6 +283,8 @@ class PendingPreflight:
         origin: Where root sessions are opened.
         reader: Reads the policies.
         attachments: What they are attached to.
+        clock: The time.
+        deadline: When it is skipped, on the clock, if not every account is checked by then.
         log: Writes one event, given as keyword arguments.
     """
 
@@ -270,6 +292,8 @@ class PendingPreflight:
     origin: Origin
     reader: PolicyReader
     attachments: Future[tuple[Attachments, ...]]
+    clock: Clock
+    deadline: float
     log: Callable[..., None]
 
     def find_denials(
@@ -300,12 +324,13 @@ class PendingPreflight:
                 account_count=account_count,
             )
             check = PolicyCheck(policies, organization_id=organization_id, origin=self.origin)
-            checked = {
-                it.account_id: check_account(
+            checked: dict[str, AccountCheck] = {}
+            for it in assignments:
+                if self.clock.now() > self.deadline:
+                    return self._skip(_OUT_OF_TIME.format(len(checked), len(assignments)))
+                checked[it.account_id] = check_account(
                     check, self.task, mode, it, unit_ids=units[it.account_id], credentials=credentials
                 )
-                for it in assignments
-            }
         except CallError as error:
             return self._skip(describe(error.failure))
         # A policy that surprises the evaluation must not stop a run that AWS may let through.

@@ -1,0 +1,327 @@
+"""How long the pre-flight takes: it ends in time, and its work hardly grows with what the policies list."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from root_tasks.aws.policies import Attachments, OrganizationPolicies, PoliciesOfType
+from root_tasks.model.report import ItemType, Task
+from root_tasks.model.run import Assignment, CredentialSelection, Mode, Target
+from root_tasks.run import preflight
+from root_tasks.run.preflight import Origin, PolicyCheck, check_account
+from root_tasks.tasks import DEFINITIONS
+from scp.conditions import IndexedCondition, condition_holds
+from scp.evaluate import Decision
+from scp.matching import IndexedStatement, resource_matches
+from scp.operators import OPERATORS
+from scp.policies import PolicyType, parse_policy
+from scp.text import Pattern
+from scp.truth import Truth
+from support.accounts import MEMBER, OTHER, THIRD
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.root_tasks import RootTasks
+from support.scp import (
+    FULL_ACCESS,
+    ORGANIZATION_ID,
+    SESSION,
+    RequestWith,
+    document,
+    policy,
+    statement,
+)
+from support.scp_grammar import CALLS, conditions_and_contexts, documents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from local_aws.emulation import LocalOrganization
+    from root_tasks.run.preflight import AccountCheck
+    from scp.context import Value
+    from scp.operators import Compare, Undefined, ValueOf
+    from scp.text import Template
+
+UNITS = tuple(("r-ab12", f"ou-ab12-{number:08d}") for number in range(2))
+ACCOUNT_IDS = tuple(f"{100000000000 + number}" for number in range(20))
+OTHER_IDS = [f"{900000000000 + number}" for number in range(660)]
+
+
+# The time
+
+
+@pytest.fixture
+def organization(organization: LocalOrganization) -> LocalOrganization:
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    organization.attach_service_control_policy(
+        name="deny", document=document(statement()), target_id=organization.root_id
+    )
+    return organization
+
+
+def slow_down(root_tasks: RootTasks, monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> None:
+    """Let the check of an account take time."""
+
+    def check_slowly(*args: Any, **kwargs: Any) -> AccountCheck:
+        root_tasks.time.seconds += seconds
+        return check_account(*args, **kwargs)
+
+    monkeypatch.setattr(preflight, "check_account", check_slowly)
+
+
+@pytest.mark.parametrize(("timeout", "seconds"), [(900.0, 241.0), (300.0, 106.0)])
+def test_a_run_whose_pre_flight_takes_too_long_goes_on_without_it(
+    organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch, timeout: float, seconds: float
+) -> None:
+    """It ends after eight minutes, and earlier if the run could not be stored otherwise."""
+    root_tasks = RootTasks(organization=organization, timeout=timeout)
+    slow_down(root_tasks, monkeypatch, seconds=seconds)
+    organization.clear_calls()
+    execution = root_tasks.run()
+    reason = "The time was up when 2 of 3 accounts were checked."
+    assert root_tasks.report(execution)["preflight"] == {
+        "checked": False,
+        "reason": reason,
+        "denied": 0,
+        "unknown": 0,
+    }
+    assert {"event": "preflight_skipped", "reason": reason} in root_tasks.log
+    asked = [
+        str(it.parameters["TargetPrincipal"]) for it in organization.calls if it.operation == "AssumeRoot"
+    ]
+    assert sorted(asked) == [MEMBER, OTHER, THIRD]
+
+
+def test_a_pre_flight_that_ends_in_time_counts(
+    organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root_tasks = RootTasks(organization=organization, timeout=900.0)
+    slow_down(root_tasks, monkeypatch, seconds=159.0)
+    assert root_tasks.report(root_tasks.run())["preflight"]["denied"] == 3
+
+
+# The work
+
+
+class Counter:
+    """Counts how often something is done.
+
+    Attributes:
+        count: How often.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def counting(self, compare: Compare) -> Compare:
+        """Return a comparison that is counted."""
+
+        def counted(template: Template, value: str, value_of: ValueOf) -> Truth | Undefined:
+            self.count += 1
+            return compare(template, value, value_of)
+
+        return counted
+
+
+@pytest.fixture
+def comparisons(monkeypatch: pytest.MonkeyPatch) -> Counter:
+    """How often a value of a request was compared with a value of a policy."""
+    counter = Counter()
+    for name, operator in OPERATORS.items():
+        monkeypatch.setitem(OPERATORS, name, replace(operator, compare=counter.counting(operator.compare)))
+    return counter
+
+
+@pytest.fixture
+def pattern_matches(monkeypatch: pytest.MonkeyPatch) -> Counter:
+    """How often a text was matched with a pattern."""
+    counter, matches = Counter(), Pattern.matches
+
+    def counted(pattern: Pattern, text: str) -> bool:
+        counter.count += 1
+        return matches(pattern, text)
+
+    monkeypatch.setattr(Pattern, "matches", counted)
+    return counter
+
+
+def check_of(denial: dict[str, object]) -> PolicyCheck:
+    """Return the check of a policy at the root, next to FullAWSAccess, with a denial in it."""
+    of_type = PoliciesOfType(
+        attachments=Attachments(
+            policy_type=PolicyType.SERVICE_CONTROL_POLICY,
+            is_pending=False,
+            policy_names={},
+            policy_ids={"r-ab12": ["p-FullAWSAccess", "p-1"]},
+            target_names={},
+        ),
+        policies={"p-FullAWSAccess": FULL_ACCESS, "p-1": policy(denial)},
+        contents={},
+    )
+    return PolicyCheck(
+        OrganizationPolicies(service_control=of_type, resource_control=None),
+        organization_id=ORGANIZATION_ID,
+        origin=Origin(partition="aws", region="eu-west-1", outside_vpc=True),
+    )
+
+
+def decisions(check: PolicyCheck, account_ids: Iterable[str]) -> list[Decision]:
+    """Return what a check says of plans to delete credentials, in accounts of two units in turn."""
+    return [
+        check_account(
+            check,
+            Task.DELETE_CREDENTIALS,
+            Mode.PLAN,
+            Assignment(account_id=account_id),
+            unit_ids=unit_ids,
+            credentials=CredentialSelection(),
+        ).decision
+        for account_id, unit_ids in zip(account_ids, itertools.cycle(UNITS), strict=False)
+    ]
+
+
+def test_a_plan_to_delete_credentials_needs_several_calls() -> None:
+    """Otherwise the tests below would not show that the work does not grow with the calls."""
+    definition = DEFINITIONS[Task.DELETE_CREDENTIALS]
+    calls = {
+        action
+        for type_ in definition.found_types
+        for action in definition.necessary_calls(Mode.PLAN, Target(type=type_))
+    }
+    assert ItemType.PASSWORD in definition.found_types
+    assert len(calls) > 3
+
+
+@pytest.mark.parametrize(
+    ("operator", "key", "values"),
+    [
+        ("StringEquals", "aws:PrincipalAccount", OTHER_IDS),
+        ("StringEquals", "aws:PrincipalAccount", [f"1*{id_}" for id_ in OTHER_IDS]),
+        ("StringEqualsIgnoreCase", "aws:PrincipalAccount", OTHER_IDS),
+        ("StringLike", "aws:PrincipalAccount", OTHER_IDS),
+        ("StringLike", "aws:PrincipalAccount", [f"{id_}*" for id_ in OTHER_IDS]),
+        ("ArnEquals", "aws:PrincipalArn", [f"arn:aws:iam::{id_}:root" for id_ in OTHER_IDS[:250]]),
+        ("ArnLike", "aws:PrincipalArn", [f"arn:aws:iam::*:role/exempt-{id_}*" for id_ in OTHER_IDS[:200]]),
+    ],
+)
+def test_values_that_start_otherwise_are_not_compared(
+    comparisons: Counter, operator: str, key: str, values: list[str]
+) -> None:
+    check = check_of(statement(Condition={operator: {key: values}}))
+    assert set(decisions(check, ACCOUNT_IDS)) == {Decision.ALLOWED}
+    assert comparisons.count == 0
+
+
+def test_an_account_that_is_listed_is_compared_with_its_own_value_alone(comparisons: Counter) -> None:
+    listed = [*OTHER_IDS[:300], *ACCOUNT_IDS[:2], *OTHER_IDS[300:]]
+    check = check_of(statement(Condition={"StringEquals": {"aws:PrincipalAccount": listed}}))
+    found = decisions(check, ACCOUNT_IDS)
+    assert [each is Decision.DENIED for each in found] == [each in listed for each in ACCOUNT_IDS]
+    assert comparisons.count == 2
+
+
+def test_what_has_to_be_compared_is_compared_once_for_all_calls_of_an_account(comparisons: Counter) -> None:
+    exempt = [f"arn:aws:iam::*:role/exempt-{number}" for number in range(200)]
+    check = check_of(statement(Condition={"StringNotLike": {"aws:PrincipalArn": exempt}}))
+    assert set(decisions(check, ACCOUNT_IDS)) == {Decision.DENIED}
+    assert comparisons.count == len(exempt) * len(ACCOUNT_IDS)
+
+
+def test_what_accounts_have_in_common_is_compared_once_for_all_of_them(comparisons: Counter) -> None:
+    paths = [f"*/ou-ab12-{number:08d}/" for number in range(100, 200)]
+    check = check_of(statement(Condition={"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": paths}}))
+    assert set(decisions(check, ACCOUNT_IDS)) == {Decision.ALLOWED}
+    assert comparisons.count == len(paths) * len(UNITS)
+
+
+def test_a_policy_variable_is_compared_again_where_its_value_is_another_one(comparisons: Counter) -> None:
+    arn = "arn:aws:iam::${aws:PrincipalAccount}:root"
+    check = check_of(statement(Condition={"StringEquals": {"aws:PrincipalArn": arn}}))
+    assert set(decisions(check, ACCOUNT_IDS)) == {Decision.DENIED}
+    assert comparisons.count == len(ACCOUNT_IDS)
+
+
+def test_resources_of_other_accounts_are_not_matched(pattern_matches: Counter) -> None:
+    def matches(resources: Sequence[str], account_ids: Sequence[str]) -> int:
+        check = check_of(statement(Resource=list(resources)))
+        before = pattern_matches.count
+        assert set(decisions(check, account_ids)) == {Decision.ALLOWED}
+        return pattern_matches.count - before
+
+    resources = [f"arn:aws:iam::{id_}:root" for id_ in OTHER_IDS[:300]]
+    of_one_account = matches(resources, ACCOUNT_IDS[:1])
+    # What is left out of the policies once for all accounts is all that takes work.
+    assert matches(resources, ACCOUNT_IDS) == of_one_account
+
+
+# The same results
+
+
+@settings(deadline=None)
+@given(drawn=conditions_and_contexts(), others=st.lists(conditions_and_contexts(), max_size=3))
+def test_an_indexed_condition_says_what_the_condition_says(
+    drawn: tuple[dict[str, Any], dict[str, Value]],
+    others: list[tuple[dict[str, Any], dict[str, Value]]],
+) -> None:
+    block, context = drawn
+    (condition,) = policy(statement(Condition=block)).statements[0].conditions
+    indexed = IndexedCondition.of(condition)
+    contexts = [context, *(other for _, other in others)]
+    for each in [*contexts, *contexts]:
+        request = RequestWith(session=SESSION, call=CALLS[0], context=each)
+        assert condition_holds(indexed, request) == condition_holds(condition, request)
+
+
+def test_an_outcome_is_kept_for_the_same_values_of_the_variables_alone() -> None:
+    block = {"StringEquals": {"aws:k": "${aws:v}"}}
+    (condition,) = policy(statement(Condition=block)).statements[0].conditions
+    indexed = IndexedCondition.of(condition)
+    contexts: list[dict[str, Value]] = [{"aws:k": "a", "aws:v": value} for value in ("a", "b", "a")]
+    requests = [RequestWith(session=SESSION, call=CALLS[0], context=context) for context in contexts]
+    assert [condition_holds(indexed, it)[0] for it in requests] == [Truth.TRUE, Truth.FALSE, Truth.TRUE]
+
+
+@settings(deadline=None)
+@given(content=documents(), account_id=st.sampled_from(["111111111111", "222222222222"]))
+def test_an_indexed_statement_covers_what_the_statement_covers(
+    content: dict[str, Any], account_id: str
+) -> None:
+    for each in parse_policy(json.dumps(content), policy_id="p", name="p").statements:
+        indexed = IndexedStatement.of(each)
+        for call in CALLS:
+            resource = call.resource and replace(call.resource, account_id=account_id)
+            request = RequestWith(session=SESSION, call=replace(call, resource=resource), context={})
+            assert resource_matches(indexed, request) is resource_matches(each, request)
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "value"),
+    [
+        # The request's value is not an ARN: nothing matches, negated or not.
+        ("ArnNotLike", ["arn:aws:iam::*:role/a"], "x"),
+        ("ArnNotLike", ["arn:aws:iam::*:role/a"], "arn:aws:iam"),
+        # The policy's value is not an ARN: whether it matches is not known.
+        ("ArnNotLike", ["arn:aws:iam::*:role/a", "x"], "arn:aws:iam::1:root"),
+        ("ArnNotLike", ["*:aws:iam::1:role/a"], "arn:aws:iam::1:root"),
+        ("ArnLike", ["x", "arn:aws:iam::1:root"], "arn:aws:iam::1:root"),
+        ("ArnLike", ["arn:aws:iam::1:root", "x"], "arn:aws:iam::1:root"),
+        ("ArnLike", ["arn:aws:iam::*:ro?t"], "arn:aws:iam::1:root"),
+        ("ArnLike", ["arn:aws:s3:::b:c"], "arn:aws:s3:::b:c"),
+        ("StringEquals", ["a*", "a", ""], "a*"),
+        ("StringEquals", ["a*", "a", ""], ""),
+        ("StringEquals", ["${*}"], "*"),
+        ("StringLike", ["a${*}*"], "a*b"),
+        ("StringEqualsIgnoreCase", ["\u0130B"], "i\u0307b"),
+        ("NumericEquals", ["1.0"], "1"),
+        ("IpAddress", ["192.0.2.0/24"], "192.0.2.1"),
+    ],
+)
+def test_an_index_rules_out_no_value_that_counts(operator: str, values: list[str], value: str) -> None:
+    (condition,) = policy(statement(Condition={operator: {"aws:k": values}})).statements[0].conditions
+    request = RequestWith(session=SESSION, call=CALLS[0], context={"aws:k": value})
+    assert condition_holds(IndexedCondition.of(condition), request) == condition_holds(condition, request)
