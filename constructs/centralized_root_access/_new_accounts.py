@@ -145,10 +145,10 @@ def _definition(
         )
         .otherwise(sfn.Succeed(states, "No credentials"))
     )
-    return _account_ids(states, _guard_of_protected(states, audit, protected_accounts=protected_accounts))
+    return _account_ids(states, _skip_protected_accounts(states, audit, protected_accounts=protected_accounts))
 
 
-def _guard_of_protected(
+def _skip_protected_accounts(
     states: Construct, audit: sfn.Parallel, *, protected_accounts: Sequence[str]
 ) -> sfn.IChainable:
     """Return the states that end at once for a protected account, which every attempt would skip."""
