@@ -145,7 +145,9 @@ def _definition(
         )
         .otherwise(sfn.Succeed(states, "No credentials"))
     )
-    return _account_ids(states, _skip_protected_accounts(states, audit, protected_accounts=protected_accounts))
+    return _account_ids(
+        states, _skip_protected_accounts(states, audit, protected_accounts=protected_accounts)
+    )
 
 
 def _skip_protected_accounts(
