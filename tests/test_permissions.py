@@ -15,7 +15,7 @@ from local_aws.emulation import mock_organization
 from support.accounts import MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.cloudformation import FakeCloudFormation, is_request_for
-from support.drift_check import BY_EVENT, BY_INTERVAL, STACK_ID, TOPIC_ARN, DriftCheck
+from support.drift_check import BY_INTERVAL, STACK_ID, TOPIC_ARN, DriftCheck, by_event
 from support.faults.clients import change_before
 from support.function import BOTH, Function, Handled
 from support.policies import (
@@ -323,11 +323,14 @@ def drift_policy(configuration: DriftConfiguration) -> tuple[PolicyStatement, ..
 
 
 def drift_requests(configuration: DriftConfiguration) -> list[PolicyRequest]:
-    """Return what the drift check requests of AWS in every state of an organization, by either event."""
+    """Return what the drift check requests of AWS in every state of an organization, by every event."""
     requests: list[PolicyRequest] = []
+    # A notice names a call only for what it can have caused.
+    calls = ("DisableOrganizationsRootCredentialsManagement", "DisableOrganizationsRootSessions")
+    events = (BY_INTERVAL, *(by_event(eventName=name) for name in (*calls, "DisableAWSServiceAccess")))
     states = [(features, hidden) for features in FEATURES for hidden in (False, True)]
     with mock_organization() as organization:
-        for (features, hidden), event in itertools.product(states, (BY_INTERVAL, BY_EVENT)):
+        for (features, hidden), event in itertools.product(states, events):
             organization.reset()
             enable_root_access(organization, *features, hidden=hidden)
             drift_check = DriftCheck(
