@@ -157,6 +157,17 @@ def run_process(*arguments: str, environment: Mapping[str, str]) -> subprocess.C
     )
 
 
+def run_in_shell(command: str, *, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        f"{sys.executable} -m centralized_root_access {command}",
+        shell=True,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 ROLE = "sso_account_id = 111111111111\nsso_role_name = r\n"
 START = "sso_start_url = https://example.com/start\nsso_region = us-east-1\n"
 # The SHA-1 of the session's name, or of the URL, is the name of the file of its token.
@@ -198,14 +209,7 @@ def test_a_session_of_sso_that_cannot_be_used_is_a_sentence(
 def test_a_reader_that_is_gone_is_not_a_traceback(
     served_organization: LocalOrganization, command: str
 ) -> None:
-    result = subprocess.run(
-        f"{sys.executable} -m centralized_root_access {command} | head -c 0",
-        shell=True,
-        env=with_keys(served_organization),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run_in_shell(f"{command} | head -c 0", environment=with_keys(served_organization))
     assert "Traceback" not in result.stderr
     assert "BrokenPipe" not in result.stderr
 
@@ -217,14 +221,7 @@ def test_a_reader_that_is_gone_is_not_a_traceback(
 def test_no_stream_that_is_closed_or_full_ends_as_if_credentials_were_found(
     served_organization: LocalOrganization, command: str, redirection: str
 ) -> None:
-    result = subprocess.run(
-        f"{sys.executable} -m centralized_root_access {command} {redirection}",
-        shell=True,
-        env=with_keys(served_organization),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run_in_shell(f"{command} {redirection}", environment=with_keys(served_organization))
     assert result.returncode in (0, 2), result.stderr
     assert "Traceback" not in result.stderr
     assert "does not expect" not in result.stderr
@@ -237,13 +234,7 @@ def test_no_stream_that_is_closed_or_full_ends_as_if_credentials_were_found(
 def test_a_failure_that_cannot_be_written_is_no_result(
     served_organization: LocalOrganization, redirection: str
 ) -> None:
-    result = subprocess.run(
-        f"{sys.executable} -m centralized_root_access audit --from-here {redirection}",
-        shell=True,
-        env=environment_of(served_organization),
-        capture_output=True,
-        check=False,
-    )
+    result = run_in_shell(f"audit --from-here {redirection}", environment=environment_of(served_organization))
     assert result.returncode == 2
 
 
