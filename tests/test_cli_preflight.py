@@ -114,13 +114,21 @@ def test_what_cannot_be_decided_is_unknown_and_not_denied(
     assert shown.lines[-1] == "Unknown: 1 account, allowed: 2 accounts."
 
 
-def test_the_tasks_and_accounts_can_be_chosen(
-    command_line: CommandLine, organization: LocalOrganization
+@pytest.mark.parametrize(
+    ("action", "denied"),
+    [("iam:CreateLoginProfile", ["recover"]), ("iam:GetLoginProfile", ["delete", "recover"])],
+    ids=["of the execution", "of the plan"],
+)
+def test_a_denied_call_denies_the_tasks_that_make_it(
+    command_line: CommandLine, organization: LocalOrganization, action: str, denied: list[str]
 ) -> None:
-    attach(organization, {**DENY_ROOT, "Action": "iam:CreateLoginProfile"})
+    attach(organization, {**DENY_ROOT, "Action": action})
     tasks = ("audit", "delete", "recover", "unlock-bucket", "unlock-queue")
-    denied = [task for task in tasks if command_line.run("preflight", "--task", task).exit_code == 1]
-    assert denied == ["recover"]
+    assert [task for task in tasks if command_line.run("preflight", "--task", task).exit_code == 1] == denied
+
+
+def test_the_accounts_can_be_chosen(command_line: CommandLine, organization: LocalOrganization) -> None:
+    attach(organization, DENY_ROOT)
     assert command_line.run("preflight", "--account", OTHER).exit_code == 0
     stranger = command_line.run("preflight", "--account", STRANGER)
     assert (stranger.exit_code, STRANGER in stranger.stderr) == (2, True)
@@ -252,12 +260,3 @@ def test_a_policy_that_a_change_makes_too_long_for_aws_is_shown_with_a_line(
 
 def _minified(document: dict[str, Any]) -> str:
     return json.dumps(document, separators=(",", ":"))
-
-
-def test_a_call_of_the_plan_that_is_denied_denies_the_task(
-    command_line: CommandLine, organization: LocalOrganization
-) -> None:
-    attach(organization, {**DENY_ROOT, "Action": "iam:GetLoginProfile"})
-    tasks = ("audit", "delete", "recover", "unlock-bucket", "unlock-queue")
-    denied = [task for task in tasks if command_line.run("preflight", "--task", task).exit_code == 1]
-    assert denied == ["delete", "recover"]

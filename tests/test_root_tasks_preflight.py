@@ -510,28 +510,13 @@ def test_the_hint_has_all_that_a_denial_needs(root_tasks: RootTasks, organizatio
         assert text in result["hint"]
 
 
-def _first_page_is_empty(root_tasks: RootTasks) -> None:
-    """Let AWS return the root on the second page."""
-
-    def ask(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-        # The emulation knows no page but the first one.
-        context["is_second"] = params.pop("NextToken", None) is not None
-
-    def empty(parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-        if not context["is_second"]:
-            parsed |= {"Roots": [], "NextToken": "second"}
-
-    root_tasks.on_event("provide-client-params.organizations.ListRoots", ask)
-    root_tasks.on_event("after-call.organizations.ListRoots", empty)
-
-
 def test_an_empty_first_page_of_roots_does_not_look_as_if_policies_were_disabled(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     organization.attach_service_control_policy(
         name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
     )
-    _first_page_is_empty(root_tasks)
+    root_tasks.empty_first_page_of_roots()
     preflight = root_tasks.report(root_tasks.run())["preflight"]
     assert (preflight["checked"], preflight["denied"]) == (True, 1)
 

@@ -186,16 +186,7 @@ def test_an_audit_does_without_the_names_of_units_that_cannot_be_read(
 def test_a_root_on_the_second_page_is_found(
     root_tasks: RootTasks, units: Mapping[str, str], organization: LocalOrganization
 ) -> None:
-    def ask(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-        # The emulation knows no page but the first one.
-        context["is_second"] = params.pop("NextToken", None) is not None
-
-    def empty(parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-        if not context["is_second"]:
-            parsed |= {"Roots": [], "NextToken": "second"}
-
-    root_tasks.on_event("provide-client-params.organizations.ListRoots", ask)
-    root_tasks.on_event("after-call.organizations.ListRoots", empty)
+    root_tasks.empty_first_page_of_roots()
     assert sorted(root_tasks.outcomes(root_tasks.run({"organizationalUnits": ["Workloads"]}))) == [
         MEMBER,
         OTHER,
