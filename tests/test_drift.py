@@ -826,9 +826,8 @@ def test_the_state_of_a_stack_is_its_status_and_the_time_of_its_last_update(
     def update(parsed: dict[str, Any], **_: object) -> None:
         parsed["Stacks"][0]["LastUpdatedTime"] = STABLE.updated_at
 
-    session = boto3.Session()
-    session.events.register("after-call.cloudformation.DescribeStacks", update)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+    cloudformation.meta.events.register("after-call.cloudformation.DescribeStacks", update)
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: cloudformation)
     assert describe_stack(stack_id, budget=budget).updated_at == STABLE.updated_at
 
 
