@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local_aws.emulation import mock_organization
-from root_tasks.aws.storage import sha256
+from root_tasks.aws.stores import sha256
 from root_tasks.messages import RefusalReason
 from root_tasks.model.codec import DecodingError, Document, OtherKindError, OtherVersionError, decode, encode
 from root_tasks.model.report import (

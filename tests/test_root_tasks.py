@@ -12,7 +12,7 @@ import pytest
 from aws_calls.failures import CallError, Failure
 from aws_calls.settings import SettingsError
 from local_aws.emulation import mock_organization
-from root_tasks.aws.storage import ChecksumMismatchError, sha256
+from root_tasks.aws.stores import ChecksumMismatchError, sha256
 from root_tasks.handlers import WrongFunctionError
 from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED, RefusalReason, RunRefusedError
 from root_tasks.model.codec import DecodingError, decode, encode

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.aws.storage import sha256
+from root_tasks.aws.stores import sha256
 from root_tasks.messages import (
     MFA_LEFT_OUT,
     NO_LONGER_A_MEMBER,

@@ -15,9 +15,10 @@ from aws_calls.pace import Pace
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, system_clock
 
+from .aws.bucket import Bucket
 from .aws.clients import create_clients
 from .aws.sessions import Sessions
-from .aws.storage import Storage
+from .aws.stores import Storage
 from .model.run import BatchResult, Mode
 from .run.accounts import MemberDirectory
 from .run.backup_origins import BackupOrigins
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from aws_calls.runtime import LambdaContext
 
     from .aws.clients import Clients
-    from .aws.storage import RunStore
+    from .aws.stores import RunStore
     from .model.run import Finding, Work
 
 # A batch opens no session in its last minute: the results of its other accounts have to be stored.
@@ -84,6 +85,7 @@ class Invocation:
         now: The time in UTC.
         log: Writes one event, given as keyword arguments.
         outside_vpc: Whether the calls surely do not pass a VPC endpoint, as those of the functions.
+        open_bucket: Returns the bucket of a name.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Invocation:
         now: Callable[[], datetime],
         log: Callable[..., None],
         outside_vpc: bool = True,
+        open_bucket: Callable[..., Bucket] = Bucket,
     ) -> None:
         function = FunctionArn.parse(context.invoked_function_arn)
         self._function = function
@@ -104,6 +107,7 @@ class Invocation:
         self._clock = clock
         self._now = now
         self._log = log
+        self._open_bucket = open_bucket
         self._started = clock.now()
         self._deadline = self._started + context.get_remaining_time_in_millis() / 1000
         self._budget = RetryBudget(clock=clock, deadline=self._deadline)
@@ -322,7 +326,11 @@ class Invocation:
         )
 
     def _storage(self, bucket: str) -> Storage:
-        return Storage(s3=self._clients.s3, bucket=bucket, account_id=self._account_id, budget=self._budget)
+        return Storage(
+            self._open_bucket(
+                s3=self._clients.s3, name=bucket, account_id=self._account_id, budget=self._budget
+            )
+        )
 
     def _notify(self, topic_arn: str, subject: str, message: str) -> None:
         call(

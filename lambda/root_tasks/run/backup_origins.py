@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_calls.calls import call
+from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, FailureKind
 
-from ..aws.storage import ChecksumMismatchError, UnreadableObjectError
+from ..aws.bucket import UnreadableObjectError
+from ..aws.stores import ChecksumMismatchError
 from ..messages import (
     BATCH_LOST,
     EXECUTION_DENIED,
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from aws_calls.retry import RetryBudget
     from aws_calls.runtime import FunctionArn
 
-    from ..aws.storage import RunStore
+    from ..aws.stores import RunStore
     from ..model.report import Report
 
 _STATE_MACHINE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -152,17 +154,15 @@ def _report_checksum(execution: Response) -> str:
     return checksum
 
 
-class _NotKnownError(Exception):
+@dataclass(eq=False)
+class _NotKnownError(RootAccessError):
     """Raised where it is not known what a run has made."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
+    why: str
 
 
-class _ForgedError(Exception):
+@dataclass(eq=False)
+class _ForgedError(RootAccessError):
     """Raised where somebody else has stored what is needed to know what a run has made."""
 
-    def __init__(self, reason: RefusalReason) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    reason: RefusalReason

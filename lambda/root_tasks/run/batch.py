@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from ..aws.sessions import RootSession, Sessions
-    from ..aws.storage import BackupStore
+    from ..aws.stores import BackupStore
     from ..model.run import Assignment, CredentialSelection, Denial, Target
     from ..tasks.definition import TaskDefinition
 

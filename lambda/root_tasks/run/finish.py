@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError, describe
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line
 
-from ..aws.storage import REPORT_JSON, ChecksumMismatchError, File, UnreadableObjectError, sha256
+from ..aws.bucket import UnreadableObjectError
+from ..aws.stores import REPORT_JSON, ChecksumMismatchError, File, sha256
 from ..messages import (
     NO_RESULT_ACTING,
     NO_RESULT_LOOKING,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from ..aws.storage import BackupStore, ReportStore, RunStore
+    from ..aws.stores import BackupStore, ReportStore, RunStore
     from ..model.report import Change
     from ..model.run import Account, Target
 
@@ -178,7 +179,7 @@ class RunFinisher:
     def _foreign_objects(self, run: Run, checksums: Mapping[int, str]) -> tuple[str, ...]:
         """Return warnings of what somebody else has written among the results. None of it is read."""
         try:
-            keys = self.runs.foreign_keys(run, checksums)
+            keys = self.runs.keys_written_by_others(run, checksums)
             warnings = first_sentences(map(object_warning, keys), of="objects")
         except CallError as error:
             warnings = (listing_warning(describe(error.failure)),)

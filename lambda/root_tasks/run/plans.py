@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.calls import call
 from aws_calls.failures import CallError, Failure, FailureKind
 
-from ..aws.storage import ChecksumMismatchError
+from ..aws.stores import ChecksumMismatchError
 from ..messages import RefusalReason, RunRefusedError, describe_duration, task_not_in_stack
 from ..model.codec import DecodingError
 from ..model.report import Task
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aws_calls.calls import Response
     from aws_calls.retry import RetryBudget
 
-    from ..aws.storage import RunStore
+    from ..aws.stores import RunStore
     from ..model.run import Plan
 
 # Keys of an execution's output.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError
 
-from ..aws.storage import ChecksumMismatchError, RunIdUsedError
+from ..aws.stores import ChecksumMismatchError, RunIdUsedError
 from ..messages import NO_LONGER_A_MEMBER, RefusalReason, RunRefusedError
 from ..model.codec import DecodingError
 from ..model.report import Task
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from ..aws.storage import RunStore, Storage
+    from ..aws.stores import RunStore, Storage
     from ..model.report import Preflight
     from ..model.run import Backup, Denial
     from ..tasks.scope import RestoreRequest

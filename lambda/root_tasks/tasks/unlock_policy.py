@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError, FailureKind
 from root_access.state import Feature
 
-from ..aws.storage import BackupExistsError, sha256
+from ..aws.stores import BackupExistsError, sha256
 from ..messages import (
     BACKUP_EXISTS,
     CHANGED_SINCE_BACKUP,
