@@ -14,10 +14,11 @@ from aws_calls.settings import SettingsError
 from local_aws.emulation import mock_organization
 from root_tasks.aws.stores import ChecksumMismatchError, sha256
 from root_tasks.handlers import WrongFunctionError
-from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED, RefusalReason, RunRefusedError
+from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED
 from root_tasks.model.codec import DecodingError, decode, encode
 from root_tasks.model.report import Item, ItemType, Outcome, Task
 from root_tasks.model.run import Account, BatchResult, Finding, Mode, Run, Target
+from root_tasks.refusals import RefusalReason, RunRefusedError
 from root_tasks.run.settings import (
     InvalidSettingError,
     RunBatchSettings,

@@ -18,11 +18,10 @@ from root_tasks.messages import (
     OTHERS_NOT_READ,
     PASSWORD_REPLACED,
     PROTECTED,
-    RefusalReason,
-    RunRefusedError,
 )
 from root_tasks.model.codec import format_time
 from root_tasks.model.report import Task
+from root_tasks.refusals import RefusalReason, RunRefusedError
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import EXECUTE_MACHINE, FinishedExecution, RootTasks, refusal, session_calls

@@ -27,10 +27,10 @@ from local_aws.emulation.state import AccessKey, Certificate, Emulation, MfaDevi
 from root_tasks.aws.bucket import UnreadableObjectError
 from root_tasks.aws.stores import ChecksumMismatchError, RunStore, sha256
 from root_tasks.handlers import BatchClaimedError
-from root_tasks.messages import RefusalReason, RunRefusedError
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report import Outcome, Report, Task
 from root_tasks.model.run import BatchResult, Finding, Mode
+from root_tasks.refusals import RefusalReason, RunRefusedError
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.report_hash import REPORT_SHA256
 from root_tasks.run.settings import (

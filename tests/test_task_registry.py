@@ -11,9 +11,9 @@ import pytest
 from local_aws.emulation.task_policies import TASK_POLICIES, TaskPolicy
 from local_aws.emulation.task_policies import Feature as EmulatedFeature
 from root_access.state import Feature
-from root_tasks.messages import RefusalReason
 from root_tasks.model.report import ItemType, Outcome, Task
 from root_tasks.model.run import Target
+from root_tasks.refusals import RefusalReason
 from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.credentials import access_key_ids
 from root_tasks.tasks.definition import TaskDefinition

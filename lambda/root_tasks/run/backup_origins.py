@@ -20,12 +20,11 @@ from ..messages import (
     EXECUTION_WITHOUT_REPORT,
     REPORT_UNREADABLE,
     RUN_NOT_KNOWN,
-    RefusalReason,
-    RunRefusedError,
     backup_note,
 )
 from ..model.codec import DecodingError
 from ..model.report import Outcome
+from ..refusals import RefusalReason, RunRefusedError
 from .report_hash import report_sha256_of
 
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ from aws_calls.calls import call
 from aws_calls.failures import CallError, Failure, FailureKind
 
 from ..aws.stores import ChecksumMismatchError
-from ..messages import RefusalReason, RunRefusedError, describe_duration, task_not_in_stack
+from ..messages import describe_duration
 from ..model.codec import DecodingError
 from ..model.report import Task
 from ..model.run import ExecutionMark
+from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks import DEFINITIONS
 from ..tasks.scope import quote, require_bounded
 from .report_hash import REPORT_SHA256

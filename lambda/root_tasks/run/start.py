@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError
 
 from ..aws.stores import ChecksumMismatchError, RunIdUsedError
-from ..messages import NO_LONGER_A_MEMBER, RefusalReason, RunRefusedError
+from ..messages import NO_LONGER_A_MEMBER
 from ..model.codec import DecodingError
 from ..model.report import Task
 from ..model.run import Account, Assignment, CredentialSelection, Mode, Restore, Run, Target, Work
+from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from ..tasks.scope import Scope
 from .accounts import accounts_in_scope, classify

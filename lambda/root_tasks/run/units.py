@@ -12,7 +12,7 @@ from aws_calls.calls import require
 
 from ..aws.organizations import entries
 from ..aws.policies import organization_roots
-from ..messages import RefusalReason, RunRefusedError
+from ..refusals import RefusalReason, RunRefusedError
 from ..tasks.scope import UNIT_ID
 
 if TYPE_CHECKING:

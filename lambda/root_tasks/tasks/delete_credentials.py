@@ -20,14 +20,13 @@ from ..messages import (
     OTHERS_NOT_READ,
     PASSWORD_NOT_CHECKED,
     PASSWORD_REPLACED,
-    RefusalReason,
-    RunRefusedError,
     contradiction,
     describe_with_hint,
     in_use_since,
 )
 from ..model.report import ItemType, Outcome, Task
 from ..model.run import Finding, Mode, Target
+from ..refusals import RefusalReason, RunRefusedError
 from .credentials import (
     GET_ACCOUNT_SUMMARY,
     LISTING_CALLS,

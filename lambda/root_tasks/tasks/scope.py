@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..messages import RefusalReason, RunRefusedError
 from ..model.run import CredentialSelection
+from ..refusals import RefusalReason, RunRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

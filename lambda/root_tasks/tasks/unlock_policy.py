@@ -21,12 +21,11 @@ from ..messages import (
     POLICY_LOST,
     POLICY_UNREADABLE,
     REMOVED_WITHOUT_BACKUP,
-    RefusalReason,
-    RunRefusedError,
     describe_with_hint,
 )
 from ..model.report import ItemType, Outcome
 from ..model.run import Assignment, Mode, Target
+from ..refusals import RefusalReason, RunRefusedError
 from .definition import TaskDefinition
 from .outcomes import failure_item, finding_of, item_of, unreadable_item
 from .policies import (
