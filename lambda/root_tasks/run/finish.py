@@ -153,9 +153,11 @@ class RunFinisher:
             found = list(
                 pool.map(lambda batch: self._findings_of_batch(run, batch, checksums[batch]), batches)
             )
-        warnings = (result_warning(it.batch, it.problem) for it in found if it.problem is not None)
+        warnings = (
+            result_warning(batch.batch, batch.problem) for batch in found if batch.problem is not None
+        )
         return (
-            {finding.account_id: finding for it in found for finding in it.findings},
+            {finding.account_id: finding for batch in found for finding in batch.findings},
             first_sentences(warnings, of="results"),
         )
 

@@ -30,11 +30,10 @@ from ..refusals import RefusalReason, RunRefusedError
 from .credentials import (
     GET_ACCOUNT_SUMMARY,
     LISTING_CALLS,
-    access_key_ids,
+    credential_ids,
     credentials_of_types,
     existing_types,
     password_created_at,
-    signing_certificates,
 )
 from .definition import TaskDefinition
 from .outcomes import already_done, failure_item, finding_of, item_of
@@ -141,16 +140,16 @@ def _decision(
 
 def execute(task: AccountTask) -> Finding:
     """Delete what was planned, and nothing else. What else exists is reported."""
-    execution = _Execution(task)
+    deletion = _Deletion(task)
     targets = sorted(task.targets, key=lambda target: _ORDER.index(target.type))
-    items = [execution.delete(target) for target in targets]
+    items = [deletion.delete(target) for target in targets]
     if not any(target.type is ItemType.MFA_DEVICE for target in targets):
-        execution.look()
-    finding = finding_of(task.session.account_id, [*items, *execution.others()])
-    return replace(finding, reason=finding.reason or execution.look_failure)
+        deletion.look()
+    finding = finding_of(task.session.account_id, [*items, *deletion.others()])
+    return replace(finding, reason=finding.reason or deletion.look_failure)
 
 
-class _Execution:
+class _Deletion:
     """The deletion of the planned credentials of one account."""
 
     def __init__(self, task: AccountTask) -> None:
@@ -177,17 +176,19 @@ class _Execution:
         """Return which credentials exist that MFA protects; None where that could not be read."""
         try:
             password = password_created_at(self._session, self._iam)
-            keys = access_key_ids(self._session, self._iam)
-            certificates = signing_certificates(self._session, self._iam)
+            listed = [
+                Target(type=type_, id=id_)
+                for type_ in (ItemType.ACCESS_KEY, ItemType.SIGNING_CERTIFICATE)
+                for id_ in credential_ids(self._session, self._iam, type_)
+            ]
         except CallError as error:
             self.look_failure = f"{OTHERS_NOT_READ} {describe(error.failure)}"
             return None
         exist = (
             *([Target(type=ItemType.PASSWORD, created_at=password)] if password is not None else ()),
-            *(Target(type=ItemType.ACCESS_KEY, id=id_) for id_ in keys),
-            *(Target(type=ItemType.SIGNING_CERTIFICATE, id=id_) for id_ in certificates),
+            *listed,
         )
-        self._others |= dict.fromkeys(each for each in exist if each not in self._reported)
+        self._others |= dict.fromkeys(target for target in exist if target not in self._reported)
         return exist
 
     def others(self) -> list[Item]:
@@ -236,7 +237,7 @@ class _Execution:
 
     def _call_deletion(self, target: Target) -> Item:
         try:
-            self._session.call(_deletion(self._iam, target), operation=_DELETING_CALLS[target.type])
+            self._session.call(_deleting_function(self._iam, target), operation=_DELETING_CALLS[target.type])
         except CallError as error:
             if error.failure.name == "NoSuchEntity":
                 return already_done(target, error.failure)
@@ -244,7 +245,7 @@ class _Execution:
         return item_of(target, Outcome.DONE)
 
 
-def _deletion(iam: IAMClient, target: Target) -> Callable[[], Any]:
+def _deleting_function(iam: IAMClient, target: Target) -> Callable[[], Any]:
     id_ = target.id or ""
     match target.type:
         case ItemType.PASSWORD:

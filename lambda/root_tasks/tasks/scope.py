@@ -147,18 +147,18 @@ def require_bounded(value: object, *, key: str) -> None:
     # Without recursion, of which there could be too much.
     waiting = [(value, 1)]
     while waiting:
-        each, level = waiting.pop()
+        inner, level = waiting.pop()
         if level > _MAX_INPUT_LEVELS:
             raise RunRefusedError(RefusalReason.INPUT_TOO_DEEP, key=key)
-        if isinstance(each, str):
+        if isinstance(inner, str):
             try:
-                size += len(each.encode())
+                size += len(inner.encode())
             except UnicodeEncodeError as error:
                 raise RunRefusedError(RefusalReason.INPUT_NOT_UNICODE, key=key) from error
-        elif isinstance(each, dict):
-            waiting += ((inner, level + 1) for pair in each.items() for inner in pair)
-        elif isinstance(each, list):
-            waiting += ((inner, level + 1) for inner in each)
+        elif isinstance(inner, dict):
+            waiting += ((part, level + 1) for pair in inner.items() for part in pair)
+        elif isinstance(inner, list):
+            waiting += ((part, level + 1) for part in inner)
         size += 1
         if size > _MAX_INPUT_BYTES:
             raise RunRefusedError(RefusalReason.INPUT_TOO_LARGE, key=key, max_bytes=_MAX_INPUT_BYTES)
