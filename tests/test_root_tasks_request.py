@@ -479,7 +479,7 @@ SENTENCES = [
 ]
 
 
-@pytest.mark.parametrize(("error", "sentence"), SENTENCES, ids=[error.reason for error, _ in SENTENCES])
+@pytest.mark.parametrize(("error", "sentence"), SENTENCES, ids=[error.reason.name for error, _ in SENTENCES])
 def test_each_refusal_says_what_is_wrong_and_what_to_do(error: RunRefusedError, sentence: str) -> None:
     assert str(error) == sentence
 

@@ -19,7 +19,7 @@ from ..model.report import Task
 from ..model.run import ExecutionMark
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks import DEFINITIONS
-from ..tasks.scope import quote, require_bounded
+from ..tasks.scope import invalid_value, quote, require_bounded
 from .report_hash import REPORT_SHA256
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def parse_plan_request(input_: object) -> PlanRequest:
 def _parse_text(input_: dict[str, Any], key: str, *, pattern: re.Pattern[str], expected: str) -> str:
     value = input_[key]
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise RunRefusedError(RefusalReason.INVALID_VALUE, key=key, expected=expected, value=quote(value))
+        raise invalid_value(value, key=key, expected=expected)
     return value
 
 

@@ -16,7 +16,7 @@ from ..model.report import Task
 from ..model.run import Account, Assignment, CredentialSelection, Mode, Restore, Run, Target, Work
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
-from ..tasks.scope import Scope
+from ..tasks.scope import Scope, assignments_of
 from .accounts import accounts_in_scope, classify
 from .backup_origins import run_id_of
 from .plans import parse_plan_request
@@ -227,12 +227,11 @@ class RunStarter(_Starter):
         return request.scope.assignments or self._restore_assignments(request)
 
     def _restore_assignments(self, request: Request) -> Iterable[Assignment]:
-        by_account: dict[str, list[Target]] = {}
         restores = request.scope.restores
         backups = [self._backup(restore, task=request.task) for restore in restores]
         notes = self.backup_origins.notes(restore.reference for restore in restores)
-        for restore, backup in zip(restores, backups, strict=True):
-            target = Target(
+        targets = [
+            Target(
                 type=backup.type,
                 id=backup.id,
                 region=backup.region,
@@ -243,11 +242,9 @@ class RunStarter(_Starter):
                     note=notes[restore.reference],
                 ),
             )
-            by_account.setdefault(backup.account_id, []).append(target)
-        return [
-            Assignment(account_id=account_id, targets=tuple(targets))
-            for account_id, targets in by_account.items()
+            for restore, backup in zip(restores, backups, strict=True)
         ]
+        return assignments_of(zip((backup.account_id for backup in backups), targets, strict=True))
 
     def _backup(self, restore: RestoreRequest, *, task: Task) -> Backup:
         reference = restore.reference
