@@ -16,8 +16,8 @@ import pytest
 from centralized_root_access.cli import screen
 from centralized_root_access.cli.plan import CREDENTIAL_TYPES
 from centralized_root_access.cli.reports import StoredFiles, StoredReport
-from root_tasks.messages import RefusalReason, RunRefusedError
 from root_tasks.model.report import ItemType, Task
+from root_tasks.refusals import RefusalReason, RunRefusedError
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
 from support.command_line import STACK
 from support.root_tasks import BUCKET, EXECUTE_MACHINE, Settings

@@ -29,7 +29,7 @@ from centralized_root_access._arguments import parse_delegated_administrators, p
 from root_access import drift
 from root_access.plan import Operation
 from root_access.state import desired_state
-from root_tasks.aws.storage import sha256
+from root_tasks.aws.stores import sha256
 from root_tasks.model.report import Task
 from root_tasks.run.report_hash import REPORT_SHA256
 from root_tasks.run.request import parse_request

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local_aws.emulation import mock_organization
-from root_tasks.aws.storage import sha256
-from root_tasks.messages import RefusalReason
+from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import DecodingError, Document, OtherKindError, OtherVersionError, decode, encode
 from root_tasks.model.report import (
     AccessKey,
@@ -45,6 +44,7 @@ from root_tasks.model.run import (
     Target,
     Work,
 )
+from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import RootTasks

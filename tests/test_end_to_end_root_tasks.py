@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
-from root_tasks.aws.storage import ChecksumMismatchError, sha256
-from root_tasks.messages import RUN_NOT_KNOWN, RefusalReason, RunRefusedError, backup_note, result_warning
+from root_tasks.aws.stores import ChecksumMismatchError, sha256
+from root_tasks.messages import RUN_NOT_KNOWN, backup_note, result_warning
 from root_tasks.model.codec import decode, encode
 from root_tasks.model.report import Item, ItemType, Outcome, Report
 from root_tasks.model.run import Backup, BatchResult, Finding, Target
+from root_tasks.refusals import RefusalReason, RunRefusedError
 from root_tasks.report.summary import summary
 from root_tasks.run.report_hash import cause_of_failure
 from support.accounts import MANAGEMENT

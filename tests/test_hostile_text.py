@@ -15,17 +15,11 @@ from hypothesis import strategies as st
 
 from aws_calls.failures import Failure, FailureKind
 from local_aws.emulation import mock_organization
-from root_tasks.messages import (
-    DAMAGED_RESULT_ACTING,
-    DAMAGED_RESULT_LOOKING,
-    MAX_REFUSAL_BYTES,
-    RefusalReason,
-    RunRefusedError,
-    hint,
-)
+from root_tasks.messages import DAMAGED_RESULT_ACTING, DAMAGED_RESULT_LOOKING, hint
 from root_tasks.model.codec import encode
 from root_tasks.model.report import Item, ItemType, Outcome, Task
 from root_tasks.model.run import BatchResult, Finding
+from root_tasks.refusals import MAX_REFUSAL_BYTES, RefusalReason, RunRefusedError
 from root_tasks.report.render import as_csv
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.request import parse_request

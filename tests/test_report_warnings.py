@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from root_tasks.aws.storage import sha256
+from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import encode
 from root_tasks.model.report import Outcome, Task
 from root_tasks.model.run import BatchResult, Finding

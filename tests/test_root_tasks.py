@@ -12,12 +12,13 @@ import pytest
 from aws_calls.failures import CallError, Failure
 from aws_calls.settings import SettingsError
 from local_aws.emulation import mock_organization
-from root_tasks.aws.storage import ChecksumMismatchError, sha256
-from root_tasks.handlers import WrongFunctionError
-from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED, RefusalReason, RunRefusedError
+from root_tasks.aws.stores import ChecksumMismatchError, sha256
+from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED
 from root_tasks.model.codec import DecodingError, decode, encode
 from root_tasks.model.report import Item, ItemType, Outcome, Task
-from root_tasks.model.run import Account, BatchResult, Finding, Mode, Run, Target
+from root_tasks.model.run import BatchResult, Finding, Mode, Run, Target
+from root_tasks.refusals import RefusalReason, RunRefusedError
+from root_tasks.run.invocation import WrongFunctionError
 from root_tasks.run.settings import (
     InvalidSettingError,
     RunBatchSettings,
@@ -25,7 +26,7 @@ from root_tasks.run.settings import (
     StartRunSettings,
     WriteReportSettings,
 )
-from root_tasks.run.start import _batch_size, _batches
+from root_tasks.run.start import _batches
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import RootTasks, Settings, refusal, session_calls
@@ -642,12 +643,13 @@ def test_a_function_that_looks_does_no_work_that_acts(
 def test_batches_that_look_are_larger_in_a_large_organization_and_those_that_act_stay_small(
     mode: Mode, accounts: int, size: int
 ) -> None:
-    assert _batch_size(mode, accounts=accounts) == size
+    batches = _batches([str(number) for number in range(accounts)], mode=mode)
+    assert max(map(len, batches)) == size
 
 
 def test_the_hashes_of_the_largest_organization_fit_into_a_state() -> None:
     ids = [f"{100_000_000_000 + number}" for number in range(50_000)]
-    batches = _batches([Account(account_id=id_) for id_ in ids], size=5)
+    batches = _batches(ids, mode=Mode.EXECUTE)
     assert sorted(id_ for batch in batches for id_ in batch) == ids
     results = [{"batch": number, "sha256": "0" * 64} for number, _ in enumerate(batches)]
     assert len(json.dumps(results)) < 240_000

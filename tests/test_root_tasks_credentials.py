@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.aws.storage import sha256
+from root_tasks.aws.stores import sha256
 from root_tasks.messages import (
     MFA_LEFT_OUT,
     NO_LONGER_A_MEMBER,
@@ -18,11 +18,10 @@ from root_tasks.messages import (
     OTHERS_NOT_READ,
     PASSWORD_REPLACED,
     PROTECTED,
-    RefusalReason,
-    RunRefusedError,
 )
 from root_tasks.model.codec import format_time
 from root_tasks.model.report import Task
+from root_tasks.refusals import RefusalReason, RunRefusedError
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import EXECUTE_MACHINE, FinishedExecution, RootTasks, refusal, session_calls
@@ -732,7 +731,12 @@ def test_a_password_that_was_created_after_the_plan_is_not_deleted(
     executed = root_tasks.execute(plan)
     result = root_tasks.results(executed)[MEMBER]
     assert (result["outcome"], result["reason"]) == ("failed", PASSWORD_REPLACED)
-    assert root_tasks.items(executed, MEMBER)[0] == ("password", "failed")
+    assert root_tasks.items(executed, MEMBER) == [
+        ("password", "failed"),
+        (f"access key {KEY}", "nothing to do"),
+        (f"signing certificate {CERTIFICATE}", "nothing to do"),
+        (f"MFA device {MFA}", "failed"),
+    ]
     assert organization.root_credentials(MEMBER).password
     assert organization.root_credentials(MEMBER).mfa_devices == (MFA,)
 

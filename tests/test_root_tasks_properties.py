@@ -24,12 +24,13 @@ from aws_calls.failures import CallError
 from centralized_root_access import RootTask, RootTasks
 from local_aws.emulation import LocalOrganization, mock_organization
 from local_aws.emulation.state import AccessKey, Certificate, Emulation, MfaDevice, current_emulation
-from root_tasks.aws.storage import ChecksumMismatchError, RunStore, UnreadableObjectError, sha256
-from root_tasks.handlers import BatchClaimedError
-from root_tasks.messages import RefusalReason, RunRefusedError
+from root_tasks.aws.bucket import UnreadableObjectError
+from root_tasks.aws.stores import ChecksumMismatchError, RunStore, sha256
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report import Outcome, Report, Task
 from root_tasks.model.run import BatchResult, Finding, Mode
+from root_tasks.refusals import RefusalReason, RunRefusedError
+from root_tasks.run.invocation import BatchClaimedError
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.report_hash import REPORT_SHA256
 from root_tasks.run.settings import (
@@ -956,7 +957,7 @@ def world(
         )
         world.watch()
         monkeypatch.setattr(Emulation, "now", lambda _: deployed.now)
-        monkeypatch.setattr("root_tasks.handlers.uuid", SimpleNamespace(uuid4=mock_random.uuid4))
+        monkeypatch.setattr("root_tasks.run.invocation.uuid", SimpleNamespace(uuid4=mock_random.uuid4))
         yield world
 
 
@@ -1163,20 +1164,20 @@ def lose_the_backup(store: Any, backup: Any) -> str:
 DELETION = "root_tasks.tasks.delete_credentials"
 # What a release could break: what is replaced, and by what.
 MUTATIONS: dict[str, list[tuple[str, object]]] = {
-    "a batch is not claimed": [("root_tasks.aws.storage.RunStore.claim_batch", claim_again)],
-    "a plan is executed again": [("root_tasks.aws.storage.RunStore.claim_plan", claim_again)],
-    "hashes are ignored": [("root_tasks.aws.storage.RunStore._read_and_verify", read_unverified)],
-    "hashes of results are ignored": [("root_tasks.aws.storage.RunStore.read_result", read_any_result)],
+    "a batch is not claimed": [("root_tasks.aws.stores.RunStore.claim_batch", claim_again)],
+    "a plan is executed again": [("root_tasks.aws.stores.RunStore.claim_plan", claim_again)],
+    "hashes are ignored": [("root_tasks.aws.stores.RunStore._read_and_verify", read_unverified)],
+    "hashes of results are ignored": [("root_tasks.aws.stores.RunStore.read_result", read_any_result)],
     "the approved report is not compared": [
         ("root_tasks.run.start.parse_plan_request", ignore_what_was_approved)
     ],
     "the age of a plan is ignored": [("root_tasks.run.plans.Plans._expiry", forget_the_age)],
     "MFA goes first": [
         (f"{DELETION}._ORDER", (delete_credentials._ORDER[-1], *delete_credentials._ORDER[:-1])),
-        (f"{DELETION}._Execution._reason_to_keep_mfa", lambda execution: None),
+        (f"{DELETION}._Deletion._reason_to_keep_mfa", lambda execution: None),
     ],
-    "MFA goes without a look": [(f"{DELETION}._Execution._reason_to_keep_mfa", lambda execution: None)],
-    "any password will do": [(f"{DELETION}._Execution._other_password", lambda execution, target: None)],
+    "MFA goes without a look": [(f"{DELETION}._Deletion._reason_to_keep_mfa", lambda execution: None)],
+    "any password will do": [(f"{DELETION}._Deletion._other_password", lambda execution, target: None)],
     "denied is clean": [("root_tasks.tasks.audit.existing_types", take_denied_for_clean)],
     "a lost batch has done nothing": [
         ("root_tasks.run.finish.RunFinisher._result", call_a_lost_batch_nothing_to_do)
@@ -1184,7 +1185,7 @@ MUTATIONS: dict[str, list[tuple[str, object]]] = {
     "a policy is removed without another look": [
         ("root_tasks.tasks.unlock_policy._remove_backed_up", remove_without_a_second_look)
     ],
-    "a policy is removed without a backup": [("root_tasks.aws.storage.BackupStore.write", lose_the_backup)],
+    "a policy is removed without a backup": [("root_tasks.aws.stores.BackupStore.write", lose_the_backup)],
     "the protected accounts are forgotten": [
         ("root_tasks.run.start.classify", lambda members, **_: list(members))
     ],

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aws_calls.failures import Failure, FailureKind
-from root_tasks.messages import RefusalReason, RunRefusedError, task_not_in_stack
 from root_tasks.model.report import ItemType, Task
 from root_tasks.model.run import Assignment, Target
+from root_tasks.refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from root_tasks.run.request import parse_request
 from root_tasks.tasks.scope import RestoreRequest, Scope
 from support.accounts import MEMBER, OTHER
@@ -479,7 +479,7 @@ SENTENCES = [
 ]
 
 
-@pytest.mark.parametrize(("error", "sentence"), SENTENCES, ids=[error.reason for error, _ in SENTENCES])
+@pytest.mark.parametrize(("error", "sentence"), SENTENCES, ids=[error.reason.name for error, _ in SENTENCES])
 def test_each_refusal_says_what_is_wrong_and_what_to_do(error: RunRefusedError, sentence: str) -> None:
     assert str(error) == sentence
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.messages import RefusalReason
 from root_tasks.model.report import Task
+from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import RootTasks, refusal, session_calls

@@ -25,12 +25,12 @@ from root_tasks.messages import (
     REMOVED_WITHOUT_BACKUP,
     REPORT_UNREADABLE,
     RUN_NOT_KNOWN,
-    RefusalReason,
     backup_note,
 )
 from root_tasks.model.codec import encode
 from root_tasks.model.report import ItemType, Task
 from root_tasks.model.run import Backup
+from root_tasks.refusals import RefusalReason
 from root_tasks.run.report_hash import REPORT_SHA256
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access

@@ -19,13 +19,13 @@ from moto import mock_aws
 from aws_calls.failures import CallError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import one_attempt
-from root_tasks.aws.storage import (
+from root_tasks.aws.bucket import Bucket, UnreadableObjectError
+from root_tasks.aws.stores import (
     BackupExistsError,
     ChecksumMismatchError,
     File,
     RunIdUsedError,
     Storage,
-    UnreadableObjectError,
     WriteContentionError,
     sha256,
 )
@@ -95,7 +95,7 @@ def time() -> FakeTime:
 def storage(s3: Any, time: FakeTime) -> Storage:
     clock = time.clock()
     budget = RetryBudget(clock=clock, deadline=clock.now() + 300)
-    return Storage(s3=s3, bucket=BUCKET, account_id="123456789012", budget=budget)
+    return Storage(Bucket(s3=s3, name=BUCKET, account_id="123456789012", budget=budget))
 
 
 def respond(s3: Any, operation: str, *responses: tuple[int, str] | Callable[[], None]) -> list[str]:
@@ -363,7 +363,7 @@ def test_a_body_that_is_cut_off_is_read_again(s3: Any, storage: Storage) -> None
 def test_what_is_larger_than_any_document_is_not_read_into_memory(
     s3: Any, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("root_tasks.aws.storage.MAX_DOCUMENT_BYTES", 10)
+    monkeypatch.setattr("root_tasks.aws.bucket.MAX_DOCUMENT_BYTES", 10)
     s3.put_object(Bucket=BUCKET, Key="latest/report.csv", Body=b"x" * 1000)
     assert storage.reports.read_latest("report.csv") == b"x" * 11
 

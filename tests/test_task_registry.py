@@ -11,11 +11,11 @@ import pytest
 from local_aws.emulation.task_policies import TASK_POLICIES, TaskPolicy
 from local_aws.emulation.task_policies import Feature as EmulatedFeature
 from root_access.state import Feature
-from root_tasks.messages import RefusalReason
 from root_tasks.model.report import ItemType, Outcome, Task
 from root_tasks.model.run import Target
+from root_tasks.refusals import RefusalReason
 from root_tasks.tasks import DEFINITIONS
-from root_tasks.tasks.credentials import access_key_ids
+from root_tasks.tasks.credentials import credential_ids
 from root_tasks.tasks.definition import TaskDefinition
 from root_tasks.tasks.outcomes import finding_of, item_of
 from root_tasks.tasks.scope import ACCOUNTS, Scope, parse_named_accounts
@@ -38,7 +38,7 @@ def parse(input_: TaskInput) -> Scope:
 
 
 def plan(task: AccountTask) -> Finding:
-    oldest = access_key_ids(task.session, task.session.client("iam"))[:1]
+    oldest = credential_ids(task.session, task.session.client("iam"), ItemType.ACCESS_KEY)[:1]
     targets = [Target(type=ItemType.ACCESS_KEY, id=id_) for id_ in oldest]
     items = [item_of(target, Outcome.PLANNED) for target in targets]
     return finding_of(task.session.account_id, items, planned=targets)

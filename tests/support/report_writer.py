@@ -18,8 +18,9 @@ from typing import Any
 # Its memory is a part of the function's.
 import root_tasks.handlers  # noqa: F401
 from aws_calls.retry import RetryBudget
+from root_tasks.aws.bucket import Bucket
 from root_tasks.aws.clients import create_clients
-from root_tasks.aws.storage import Storage
+from root_tasks.aws.stores import Storage
 from root_tasks.model.report import AccessKey, Outcome, RootCredentials, Task
 from root_tasks.model.run import Account, BatchResult, Finding, Mode, Run, Work
 from root_tasks.run.finish import RunFinisher
@@ -138,10 +139,12 @@ def main(folder: Path) -> None:
 
 def _storage(folder: Path) -> Storage:
     return Storage(
-        s3=FolderS3(folder),  # type: ignore[arg-type]
-        bucket="root-tasks",
-        account_id=_OWN_ACCOUNT,
-        budget=RetryBudget(clock=FakeTime().clock(), deadline=600),
+        Bucket(
+            s3=FolderS3(folder),  # type: ignore[arg-type]
+            name="root-tasks",
+            account_id=_OWN_ACCOUNT,
+            budget=RetryBudget(clock=FakeTime().clock(), deadline=600),
+        )
     )
 
 

@@ -18,9 +18,9 @@ from botocore.loaders import Loader, create_loader
 from aws_calls.runtime import one_attempt
 from root_tasks.aws.clients import Clients
 from root_tasks.aws.session_clients import SessionClients
-from root_tasks.handlers import BatchClaimedError, Invocation
-from root_tasks.messages import RunRefusedError
 from root_tasks.model.report import Task
+from root_tasks.refusals import RunRefusedError
+from root_tasks.run.invocation import BatchClaimedError, Invocation
 from root_tasks.run.settings import (
     RunBatchSettings,
     StartExecutionSettings,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
     from local_aws.emulation import LocalOrganization
-    from root_tasks.messages import RefusalReason
+    from root_tasks.refusals import RefusalReason
     from support.faults.clients import Register
 
 AUDIT_MACHINE, EXECUTE_MACHINE = "RootTasksAudit", "RootTasksExecute"

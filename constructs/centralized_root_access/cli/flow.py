@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aws_calls.failures import CallError, FailureKind
-from root_tasks.aws.storage import REPORT_JSON, sha256
+from root_tasks.aws.stores import REPORT_JSON, sha256
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report import Outcome, Task
 from root_tasks.model.run import Run

@@ -20,11 +20,11 @@ from botocore.exceptions import ClientError
 from aws_calls.runtime import one_attempt
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL, MAX_CALLS_IN_PARALLEL, Clients
 from root_tasks.aws.session_clients import SessionClients
-from root_tasks.aws.storage import sha256
-from root_tasks.handlers import Invocation
+from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import decode
 from root_tasks.model.report import Task
 from root_tasks.model.run import Run
+from root_tasks.run.invocation import Invocation
 from root_tasks.run.settings import RunBatchSettings, StartRunSettings, WriteReportSettings
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from aws_calls.failures import CallError
-from root_tasks.aws.storage import REPORT_JSON, sha256
+from root_tasks.aws.stores import REPORT_JSON, sha256
 from root_tasks.model.codec import decode
 from root_tasks.model.report import Outcome, Report
 from root_tasks.report.render import as_csv, as_html

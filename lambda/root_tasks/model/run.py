@@ -145,7 +145,7 @@ class Denial:
 
     Attributes:
         reason: Which policy denies what, and where it is attached.
-        hint: What would mend it.
+        hint: What would end it.
         account_ids: The accounts.
     """
 

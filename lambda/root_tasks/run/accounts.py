@@ -13,14 +13,9 @@ from aws_calls.calls import call, require
 from aws_calls.failures import CallError, FailureKind, describe
 
 from ..aws.organizations import entries
-from ..messages import (
-    MANAGEMENT_ACCOUNT,
-    PROTECTED,
-    RefusalReason,
-    RunRefusedError,
-    skip_reason_for_state,
-)
+from ..messages import MANAGEMENT_ACCOUNT, PROTECTED, skip_reason_for_state
 from ..model.run import Account
+from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from .units import Unit, UnitTree, parse_path
 

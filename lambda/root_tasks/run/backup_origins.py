@@ -7,23 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_calls.calls import call
+from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, FailureKind
 
-from ..aws.storage import ChecksumMismatchError, UnreadableObjectError
-from ..messages import (
-    BATCH_LOST,
-    EXECUTION_DENIED,
-    EXECUTION_GONE,
-    EXECUTION_NOT_ENDED,
-    EXECUTION_WITHOUT_REPORT,
-    REPORT_UNREADABLE,
-    RUN_NOT_KNOWN,
-    RefusalReason,
-    RunRefusedError,
-    backup_note,
-)
+from .. import messages
+from ..aws.bucket import UnreadableObjectError
+from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
 from ..model.report import Outcome
+from ..refusals import RefusalReason, RunRefusedError
 from .report_hash import report_sha256_of
 
 if TYPE_CHECKING:
@@ -35,7 +27,7 @@ if TYPE_CHECKING:
     from aws_calls.retry import RetryBudget
     from aws_calls.runtime import FunctionArn
 
-    from ..aws.storage import RunStore
+    from ..aws.stores import RunStore
     from ..model.report import Report
 
 _STATE_MACHINE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -77,7 +69,7 @@ class BackupOrigins:
         for reference in references:
             by_run.setdefault(run_id_of(reference), []).append(reference)
         return {
-            reference: why and backup_note(run_id, why)
+            reference: why and messages.backup_note(run_id, why)
             for run_id, listed in by_run.items()
             for reference, why in self._doubts(run_id, listed)
         }
@@ -98,7 +90,7 @@ class BackupOrigins:
             if reference in listed:
                 doubts.append((reference, None))
             elif any(reference in reason for reason in found):
-                doubts.append((reference, BATCH_LOST))
+                doubts.append((reference, messages.BATCH_LOST))
             else:
                 raise RunRefusedError(RefusalReason.BACKUP_NOT_IN_REPORT, reference=reference, run_id=run_id)
         return doubts
@@ -106,7 +98,7 @@ class BackupOrigins:
     def _report(self, run_id: str) -> Report:
         arn = self.executions.find_execution_arn(run_id)
         if arn is None:
-            raise _NotKnownError(RUN_NOT_KNOWN)
+            raise _NotKnownError(messages.RUN_NOT_KNOWN)
         if not self._may_be_own(arn, run_id):
             raise _ForgedError(RefusalReason.BACKUP_OF_FOREIGN_RUN)
         checksum = _report_checksum(self._describe(arn))
@@ -115,7 +107,7 @@ class BackupOrigins:
         except ChecksumMismatchError as error:
             raise _ForgedError(RefusalReason.BACKUP_REPORT_ALTERED) from error
         except (DecodingError, UnreadableObjectError) as error:
-            raise _NotKnownError(REPORT_UNREADABLE) from error
+            raise _NotKnownError(messages.REPORT_UNREADABLE) from error
 
     def _may_be_own(self, arn: str, run_id: str) -> bool:
         """Return whether it is the ARN of this run in any state machine here: the role decides in which."""
@@ -133,9 +125,9 @@ class BackupOrigins:
             )
         except CallError as error:
             if error.failure.name == "ExecutionDoesNotExist":
-                raise _NotKnownError(EXECUTION_GONE) from error
+                raise _NotKnownError(messages.EXECUTION_GONE) from error
             if error.failure.kind is FailureKind.ACCESS_DENIED:
-                raise _NotKnownError(EXECUTION_DENIED) from error
+                raise _NotKnownError(messages.EXECUTION_DENIED) from error
             raise
 
 
@@ -143,26 +135,24 @@ def _report_checksum(execution: Response) -> str:
     """Return the SHA-256 of the report that an execution holds."""
     status = execution.require("status")
     if status in ("RUNNING", "PENDING_REDRIVE"):
-        raise _NotKnownError(EXECUTION_NOT_ENDED)
+        raise _NotKnownError(messages.EXECUTION_NOT_ENDED)
     checksum = report_sha256_of(
         status=status, output=execution.get("output", ""), cause=execution.get("cause", "")
     )
     if checksum is None:
-        raise _NotKnownError(EXECUTION_WITHOUT_REPORT)
+        raise _NotKnownError(messages.EXECUTION_WITHOUT_REPORT)
     return checksum
 
 
-class _NotKnownError(Exception):
+@dataclass(eq=False)
+class _NotKnownError(RootAccessError):
     """Raised where it is not known what a run has made."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
+    why: str
 
 
-class _ForgedError(Exception):
+@dataclass(eq=False)
+class _ForgedError(RootAccessError):
     """Raised where somebody else has stored what is needed to know what a run has made."""
 
-    def __init__(self, reason: RefusalReason) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    reason: RefusalReason

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from ..aws.sessions import RootSession, Sessions
-    from ..aws.storage import BackupStore
+    from ..aws.stores import BackupStore
     from ..model.run import Assignment, CredentialSelection, Denial, Target
     from ..tasks.definition import TaskDefinition
 
@@ -68,9 +68,9 @@ class BatchRunner:
             session = self._sessions().open(assignment.account_id, executor=executor)
         except CallError as error:
             return self._without_session(assignment, reason=describe(error.failure), hint=hint(error.failure))
-        # One account's surprise must not cost the results of the others.
+        # What is unexpected in one account must not cost the results of the others.
         except Exception as error:
-            return self._without_session(assignment, reason=self._surprise(assignment, error))
+            return self._without_session(assignment, reason=self._log_unexpected(assignment, error))
         references: dict[Target, str] = {}
         try:
             return self._run_task(session, assignment, references)
@@ -82,7 +82,9 @@ class BatchRunner:
                 hint=hint(error.failure),
             )
         except Exception as error:
-            return self._finding_of_surprise(assignment, references, reason=self._surprise(assignment, error))
+            return self._finding_of_unexpected(
+                assignment, references, reason=self._log_unexpected(assignment, error)
+            )
 
     def _run_task(
         self, session: RootSession, assignment: Assignment, references: dict[Target, str]
@@ -136,7 +138,7 @@ class BatchRunner:
             ),
         )
 
-    def _finding_of_surprise(
+    def _finding_of_unexpected(
         self, assignment: Assignment, references: Mapping[Target, str], *, reason: str
     ) -> Finding:
         """Return the finding of an account in which the task ended early, with the backups that it made."""
@@ -152,7 +154,7 @@ class BatchRunner:
             ),
         )
 
-    def _surprise(self, assignment: Assignment, error: Exception) -> str:
+    def _log_unexpected(self, assignment: Assignment, error: Exception) -> str:
         """Log an exception that the task does not expect, and return the sentence about it.
 
         Its message may repeat what somebody else chose, so that only its type and its place are kept.

@@ -11,29 +11,13 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError, describe
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line
 
-from ..aws.storage import REPORT_JSON, ChecksumMismatchError, File, UnreadableObjectError, sha256
-from ..messages import (
-    NO_RESULT_ACTING,
-    NO_RESULT_LOOKING,
-    comparison_warning,
-    first_sentences,
-    listing_warning,
-    object_warning,
-    result_warning,
-)
+from .. import messages
+from ..aws.bucket import UnreadableObjectError
+from ..aws.stores import REPORT_JSON, ChecksumMismatchError, File, sha256
 from ..model.codec import DecodingError
 from ..model.report import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Finding, Mode, Plan, Run
-from ..report.changes import (
-    FIRST_AUDIT,
-    NOT_COMPARED,
-    NotComparableError,
-    change_message,
-    first_audit_message,
-    is_same_run,
-    parse_previous_audit,
-    with_history,
-)
+from ..report import changes
 from ..report.render import as_csv, as_html, as_json
 from ..report.risk import in_order_of_risk
 from ..report.summary import summary
@@ -46,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from ..aws.storage import BackupStore, ReportStore, RunStore
+    from ..aws.stores import BackupStore, ReportStore, RunStore
     from ..model.report import Change
     from ..model.run import Account, Target
 
@@ -152,10 +136,14 @@ class RunFinisher:
             found = list(
                 pool.map(lambda batch: self._findings_of_batch(run, batch, checksums[batch]), batches)
             )
-        warnings = (result_warning(it.batch, it.problem) for it in found if it.problem is not None)
+        warnings = (
+            messages.result_warning(batch.batch, batch.problem)
+            for batch in found
+            if batch.problem is not None
+        )
         return (
-            {finding.account_id: finding for it in found for finding in it.findings},
-            first_sentences(warnings, of="results"),
+            {finding.account_id: finding for batch in found for finding in batch.findings},
+            messages.first_sentences(warnings, of="results"),
         )
 
     def _findings_of_batch(self, run: Run, batch: int, checksum: str) -> _BatchFindings:
@@ -178,10 +166,10 @@ class RunFinisher:
     def _foreign_objects(self, run: Run, checksums: Mapping[int, str]) -> tuple[str, ...]:
         """Return warnings of what somebody else has written among the results. None of it is read."""
         try:
-            keys = self.runs.foreign_keys(run, checksums)
-            warnings = first_sentences(map(object_warning, keys), of="objects")
+            keys = self.runs.keys_written_by_others(run, checksums)
+            warnings = messages.first_sentences(map(messages.object_warning, keys), of="objects")
         except CallError as error:
-            warnings = (listing_warning(describe(error.failure)),)
+            warnings = (messages.listing_warning(describe(error.failure)),)
         if warnings:
             self.log(event="foreign_results", runId=run.run_id, count=len(warnings))
         return warnings
@@ -215,9 +203,9 @@ class RunFinisher:
         if account_id in findings:
             return findings[account_id]
         if run.mode is Mode.EXECUTE:
-            reason = self._with_backups(run, account_id, NO_RESULT_ACTING)
+            reason = self._with_backups(run, account_id, messages.NO_RESULT_ACTING)
             return Result(account_id=account_id, outcome=Outcome.UNKNOWN, reason=reason)
-        return Result(account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=NO_RESULT_LOOKING)
+        return Result(account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=messages.NO_RESULT_LOOKING)
 
     def _with_backups(self, run: Run, account_id: str, reason: str) -> str:
         """Add the backups that a lost batch has made: a policy of theirs may have been removed."""
@@ -231,17 +219,19 @@ class RunFinisher:
         previous, problem = self._previous_audit(report)
         if problem is not None:
             self.log(event="comparison_skipped", runId=report.run_id, reason=problem)
-            report = dataclasses.replace(report, warnings=(*report.warnings, comparison_warning(problem)))
-        report = with_history(report, previous=previous)
+            report = dataclasses.replace(
+                report, warnings=(*report.warnings, messages.comparison_warning(problem))
+            )
+        report = changes.with_history(report, previous=previous)
         notice = None
         if previous is None:
             notice = _Notice(
-                subject=FIRST_AUDIT if problem is None else NOT_COMPARED,
-                message=first_audit_message(report, problem=problem),
+                subject=changes.FIRST_AUDIT if problem is None else changes.NOT_COMPARED,
+                message=changes.first_audit_message(report, problem=problem),
             )
         # What is the latest report already has been sent before it was written.
-        elif report.changes and not is_same_run(previous, report):
-            message = change_message(report.changes, report)
+        elif report.changes and not changes.is_same_run(previous, report):
+            message = changes.change_message(report.changes, report)
             notice = _Notice(subject=_subject(report.changes), message=message)
         return report, notice
 
@@ -268,8 +258,8 @@ class RunFinisher:
             data = self.reports.read_latest(REPORT_JSON)
             if data is None:
                 return None, None
-            previous = parse_previous_audit(data, current=report)
-        except (NotComparableError, UnreadableObjectError) as error:
+            previous = changes.parse_previous_audit(data, current=report)
+        except (changes.NotComparableError, UnreadableObjectError) as error:
             return None, str(error)
         if previous.started_at > report.started_at:
             # An audit that began later and ended earlier, or no audit at all: it must not hide a change.

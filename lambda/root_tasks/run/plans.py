@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.calls import call
 from aws_calls.failures import CallError, Failure, FailureKind
 
-from ..aws.storage import ChecksumMismatchError
-from ..messages import RefusalReason, RunRefusedError, describe_duration, task_not_in_stack
+from ..aws.stores import ChecksumMismatchError
+from ..messages import describe_duration
 from ..model.codec import DecodingError
 from ..model.report import Task
 from ..model.run import ExecutionMark
+from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks import DEFINITIONS
-from ..tasks.scope import quote, require_bounded
+from ..tasks.scope import invalid_value, quote, require_bounded
 from .report_hash import REPORT_SHA256
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from aws_calls.calls import Response
     from aws_calls.retry import RetryBudget
 
-    from ..aws.storage import RunStore
+    from ..aws.stores import RunStore
     from ..model.run import Plan
 
 # Keys of an execution's output.
@@ -133,7 +134,7 @@ def parse_plan_request(input_: object) -> PlanRequest:
 def _parse_text(input_: dict[str, Any], key: str, *, pattern: re.Pattern[str], expected: str) -> str:
     value = input_[key]
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise RunRefusedError(RefusalReason.INVALID_VALUE, key=key, expected=expected, value=quote(value))
+        raise invalid_value(value, key=key, expected=expected)
     return value
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..messages import RefusalReason, RunRefusedError, task_not_in_stack
 from ..model.report import Task
+from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks import DEFINITIONS
 from ..tasks.scope import TaskInput, quote, require_bounded
 from .plans import INPUT, PLAN

@@ -2,39 +2,112 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from aws_calls.settings import SettingsError, read_settings
 
 from ..model.report import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-T = TypeVar("T")
+    from collections.abc import Callable, Mapping
 
 
+@dataclass(eq=False, kw_only=True)
 class InvalidSettingError(SettingsError):
     """Raised for a setting that has a value of another type.
 
     Attributes:
         key: The setting.
         value: Its value.
+        expected: What it must be.
     """
 
-    def __init__(self, *, key: str, value: object, expected: str) -> None:
-        super().__init__(
-            f"The setting {key} must be {expected}, got {value!r}. "
+    key: str
+    value: object
+    expected: str
+
+    def __str__(self) -> str:
+        return (
+            f"The setting {self.key} must be {self.expected}, got {self.value!r}. "
             "Deploy the construct and its function in the same version."
         )
-        self.key = key
-        self.value = value
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartRunSettings:
+class _Setting:
+    """How a setting is written, and read.
+
+    Attributes:
+        key: Its key.
+        type: The type of its value in JSON.
+        parse: Returns it from such a value, or raises ValueError.
+        expected: What its value must be.
+        optional: Whether its value may be null.
+    """
+
+    key: str
+    type: type
+    parse: Callable[[Any], Any] = lambda value: value
+    expected: str = ""
+    optional: bool = False
+
+    def read(self, value: object) -> Any:
+        """Return the setting from its value in JSON.
+
+        Raises:
+            InvalidSettingError: It is of another type.
+        """
+        if value is None and self.optional:
+            return None
+        try:
+            # Not isinstance: true is an int.
+            if type(value) is self.type:
+                return self.parse(value)
+        except ValueError:
+            pass
+        expected = self.expected or f"a value of type {self.type.__name__}"
+        raise InvalidSettingError(key=self.key, value=value, expected=expected)
+
+
+_SETTINGS: Mapping[str, _Setting] = {
+    "bucket": _Setting(key="bucket", type=str),
+    "tasks": _Setting(
+        key="tasks",
+        type=list,
+        parse=lambda names: tuple(map(Task, names)),
+        expected=f"a list of {', '.join(Task)}",
+    ),
+    "protected_accounts": _Setting(key="protectedAccounts", type=list, parse=frozenset),
+    "allow_policy_override": _Setting(key="allowPolicyOverride", type=bool),
+    "plan_lifetime": _Setting(
+        key="planLifetimeSeconds", type=int, parse=lambda seconds: timedelta(seconds=seconds)
+    ),
+    "audit_state_machine_arn": _Setting(key="auditStateMachineArn", type=str),
+    "notification_topic_arn": _Setting(key="notificationTopicArn", type=str, optional=True),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Settings:
+    bucket: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Return the settings in a function's environment.
+
+        Raises:
+            SettingsError: A key is missing or unknown, or has a value of another type.
+        """
+        settings = {field.name: _SETTINGS[field.name] for field in dataclasses.fields(cls)}
+        values = read_settings(environment, keys=[setting.key for setting in settings.values()])
+        return cls(**{name: setting.read(values[setting.key]) for name, setting in settings.items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartRunSettings(_Settings):
     """The settings of the function that starts a run.
 
     Attributes:
@@ -44,31 +117,13 @@ class StartRunSettings:
         allow_policy_override: Whether the input may give a corrected policy.
     """
 
-    bucket: str
     tasks: tuple[Task, ...]
     protected_accounts: frozenset[str]
     allow_policy_override: bool
 
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> StartRunSettings:
-        """Return the settings in a function's environment.
-
-        Raises:
-            SettingsError: A key is missing or unknown, or has a value of another type.
-        """
-        settings = read_settings(
-            environment, keys=("bucket", "tasks", "protectedAccounts", "allowPolicyOverride")
-        )
-        return cls(
-            bucket=_setting(settings, "bucket", str),
-            tasks=_tasks(settings),
-            protected_accounts=frozenset(_setting(settings, "protectedAccounts", list)),
-            allow_policy_override=_setting(settings, "allowPolicyOverride", bool),
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
-class StartExecutionSettings:
+class StartExecutionSettings(_Settings):
     """The settings of the function that starts the execution of a plan.
 
     Attributes:
@@ -79,55 +134,23 @@ class StartExecutionSettings:
         audit_state_machine_arn: The state machine that creates the plans.
     """
 
-    bucket: str
     tasks: tuple[Task, ...]
     protected_accounts: frozenset[str]
     plan_lifetime: timedelta
     audit_state_machine_arn: str
 
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> StartExecutionSettings:
-        """Return the settings in a function's environment.
-
-        Raises:
-            SettingsError: A key is missing or unknown, or has a value of another type.
-        """
-        settings = read_settings(
-            environment,
-            keys=("bucket", "tasks", "protectedAccounts", "planLifetimeSeconds", "auditStateMachineArn"),
-        )
-        return cls(
-            bucket=_setting(settings, "bucket", str),
-            tasks=_tasks(settings),
-            protected_accounts=frozenset(_setting(settings, "protectedAccounts", list)),
-            plan_lifetime=timedelta(seconds=_setting(settings, "planLifetimeSeconds", int)),
-            audit_state_machine_arn=_setting(settings, "auditStateMachineArn", str),
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
-class RunBatchSettings:
+class RunBatchSettings(_Settings):
     """The settings of a function that runs tasks in batches of accounts.
 
     Attributes:
         bucket: The bucket's name.
     """
 
-    bucket: str
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> RunBatchSettings:
-        """Return the settings in a function's environment.
-
-        Raises:
-            SettingsError: A key is missing or unknown, or has a value of another type.
-        """
-        settings = read_settings(environment, keys=("bucket",))
-        return cls(bucket=_setting(settings, "bucket", str))
-
 
 @dataclass(frozen=True, kw_only=True)
-class WriteReportSettings:
+class WriteReportSettings(_Settings):
     """The settings of a function that writes reports.
 
     Attributes:
@@ -136,38 +159,5 @@ class WriteReportSettings:
         plan_lifetime: How long a plan can be executed, for its page.
     """
 
-    bucket: str
     notification_topic_arn: str | None
     plan_lifetime: timedelta
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> WriteReportSettings:
-        """Return the settings in a function's environment.
-
-        Raises:
-            SettingsError: A key is missing or unknown, or has a value of another type.
-        """
-        settings = read_settings(environment, keys=("bucket", "notificationTopicArn", "planLifetimeSeconds"))
-        topic_arn = settings["notificationTopicArn"]
-        return cls(
-            bucket=_setting(settings, "bucket", str),
-            notification_topic_arn=None
-            if topic_arn is None
-            else _setting(settings, "notificationTopicArn", str),
-            plan_lifetime=timedelta(seconds=_setting(settings, "planLifetimeSeconds", int)),
-        )
-
-
-def _tasks(settings: Mapping[str, Any]) -> tuple[Task, ...]:
-    tasks = _setting(settings, "tasks", list)
-    if unknown := [name for name in tasks if name not in list(Task)]:
-        raise InvalidSettingError(key="tasks", value=unknown, expected=f"a list of {', '.join(Task)}")
-    return tuple(Task(name) for name in tasks)
-
-
-def _setting(settings: Mapping[str, Any], key: str, type_: type[T]) -> T:
-    value = settings[key]
-    # Not isinstance: true is an int.
-    if type(value) is not type_:
-        raise InvalidSettingError(key=key, value=value, expected=f"a value of type {type_.__name__}")
-    return value

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError
 
-from ..aws.storage import ChecksumMismatchError, RunIdUsedError
-from ..messages import NO_LONGER_A_MEMBER, RefusalReason, RunRefusedError
+from ..aws.stores import ChecksumMismatchError, RunIdUsedError
+from ..messages import NO_LONGER_A_MEMBER
 from ..model.codec import DecodingError
 from ..model.report import Task
 from ..model.run import Account, Assignment, CredentialSelection, Mode, Restore, Run, Target, Work
+from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
-from ..tasks.scope import Scope
+from ..tasks.scope import Scope, assignments_of
 from .accounts import accounts_in_scope, classify
 from .backup_origins import run_id_of
 from .plans import parse_plan_request
@@ -25,11 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from ..aws.storage import RunStore, Storage
-    from ..model.report import Preflight
-    from ..model.run import Backup, Denial
+    from ..aws.stores import Storage
+    from ..model.run import Backup
     from ..tasks.scope import RestoreRequest
-    from .accounts import MemberDirectory, OrganizationContext
+    from .accounts import Member, MemberDirectory, OrganizationContext
     from .backup_origins import BackupOrigins
     from .plans import Execution, FoundPlan, Plans
     from .preflight import PendingPreflight, PolicyPreflight
@@ -48,7 +48,117 @@ _MAX_BATCHES = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunStarter:
+class _Order:
+    """What a run is to do.
+
+    Attributes:
+        task: The task.
+        mode: What it is for.
+        scope: The accounts it is about, besides those that have an assignment.
+        assignments: What to act on, by account.
+        credentials: Which credentials a plan may list.
+        executed_plan: The run of the plan that it executes.
+        expires_at: When no batch may act any more.
+    """
+
+    task: Task
+    mode: Mode
+    scope: Scope
+    assignments: Mapping[str, Assignment]
+    credentials: CredentialSelection = field(default_factory=CredentialSelection)
+    executed_plan: str | None = None
+    expires_at: datetime | None = None
+
+    @property
+    def named_accounts(self) -> frozenset[str]:
+        """The accounts that the input, its plan or its backups name."""
+        return frozenset((*self.scope.account_ids, *self.assignments))
+
+    def assignment(self, account_id: str) -> Assignment:
+        """Return what to do in an account."""
+        return self.assignments.get(account_id, Assignment(account_id=account_id))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Starter:
+    directory: MemberDirectory
+    preflight: PolicyPreflight
+    storage: Storage
+    account_id: str
+    protected_accounts: frozenset[str]
+
+    def _members(self, order: _Order, everybody: Mapping[str, Member]) -> dict[str, Member]:
+        return accounts_in_scope(order.scope, self.directory, everybody, named=order.named_accounts)
+
+    def _store(
+        self,
+        order: _Order,
+        *,
+        execution: Execution,
+        preflight: PendingPreflight,
+        organization: OrganizationContext,
+        everybody: Mapping[str, Member],
+        members: Mapping[str, Member],
+    ) -> dict[str, Any]:
+        """Store a run and its work, and return what the state machine holds of them."""
+        accounts = classify(
+            (member.account for member in members.values()),
+            management_account_id=organization.management_account_id,
+            protected_accounts=self.protected_accounts,
+        )
+        checked, denials = preflight.find_denials(
+            order.mode,
+            [order.assignment(id_) for id_ in _accessible_ids(accounts)],
+            members=members,
+            organization_id=organization.organization_id,
+            account_count=len(everybody),
+            credentials=order.credentials,
+        )
+        gone = [
+            Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER)
+            for id_ in order.named_accounts - members.keys()
+        ]
+        accounts = tuple(sorted((*accounts, *gone), key=lambda account: account.account_id))
+        run = Run(
+            run_id=execution.name,
+            execution_arn=execution.arn,
+            task=order.task,
+            mode=order.mode,
+            executed_plan=order.executed_plan,
+            full=order.task is Task.AUDIT and order.scope.all_accounts,
+            organization_id=organization.organization_id,
+            management_account_id=organization.management_account_id,
+            account_id=self.account_id,
+            started_at=execution.started_at,
+            preflight=checked,
+            accounts=accounts,
+            batches=_batches(_accessible_ids(accounts), mode=order.mode),
+        )
+        work = Work(
+            run_id=run.run_id,
+            task=order.task,
+            mode=order.mode,
+            batches=tuple(tuple(map(order.assignment, batch)) for batch in run.batches),
+            credentials=order.credentials,
+            expires_at=order.expires_at,
+            denials=denials,
+        )
+        runs = self.storage.executions if order.mode is Mode.EXECUTE else self.storage.runs
+        try:
+            run_sha256 = runs.write_run(run)
+        except RunIdUsedError as error:
+            raise RunRefusedError(RefusalReason.NAME_ALREADY_USED, run_id=run.run_id) from error
+        return {
+            "runId": run.run_id,
+            "task": run.task,
+            "runSha256": run_sha256,
+            "workSha256": runs.write_work(work),
+            "batches": list(range(len(run.batches))),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarter(_Starter):
     """Starts runs that look: audits and plans.
 
     Attributes:
@@ -62,13 +172,8 @@ class RunStarter:
         allow_policy_override: Whether the input may give a corrected policy.
     """
 
-    directory: MemberDirectory
-    preflight: PolicyPreflight
-    storage: Storage
     backup_origins: BackupOrigins
-    account_id: str
     tasks: tuple[Task, ...]
-    protected_accounts: frozenset[str]
     allow_policy_override: bool
 
     def start(self, input_: object, *, execution: Execution) -> dict[str, Any]:
@@ -97,53 +202,36 @@ class RunStarter:
     def _start(self, request: Request, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
         scope = request.scope
         organization, everybody = self.directory.survey(request.task, whole=scope.all_accounts)
-        assignments = {it.account_id: it for it in self._assignments(request)}
-        named = {*scope.account_ids, *assignments}
-        members = accounts_in_scope(scope, self.directory, everybody, named=named)
-        if strangers := sorted(named - set(members)):
+        order = _Order(
+            task=request.task,
+            mode=Mode.PLAN if DEFINITIONS[request.task].makes_changes else Mode.AUDIT,
+            scope=scope,
+            assignments={assignment.account_id: assignment for assignment in self._assignments(request)},
+            credentials=scope.credential_selection(execution.started_at),
+        )
+        members = self._members(order, everybody)
+        if strangers := sorted(order.named_accounts - members.keys()):
             raise RunRefusedError(
                 RefusalReason.NOT_MEMBERS, account_ids=strangers, organization_id=organization.organization_id
             )
-        mode = Mode.PLAN if DEFINITIONS[request.task].makes_changes else Mode.AUDIT
-        accounts = classify(
-            (member.account for member in members.values()),
-            management_account_id=organization.management_account_id,
-            protected_accounts=self.protected_accounts,
-        )
-        credentials = scope.credential_selection(execution.started_at)
-        checked, denials = preflight.find_denials(
-            mode,
-            [assignments.get(id_, Assignment(account_id=id_)) for id_ in _accessible_ids(accounts)],
-            members=members,
-            organization_id=organization.organization_id,
-            account_count=len(everybody),
-            credentials=credentials,
-        )
-        return _store_run(
-            self.storage.runs,
-            task=request.task,
-            mode=mode,
-            full=request.task is Task.AUDIT and scope.all_accounts,
+        return self._store(
+            order,
             execution=execution,
+            preflight=preflight,
             organization=organization,
-            account_id=self.account_id,
-            accounts=accounts,
-            assignments=assignments,
-            preflight=checked,
-            denials=denials,
-            credentials=credentials,
+            everybody=everybody,
+            members=members,
         )
 
     def _assignments(self, request: Request) -> Iterable[Assignment]:
         return request.scope.assignments or self._restore_assignments(request)
 
     def _restore_assignments(self, request: Request) -> Iterable[Assignment]:
-        by_account: dict[str, list[Target]] = {}
         restores = request.scope.restores
         backups = [self._backup(restore, task=request.task) for restore in restores]
         notes = self.backup_origins.notes(restore.reference for restore in restores)
-        for restore, backup in zip(restores, backups, strict=True):
-            target = Target(
+        targets = [
+            Target(
                 type=backup.type,
                 id=backup.id,
                 region=backup.region,
@@ -154,11 +242,9 @@ class RunStarter:
                     note=notes[restore.reference],
                 ),
             )
-            by_account.setdefault(backup.account_id, []).append(target)
-        return [
-            Assignment(account_id=account_id, targets=tuple(targets))
-            for account_id, targets in by_account.items()
+            for restore, backup in zip(restores, backups, strict=True)
         ]
+        return assignments_of(zip((backup.account_id for backup in backups), targets, strict=True))
 
     def _backup(self, restore: RestoreRequest, *, task: Task) -> Backup:
         reference = restore.reference
@@ -181,7 +267,7 @@ class RunStarter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExecutionStarter:
+class ExecutionStarter(_Starter):
     """Starts runs that act: each executes a plan.
 
     Attributes:
@@ -193,12 +279,7 @@ class ExecutionStarter:
         protected_accounts: The accounts that are excluded from every task.
     """
 
-    directory: MemberDirectory
-    preflight: PolicyPreflight
-    storage: Storage
     plans: Plans
-    account_id: str
-    protected_accounts: frozenset[str]
 
     def start(self, input_: object, *, execution: Execution) -> dict[str, Any]:
         """Start the execution of the plan that an execution's input names.
@@ -224,41 +305,21 @@ class ExecutionStarter:
     def _start(self, found: FoundPlan, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
         plan = found.plan
         organization, everybody = self.directory.survey(plan.task, whole=False)
-        assignments = {it.account_id: it for it in plan.assignments}
-        members = accounts_in_scope(Scope(), self.directory, everybody, named=assignments)
-        left = [
-            Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER)
-            for id_ in assignments.keys() - members.keys()
-        ]
-        accounts = classify(
-            (member.account for member in members.values()),
-            management_account_id=organization.management_account_id,
-            protected_accounts=self.protected_accounts,
-        )
-        credentials = CredentialSelection()
-        checked, denials = preflight.find_denials(
-            Mode.EXECUTE,
-            [assignments[id_] for id_ in _accessible_ids(accounts)],
-            members=members,
-            organization_id=organization.organization_id,
-            account_count=len(everybody),
-            credentials=credentials,
-        )
-        stored = _store_run(
-            self.storage.executions,
+        order = _Order(
             task=plan.task,
             mode=Mode.EXECUTE,
+            scope=Scope(),
+            assignments={assignment.account_id: assignment for assignment in plan.assignments},
             executed_plan=plan.run_id,
-            full=False,
-            execution=execution,
-            organization=organization,
-            account_id=self.account_id,
-            accounts=(*accounts, *left),
-            assignments=assignments,
-            preflight=checked,
-            denials=denials,
-            credentials=credentials,
             expires_at=found.expires_at,
+        )
+        stored = self._store(
+            order,
+            execution=execution,
+            preflight=preflight,
+            organization=organization,
+            everybody=everybody,
+            members=self._members(order, everybody),
         )
         # The last thing that can fail: a run that cannot start does not use up the plan.
         self.plans.claim(plan.run_id, execution=execution)
@@ -277,64 +338,6 @@ def _require_backups_of_others(found: FoundPlan, execution: Execution) -> None:
                 )
 
 
-def _store_run(
-    runs: RunStore,
-    *,
-    task: Task,
-    mode: Mode,
-    full: bool,
-    execution: Execution,
-    organization: OrganizationContext,
-    account_id: str,
-    accounts: Iterable[Account],
-    assignments: Mapping[str, Assignment],
-    preflight: Preflight,
-    denials: tuple[Denial, ...],
-    credentials: CredentialSelection,
-    executed_plan: str | None = None,
-    expires_at: datetime | None = None,
-) -> dict[str, Any]:
-    """Store a run and its work, and return what the state machine holds of them."""
-    accounts = tuple(sorted(accounts, key=lambda account: account.account_id))
-    run = Run(
-        run_id=execution.name,
-        execution_arn=execution.arn,
-        task=task,
-        mode=mode,
-        executed_plan=executed_plan,
-        full=full,
-        organization_id=organization.organization_id,
-        management_account_id=organization.management_account_id,
-        account_id=account_id,
-        started_at=execution.started_at,
-        preflight=preflight,
-        accounts=accounts,
-        batches=_batches(accounts, size=_batch_size(mode, accounts=len(_accessible_ids(accounts)))),
-    )
-    work = Work(
-        run_id=run.run_id,
-        task=task,
-        mode=mode,
-        batches=tuple(
-            tuple(assignments.get(id_, Assignment(account_id=id_)) for id_ in batch) for batch in run.batches
-        ),
-        credentials=credentials,
-        expires_at=expires_at,
-        denials=denials,
-    )
-    try:
-        run_sha256 = runs.write_run(run)
-    except RunIdUsedError as error:
-        raise RunRefusedError(RefusalReason.NAME_ALREADY_USED, run_id=run.run_id) from error
-    return {
-        "runId": run.run_id,
-        "task": task,
-        "runSha256": run_sha256,
-        "workSha256": runs.write_work(work),
-        "batches": list(range(len(run.batches))),
-    }
-
-
 @contextmanager
 def _refuse_failed_calls(account_id: str) -> Iterator[None]:
     try:
@@ -349,12 +352,7 @@ def _accessible_ids(accounts: Iterable[Account]) -> list[str]:
     return [account.account_id for account in accounts if account.skip_reason is None]
 
 
-def _batch_size(mode: Mode, *, accounts: int) -> int:
-    largest = min(_MAX_ACCOUNTS_PER_BATCH[mode], math.ceil(accounts / _MIN_BATCHES))
-    return max(_ACCOUNTS_PER_BATCH[mode], largest)
-
-
-def _batches(accounts: Iterable[Account], *, size: int) -> tuple[tuple[str, ...], ...]:
-    ids = _accessible_ids(accounts)
-    size = max(size, math.ceil(len(ids) / _MAX_BATCHES))
+def _batches(ids: list[str], *, mode: Mode) -> tuple[tuple[str, ...], ...]:
+    largest = min(_MAX_ACCOUNTS_PER_BATCH[mode], math.ceil(len(ids) / _MIN_BATCHES))
+    size = max(_ACCOUNTS_PER_BATCH[mode], largest, math.ceil(len(ids) / _MAX_BATCHES))
     return tuple(tuple(ids[first : first + size]) for first in range(0, len(ids), size))

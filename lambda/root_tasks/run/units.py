@@ -12,7 +12,7 @@ from aws_calls.calls import require
 
 from ..aws.organizations import entries
 from ..aws.policies import organization_roots
-from ..messages import RefusalReason, RunRefusedError
+from ..refusals import RefusalReason, RunRefusedError
 from ..tasks.scope import UNIT_ID
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ class UnitTree:
             CallError: The read failed, or no root came back.
         """
         return [
-            Unit(id=require(it, "Id", operation=_LIST_ROOTS), path=_ROOT)
-            for it in organization_roots(self._organizations, budget=self._budget)
+            Unit(id=require(root, "Id", operation=_LIST_ROOTS), path=_ROOT)
+            for root in organization_roots(self._organizations, budget=self._budget)
         ]
 
     def names_in(self, parent_id: str) -> Mapping[str, str]:

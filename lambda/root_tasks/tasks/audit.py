@@ -90,13 +90,15 @@ class _DetailsReader:
         """Read the details: in two round trips, however many there are."""
         types = [type_ for type_ in _LISTED if type_ in self._existing]
         responses = self._session.in_parallel(*(functools.partial(self._list, type_) for type_ in types))
-        listed = {type_: self._accept(type_, it) for type_, it in zip(types, responses, strict=True)}
+        listed = {
+            type_: self._accept(type_, response) for type_, response in zip(types, responses, strict=True)
+        }
         has_password = ItemType.PASSWORD in self._existing
         # Whether there is one is known, and the audit shows nothing else that only GetLoginProfile has.
         passwords = [_PASSWORD] if has_password else []
         keys = listed.get(ItemType.ACCESS_KEY, ())
         used = with_last_uses(self._session, self._iam, [*passwords, *(keys or ())])
-        self._failures += [each.unread for each in used if each.unread is not None]
+        self._failures += [credential.unread for credential in used if credential.unread is not None]
         password = used[0].details if has_password else _PASSWORD.details
         return RootCredentials(
             password=has_password,
@@ -126,7 +128,7 @@ class _DetailsReader:
 
 
 def _ids(credentials: tuple[Credential, ...] | None) -> tuple[str, ...] | None:
-    return None if credentials is None else tuple(each.id or "" for each in credentials)
+    return None if credentials is None else tuple(credential.id or "" for credential in credentials)
 
 
 def _access_key(key: Credential) -> AccessKey:

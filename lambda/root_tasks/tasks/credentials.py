@@ -24,21 +24,81 @@ if TYPE_CHECKING:
 
 GET_ACCOUNT_SUMMARY = "iam:GetAccountSummary"
 _GET_LOGIN_PROFILE = "iam:GetLoginProfile"
-_LIST_ACCESS_KEYS = "iam:ListAccessKeys"
-_LIST_MFA_DEVICES = "iam:ListMFADevices"
-_LIST_CERTIFICATES = "iam:ListSigningCertificates"
 # The service name that GetAccessKeyLastUsed returns for a key that was never used.
 _NEVER_USED = "N/A"
 
 # Of signing certificates and MFA devices it never does.
 _LAST_USE_IS_KNOWN = (ItemType.PASSWORD, ItemType.ACCESS_KEY)
 
+
+@dataclass(frozen=True, kw_only=True)
+class _Listing:
+    """How AWS lists the credentials of a type.
+
+    Attributes:
+        operation: The call.
+        function: Makes it, by a client.
+        items: The member of the response that has the credentials.
+        id: The member of a credential that has its ID.
+        created_at: The member that has the time of its creation.
+        has_status: Whether it has a status.
+    """
+
+    operation: str
+    function: Callable[[IAMClient], Callable[..., Any]]
+    items: str
+    id: str
+    created_at: str
+    has_status: bool = True
+
+    def entries(self, session: RootSession, iam: IAMClient) -> Iterator[Mapping[str, Any]]:
+        """Yield the credentials as AWS lists them."""
+        return session.pages(
+            self.function(iam),
+            operation=self.operation,
+            items=self.items,
+            request_token="Marker",
+            response_token="Marker",
+        )
+
+    def id_of(self, entry: Mapping[str, Any]) -> str:
+        """Return the ID of a listed credential."""
+        return str(require(entry, self.id, operation=self.operation))
+
+    def details_of(self, entry: Mapping[str, Any]) -> CredentialDetails:
+        """Return the status and the age of a listed credential."""
+        status = require(entry, "Status", operation=self.operation) if self.has_status else None
+        return CredentialDetails(status=status, created_at=entry.get(self.created_at))
+
+
+_LISTINGS = {
+    ItemType.ACCESS_KEY: _Listing(
+        operation="iam:ListAccessKeys",
+        function=lambda iam: iam.list_access_keys,
+        items="AccessKeyMetadata",
+        id="AccessKeyId",
+        created_at="CreateDate",
+    ),
+    ItemType.SIGNING_CERTIFICATE: _Listing(
+        operation="iam:ListSigningCertificates",
+        function=lambda iam: iam.list_signing_certificates,
+        items="Certificates",
+        id="CertificateId",
+        created_at="UploadDate",
+    ),
+    ItemType.MFA_DEVICE: _Listing(
+        operation="iam:ListMFADevices",
+        function=lambda iam: iam.list_mfa_devices,
+        items="MFADevices",
+        id="SerialNumber",
+        created_at="EnableDate",
+        has_status=False,
+    ),
+}
 # The call that lists the credentials of a type.
 LISTING_CALLS = {
     ItemType.PASSWORD: _GET_LOGIN_PROFILE,
-    ItemType.ACCESS_KEY: _LIST_ACCESS_KEYS,
-    ItemType.SIGNING_CERTIFICATE: _LIST_CERTIFICATES,
-    ItemType.MFA_DEVICE: _LIST_MFA_DEVICES,
+    **{type_: listing.operation for type_, listing in _LISTINGS.items()},
 }
 
 
@@ -113,53 +173,22 @@ def credentials_of_type(session: RootSession, iam: IAMClient, type_: ItemType) -
     Raises:
         CallError: They could not be listed.
     """
-    match type_:
-        case ItemType.PASSWORD:
-            created_at = password_created_at(session, iam)
-            details = CredentialDetails(created_at=created_at)
-            return () if created_at is None else (Credential(type=type_, details=details),)
-        case ItemType.ACCESS_KEY:
-            return tuple(
-                Credential(
-                    type=type_,
-                    id=require(each, "AccessKeyId", operation=_LIST_ACCESS_KEYS),
-                    details=CredentialDetails(
-                        status=require(each, "Status", operation=_LIST_ACCESS_KEYS),
-                        created_at=each.get("CreateDate"),
-                    ),
-                )
-                for each in _access_key_metadata(session, iam)
-            )
-        case ItemType.SIGNING_CERTIFICATE:
-            return tuple(
-                Credential(
-                    type=type_,
-                    id=require(each, "CertificateId", operation=_LIST_CERTIFICATES),
-                    details=CredentialDetails(
-                        status=require(each, "Status", operation=_LIST_CERTIFICATES),
-                        created_at=each.get("UploadDate"),
-                    ),
-                )
-                for each in _certificate_metadata(session, iam)
-            )
-        case ItemType.MFA_DEVICE:
-            return tuple(
-                Credential(
-                    type=type_,
-                    id=require(each, "SerialNumber", operation=_LIST_MFA_DEVICES),
-                    details=CredentialDetails(created_at=each.get("EnableDate")),
-                )
-                for each in _mfa_device_metadata(session, iam)
-            )
-        case _:
-            raise ValueError(f"A {type_} is not a credential.")
+    if type_ is ItemType.PASSWORD:
+        created_at = password_created_at(session, iam)
+        details = CredentialDetails(created_at=created_at)
+        return () if created_at is None else (Credential(type=type_, details=details),)
+    listing = _LISTINGS[type_]
+    return tuple(
+        Credential(type=type_, id=listing.id_of(entry), details=listing.details_of(entry))
+        for entry in listing.entries(session, iam)
+    )
 
 
 def with_last_uses(
     session: RootSession, iam: IAMClient, credentials: Sequence[Credential]
 ) -> list[Credential]:
     """Return credentials with their last uses, where AWS knows them. One that cannot be read is noted."""
-    indexes = [index for index, each in enumerate(credentials) if each.type in _LAST_USE_IS_KNOWN]
+    indexes = [index for index, credential in enumerate(credentials) if credential.type in _LAST_USE_IS_KNOWN]
     uses = session.in_parallel(
         *(functools.partial(_last_use, session, iam, credentials[index]) for index in indexes)
     )
@@ -191,25 +220,14 @@ def password_created_at(session: RootSession, iam: IAMClient) -> datetime | None
     return created_at
 
 
-def access_key_ids(session: RootSession, iam: IAMClient) -> tuple[str, ...]:
-    """Return the IDs of the access keys.
+def credential_ids(session: RootSession, iam: IAMClient, type_: ItemType) -> tuple[str, ...]:
+    """Return the IDs of the credentials of a type that AWS lists.
 
     Raises:
-        CallError: A call failed.
+        CallError: They could not be listed.
     """
-    return tuple(
-        require(key, "AccessKeyId", operation=_LIST_ACCESS_KEYS) for key in _access_key_metadata(session, iam)
-    )
-
-
-def signing_certificates(session: RootSession, iam: IAMClient) -> tuple[str, ...]:
-    """Return the IDs of the signing certificates.
-
-    Raises:
-        CallError: A call failed.
-    """
-    certificates = _certificate_metadata(session, iam)
-    return tuple(require(each, "CertificateId", operation=_LIST_CERTIFICATES) for each in certificates)
+    listing = _LISTINGS[type_]
+    return tuple(map(listing.id_of, listing.entries(session, iam)))
 
 
 def _last_use(session: RootSession, iam: IAMClient, credential: Credential) -> _LastUse:
@@ -225,23 +243,3 @@ def _last_use(session: RootSession, iam: IAMClient, credential: Credential) -> _
         return _LastUse(unread=error.failure)
     service = use.get("ServiceName", _NEVER_USED)
     return _LastUse(at=use.get("LastUsedDate"), service=None if service == _NEVER_USED else service)
-
-
-def _access_key_metadata(session: RootSession, iam: IAMClient) -> Iterator[Mapping[str, Any]]:
-    return _list(session, iam.list_access_keys, operation=_LIST_ACCESS_KEYS, items="AccessKeyMetadata")
-
-
-def _mfa_device_metadata(session: RootSession, iam: IAMClient) -> Iterator[Mapping[str, Any]]:
-    return _list(session, iam.list_mfa_devices, operation=_LIST_MFA_DEVICES, items="MFADevices")
-
-
-def _certificate_metadata(session: RootSession, iam: IAMClient) -> Iterator[Mapping[str, Any]]:
-    return _list(session, iam.list_signing_certificates, operation=_LIST_CERTIFICATES, items="Certificates")
-
-
-def _list(
-    session: RootSession, function: Callable[..., Any], *, operation: str, items: str
-) -> Iterator[Mapping[str, Any]]:
-    return session.pages(
-        function, operation=operation, items=items, request_token="Marker", response_token="Marker"
-    )

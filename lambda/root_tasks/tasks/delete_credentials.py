@@ -10,36 +10,20 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError, Failure, FailureKind, describe
 from root_access.state import Feature
 
-from ..messages import (
-    LAST_USE_UNKNOWN,
-    LAST_USE_UNREAD,
-    MFA_LEFT_OUT,
-    MFA_NOT_CHECKED,
-    MFA_STAYS,
-    NOT_IN_PLAN,
-    OTHERS_NOT_READ,
-    PASSWORD_NOT_CHECKED,
-    PASSWORD_REPLACED,
-    RefusalReason,
-    RunRefusedError,
-    contradiction,
-    describe_with_hint,
-    in_use_since,
-)
+from .. import messages
 from ..model.report import ItemType, Outcome, Task
 from ..model.run import Finding, Mode, Target
 from .credentials import (
     GET_ACCOUNT_SUMMARY,
     LISTING_CALLS,
-    access_key_ids,
+    credential_ids,
     credentials_of_types,
     existing_types,
     password_created_at,
-    signing_certificates,
 )
 from .definition import TaskDefinition
 from .outcomes import already_done, failure_item, finding_of, item_of
-from .scope import ACCOUNT_KEYS, parse_accounts, quote
+from .scope import ACCOUNT_KEYS, invalid_value, parse_accounts, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +81,7 @@ def plan(task: AccountTask) -> Finding:
             return Finding(
                 account_id=session.account_id,
                 outcome=Outcome.INACCESSIBLE,
-                reason=contradiction(GET_ACCOUNT_SUMMARY, LISTING_CALLS[type_]),
+                reason=messages.contradiction(GET_ACCOUNT_SUMMARY, LISTING_CALLS[type_]),
             )
         for credential in found:
             target = _target(credential)
@@ -125,15 +109,21 @@ def _decision(
 ) -> tuple[Outcome, str | None]:
     """Return whether a credential is planned, and why not."""
     if credential.type is ItemType.MFA_DEVICE and mfa_is_needed:
-        return Outcome.SKIPPED, MFA_LEFT_OUT
+        return Outcome.SKIPPED, messages.MFA_LEFT_OUT
     since = selection.in_use_since
     if credential.unread is not None:
         if since is None:
-            return Outcome.PLANNED, f"{LAST_USE_UNKNOWN} {describe_with_hint(credential.unread)}"
-        return Outcome.INACCESSIBLE, f"{LAST_USE_UNREAD} {describe_with_hint(credential.unread)}"
+            return (
+                Outcome.PLANNED,
+                f"{messages.LAST_USE_UNKNOWN} {messages.describe_with_hint(credential.unread)}",
+            )
+        return (
+            Outcome.INACCESSIBLE,
+            f"{messages.LAST_USE_UNREAD} {messages.describe_with_hint(credential.unread)}",
+        )
     last_used_at = credential.details.last_used_at
     if since is not None and last_used_at is not None and last_used_at >= since:
-        return Outcome.IN_USE, in_use_since(since)
+        return Outcome.IN_USE, messages.in_use_since(since)
     return Outcome.PLANNED, None
 
 
@@ -142,16 +132,16 @@ def _decision(
 
 def execute(task: AccountTask) -> Finding:
     """Delete what was planned, and nothing else. What else exists is reported."""
-    execution = _Execution(task)
+    deletion = _Deletion(task)
     targets = sorted(task.targets, key=lambda target: _ORDER.index(target.type))
-    items = [execution.delete(target) for target in targets]
+    items = [deletion.delete(target) for target in targets]
     if not any(target.type is ItemType.MFA_DEVICE for target in targets):
-        execution.look()
-    finding = finding_of(task.session.account_id, [*items, *execution.others()])
-    return replace(finding, reason=finding.reason or execution.look_failure)
+        deletion.look()
+    finding = finding_of(task.session.account_id, [*items, *deletion.others()])
+    return replace(finding, reason=finding.reason or deletion.look_failure)
 
 
-class _Execution:
+class _Deletion:
     """The deletion of the planned credentials of one account."""
 
     def __init__(self, task: AccountTask) -> None:
@@ -178,34 +168,36 @@ class _Execution:
         """Return which credentials exist that MFA protects; None where that could not be read."""
         try:
             password = password_created_at(self._session, self._iam)
-            keys = access_key_ids(self._session, self._iam)
-            certificates = signing_certificates(self._session, self._iam)
+            listed = [
+                Target(type=type_, id=id_)
+                for type_ in (ItemType.ACCESS_KEY, ItemType.SIGNING_CERTIFICATE)
+                for id_ in credential_ids(self._session, self._iam, type_)
+            ]
         except CallError as error:
-            self.look_failure = f"{OTHERS_NOT_READ} {describe(error.failure)}"
+            self.look_failure = f"{messages.OTHERS_NOT_READ} {describe(error.failure)}"
             return None
         exist = (
             *([Target(type=ItemType.PASSWORD, created_at=password)] if password is not None else ()),
-            *(Target(type=ItemType.ACCESS_KEY, id=id_) for id_ in keys),
-            *(Target(type=ItemType.SIGNING_CERTIFICATE, id=id_) for id_ in certificates),
+            *listed,
         )
-        self._others |= dict.fromkeys(each for each in exist if each not in self._reported)
+        self._others |= dict.fromkeys(target for target in exist if target not in self._reported)
         return exist
 
     def others(self) -> list[Item]:
         """Return what was seen that is not in the plan, and so was left unchanged."""
-        return [item_of(target, Outcome.SKIPPED, NOT_IN_PLAN) for target in self._others]
+        return [item_of(target, Outcome.SKIPPED, messages.NOT_IN_PLAN) for target in self._others]
 
     def _reason_to_keep_mfa(self) -> str | None:
         """Look again: somebody may have created a key since, and a deletion may have failed."""
         for attempt in range(1, _MAX_LOOKS + 1):
             exist = self.look()
             if exist is None:
-                return f"{MFA_NOT_CHECKED} {self.look_failure}"
+                return f"{messages.MFA_NOT_CHECKED} {self.look_failure}"
             if not exist:
                 return None
             if not self._deleted.issuperset(exist) or not self._wait(attempt):
                 break
-        return MFA_STAYS
+        return messages.MFA_STAYS
 
     def _wait(self, attempt: int) -> bool:
         """Wait until a deletion is visible, and return whether there was time for it."""
@@ -226,18 +218,18 @@ class _Execution:
         try:
             created_at = password_created_at(self._session, self._iam)
         except CallError as error:
-            message = f"{PASSWORD_NOT_CHECKED} {describe_with_hint(error.failure)}"
+            message = f"{messages.PASSWORD_NOT_CHECKED} {messages.describe_with_hint(error.failure)}"
             return item_of(target, Outcome.FAILED, message)
         if created_at is None:
             return item_of(target, Outcome.NOTHING_TO_DO)
         if created_at != target.created_at:
             self._reported.add(replace(target, created_at=created_at))
-            return item_of(target, Outcome.FAILED, PASSWORD_REPLACED)
+            return item_of(target, Outcome.FAILED, messages.PASSWORD_REPLACED)
         return None
 
     def _call_deletion(self, target: Target) -> Item:
         try:
-            self._session.call(_deletion(self._iam, target), operation=_DELETING_CALLS[target.type])
+            self._session.call(_deleting_function(self._iam, target), operation=_DELETING_CALLS[target.type])
         except CallError as error:
             if error.failure.name == "NoSuchEntity":
                 return already_done(target, error.failure)
@@ -245,7 +237,7 @@ class _Execution:
         return item_of(target, Outcome.DONE)
 
 
-def _deletion(iam: IAMClient, target: Target) -> Callable[[], Any]:
+def _deleting_function(iam: IAMClient, target: Target) -> Callable[[], Any]:
     id_ = target.id or ""
     match target.type:
         case ItemType.PASSWORD:
@@ -293,9 +285,7 @@ def _parse_credential_types(input_: TaskInput) -> tuple[ItemType, ...]:
     values = input_.values[_CREDENTIAL_TYPES]
     expected = f"a list of the types {', '.join(map(quote, _ORDER))}"
     if not isinstance(values, list) or not values or any(value not in list(_ORDER) for value in values):
-        raise RunRefusedError(
-            RefusalReason.INVALID_VALUE, key=_CREDENTIAL_TYPES, expected=expected, value=quote(values)
-        )
+        raise invalid_value(values, key=_CREDENTIAL_TYPES, expected=expected)
     return tuple(type_ for type_ in _ORDER if type_ in values)
 
 
@@ -303,18 +293,9 @@ def _parse_unused_for(input_: TaskInput) -> timedelta | None:
     days = input_.values.get(_UNUSED_FOR_DAYS, _DEFAULT_UNUSED_FOR_DAYS)
     # A bool is an int, too.
     if type(days) is not int or not 0 <= days <= _MAX_UNUSED_FOR_DAYS:
-        raise RunRefusedError(
-            RefusalReason.INVALID_VALUE,
-            key=_UNUSED_FOR_DAYS,
-            expected=f"a whole number of days from 0 to {_MAX_UNUSED_FOR_DAYS}",
-            value=quote(days),
-        )
-    include = input_.values.get(_INCLUDE_IN_USE, False)
-    if not isinstance(include, bool):
-        raise RunRefusedError(
-            RefusalReason.INVALID_VALUE, key=_INCLUDE_IN_USE, expected="true or false", value=quote(include)
-        )
-    return None if include else timedelta(days=days)
+        expected = f"a whole number of days from 0 to {_MAX_UNUSED_FOR_DAYS}"
+        raise invalid_value(days, key=_UNUSED_FOR_DAYS, expected=expected)
+    return None if input_.flag(_INCLUDE_IN_USE) else timedelta(days=days)
 
 
 _SELECTION_KEYS = (_CREDENTIAL_TYPES, _UNUSED_FOR_DAYS, _INCLUDE_IN_USE)

@@ -25,7 +25,7 @@ def finding_of(account_id: str, items: Sequence[Item], *, planned: Sequence[Targ
     reason is then about what is not planned.
     """
     outcomes = [item.outcome for item in items]
-    needs_attention_most = min(outcomes, key=lambda each: each.rank, default=Outcome.NOTHING_TO_DO)
+    needs_attention_most = min(outcomes, key=lambda outcome: outcome.rank, default=Outcome.NOTHING_TO_DO)
     outcome = Outcome.PLANNED if planned else needs_attention_most
     reason = None
     if needs_attention_most in _NEED_A_REASON:

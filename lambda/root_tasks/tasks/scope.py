@@ -7,15 +7,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..messages import RefusalReason, RunRefusedError
-from ..model.run import CredentialSelection
+from ..model.run import Assignment, CredentialSelection
+from ..refusals import RefusalReason, RunRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime, timedelta
 
     from ..model.report import ItemType, Task
-    from ..model.run import Assignment
+    from ..model.run import Target
 
 ACCOUNTS = "accounts"
 ORGANIZATIONAL_UNITS = "organizationalUnits"
@@ -74,6 +74,17 @@ class Scope:
         return CredentialSelection(types=self.credential_types, in_use_since=since)
 
 
+def assignments_of(targets: Iterable[tuple[str, Target]]) -> tuple[Assignment, ...]:
+    """Return the assignments of targets, each given with its account, in the order of the accounts."""
+    by_account: dict[str, list[Target]] = {}
+    for account_id, target in targets:
+        by_account.setdefault(account_id, []).append(target)
+    return tuple(
+        Assignment(account_id=account_id, targets=tuple(own))
+        for account_id, own in sorted(by_account.items())
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class TaskInput:
     """An execution's input.
@@ -116,6 +127,17 @@ class TaskInput:
             return ()
         return string_list(self.values[key], key=key, pattern=pattern, expected=expected)
 
+    def flag(self, key: str) -> bool:
+        """Return whether a key is true; not where there is no such key.
+
+        Raises:
+            RunRefusedError: It is neither true nor false.
+        """
+        value = self.values.get(key, False)
+        if not isinstance(value, bool):
+            raise invalid_value(value, key=key, expected="true or false")
+        return value
+
 
 def string_list(values: object, *, key: str, pattern: re.Pattern[str], expected: str) -> tuple[str, ...]:
     """Return the strings of a list, each once.
@@ -124,9 +146,7 @@ def string_list(values: object, *, key: str, pattern: re.Pattern[str], expected:
         RunRefusedError: It is not a list, it is empty, or one of its entries does not match the pattern.
     """
     if not isinstance(values, list) or not values:
-        raise RunRefusedError(
-            RefusalReason.INVALID_VALUE, key=key, expected=f"a list of {expected}", value=quote(values)
-        )
+        raise invalid_value(values, key=key, expected=f"a list of {expected}")
     for value in values:
         if not isinstance(value, str) or not pattern.fullmatch(value):
             raise RunRefusedError(RefusalReason.INVALID_ENTRY, key=key, expected=expected, value=quote(value))
@@ -147,21 +167,26 @@ def require_bounded(value: object, *, key: str) -> None:
     # Without recursion, of which there could be too much.
     waiting = [(value, 1)]
     while waiting:
-        each, level = waiting.pop()
+        inner, level = waiting.pop()
         if level > _MAX_INPUT_LEVELS:
             raise RunRefusedError(RefusalReason.INPUT_TOO_DEEP, key=key)
-        if isinstance(each, str):
+        if isinstance(inner, str):
             try:
-                size += len(each.encode())
+                size += len(inner.encode())
             except UnicodeEncodeError as error:
                 raise RunRefusedError(RefusalReason.INPUT_NOT_UNICODE, key=key) from error
-        elif isinstance(each, dict):
-            waiting += ((inner, level + 1) for pair in each.items() for inner in pair)
-        elif isinstance(each, list):
-            waiting += ((inner, level + 1) for inner in each)
+        elif isinstance(inner, dict):
+            waiting += ((part, level + 1) for pair in inner.items() for part in pair)
+        elif isinstance(inner, list):
+            waiting += ((part, level + 1) for part in inner)
         size += 1
         if size > _MAX_INPUT_BYTES:
             raise RunRefusedError(RefusalReason.INPUT_TOO_LARGE, key=key, max_bytes=_MAX_INPUT_BYTES)
+
+
+def invalid_value(value: object, *, key: str, expected: str) -> RunRefusedError:
+    """Return the refusal of a value that is not as expected."""
+    return RunRefusedError(RefusalReason.INVALID_VALUE, key=key, expected=expected, value=quote(value))
 
 
 def quote(value: object) -> str:

@@ -11,22 +11,11 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError, FailureKind
 from root_access.state import Feature
 
-from ..aws.storage import BackupExistsError, sha256
-from ..messages import (
-    BACKUP_EXISTS,
-    CHANGED_SINCE_BACKUP,
-    CHANGED_SINCE_PLAN,
-    CORRECTED_POLICY,
-    NO_SUCH_BUCKET,
-    POLICY_LOST,
-    POLICY_UNREADABLE,
-    REMOVED_WITHOUT_BACKUP,
-    RefusalReason,
-    RunRefusedError,
-    describe_with_hint,
-)
+from .. import messages
+from ..aws.stores import BackupExistsError, sha256
 from ..model.report import ItemType, Outcome
-from ..model.run import Assignment, Mode, Target
+from ..model.run import Mode, Target
+from ..refusals import RefusalReason, RunRefusedError
 from .definition import TaskDefinition
 from .outcomes import failure_item, finding_of, item_of, unreadable_item
 from .policies import (
@@ -39,7 +28,15 @@ from .policies import (
     find_bucket_region,
     policy_of,
 )
-from .scope import ACCOUNT_ID, RestoreRequest, Scope, quote, require_bounded, string_list
+from .scope import (
+    ACCOUNT_ID,
+    RestoreRequest,
+    Scope,
+    assignments_of,
+    invalid_value,
+    require_bounded,
+    string_list,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,8 +59,7 @@ _POLICY_OVERRIDE = "policyOverride"
 # Until 2018 us-east-1 allowed capitals, underscores and 255 characters.
 _BUCKET_NAME = re.compile(r"(?!.*\.\.)(?![0-9]+(\.[0-9]+){3}\Z)[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _QUEUE_ARN = re.compile(
-    r"arn:(?P<partition>aws(-[a-z]+)*):sqs:(?P<region>[a-z]{2}(-[a-z]+)+-[0-9]):(?P<account_id>[0-9]{12}):"
-    r"[A-Za-z0-9_-]{1,80}(\.fifo)?"
+    r"arn:aws(-[a-z]+)*:sqs:[a-z]{2}(-[a-z]+)+-[0-9]:[0-9]{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?"
 )
 _BACKUP_REFERENCE = re.compile(r"backups/[^/\s]{1,80}/[0-9]{12}/[A-Za-z0-9._%-]{1,255}/[0-9a-f]{64}\.json")
 # More than S3 (20 KB) and SQS accept.
@@ -103,7 +99,7 @@ def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | N
         if target.type is ItemType.BUCKET_POLICY:
             region = find_bucket_region(session, target.id or "")
             if region is None:
-                return item_of(target, Outcome.FAILED, NO_SUCH_BUCKET), None
+                return item_of(target, Outcome.FAILED, messages.NO_SUCH_BUCKET), None
             target = replace(target, region=region)
         text = policy_of(session, target).read()
     except CallError as error:
@@ -122,8 +118,8 @@ def _plan_without_reading(target: Target, failure: Failure) -> tuple[Item, Targe
     if not removable or failure.kind is not FailureKind.ACCESS_DENIED:
         return item, None
     if not target.skip_backup:
-        return replace(item, message=f"{POLICY_UNREADABLE} {item.message}"), None
-    return item_of(target, Outcome.PLANNED, POLICY_LOST), target
+        return replace(item, message=f"{messages.POLICY_UNREADABLE} {item.message}"), None
+    return item_of(target, Outcome.PLANNED, messages.POLICY_LOST), target
 
 
 def _plan_restore(target: Target, restore: Restore, text: str | None) -> tuple[Item, Target | None]:
@@ -131,14 +127,14 @@ def _plan_restore(target: Target, restore: Restore, text: str | None) -> tuple[I
         return _restore_item(target, restore, Outcome.PLANNED), target
     if _is_same_document(text, restore.policy):
         return _restore_item(target, restore, Outcome.NOTHING_TO_DO), None
-    return _restore_item(target, restore, Outcome.FAILED, CHANGED_SINCE_BACKUP), None
+    return _restore_item(target, restore, Outcome.FAILED, messages.CHANGED_SINCE_BACKUP), None
 
 
 def _restore_item(target: Target, restore: Restore, outcome: Outcome, message: str | None = None) -> Item:
     """Return the item of a policy to attach, with the text: a person approves it by its plan."""
     if message is None:
         notes = (
-            CORRECTED_POLICY if restore.corrected else None,
+            messages.CORRECTED_POLICY if restore.corrected else None,
             # It is about what to do before the execution.
             restore.note if outcome is Outcome.PLANNED else None,
         )
@@ -156,7 +152,7 @@ def _execute_target(task: AccountTask, target: Target) -> Item:
         return _restore_or_remove(task, target)
     except CallError as error:
         # A read or the backup failed: the policy is unchanged.
-        return item_of(target, Outcome.FAILED, describe_with_hint(error.failure))
+        return item_of(target, Outcome.FAILED, messages.describe_with_hint(error.failure))
 
 
 def _restore_or_remove(task: AccountTask, target: Target) -> Item:
@@ -171,7 +167,7 @@ def _restore(policy: ResourcePolicy, target: Target, restore: Restore) -> Item:
     if text is not None:
         if _is_same_document(text, restore.policy):
             return _restore_item(target, restore, Outcome.NOTHING_TO_DO)
-        return _restore_item(target, restore, Outcome.FAILED, CHANGED_SINCE_BACKUP)
+        return _restore_item(target, restore, Outcome.FAILED, messages.CHANGED_SINCE_BACKUP)
     item = _restore_item(target, restore, Outcome.DONE)
     return _apply_change(target, lambda: policy.attach(restore.policy), done=item)
 
@@ -184,17 +180,17 @@ def _remove(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
             raise
         if target.policy_sha256 is not None:
             # It could be read when it was planned, so that somebody has changed it since.
-            return item_of(target, Outcome.FAILED, CHANGED_SINCE_PLAN)
-        item = item_of(target, Outcome.DONE, REMOVED_WITHOUT_BACKUP)
+            return item_of(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
+        item = item_of(target, Outcome.DONE, messages.REMOVED_WITHOUT_BACKUP)
         return _apply_change(target, policy.remove, done=item)
     if text is None:
         return item_of(target, Outcome.NOTHING_TO_DO)
     if sha256(text.encode()) != target.policy_sha256:
-        return item_of(target, Outcome.FAILED, CHANGED_SINCE_PLAN)
+        return item_of(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
     try:
         reference = task.back_up(target, text)
     except BackupExistsError:
-        return item_of(target, Outcome.FAILED, BACKUP_EXISTS)
+        return item_of(target, Outcome.FAILED, messages.BACKUP_EXISTS)
     return replace(_remove_backed_up(policy, target, text), backup=reference)
 
 
@@ -203,11 +199,11 @@ def _remove_backed_up(policy: ResourcePolicy, target: Target, text: str) -> Item
     try:
         current = policy.read()
     except CallError as error:
-        return item_of(target, Outcome.FAILED, describe_with_hint(error.failure))
+        return item_of(target, Outcome.FAILED, messages.describe_with_hint(error.failure))
     if current is None:
         return item_of(target, Outcome.NOTHING_TO_DO)
     if current != text:
-        return item_of(target, Outcome.FAILED, CHANGED_SINCE_PLAN)
+        return item_of(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
     item = replace(item_of(target, Outcome.DONE), policy=text)
     return _apply_change(target, policy.remove, done=item)
 
@@ -231,64 +227,44 @@ def _is_same_document(one: str, other: str) -> bool:
 def _parse_bucket_input(input_: TaskInput) -> Scope:
     if _RESTORE in input_.values:
         return _parse_restores(input_)
-    input_.require_no_other_keys(_BUCKETS)
-    if _BUCKETS not in input_.values:
-        raise RunRefusedError(RefusalReason.MISSING_KEY, task=input_.task, keys=(_BUCKETS, _RESTORE))
-    by_account = input_.values[_BUCKETS]
+    by_account = _named_policies(input_, _BUCKETS)
     if not isinstance(by_account, dict) or not by_account:
-        raise RunRefusedError(
-            RefusalReason.INVALID_VALUE,
-            key=_BUCKETS,
-            expected='bucket names by account, for example {"222222222222": ["a-bucket"]}',
-            value=quote(by_account),
-        )
+        expected = 'bucket names by account, for example {"222222222222": ["a-bucket"]}'
+        raise invalid_value(by_account, key=_BUCKETS, expected=expected)
     account_ids = string_list(
         list(by_account), key=_BUCKETS, pattern=ACCOUNT_ID, expected="12-digit account IDs as keys"
     )
-    return Scope(
-        assignments=tuple(
-            Assignment(
-                account_id=account_id,
-                targets=tuple(
-                    Target(type=ItemType.BUCKET_POLICY, id=name)
-                    for name in string_list(
-                        by_account[account_id], key=account_id, pattern=_BUCKET_NAME, expected="bucket names"
-                    )
-                ),
-            )
-            for account_id in sorted(account_ids)
-        )
-    )
+    names = [
+        (id_, string_list(by_account[id_], key=id_, pattern=_BUCKET_NAME, expected="bucket names"))
+        for id_ in account_ids
+    ]
+    targets = [(id_, Target(type=ItemType.BUCKET_POLICY, id=name)) for id_, own in names for name in own]
+    return Scope(assignments=assignments_of(targets))
 
 
 def _parse_queue_input(input_: TaskInput) -> Scope:
     if _RESTORE in input_.values:
         return _parse_restores(input_)
-    input_.require_no_other_keys(_QUEUES, _SKIP_BACKUP)
-    if _QUEUES not in input_.values:
-        raise RunRefusedError(RefusalReason.MISSING_KEY, task=input_.task, keys=(_QUEUES, _RESTORE))
-    skip_backup = input_.values.get(_SKIP_BACKUP, False)
-    if not isinstance(skip_backup, bool):
-        raise RunRefusedError(
-            RefusalReason.INVALID_VALUE, key=_SKIP_BACKUP, expected="true or false", value=quote(skip_backup)
-        )
-    by_account: dict[str, list[Target]] = {}
+    _named_policies(input_, _QUEUES, _SKIP_BACKUP)
+    skip_backup = input_.flag(_SKIP_BACKUP)
+    targets: list[tuple[str, Target]] = []
     for arn in input_.strings(_QUEUES, _QUEUE_ARN, "queue ARNs"):
-        if queue := _QUEUE_ARN.fullmatch(arn):
-            if queue["partition"] != input_.partition:
-                raise RunRefusedError(
-                    RefusalReason.QUEUE_IN_ANOTHER_PARTITION, queue=arn, partition=input_.partition
-                )
-            target = Target(
-                type=ItemType.QUEUE_POLICY, id=arn, region=queue["region"], skip_backup=skip_backup
+        _, partition, _, region, account_id, _ = arn.split(":")
+        if partition != input_.partition:
+            raise RunRefusedError(
+                RefusalReason.QUEUE_IN_ANOTHER_PARTITION, queue=arn, partition=input_.partition
             )
-            by_account.setdefault(queue["account_id"], []).append(target)
-    return Scope(
-        assignments=tuple(
-            Assignment(account_id=account_id, targets=tuple(targets))
-            for account_id, targets in sorted(by_account.items())
-        )
-    )
+        target = Target(type=ItemType.QUEUE_POLICY, id=arn, region=region, skip_backup=skip_backup)
+        targets.append((account_id, target))
+    return Scope(assignments=assignments_of(targets))
+
+
+def _named_policies(input_: TaskInput, key: str, *others: str) -> Any:
+    """Return what an input names by a key that it must have, unless it restores."""
+    input_.require_no_other_keys(key, *others)
+    if key not in input_.values:
+        raise RunRefusedError(RefusalReason.MISSING_KEY, task=input_.task, keys=(key, _RESTORE))
+    return input_.values[key]
 
 
 def _parse_restores(input_: TaskInput) -> Scope:
@@ -319,12 +295,8 @@ def _policy_document(value: Any) -> str:
         raise RunRefusedError(RefusalReason.OVERRIDE_NOT_JSON, error=error) from error
     require_bounded(document, key=_POLICY_OVERRIDE)
     if not isinstance(document, dict):
-        raise RunRefusedError(
-            RefusalReason.INVALID_VALUE,
-            key=_POLICY_OVERRIDE,
-            expected="a policy document, which is a JSON object",
-            value=quote(value),
-        )
+        expected = "a policy document, which is a JSON object"
+        raise invalid_value(value, key=_POLICY_OVERRIDE, expected=expected)
     if len(text.encode()) > _MAX_POLICY_BYTES:
         raise RunRefusedError(
             RefusalReason.INPUT_TOO_LARGE, key=_POLICY_OVERRIDE, max_bytes=_MAX_POLICY_BYTES

@@ -1,42 +1,34 @@
-"""The bucket of a RootTasks construct: all that is remembered between invocations."""
+"""What the bucket of a RootTasks construct keeps between invocations: runs, reports and backups."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import itertools
 import re
 import urllib.parse
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from aws_calls.calls import call, pages, require
+from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError
 
-from ..model.codec import MAX_DOCUMENT_BYTES, DecodingError, decode, encode, format_time
+from ..model.codec import DecodingError, decode, encode, format_time
 from ..model.report import Report
 from ..model.run import Backup, BatchResult, ExecutionMark, Mode, Plan, Run, Work
+from .bucket import IF_NEW, ObjectError, UnreadableObjectError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from botocore.response import StreamingBody
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
-
-    from aws_calls.calls import Response
-    from aws_calls.retry import RetryBudget
-
     from ..model.report import Task
+    from .bucket import Bucket
 
-_IF_NEW = {"IfNoneMatch": "*"}
 _STARTED_AT = "started-at"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _MAX_WRITES_OF_LATEST = 10
 # Of the clocks of Step Functions and Lambda.
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
-_LIST = "s3:ListBucket"
 # More than a run has: what follows them is somebody else's, of which the first objects are enough to know.
 _MAX_LISTED_RESULTS = 10_000
 _MAX_REFERENCES = 1000
@@ -44,78 +36,36 @@ REPORT_JSON = "report.json"
 UNKNOWN_START = "The start of its run is not known, or yet to come."
 
 
-class ChecksumMismatchError(Exception):
-    """Raised for an object whose bytes are not those that were stored.
-
-    Attributes:
-        key: The object's key.
-    """
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
+class ChecksumMismatchError(ObjectError):
+    """Raised for an object whose bytes are not those that were stored."""
 
     def __str__(self) -> str:
         return f"{self.key} was altered after it was stored."
 
 
-class UnreadableObjectError(Exception):
-    """Raised for an object that S3 refuses to return.
-
-    Attributes:
-        key: The object's key.
-        code: S3's error code.
-    """
-
-    def __init__(self, key: str, *, code: str) -> None:
-        super().__init__(key, code)
-        self.key = key
-        self.code = code
-
-    def __str__(self) -> str:
-        return f"{self.key} cannot be read: {self.code}."
-
-
-class BackupExistsError(Exception):
-    """Raised where something else is stored under the key of a backup.
-
-    Attributes:
-        key: The object's key.
-    """
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
+class BackupExistsError(ObjectError):
+    """Raised where something else is stored under the key of a backup."""
 
     def __str__(self) -> str:
         return f"{self.key} exists and is another document."
 
 
-class RunIdUsedError(Exception):
+@dataclass(eq=False)
+class RunIdUsedError(RootAccessError):
     """Raised where the run of another execution has the same ID.
 
     Attributes:
         run_id: The ID.
     """
 
-    def __init__(self, run_id: str) -> None:
-        super().__init__(run_id)
-        self.run_id = run_id
+    run_id: str
 
     def __str__(self) -> str:
         return f"Another execution has a run {self.run_id}."
 
 
-class WriteContentionError(Exception):
-    """Raised where conditional writes keep failing because others write the same object.
-
-    Attributes:
-        key: The object's key.
-    """
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
+class WriteContentionError(ObjectError):
+    """Raised where conditional writes keep failing because others write the same object."""
 
     def __str__(self) -> str:
         return f"{self.key} has too many concurrent writers."
@@ -140,10 +90,7 @@ class Storage:
     """What the bucket keeps, by who reads it.
 
     Args:
-        s3: A client that makes one attempt a call.
-        bucket: The bucket's name.
-        account_id: The account that owns it.
-        budget: How long to retry transient failures.
+        bucket: The bucket.
 
     Attributes:
         runs: The runs that look: audits and plans.
@@ -152,26 +99,26 @@ class Storage:
         backups: The policies that runs removed.
     """
 
-    def __init__(self, *, s3: S3Client, bucket: str, account_id: str, budget: RetryBudget) -> None:
-        objects = _Bucket(s3=s3, name=bucket, account_id=account_id, budget=budget)
-        self.runs = RunStore(objects, folder="runs")
-        self.executions = RunStore(objects, folder="executions")
-        self.reports = ReportStore(objects)
-        self.backups = BackupStore(objects)
+    def __init__(self, bucket: Bucket) -> None:
+        self.runs = RunStore(bucket, folder="runs")
+        self.executions = RunStore(bucket, folder="executions")
+        self.reports = ReportStore(bucket)
+        self.backups = BackupStore(bucket)
 
 
 class RunStore:
     """What the functions of a run leave for each other, and for readers of its report.
 
     Whatever a later step relies on is read by the SHA-256 that the state machine has passed on: who writes
-    to the bucket does not decide what a run does.
+    to the bucket does not decide what a run does. Such a read raises ChecksumMismatchError for what is not
+    what was stored, and DecodingError for what is of another version.
 
     Args:
         bucket: The bucket.
         folder: The folder of the runs.
     """
 
-    def __init__(self, bucket: _Bucket, *, folder: str) -> None:
+    def __init__(self, bucket: Bucket, *, folder: str) -> None:
         self._bucket = bucket
         self._folder = folder
 
@@ -182,7 +129,7 @@ class RunStore:
             RunIdUsedError: Another execution has a run of this ID.
         """
         key, body = self._key(run.run_id, "run.json"), encode(run)
-        if not self._bucket.write(key, body, condition=_IF_NEW):
+        if not self._bucket.write(key, body, condition=IF_NEW):
             if not self._is_run_of(key, execution_arn=run.execution_arn, started_at=run.started_at):
                 raise RunIdUsedError(run.run_id)
             # Nothing of the one that is there is taken over: the hash that counts is of this one.
@@ -198,12 +145,7 @@ class RunStore:
         return (existing.execution_arn, existing.started_at) == (execution_arn, started_at)
 
     def read_run(self, run_id: str, *, checksum: str) -> Run:
-        """Return a run.
-
-        Raises:
-            ChecksumMismatchError: It is not what was stored.
-            DecodingError: It is of another version.
-        """
+        """Return a run."""
         return decode(Run, self._read_and_verify(self._key(run_id, "run.json"), checksum))
 
     def find_execution_arn(self, run_id: str) -> str | None:
@@ -215,30 +157,16 @@ class RunStore:
         return run.execution_arn
 
     def read_report(self, run_id: str, *, checksum: str) -> Report:
-        """Return the report of a run.
-
-        Raises:
-            ChecksumMismatchError: It is not what was stored.
-            DecodingError: It is of another version.
-            UnreadableObjectError: S3 refuses to return it.
-        """
+        """Return the report of a run. S3 may refuse to return it (UnreadableObjectError)."""
         key = self._key(run_id, REPORT_JSON)
-        body = self._bucket.read_foreign(key)
-        if sha256(body) != checksum:
-            raise ChecksumMismatchError(key)
-        return decode(Report, body)
+        return decode(Report, _verify(key, self._bucket.read_foreign(key), checksum))
 
     def write_work(self, work: Work) -> str:
         """Store the work of a run, and return its SHA-256."""
         return self._write_and_hash(self._key(work.run_id, "work.json"), encode(work))
 
     def read_work(self, run_id: str, *, checksum: str) -> Work:
-        """Return the work of a run.
-
-        Raises:
-            ChecksumMismatchError: It is not what was stored.
-            DecodingError: It is of another version.
-        """
+        """Return the work of a run."""
         return decode(Work, self._read_and_verify(self._key(run_id, "work.json"), checksum))
 
     def claim_batch(self, work: Work, batch: int, *, token: str) -> bool:
@@ -246,7 +174,7 @@ class RunStore:
         key = f"{self._results(work.run_id, work.task)}{batch:05}.claim"
         body = token.encode()
         # The response to an earlier attempt of this write may have been lost.
-        return self._bucket.write(key, body, condition=_IF_NEW) or self._bucket.read(key) == body
+        return self._bucket.write(key, body, condition=IF_NEW) or self._bucket.read(key) == body
 
     def write_result(self, work: Work, batch: int, result: BatchResult) -> str:
         """Store the result of a batch, and return its SHA-256, which is a part of the key."""
@@ -255,20 +183,11 @@ class RunStore:
         return sha256(body)
 
     def read_result(self, run: Run, batch: int, *, checksum: str) -> BatchResult:
-        """Return the result of a batch.
-
-        Raises:
-            ChecksumMismatchError: It is not what was stored.
-            DecodingError: It is of another version.
-            UnreadableObjectError: S3 refuses to return it.
-        """
+        """Return the result of a batch. S3 may refuse to return it (UnreadableObjectError)."""
         key = self._result_key(run.run_id, run.task, batch, checksum)
-        body = self._bucket.read_foreign(key)
-        if sha256(body) != checksum:
-            raise ChecksumMismatchError(key)
-        return decode(BatchResult, body)
+        return decode(BatchResult, _verify(key, self._bucket.read_foreign(key), checksum))
 
-    def foreign_keys(self, run: Run, checksums: Mapping[int, str]) -> Iterator[str]:
+    def keys_written_by_others(self, run: Run, checksums: Mapping[int, str]) -> Iterator[str]:
         """Yield the keys among the results of a run that its functions have not written, as far as is known.
 
         A batch that looks may have run more than once, and one that was lost may have stored a result.
@@ -302,18 +221,13 @@ class RunStore:
         return self._write_and_hash(self._key(plan.run_id, "plan.json"), encode(plan))
 
     def read_plan(self, run_id: str, *, checksum: str) -> Plan:
-        """Return a plan.
-
-        Raises:
-            ChecksumMismatchError: It is not what was stored.
-            DecodingError: It is of another version.
-        """
+        """Return a plan."""
         return decode(Plan, self._read_and_verify(self._key(run_id, "plan.json"), checksum))
 
     def claim_plan(self, run_id: str, mark: ExecutionMark) -> bool:
         """Mark a plan as executed, and return whether it is this execution's: a plan is executed once."""
         key = self._key(run_id, "executed-by.json")
-        if self._bucket.write(key, encode(mark), condition=_IF_NEW):
+        if self._bucket.write(key, encode(mark), condition=IF_NEW):
             return True
         try:
             return decode(ExecutionMark, self._bucket.read(key)) == mark
@@ -341,16 +255,13 @@ class RunStore:
         return sha256(body)
 
     def _read_and_verify(self, key: str, checksum: str) -> bytes:
-        body = self._bucket.read(key)
-        if sha256(body) != checksum:
-            raise ChecksumMismatchError(key)
-        return body
+        return _verify(key, self._bucket.read(key), checksum)
 
 
 class ReportStore:
     """The latest full audit, for people and other programs."""
 
-    def __init__(self, bucket: _Bucket) -> None:
+    def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
     def write_latest(
@@ -385,7 +296,7 @@ class ReportStore:
                 key,
                 file.body,
                 content_type=file.content_type,
-                condition={"IfMatch": etag} if etag else _IF_NEW,
+                condition={"IfMatch": etag} if etag else IF_NEW,
                 metadata={_STARTED_AT: format_time(started_at)},
             ):
                 return True
@@ -417,7 +328,7 @@ class ReportStore:
 class BackupStore:
     """The policies that runs removed. A backup is never overwritten and never expires."""
 
-    def __init__(self, bucket: _Bucket) -> None:
+    def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
     def write(self, backup: Backup) -> str:
@@ -429,7 +340,7 @@ class BackupStore:
         body = encode(backup)
         name = urllib.parse.quote(backup.id.rpartition(":")[2], safe="")
         reference = f"backups/{backup.run_id}/{backup.account_id}/{name}/{sha256(body)}.json"
-        stored = self._bucket.write(reference, body, condition=_IF_NEW)
+        stored = self._bucket.write(reference, body, condition=IF_NEW)
         # An earlier attempt may have stored it. Whatever else is there is not a backup.
         if not stored and self._bucket.read(reference) != body:
             raise BackupExistsError(reference)
@@ -452,127 +363,16 @@ class BackupStore:
         return decode(Backup, body)
 
 
-class _Bucket:
-    """Objects of one bucket."""
-
-    def __init__(self, *, s3: S3Client, name: str, account_id: str, budget: RetryBudget) -> None:
-        self.name = name
-        self._s3 = s3
-        self._account_id = account_id
-        self._budget = budget
-
-    def read(self, key: str) -> bytes:
-        """Return an object's bytes."""
-
-        def get_object() -> Mapping[str, bytes]:
-            response = self._s3.get_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self._account_id)
-            # The connection can break while the body is read: that is a part of the attempt.
-            return {"Body": _body(response["Body"])}
-
-        body: bytes = call(get_object, operation="s3:GetObject", budget=self._budget).require("Body")
-        return body
-
-    def read_foreign(self, key: str) -> bytes:
-        """Return the bytes of an object that somebody else may have written.
-
-        Raises:
-            UnreadableObjectError: S3 refuses to return it, for example because of its encryption.
-        """
-        try:
-            return self.read(key)
-        except CallError as error:
-            if error.failure.timed_out:
-                raise
-            raise UnreadableObjectError(key, code=error.failure.code) from error
-
-    def head(self, key: str) -> Response:
-        """Return an object's ETag and metadata."""
-        return call(
-            lambda: self._s3.head_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self._account_id),
-            operation="s3:GetObject",
-            budget=self._budget,
-        )
-
-    def write(
-        self,
-        key: str,
-        body: bytes,
-        *,
-        content_type: str = "application/json",
-        condition: Mapping[str, str] | None = None,
-        metadata: Mapping[str, str] | None = None,
-    ) -> bool:
-        """Write an object, and return whether the condition held.
-
-        A conflict with another write in progress (409) says nothing of the condition: it is retried.
-        """
-        request: PutObjectRequestTypeDef = {
-            "Bucket": self.name,
-            "Key": key,
-            "Body": body,
-            "ContentType": content_type,
-            "ExpectedBucketOwner": self._account_id,
-            "Metadata": metadata or {},
-            **(condition or {}),  # type: ignore[typeddict-item]
-        }
-
-        try:
-            call(lambda: self._s3.put_object(**request), operation="s3:PutObject", budget=self._budget)
-        except CallError as error:
-            if condition and error.failure.name in _condition_failures(condition):
-                return False
-            raise
-        return True
-
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that start with a prefix, in their order."""
-        return (entry["Key"] for entry in self._list(prefix))
-
-    def exists(self, key: str) -> bool:
-        """Return whether there is an object: without its key a read would be denied, not missing."""
-        return self.find_etag(key) is not None
-
-    def find_etag(self, key: str) -> str | None:
-        """Return the ETag of an object, whether or not it can be read; None where there is no object."""
-        # Of all keys that start with it, it is the first.
-        entry = next(self._list(key), None)
-        if entry is None or entry["Key"] != key:
-            return None
-        return str(require(entry, "ETag", operation=_LIST))
-
-    def _list(self, prefix: str) -> Iterator[Any]:
-        list_page = functools.partial(
-            self._s3.list_objects_v2, Bucket=self.name, Prefix=prefix, ExpectedBucketOwner=self._account_id
-        )
-        return pages(
-            # S3 leaves the list out where it is empty.
-            lambda **token: {"Contents": (), **list_page(**token)},
-            operation=_LIST,
-            budget=self._budget,
-            items="Contents",
-            request_token="ContinuationToken",
-            response_token="NextContinuationToken",
-        )
-
-
-def _body(stream: StreamingBody) -> bytes:
-    """Read a body; of one that is larger than any document only the beginning: it could fill the memory."""
-    body: bytes = stream.read(MAX_DOCUMENT_BYTES + 1)
-    if len(body) > MAX_DOCUMENT_BYTES:
-        return body
-    # At its end botocore compares the length: a body can be cut off without an error.
-    return body + stream.read()
-
-
 def sha256(body: bytes) -> str:
     """Return the SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(body).hexdigest()
 
 
-def _condition_failures(condition: Mapping[str, str]) -> frozenset[str]:
-    # An object that was deleted after its ETag was read has no ETag to match.
-    deleted = {"NoSuchKey"} if "IfMatch" in condition else set()
-    return frozenset({"PreconditionFailed"} | deleted)
+def _verify(key: str, body: bytes, checksum: str) -> bytes:
+    """Return an object's bytes if they are those that were stored."""
+    if sha256(body) != checksum:
+        raise ChecksumMismatchError(key)
+    return body
 
 
 def _parse_start(text: str | None) -> datetime | None:

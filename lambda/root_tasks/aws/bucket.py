@@ -1,0 +1,176 @@
+"""The objects of a bucket in S3: read, written on a condition, and listed."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aws_calls.calls import call, pages, require
+from aws_calls.errors import RootAccessError
+from aws_calls.failures import CallError
+
+from ..model.codec import MAX_DOCUMENT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from botocore.response import StreamingBody
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
+
+    from aws_calls.calls import Response
+    from aws_calls.retry import RetryBudget
+
+# The condition of a write that replaces nothing.
+IF_NEW = {"IfNoneMatch": "*"}
+_LIST = "s3:ListBucket"
+
+
+@dataclass(eq=False)
+class ObjectError(RootAccessError):
+    """Raised for an object of the bucket.
+
+    Attributes:
+        key: The object's key.
+    """
+
+    key: str
+
+
+@dataclass(eq=False)
+class UnreadableObjectError(ObjectError):
+    """Raised for an object that S3 refuses to return.
+
+    Attributes:
+        code: S3's error code.
+    """
+
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.key} cannot be read: {self.code}."
+
+
+class Bucket:
+    """The objects of a bucket.
+
+    Args:
+        s3: A client that makes one attempt a call.
+        name: The bucket's name.
+        account_id: The account that owns it.
+        budget: How long to retry transient failures.
+
+    Attributes:
+        name: The bucket's name.
+    """
+
+    def __init__(self, *, s3: S3Client, name: str, account_id: str, budget: RetryBudget) -> None:
+        self.name = name
+        self._s3 = s3
+        self._account_id = account_id
+        self._budget = budget
+
+    def read(self, key: str) -> bytes:
+        """Return an object's bytes."""
+
+        def get_object() -> Mapping[str, bytes]:
+            response = self._s3.get_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self._account_id)
+            # The connection can break while the body is read: that is a part of the attempt.
+            return {"Body": _body(response["Body"])}
+
+        body: bytes = call(get_object, operation="s3:GetObject", budget=self._budget).require("Body")
+        return body
+
+    def read_foreign(self, key: str) -> bytes:
+        """Return the bytes of an object that somebody else may have written.
+
+        Raises:
+            UnreadableObjectError: S3 refuses to return it, for example because of its encryption.
+        """
+        try:
+            return self.read(key)
+        except CallError as error:
+            if error.failure.timed_out:
+                raise
+            raise UnreadableObjectError(key, code=error.failure.code) from error
+
+    def head(self, key: str) -> Response:
+        """Return an object's ETag and metadata."""
+        return call(
+            lambda: self._s3.head_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self._account_id),
+            operation="s3:GetObject",
+            budget=self._budget,
+        )
+
+    def write(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        content_type: str = "application/json",
+        condition: Mapping[str, str] | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Write an object, and return whether the condition held.
+
+        A conflict with another write in progress (409) says nothing of the condition: it is retried.
+        """
+        request: PutObjectRequestTypeDef = {
+            "Bucket": self.name,
+            "Key": key,
+            "Body": body,
+            "ContentType": content_type,
+            "ExpectedBucketOwner": self._account_id,
+            "Metadata": metadata or {},
+            **(condition or {}),  # type: ignore[typeddict-item]
+        }
+
+        try:
+            call(lambda: self._s3.put_object(**request), operation="s3:PutObject", budget=self._budget)
+        except CallError as error:
+            if condition and error.failure.name in _condition_failures(condition):
+                return False
+            raise
+        return True
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that start with a prefix, in their order."""
+        return (entry["Key"] for entry in self._list(prefix))
+
+    def find_etag(self, key: str) -> str | None:
+        """Return the ETag of an object, whether or not it can be read; None where there is no object."""
+        # Of all keys that start with it, it is the first.
+        entry = next(self._list(key), None)
+        if entry is None or entry["Key"] != key:
+            return None
+        return str(require(entry, "ETag", operation=_LIST))
+
+    def _list(self, prefix: str) -> Iterator[Any]:
+        list_page = functools.partial(
+            self._s3.list_objects_v2, Bucket=self.name, Prefix=prefix, ExpectedBucketOwner=self._account_id
+        )
+        return pages(
+            # S3 leaves the list out where it is empty.
+            lambda **token: {"Contents": (), **list_page(**token)},
+            operation=_LIST,
+            budget=self._budget,
+            items="Contents",
+            request_token="ContinuationToken",
+            response_token="NextContinuationToken",
+        )
+
+
+def _body(stream: StreamingBody) -> bytes:
+    """Read a body; of one that is larger than any document only the beginning: it could fill the memory."""
+    body: bytes = stream.read(MAX_DOCUMENT_BYTES + 1)
+    if len(body) > MAX_DOCUMENT_BYTES:
+        return body
+    # At its end botocore compares the length: a body can be cut off without an error.
+    return body + stream.read()
+
+
+def _condition_failures(condition: Mapping[str, str]) -> frozenset[str]:
+    # An object that was deleted after its ETag was read has no ETag to match.
+    deleted = {"NoSuchKey"} if "IfMatch" in condition else set()
+    return frozenset({"PreconditionFailed"} | deleted)

@@ -1,0 +1,162 @@
+"""Why a run may not start: each reason, its sentence, and the error that has both."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from aws_calls.errors import RootAccessError, excerpt, printable, truncate_json
+from aws_calls.failures import Failure, describe
+
+if TYPE_CHECKING:
+    from .model.report import Task
+
+# Step Functions keeps 32 KB of a cause; a person reads less.
+MAX_REFUSAL_BYTES = 3000
+_MAX_LISTED = 20
+_MAX_ENTRY_CHARACTERS = 100
+_MAX_VALUE_CHARACTERS = 1000
+
+
+def _plan_refusal(why: str) -> str:
+    return f"Run {{run_id}} cannot be executed: {why} Create a new plan. Nothing was changed."
+
+
+def _backup_refusal(why: str) -> str:
+    return f"{{reference}} cannot be restored: {why} Nothing was changed."
+
+
+class RefusalReason(Enum):
+    """Why a run is refused: the sentence, with the names of its data."""
+
+    INPUT_TOO_LARGE = '"{key}" is larger than {max_bytes} bytes.'
+    INPUT_TOO_DEEP = '"{key}" is nested too deeply.'
+    INPUT_NOT_UNICODE = '"{key}" contains half of a surrogate pair, which is not Unicode text.'
+    INPUT_NOT_AN_OBJECT = "The input must be a JSON object, for example {{}} for an audit; got {value}."
+    UNKNOWN_KEYS = "Unknown in the input: {keys}. Valid keys: {valid}."
+    UNKNOWN_TASK = "Unknown task {value}. Valid tasks: {valid}."
+    TASK_NOT_IN_STACK = (
+        "{task} is not enabled in this stack. Add it to RootTasks(tasks=[{in_code}]) and deploy."
+    )
+    KEYS_NOT_ACCEPTED = "{task} does not accept {keys} here. Valid keys: {valid}."
+    MISSING_KEY = "{task} needs one of the keys {keys}."
+    INVALID_VALUE = '"{key}" must be {expected}; got {value}.'
+    INVALID_ENTRY = '"{key}" must contain {expected}; {value} is not one.'
+    ACCOUNTS_NOT_NAMED = '{task} accepts accounts only by their IDs: "accounts": ["222222222222"].'
+    ALL_ACCOUNTS_AND_UNITS = 'Use either "accounts": "all" or "organizationalUnits", not both.'
+    INPUT_NOT_A_PLAN = (
+        'Executing a plan acts on exactly what the plan lists: the input must be {{"plan": "<run ID>"}}, '
+        'which may have the "reportSha256" of its report.json, and nothing else; got {value}.'
+    )
+    PLAN_NOT_EXECUTED_HERE = (
+        "This state machine audits and plans. To execute a plan, start the Execute state machine with "
+        '{{"plan": "<run ID>"}}.'
+    )
+    QUEUE_IN_ANOTHER_PARTITION = (
+        "{queue} is in another partition: this stack acts in the partition {partition} only."
+    )
+    OVERRIDE_NOT_ALLOWED = (
+        'This stack restores backups unchanged. To use "policyOverride", deploy RootTasks with '
+        "allow_policy_override=True."
+    )
+    OVERRIDE_OF_SEVERAL_BACKUPS = (
+        '"policyOverride" replaces the policy of one backup: list exactly one in "restore".'
+    )
+    OVERRIDE_NOT_JSON = '"policyOverride" is not valid JSON: {error}.'
+
+    NO_ORGANIZATION = (
+        "Account {account_id} is not a member of an organization, so there are no member accounts."
+    )
+    NOT_AN_ADMINISTRATOR = (
+        "Account {account_id} cannot open root sessions: it is neither the management account nor a "
+        "delegated administrator for IAM. Add it to delegated_administrators of the construct "
+        "CentralizedRootAccess in the management account {management_account_id}, or deploy this stack there."
+    )
+    TRUSTED_ACCESS_NOT_ENABLED = (
+        "{task} needs centralized root access, and trusted access for IAM is not enabled in this "
+        "organization. Deploy the construct CentralizedRootAccess in the management account "
+        "{management_account_id}."
+    )
+    FEATURE_NOT_ENABLED = (
+        "{task} needs the feature {feature}, which is not enabled for this organization. Deploy the "
+        "construct CentralizedRootAccess with it in the management account {management_account_id}."
+    )
+    NOT_MEMBERS = "{account_ids}: not in organization {organization_id}. No account was accessed."
+    UNIT_NOT_FOUND = (
+        '"organizationalUnits": {unit} is neither the ID nor the path of an organizational unit. No account '
+        "was accessed."
+    )
+    SEVERAL_UNITS = (
+        '"organizationalUnits": {unit} means several units: {candidates}. Use an ID or a longer path. No '
+        "account was accessed."
+    )
+    NAME_ALREADY_USED = (
+        "An earlier execution named {run_id} already has a report. Start this one under another name."
+    )
+    NOT_AN_EXECUTION = (
+        "Execution {execution} is not running. Start the state machine instead of its functions."
+    )
+    CALL_FAILED = "{failure} (in account {account_id}; no account was accessed)"
+
+    PLAN_NOT_FOUND = _plan_refusal("the Audit state machine has no execution of that name.")
+    PLAN_NOT_SUCCEEDED = _plan_refusal("its execution has the status {status}.")
+    PLAN_EXPIRED = _plan_refusal("it is older than {lifetime}.")
+    NOT_A_PLAN = _plan_refusal("it is not a plan.")
+    PLAN_FROM_THE_FUTURE = _plan_refusal("it was created after this execution started.")
+    PLAN_ALREADY_EXECUTED = _plan_refusal("another execution has executed it already.")
+    PLAN_REPORT_ALTERED = _plan_refusal(
+        "the report that was approved is not the one that this run wrote. Somebody may have altered it."
+    )
+    PLAN_ALTERED = _plan_refusal("its plan was altered after it was created.")
+    PLAN_NOT_READABLE = _plan_refusal("another release of this construct created its plan.")
+    PLAN_RESTORES_BACKUP_OF_SAME_NAME = (
+        "Run {run_id} restores a backup that names the run {name}: an execution of that name would seem to "
+        "have made it. Start it under another name. Nothing was changed."
+    )
+
+    BACKUP_NOT_FOUND = _backup_refusal("there is no such backup.")
+    BACKUP_ALTERED = _backup_refusal("it was altered after it was created.")
+    NOT_A_BACKUP = _backup_refusal("it is not a backup.")
+    BACKUP_OF_ANOTHER_TYPE = _backup_refusal("it is of a {type}, and the task is {task}.")
+    BACKUP_OF_FOREIGN_RUN = _backup_refusal(
+        "executions/{run_id}/run.json names an execution that is not of this run, account and Region."
+    )
+    BACKUP_REPORT_ALTERED = _backup_refusal(
+        "executions/{run_id}/report.json was altered after the run wrote it."
+    )
+    BACKUP_NOT_IN_REPORT = _backup_refusal("run {run_id} did not make it, as its report does not list it.")
+
+
+class RunRefusedError(RootAccessError):
+    """Raised where a run cannot start; the message says why, and what to do.
+
+    Attributes:
+        reason: Why.
+        data: What the sentence names, by the names that its template has.
+    """
+
+    def __init__(self, reason: RefusalReason, **data: object) -> None:
+        self.reason = reason
+        self.data = data
+        sentence = reason.value.format(**{name: _text(value) for name, value in data.items()})
+        super().__init__(truncate_json(sentence, max_bytes=MAX_REFUSAL_BYTES))
+
+
+def task_not_in_stack(task: Task, *, tasks: Collection[Task]) -> RunRefusedError:
+    """Return the refusal of a task for which the stack has no function."""
+    in_code = [f"RootTask.{listed.name}" for listed in (*tasks, task)]
+    return RunRefusedError(RefusalReason.TASK_NOT_IN_STACK, task=task, in_code=in_code)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Failure):
+        return printable(describe(value))
+    if isinstance(value, Collection) and not isinstance(value, str):
+        listed = [
+            excerpt(str(entry), _MAX_ENTRY_CHARACTERS) for entry in itertools.islice(value, _MAX_LISTED)
+        ]
+        more = len(value) - len(listed)
+        return ", ".join(listed) + (f" and {more:,} more" if more else "")
+    return excerpt(str(value), _MAX_VALUE_CHARACTERS)

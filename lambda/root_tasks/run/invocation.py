@@ -1,0 +1,337 @@
+"""One invocation of a function: start a run, run a batch, or write the report."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aws_calls.calls import call
+from aws_calls.errors import RootAccessError
+from aws_calls.pace import Pace
+from aws_calls.retry import RetryBudget
+from aws_calls.runtime import FunctionArn
+
+from ..aws.bucket import Bucket
+from ..aws.sessions import Sessions
+from ..aws.stores import Storage
+from ..model.run import BatchResult, Mode
+from ..tasks import DEFINITIONS
+from .accounts import MemberDirectory
+from .backup_origins import BackupOrigins
+from .batch import BatchRunner, finding_of_expired_plan
+from .finish import RunFinisher
+from .plans import Execution, Plans
+from .preflight import Origin, PolicyPreflight
+from .start import ExecutionStarter, RunStarter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from aws_calls.retry import Clock
+    from aws_calls.runtime import LambdaContext
+
+    from ..aws.clients import Clients
+    from ..aws.stores import RunStore
+    from ..model.run import Finding, Work
+    from .settings import RunBatchSettings, StartExecutionSettings, StartRunSettings, WriteReportSettings
+
+# A batch opens no session in its last minute: the results of its other accounts have to be stored.
+_RESULT_RESERVE_SECONDS = 60.0
+
+
+@dataclass(eq=False, kw_only=True)
+class BatchClaimedError(RootAccessError):
+    """Raised where a batch that acts was invoked before. It is never run twice.
+
+    Attributes:
+        run_id: The run.
+        batch: The number of the batch.
+    """
+
+    run_id: str
+    batch: int
+
+    def __str__(self) -> str:
+        return f"Batch {self.batch} of run {self.run_id} was started before, and may have acted."
+
+
+@dataclass(eq=False)
+class WrongFunctionError(RootAccessError):
+    """Raised where a function that looks is given work to act on, or the other way round.
+
+    Attributes:
+        mode: What the work is for.
+    """
+
+    mode: Mode
+
+    def __str__(self) -> str:
+        return f"This function does not run work for the mode {self.mode}."
+
+
+class Invocation:
+    """One invocation of one of the functions, with everything that it works with passed in.
+
+    Args:
+        context: Lambda's context.
+        clients: The clients.
+        clock: The time that waiting is measured by.
+        now: The time in UTC.
+        log: Writes one event, given as keyword arguments.
+        outside_vpc: Whether the calls surely do not pass a VPC endpoint, as those of the functions.
+        open_bucket: Returns the bucket of a name.
+    """
+
+    def __init__(
+        self,
+        context: LambdaContext,
+        *,
+        clients: Clients,
+        clock: Clock,
+        now: Callable[[], datetime],
+        log: Callable[..., None],
+        outside_vpc: bool = True,
+        open_bucket: Callable[..., Bucket] = Bucket,
+    ) -> None:
+        function = FunctionArn.parse(context.invoked_function_arn)
+        self._function = function
+        self._partition, self._account_id = function.partition, function.account_id
+        self._origin = Origin(partition=function.partition, region=function.region, outside_vpc=outside_vpc)
+        self._clients = clients
+        self._clock = clock
+        self._now = now
+        self._log = log
+        self._open_bucket = open_bucket
+        self._started = clock.now()
+        self._deadline = self._started + context.get_remaining_time_in_millis() / 1000
+        self._budget = RetryBudget(clock=clock, deadline=self._deadline)
+
+    def start_run(self, event: Mapping[str, Any], *, settings: StartRunSettings) -> dict[str, Any]:
+        """Start the run that an execution's input asks for.
+
+        Args:
+            event: `input` and `execution`, as the state machine passes them.
+            settings: The function's settings.
+
+        Returns:
+            What the state machine holds: `runId`, `task`, `runSha256`, `workSha256`, `batches`.
+
+        Raises:
+            RunRefusedError: The run cannot start.
+        """
+        storage = self._storage(settings.bucket)
+        starter = RunStarter(
+            directory=self._directory(),
+            preflight=self._preflight(),
+            storage=storage,
+            backup_origins=BackupOrigins(
+                executions=storage.executions,
+                step_functions=self._clients.step_functions,
+                function=self._function,
+                budget=self._budget,
+            ),
+            account_id=self._account_id,
+            tasks=settings.tasks,
+            protected_accounts=settings.protected_accounts,
+            allow_policy_override=settings.allow_policy_override,
+        )
+        return self._log_start(starter.start(event["input"], execution=Execution.parse(event["execution"])))
+
+    def start_execution(
+        self, event: Mapping[str, Any], *, settings: StartExecutionSettings
+    ) -> dict[str, Any]:
+        """Start the execution of the plan that an execution's input names.
+
+        Args:
+            event: `input` and `execution`, as the state machine passes them.
+            settings: The function's settings.
+
+        Returns:
+            What the state machine holds: `runId`, `task`, `runSha256`, `workSha256`, `batches`.
+
+        Raises:
+            RunRefusedError: The plan cannot be executed.
+        """
+        storage = self._storage(settings.bucket)
+        starter = ExecutionStarter(
+            directory=self._directory(),
+            preflight=self._preflight(),
+            storage=storage,
+            plans=Plans(
+                runs=storage.runs,
+                step_functions=self._clients.step_functions,
+                audit_state_machine_arn=settings.audit_state_machine_arn,
+                tasks=settings.tasks,
+                lifetime=settings.plan_lifetime,
+                now=self._now,
+                budget=self._budget,
+            ),
+            account_id=self._account_id,
+            protected_accounts=settings.protected_accounts,
+        )
+        return self._log_start(starter.start(event["input"], execution=Execution.parse(event["execution"])))
+
+    def run_batch(self, event: Mapping[str, Any], *, settings: RunBatchSettings) -> dict[str, Any]:
+        """Look into the accounts of one batch. It may be done again: what counts is what is returned.
+
+        Args:
+            event: `runId`, `workSha256` and `batch`, as the state machine passes them.
+            settings: The function's settings.
+
+        Returns:
+            What the state machine holds: `batch`, and the `sha256` of its result.
+
+        Raises:
+            WrongFunctionError: The work is to act.
+        """
+        storage = self._storage(settings.bucket)
+        work = storage.runs.read_work(event["runId"], checksum=event["workSha256"])
+        if work.mode is Mode.EXECUTE:
+            raise WrongFunctionError(work.mode)
+        return self._run_batch(storage, storage.runs, work, event["batch"])
+
+    def execute_batch(self, event: Mapping[str, Any], *, settings: RunBatchSettings) -> dict[str, Any]:
+        """Act in the accounts of one batch, once.
+
+        Args:
+            event: `runId`, `workSha256` and `batch`, as the state machine passes them.
+            settings: The function's settings.
+
+        Returns:
+            What the state machine holds: `batch`, and the `sha256` of its result.
+
+        Raises:
+            BatchClaimedError: It may have been done before.
+            WrongFunctionError: The work is not to act.
+        """
+        storage = self._storage(settings.bucket)
+        run_id, batch = event["runId"], event["batch"]
+        work = storage.executions.read_work(run_id, checksum=event["workSha256"])
+        if work.mode is not Mode.EXECUTE or work.expires_at is None:
+            raise WrongFunctionError(work.mode)
+        # Before anything else: a batch that was started earlier may have acted, whatever the time is now.
+        if not storage.executions.claim_batch(work, batch, token=uuid.uuid4().hex):
+            raise BatchClaimedError(run_id=run_id, batch=batch)
+        if self._now() > work.expires_at:
+            # A redrive can run a batch days after the others.
+            findings = tuple(finding_of_expired_plan(assignment) for assignment in work.batches[batch])
+            return self._store(storage.executions, work, batch, findings)
+        return self._run_batch(storage, storage.executions, work, batch)
+
+    def write_report(self, event: Mapping[str, Any], *, settings: WriteReportSettings) -> dict[str, Any]:
+        """Finish a run that looks, whatever came of its batches.
+
+        Args:
+            event: `runId`, `runSha256` and `results`, as the state machine passes them.
+            settings: The function's settings.
+
+        Returns:
+            The execution's output: `runId`, `task`, `mode`, `report`, `reportSha256`, `totals`; `planSha256`
+            of a plan.
+        """
+        storage = self._storage(settings.bucket)
+        return self._finish(event, storage.runs, storage, settings)
+
+    def write_execution_report(
+        self, event: Mapping[str, Any], *, settings: WriteReportSettings
+    ) -> dict[str, Any]:
+        """Finish a run that acts, whatever came of its batches.
+
+        Args:
+            event: `runId`, `runSha256` and `results`, as the state machine passes them.
+            settings: The function's settings.
+
+        Returns:
+            The execution's output: `runId`, `task`, `mode`, `report`, `reportSha256`, `totals`, `failed`,
+            `summary`.
+        """
+        storage = self._storage(settings.bucket)
+        return self._finish(event, storage.executions, storage, settings)
+
+    def _run_batch(self, storage: Storage, runs: RunStore, work: Work, batch: int) -> dict[str, Any]:
+        runner = BatchRunner(
+            run_id=work.run_id,
+            definition=DEFINITIONS[work.task],
+            mode=work.mode,
+            sessions=Sessions(
+                sts=self._clients.sts,
+                clients=self._clients.sessions,
+                task=work.task,
+                partition=self._partition,
+                clock=self._clock,
+                deadline=self._deadline - _RESULT_RESERVE_SECONDS,
+                pace=Pace(clock=self._clock),
+            ),
+            backups=storage.backups,
+            credentials=work.credentials,
+            denials={id_: denial for denial in work.denials for id_ in denial.account_ids},
+            log=self._log,
+        )
+        return self._store(runs, work, batch, runner.run(work.batches[batch]))
+
+    def _store(self, runs: RunStore, work: Work, batch: int, findings: tuple[Finding, ...]) -> dict[str, Any]:
+        checksum = runs.write_result(work, batch, BatchResult(findings=findings))
+        outcomes = [finding.outcome for finding in findings]
+        self._log(
+            event="batch_finished",
+            runId=work.run_id,
+            batch=batch,
+            outcomes={outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))},
+        )
+        return {"batch": batch, "sha256": checksum}
+
+    def _finish(
+        self, event: Mapping[str, Any], runs: RunStore, storage: Storage, settings: WriteReportSettings
+    ) -> dict[str, Any]:
+        topic_arn = settings.notification_topic_arn
+        finisher = RunFinisher(
+            runs=runs,
+            reports=storage.reports,
+            backups=storage.backups,
+            notify=None if topic_arn is None else functools.partial(self._notify, topic_arn),
+            plan_lifetime=settings.plan_lifetime,
+            now=self._now,
+            log=self._log,
+        )
+        return finisher.finish(event["runId"], run_sha256=event["runSha256"], results=event["results"])
+
+    def _log_start(self, run: dict[str, Any]) -> dict[str, Any]:
+        milliseconds = round((self._clock.now() - self._started) * 1000)
+        self._log(event="run_started", **{**run, "batches": len(run["batches"])}, milliseconds=milliseconds)
+        return run
+
+    def _directory(self) -> MemberDirectory:
+        return MemberDirectory(
+            organizations=self._clients.organizations,
+            iam=self._clients.iam,
+            account_id=self._account_id,
+            budget=self._budget,
+            clock=self._clock,
+            log=self._log,
+        )
+
+    def _preflight(self) -> PolicyPreflight:
+        return PolicyPreflight(
+            organizations=self._clients.organizations,
+            origin=self._origin,
+            clock=self._clock,
+            deadline=self._deadline,
+            log=self._log,
+        )
+
+    def _storage(self, bucket: str) -> Storage:
+        return Storage(
+            self._open_bucket(
+                s3=self._clients.s3, name=bucket, account_id=self._account_id, budget=self._budget
+            )
+        )
+
+    def _notify(self, topic_arn: str, subject: str, message: str) -> None:
+        call(
+            lambda: self._clients.sns.publish(TopicArn=topic_arn, Subject=subject, Message=message),
+            operation="sns:Publish",
+            budget=self._budget,
+        )
