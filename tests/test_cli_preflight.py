@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -51,6 +52,23 @@ def test_it_names_the_policy_its_place_and_the_statement_that_would_mend_it(
         assert text in row
     assert '      "aws:AssumedRoot": "true"' in shown.stdout
     assert shown.lines[-1] == "Denied: 1 account, allowed: 2 accounts."
+
+
+@pytest.mark.parametrize(
+    ("chosen", "shown_as"),
+    [
+        (["audit"], "audit"),
+        (["audit", "recover"], "all"),
+        (["audit", "recover", "unlock-queue"], "audit, recover"),
+    ],
+)
+def test_a_row_names_the_tasks_or_says_that_it_is_about_all_that_were_chosen(
+    command_line: CommandLine, organization: LocalOrganization, chosen: list[str], shown_as: str
+) -> None:
+    attach(organization, {**DENY_ROOT, "Action": "iam:*"})
+    shown = command_line.run("preflight", *(text for task in chosen for text in ("--task", task)))
+    (row,) = [line for line in shown.lines if line.startswith("denied")]
+    assert re.split(r" {2,}", row)[3] == shown_as
 
 
 def test_the_mended_statement_lets_every_task_through(

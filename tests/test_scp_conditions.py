@@ -110,6 +110,8 @@ SINGLE = [
     ("NumericGreaterThanEquals", ["2"], "1", FALSE),
     ("DateLessThan", ["2030-01-01"], "2029-12-31T23:59:59Z", TRUE),
     ("DateLessThan", ["2030-01-01"], "2030-01-01", FALSE),
+    ("DateLessThan", ["2030-01-01T00:00:00.5Z"], "2030-01-01T00:00:00.2Z", TRUE),
+    ("DateLessThan", ["2030-01-01T00:00:00.2Z"], "2030-01-01T00:00:00.5Z", FALSE),
     ("DateLessThanEquals", ["2030-01-01"], "2030-01-01", TRUE),
     ("DateLessThanEquals", ["2030-01-01"], "2030-01-02", FALSE),
     ("DateGreaterThan", ["2030-01-01"], "2030-01-02", TRUE),
