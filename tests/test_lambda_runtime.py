@@ -53,7 +53,6 @@ OTHER_FILES = (
     "test_scp.py",
     "test_scp_conditions.py",
     "test_scp_properties.py",
-    "test_scp_samples.py",
 )
 # Tests that WebAssembly cannot run: they need threads, and an endpoint for CloudFormation's responses.
 CUSTOM_RESOURCE_FILES = (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scp.context import ANYTHING, PRESENT, Open, Possible
+from scp.context import ANYTHING, PRESENT, OtherValues, Possible
 from scp.operators import OPERATORS
 from scp.truth import Truth
 from support.scp import holds
@@ -311,7 +311,7 @@ CONTEXT: dict[str, Possible | Value] = {
     "aws:list": ("a",),
     "aws:open": PRESENT,
     "aws:perhaps": Possible(absent=True, values=("a",)),
-    "aws:usually": Possible(values=("a",), open=Open.ONE_VALUE),
+    "aws:usually": Possible(values=("a",), others=OtherValues.ONE_VALUE),
     "aws:either": Possible(values=("a", "b")),
     "aws:arn": "arn:aws:iam::1:root",
     "aws:one": "1",

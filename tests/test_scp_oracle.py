@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from scp.calls import task_calls
+from root_tasks.tasks import DEFINITIONS
+from scp.calls import call_of
+from scp.documents import parse_policy
 from scp.evaluate import Decision, evaluate_call
-from scp.policies import parse_policy
 from support.scp import (
     FULL_ACCESS,
     FULL_ACCESS_DOCUMENT,
@@ -94,8 +95,8 @@ def names_in(drawn: dict[str, Any]) -> tuple[str, ...]:
 def test_of_a_sample_policy_both_say_the_same_of_every_call(oracle: Oracle, sample: Sample) -> None:
     """What ours leaves undecided is allowed in some worlds and denied in others."""
     attached = [FULL_ACCESS_DOCUMENT, sample.document] if sample.full_access else [sample.document]
-    calls = task_calls(sample.task, session=SESSION, target=sample.target, target_region=sample.target_region)
-    for call in calls:
+    for action in DEFINITIONS[sample.task].calls:
+        call = call_of(action, session=SESSION, target=sample.target, target_region=sample.target_region)
         ours = evaluate_call(
             call, session=SESSION, service_control=sample.levels, resource_control=None
         ).decision

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import scp
-from scp.context import Open, Possible, Request
+from scp.context import OtherValues, Possible, SessionRequest
+from scp.documents import Policy, parse_policy
 from scp.evaluate import Decision, evaluate_call, evaluate_request
-from scp.policies import Policy, parse_policy
 from scp.text import parse_template
 from support.scp import (
     FULL_ACCESS,
@@ -162,16 +162,16 @@ SAMPLE_VALUES: tuple[Value | None, ...] = (
 def possibilities(draw: st.DrawFn) -> tuple[Possible, Value | None]:
     """Draw what a key may be, and one of the values that it may have."""
     drawn = draw(st.lists(st.sampled_from(SAMPLE_VALUES), min_size=1, max_size=3, unique=True))
-    open_to = draw(st.sampled_from((None, None, Open.ONE_VALUE, Open.ONE_OR_MORE_VALUES)))
+    others = draw(st.sampled_from((None, None, OtherValues.ONE_VALUE, OtherValues.ONE_OR_MORE_VALUES)))
     possible = Possible(
-        absent=None in drawn, values=tuple(each for each in drawn if each is not None), open=open_to
+        absent=None in drawn, values=tuple(each for each in drawn if each is not None), others=others
     )
     inside = [
         each
         for each in SAMPLE_VALUES
         if each in drawn
-        or (open_to is Open.ONE_OR_MORE_VALUES and each is not None)
-        or (open_to is Open.ONE_VALUE and isinstance(each, str))
+        or (others is OtherValues.ONE_OR_MORE_VALUES and each is not None)
+        or (others is OtherValues.ONE_VALUE and isinstance(each, str))
     ]
     return possible, draw(st.sampled_from(inside))
 
@@ -206,9 +206,9 @@ def test_what_is_certain_of_all_that_keys_may_be_is_so_for_each(
 @given(drawn=documents(), key=st.sampled_from(tuple(KEYS)))
 def test_a_key_that_is_forgotten_makes_unknown_at_most(drawn: dict[str, Any], key: str) -> None:
     """Forgotten is not absent: of a key that is forgotten nothing is known."""
-    request = Request(session=SESSION, call=GET_USER)
+    request = SessionRequest(session=SESSION, call=GET_USER)
     known: dict[str, Possible | Value] = {each.lower(): request.possible(each) for each in mentioned(drawn)}
-    forgotten = {**known, key.lower(): Possible(absent=True, open=Open.ONE_OR_MORE_VALUES)}
+    forgotten = {**known, key.lower(): Possible(absent=True, others=OtherValues.ONE_OR_MORE_VALUES)}
     before, after = (
         evaluate_request(
             RequestWith(session=SESSION, call=GET_USER, context=context),

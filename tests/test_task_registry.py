@@ -57,6 +57,7 @@ def execute(task: AccountTask) -> Finding:
 DEFINITION = TaskDefinition(
     title="Delete the oldest root access key",
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+    calls=("iam:ListAccessKeys", "iam:DeleteAccessKey"),
     input_keys=(ACCOUNTS, "reason"),
     parse=parse,
     plan=plan,
@@ -68,7 +69,7 @@ DEFINITION = TaskDefinition(
 def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
     """The member that the enum would have, and the entry of the registry; AWS has its task policy."""
     task = str.__new__(Task, NAME)
-    task._name_, task._value_ = "DELETE_OLDEST_KEY", NAME
+    task._name_, task._value_, task.command = "DELETE_OLDEST_KEY", NAME, "delete-oldest-key"
     monkeypatch.setattr(Task, "_member_names_", [*Task._member_names_, task.name])
     monkeypatch.setitem(Task._member_map_, task.name, task)
     monkeypatch.setitem(Task._value2member_map_, NAME, task)
@@ -156,6 +157,7 @@ def test_a_sixth_task_that_only_looks_has_no_plan_and_never_replaces_the_latest_
         TaskDefinition(
             title="Look",
             feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+            calls=(),
             input_keys=(),
             parse=lambda _: Scope(all_accounts=True),
             plan=look,

@@ -19,12 +19,13 @@ from .aws.clients import create_clients
 from .aws.sessions import Sessions
 from .aws.storage import Storage
 from .model.run import BatchResult, Mode
+from .policies.check import Origin
+from .policies.preflight import PolicyPreflight
 from .run.accounts import MemberDirectory
 from .run.backup_origins import BackupOrigins
 from .run.batch import BatchRunner, finding_of_expired_plan
 from .run.finish import RunFinisher
 from .run.plans import Execution, Plans
-from .run.preflight import Origin, PolicyPreflight
 from .run.settings import (
     RunBatchSettings,
     StartExecutionSettings,

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from ..aws.storage import RunStore, Storage
     from ..model.report import Preflight
     from ..model.run import Backup, Denial
+    from ..policies.preflight import PendingPreflight, PolicyPreflight
     from ..tasks.scope import RestoreRequest
     from .accounts import MemberDirectory, OrganizationContext
     from .backup_origins import BackupOrigins
     from .plans import Execution, FoundPlan, Plans
-    from .preflight import PendingPreflight, PolicyPreflight
     from .request import Request
 
 # A batch that dies takes its results with it. Where a run only reads, that is cheap; where it makes changes,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ..aws.sessions import RootSession
 
 GET_ACCOUNT_SUMMARY = "iam:GetAccountSummary"
+_GET_USER = "iam:GetUser"
+_GET_ACCESS_KEY_LAST_USED = "iam:GetAccessKeyLastUsed"
 _GET_LOGIN_PROFILE = "iam:GetLoginProfile"
 _LIST_ACCESS_KEYS = "iam:ListAccessKeys"
 _LIST_MFA_DEVICES = "iam:ListMFADevices"
@@ -40,6 +42,14 @@ LISTING_CALLS = {
     ItemType.SIGNING_CERTIFICATE: _LIST_CERTIFICATES,
     ItemType.MFA_DEVICE: _LIST_MFA_DEVICES,
 }
+# The calls that read the details of what the summary counts.
+DETAIL_CALLS = (
+    _GET_USER,
+    _LIST_ACCESS_KEYS,
+    _GET_ACCESS_KEY_LAST_USED,
+    _LIST_MFA_DEVICES,
+    _LIST_CERTIFICATES,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,11 +225,11 @@ def signing_certificates(session: RootSession, iam: IAMClient) -> tuple[str, ...
 def _last_use(session: RootSession, iam: IAMClient, credential: Credential) -> _LastUse:
     try:
         if credential.type is ItemType.PASSWORD:
-            user = session.call(iam.get_user, operation="iam:GetUser").require("User")
+            user = session.call(iam.get_user, operation=_GET_USER).require("User")
             return _LastUse(at=user.get("PasswordLastUsed"))
         use = session.call(
             functools.partial(iam.get_access_key_last_used, AccessKeyId=credential.id or ""),
-            operation="iam:GetAccessKeyLastUsed",
+            operation=_GET_ACCESS_KEY_LAST_USED,
         ).require("AccessKeyLastUsed")
     except CallError as error:
         return _LastUse(unread=error.failure)

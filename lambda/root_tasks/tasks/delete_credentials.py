@@ -29,6 +29,7 @@ from ..messages import (
 from ..model.report import ItemType, Outcome, Task
 from ..model.run import Finding, Mode, Target
 from .credentials import (
+    DETAIL_CALLS,
     GET_ACCOUNT_SUMMARY,
     LISTING_CALLS,
     access_key_ids,
@@ -323,6 +324,12 @@ _INPUT_KEYS = (*ACCOUNT_KEYS, *_SELECTION_KEYS)
 DEFINITION = TaskDefinition(
     title="Delete root credentials",
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+    calls=(
+        GET_ACCOUNT_SUMMARY,
+        LISTING_CALLS[ItemType.PASSWORD],
+        *DETAIL_CALLS,
+        *_DELETING_CALLS.values(),
+    ),
     input_keys=_INPUT_KEYS,
     parse=parse,
     plan=plan,

@@ -29,7 +29,7 @@ from ..model.report import ItemType, Outcome
 from ..model.run import Assignment, Mode, Target
 from .definition import TaskDefinition
 from .outcomes import failure_item, finding_of, item_of, unreadable_item
-from .policies import (
+from .resource_policies import (
     DELETE_BUCKET_POLICY,
     GET_BUCKET_POLICY,
     GET_QUEUE_ATTRIBUTES,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from ..model.report import Item
     from ..model.run import Finding, Restore
     from .definition import AccountTask
-    from .policies import ResourcePolicy
+    from .resource_policies import ResourcePolicy
     from .scope import TaskInput
 
 _BUCKETS = "buckets"
@@ -346,6 +346,7 @@ def _refuse_constant(name: str) -> object:
 BUCKET_DEFINITION = TaskDefinition(
     title="Unlock bucket policies",
     feature=Feature.ROOT_SESSIONS,
+    calls=(LIST_BUCKETS, GET_BUCKET_POLICY, DELETE_BUCKET_POLICY, PUT_BUCKET_POLICY),
     input_keys=(_BUCKETS, _RESTORE, _POLICY_OVERRIDE),
     parse=_parse_bucket_input,
     plan=plan,
@@ -356,6 +357,7 @@ BUCKET_DEFINITION = TaskDefinition(
 QUEUE_DEFINITION = TaskDefinition(
     title="Unlock queue policies",
     feature=Feature.ROOT_SESSIONS,
+    calls=(GET_QUEUE_ATTRIBUTES, SET_QUEUE_ATTRIBUTES),
     input_keys=(_QUEUES, _SKIP_BACKUP, _RESTORE, _POLICY_OVERRIDE),
     parse=_parse_queue_input,
     plan=plan,

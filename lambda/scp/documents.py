@@ -40,13 +40,13 @@ class Condition:
     """One key of one operator of a condition block.
 
     Attributes:
-        operator_name: the operator as written, with its prefix and suffix.
-        key: the condition key as written.
-        values: the values.
-        is_null: whether the operator is Null.
-        operator: the operator; None if it is Null or not known.
-        quantifier: its prefix.
-        if_exists: whether it has the suffix IfExists.
+        operator_name: The operator as written, with its prefix and suffix.
+        key: The condition key as written.
+        values: The values.
+        is_null: Whether the operator is Null.
+        operator: The operator; None if it is Null or not known.
+        quantifier: Its prefix.
+        if_exists: Whether it has the suffix IfExists.
     """
 
     operator_name: str
@@ -63,15 +63,15 @@ class Statement:
     """A statement of a policy.
 
     Attributes:
-        policy_type: the type of its policy.
-        number: its place in the policy, from 1.
-        sid: its Sid; "" if it has none.
+        policy_type: The type of its policy.
+        number: Its place in the policy, from 1.
+        sid: Its Sid; "" if it has none.
         effect: Allow or Deny.
-        actions: what Action or NotAction lists, in lowercase.
-        not_action: whether it is NotAction.
-        resources: what Resource or NotResource lists.
-        not_resource: whether it is NotResource.
-        conditions: its conditions; all must hold.
+        actions: What Action or NotAction lists, in lowercase.
+        not_action: Whether it is NotAction.
+        resources: What Resource or NotResource lists.
+        not_resource: Whether it is NotResource.
+        conditions: Its conditions; all must hold.
     """
 
     policy_type: PolicyType
@@ -91,9 +91,9 @@ class Policy:
 
     Attributes:
         policy_id: For example p-FullAWSAccess.
-        name: its name.
-        statements: its statements; none if it has a problem.
-        problem: why nothing is known of it: it could not be read or parsed; "" if it is known.
+        name: Its name.
+        statements: Its statements; none if it has a problem.
+        problem: Why nothing is known of it: it could not be read or parsed; "" if it is known.
     """
 
     policy_id: str
@@ -106,12 +106,12 @@ def unreadable_policy(*, policy_id: str, name: str, problem: str) -> Policy:
     """Return a policy whose document is not known; it may allow or deny anything.
 
     Args:
-        policy_id: its id, or what stands for it.
-        name: its name.
-        problem: why the document is not known.
+        policy_id: Its ID, or what stands for it.
+        name: Its name.
+        problem: Why the document is not known.
 
     Raises:
-        ValueError: the problem is empty.
+        ValueError: The problem is empty.
     """
     if not problem:
         message = "An unreadable policy needs its problem."
@@ -129,10 +129,10 @@ def parse_policy(
     """Return the policy of a document; a document that cannot be parsed gives a policy with a problem.
 
     Args:
-        content: the document, JSON.
-        policy_id: its id.
-        name: its name.
-        policy_type: its type. Only resource control policies have a Principal, and it is always "*".
+        content: The document, JSON.
+        policy_id: Its ID.
+        name: Its name.
+        policy_type: Its type. Only resource control policies have a Principal, and it is always "*".
     """
     try:
         document = json.loads(
