@@ -19,7 +19,7 @@ from root_tasks.policies.fixes import find_fixes
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import SessionFacts, call_of
 from scp.documents import PolicyType, parse_policy
-from scp.evaluate import Decision, Reason, evaluate_call
+from scp.evaluate import Decision, Reason
 from support.scp import (
     ACCOUNT_ID,
     FULL_ACCESS,
@@ -28,6 +28,7 @@ from support.scp import (
     ORGANIZATION_ID,
     ORGANIZATION_PATH,
     document,
+    evaluate_call,
     levels,
     samples,
     statement,
@@ -340,7 +341,7 @@ def found_and_expected(
             call = call_of(action, session=session, target=name, target_region=region)
             yield (
                 check.verdict(action, account_id=account_id, unit_ids=UNIT_IDS, target=target),
-                evaluate_call(call, session=session, service_control=whole, resource_control=None),
+                evaluate_call(call, session=session, service_control=whole),
             )
 
 

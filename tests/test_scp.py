@@ -15,7 +15,7 @@ from scp.calls import Call, PartialArn, SessionFacts, call_of
 from scp.conditions import UndecidedReason
 from scp.context import CONTEXT, Possible, SessionRequest
 from scp.documents import Policy, PolicyType, parse_policy, unreadable_policy
-from scp.evaluate import Decision, Element, Level, Reason, evaluate_call
+from scp.evaluate import Decision, Element, Level, Reason
 from scp.task import Task
 from support.scp import (
     ACCOUNT_ID,
@@ -31,6 +31,7 @@ from support.scp import (
     bucket_call,
     decision,
     document,
+    evaluate_call,
     levels,
     policy,
     queue_call,
@@ -64,9 +65,7 @@ def allow(*actions: str, **elements: object) -> Policy:
 
 
 def decide(call: Call, *attached: Sequence[Policy]) -> Decision:
-    return evaluate_call(
-        call, session=SESSION, service_control=levels(*attached), resource_control=None
-    ).decision
+    return evaluate_call(call, service_control=levels(*attached)).decision
 
 
 # Levels
@@ -126,15 +125,15 @@ def test_a_level_that_denies_decides_whatever_is_not_known_of_another() -> None:
 
 
 def test_a_policy_type_that_is_disabled_denies_nothing() -> None:
-    verdict = evaluate_call(GET_USER, session=SESSION, service_control=None, resource_control=None)
+    verdict = evaluate_call(GET_USER, service_control=None)
     assert verdict.decision is ALLOWED
 
 
 def test_no_levels_are_never_taken_for_no_policies() -> None:
     with pytest.raises(ValueError, match="SERVICE_CONTROL_POLICY"):
-        evaluate_call(GET_USER, session=SESSION, service_control=(), resource_control=None)
+        evaluate_call(GET_USER, service_control=())
     with pytest.raises(ValueError, match="RESOURCE_CONTROL_POLICY"):
-        evaluate_call(GET_USER, session=SESSION, service_control=None, resource_control=())
+        evaluate_call(GET_USER, service_control=None, resource_control=())
 
 
 # Actions
@@ -367,9 +366,7 @@ def test_a_denied_call_names_the_statements_that_deny_it_and_where_they_are_atta
     )
     verdict = evaluate_call(
         GET_USER,
-        session=SESSION,
         service_control=levels([FULL_ACCESS, policy(statement(**PERHAPS))], [FULL_ACCESS, denies], []),
-        resource_control=None,
     )
     assert verdict.decision is DENIED
     assert [cause.place for cause in verdict.causes] == [
@@ -419,10 +416,7 @@ def test_a_variable_that_is_not_known_is_of_the_request() -> None:
 
 def test_an_unknown_allow_is_named_where_nothing_else_allows() -> None:
     verdict = evaluate_call(
-        GET_USER,
-        session=SESSION,
-        service_control=levels([policy(statement("Allow", **PERHAPS), policy_id="p-perhaps")]),
-        resource_control=None,
+        GET_USER, service_control=levels([policy(statement("Allow", **PERHAPS), policy_id="p-perhaps")])
     )
     assert [cause.place[:1] + cause.place[3:] for cause in verdict.causes] == [
         (Reason.UNDECIDED_ALLOW, "p-perhaps", 1)
@@ -461,7 +455,6 @@ def test_resource_control_policies_bind_root_sessions_in_s3_and_sqs(
 ) -> None:
     verdict = evaluate_call(
         call,
-        session=SESSION,
         service_control=levels((FULL_ACCESS,)),
         resource_control=levels((RCP_FULL_ACCESS,), (RCP_FULL_ACCESS, resource_policy(denies))),
     )
@@ -478,7 +471,7 @@ def test_both_types_of_policies_must_let_a_call_pass() -> None:
         (levels((FULL_ACCESS,)), levels((RCP_FULL_ACCESS, resource_policy(ROOT_DENY)))),
     ):
         verdict = evaluate_call(
-            queue_call("jobs"), session=SESSION, service_control=control, resource_control=resource_control
+            queue_call("jobs"), service_control=control, resource_control=resource_control
         )
         assert verdict.decision is DENIED
 

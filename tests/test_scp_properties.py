@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import scp
 from scp.context import OtherValues, Possible, SessionRequest
 from scp.documents import Policy, parse_policy
-from scp.evaluate import Decision, evaluate_call, evaluate_request
+from scp.evaluate import Decision, evaluate_request
 from scp.text import parse_template
 from support.scp import (
     FULL_ACCESS,
@@ -28,6 +28,7 @@ from support.scp import (
     bucket_call,
     decision,
     document,
+    evaluate_call,
     levels,
     queue_call,
     statement,
@@ -52,9 +53,7 @@ def parsed(drawn: Mapping[str, Any], policy_id: str = "p-1") -> Policy:
 
 
 def decide(call: Call, *policies: Policy) -> Decision:
-    return evaluate_call(
-        call, session=SESSION, service_control=levels(policies), resource_control=None
-    ).decision
+    return evaluate_call(call, service_control=levels(policies)).decision
 
 
 # More statements, and other orders
@@ -97,21 +96,14 @@ def test_the_levels_count_alike_and_the_strictest_decides(
     drawn: list[dict[str, Any]], call: Call, data: st.DataObject
 ) -> None:
     policies = [parsed(each) for each in data.draw(st.permutations(drawn))]
-    verdict = evaluate_call(
-        call,
-        session=SESSION,
-        service_control=levels(*((each,) for each in policies)),
-        resource_control=None,
-    )
+    verdict = evaluate_call(call, service_control=levels(*((each,) for each in policies)))
     assert verdict.decision is min((decide(call, each) for each in policies), key=RANK.__getitem__)
 
 
 @ANY
 @given(drawn=documents(), call=st.sampled_from(CALLS))
 def test_a_verdict_has_causes_exactly_if_it_is_not_allowed(drawn: dict[str, Any], call: Call) -> None:
-    verdict = evaluate_call(
-        call, session=SESSION, service_control=levels((parsed(drawn),)), resource_control=None
-    )
+    verdict = evaluate_call(call, service_control=levels((parsed(drawn),)))
     assert bool(verdict.causes) is (verdict.decision is not Decision.ALLOWED)
     assert all(
         bool(cause.undecided) is (verdict.decision is Decision.UNKNOWN)
@@ -375,7 +367,5 @@ def test_as_many_of_the_largest_policies_as_aws_allows_are_decided_one_after_the
     policies = [largest(build) for build in kinds]
     account = levels(*([policies] * len(LEVEL_IDS)))
     account += tuple(replace(account[0], target_id=f"ou-{n}") for n in range(MAX_LEVELS - len(account)))
-    together = steps_of(
-        lambda: evaluate_call(GET_USER, session=SESSION, service_control=account, resource_control=None)
-    )
+    together = steps_of(lambda: evaluate_call(GET_USER, service_control=account))
     assert together <= MAX_LEVELS * alone

@@ -76,7 +76,7 @@ def names(text: str) -> dict[str, Any]:
         taken["root_access"] = CentralizedRootAccess(stack, "RootAccess")
     if re.search(r"\btasks\.|=tasks\b", text):
         taken["tasks"] = RootTasks(stack, "RootTasks")
-    if "evaluate_call" in text:
+    if "evaluate_request" in text:
         taken["full_access"] = taken["guardrail"] = parse_policy(
             '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}',
             policy_id="p-FullAWSAccess",

@@ -59,8 +59,7 @@ class PartialArn:
 
     def __post_init__(self) -> None:
         if any(":" in (part or "") for part in self.parts):
-            message = f"A part of an ARN cannot contain a colon: {self.parts}."
-            raise ValueError(message)
+            raise ValueError(f"A part of an ARN cannot contain a colon: {self.parts}.")
 
     @property
     def parts(self) -> tuple[str | None, ...]:

@@ -114,8 +114,7 @@ def unreadable_policy(*, policy_id: str, name: str, problem: str) -> Policy:
         ValueError: The problem is empty.
     """
     if not problem:
-        message = "An unreadable policy needs its problem."
-        raise ValueError(message)
+        raise ValueError("An unreadable policy needs its problem.")
     return Policy(policy_id=policy_id, name=name, problem=problem)
 
 
@@ -165,14 +164,12 @@ class _UnknownLanguageError(Exception):
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        message = "An object has the same key twice."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError("An object has the same key twice.")
     return members
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    message = f"{name} is not JSON."
-    raise _UnknownLanguageError(message)
+    raise _UnknownLanguageError(f"{name} is not JSON.")
 
 
 _DOCUMENT_ELEMENTS = frozenset({"Version", "Id", "Statement"})
@@ -189,13 +186,11 @@ def _statements(document: object, policy_type: PolicyType) -> tuple[Statement, .
     members = _members(document, "The document", _DOCUMENT_ELEMENTS)
     version = members.get("Version", _OLD_VERSION)
     if version not in _VERSIONS:
-        message = f"Its Version is {version!r}; known are {' and '.join(_VERSIONS)}."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(f"Its Version is {version!r}; known are {' and '.join(_VERSIONS)}.")
     listed = members.get("Statement")
     statements = listed if isinstance(listed, list) else [listed]
     if not statements:
-        message = "It has no statement."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError("It has no statement.")
     return tuple(
         _statement(statement, number, variables=version != _OLD_VERSION, policy_type=policy_type)
         for number, statement in enumerate(statements, start=1)
@@ -207,17 +202,16 @@ def _statement(statement: object, number: int, *, variables: bool, policy_type: 
     members = _members(statement, place, _STATEMENT_ELEMENTS)
     effect = members.get("Effect")
     if effect not in list(Effect):
-        message = f"{place}: its Effect is {effect!r}; known are Allow and Deny."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(f"{place}: its Effect is {effect!r}; known are Allow and Deny.")
     sid = members.get("Sid", "")
     if not isinstance(sid, str) or isinstance(sid, _Number):
-        message = f"{place}: its Sid is not a text."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(f"{place}: its Sid is not a text.")
     principal = members.get("Principal")
     is_resource_policy = policy_type is PolicyType.RESOURCE_CONTROL_POLICY
     if principal not in _ANYBODY if is_resource_policy else "Principal" in members:
-        message = f"{place}: its Principal is {principal!r}, which a {policy_type} cannot have."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(
+            f"{place}: its Principal is {principal!r}, which a {policy_type} cannot have."
+        )
     actions, not_action = _one_of(members, "Action", "NotAction", place)
     resources, not_resource = _one_of(members, "Resource", "NotResource", place)
     return Statement(
@@ -235,8 +229,7 @@ def _statement(statement: object, number: int, *, variables: bool, policy_type: 
 
 def _one_of(members: dict[str, object], name: str, negated: str, place: str) -> tuple[tuple[str, ...], bool]:
     if (name in members) == (negated in members):
-        message = f"{place}: it needs either {name} or {negated}."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(f"{place}: it needs either {name} or {negated}.")
     is_negated = negated in members
     return _texts(members[negated if is_negated else name], f"{place}: its {name}"), is_negated
 
@@ -279,12 +272,10 @@ def _operator(name: str) -> tuple[Quantifier | None, bool, Operator | None, bool
 
 def _members(value: object, place: str, known: frozenset[str] | None = None) -> dict[str, object]:
     if not isinstance(value, dict):
-        message = f"{place} is not an object."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(f"{place} is not an object.")
     unknown = sorted(value.keys() - known) if known is not None else []
     if unknown:
-        message = f"{place} has an unknown element: {', '.join(unknown)}."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(f"{place} has an unknown element: {', '.join(unknown)}.")
     return value
 
 
@@ -294,10 +285,8 @@ def _texts(value: object, place: str, *, in_condition: bool = False) -> tuple[st
     for item in value if isinstance(value, list) else [value]:
         text = str(item).lower() if in_condition and isinstance(item, bool) else item
         if not isinstance(text, str) or (isinstance(text, _Number) and not in_condition):
-            message = f"{place} is not a text or a list of texts."
-            raise _UnknownLanguageError(message)
+            raise _UnknownLanguageError(f"{place} is not a text or a list of texts.")
         texts.append(str(text))
     if not texts:
-        message = f"{place} is empty."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(f"{place} is empty.")
     return tuple(texts)

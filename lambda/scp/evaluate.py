@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from .conditions import UndecidedReason, condition_holds
-from .context import SessionRequest
 from .documents import Effect, PolicyType
 from .matching import action_matches, resource_matches
 from .text import parse_template
@@ -20,7 +19,8 @@ from .truth import Truth
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from .calls import Call, SessionFacts
+    from .calls import Call
+    from .context import SessionRequest
     from .documents import Condition, Policy, Statement
     from .text import Template
 
@@ -145,44 +145,19 @@ _ASSUMED_ROOT = "aws:assumedroot"
 RESOURCE_CONTROLLED_SERVICES = frozenset({"s3", "sqs"})
 
 
-def evaluate_call(
-    call: Call,
-    *,
-    session: SessionFacts,
-    service_control: Sequence[Level] | None,
-    resource_control: Sequence[Level] | None,
-) -> Verdict:
-    """Return what the policies say of a call in a root session.
-
-    Args:
-        call: The call.
-        session: The account.
-        service_control: The levels from the root to the account with their service control policies; None
-            if the organization has the policy type disabled.
-        resource_control: The same with resource control policies.
-
-    Raises:
-        ValueError: A policy type is enabled and there are no levels.
-    """
-    return evaluate_request(
-        SessionRequest(session=session, call=call),
-        service_control=service_control,
-        resource_control=resource_control,
-    )
-
-
 def evaluate_request(
     request: SessionRequest,
     *,
     service_control: Sequence[Level] | None,
     resource_control: Sequence[Level] | None,
 ) -> Verdict:
-    """Return what the policies say of a request, whatever context it has.
+    """Return what the policies say of a call in a root session.
 
     Args:
         request: The call and its context.
-        service_control: As for a call.
-        resource_control: As for a call.
+        service_control: The levels from the root to the account with their service control policies; None
+            if the organization has the policy type disabled.
+        resource_control: The same with resource control policies.
 
     Raises:
         ValueError: A policy type is enabled and there are no levels.
@@ -219,9 +194,9 @@ def without_certainties(statement: Statement, request: SessionRequest) -> Statem
     left = replace(
         statement,
         conditions=tuple(
-            each
-            for each in statement.conditions
-            if _is_about_root_sessions(each) or condition_holds(each, request)[0] is not Truth.TRUE
+            condition
+            for condition in statement.conditions
+            if _is_about_root_sessions(condition) or condition_holds(condition, request)[0] is not Truth.TRUE
         ),
     )
     if action_matches(statement, request.call) is Truth.TRUE:
@@ -261,8 +236,7 @@ def _levels(
     if levels is None:
         return []
     if not levels:
-        message = f"{policy_type}: an account has levels, at least the root and itself."
-        raise ValueError(message)
+        raise ValueError(f"{policy_type}: an account has levels, at least the root and itself.")
     return [_level(level, policy_type, request) for level in levels]
 
 

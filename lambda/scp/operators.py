@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -265,36 +265,35 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     return address.ipv4_mapped or address
 
 
+_ORDERS = {
+    "Equals": eq,
+    "LessThan": lt,
+    "LessThanEquals": le,
+    "GreaterThan": gt,
+    "GreaterThanEquals": ge,
+}
+_ARN = Operator(compare=_arn_like, prefixes=_PREFIXES_OF_ARNS)
 OPERATORS = {
     "StringEquals": Operator(compare=_string_equals, prefixes=_PREFIXES_OF_TEXTS),
-    "StringNotEquals": Operator(compare=_string_equals, prefixes=_PREFIXES_OF_TEXTS, negated=True),
     "StringEqualsIgnoreCase": Operator(compare=_string_equals_ignore_case, prefixes=_PREFIXES_IGNORING_CASE),
-    "StringNotEqualsIgnoreCase": Operator(
-        compare=_string_equals_ignore_case, prefixes=_PREFIXES_IGNORING_CASE, negated=True
-    ),
     "StringLike": Operator(compare=_string_like, prefixes=_PREFIXES_OF_PATTERNS, takes_wildcards=True),
-    "StringNotLike": Operator(
-        compare=_string_like, prefixes=_PREFIXES_OF_PATTERNS, negated=True, takes_wildcards=True
-    ),
-    "NumericEquals": Operator(compare=_comparison(_number, eq)),
-    "NumericNotEquals": Operator(compare=_comparison(_number, eq), negated=True),
-    "NumericLessThan": Operator(compare=_comparison(_number, lt)),
-    "NumericLessThanEquals": Operator(compare=_comparison(_number, le)),
-    "NumericGreaterThan": Operator(compare=_comparison(_number, gt)),
-    "NumericGreaterThanEquals": Operator(compare=_comparison(_number, ge)),
-    "DateEquals": Operator(compare=_comparison(_milliseconds, eq)),
-    "DateNotEquals": Operator(compare=_comparison(_milliseconds, eq), negated=True),
-    "DateLessThan": Operator(compare=_comparison(_milliseconds, lt)),
-    "DateLessThanEquals": Operator(compare=_comparison(_milliseconds, le)),
-    "DateGreaterThan": Operator(compare=_comparison(_milliseconds, gt)),
-    "DateGreaterThanEquals": Operator(compare=_comparison(_milliseconds, ge)),
+    **{f"Numeric{name}": Operator(compare=_comparison(_number, holds)) for name, holds in _ORDERS.items()},
+    **{f"Date{name}": Operator(compare=_comparison(_milliseconds, holds)) for name, holds in _ORDERS.items()},
     "Bool": Operator(compare=_without_variables(_bool)),
     "BinaryEquals": Operator(compare=_without_variables(_binary_equals)),
     "IpAddress": Operator(compare=_without_variables(_ip_address)),
-    "NotIpAddress": Operator(compare=_without_variables(_ip_address), negated=True),
     # AWS: the two behave identically.
-    "ArnEquals": Operator(compare=_arn_like, prefixes=_PREFIXES_OF_ARNS),
-    "ArnLike": Operator(compare=_arn_like, prefixes=_PREFIXES_OF_ARNS),
-    "ArnNotEquals": Operator(compare=_arn_like, prefixes=_PREFIXES_OF_ARNS, negated=True),
-    "ArnNotLike": Operator(compare=_arn_like, prefixes=_PREFIXES_OF_ARNS, negated=True),
+    "ArnEquals": _ARN,
+    "ArnLike": _ARN,
 }
+_NEGATIONS = {
+    "StringEquals": "StringNotEquals",
+    "StringEqualsIgnoreCase": "StringNotEqualsIgnoreCase",
+    "StringLike": "StringNotLike",
+    "NumericEquals": "NumericNotEquals",
+    "DateEquals": "DateNotEquals",
+    "IpAddress": "NotIpAddress",
+    "ArnEquals": "ArnNotEquals",
+    "ArnLike": "ArnNotLike",
+}
+OPERATORS |= {negation: replace(OPERATORS[name], negated=True) for name, negation in _NEGATIONS.items()}

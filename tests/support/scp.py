@@ -12,7 +12,7 @@ from root_tasks.tasks import DEFINITIONS
 from scp.calls import Call, PartialArn, SessionFacts, call_of
 from scp.context import ABSENT, Possible, SessionRequest, Value
 from scp.documents import Policy, PolicyType, parse_policy
-from scp.evaluate import Decision, Level, Verdict, evaluate_call, evaluate_request
+from scp.evaluate import Decision, Level, Verdict, evaluate_request
 from scp.task import Task
 from scp.truth import Truth
 
@@ -112,11 +112,24 @@ def levels(*policies: Sequence[Policy]) -> tuple[Level, ...]:
     )
 
 
+def evaluate_call(
+    call: Call,
+    service_control: Sequence[Level] | None,
+    resource_control: Sequence[Level] | None = None,
+    *,
+    session: SessionFacts = SESSION,
+) -> Verdict:
+    """Return what the policies of an account's levels say of a call."""
+    return evaluate_request(
+        SessionRequest(session=session, call=call),
+        service_control=service_control,
+        resource_control=resource_control,
+    )
+
+
 def verdict(*policies: Policy, call: Call = GET_USER, session: SessionFacts = SESSION) -> Verdict:
     """Return the verdict with policies at the root, next to FullAWSAccess."""
-    return evaluate_call(
-        call, session=session, service_control=levels((FULL_ACCESS, *policies)), resource_control=None
-    )
+    return evaluate_call(call, levels((FULL_ACCESS, *policies)), session=session)
 
 
 def decision(*policies: Policy, call: Call = GET_USER, session: SessionFacts = SESSION) -> Decision:
@@ -139,10 +152,7 @@ def task_verdict(
     ]
     return TaskVerdict(
         task=task,
-        verdicts=tuple(
-            evaluate_call(call, session=session, service_control=service_control, resource_control=None)
-            for call in calls
-        ),
+        verdicts=tuple(evaluate_call(call, service_control, session=session) for call in calls),
     )
 
 

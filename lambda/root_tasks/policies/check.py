@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scp.calls import SessionFacts, call_of
 from scp.context import SessionRequest
-from scp.evaluate import Decision, evaluate_call, without_certainties
+from scp.evaluate import Decision, evaluate_request, without_certainties
 from scp.matching import IndexedStatement
 
 from ..model.run import Target
@@ -51,7 +51,14 @@ class PolicyCheck:
         self._service_control = _for_many_requests(policies.service_control)
         self._resource_control = _for_many_requests(policies.resource_control)
         self._organization_id = organization_id
-        self._origin = origin
+        # Of whatever account.
+        self._session = SessionFacts(
+            account_id=None,
+            partition=origin.partition,
+            organization_id=organization_id,
+            region=origin.region,
+            outside_vpc=origin.outside_vpc,
+        )
         self._levels: dict[tuple[PolicyType, str, str], Level] = {}
 
     def verdict(
@@ -66,28 +73,17 @@ class PolicyCheck:
             target: The bucket or queue; None where there is none yet.
         """
         path = None if unit_ids is None else "/".join((self._organization_id, *unit_ids, ""))
-        session = self._session(account_id=account_id, path=path)
+        session = replace(self._session, account_id=account_id, organization_path=path)
         # Of a queue it is the ARN.
         name = None if target is None or target.id is None else target.id.rpartition(":")[2]
         call = call_of(
             action, session=session, target=name, target_region=None if target is None else target.region
         )
         target_ids = None if unit_ids is None else (*unit_ids, account_id)
-        return evaluate_call(
-            call,
-            session=session,
+        return evaluate_request(
+            SessionRequest(session=session, call=call),
             service_control=self._levels_for(self._service_control, target_ids, action),
             resource_control=self._levels_for(self._resource_control, target_ids, action),
-        )
-
-    def _session(self, *, account_id: str | None, path: str | None) -> SessionFacts:
-        return SessionFacts(
-            account_id=account_id,
-            partition=self._origin.partition,
-            organization_id=self._organization_id,
-            organization_path=path,
-            region=self._origin.region,
-            outside_vpc=self._origin.outside_vpc,
         )
 
     def _levels_for(
@@ -107,8 +103,8 @@ class PolicyCheck:
         return tuple(self._levels[key] for key in keys)
 
     def _without_certainties(self, level: Level, action: str) -> Level:
-        session = self._session(account_id=None, path=None)
-        request = SessionRequest(session=session, call=call_of(action, session=session))
+        call = call_of(action, session=self._session)
+        request = SessionRequest(session=self._session, call=call)
         return replace(
             level,
             policies=tuple(

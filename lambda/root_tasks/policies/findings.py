@@ -108,17 +108,18 @@ def check_tasks(
 
 def findings(account: CheckedAccount) -> list[PolicyFinding]:
     """Return why tasks are denied or undecided in an account; the denials first."""
-    causes: dict[tuple[Decision, object], Cause] = {}
-    tasks: dict[tuple[Decision, object], dict[Task, None]] = {}
-    calls: dict[tuple[Decision, object], dict[str, None]] = {}
+    by_place: dict[tuple[Decision, object], list[tuple[Cause, Task, str]]] = {}
     for task_verdict in account.verdicts:
         for verdict, cause in task_verdict.deciding():
-            key = verdict.decision, cause.place
-            causes.setdefault(key, cause)
-            tasks.setdefault(key, {})[task_verdict.task] = None
-            calls.setdefault(key, {})[verdict.call.action] = None
-    found = [
-        PolicyFinding(cause=cause, decision=key[0], tasks=tuple(tasks[key]), calls=tuple(calls[key]))
-        for key, cause in causes.items()
+            found = (cause, task_verdict.task, verdict.call.action)
+            by_place.setdefault((verdict.decision, cause.place), []).append(found)
+    in_order = [
+        PolicyFinding(
+            cause=found[0][0],
+            decision=decision,
+            tasks=tuple(dict.fromkeys(task for _, task, _ in found)),
+            calls=tuple(dict.fromkeys(action for _, _, action in found)),
+        )
+        for (decision, _), found in by_place.items()
     ]
-    return sorted(found, key=lambda finding: finding.decision is not Decision.DENIED)
+    return sorted(in_order, key=lambda finding: finding.decision is not Decision.DENIED)

@@ -310,15 +310,8 @@ def _csv_rows(account: CheckedAccount) -> Iterator[tuple[object, ...]]:
         if not causes:
             yield (*row, *([None] * (len(_COLUMNS) - len(row))))
         for finding in causes:
-            about = _cause(finding.cause)
-            yield (
-                *row,
-                about["policyType"],
-                about["policyId"],
-                about["policyName"],
-                about["sid"] or about["statement"],
-                about["attachedToId"],
-                about["attachedToName"],
-                " ".join(finding.calls),
-                "; ".join(_open_conditions(finding.cause)),
-            )
+            about = _finding(finding)
+            about["statement"] = about["sid"] or about["statement"]
+            about["calls"] = " ".join(finding.calls)
+            about["undecided"] = "; ".join(about["undecided"])
+            yield (*row, *(about[name] for name in _COLUMNS[len(row) :]))
