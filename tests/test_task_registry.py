@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from root_tasks.model.run import Finding
     from root_tasks.tasks.definition import AccountTask
     from root_tasks.tasks.scope import TaskInput
+    from support.command_line import CommandLine
 
 NAME = "IAMDeleteOldestRootUserKey"
 
@@ -62,6 +64,8 @@ DEFINITION = TaskDefinition(
     parse=parse,
     plan=plan,
     execute=execute,
+    found_types=(ItemType.ACCESS_KEY,),
+    necessary_calls=lambda mode, target: ("iam:DeleteAccessKey",),
 )
 
 
@@ -119,6 +123,46 @@ def test_a_sixth_task_is_planned_executed_and_reported(
     assert root_tasks.outcomes(executed) == {MEMBER: "done"}
     assert organization.root_credentials(MEMBER).access_keys == (f"AKIA{MEMBER}0002",)
     assert session_calls(organization)[-1] == f"{MEMBER} DeleteAccessKey"
+
+
+DENY_KEYS = {
+    "Version": "2012-10-17",
+    "Statement": [{"Sid": "KeepKeys", "Effect": "Deny", "Action": "iam:DeleteAccessKey", "Resource": "*"}],
+}
+
+
+def test_the_pre_flight_of_a_run_knows_the_calls_of_a_sixth_task(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=OTHER, access_keys=1)
+    organization.attach_service_control_policy(name="keep", document=DENY_KEYS, target_id=MEMBER)
+    plan = root_tasks.run({"task": NAME, "accounts": [MEMBER, OTHER]})
+    assert root_tasks.outcomes(plan) == {MEMBER: "inaccessible", OTHER: "planned"}
+    assert "statement KeepKeys" in root_tasks.results(plan)[MEMBER]["reason"]
+
+
+def test_the_command_line_checks_a_sixth_task_by_its_name(
+    organization: LocalOrganization,
+    sixth_task: Task,
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from centralized_root_access.cli.main import main
+
+    # The commands were imported without the sixth member.
+    spec = importlib.util.find_spec("centralized_root_access.cli.commands.preflight")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setitem(main.commands, "preflight", module.preflight)
+    organization.attach_service_control_policy(name="keep", document=DENY_KEYS, target_id=MEMBER)
+    shown = command_line.run("preflight", "--task", "delete-oldest-key", "--account", MEMBER)
+    assert (shown.exit_code, shown.lines[-1]) == (1, "Denied: 1 account.")
+    everything = command_line.run("preflight", "--account", MEMBER, "--format", "json")
+    (checked,) = json.loads(everything.stdout)["accounts"]
+    denied = [task for task, result in checked["tasks"].items() if result == "denied"]
+    assert denied == [Task.DELETE_CREDENTIALS, NAME]
 
 
 def test_the_report_of_a_sixth_task_has_its_title(
