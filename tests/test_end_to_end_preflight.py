@@ -117,7 +117,7 @@ def test_a_policy_without_the_exemption_is_named_before_any_session_and_the_guar
 
     organizations.update_policy(
         PolicyId=policy_id,
-        Content=json.dumps({"Version": "2012-10-17", "Statement": [change["mended"]]}),
+        Content=json.dumps({"Version": "2012-10-17", "Statement": [change["suggested"]]}),
     )
     exit_code, found = preflight(local_aws)
     assert exit_code == 0

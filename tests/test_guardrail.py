@@ -17,11 +17,11 @@ from local_aws.emulation.service_control_policies import (
     ServiceControlPolicy,
     find_policy_denial,
 )
-from scp.calls import TaskPolicy
-from scp.evaluate import Decision, evaluate_task
-from scp.policies import parse_policy
+from scp.documents import parse_policy
+from scp.evaluate import Decision
+from scp.task import Task
 from support.accounts import MEMBER, OTHER, THIRD
-from support.scp import ACCOUNT_ID, FULL_ACCESS, SESSION, levels
+from support.scp import ACCOUNT_ID, FULL_ACCESS, levels, task_verdict
 from support.templates import MANAGEMENT, bootstrap_stack, only_resource, template
 
 if TYPE_CHECKING:
@@ -83,17 +83,13 @@ def test_the_template_is_pinned() -> None:
     }
 
 
-@pytest.mark.parametrize("task", list(TaskPolicy))
+@pytest.mark.parametrize("task", list(Task))
 @pytest.mark.parametrize("exempt_accounts", [[], [THIRD]], ids=["no exempt account", "an exempt account"])
-def test_its_own_pre_flight_allows_every_task(task: TaskPolicy, exempt_accounts: list[str]) -> None:
+def test_its_own_pre_flight_allows_every_task(task: Task, exempt_accounts: list[str]) -> None:
     content = json.dumps(guardrail(exempt_accounts=exempt_accounts)["Content"])
     policy = parse_policy(content, policy_id="p-guardrail", name="guardrail")
 
-    verdict = evaluate_task(
-        task, session=SESSION, service_control=levels((FULL_ACCESS, policy)), resource_control=None
-    )
-
-    assert verdict.decision is Decision.ALLOWED
+    assert task_verdict(task, levels((FULL_ACCESS, policy))).decision is Decision.ALLOWED
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ from botocore import xform_name
 import centralized_root_access
 import scp.calls
 import scp.context
+import scp.documents
 import scp.evaluate
-import scp.policies
 from centralized_root_access import CentralizedRootAccess, RootTasks
 from centralized_root_access.cli.main import main
-from scp.policies import parse_policy
+from scp.documents import parse_policy
 from support.apps import ROOT
 from support.pages import Block, blocks, run_with_stubs, script
 
@@ -62,7 +62,7 @@ def names(text: str) -> dict[str, Any]:
     taken: dict[str, Any] = {
         **{name: getattr(centralized_root_access, name) for name in centralized_root_access.__all__},
         **{name: getattr(aws_cdk, name) for name in ("Annotations", "App", "Duration", "Stack")},
-        **vars(scp.policies),
+        **vars(scp.documents),
         **vars(scp.calls),
         **vars(scp.context),
         **vars(scp.evaluate),
@@ -76,7 +76,7 @@ def names(text: str) -> dict[str, Any]:
         taken["root_access"] = CentralizedRootAccess(stack, "RootAccess")
     if re.search(r"\btasks\.|=tasks\b", text):
         taken["tasks"] = RootTasks(stack, "RootTasks")
-    if "evaluate_task" in text:
+    if "evaluate_request" in text:
         taken["full_access"] = taken["guardrail"] = parse_policy(
             '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}',
             policy_id="p-FullAWSAccess",

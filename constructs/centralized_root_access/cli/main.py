@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from .audit import audit
+from .commands.preflight import preflight
 from .errors import InterruptedRunError
 from .execute import execute
 from .exit_code import ExitCode
 from .plan import plan
-from .preflight import preflight
 from .report import report
 from .runs import runs
 from .status import status

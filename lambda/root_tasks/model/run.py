@@ -119,6 +119,20 @@ class Account:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Member:
+    """An account of the organization, with its place in it.
+
+    Attributes:
+        account: The account, without the names of its units.
+        unit_ids: The units that it is in, from the root down; None where they are not known: SDKs before
+            botocore 1.42.80 leave them out, and reading them in another way takes time.
+    """
+
+    account: Account
+    unit_ids: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run(RunDetails, Document):
     """One run, as it was started.
 

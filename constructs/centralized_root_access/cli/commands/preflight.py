@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .failures import failures_as
-from .options import CSV, JSON, TABLE, account_options, caller_options, format_option
-from .text import printable_lines
-from .waiting import waiting_line
+from scp.task import Task
+
+from ..failures import failures_as
+from ..options import CSV, JSON, TABLE, account_options, caller_options, format_option
+from ..text import printable_lines
+from ..waiting import waiting_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,22 +19,14 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from scp.calls import TaskPolicy
+    from root_tasks.policies.findings import CheckedAccount, PolicyFinding
+    from root_tasks.policies.fixes import StatementFix
     from scp.evaluate import Cause
 
-    from .environment import Environment
-    from .exit_code import ExitCode
-    from .policy_check import Change, CheckedAccount, Finding, Survey
+    from ..environment import Environment
+    from ..exit_code import ExitCode
+    from ..policy_survey import Survey
 
-# AWS's task policies, by the name of the option.
-TASKS = {
-    "audit": "IAMAuditRootUserCredentials",
-    "delete": "IAMDeleteRootUserCredentials",
-    "recover": "IAMCreateRootUserPassword",
-    "unlock-bucket": "S3UnlockBucketPolicy",
-    "unlock-queue": "SQSUnlockQueuePolicy",
-}
-_NAMES = {policy: name for name, policy in TASKS.items()}
 _MAX_ROWS = 200
 _STYLES = {"denied": "bold red", "unknown": "yellow"}
 _COLUMNS = (
@@ -46,7 +40,7 @@ _COLUMNS = (
     "--task",
     "tasks",
     multiple=True,
-    type=click.Choice(list(TASKS)),
+    type=click.Choice([task.command for task in Task]),
     help="Check this task. Repeatable. Default: every task.",
 )
 @account_options(all_accounts=False)
@@ -72,19 +66,18 @@ def preflight(
     """
     with failures_as("Unable to check the policies", as_json=format_ == JSON):
         with waiting_line("Reading the credentials ..."):
-            from scp.calls import TaskPolicy
             from scp.evaluate import Decision
 
-            from .aws import find_caller
-            from .exit_code import ExitCode
-            from .policy_check import survey
-            from .screen import progress_bar
+            from ..aws import find_caller
+            from ..exit_code import ExitCode
+            from ..policy_survey import survey
+            from ..screen import progress_bar
 
             caller = find_caller(profile=profile, region=region, environment=environment)
         with progress_bar("preflight") as update:
             found = survey(
                 caller,
-                tasks=[TaskPolicy(TASKS[name]) for name in tasks or TASKS],
+                tasks=[task for task in Task if not tasks or task.command in tasks],
                 account_ids=accounts,
                 organizational_units=organizational_units,
                 show=update,
@@ -106,27 +99,28 @@ def preflight(
 def _show(found: Survey) -> None:
     from rich.text import Text
 
-    from . import screen
-    from .text import printable
+    from .. import screen
+    from ..text import printable
 
     lines: list[Table | Text] = []
     for rows in _rows(found):
         lines += [rows, Text()]
-    for change in found.changes:
-        lines += [*(Text(printable(line)) for line in _change_lines(change)), Text()]
+    for fix in found.fixes:
+        lines += [*(Text(printable(line)) for line in _fix_lines(fix)), Text()]
     screen.show_lines([*lines, Text(printable(_summary(found)), "bold")])
 
 
 def _rows(found: Survey) -> Iterator[Table | Text]:
     from rich.text import Text
 
-    from . import screen
-    from .policy_check import findings
-    from .text import printable
+    from root_tasks.policies.findings import findings
+
+    from .. import screen
+    from ..text import printable
 
     table = screen.new_table("result", "account", "name", "tasks", "policy", "attached to")
     left = 0
-    for account in sorted(found.accounts, key=lambda each: each.decision == "unknown"):
+    for account in sorted(found.accounts, key=lambda checked: checked.decision == "unknown"):
         for place, finding in enumerate(findings(account)):
             if table.row_count >= _MAX_ROWS:
                 left += 1
@@ -148,10 +142,10 @@ def _rows(found: Survey) -> Iterator[Table | Text]:
         yield Text(f"{left:,} more rows: --format csv and --format json have all of them.")
 
 
-def _tasks(tasks: Sequence[TaskPolicy], *, of: Sequence[TaskPolicy]) -> str:
+def _tasks(tasks: Sequence[Task], *, of: Sequence[Task]) -> str:
     if len(tasks) == len(of) > 1:
         return "all"
-    return ", ".join(_NAMES[each] for each in tasks)
+    return ", ".join(task.command for task in tasks)
 
 
 def _policy(cause: Cause) -> str:
@@ -174,8 +168,8 @@ def _condition(cause: Cause) -> str:
 def _open_conditions(cause: Cause) -> list[str]:
     """Return the parts of a statement that could not be decided."""
     return [
-        " ".join(filter(None, (each.operator or str(each.element), each.key, ", ".join(each.values[:3]))))
-        for each in cause.undecided
+        " ".join(filter(None, (part.operator or str(part.element), part.key, ", ".join(part.values[:3]))))
+        for part in cause.undecided
     ]
 
 
@@ -184,22 +178,22 @@ def _place(cause: Cause) -> str:
     return f"{level.name} ({level.target_id})" if level.name else level.target_id
 
 
-def _change_lines(change: Change) -> Iterator[str]:
-    cause = change.finding.cause
-    accounts = f"{len(change.account_ids):,} {_plural('account', len(change.account_ids))}"
-    if change.statement is None:
+def _fix_lines(fix: StatementFix) -> Iterator[str]:
+    cause = fix.finding.cause
+    accounts = f"{len(fix.account_ids):,} {_plural('account', len(fix.account_ids))}"
+    if fix.statement is None:
         yield f"To mend it in {accounts}, add this statement to a {_type(cause)} attached to {_place(cause)}:"
-        yield from _json_lines(change.mended)
+        yield from _json_lines(fix.suggested)
         return
     yield f"{_policy(cause)}, denies {accounts}:"
-    yield from _json_lines(change.statement)
-    if change.mended is None:
+    yield from _json_lines(fix.statement)
+    if fix.suggested is None:
         yield "It denies root sessions on purpose. Detach the policy from these accounts, or except them."
         return
     yield "To exempt root sessions, change it to:"
-    yield from _json_lines(change.mended)
-    if change.excess_characters:
-        characters = f"{change.excess_characters:,} {_plural('character', change.excess_characters)}"
+    yield from _json_lines(fix.suggested)
+    if fix.excess_characters:
+        characters = f"{fix.excess_characters:,} {_plural('character', fix.excess_characters)}"
         yield f"The policy would then be {characters} too long for AWS: move a statement to another policy."
 
 
@@ -235,7 +229,7 @@ def _summary(found: Survey) -> str:
 def _to_json(found: Survey) -> str:
     import json
 
-    from .policy_check import findings
+    from root_tasks.policies.findings import findings
 
     return json.dumps(
         {
@@ -244,30 +238,30 @@ def _to_json(found: Survey) -> str:
             "enabledPolicyTypes": found.enabled_types,
             "accounts": [
                 {
-                    "accountId": each.account.account_id,
-                    "name": each.account.name,
-                    "organizationalUnit": each.account.organizational_unit,
-                    "result": each.decision,
-                    "tasks": {verdict.task: verdict.decision for verdict in each.verdicts},
-                    "findings": [_finding(finding) for finding in findings(each)],
+                    "accountId": checked.account.account_id,
+                    "name": checked.account.name,
+                    "organizationalUnit": checked.account.organizational_unit,
+                    "result": checked.decision,
+                    "tasks": {verdict.task: verdict.decision for verdict in checked.verdicts},
+                    "findings": [_finding(finding) for finding in findings(checked)],
                 }
-                for each in found.accounts
+                for checked in found.accounts
             ],
             "changes": [
                 {
-                    **_cause(change.finding.cause),
-                    "accountIds": change.account_ids,
-                    "current": change.statement,
-                    "mended": change.mended,
-                    "excessCharacters": change.excess_characters,
+                    **_cause(fix.finding.cause),
+                    "accountIds": fix.account_ids,
+                    "current": fix.statement,
+                    "suggested": fix.suggested,
+                    "excessCharacters": fix.excess_characters,
                 }
-                for change in found.changes
+                for fix in found.fixes
             ],
         }
     )
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: PolicyFinding) -> dict[str, Any]:
     return {
         "result": finding.decision,
         **_cause(finding.cause),
@@ -307,24 +301,17 @@ def _to_csv(found: Survey) -> str:
 
 def _csv_rows(account: CheckedAccount) -> Iterator[tuple[object, ...]]:
     """Yield a row for each task and each statement that denies or may deny it."""
-    from .policy_check import findings
+    from root_tasks.policies.findings import findings
 
     of_account = (account.account.account_id, account.account.name, account.account.organizational_unit)
     for verdict in account.verdicts:
         row = (*of_account, verdict.task, verdict.decision)
-        causes = [each for each in findings(account) if verdict.task in each.tasks]
+        causes = [finding for finding in findings(account) if verdict.task in finding.tasks]
         if not causes:
             yield (*row, *([None] * (len(_COLUMNS) - len(row))))
         for finding in causes:
-            about = _cause(finding.cause)
-            yield (
-                *row,
-                about["policyType"],
-                about["policyId"],
-                about["policyName"],
-                about["sid"] or about["statement"],
-                about["attachedToId"],
-                about["attachedToName"],
-                " ".join(finding.calls),
-                "; ".join(_open_conditions(finding.cause)),
-            )
+            about = _finding(finding)
+            about["statement"] = about["sid"] or about["statement"]
+            about["calls"] = " ".join(finding.calls)
+            about["undecided"] = "; ".join(about["undecided"])
+            yield (*row, *(about[name] for name in _COLUMNS[len(row) :]))

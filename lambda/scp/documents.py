@@ -40,13 +40,13 @@ class Condition:
     """One key of one operator of a condition block.
 
     Attributes:
-        operator_name: the operator as written, with its prefix and suffix.
-        key: the condition key as written.
-        values: the values.
-        is_null: whether the operator is Null.
-        operator: the operator; None if it is Null or not known.
-        quantifier: its prefix.
-        if_exists: whether it has the suffix IfExists.
+        operator_name: The operator as written, with its prefix and suffix.
+        key: The condition key as written.
+        values: The values.
+        is_null: Whether the operator is Null.
+        operator: The operator; None if it is Null or not known.
+        quantifier: Its prefix.
+        if_exists: Whether it has the suffix IfExists.
     """
 
     operator_name: str
@@ -63,15 +63,15 @@ class Statement:
     """A statement of a policy.
 
     Attributes:
-        policy_type: the type of its policy.
-        number: its place in the policy, from 1.
-        sid: its Sid; "" if it has none.
+        policy_type: The type of its policy.
+        number: Its place in the policy, from 1.
+        sid: Its Sid; "" if it has none.
         effect: Allow or Deny.
-        actions: what Action or NotAction lists, in lowercase.
-        not_action: whether it is NotAction.
-        resources: what Resource or NotResource lists.
-        not_resource: whether it is NotResource.
-        conditions: its conditions; all must hold.
+        actions: What Action or NotAction lists, in lowercase.
+        not_action: Whether it is NotAction.
+        resources: What Resource or NotResource lists.
+        not_resource: Whether it is NotResource.
+        conditions: Its conditions; all must hold.
     """
 
     policy_type: PolicyType
@@ -91,9 +91,9 @@ class Policy:
 
     Attributes:
         policy_id: For example p-FullAWSAccess.
-        name: its name.
-        statements: its statements; none if it has a problem.
-        problem: why nothing is known of it: it could not be read or parsed; "" if it is known.
+        name: Its name.
+        statements: Its statements; none if it has a problem.
+        problem: Why nothing is known of it: it could not be read or parsed; "" if it is known.
     """
 
     policy_id: str
@@ -106,16 +106,15 @@ def unreadable_policy(*, policy_id: str, name: str, problem: str) -> Policy:
     """Return a policy whose document is not known; it may allow or deny anything.
 
     Args:
-        policy_id: its id, or what stands for it.
-        name: its name.
-        problem: why the document is not known.
+        policy_id: Its ID, or what stands for it.
+        name: Its name.
+        problem: Why the document is not known.
 
     Raises:
-        ValueError: the problem is empty.
+        ValueError: The problem is empty.
     """
     if not problem:
-        message = "An unreadable policy needs its problem."
-        raise ValueError(message)
+        raise ValueError("An unreadable policy needs its problem.")
     return Policy(policy_id=policy_id, name=name, problem=problem)
 
 
@@ -129,10 +128,10 @@ def parse_policy(
     """Return the policy of a document; a document that cannot be parsed gives a policy with a problem.
 
     Args:
-        content: the document, JSON.
-        policy_id: its id.
-        name: its name.
-        policy_type: its type. Only resource control policies have a Principal, and it is always "*".
+        content: The document, JSON.
+        policy_id: Its ID.
+        name: Its name.
+        policy_type: Its type. Only resource control policies have a Principal, and it is always "*".
     """
     try:
         document = json.loads(
@@ -165,14 +164,12 @@ class _UnknownLanguageError(Exception):
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        message = "An object has the same key twice."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError("An object has the same key twice.")
     return members
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    message = f"{name} is not JSON."
-    raise _UnknownLanguageError(message)
+    raise _UnknownLanguageError(f"{name} is not JSON.")
 
 
 _DOCUMENT_ELEMENTS = frozenset({"Version", "Id", "Statement"})
@@ -189,13 +186,11 @@ def _statements(document: object, policy_type: PolicyType) -> tuple[Statement, .
     members = _members(document, "The document", _DOCUMENT_ELEMENTS)
     version = members.get("Version", _OLD_VERSION)
     if version not in _VERSIONS:
-        message = f"Its Version is {version!r}; known are {' and '.join(_VERSIONS)}."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(f"Its Version is {version!r}; known are {' and '.join(_VERSIONS)}.")
     listed = members.get("Statement")
     statements = listed if isinstance(listed, list) else [listed]
     if not statements:
-        message = "It has no statement."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError("It has no statement.")
     return tuple(
         _statement(statement, number, variables=version != _OLD_VERSION, policy_type=policy_type)
         for number, statement in enumerate(statements, start=1)
@@ -207,17 +202,16 @@ def _statement(statement: object, number: int, *, variables: bool, policy_type: 
     members = _members(statement, place, _STATEMENT_ELEMENTS)
     effect = members.get("Effect")
     if effect not in list(Effect):
-        message = f"{place}: its Effect is {effect!r}; known are Allow and Deny."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(f"{place}: its Effect is {effect!r}; known are Allow and Deny.")
     sid = members.get("Sid", "")
     if not isinstance(sid, str) or isinstance(sid, _Number):
-        message = f"{place}: its Sid is not a text."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(f"{place}: its Sid is not a text.")
     principal = members.get("Principal")
     is_resource_policy = policy_type is PolicyType.RESOURCE_CONTROL_POLICY
     if principal not in _ANYBODY if is_resource_policy else "Principal" in members:
-        message = f"{place}: its Principal is {principal!r}, which a {policy_type} cannot have."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(
+            f"{place}: its Principal is {principal!r}, which a {policy_type} cannot have."
+        )
     actions, not_action = _one_of(members, "Action", "NotAction", place)
     resources, not_resource = _one_of(members, "Resource", "NotResource", place)
     return Statement(
@@ -235,8 +229,7 @@ def _statement(statement: object, number: int, *, variables: bool, policy_type: 
 
 def _one_of(members: dict[str, object], name: str, negated: str, place: str) -> tuple[tuple[str, ...], bool]:
     if (name in members) == (negated in members):
-        message = f"{place}: it needs either {name} or {negated}."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(f"{place}: it needs either {name} or {negated}.")
     is_negated = negated in members
     return _texts(members[negated if is_negated else name], f"{place}: its {name}"), is_negated
 
@@ -279,12 +272,10 @@ def _operator(name: str) -> tuple[Quantifier | None, bool, Operator | None, bool
 
 def _members(value: object, place: str, known: frozenset[str] | None = None) -> dict[str, object]:
     if not isinstance(value, dict):
-        message = f"{place} is not an object."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(f"{place} is not an object.")
     unknown = sorted(value.keys() - known) if known is not None else []
     if unknown:
-        message = f"{place} has an unknown element: {', '.join(unknown)}."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(f"{place} has an unknown element: {', '.join(unknown)}.")
     return value
 
 
@@ -294,10 +285,8 @@ def _texts(value: object, place: str, *, in_condition: bool = False) -> tuple[st
     for item in value if isinstance(value, list) else [value]:
         text = str(item).lower() if in_condition and isinstance(item, bool) else item
         if not isinstance(text, str) or (isinstance(text, _Number) and not in_condition):
-            message = f"{place} is not a text or a list of texts."
-            raise _UnknownLanguageError(message)
+            raise _UnknownLanguageError(f"{place} is not a text or a list of texts.")
         texts.append(str(text))
     if not texts:
-        message = f"{place} is empty."
-        raise _UnknownLanguageError(message)
+        raise _UnknownLanguageError(f"{place} is empty.")
     return tuple(texts)
