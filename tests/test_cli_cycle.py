@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from centralized_root_access.cli.exit_code import ExitCode
+from centralized_root_access.cli.errors import ExitCode
 from centralized_root_access.cli.main import main
 from support.accounts import MEMBER
 from support.command_line import NOW

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from centralized_root_access.cli import screen
-from centralized_root_access.cli.plan import CREDENTIAL_TYPES
-from centralized_root_access.cli.reports import StoredFiles, StoredReport
+from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
+from centralized_root_access.cli.stored_report import StoredFiles, StoredReport
 from root_tasks.messages import RefusalReason, RunRefusedError
 from root_tasks.model.report import ItemType, Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from centralized_root_access.cli.executions import Execution
-    from centralized_root_access.cli.flow import Runs
+    from centralized_root_access.cli.executions import RunExecution
+    from centralized_root_access.cli.runs import Runs
     from support.command_line import CommandLine
 
 NAME = "20261125-0432-2345"
@@ -177,7 +177,7 @@ def test_the_stack_of_the_shell_is_no_obstacle_to_an_audit_from_here(
 def test_after_an_audit_of_some_accounts_no_command_is_shown_that_plans_for_all(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("centralized_root_access.cli.flow._MAX_ACCOUNTS_IN_HINT", 1)
+    monkeypatch.setattr("centralized_root_access.cli.runs._MAX_ACCOUNTS_IN_HINT", 1)
     for account_id in (MEMBER, OTHER):
         give_credentials(command_line, account_id)
     some = command_line.run("audit", "--account", MEMBER, "--account", OTHER)
@@ -510,7 +510,7 @@ def test_what_a_person_was_shown_in_place_of_the_plan_is_not_executed(
     alter_report(command_line, f"runs/{plan}", MEMBER, OTHER)
     monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
     # Not even the plan's execution was read: the function is the last to look.
-    monkeypatch.setattr("centralized_root_access.cli.flow.Runs.report_of", ignore_the_hash)
+    monkeypatch.setattr("centralized_root_access.cli.runs.Runs.report_of", ignore_the_hash)
     shown = command_line.run("execute", plan)
     assert OTHER in shown.stderr
     assert shown.exit_code == 2
@@ -519,8 +519,8 @@ def test_what_a_person_was_shown_in_place_of_the_plan_is_not_executed(
     assert command_line.root_tasks.organization.root_credentials(MEMBER).password
 
 
-def ignore_the_hash(runs: Runs, execution: Execution) -> StoredReport:
-    return StoredReport.read(runs.files_of(execution))
+def ignore_the_hash(runs: Runs, execution: RunExecution) -> StoredReport:
+    return StoredReport.read(runs._files_of(execution))
 
 
 @pytest.mark.parametrize("format_", ["table", "csv", "json"])

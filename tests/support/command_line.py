@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from centralized_root_access.cli.environment import Environment
 from centralized_root_access.cli.main import run
+from centralized_root_access.cli.terminal import Environment
 from support.accounts import MANAGEMENT
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import AUDIT_MACHINE, BUCKET, EXECUTE_MACHINE, FinishedExecution, RootTasks

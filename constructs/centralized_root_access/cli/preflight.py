@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .failures import failures_as
+from .errors import ExitCode, failures_as
 from .options import CSV, JSON, TABLE, account_options, caller_options, format_option
-from .text import printable_lines
-from .waiting import waiting_line
+from .terminal import printable_lines, waiting_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,9 +19,8 @@ if TYPE_CHECKING:
     from scp.calls import TaskPolicy
     from scp.evaluate import Cause
 
-    from .environment import Environment
-    from .exit_code import ExitCode
     from .policy_check import Change, CheckedAccount, Finding, Survey
+    from .terminal import Environment
 
 # AWS's task policies, by the name of the option.
 TASKS = {
@@ -76,7 +74,6 @@ def preflight(
             from scp.evaluate import Decision
 
             from .aws import find_caller
-            from .exit_code import ExitCode
             from .policy_check import survey
             from .screen import progress_bar
 
@@ -106,8 +103,9 @@ def preflight(
 def _show(found: Survey) -> None:
     from rich.text import Text
 
+    from aws_calls.text import printable
+
     from . import screen
-    from .text import printable
 
     lines: list[Table | Text] = []
     for rows in _rows(found):
@@ -120,9 +118,10 @@ def _show(found: Survey) -> None:
 def _rows(found: Survey) -> Iterator[Table | Text]:
     from rich.text import Text
 
+    from aws_calls.text import printable
+
     from . import screen
     from .policy_check import findings
-    from .text import printable
 
     table = screen.new_table("result", "account", "name", "tasks", "policy", "attached to")
     left = 0

@@ -16,7 +16,7 @@ from ..aws.storage import ChecksumMismatchError
 from ..messages import RefusalReason, RunRefusedError, describe_duration, task_not_in_stack
 from ..model.codec import DecodingError
 from ..model.report import Task
-from ..model.run import ExecutionMark
+from ..model.run import RUN_ID, ExecutionMark
 from ..tasks import DEFINITIONS
 from ..tasks.scope import quote, require_bounded
 from .report_hash import REPORT_SHA256
@@ -39,8 +39,6 @@ TASK = "task"
 PLAN = "plan"
 # What the whole input is called in a refusal.
 INPUT = "input"
-# Step Functions allows more in the names of executions, but not these.
-_RUN_ID = re.compile(r"[^\s/:]{1,80}")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 # The two times that Step Functions has of one start differ in their precision.
 _START_TOLERANCE = timedelta(seconds=1)
@@ -125,7 +123,7 @@ def parse_plan_request(input_: object) -> PlanRequest:
         # Some tools write capital letters.
         report_sha256 = text.lower()
     return PlanRequest(
-        run_id=_parse_text(input_, PLAN, pattern=_RUN_ID, expected="the run ID of a plan"),
+        run_id=_parse_text(input_, PLAN, pattern=RUN_ID, expected="the run ID of a plan"),
         report_sha256=report_sha256,
     )
 
