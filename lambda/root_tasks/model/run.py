@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
@@ -11,6 +12,9 @@ from .report import ItemType, Result, RunDetails, Task
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+# A run's name is a part of S3 keys, and of its execution's ARN. Step Functions allows more, but not these.
+RUN_ID = re.compile(r"[^\s/:]{1,80}")
 
 
 class Mode(StrEnum):

@@ -8,10 +8,9 @@ import click
 
 from scp.task import Task
 
-from ..failures import failures_as
+from ..errors import ExitCode, failures_as
 from ..options import CSV, JSON, TABLE, account_options, caller_options, format_option
-from ..text import printable_lines
-from ..waiting import waiting_line
+from ..terminal import printable_lines, waiting_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,9 +22,8 @@ if TYPE_CHECKING:
     from root_tasks.policies.fixes import StatementFix
     from scp.evaluate import Cause
 
-    from ..environment import Environment
-    from ..exit_code import ExitCode
     from ..policy_survey import Survey
+    from ..terminal import Environment
 
 _MAX_ROWS = 200
 _STYLES = {"denied": "bold red", "unknown": "yellow"}
@@ -69,7 +67,6 @@ def preflight(
             from scp.evaluate import Decision
 
             from ..aws import find_caller
-            from ..exit_code import ExitCode
             from ..policy_survey import survey
             from ..screen import progress_bar
 
@@ -99,8 +96,9 @@ def preflight(
 def _show(found: Survey) -> None:
     from rich.text import Text
 
+    from aws_calls.text import printable
+
     from .. import screen
-    from ..text import printable
 
     lines: list[Table | Text] = []
     for rows in _rows(found):
@@ -113,10 +111,10 @@ def _show(found: Survey) -> None:
 def _rows(found: Survey) -> Iterator[Table | Text]:
     from rich.text import Text
 
+    from aws_calls.text import printable
     from root_tasks.policies.findings import findings
 
     from .. import screen
-    from ..text import printable
 
     table = screen.new_table("result", "account", "name", "tasks", "policy", "attached to")
     left = 0

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .failures import failures_as
-from .options import JSON, TABLE, RunId, output_options, target_options
-from .waiting import find_runs
+from ..errors import failures_as
+from ..options import JSON, TABLE, RunId, output_options, target_options
+from ..terminal import print_note
 
 if TYPE_CHECKING:
-    from .environment import Environment
-    from .exit_code import ExitCode
-    from .options import Output, Target
+    from ..errors import ExitCode
+    from ..options import Output, TargetOptions
+    from ..terminal import Environment
 
 
 @click.command(short_help="Show a report, or come back to a run.")
@@ -21,23 +21,24 @@ if TYPE_CHECKING:
 @output_options
 @target_options
 @click.pass_obj
-def report(environment: Environment, *, run: str | None, output: Output, target: Target) -> ExitCode:
+def report(environment: Environment, *, run: str | None, output: Output, target: TargetOptions) -> ExitCode:
     """Show the report of RUN; without RUN, of the latest full audit. It waits for a run that goes on.
 
     Exit code: as that of the command that started the run.
     """
     with failures_as("Unable to show the report", as_json=output.format == JSON):
-        runs = find_runs(target, environment=environment)
+        runs = target.find_runs(environment=environment)
         from root_tasks.report.summary import minute
 
-        from .flow import keep_report, next_steps, show_report
-        from .screen import hint
+        from ..runs import next_steps
+        from ..stored_report import keep_report, show_report
 
         stored = runs.latest_report() if run is None else runs.find_report(run)
         show_report(stored, output=output)
         if run is None:
             # An earlier one is genuine, too.
-            hint(f"This is run {stored.report.run_id}, which ended {minute(stored.report.finished_at)}.")
+            ended = minute(stored.report.finished_at)
+            print_note(f"This is run {stored.report.run_id}, which ended {ended}.")
         if output.format == TABLE:
-            hint(*next_steps(stored.report, target=target))
+            print_note(*next_steps(stored.report, target=target))
     return keep_report(stored, output=output)

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .errors import CommandError
-from .failures import failures_as
-from .options import (
-    JSON,
-    AccountId,
-    account_input,
-    account_options,
-    output_options,
-    target_options,
-)
-from .text import printable
-from .waiting import find_runs
+from aws_calls.text import printable
+
+from ..errors import CommandError, failures_as
+from ..options import JSON, AccountId, account_input, account_options, output_options, target_options
 
 if TYPE_CHECKING:
-    from .environment import Environment
-    from .executions import Execution
-    from .exit_code import ExitCode
-    from .flow import Runs
-    from .options import Output, Target
+    from collections.abc import Callable
+
+    from ..errors import ExitCode
+    from ..options import Output, TargetOptions
+    from ..terminal import Environment
 
 # The input's names, by those of the option: a blank would have to be quoted.
 CREDENTIAL_TYPES = {
@@ -50,6 +43,33 @@ class BucketOfAccount(click.ParamType):  # type: ignore[type-arg]
         if not colon or not name or not re.fullmatch(r"[0-9]{12}", account_id):
             self.fail(f"{printable(repr(value))} is not ACCOUNT:NAME.", param, ctx)
         return account_id, name
+
+
+def _planning(function: Callable[..., tuple[str, dict[str, object]]]) -> Callable[..., Any]:
+    """Add the options of every plan command, and plan what the function returns.
+
+    Args:
+        function: Returns what the run's name begins with, and its input; without a task where it restores
+            the policies of `backups`, for their run says which one it was.
+    """
+
+    @functools.wraps(function)
+    @output_options
+    @target_options
+    @click.pass_obj
+    def wrapper(
+        environment: Environment, /, *, output: Output, target: TargetOptions, **options: Any
+    ) -> ExitCode:
+        with failures_as("Unable to plan", as_json=output.format == JSON):
+            name, input_ = function(**options)
+            runs = target.find_runs(environment=environment)
+            if "backups" in options:
+                input_["task"] = runs.task_of_backups(options["backups"])
+            state_machine_arn = runs.deployment.audit_state_machine_arn
+            execution = runs.run(f"plan-{name}", input_, state_machine_arn=state_machine_arn)
+        return runs.show_result(execution, output=output)
+
+    return wrapper
 
 
 @click.group(short_help="Plan a root task. A plan changes nothing.")
@@ -77,33 +97,27 @@ def plan() -> None:
     type=click.Choice(list(CREDENTIAL_TYPES)),
     help="Plan this type only. Repeatable. Default: all types.",
 )
-@output_options
-@target_options
-@click.pass_obj
+@_planning
 def delete(
-    environment: Environment,
     *,
     accounts: tuple[str, ...],
     organizational_units: tuple[str, ...],
     unused_for_days: int | None,
     include_in_use: bool,
     credential_types: tuple[str, ...],
-    output: Output,
-    target: Target,
-) -> ExitCode:
+) -> tuple[str, dict[str, object]]:
     """Plan to delete the root credentials of accounts. Deleting cannot be undone."""
     input_ = account_input(accounts, organizational_units)
     if not input_:
         raise click.UsageError("Name the accounts: --account, --organizational-unit, or --account all.")
+    input_["task"] = "IAMDeleteRootUserCredentials"
     if unused_for_days is not None:
         input_["unusedForDays"] = unused_for_days
     if include_in_use:
         input_["includeInUse"] = True
     if credential_types:
-        input_["credentialTypes"] = [CREDENTIAL_TYPES[each] for each in credential_types]
-    return _plan(
-        "delete", "DELETE_CREDENTIALS", input_, output=output, target=target, environment=environment
-    )
+        input_["credentialTypes"] = [CREDENTIAL_TYPES[type_] for type_ in credential_types]
+    return "delete", input_
 
 
 @plan.command(short_help="Allow the root user of an account to reset its password.")
@@ -116,17 +130,10 @@ def delete(
     metavar="ACCOUNT",
     help="The account, by its 12 digits. Repeatable.",
 )
-@output_options
-@target_options
-@click.pass_obj
-def recover(
-    environment: Environment, *, accounts: tuple[str, ...], output: Output, target: Target
-) -> ExitCode:
+@_planning
+def recover(*, accounts: tuple[str, ...]) -> tuple[str, dict[str, object]]:
     """Plan to allow the root user to reset its password by e-mail."""
-    input_ = account_input(accounts, ())
-    return _plan(
-        "recover", "ALLOW_PASSWORD_RECOVERY", input_, output=output, target=target, environment=environment
-    )
+    return "recover", {"task": "IAMCreateRootUserPassword", **account_input(accounts, ())}
 
 
 @plan.command(short_help="Remove the policy of a bucket that locks everybody out.")
@@ -139,24 +146,13 @@ def recover(
     metavar="ACCOUNT:NAME",
     help="The bucket, with its account. Repeatable.",
 )
-@output_options
-@target_options
-@click.pass_obj
-def unlock_bucket(
-    environment: Environment, *, buckets: tuple[tuple[str, str], ...], output: Output, target: Target
-) -> ExitCode:
+@_planning
+def unlock_bucket(*, buckets: tuple[tuple[str, str], ...]) -> tuple[str, dict[str, object]]:
     """Plan to remove the policy of a bucket. It is backed up, and can be restored."""
     by_account: dict[str, list[str]] = {}
     for account_id, name in buckets:
         by_account.setdefault(account_id, []).append(name)
-    return _plan(
-        "unlock",
-        "UNLOCK_BUCKET_POLICY",
-        {"buckets": by_account},
-        output=output,
-        target=target,
-        environment=environment,
-    )
+    return "unlock", {"task": "S3UnlockBucketPolicy", "buckets": by_account}
 
 
 @plan.command(short_help="Remove the policy of a queue that locks everybody out.")
@@ -166,19 +162,13 @@ def unlock_bucket(
 @click.option(
     "--skip-backup", is_flag=True, help="Remove the policy even if nobody can read it, so without a backup."
 )
-@output_options
-@target_options
-@click.pass_obj
-def unlock_queue(
-    environment: Environment, *, queues: tuple[str, ...], skip_backup: bool, output: Output, target: Target
-) -> ExitCode:
+@_planning
+def unlock_queue(*, queues: tuple[str, ...], skip_backup: bool) -> tuple[str, dict[str, object]]:
     """Plan to remove the policy of a queue. It is backed up, and can be restored."""
-    input_: dict[str, object] = {"queues": list(queues)}
+    input_: dict[str, object] = {"task": "SQSUnlockQueuePolicy", "queues": list(queues)}
     if skip_backup:
         input_["skipBackup"] = True
-    return _plan(
-        "unlock", "UNLOCK_QUEUE_POLICY", input_, output=output, target=target, environment=environment
-    )
+    return "unlock", input_
 
 
 @plan.command(short_help="Restore policies that an execution removed.")
@@ -196,64 +186,14 @@ def unlock_queue(
     metavar="FILE",
     help="A corrected policy to attach instead; needs RootTasks(allow_policy_override=True).",
 )
-@output_options
-@target_options
-@click.pass_obj
-def restore(
-    environment: Environment,
-    *,
-    backups: tuple[str, ...],
-    policy_override: Path | None,
-    output: Output,
-    target: Target,
-) -> ExitCode:
+@_planning
+def restore(*, backups: tuple[str, ...], policy_override: Path | None) -> tuple[str, dict[str, object]]:
     """Plan to restore policies that an execution removed. It never overwrites one attached since."""
-    with failures_as("Unable to plan", as_json=output.format == JSON):
-        input_: dict[str, object] = {"restore": list(backups)}
-        if policy_override is not None:
-            input_["policyOverride"] = _policy_text(policy_override)
-        runs = find_runs(target, environment=environment)
-        from .backups import task_of_backups
-
-        execution = _run(runs, "restore", task_of_backups(runs, backups).name, input_)
-    return _show(runs, execution, output=output)
-
-
-def _policy_text(path: Path) -> str:
-    """Return the text of a policy's file, without the mark that editors on Windows put before it."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CommandError(f"{path} is not UTF-8 text. Save the policy as UTF-8.") from error
-
-
-def _plan(
-    what: str,
-    task: str,
-    input_: dict[str, object],
-    *,
-    output: Output,
-    target: Target,
-    environment: Environment,
-) -> ExitCode:
-    with failures_as("Unable to plan", as_json=output.format == JSON):
-        runs = find_runs(target, environment=environment)
-        execution = _run(runs, what, task, input_)
-    return _show(runs, execution, output=output)
-
-
-def _run(runs: Runs, what: str, task: str, input_: dict[str, object]) -> Execution:
-    from root_tasks.model.report import Task
-
-    return runs.run(
-        f"plan-{what}",
-        {"task": Task[task], **input_},
-        state_machine_arn=runs.deployment.audit_state_machine_arn,
-    )
-
-
-def _show(runs: Runs, execution: Execution, *, output: Output) -> ExitCode:
-    # Not at the top: the SDK takes a second to import.
-    from .flow import show_result_of
-
-    return show_result_of(runs, execution, output=output)
+    input_: dict[str, object] = {"restore": list(backups)}
+    if policy_override is not None:
+        try:
+            # Editors on Windows put a mark before the text.
+            input_["policyOverride"] = policy_override.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise CommandError(f"{policy_override} is not UTF-8 text. Save the policy as UTF-8.") from error
+    return "restore", input_

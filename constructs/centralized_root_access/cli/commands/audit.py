@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from .failures import failures_as
-from .options import JSON, TABLE, account_input, account_options, output_options, target_options
-from .waiting import find_runs, waiting_line
+from ..errors import failures_as
+from ..options import JSON, TABLE, account_input, account_options, output_options, target_options
+from ..terminal import print_note, waiting_line
 
 if TYPE_CHECKING:
-    from .environment import Environment
-    from .exit_code import ExitCode
-    from .options import Output, Target
+    from ..errors import ExitCode
+    from ..options import Output, TargetOptions
+    from ..terminal import Environment
 
 
 @click.command(short_help="Audit the root users of member accounts.")
@@ -35,7 +35,7 @@ def audit(
     organizational_units: tuple[str, ...],
     from_here: bool,
     output: Output,
-    target: Target,
+    target: TargetOptions,
 ) -> ExitCode:
     """Audit which root users have credentials. This changes nothing.
 
@@ -51,27 +51,23 @@ def audit(
     if from_here:
         return _audit_from_here(input_, output=output, target=target, environment=environment)
     with failures_as("Unable to audit", as_json=output.format == JSON):
-        runs = find_runs(target, environment=environment)
-        from .flow import show_result_of
-
+        runs = target.find_runs(environment=environment)
         execution = runs.run("audit", input_, state_machine_arn=runs.deployment.audit_state_machine_arn)
-    return show_result_of(runs, execution, output=output)
+    return runs.show_result(execution, output=output)
 
 
 def _audit_from_here(
-    input_: dict[str, object], *, output: Output, target: Target, environment: Environment
+    input_: dict[str, object], *, output: Output, target: TargetOptions, environment: Environment
 ) -> ExitCode:
     with failures_as("Unable to audit", as_json=output.format == JSON):
         with waiting_line("Reading the credentials ..."):
-            from .aws import find_caller
-            from .environment import run_name
-            from .flow import keep_report, show_report
-            from .from_here import LocalAudit
-            from .reports import StoredReport
-            from .screen import hint, progress_bar
+            from ..aws import find_caller
+            from ..from_here import LocalAudit
+            from ..screen import progress_bar
+            from ..stored_report import StoredReport, keep_report, show_report
 
             caller = find_caller(profile=target.profile, region=target.region, environment=environment)
-        name = run_name("audit", environment=environment)
+        name = environment.run_name("audit")
         local = LocalAudit(caller, environment=environment, name=name)
         with progress_bar(name) as update:
             local.run(input_, show=update)
@@ -79,5 +75,5 @@ def _audit_from_here(
         # Nothing else has this report: it is shown before it is saved.
         show_report(stored, output=output)
     if output.format == TABLE and not (output.open or output.path):
-        hint("To keep the report: --output FILE. To read it as a page: --open.")
+        print_note("To keep the report: --output FILE. To read it as a page: --open.")
     return keep_report(stored, output=output)

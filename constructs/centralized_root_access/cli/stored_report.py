@@ -1,4 +1,4 @@
-"""The report of a run: where its files come from, and how a person keeps and opens them."""
+"""The report of a run: where its files come from, and how a person sees, keeps and opens it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import click
+
 from aws_calls.failures import CallError
 from root_tasks.aws.stores import REPORT_JSON, sha256
 from root_tasks.model.codec import decode
@@ -17,14 +19,17 @@ from root_tasks.model.report import Outcome, Report
 from root_tasks.report.render import as_csv, as_html
 from root_tasks.report.summary import is_plan
 
-from .errors import CommandError, NoReportError
-from .exit_code import ExitCode
+from . import screen
+from .errors import CommandError, ExitCode, NoReportError
+from .options import CSV, JSON
+from .terminal import print_note, printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .aws import Caller
     from .deployment import Deployment
+    from .options import Output
 
 _CSV, _HTML = "report.csv", "report.html"
 _BY_SUFFIX = {".json": REPORT_JSON, ".csv": _CSV, ".html": _HTML}
@@ -80,7 +85,11 @@ class StoredFiles:
             # Without permission to list the bucket, S3 denies what does not exist.
             if error.failure.name not in ("NoSuchKey", "AccessDenied"):
                 raise
-            raise NoReportError(self.location(name), code=error.failure.code) from error
+            raise NoReportError(
+                f"There is no report at {self.location(name)}, or these credentials may not read it "
+                f"({error.failure.code}). It needs grant_read_reports; the latest report is there once a "
+                "full audit has ended."
+            ) from error
         return body
 
 
@@ -139,7 +148,49 @@ class StoredReport:
         return self.csv().encode("utf-8-sig") if name == _CSV else as_html(self.report)
 
 
-def exit_code(stored: StoredReport) -> ExitCode:
+def is_executable(report: Report) -> bool:
+    """Return whether it is a plan that has something to execute."""
+    return is_plan(report) and Outcome.PLANNED in report.totals
+
+
+def show_report(stored: StoredReport, *, output: Output) -> None:
+    """Show a report in the format that was asked for."""
+    if output.format == JSON:
+        click.echo(stored.json(), nl=False)
+    elif output.format == CSV:
+        click.echo(printable_lines(stored.csv()), nl=False)
+    else:
+        screen.show_report(stored.report)
+    print_doubt(stored)
+
+
+def print_doubt(stored: StoredReport) -> None:
+    """Say so where it is not known whether a run wrote the report that is shown."""
+    if stored.unchecked is not None:
+        print_note(
+            f"Whether run {stored.report.run_id} wrote this report was not checked. {stored.unchecked}"
+        )
+
+
+def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
+    """Save a report that was shown, and open it, as it was asked for.
+
+    Returns:
+        Whether its accounts are as one wants them.
+
+    Raises:
+        CommandError: It cannot be saved.
+    """
+    if output.path is not None:
+        _save_report(stored, output.path)
+        print_note(f"Saved: {output.path}")
+    if output.open:
+        page, opened = _open_page(stored)
+        print_note(f"{'Opened' if opened else 'No browser could be started. The page is'}: {page}")
+    return _exit_code(stored)
+
+
+def _exit_code(stored: StoredReport) -> ExitCode:
     """Return whether the accounts are as one wants them."""
     outcomes = set(stored.report.totals)
     if outcomes & _FAILED:
@@ -149,20 +200,16 @@ def exit_code(stored: StoredReport) -> ExitCode:
     return ExitCode.NO_RESULT if unknown else ExitCode.AS_WANTED
 
 
-def is_executable(report: Report) -> bool:
-    """Return whether it is a plan that has something to execute."""
-    return is_plan(report) and Outcome.PLANNED in report.totals
-
-
-def save_report(stored: StoredReport, path: Path) -> None:
+def _save_report(stored: StoredReport, path: Path) -> None:
     """Save a report for its owner alone: the page, or JSON or CSV by the file's suffix; all in a folder.
 
     Raises:
         CommandError: It cannot be saved.
     """
-    targets = {path: file_name(path)}
     if path.is_dir():
         targets = {path / name: name for name in _BY_SUFFIX.values()}
+    else:
+        targets = {path: _BY_SUFFIX[path.suffix.lower()]}
     for target, name in targets.items():
         try:
             _write_private(target, stored.file(name))
@@ -170,12 +217,7 @@ def save_report(stored: StoredReport, path: Path) -> None:
             raise CommandError(f"Unable to save the report as {target}: {error.strerror}.") from error
 
 
-def file_name(path: Path) -> str:
-    """Return which file of a report a path asks for by its suffix; the page where it has none."""
-    return _BY_SUFFIX.get(path.suffix.lower(), _HTML)
-
-
-def open_page(stored: StoredReport) -> tuple[Path, bool]:
+def _open_page(stored: StoredReport) -> tuple[Path, bool]:
     """Open the report's page in the browser, from a file that only its owner can read.
 
     Returns:
