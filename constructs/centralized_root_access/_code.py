@@ -19,7 +19,7 @@ def lambda_root() -> Path:
     return packaged if packaged.is_dir() else _HERE.parents[1] / "lambda"
 
 
-def everything_but(root: Path, module: str) -> list[str]:
+def exclude_patterns(root: Path, module: str) -> list[str]:
     """Return the asset's exclude patterns: everything but the files that a handler's module needs.
 
     Other files in the folder, for example bytecode, must not change the function.

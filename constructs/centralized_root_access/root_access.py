@@ -35,7 +35,7 @@ _RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 _FUNCTION_TIMEOUT = Duration.minutes(3)
 _SERVICE_TIMEOUT = Duration.minutes(15)
 
-_WITHOUT = {
+_EFFECT_OF_DISABLING = {
     RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT: "Root credentials can then not be audited, deleted or "
     "recovered centrally.",
     RootAccessFeature.ROOT_SESSIONS: "Bucket and queue policies that lock everybody out can then not be "
@@ -241,7 +241,7 @@ class CentralizedRootAccess(Construct):
                 Annotations.of(self).add_warning_v2(
                     f"centralized-root-access:disables{feature}",
                     f"features leaves out {feature}: this disables it for the whole organization, "
-                    f"whichever stack enabled it. {_WITHOUT[feature]}",
+                    f"whichever stack enabled it. {_EFFECT_OF_DISABLING[feature]}",
                 )
         if self._delegated_administrators == []:
             Annotations.of(self).add_warning_v2(

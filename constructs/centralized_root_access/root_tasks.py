@@ -11,6 +11,15 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from . import _permissions
+from ._alarms import (
+    alarm_of_audits,
+    alarm_of_failed_starts,
+    alarm_of_failures,
+    alarm_of_missing_audits,
+    audit_metric,
+    metric_of_failed_executions,
+    notify_of_alarms,
+)
 from ._arguments import (
     parse_log_settings,
     parse_plan_lifetime,
@@ -27,15 +36,6 @@ from ._event_rules import rule_that_starts
 from ._function import function_role, log_group, python_function
 from ._outputs import add_output
 from ._report_bucket import report_bucket
-from ._root_task_alarms import (
-    alarm_of_failed_starts,
-    alarm_of_failures,
-    alarm_of_missing_audits,
-    audit_alarm,
-    audit_metric,
-    metric_of_failed_executions,
-    notify_of_alarms,
-)
 from ._state_machines import audit_state_machine, execute_state_machine
 from .enums import RootTask
 
@@ -524,13 +524,13 @@ class RootTasks(Construct):
             [it for it in state_machines if it is not None]
         )
         rules = (schedule, None if new_accounts is None else new_accounts.rule)
-        self.credentials_alarm = audit_alarm(
+        self.credentials_alarm = alarm_of_audits(
             self,
             "Credentials",
             self.metric_accounts_with_root_credentials,
             what="Accounts had root credentials",
         )
-        self.inaccessible_alarm = audit_alarm(
+        self.inaccessible_alarm = alarm_of_audits(
             self, "Inaccessible", self.metric_accounts_inaccessible, what="Accounts were inaccessible"
         )
         self.failed_alarm = alarm_of_failures(self, self.metric_failed_executions)
