@@ -249,7 +249,8 @@ def test_a_denial_is_retried_while_a_new_policy_may_take_effect_and_not_where_de
     with pytest.raises(CallError) as raised:
         call(service, operation=OPERATION, budget=budget.with_final_denials())
     assert raised.value.failure.kind is FailureKind.ACCESS_DENIED
-    assert len(service.calls) == 1
+    assert raised.value.failure.attempts == len(service.calls) == 1
+    assert str(raised.value) == f"{OPERATION}: AccessDenied: This is a test."
 
 
 def test_a_failure_that_has_used_up_the_budget_keeps_its_attempts_in_an_attempt_around_it() -> None:

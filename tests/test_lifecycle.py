@@ -99,23 +99,31 @@ def test_at_the_quota_the_earliest_registration_is_removed_first(
     ]
 
 
-def test_a_delegate_that_was_deregistered_for_a_new_one_is_registered_again_if_the_new_one_is_refused(
+def test_every_delegate_that_was_deregistered_for_a_new_one_is_registered_again_if_it_is_refused(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
+    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER, OTHER])
     organization.set_delegated_administrator_limit(1)
-    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
-    change_before(function.on_event, DEREGISTER, lambda: organization.suspend(OTHER))
-    error = create_error(stack, DelegatedAdministrators=[OTHER])
-    assert error.step == Step(operation=Operation.REGISTER, account_id=OTHER)
+
+    def refuse_the_new_one() -> None:
+        organization.suspend(THIRD)
+        organization.set_delegated_administrator_limit(2)
+
+    change_before(function.on_event, DEREGISTER, refuse_the_new_one, body=OTHER)
+    error = create_error(stack, DelegatedAdministrators=[THIRD])
+    assert error.step == Step(operation=Operation.REGISTER, account_id=THIRD)
     assert error.failure.reason == "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR"
     assert error.not_reregistered == ()
-    assert registered(organization) == (MEMBER,)
     assert writes(organization) == [
-        f"RegisterDelegatedAdministrator {OTHER}",
+        f"RegisterDelegatedAdministrator {THIRD}",
         f"DeregisterDelegatedAdministrator {MEMBER}",
+        f"RegisterDelegatedAdministrator {THIRD}",
+        f"DeregisterDelegatedAdministrator {OTHER}",
+        f"RegisterDelegatedAdministrator {THIRD}",
         f"RegisterDelegatedAdministrator {OTHER}",
         f"RegisterDelegatedAdministrator {MEMBER}",
     ]
+    assert registered(organization) == (OTHER, MEMBER)
 
 
 def test_a_deregistered_delegate_is_registered_again_in_time_if_the_new_ones_call_never_succeeds(
