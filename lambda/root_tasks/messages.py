@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aws_calls.errors import RootAccessError, truncate_json
 from aws_calls.failures import Failure, FailureKind, describe
+from aws_calls.text import excerpt, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -334,7 +335,7 @@ def denial_cause(cause: Cause, *, action: str) -> str:
     statement = cause.statement.sid or f"number {cause.statement.number}"
     return (
         f"The {policies} {_name_and_id(cause.policy.name, cause.policy.policy_id)}, statement "
-        f"{_excerpt(statement, _MAX_LISTED_CHARACTERS)}, attached to {place}, denies {action}."
+        f"{excerpt(statement, _MAX_LISTED_CHARACTERS)}, attached to {place}, denies {action}."
     )
 
 
@@ -356,7 +357,7 @@ def _accounts(count: int) -> str:
 
 
 def _name_and_id(name: str, id_: str) -> str:
-    return f"{_excerpt(name, _MAX_NAME_CHARACTERS)} ({id_})" if name else id_
+    return f"{excerpt(name, _MAX_NAME_CHARACTERS)} ({id_})" if name else id_
 
 
 def contradiction(summary_call: str, listing_call: str) -> str:
@@ -380,14 +381,14 @@ def skip_reason_for_state(state: str) -> str:
 def backup_note(run_id: str, why: str) -> str:
     """Return that it is not known whether a run made a backup."""
     return (
-        f"Whether run {_printable(run_id)} made this backup is not known. {why} Read the policy before you "
+        f"Whether run {printable(run_id)} made this backup is not known. {why} Read the policy before you "
         "execute this plan."
     )
 
 
 def object_warning(key: str) -> str:
     """Return that an object in the bucket was not followed."""
-    return f"{_excerpt(key, _MAX_KEY_CHARACTERS)} was not written by this run, and was ignored."
+    return f"{excerpt(key, _MAX_KEY_CHARACTERS)} was not written by this run, and was ignored."
 
 
 def result_warning(batch: int, problem: str) -> str:
@@ -428,20 +429,9 @@ def describe_duration(duration: timedelta) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, Failure):
-        return _printable(describe(value))
+        return printable(describe(value))
     if isinstance(value, Collection) and not isinstance(value, str):
-        listed = [
-            _excerpt(str(each), _MAX_LISTED_CHARACTERS) for each in itertools.islice(value, _MAX_LISTED)
-        ]
+        listed = [excerpt(str(each), _MAX_LISTED_CHARACTERS) for each in itertools.islice(value, _MAX_LISTED)]
         more = len(value) - len(listed)
         return ", ".join(listed) + (f" and {more:,} more" if more else "")
-    return _excerpt(str(value), _MAX_VALUE_CHARACTERS)
-
-
-def _excerpt(text: str, max_characters: int) -> str:
-    return _printable(text if len(text) <= max_characters else f"{text[:max_characters]}…")
-
-
-def _printable(text: str) -> str:
-    """Return a text with escapes for what could break a line, or is half of a surrogate pair."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return excerpt(str(value), _MAX_VALUE_CHARACTERS)
