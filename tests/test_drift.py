@@ -14,20 +14,14 @@ from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import RetryBudget
 from aws_calls.settings import SettingsError
 from local_aws.emulation import LocalOrganization, mock_organization
-from root_access.drift import (
-    DESCRIBE_STACKS,
-    PUBLISH,
-    CheckFailedError,
-    NotPublishedError,
-    Settings,
-    StackState,
-    describe_stack,
-    publish,
-)
+from root_access.drift import PUBLISH, Settings, publish
 from root_access.drift_notice import Notice
+from root_access.drift_repair import DESCRIBE_STACKS, StackState, describe_stack
 from root_access.errors import (
+    CheckFailedError,
     ConvergenceError,
     NotInAnOrganizationError,
+    NotPublishedError,
     NotTheManagementAccountError,
 )
 from root_access.state import InvalidValueError, desired_state

@@ -28,8 +28,8 @@ from root_access.organization import (
     LIST_DELEGATED_ADMINISTRATORS,
     LIST_FEATURES,
     LIST_TRUSTED_ACCESS,
-    Clients,
     Organization,
+    RootAccessClients,
 )
 from root_access.plan import Operation, Step
 from root_access.state import Status
@@ -223,7 +223,7 @@ def test_an_sdk_that_does_not_know_the_calls_is_an_error(tmp_path: Path) -> None
     iam: Any = boto3.Session(
         botocore_session=core, aws_access_key_id=MANAGEMENT, aws_secret_access_key="secret"
     ).client("iam")
-    old = Clients(iam=iam, organizations=Function().clients().organizations)
+    old = RootAccessClients(iam=iam, organizations=Function().clients().organizations)
     budget = RetryBudget(clock=FakeTime().clock(), deadline=180)
     with pytest.raises(SdkTooOldError, match="does not know iam:ListOrganizationsFeatures") as raised:
         Organization(clients=old, account_id=MANAGEMENT, budget=budget).observe()

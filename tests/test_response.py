@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aws_calls.errors import RootAccessError
-from root_access.custom_resource import Resource
+from root_access.custom_resource import CustomResource
 from root_access.handler import NOT_CREATED, ResponseNotDeliveredError, respond
 from support.arrange import writes
 from support.cloudformation import FakeCloudFormation
@@ -45,12 +45,12 @@ class Clock:
         self.seconds -= seconds
 
 
-def succeed(event: Mapping[str, Any], context: object, *, abandoned: threading.Event) -> Resource:
-    return Resource(physical_id="o-a1b2c3d4e5", attributes={"Status": "ENABLED"})
+def succeed(event: Mapping[str, Any], context: object, *, abandoned: threading.Event) -> CustomResource:
+    return CustomResource(physical_id="o-a1b2c3d4e5", attributes={"Status": "ENABLED"})
 
 
 def failing(error: BaseException) -> Any:
-    def fail(event: Mapping[str, Any], context: object, *, abandoned: threading.Event) -> Resource:
+    def fail(event: Mapping[str, Any], context: object, *, abandoned: threading.Event) -> CustomResource:
         raise error
 
     return fail
@@ -246,11 +246,11 @@ def test_a_call_that_hangs_cannot_keep_the_response_back_and_no_call_starts_afte
     started, released = threading.Event(), threading.Event()
     seen: list[bool] = []
 
-    def hang(event: Mapping[str, Any], context: object, *, abandoned: threading.Event) -> Resource:
+    def hang(event: Mapping[str, Any], context: object, *, abandoned: threading.Event) -> CustomResource:
         started.set()
         released.wait(30)
         seen.append(abandoned.is_set())
-        return Resource(physical_id="too late", attributes={})
+        return CustomResource(physical_id="too late", attributes={})
 
     (response,), _ = handle(endpoint, request(endpoint), by=hang, seconds=14.2)
     released.set()

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from root_access.deviations import deviation
-from root_access.organization import Clients, Organization
+from root_access.organization import Organization, RootAccessClients
 from root_access.plan import plan
 from root_access.state import SERVICE_PRINCIPAL, Feature, desired_state
 
@@ -28,7 +28,7 @@ def read_root_access(caller: Caller, *, delegates_managed: bool) -> RootAccess:
         CallError: A read failed.
         RootAccessError: The caller is not the management account, or has no organization.
     """
-    clients = Clients(iam=caller.client("iam"), organizations=caller.client("organizations"))
+    clients = RootAccessClients(iam=caller.client("iam"), organizations=caller.client("organizations"))
     return Organization(
         clients=clients,
         account_id=caller.account_id,
