@@ -26,6 +26,7 @@ from aws_calls.settings import SettingsError
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
 from centralized_root_access._arguments import parse_delegated_administrators, parse_protected_accounts
 from root_access import drift
+from root_access.drift_repair import DESCRIBE_STACKS
 from root_access.plan import Operation
 from root_access.state import desired_state
 from root_tasks.aws.stores import sha256
@@ -428,7 +429,7 @@ def test_the_drift_check_reads_the_state_of_its_stack_and_publishes_to_its_topic
 ) -> None:
     (topic,) = resources(everything.template, "AWS::SNS::Topic")
     assert set(run_drift_check(everything).requests) == {
-        (drift.DESCRIBE_STACKS, "${AWS::StackId}"),
+        (DESCRIBE_STACKS, "${AWS::StackId}"),
         (drift.PUBLISH, f"${{{topic}}}"),
     }
 

@@ -10,3 +10,8 @@ def printable(text: str) -> str:
     escaped: control characters, line breaks, marks of direction, halves of surrogate pairs.
     """
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
+def excerpt(text: str, max_characters: int) -> str:
+    """Return the beginning of a text, printable."""
+    return printable(text if len(text) <= max_characters else f"{text[:max_characters]}…")

@@ -83,9 +83,9 @@ def status(
 
 
 def _read_root_access(caller: Caller, *, delegates_managed: bool) -> RootAccess:
-    from root_access.organization import Clients, Organization
+    from root_access.organization import Organization, RootAccessClients
 
-    clients = Clients(iam=caller.client("iam"), organizations=caller.client("organizations"))
+    clients = RootAccessClients(iam=caller.client("iam"), organizations=caller.client("organizations"))
     return Organization(
         clients=clients,
         account_id=caller.account_id,
