@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,8 +117,8 @@ def check_aws(arguments: Sequence[str]) -> None:
     model = botocore.session.get_session().get_service_model(service)
     (operation,) = [name for name in model.operation_names if xform_name(name, "-") == command]
     shape = model.operation_model(operation).input_shape
-    members = {xform_name(name) for name in (shape.members if shape else ())}
-    options = {option[2:].replace("-", "_") for option in rest if option.startswith("--")}
+    members = {xform_name(member) for member in (shape.members if shape else ())}
+    options = {word[2:].replace("-", "_") for word in rest if word.startswith("--")}
     assert options <= members | GLOBAL_OPTIONS
 
 
@@ -136,18 +136,19 @@ def check_make(arguments: Sequence[str]) -> None:
     assert arguments[0] in MAKE_TARGETS
 
 
+@cache
+def cdk_help(command: str) -> str:
+    """Return the help of a command of the CDK CLI, which takes seconds to start."""
+    cdk = ROOT / "node_modules" / ".bin" / "cdk"
+    return subprocess.run([cdk, command, "--help"], capture_output=True, text=True, check=True).stdout
+
+
 def check_cdk(arguments: Sequence[str]) -> None:
     documented = cdk_help(arguments[0])
     for option in arguments[1:]:
         if option.startswith("--"):
             # What can be negated is listed without its "no".
             assert re.search(rf"--{option[2:].removeprefix('no-')}\b", documented), option
-
-
-@functools.cache
-def cdk_help(command: str) -> str:
-    cdk = ROOT / "node_modules" / ".bin" / "cdk"
-    return subprocess.run([cdk, command, "--help"], capture_output=True, text=True, check=True).stdout
 
 
 def check_pip(arguments: Sequence[str]) -> None:
@@ -197,7 +198,7 @@ def test_the_commands_of_the_aws_cli_succeed_on_the_app_that_the_first_page_depl
     assert deployed.returncode == 0, deployed.stdout
     assert len(AWS_COMMANDS) >= 5
     ran = {str(block): run_with_aws_cli(block, local_aws, tmp_path) for block in AWS_COMMANDS}
-    assert not {name: ended.stderr for name, ended in ran.items() if ended.returncode}
+    assert not {name: process.stderr for name, process in ran.items() if process.returncode}
 
 
 def run_with_aws_cli(block: Block, local_aws: LocalAws, folder: Path) -> subprocess.CompletedProcess[str]:
