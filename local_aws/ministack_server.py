@@ -1,8 +1,7 @@
 """Starts MiniStack for callers that know the secret of this run, and with what templates need.
 
 That is alarms on metric math, which nothing evaluates, and policies of Organizations, which are moto's. In a
-root session, S3 and SQS deny what the organization's policies and the task policy deny. Executions can be
-redriven.
+root session, S3 and SQS deny what the organization's policies and the task policy deny.
 
 Run as a file, because the process has no access to this package.
 """
@@ -294,7 +293,6 @@ if __name__ == "__main__":
         "update": update_policy,
         "delete": delete_policy,
     }
-    _load("redrive.py").emulate_redrives()
     secret = os.environ["AWS_SECRET_ACCESS_KEY"]
     ministack.app.app = require_signatures(
         apply_policies(

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
-from root_tasks.aws.storage import ChecksumMismatchError, sha256
-from root_tasks.messages import RUN_NOT_KNOWN, RefusalReason, RunRefusedError, backup_note, result_warning
-from root_tasks.model.codec import decode, encode
-from root_tasks.model.report import Item, ItemType, Outcome, Report
+from root_tasks.aws.storage import sha256
+from root_tasks.messages import RUN_NOT_KNOWN, RefusalReason, RunRefusedError, backup_note
+from root_tasks.model.codec import encode
+from root_tasks.model.report import Item, ItemType, Outcome
 from root_tasks.model.run import Backup, BatchResult, Finding, Target
-from root_tasks.report.summary import summary
-from root_tasks.run.report_hash import cause_of_failure
 from support.accounts import MANAGEMENT
 from support.deploying import STACK, Deployer, assert_succeeded
 
@@ -76,15 +74,6 @@ class Deployed:
         """Start an execution of the Execute state machine, and wait until it has ended."""
         return self._run(self._execute_arn, input_, name)
 
-    def start_execute_machine(self, input_: object) -> str:
-        """Start an execution of the Execute state machine, and return its ARN."""
-        return self._start(self._execute_arn, input_, name=None)
-
-    def stop(self, arn: str) -> Execution:
-        """Stop an execution."""
-        self._step_functions.stop_execution(executionArn=arn)
-        return self._end_of(arn)
-
     def _run(self, state_machine_arn: str, input_: object, name: str | None) -> Execution:
         return self._end_of(self._start(state_machine_arn, input_, name))
 
@@ -111,20 +100,6 @@ class Deployed:
     def _describe(self, arn: str) -> dict[str, Any]:
         response: dict[str, Any] = self._step_functions.describe_execution(executionArn=arn)
         return response
-
-    def redrive(self, execution: Execution) -> Execution:
-        """Redrive an execution that failed, and wait until it has ended."""
-        self._step_functions.redrive_execution(executionArn=execution.arn)
-        return self._end_of(execution.arn)
-
-    def run_without_report(self, handler: str, run: Callable[[], Execution]) -> Execution:
-        """Run an execution whose last step, the report, fails; then repair that step."""
-        repair = self.change_settings(handler, bucket="another-bucket")
-        execution = run()
-        repair()
-        assert execution.status == "FAILED"
-        assert self.keys(f"{execution.folder}/{execution.run_id}/report") == []
-        return execution
 
     def run_successfully(self, name: str | None = None, /, **request: object) -> Execution:
         """Run an execution of the Audit state machine, which must succeed."""
@@ -253,9 +228,6 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     audit_again(deployed)
     fail_with_a_report(deployed)
     lose_batches(deployed)
-    write_the_report_after_a_redrive(deployed)
-    repeat_no_batch_of_a_stopped_execution(deployed)
-    refuse_results_altered_before_a_redrive(deployed)
     lock_out(local_aws)
     for kind, request in (
         ("bucket", {"task": RootTask.UNLOCK_BUCKET_POLICY, "buckets": {LOCKED_OUT: [BUCKET]}}),
@@ -363,97 +335,6 @@ def lose_batches(deployed: Deployed) -> None:
     assert deployed.accounts(execution, "unknown") == {MFA_ONLY}
     assert "1 is unknown" in execution.cause
     deployed.assert_refused(plan.run_id, RefusalReason.PLAN_ALREADY_EXECUTED)
-
-
-def write_the_report_after_a_redrive(deployed: Deployed) -> None:
-    """An execution without a report is repaired and redriven, and ends as it would have."""
-    organization, accounts = deployed.organization, [PASSWORD, EVERYTHING]
-    organization.put_root_credentials(account_id=PASSWORD, password=True)
-    organization.put_root_credentials(account_id=EVERYTHING, password=True, access_keys=1, mfa_devices=1)
-    plan = deployed.run_successfully(task=DELETE, accounts=accounts)
-    organization.clear_calls()
-    failed = deployed.run_without_report(
-        "write_execution_report", lambda: deployed.run_execute_machine({"plan": plan.run_id})
-    )
-    calls = organization.calls
-    assert sorted((call.account_id, call.operation) for call in organization.writes) == [
-        (PASSWORD, "DeleteLoginProfile"),
-        (EVERYTHING, "DeactivateMFADevice"),
-        (EVERYTHING, "DeleteAccessKey"),
-        (EVERYTHING, "DeleteLoginProfile"),
-    ]
-
-    redriven = deployed.redrive(failed)
-
-    assert organization.calls == calls, "no batch was repeated"
-    assert (redriven.status, redriven.arn) == ("SUCCEEDED", failed.arn)
-    assert redriven.output["totals"] == {"done": 2}
-    assert deployed.accounts(redriven, "done") == set(accounts)
-    assert deployed.report(redriven)["warnings"] == []
-    deployed.assert_refused(plan.run_id, RefusalReason.PLAN_ALREADY_EXECUTED)
-
-
-def repeat_no_batch_of_a_stopped_execution(deployed: Deployed) -> None:
-    """A batch that ran at the stop may have acted: the redrive does not run it again, and reports it."""
-    organization = deployed.organization
-    organization.put_root_credentials(account_id=PASSWORD, password=True)
-    plan = deployed.run_successfully(task=DELETE, accounts=[PASSWORD])
-    organization.clear_calls()
-    organization.set_latency(0.3)
-    arn = deployed.start_execute_machine({"plan": plan.run_id})
-    results = f"executions/{arn.rpartition(':')[2]}/results/"
-    # It is claimed, and then needs several calls of which each takes so long.
-    wait_until(lambda: deployed.keys(results) != [])
-    stopped = deployed.stop(arn)
-    organization.set_latency(0)
-    redriven = deployed.redrive(stopped)
-    assert (stopped.status, redriven.status) == ("ABORTED", "FAILED")
-    assert deployed.accounts(redriven, "unknown") == {PASSWORD}
-    assert [(call.account_id, call.operation) for call in organization.writes] == [
-        (PASSWORD, "DeleteLoginProfile")
-    ]
-
-
-def refuse_results_altered_before_a_redrive(deployed: Deployed) -> None:
-    """A result that is altered between its batch and the report is reported, and not followed."""
-    organization = deployed.organization
-    organization.put_root_credentials(account_id=MFA_ONLY, mfa_devices=1)
-    audit = deployed.run_without_report("write_report", lambda: deployed.run(accounts=[MFA_ONLY, PASSWORD]))
-    key = alter_result(deployed, audit, "has credentials", "clean")
-    audited = deployed.redrive(audit)
-    assert audited.status == "SUCCEEDED"
-    assert audited.output["totals"] == {"inaccessible": 2}
-    assert_reported(deployed, audited, key)
-
-    plan = deployed.run_successfully(task=DELETE, accounts=[MFA_ONLY])
-    execution = deployed.run_without_report(
-        "write_execution_report", lambda: deployed.run_execute_machine({"plan": plan.run_id})
-    )
-    key = alter_result(deployed, execution, "done", "nothing to do")
-    calls = organization.calls
-    executed = deployed.redrive(execution)
-    assert executed.status == "FAILED"
-    assert deployed.accounts(executed, "unknown") == {MFA_ONLY}
-    assert organization.calls == calls
-    assert_reported(deployed, executed, key)
-    body = deployed.read(f"executions/{executed.run_id}/report.json")
-    assert executed.cause == cause_of_failure(
-        summary(decode(Report, body)),
-        url=f"s3://{deployed.bucket}/executions/{executed.run_id}/report.html",
-        report_sha256=sha256(body),
-    )
-
-
-def alter_result(deployed: Deployed, execution: Execution, old: str, new: str) -> str:
-    """Alter an outcome in the one result of an execution, and return its key."""
-    keys = deployed.keys(f"{execution.folder}/{execution.run_id}/results/")
-    (key,) = (key for key in keys if key.endswith(".json"))
-    deployed.alter(key, f'"{old}"', f'"{new}"')
-    return key
-
-
-def assert_reported(deployed: Deployed, execution: Execution, key: str) -> None:
-    assert deployed.report(execution)["warnings"] == [result_warning(0, str(ChecksumMismatchError(key)))]
 
 
 def execute_plan(deployed: Deployed, plan: Execution) -> None:
