@@ -108,11 +108,9 @@ class Allowed:
 
 ALLOWED = [
     Allowed("local_aws/emulation/requests.py", "serialized", "overrides a method of moto"),
-    Allowed("benchmarks/load.py", "connection_made", "a method of asyncio's protocols"),
-    Allowed("benchmarks/load.py", "data_received", "a method of asyncio's protocols"),
-    Allowed("benchmarks/stand_in.py", "connection_lost", "a method of asyncio's protocols"),
-    Allowed("benchmarks/stand_in.py", "connection_made", "a method of asyncio's protocols"),
-    Allowed("benchmarks/stand_in.py", "data_received", "a method of asyncio's protocols"),
+    Allowed("benchmarks/stand_in_server.py", "connection_lost", "a method of asyncio's protocols"),
+    Allowed("benchmarks/stand_in_server.py", "connection_made", "a method of asyncio's protocols"),
+    Allowed("benchmarks/stand_in_server.py", "data_received", "a method of asyncio's protocols"),
     Allowed("lambda/root_tasks/tasks/outcomes.py", "already_done", "an outcome: the item is done already"),
 ]
 
