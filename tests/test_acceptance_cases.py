@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from acceptance.cases import all_cases, deploy, feature, member, read
+from acceptance.cases import all_cases, own_cases
 from acceptance.cases.recorded import read_recordings
 from acceptance.model import (
     DELEGATE,
@@ -22,7 +22,6 @@ from acceptance.scene import resource_changed_by
 from acceptance.state import parse_step
 
 CASES = {case.name: case for case in all_cases()}
-OWN = (*read.CASES, *feature.CASES, *member.CASES, *deploy.CASES)
 
 # What nobody has recorded on AWS, and a run can find out; each with the cases that do.
 OPEN_QUESTIONS = {
@@ -106,7 +105,7 @@ def test_there_are_enough_cases_of_every_level_and_source() -> None:
 
 
 def test_no_two_cases_have_the_same_name() -> None:
-    for cases in (OWN, tuple(read_recordings())):
+    for cases in (own_cases(), tuple(read_recordings())):
         assert [name for name, count in Counter(case.name for case in cases).items() if count > 1] == []
 
 
