@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from acceptance.callers import Callers
     from acceptance.deployment import Deployment
     from acceptance.journal import Journal, Unfinished
-    from acceptance.state import Resource
+    from acceptance.state import StateField
 
 
 def restore_from_journal(
     unfinished: Unfinished, callers: Callers, *, journal: Journal, deployment: Deployment | None = None
-) -> tuple[Resource, ...]:
+) -> tuple[StateField, ...]:
     """Restore everything that a run may have changed, and return what that was.
 
     Args:

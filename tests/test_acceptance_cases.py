@@ -18,7 +18,7 @@ from acceptance.model import (
     Level,
     Source,
 )
-from acceptance.scene import resource_changed_by
+from acceptance.scene import field_changed_by
 from acceptance.state import parse_step
 
 CASES = {case.name: case for case in all_cases()}
@@ -123,12 +123,12 @@ def test_every_open_question_is_a_case(question: str) -> None:
 
 
 def is_within_its_level(case: Case) -> bool:
-    changed_by_call = resource_changed_by(case.call)
+    changed_by_call = field_changed_by(case.call)
     if case.level is Level.READ:
         # What it is given is not arranged but found.
         return changed_by_call is None and case.caller != USER_WITHOUT_POLICIES
     steps = [parse_step(step).resource for step in case.given]
-    return all(case.level.includes(each.level) for each in (*steps, changed_by_call) if each is not None)
+    return all(case.level.includes(field.level) for field in (*steps, changed_by_call) if field is not None)
 
 
 def test_a_case_changes_no_more_than_its_level_may() -> None:
@@ -148,4 +148,4 @@ def test_a_call_that_could_not_be_undone_is_not_a_case() -> None:
     from acceptance.model import Call
 
     with pytest.raises(ValueError, match="could not restore"):
-        resource_changed_by(Call(operation="organizations:LeaveOrganization"))
+        field_changed_by(Call(operation="organizations:LeaveOrganization"))

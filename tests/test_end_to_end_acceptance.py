@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from acceptance.cases import all_cases
 from acceptance.journal import read_journal
-from acceptance.state import Resource
+from acceptance.state import StateField
 from support.acceptance import enable_policies, names_of, snapshot
 from support.apps import ROOT
 
@@ -60,5 +60,5 @@ def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
         (case.name, f"the local AWS does not show it: {case.local}") for case in all_cases() if case.local
     }
     assert read_journal(journal).restored
-    assert read_journal(journal).before.keys() == set(Resource)
+    assert read_journal(journal).before.keys() == set(StateField)
     assert surroundings(local_aws) == before

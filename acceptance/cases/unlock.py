@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NAME = "{bucket}"
-_BUCKET = {"Bucket": _NAME}
+_BUCKET: Mapping[str, Any] = {"Bucket": _NAME}
 _QUEUE: Mapping[str, Any] = {"QueueUrl": "{queue url}"}
 _POLICY_OF_QUEUE: Mapping[str, Any] = {**_QUEUE, "AttributeNames": ["Policy"]}
 

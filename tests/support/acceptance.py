@@ -148,7 +148,7 @@ def snapshot(organization: Organization, names: Names) -> dict[str, Any]:
         "features": sorted(root_access.features),
         "delegated administrators": root_access.delegated_administrators,
         "other services": organization.other_services(),
-        "root credentials": {each: organization.root_credentials(each) for each in organization.members},
+        "root credentials": {id_: organization.root_credentials(id_) for id_ in organization.members},
         "buckets": organization.client("s3", account_id=member).list_buckets()["Buckets"],
         "queues": organization.client("sqs", account_id=member).list_queues().get("QueueUrls", []),
         "users": organization.client("iam").list_users()["Users"],
