@@ -483,6 +483,7 @@ def test_the_stand_in_throttles_each_service_with_its_own_error_and_counts_it(st
     assert (traffic.calls["AssumeRoot"], traffic.connections["sts"]) == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_client_without_a_bound_loses_what_was_throttled_too_often_and_is_run_again_for_it(
     stand_in: StandIn,
 ) -> None:

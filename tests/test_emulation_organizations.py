@@ -175,17 +175,6 @@ def test_trusted_access_keeps_its_date_until_it_is_disabled(organization: LocalO
     assert organization.root_access().trusted_access[IAM] >= first + timedelta(seconds=60)
 
 
-def test_a_registration_needs_trusted_access(organization: LocalOrganization) -> None:
-    organizations = organization.client("organizations")
-
-    error = error_of(organizations.register_delegated_administrator, AccountId=OTHER, ServicePrincipal=IAM)
-
-    assert (error["code"], error["reason"]) == (
-        "ConstraintViolationException",
-        "SERVICE_ACCESS_NOT_ENABLED",
-    )
-
-
 @pytest.mark.parametrize(
     ("account_id", "code", "reason"),
     [
@@ -296,10 +285,3 @@ def test_delegated_administrators_come_in_pages_of_twenty(organization: LocalOrg
     pages = [page["DelegatedAdministrators"] for page in paginator.paginate(ServicePrincipal=IAM)]
 
     assert [len(page) for page in pages] == [20, 1]
-
-
-def test_a_larger_page_and_an_invalid_token_are_refused(organization: LocalOrganization) -> None:
-    organizations = organization.client("organizations")
-
-    assert error_of(organizations.list_accounts, MaxResults=21)["reason"] == "MAX_VALUE_EXCEEDED"
-    assert error_of(organizations.list_accounts, NextToken="?")["reason"] == "INVALID_NEXT_TOKEN"
