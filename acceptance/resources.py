@@ -18,7 +18,6 @@ from acceptance.state import CREDENTIALS, SESSIONS, State, StateField
 
 if TYPE_CHECKING:
     from acceptance.deployment import Deployment
-    from acceptance.names import Names
 
 PRINCIPAL = "iam.amazonaws.com"
 _SCP = "SERVICE_CONTROL_POLICY"
@@ -333,8 +332,3 @@ NEEDED_FEATURES: dict[StateField, StateField] = {
     StateField.BUCKET: StateField.SESSIONS,
     StateField.QUEUE: StateField.SESSIONS,
 }
-
-
-def own_names(names: Names) -> tuple[str, ...]:
-    """Return the names of the run's own resources, for people."""
-    return (names.bucket, names.queue, names.user, names.policy, names.stack)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from acceptance.callers import Callers
     from acceptance.deployment import Deployment
-    from acceptance.journal import Journal
+    from acceptance.journal import Journal, Unfinished
     from acceptance.model import Call, Case
     from acceptance.state import Step
 
@@ -298,3 +298,19 @@ def _opens(call: Call) -> bool:
     if operation == "SetQueueAttributes":
         return not call.parameters["Attributes"]["Policy"]
     return operation in ("DeleteBucketPolicy", "Execute")
+
+
+def restore_from_journal(
+    unfinished: Unfinished, callers: Callers, *, journal: Journal, deployment: Deployment | None = None
+) -> tuple[StateField, ...]:
+    """Restore everything that a run may have changed before it was killed, and return what that was.
+
+    Args:
+        unfinished: What the run's journal says.
+        callers: The clients.
+        journal: Where the changes of the restoration are written as well.
+        deployment: The stack of the run.
+    """
+    scene = Scene(callers, journal=journal, state=State(), deployment=deployment)
+    scene.restore(unfinished.before)
+    return tuple(unfinished.before)

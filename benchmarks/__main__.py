@@ -148,9 +148,7 @@ def _measure_deployments(measurements: Measurements, deployer: Deployer, *, runs
 def _measure_audits(measurements: Measurements, aws: LocalAws, folder: Path) -> None:
     with running_stand_in(folder) as stand_in:
         meter = AuditMeter(aws, stand_in)
-        measured = measurements.audits = AuditMeasurements(capacity=meter.capacity())
-        _say(f"The stand-in serves {measured.capacity:,.0f} calls a second")
-        measured.warm = meter.warm_batch()
+        measured = measurements.audits = AuditMeasurements()
         for setting in SETTINGS:
             _say(f"{setting.accounts:,} accounts, AssumeRoot {setting.sts.rate:.0f} a second")
             root_tasks, measured.reports[setting] = meter.audit(setting)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmarks.audits import LARGE, LOOP_ACCOUNTS, MAX_CONCURRENCY, SLOW_SECONDS, SMALL
+from benchmarks.audits import LARGE, LOOP_ACCOUNTS, MAX_CONCURRENCY, SMALL
 from benchmarks.limits import DOCUMENTED_STS, LOW_STS, ORGANIZATIONS
 from benchmarks.stand_in import ONE_IN_N_HAS_CREDENTIALS
 from benchmarks.table import NO_VALUE, format_count, format_ratio, format_seconds, table
@@ -14,12 +14,11 @@ from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from benchmarks.audits import Figures, Setting, WarmBatch
+    from benchmarks.audits import Figures, Setting
     from benchmarks.sandboxes import FunctionInvocation
 
 _INTRODUCTION = """\
-Measured on a stand-in for STS, IAM and Organizations that is made for load, over TLS. It served {capacity}
-calls a second on this machine, with a client that only sends; the busiest audit sent {busiest} a second.
+Measured on a stand-in for STS, IAM and Organizations that is made for load, over TLS.
 It limits calls as Organizations documents it, ListAccounts to {list_accounts:.0f} a second. For AssumeRoot
 AWS has published no limit: {documented:.0f} a second is that of STS's other calls, and {low:.0f} a second is
 assumed, in case AssumeRoot has one of its own. One account in {one_in_n} has root credentials.
@@ -57,24 +56,18 @@ class AuditMeasurements:
     """All measurements of audits.
 
     Attributes:
-        capacity: How many calls a second the stand-in serves.
         audits: What each candidate took for an audit, RootTasks first, by the setting.
         reports: The invocations that wrote a report, compared with one as large, by the setting.
-        warm: A warm batch.
     """
 
-    capacity: float
     audits: dict[Setting, list[Figures]] = field(default_factory=dict)
     reports: dict[Setting, FunctionInvocation] = field(default_factory=dict)
-    warm: WarmBatch | None = None
 
 
 def sections(measurements: AuditMeasurements) -> Iterable[str]:
     """Yield the sections of the page about audits."""
     yield "## Audit\n"
     yield _INTRODUCTION.format(
-        capacity=format_count(measurements.capacity),
-        busiest=format_count(max(map(_calls_a_second, measurements.audits.values()), default=None)),
         list_accounts=ORGANIZATIONS["ListAccounts"].rate,
         documented=DOCUMENTED_STS.rate,
         low=LOW_STS.rate,
@@ -97,12 +90,7 @@ def sections(measurements: AuditMeasurements) -> Iterable[str]:
 
 
 def _function_rows(measurements: AuditMeasurements) -> Iterable[Sequence[str]]:
-    warm, reports = measurements.warm, measurements.reports
-    if warm is not None:
-        batch = f"a warm batch of {MAX_ACCOUNTS_IN_PARALLEL} accounts without credentials"
-        yield f"{batch}, {format_seconds(SLOW_SECONDS)} a call", format_seconds(warm.seconds)
-        yield "its CPU, an account", _milliseconds(warm.cpu)
-        yield "its new connections to a service, an account", f"{warm.connections:.2f}"
+    reports = measurements.reports
     if LARGE in reports and SMALL in reports:
         yield (
             f"the report of {LARGE.accounts:,} accounts, compared with one as large",
@@ -112,11 +100,6 @@ def _function_rows(measurements: AuditMeasurements) -> Iterable[Sequence[str]]:
             f"its memory ÷ that of the report of {SMALL.accounts:,} accounts",
             format_ratio(reports[LARGE].memory, reports[SMALL].memory),
         )
-
-
-def _calls_a_second(candidates: Sequence[Figures]) -> float:
-    root_tasks = candidates[0]
-    return root_tasks.calls / (root_tasks.seconds - (root_tasks.listing or 0))
 
 
 def _milliseconds(seconds: float) -> str:

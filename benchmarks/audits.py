@@ -9,7 +9,6 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.function import BUCKET
@@ -17,7 +16,6 @@ from benchmarks.limits import DOCUMENTED_STS, LOW_STS, Limit
 from benchmarks.sandboxes import AuditFailedError, FunctionInvocation, running_sandboxes
 from benchmarks.stand_in import Scenario
 from benchmarks.stand_in_aws import MANAGEMENT_ACCOUNT_ID, MAX_PAGE
-from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
 from root_tasks.model.codec import decode, encode
 from root_tasks.model.report import Outcome, Report
 
@@ -35,9 +33,6 @@ MAX_CONCURRENCY = 5
 
 # The speed of a loop does not depend on the number of accounts.
 LOOP_ACCOUNTS = 15
-# The first few are still warming up, and a collection of garbage doubles one.
-_WARM_BATCHES = 15
-
 _LATEST_REPORT = "latest/report.json"
 
 _MEMORY_GIB = 1.0
@@ -123,22 +118,6 @@ class Figures:
     dollars: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class WarmBatch:
-    """The measurements of a batch of accounts without credentials, in a sandbox that has run one before.
-
-    Attributes:
-        seconds: How long it took.
-        cpu: Its CPU time for each account.
-        connections: The new connections to a service that the batches in the sandbox opened, for each of the
-            accounts that are looked into at once.
-    """
-
-    seconds: float
-    cpu: float
-    connections: float
-
-
 def dollars(*, batches: int, function_seconds: float) -> float:
     """Return what an audit costs on AWS.
 
@@ -169,13 +148,6 @@ class AuditMeter:
         self._s3 = aws.client("s3")
         if BUCKET not in {bucket["Name"] for bucket in self._s3.list_buckets()["Buckets"]}:
             self._s3.create_bucket(Bucket=BUCKET)
-
-    def capacity(self) -> float:
-        """Return how many calls a second the stand-in serves."""
-        self._stand_in.begin(Scenario(members=1, sts=None))
-        return float(
-            self._run("-m", "benchmarks.load", self._stand_in.urls["iam"], self._stand_in.certificate)
-        )
 
     def audit(self, setting: Setting) -> tuple[Figures, FunctionInvocation]:
         """Audit an organization with the functions of RootTasks, each in processes of its own.
@@ -273,25 +245,6 @@ class AuditMeter:
     def _traffic(self) -> dict[str, Any]:
         traffic = self._stand_in.traffic()
         return {name: sum(getattr(traffic, name).values()) for name in ("calls", "throttled", "connections")}
-
-    def warm_batch(self) -> WarmBatch:
-        """Measure batches of accounts without credentials, in one sandbox."""
-        self._stand_in.begin(
-            Scenario(members=MAX_ACCOUNTS_IN_PARALLEL, latency=SLOW_SECONDS, credentials=False)
-        )
-        with self._sandboxes("start_run") as start_run, self._sandboxes("run_batch") as run_batch:
-            (started,) = start_run.invoke([_execution_input()])
-            (event,) = _batch_events(started.response)
-            # A batch that looks can be invoked again. The first one is cold.
-            _, *warm = run_batch.invoke([event] * (1 + _WARM_BATCHES))
-        connections = self._stand_in.traffic().connections
-        # IAM has one more, by which the run was started.
-        most = max(connections["sts"], connections["iam"] - 1)
-        return WarmBatch(
-            seconds=median(invocation.seconds for invocation in warm),
-            cpu=median(invocation.cpu for invocation in warm) / MAX_ACCOUNTS_IN_PARALLEL,
-            connections=most / MAX_ACCOUNTS_IN_PARALLEL,
-        )
 
     def _run(self, *arguments: object) -> str:
         command = [sys.executable, *map(str, arguments)]

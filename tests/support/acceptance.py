@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from acceptance.aws import Aws
 from acceptance.callers import Callers
 from acceptance.comparison import Moment
 from acceptance.journal import Journal
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 RUN = "0123456789ab"
 
 
-class EmulatedAws:
+class EmulatedAws(Aws):
     """An emulated organization as the AWS of a run; its clock is moved instead of waiting.
 
     Args:

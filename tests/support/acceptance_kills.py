@@ -22,9 +22,8 @@ from acceptance.deployment import Deployment
 from acceptance.journal import Journal, read_journal
 from acceptance.model import Level
 from acceptance.resources import SETTERS, observe_root_access
-from acceptance.restoration import restore_from_journal
 from acceptance.runner import Possibilities, run_cases, sort_cases
-from acceptance.scene import Scene, field_changed_by
+from acceptance.scene import Scene, field_changed_by, restore_from_journal
 from acceptance.state import State, StateField, split_case
 from local_aws.emulation import LocalOrganization, mock_organization
 from support.acceptance import EmulatedAws, enable_policies, names_of, snapshot
