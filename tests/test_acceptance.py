@@ -329,15 +329,16 @@ def test_nothing_that_is_sent_names_the_organization_or_anybody(
         assert [secret for secret in member_run.secrets if secret in text] == []
 
 
+@pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_recording_that_is_dropped_into_the_folder_becomes_a_test(
-    member_run: FinishedRun, tmp_path: Path, organization: LocalOrganization
+    member_run: FinishedRun, tmp_path: Path, organization: LocalOrganization, step: int
 ) -> None:
     (tmp_path / "new.json").write_text(member_run.read(".recording.json"))
     recorded = [case for case in read_recordings(tmp_path) if case.local is None]
     assert len(recorded) >= 160
     enable_policies(organization)
     results = run_cases(
-        sort_cases(recorded), scene_of(organization, tmp_path), EVERYTHING, settling_seconds=0
+        sort_cases(recorded[::step]), scene_of(organization, tmp_path), EVERYTHING, settling_seconds=0
     )
     assert [(run.case.name, run.differences) for run in results if run.verdict is not Verdict.SAME] == []
 
@@ -437,7 +438,9 @@ def interrupt_at(number: int) -> Callable[[str], object]:
     return on_call
 
 
-@pytest.mark.parametrize("number", [30, 61, 62, 63, 64, 65])
+@pytest.mark.parametrize(
+    "number", [30, 62, *(pytest.param(number, marks=pytest.mark.slow) for number in (61, 63, 64, 65))]
+)
 def test_an_interrupted_run_restores_what_it_has_changed(terminal: Terminal, number: int) -> None:
     organization = terminal.organization
     before = snapshot(organization, names_of(organization))

@@ -112,16 +112,6 @@ def test_a_delegated_administrator_of_another_service_reads_accounts_but_no_feat
     assert error["code"] == "AccountNotManagementOrDelegatedAdministratorException"
 
 
-@pytest.mark.parametrize("account_id", [MANAGEMENT, DELEGATE, OTHER])
-def test_any_account_of_the_organization_describes_it(
-    with_root_access: LocalOrganization, account_id: str
-) -> None:
-    described = with_root_access.client("organizations", account_id=account_id).describe_organization()
-
-    assert described["Organization"]["Id"] == with_root_access.id
-    assert described["Organization"]["MasterAccountId"] == MANAGEMENT
-
-
 def test_an_account_outside_of_any_organization_cannot_use_one(organization: LocalOrganization) -> None:
     organizations = organization.client("organizations", account_id=STRANGER)
     not_in_use = "AWSOrganizationsNotInUseException"
