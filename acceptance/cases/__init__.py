@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from acceptance.cases import (
-    delegation,
-    deploy,
-    feature,
-    member,
-    policies,
-    read,
-    root_tasks,
-    sessions,
-    unlock,
-)
+from acceptance.cases import delegation, deploy, feature, member, policies, read, root_tasks, sessions, unlock
 from acceptance.cases.recorded import read_recordings
 
 if TYPE_CHECKING:

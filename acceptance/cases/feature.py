@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from acceptance.cases._build import (
-    EVERYTHING,
-    IAM,
-    TRUSTED_ACCESS,
-    case,
-    refusal,
-    succeeds,
-)
+from acceptance.cases._build import EVERYTHING, IAM, TRUSTED_ACCESS, case, refusal, succeeds
 from acceptance.model import MANAGEMENT, Level, Response, Source
 
 _case = partial(case, level=Level.FEATURE)

@@ -49,9 +49,7 @@ CASES = (
         measures="time until a service control policy is effective",
     ),
     _audit_under("without the exemption")(
-        "iam:GetUser",
-        "a policy without the exemption denies what acts on the root user",
-        _denial("GetUser"),
+        "iam:GetUser", "a policy without the exemption denies what acts on the root user", _denial("GetUser")
     ),
     _audit_under("without the exemption", "policy without the exemption detached")(
         "iam:GetAccountSummary",
@@ -82,9 +80,7 @@ CASES = (
         afterwards={"AccountPasswordPresent": 0},
     ),
     _audit_under("on password")(
-        "iam:GetAccountSummary",
-        "a policy on the creation of passwords does not deny an audit",
-        _NO_PASSWORD,
+        "iam:GetAccountSummary", "a policy on the creation of passwords does not deny an audit", _NO_PASSWORD
     ),
     case(
         "iam:GetAccountSummary",

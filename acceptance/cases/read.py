@@ -149,10 +149,7 @@ _SESSIONS = [
     assume_root(Level.READ, target, policy)(name, response, given=given, source=Source.ASSUMED)
     for name, target, policy, given, response in (
         ("a task policy that AWS does not have is refused", DELEGATE, "IAMCreateAccessKeys", (), _NO_POLICY),
-        (
-            "an account of another organization is not a valid target",
-            *(STRANGER, AUDIT, EVERYTHING, DENIED),
-        ),
+        ("an account of another organization is not a valid target", *(STRANGER, AUDIT, EVERYTHING, DENIED)),
         (
             "a role is not a valid target principal",
             *(f"arn:aws:iam::{MANAGEMENT}:role/x", AUDIT, (), _NO_TARGET),

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NAME = "{bucket}"
-_BUCKET: Mapping[str, Any] = {"Bucket": _NAME}
 _QUEUE: Mapping[str, Any] = {"QueueUrl": "{queue url}"}
 _POLICY_OF_QUEUE: Mapping[str, Any] = {**_QUEUE, "AttributeNames": ["Policy"]}
 
 _as_owner = partial(case, level=Level.MEMBER, caller=MEMBER, local=NO_ENFORCEMENT)
-_locked_bucket, _open_bucket = (in_session(UNLOCK_BUCKET, f"bucket {state}") for state in ("locked", "open"))
+_locked_bucket, _open_bucket = (
+    partial(in_session(UNLOCK_BUCKET, f"bucket {state}"), Bucket=_NAME) for state in ("locked", "open")
+)
 _locked_queue = in_session(UNLOCK_QUEUE, "queue locked", source=Source.ASSUMED)
 
 _BUCKETS = [
@@ -28,48 +29,34 @@ _BUCKETS = [
         "a locking policy locks out the owner of the bucket",
         DENIED,
         given=("bucket locked",),
-        source=Source.DOCUMENTED,
-        **_BUCKET,
+        Bucket=_NAME,
     ),
     _locked_bucket(
         "s3:GetBucketPolicy",
         "a root session reads the policy of a locked bucket",
         succeeds({"Policy": "{text}"}),
-        **_BUCKET,
     ),
     _locked_bucket(
-        "s3:DeleteBucketPolicy", "a root session deletes the policy of a locked bucket", succeeds(), **_BUCKET
+        "s3:DeleteBucketPolicy", "a root session deletes the policy of a locked bucket", succeeds()
     ),
     _open_bucket(
         "s3:GetBucketPolicy",
         "a bucket without a policy is NoSuchBucketPolicy",
         refusal("NoSuchBucketPolicy", http=404),
-        **_BUCKET,
     ),
-    _open_bucket(
-        "s3:DeleteBucketPolicy",
-        "deleting a missing policy of a bucket succeeds",
-        succeeds(),
-        **_BUCKET,
-    ),
+    _open_bucket("s3:DeleteBucketPolicy", "deleting a missing policy of a bucket succeeds", succeeds()),
     _open_bucket(
         "s3:PutBucketPolicy",
         "a root session restores the policy of a bucket",
         succeeds(),
         Policy=locking_policy("s3", f"arn:aws:s3:::{_NAME}"),
-        **_BUCKET,
     ),
-    _locked_bucket(
+    in_session(UNLOCK_BUCKET, "bucket locked")(
         "s3:ListBuckets",
         "a root session lists the buckets",
         succeeds({"Buckets": ["{each}", {"CreationDate": "{time}", "{and more}": True}]}),
     ),
-    _open_bucket(
-        "s3:ListObjectsV2",
-        "a root session that unlocks a bucket cannot list its objects",
-        DENIED,
-        **_BUCKET,
-    ),
+    _open_bucket("s3:ListObjectsV2", "a root session that unlocks a bucket cannot list its objects", DENIED),
     in_session(UNLOCK_BUCKET)(
         "s3:GetBucketPolicy",
         "a bucket that does not exist is NoSuchBucket",
@@ -84,7 +71,6 @@ _QUEUES = [
         "a locking policy locks out the owner of the queue",
         DENIED,
         given=("queue locked",),
-        source=Source.DOCUMENTED,
         **_POLICY_OF_QUEUE,
     ),
     _locked_queue(
