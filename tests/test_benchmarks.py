@@ -323,11 +323,6 @@ def clients_of(stand_in: StandIn) -> ClientFactory:
     return client
 
 
-def both(stand_in: StandIn, local_aws: Organization) -> tuple[ClientFactory, ClientFactory]:
-    """Return what creates clients of the stand-in, and of the local AWS."""
-    return clients_of(stand_in), local_aws.client
-
-
 def response_of(function: Callable[..., Mapping[str, Any]], **parameters: object) -> object:
     """Return what the SDK makes of a response or an error, without what is new in each."""
     try:
@@ -368,92 +363,52 @@ def assume_root(client: ClientFactory, account_id: str) -> Mapping[str, str]:
     return credentials
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {},
-        {"TargetPrincipal": f"arn:aws:iam::{CLEAN}:root", "DurationSeconds": 240},
-        {"TargetPrincipal": MANAGEMENT_ACCOUNT_ID},
-        {"TargetPrincipal": "999999999999"},
-    ],
-    ids=["account", "ARN", "management account", "stranger"],
-)
-def test_the_stand_in_opens_a_root_session_or_refuses_it_as_the_local_aws_does(
-    stand_in: StandIn, local_aws: Organization, parameters: dict[str, object]
-) -> None:
-    stand_in.begin(MEMBERS)
-    request = {"TargetPrincipal": CLEAN, "TaskPolicyArn": {"arn": TASK_POLICY}, **parameters}
-    responses = [response_of(client("sts").assume_root, **request) for client in both(stand_in, local_aws)]
-    assert responses[0] == responses[1]
-
-
+SCP, TASK = "SERVICE_CONTROL_POLICY", {"TaskPolicyArn": {"arn": TASK_POLICY}}
+# A call: the service, the operation, the parameters, and the account in whose root session it is made.
+Compared = tuple[str, str, dict[str, Any], str | None]
 IN_AN_ACCOUNT = (
     *("get_account_summary", "get_login_profile", "list_access_keys", "list_mfa_devices"),
     *("list_signing_certificates", "get_user"),
 )
+COMPARED: list[Compared] = [
+    *(
+        ("sts", "assume_root", {"TargetPrincipal": target, **TASK}, None)
+        for target in (CLEAN, f"arn:aws:iam::{CLEAN}:root", MANAGEMENT_ACCOUNT_ID, "999999999999")
+    ),
+    *(("iam", name, {}, account_id) for account_id in (WITH_CREDENTIALS, CLEAN) for name in IN_AN_ACCOUNT),
+    ("iam", "get_access_key_last_used", {"AccessKeyId": f"AKIA{WITH_CREDENTIALS}0001"}, WITH_CREDENTIALS),
+    ("iam", "list_organizations_features", {}, None),
+    ("organizations", "describe_organization", {}, None),
+    ("organizations", "list_accounts", {}, None),
+    ("organizations", "list_accounts", {"MaxResults": 2}, None),
+    ("organizations", "list_roots", {}, None),
+    ("organizations", "list_organizational_units_for_parent", {"ParentId": ROOT_ID}, None),
+    ("organizations", "list_policies", {"Filter": SCP}, None),
+    ("organizations", "list_targets_for_policy", {"PolicyId": "p-FullAWSAccess"}, None),
+    ("organizations", "list_policies_for_target", {"TargetId": CLEAN, "Filter": SCP}, None),
+    ("organizations", "list_policies_for_target", {"TargetId": CLEAN, "Filter": "TAG_POLICY"}, None),
+]
 
 
-@pytest.mark.parametrize(
-    ("account_id", "operation"),
-    [
-        *((account_id, operation) for account_id in (WITH_CREDENTIALS, CLEAN) for operation in IN_AN_ACCOUNT),
-        (WITH_CREDENTIALS, "get_access_key_last_used"),
-    ],
-)
-def test_the_stand_in_has_the_credentials_that_the_local_aws_has(
-    stand_in: StandIn, local_aws: Organization, account_id: str, operation: str
-) -> None:
-    stand_in.begin(MEMBERS)
-    parameters = {"AccessKeyId": f"AKIA{account_id}0001"} if operation.endswith("last_used") else {}
-    responses = []
-    for client in both(stand_in, local_aws):
-        iam = client("iam", credentials=assume_root(client, account_id))
-        responses.append(response_of(getattr(iam, operation), **parameters))
-    assert responses[0] == responses[1]
-
-
-@pytest.mark.parametrize(
-    ("service", "operation", "parameters"),
-    [
-        ("iam", "list_organizations_features", {}),
-        ("organizations", "describe_organization", {}),
-        ("organizations", "list_accounts", {}),
-        ("organizations", "list_accounts", {"MaxResults": 2}),
-        ("organizations", "list_roots", {}),
-        ("organizations", "list_organizational_units_for_parent", {}),
-        ("organizations", "list_policies", {"Filter": "SERVICE_CONTROL_POLICY"}),
-        ("organizations", "list_targets_for_policy", {"PolicyId": "p-FullAWSAccess"}),
-    ],
-    ids=lambda it: it if isinstance(it, str) else " ".join(it) if it else "",
-)
-def test_the_stand_in_is_the_organization_that_the_local_aws_is(
+@pytest.mark.parametrize(("service", "operation", "parameters", "session_of"), COMPARED)
+def test_the_stand_in_responds_as_the_local_aws_does(
     stand_in: StandIn,
     local_aws: Organization,
     service: str,
     operation: str,
-    parameters: dict[str, object],
+    parameters: dict[str, Any],
+    session_of: str | None,
 ) -> None:
     stand_in.begin(MEMBERS)
     responses = []
-    for client, root_id in zip(both(stand_in, local_aws), (ROOT_ID, local_aws.root_id), strict=True):
-        needed = {"ParentId": root_id} if operation.endswith("for_parent") else {}
-        responses.append(response_of(getattr(client(service), operation), **{**needed, **parameters}))
-    assert responses[0] == responses[1]
-
-
-@pytest.mark.parametrize(
-    ("target_id", "policy_type"),
-    [(CLEAN, "SERVICE_CONTROL_POLICY"), (CLEAN, "TAG_POLICY")],
-    ids=["attached", "another type"],
-)
-def test_a_target_of_the_stand_in_has_the_policies_that_it_has_in_the_local_aws(
-    stand_in: StandIn, local_aws: Organization, target_id: str, policy_type: str
-) -> None:
-    stand_in.begin(MEMBERS)
-    responses = [
-        response_of(client("organizations").list_policies_for_target, TargetId=target_id, Filter=policy_type)
-        for client in both(stand_in, local_aws)
-    ]
+    sides: tuple[tuple[ClientFactory, str], ...] = (
+        (clients_of(stand_in), ROOT_ID),
+        (local_aws.client, local_aws.root_id),
+    )
+    for client, root_id in sides:
+        credentials = None if session_of is None else assume_root(client, session_of)
+        given = {**parameters, "ParentId": root_id} if "ParentId" in parameters else parameters
+        responses.append(response_of(getattr(client(service, credentials=credentials), operation), **given))
     assert responses[0] == responses[1]
 
 
