@@ -39,7 +39,7 @@ from root_tasks.report.render import (
     as_csv,
     as_json,
 )
-from root_tasks.report.risk import LATELY, in_order_of_risk
+from root_tasks.report.risk import RECENT, in_order_of_risk
 from root_tasks.report.summary import summary
 from root_tasks.tasks import delete_credentials
 from support.reports import (
@@ -402,11 +402,11 @@ def test_accounts_with_credentials_come_first_and_skipped_ones_last() -> None:
     assert [each["outcome"] for each in embedded(page_of(written))["results"]] == expected
 
 
-USED_LATELY = RootCredentials(password=False, access_keys=(key(1, used=89),))
+USED_RECENTLY = RootCredentials(password=False, access_keys=(key(1, used=89),))
 URGENT_FIRST = {
     "an active key used yesterday": RootCredentials(password=False, access_keys=(key(1, used=1),)),
-    "an active key used lately": USED_LATELY,
-    "a password used lately": RootCredentials(
+    "an active key used recently": USED_RECENTLY,
+    "a password used recently": RootCredentials(
         password=True, password_last_used_at=STARTED - timedelta(days=2), mfa_devices=("a device",)
     ),
     "an active key whose last use could not be read": RootCredentials(
@@ -459,8 +459,8 @@ def test_the_order_of_risk_does_not_depend_on_the_order_before(
     assert in_order_of_risk(found, at=STARTED) == ordered
 
 
-def test_lately_is_as_long_ago_as_plans_leave_out_by_default() -> None:
-    assert LATELY.days == delete_credentials._DEFAULT_UNUSED_FOR_DAYS
+def test_a_recent_use_is_as_long_ago_as_plans_leave_out_by_default() -> None:
+    assert RECENT.days == delete_credentials._DEFAULT_UNUSED_FOR_DAYS
 
 
 def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None:

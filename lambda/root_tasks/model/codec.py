@@ -237,7 +237,7 @@ def _to_json(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {key: _to_json(getattr(value, name)) for key, (name, _) in _fields(type(value)).items()}
     if isinstance(value, tuple):
-        return [_to_json(each) for each in value]
+        return [_to_json(entry) for entry in value]
     if isinstance(value, datetime):
         return format_time(value)
     if isinstance(value, str):
@@ -315,7 +315,7 @@ def _parse_time(text: str, path: str) -> datetime:
 
 
 def _not_none(type_: Any) -> Any:
-    return next(each for each in get_args(type_) if each is not types.NoneType)
+    return next(member for member in get_args(type_) if member is not types.NoneType)
 
 
 @cache
