@@ -70,7 +70,7 @@ def anything(type_: Any, name: str = "") -> st.SearchStrategy[Any]:
         return st.none() | anything(of[0], name)
     if of:
         return st.lists(anything(of[0]), max_size=3).map(tuple)
-    if dataclasses.is_dataclass(type_):
+    if hasattr(type_, "__dataclass_fields__"):
         hints = get_type_hints(type_, localns={"datetime": datetime})
         fields = [field.name for field in dataclasses.fields(type_)]
         return st.builds(type_, **{field: anything(hints[field], field) for field in fields})

@@ -12,15 +12,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import pytest
 
-from centralized_root_access.cli.main import main
 from root_tasks.model.codec import decode
 from root_tasks.model.report import Item, ItemType, Outcome, Report, RootCredentials, Task
 from root_tasks.report.changes import change_message, with_history
 from root_tasks.report.render import as_csv
 from support.browser import Browser, browser, chromium
+from support.pages import parse_command_line
 from support.reports import (
     HOSTILE_NAMES,
     STARTED,
@@ -681,22 +680,10 @@ def test_the_page_follows_light_and_dark(shown: Callable[..., Browser], width: i
 def commands(page: Browser) -> list[str]:
     found = texts(page, "#next code")
     for command_line in found:
-        parse(command_line)
+        program, *arguments = shlex.split(command_line)
+        assert program == "centralized-root-access"
+        parse_command_line(arguments)
     return found
-
-
-def parse(command_line: str) -> None:
-    """Parse a command line as the command does, which refuses what it does not know."""
-    program, *words = shlex.split(command_line)
-    assert program == "centralized-root-access"
-    command: click.Command | None = main
-    context = click.Context(main)
-    while isinstance(command, click.Group):
-        command = command.get_command(context, words.pop(0))
-        assert command is not None, command_line
-        context = click.Context(command, parent=context)
-    assert command is not None
-    command.make_context(command.name, words, parent=context)
 
 
 def test_an_audit_ends_in_the_command_that_plans_for_the_accounts_shown(

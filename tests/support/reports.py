@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from root_tasks.messages import DETAILS_UNAVAILABLE, NO_RESULT_ACTING, PROTECTED, in_use_since
@@ -198,7 +198,7 @@ def example_audit() -> Report:
     )
 
 
-def full_audits(numbers: int = 12) -> Report:
+def full_audits() -> Report:
     """The example audit as the last of weekly full audits, with what has changed since the one before."""
     earlier = tuple(
         AuditTotals(
@@ -208,32 +208,32 @@ def full_audits(numbers: int = 12) -> Report:
             accounts_with_credentials=2 + number // 2,
             accounts_inaccessible=number % 3,
         )
-        for number in range(numbers - 1, 0, -1)
+        for number in range(11, 0, -1)
     )
     audit = example_audit()
     back_then = {
         "300000000002": RootCredentials(password=True),
         "300000000003": RootCredentials(password=False, access_keys=(key(9),)),
     }
-    before = dataclasses.replace(
+    before = replace(
         audit,
         run_id="audit-1",
         started_at=STARTED - timedelta(weeks=1),
         trend=earlier,
         results=tuple(
-            dataclasses.replace(
-                each,
-                outcome=Outcome.HAS_CREDENTIALS if each.account_id in back_then else each.outcome,
-                credentials=back_then.get(each.account_id, each.credentials),
+            replace(
+                found,
+                outcome=Outcome.HAS_CREDENTIALS if found.account_id in back_then else found.outcome,
+                credentials=back_then.get(found.account_id, found.credentials),
             )
-            for each in audit.results
-            if each.account_id != "300000000012"
+            for found in audit.results
+            if found.account_id != "300000000012"
         ),
     )
     return with_history(audit, previous=before)
 
 
-def large_audit(accounts: int = 10_000) -> Report:
+def large_audit(accounts: int) -> Report:
     """An audit of a large organization: 1 in 25 with credentials, 1 in 50 inaccessible, 1 in 100 skipped."""
     return report(*(_one_of_many(number) for number in range(accounts)))
 
@@ -247,8 +247,8 @@ def _one_of_many(number: int) -> AccountResult:
             password=number % 2 == 1,
             password_last_used_at=STARTED - timedelta(days=number % 2000) if number % 2 else None,
             access_keys=tuple(
-                key(number * 2 + each, used=number % 700 + 1 if each == 0 else None)
-                for each in range(number % 3)
+                key(number * 2 + place, used=None if place else number % 700 + 1)
+                for place in range(number % 3)
             )
             or (() if number % 2 else (key(number * 2),)),
             mfa_devices=(f"arn:aws:iam::{account_id}:mfa/root",) if number % 4 == 1 else (),
@@ -323,7 +323,7 @@ def example_plan() -> Report:
             name="legacy-mainframe-bridge",
             reason=in_use_since(STARTED - timedelta(days=90)),
             items=(
-                dataclasses.replace(
+                replace(
                     _in_plan(ItemType.ACCESS_KEY, "AKIAIOSFODNN00000003", age=4100, used=46, service="sqs"),
                     outcome=Outcome.IN_USE,
                     message=in_use_since(STARTED - timedelta(days=90)),
@@ -333,7 +333,7 @@ def example_plan() -> Report:
         task=Task.DELETE_CREDENTIALS,
         run_id="plan-2026-11-20",
     )
-    return dataclasses.replace(plan, plan_expires_at=plan.started_at + timedelta(hours=24))
+    return replace(plan, plan_expires_at=plan.started_at + timedelta(hours=24))
 
 
 def example_execution() -> Report:
@@ -413,13 +413,7 @@ def hostile_audit() -> Report:
                 credentials=RootCredentials(
                     password=True,
                     access_keys=(
-                        AccessKey(
-                            access_key_id=name,
-                            status=name,
-                            created_at=None,
-                            last_used_at=STARTED,
-                            last_used_service=name,
-                        ),
+                        replace(key(1, used=0), access_key_id=name, status=name, last_used_service=name),
                     ),
                     mfa_devices=(name,),
                     signing_certificates=(name,),
@@ -430,18 +424,19 @@ def hostile_audit() -> Report:
             for number, name in enumerate(HOSTILE_NAMES)
         )
     )
-    return dataclasses.replace(
+    return replace(
         audit,
         warnings=HOSTILE_NAMES,
         changes=tuple(
-            Change(type=ChangeType.CREDENTIALS_APPEARED, account_id=each.account_id) for each in audit.results
+            Change(type=ChangeType.CREDENTIALS_APPEARED, account_id=found.account_id)
+            for found in audit.results
         ),
         trend=tuple(
             AuditTotals(
                 run_id=name,
                 started_at=STARTED,
-                accounts=1_000_000_000,
-                accounts_with_credentials=1_000_000_000,
+                accounts=10**9,
+                accounts_with_credentials=10**9,
                 accounts_inaccessible=0,
             )
             for name in HOSTILE_NAMES
