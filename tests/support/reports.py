@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from root_tasks.messages import DETAILS_UNAVAILABLE, NO_RESULT_ACTING, PROTECTED, in_use_since
 from root_tasks.model.report import (
@@ -65,25 +66,24 @@ def result(
     outcome: Outcome = Outcome.CLEAN,
     *,
     name: str | None = None,
-    reason: str | None = None,
-    hint: str | None = None,
-    credentials: RootCredentials | None = None,
-    items: tuple[Item, ...] = (),
     unit: str | None = None,
+    **details: Any,
 ) -> AccountResult:
     """The result of a task in an account."""
-    name = name or f"account-{account_id[-4:]}"
     return AccountResult(
         account_id=account_id,
-        name=name,
+        name=name or f"account-{account_id[-4:]}",
         email=f"aws+{account_id[-4:]}@example.com",
         outcome=outcome,
-        reason=reason,
-        hint=hint,
-        credentials=NONE if outcome is Outcome.CLEAN else credentials,
-        items=items,
         organizational_unit=unit,
+        **{"credentials": NONE if outcome is Outcome.CLEAN else None, **details},
     )
+
+
+def _having(account_id: str, name: str, unit: str, *, password: bool, **others: Any) -> AccountResult:
+    """An account whose root user has credentials."""
+    credentials = RootCredentials(password=password, **others)
+    return result(account_id, Outcome.HAS_CREDENTIALS, name=name, unit=unit, credentials=credentials)
 
 
 def inaccessible(account_id: str, *, name: str | None = None) -> AccountResult:
@@ -151,37 +151,31 @@ def example_audit() -> Report:
         ),
         result(SECURITY, unit="Root/Security", name="security"),
         result("300000000001", unit="Root/Security", name="log-archive"),
-        result(
+        _having(
             "300000000002",
-            Outcome.HAS_CREDENTIALS,
-            unit="Root/Workloads/Production",
-            name="payments-production",
-            credentials=RootCredentials(
-                password=True,
-                password_last_used_at=STARTED - timedelta(days=12),
-                access_keys=(key(1, used=3), key(2, active=False, age=2100)),
-                mfa_devices=("arn:aws:iam::300000000002:mfa/root-account-mfa-device",),
-            ),
+            "payments-production",
+            "Root/Workloads/Production",
+            password=True,
+            password_last_used_at=STARTED - timedelta(days=12),
+            access_keys=(key(1, used=3), key(2, active=False, age=2100)),
+            mfa_devices=("arn:aws:iam::300000000002:mfa/root-account-mfa-device",),
         ),
         result("300000000003", unit="Root/Workloads/Staging", name="payments-staging"),
-        result(
+        _having(
             "300000000004",
-            Outcome.HAS_CREDENTIALS,
-            unit="Root/Workloads/Production",
-            name="data-lake",
-            credentials=RootCredentials(password=True, password_last_used_at=STARTED - timedelta(days=1240)),
+            "data-lake",
+            "Root/Workloads/Production",
+            password=True,
+            password_last_used_at=STARTED - timedelta(days=1240),
         ),
         inaccessible("300000000005", name="acquired-shop"),
-        result(
+        _having(
             "300000000006",
-            Outcome.HAS_CREDENTIALS,
-            unit="Root/Workloads/Production",
-            name="legacy-mainframe-bridge",
-            credentials=RootCredentials(
-                password=False,
-                access_keys=(key(3, age=4100, used=46, service="sqs"),),
-                signing_certificates=("KXQ4L2N6TZPEXAMPLE7CERTIFICATE22",),
-            ),
+            "legacy-mainframe-bridge",
+            "Root/Workloads/Production",
+            password=False,
+            access_keys=(key(3, age=4100, used=46, service="sqs"),),
+            signing_certificates=("KXQ4L2N6TZPEXAMPLE7CERTIFICATE22",),
         ),
         inaccessible("300000000007", name="acquired-shop-staging"),
         result("300000000008", unit="Root/Infrastructure", name="network"),
@@ -243,7 +237,10 @@ def _one_of_many(number: int) -> AccountResult:
     name = f"team-{number % 211}-{('production', 'staging', 'sandbox')[number % 3]}"
     unit = f"Root/Teams/Team {number % 211}"
     if number % 25 == 7:
-        credentials = RootCredentials(
+        return _having(
+            account_id,
+            name,
+            unit,
             password=number % 2 == 1,
             password_last_used_at=STARTED - timedelta(days=number % 2000) if number % 2 else None,
             access_keys=tuple(
@@ -253,7 +250,6 @@ def _one_of_many(number: int) -> AccountResult:
             or (() if number % 2 else (key(number * 2),)),
             mfa_devices=(f"arn:aws:iam::{account_id}:mfa/root",) if number % 4 == 1 else (),
         )
-        return result(account_id, Outcome.HAS_CREDENTIALS, name=name, credentials=credentials, unit=unit)
     if number % 50 == 3:
         return inaccessible(account_id, name=name)
     if number % 100 == 1:
@@ -311,12 +307,7 @@ def example_plan() -> Report:
             ),
         ),
         result("300000000003", Outcome.NOTHING_TO_DO, name="payments-staging"),
-        result(
-            "300000000004",
-            Outcome.SKIPPED,
-            name="break-glass",
-            reason=PROTECTED,
-        ),
+        result("300000000004", Outcome.SKIPPED, name="break-glass", reason=PROTECTED),
         result(
             "300000000006",
             Outcome.IN_USE,
@@ -361,12 +352,7 @@ def example_execution() -> Report:
             name="data-lake",
             items=(Item(type=ItemType.PASSWORD, outcome=Outcome.DONE),),
         ),
-        result(
-            "300000000006",
-            Outcome.UNKNOWN,
-            name="legacy-mainframe-bridge",
-            reason=NO_RESULT_ACTING,
-        ),
+        result("300000000006", Outcome.UNKNOWN, name="legacy-mainframe-bridge", reason=NO_RESULT_ACTING),
         task=Task.DELETE_CREDENTIALS,
         executed_plan="plan-2026-11-20",
         run_id="delete-2026-11-20",
