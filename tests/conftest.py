@@ -15,7 +15,7 @@ from local_aws.emulation import LocalOrganization, mock_organization
 from local_aws.services import LocalAws, running_local_aws
 from support.accounts import MEMBER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.client_pool import shared_clients
+from support.client_pool import client_pool
 from support.cloudformation import FakeCloudFormation
 from support.function import Function
 from support.report_bucket import ReportBuckets
@@ -37,7 +37,7 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def shared_sdk() -> Iterator[None]:
     """Parse botocore's descriptions of the services once, and create each client once."""
-    with pytest.MonkeyPatch.context() as patch, shared_clients(ReportBuckets().serve):
+    with pytest.MonkeyPatch.context() as patch, client_pool(ReportBuckets().serve):
         patch.setattr(botocore.session, "create_loader", functools.cache(create_loader))
         yield
 

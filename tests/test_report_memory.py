@@ -13,6 +13,10 @@ import pytest
 
 from support.report_writer import store_audit, write_report
 
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="the peak of a program's memory is read from /proc"),
+]
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {
     "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("lambda", "tests", ".")),
@@ -56,8 +60,6 @@ def report_of(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a program's memory is read from /proc")
 def test_the_report_of_ten_thousand_accounts_needs_hardly_more_memory_than_that_of_a_hundred(
     tmp_path: Path,
 ) -> None:
@@ -71,8 +73,6 @@ def test_the_report_of_ten_thousand_accounts_needs_hardly_more_memory_than_that_
     assert large["peakKilobytes"] <= 1.3 * small["peakKilobytes"]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a program's memory is read from /proc")
 @pytest.mark.parametrize("value", [b"{}", b'"\xf0\x9f\x94\x91"'], ids=["objects", "texts"])
 def test_what_somebody_stores_as_the_latest_audit_cannot_fill_the_memory(
     tmp_path: Path, value: bytes
@@ -84,8 +84,6 @@ def test_what_somebody_stores_as_the_latest_audit_cannot_fill_the_memory(
     assert took["peakKilobytes"] <= 0.75 * FUNCTION_KILOBYTES
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a program's memory is read from /proc")
 def test_what_somebody_stores_in_place_of_results_cannot_fill_the_memory(tmp_path: Path) -> None:
     event = store_audit(tmp_path, 1_500, number=0)
     for result in tmp_path.glob("runs audit-0 results *.json"):

@@ -12,15 +12,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import pytest
 
-from centralized_root_access.cli.main import main
 from root_tasks.model.codec import decode
 from root_tasks.model.report import Item, ItemType, Outcome, Report, RootCredentials, Task
 from root_tasks.report.changes import change_message, with_history
 from root_tasks.report.render import as_csv
 from support.browser import Browser, browser, chromium
+from support.pages import parse_command_line
 from support.reports import (
     HOSTILE_NAMES,
     STARTED,
@@ -41,6 +40,8 @@ from support.reports import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    Show = Callable[..., Browser]
 
 CHROMIUM = chromium()
 PICTURES = Path(__file__).parents[1] / "test-results"
@@ -73,7 +74,7 @@ def started() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def shown(started: Browser, tmp_path: Path) -> Callable[..., Browser]:
+def shown(started: Browser, tmp_path: Path) -> Show:
     """Show a report's page."""
 
     def show(written: Report | str, **window: Any) -> Browser:
@@ -162,7 +163,7 @@ def change_lines(page: Browser) -> list[str]:
 
 
 @pytest.mark.parametrize("accounts", [1_500, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_many_accounts_are_sorted_and_filtered(shown: Callable[..., Browser], accounts: int) -> None:
+def test_many_accounts_are_sorted_and_filtered(shown: Show, accounts: int) -> None:
     audit = large_audit(accounts)
     page = shown(audit)
     by_id = {result.account_id: result for result in audit.results}
@@ -186,7 +187,7 @@ def test_many_accounts_are_sorted_and_filtered(shown: Callable[..., Browser], ac
     assert page.evaluate(IDS) == sorted(found, reverse=True)
 
 
-def test_the_most_keys_come_first_and_unknown_numbers_last(shown: Callable[..., Browser]) -> None:
+def test_the_most_keys_come_first_and_unknown_numbers_last(shown: Show) -> None:
     page = shown(example_audit())
     known = ["2", "1", *"0" * 8]
     cells = f"{ROWS}.map((row) => row.children[5].firstChild.textContent)"
@@ -217,7 +218,7 @@ def audit_of_unlisted_keys() -> Report:
     )
 
 
-def test_what_could_not_be_read_is_not_sorted_like_nothing(shown: Callable[..., Browser]) -> None:
+def test_what_could_not_be_read_is_not_sorted_like_nothing(shown: Show) -> None:
     page = shown(audit_of_unlisted_keys())
     two, unlisted, used, unread, clean, unaudited = (*HAVING, "clean", "unaudited")
     for column, order in (
@@ -232,7 +233,7 @@ def test_what_could_not_be_read_is_not_sorted_like_nothing(shown: Callable[..., 
 
 
 @pytest.mark.parametrize("width", [380, 1280])
-def test_what_may_exist_is_shown_at_any_width(shown: Callable[..., Browser], width: int) -> None:
+def test_what_may_exist_is_shown_at_any_width(shown: Show, width: int) -> None:
     page = shown(audit_of_unlisted_keys(), width=width)
     facts = page.evaluate(
         f"[...{ROWS}.find((row) => row.textContent.includes('keys unlisted')).children]"
@@ -242,7 +243,7 @@ def test_what_may_exist_is_shown_at_any_width(shown: Callable[..., Browser], wid
     assert facts.count("some") == 1
 
 
-def test_no_script_from_data_runs_and_hostile_names_are_text(shown: Callable[..., Browser]) -> None:
+def test_no_script_from_data_runs_and_hostile_names_are_text(shown: Show) -> None:
     audit = hostile_audit()
     page = shown(audit)
     page.click("#details")
@@ -261,7 +262,7 @@ def test_no_script_from_data_runs_and_hostile_names_are_text(shown: Callable[...
     assert page.complaints == []
 
 
-def test_a_script_that_got_into_the_page_would_not_run(shown: Callable[..., Browser]) -> None:
+def test_a_script_that_got_into_the_page_would_not_run(shown: Show) -> None:
     injected = (
         "<script>alert(1)</script><img src=x onerror=alert(2)><p style='color:red'>"
         "<iframe srcdoc='<script>parent.alert(3)</script>'></iframe>"
@@ -271,7 +272,7 @@ def test_a_script_that_got_into_the_page_would_not_run(shown: Callable[..., Brow
     assert len([said for said in page.complaints if "Content Security Policy" in said]) >= 4
 
 
-def test_the_page_lets_no_text_become_markup_or_script(shown: Callable[..., Browser]) -> None:
+def test_the_page_lets_no_text_become_markup_or_script(shown: Show) -> None:
     page = shown(example_audit())
     for attempt in (
         "document.body.innerHTML = '<img src=x onerror=alert(1)>'",
@@ -299,7 +300,7 @@ def test_the_page_lets_no_text_become_markup_or_script(shown: Callable[..., Brow
     ids=["an audit", "hardly read", "a plan", "an execution", "an unlock", "hostile"],
 )
 def test_the_page_asks_for_nothing_and_saves_the_csv_and_the_json_of_the_run(
-    shown: Callable[..., Browser], tmp_path: Path, written: Report
+    shown: Show, tmp_path: Path, written: Report
 ) -> None:
     page = shown(written)
     (document,) = page.requests
@@ -313,12 +314,12 @@ def test_the_page_asks_for_nothing_and_saves_the_csv_and_the_json_of_the_run(
     assert page.complaints == []
 
 
-def test_a_report_without_accounts_is_a_page_like_any_other(shown: Callable[..., Browser]) -> None:
+def test_a_report_without_accounts_is_a_page_like_any_other(shown: Show) -> None:
     page = shown(report())
     assert (len(page.requests), page.complaints) == (1, [])
 
 
-def test_inaccessible_differs_from_clean_without_color(shown: Callable[..., Browser]) -> None:
+def test_inaccessible_differs_from_clean_without_color(shown: Show) -> None:
     page = shown(example_audit())
     badges = page.evaluate(
         f"{ROWS}.map((row) => row.querySelector('.badge')).map((badge) =>"
@@ -335,12 +336,12 @@ def test_inaccessible_differs_from_clean_without_color(shown: Callable[..., Brow
     assert "aws:AssumedRoot" in said
 
 
-def test_an_audit_of_every_account_does_not_mention_inaccessible_ones(shown: Callable[..., Browser]) -> None:
+def test_an_audit_of_every_account_does_not_mention_inaccessible_ones(shown: Show) -> None:
     page = shown(report(result("300000000001")))
     assert page.evaluate("document.querySelector('#inaccessible').getClientRects().length") == 0
 
 
-def test_outcomes_are_chosen_with_the_totals(shown: Callable[..., Browser]) -> None:
+def test_outcomes_are_chosen_with_the_totals(shown: Show) -> None:
     page = shown(example_audit())
     chosen = "[...document.querySelectorAll('.totals [aria-pressed=true]')]"
     pressed = f"{chosen}.map((tile) => tile.dataset.outcome || 'all')"
@@ -356,7 +357,7 @@ def test_outcomes_are_chosen_with_the_totals(shown: Callable[..., Browser]) -> N
     assert page.evaluate(DRAWN) == 14
 
 
-def test_the_filter_finds_keys_and_says_where_nothing_matches(shown: Callable[..., Browser]) -> None:
+def test_the_filter_finds_keys_and_says_where_nothing_matches(shown: Show) -> None:
     page = shown(example_audit())
     page.click("#filter")
     page.type("akiaiosfodnn00000003")
@@ -367,7 +368,7 @@ def test_the_filter_finds_keys_and_says_where_nothing_matches(shown: Callable[..
     assert page.evaluate(SHOWN) == "14 accounts"
 
 
-def test_details_have_what_the_root_user_has(shown: Callable[..., Browser]) -> None:
+def test_details_have_what_the_root_user_has(shown: Show) -> None:
     page = shown(example_audit())
     page.click(".name button")
     said = page.evaluate("document.querySelector('.details').innerText")
@@ -397,7 +398,7 @@ AGES = {
 }
 
 
-def test_an_age_is_in_whole_units_and_never_one_month_or_year(shown: Callable[..., Browser]) -> None:
+def test_an_age_is_in_whole_units_and_never_one_month_or_year(shown: Show) -> None:
     used = [
         RootCredentials(password=True, password_last_used_at=STARTED - timedelta(days=days)) for days in AGES
     ]
@@ -411,7 +412,7 @@ def test_an_age_is_in_whole_units_and_never_one_month_or_year(shown: Callable[..
     assert said == [f"{age}, password" for age in AGES.values()]
 
 
-def test_a_plan_shows_what_to_decide_by(shown: Callable[..., Browser]) -> None:
+def test_a_plan_shows_what_to_decide_by(shown: Show) -> None:
     page = shown(example_plan())
     assert page.evaluate(NAMES)[:2] == ["payments-production", "legacy-mainframe-bridge"]
     page.click("#details")
@@ -430,7 +431,7 @@ def test_a_plan_shows_what_to_decide_by(shown: Callable[..., Browser]) -> None:
     assert "last-used data lags by hours" in page.evaluate("document.body.innerText")
 
 
-def test_what_could_not_be_listed_is_not_shown_as_none(shown: Callable[..., Browser]) -> None:
+def test_what_could_not_be_listed_is_not_shown_as_none(shown: Show) -> None:
     page = shown(partly_read_audit())
     cells = page.evaluate(f"[...{ROWS}[0].children].slice(3).map((cell) => cell.textContent)")
     assert cells == ["yes", "some", "some", "some", "?", "?"]
@@ -440,9 +441,7 @@ def test_what_could_not_be_listed_is_not_shown_as_none(shown: Callable[..., Brow
     assert "last used: could not be read" in said
 
 
-def test_a_policy_is_shown_in_full_as_text_and_its_backup_can_be_copied(
-    shown: Callable[..., Browser],
-) -> None:
+def test_a_policy_is_shown_in_full_as_text_and_its_backup_can_be_copied(shown: Show) -> None:
     policy = '{"Statement": "<img src=x onerror=alert(1)>"}'
     item = Item(
         type=ItemType.BUCKET_POLICY,
@@ -462,7 +461,7 @@ def test_a_policy_is_shown_in_full_as_text_and_its_backup_can_be_copied(
     assert page.evaluate(ALERTS) == []
 
 
-def test_an_execution_shows_each_item_that_failed(shown: Callable[..., Browser]) -> None:
+def test_an_execution_shows_each_item_that_failed(shown: Show) -> None:
     page = shown(example_execution())
     assert page.evaluate(NAMES) == ["legacy-mainframe-bridge", "payments-production", "data-lake"]
     # Not innerText, which is empty until the browser has drawn the row.
@@ -474,7 +473,7 @@ def test_an_execution_shows_each_item_that_failed(shown: Callable[..., Browser])
     assert "iam:DeleteAccessKey: ServiceFailure: Try again." in page.evaluate("document.body.innerText")
 
 
-def test_the_page_is_used_without_a_mouse(shown: Callable[..., Browser]) -> None:
+def test_the_page_is_used_without_a_mouse(shown: Show) -> None:
     page = shown(example_audit())
     for _ in range(20):
         page.press("Tab", code=9)
@@ -495,7 +494,7 @@ def test_the_page_is_used_without_a_mouse(shown: Callable[..., Browser]) -> None
     assert page.evaluate(SHOWN) == "14 accounts"
 
 
-def test_no_key_does_anything_outside_the_filter(shown: Callable[..., Browser]) -> None:
+def test_no_key_does_anything_outside_the_filter(shown: Show) -> None:
     page = shown(example_audit())
     page.click("#filter")
     page.type("legacy")
@@ -506,8 +505,10 @@ def test_no_key_does_anything_outside_the_filter(shown: Callable[..., Browser]) 
     assert page.evaluate(NAMES) == ["legacy-mainframe-bridge"]
 
 
-def test_every_outcome_has_its_words_and_its_tile(shown: Callable[..., Browser]) -> None:
-    page = shown(report(*(result(f"{300000000000 + place}", each) for place, each in enumerate(Outcome))))
+def test_every_outcome_has_its_words_and_its_tile(shown: Show) -> None:
+    page = shown(
+        report(*(result(f"{300000000000 + place}", outcome) for place, outcome in enumerate(Outcome)))
+    )
     tiles = page.evaluate(
         "[...document.querySelectorAll('.totals [data-outcome]')].map((tile) => tile.innerText)"
     )
@@ -516,7 +517,7 @@ def test_every_outcome_has_its_words_and_its_tile(shown: Callable[..., Browser])
     assert [tile.split("\n")[-1] for tile in tiles] == in_table
 
 
-def test_whatever_is_shown_is_printed_to_the_last_account(shown: Callable[..., Browser]) -> None:
+def test_whatever_is_shown_is_printed_to_the_last_account(shown: Show) -> None:
     page = shown(large_audit(2_000))
     drawn = page.evaluate(
         f"(() => {{ document.querySelector('#filter').dispatchEvent(new Event('input'));"
@@ -538,7 +539,7 @@ def printed_text(page: Browser) -> str:
     return text
 
 
-def test_a_printed_report_says_by_what_it_is_filtered(shown: Callable[..., Browser]) -> None:
+def test_a_printed_report_says_by_what_it_is_filtered(shown: Show) -> None:
     page = shown(example_audit())
     assert "Filtered" not in printed_text(page)
     page.click(".totals .warn")
@@ -555,9 +556,7 @@ def test_a_printed_report_says_by_what_it_is_filtered(shown: Callable[..., Brows
     assert "Filtered" not in printed_text(page)
 
 
-def test_the_ids_of_the_accounts_shown_are_copied_as_an_input_takes_them(
-    shown: Callable[..., Browser],
-) -> None:
+def test_the_ids_of_the_accounts_shown_are_copied_as_an_input_takes_them(shown: Show) -> None:
     page = shown(example_audit())
     catch_copies(page)
     page.click(".totals .warn")
@@ -565,7 +564,7 @@ def test_the_ids_of_the_accounts_shown_are_copied_as_an_input_takes_them(
 
 
 @pytest.mark.parametrize("width", only_some_in_the_gate([320, 1280], [390, 820, 1024, 1920]))
-def test_nothing_is_cut_off_at_any_width(shown: Callable[..., Browser], width: int) -> None:
+def test_nothing_is_cut_off_at_any_width(shown: Show, width: int) -> None:
     long = result("300000000001", Outcome.FAILED, name="n" * 300, reason="r" * 1000)
     page = shown(report(long, *example_audit().results), width=width)
     page.click("#details")
@@ -577,9 +576,7 @@ WINDOWS = only_some_in_the_gate([(320, 256), (1280, 900)], [(667, 375), (380, 66
 
 
 @pytest.mark.parametrize(("width", "height"), WINDOWS)
-def test_most_of_the_window_is_left_to_the_accounts(
-    shown: Callable[..., Browser], width: int, height: int
-) -> None:
+def test_most_of_the_window_is_left_to_the_accounts(shown: Show, width: int, height: int) -> None:
     page = shown(large_audit(200), width=width, height=height)
     page.wait_for(f"{DRAWN} === 200")
     page.evaluate(f"{ROWS}[100].scrollIntoView({{block: 'center'}})")
@@ -592,7 +589,7 @@ def test_most_of_the_window_is_left_to_the_accounts(
 
 
 @pytest.mark.parametrize(("width", "height"), only_some_in_the_gate([(320, 256)], [(1280, 900)]))
-def test_the_focus_is_never_under_a_bar(shown: Callable[..., Browser], width: int, height: int) -> None:
+def test_the_focus_is_never_under_a_bar(shown: Show, width: int, height: int) -> None:
     page = shown(large_audit(1_500), width=width, height=height)
     page.wait_for(f"{DRAWN} === 1500")
     page.evaluate(f"{ROWS}[40].querySelector('button').focus()")
@@ -605,9 +602,7 @@ def test_the_focus_is_never_under_a_bar(shown: Callable[..., Browser], width: in
         ), page.evaluate("document.activeElement.textContent")
 
 
-def test_the_page_stays_where_it_is_while_the_focus_moves_through_the_bars(
-    shown: Callable[..., Browser],
-) -> None:
+def test_the_page_stays_where_it_is_while_the_focus_moves_through_the_bars(shown: Show) -> None:
     page = shown(large_audit(200))
     page.wait_for(f"{DRAWN} === 200")
     page.evaluate(f"{ROWS}[100].scrollIntoView()")
@@ -619,7 +614,7 @@ def test_the_page_stays_where_it_is_while_the_focus_moves_through_the_bars(
 
 
 @pytest.mark.parametrize("width", only_some_in_the_gate([1217], [1249, 1280]))
-def test_the_toolbar_covers_no_column_head(shown: Callable[..., Browser], width: int) -> None:
+def test_the_toolbar_covers_no_column_head(shown: Show, width: int) -> None:
     page = shown(large_audit(200), width=width)
     page.click(".totals .good")
     page.click("#details")
@@ -656,7 +651,7 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_edges_of_the_fields_can_be_seen(shown: Callable[..., Browser], dark: bool) -> None:
+def test_the_edges_of_the_fields_can_be_seen(shown: Show, dark: bool) -> None:
     page = shown(example_audit(), dark=dark)
     around = page.evaluate("getComputedStyle(document.body).backgroundColor")
     for field in ("#filter", "#units"):
@@ -668,7 +663,7 @@ def test_the_edges_of_the_fields_can_be_seen(shown: Callable[..., Browser], dark
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_follows_light_and_dark(shown: Callable[..., Browser], width: int, dark: bool) -> None:
+def test_the_page_follows_light_and_dark(shown: Show, width: int, dark: bool) -> None:
     page = shown(example_audit(), width=width, dark=dark)
     page.screenshot(PICTURES / f"report-{width}-{'dark' if dark else 'light'}.png")
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -681,27 +676,13 @@ def test_the_page_follows_light_and_dark(shown: Callable[..., Browser], width: i
 def commands(page: Browser) -> list[str]:
     found = texts(page, "#next code")
     for command_line in found:
-        parse(command_line)
+        program, *arguments = shlex.split(command_line)
+        assert program == "centralized-root-access"
+        parse_command_line(arguments)
     return found
 
 
-def parse(command_line: str) -> None:
-    """Parse a command line as the command does, which refuses what it does not know."""
-    program, *words = shlex.split(command_line)
-    assert program == "centralized-root-access"
-    command: click.Command | None = main
-    context = click.Context(main)
-    while isinstance(command, click.Group):
-        command = command.get_command(context, words.pop(0))
-        assert command is not None, command_line
-        context = click.Context(command, parent=context)
-    assert command is not None
-    command.make_context(command.name, words, parent=context)
-
-
-def test_an_audit_ends_in_the_command_that_plans_for_the_accounts_shown(
-    shown: Callable[..., Browser],
-) -> None:
+def test_an_audit_ends_in_the_command_that_plans_for_the_accounts_shown(shown: Show) -> None:
     page = shown(example_audit())
     catch_copies(page)
     of_all = " ".join(f"--account 30000000000{number}" for number in (2, 6, 4))
@@ -713,16 +694,14 @@ def test_an_audit_ends_in_the_command_that_plans_for_the_accounts_shown(
     assert page.evaluate("document.querySelector('#next').hidden")
 
 
-def test_after_an_audit_of_some_accounts_the_command_plans_for_none_of_the_others(
-    shown: Callable[..., Browser],
-) -> None:
+def test_after_an_audit_of_some_accounts_the_command_plans_for_none_of_the_others(shown: Show) -> None:
     audit = dataclasses.replace(large_audit(1_500), full=False)
     (command,) = commands(shown(audit))
     found = [result.account_id for result in audit.results if result.outcome is Outcome.HAS_CREDENTIALS]
     assert sorted(command.split(" --account ")[1:]) == sorted(found)
 
 
-def test_the_command_for_many_accounts_stays_short(shown: Callable[..., Browser]) -> None:
+def test_the_command_for_many_accounts_stays_short(shown: Show) -> None:
     page = shown(large_audit(5_000))
     assert commands(page) == ["centralized-root-access plan delete --account all"]
     choose(page, "Root/Teams/Team 7")
@@ -732,26 +711,26 @@ def test_the_command_for_many_accounts_stays_short(shown: Callable[..., Browser]
     )
 
 
-def test_a_plan_ends_in_the_command_that_executes_it(shown: Callable[..., Browser]) -> None:
+def test_a_plan_ends_in_the_command_that_executes_it(shown: Show) -> None:
     assert commands(shown(example_plan())) == ["centralized-root-access execute plan-2026-11-20"]
 
 
-def test_a_run_id_that_a_shell_could_misread_gets_into_no_command(shown: Callable[..., Browser]) -> None:
+def test_a_run_id_that_a_shell_could_misread_gets_into_no_command(shown: Show) -> None:
     for run_id in ("--yes", "a;b", "$(a)", "a'b", "a(b)", "!a", "a=b", "\u202ea", "a" * 81):
         assert commands(shown(dataclasses.replace(example_plan(), run_id=run_id))) == [], run_id
 
 
-def test_a_plan_without_anything_planned_is_not_to_be_executed(shown: Callable[..., Browser]) -> None:
+def test_a_plan_without_anything_planned_is_not_to_be_executed(shown: Show) -> None:
     empty = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS)
     assert commands(shown(empty)) == []
 
 
-def test_an_execution_ends_in_an_audit_of_its_accounts(shown: Callable[..., Browser]) -> None:
+def test_an_execution_ends_in_an_audit_of_its_accounts(shown: Show) -> None:
     named = " ".join(f"--account 30000000000{number}" for number in (6, 2, 4))
     assert commands(shown(example_execution())) == [f"centralized-root-access audit {named}"]
 
 
-def test_an_unlock_ends_in_the_command_that_restores_with_its_backups(shown: Callable[..., Browser]) -> None:
+def test_an_unlock_ends_in_the_command_that_restores_with_its_backups(shown: Show) -> None:
     unlock = example_unlock()
     references = [str(result.items[0].backup) for result in unlock.results]
     named = " ".join(f"--backup {reference}" for reference in references)
@@ -762,9 +741,7 @@ def test_an_unlock_ends_in_the_command_that_restores_with_its_backups(shown: Cal
     assert commands(page) == [f"centralized-root-access plan restore --backup {references[1]}"]
 
 
-def test_a_backup_that_is_not_of_this_run_or_not_plain_gets_into_no_command(
-    shown: Callable[..., Browser],
-) -> None:
+def test_a_backup_that_is_not_of_this_run_or_not_plain_gets_into_no_command(shown: Show) -> None:
     unlock = example_unlock()
     own, name = f"backups/{unlock.run_id}/300000000002", f"{'0' * 64}.json"
     for reference in (
@@ -779,7 +756,7 @@ def test_a_backup_that_is_not_of_this_run_or_not_plain_gets_into_no_command(
 
 
 @pytest.mark.parametrize("width", only_some_in_the_gate([390], [820, 1280]))
-def test_the_details_of_an_unlock_are_not_squeezed(shown: Callable[..., Browser], width: int) -> None:
+def test_the_details_of_an_unlock_are_not_squeezed(shown: Show, width: int) -> None:
     page = shown(example_unlock(), width=width)
     catch_copies(page)
     page.click("#details")
@@ -794,7 +771,7 @@ def test_the_details_of_an_unlock_are_not_squeezed(shown: Callable[..., Browser]
 # Organizational units, and the filter in the address
 
 
-def test_an_organizational_unit_includes_the_units_in_it(shown: Callable[..., Browser]) -> None:
+def test_an_organizational_unit_includes_the_units_in_it(shown: Show) -> None:
     page = shown(example_audit())
     offered = texts(page, "#units option")
     assert offered[:2] == ["Every organizational unit", "Root (12)"]
@@ -811,13 +788,13 @@ def test_an_organizational_unit_includes_the_units_in_it(shown: Callable[..., Br
     assert page.evaluate(NAMES) == ["payments-staging"]
 
 
-def test_a_report_without_organizational_units_has_no_column_for_them(shown: Callable[..., Browser]) -> None:
+def test_a_report_without_organizational_units_has_no_column_for_them(shown: Show) -> None:
     page = shown(partly_read_audit())
     assert page.evaluate("document.querySelector('#units').hidden")
     assert "OU" not in texts(page, ".accounts > thead th")
 
 
-def test_the_filter_is_in_the_address_and_is_read_from_it(shown: Callable[..., Browser]) -> None:
+def test_the_filter_is_in_the_address_and_is_read_from_it(shown: Show) -> None:
     page = shown(example_audit())
     visited = page.evaluate("history.length")
     page.click(".totals .warn")
@@ -841,7 +818,7 @@ def test_the_filter_is_in_the_address_and_is_read_from_it(shown: Callable[..., B
     assert state == ["a&b=c #%", "Root/Workloads", "has credentials", "Last used", "descending"]
 
 
-def test_an_address_that_makes_no_sense_shows_everything(shown: Callable[..., Browser]) -> None:
+def test_an_address_that_makes_no_sense_shows_everything(shown: Show) -> None:
     for fragment in (
         "outcome=<img src=x onerror=alert(1)>&ou=Root/Nowhere&sort=constructor&filter=",
         "%E0%A4%A&&&=",
@@ -858,7 +835,7 @@ def test_an_address_that_makes_no_sense_shows_everything(shown: Callable[..., Br
 # Files
 
 
-def test_the_csv_has_what_is_shown(shown: Callable[..., Browser], tmp_path: Path) -> None:
+def test_the_csv_has_what_is_shown(shown: Show, tmp_path: Path) -> None:
     page = shown(example_audit())
     page.click(".totals .warn")
     folder = tmp_path / "saved"
@@ -871,7 +848,7 @@ def test_the_csv_has_what_is_shown(shown: Callable[..., Browser], tmp_path: Path
 # What has changed, the trend and the evidence
 
 
-def test_an_audit_says_what_has_changed_since_the_one_before(shown: Callable[..., Browser]) -> None:
+def test_an_audit_says_what_has_changed_since_the_one_before(shown: Show) -> None:
     page = shown(full_audits())
     assert change_lines(page) == [
         "Since the last full audit, 2026-11-13",
@@ -884,9 +861,7 @@ def test_an_audit_says_what_has_changed_since_the_one_before(shown: Callable[...
     ]
 
 
-def test_the_page_says_what_the_message_says_of_accounts_without_known_credentials(
-    shown: Callable[..., Browser],
-) -> None:
+def test_the_page_says_what_the_message_says_of_accounts_without_known_credentials(shown: Show) -> None:
     before = report(
         result("300000000001"),
         inaccessible("300000000002"),
@@ -922,16 +897,14 @@ def test_the_page_says_what_the_message_says_of_accounts_without_known_credentia
     ]
 
 
-def test_nothing_has_changed_is_not_the_same_as_nothing_to_compare_with(
-    shown: Callable[..., Browser],
-) -> None:
+def test_nothing_has_changed_is_not_the_same_as_nothing_to_compare_with(shown: Show) -> None:
     page = shown(dataclasses.replace(full_audits(), changes=()))
     assert "Nothing has changed." in page.evaluate("document.querySelector('#changes').innerText")
     page = shown(dataclasses.replace(full_audits(), changes=None))
     assert page.evaluate("document.querySelector('#changes').hidden")
 
 
-def test_the_trend_is_a_chart_with_the_same_in_words_and_in_a_table(shown: Callable[..., Browser]) -> None:
+def test_the_trend_is_a_chart_with_the_same_in_words_and_in_a_table(shown: Show) -> None:
     page = shown(full_audits())
     chart = "document.querySelector('.chart')"
     words = "With root credentials: 7, now 3. Inaccessible: 2, now 2."
@@ -946,14 +919,14 @@ def test_the_trend_is_a_chart_with_the_same_in_words_and_in_a_table(shown: Calla
     assert rows[-1] == ["2026-11-20", "14", "3", "2"]
 
 
-def test_the_chart_has_no_more_audits_than_it_has_room_for(shown: Callable[..., Browser]) -> None:
+def test_the_chart_has_no_more_audits_than_it_has_room_for(shown: Show) -> None:
     page = shown(hostile_audit())
     assert page.evaluate("document.querySelectorAll('.chart .having').length") == 12
     assert page.evaluate("document.querySelectorAll('#trend tbody tr').length") == 12
     assert page.evaluate(NO_WIDER_THAN_THE_WINDOW)
 
 
-def test_the_chart_stays_in_its_frame(shown: Callable[..., Browser]) -> None:
+def test_the_chart_stays_in_its_frame(shown: Show) -> None:
     audit = full_audits()
     for most in (0, 1, 1_000_000_000):
         trend = tuple(
@@ -968,14 +941,12 @@ def test_the_chart_stays_in_its_frame(shown: Callable[..., Browser]) -> None:
         assert page.complaints == []
 
 
-def test_one_audit_is_not_a_trend(shown: Callable[..., Browser]) -> None:
+def test_one_audit_is_not_a_trend(shown: Show) -> None:
     page = shown(dataclasses.replace(full_audits(), trend=full_audits().trend[-1:]))
     assert page.evaluate("document.querySelector('#trend').hidden")
 
 
-def test_the_evidence_is_printed_though_it_is_folded_and_stays_as_it_was(
-    shown: Callable[..., Browser],
-) -> None:
+def test_the_evidence_is_printed_though_it_is_folded_and_stays_as_it_was(shown: Show) -> None:
     page = shown(full_audits())
     is_open = "document.querySelector('#controls').open"
     assert page.evaluate(is_open) is False

@@ -13,6 +13,8 @@ import yaml
 
 from support.apps import EXAMPLES, ROOT
 
+# In the gate test_docs finds what leads nowhere.
+pytestmark = pytest.mark.slow
 CONFIGURATION = ROOT / "mkdocs.yml"
 
 

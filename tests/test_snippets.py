@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import aws_cdk
 import botocore.session
-import click
 import pytest
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
@@ -24,10 +23,9 @@ import scp.context
 import scp.documents
 import scp.evaluate
 from centralized_root_access import CentralizedRootAccess, RootTasks
-from centralized_root_access.cli.main import main
 from scp.documents import parse_policy
 from support.apps import ROOT
-from support.pages import Block, blocks, run_with_stubs, script
+from support.pages import Block, blocks, parse_command_line, run_with_stubs, script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,16 +120,6 @@ def check_aws(arguments: Sequence[str]) -> None:
     assert options <= members | GLOBAL_OPTIONS
 
 
-def check_command_line(arguments: Sequence[str]) -> None:
-    context = main.make_context("centralized-root-access", list(arguments), resilient_parsing=False)
-    command: click.Command = main
-    while isinstance(command, click.Group):
-        name, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-        assert found is not None, name
-        command = found
-        context = command.make_context(name, rest, parent=context)
-
-
 def check_make(arguments: Sequence[str]) -> None:
     assert arguments[0] in MAKE_TARGETS
 
@@ -159,7 +147,7 @@ def check_python(arguments: Sequence[str]) -> None:
     assert arguments[0] == "-m"
     module = ROOT / arguments[1].replace(".", "/")
     if arguments[1] == "centralized_root_access":
-        check_command_line(arguments[2:])
+        parse_command_line(arguments[2:])
     else:
         assert module.with_suffix(".py").is_file() or (module / "__main__.py").is_file()
 
@@ -171,7 +159,7 @@ def check_jq(arguments: Sequence[str]) -> None:
 CHECKS = {
     "aws": check_aws,
     "cdk": check_cdk,
-    "centralized-root-access": check_command_line,
+    "centralized-root-access": parse_command_line,
     "jq": check_jq,
     "make": check_make,
     "pip": check_pip,

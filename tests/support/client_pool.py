@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def shared_clients(prepare: Callable[[Any], None]) -> Iterator[None]:
+def client_pool(prepare: Callable[[Any], None]) -> Iterator[None]:
     """Create each client once, and hand out copies of it; `prepare` is called with each of these."""
     create: Callable[..., Any] = ClientCreator.create_client
     clients: dict[object, Any] = {}

@@ -9,6 +9,10 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import click
+
+from centralized_root_access.cli.main import main
+
 from .apps import ROOT
 
 if TYPE_CHECKING:
@@ -66,6 +70,17 @@ def script(block: Block, programs: Sequence[str]) -> str:
         return "\n".join(typed)
     first = re.match(r"(?:\w+=\$\()?([\w./-]+) ", block.text)
     return block.text if first and first[1] in programs else ""
+
+
+def parse_command_line(arguments: Sequence[str]) -> None:
+    """Parse a command line as `centralized-root-access` does, which refuses what it does not know."""
+    command: click.Command = main
+    context = main.make_context("centralized-root-access", list(arguments))
+    while isinstance(command, click.Group):
+        name, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert found is not None, name
+        command = found
+        context = command.make_context(name, rest, parent=context)
 
 
 def run_with_stubs(text: str, *, programs: Sequence[str], folder: Path) -> list[list[str]]:

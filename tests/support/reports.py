@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from root_tasks.messages import DETAILS_UNAVAILABLE, NO_RESULT_ACTING, PROTECTED, in_use_since
 from root_tasks.model.report import (
@@ -65,25 +66,24 @@ def result(
     outcome: Outcome = Outcome.CLEAN,
     *,
     name: str | None = None,
-    reason: str | None = None,
-    hint: str | None = None,
-    credentials: RootCredentials | None = None,
-    items: tuple[Item, ...] = (),
     unit: str | None = None,
+    **details: Any,
 ) -> AccountResult:
     """The result of a task in an account."""
-    name = name or f"account-{account_id[-4:]}"
     return AccountResult(
         account_id=account_id,
-        name=name,
+        name=name or f"account-{account_id[-4:]}",
         email=f"aws+{account_id[-4:]}@example.com",
         outcome=outcome,
-        reason=reason,
-        hint=hint,
-        credentials=NONE if outcome is Outcome.CLEAN else credentials,
-        items=items,
         organizational_unit=unit,
+        **{"credentials": NONE if outcome is Outcome.CLEAN else None, **details},
     )
+
+
+def _having(account_id: str, name: str, unit: str, *, password: bool, **others: Any) -> AccountResult:
+    """An account whose root user has credentials."""
+    credentials = RootCredentials(password=password, **others)
+    return result(account_id, Outcome.HAS_CREDENTIALS, name=name, unit=unit, credentials=credentials)
 
 
 def inaccessible(account_id: str, *, name: str | None = None) -> AccountResult:
@@ -151,37 +151,31 @@ def example_audit() -> Report:
         ),
         result(SECURITY, unit="Root/Security", name="security"),
         result("300000000001", unit="Root/Security", name="log-archive"),
-        result(
+        _having(
             "300000000002",
-            Outcome.HAS_CREDENTIALS,
-            unit="Root/Workloads/Production",
-            name="payments-production",
-            credentials=RootCredentials(
-                password=True,
-                password_last_used_at=STARTED - timedelta(days=12),
-                access_keys=(key(1, used=3), key(2, active=False, age=2100)),
-                mfa_devices=("arn:aws:iam::300000000002:mfa/root-account-mfa-device",),
-            ),
+            "payments-production",
+            "Root/Workloads/Production",
+            password=True,
+            password_last_used_at=STARTED - timedelta(days=12),
+            access_keys=(key(1, used=3), key(2, active=False, age=2100)),
+            mfa_devices=("arn:aws:iam::300000000002:mfa/root-account-mfa-device",),
         ),
         result("300000000003", unit="Root/Workloads/Staging", name="payments-staging"),
-        result(
+        _having(
             "300000000004",
-            Outcome.HAS_CREDENTIALS,
-            unit="Root/Workloads/Production",
-            name="data-lake",
-            credentials=RootCredentials(password=True, password_last_used_at=STARTED - timedelta(days=1240)),
+            "data-lake",
+            "Root/Workloads/Production",
+            password=True,
+            password_last_used_at=STARTED - timedelta(days=1240),
         ),
         inaccessible("300000000005", name="acquired-shop"),
-        result(
+        _having(
             "300000000006",
-            Outcome.HAS_CREDENTIALS,
-            unit="Root/Workloads/Production",
-            name="legacy-mainframe-bridge",
-            credentials=RootCredentials(
-                password=False,
-                access_keys=(key(3, age=4100, used=46, service="sqs"),),
-                signing_certificates=("KXQ4L2N6TZPEXAMPLE7CERTIFICATE22",),
-            ),
+            "legacy-mainframe-bridge",
+            "Root/Workloads/Production",
+            password=False,
+            access_keys=(key(3, age=4100, used=46, service="sqs"),),
+            signing_certificates=("KXQ4L2N6TZPEXAMPLE7CERTIFICATE22",),
         ),
         inaccessible("300000000007", name="acquired-shop-staging"),
         result("300000000008", unit="Root/Infrastructure", name="network"),
@@ -198,7 +192,7 @@ def example_audit() -> Report:
     )
 
 
-def full_audits(numbers: int = 12) -> Report:
+def full_audits() -> Report:
     """The example audit as the last of weekly full audits, with what has changed since the one before."""
     earlier = tuple(
         AuditTotals(
@@ -208,32 +202,32 @@ def full_audits(numbers: int = 12) -> Report:
             accounts_with_credentials=2 + number // 2,
             accounts_inaccessible=number % 3,
         )
-        for number in range(numbers - 1, 0, -1)
+        for number in range(11, 0, -1)
     )
     audit = example_audit()
     back_then = {
         "300000000002": RootCredentials(password=True),
         "300000000003": RootCredentials(password=False, access_keys=(key(9),)),
     }
-    before = dataclasses.replace(
+    before = replace(
         audit,
         run_id="audit-1",
         started_at=STARTED - timedelta(weeks=1),
         trend=earlier,
         results=tuple(
-            dataclasses.replace(
-                each,
-                outcome=Outcome.HAS_CREDENTIALS if each.account_id in back_then else each.outcome,
-                credentials=back_then.get(each.account_id, each.credentials),
+            replace(
+                found,
+                outcome=Outcome.HAS_CREDENTIALS if found.account_id in back_then else found.outcome,
+                credentials=back_then.get(found.account_id, found.credentials),
             )
-            for each in audit.results
-            if each.account_id != "300000000012"
+            for found in audit.results
+            if found.account_id != "300000000012"
         ),
     )
     return with_history(audit, previous=before)
 
 
-def large_audit(accounts: int = 10_000) -> Report:
+def large_audit(accounts: int) -> Report:
     """An audit of a large organization: 1 in 25 with credentials, 1 in 50 inaccessible, 1 in 100 skipped."""
     return report(*(_one_of_many(number) for number in range(accounts)))
 
@@ -243,17 +237,19 @@ def _one_of_many(number: int) -> AccountResult:
     name = f"team-{number % 211}-{('production', 'staging', 'sandbox')[number % 3]}"
     unit = f"Root/Teams/Team {number % 211}"
     if number % 25 == 7:
-        credentials = RootCredentials(
+        return _having(
+            account_id,
+            name,
+            unit,
             password=number % 2 == 1,
             password_last_used_at=STARTED - timedelta(days=number % 2000) if number % 2 else None,
             access_keys=tuple(
-                key(number * 2 + each, used=number % 700 + 1 if each == 0 else None)
-                for each in range(number % 3)
+                key(number * 2 + place, used=None if place else number % 700 + 1)
+                for place in range(number % 3)
             )
             or (() if number % 2 else (key(number * 2),)),
             mfa_devices=(f"arn:aws:iam::{account_id}:mfa/root",) if number % 4 == 1 else (),
         )
-        return result(account_id, Outcome.HAS_CREDENTIALS, name=name, credentials=credentials, unit=unit)
     if number % 50 == 3:
         return inaccessible(account_id, name=name)
     if number % 100 == 1:
@@ -311,19 +307,14 @@ def example_plan() -> Report:
             ),
         ),
         result("300000000003", Outcome.NOTHING_TO_DO, name="payments-staging"),
-        result(
-            "300000000004",
-            Outcome.SKIPPED,
-            name="break-glass",
-            reason=PROTECTED,
-        ),
+        result("300000000004", Outcome.SKIPPED, name="break-glass", reason=PROTECTED),
         result(
             "300000000006",
             Outcome.IN_USE,
             name="legacy-mainframe-bridge",
             reason=in_use_since(STARTED - timedelta(days=90)),
             items=(
-                dataclasses.replace(
+                replace(
                     _in_plan(ItemType.ACCESS_KEY, "AKIAIOSFODNN00000003", age=4100, used=46, service="sqs"),
                     outcome=Outcome.IN_USE,
                     message=in_use_since(STARTED - timedelta(days=90)),
@@ -333,7 +324,7 @@ def example_plan() -> Report:
         task=Task.DELETE_CREDENTIALS,
         run_id="plan-2026-11-20",
     )
-    return dataclasses.replace(plan, plan_expires_at=plan.started_at + timedelta(hours=24))
+    return replace(plan, plan_expires_at=plan.started_at + timedelta(hours=24))
 
 
 def example_execution() -> Report:
@@ -361,12 +352,7 @@ def example_execution() -> Report:
             name="data-lake",
             items=(Item(type=ItemType.PASSWORD, outcome=Outcome.DONE),),
         ),
-        result(
-            "300000000006",
-            Outcome.UNKNOWN,
-            name="legacy-mainframe-bridge",
-            reason=NO_RESULT_ACTING,
-        ),
+        result("300000000006", Outcome.UNKNOWN, name="legacy-mainframe-bridge", reason=NO_RESULT_ACTING),
         task=Task.DELETE_CREDENTIALS,
         executed_plan="plan-2026-11-20",
         run_id="delete-2026-11-20",
@@ -413,13 +399,7 @@ def hostile_audit() -> Report:
                 credentials=RootCredentials(
                     password=True,
                     access_keys=(
-                        AccessKey(
-                            access_key_id=name,
-                            status=name,
-                            created_at=None,
-                            last_used_at=STARTED,
-                            last_used_service=name,
-                        ),
+                        replace(key(1, used=0), access_key_id=name, status=name, last_used_service=name),
                     ),
                     mfa_devices=(name,),
                     signing_certificates=(name,),
@@ -430,18 +410,19 @@ def hostile_audit() -> Report:
             for number, name in enumerate(HOSTILE_NAMES)
         )
     )
-    return dataclasses.replace(
+    return replace(
         audit,
         warnings=HOSTILE_NAMES,
         changes=tuple(
-            Change(type=ChangeType.CREDENTIALS_APPEARED, account_id=each.account_id) for each in audit.results
+            Change(type=ChangeType.CREDENTIALS_APPEARED, account_id=found.account_id)
+            for found in audit.results
         ),
         trend=tuple(
             AuditTotals(
                 run_id=name,
                 started_at=STARTED,
-                accounts=1_000_000_000,
-                accounts_with_credentials=1_000_000_000,
+                accounts=10**9,
+                accounts_with_credentials=10**9,
                 accounts_inaccessible=0,
             )
             for name in HOSTILE_NAMES

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from ..model.report import AccountResult
+    from ..model.report import AccessKey, AccountResult, CredentialDetails
 
 # A use this long ago is a recent one; a plan leaves out by default what has been used since.
 RECENT = timedelta(days=90)
@@ -60,7 +60,7 @@ def _risks(result: AccountResult, at: datetime) -> Iterator[tuple[Risk, float]]:
         if has.access_keys is None:
             yield Risk.KEY_USE_UNKNOWN, 0.0
         for key in has.access_keys or ():
-            yield _key_risk(key.status, key.last_used_at, unread=key.last_use_unread, at=at)
+            yield _key_risk(key, at)
         if has.password:
             yield _password_risk(has.password_last_used_at, has_mfa=has.mfa_devices != (), at=at)
         if has.mfa_devices != () or has.signing_certificates != ():
@@ -71,22 +71,20 @@ def _risks(result: AccountResult, at: datetime) -> Iterator[tuple[Risk, float]]:
         if details is None:
             continue
         if item.type is ItemType.ACCESS_KEY:
-            yield _key_risk(details.status, details.last_used_at, unread=details.last_use_unread, at=at)
+            yield _key_risk(details, at)
         elif item.type is ItemType.PASSWORD:
             yield _password_risk(details.last_used_at, has_mfa=has_mfa, at=at)
         else:
             yield Risk.OTHER_CREDENTIAL, 0.0
 
 
-def _key_risk(
-    status: str | None, last_used_at: datetime | None, *, unread: bool, at: datetime
-) -> tuple[Risk, float]:
-    use = _seconds(last_used_at)
-    if status != _ACTIVE:
+def _key_risk(key: AccessKey | CredentialDetails, at: datetime) -> tuple[Risk, float]:
+    use = _seconds(key.last_used_at)
+    if key.status != _ACTIVE:
         return Risk.OTHER_CREDENTIAL, use
-    if unread:
+    if key.last_use_unread:
         return Risk.KEY_USE_UNKNOWN, use
-    return (Risk.KEY_USED_RECENTLY if _is_recent(last_used_at, at) else Risk.ACTIVE_KEY), use
+    return (Risk.KEY_USED_RECENTLY if _is_recent(key.last_used_at, at) else Risk.ACTIVE_KEY), use
 
 
 def _password_risk(last_used_at: datetime | None, *, has_mfa: bool, at: datetime) -> tuple[Risk, float]:
