@@ -50,7 +50,7 @@ test: setup $(ORACLE_READY) $(BROWSER_READY)  ## run ruff, import-linter, mypy a
 	echo '== mypy'; cat $$log; \
 	test -z "$$failed" || { echo "Failed:$$failed"; exit 1; }
 
-test-slow: setup $(BROWSER_READY) $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY) $(BROWSER_READY)  ## run the fault matrix, and every Python and package version
+test-slow: setup $(BROWSER_READY) $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY)  ## run the fault matrix, and every Python and package version
 	$(PYTEST) -m slow
 
 # Without the tests whose code runs in other processes, where it is not measured.
