@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,29 @@ if TYPE_CHECKING:
 
 _FOR_IAM = {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.com"}}
 
+# What removes policies: it makes backups, and plans in sessions of its own, as AWS's audit policy sees none.
 UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY})
 
 # A role's inline policies have 10,240 characters, of which the statements other than the Deny take less
 # than 2,240. The longest partition's name counts: the stack's is not known at synth.
 _MAX_DENY_CHARACTERS = 10_240 - 2_240
 MAX_PROTECTED_ACCOUNTS = _MAX_DENY_CHARACTERS // len('"arn:aws-us-gov:iam::111111111111:root",')
+
+
+def looking_session(task: RootTask) -> RootTask:
+    """Return the task whose policy limits the root sessions in which a task is planned, or audits."""
+    return task if task in UNLOCK_TASKS else RootTask.AUDIT
+
+
+def looking_id(task: RootTask) -> str:
+    """Return the id of the function that plans a task, or audits."""
+    session = looking_session(task)
+    return acting_id(session) if session is RootTask.AUDIT else f"Plan{acting_id(session)}"
+
+
+def acting_id(task: RootTask) -> str:
+    """Return the id of the function that does what a task is for."""
+    return task.name.title().replace("_", "")
 
 
 def converge_statements(
@@ -194,6 +212,15 @@ def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketA
                 conditions={"ArnNotEquals": {"aws:PrincipalArn": list(arns)}},
             )
         )
+
+
+def grant(grantee: iam.IGrantable, *permissions: tuple[list[str], list[str]]) -> iam.Grant:
+    """Grant a principal permissions, each of which is some actions on some resources."""
+    grants = [
+        iam.Grant.add_to_principal(grantee=grantee, actions=actions, resource_arns=arns)
+        for actions, arns in permissions
+    ]
+    return functools.reduce(iam.Grant.combine, grants)
 
 
 def start_run_statements() -> list[iam.PolicyStatement]:

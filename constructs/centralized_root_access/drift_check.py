@@ -15,12 +15,13 @@ from ._alarms import (
     INTERVALS_UNTIL_STOPPED,
     MINUTE,
     NAMESPACE,
-    create_alarm,
     alarm_of_missing_data,
+    create_alarm,
     notify_of_alarms,
 )
-from ._arguments import REGION_OF_GLOBAL_EVENTS, require_bool, require_interval, require_topic
+from ._arguments import REGION_OF_GLOBAL_EVENTS, require_bool, require_interval
 from ._function import log_group, python_function
+from ._resource_arguments import require_topic
 from .enums import RootAccessFeature
 
 if TYPE_CHECKING:

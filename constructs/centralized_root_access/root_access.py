@@ -9,14 +9,10 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from . import _permissions
-from ._arguments import (
-    parse_delegated_administrators,
-    parse_features,
-    parse_log_settings,
-    require_partition,
-)
+from ._arguments import parse_delegated_administrators, parse_features, require_partition
 from ._function import function_role, log_group, python_function
 from ._outputs import add_output
+from ._resource_arguments import parse_log_settings
 from .enums import RootAccessFeature
 
 if TYPE_CHECKING:

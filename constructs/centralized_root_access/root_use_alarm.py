@@ -10,13 +10,8 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from ._alarms import NAMESPACE, create_alarm, notify_of_alarms
-from ._arguments import (
-    attribute_of,
-    parse_allowed_roles,
-    require_log_group,
-    require_partition,
-    require_topic,
-)
+from ._arguments import require_partition
+from ._resource_arguments import attribute_of, parse_allowed_roles, require_log_group, require_topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
