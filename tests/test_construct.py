@@ -289,25 +289,6 @@ def test_trusted_access_is_only_changed_for_iam_and_never_disabled(
     assert "DisableAWSServiceAccess" not in json.dumps(statements)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "value"),
-    [
-        ({"features": ["RootPasswords"]}, "'RootPasswords'"),
-        ({"features": "RootSessions"}, "'RootSessions'"),
-        ({"delegated_administrators": [MEMBER, MEMBER]}, MEMBER),
-        ({"delegated_administrators": ["111111111111"]}, "111111111111"),
-        ({"delegated_administrators": MEMBER}, MEMBER),
-        ({"env": Environment(account="111111111111", region="cn-north-1")}, "cn-north-1"),
-    ],
-    ids=str,
-)
-def test_bad_input_is_refused_at_synth_with_the_value_in_the_message(
-    arguments: dict[str, Any], value: str
-) -> None:
-    with pytest.raises((ValueError, TypeError), match=value):
-        root_access_template(**{"env": MANAGEMENT, **arguments})
-
-
 def warnings(stack: Stack) -> list[str]:
     """Return the ids of the stack's warnings."""
     found = Annotations.from_stack(stack).find_warning("*", Match.any_value())

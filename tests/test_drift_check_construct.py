@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from aws_cdk import Duration, Environment, Stack, Token
+from aws_cdk import Duration, Environment, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match
@@ -92,69 +91,6 @@ def test_the_names_in_the_template_never_change() -> None:
 def test_by_default_it_runs_every_hour() -> None:
     (rule,) = rules(drift_template(), "ScheduleExpression")
     assert rule["ScheduleExpression"] == "rate(1 hour)"
-
-
-@pytest.mark.parametrize("minutes", [1, 90, 24 * 60])
-def test_the_interval_is_whole_minutes_from_one_minute_to_a_day(minutes: int) -> None:
-    checked = drift_template(interval=Duration.minutes(minutes))
-    assert rules(checked, "ScheduleExpression")
-    _, checks = alarm(checked, "Stopped")["Metrics"]
-    assert checks["MetricStat"]["Period"] == minutes * 60
-
-
-@pytest.mark.parametrize(
-    "interval",
-    [
-        Duration.minutes(0),
-        Duration.seconds(30),
-        Duration.seconds(90),
-        Duration.millis(60_001),
-        Duration.hours(25),
-    ],
-    ids=["0", "30s", "90s", "60001ms", "25h"],
-)
-def test_another_interval_is_refused(interval: Duration) -> None:
-    with pytest.raises(ValueError, match="interval must be whole minutes, from 1 minute to 1 day, got"):
-        drift_template(interval=interval)
-
-
-def test_an_interval_that_is_a_token_is_refused() -> None:
-    with pytest.raises(ValueError, match="interval must be known at synth"):
-        drift_template(interval=Duration.minutes(Token.as_number({"Ref": "Minutes"})))
-
-
-@pytest.mark.parametrize(
-    ("argument", "value", "remedy"),
-    [
-        ("interval", 0, "Duration.hours"),
-        ("interval", 3600, "Duration.hours"),
-        ("interval", "1 hour", "Duration.hours"),
-        ("interval", timedelta(hours=1), "Duration.hours"),
-        ("repair", "false", "Write True or False"),
-        ("repair", "", "Write True or False"),
-        ("repair", 1, "Write True or False"),
-        ("repair", None, "Write True or False"),
-        ("notification_topic", "arn:aws:sns:us-east-1:111111111111:News", "sns.Topic.from_topic_arn"),
-        ("notification_topic", "", "sns.Topic.from_topic_arn"),
-        ("notification_topic", False, "sns.Topic.from_topic_arn"),
-    ],
-)
-def test_an_argument_of_another_type_is_refused_with_its_value_and_the_remedy(
-    argument: str, value: object, remedy: str
-) -> None:
-    with pytest.raises(TypeError) as raised:
-        drift_template(**cast("Any", {argument: value}))
-    message = str(raised.value)
-    assert message.startswith(f"{argument} must be ")
-    assert repr(value) in message
-    assert remedy in message
-
-
-def test_a_second_drift_check_is_refused() -> None:
-    root_access = CentralizedRootAccess(bootstrap_stack(env=MANAGEMENT), "RootAccess")
-    root_access.add_drift_check()
-    with pytest.raises(ValueError, match="RootAccess already has a drift check"):
-        root_access.add_drift_check(repair=True)
 
 
 def test_in_us_east_1_it_runs_after_each_of_the_eight_calls_that_change_root_access() -> None:

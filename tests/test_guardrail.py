@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -209,53 +208,16 @@ def test_the_policy_is_available_to_other_constructs() -> None:
         ({"targets": ["12345"]}, "'12345' is not one"),
         ({"targets": [""]}, "'' is not one"),
         ({"targets": [UNIT, ROOT]}, f"targets lists {ROOT}, the organization's root"),
-        ({"exempt_accounts": ["1234"]}, "exempt_accounts must contain 12-digit account IDs"),
-        ({"exempt_accounts": [UNIT]}, "exempt_accounts must contain 12-digit account IDs"),
-        ({"exempt_accounts": [Fn.ref("AWS::AccountId")]}, "exempt_accounts contains a token"),
         ({"targets": [MEMBER, UNIT], "exempt_accounts": [MEMBER]}, "is one of the targets as well"),
         ({"exempt_accounts": [f"{number:012}" for number in range(800)]}, "800 accounts"),
     ],
-    # A token's text is another one in each process.
-    ids=lambda value: re.sub(r"TOKEN\.\d+", "TOKEN", str(value)),
+    ids=str,
 )
 def test_what_cannot_work_is_refused_with_its_argument_and_a_remedy(
     arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=rf"{message}.*\."):
         guardrail(**arguments)
-
-
-@pytest.mark.parametrize(
-    ("argument", "value", "message"),
-    [
-        ("targets", UNIT, rf"targets must be a list, got the string '{UNIT}'\. Write \['{UNIT}'\]\."),
-        ("targets", iter([UNIT]), "list_iterator"),
-        ("targets", {UNIT: True}, "dict"),
-        ("targets", None, "NoneType"),
-        ("targets", [222222222222], "222222222222 of type int"),
-        ("exempt_accounts", MEMBER, "exempt_accounts must be a list, got the string"),
-        ("exempt_accounts", None, "NoneType"),
-        ("allow_organization_root", "false", "allow_organization_root must be True or False"),
-        ("allow_organization_root", None, "allow_organization_root must be True or False"),
-    ],
-    ids=["string", "iterator", "dict", "none", "number", "account", "no-accounts", "text", "no-bool"],
-)
-def test_an_argument_of_another_type_is_refused(argument: str, value: Any, message: str) -> None:
-    with pytest.raises(TypeError, match=message):
-        guardrail(**{argument: value})
-
-
-def test_a_list_that_is_not_known_at_synth_is_refused() -> None:
-    stack = bootstrap_stack()
-    units = CfnParameter(stack, "Units", type="CommaDelimitedList")
-    with pytest.raises(ValueError, match="targets is a list token"):
-        guardrail(stack, targets=units.value_as_list)
-
-
-def test_the_china_regions_are_refused() -> None:
-    stack = bootstrap_stack(env=Environment(account="111111111111", region="cn-north-1"))
-    with pytest.raises(ValueError, match=r"RootUserGuardrail is in cn-north-1.*China Regions\. Use a Region"):
-        guardrail(stack)
 
 
 def test_as_many_exempt_accounts_as_the_policy_has_room_for_are_accepted() -> None:
@@ -292,12 +254,6 @@ def test_a_target_that_may_not_be_meant_is_warned_of(
     arguments: dict[str, Any | Callable[[Stack], list[str]]], expected: list[str]
 ) -> None:
     assert warnings(**arguments) == expected
-
-
-def test_a_region_where_aws_does_not_offer_root_access_as_far_as_known_is_warned_of() -> None:
-    stack = bootstrap_stack(env=Environment(account="111111111111", region="us-gov-west-1"))
-    RootUserGuardrail(stack, "RootUserGuardrail", targets=[UNIT])
-    Annotations.from_stack(stack).has_warning("*", Match.string_like_regexp("The Region is us-gov-west-1"))
 
 
 def test_a_unit_of_the_same_app_can_be_a_target() -> None:

@@ -182,24 +182,6 @@ def roles_of(stack: Stack) -> list[iam.IRole]:
     return [it for it in stack.node.children if isinstance(getattr(it, "role_arn", None), str)]  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"trail_log_group": "organization-trail"}, "trail_log_group must be a log group of the CDK"),
-        ({"trail_log_group": None}, "trail_log_group must be a log group of the CDK"),
-        ({"allowed_roles": ADMINISTRATOR}, "allowed_roles must be a list"),
-        ({"allowed_roles": [ADMINISTRATOR]}, "allowed_roles must be a list of roles of the CDK"),
-        ({"allowed_roles": iter(())}, "allowed_roles must be a list"),
-        ({"allowed_roles": None}, "allowed_roles must be a list"),
-        ({"notification_topic": "arn:aws:sns:us-east-1:111111111111:x"}, "notification_topic must be an SNS"),
-    ],
-    ids=["group-name", "no-group", "arn", "arns", "iterator", "none", "topic"],
-)
-def test_an_argument_of_another_type_is_refused(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(TypeError, match=rf"{message}.*[Ww]rite"):
-        alarm_stack(**arguments)
-
-
 def test_more_roles_than_the_pattern_has_room_for_are_refused() -> None:
     with pytest.raises(ValueError, match=r"allowed_roles lists 30 roles.*CloudWatch Logs allows 1024"):
         alarm_stack(
@@ -278,13 +260,6 @@ def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
         ADMINISTRATOR,
         f"arn:${{AWS::Partition}}:iam::{MANAGEMENT_ID}:role/there",
     ]
-
-
-def test_the_china_regions_are_refused() -> None:
-    stack = bootstrap_stack(env=Environment(account=MANAGEMENT_ID, region="cn-north-1"))
-    trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
-    with pytest.raises(ValueError, match=r"RootUse is in cn-north-1.*China Regions\. Use a Region"):
-        RootUseAlarm(stack, "RootUse", trail_log_group=trail)
 
 
 # What the documentation says of other rules

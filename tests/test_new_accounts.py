@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import Environment, Stack
 from aws_cdk import aws_sns as sns
 from moto.events.models import EventPattern
 
-from centralized_root_access import RootTask, RootTasks
+from centralized_root_access import RootTasks
 from root_tasks.model.report import Outcome
 from support import root_tasks as running
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
@@ -104,34 +103,6 @@ def test_the_names_in_the_template_are_pinned(whole: dict[str, Any]) -> None:
 def test_an_execution_that_fails_is_in_the_metric_of_failed_executions(whole: dict[str, Any]) -> None:
     (failed,) = [it for id_, it in resources(whole, "AWS::CloudWatch::Alarm").items() if "Failed" in id_]
     assert "RootTasksNewAccountStateMachine1704691B" in json.dumps(failed["Properties"]["Metrics"])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "why"),
-    [
-        ({"audit_new_accounts": "yes"}, TypeError, "Write True or False"),
-        ({"notification_topic": None}, ValueError, "Add a notification_topic"),
-        ({"tasks": [RootTask.DELETE_CREDENTIALS]}, ValueError, "Add RootTask.AUDIT to tasks"),
-    ],
-)
-def test_an_audit_that_nobody_would_hear_of_is_refused(
-    arguments: dict[str, Any], error: type[Exception], why: str
-) -> None:
-    with pytest.raises(error, match=why):
-        synthesized(**arguments)
-
-
-@pytest.mark.parametrize(
-    ("env", "where"),
-    [
-        (Environment(account=MANAGEMENT_ID, region="eu-west-1"), "eu-west-1"),
-        (None, "an unknown Region"),
-    ],
-)
-def test_a_region_without_the_events_of_organizations_is_refused(env: Environment | None, where: str) -> None:
-    stack: Stack = bootstrap_stack(env=env)
-    with pytest.raises(ValueError, match=rf"^audit_new_accounts needs .* us-east-1, .* is in {where}\."):
-        RootTasks(stack, "RootTasks", audit_new_accounts=True, notification_topic=sns.Topic(stack, "Topic"))
 
 
 # Which events start it

@@ -607,37 +607,6 @@ def _max_size(document: object) -> int:
     return len(json.dumps(text(document), separators=(",", ":")))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "why"),
-    [
-        (
-            {"tasks": ["Audit"]},
-            ValueError,
-            "tasks contains 'Audit'. Valid tasks: IAMAuditRootUserCredentials",
-        ),
-        ({"tasks": []}, ValueError, "tasks is empty"),
-        ({"tasks": "IAMAuditRootUserCredentials"}, TypeError, "Write \\['IAMAudit"),
-        (
-            {"protected_accounts": ["1234"]},
-            ValueError,
-            "protected_accounts must contain 12-digit account IDs.*'1234'",
-        ),
-        ({"protected_accounts": "222222222222"}, TypeError, "Write \\['222222222222'\\]"),
-        (
-            {"audit_interval": Duration.days(1), "tasks": [RootTask.DELETE_CREDENTIALS]},
-            ValueError,
-            "Add RootTask.AUDIT to tasks",
-        ),
-        ({"env": Environment(account="111111111111", region="cn-north-1")}, ValueError, "China Regions"),
-    ],
-)
-def test_what_cannot_work_is_refused_at_synth(
-    arguments: dict[str, Any], error: type[Exception], why: str
-) -> None:
-    with pytest.raises(error, match=why):
-        synthesized(**arguments)
-
-
 def test_a_function_is_denied_the_protected_accounts_before_it_exists() -> None:
     whole = synthesized(tasks=RootTask, protected_accounts=["222222222222"])
     for id_, function in resources(whole, "AWS::Lambda::Function").items():
