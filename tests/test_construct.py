@@ -140,14 +140,6 @@ def test_the_listed_features_and_accounts_reach_the_function_sorted() -> None:
     assert properties["DelegatedAdministrators"] == [MEMBER, OTHER]
 
 
-def test_an_empty_list_reaches_the_function_as_an_empty_list() -> None:
-    properties = only_resource(root_access_template(features=[], delegated_administrators=[]), RESOURCE_TYPE)[
-        "Properties"
-    ]
-    assert properties["Features"] == []
-    assert properties["DelegatedAdministrators"] == []
-
-
 def test_the_construct_and_the_function_have_the_same_features() -> None:
     assert [str(feature) for feature in RootAccessFeature] == [str(feature) for feature in Feature]
 
@@ -172,7 +164,6 @@ def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(
 def test_cloudformation_invokes_the_function_itself(smallest: dict[str, Any]) -> None:
     token = only_resource(smallest, RESOURCE_TYPE)["Properties"]["ServiceToken"]
     assert token == {"Fn::GetAtt": ["RootAccessFunction30D88B3A", "Arn"]}
-    assert len(smallest["Resources"]) == 5
 
 
 def test_the_function_runs_on_the_newest_python_on_arm64_with_a_log_group_of_its_own(
@@ -228,39 +219,6 @@ def test_the_custom_resource_waits_for_its_functions_policy(smallest: dict[str, 
 def test_no_role_has_a_managed_policy(smallest: dict[str, Any]) -> None:
     for role in resources(smallest, "AWS::IAM::Role").values():
         assert "ManagedPolicyArns" not in role["Properties"]
-
-
-@pytest.mark.parametrize(
-    ("features", "changes"),
-    [
-        (
-            ["RootCredentialsManagement", "RootSessions"],
-            ["iam:EnableOrganizationsRootCredentialsManagement", "iam:EnableOrganizationsRootSessions"],
-        ),
-        (
-            ["RootCredentialsManagement"],
-            ["iam:EnableOrganizationsRootCredentialsManagement", "iam:DisableOrganizationsRootSessions"],
-        ),
-        (
-            ["RootSessions"],
-            ["iam:DisableOrganizationsRootCredentialsManagement", "iam:EnableOrganizationsRootSessions"],
-        ),
-        (
-            [],
-            ["iam:DisableOrganizationsRootCredentialsManagement", "iam:DisableOrganizationsRootSessions"],
-        ),
-    ],
-    ids=str,
-)
-def test_the_function_may_disable_a_feature_only_if_it_is_left_off_the_list(
-    features: list[str], changes: list[str]
-) -> None:
-    (statement,) = [
-        statement
-        for statement in policy_statements(root_access_template(features=features), "RootAccessRole")
-        if statement.get("Sid") == "Features"
-    ]
-    assert actions(statement) == changes
 
 
 def test_the_function_may_register_only_if_delegated_administrators_are_listed(
@@ -406,19 +364,12 @@ def test_one_app_may_serve_two_organizations() -> None:
     assert resources(template(other), RESOURCE_TYPE)
 
 
-def test_the_same_input_gives_the_same_template_byte_for_byte() -> None:
-    def synthesized() -> str:
-        return json.dumps(root_access_template(delegated_administrators=[MEMBER]))
-
-    assert synthesized() == synthesized()
-
-
-def test_the_order_of_the_lists_does_not_change_the_stack() -> None:
+def test_the_same_lists_in_any_order_give_the_same_template_byte_for_byte() -> None:
     one = root_access_template(delegated_administrators=[MEMBER, OTHER])
     other = root_access_template(
         features=list(reversed(RootAccessFeature)), delegated_administrators=[OTHER, MEMBER]
     )
-    assert one == other
+    assert json.dumps(one) == json.dumps(other)
 
 
 def test_bytecode_and_other_files_do_not_change_the_function(

@@ -13,7 +13,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -60,7 +59,8 @@ from support.templates import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from local_aws.emulation import LocalOrganization
 
@@ -188,13 +188,10 @@ def test_each_handler_is_a_function_of_an_event_and_a_context(handler: str) -> N
     assert list(inspect.signature(function).parameters) == ["event", "context"]
 
 
-@pytest.mark.parametrize("handler", HANDLERS)
-def test_a_functions_code_has_the_modules_that_it_imports_and_no_other(
-    everything: Synthesized, handler: str
-) -> None:
-    asset = everything.asset(handler)
-    modules = {path.relative_to(asset) for path in asset.rglob("*.py")}
-    assert {Path(file) for file in loaded_files(asset, handler.rpartition(".")[0])} == modules
+def test_a_functions_code_has_the_modules_that_it_imports_and_no_other(everything: Synthesized) -> None:
+    entries = sorted({(everything.asset(handler), handler.rpartition(".")[0]) for handler in HANDLERS})
+    for (asset, module), loaded in zip(entries, loaded_files(entries), strict=True):
+        assert set(loaded) == {str(path.relative_to(asset)) for path in asset.rglob("*.py")}, module
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
@@ -208,56 +205,72 @@ def test_a_functions_code_has_the_data_files_of_its_modules(everything: Synthesi
     assert others == ({"root_tasks/report/page.html"} if handler.startswith("root_tasks.") else set())
 
 
-# Imports a module, then what its functions and those of the modules that it loads import when they run.
+# For each asset: imports a module, then what its functions and those of the modules that it loads import.
 _LOAD_ALL = """
-import importlib, sys, types
+import dis, importlib, json, sys, types
 from pathlib import Path
 
 def inner(code):
-    for it in code.co_consts:
-        if isinstance(it, types.CodeType):
-            yield it
-            yield from inner(it)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield constant
+            yield from inner(constant)
 
 def lazy(name, file):
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     for code in inner(compile(file.read_text(), str(file), "exec")):
         found = list(dis.get_instructions(code))
-        for at, it in enumerate(found):
-            if it.opname == "IMPORT_NAME":
+        for at, instruction in enumerate(found):
+            if instruction.opname == "IMPORT_NAME":
                 level = found[at - 2].argval
-                yield "." * level + it.argval, package
+                yield "." * level + instruction.argval, package
 
-import dis
-root = Path(sys.argv[1])
-own = lambda: {
-    name: Path(module.__file__)
-    for name, module in list(sys.modules.items())
-    if getattr(module, "__file__", None) and Path(module.__file__).is_relative_to(root)
-}
-importlib.import_module(sys.argv[2])
-seen = set()
-while new := own().keys() - seen:
-    seen |= new
-    for name in new:
-        for target, package in lazy(name, own()[name]):
-            importlib.import_module(target, package)
-print(*(file.relative_to(root) for file in own().values()), sep="\\n")
+def own(root):
+    return {
+        name: Path(module.__file__)
+        for name, module in list(sys.modules.items())
+        if getattr(module, "__file__", None) and Path(module.__file__).is_relative_to(root)
+    }
+
+def load(root, module):
+    sys.path.insert(0, root)
+    importlib.import_module(module)
+    seen = set()
+    while new := own(root).keys() - seen:
+        seen |= new
+        for name in new:
+            for target, package in lazy(name, own(root)[name]):
+                importlib.import_module(target, package)
+    loaded = own(root)
+    for name in loaded:
+        del sys.modules[name]
+    sys.path.remove(root)
+    return [str(file.relative_to(root)) for file in loaded.values()]
+
+# The checkout must not help out.
+sys.path = [path for path in sys.path if Path(path).name != "lambda"]
+print(json.dumps([load(*entry) for entry in json.loads(sys.argv[1])]))
 """
 
 
-def loaded_files(asset: Path, module: str) -> list[str]:
-    """Return the files of the asset that Python loads: at the import, and when functions import more."""
+def loaded_files(entries: Sequence[tuple[Path, str]]) -> list[list[str]]:
+    """Return the files of assets that Python loads: at a module's import, and when functions import more."""
+    json.dumps([(str(asset), module) for asset, module in entries])
     loaded = subprocess.run(
-        [sys.executable, "-B", "-c", _LOAD_ALL, asset, module],
-        env={"PYTHONPATH": str(asset)},
-        cwd=asset,
+        [
+            sys.executable,
+            "-BP",
+            "-c",
+            _LOAD_ALL,
+            json.dumps([(str(asset), module) for asset, module in entries]),
+        ],
+        env={},
         capture_output=True,
         text=True,
         check=False,
     )
     assert loaded.returncode == 0, loaded.stderr
-    return loaded.stdout.split()
+    return list(json.loads(loaded.stdout))
 
 
 # Settings
@@ -443,9 +456,10 @@ def test_the_rule_runs_the_drift_check_after_every_call_that_changes_root_access
         for it in resources(everything.template, "AWS::Events::Rule").values()
         if "EventPattern" in it["Properties"]
     ]
-    assert pattern["detail"]["eventSource"] == sorted(
-        {f"{operation.partition(':')[0]}.amazonaws.com" for operation in Operation}
-    )
+    services = sorted({operation.partition(":")[0] for operation in Operation})
+    assert pattern["source"] == [f"aws.{service}" for service in services]
+    assert pattern["detail-type"] == ["AWS API Call via CloudTrail"]
+    assert pattern["detail"]["eventSource"] == [f"{service}.amazonaws.com" for service in services]
     # Nobody's plan disables trusted access; somebody else may.
     calls = {operation.partition(":")[2] for operation in Operation} | {"DisableAWSServiceAccess"}
     assert set(pattern["detail"]["eventName"]) == calls
