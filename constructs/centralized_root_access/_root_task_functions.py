@@ -68,7 +68,7 @@ class RootTaskFunctions:
             description="Starts an audit or a plan of a root task.",
             handler="start_run",
             access=_permissions.start_run_access(self.tasks),
-            statements=_permissions.start_run_statements(),
+            statements=[_permissions.organization_statement()],
             settings={**self._selection(), "allowPolicyOverride": allow_policy_override},
         )
 
@@ -114,7 +114,10 @@ class RootTaskFunctions:
             description="Starts the execution of a plan.",
             handler="start_execution",
             access=_permissions.start_execution_access(),
-            statements=_permissions.start_execution_statements(audit_state_machine),
+            statements=[
+                _permissions.organization_statement(),
+                _permissions.read_executions_statement(audit_state_machine, sid="Plans"),
+            ],
             settings={
                 **self._selection(),
                 "planLifetimeSeconds": self.plan_lifetime.to_seconds(),
