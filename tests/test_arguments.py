@@ -59,7 +59,9 @@ def guardrail(stack: Stack, **arguments: Any) -> None:
 
 def given(stack: Stack, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return arguments, of which a function gets the stack that they are for."""
-    return {name: it(stack) if isinstance(it, FunctionType) else it for name, it in arguments.items()}
+    return {
+        name: value(stack) if isinstance(value, FunctionType) else value for name, value in arguments.items()
+    }
 
 
 def delegates(stack: Stack) -> Any:
@@ -195,7 +197,10 @@ def test_accounts_of_two_stacks_with_the_same_logical_id_are_two(account_id: Cal
         root_access(stack, delegated_administrators=[account_id(account) for account in accounts])
         listed.append([json.dumps(delegate) for delegate in delegates(stack)])
     assert listed[0] == listed[1], "in the order of the stacks, not of the tokens"
-    assert [name for it in listed[0] for name in ("One", "Two") if f'"{name}:' in it] == ["One", "Two"]
+    assert [name for delegate in listed[0] for name in ("One", "Two") if f'"{name}:' in delegate] == [
+        "One",
+        "Two",
+    ]
 
 
 def test_an_account_of_another_stack_that_is_listed_twice_is_refused_with_its_path() -> None:

@@ -26,9 +26,11 @@ from support.templates import (
     bootstrap_stack,
     only_resource,
     policy_statements,
+    properties_of,
     resources,
     root_access_template,
     template,
+    warnings,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def with_delegates() -> dict[str, Any]:
 
 
 def test_the_names_in_the_template_never_change(smallest: dict[str, Any]) -> None:
-    assert {id_: it["Type"] for id_, it in smallest["Resources"].items()} == {
+    assert {id_: resource["Type"] for id_, resource in smallest["Resources"].items()} == {
         "RootAccess0F443845": "Custom::CentralizedRootAccess",
         "RootAccessFunction30D88B3A": "AWS::Lambda::Function",
         "RootAccessLogsD50786D5": "AWS::Logs::LogGroup",
@@ -155,7 +157,9 @@ def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(
 ) -> None:
     function = smallest["Resources"]["RootAccessFunction30D88B3A"]["Properties"]
     assert function["Timeout"] == 180
-    assert "AWS::Lambda::EventInvokeConfig" not in {it["Type"] for it in smallest["Resources"].values()}
+    assert "AWS::Lambda::EventInvokeConfig" not in {
+        resource["Type"] for resource in smallest["Resources"].values()
+    }
     service_timeout = only_resource(smallest, RESOURCE_TYPE)["Properties"]["ServiceTimeout"]
     first_wait, second_wait = 60, 120  # which Lambda documents
     assert int(service_timeout) > 180 + first_wait + 180 + second_wait + 180
@@ -187,11 +191,11 @@ def test_a_key_and_a_retention_are_those_of_every_log_group() -> None:
     whole = template(stack)
     (key_id,) = resources(whole, "AWS::KMS::Key")
     log_groups = resources(whole, "AWS::Logs::LogGroup").values()
-    assert [(it["Properties"]["KmsKeyId"], it["Properties"]["RetentionInDays"]) for it in log_groups] == 2 * [
-        ({"Fn::GetAtt": [key_id, "Arn"]}, 3653)
-    ]
+    assert [
+        (group["Properties"]["KmsKeyId"], group["Properties"]["RetentionInDays"]) for group in log_groups
+    ] == 2 * [({"Fn::GetAtt": [key_id, "Arn"]}, 3653)]
     policy = only_resource(whole, "AWS::KMS::Key")["Properties"]["KeyPolicy"]
-    (statement,) = [it for it in policy["Statement"] if "Sid" in it]
+    (statement,) = [statement for statement in policy["Statement"] if "Sid" in statement]
     assert statement["Principal"] == {"Service": "logs.us-east-1.amazonaws.com"}
     assert "log-group:*" in json.dumps(statement["Condition"]["ArnLike"])
 
@@ -217,8 +221,8 @@ def test_the_custom_resource_waits_for_its_functions_policy(smallest: dict[str, 
 
 
 def test_no_role_has_a_managed_policy(smallest: dict[str, Any]) -> None:
-    for role in resources(smallest, "AWS::IAM::Role").values():
-        assert "ManagedPolicyArns" not in role["Properties"]
+    for role in properties_of(smallest, "AWS::IAM::Role").values():
+        assert "ManagedPolicyArns" not in role
 
 
 def test_the_function_may_register_only_if_delegated_administrators_are_listed(
@@ -242,15 +246,11 @@ def test_trusted_access_is_only_changed_for_iam_and_never_disabled(
     with_delegates: dict[str, Any],
 ) -> None:
     statements = policy_statements(with_delegates, "RootAccessRole")
-    (statement,) = [it for it in statements if "organizations:EnableAWSServiceAccess" in actions(it)]
+    (statement,) = [
+        statement for statement in statements if "organizations:EnableAWSServiceAccess" in actions(statement)
+    ]
     assert statement["Condition"] == {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.com"}}
     assert "DisableAWSServiceAccess" not in json.dumps(statements)
-
-
-def warnings(stack: Stack) -> list[str]:
-    """Return the ids of the stack's warnings."""
-    found = Annotations.from_stack(stack).find_warning("*", Match.any_value())
-    return sorted(str(it.entry.data).rpartition("[ack: ")[2].rstrip("]") for it in found)
 
 
 @pytest.mark.parametrize(
@@ -304,6 +304,7 @@ def test_a_region_where_aws_does_not_offer_it_as_far_as_known_warns(region: str,
 def test_an_empty_list_of_delegated_administrators_warns() -> None:
     stack = bootstrap_stack()
     CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[])
+    assert warnings(stack) == ["centralized-root-access:noDelegatedAdministrators"]
     Annotations.from_stack(stack).has_warning(
         "/OrganizationBootstrap/RootAccess",
         Match.string_like_regexp("delegated_administrators is empty.*"),

@@ -52,6 +52,7 @@ from support.templates import (
     functions,
     only_resource,
     policy_statements,
+    properties_of,
     resources,
     settings,
     state_machine_definition,
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
 PROTECTED = THIRD
 
 # The attributes of the custom resource: each as a property of the construct.
-ATTRIBUTES = [name for name, it in vars(CentralizedRootAccess).items() if isinstance(it, property)]
+ATTRIBUTES = [name for name, member in vars(CentralizedRootAccess).items() if isinstance(member, property)]
 
 SETTINGS: dict[str, Callable[[Mapping[str, str]], object]] = {
     "root_access.drift.on_check": drift.Settings.from_environment,
@@ -106,7 +107,9 @@ class Synthesized:
         """Return the variables of the handler's function, with the bucket of the tests."""
         variables = self.function(handler)["Environment"]["Variables"]
         (bucket,) = resources(self.template, "AWS::S3::Bucket")
-        return {name: text(it).replace(f"${{{bucket}}}", running.BUCKET) for name, it in variables.items()}
+        return {
+            name: text(value).replace(f"${{{bucket}}}", running.BUCKET) for name, value in variables.items()
+        }
 
     def reference(self, value: Any) -> str:
         """Return the name of the attribute that a value of the template is."""
@@ -174,9 +177,9 @@ def defaults(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
 
 def test_the_handlers_are_all_the_python_functions_of_the_template(everything: Synthesized) -> None:
     found = {
-        it["Properties"]["Handler"]
-        for it in resources(everything.template, "AWS::Lambda::Function").values()
-        if it["Properties"]["Runtime"].startswith("python")
+        function["Handler"]
+        for function in properties_of(everything.template, "AWS::Lambda::Function").values()
+        if function["Runtime"].startswith("python")
     }
     assert found == set(HANDLERS)
 
@@ -247,7 +250,8 @@ def load(root, module):
     sys.path.remove(root)
     return [str(file.relative_to(root)) for file in loaded.values()]
 
-# The checkout must not help out.
+# Neither may the checkout help out, nor an asset get bytecode.
+sys.dont_write_bytecode = True
 sys.path = [path for path in sys.path if Path(path).name != "lambda"]
 print(json.dumps([load(*entry) for entry in json.loads(sys.argv[1])]))
 """
@@ -255,15 +259,9 @@ print(json.dumps([load(*entry) for entry in json.loads(sys.argv[1])]))
 
 def loaded_files(entries: Sequence[tuple[Path, str]]) -> list[list[str]]:
     """Return the files of assets that Python loads: at a module's import, and when functions import more."""
-    json.dumps([(str(asset), module) for asset, module in entries])
+    given = json.dumps([(str(asset), module) for asset, module in entries])
     loaded = subprocess.run(
-        [
-            sys.executable,
-            "-BP",
-            "-c",
-            _LOAD_ALL,
-            json.dumps([(str(asset), module) for asset, module in entries]),
-        ],
+        [sys.executable, "-P", "-c", _LOAD_ALL, given],
         env={},
         capture_output=True,
         text=True,
@@ -297,7 +295,7 @@ def test_a_key_that_is_missing_misspelt_or_unknown_is_an_error(everything: Synth
     given = settings(everything.function(handler))
     assert given
     for key, value in given.items():
-        others = {name: it for name, it in given.items() if name != key}
+        others = {name: value for name, value in given.items() if name != key}
         for wrong in (others, {**others, key.swapcase(): value}, {**given, f"{key}s": value}):
             with pytest.raises(SettingsError):
                 SETTINGS[handler]({"SETTINGS": json.dumps(wrong)})
@@ -406,17 +404,19 @@ def test_the_alarms_read_the_metric_that_the_drift_check_logs(
     line = run_drift_check(everything).checks()[0]
     (metrics,) = line["_aws"]["CloudWatchMetrics"]
     alarms = [
-        it
-        for id_, it in resources(everything.template, "AWS::CloudWatch::Alarm").items()
+        alarm
+        for id_, alarm in resources(everything.template, "AWS::CloudWatch::Alarm").items()
         if "DriftCheck" in id_
     ]
     assert len(alarms) == 2
     for alarm in alarms:
         read = metric_of(alarm["Properties"])
-        ((dimension, organization_id),) = [(it["Name"], it["Value"]) for it in read["Dimensions"]]
+        ((dimension, organization_id),) = [
+            (dimension["Name"], dimension["Value"]) for dimension in read["Dimensions"]
+        ]
         assert metrics["Namespace"] == read["Namespace"]
         assert metrics["Dimensions"] == [[dimension]]
-        assert read["MetricName"] in [it["Name"] for it in metrics["Metrics"]]
+        assert read["MetricName"] in [metric["Name"] for metric in metrics["Metrics"]]
         assert line[read["MetricName"]] == 0
         assert line[dimension] == organization.id
         assert everything.reference(organization_id) == "OrganizationId"
@@ -426,7 +426,7 @@ def metric_of(alarm: Mapping[str, Any]) -> Any:
     """Return the metric that an alarm reads, itself or through a math expression."""
     if "MetricName" in alarm:
         return alarm
-    (metric,) = [it["MetricStat"]["Metric"] for it in alarm["Metrics"] if "MetricStat" in it]
+    (metric,) = [metric["MetricStat"]["Metric"] for metric in alarm["Metrics"] if "MetricStat" in metric]
     return metric
 
 
@@ -452,9 +452,9 @@ def test_the_rule_runs_the_drift_check_after_every_call_that_changes_root_access
     everything: Synthesized,
 ) -> None:
     (pattern,) = [
-        it["Properties"]["EventPattern"]
-        for it in resources(everything.template, "AWS::Events::Rule").values()
-        if "EventPattern" in it["Properties"]
+        rule["EventPattern"]
+        for rule in properties_of(everything.template, "AWS::Events::Rule").values()
+        if "EventPattern" in rule
     ]
     services = sorted({operation.partition(":")[0] for operation in Operation})
     assert pattern["source"] == [f"aws.{service}" for service in services]
@@ -541,8 +541,8 @@ def test_the_schedules_input_audits_every_account_and_the_report_is_where_the_ou
 ) -> None:
     (target,) = [
         target
-        for rule in resources(everything.template, "AWS::Events::Rule").values()
-        for target in rule["Properties"]["Targets"]
+        for rule in properties_of(everything.template, "AWS::Events::Rule").values()
+        for target in rule["Targets"]
         if "Input" in target
     ]
     audit = deployed.run(json.loads(target["Input"]))
@@ -563,8 +563,8 @@ def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
     (line,) = [event for event in deployed.root_tasks.log if "_aws" in event]
     (logged,) = line["_aws"]["CloudWatchMetrics"]  # type: ignore[index]
     alarms = {
-        id_: metric_of(it["Properties"])
-        for id_, it in resources(everything.template, "AWS::CloudWatch::Alarm").items()
+        id_: metric_of(alarm)
+        for id_, alarm in properties_of(everything.template, "AWS::CloudWatch::Alarm").items()
         if id_.startswith("RootTasks") and not re.search("Failed|NotStarted", id_)
     }
     assert len(alarms) == 3
@@ -572,7 +572,7 @@ def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
         (dimension,) = read["Dimensions"]
         assert read["Namespace"] == logged["Namespace"]
         assert [dimension["Name"]] in logged["Dimensions"]
-        assert read["MetricName"] in [it["Name"] for it in logged["Metrics"]]
+        assert read["MetricName"] in [metric["Name"] for metric in logged["Metrics"]]
         # The name of the state machine, as the template and an execution's ARN have it.
         assert "AuditStateMachine" in dimension["Value"]["Fn::GetAtt"][0]
         assert line[dimension["Name"]] == running.AUDIT_MACHINE

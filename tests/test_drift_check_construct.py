@@ -22,6 +22,7 @@ from support.templates import (
     functions,
     only_resource,
     policy_statements,
+    properties_of,
     resources,
     settings,
     template,
@@ -41,19 +42,15 @@ def drift_template(
 def alarm(template: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the properties of one of the two alarms."""
     (found,) = [
-        it["Properties"]
-        for id_, it in resources(template, "AWS::CloudWatch::Alarm").items()
+        alarm
+        for id_, alarm in properties_of(template, "AWS::CloudWatch::Alarm").items()
         if id_.startswith(f"RootAccessDriftCheck{name}")
     ]
     return dict(found)
 
 
 def rules(template: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    return [
-        it["Properties"]
-        for it in resources(template, "AWS::Events::Rule").values()
-        if key in it["Properties"]
-    ]
+    return [rule for rule in properties_of(template, "AWS::Events::Rule").values() if key in rule]
 
 
 def test_the_names_in_the_template_never_change() -> None:
@@ -122,7 +119,9 @@ def test_the_function_has_the_new_lists_first_and_no_check_runs_before_they_are_
     """Otherwise the events of a deployment's own calls would be taken for drift."""
     checked = drift_template()
     (resource,) = resources(checked, "Custom::CentralizedRootAccess")
-    (function,) = (it for it in resources(checked, "AWS::Lambda::Function") if "DriftCheck" in it)
+    (function,) = (
+        function for function in resources(checked, "AWS::Lambda::Function") if "DriftCheck" in function
+    )
     assert function in depends_on(checked, resource)
     for rule in resources(checked, "AWS::Events::Rule"):
         assert resource in depends_on(checked, rule)
@@ -219,7 +218,7 @@ def test_the_key_of_an_encrypted_topic_admits_cloudwatch_and_the_function() -> N
     CentralizedRootAccess(stack, "RootAccess").add_drift_check(notification_topic=topic)
     checked = template(stack)
     statements = only_resource(checked, "AWS::KMS::Key")["Properties"]["KeyPolicy"]["Statement"]
-    (cloudwatch,) = [it for it in statements if "Service" in it["Principal"]]
+    (cloudwatch,) = [statement for statement in statements if "Service" in statement["Principal"]]
     assert cloudwatch["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert set(actions(cloudwatch)) == {"kms:Decrypt", "kms:GenerateDataKey*"}
     granted = policy_statements(checked, "RootAccessDriftCheckRole")
@@ -232,7 +231,7 @@ def test_the_alarms_and_the_metric_are_attributes_for_actions_of_ones_own() -> N
     assert isinstance(drift_check, DriftCheck)
     assert drift_check.metric.metric_name == "InDesiredState"
     alarms = (drift_check.drift_alarm, drift_check.stopped_alarm)
-    names = [stack.resolve(it.alarm_name)["Ref"] for it in alarms]
+    names = [stack.resolve(alarm.alarm_name)["Ref"] for alarm in alarms]
     assert names == sorted(resources(template(stack), "AWS::CloudWatch::Alarm"))
 
 

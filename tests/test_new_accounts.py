@@ -101,7 +101,9 @@ def test_the_names_in_the_template_are_pinned(whole: dict[str, Any]) -> None:
 
 
 def test_an_execution_that_fails_is_in_the_metric_of_failed_executions(whole: dict[str, Any]) -> None:
-    (failed,) = [it for id_, it in resources(whole, "AWS::CloudWatch::Alarm").items() if "Failed" in id_]
+    (failed,) = [
+        alarm for id_, alarm in resources(whole, "AWS::CloudWatch::Alarm").items() if "Failed" in id_
+    ]
     assert "RootTasksNewAccountStateMachine1704691B" in json.dumps(failed["Properties"]["Metrics"])
 
 

@@ -23,6 +23,7 @@ from support.templates import (
     functions,
     only_resource,
     policy_statements,
+    properties_of,
     resources,
     state_machine_definition,
     template,
@@ -50,7 +51,7 @@ def test_the_names_in_the_template_are_pinned() -> None:
         "RootTasksReportLocation",
     }
     kept = {"AWS::S3::Bucket", "AWS::StepFunctions::StateMachine", "AWS::Lambda::Function"}
-    assert sorted(id_ for id_, it in whole["Resources"].items() if it["Type"] in kept) == [
+    assert sorted(id_ for id_, resource in whole["Resources"].items() if resource["Type"] in kept) == [
         "RootTasksAllowPasswordRecovery1C806679",
         "RootTasksAuditCDFD1991",
         "RootTasksAuditStateMachine0B495170",
@@ -91,8 +92,8 @@ def test_what_acts_exists_only_where_a_task_that_acts_is_listed(task: RootTask) 
     assert len(resources(whole, "AWS::StepFunctions::StateMachine")) == 1 + acts
     assert ("RootTasksExecuteStateMachineArn" in whole["Outputs"]) == acts
     handlers = {
-        function["Properties"]["Handler"].rpartition(".")[2]
-        for function in resources(whole, "AWS::Lambda::Function").values()
+        function["Handler"].rpartition(".")[2]
+        for function in properties_of(whole, "AWS::Lambda::Function").values()
     }
     assert handlers == (LOOKING | ACTING if acts else LOOKING)
 
@@ -103,11 +104,15 @@ def test_the_state_machine_that_looks_invokes_no_function_that_acts() -> None:
     def handlers(which: str) -> set[str]:
         role = f"RootTasks{which}StateMachineRole"
         invoked = json.dumps(
-            [it for it in policy_statements(whole, role) if "lambda:InvokeFunction" in actions(it)]
+            [
+                statement
+                for statement in policy_statements(whole, role)
+                if "lambda:InvokeFunction" in actions(statement)
+            ]
         )
         return {
-            it["Properties"]["Handler"].rpartition(".")[2]
-            for id_, it in resources(whole, "AWS::Lambda::Function").items()
+            function["Handler"].rpartition(".")[2]
+            for id_, function in properties_of(whole, "AWS::Lambda::Function").items()
             if f'"{id_}"' in invoked
         }
 
@@ -156,7 +161,7 @@ def test_a_function_that_did_not_start_is_invoked_again() -> None:
 def test_what_acts_is_retried_only_where_it_did_not_start() -> None:
     states = state_machine_definition(synthesized(tasks=RootTask), "Execute")["States"]
     children = states["Batches of accounts"]["ItemProcessor"]["States"]
-    acting = [it for it in children.values() if it["Type"] == "Task"]
+    acting = [child for child in children.values() if child["Type"] == "Task"]
     assert len(acting) == 4
     for state in acting:
         retried = {error for retry in state["Retry"] for error in retry["ErrorEquals"]}
@@ -212,13 +217,14 @@ def test_a_key_encrypts_the_bucket_and_the_log_group_and_the_roles_may_use_it() 
     assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn}
     assert rule["BucketKeyEnabled"] is True
     allowed = {
-        it["Properties"]["Roles"][0]["Ref"]: actions(statement)
-        for it in resources(whole, "AWS::IAM::Policy").values()
-        for statement in it["Properties"]["PolicyDocument"]["Statement"]
+        policy["Roles"][0]["Ref"]: actions(statement)
+        for policy in properties_of(whole, "AWS::IAM::Policy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
         if statement["Resource"] == arn
     }
     functions_ = {
-        it["Properties"]["Role"]["Fn::GetAtt"][0] for it in resources(whole, "AWS::Lambda::Function").values()
+        function["Role"]["Fn::GetAtt"][0]
+        for function in properties_of(whole, "AWS::Lambda::Function").values()
     }
     assert allowed == {role: ["kms:Decrypt", "kms:GenerateDataKey"] for role in functions_}
 
@@ -238,7 +244,8 @@ def test_the_bucket_is_reached_by_tls_only() -> None:
 def test_nobody_but_the_functions_writes_to_the_bucket_and_each_only_its_own_objects() -> None:
     whole = synthesized(tasks=RootTask)
     roles = {
-        it["Properties"]["Role"]["Fn::GetAtt"][0] for it in resources(whole, "AWS::Lambda::Function").values()
+        function["Role"]["Fn::GetAtt"][0]
+        for function in properties_of(whole, "AWS::Lambda::Function").values()
     }
     _, everybody_else, *own = bucket_statements(whole)
     for statement in (everybody_else, *own):
@@ -267,7 +274,7 @@ def writers(statement: dict[str, Any]) -> set[str]:
 
 def patterns(statement: dict[str, Any]) -> list[str]:
     listed = statement["Resource"]
-    return [text(it).partition("/")[2] for it in (listed if isinstance(listed, list) else [listed])]
+    return [text(arn).partition("/")[2] for arn in (listed if isinstance(listed, list) else [listed])]
 
 
 # Grants, metrics and alarms
@@ -284,7 +291,7 @@ def granted(grant: str, **arguments: Any) -> dict[str, list[str]]:
         listed = statement["Resource"]
         for action in actions(statement):
             found.setdefault(action, []).extend(
-                text(it) for it in (listed if isinstance(listed, list) else [listed])
+                text(arn) for arn in (listed if isinstance(listed, list) else [listed])
             )
     return found
 
@@ -308,7 +315,7 @@ def test_who_may_look_and_who_may_act_are_two_permissions(grant: str, own: str, 
         "states:StartExecution",
     }
     del found["cloudformation:DescribeStacks"]
-    assert all(own in resource and other not in resource for it in found.values() for resource in it)
+    assert all(own in resource and other not in resource for arns in found.values() for resource in arns)
 
 
 @pytest.mark.parametrize("nested", [False, True], ids=["beside", "nested"])
@@ -343,7 +350,7 @@ def test_readers_of_reports_read_neither_plans_nor_results_nor_backups() -> None
     found = granted("grant_read_reports", tasks=RootTask)
     assert set(found) == {"cloudformation:DescribeStacks", "s3:GetObject", "states:DescribeExecution"}
     assert len(found["states:DescribeExecution"]) == 2
-    assert [it.partition("/")[2] for it in found["s3:GetObject"]] == [
+    assert [arn.partition("/")[2] for arn in found["s3:GetObject"]] == [
         "runs/*/report.*",
         "runs/*/run.json",
         "executions/*/report.*",
@@ -354,7 +361,7 @@ def test_readers_of_reports_read_neither_plans_nor_results_nor_backups() -> None
 
 def alarms(**arguments: Any) -> dict[str, dict[str, Any]]:
     found = resources(synthesized(**arguments), "AWS::CloudWatch::Alarm")
-    return {id_[len("RootTasks") : -8]: it["Properties"] for id_, it in found.items()}
+    return {id_[len("RootTasks") : -8]: resource["Properties"] for id_, resource in found.items()}
 
 
 def test_the_alarms_are_of_credentials_access_failures_and_audits_that_stopped() -> None:
@@ -368,8 +375,10 @@ def test_the_alarms_are_of_credentials_access_failures_and_audits_that_stopped()
         assert (found[name]["MetricName"], found[name]["TreatMissingData"]) == (metric, "ignore")
         (dimension,) = found[name]["Dimensions"]
         assert dimension["Name"] == "StateMachineName"
-    counted = [it["MetricStat"]["Metric"] for it in found["Failed"]["Metrics"] if "MetricStat" in it]
-    assert sorted(it["MetricName"] for it in counted) == sorted(
+    counted = [
+        metric["MetricStat"]["Metric"] for metric in found["Failed"]["Metrics"] if "MetricStat" in metric
+    ]
+    assert sorted(metric["MetricName"] for metric in counted) == sorted(
         2 * ["ExecutionsAborted", "ExecutionsFailed", "ExecutionsTimedOut"]
     )
 
@@ -378,8 +387,8 @@ def test_the_alarms_are_of_credentials_access_failures_and_audits_that_stopped()
 def test_an_alarm_looks_back_for_what_cloudwatch_gets_late(name: str) -> None:
     """FILL gives the newest minute a value: an alarm of one period would see nothing else."""
     alarm = alarms(tasks=RootTask, audit_interval=Duration.days(1))[name]
-    assert any("FILL" in it.get("Expression", "") for it in alarm["Metrics"])
-    assert {it["MetricStat"]["Period"] for it in alarm["Metrics"] if "MetricStat" in it} == {60}
+    assert any("FILL" in metric.get("Expression", "") for metric in alarm["Metrics"])
+    assert {metric["MetricStat"]["Period"] for metric in alarm["Metrics"] if "MetricStat" in metric} == {60}
     assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (1, 10)
 
 
@@ -400,14 +409,14 @@ def test_an_audit_that_eventbridge_could_not_start_is_noticed(
 ) -> None:
     whole = started_by_events(**arguments)
     found = resources(whole, "AWS::CloudWatch::Alarm")
-    (alarm,) = [it["Properties"] for id_, it in found.items() if "NotStarted" in id_]
-    counted = [it["MetricStat"] for it in alarm["Metrics"] if "MetricStat" in it]
-    assert {(it["Metric"]["Namespace"], it["Metric"]["MetricName"], it["Stat"]) for it in counted} == {
-        ("AWS/Events", "FailedInvocations", "Sum")
-    }
+    (alarm,) = [resource["Properties"] for id_, resource in found.items() if "NotStarted" in id_]
+    counted = [metric["MetricStat"] for metric in alarm["Metrics"] if "MetricStat" in metric]
+    assert {
+        (metric["Metric"]["Namespace"], metric["Metric"]["MetricName"], metric["Stat"]) for metric in counted
+    } == {("AWS/Events", "FailedInvocations", "Sum")}
     # Of the default event bus: with one dimension alone.
-    dimensions = [it["Metric"]["Dimensions"] for it in counted]
-    assert sorted((it["Name"], it["Value"]["Ref"][:-8]) for (it,) in dimensions) == [
+    dimensions = [metric["Metric"]["Dimensions"] for metric in counted]
+    assert sorted((dimension["Name"], dimension["Value"]["Ref"][:-8]) for (dimension,) in dimensions) == [
         ("RuleName", f"{rule}Rule") for rule in rules
     ]
     assert alarm["TreatMissingData"] == "notBreaching"
@@ -489,8 +498,8 @@ def test_the_topic_gets_the_messages_of_every_alarm() -> None:
     )
     whole = template(stack)
     (topic,) = resources(whole, "AWS::SNS::Topic")
-    for alarm in resources(whole, "AWS::CloudWatch::Alarm").values():
-        assert alarm["Properties"]["AlarmActions"] == [{"Ref": topic}]
+    for alarm in properties_of(whole, "AWS::CloudWatch::Alarm").values():
+        assert alarm["AlarmActions"] == [{"Ref": topic}]
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1"])
@@ -507,9 +516,9 @@ def test_the_maximum_of_protected_accounts_fits_a_roles_policy(region: str) -> N
     whole = template(stack)
     assert not resources(whole, "AWS::IAM::ManagedPolicy"), "CDK has not split it"
     sizes: dict[str, int] = {}
-    for policy in resources(whole, "AWS::IAM::Policy").values():
-        role = policy["Properties"]["Roles"][0]["Ref"]
-        sizes[role] = sizes.get(role, 0) + _max_size(policy["Properties"]["PolicyDocument"])
+    for policy in properties_of(whole, "AWS::IAM::Policy").values():
+        role = policy["Roles"][0]["Ref"]
+        sizes[role] = sizes.get(role, 0) + _max_size(policy["PolicyDocument"])
     assert MAX_POLICY_CHARACTERS - 1_000 < max(sizes.values()) <= MAX_POLICY_CHARACTERS
 
 
@@ -542,12 +551,12 @@ def _max_size(document: object) -> int:
 
 def test_a_function_is_denied_the_protected_accounts_before_it_exists() -> None:
     whole = synthesized(tasks=RootTask, protected_accounts=["222222222222"])
-    for id_, function in resources(whole, "AWS::Lambda::Function").items():
-        if function["Properties"]["Handler"].endswith("_batch"):
-            role = function["Properties"]["Role"]["Fn::GetAtt"][0]
+    for id_, function in properties_of(whole, "AWS::Lambda::Function").items():
+        if function["Handler"].endswith("_batch"):
+            role = function["Role"]["Fn::GetAtt"][0]
             (denying,) = [
                 policy
-                for policy, it in resources(whole, "AWS::IAM::Policy").items()
-                if "Deny" in json.dumps(it) and it["Properties"]["Roles"] == [{"Ref": role}]
+                for policy, attached in resources(whole, "AWS::IAM::Policy").items()
+                if "Deny" in json.dumps(attached) and attached["Properties"]["Roles"] == [{"Ref": role}]
             ]
             assert denying in depends_on(whole, id_)

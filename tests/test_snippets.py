@@ -114,10 +114,10 @@ def check_aws(arguments: Sequence[str]) -> None:
     if f"{service} {command}" in OWN_COMMANDS:
         return
     model = botocore.session.get_session().get_service_model(service)
-    (operation,) = [it for it in model.operation_names if xform_name(it, "-") == command]
+    (operation,) = [name for name in model.operation_names if xform_name(name, "-") == command]
     shape = model.operation_model(operation).input_shape
-    members = {xform_name(it) for it in (shape.members if shape else ())}
-    options = {it[2:].replace("-", "_") for it in rest if it.startswith("--")}
+    members = {xform_name(name) for name in (shape.members if shape else ())}
+    options = {option[2:].replace("-", "_") for option in rest if option.startswith("--")}
     assert options <= members | GLOBAL_OPTIONS
 
 
@@ -195,7 +195,7 @@ def test_the_commands_of_the_aws_cli_succeed_on_the_app_that_the_first_page_depl
     assert deployed.returncode == 0, deployed.stdout
     assert len(AWS_COMMANDS) >= 5
     ran = {str(block): run_with_aws_cli(block, local_aws, tmp_path) for block in AWS_COMMANDS}
-    assert not {name: it.stderr for name, it in ran.items() if it.returncode}
+    assert not {name: ended.stderr for name, ended in ran.items() if ended.returncode}
 
 
 def run_with_aws_cli(block: Block, local_aws: LocalAws, folder: Path) -> subprocess.CompletedProcess[str]:

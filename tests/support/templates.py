@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import App, Environment, Stack
-from aws_cdk.assertions import Template
+from aws_cdk.assertions import Annotations, Match, Template
 
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature
 
@@ -40,9 +40,22 @@ def template(stack: Stack) -> dict[str, Any]:
     return cast("dict[str, Any]", Template.from_stack(stack).to_json())
 
 
+def warnings(stack: Stack) -> list[str]:
+    """Return the ids of the stack's warnings."""
+    found = Annotations.from_stack(stack).find_warning("*", Match.any_value())
+    return sorted(str(warning.entry.data).rpartition("[ack: ")[2].rstrip("]") for warning in found)
+
+
 def resources(template: Mapping[str, Any], resource_type: str) -> dict[str, Any]:
     """Return the template's resources of one type, by logical id."""
-    return {id_: it for id_, it in template["Resources"].items() if it["Type"] == resource_type}
+    return {
+        id_: resource for id_, resource in template["Resources"].items() if resource["Type"] == resource_type
+    }
+
+
+def properties_of(template: Mapping[str, Any], resource_type: str) -> dict[str, dict[str, Any]]:
+    """Return the properties of the template's resources of one type, by logical id."""
+    return {id: resource["Properties"] for id, resource in resources(template, resource_type).items()}
 
 
 def only_resource(template: Mapping[str, Any], resource_type: str) -> Any:
@@ -70,9 +83,9 @@ def actions(statement: Mapping[str, Any]) -> list[str]:
 def functions(template: Mapping[str, Any], handler: str) -> list[dict[str, Any]]:
     """Return the properties of the functions that have this handler."""
     return [
-        dict(it["Properties"])
-        for it in resources(template, "AWS::Lambda::Function").values()
-        if it["Properties"]["Handler"] == handler
+        function
+        for function in properties_of(template, "AWS::Lambda::Function").values()
+        if function["Handler"] == handler
     ]
 
 
@@ -84,8 +97,8 @@ def settings(function: Mapping[str, Any]) -> dict[str, Any]:
 def state_machine_definition(template: Mapping[str, Any], which: str = "Audit") -> dict[str, Any]:
     """Return the definition of a state machine of RootTasks, with a token in it as `text` has it."""
     (properties,) = [
-        it["Properties"]
-        for id_, it in resources(template, "AWS::StepFunctions::StateMachine").items()
+        machine
+        for id_, machine in properties_of(template, "AWS::StepFunctions::StateMachine").items()
         if f"{which}StateMachine" in id_
     ]
     return dict(json.loads(text(properties["DefinitionString"])))
