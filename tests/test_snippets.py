@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -136,16 +137,17 @@ def check_make(arguments: Sequence[str]) -> None:
 
 
 def check_cdk(arguments: Sequence[str]) -> None:
-    documented = subprocess.run(
-        [ROOT / "node_modules" / ".bin" / "cdk", arguments[0], "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    documented = cdk_help(arguments[0])
     for option in arguments[1:]:
         if option.startswith("--"):
             # What can be negated is listed without its "no".
             assert re.search(rf"--{option[2:].removeprefix('no-')}\b", documented), option
+
+
+@functools.cache
+def cdk_help(command: str) -> str:
+    cdk = ROOT / "node_modules" / ".bin" / "cdk"
+    return subprocess.run([cdk, command, "--help"], capture_output=True, text=True, check=True).stdout
 
 
 def check_pip(arguments: Sequence[str]) -> None:
