@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
 
 PROTECTED = THIRD
+STATE_MACHINE = "AWS::StepFunctions::StateMachine"
 
 # The attributes of the custom resource: each as a property of the construct.
 ATTRIBUTES = [name for name, member in vars(CentralizedRootAccess).items() if isinstance(member, property)]
@@ -317,11 +318,7 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         protected_accounts=frozenset({PROTECTED}),
         allow_policy_override=True,
     )
-    (audit_machine,) = [
-        id_
-        for id_ in resources(everything.template, "AWS::StepFunctions::StateMachine")
-        if "AuditStateMachine" in id_
-    ]
+    (audit_machine,) = properties_of(everything.template, STATE_MACHINE, "AuditStateMachine")
     assert read("root_tasks.handlers.start_execution") == StartExecutionSettings(
         bucket=running.BUCKET,
         tasks=tuple(Task),
@@ -403,14 +400,10 @@ def test_the_alarms_read_the_metric_that_the_drift_check_logs(
 ) -> None:
     line = run_drift_check(everything).checks()[0]
     (metrics,) = line["_aws"]["CloudWatchMetrics"]
-    alarms = [
-        alarm
-        for id_, alarm in resources(everything.template, "AWS::CloudWatch::Alarm").items()
-        if "DriftCheck" in id_
-    ]
+    alarms = properties_of(everything.template, "AWS::CloudWatch::Alarm", "DriftCheck").values()
     assert len(alarms) == 2
     for alarm in alarms:
-        read = metric_of(alarm["Properties"])
+        read = metric_of(alarm)
         ((dimension, organization_id),) = [
             (dimension["Name"], dimension["Value"]) for dimension in read["Dimensions"]
         ]
@@ -517,11 +510,7 @@ class Deployed:
         logical_id = function_arn.removeprefix("${").removesuffix(".Arn}")
         handler = self.synthesized.template["Resources"][logical_id]["Properties"]["Handler"]
         environment = self.synthesized.environment(handler)
-        (audit_machine,) = [
-            id_
-            for id_ in resources(self.synthesized.template, "AWS::StepFunctions::StateMachine")
-            if "AuditStateMachine" in id_
-        ]
+        (audit_machine,) = properties_of(self.synthesized.template, STATE_MACHINE, "AuditStateMachine")
         arn = self.root_tasks.arn("x").rpartition(":")[0].replace(":execution:", ":stateMachine:")
         given = SETTINGS[handler](
             {name: value.replace(f"${{{audit_machine}}}", arn) for name, value in environment.items()}

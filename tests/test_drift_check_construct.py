@@ -41,12 +41,8 @@ def drift_template(
 
 def alarm(template: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the properties of one of the two alarms."""
-    (found,) = [
-        alarm
-        for id_, alarm in properties_of(template, "AWS::CloudWatch::Alarm").items()
-        if id_.startswith(f"RootAccessDriftCheck{name}")
-    ]
-    return dict(found)
+    (found,) = properties_of(template, "AWS::CloudWatch::Alarm", f"RootAccessDriftCheck{name}").values()
+    return found
 
 
 def rules(template: dict[str, Any], key: str) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from support.templates import (
     MANAGEMENT,
     bootstrap_stack,
     only_resource,
+    properties_of,
     resources,
     state_machine_definition,
     template,
@@ -101,10 +102,8 @@ def test_the_names_in_the_template_are_pinned(whole: dict[str, Any]) -> None:
 
 
 def test_an_execution_that_fails_is_in_the_metric_of_failed_executions(whole: dict[str, Any]) -> None:
-    (failed,) = [
-        alarm for id_, alarm in resources(whole, "AWS::CloudWatch::Alarm").items() if "Failed" in id_
-    ]
-    assert "RootTasksNewAccountStateMachine1704691B" in json.dumps(failed["Properties"]["Metrics"])
+    (failed,) = properties_of(whole, "AWS::CloudWatch::Alarm", "Failed").values()
+    assert "RootTasksNewAccountStateMachine1704691B" in json.dumps(failed["Metrics"])
 
 
 # Which events start it

@@ -18,8 +18,10 @@ from root_tasks.model.report import Task
 from support.templates import (
     MANAGEMENT,
     actions,
+    as_list,
     bootstrap_stack,
     depends_on,
+    function_roles,
     functions,
     only_resource,
     policy_statements,
@@ -222,11 +224,7 @@ def test_a_key_encrypts_the_bucket_and_the_log_group_and_the_roles_may_use_it() 
         for statement in policy["PolicyDocument"]["Statement"]
         if statement["Resource"] == arn
     }
-    functions_ = {
-        function["Role"]["Fn::GetAtt"][0]
-        for function in properties_of(whole, "AWS::Lambda::Function").values()
-    }
-    assert allowed == {role: ["kms:Decrypt", "kms:GenerateDataKey"] for role in functions_}
+    assert allowed == {role: ["kms:Decrypt", "kms:GenerateDataKey"] for role in function_roles(whole)}
 
 
 def bucket_statements(whole: dict[str, Any]) -> list[dict[str, Any]]:
@@ -243,10 +241,7 @@ def test_the_bucket_is_reached_by_tls_only() -> None:
 
 def test_nobody_but_the_functions_writes_to_the_bucket_and_each_only_its_own_objects() -> None:
     whole = synthesized(tasks=RootTask)
-    roles = {
-        function["Role"]["Fn::GetAtt"][0]
-        for function in properties_of(whole, "AWS::Lambda::Function").values()
-    }
+    roles = function_roles(whole)
     _, everybody_else, *own = bucket_statements(whole)
     for statement in (everybody_else, *own):
         assert statement["Effect"] == "Deny"
@@ -268,13 +263,12 @@ def test_nobody_but_the_functions_writes_to_the_bucket_and_each_only_its_own_obj
 
 
 def writers(statement: dict[str, Any]) -> set[str]:
-    arns = statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]
-    return {arn["Fn::GetAtt"][0] for arn in (arns if isinstance(arns, list) else [arns])}
+    arns = as_list(statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"])
+    return {arn["Fn::GetAtt"][0] for arn in arns}
 
 
 def patterns(statement: dict[str, Any]) -> list[str]:
-    listed = statement["Resource"]
-    return [text(arn).partition("/")[2] for arn in (listed if isinstance(listed, list) else [listed])]
+    return [text(arn).partition("/")[2] for arn in as_list(statement["Resource"])]
 
 
 # Grants, metrics and alarms
@@ -288,11 +282,8 @@ def granted(grant: str, **arguments: Any) -> dict[str, list[str]]:
     getattr(root_tasks, grant)(role)
     found: dict[str, list[str]] = {}
     for statement in policy_statements(template(stack), "Operator"):
-        listed = statement["Resource"]
         for action in actions(statement):
-            found.setdefault(action, []).extend(
-                text(arn) for arn in (listed if isinstance(listed, list) else [listed])
-            )
+            found.setdefault(action, []).extend(map(text, as_list(statement["Resource"])))
     return found
 
 
@@ -360,8 +351,8 @@ def test_readers_of_reports_read_neither_plans_nor_results_nor_backups() -> None
 
 
 def alarms(**arguments: Any) -> dict[str, dict[str, Any]]:
-    found = resources(synthesized(**arguments), "AWS::CloudWatch::Alarm")
-    return {id_[len("RootTasks") : -8]: resource["Properties"] for id_, resource in found.items()}
+    found = properties_of(synthesized(**arguments), "AWS::CloudWatch::Alarm")
+    return {id_[len("RootTasks") : -8]: alarm for id_, alarm in found.items()}
 
 
 def test_the_alarms_are_of_credentials_access_failures_and_audits_that_stopped() -> None:
@@ -408,8 +399,7 @@ def test_an_audit_that_eventbridge_could_not_start_is_noticed(
     arguments: dict[str, Any], rules: list[str]
 ) -> None:
     whole = started_by_events(**arguments)
-    found = resources(whole, "AWS::CloudWatch::Alarm")
-    (alarm,) = [resource["Properties"] for id_, resource in found.items() if "NotStarted" in id_]
+    (alarm,) = properties_of(whole, "AWS::CloudWatch::Alarm", "NotStarted").values()
     counted = [metric["MetricStat"] for metric in alarm["Metrics"] if "MetricStat" in metric]
     assert {
         (metric["Metric"]["Namespace"], metric["Metric"]["MetricName"], metric["Stat"]) for metric in counted

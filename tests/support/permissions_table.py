@@ -17,7 +17,7 @@ from aws_cdk import aws_sns as sns
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from centralized_root_access._permissions import acting_id
 from support.apps import ROOT
-from support.templates import MANAGEMENT, actions, bootstrap_stack, properties_of, template, text
+from support.templates import MANAGEMENT, actions, as_list, bootstrap_stack, properties_of, template, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -224,8 +224,7 @@ def permissions(template: Mapping[str, Any]) -> Iterator[Permission]:
         (role,) = policy["Roles"]
         for statement in policy["PolicyDocument"]["Statement"]:
             if statement["Effect"] == "Allow":
-                on = statement["Resource"]
-                for resource in on if isinstance(on, list) else [on]:
+                for resource in as_list(statement["Resource"]):
                     for action in actions(statement):
                         yield Permission(_role(role["Ref"]), _resource(template, resource), action)
 
