@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..enums import RootAccessFeature
 from .failures import failures_as
 from .options import JSON, TABLE, AccountId, caller_options, format_option
 from .waiting import waiting_line
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from .environment import Environment
     from .exit_code import ExitCode
 
-# As the construct's RootAccessFeature has them.
-FEATURES = ("RootCredentialsManagement", "RootSessions")
+FEATURES = tuple(str(feature) for feature in RootAccessFeature)
 
 
 @click.command(short_help="Show what is enabled, and what the construct would change.")
