@@ -97,7 +97,7 @@ def parse_protected_accounts(account_ids: Iterable[str]) -> list[str]:
         TypeError: The argument is not a list, a tuple or a set.
     """
     # One that turned out to be something else at deployment would silently protect nothing.
-    parsed = _known_account_ids("protected_accounts", account_ids)
+    parsed = _account_ids("protected_accounts", account_ids)
     if len(parsed) > MAX_PROTECTED_ACCOUNTS:
         raise ValueError(
             f"protected_accounts lists {len(parsed)} accounts; an inline policy has room for "
@@ -149,7 +149,7 @@ def parse_exempt_accounts(account_ids: Iterable[str], *, targets: Iterable[str])
         ValueError: An account ID is not 12 digits, or is a target as well.
         TypeError: The argument is not a list, a tuple or a set.
     """
-    parsed = _known_account_ids("exempt_accounts", account_ids)
+    parsed = _account_ids("exempt_accounts", account_ids)
     for account_id in parsed:
         if account_id in targets:
             raise ValueError(
@@ -315,7 +315,7 @@ def _parse_members(argument: str, names: Iterable[str], valid: type[Member]) -> 
     return [member for member in valid if member in listed]
 
 
-def _known_account_ids(argument: str, account_ids: Iterable[str]) -> list[str]:
+def _account_ids(argument: str, account_ids: Iterable[str]) -> list[str]:
     parsed = sorted(set(_list(argument, account_ids)))
     for account_id in parsed:
         _require_known(argument, account_id)
