@@ -161,7 +161,7 @@ class Callers:
 
     def _key_of_user(self) -> Mapping[str, Any]:
         if self._user_key is None:
-            create = functools.partial(self.own("iam").create_access_key, UserName=self.names.user)
+            create = functools.partial(self.own("iam").create_access_key, UserName=self.names.own_name)
             self._user_key = self.patiently(create)["AccessKey"]
         return self._user_key
 

@@ -57,29 +57,14 @@ class Names:
     role: str
 
     @property
-    def bucket(self) -> str:
-        """The run's bucket in the member account."""
+    def own_name(self) -> str:
+        """What the run's bucket, queue, user and service control policy are called."""
         return f"root-access-acceptance-{self.run}"
-
-    @property
-    def queue(self) -> str:
-        """The run's queue in the member account."""
-        return self.bucket
 
     @property
     def queue_arn(self) -> str:
         """The ARN of the run's queue."""
-        return f"arn:aws:sqs:{self.region}:{self.member}:{self.queue}"
-
-    @property
-    def user(self) -> str:
-        """The run's user in the management account."""
-        return self.bucket
-
-    @property
-    def policy(self) -> str:
-        """The name of the run's service control policy."""
-        return self.bucket
+        return f"arn:aws:sqs:{self.region}:{self.member}:{self.own_name}"
 
     @property
     def stack(self) -> str:
@@ -144,4 +129,4 @@ class Names:
         return {MANAGEMENT: self.management, DELEGATE: self.delegate, MEMBER: self.member}
 
     def _resources(self) -> dict[str, str]:
-        return {"{queue arn}": self.queue_arn, "{bucket}": self.bucket, "{stack}": self.stack}
+        return {"{queue arn}": self.queue_arn, "{bucket}": self.own_name, "{stack}": self.stack}

@@ -59,7 +59,7 @@ def run(callers: Callers, operation: str, parameters: Mapping[str, Any]) -> dict
         work = _Work(callers, _PASSWORD[kind])
     else:
         task, type_ = _TARGETS[kind]
-        name = callers.names.bucket if kind == "bucket" else callers.names.queue_arn
+        name = callers.names.own_name if kind == "bucket" else callers.names.queue_arn
         work = _Work(callers, task)
         target = (Target(type=type_, id=name, region=callers.names.region),)
     planned = work.plan(target)

@@ -102,7 +102,7 @@ def set_delegate(callers: Callers, value: bool) -> None:
 
 def set_user(callers: Callers, value: bool) -> None:
     """Create the user without policies, or delete it with its keys."""
-    iam, name = callers.own("iam"), callers.names.user
+    iam, name = callers.own("iam"), callers.names.own_name
     if value:
         _tolerate(callers, lambda: iam.create_user(UserName=name), "EntityAlreadyExists")
         return
@@ -125,7 +125,7 @@ def set_password(callers: Callers, value: bool) -> None:
 
 def set_bucket(callers: Callers, value: str | None) -> None:
     """Create the bucket, lock it, unlock it, or delete it."""
-    s3, name = callers.member("s3"), callers.names.bucket
+    s3, name = callers.member("s3"), callers.names.own_name
     if value is None:
         _tolerate(callers, lambda: _unlock_bucket(callers), "NoSuchBucket")
         _tolerate(callers, lambda: s3.delete_bucket(Bucket=name), "NoSuchBucket")
@@ -142,12 +142,12 @@ def set_bucket(callers: Callers, value: str | None) -> None:
 
 
 def _unlock_bucket(callers: Callers) -> None:
-    callers.root("s3", UNLOCK_BUCKET).delete_bucket_policy(Bucket=callers.names.bucket)
+    callers.root("s3", UNLOCK_BUCKET).delete_bucket_policy(Bucket=callers.names.own_name)
 
 
 def _has_bucket(callers: Callers) -> bool:
     buckets = callers.member("s3").list_buckets()["Buckets"]
-    return any(bucket["Name"] == callers.names.bucket for bucket in buckets)
+    return any(bucket["Name"] == callers.names.own_name for bucket in buckets)
 
 
 def set_queue(callers: Callers, value: str | None) -> None:
@@ -161,7 +161,7 @@ def set_queue(callers: Callers, value: str | None) -> None:
             callers.patiently(lambda: sqs.delete_queue(QueueUrl=url))
         return
     if url is None:
-        url = callers.patiently(lambda: sqs.create_queue(QueueName=names.queue))["QueueUrl"]
+        url = callers.patiently(lambda: sqs.create_queue(QueueName=names.own_name))["QueueUrl"]
     if value == "locked":
         policy = locking_policy("sqs", names.queue_arn)
         callers.patiently(lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy}))
@@ -181,7 +181,7 @@ def _unlock_queue(callers: Callers, url: str) -> None:
 
 def find_queue_url(callers: Callers) -> str | None:
     """Return the URL of the run's queue. A policy of the queue does not affect the list of queues."""
-    found = callers.member("sqs").list_queues(QueueNamePrefix=callers.names.queue).get("QueueUrls", [])
+    found = callers.member("sqs").list_queues(QueueNamePrefix=callers.names.own_name).get("QueueUrls", [])
     return next(iter(found), None)
 
 
@@ -198,7 +198,7 @@ def set_policy(callers: Callers, value: str | None) -> None:
         _tolerate(callers, lambda: organizations.delete_policy(PolicyId=policy_id), "PolicyNotFoundException")
     if value is not None:
         created = organizations.create_policy(
-            Name=names.policy,
+            Name=names.own_name,
             Description="Created by the acceptance suite of centralized-root-access.",
             Content=SERVICE_CONTROL_POLICIES[value],
             Type=_SCP,
@@ -212,7 +212,7 @@ def find_policy(callers: Callers) -> str | None:
     pages = callers.own("organizations").get_paginator("list_policies").paginate(Filter=_SCP)
     for page in pages:
         for policy in page["Policies"]:
-            if policy["Name"] == callers.names.policy:
+            if policy["Name"] == callers.names.own_name:
                 return str(policy["Id"])
     return None
 
@@ -280,7 +280,7 @@ def has_user(callers: Callers) -> bool:
     """Return whether the user without policies exists."""
     iam = callers.own("iam")
     try:
-        iam.get_user(UserName=callers.names.user)
+        iam.get_user(UserName=callers.names.own_name)
     except iam.exceptions.NoSuchEntityException:
         return False
     return True

@@ -6,6 +6,7 @@ import os
 import platform
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from benchmarks import audit_page
@@ -139,37 +140,28 @@ def _sections(measurements: Measurements) -> Iterable[str]:
 def _deployment_rows(measurements: Measurements) -> Iterable[Sequence[str]]:
     for state in State:
         for latency in LATENCIES:
-            for name, figure in (("first event to last response", _seconds), ("whole stack", _stack_seconds)):
-                yield _comparison_row(
-                    f"{state}, {format_seconds(latency)} a call: {name}",
-                    {
-                        candidate: median_of(measurements.runs[candidate, state, latency], figure)
-                        for candidate in Candidate
-                    },
-                    format_seconds,
-                )
-        for name, figure in (
-            ("AWS calls", _calls),
-            ("writes among them", _writes),
-            ("round trips", _round_trips),
-            ("Lambda invocations", _invocations),
-        ):
-            yield _comparison_row(
-                f"{state}: {name}",
-                {
-                    candidate: median_of(measurements.runs[candidate, state, _SLOW], figure)
-                    for candidate in Candidate
-                },
-                format_count,
-            )
-    yield _comparison_row(
-        "memory",
-        {
-            candidate: median_of(measurements.runs[candidate, State.FRESH, _SLOW], _memory)
-            for candidate in Candidate
-        },
-        format_megabytes,
-    )
+            medians = _Medians(measurements, state, latency)
+            start = f"{state}, {format_seconds(latency)} a call"
+            yield medians.row(f"{start}: first event to last response", "seconds", format_seconds)
+            yield medians.row(f"{start}: whole stack", "stack_seconds", format_seconds)
+        medians = _Medians(measurements, state, _SLOW)
+        yield medians.row(f"{state}: AWS calls", "journal.calls", format_count)
+        yield medians.row(f"{state}: writes among them", "journal.writes", format_count)
+        yield medians.row(f"{state}: round trips", "journal.round_trips", format_count)
+        yield medians.row(f"{state}: Lambda invocations", "invocations", format_count)
+    yield _Medians(measurements, State.FRESH, _SLOW).row("memory", "memory", format_megabytes)
+
+
+class _Medians:
+    """The medians of the runs from one state, at one latency."""
+
+    def __init__(self, measurements: Measurements, state: State, latency: float) -> None:
+        self._runs = {candidate: measurements.runs[candidate, state, latency] for candidate in Candidate}
+
+    def row(self, name: str, figure: str, text: Callable[[float | None], str]) -> Sequence[str]:
+        """Return the row of a figure, an attribute of the runs."""
+        medians = {candidate: median_of(runs, attrgetter(figure)) for candidate, runs in self._runs.items()}
+        return _comparison_row(name, medians, text)
 
 
 def _stack_rows(measurements: Measurements) -> Iterable[Sequence[str]]:
@@ -213,31 +205,3 @@ def _comparison_row(
         *(text(values[candidate]) if candidate in values else "" for candidate in Candidate),
         format_ratio(construct, custom_resources),
     )
-
-
-def _seconds(run: Run) -> float:
-    return run.seconds
-
-
-def _stack_seconds(run: Run) -> float | None:
-    return run.stack_seconds
-
-
-def _calls(run: Run) -> float:
-    return run.journal.calls
-
-
-def _writes(run: Run) -> float:
-    return run.journal.writes
-
-
-def _round_trips(run: Run) -> float | None:
-    return run.journal.round_trips
-
-
-def _invocations(run: Run) -> float:
-    return run.invocations
-
-
-def _memory(run: Run) -> float | None:
-    return run.memory

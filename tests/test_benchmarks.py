@@ -413,12 +413,23 @@ def test_the_stand_in_responds_as_the_local_aws_does(
 
 
 def test_the_pages_of_the_stand_in_have_every_account_once(stand_in: StandIn) -> None:
-    scenario = Scenario(members=41, sts=None)
+    scenario = Scenario(members=39, sts=None)
     stand_in.begin(scenario)
     pages = clients_of(stand_in)("organizations").get_paginator("list_accounts").paginate()
-    ids = [account["Id"] for page in pages for account in page["Accounts"]]
-    assert ids == [MANAGEMENT_ACCOUNT_ID, *scenario.member_ids]
-    assert set(correct_outcomes(scenario)) == set(ids)
+    ids = [[account["Id"] for account in page["Accounts"]] for page in pages]
+    assert [len(page) for page in ids] == [20, 20]
+    assert [*ids[0], *ids[1]] == [MANAGEMENT_ACCOUNT_ID, *scenario.member_ids]
+    assert set(correct_outcomes(scenario)) == {*ids[0], *ids[1]}
+
+
+def test_each_account_of_the_stand_in_has_a_limit_of_its_own(stand_in: StandIn) -> None:
+    stand_in.begin(MEMBERS)
+    client = clients_of(stand_in)
+    for account_id in MEMBERS.member_ids:
+        iam = client("iam", credentials=assume_root(client, account_id))
+        for _ in range(30):
+            iam.get_account_summary()
+    assert stand_in.traffic().throttled == {}
 
 
 def test_the_stand_in_throttles_each_service_with_its_own_error_and_counts_it(stand_in: StandIn) -> None:

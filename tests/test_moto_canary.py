@@ -1,5 +1,7 @@
 """These tests fail when moto or MiniStack supports what the local AWS adds, which can then be removed."""
 
+from collections.abc import Callable
+
 import boto3
 import pytest
 from ministack.services.cloudformation import provisioners
@@ -33,16 +35,13 @@ def test_moto_does_not_support_the_operation_yet(response: type, operation: str)
     assert camelcase_to_underscores(operation) not in known, _REMOVE_OUR_COPY.format(operation)
 
 
-def test_moto_does_not_know_iam_as_a_trusted_service_yet() -> None:
-    known = FakeServiceAccess.trusted_service("iam.amazonaws.com")
-
-    assert not known, _REMOVE_OUR_COPY.format("iam.amazonaws.com as a trusted service")
-
-
-def test_moto_does_not_know_iam_as_a_service_with_delegated_administrators_yet() -> None:
-    known = FakeDelegatedAdministrator.supported_service("iam.amazonaws.com")
-
-    assert not known, _REMOVE_OUR_COPY.format("iam.amazonaws.com as a delegated administrator's service")
+@pytest.mark.parametrize(
+    "is_known",
+    [FakeServiceAccess.trusted_service, FakeDelegatedAdministrator.supported_service],
+    ids=["trusted service", "service with delegated administrators"],
+)
+def test_moto_does_not_know_iam_as_a_service_of_the_organization_yet(is_known: Callable[[str], bool]) -> None:
+    assert not is_known("iam.amazonaws.com"), _REMOVE_OUR_COPY.format("iam.amazonaws.com in an organization")
 
 
 def test_moto_does_not_take_an_account_id_as_an_access_key_id_yet() -> None:
