@@ -17,9 +17,10 @@ from botocore.credentials import SSOProvider
 from botocore.tokens import SSOTokenProvider
 
 from centralized_root_access.cli.from_here import LocalAudit
-from local_aws.emulation import LocalOrganization, serve_organization
+from local_aws.emulation import serve_organization
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import CREDENTIALS, enable_root_access
+from support.command_line import variables_of
 from support.function import BOTH
 
 if TYPE_CHECKING:
@@ -193,16 +194,6 @@ def keys() -> Iterator[dict[str, str]]:
             "AWS_ACCESS_KEY_ID": MANAGEMENT,
             "AWS_SECRET_ACCESS_KEY": "secret",
         }
-
-
-def variables_of(organization: LocalOrganization) -> dict[str, str]:
-    return {
-        "AWS_ENDPOINT_URL": str(organization.url),
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "PATH": os.environ["PATH"],
-    }
 
 
 def run(command: str | list[str], *, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

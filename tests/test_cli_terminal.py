@@ -19,6 +19,7 @@ import pytest
 from local_aws.emulation import LocalOrganization, serve_organization
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import enable_root_access
+from support.command_line import variables_of
 from support.function import BOTH
 
 if TYPE_CHECKING:
@@ -61,16 +62,8 @@ class Terminal:
 
 
 def environment_of(organization: LocalOrganization, **variables: str) -> dict[str, str]:
-    return {
-        "AWS_ENDPOINT_URL": str(organization.url),
-        "AWS_ACCESS_KEY_ID": MANAGEMENT,
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "LANG": "C.UTF-8",
-        "PATH": os.environ["PATH"],
-        **variables,
-    }
+    keys = {"AWS_ACCESS_KEY_ID": MANAGEMENT, "AWS_SECRET_ACCESS_KEY": "secret"}
+    return {**variables_of(organization), **keys, "LANG": "C.UTF-8", **variables}
 
 
 def run_in_terminal(
