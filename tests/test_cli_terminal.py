@@ -19,6 +19,7 @@ import pytest
 from local_aws.emulation import LocalOrganization, serve_organization
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import enable_root_access
+from support.command_line import variables_of
 from support.function import BOTH
 
 if TYPE_CHECKING:
@@ -61,16 +62,8 @@ class Terminal:
 
 
 def environment_of(organization: LocalOrganization, **variables: str) -> dict[str, str]:
-    return {
-        "AWS_ENDPOINT_URL": str(organization.url),
-        "AWS_ACCESS_KEY_ID": MANAGEMENT,
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "LANG": "C.UTF-8",
-        "PATH": os.environ["PATH"],
-        **variables,
-    }
+    keys = {"AWS_ACCESS_KEY_ID": MANAGEMENT, "AWS_SECRET_ACCESS_KEY": "secret"}
+    return {**variables_of(organization), **keys, "LANG": "C.UTF-8", **variables}
 
 
 def run_in_terminal(
@@ -111,7 +104,7 @@ def test_progress_is_counted_while_accounts_are_audited_and_then_taken_back(
     organization: LocalOrganization,
 ) -> None:
     shown = run_in_terminal(organization, "audit", "--from-here", columns=80, NO_COLOR="1")
-    assert shown.received.startswith("Reading the credentials ...")
+    assert shown.received.startswith("Reading the credentials ...\r\x1b[K")
     assert "of 4 accounts" in CONTROL.sub("", shown.received)
     assert not any("of 4 accounts" in line or "Reading" in line for line in shown.lines[:2])
     assert not COLOUR.search(shown.received), "colours can be disabled"

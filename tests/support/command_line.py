@@ -296,6 +296,17 @@ class CommandLine:
         return Shown(exit_code=exit_code, stdout=captured.out, stderr=captured.err)
 
 
+def variables_of(organization: LocalOrganization) -> dict[str, str]:
+    """Return the variables of a process that works in a served organization, but for its credentials."""
+    return {
+        "AWS_ENDPOINT_URL": str(organization.url),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PATH": os.environ["PATH"],
+    }
+
+
 @contextmanager
 def running_command_line(
     organization: LocalOrganization,

@@ -60,6 +60,11 @@ class RunExecution:
     complete: bool = True
 
     @property
+    def state_machine(self) -> str:
+        """The state machine, as the stack's outputs name it."""
+        return "Audit" if self.folder == AUDIT_FOLDER else "Execute"
+
+    @property
     def running(self) -> bool:
         """Whether it has not ended."""
         return self.status in _RUNNING
@@ -270,19 +275,16 @@ class _ProgressReader:
         self._client = client
         self._execution_arn = execution_arn
         self._map_run_arn: str | None = None
-        self._last = Progress()
         self._allowed = True
 
     def read(self) -> Progress:
-        """Return how far it is; what cannot be read changes nothing."""
-        if not self._allowed:
-            return self._last
+        """Return how far it is, as far as it can be read."""
         try:
-            self._last = self._read()
+            return self._read() if self._allowed else Progress()
         except CallError:
             # A bar is not worth failing for, and without permission there is none.
             self._allowed = False
-        return self._last
+            return Progress()
 
     def _read(self) -> Progress:
         if self._map_run_arn is None:
@@ -292,7 +294,7 @@ class _ProgressReader:
             )
             self._map_run_arn = next((run["mapRunArn"] for run in response.get("mapRuns", ())), None)
         if self._map_run_arn is None:
-            return self._last
+            return Progress()
         arn = self._map_run_arn
         response = self._caller.call(
             lambda: self._client.describe_map_run(mapRunArn=arn), operation="states:DescribeMapRun"

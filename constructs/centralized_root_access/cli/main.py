@@ -51,6 +51,7 @@ def run(arguments: Sequence[str], *, environment: Environment) -> int:
         arguments: The command line, without the program's name.
         environment: The time and chance.
     """
+    stdout = sys.stdout
     try:
         result = main.main(args=list(arguments), prog_name=_PROGRAM, standalone_mode=False, obj=environment)
     except click.Abort as error:
@@ -63,8 +64,9 @@ def run(arguments: Sequence[str], *, environment: Environment) -> int:
         error.show()
         return ExitCode.NO_RESULT
     except SystemExit as error:
-        # click and rich end the process where nobody reads the pipe, with the exit code of a deviation.
-        if isinstance(error.__context__, BrokenPipeError):
+        # click and rich end the process where nobody reads the pipe, with the exit code of a deviation; click
+        # has then replaced stdout.
+        if sys.stdout is not stdout or isinstance(error.__context__, BrokenPipeError):
             raise BrokenPipeError from error
         raise
     except BrokenPipeError:

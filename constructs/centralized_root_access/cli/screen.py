@@ -65,6 +65,27 @@ _USE_WORDS = {"never": "never used", "unknown": "last use unknown"}
 _STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReportRow:
+    """One row of a report: what a person decides by. Somebody else chose the texts.
+
+    Attributes:
+        outcome: How the task ended in the account, or for this item.
+        account_id: The account; empty in its second row and those after it.
+        name: Its name.
+        organizational_unit: Where it is in the organization.
+        what: The item, or why there is none.
+        last_use: When it was last used.
+    """
+
+    outcome: Outcome
+    account_id: str = ""
+    name: str = ""
+    organizational_unit: str = ""
+    what: str = ""
+    last_use: str = ""
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console that has colours only on a terminal, and takes no text for markup."""
     stream = sys.stderr if stderr else sys.stdout
@@ -107,7 +128,7 @@ def show_runs(executions: Sequence[RunExecution]) -> None:
     for execution in executions:
         table.add_row(
             Text(printable(execution.run_id)),
-            "Audit" if execution.folder == "runs" else "Execute",
+            execution.state_machine,
             Text(printable(execution.status), _STATUS_STYLES.get(execution.status, "bold red")),
             f"{execution.started_at:%Y-%m-%d %H:%M UTC}",
             _duration(execution),
@@ -147,27 +168,6 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
         yield update
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReportRow:
-    """One row of a report: what a person decides by. Somebody else chose the texts.
-
-    Attributes:
-        outcome: How the task ended in the account, or for this item.
-        account_id: The account; empty in its second row and those after it.
-        name: Its name.
-        organizational_unit: Where it is in the organization.
-        what: The item, or why there is none.
-        last_use: When it was last used.
-    """
-
-    outcome: Outcome
-    account_id: str = ""
-    name: str = ""
-    organizational_unit: str = ""
-    what: str = ""
-    last_use: str = ""
-
-
 def _rows(report: Report) -> Iterator[ReportRow]:
     """Yield the rows of a report, by attention. A clean account has none: the summary counts it."""
     for result in by_attention(report.results):
@@ -178,9 +178,8 @@ def _rows(report: Report) -> Iterator[ReportRow]:
             "name": result.name or "",
             "organizational_unit": result.organizational_unit or "",
         }
-        for outcome, what, last_use in list(_lines(result, now=report.finished_at)) or [
-            (result.outcome, "", "")
-        ]:
+        lines = list(_lines(result, now=report.finished_at)) or [(result.outcome, "", "")]
+        for outcome, what, last_use in lines:
             yield ReportRow(outcome=outcome, what=what, last_use=last_use, **account)
             account = {}
 
@@ -201,20 +200,13 @@ def _credential_lines(has: RootCredentials, *, now: datetime) -> Iterator[tuple[
         yield "password", _last_use(has.password_last_used_at, now, unread=has.password_last_use_unread)
     for key in has.access_keys or ():
         yield f"access key {key.access_key_id}, {key.status}", _use_with_service(key, now)
-    counts = Counter(
-        {
-            ItemType.SIGNING_CERTIFICATE: len(has.signing_certificates or ()),
-            ItemType.MFA_DEVICE: len(has.mfa_devices or ()),
-        }
-    )
-    if others := item_counts(counts):
-        yield others, ""
-    unlisted = {
-        ItemType.ACCESS_KEY: has.access_keys,
+    counted = {
         ItemType.SIGNING_CERTIFICATE: has.signing_certificates,
         ItemType.MFA_DEVICE: has.mfa_devices,
     }
-    for type_, listed in unlisted.items():
+    if others := item_counts(Counter({type_: len(listed or ()) for type_, listed in counted.items()})):
+        yield others, ""
+    for type_, listed in {ItemType.ACCESS_KEY: has.access_keys, **counted}.items():
         if listed is None:
             yield f"{type_} that could not be listed", "unknown"
 

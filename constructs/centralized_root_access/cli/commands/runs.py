@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..terminal import Environment
 
 _DEFAULT_LIMIT = 20
+_ROW_KEYS = ("run", "stateMachine", "status", "startedAt", "endedAt")
 
 
 @click.command(short_help="List the latest runs.")
@@ -60,26 +61,20 @@ def _to_csv(found: list[RunExecution]) -> str:
     from root_tasks.report.render import csv_cell
 
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_ROW_KEYS)
+    writer = csv.DictWriter(text, fieldnames=_ROW_KEYS, lineterminator="\n")
+    writer.writeheader()
     for execution in found:
-        writer.writerow(map(csv_cell, _row(execution).values()))
+        writer.writerow({key: csv_cell(value) for key, value in _row(execution).items()})
     return text.getvalue()
-
-
-_ROW_KEYS = ("run", "stateMachine", "status", "startedAt", "endedAt")
 
 
 def _row(execution: RunExecution) -> dict[str, str | None]:
     from root_tasks.model.codec import format_time
 
-    ended_at = None if execution.ended_at is None else format_time(execution.ended_at)
-    state_machine = "Audit" if execution.folder == "runs" else "Execute"
-    values = (
-        printable(execution.run_id),
-        state_machine,
-        execution.status,
-        format_time(execution.started_at),
-        ended_at,
-    )
-    return dict(zip(_ROW_KEYS, values, strict=True))
+    return {
+        "run": printable(execution.run_id),
+        "stateMachine": execution.state_machine,
+        "status": execution.status,
+        "startedAt": format_time(execution.started_at),
+        "endedAt": None if execution.ended_at is None else format_time(execution.ended_at),
+    }
