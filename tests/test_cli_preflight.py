@@ -132,19 +132,6 @@ def test_what_cannot_be_decided_is_unknown_and_not_denied(
     assert shown.lines[-1] == "Unknown: 1 account, allowed: 2 accounts."
 
 
-@pytest.mark.parametrize(
-    ("action", "denied"),
-    [("iam:CreateLoginProfile", ["recover"]), ("iam:GetLoginProfile", ["delete", "recover"])],
-    ids=["of the execution", "of the plan"],
-)
-def test_a_denied_call_denies_the_tasks_that_make_it(
-    command_line: CommandLine, organization: LocalOrganization, action: str, denied: list[str]
-) -> None:
-    attach(organization, {**DENY_ROOT, "Action": action})
-    tasks = ("audit", "delete", "recover", "unlock-bucket", "unlock-queue")
-    assert [task for task in tasks if command_line.run("preflight", "--task", task).exit_code == 1] == denied
-
-
 def test_the_accounts_can_be_chosen(command_line: CommandLine, organization: LocalOrganization) -> None:
     attach(organization, DENY_ROOT)
     assert command_line.run("preflight", "--account", OTHER).exit_code == 0

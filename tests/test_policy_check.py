@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from root_tasks.model.report import ItemType, Task
@@ -20,6 +18,7 @@ from root_tasks.tasks import DEFINITIONS
 from scp.calls import SessionFacts, call_of
 from scp.documents import PolicyType, parse_policy
 from scp.evaluate import Decision, Reason
+from support.properties import property_test
 from support.scp import (
     ACCOUNT_ID,
     FULL_ACCESS,
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from root_tasks.policies.findings import CheckedAccount, PolicyFinding
-    from root_tasks.tasks.definition import TaskDefinition
     from scp.evaluate import Verdict
 
 ORIGIN = Origin(partition="aws", region="eu-west-1", outside_vpc=True)
@@ -125,25 +123,6 @@ def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:
     return check_of({"p-1": document(denied)}, {ACCOUNT_ID: ["p-1"]})
 
 
-def modes_of(definition: TaskDefinition) -> tuple[Mode, ...]:
-    """Return what a run of a task can be for."""
-    return (Mode.PLAN, Mode.EXECUTE) if definition.makes_changes else (Mode.AUDIT,)
-
-
-def types_of(definition: TaskDefinition) -> tuple[ItemType, ...]:
-    """Return what a task is about."""
-    return definition.found_types or tuple(filter(None, [definition.policy_type]))
-
-
-def test_every_call_that_a_task_cannot_do_without_is_one_that_it_makes() -> None:
-    """The pre-flight evaluates no other call, and each of these is evaluated."""
-    for definition in DEFINITIONS.values():
-        for mode, type_ in itertools.product(modes_of(definition), types_of(definition)):
-            calls = definition.necessary_calls(mode, Target(type=type_))
-            assert calls
-            assert set(definition.calls).issuperset(calls)
-
-
 @pytest.mark.parametrize(
     ("denied", "task", "mode", "expected"),
     [
@@ -195,17 +174,6 @@ def test_an_account_whose_path_is_not_known_is_unknown() -> None:
     check = check_of_denial("*")
     verdict = check.verdict("iam:GetAccountSummary", account_id=ACCOUNT_ID, unit_ids=None)
     assert verdict.decision is Decision.UNKNOWN
-
-
-def test_the_command_allows_no_task_of_which_a_run_can_do_nothing() -> None:
-    named = {ItemType.BUCKET_POLICY: BUCKET, ItemType.QUEUE_POLICY: QUEUE}
-    for action, (task, definition) in itertools.product(EVERY_CALL, DEFINITIONS.items()):
-        found = checked(policies_of({"p-1": document(statement(Action=action))}, {ACCOUNT_ID: ["p-1"]}))
-        of_command = {each.task: each.decision for each in found.verdicts}[task]
-        targets = [named.get(type_, Target(type=type_)) for type_ in types_of(definition)]
-        for mode, target in itertools.product(modes_of(definition), targets):
-            of_run = decision(check_of_denial(action), task, mode, target)
-            assert of_run is not Decision.DENIED or of_command is Decision.DENIED, (action, task, mode)
 
 
 @pytest.mark.parametrize(
@@ -270,8 +238,7 @@ def test_a_level_that_denies_and_does_not_allow_is_mended_in_both() -> None:
     assert after.decision is Decision.ALLOWED
 
 
-@settings(deadline=None)
-@given(
+@property_test(
     placed=st.lists(st.tuples(documents(), st.sampled_from(LEVEL_IDS)), min_size=1, max_size=3),
     without_full_access=st.booleans(),
 )
@@ -350,8 +317,7 @@ def what_is_shown(verdict: Verdict) -> object:
     return verdict.call, verdict.decision, [(each.place, each.undecided) for each in verdict.causes]
 
 
-@settings(deadline=None)
-@given(
+@property_test(
     contents=st.lists(documents(), min_size=1, max_size=3),
     account_ids=st.permutations([ACCOUNT_ID, "900000000000"]),
 )

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from root_tasks.model.report import ItemType, Task
@@ -26,6 +25,7 @@ from scp.text import Pattern
 from scp.truth import Truth
 from support.accounts import MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.properties import property_test
 from support.root_tasks import RootTasks
 from support.scp import (
     FULL_ACCESS,
@@ -262,8 +262,7 @@ def test_resources_of_other_accounts_are_not_matched(pattern_matches: Counter) -
 # The same results
 
 
-@settings(deadline=None)
-@given(drawn=conditions_and_contexts(), others=st.lists(conditions_and_contexts(), max_size=3))
+@property_test(drawn=conditions_and_contexts(), others=st.lists(conditions_and_contexts(), max_size=3))
 def test_an_indexed_condition_says_what_the_condition_says(
     drawn: tuple[dict[str, Any], dict[str, Value]],
     others: list[tuple[dict[str, Any], dict[str, Value]]],
@@ -286,8 +285,7 @@ def test_an_outcome_is_kept_for_the_same_values_of_the_variables_alone() -> None
     assert [condition_holds(indexed, it)[0] for it in requests] == [Truth.TRUE, Truth.FALSE, Truth.TRUE]
 
 
-@settings(deadline=None)
-@given(content=documents(), account_id=st.sampled_from(["111111111111", "222222222222"]))
+@property_test(content=documents(), account_id=st.sampled_from(["111111111111", "222222222222"]))
 def test_an_indexed_statement_covers_what_the_statement_covers(
     content: dict[str, Any], account_id: str
 ) -> None:

@@ -10,13 +10,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import call_of
 from scp.documents import parse_policy
 from scp.evaluate import Decision
+from support.properties import property_test
 from support.scp import (
     FULL_ACCESS,
     FULL_ACCESS_DOCUMENT,
@@ -55,12 +56,6 @@ pytestmark = pytest.mark.skipif(
     reason=f"NOT COMPARED WITH THE ORACLE: it is not installed; run npm ci in tests/{DIRECTORY.name}",
 )
 
-COMPARISON = settings(
-    max_examples=250,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
 DISAGREEMENTS = {disagreement["name"]: disagreement for disagreement in disagreements()}
 # Samples that show a known disagreement.
 SAMPLES_WITH_DISAGREEMENTS = {
@@ -105,8 +100,7 @@ def test_of_a_sample_policy_both_say_the_same_of_every_call(oracle: Oracle, samp
         assert theirs == expected, call.action
 
 
-@COMPARISON
-@given(drawn=documents(), call=st.sampled_from(CALLS), full_access=st.booleans())
+@property_test(examples=250, drawn=documents(), call=st.sampled_from(CALLS), full_access=st.booleans())
 def test_what_ours_is_certain_of_in_random_policies_is_so_in_every_world(
     oracle: Oracle, drawn: dict[str, Any], call: Call, full_access: bool
 ) -> None:
@@ -121,8 +115,7 @@ def test_what_ours_is_certain_of_in_random_policies_is_so_in_every_world(
     assert theirs == {ours}
 
 
-@COMPARISON
-@given(drawn=conditions_and_contexts(), effect=st.sampled_from(("Allow", "Deny")))
+@property_test(examples=250, drawn=conditions_and_contexts(), effect=st.sampled_from(("Allow", "Deny")))
 def test_both_say_the_same_of_every_operator_wherever_ours_is_certain(
     oracle: Oracle, drawn: tuple[dict[str, Any], dict[str, Value]], effect: str
 ) -> None:
@@ -137,8 +130,8 @@ def test_both_say_the_same_of_every_operator_wherever_ours_is_certain(
     assert decisions_of(oracle, attached, context) == {ours}
 
 
-@settings(COMPARISON, max_examples=100)
-@given(
+@property_test(
+    examples=100,
     drawn=statements(effects=("Deny",)),
     call=st.sampled_from((bucket_call("payroll"), queue_call("jobs"), bucket_call(None), GET_USER)),
 )
