@@ -10,25 +10,25 @@ from hypothesis import strategies as st
 
 from root_tasks.model.report import ItemType, Task
 from root_tasks.model.run import Account, Assignment, CredentialSelection, Mode, Target
-from root_tasks.policies.attachments import Attachments, OrganizationPolicies, PoliciesOfType
-from root_tasks.policies.check import Origin, PolicyCheck, check_account
+from root_tasks.policies.check import PolicyCheck, check_account
 from root_tasks.policies.findings import check_tasks, findings
 from root_tasks.policies.fixes import find_fixes
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import SessionFacts, call_of
-from scp.documents import PolicyType, parse_policy
+from scp.documents import parse_policy
 from scp.evaluate import Decision, Reason
 from support.properties import property_test
 from support.scp import (
     ACCOUNT_ID,
     FULL_ACCESS,
-    FULL_ACCESS_DOCUMENT,
     LEVEL_IDS,
     ORGANIZATION_ID,
     ORGANIZATION_PATH,
+    check_of,
     document,
     evaluate_call,
     levels,
+    policies_of,
     samples,
     statement,
 )
@@ -38,69 +38,18 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Any
 
+    from root_tasks.policies.attachments import OrganizationPolicies
     from root_tasks.policies.findings import CheckedAccount, PolicyFinding
     from scp.evaluate import Verdict
 
-ORIGIN = Origin(partition="aws", region="eu-west-1", outside_vpc=True)
 UNIT_IDS = LEVEL_IDS[:-1]
 EVERY_CALL = sorted({action for definition in DEFINITIONS.values() for action in definition.calls})
-
-
-def policies_of(
-    documents: Mapping[str, Mapping[str, Any]],
-    attached: Mapping[str, Sequence[str]],
-    *,
-    account_ids: Sequence[str] = (ACCOUNT_ID,),
-    without_full_access: Collection[str] = (),
-) -> OrganizationPolicies:
-    """Return policies that are attached to these targets, next to FullAWSAccess.
-
-    Args:
-        documents: The policies, by their IDs.
-        attached: The IDs of the policies that each target has, by its ID.
-        account_ids: The accounts.
-        without_full_access: The targets that do not have FullAWSAccess.
-    """
-    with_full_access = {"p-FullAWSAccess": FULL_ACCESS_DOCUMENT, **documents}
-    of_type = PoliciesOfType(
-        attachments=Attachments(
-            policy_type=PolicyType.SERVICE_CONTROL_POLICY,
-            is_pending=False,
-            policy_names=dict.fromkeys(with_full_access, "name"),
-            policy_ids={
-                id_: [*(() if id_ in without_full_access else ("p-FullAWSAccess",)), *attached.get(id_, ())]
-                for id_ in (*UNIT_IDS, *account_ids)
-            },
-            target_names={},
-        ),
-        policies={
-            id_: parse_policy(json.dumps(content), policy_id=id_, name="name")
-            for id_, content in with_full_access.items()
-        },
-        contents={id_: json.dumps(content, indent=2) for id_, content in documents.items()},
-    )
-    return OrganizationPolicies(service_control=of_type, resource_control=None)
-
-
-def check_of(
-    documents: Mapping[str, Mapping[str, Any]],
-    attached: Mapping[str, Sequence[str]],
-    *,
-    account_ids: Sequence[str] = (ACCOUNT_ID,),
-) -> PolicyCheck:
-    """Return the check of policies that are attached to these targets, next to FullAWSAccess."""
-    return check_with(policies_of(documents, attached, account_ids=account_ids))
-
-
-def check_with(policies: OrganizationPolicies) -> PolicyCheck:
-    """Return the check of an organization's policies."""
-    return PolicyCheck(policies, organization_id=ORGANIZATION_ID, origin=ORIGIN)
 
 
 def checked(policies: OrganizationPolicies) -> CheckedAccount:
     """Return what the command finds in the account, of every task."""
     account = Account(account_id=ACCOUNT_ID, name="workload", email="", skip_reason=None)
-    return check_tasks(check_with(policies), account, unit_ids=UNIT_IDS, tasks=tuple(Task))
+    return check_tasks(check_of(policies), account, unit_ids=UNIT_IDS, tasks=tuple(Task))
 
 
 def decision(
@@ -120,7 +69,7 @@ def decision(
 def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:
     """Return the check of one policy on the account that denies actions."""
     denied = statement("Deny", Action=list(actions), **elements)
-    return check_of({"p-1": document(denied)}, {ACCOUNT_ID: ["p-1"]})
+    return check_of(policies_of({"p-1": document(denied)}, {ACCOUNT_ID: ["p-1"]}))
 
 
 @pytest.mark.parametrize(
@@ -288,7 +237,7 @@ def found_and_expected(
         account_ids: The accounts, in the order in which they are checked.
     """
     documents_by_id = {f"p-{number}": content for number, content in enumerate(contents)}
-    check = check_of(documents_by_id, {LEVEL_IDS[1]: [*documents_by_id]}, account_ids=account_ids)
+    check = check_of(policies_of(documents_by_id, {LEVEL_IDS[1]: [*documents_by_id]}))
     parsed = [
         parse_policy(json.dumps(content), policy_id=id_, name="name")
         for id_, content in documents_by_id.items()
@@ -299,7 +248,7 @@ def found_and_expected(
             account_id=account_id,
             organization_id=ORGANIZATION_ID,
             organization_path=ORGANIZATION_PATH,
-            region=ORIGIN.region,
+            region="eu-west-1",
             outside_vpc=True,
         )
         for action, target in ((it, target) for it in EVERY_CALL for target in TARGETS[it.partition(":")[0]]):

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import strategies as st
 
-from root_tasks.model.report import ItemType, Task
-from root_tasks.model.run import Assignment, CredentialSelection, Mode, Target
+from root_tasks.model.report import Task
+from root_tasks.model.run import Assignment, CredentialSelection, Mode
 from root_tasks.policies import preflight
-from root_tasks.policies.attachments import Attachments, OrganizationPolicies, PoliciesOfType
-from root_tasks.policies.check import Origin, PolicyCheck, check_account
-from root_tasks.tasks import DEFINITIONS
+from root_tasks.policies.check import PolicyCheck, check_account
 from scp.conditions import IndexedCondition, condition_holds
-from scp.documents import PolicyType, parse_policy
 from scp.evaluate import Decision
-from scp.matching import IndexedStatement, resource_matches
 from scp.operators import OPERATORS
 from scp.text import Pattern
 from scp.truth import Truth
@@ -28,15 +23,15 @@ from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.properties import property_test
 from support.root_tasks import RootTasks
 from support.scp import (
-    FULL_ACCESS,
-    ORGANIZATION_ID,
     SESSION,
     RequestWith,
+    check_of,
     document,
+    policies_of,
     policy,
     statement,
 )
-from support.scp_grammar import CALLS, conditions_and_contexts, documents
+from support.scp_grammar import CALLS, conditions_and_contexts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -150,24 +145,9 @@ def pattern_matches(monkeypatch: pytest.MonkeyPatch) -> Counter:
     return counter
 
 
-def check_of(denial: dict[str, object]) -> PolicyCheck:
+def check_of_denial(**elements: object) -> PolicyCheck:
     """Return the check of a policy at the root, next to FullAWSAccess, with a denial in it."""
-    of_type = PoliciesOfType(
-        attachments=Attachments(
-            policy_type=PolicyType.SERVICE_CONTROL_POLICY,
-            is_pending=False,
-            policy_names={},
-            policy_ids={"r-ab12": ["p-FullAWSAccess", "p-1"]},
-            target_names={},
-        ),
-        policies={"p-FullAWSAccess": FULL_ACCESS, "p-1": policy(denial)},
-        contents={},
-    )
-    return PolicyCheck(
-        OrganizationPolicies(service_control=of_type, resource_control=None),
-        organization_id=ORGANIZATION_ID,
-        origin=Origin(partition="aws", region="eu-west-1", outside_vpc=True),
-    )
+    return check_of(policies_of({"p-1": document(statement("Deny", **elements))}, {"r-ab12": ["p-1"]}))
 
 
 def decisions(check: PolicyCheck, account_ids: Iterable[str]) -> list[Decision]:
@@ -185,18 +165,6 @@ def decisions(check: PolicyCheck, account_ids: Iterable[str]) -> list[Decision]:
     ]
 
 
-def test_a_plan_to_delete_credentials_needs_several_calls() -> None:
-    """Otherwise the tests below would not show that the work does not grow with the calls."""
-    definition = DEFINITIONS[Task.DELETE_CREDENTIALS]
-    calls = {
-        action
-        for type_ in definition.found_types
-        for action in definition.necessary_calls(Mode.PLAN, Target(type=type_))
-    }
-    assert ItemType.PASSWORD in definition.found_types
-    assert len(calls) > 3
-
-
 @pytest.mark.parametrize(
     ("operator", "key", "values"),
     [
@@ -212,14 +180,14 @@ def test_a_plan_to_delete_credentials_needs_several_calls() -> None:
 def test_values_that_start_otherwise_are_not_compared(
     comparisons: Counter, operator: str, key: str, values: list[str]
 ) -> None:
-    check = check_of(statement(Condition={operator: {key: values}}))
+    check = check_of_denial(Condition={operator: {key: values}})
     assert set(decisions(check, ACCOUNT_IDS)) == {Decision.ALLOWED}
     assert comparisons.count == 0
 
 
 def test_an_account_that_is_listed_is_compared_with_its_own_value_alone(comparisons: Counter) -> None:
     listed = [*OTHER_IDS[:300], *ACCOUNT_IDS[:2], *OTHER_IDS[300:]]
-    check = check_of(statement(Condition={"StringEquals": {"aws:PrincipalAccount": listed}}))
+    check = check_of_denial(Condition={"StringEquals": {"aws:PrincipalAccount": listed}})
     found = decisions(check, ACCOUNT_IDS)
     assert [each is Decision.DENIED for each in found] == [each in listed for each in ACCOUNT_IDS]
     assert comparisons.count == 2
@@ -227,28 +195,28 @@ def test_an_account_that_is_listed_is_compared_with_its_own_value_alone(comparis
 
 def test_what_has_to_be_compared_is_compared_once_for_all_calls_of_an_account(comparisons: Counter) -> None:
     exempt = [f"arn:aws:iam::*:role/exempt-{number}" for number in range(200)]
-    check = check_of(statement(Condition={"StringNotLike": {"aws:PrincipalArn": exempt}}))
+    check = check_of_denial(Condition={"StringNotLike": {"aws:PrincipalArn": exempt}})
     assert set(decisions(check, ACCOUNT_IDS)) == {Decision.DENIED}
     assert comparisons.count == len(exempt) * len(ACCOUNT_IDS)
 
 
 def test_what_accounts_have_in_common_is_compared_once_for_all_of_them(comparisons: Counter) -> None:
     paths = [f"*/ou-ab12-{number:08d}/" for number in range(100, 200)]
-    check = check_of(statement(Condition={"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": paths}}))
+    check = check_of_denial(Condition={"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": paths}})
     assert set(decisions(check, ACCOUNT_IDS)) == {Decision.ALLOWED}
     assert comparisons.count == len(paths) * len(UNITS)
 
 
 def test_a_policy_variable_is_compared_again_where_its_value_is_another_one(comparisons: Counter) -> None:
     arn = "arn:aws:iam::${aws:PrincipalAccount}:root"
-    check = check_of(statement(Condition={"StringEquals": {"aws:PrincipalArn": arn}}))
+    check = check_of_denial(Condition={"StringEquals": {"aws:PrincipalArn": arn}})
     assert set(decisions(check, ACCOUNT_IDS)) == {Decision.DENIED}
     assert comparisons.count == len(ACCOUNT_IDS)
 
 
 def test_resources_of_other_accounts_are_not_matched(pattern_matches: Counter) -> None:
     def matches(resources: Sequence[str], account_ids: Sequence[str]) -> int:
-        check = check_of(statement(Resource=list(resources)))
+        check = check_of_denial(Resource=list(resources))
         before = pattern_matches.count
         assert set(decisions(check, account_ids)) == {Decision.ALLOWED}
         return pattern_matches.count - before
@@ -283,18 +251,6 @@ def test_an_outcome_is_kept_for_the_same_values_of_the_variables_alone() -> None
     contexts: list[dict[str, Value]] = [{"aws:k": "a", "aws:v": value} for value in ("a", "b", "a")]
     requests = [RequestWith(session=SESSION, call=CALLS[0], context=context) for context in contexts]
     assert [condition_holds(indexed, it)[0] for it in requests] == [Truth.TRUE, Truth.FALSE, Truth.TRUE]
-
-
-@property_test(content=documents(), account_id=st.sampled_from(["111111111111", "222222222222"]))
-def test_an_indexed_statement_covers_what_the_statement_covers(
-    content: dict[str, Any], account_id: str
-) -> None:
-    for each in parse_policy(json.dumps(content), policy_id="p", name="p").statements:
-        indexed = IndexedStatement.of(each)
-        for call in CALLS:
-            resource = call.resource and replace(call.resource, account_id=account_id)
-            request = RequestWith(session=SESSION, call=replace(call, resource=resource), context={})
-            assert resource_matches(indexed, request) is resource_matches(each, request)
 
 
 @pytest.mark.parametrize(

@@ -436,19 +436,6 @@ def test_a_type_that_is_being_enabled_is_unknown(
     assert counts(root_tasks) == (True, 0, 3)
 
 
-def test_an_altered_denial_reaches_no_later_step(
-    root_tasks: RootTasks, organization: LocalOrganization
-) -> None:
-    deny_root(organization, MEMBER)
-    arn = root_tasks.arn("altered")
-    run = root_tasks.start_run({}, arn=arn, started_at=root_tasks.now)
-    work = json.loads(root_tasks.read("runs/altered/work.json"))
-    work["denials"][0]["accountIds"] = [OTHER]
-    root_tasks.write("runs/altered/work.json", json.dumps(work).encode())
-    with pytest.raises(Exception, match=r"work\.json"):
-        root_tasks.run_batch(run, batch=0)
-
-
 @pytest.mark.parametrize(
     "condition",
     [
