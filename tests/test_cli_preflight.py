@@ -83,7 +83,9 @@ def test_the_suggested_statement_lets_every_task_through(
     assert command_line.run("preflight").exit_code == 0
     set_feature(organization, "RootSessions", enabled=True)
     audit = command_line.run("audit", "--from-here", "--format", "json")
-    assert {it["accountId"]: it["outcome"] for it in json.loads(audit.stdout)["results"]}[MEMBER] == "clean"
+    assert {result["accountId"]: result["outcome"] for result in json.loads(audit.stdout)["results"]}[
+        MEMBER
+    ] == "clean"
 
 
 def test_a_missing_allow_is_mended_by_a_statement_for_root_sessions_alone(
@@ -125,7 +127,7 @@ def test_what_cannot_be_decided_is_unknown_and_not_denied(
         {**DENY_ROOT, "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}},
     )
     found = json.loads(command_line.run("preflight", "--task", "audit", "--format", "json").stdout)
-    (undecided,) = [it for account in found["accounts"] for it in account["findings"]]
+    (undecided,) = [finding for account in found["accounts"] for finding in account["findings"]]
     assert undecided["undecided"] == ["Bool aws:MultiFactorAuthPresent false"]
     shown = command_line.run("preflight", "--task", "audit")
     assert shown.exit_code == 0
@@ -146,8 +148,8 @@ def test_the_csv_has_a_row_for_each_account_and_task(
     shown = command_line.run("preflight", "--format", "csv")
     rows = list(csv.DictReader(shown.stdout.splitlines()))
     assert len(rows) == 15
-    assert {it["accountId"] for it in rows} == {MEMBER, OTHER, THIRD}
-    (denied,) = [it for it in rows if it["result"] == "denied"]
+    assert {row["accountId"] for row in rows} == {MEMBER, OTHER, THIRD}
+    (denied,) = [row for row in rows if row["result"] == "denied"]
     assert (denied["task"], denied["policyId"], denied["statement"]) == (
         "SQSUnlockQueuePolicy",
         policy_id,
@@ -213,7 +215,7 @@ def test_names_reach_no_terminal_unescaped(
     )
     shown = command_line.run("preflight", "--format", format_)
     assert shown.exit_code == 1
-    assert not [each for each in shown.stdout if not each.isprintable() and each != "\n"]
+    assert not [char for char in shown.stdout if not char.isprintable() and char != "\n"]
 
 
 ON_PURPOSE: tuple[dict[str, Any], ...] = (

@@ -137,10 +137,23 @@ def test_a_call_denies_the_tasks_that_make_it_also_when_they_are_planned(
     action: str, denied: list[Task]
 ) -> None:
     found = checked(policies_of({"p-1": document(statement(Action=action))}, {ACCOUNT_ID: ["p-1"]}))
-    assert [each.task for each in found.verdicts if each.decision is Decision.DENIED] == denied
+    assert [verdict.task for verdict in found.verdicts if verdict.decision is Decision.DENIED] == denied
 
 
-# What would mend a denial
+def test_a_task_names_what_decides_it_alone_and_the_denials_come_first() -> None:
+    perhaps = statement(Action="iam:List*", Condition={"StringEquals": {"aws:SomethingNew": "yes"}})
+    mixed = document(perhaps, statement(Action="iam:DeleteAccessKey"))
+    found = findings(checked(policies_of({"p-1": mixed}, {ACCOUNT_ID: ["p-1"]})))
+    lists = ("iam:ListAccessKeys", "iam:ListMFADevices", "iam:ListSigningCertificates")
+    assert [
+        (finding.cause.place[4], finding.decision, finding.tasks, finding.calls) for finding in found
+    ] == [
+        (2, Decision.DENIED, (Task.DELETE_CREDENTIALS,), ("iam:DeleteAccessKey",)),
+        (1, Decision.UNKNOWN, (Task.AUDIT,), lists),
+    ]
+
+
+# What would fix a denial
 
 
 def with_changes(
@@ -168,9 +181,9 @@ def with_changes(
 def denials_left(account: CheckedAccount) -> list[PolicyFinding]:
     """Return the denials of an account but those on purpose."""
     return [
-        each
-        for each in findings(account)
-        if each.decision is Decision.DENIED and not each.cause.is_about_root_sessions
+        finding
+        for finding in findings(account)
+        if finding.decision is Decision.DENIED and not finding.cause.is_about_root_sessions
     ]
 
 
@@ -182,7 +195,7 @@ def test_a_level_that_denies_and_does_not_allow_is_mended_in_both() -> None:
     )
     policies = policies_of({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
     found = checked(policies)
-    assert {each.cause.reason for each in findings(found)} == {Reason.EXPLICIT_DENY, Reason.NO_ALLOW}
+    assert {finding.cause.reason for finding in findings(found)} == {Reason.EXPLICIT_DENY, Reason.NO_ALLOW}
     after = with_changes({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
     assert after.decision is Decision.ALLOWED
 
@@ -208,7 +221,7 @@ def test_with_every_change_nothing_is_denied_but_on_purpose(
 def excess_characters(content: Mapping[str, Any]) -> list[int]:
     """Return by how much each change to a policy makes it too long."""
     policies = policies_of({"p-1": content}, {ACCOUNT_ID: ["p-1"]})
-    return [each.excess_characters for each in find_fixes([checked(policies)], policies)]
+    return [fix.excess_characters for fix in find_fixes([checked(policies)], policies)]
 
 
 def test_a_policy_that_its_changes_make_too_long_is_named_with_how_much() -> None:
@@ -251,7 +264,7 @@ def found_and_expected(
             region="eu-west-1",
             outside_vpc=True,
         )
-        for action, target in ((it, target) for it in EVERY_CALL for target in TARGETS[it.partition(":")[0]]):
+        for action, target in ((call, at) for call in EVERY_CALL for at in TARGETS[call.partition(":")[0]]):
             name = None if target is None or target.id is None else target.id.rpartition(":")[2]
             region = None if target is None else target.region
             call = call_of(action, session=session, target=name, target_region=region)
@@ -263,7 +276,7 @@ def found_and_expected(
 
 def what_is_shown(verdict: Verdict) -> object:
     """Return what is shown of a verdict: all of it but the statements' texts."""
-    return verdict.call, verdict.decision, [(each.place, each.undecided) for each in verdict.causes]
+    return verdict.call, verdict.decision, [(cause.place, cause.undecided) for cause in verdict.causes]
 
 
 @property_test(

@@ -87,7 +87,9 @@ def test_a_run_whose_pre_flight_takes_too_long_goes_on_without_it(
     }
     assert {"event": "preflight_skipped", "reason": reason} in root_tasks.log
     asked = [
-        str(it.parameters["TargetPrincipal"]) for it in organization.calls if it.operation == "AssumeRoot"
+        str(call.parameters["TargetPrincipal"])
+        for call in organization.calls
+        if call.operation == "AssumeRoot"
     ]
     assert sorted(asked) == [MEMBER, OTHER, THIRD]
 
@@ -189,7 +191,7 @@ def test_an_account_that_is_listed_is_compared_with_its_own_value_alone(comparis
     listed = [*OTHER_IDS[:300], *ACCOUNT_IDS[:2], *OTHER_IDS[300:]]
     check = check_of_denial(Condition={"StringEquals": {"aws:PrincipalAccount": listed}})
     found = decisions(check, ACCOUNT_IDS)
-    assert [each is Decision.DENIED for each in found] == [each in listed for each in ACCOUNT_IDS]
+    assert [decision is Decision.DENIED for decision in found] == [id_ in listed for id_ in ACCOUNT_IDS]
     assert comparisons.count == 2
 
 
@@ -239,8 +241,8 @@ def test_an_indexed_condition_says_what_the_condition_says(
     (condition,) = policy(statement(Condition=block)).statements[0].conditions
     indexed = IndexedCondition.of(condition)
     contexts = [context, *(other for _, other in others)]
-    for each in [*contexts, *contexts]:
-        request = RequestWith(session=SESSION, call=CALLS[0], context=each)
+    for known in [*contexts, *contexts]:
+        request = RequestWith(session=SESSION, call=CALLS[0], context=known)
         assert condition_holds(indexed, request) == condition_holds(condition, request)
 
 
@@ -250,7 +252,11 @@ def test_an_outcome_is_kept_for_the_same_values_of_the_variables_alone() -> None
     indexed = IndexedCondition.of(condition)
     contexts: list[dict[str, Value]] = [{"aws:k": "a", "aws:v": value} for value in ("a", "b", "a")]
     requests = [RequestWith(session=SESSION, call=CALLS[0], context=context) for context in contexts]
-    assert [condition_holds(indexed, it)[0] for it in requests] == [Truth.TRUE, Truth.FALSE, Truth.TRUE]
+    assert [condition_holds(indexed, request)[0] for request in requests] == [
+        Truth.TRUE,
+        Truth.FALSE,
+        Truth.TRUE,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,15 @@ def unit_id(organization: LocalOrganization) -> str:
     return unit_id
 
 
+def deny(
+    organization: LocalOrganization, target_id: str, action: str | list[str] = "*", **elements: Any
+) -> str:
+    """Attach a policy that denies an action; return its ID."""
+    return organization.attach_service_control_policy(
+        name=f"deny-at-{target_id}", document=denial(action, **elements), target_id=target_id
+    )
+
+
 def deny_root(organization: LocalOrganization, target_id: str) -> str:
     """Attach a policy that denies root users everything, root sessions included; return its ID."""
     return organization.attach_service_control_policy(
@@ -137,8 +146,8 @@ def test_a_delegated_administrator_reads_the_policies_as_well(organization: Loca
 def test_each_document_is_read_once_and_only_where_it_counts(
     root_tasks: RootTasks, organization: LocalOrganization, unit_id: str
 ) -> None:
-    for target_id, name in ((unit_id, "one"), (organization.root_id, "two"), (THIRD, "three")):
-        organization.attach_service_control_policy(name=name, document=denial("ec2:*"), target_id=target_id)
+    for target_id in (unit_id, organization.root_id, THIRD):
+        deny(organization, target_id, "ec2:*")
     organization.clear_calls()
     root_tasks.run()
     everywhere = reads(organization)
@@ -152,27 +161,16 @@ def test_each_document_is_read_once_and_only_where_it_counts(
 def test_a_condition_that_cannot_be_decided_never_keeps_a_run_out(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    organization.attach_service_control_policy(
-        name="without-mfa",
-        document=denial(Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}}),
-        target_id=OTHER,
-    )
+    deny(organization, OTHER, Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}})
     organization.clear_calls()
-    execution = root_tasks.run()
+    assert counts(root_tasks) == (True, 0, 1)
     assert sorted(sessions(organization)) == [MEMBER, OTHER, THIRD]
-    assert root_tasks.outcomes(execution)[OTHER] == "clean"
-    preflight = root_tasks.report(execution)["preflight"]
-    assert (preflight["denied"], preflight["unknown"]) == (0, 1)
 
 
 def test_a_level_without_an_allow_denies(root_tasks: RootTasks, organization: LocalOrganization) -> None:
-    organizations = organization.client("organizations")
-    organization.attach_service_control_policy(
-        name="only-s3",
-        document=policy({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}),
-        target_id=OTHER,
-    )
-    organizations.detach_policy(PolicyId="p-FullAWSAccess", TargetId=OTHER)
+    allow = policy({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    organization.attach_service_control_policy(name="only-s3", document=allow, target_id=OTHER)
+    organization.client("organizations").detach_policy(PolicyId="p-FullAWSAccess", TargetId=OTHER)
     organization.clear_calls()
     execution = root_tasks.run()
     assert OTHER not in sessions(organization)
@@ -187,12 +185,8 @@ def test_a_task_is_denied_only_where_nothing_of_it_is_possible(
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     organization.put_root_credentials(account_id=OTHER, access_keys=1)
-    organization.attach_service_control_policy(
-        name="keep-passwords", document=denial(["iam:DeleteLoginProfile", "iam:GetUser"]), target_id=MEMBER
-    )
-    organization.attach_service_control_policy(
-        name="keep-all", document=denial(["iam:Delete*", "iam:DeactivateMFADevice"]), target_id=OTHER
-    )
+    deny(organization, MEMBER, ["iam:DeleteLoginProfile", "iam:GetUser"])
+    deny(organization, OTHER, ["iam:Delete*", "iam:DeactivateMFADevice"])
     audit = root_tasks.run()
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER]})
     of_passwords = root_tasks.run(
@@ -228,15 +222,11 @@ def test_a_policy_of_buckets_counts_for_the_buckets_that_it_names(
         s3 = root_tasks.client("s3", account_id=MEMBER)
         s3.create_bucket(Bucket=name)
         s3.put_bucket_policy(Bucket=name, Policy=json.dumps(_BUCKET_POLICY))
-    organization.attach_service_control_policy(
-        name="keep", document=denial("s3:DeleteBucketPolicy", Resource="arn:aws:s3:::kept"), target_id=MEMBER
-    )
+    deny(organization, MEMBER, "s3:DeleteBucketPolicy", Resource="arn:aws:s3:::kept")
     both = root_tasks.run({"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMBER: ["kept", "locked"]}})
     one = root_tasks.run({"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMBER: ["kept"]}})
-    assert (root_tasks.outcomes(both), root_tasks.outcomes(one)) == (
-        {MEMBER: "planned"},
-        {MEMBER: "inaccessible"},
-    )
+    assert root_tasks.outcomes(both) == {MEMBER: "planned"}
+    assert root_tasks.outcomes(one) == {MEMBER: "inaccessible"}
 
 
 _BUCKET_POLICY = policy(
@@ -275,27 +265,16 @@ def test_policies_of_a_type_that_is_disabled_deny_nothing(
     assert counts(root_tasks) == (True, 0, 0)
 
 
-def _deny(root_tasks: RootTasks) -> None:
-    root_tasks.fail("organizations:ListTargetsForPolicy", "AccessDeniedException")
+UNREADABLE: dict[str, Callable[[RootTasks], None]] = {
+    "targets": lambda tasks: tasks.fail("organizations:ListTargetsForPolicy", "AccessDeniedException"),
+    "policies": lambda tasks: tasks.fail("organizations:ListPoliciesForTarget", "AccessDeniedException"),
+    "documents": lambda tasks: tasks.fail("organizations:DescribePolicy", "AccessDeniedException"),
+    "server": lambda tasks: tasks.fail("organizations:ListPolicies", "ServiceException", status=500),
+    "incomplete": lambda tasks: tasks.omit_from_response("organizations:ListPolicies", "Policies"),
+}
 
 
-def _deny_policies_of_target(root_tasks: RootTasks) -> None:
-    root_tasks.fail("organizations:ListPoliciesForTarget", "AccessDeniedException")
-
-
-def _deny_documents(root_tasks: RootTasks) -> None:
-    root_tasks.fail("organizations:DescribePolicy", "AccessDeniedException")
-
-
-def _break(root_tasks: RootTasks) -> None:
-    root_tasks.fail("organizations:ListPolicies", "ServiceException", status=500)
-
-
-def _omit(root_tasks: RootTasks) -> None:
-    root_tasks.omit_from_response("organizations:ListPolicies", "Policies")
-
-
-@pytest.mark.parametrize("fail", [_deny, _deny_policies_of_target, _deny_documents, _break, _omit])
+@pytest.mark.parametrize("fail", UNREADABLE.values(), ids=UNREADABLE)
 def test_policies_that_cannot_be_read_stop_no_run_and_the_report_says_so(
     root_tasks: RootTasks, organization: LocalOrganization, fail: Callable[[RootTasks], None]
 ) -> None:
@@ -330,11 +309,11 @@ def test_a_policy_that_is_deleted_meanwhile_keeps_no_other_from_being_read(
 ) -> None:
     """In a large organization the reading takes minutes."""
     organizations = organization.client("organizations")
-    organization.attach_service_control_policy(name="deny", document=denial(), target_id=MEMBER)
-    gone = organization.attach_service_control_policy(name="gone", document=denial(), target_id=OTHER)
+    deny(organization, MEMBER)
+    gone = deny(organization, OTHER)
 
     def delete(parsed: dict[str, Any], **_: object) -> None:
-        if gone in [each["Id"] for each in parsed["Policies"]]:
+        if gone in [summary["Id"] for summary in parsed["Policies"]]:
             organizations.detach_policy(PolicyId=gone, TargetId=OTHER)
             organizations.delete_policy(PolicyId=gone)
 
@@ -429,8 +408,8 @@ def test_a_type_that_is_being_enabled_is_unknown(
     deny_root(organization, MEMBER)
 
     def pend(parsed: dict[str, Any], **_: object) -> None:
-        for each in parsed["Roots"][0]["PolicyTypes"]:
-            each["Status"] = "PENDING_ENABLE"
+        for policy_type in parsed["Roots"][0]["PolicyTypes"]:
+            policy_type["Status"] = "PENDING_ENABLE"
 
     root_tasks.on_event("after-call.organizations.ListRoots", pend)
     assert counts(root_tasks) == (True, 0, 3)
@@ -539,7 +518,7 @@ def _calls_of_each_mode(root_tasks: RootTasks, task: Task) -> dict[Mode, set[str
         executed = root_tasks.execute(plan)
         made[Mode.EXECUTE] |= _taken(calls)
         assert set(root_tasks.outcomes(executed).values()) == {"done"}
-        backups = [each["backup"] for each in root_tasks.results(executed)[MEMBER]["items"]]
+        backups = [item["backup"] for item in root_tasks.results(executed)[MEMBER]["items"]]
         if any(backups) and "restore" not in input_:
             inputs.append({"restore": backups})
     return made

@@ -341,7 +341,7 @@ def test_a_statement_may_lack_neither_its_action_nor_its_resource() -> None:
 def test_one_statement_may_stand_without_a_list() -> None:
     content = json.dumps({"Id": "x", "Statement": statement(Sid="DenyAll")})
     parsed = parse_policy(content, policy_id="p", name="p")
-    assert [each.sid for each in parsed.statements] == ["DenyAll"]
+    assert [parsed_statement.sid for parsed_statement in parsed.statements] == ["DenyAll"]
     assert decision(parsed) is DENIED
 
 
@@ -389,7 +389,7 @@ def test_an_unknown_call_names_the_conditions_that_could_not_be_decided() -> Non
     )
     (cause,) = verdict(perhaps).causes
     assert cause.reason is Reason.UNDECIDED_DENY
-    assert [(each.element, each.why, each.operator, each.key, each.values) for each in cause.undecided] == [
+    assert [(part.element, part.why, part.operator, part.key, part.values) for part in cause.undecided] == [
         (Element.CONDITION, UndecidedReason.REQUEST, "Bool", "aws:MultiFactorAuthPresent", ("false",)),
         (Element.CONDITION, UndecidedReason.OPERATOR, "SomethingNew", "aws:k", ("a", "b")),
         (Element.CONDITION, UndecidedReason.LANGUAGE, "ArnLike", "aws:PrincipalArn", ("*:root",)),
@@ -398,7 +398,7 @@ def test_an_unknown_call_names_the_conditions_that_could_not_be_decided() -> Non
 
 def test_an_unknown_call_names_the_action_or_resource_that_could_not_be_decided() -> None:
     (cause,) = verdict(policy(statement(Action="*:*", Resource="*:root"))).causes
-    assert [(each.element, each.why, each.values) for each in cause.undecided] == [
+    assert [(part.element, part.why, part.values) for part in cause.undecided] == [
         (Element.ACTION, UndecidedReason.LANGUAGE, ("*:*",)),
         (Element.RESOURCE, UndecidedReason.LANGUAGE, ("*:root",)),
     ]
@@ -411,7 +411,7 @@ def test_an_unknown_call_names_the_action_or_resource_that_could_not_be_decided(
 def test_a_variable_that_is_not_known_is_of_the_request() -> None:
     perhaps = policy(statement(Condition={"StringEquals": {"aws:PrincipalAccount": "${aws:SourceIdentity}"}}))
     (cause,) = verdict(perhaps).causes
-    assert [each.why for each in cause.undecided] == [UndecidedReason.REQUEST]
+    assert [part.why for part in cause.undecided] == [UndecidedReason.REQUEST]
 
 
 def test_an_unknown_allow_is_named_where_nothing_else_allows() -> None:

@@ -60,7 +60,7 @@ def test_a_further_deny_never_lets_more_pass_and_a_further_allow_never_less(
 ) -> None:
     before, after = parsed(drawn), parsed(document(*drawn["Statement"], added))
     for others in ((), (FULL_ACCESS,)):
-        ranks = [RANK[decide(call, *others, each)] for each in (before, after)]
+        ranks = [RANK[decide(call, *others, policy)] for policy in (before, after)]
         assert ranks == sorted(ranks, reverse=added["Effect"] == "Deny")
 
 
@@ -81,9 +81,9 @@ def test_neither_the_order_of_statements_nor_their_policy_matters(
 def test_the_levels_count_alike_and_the_strictest_decides(
     drawn: list[dict[str, Any]], call: Call, data: st.DataObject
 ) -> None:
-    policies = [parsed(each) for each in data.draw(st.permutations(drawn))]
-    verdict = evaluate_call(call, service_control=levels(*((each,) for each in policies)))
-    assert verdict.decision is min((decide(call, each) for each in policies), key=RANK.__getitem__)
+    policies = [parsed(content) for content in data.draw(st.permutations(drawn))]
+    verdict = evaluate_call(call, service_control=levels(*((policy,) for policy in policies)))
+    assert verdict.decision is min((decide(call, policy) for policy in policies), key=RANK.__getitem__)
 
 
 # What is not known
@@ -111,14 +111,14 @@ def possibilities(draw: st.DrawFn) -> tuple[Possible, Value | None]:
     drawn = draw(st.lists(st.sampled_from(SAMPLE_VALUES), min_size=1, max_size=3, unique=True))
     others = draw(st.sampled_from((None, None, OtherValues.ONE_VALUE, OtherValues.ONE_OR_MORE_VALUES)))
     possible = Possible(
-        absent=None in drawn, values=tuple(each for each in drawn if each is not None), others=others
+        absent=None in drawn, values=tuple(value for value in drawn if value is not None), others=others
     )
     inside = [
-        each
-        for each in SAMPLE_VALUES
-        if each in drawn
-        or (others is OtherValues.ONE_OR_MORE_VALUES and each is not None)
-        or (others is OtherValues.ONE_VALUE and isinstance(each, str))
+        value
+        for value in SAMPLE_VALUES
+        if value in drawn
+        or (others is OtherValues.ONE_OR_MORE_VALUES and value is not None)
+        or (others is OtherValues.ONE_VALUE and isinstance(value, str))
     ]
     return possible, draw(st.sampled_from(inside))
 

@@ -46,7 +46,7 @@ class IndexedCondition(Condition):
     @classmethod
     def of(cls, condition: Condition) -> IndexedCondition:
         """Return a condition for many requests."""
-        return cls(**{each.name: getattr(condition, each.name) for each in fields(Condition)})
+        return cls(**{field.name: getattr(condition, field.name) for field in fields(Condition)})
 
     def outcome(self, request: SessionRequest) -> tuple[Truth, UndecidedReason]:
         """Return whether it holds for a request, and why not if that is not known."""
@@ -143,7 +143,7 @@ def _holds(condition: Condition, value: Value | None, matches: Matches) -> Truth
         return matches(operator, value) if isinstance(value, str) else Truth.FALSE
     values = (value,) if isinstance(value, str) else value
     quantify = all_of if condition.quantifier is Quantifier.FOR_ALL_VALUES else any_of
-    return quantify(matches(operator, each) for each in values)
+    return quantify(matches(operator, item) for item in values)
 
 
 def _holds_without_key(condition: Condition, operator: Operator) -> Truth:

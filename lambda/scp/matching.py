@@ -26,7 +26,7 @@ class IndexedStatement(Statement):
     @classmethod
     def of(cls, statement: Statement) -> IndexedStatement:
         """Return a statement for many requests."""
-        members = {each.name: getattr(statement, each.name) for each in fields(Statement)}
+        members = {field.name: getattr(statement, field.name) for field in fields(Statement)}
         return cls(**{**members, "conditions": tuple(map(IndexedCondition.of, statement.conditions))})
 
     @cached_property

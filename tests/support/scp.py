@@ -99,7 +99,7 @@ def policy(
 def resource_policy(*statements: Mapping[str, object], policy_id: str = "p-rcp") -> Policy:
     """Return a resource control policy of statements."""
     return parse_policy(
-        json.dumps(document(*({"Principal": "*", **each} for each in statements))),
+        json.dumps(document(*({"Principal": "*", **elements} for elements in statements))),
         policy_id=policy_id,
         name=f"name of {policy_id}",
         policy_type=PolicyType.RESOURCE_CONTROL_POLICY,
@@ -286,7 +286,8 @@ def _samples(entry: dict[str, Any]) -> Iterator[Sample]:
         for task in expected["tasks"]
     ]
     cases += [
-        (each["task"], each["name"], each["region"], each["decision"]) for each in entry.get("targets", [])
+        (target["task"], target["name"], target["region"], target["decision"])
+        for target in entry.get("targets", [])
     ]
     for task, target, region, expected_decision in cases:
         yield Sample(
