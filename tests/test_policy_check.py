@@ -12,7 +12,7 @@ from root_tasks.model.report import ItemType, Task
 from root_tasks.model.run import Account, Assignment, CredentialSelection, Mode, Target
 from root_tasks.policies.check import PolicyCheck, check_account
 from root_tasks.policies.findings import check_tasks, findings
-from root_tasks.policies.fixes import find_fixes
+from root_tasks.policies.fixes import find_fixes, statement_with_exemption
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import SessionFacts, call_of
 from scp.documents import parse_policy
@@ -216,6 +216,25 @@ def test_with_every_change_nothing_is_denied_but_on_purpose(
         without_full_access=set(attached) if without_full_access else (),
     )
     assert denials_left(after) == []
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"Null": {"aws:assumedroot": "false"}},
+        {"Bool": {"aws:AssumedRoot": "true"}},
+        {"StringEqualsIfExists": {"AWS:AssumedRoot": ["true"]}},
+        {"StringNotEquals": {"aws:AssumedRoot": "false"}, "Null": {"aws:SourceVpc": "true"}},
+    ],
+)
+def test_a_statement_about_root_sessions_denies_them_on_purpose(condition: dict[str, Any]) -> None:
+    assert statement_with_exemption(statement(Condition=condition)) is None
+
+
+def test_a_fix_keeps_the_conditions_of_a_statement() -> None:
+    suggested = statement_with_exemption(statement(Condition={"Null": {"aws:SourceVpc": "true"}}))
+    kept = {"Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}
+    assert suggested == statement(Condition=kept)
 
 
 def excess_characters(content: Mapping[str, Any]) -> list[int]:
