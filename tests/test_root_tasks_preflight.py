@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 READS = ("ListRoots", "ListPolicies", "ListTargetsForPolicy", "ListPoliciesForTarget", "DescribePolicy")
-HARMLESS = {"Effect": "Deny", "Action": "ec2:*", "Resource": "*"}
 
 
 def policy(*statements: dict[str, Any]) -> dict[str, Any]:
@@ -342,23 +341,14 @@ def test_nothing_is_read_of_a_target_that_can_have_full_access_alone(
     assert set(reads(organization)) == {"ListRoots", "ListPolicies"}
 
 
-def _attach_harmless(organization: LocalOrganization, *target_ids: str) -> None:
-    for number, target_id in enumerate(target_ids):
-        organization.attach_service_control_policy(
-            name=f"harmless-{number}", document=policy(HARMLESS), target_id=target_id
-        )
-    organization.clear_calls()
-
-
 def test_a_target_with_another_policy_of_which_nothing_is_listed_is_unknown(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    _attach_harmless(organization, MEMBER)
-
-    def forget(parsed: dict[str, Any], **_: object) -> None:
-        parsed["Policies"] = []
-
-    root_tasks.on_event("after-call.organizations.ListPoliciesForTarget", forget)
+    deny(organization, MEMBER, "ec2:*")
+    organization.clear_calls()
+    root_tasks.on_event(
+        "after-call.organizations.ListPoliciesForTarget", lambda parsed, **_: parsed.update(Policies=[])
+    )
     assert counts(root_tasks) == (True, 0, 1)
     assert sorted(sessions(organization)) == [MEMBER, OTHER, THIRD]
 
@@ -391,12 +381,12 @@ def test_where_full_access_cannot_be_read_only_what_another_policy_denies_is_den
     others: tuple[str, ...],
 ) -> None:
     policy_id = deny_root(organization, MEMBER)
-    _attach_harmless(organization, *others)
+    for account_id in others:
+        deny(organization, account_id, "ec2:*")
     fail(root_tasks)
     assert counts(root_tasks) == (True, 1, len(others))
-    organization.client("organizations").update_policy(
-        PolicyId=policy_id, Content=json.dumps(policy(HARMLESS))
-    )
+    harmless = json.dumps(denial("ec2:*"))
+    organization.client("organizations").update_policy(PolicyId=policy_id, Content=harmless)
     organization.clear_calls()
     assert counts(root_tasks) == (True, 0, 1 + len(others))
     assert sorted(sessions(organization)) == [MEMBER, OTHER, THIRD]
@@ -454,10 +444,7 @@ def test_a_list_without_a_root_skips_the_preflight(
 ) -> None:
     deny_root(organization, MEMBER)
 
-    def forget(parsed: dict[str, Any], **_: object) -> None:
-        parsed["Roots"] = []
-
-    root_tasks.on_event("after-call.organizations.ListRoots", forget)
+    root_tasks.on_event("after-call.organizations.ListRoots", lambda parsed, **_: parsed.update(Roots=[]))
     execution = root_tasks.run()
     preflight = root_tasks.report(execution)["preflight"]
     assert preflight["checked"] is False
