@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from root_tasks.model.report import ItemType, Task
 from root_tasks.model.run import Account, Assignment, CredentialSelection, Mode, Target
-from root_tasks.policies.attachments import Attachments, OrganizationPolicies, PoliciesOfType
-from root_tasks.policies.check import Origin, PolicyCheck, check_account
+from root_tasks.policies.check import PolicyCheck, check_account
 from root_tasks.policies.findings import check_tasks, findings
-from root_tasks.policies.fixes import find_fixes
+from root_tasks.policies.fixes import find_fixes, statement_with_exemption
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import SessionFacts, call_of
-from scp.documents import PolicyType, parse_policy
+from scp.documents import parse_policy
 from scp.evaluate import Decision, Reason
+from support.properties import property_test
 from support.scp import (
     ACCOUNT_ID,
     FULL_ACCESS,
-    FULL_ACCESS_DOCUMENT,
     LEVEL_IDS,
     ORGANIZATION_ID,
     ORGANIZATION_PATH,
+    check_of,
     document,
     evaluate_call,
     levels,
+    policies_of,
     samples,
     statement,
 )
@@ -39,70 +38,18 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Any
 
+    from root_tasks.policies.attachments import OrganizationPolicies
     from root_tasks.policies.findings import CheckedAccount, PolicyFinding
-    from root_tasks.tasks.definition import TaskDefinition
     from scp.evaluate import Verdict
 
-ORIGIN = Origin(partition="aws", region="eu-west-1", outside_vpc=True)
 UNIT_IDS = LEVEL_IDS[:-1]
 EVERY_CALL = sorted({action for definition in DEFINITIONS.values() for action in definition.calls})
-
-
-def policies_of(
-    documents: Mapping[str, Mapping[str, Any]],
-    attached: Mapping[str, Sequence[str]],
-    *,
-    account_ids: Sequence[str] = (ACCOUNT_ID,),
-    without_full_access: Collection[str] = (),
-) -> OrganizationPolicies:
-    """Return policies that are attached to these targets, next to FullAWSAccess.
-
-    Args:
-        documents: The policies, by their IDs.
-        attached: The IDs of the policies that each target has, by its ID.
-        account_ids: The accounts.
-        without_full_access: The targets that do not have FullAWSAccess.
-    """
-    with_full_access = {"p-FullAWSAccess": FULL_ACCESS_DOCUMENT, **documents}
-    of_type = PoliciesOfType(
-        attachments=Attachments(
-            policy_type=PolicyType.SERVICE_CONTROL_POLICY,
-            is_pending=False,
-            policy_names=dict.fromkeys(with_full_access, "name"),
-            policy_ids={
-                id_: [*(() if id_ in without_full_access else ("p-FullAWSAccess",)), *attached.get(id_, ())]
-                for id_ in (*UNIT_IDS, *account_ids)
-            },
-            target_names={},
-        ),
-        policies={
-            id_: parse_policy(json.dumps(content), policy_id=id_, name="name")
-            for id_, content in with_full_access.items()
-        },
-        contents={id_: json.dumps(content, indent=2) for id_, content in documents.items()},
-    )
-    return OrganizationPolicies(service_control=of_type, resource_control=None)
-
-
-def check_of(
-    documents: Mapping[str, Mapping[str, Any]],
-    attached: Mapping[str, Sequence[str]],
-    *,
-    account_ids: Sequence[str] = (ACCOUNT_ID,),
-) -> PolicyCheck:
-    """Return the check of policies that are attached to these targets, next to FullAWSAccess."""
-    return check_with(policies_of(documents, attached, account_ids=account_ids))
-
-
-def check_with(policies: OrganizationPolicies) -> PolicyCheck:
-    """Return the check of an organization's policies."""
-    return PolicyCheck(policies, organization_id=ORGANIZATION_ID, origin=ORIGIN)
 
 
 def checked(policies: OrganizationPolicies) -> CheckedAccount:
     """Return what the command finds in the account, of every task."""
     account = Account(account_id=ACCOUNT_ID, name="workload", email="", skip_reason=None)
-    return check_tasks(check_with(policies), account, unit_ids=UNIT_IDS, tasks=tuple(Task))
+    return check_tasks(check_of(policies), account, unit_ids=UNIT_IDS, tasks=tuple(Task))
 
 
 def decision(
@@ -122,26 +69,7 @@ def decision(
 def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:
     """Return the check of one policy on the account that denies actions."""
     denied = statement("Deny", Action=list(actions), **elements)
-    return check_of({"p-1": document(denied)}, {ACCOUNT_ID: ["p-1"]})
-
-
-def modes_of(definition: TaskDefinition) -> tuple[Mode, ...]:
-    """Return what a run of a task can be for."""
-    return (Mode.PLAN, Mode.EXECUTE) if definition.makes_changes else (Mode.AUDIT,)
-
-
-def types_of(definition: TaskDefinition) -> tuple[ItemType, ...]:
-    """Return what a task is about."""
-    return definition.found_types or tuple(filter(None, [definition.policy_type]))
-
-
-def test_every_call_that_a_task_cannot_do_without_is_one_that_it_makes() -> None:
-    """The pre-flight evaluates no other call, and each of these is evaluated."""
-    for definition in DEFINITIONS.values():
-        for mode, type_ in itertools.product(modes_of(definition), types_of(definition)):
-            calls = definition.necessary_calls(mode, Target(type=type_))
-            assert calls
-            assert set(definition.calls).issuperset(calls)
+    return check_of(policies_of({"p-1": document(denied)}, {ACCOUNT_ID: ["p-1"]}))
 
 
 @pytest.mark.parametrize(
@@ -197,17 +125,6 @@ def test_an_account_whose_path_is_not_known_is_unknown() -> None:
     assert verdict.decision is Decision.UNKNOWN
 
 
-def test_the_command_allows_no_task_of_which_a_run_can_do_nothing() -> None:
-    named = {ItemType.BUCKET_POLICY: BUCKET, ItemType.QUEUE_POLICY: QUEUE}
-    for action, (task, definition) in itertools.product(EVERY_CALL, DEFINITIONS.items()):
-        found = checked(policies_of({"p-1": document(statement(Action=action))}, {ACCOUNT_ID: ["p-1"]}))
-        of_command = {each.task: each.decision for each in found.verdicts}[task]
-        targets = [named.get(type_, Target(type=type_)) for type_ in types_of(definition)]
-        for mode, target in itertools.product(modes_of(definition), targets):
-            of_run = decision(check_of_denial(action), task, mode, target)
-            assert of_run is not Decision.DENIED or of_command is Decision.DENIED, (action, task, mode)
-
-
 @pytest.mark.parametrize(
     ("action", "denied"),
     [
@@ -220,10 +137,23 @@ def test_a_call_denies_the_tasks_that_make_it_also_when_they_are_planned(
     action: str, denied: list[Task]
 ) -> None:
     found = checked(policies_of({"p-1": document(statement(Action=action))}, {ACCOUNT_ID: ["p-1"]}))
-    assert [each.task for each in found.verdicts if each.decision is Decision.DENIED] == denied
+    assert [verdict.task for verdict in found.verdicts if verdict.decision is Decision.DENIED] == denied
 
 
-# What would mend a denial
+def test_a_task_names_what_decides_it_alone_and_the_denials_come_first() -> None:
+    perhaps = statement(Action="iam:List*", Condition={"StringEquals": {"aws:SomethingNew": "yes"}})
+    mixed = document(perhaps, statement(Action="iam:DeleteAccessKey"))
+    found = findings(checked(policies_of({"p-1": mixed}, {ACCOUNT_ID: ["p-1"]})))
+    lists = ("iam:ListAccessKeys", "iam:ListMFADevices", "iam:ListSigningCertificates")
+    assert [
+        (finding.cause.place[4], finding.decision, finding.tasks, finding.calls) for finding in found
+    ] == [
+        (2, Decision.DENIED, (Task.DELETE_CREDENTIALS,), ("iam:DeleteAccessKey",)),
+        (1, Decision.UNKNOWN, (Task.AUDIT,), lists),
+    ]
+
+
+# What would fix a denial
 
 
 def with_changes(
@@ -251,9 +181,9 @@ def with_changes(
 def denials_left(account: CheckedAccount) -> list[PolicyFinding]:
     """Return the denials of an account but those on purpose."""
     return [
-        each
-        for each in findings(account)
-        if each.decision is Decision.DENIED and not each.cause.is_about_root_sessions
+        finding
+        for finding in findings(account)
+        if finding.decision is Decision.DENIED and not finding.cause.is_about_root_sessions
     ]
 
 
@@ -265,13 +195,12 @@ def test_a_level_that_denies_and_does_not_allow_is_mended_in_both() -> None:
     )
     policies = policies_of({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
     found = checked(policies)
-    assert {each.cause.reason for each in findings(found)} == {Reason.EXPLICIT_DENY, Reason.NO_ALLOW}
+    assert {finding.cause.reason for finding in findings(found)} == {Reason.EXPLICIT_DENY, Reason.NO_ALLOW}
     after = with_changes({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
     assert after.decision is Decision.ALLOWED
 
 
-@settings(deadline=None)
-@given(
+@property_test(
     placed=st.lists(st.tuples(documents(), st.sampled_from(LEVEL_IDS)), min_size=1, max_size=3),
     without_full_access=st.booleans(),
 )
@@ -289,10 +218,29 @@ def test_with_every_change_nothing_is_denied_but_on_purpose(
     assert denials_left(after) == []
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"Null": {"aws:assumedroot": "false"}},
+        {"Bool": {"aws:AssumedRoot": "true"}},
+        {"StringEqualsIfExists": {"AWS:AssumedRoot": ["true"]}},
+        {"StringNotEquals": {"aws:AssumedRoot": "false"}, "Null": {"aws:SourceVpc": "true"}},
+    ],
+)
+def test_a_statement_about_root_sessions_denies_them_on_purpose(condition: dict[str, Any]) -> None:
+    assert statement_with_exemption(statement(Condition=condition)) is None
+
+
+def test_a_fix_keeps_the_conditions_of_a_statement() -> None:
+    suggested = statement_with_exemption(statement(Condition={"Null": {"aws:SourceVpc": "true"}}))
+    kept = {"Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}
+    assert suggested == statement(Condition=kept)
+
+
 def excess_characters(content: Mapping[str, Any]) -> list[int]:
     """Return by how much each change to a policy makes it too long."""
     policies = policies_of({"p-1": content}, {ACCOUNT_ID: ["p-1"]})
-    return [each.excess_characters for each in find_fixes([checked(policies)], policies)]
+    return [fix.excess_characters for fix in find_fixes([checked(policies)], policies)]
 
 
 def test_a_policy_that_its_changes_make_too_long_is_named_with_how_much() -> None:
@@ -321,7 +269,7 @@ def found_and_expected(
         account_ids: The accounts, in the order in which they are checked.
     """
     documents_by_id = {f"p-{number}": content for number, content in enumerate(contents)}
-    check = check_of(documents_by_id, {LEVEL_IDS[1]: [*documents_by_id]}, account_ids=account_ids)
+    check = check_of(policies_of(documents_by_id, {LEVEL_IDS[1]: [*documents_by_id]}))
     parsed = [
         parse_policy(json.dumps(content), policy_id=id_, name="name")
         for id_, content in documents_by_id.items()
@@ -332,10 +280,10 @@ def found_and_expected(
             account_id=account_id,
             organization_id=ORGANIZATION_ID,
             organization_path=ORGANIZATION_PATH,
-            region=ORIGIN.region,
+            region="eu-west-1",
             outside_vpc=True,
         )
-        for action, target in ((it, target) for it in EVERY_CALL for target in TARGETS[it.partition(":")[0]]):
+        for action, target in ((call, at) for call in EVERY_CALL for at in TARGETS[call.partition(":")[0]]):
             name = None if target is None or target.id is None else target.id.rpartition(":")[2]
             region = None if target is None else target.region
             call = call_of(action, session=session, target=name, target_region=region)
@@ -347,11 +295,10 @@ def found_and_expected(
 
 def what_is_shown(verdict: Verdict) -> object:
     """Return what is shown of a verdict: all of it but the statements' texts."""
-    return verdict.call, verdict.decision, [(each.place, each.undecided) for each in verdict.causes]
+    return verdict.call, verdict.decision, [(cause.place, cause.undecided) for cause in verdict.causes]
 
 
-@settings(deadline=None)
-@given(
+@property_test(
     contents=st.lists(documents(), min_size=1, max_size=3),
     account_ids=st.permutations([ACCOUNT_ID, "900000000000"]),
 )

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from root_tasks.messages import denial_hint, denial_reason
 from root_tasks.model.report import Task
 from root_tasks.model.run import Mode, Target
 from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access
 from support.root_tasks import BUCKET, RootTasks
+from support.scp import GET_USER, evaluate_call, levels, statement, verdict
+from support.scp import policy as scp_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
 
 ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 READS = ("ListRoots", "ListPolicies", "ListTargetsForPolicy", "ListPoliciesForTarget", "DescribePolicy")
-HARMLESS = {"Effect": "Deny", "Action": "ec2:*", "Resource": "*"}
 
 
 def policy(*statements: dict[str, Any]) -> dict[str, Any]:
@@ -57,27 +60,43 @@ def unit_id(organization: LocalOrganization) -> str:
     return unit_id
 
 
+def deny(
+    organization: LocalOrganization, target_id: str, action: str | list[str] = "*", **elements: Any
+) -> str:
+    """Attach a policy that denies an action; return its ID."""
+    return organization.attach_service_control_policy(
+        name=f"deny-at-{target_id}", document=denial(action, **elements), target_id=target_id
+    )
+
+
+def deny_root(organization: LocalOrganization, target_id: str) -> str:
+    """Attach a policy that denies root users everything, root sessions included; return its ID."""
+    return organization.attach_service_control_policy(
+        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=target_id
+    )
+
+
+def counts(root_tasks: RootTasks) -> tuple[bool, int, int]:
+    """Run an audit, and return if policies were checked, and how many accounts are denied and undecided."""
+    found = root_tasks.report(root_tasks.run())["preflight"]
+    return found["checked"], found["denied"], found["unknown"]
+
+
 def sessions(organization: LocalOrganization) -> list[str]:
     """Return the accounts for which a root session was asked, in order."""
-    return [
-        str(call.parameters["TargetPrincipal"])
-        for call in organization.calls
-        if call.operation == "AssumeRoot"
-    ]
+    asked = [call.parameters for call in organization.calls if call.operation == "AssumeRoot"]
+    return [str(parameters["TargetPrincipal"]) for parameters in asked]
 
 
-def reads(organization: LocalOrganization) -> dict[str, int]:
+def reads(organization: LocalOrganization) -> Counter[str]:
     """Return how often each call was made that reads policies."""
-    made = [call.operation for call in organization.calls]
-    return {name: made.count(name) for name in READS}
+    return Counter(call.operation for call in organization.calls if call.operation in READS)
 
 
 def test_an_account_that_a_policy_denies_is_inaccessible_without_a_root_session(
     root_tasks: RootTasks, organization: LocalOrganization, unit_id: str
 ) -> None:
-    policy_id = organization.attach_service_control_policy(
-        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=unit_id
-    )
+    policy_id = deny_root(organization, unit_id)
     organization.clear_calls()
     execution = root_tasks.run()
     results = root_tasks.results(execution)
@@ -101,15 +120,11 @@ def test_an_account_that_a_policy_denies_is_inaccessible_without_a_root_session(
     }
 
 
-@pytest.mark.parametrize("has_paths", [True, False], ids=["with paths", "without paths"])
-def test_the_path_of_an_account_is_known_whatever_the_sdk_lists(
-    root_tasks: RootTasks, organization: LocalOrganization, unit_id: str, has_paths: bool
+def test_the_path_of_an_account_is_known_with_an_sdk_that_lists_none(
+    root_tasks: RootTasks, organization: LocalOrganization, unit_id: str
 ) -> None:
-    organization.attach_service_control_policy(
-        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=unit_id
-    )
-    if not has_paths:
-        root_tasks.omit_paths()
+    deny_root(organization, unit_id)
+    root_tasks.omit_paths()
     organization.clear_calls()
     root_tasks.run()
     assert sessions(organization) == [THIRD]
@@ -119,9 +134,7 @@ def test_a_delegated_administrator_reads_the_policies_as_well(organization: Loca
     organization.client("organizations").register_delegated_administrator(
         AccountId=THIRD, ServicePrincipal=PRINCIPAL
     )
-    organization.attach_service_control_policy(
-        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=OTHER
-    )
+    deny_root(organization, OTHER)
     organization.clear_calls()
     root_tasks = RootTasks(organization=organization, account_id=THIRD)
     execution = root_tasks.run({"accounts": [MEMBER, OTHER]})
@@ -132,8 +145,8 @@ def test_a_delegated_administrator_reads_the_policies_as_well(organization: Loca
 def test_each_document_is_read_once_and_only_where_it_counts(
     root_tasks: RootTasks, organization: LocalOrganization, unit_id: str
 ) -> None:
-    for target_id, name in ((unit_id, "one"), (organization.root_id, "two"), (THIRD, "three")):
-        organization.attach_service_control_policy(name=name, document=denial("ec2:*"), target_id=target_id)
+    for target_id in (unit_id, organization.root_id, THIRD):
+        deny(organization, target_id, "ec2:*")
     organization.clear_calls()
     root_tasks.run()
     everywhere = reads(organization)
@@ -147,27 +160,16 @@ def test_each_document_is_read_once_and_only_where_it_counts(
 def test_a_condition_that_cannot_be_decided_never_keeps_a_run_out(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    organization.attach_service_control_policy(
-        name="without-mfa",
-        document=denial(Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}}),
-        target_id=OTHER,
-    )
+    deny(organization, OTHER, Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}})
     organization.clear_calls()
-    execution = root_tasks.run()
+    assert counts(root_tasks) == (True, 0, 1)
     assert sorted(sessions(organization)) == [MEMBER, OTHER, THIRD]
-    assert root_tasks.outcomes(execution)[OTHER] == "clean"
-    preflight = root_tasks.report(execution)["preflight"]
-    assert (preflight["denied"], preflight["unknown"]) == (0, 1)
 
 
 def test_a_level_without_an_allow_denies(root_tasks: RootTasks, organization: LocalOrganization) -> None:
-    organizations = organization.client("organizations")
-    organization.attach_service_control_policy(
-        name="only-s3",
-        document=policy({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}),
-        target_id=OTHER,
-    )
-    organizations.detach_policy(PolicyId="p-FullAWSAccess", TargetId=OTHER)
+    allow = policy({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    organization.attach_service_control_policy(name="only-s3", document=allow, target_id=OTHER)
+    organization.client("organizations").detach_policy(PolicyId="p-FullAWSAccess", TargetId=OTHER)
     organization.clear_calls()
     execution = root_tasks.run()
     assert OTHER not in sessions(organization)
@@ -182,12 +184,8 @@ def test_a_task_is_denied_only_where_nothing_of_it_is_possible(
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     organization.put_root_credentials(account_id=OTHER, access_keys=1)
-    organization.attach_service_control_policy(
-        name="keep-passwords", document=denial(["iam:DeleteLoginProfile", "iam:GetUser"]), target_id=MEMBER
-    )
-    organization.attach_service_control_policy(
-        name="keep-all", document=denial(["iam:Delete*", "iam:DeactivateMFADevice"]), target_id=OTHER
-    )
+    deny(organization, MEMBER, ["iam:DeleteLoginProfile", "iam:GetUser"])
+    deny(organization, OTHER, ["iam:Delete*", "iam:DeactivateMFADevice"])
     audit = root_tasks.run()
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER]})
     of_passwords = root_tasks.run(
@@ -206,9 +204,7 @@ def test_an_execution_fails_for_an_account_that_a_policy_denies_by_now(
     organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     organization.put_root_credentials(account_id=OTHER, access_keys=1)
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER]})
-    organization.attach_service_control_policy(
-        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
-    )
+    deny_root(organization, MEMBER)
     organization.clear_calls()
     executed = root_tasks.execute(plan)
     assert (executed.status, root_tasks.outcomes(executed)) == ("FAILED", {MEMBER: "failed", OTHER: "done"})
@@ -225,15 +221,11 @@ def test_a_policy_of_buckets_counts_for_the_buckets_that_it_names(
         s3 = root_tasks.client("s3", account_id=MEMBER)
         s3.create_bucket(Bucket=name)
         s3.put_bucket_policy(Bucket=name, Policy=json.dumps(_BUCKET_POLICY))
-    organization.attach_service_control_policy(
-        name="keep", document=denial("s3:DeleteBucketPolicy", Resource="arn:aws:s3:::kept"), target_id=MEMBER
-    )
+    deny(organization, MEMBER, "s3:DeleteBucketPolicy", Resource="arn:aws:s3:::kept")
     both = root_tasks.run({"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMBER: ["kept", "locked"]}})
     one = root_tasks.run({"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMBER: ["kept"]}})
-    assert (root_tasks.outcomes(both), root_tasks.outcomes(one)) == (
-        {MEMBER: "planned"},
-        {MEMBER: "inaccessible"},
-    )
+    assert root_tasks.outcomes(both) == {MEMBER: "planned"}
+    assert root_tasks.outcomes(one) == {MEMBER: "inaccessible"}
 
 
 _BUCKET_POLICY = policy(
@@ -263,48 +255,29 @@ def test_resource_control_policies_count_for_queues_and_not_for_audits(
     assert "The resource control policy rcp" in root_tasks.results(plan)[MEMBER]["reason"]
     organization.clear_calls()
     assert "inaccessible" not in root_tasks.outcomes(root_tasks.run()).values()
-    assert reads(organization) == {**dict.fromkeys(READS, 0), "ListRoots": reads(organization)["ListRoots"]}
+    assert set(reads(organization)) == {"ListRoots"}
 
 
 def test_policies_of_a_type_that_is_disabled_deny_nothing(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    execution = root_tasks.run()
-    assert root_tasks.report(execution)["preflight"] == {
-        "checked": True,
-        "reason": None,
-        "denied": 0,
-        "unknown": 0,
-    }
+    assert counts(root_tasks) == (True, 0, 0)
 
 
-def _deny(root_tasks: RootTasks) -> None:
-    root_tasks.fail("organizations:ListTargetsForPolicy", "AccessDeniedException")
+UNREADABLE: dict[str, Callable[[RootTasks], None]] = {
+    "targets": lambda tasks: tasks.fail("organizations:ListTargetsForPolicy", "AccessDeniedException"),
+    "policies": lambda tasks: tasks.fail("organizations:ListPoliciesForTarget", "AccessDeniedException"),
+    "documents": lambda tasks: tasks.fail("organizations:DescribePolicy", "AccessDeniedException"),
+    "server": lambda tasks: tasks.fail("organizations:ListPolicies", "ServiceException", status=500),
+    "incomplete": lambda tasks: tasks.omit_from_response("organizations:ListPolicies", "Policies"),
+}
 
 
-def _deny_policies_of_target(root_tasks: RootTasks) -> None:
-    root_tasks.fail("organizations:ListPoliciesForTarget", "AccessDeniedException")
-
-
-def _deny_documents(root_tasks: RootTasks) -> None:
-    root_tasks.fail("organizations:DescribePolicy", "AccessDeniedException")
-
-
-def _break(root_tasks: RootTasks) -> None:
-    root_tasks.fail("organizations:ListPolicies", "ServiceException", status=500)
-
-
-def _omit(root_tasks: RootTasks) -> None:
-    root_tasks.omit_from_response("organizations:ListPolicies", "Policies")
-
-
-@pytest.mark.parametrize("fail", [_deny, _deny_policies_of_target, _deny_documents, _break, _omit])
+@pytest.mark.parametrize("fail", UNREADABLE.values(), ids=UNREADABLE)
 def test_policies_that_cannot_be_read_stop_no_run_and_the_report_says_so(
     root_tasks: RootTasks, organization: LocalOrganization, fail: Callable[[RootTasks], None]
 ) -> None:
-    organization.attach_service_control_policy(
-        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
-    )
+    deny_root(organization, MEMBER)
     fail(root_tasks)
     execution = root_tasks.run()
     assert root_tasks.outcomes(execution) == {
@@ -322,9 +295,7 @@ def test_policies_that_cannot_be_read_stop_no_run_and_the_report_says_so(
 
 
 def test_a_throttled_read_is_repeated(root_tasks: RootTasks, organization: LocalOrganization) -> None:
-    organization.attach_service_control_policy(
-        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
-    )
+    deny_root(organization, MEMBER)
     for name in READS:
         root_tasks.fail(f"organizations:{name}", "TooManyRequestsException", times=2)
     organization.clear_calls()
@@ -337,11 +308,11 @@ def test_a_policy_that_is_deleted_meanwhile_keeps_no_other_from_being_read(
 ) -> None:
     """In a large organization the reading takes minutes."""
     organizations = organization.client("organizations")
-    organization.attach_service_control_policy(name="deny", document=denial(), target_id=MEMBER)
-    gone = organization.attach_service_control_policy(name="gone", document=denial(), target_id=OTHER)
+    deny(organization, MEMBER)
+    gone = deny(organization, OTHER)
 
     def delete(parsed: dict[str, Any], **_: object) -> None:
-        if gone in [each["Id"] for each in parsed["Policies"]]:
+        if gone in [summary["Id"] for summary in parsed["Policies"]]:
             organizations.detach_policy(PolicyId=gone, TargetId=OTHER)
             organizations.delete_policy(PolicyId=gone)
 
@@ -354,13 +325,9 @@ def test_a_policy_that_is_deleted_meanwhile_keeps_no_other_from_being_read(
 def test_a_document_that_cannot_be_read_is_unknown(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    organization.attach_service_control_policy(
-        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
-    )
+    deny_root(organization, MEMBER)
     root_tasks.fail("organizations:DescribePolicy", "PolicyNotFoundException")
-    execution = root_tasks.run()
-    preflight = root_tasks.report(execution)["preflight"]
-    assert (preflight["checked"], preflight["denied"], preflight["unknown"]) == (True, 0, 1)
+    assert counts(root_tasks) == (True, 0, 1)
 
 
 def test_nothing_is_read_of_a_target_that_can_have_full_access_alone(
@@ -370,32 +337,20 @@ def test_nothing_is_read_of_a_target_that_can_have_full_access_alone(
         RootId=organization.root_id, PolicyType="SERVICE_CONTROL_POLICY"
     )
     organization.clear_calls()
-    execution = root_tasks.run()
-    of_targets = ("ListTargetsForPolicy", "ListPoliciesForTarget", "DescribePolicy")
-    assert {name: reads(organization)[name] for name in of_targets} == dict.fromkeys(of_targets, 0)
-    assert root_tasks.report(execution)["preflight"]["unknown"] == 0
-
-
-def _attach_harmless(organization: LocalOrganization, *target_ids: str) -> None:
-    for number, target_id in enumerate(target_ids):
-        organization.attach_service_control_policy(
-            name=f"harmless-{number}", document=policy(HARMLESS), target_id=target_id
-        )
-    organization.clear_calls()
+    assert counts(root_tasks) == (True, 0, 0)
+    assert set(reads(organization)) == {"ListRoots", "ListPolicies"}
 
 
 def test_a_target_with_another_policy_of_which_nothing_is_listed_is_unknown(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    _attach_harmless(organization, MEMBER)
-
-    def forget(parsed: dict[str, Any], **_: object) -> None:
-        parsed["Policies"] = []
-
-    root_tasks.on_event("after-call.organizations.ListPoliciesForTarget", forget)
-    execution = root_tasks.run()
-    assert MEMBER in sessions(organization)
-    assert root_tasks.report(execution)["preflight"]["unknown"] == 1
+    deny(organization, MEMBER, "ec2:*")
+    organization.clear_calls()
+    root_tasks.on_event(
+        "after-call.organizations.ListPoliciesForTarget", lambda parsed, **_: parsed.update(Policies=[])
+    )
+    assert counts(root_tasks) == (True, 0, 1)
+    assert sorted(sessions(organization)) == [MEMBER, OTHER, THIRD]
 
 
 def _fail_of_target(root_tasks: RootTasks) -> None:
@@ -425,52 +380,29 @@ def test_where_full_access_cannot_be_read_only_what_another_policy_denies_is_den
     fail: Callable[[RootTasks], None],
     others: tuple[str, ...],
 ) -> None:
-    policy_id = organization.attach_service_control_policy(
-        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
-    )
-    _attach_harmless(organization, *others)
+    policy_id = deny_root(organization, MEMBER)
+    for account_id in others:
+        deny(organization, account_id, "ec2:*")
     fail(root_tasks)
-    denied = root_tasks.report(root_tasks.run())["preflight"]
-    assert (denied["checked"], denied["denied"], denied["unknown"]) == (True, 1, len(others))
-    organization.client("organizations").update_policy(
-        PolicyId=policy_id, Content=json.dumps(policy(HARMLESS))
-    )
+    assert counts(root_tasks) == (True, 1, len(others))
+    harmless = json.dumps(denial("ec2:*"))
+    organization.client("organizations").update_policy(PolicyId=policy_id, Content=harmless)
     organization.clear_calls()
-    undecided = root_tasks.report(root_tasks.run())["preflight"]
-    assert (undecided["denied"], undecided["unknown"]) == (0, 1 + len(others))
+    assert counts(root_tasks) == (True, 0, 1 + len(others))
     assert sorted(sessions(organization)) == [MEMBER, OTHER, THIRD]
 
 
 def test_a_type_that_is_being_enabled_is_unknown(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    organization.attach_service_control_policy(
-        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
-    )
+    deny_root(organization, MEMBER)
 
     def pend(parsed: dict[str, Any], **_: object) -> None:
-        for each in parsed["Roots"][0]["PolicyTypes"]:
-            each["Status"] = "PENDING_ENABLE"
+        for policy_type in parsed["Roots"][0]["PolicyTypes"]:
+            policy_type["Status"] = "PENDING_ENABLE"
 
     root_tasks.on_event("after-call.organizations.ListRoots", pend)
-    execution = root_tasks.run()
-    preflight = root_tasks.report(execution)["preflight"]
-    assert (preflight["denied"], preflight["unknown"]) == (0, 3)
-
-
-def test_an_altered_denial_reaches_no_later_step(
-    root_tasks: RootTasks, organization: LocalOrganization
-) -> None:
-    organization.attach_service_control_policy(
-        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
-    )
-    arn = root_tasks.arn("altered")
-    run = root_tasks.start_run({}, arn=arn, started_at=root_tasks.now)
-    work = json.loads(root_tasks.read("runs/altered/work.json"))
-    work["denials"][0]["accountIds"] = [OTHER]
-    root_tasks.write("runs/altered/work.json", json.dumps(work).encode())
-    with pytest.raises(Exception, match=r"work\.json"):
-        root_tasks.run_batch(run, batch=0)
+    assert counts(root_tasks) == (True, 0, 3)
 
 
 @pytest.mark.parametrize(
@@ -481,56 +413,38 @@ def test_an_altered_denial_reaches_no_later_step(
         {"StringEquals": {"aws:AssumedRoot": "true"}, **ROOT_USERS},
     ],
 )
-def test_the_hint_of_a_denial_on_purpose_is_to_detach_the_policy(
-    root_tasks: RootTasks, organization: LocalOrganization, condition: dict[str, Any]
-) -> None:
-    organization.attach_service_control_policy(
-        name="no-sessions", document=denial(Condition=condition), target_id=MEMBER
-    )
-    assert root_tasks.results(root_tasks.run())[MEMBER]["hint"] == (
+def test_the_hint_of_a_denial_on_purpose_is_to_detach_the_policy(condition: dict[str, Any]) -> None:
+    assert denial_hint(verdict(scp_policy(statement(Condition=condition)))) == (
         "The statement denies root sessions on purpose. Detach its policy from this account, or except it."
     )
 
 
-def test_the_hint_has_all_that_a_denial_needs(root_tasks: RootTasks, organization: LocalOrganization) -> None:
-    denied = [
-        denial()["Statement"][0],
-        denial(Condition={"Bool": {"aws:AssumedRoot": "true"}})["Statement"][0],
-    ]
-    organization.attach_service_control_policy(name="all", document=policy(*denied), target_id=MEMBER)
-    organization.client("organizations").detach_policy(PolicyId="p-FullAWSAccess", TargetId=MEMBER)
-    result = root_tasks.results(root_tasks.run())[MEMBER]
-    assert "No service control policy attached to" in result["reason"]
+def test_the_hint_has_all_that_a_denial_needs() -> None:
+    on_purpose = statement(Condition={"Bool": {"aws:AssumedRoot": "true"}})
+    denied = evaluate_call(GET_USER, levels([scp_policy(statement(), on_purpose)]))
+    assert "No service control policy attached to" in denial_reason(denied)
     for text in (
         '"Null": {"aws:AssumedRoot": "true"}',
         "Allow it there, at least in root sessions.",
         "Another statement denies root sessions on purpose.",
     ):
-        assert text in result["hint"]
+        assert text in denial_hint(denied)
 
 
 def test_an_empty_first_page_of_roots_does_not_look_as_if_policies_were_disabled(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    organization.attach_service_control_policy(
-        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
-    )
+    deny_root(organization, MEMBER)
     root_tasks.empty_first_page_of_roots()
-    preflight = root_tasks.report(root_tasks.run())["preflight"]
-    assert (preflight["checked"], preflight["denied"]) == (True, 1)
+    assert counts(root_tasks) == (True, 1, 0)
 
 
 def test_a_list_without_a_root_skips_the_preflight(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    organization.attach_service_control_policy(
-        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=MEMBER
-    )
+    deny_root(organization, MEMBER)
 
-    def forget(parsed: dict[str, Any], **_: object) -> None:
-        parsed["Roots"] = []
-
-    root_tasks.on_event("after-call.organizations.ListRoots", forget)
+    root_tasks.on_event("after-call.organizations.ListRoots", lambda parsed, **_: parsed.update(Roots=[]))
     execution = root_tasks.run()
     preflight = root_tasks.report(execution)["preflight"]
     assert preflight["checked"] is False
@@ -591,7 +505,7 @@ def _calls_of_each_mode(root_tasks: RootTasks, task: Task) -> dict[Mode, set[str
         executed = root_tasks.execute(plan)
         made[Mode.EXECUTE] |= _taken(calls)
         assert set(root_tasks.outcomes(executed).values()) == {"done"}
-        backups = [each["backup"] for each in root_tasks.results(executed)[MEMBER]["items"]]
+        backups = [item["backup"] for item in root_tasks.results(executed)[MEMBER]["items"]]
         if any(backups) and "restore" not in input_:
             inputs.append({"restore": backups})
     return made
@@ -608,6 +522,8 @@ def test_the_calls_that_policies_are_asked_about_are_those_that_root_sessions_ma
     types = definition.found_types or (definition.policy_type,)
     for mode, type_ in itertools.product(made, types):
         assert type_ is not None
+        necessary = definition.necessary_calls(mode, Target(type=type_))
+        assert necessary
         # What an execution cannot do without is asked before its plan, too.
         possible = made[mode] | made.get(Mode.EXECUTE, set())
-        assert possible.issuperset(definition.necessary_calls(mode, Target(type=type_)))
+        assert possible.issuperset(necessary)

@@ -10,13 +10,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import call_of
 from scp.documents import parse_policy
 from scp.evaluate import Decision
+from support.properties import property_test
 from support.scp import (
     FULL_ACCESS,
     FULL_ACCESS_DOCUMENT,
@@ -49,18 +50,13 @@ if TYPE_CHECKING:
 
     from scp.calls import Call
     from scp.context import Value
+    from scp.documents import Policy
 
 pytestmark = pytest.mark.skipif(
     not is_installed(),
     reason=f"NOT COMPARED WITH THE ORACLE: it is not installed; run npm ci in tests/{DIRECTORY.name}",
 )
 
-COMPARISON = settings(
-    max_examples=250,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
 DISAGREEMENTS = {disagreement["name"]: disagreement for disagreement in disagreements()}
 # Samples that show a known disagreement.
 SAMPLES_WITH_DISAGREEMENTS = {
@@ -77,13 +73,18 @@ def oracle() -> Iterator[Oracle]:
         yield running
 
 
+def policies_with(contents: list[dict[str, Any]]) -> list[Policy]:
+    """Return policies with these documents."""
+    return [parse_policy(json.dumps(content), policy_id="p", name="p") for content in contents]
+
+
 def names_in(drawn: dict[str, Any]) -> tuple[str, ...]:
     """Return names of buckets and queues that a policy's patterns match."""
     return tuple(
         resource.rpartition(":")[2].replace("*", "x")
-        for each in (drawn["Statement"] if isinstance(drawn["Statement"], list) else [drawn["Statement"]])
+        for element in (drawn["Statement"] if isinstance(drawn["Statement"], list) else [drawn["Statement"]])
         for key in ("Resource", "NotResource")
-        for resource in ([each[key]] if isinstance(each.get(key), str) else each.get(key, []))
+        for resource in ([element[key]] if isinstance(element.get(key), str) else element.get(key, []))
         if resource.startswith("arn:") and "/" not in resource
     )
 
@@ -105,15 +106,13 @@ def test_of_a_sample_policy_both_say_the_same_of_every_call(oracle: Oracle, samp
         assert theirs == expected, call.action
 
 
-@COMPARISON
-@given(drawn=documents(), call=st.sampled_from(CALLS), full_access=st.booleans())
+@property_test(examples=250, drawn=documents(), call=st.sampled_from(CALLS), full_access=st.booleans())
 def test_what_ours_is_certain_of_in_random_policies_is_so_in_every_world(
     oracle: Oracle, drawn: dict[str, Any], call: Call, full_access: bool
 ) -> None:
     assume(not disagreement_names(drawn))
     attached = [FULL_ACCESS_DOCUMENT, drawn] if full_access else [drawn]
-    policies = [parse_policy(json.dumps(each), policy_id="p", name="p") for each in attached]
-    ours = evaluate_call(call, service_control=levels(policies, (FULL_ACCESS,))).decision
+    ours = evaluate_call(call, service_control=levels(policies_with(attached), (FULL_ACCESS,))).decision
     assume(ours is not Decision.UNKNOWN)
     theirs = oracle.decisions(
         call, worlds(call, documents=[drawn]), service_control=[attached, [FULL_ACCESS_DOCUMENT]]
@@ -121,8 +120,7 @@ def test_what_ours_is_certain_of_in_random_policies_is_so_in_every_world(
     assert theirs == {ours}
 
 
-@COMPARISON
-@given(drawn=conditions_and_contexts(), effect=st.sampled_from(("Allow", "Deny")))
+@property_test(examples=250, drawn=conditions_and_contexts(), effect=st.sampled_from(("Allow", "Deny")))
 def test_both_say_the_same_of_every_operator_wherever_ours_is_certain(
     oracle: Oracle, drawn: tuple[dict[str, Any], dict[str, Value]], effect: str
 ) -> None:
@@ -130,15 +128,13 @@ def test_both_say_the_same_of_every_operator_wherever_ours_is_certain(
     policy = document(statement(effect, Condition=condition))
     assume(not disagreement_names(policy))
     attached: list[dict[str, Any]] = [policy] if effect == "Allow" else [FULL_ACCESS_DOCUMENT, policy]
-    ours = decision_with(
-        context, *(parse_policy(json.dumps(each), policy_id="p", name="p") for each in attached)
-    )
+    ours = decision_with(context, *policies_with(attached))
     assume(ours is not Decision.UNKNOWN)
     assert decisions_of(oracle, attached, context) == {ours}
 
 
-@settings(COMPARISON, max_examples=100)
-@given(
+@property_test(
+    examples=100,
     drawn=statements(effects=("Deny",)),
     call=st.sampled_from((bucket_call("payroll"), queue_call("jobs"), bucket_call(None), GET_USER)),
 )
@@ -180,7 +176,7 @@ def test_a_known_disagreement_is_as_written_down(oracle: Oracle, disagreement: d
         key: tuple(value) if isinstance(value, list) else value
         for key, value in disagreement["context"].items()
     }
-    ours = decision_with(context, FULL_ACCESS, parse_policy(json.dumps(denies), policy_id="p", name="p"))
+    ours = decision_with(context, FULL_ACCESS, *policies_with([denies]))
     assert ours == disagreement["evaluator"]
     assert decisions_of(oracle, [FULL_ACCESS_DOCUMENT, denies], context) == {Decision(disagreement["oracle"])}
 

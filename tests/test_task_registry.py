@@ -107,6 +107,10 @@ def test_every_task_has_a_definition() -> None:
     assert set(DEFINITIONS) == set(Task)
 
 
+def test_the_command_line_has_a_name_for_every_task() -> None:
+    assert [task.command for task in Task] == ["audit", "delete", "recover", "unlock-bucket", "unlock-queue"]
+
+
 def test_only_the_audit_makes_no_changes() -> None:
     assert {task for task, definition in DEFINITIONS.items() if not definition.makes_changes} == {Task.AUDIT}
 

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 
 # Where IAM calls are signed for.
-IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+_IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 # The calls that have no resource type in the Service Authorization Reference act on "*".
 _WITHOUT_RESOURCE = frozenset({"iam:GetAccountSummary", "s3:ListAllMyBuckets"})
@@ -109,7 +109,7 @@ def call_of(
         ValueError: Of this service it is not known what root sessions act on.
     """
     service = action.partition(":")[0]
-    region = IAM_REGIONS.get(session.partition) if service == "iam" else target_region
+    region = _IAM_REGIONS.get(session.partition) if service == "iam" else target_region
     if action in _WITHOUT_RESOURCE:
         return Call(action=action, resource=None, region=region if service == "iam" else session.region)
     parts: dict[str, str | None]

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from enum import StrEnum
-from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from .context import OtherValues
-from .documents import Condition, Quantifier
-from .operators import UNKNOWN_PREFIXES, Undefined
-from .text import Index, Variable
+from .documents import Quantifier
+from .operators import Undefined
 from .truth import Truth, agreement, all_of, any_of, truth_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from .context import Possible, SessionRequest, Value
-    from .operators import LiteralPrefixes, Operator, ValueOf
+    from .documents import Condition
+    from .operators import Operator, ValueOf
     from .text import Template
 
     Matches = Callable[[Operator, str], Truth]
-    _Variables = tuple[tuple[str, Possible], ...]
 
 # The calls of an account read the same, and so do the accounts of a unit if a condition is about their path.
 _MAX_OUTCOMES = 16
@@ -35,66 +32,24 @@ class UndecidedReason(StrEnum):
     OPERATOR = "the operator is not known"
 
 
-@dataclass(frozen=True, kw_only=True)
-class IndexedCondition(Condition):
-    """A condition that is evaluated for many requests.
-
-    It says what the condition says. Most values are ruled out by their starts before they are compared. The
-    last outcomes are kept by what it reads of a request.
-    """
-
-    @classmethod
-    def of(cls, condition: Condition) -> IndexedCondition:
-        """Return a condition for many requests."""
-        return cls(**{each.name: getattr(condition, each.name) for each in fields(Condition)})
-
-    def outcome(self, request: SessionRequest) -> tuple[Truth, UndecidedReason]:
-        """Return whether it holds for a request, and why not if that is not known."""
-        variables = tuple((key, request.possible(key)) for key in self._variables)
-        return self._cache(request.possible(self.key), variables)
-
-    @cached_property
-    def _variables(self) -> frozenset[str]:
-        """The keys of its policy variables."""
-        return frozenset(
-            token.key for value in self.values for token in value.tokens if isinstance(token, Variable)
-        )
-
-    @cached_property
-    def _prefixes(self) -> LiteralPrefixes:
-        return UNKNOWN_PREFIXES if self.operator is None else self.operator.prefixes
-
-    @cached_property
-    def _index(self) -> Index:
-        return Index((self._prefixes.of_template(value), value) for value in self.values)
-
-    @cached_property
-    def _cache(self) -> Callable[[Possible, _Variables], tuple[Truth, UndecidedReason]]:
-        return lru_cache(maxsize=_MAX_OUTCOMES)(self._outcome_of)
-
-    def _outcome_of(self, possible: Possible, variables: _Variables) -> tuple[Truth, UndecidedReason]:
-        """Return the outcome for all that it reads of a request: its key, and its policy variables."""
-        value_of = {key: value.text for key, value in variables}.__getitem__
-        return _outcome(
-            self,
-            possible,
-            lambda operator, value: _match(operator, self._candidates(value), value, value_of),
-        )
-
-    def _candidates(self, value: str) -> Sequence[Template]:
-        text = self._prefixes.of_value(value)
-        return self.values if text is None else self._index.candidates(text)
-
-
 def condition_holds(condition: Condition, request: SessionRequest) -> tuple[Truth, UndecidedReason]:
-    """Return whether a condition holds for all that its key may be, and why not if that is not known."""
-    if isinstance(condition, IndexedCondition):
-        return condition.outcome(request)
-    return _outcome(
-        condition,
-        request.possible(condition.key),
-        lambda operator, value: _match(operator, condition.values, value, request.text_of),
-    )
+    """Return whether a condition holds for all that its key may be, and why not if that is not known.
+
+    The last outcomes are kept, by what the condition reads of a request: its key, and its policy variables.
+    """
+    possible = request.possible(condition.key)
+    variables = tuple((key, request.possible(key)) for key in condition.variables)
+    outcomes = condition.outcomes
+    if (possible, variables) not in outcomes:
+        if len(outcomes) == _MAX_OUTCOMES:
+            del outcomes[next(iter(outcomes))]
+        value_of = {key: value.text for key, value in variables}.__getitem__
+        outcomes[possible, variables] = _outcome(
+            condition,
+            possible,
+            lambda operator, value: _match(operator, condition.candidates(value), value, value_of),
+        )
+    return outcomes[possible, variables]
 
 
 def _outcome(condition: Condition, possible: Possible, matches: Matches) -> tuple[Truth, UndecidedReason]:
@@ -143,7 +98,7 @@ def _holds(condition: Condition, value: Value | None, matches: Matches) -> Truth
         return matches(operator, value) if isinstance(value, str) else Truth.FALSE
     values = (value,) if isinstance(value, str) else value
     quantify = all_of if condition.quantifier is Quantifier.FOR_ALL_VALUES else any_of
-    return quantify(matches(operator, each) for each in values)
+    return quantify(matches(operator, item) for item in values)
 
 
 def _holds_without_key(condition: Condition, operator: Operator) -> Truth:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NoReturn
+from functools import cached_property
+from typing import TYPE_CHECKING, NoReturn
 
-from .operators import OPERATORS, Operator
-from .text import Template, parse_template
+from .operators import OPERATORS, UNKNOWN_PREFIXES, LiteralPrefixes, Operator
+from .text import Index, Template, Variable, key_of_arn, parse_template, start_of_arn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .calls import PartialArn
+    from .conditions import UndecidedReason
+    from .truth import Truth
 
 
 class PolicyType(StrEnum):
@@ -39,6 +47,9 @@ NULL = "Null"
 class Condition:
     """One key of one operator of a condition block.
 
+    It is evaluated for many requests: most values are ruled out by what they start with before they are
+    compared, and the last outcomes are kept.
+
     Attributes:
         operator_name: The operator as written, with its prefix and suffix.
         key: The condition key as written.
@@ -57,10 +68,37 @@ class Condition:
     quantifier: Quantifier | None
     if_exists: bool
 
+    @cached_property
+    def outcomes(self) -> dict[object, tuple[Truth, UndecidedReason]]:
+        """Whether it held for the last requests, by what it reads of them."""
+        return {}
+
+    @cached_property
+    def variables(self) -> frozenset[str]:
+        """The keys of its policy variables."""
+        return frozenset(
+            token.key for value in self.values for token in value.tokens if isinstance(token, Variable)
+        )
+
+    @cached_property
+    def _prefixes(self) -> LiteralPrefixes:
+        return UNKNOWN_PREFIXES if self.operator is None else self.operator.prefixes
+
+    @cached_property
+    def _index(self) -> Index:
+        return Index((self._prefixes.of_template(value), value) for value in self.values)
+
+    def candidates(self, value: str) -> Sequence[Template]:
+        """Return those of its values that may be what a request has."""
+        text = self._prefixes.of_value(value)
+        return self.values if text is None else self._index.candidates(text)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
     """A statement of a policy.
+
+    Most of its resources are ruled out by their names and accounts before they are compared.
 
     Attributes:
         policy_type: The type of its policy.
@@ -83,6 +121,16 @@ class Statement:
     resources: tuple[Template, ...]
     not_resource: bool
     conditions: tuple[Condition, ...]
+
+    @cached_property
+    def _index(self) -> Index:
+        return Index((start_of_arn(resource), resource) for resource in self.resources)
+
+    def candidates(self, resource: PartialArn | None) -> Sequence[Template]:
+        """Return those of its resources that may be what a call acts on."""
+        if resource is None or resource.account_id is None or resource.name is None:
+            return self.resources
+        return self._index.candidates(key_of_arn(account_id=resource.account_id, name=resource.name))
 
 
 @dataclass(frozen=True, kw_only=True)

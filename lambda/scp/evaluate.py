@@ -142,7 +142,7 @@ _EVERYTHING = (parse_template("*", variables=False),)
 _ASSUMED_ROOT = "aws:assumedroot"
 
 # Whose calls resource control policies apply to, of the services that the tasks call.
-RESOURCE_CONTROLLED_SERVICES = frozenset({"s3", "sqs"})
+_RESOURCE_CONTROLLED_SERVICES = frozenset({"s3", "sqs"})
 
 
 def evaluate_request(
@@ -165,7 +165,7 @@ def evaluate_request(
     call = request.call
     results = [*_levels(service_control, PolicyType.SERVICE_CONTROL_POLICY, request)]
     of_resources = _levels(resource_control, PolicyType.RESOURCE_CONTROL_POLICY, request)
-    if call.service in RESOURCE_CONTROLLED_SERVICES:
+    if call.service in _RESOURCE_CONTROLLED_SERVICES:
         if call.resource is None:
             # AWS's guide excludes calls without a resource type; sqs:ListQueues was recorded to be denied.
             of_resources = [_with_doubt(decision, causes) for decision, causes in of_resources]

@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .conditions import IndexedCondition
-from .documents import PolicyType, Statement
-from .text import ARN_PARTS, Index, Unresolved, Wildcard, key_of_arn, pattern_of, start_of_arn
+from .documents import PolicyType
+from .text import ARN_PARTS, Unresolved, Wildcard, pattern_of
 from .truth import Truth, agreement, all_of, any_of, truth_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from .calls import Call, PartialArn
     from .context import SessionRequest
+    from .documents import Statement
     from .text import Template
-
-
-@dataclass(frozen=True, kw_only=True)
-class IndexedStatement(Statement):
-    """A statement that is evaluated for many requests. It says what the statement says."""
-
-    @classmethod
-    def of(cls, statement: Statement) -> IndexedStatement:
-        """Return a statement for many requests."""
-        members = {each.name: getattr(statement, each.name) for each in fields(Statement)}
-        return cls(**{**members, "conditions": tuple(map(IndexedCondition.of, statement.conditions))})
-
-    @cached_property
-    def _index(self) -> Index:
-        return Index((start_of_arn(resource), resource) for resource in self.resources)
-
-    def candidates(self, resource: PartialArn | None) -> Sequence[Template]:
-        """Return those of its resources that may be what a call acts on."""
-        if resource is None or resource.account_id is None or resource.name is None:
-            return self.resources
-        return self._index.candidates(key_of_arn(account_id=resource.account_id, name=resource.name))
 
 
 def action_matches(statement: Statement, call: Call) -> Truth:
@@ -63,12 +38,10 @@ def _has_wildcard(text: str) -> bool:
 
 def resource_matches(statement: Statement, request: SessionRequest) -> Truth:
     """Return whether Resource or NotResource of a statement covers what a call acts on."""
-    templates = (
-        statement.candidates(request.call.resource)
-        if isinstance(statement, IndexedStatement)
-        else statement.resources
+    match = any_of(
+        _one_resource_matches(template, statement, request)
+        for template in statement.candidates(request.call.resource)
     )
-    match = any_of(_one_resource_matches(template, statement, request) for template in templates)
     return match.negation if statement.not_resource else match
 
 

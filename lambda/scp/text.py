@@ -208,10 +208,10 @@ class Index:
     def candidates(self, text: str) -> Sequence[Template]:
         """Return the templates that may match a text, in their order."""
         found = [
-            each
+            placed
             for length in self._lengths
             if length <= len(text)
-            for each in self._by_start.get(text[:length], ())
+            for placed in self._by_start.get(text[:length], ())
         ]
         return [template for _, template in sorted(found, key=itemgetter(0))]
 

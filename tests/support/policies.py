@@ -114,7 +114,9 @@ def compare_policy(
     """
     requests = list(requests)
     return PolicyComparison(
-        missing=tuple(request for request in requests if not any(it.allows(request) for it in statements)),
+        missing=tuple(
+            request for request in requests if not any(statement.allows(request) for statement in statements)
+        ),
         unused=tuple(unused for statement in statements for unused in _find_unused(statement, requests)),
     )
 
@@ -132,7 +134,9 @@ def parse_statements(
     Raises:
         ValueError: A statement has something that would be misread: a Deny, a NotAction, an unknown operator.
     """
-    return tuple(_parse_statement(it, {**_PSEUDO_PARAMETERS, **(references or {})}) for it in statements)
+    return tuple(
+        _parse_statement(statement, {**_PSEUDO_PARAMETERS, **(references or {})}) for statement in statements
+    )
 
 
 def policy_request(call: Call, *, organization_id: str) -> PolicyRequest:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from root_tasks.policies.attachments import Attachments, OrganizationPolicies, PoliciesOfType
+from root_tasks.policies.check import Origin, PolicyCheck
 from root_tasks.policies.findings import TaskVerdict
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import Call, PartialArn, SessionFacts, call_of
@@ -17,7 +19,7 @@ from scp.task import Task
 from scp.truth import Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 ACCOUNT_ID = "222222222222"
 ORGANIZATION_ID = "o-exampleorgid"
@@ -97,7 +99,7 @@ def policy(
 def resource_policy(*statements: Mapping[str, object], policy_id: str = "p-rcp") -> Policy:
     """Return a resource control policy of statements."""
     return parse_policy(
-        json.dumps(document(*({"Principal": "*", **each} for each in statements))),
+        json.dumps(document(*({"Principal": "*", **elements} for elements in statements))),
         policy_id=policy_id,
         name=f"name of {policy_id}",
         policy_type=PolicyType.RESOURCE_CONTROL_POLICY,
@@ -154,6 +156,46 @@ def task_verdict(
         task=task,
         verdicts=tuple(evaluate_call(call, service_control, session=session) for call in calls),
     )
+
+
+def policies_of(
+    documents: Mapping[str, Mapping[str, Any]],
+    attached: Mapping[str, Sequence[str]],
+    *,
+    without_full_access: Collection[str] = (),
+) -> OrganizationPolicies:
+    """Return policies that are attached to these targets, next to FullAWSAccess.
+
+    Args:
+        documents: The policies, by their IDs.
+        attached: The IDs of the policies that each target has, by its ID.
+        without_full_access: The targets that do not have FullAWSAccess.
+    """
+    contents = {id_: json.dumps(content, indent=2) for id_, content in documents.items()}
+    of_type = PoliciesOfType(
+        attachments=Attachments(
+            policy_type=PolicyType.SERVICE_CONTROL_POLICY,
+            is_pending=False,
+            policy_names={},
+            policy_ids={
+                id_: [*ids] if id_ in without_full_access else [FULL_ACCESS.policy_id, *ids]
+                for id_, ids in attached.items()
+            },
+            target_names={},
+        ),
+        policies={
+            FULL_ACCESS.policy_id: FULL_ACCESS,
+            **{id_: parse_policy(content, policy_id=id_, name="name") for id_, content in contents.items()},
+        },
+        contents=contents,
+    )
+    return OrganizationPolicies(service_control=of_type, resource_control=None)
+
+
+def check_of(policies: OrganizationPolicies) -> PolicyCheck:
+    """Return the check of an organization's policies, for sessions that are opened outside of a VPC."""
+    origin = Origin(partition="aws", region="eu-west-1", outside_vpc=True)
+    return PolicyCheck(policies, organization_id=ORGANIZATION_ID, origin=origin)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +286,8 @@ def _samples(entry: dict[str, Any]) -> Iterator[Sample]:
         for task in expected["tasks"]
     ]
     cases += [
-        (each["task"], each["name"], each["region"], each["decision"]) for each in entry.get("targets", [])
+        (target["task"], target["name"], target["region"], target["decision"])
+        for target in entry.get("targets", [])
     ]
     for task, target, region, expected_decision in cases:
         yield Sample(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from scp.calls import SessionFacts, call_of
 from scp.context import SessionRequest
 from scp.evaluate import Decision, evaluate_request, without_certainties
-from scp.matching import IndexedStatement
 
 from ..model.run import Target
 from ..tasks import DEFINITIONS
@@ -48,8 +47,8 @@ class PolicyCheck:
     """
 
     def __init__(self, policies: OrganizationPolicies, *, organization_id: str, origin: Origin) -> None:
-        self._service_control = _for_many_requests(policies.service_control)
-        self._resource_control = _for_many_requests(policies.resource_control)
+        self._service_control = policies.service_control
+        self._resource_control = policies.resource_control
         self._organization_id = organization_id
         # Of whatever account.
         self._session = SessionFacts(
@@ -119,18 +118,6 @@ class PolicyCheck:
                 for policy in level.policies
             ),
         )
-
-
-def _for_many_requests(policies: PoliciesOfType | None) -> PoliciesOfType | None:
-    if policies is None:
-        return None
-    return replace(
-        policies,
-        policies={
-            id_: replace(policy, statements=tuple(map(IndexedStatement.of, policy.statements)))
-            for id_, policy in policies.policies.items()
-        },
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,12 +78,10 @@ class PolicyPreflight:
             try:
                 yield PendingPreflight(
                     task=task,
-                    origin=self.origin,
+                    preflight=self,
                     reader=reader,
                     attachments=pool.submit(reader.attachments, types),
-                    clock=self.clock,
                     deadline=deadline,
-                    log=self.log,
                 )
             finally:
                 ended.set()
@@ -95,21 +93,17 @@ class PendingPreflight:
 
     Attributes:
         task: The task.
-        origin: Where root sessions are opened.
+        preflight: Where root sessions are opened, the time and the log.
         reader: Reads the policies.
         attachments: What they are attached to.
-        clock: The time.
         deadline: When it is skipped, on the clock, if not every account is checked by then.
-        log: Writes one event, given as keyword arguments.
     """
 
     task: Task
-    origin: Origin
+    preflight: PolicyPreflight
     reader: PolicyReader
     attachments: Future[tuple[Attachments, ...]]
-    clock: Clock
     deadline: float
-    log: Callable[..., None]
 
     def find_denials(
         self,
@@ -132,18 +126,16 @@ class PendingPreflight:
             credentials: Which credentials a plan may list.
         """
         try:
-            units = {
-                assignment.account_id: members[assignment.account_id].unit_ids for assignment in assignments
-            }
+            units = {work.account_id: members[work.account_id].unit_ids for work in assignments}
             policies = self.reader.read(
                 self.attachments.result(),
                 target_ids={*units, *(id_ for path in units.values() for id_ in path or ())},
                 account_count=account_count,
             )
-            check = PolicyCheck(policies, organization_id=organization_id, origin=self.origin)
+            check = PolicyCheck(policies, organization_id=organization_id, origin=self.preflight.origin)
             checked: dict[str, AccountCheck] = {}
             for assignment in assignments:
-                if self.clock.now() > self.deadline:
+                if self.preflight.clock.now() > self.deadline:
                     return self._skip(_OUT_OF_TIME.format(len(checked), len(assignments)))
                 checked[assignment.account_id] = check_account(
                     check,
@@ -159,16 +151,16 @@ class PendingPreflight:
         except Exception as error:
             return self._skip(f"{UNEXPECTED_ERROR} {type(error).__name__}.")
         denials = tuple(_denials(checked))
-        preflight = Preflight(
+        result = Preflight(
             checked=True,
             denied=sum(len(denial.account_ids) for denial in denials),
             unknown=sum(account.decision is Decision.UNKNOWN for account in checked.values()),
         )
-        self.log(event="preflight_finished", denied=preflight.denied, unknown=preflight.unknown)
-        return preflight, denials
+        self.preflight.log(event="preflight_finished", denied=result.denied, unknown=result.unknown)
+        return result, denials
 
     def _skip(self, reason: str) -> tuple[Preflight, tuple[Denial, ...]]:
-        self.log(event="preflight_skipped", reason=reason)
+        self.preflight.log(event="preflight_skipped", reason=reason)
         return Preflight(checked=False, reason=reason), ()
 
 

@@ -1,0 +1,52 @@
+"""Tests of random values: a tenth of the examples in the gate, and all of them in the slow tests."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hypothesis.strategies import SearchStrategy
+
+
+def property_test(
+    *, examples: int = 100, **strategies: SearchStrategy[Any]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that makes a test of a check of drawn values.
+
+    Args:
+        examples: How often to draw values, in the slow tests.
+        strategies: What to draw, by the names of the check's parameters; the other parameters are fixtures.
+    """
+    few = pytest.param(examples // 10, id="few")
+    every = pytest.param(examples, marks=pytest.mark.slow, id="all")
+
+    def decorate(check: Callable[..., None]) -> Callable[..., None]:
+        names = [name for name in inspect.signature(check).parameters if name not in strategies]
+
+        @pytest.mark.parametrize("count", [few, every])
+        def test(request: pytest.FixtureRequest, count: int) -> None:
+            fixtures = {name: request.getfixturevalue(name) for name in names}
+
+            @settings(
+                max_examples=count,
+                deadline=None,
+                derandomize=True,
+                suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+            )
+            @given(**strategies)
+            def run(**drawn: Any) -> None:
+                check(**fixtures, **drawn)
+
+            run()
+
+        test.__name__ = check.__name__
+        test.__doc__ = check.__doc__
+        return test
+
+    return decorate
