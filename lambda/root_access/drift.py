@@ -210,7 +210,7 @@ class _Check:
             budget=self._budget,
         )
         observed = self._observe()
-        steps = self._report(observed, trigger=_INTERVAL, can_repair=stack.is_readable)
+        steps = self._report(observed, trigger=_INTERVAL, can_repair=stack.error is None)
         if self._plan_repair(observed):
             self._repair(observed, steps, stack)
         else:
