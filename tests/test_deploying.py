@@ -46,8 +46,8 @@ def test_the_page_lists_every_warning(region: str) -> None:
     unit = organizations.CfnOrganizationalUnit(stack, "Unit", name="Sandbox", parent_id="r-a1b2")
     RootUserGuardrail(stack, "RootUserGuardrail", targets=[stack.account, unit.attr_id])
     warned = {
-        str(it.entry.data).rpartition("[ack: ")[2].rstrip("]")
-        for it in Annotations.from_stack(stack).find_warning("*", Match.any_value())
+        str(warning.entry.data).rpartition("[ack: ")[2].rstrip("]")
+        for warning in Annotations.from_stack(stack).find_warning("*", Match.any_value())
     }
     documented = set(re.findall(r"`(centralized-root-access:\w+)`", PAGE.read_text()))
     assert documented - warned == (set() if "gov" in region else {"centralized-root-access:notOffered"})

@@ -554,6 +554,7 @@ def test_a_change_whose_response_does_not_list_the_features_is_followed_by_a_rea
     for action in (ENABLE_CREDENTIALS, ENABLE_SESSIONS):
         omit_member(function.on_event, action, "EnabledFeatures")
     assert stack.create(Features=BOTH).succeeded
+    assert function.time.starts == [], "a read is not a change that did not persist"
     assert json.loads(stack.data["StatusJson"])["features"] == sorted(BOTH)
 
 
