@@ -49,17 +49,6 @@ def registered(organization: LocalOrganization) -> tuple[str, ...]:
 # Exactly the listed delegated administrators
 
 
-def test_delegated_administrators_are_registered_after_the_features(
-    organization: LocalOrganization, stack: FakeCloudFormation
-) -> None:
-    assert stack.create(Features=BOTH, DelegatedAdministrators=[OTHER, MEMBER]).succeeded
-    assert writes(organization)[3:] == [
-        f"RegisterDelegatedAdministrator {MEMBER}",
-        f"RegisterDelegatedAdministrator {OTHER}",
-    ]
-    assert json.loads(stack.data["StatusJson"])["delegatedAdministrators"] == [MEMBER, OTHER]
-
-
 def test_an_unlisted_delegated_administrator_is_deregistered_after_the_listed_one_is_registered(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:

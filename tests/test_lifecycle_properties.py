@@ -143,9 +143,10 @@ timings = st.sampled_from(("before", "after"))
 
 def around_calls(event: st.SearchStrategy[Any]) -> st.SearchStrategy[Disturbance]:
     """Return something that happens around one of the first calls, or of the first writes."""
+    around = partial(st.builds, Disturbance, event=event, timing=timings)
     return st.one_of(
-        st.builds(Disturbance, event=event, timing=timings, kind=st.just(kind), number=st.integers(0, last))
-        for kind, last in (("call", 8), ("write", 3))
+        around(kind=st.just("call"), number=st.integers(0, 8)),
+        around(kind=st.just("write"), number=st.integers(0, 3)),
     )
 
 
@@ -222,8 +223,8 @@ class Lifecycle(RuleBasedStateMachine):
         features=feature_lists,
         administrators=good_administrators,
         disturbances=st.one_of(
-            st.lists(events, min_size=1, max_size=4)
-            for events in (interferences, st.one_of(faults, faults, interferences))
+            st.lists(interferences, min_size=1, max_size=4),
+            st.lists(st.one_of(faults, faults, interferences), min_size=1, max_size=4),
         ),
         backwards=st.booleans(),
     )
