@@ -39,7 +39,7 @@ from support.drift_check import (
     denial_of,
     stack_states,
 )
-from support.faults.clients import inject, omit_member
+from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import (
     ACCESS_DENIED,
     NO_RESPONSE_AFTER,
@@ -525,7 +525,9 @@ def test_a_repair_whose_response_was_lost_is_published_although_no_time_is_left(
 ) -> None:
     enable_root_access(organization, CREDENTIALS)
     drift_check = DriftCheck(repair=True)
-    inject(drift_check.function.on_event, "iam:EnableOrganizationsRootSessions", NO_RESPONSE_BEFORE)
+    register, time = drift_check.function.on_event, drift_check.function.time
+    change_before(register, "iam:EnableOrganizationsRootSessions", lambda: time.sleep(20), times=99)
+    inject(register, "iam:EnableOrganizationsRootSessions", NO_RESPONSE_BEFORE)
     with pytest.raises(ConvergenceError):
         drift_check()
     (notice,) = drift_check.published
