@@ -417,7 +417,9 @@ def step_names(steps: Iterable[Step]) -> frozenset[str]:
 def is_optional(site: CallSite, path: Path) -> bool:
     """Return whether a failure of a call fails no deployment: of delegates that one of the lists omits."""
     lists = [path.new] if path.old is None else [path.old, path.new]
-    return site.action == LIST_DELEGATES and any("DelegatedAdministrators" not in it for it in lists)
+    return site.action == LIST_DELEGATES and any(
+        "DelegatedAdministrators" not in properties for properties in lists
+    )
 
 
 def assert_the_fault_is_reported(path: Path, ending: Ending, *, fault: Fault, site: CallSite) -> None:

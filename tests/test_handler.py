@@ -14,7 +14,7 @@ from aws_calls.runtime import PartitionNotSupportedError
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from root_access.errors import ConvergenceError
 from support.accounts import MANAGEMENT, MEMBER, OTHER
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, writes
+from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access, writes
 from support.cloudformation import FakeCloudFormation
 from support.function import BOTH, Function
 
@@ -55,17 +55,6 @@ def test_an_up_to_date_organization_needs_four_reads_and_no_write(
         "ListDelegatedAdministrators",
         "ListOrganizationsFeatures",
     ]
-
-
-@pytest.mark.parametrize("feature", BOTH)
-def test_a_half_enabled_organization_needs_only_the_other_half(
-    organization: LocalOrganization, stack: FakeCloudFormation, feature: str
-) -> None:
-    enable_root_access(organization, feature)
-    assert stack.create(Features=BOTH).succeeded
-    assert organization.root_access().features == set(BOTH)
-    (write,) = writes(organization)
-    assert feature not in write
 
 
 def test_hidden_features_show_in_the_response_of_the_first_one_that_is_enabled(
@@ -120,18 +109,6 @@ def test_a_fresh_organization_takes_four_round_trips_one_after_another(
     status = json.loads(stack.data["StatusJson"])
     assert status["status"] == "ENABLED"
     assert status["trustedAccessEnabledAt"], "its date was read on the way"
-
-
-def test_the_listed_feature_is_enabled_before_the_other_one_is_disabled(
-    organization: LocalOrganization, stack: FakeCloudFormation
-) -> None:
-    enable_root_access(organization, CREDENTIALS)
-    assert stack.create(Features=[SESSIONS]).succeeded
-    assert organization.root_access().features == {SESSIONS}
-    assert writes(organization) == [
-        "EnableOrganizationsRootSessions",
-        "DisableOrganizationsRootCredentialsManagement",
-    ]
 
 
 def test_an_empty_list_disables_both_features_and_leaves_trusted_access_enabled(

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from root_access.errors import ConvergenceError
 
+
 MEMBERS = (MEMBER, OTHER, THIRD)
 SOON_SUSPENDED = THIRD
 OTHER_SERVICES = ("guardduty.amazonaws.com", "sso.amazonaws.com")
@@ -137,26 +138,21 @@ external_actions = st.builds(
     account_id=st.sampled_from(MEMBERS),
     service=st.sampled_from(OTHER_SERVICES),
 )
-faults = st.one_of(
-    st.builds(Disturbance, event=st.sampled_from(FAULTS), kind=st.just("call"), number=st.integers(0, 8)),
-    st.builds(Disturbance, event=st.sampled_from(FAULTS), kind=st.just("write"), number=st.integers(0, 3)),
-)
 timings = st.sampled_from(("before", "after"))
+
+
+def around_calls(event: st.SearchStrategy[Any]) -> st.SearchStrategy[Disturbance]:
+    """Return something that happens around one of the first calls, or of the first writes."""
+    around = partial(st.builds, Disturbance, event=event, timing=timings)
+    return st.one_of(
+        around(kind=st.just("call"), number=st.integers(0, 8)),
+        around(kind=st.just("write"), number=st.integers(0, 3)),
+    )
+
+
+faults = around_calls(st.sampled_from(FAULTS))
 interferences = st.one_of(
-    st.builds(
-        Disturbance,
-        event=external_actions,
-        timing=timings,
-        kind=st.just("call"),
-        number=st.integers(0, 8),
-    ),
-    st.builds(
-        Disturbance,
-        event=external_actions,
-        timing=timings,
-        kind=st.just("write"),
-        number=st.integers(0, 3),
-    ),
+    around_calls(external_actions),
     st.builds(Disturbance, event=external_actions, kind=st.just("wait"), number=st.integers(0, 2)),
 )
 feature_lists = st.sampled_from(((), (CREDENTIALS,), (SESSIONS,), BOTH))
@@ -226,10 +222,13 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(
         features=feature_lists,
         administrators=good_administrators,
-        disturbances=st.lists(interferences, min_size=1, max_size=4),
+        disturbances=st.one_of(
+            st.lists(interferences, min_size=1, max_size=4),
+            st.lists(st.one_of(faults, faults, interferences), min_size=1, max_size=4),
+        ),
         backwards=st.booleans(),
     )
-    def deploy_while_others_act(
+    def deploy_while_others_act_and_calls_fail(
         self,
         features: Sequence[str],
         administrators: Sequence[str] | None,
@@ -241,34 +240,16 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(
         features=feature_lists,
         administrators=good_administrators,
-        disturbances=st.lists(st.one_of(faults, faults, interferences), min_size=1, max_size=4),
-    )
-    def deploy_through_faults(
-        self,
-        features: Sequence[str],
-        administrators: Sequence[str] | None,
-        disturbances: Sequence[Disturbance],
-    ) -> None:
-        self._deploy(features, administrators, disturbances=disturbances)
-
-    @rule(
-        features=feature_lists,
-        administrators=st.one_of(st.none(), good_administrators),
         writes=st.lists(st.integers(0, 2), unique=True, min_size=1, max_size=2),
     )
     def deploy_while_somebody_undoes_it(
         self, features: Sequence[str], administrators: Sequence[str] | None, writes: Sequence[int]
     ) -> None:
-        self._deploy(
-            features,
-            administrators,
-            disturbances=[
-                Disturbance(
-                    timing="after", kind="write", number=number, event=ExternalAction(intent=Intent.UNDO)
-                )
-                for number in writes
-            ],
-        )
+        undo = ExternalAction(intent=Intent.UNDO)
+        disturbances = [
+            Disturbance(timing="after", kind="write", number=number, event=undo) for number in writes
+        ]
+        self._deploy(features, administrators, disturbances=disturbances)
 
     @rule(
         features=st.one_of(st.just(()), feature_lists),
@@ -503,7 +484,9 @@ class Lifecycle(RuleBasedStateMachine):
                 self._set_registration(action.account_id, action.service, registered=registered)
 
     def _undo(self) -> None:
-        writes = [it for it in self.world.witness.journal if isinstance(it, WatchedCall) and it.took_effect]
+        writes = [
+            call for call in self.world.witness.journal if isinstance(call, WatchedCall) and call.took_effect
+        ]
         access = self.organization.root_access()
         match writes[-1:]:
             case [WatchedCall(action=invariants.TRUSTED_ACCESS)]:

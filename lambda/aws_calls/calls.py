@@ -73,25 +73,15 @@ def pages(
         if not value or page.get("IsTruncated") is False:
             return
         token = {request_token: value}
+    message = f"the list has more than {max_pages} pages"
     raise CallError(
-        Failure(
-            operation=operation,
-            kind=FailureKind.REFUSED,
-            code="TooManyPages",
-            message=f"the list has more than {max_pages} pages",
-        )
+        Failure(operation=operation, kind=FailureKind.REFUSED, code="TooManyPages", message=message)
     )
 
 
 def require(members: Mapping[str, Any], name: str, *, operation: str) -> Any:
     """Return a member of a part of a response, as Response.require does."""
-    if name not in members:
-        raise CallError(
-            Failure(
-                operation=operation,
-                kind=FailureKind.INCOMPLETE_RESPONSE,
-                code="IncompleteResponse",
-                message=f"the response has no {name}",
-            )
-        )
-    return members[name]
+    if name in members:
+        return members[name]
+    kind, message = FailureKind.INCOMPLETE_RESPONSE, f"the response has no {name}"
+    raise CallError(Failure(operation=operation, kind=kind, code="IncompleteResponse", message=message))

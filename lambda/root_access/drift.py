@@ -210,7 +210,7 @@ class _Check:
             budget=self._budget,
         )
         observed = self._observe()
-        steps = self._report(observed, trigger=_INTERVAL, can_repair=stack.is_readable)
+        steps = self._report(observed, trigger=_INTERVAL, can_repair=stack.error is None)
         if self._plan_repair(observed):
             self._repair(observed, steps, stack)
         else:
@@ -293,10 +293,9 @@ class _Check:
         try:
             self._services.publish(notice, topic_arn=topic_arn, budget=self._notice_budget)
         except CallError as error:
-            failure = error.failure
-            self._services.log(event="not_published", topicArn=topic_arn, code=failure.code)
+            self._services.log(event="not_published", topicArn=topic_arn, code=error.failure.code)
             raise NotPublishedError(
-                failure=failure, account_id=self._account_id, topic_arn=topic_arn
+                failure=error.failure, account_id=self._account_id, topic_arn=topic_arn
             ) from error
 
 

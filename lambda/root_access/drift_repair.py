@@ -67,40 +67,42 @@ class _DeploymentError(Exception):
         return f"It stopped because {self.reason}.{remedy if self.is_lasting else ''}"
 
 
+@dataclass(eq=False, kw_only=True)
 class WatchedStack:
     """The stack whose lists a repair applies.
 
     Its state is read at the beginning of a check: every later deployment differs from that, also one that
     ends before the repair.
+
+    Attributes:
+        stack_id: The stack.
+        describe: Reads its state.
+        account_id: The account that the check runs in.
+        budget: How long to retry.
+        error: Why its state could not be read at the beginning; None: it could.
     """
 
-    def __init__(
-        self, *, stack_id: str, describe: DescribeStack, account_id: str, budget: RetryBudget
-    ) -> None:
-        self._stack_id = stack_id
-        self._describe = describe
-        self._account_id = account_id
-        self._budget = budget
-        self._before: StackState | None = None
-        self._error: CheckFailedError | None = None
-        try:
-            self._before = self._read(budget.ending_in(_MAX_STACK_READ_SECONDS))
-        except CheckFailedError as error:
-            self._error = error
+    stack_id: str
+    describe: DescribeStack
+    account_id: str
+    budget: RetryBudget
+    error: CheckFailedError | None = field(default=None, init=False)
+    _before: StackState | None = field(default=None, init=False)
 
-    @property
-    def is_readable(self) -> bool:
-        """Whether its state could be read."""
-        return self._error is None
+    def __post_init__(self) -> None:
+        try:
+            self._before = self._read(self.budget.ending_in(_MAX_STACK_READ_SECONDS))
+        except CheckFailedError as error:
+            self.error = error
 
     def require_readable(self) -> None:
         """Raise CheckFailedError if its state could not be read."""
-        if self._error:
-            raise self._error
+        if self.error:
+            raise self.error
 
     def require_unchanged(self) -> None:
         """Read its state again, and raise an error if that is not possible, or if it has been deployed."""
-        now = self._read(self._budget)
+        now = self._read(self.budget)
         if not now.status.endswith("_COMPLETE"):
             # This function's list may not be the current one.
             raise _DeploymentError(
@@ -111,10 +113,10 @@ class WatchedStack:
 
     def _read(self, budget: RetryBudget) -> StackState:
         try:
-            return self._describe(self._stack_id, budget=budget)
+            return self.describe(self.stack_id, budget=budget)
         except CallError as error:
             raise CheckFailedError(
-                unread="the state of its stack", failure=error.failure, account_id=self._account_id
+                unread="the state of its stack", failure=error.failure, account_id=self.account_id
             ) from error
 
 

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 _MAX_LISTED_STEPS = 8
 
 _QUOTA_REACHED = "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED"
+_NEVER_REGISTERED = {
+    "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR": (
+        "the management account, which cannot be a delegated administrator"
+    ),
+    "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR": "suspended",
+}
 
 
 @dataclass(eq=False, kw_only=True)
@@ -188,13 +194,6 @@ def _register_remedy(failure: Failure, *, account_id: str) -> str:
             f"The quota of delegated administrators for IAM has been reached, so {account_id} was not "
             "registered: list fewer delegated_administrators."
         )
-    match failure.reason:
-        case "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR":
-            return (
-                f"Account {account_id} is the management account, which cannot be a delegated "
-                "administrator: remove it from delegated_administrators."
-            )
-        case "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR":
-            return f"Account {account_id} is suspended: remove it from delegated_administrators."
-        case _:
-            return f"Check {account_id} in delegated_administrators."
+    if cause := _NEVER_REGISTERED.get(failure.reason):
+        return f"Account {account_id} is {cause}: remove it from delegated_administrators."
+    return f"Check {account_id} in delegated_administrators."

@@ -328,11 +328,5 @@ def _inconsistent_reads(operation: str, *, trusted_access: bool) -> CallError:
         message = f"{LIST_TRUSTED_ACCESS} lists {SERVICE_PRINCIPAL}, but {operation} reports it as disabled"
     else:
         message = f"{LIST_TRUSTED_ACCESS} does not list {SERVICE_PRINCIPAL}, but {operation} succeeds"
-    return CallError(
-        Failure(
-            operation=operation,
-            kind=FailureKind.INCONSISTENT_READS,
-            code="InconsistentReads",
-            message=message,
-        )
-    )
+    kind = FailureKind.INCONSISTENT_READS
+    return CallError(Failure(operation=operation, kind=kind, code="InconsistentReads", message=message))

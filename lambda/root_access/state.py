@@ -137,8 +137,6 @@ def _parse_list(value: object, pattern: str, *, name: str, entries: str) -> froz
     expected = f"a list of {entries}"
     if not isinstance(value, list | tuple):
         raise InvalidValueError(name=name, value=value, expected=expected)
-    if invalid := [
-        entry for entry in value if not isinstance(entry, str) or not re.fullmatch(pattern, entry)
-    ]:
+    if invalid := [item for item in value if not isinstance(item, str) or not re.fullmatch(pattern, item)]:
         raise InvalidValueError(name=name, value=invalid, expected=expected)
     return frozenset(value)

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import botocore.session
-from botocore.loaders import Loader, create_loader
 
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import one_attempt
@@ -175,7 +173,8 @@ class Function:
         )
 
     def _client(self, service: str) -> Any:
-        return _session().client(
+        # A new session for each: moto needs that. All share botocore's loader, by a fixture.
+        return boto3.Session().client(
             service,  # type: ignore[call-overload]
             region_name="us-east-1",
             aws_access_key_id=self.account_id,
@@ -183,18 +182,6 @@ class Function:
             endpoint_url=self.endpoint_url,
             config=self.config,
         )
-
-
-def _session() -> boto3.Session:
-    """Return a session that does not read AWS's models again; moto needs a new one for each test."""
-    core = botocore.session.get_session()
-    core.register_component("data_loader", _models())
-    return boto3.Session(botocore_session=core)
-
-
-@functools.cache
-def _models() -> Loader:
-    return create_loader()
 
 
 def waits(starts: list[float]) -> list[float]:

@@ -123,8 +123,8 @@ class WatchedInvocation:
     def has_external_registrations(self) -> bool:
         """Whether somebody else registered or deregistered an account meanwhile."""
         return any(
-            it.before.delegated_administrators != it.after.delegated_administrators
-            for it in self.external_changes
+            change.before.delegated_administrators != change.after.delegated_administrators
+            for change in self.external_changes
         )
 
     @property
@@ -221,7 +221,7 @@ def _assert_nothing_is_done_needlessly(invocation: WatchedInvocation) -> None:
     if not invocation.external_changes and invocation.is_as_listed(invocation.before):
         assert not invocation.writes, "there was nothing to do"
     if not invocation.external_changes and not any(
-        it.fault or it.code == "AccessDenied" for it in invocation.calls
+        call.fault or call.code == "AccessDenied" for call in invocation.calls
     ):
         assert not invocation.waited, "there was nothing to wait for"
     has_met_fault = is_first_look = False
@@ -236,12 +236,12 @@ def _assert_nothing_is_done_needlessly(invocation: WatchedInvocation) -> None:
 
 
 def _assert_failure_was_inevitable(invocation: WatchedInvocation, circumstances: Circumstances) -> None:
-    denied_actions = {it.action for it in invocation.calls if it.code == "AccessDenied"}
+    denied_actions = {call.action for call in invocation.calls if call.code == "AccessDenied"}
     missing = invocation.administrators.difference(invocation.before.delegated_administrators)
     assert (
         circumstances.denied_action in denied_actions
-        or circumstances.failing_action in {it.action for it in invocation.calls}
-        or INVALID_INPUT in {it.fault for it in invocation.calls}
+        or circumstances.failing_action in {call.action for call in invocation.calls}
+        or INVALID_INPUT in {call.fault for call in invocation.calls}
         or not missing <= circumstances.registrable
         or len(invocation.administrators) > circumstances.limit
         # Somebody else may have taken the last place meanwhile.
@@ -261,7 +261,7 @@ def _assert_error_reports_what_was_applied(invocation: WatchedInvocation) -> Non
         step = str(write)
         if write.is_success or (write.fault is None and (write.action, write.code) in _ALREADY):
             applied.append(step)
-            possibly_applied = [it for it in possibly_applied if it != step]
+            possibly_applied = [possible for possible in possibly_applied if possible != step]
         elif write.fault and write.fault.is_ambiguous and step not in possibly_applied:
             possibly_applied.append(step)
     assert [str(step) for step in error.applied] == applied
@@ -302,7 +302,7 @@ def _assert_deregistered_administrators_are_registered_again(invocation: Watched
         elif entry.took_effect and entry.action == REGISTER:
             # An account that was replaced is not registered again.
             is_listed = entry.account_id in invocation.administrators
-            gone = [] if is_listed else [it for it in gone if it != entry.account_id]
+            gone = [] if is_listed else [account_id for account_id in gone if account_id != entry.account_id]
         state = entry.after
     not_reregistered = {step.account_id for step, _ in invocation.convergence_error.not_reregistered}
     assert set(gone) <= not_reregistered
@@ -332,7 +332,7 @@ def _assert_status_is_true(invocation: WatchedInvocation, circumstances: Circums
 
 def _administrators_to_report(invocation: WatchedInvocation) -> list[str] | None:
     """Return the accounts of the last list; None where they are not managed and the last look failed."""
-    *_, last = (it for it in invocation.calls if it.action == LIST_ADMINISTRATORS)
+    *_, last = (call for call in invocation.calls if call.action == LIST_ADMINISTRATORS)
     if not last.is_success and last.code != _HIDDEN and not invocation.manages_administrators:
         return None
     return sorted(_last_look(invocation, LIST_ADMINISTRATORS).after.delegated_administrators)
@@ -358,8 +358,8 @@ def _assert_success_is_what_is_listed(invocation: WatchedInvocation) -> None:
 
 def _last_look(invocation: WatchedInvocation, *actions: str) -> WatchedCall:
     """Return the last of these calls whose response said how things are."""
-    responses = [it for it in invocation.calls if it.fault is None and it.action in actions]
-    last = [it for it in responses if it.code in ("", _HIDDEN)][-1]
+    responses = [call for call in invocation.calls if call.fault is None and call.action in actions]
+    last = [call for call in responses if call.code in ("", _HIDDEN)][-1]
     assert last.code != _HIDDEN, f"{last} said last that trusted access is not enabled"
     return last
 

@@ -62,8 +62,10 @@ def omit_member(register: Register, action: str, *path: str) -> None:
         *outer, last = path
         parents = [parsed]
         for name in outer:
-            found = [parent[name] for parent in parents]
-            parents = [each for it in found for each in (it if isinstance(it, list) else [it])]
+            members = [parent[name] for parent in parents]
+            parents = [
+                entry for member in members for entry in (member if isinstance(member, list) else [member])
+            ]
         for parent in parents:
             parent.pop(last)
 
