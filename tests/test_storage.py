@@ -280,12 +280,6 @@ def test_a_backup_that_stays_in_conflict_is_an_error(s3: Any, storage: Storage) 
     assert objects(s3) == {}
 
 
-def test_a_result_is_stored_after_a_conflict(s3: Any, storage: Storage) -> None:
-    respond(s3, "PutObject", CONFLICT)
-    checksum = storage.runs.write_result(WORK, 0, RESULT)
-    assert storage.runs.read_result(RUN, 0, checksum=checksum) == RESULT
-
-
 def test_a_missing_key_does_not_mean_that_a_new_object_exists(s3: Any, storage: Storage) -> None:
     respond(s3, "PutObject", (404, "NoSuchKey"))
     with pytest.raises(CallError):
