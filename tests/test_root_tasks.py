@@ -358,7 +358,7 @@ def test_the_management_a_protected_and_a_suspended_account_are_skipped_and_the_
 ) -> None:
     organization.suspend(OTHER)
     root_tasks.settings = replace(root_tasks.settings, protected_accounts=frozenset([THIRD]))
-    reasons = {id_: it["reason"] for id_, it in root_tasks.results(root_tasks.run()).items()}
+    reasons = {id_: result["reason"] for id_, result in root_tasks.results(root_tasks.run()).items()}
     assert reasons == {
         MANAGEMENT: MANAGEMENT_ACCOUNT,
         MEMBER: None,

@@ -127,7 +127,7 @@ CONFLICT = (409, "ConditionalRequestConflict")
 def objects(s3: Any) -> dict[str, bytes]:
     """The objects of the bucket."""
     entries = s3.list_objects_v2(Bucket=BUCKET).get("Contents", ())
-    return {it["Key"]: s3.get_object(Bucket=BUCKET, Key=it["Key"])["Body"].read() for it in entries}
+    return {entry["Key"]: s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in entries}
 
 
 # Runs
