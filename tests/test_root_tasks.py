@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from local_aws.emulation import LocalOrganization
 
+ONE_OF_EACH: dict[str, Any] = {"password": True, "access_keys": 1, "certificates": 1, "mfa_devices": 1}
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
 
 
@@ -164,12 +165,9 @@ def test_what_the_root_user_has_is_reported_with_its_last_use(
 ) -> None:
     organization.put_root_credentials(
         account_id=MEMBER,
-        password=True,
-        access_keys=1,
-        mfa_devices=1,
-        certificates=1,
         password_last_used=root_tasks.now,
         access_key_last_used=root_tasks.now,
+        **ONE_OF_EACH,
     )
     result = root_tasks.results(root_tasks.run())[MEMBER]
     assert result["outcome"] == "has credentials"
@@ -208,9 +206,7 @@ def test_what_the_root_user_has_is_reported_with_its_last_use(
 def test_what_a_response_omits_is_never_taken_for_clean(
     root_tasks: RootTasks, organization: LocalOrganization, action: str, path: list[str]
 ) -> None:
-    organization.put_root_credentials(
-        account_id=MEMBER, password=True, access_keys=1, mfa_devices=1, certificates=1
-    )
+    organization.put_root_credentials(account_id=MEMBER, **ONE_OF_EACH)
     root_tasks.omit_from_response(action, *path)
     result = root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]
     assert result["outcome"] == "inaccessible"

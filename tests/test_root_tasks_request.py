@@ -13,6 +13,7 @@ from aws_calls.failures import Failure, FailureKind
 from root_tasks.model.report import ItemType, Task
 from root_tasks.model.run import Assignment, Target
 from root_tasks.refusals import RefusalReason, RunRefusedError, task_not_in_stack
+from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.request import parse_request
 from root_tasks.tasks.scope import RestoreRequest, Scope
 from support.accounts import MEMBER, OTHER
@@ -235,6 +236,55 @@ def test_a_corrected_policy_is_for_one_backup() -> None:
     with pytest.raises(RunRefusedError) as raised:
         parse({"task": BUCKETS, "restore": two, "policyOverride": {}}, allow_policy_override=True)
     assert raised.value.reason is RefusalReason.OVERRIDE_OF_SEVERAL_BACKUPS
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"unusedForDays": -1},
+        {"unusedForDays": 3651},
+        {"unusedForDays": True},
+        {"unusedForDays": 1.5},
+        {"unusedForDays": "90"},
+        {"unusedForDays": None},
+        {"includeInUse": 1},
+        {"includeInUse": "true"},
+        {"includeInUse": None},
+        {"credentialTypes": []},
+        {"credentialTypes": "password"},
+        {"credentialTypes": None},
+        {"credentialTypes": ["bucket policy"]},
+        {"credentialTypes": ["password", 1]},
+        {"credentialTypes": [["password"]]},
+        {"credentialTypes": [{}]},
+    ],
+    ids=str,
+)
+def test_an_unclear_selection_of_credentials_is_refused(values: dict[str, object]) -> None:
+    with pytest.raises(RunRefusedError) as raised:
+        parse({"task": DELETE, "accounts": "all", **values})
+    assert (raised.value.reason, raised.value.data["key"]) == (RefusalReason.INVALID_VALUE, *values)
+
+
+@pytest.mark.parametrize("task", [Task.AUDIT, RECOVER])
+@pytest.mark.parametrize("key", ["unusedForDays", "includeInUse", "credentialTypes"])
+def test_only_a_deletion_selects_credentials(task: Task, key: str) -> None:
+    with pytest.raises(RunRefusedError) as raised:
+        parse({"task": task, "accounts": [MEMBER], key: 1})
+    assert raised.value.reason is RefusalReason.KEYS_NOT_ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("plan", value) for value in (True, "", "../run", "a:b", "a b", "x" * 81)),
+        *(("reportSha256", value) for value in (None, "", True, "0" * 63, "G" * 64, f"{'0' * 64}\n")),
+    ],
+)
+def test_what_is_not_the_run_id_of_a_plan_or_the_hash_of_a_report_is_refused(key: str, value: object) -> None:
+    with pytest.raises(RunRefusedError) as raised:
+        parse_plan_request({"plan": "run-1", key: value})
+    assert (raised.value.reason, raised.value.data["key"]) == (RefusalReason.INVALID_VALUE, key)
 
 
 # Sentences
