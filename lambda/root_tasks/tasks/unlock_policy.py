@@ -227,7 +227,7 @@ def _is_same_document(one: str, other: str) -> bool:
 def _parse_bucket_input(input_: TaskInput) -> Scope:
     if _RESTORE in input_.values:
         return _parse_restores(input_)
-    by_account = _named_policies(input_, _BUCKETS)
+    by_account = _require_value(input_, _BUCKETS)
     if not isinstance(by_account, dict) or not by_account:
         expected = 'bucket names by account, for example {"222222222222": ["a-bucket"]}'
         raise invalid_value(by_account, key=_BUCKETS, expected=expected)
@@ -245,7 +245,7 @@ def _parse_bucket_input(input_: TaskInput) -> Scope:
 def _parse_queue_input(input_: TaskInput) -> Scope:
     if _RESTORE in input_.values:
         return _parse_restores(input_)
-    _named_policies(input_, _QUEUES, _SKIP_BACKUP)
+    _require_value(input_, _QUEUES, _SKIP_BACKUP)
     skip_backup = input_.flag(_SKIP_BACKUP)
     targets: list[tuple[str, Target]] = []
     for arn in input_.strings(_QUEUES, _QUEUE_ARN, "queue ARNs"):
@@ -259,7 +259,7 @@ def _parse_queue_input(input_: TaskInput) -> Scope:
     return Scope(assignments=assignments_of(targets))
 
 
-def _named_policies(input_: TaskInput, key: str, *others: str) -> Any:
+def _require_value(input_: TaskInput, key: str, *others: str) -> Any:
     """Return what an input names by a key that it must have, unless it restores."""
     input_.require_no_other_keys(key, *others)
     if key not in input_.values:
