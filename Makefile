@@ -16,7 +16,8 @@ ORACLE_READY := tests/scp_oracle/node_modules/.ready
 BROWSER_READY := tests/browser/node_modules/.ready
 AWS_CLI_READY := $(VENV)/aws-cli/.ready
 
-# CDK apps look up `node` on the PATH.
+# CDK apps look up `node` on the PATH. Whatever is imported is compiled once, not by each process that the tests start.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help

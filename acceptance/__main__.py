@@ -13,7 +13,7 @@ import boto3
 import click
 
 from acceptance import guards, summary
-from acceptance.aws import RealAws
+from acceptance.aws import Aws
 from acceptance.callers import Callers
 from acceptance.cases import all_cases
 from acceptance.deployment import Deployment
@@ -21,14 +21,12 @@ from acceptance.journal import Journal, JournalError, read_journal
 from acceptance.model import Level, Result, Verdict
 from acceptance.names import Names
 from acceptance.plan import plan_lines
-from acceptance.restoration import restore_from_journal
 from acceptance.runner import Possibilities, run_cases, sort_cases
-from acceptance.scene import Scene
+from acceptance.scene import Scene, restore_from_journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from acceptance.aws import Aws
     from acceptance.model import Case
 
 _LOCAL_VARIABLE = "LOCAL_AWS_ORGANIZATION_URL"
@@ -84,7 +82,7 @@ def connect(profile: str | None, region: str) -> Aws:
         from acceptance.local import LocalAws
 
         return LocalAws(session)
-    return RealAws(session)
+    return Aws(session)
 
 
 def run(options: dict[str, Any], *, connect: Callable[[str | None, str], Aws]) -> int:

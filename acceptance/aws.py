@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
@@ -16,14 +16,20 @@ if TYPE_CHECKING:
     import boto3
 
 
-class Aws(Protocol):
-    """What a run needs of AWS and of time.
+class Aws:
+    """AWS with the user's own credentials, and the time that a run waits by.
+
+    Args:
+        session: The user's session.
 
     Attributes:
         is_local: Whether it is the local AWS, which does not show everything.
     """
 
-    is_local: bool
+    is_local = False
+
+    def __init__(self, session: boto3.Session) -> None:
+        self._session = session
 
     def client(
         self,
@@ -43,52 +49,6 @@ class Aws(Protocol):
             region: The Region to call; None for the run's.
             repeat: Whether the client repeats calls that are throttled.
         """
-
-    def monotonic(self) -> float:
-        """Return the seconds on a clock that never goes back."""
-
-    def wait(self, seconds: float) -> None:
-        """Wait."""
-
-    def moment(self) -> Moment:
-        """Return the time of the last call."""
-
-    def set_denial(self, action: str, *, account_id: str, denied: bool) -> None:
-        """Deny an action to an account of the local AWS; on AWS the caller has no policy that allows it."""
-
-
-def client_config(*, repeat: bool = True) -> Config:
-    """Return the clients' settings: throttled calls are repeated, more and more slowly."""
-    attempts = 8 if repeat else 1
-    return Config(
-        retries={"total_max_attempts": attempts, "mode": "adaptive" if repeat else "standard"},
-        connect_timeout=5,
-        read_timeout=30,
-    )
-
-
-class RealAws:
-    """AWS, with the user's own credentials.
-
-    Args:
-        session: The user's session.
-    """
-
-    is_local = False
-
-    def __init__(self, session: boto3.Session) -> None:
-        self._session = session
-
-    def client(
-        self,
-        service: str,
-        *,
-        credentials: Mapping[str, Any] | None = None,
-        host: str | None = None,
-        region: str | None = None,
-        repeat: bool = True,
-    ) -> Any:
-        """Return a client."""
         keys = {} if credentials is None else session_keys(credentials)
         return self._session.client(
             service,  # type: ignore[call-overload]
@@ -111,7 +71,17 @@ class RealAws:
         return Moment(at=datetime.now(UTC), tolerance=timedelta(seconds=60))
 
     def set_denial(self, action: str, *, account_id: str, denied: bool) -> None:
-        """Do nothing: the caller has no policies."""
+        """Deny an action to an account of the local AWS; on AWS the caller has no policy that allows it."""
+
+
+def client_config(*, repeat: bool = True) -> Config:
+    """Return the clients' settings: throttled calls are repeated, more and more slowly."""
+    attempts = 8 if repeat else 1
+    return Config(
+        retries={"total_max_attempts": attempts, "mode": "adaptive" if repeat else "standard"},
+        connect_timeout=5,
+        read_timeout=30,
+    )
 
 
 def session_keys(credentials: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,6 @@ if TYPE_CHECKING:
 
     from acceptance.model import Response
 
-ANY = "{any}"
-TEXT = "{text}"
-TIME = "{time}"
-SESSION_END = "{900 seconds later}"
 NUMBER_OF_KEYS = "{number of keys}"
 AND_MORE = "{and more}"
 

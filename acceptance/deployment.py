@@ -157,7 +157,7 @@ class Deployment:
 
     def _alarms(self) -> dict[str, Any]:
         states = self._alarm_states("Drift", "Stopped")
-        return {"inAlarm": [each["name"] for each in states if each["state"] == "ALARM"]}
+        return {"inAlarm": [alarm["name"] for alarm in states if alarm["state"] == "ALARM"]}
 
     def _drift_alarm(self) -> dict[str, Any]:
         if not self._invoked:

@@ -141,7 +141,9 @@ def _check_accounts(callers: Callers, level: Level) -> None:
         if count > MAX_ACCOUNTS and level is not Level.READ:
             raise RunRefusedError(Refusal.LARGE, maximum=MAX_ACCOUNTS)
         active |= {
-            each["Id"] for each in page["Accounts"] if each.get("State", each.get("Status")) == "ACTIVE"
+            account["Id"]
+            for account in page["Accounts"]
+            if account.get("State", account.get("Status")) == "ACTIVE"
         }
     for account_id in filter(None, (callers.names.member, callers.names.delegate)):
         if account_id not in active or account_id == callers.names.management:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from acceptance.names import Names
-from acceptance.state import Resource
+from acceptance.state import StateField
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ class Journal:
             pass
         self._write({"journal": _VERSION, **names.to_json()})
 
-    def write_change(self, resource: Resource, *, before: object, after: object) -> None:
+    def write_change(self, resource: StateField, *, before: object, after: object) -> None:
         """Write what is about to change, and what undoes it: the value before."""
         self._write({"change": resource.value, "undo": before, "to": after})
 
@@ -67,7 +67,7 @@ class Unfinished:
     """
 
     names: Names
-    before: Mapping[Resource, Any]
+    before: Mapping[StateField, Any]
     restored: bool
 
 
@@ -82,10 +82,10 @@ def read_journal(path: Path) -> Unfinished:
         if first.pop("journal") != _VERSION:
             raise JournalError(f"{path} is the journal of another version.")
         names = Names(**first)
-        before: dict[Resource, Any] = {}
+        before: dict[StateField, Any] = {}
         for line in lines:
             if "change" in line:
-                before.setdefault(Resource(line["change"]), line["undo"])
+                before.setdefault(StateField(line["change"]), line["undo"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise JournalError(f"{path} is not a journal of the acceptance suite.") from error
     return Unfinished(names=names, before=before, restored=any("restored" in line for line in lines))

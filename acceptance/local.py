@@ -6,20 +6,18 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from acceptance.aws import RealAws
+from acceptance.aws import Aws
 from acceptance.comparison import Moment
 from local_aws.emulation import RemoteOrganization
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import boto3
 
 # What runs on this machine is asked again this soon.
 _MAX_REAL_WAIT_SECONDS = 0.2
 
 
-class LocalAws(RealAws):
+class LocalAws(Aws):
     """The local AWS that the environment names.
 
     Args:
@@ -33,17 +31,9 @@ class LocalAws(RealAws):
         self._organization = RemoteOrganization.of_environment()
         self._skipped = 0.0
 
-    def client(
-        self,
-        service: str,
-        *,
-        credentials: Mapping[str, Any] | None = None,
-        host: str | None = None,
-        region: str | None = None,
-        repeat: bool = True,
-    ) -> Any:
+    def client(self, service: str, *, host: str | None = None, **options: Any) -> Any:
         """Return a client."""
-        client = super().client(service, credentials=credentials, region=region, repeat=repeat)
+        client = super().client(service, **options)
         if host is not None:
             client.meta.events.register("before-sign", lambda request, **_: name_host(request, host))
         return client

@@ -88,7 +88,7 @@ class Names:
 
     def to_json(self) -> dict[str, str | None]:
         """Return the names as the journal has them."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def to_real(self, value: Any) -> Any:
         """Return a value of a case with the organization's own accounts and this run's resources."""
@@ -98,9 +98,9 @@ class Names:
                     value = value.replace(example, real)
                 return _ACCOUNT_ID.sub(lambda found: self._accounts().get(found[0]) or found[0], value)
             case dict():
-                return {key: self.to_real(each) for key, each in value.items()}
+                return {key: self.to_real(member) for key, member in value.items()}
             case list() | tuple():
-                return [self.to_real(each) for each in value]
+                return [self.to_real(entry) for entry in value]
             case _:
                 return value
 
@@ -117,9 +117,11 @@ class Names:
                 text = self.to_example_text(value, caller=caller)
                 return text if key in _SAFE_KEYS or key in _SAFE_LISTS else "{text}"
             case dict():
-                return {name: self.to_example(each, caller=caller, key=name) for name, each in value.items()}
+                return {
+                    name: self.to_example(member, caller=caller, key=name) for name, member in value.items()
+                }
             case list() | tuple():
-                return [self.to_example(each, caller=caller, key=key) for each in value]
+                return [self.to_example(entry, caller=caller, key=key) for entry in value]
             case bool() | int() | float() | datetime() | None:
                 return value
             case _:

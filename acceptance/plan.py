@@ -13,8 +13,8 @@ from acceptance.model import (
     Level,
 )
 from acceptance.resources import CALLS, SUBJECTS
-from acceptance.scene import resource_changed_by
-from acceptance.state import Resource, State, StepKind, split_case, with_value
+from acceptance.scene import field_changed_by
+from acceptance.state import State, StateField, StepKind, split_case, with_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,11 +71,11 @@ def plan_lines(cases: Iterable[Case], level: Level) -> Iterator[str]:
 
 
 def _call_line(case: Case) -> str:
-    changed = resource_changed_by(case.call)
+    changed = field_changed_by(case.call)
     who = _CALLERS.get(case.caller, case.caller)
     effect = "changes nothing" if changed is None else f"may change {SUBJECTS[changed]}"
     return f"    calls {case.call.operation} as {who}; {effect}"
 
 
-def _change(resource: Resource, value: object) -> str:
+def _change(resource: StateField, value: object) -> str:
     return f"calls {CALLS[resource, bool(value)]}; changes {SUBJECTS[resource]}"

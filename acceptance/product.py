@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from acceptance.state import Resource
+from acceptance.state import StateField
 from aws_calls.pace import Pace
 from aws_calls.retry import Clock
 from root_tasks.aws.sessions import Sessions
@@ -34,11 +34,13 @@ _TARGETS = {
 _PASSWORD = {"recover": Task.ALLOW_PASSWORD_RECOVERY, "delete": Task.DELETE_CREDENTIALS}
 
 
-def resource_changed_by(operation: str, parameters: Mapping[str, Any]) -> Resource | None:
+def field_changed_by(operation: str, parameters: Mapping[str, Any]) -> StateField | None:
     """Return what a task changes, or None if it only looks."""
     if operation not in ("Execute", "Restore"):
         return None
-    return {"bucket": Resource.BUCKET, "queue": Resource.QUEUE}.get(parameters["task"], Resource.PASSWORD)
+    return {"bucket": StateField.BUCKET, "queue": StateField.QUEUE}.get(
+        parameters["task"], StateField.PASSWORD
+    )
 
 
 def run(callers: Callers, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,15 +9,15 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from acceptance.callers import DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE, Callers
 from acceptance.policies import SERVICE_CONTROL_POLICIES, locking_policy
-from acceptance.state import CREDENTIALS, SESSIONS, Resource, State
+from acceptance.state import CREDENTIALS, SESSIONS, State, StateField
 
 if TYPE_CHECKING:
     from acceptance.deployment import Deployment
-    from acceptance.names import Names
 
 PRINCIPAL = "iam.amazonaws.com"
 _SCP = "SERVICE_CONTROL_POLICY"
@@ -25,39 +25,39 @@ _SCP = "SERVICE_CONTROL_POLICY"
 Setter = Callable[[Callers, Any], None]
 
 # What each change calls, for the plan of a run.
-CALLS: dict[tuple[Resource, bool], str] = {
-    (Resource.TRUSTED_ACCESS, True): "organizations:EnableAWSServiceAccess",
-    (Resource.TRUSTED_ACCESS, False): "organizations:DisableAWSServiceAccess",
-    (Resource.CREDENTIALS, True): "iam:EnableOrganizationsRootCredentialsManagement",
-    (Resource.CREDENTIALS, False): "iam:DisableOrganizationsRootCredentialsManagement",
-    (Resource.SESSIONS, True): "iam:EnableOrganizationsRootSessions",
-    (Resource.SESSIONS, False): "iam:DisableOrganizationsRootSessions",
-    (Resource.DELEGATE, True): "organizations:RegisterDelegatedAdministrator",
-    (Resource.DELEGATE, False): "organizations:DeregisterDelegatedAdministrator",
-    (Resource.USER, True): "iam:CreateUser, iam:CreateAccessKey",
-    (Resource.USER, False): "iam:DeleteAccessKey, iam:DeleteUser",
-    (Resource.PASSWORD, True): "sts:AssumeRoot, iam:CreateLoginProfile",
-    (Resource.PASSWORD, False): "sts:AssumeRoot, iam:DeleteLoginProfile",
-    (Resource.BUCKET, True): "s3:CreateBucket, s3:PutBucketPolicy",
-    (Resource.BUCKET, False): "sts:AssumeRoot, s3:DeleteBucketPolicy, s3:DeleteBucket",
-    (Resource.QUEUE, True): "sqs:CreateQueue, sqs:SetQueueAttributes",
-    (Resource.QUEUE, False): "sts:AssumeRoot, sqs:SetQueueAttributes, sqs:DeleteQueue",
-    (Resource.POLICY, True): "organizations:CreatePolicy, organizations:AttachPolicy",
-    (Resource.POLICY, False): "organizations:DetachPolicy, organizations:DeletePolicy",
-    (Resource.STACK, True): "cdk deploy",
-    (Resource.STACK, False): "cloudformation:DeleteStack, s3:DeleteObject, s3:DeleteBucket",
+CALLS: dict[tuple[StateField, bool], str] = {
+    (StateField.TRUSTED_ACCESS, True): "organizations:EnableAWSServiceAccess",
+    (StateField.TRUSTED_ACCESS, False): "organizations:DisableAWSServiceAccess",
+    (StateField.CREDENTIALS, True): "iam:EnableOrganizationsRootCredentialsManagement",
+    (StateField.CREDENTIALS, False): "iam:DisableOrganizationsRootCredentialsManagement",
+    (StateField.SESSIONS, True): "iam:EnableOrganizationsRootSessions",
+    (StateField.SESSIONS, False): "iam:DisableOrganizationsRootSessions",
+    (StateField.DELEGATE, True): "organizations:RegisterDelegatedAdministrator",
+    (StateField.DELEGATE, False): "organizations:DeregisterDelegatedAdministrator",
+    (StateField.USER, True): "iam:CreateUser, iam:CreateAccessKey",
+    (StateField.USER, False): "iam:DeleteAccessKey, iam:DeleteUser",
+    (StateField.PASSWORD, True): "sts:AssumeRoot, iam:CreateLoginProfile",
+    (StateField.PASSWORD, False): "sts:AssumeRoot, iam:DeleteLoginProfile",
+    (StateField.BUCKET, True): "s3:CreateBucket, s3:PutBucketPolicy",
+    (StateField.BUCKET, False): "sts:AssumeRoot, s3:DeleteBucketPolicy, s3:DeleteBucket",
+    (StateField.QUEUE, True): "sqs:CreateQueue, sqs:SetQueueAttributes",
+    (StateField.QUEUE, False): "sts:AssumeRoot, sqs:SetQueueAttributes, sqs:DeleteQueue",
+    (StateField.POLICY, True): "organizations:CreatePolicy, organizations:AttachPolicy",
+    (StateField.POLICY, False): "organizations:DetachPolicy, organizations:DeletePolicy",
+    (StateField.STACK, True): "cdk deploy",
+    (StateField.STACK, False): "cloudformation:DeleteStack, s3:DeleteObject, s3:DeleteBucket",
 }
-SUBJECTS: dict[Resource, str] = {
-    Resource.TRUSTED_ACCESS: "trusted access of IAM in the organization",
-    Resource.CREDENTIALS: f"the feature {CREDENTIALS}",
-    Resource.SESSIONS: f"the feature {SESSIONS}",
-    Resource.DELEGATE: "the registration of the delegated administrator",
-    Resource.USER: "a user without policies in the management account",
-    Resource.PASSWORD: "the root password of the member account",
-    Resource.BUCKET: "an empty bucket in the member account",
-    Resource.QUEUE: "an empty queue in the member account",
-    Resource.POLICY: "a service control policy on the member account",
-    Resource.STACK: "a stack in the management account",
+SUBJECTS: dict[StateField, str] = {
+    StateField.TRUSTED_ACCESS: "trusted access of IAM in the organization",
+    StateField.CREDENTIALS: f"the feature {CREDENTIALS}",
+    StateField.SESSIONS: f"the feature {SESSIONS}",
+    StateField.DELEGATE: "the registration of the delegated administrator",
+    StateField.USER: "a user without policies in the management account",
+    StateField.PASSWORD: "the root password of the member account",
+    StateField.BUCKET: "an empty bucket in the member account",
+    StateField.QUEUE: "an empty queue in the member account",
+    StateField.POLICY: "a service control policy on the member account",
+    StateField.STACK: "a stack in the management account",
 }
 
 
@@ -73,33 +73,16 @@ def _tolerate(callers: Callers, call: Callable[[], Any], *codes: str) -> None:
 def set_trusted_access(callers: Callers, value: bool) -> None:
     """Enable or disable IAM's trusted access."""
     organizations = callers.own("organizations")
+    change = organizations.enable_aws_service_access if value else organizations.disable_aws_service_access
+    callers.patiently(functools.partial(change, ServicePrincipal=PRINCIPAL))
     if value:
-        callers.patiently(
-            functools.partial(organizations.enable_aws_service_access, ServicePrincipal=PRINCIPAL)
-        )
         callers.patiently(callers.own("iam").list_organizations_features)
-    else:
-        callers.patiently(
-            functools.partial(organizations.disable_aws_service_access, ServicePrincipal=PRINCIPAL)
-        )
 
 
-def set_credentials(callers: Callers, value: bool) -> None:
-    """Enable or disable RootCredentialsManagement."""
-    iam = callers.own("iam")
-    if value:
-        callers.patiently(iam.enable_organizations_root_credentials_management)
-    else:
-        callers.patiently(iam.disable_organizations_root_credentials_management)
-
-
-def set_sessions(callers: Callers, value: bool) -> None:
-    """Enable or disable RootSessions."""
-    iam = callers.own("iam")
-    if value:
-        callers.patiently(iam.enable_organizations_root_sessions)
-    else:
-        callers.patiently(iam.disable_organizations_root_sessions)
+def set_feature(callers: Callers, value: bool, *, feature: str) -> None:
+    """Enable or disable a feature."""
+    operation = f"{'enable' if value else 'disable'}_organizations_{xform_name(feature)}"
+    callers.patiently(getattr(callers.own("iam"), operation))
 
 
 def set_delegate(callers: Callers, value: bool) -> None:
@@ -245,7 +228,7 @@ def observe_root_access(callers: Callers) -> State:
     """Return trusted access, the features and the delegate; nothing of the member account."""
     organizations = callers.own("organizations")
     pages = organizations.get_paginator("list_aws_service_access_for_organization").paginate()
-    services = [each["ServicePrincipal"] for page in pages for each in page["EnabledServicePrincipals"]]
+    services = [entry["ServicePrincipal"] for page in pages for entry in page["EnabledServicePrincipals"]]
     if PRINCIPAL not in services:
         return State(trusted_access=False, credentials=None, sessions=None)
     features = callers.patiently(callers.own("iam").list_organizations_features).get("EnabledFeatures", [])
@@ -264,9 +247,9 @@ def find_delegates(callers: Callers) -> list[str]:
     """Return the delegated administrators for IAM."""
     pages = callers.own("organizations").get_paginator("list_delegated_administrators")
     return [
-        each["Id"]
+        account["Id"]
         for page in pages.paginate(ServicePrincipal=PRINCIPAL)
-        for each in page["DelegatedAdministrators"]
+        for account in page["DelegatedAdministrators"]
     ]
 
 
@@ -313,44 +296,39 @@ def find_queue(callers: Callers) -> str | None:
     return "locked" if find_queue_url(callers) else None
 
 
-SETTERS: dict[Resource, Setter] = {
-    Resource.TRUSTED_ACCESS: set_trusted_access,
-    Resource.CREDENTIALS: set_credentials,
-    Resource.SESSIONS: set_sessions,
-    Resource.DELEGATE: set_delegate,
-    Resource.USER: set_user,
-    Resource.PASSWORD: set_password,
-    Resource.BUCKET: set_bucket,
-    Resource.QUEUE: set_queue,
-    Resource.POLICY: set_policy,
+SETTERS: dict[StateField, Setter] = {
+    StateField.TRUSTED_ACCESS: set_trusted_access,
+    StateField.CREDENTIALS: functools.partial(set_feature, feature=CREDENTIALS),
+    StateField.SESSIONS: functools.partial(set_feature, feature=SESSIONS),
+    StateField.DELEGATE: set_delegate,
+    StateField.USER: set_user,
+    StateField.PASSWORD: set_password,
+    StateField.BUCKET: set_bucket,
+    StateField.QUEUE: set_queue,
+    StateField.POLICY: set_policy,
 }
-FINDERS: dict[Resource, Callable[[Callers], Any]] = {
-    Resource.USER: has_user,
-    Resource.PASSWORD: has_password,
-    Resource.BUCKET: find_bucket,
-    Resource.QUEUE: find_queue,
-    Resource.POLICY: find_policy,
+FINDERS: dict[StateField, Callable[[Callers], Any]] = {
+    StateField.USER: has_user,
+    StateField.PASSWORD: has_password,
+    StateField.BUCKET: find_bucket,
+    StateField.QUEUE: find_queue,
+    StateField.POLICY: find_policy,
 }
 
 
 def observe(
-    callers: Callers, resources: frozenset[Resource], *, deployment: Deployment | None = None
+    callers: Callers, resources: frozenset[StateField], *, deployment: Deployment | None = None
 ) -> State:
     """Return the state of these resources and of root access; of the others, that there is nothing."""
     state = observe_root_access(callers)
     found = {resource.value: find(callers) for resource, find in FINDERS.items() if resource in resources}
-    if deployment is not None and Resource.STACK in resources:
-        found[Resource.STACK.value] = deployment.find()
+    if deployment is not None and StateField.STACK in resources:
+        found[StateField.STACK.value] = deployment.find()
     return State(**{**vars(state), **found})
 
 
-NEEDED_TASKS: dict[Resource, Resource] = {
-    Resource.PASSWORD: Resource.CREDENTIALS,
-    Resource.BUCKET: Resource.SESSIONS,
-    Resource.QUEUE: Resource.SESSIONS,
+NEEDED_FEATURES: dict[StateField, StateField] = {
+    StateField.PASSWORD: StateField.CREDENTIALS,
+    StateField.BUCKET: StateField.SESSIONS,
+    StateField.QUEUE: StateField.SESSIONS,
 }
-
-
-def own_names(names: Names) -> tuple[str, ...]:
-    """Return the names of the run's own resources, for people."""
-    return (names.bucket, names.queue, names.user, names.policy, names.stack)

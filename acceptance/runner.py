@@ -10,8 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from acceptance.comparison import differences
 from acceptance.deployment import DeploymentError
 from acceptance.model import Level, Result, Verdict
-from acceptance.scene import MEASUREMENT, resource_changed_by
-from acceptance.state import Resource, State, is_time_bound, parse_step, split_case
+from acceptance.scene import MEASUREMENT, field_changed_by
+from acceptance.state import State, StateField, is_time_bound, parse_step, split_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,7 +51,7 @@ class Possibilities:
             return "it needs --member"
         if case.needs_delegate and not self.delegate:
             return "it needs --delegate"
-        if not self.policies and any(parse_step(step).resource is Resource.POLICY for step in case.given):
+        if not self.policies and any(parse_step(step).resource is StateField.POLICY for step in case.given):
             return "the organization has no service control policies enabled"
         if self.level is Level.READ:
             changed = state.differences(split_case(case)[0])
@@ -67,7 +67,7 @@ def sort_cases(cases: Iterable[Case]) -> list[Case]:
         if case.level is Level.DEPLOY:
             return (list(Level).index(case.level),)
         state, steps = split_case(case)
-        values = [str(getattr(state, resource) or "") for resource in reversed(Resource)]
+        values = [str(getattr(state, resource) or "") for resource in reversed(StateField)]
         return (list(Level).index(case.level), values, bool(steps))
 
     return sorted(cases, key=order)
@@ -118,7 +118,7 @@ def _run_case(case: Case, scene: Scene, possibilities: Possibilities, settling_s
 
 def _compare(case: Case, scene: Scene, settling_seconds: float) -> Result:
     aws = scene.callers.aws
-    may_repeat = resource_changed_by(case.call) is None and not is_time_bound(case.given)
+    may_repeat = field_changed_by(case.call) is None and not is_time_bound(case.given)
     if case.call.operation.startswith(MEASUREMENT):
         may_repeat = False
     patience = settling_seconds if case.max_seconds is None else case.max_seconds

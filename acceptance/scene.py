@@ -10,7 +10,8 @@ from acceptance.callers import call_operation
 from acceptance.measurements import MEASUREMENTS
 from acceptance.model import ROOT_SESSION, Response
 from acceptance.resources import (
-    NEEDED_TASKS,
+    CALLS,
+    NEEDED_FEATURES,
     PRINCIPAL,
     SETTERS,
     account_summary,
@@ -19,7 +20,7 @@ from acceptance.resources import (
     observe,
     observe_root_access,
 )
-from acceptance.state import FEATURES, Resource, State, StepKind, split_case, with_value
+from acceptance.state import FEATURES, State, StateField, StepKind, split_case, with_value
 from aws_calls.failures import CallError
 
 if TYPE_CHECKING:
@@ -27,41 +28,27 @@ if TYPE_CHECKING:
 
     from acceptance.callers import Callers
     from acceptance.deployment import Deployment
-    from acceptance.journal import Journal
+    from acceptance.journal import Journal, Unfinished
     from acceptance.model import Call, Case
     from acceptance.state import Step
 
 PRODUCT, DEPLOYMENT, MEASUREMENT = "product", "deployment", "measurement"
 
-# What a call of a case may change. Calls that name what does not exist change nothing.
-_CHANGED_BY: Mapping[str, Resource] = {
-    "iam:EnableOrganizationsRootCredentialsManagement": Resource.CREDENTIALS,
-    "iam:DisableOrganizationsRootCredentialsManagement": Resource.CREDENTIALS,
-    "iam:EnableOrganizationsRootSessions": Resource.SESSIONS,
-    "iam:DisableOrganizationsRootSessions": Resource.SESSIONS,
-    "organizations:EnableAWSServiceAccess": Resource.TRUSTED_ACCESS,
-    "organizations:DisableAWSServiceAccess": Resource.TRUSTED_ACCESS,
-    "organizations:RegisterDelegatedAdministrator": Resource.DELEGATE,
-    "organizations:DeregisterDelegatedAdministrator": Resource.DELEGATE,
-    "iam:CreateLoginProfile": Resource.PASSWORD,
-    "iam:DeleteLoginProfile": Resource.PASSWORD,
-    "s3:DeleteBucketPolicy": Resource.BUCKET,
-    "s3:PutBucketPolicy": Resource.BUCKET,
-    "sqs:SetQueueAttributes": Resource.QUEUE,
+# What a call of a case may change: the run itself changes it by the same call, and so can restore it.
+_CHANGED_BY: Mapping[str, StateField] = {
+    operation: field for (field, _), operations in CALLS.items() for operation in operations.split(", ")
 }
-_READS = ("Assume", "Describe", "Get", "List", "Lookup", "Simulate")
-_CHANGES_NOTHING = frozenset(
-    {
-        "iam:DeleteAccessKey",
-        "iam:DeactivateMFADevice",
-        "iam:DeleteSigningCertificate",
-        "iam:UpdateAccessKey",
-    }
+# They name what does not exist.
+_CHANGES_NOTHING = (
+    *("iam:DeleteAccessKey", "iam:DeactivateMFADevice", "iam:DeleteSigningCertificate"),
+    "iam:UpdateAccessKey",
 )
+_IN_ACCOUNTS = (StateField.BUCKET, StateField.QUEUE, StateField.USER, StateField.PASSWORD)
+_READS = ("Assume", "Describe", "Get", "List", "Lookup", "Simulate")
 _QUEUE_URL = "{queue url}"
 
 
-def resource_changed_by(call: Call) -> Resource | None:
+def field_changed_by(call: Call) -> StateField | None:
     """Return what a call of a case may change, or None if it only reads.
 
     Raises:
@@ -71,7 +58,7 @@ def resource_changed_by(call: Call) -> Resource | None:
     if service in (DEPLOYMENT, MEASUREMENT):
         return None
     if service == PRODUCT:
-        return product.resource_changed_by(operation, call.parameters)
+        return product.field_changed_by(operation, call.parameters)
     if operation.startswith(_READS) or call.operation in _CHANGES_NOTHING:
         return None
     if call.operation not in _CHANGED_BY:
@@ -100,7 +87,7 @@ class Scene:
         self._deployment = deployment
         self._names = callers.names
         self._denied: str | None = None
-        self._before: dict[Resource, Any] = {}
+        self._before: dict[StateField, Any] = {}
 
     def arrange(self, case: Case) -> None:
         """Bring the organization into the state that the case is given."""
@@ -118,7 +105,7 @@ class Scene:
 
     def call(self, case: Case) -> Response:
         """Make the call of the case, and return the normalized response."""
-        changed = resource_changed_by(case.call)
+        changed = field_changed_by(case.call)
         if changed is not None:
             self._write_change(changed, after=None)
         try:
@@ -135,7 +122,7 @@ class Scene:
         summary = account_summary(self.callers)
         return {key: summary[key] for key in keys}
 
-    def restore(self, before: Mapping[Resource, Any] | None = None) -> None:
+    def restore(self, before: Mapping[StateField, Any] | None = None) -> None:
         """Restore what was changed, and write to the journal that it is.
 
         What was about to change when a run ended may have been changed or not, so AWS is asked. A restoration
@@ -157,57 +144,57 @@ class Scene:
 
     def enable_trusted_access(self) -> None:
         """Enable trusted access, so that the features can be seen."""
-        self._set(Resource.TRUSTED_ACCESS, True)
+        self._set(StateField.TRUSTED_ACCESS, True)
 
     def converge(self, target: State) -> None:
         """Bring the organization into a state, in an order in which each change is possible."""
         if target.stack is not None and self.state.stack is None:
             # So that it is the stack that enables root access.
             self.converge(State())
-            self._set(Resource.STACK, target.stack)
+            self._set(StateField.STACK, target.stack)
         if self.state.policy not in (None, target.policy):
             # It may stop the root sessions that the other changes need.
-            self._set(Resource.POLICY, None)
+            self._set(StateField.POLICY, None)
         if target.stack is None:
-            self._set(Resource.STACK, None)
-        for resource in (Resource.BUCKET, Resource.QUEUE, Resource.USER, Resource.PASSWORD):
+            self._set(StateField.STACK, None)
+        for resource in _IN_ACCOUNTS:
             if not getattr(target, resource):
                 self._set(resource, getattr(target, resource))
         self._converge_root_access(target)
-        for resource in (Resource.PASSWORD, Resource.BUCKET, Resource.QUEUE, Resource.USER, Resource.POLICY):
+        for resource in (*_IN_ACCOUNTS, StateField.POLICY):
             self._set(resource, getattr(target, resource))
 
     def _converge_root_access(self, target: State) -> None:
-        features = [r for r in (Resource.CREDENTIALS, Resource.SESSIONS) if self._differs(r, target)]
+        features = [r for r in (StateField.CREDENTIALS, StateField.SESSIONS) if self._differs(r, target)]
         if (features or target.trusted_access or target.delegate) and not self.state.trusted_access:
-            self._set(Resource.TRUSTED_ACCESS, True)
-        for resource in (Resource.CREDENTIALS, Resource.SESSIONS):
+            self._set(StateField.TRUSTED_ACCESS, True)
+        for resource in (StateField.CREDENTIALS, StateField.SESSIONS):
             wanted = getattr(target, resource)
             if wanted is not None and self.state.trusted_access:
                 self._set(resource, wanted)
-        self._set(Resource.DELEGATE, target.delegate)
+        self._set(StateField.DELEGATE, target.delegate)
         if not target.trusted_access:
-            self._set(Resource.TRUSTED_ACCESS, False)
+            self._set(StateField.TRUSTED_ACCESS, False)
 
-    def _differs(self, resource: Resource, target: State) -> bool:
+    def _differs(self, resource: StateField, target: State) -> bool:
         wanted, known = getattr(target, resource), getattr(self.state, resource)
         # A hidden feature may be enabled; it matters only where trusted access is wanted as well.
         return wanted is not None and wanted != known and (known is not None or target.trusted_access)
 
-    def _set(self, resource: Resource, value: Any) -> None:
+    def _set(self, resource: StateField, value: Any) -> None:
         if getattr(self.state, resource) == value:
             return
-        needed = NEEDED_TASKS.get(resource)
+        needed = NEEDED_FEATURES.get(resource)
         if needed is not None:
-            self._set(Resource.TRUSTED_ACCESS, True)
+            self._set(StateField.TRUSTED_ACCESS, True)
             self._set(needed, True)
         self._write_change(resource, after=value)
-        if resource is Resource.STACK:
+        if resource is StateField.STACK:
             self._set_stack(value)
             return
         SETTERS[resource](self.callers, value)
         self.state = with_value(self.state, resource, "" if value is None else value)
-        if resource is Resource.TRUSTED_ACCESS:
+        if resource is StateField.TRUSTED_ACCESS:
             self._observe()
 
     def _set_stack(self, value: str | None) -> None:
@@ -217,7 +204,7 @@ class Scene:
             self._deployment.destroy()
         else:
             # The stack enables what it lists.
-            for resource in (Resource.TRUSTED_ACCESS, Resource.CREDENTIALS, Resource.SESSIONS):
+            for resource in (StateField.TRUSTED_ACCESS, StateField.CREDENTIALS, StateField.SESSIONS):
                 self._write_change(resource, after=True)
             self._deployment.deploy(value)
         self._observe(stack=value)
@@ -240,7 +227,7 @@ class Scene:
             aws = self.callers.aws
             aws.set_denial(self._denied, account_id=self._names.management, denied=is_denied)
 
-    def _write_change(self, resource: Resource, *, after: Any) -> None:
+    def _write_change(self, resource: StateField, *, after: Any) -> None:
         before = getattr(self.state, resource)
         self._before.setdefault(resource, before)
         self._journal.write_change(resource, before=before, after=after)
@@ -282,11 +269,11 @@ class Scene:
         output = {name: value for name, value in raw.items() if name != "ResponseMetadata"}
         return Response(output=self._names.to_example(output))
 
-    def _look_again(self, changed: Resource, call: Call, *, failed: bool) -> None:
+    def _look_again(self, changed: StateField, call: Call, *, failed: bool) -> None:
         match changed:
-            case Resource.PASSWORD:
+            case StateField.PASSWORD:
                 self.state = replace(self.state, password=has_password(self.callers))
-            case Resource.BUCKET | Resource.QUEUE:
+            case StateField.BUCKET | StateField.QUEUE:
                 if not failed:
                     value = "open" if _opens(call) else "locked"
                     self.state = with_value(self.state, changed, value)
@@ -311,3 +298,19 @@ def _opens(call: Call) -> bool:
     if operation == "SetQueueAttributes":
         return not call.parameters["Attributes"]["Policy"]
     return operation in ("DeleteBucketPolicy", "Execute")
+
+
+def restore_from_journal(
+    unfinished: Unfinished, callers: Callers, *, journal: Journal, deployment: Deployment | None = None
+) -> tuple[StateField, ...]:
+    """Restore everything that a run may have changed before it was killed, and return what that was.
+
+    Args:
+        unfinished: What the run's journal says.
+        callers: The clients.
+        journal: Where the changes of the restoration are written as well.
+        deployment: The stack of the run.
+    """
+    scene = Scene(callers, journal=journal, state=State(), deployment=deployment)
+    scene.restore(unfinished.before)
+    return tuple(unfinished.before)

@@ -18,7 +18,7 @@ CREDENTIALS = "RootCredentialsManagement"
 SESSIONS = "RootSessions"
 
 
-class Resource(StrEnum):
+class StateField(StrEnum):
     """What a run changes, as fields of the state."""
 
     TRUSTED_ACCESS = "trusted_access"
@@ -35,13 +35,13 @@ class Resource(StrEnum):
     @property
     def level(self) -> Level:
         """The level of the runs that may change it."""
-        if self is Resource.STACK:
+        if self is StateField.STACK:
             return Level.DEPLOY
-        in_member = (Resource.PASSWORD, Resource.BUCKET, Resource.QUEUE, Resource.POLICY)
+        in_member = (StateField.PASSWORD, StateField.BUCKET, StateField.QUEUE, StateField.POLICY)
         return Level.MEMBER if self in in_member else Level.FEATURE
 
 
-FEATURES: Mapping[str, Resource] = {CREDENTIALS: Resource.CREDENTIALS, SESSIONS: Resource.SESSIONS}
+FEATURES: Mapping[str, StateField] = {CREDENTIALS: StateField.CREDENTIALS, SESSIONS: StateField.SESSIONS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +72,11 @@ class State:
     policy: str | None = None
     stack: str | None = None
 
-    def differences(self, other: State) -> tuple[Resource, ...]:
+    def differences(self, other: State) -> tuple[StateField, ...]:
         """Return in what another state differs. A feature that nobody can list does not differ."""
         return tuple(
             resource
-            for resource in Resource
+            for resource in StateField
             if None not in (mine := getattr(self, resource), others := getattr(other, resource))
             or resource not in FEATURES.values()
             if mine != others
@@ -95,7 +95,7 @@ class Step:
     """
 
     text: str
-    resource: Resource | None
+    resource: StateField | None
     value: bool | str
     in_order: bool = False
 
@@ -121,17 +121,17 @@ def parse_step(text: str) -> Step:
     words = text.split()
     match words:
         case ["trusted", "access", "enabled" | "disabled" as state]:
-            resource = Resource.TRUSTED_ACCESS
+            resource = StateField.TRUSTED_ACCESS
         case [feature, "enabled" | "disabled" as state] if feature in FEATURES:
             resource = FEATURES[feature]
         case [account, "registered" | "deregistered" as state] if account == DELEGATE:
-            resource = Resource.DELEGATE
+            resource = StateField.DELEGATE
         case [*no, "root", "password", "in", account] if account == MEMBER and no in ([], ["no"]):
-            return Step(text=text, resource=Resource.PASSWORD, value=not no, in_order=bool(no))
+            return Step(text=text, resource=StateField.PASSWORD, value=not no, in_order=bool(no))
         case ["bucket" | "queue" as kind, "locked" | "open" as policy]:
-            return Step(text=text, resource=Resource(kind), value=policy)
+            return Step(text=text, resource=StateField(kind), value=policy)
         case ["stack", variant, "deployed"]:
-            return Step(text=text, resource=Resource.STACK, value=variant)
+            return Step(text=text, resource=StateField.STACK, value=variant)
         case [seconds, "seconds", "later"]:
             return Step(text=text, resource=None, value=f"{StepKind.WAIT} {seconds}", in_order=True)
         case ["root", "session", task]:
@@ -150,7 +150,7 @@ def _parse_policy(text: str) -> Step:
         raise ValueError(f"There is no step {text!r}.")
     attached = found["state"] == "attached"
     value = found["name"] if attached else ""
-    return Step(text=text, resource=Resource.POLICY, value=value, in_order=not attached)
+    return Step(text=text, resource=StateField.POLICY, value=value, in_order=not attached)
 
 
 def is_time_bound(given: Iterable[str]) -> bool:
@@ -166,7 +166,7 @@ def split_steps(given: Sequence[str]) -> tuple[State, tuple[Step, ...]]:
         if step.in_order or step.resource is None:
             return state, tuple(steps[number:])
         state = with_value(state, step.resource, step.value)
-        if step.resource is Resource.STACK:
+        if step.resource is StateField.STACK:
             # The stack enables them.
             state = replace(state, trusted_access=True, credentials=True, sessions=True)
     return state, ()
@@ -178,6 +178,6 @@ def split_case(case: Case) -> tuple[State, tuple[Step, ...]]:
     return replace(state, user=case.caller == USER_WITHOUT_POLICIES), steps
 
 
-def with_value(state: State, resource: Resource, value: object) -> State:
+def with_value(state: State, resource: StateField, value: object) -> State:
     """Return a state with another value; an empty one means that there is none."""
     return replace(state, **{resource.value: None if value == "" else value})  # type: ignore[arg-type]

@@ -112,9 +112,9 @@ def _to_placeholders(value: Any) -> Any:
         case datetime():
             return "{time}"
         case dict():
-            return {key: _to_placeholders(each) for key, each in value.items()}
+            return {key: _to_placeholders(member) for key, member in value.items()}
         case list():
-            return [_to_placeholders(each) for each in value]
+            return [_to_placeholders(entry) for entry in value]
         case _:
             return value
 
@@ -151,7 +151,7 @@ def _measurements(results: Iterable[Result]) -> Iterator[tuple[str, str]]:
 def _plain(line: str) -> str:
     """Return a line that cannot end the form's block of text, whatever AWS responded."""
     shown = line if len(line) <= _MAX_LINE_CHARACTERS else line[:_MAX_LINE_CHARACTERS] + "…"
-    shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in shown)
+    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown)
     return shown.replace("`", "'")
 
 

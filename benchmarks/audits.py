@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import queue
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.function import BUCKET
 from benchmarks.limits import DOCUMENTED_STS, LOW_STS, Limit
-from benchmarks.stand_in import MANAGEMENT_ACCOUNT_ID, Scenario
-from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
+from benchmarks.sandboxes import AuditFailedError, FunctionInvocation, running_sandboxes
+from benchmarks.stand_in import Scenario
+from benchmarks.stand_in_aws import MANAGEMENT_ACCOUNT_ID, MAX_PAGE
 from root_tasks.model.codec import decode, encode
 from root_tasks.model.report import Outcome, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
-    from benchmarks.stand_in import StandIn, Traffic
+    from benchmarks.sandboxes import Sandboxes
+    from benchmarks.stand_in import StandIn
     from local_aws.services import LocalAws
 
 SLOW_SECONDS, FAST_SECONDS = 0.3, 0.1
@@ -34,9 +33,6 @@ MAX_CONCURRENCY = 5
 
 # The speed of a loop does not depend on the number of accounts.
 LOOP_ACCOUNTS = 15
-# The first few are still warming up, and a collection of garbage doubles one.
-_WARM_BATCHES = 15
-
 _LATEST_REPORT = "latest/report.json"
 
 _MEMORY_GIB = 1.0
@@ -87,130 +83,39 @@ class Setting:
 
 SMALL = Setting(accounts=100, latency=SLOW_SECONDS)
 MEDIUM = Setting(accounts=1_000, latency=SLOW_SECONDS)
-THROTTLED = Setting(accounts=1_000, latency=SLOW_SECONDS, sts=LOW_STS)
 LARGE = Setting(accounts=10_000, latency=FAST_SECONDS)
-SETTINGS = (SMALL, MEDIUM, THROTTLED, LARGE)
+SETTINGS = (SMALL, MEDIUM, dataclasses.replace(MEDIUM, sts=LOW_STS), LARGE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Invocation:
-    """An invocation of a function.
+class Figures:
+    """What one candidate took for an audit, a row of the page; None is what it does not have.
 
     Attributes:
-        response: What it returned.
-        log: The events that it logged.
-        seconds: How long it took; the first one in a sandbox includes the import.
-        cpu: Its CPU time.
-        memory: The peak memory of its process so far, in bytes.
-    """
-
-    response: Any
-    log: Sequence[Mapping[str, Any]]
-    seconds: float
-    cpu: float
-    memory: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Audit:
-    """The measurements of one audit by RootTasks.
-
-    Attributes:
-        seconds: From its start to its report.
+        candidate: Its name.
+        seconds: How long it took until no account was lost.
         listing: How many seconds of them ListAccounts took.
-        lost: The number of accounts without a result.
-        traffic: What reached the stand-in.
-        batches: The invocations of the batches.
-        others: The first and the last invocation.
-    """
-
-    seconds: float
-    listing: float
-    lost: int
-    traffic: Traffic
-    batches: Sequence[Invocation]
-    others: Sequence[Invocation]
-
-    @property
-    def report(self) -> Invocation:
-        """The invocation that wrote the report."""
-        return self.others[-1]
-
-    @property
-    def function_seconds(self) -> float:
-        """The total duration of the functions."""
-        return sum(it.seconds for it in (*self.batches, *self.others))
-
-    @property
-    def cpu(self) -> float:
-        """The total CPU time of the functions."""
-        return sum(it.cpu for it in (*self.batches, *self.others))
-
-    @property
-    def dollars(self) -> float:
-        """The cost on AWS."""
-        return dollars(batches=len(self.batches), function_seconds=self.function_seconds)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unbounded:
-    """The measurements of one audit by the client without a bound.
-
-    Attributes:
-        listing: How many seconds ListAccounts takes, as RootTasks has measured it.
-        seconds: How long each run took without it; the second one and later ones are for what was lost.
-        lost: How many accounts had no result after each run.
-        cpu: The CPU time of its process.
-        traffic: What reached the stand-in.
-    """
-
-    listing: float
-    seconds: Sequence[float]
-    lost: Sequence[int]
-    cpu: float
-    traffic: Traffic
-
-    @property
-    def seconds_until_complete(self) -> float:
-        """The time until no account is lost."""
-        return self.listing + sum(self.seconds)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loop:
-    """The measurements of a loop over a few accounts.
-
-    Attributes:
-        accounts: Their number.
-        seconds: How long it took.
-        cpu: The CPU time of its process.
-        traffic: What reached the stand-in.
-    """
-
-    accounts: int
-    seconds: float
-    cpu: float
-    traffic: Traffic
-
-
-@dataclass(frozen=True, kw_only=True)
-class WarmBatch:
-    """The measurements of a batch of accounts without credentials, in a sandbox that has run one before.
-
-    Attributes:
-        seconds: How long it took.
+        lost: How many accounts had no result in its first run.
+        runs: After how many runs none was lost; None if it gave up before.
+        calls: The calls that reached the stand-in.
+        throttled: Those that were throttled.
+        connections: The connections that it opened.
         cpu: Its CPU time for each account.
-        connections: The new connections to a service that the batches in the sandbox opened, for each of the
-            accounts that are looked into at once.
+        function_seconds: The total duration of its functions.
+        dollars: Its cost on AWS.
     """
 
+    candidate: str
     seconds: float
-    cpu: float
+    listing: float | None = None
+    lost: int = 0
+    runs: int | None = 1
+    calls: float
+    throttled: int = 0
     connections: float
-
-
-class AuditFailedError(Exception):
-    """An audit had a wrong result, so its numbers would mean nothing."""
+    cpu: float
+    function_seconds: float | None = None
+    dollars: float | None = None
 
 
 def dollars(*, batches: int, function_seconds: float) -> float:
@@ -244,15 +149,11 @@ class AuditMeter:
         if BUCKET not in {bucket["Name"] for bucket in self._s3.list_buckets()["Buckets"]}:
             self._s3.create_bucket(Bucket=BUCKET)
 
-    def capacity(self) -> float:
-        """Return how many calls a second the stand-in serves."""
-        self._stand_in.begin(Scenario(members=1, sts=None))
-        url = self._stand_in.urls["sts"]
-        output = self._run("-m", "benchmarks.load", url, str(self._stand_in.certificate))
-        return float(output)
-
-    def audit(self, setting: Setting) -> Audit:
+    def audit(self, setting: Setting) -> tuple[Figures, FunctionInvocation]:
         """Audit an organization with the functions of RootTasks, each in processes of its own.
+
+        Returns:
+            What it took, and the invocation that wrote its report once more, compared with one as large.
 
         Raises:
             AuditFailedError: An account is missing in the report, or has a wrong outcome.
@@ -260,40 +161,33 @@ class AuditMeter:
         scenario = setting.scenario
         self._stand_in.begin(scenario)
         with (
-            self._sandboxes("start_run", 1) as start_run,
+            self._sandboxes("start_run") as start_run,
             self._sandboxes("run_batch", MAX_CONCURRENCY) as run_batch,
-            self._sandboxes("write_report", 1) as write_report,
+            self._sandboxes("write_report") as write_report,
         ):
             started_at = time.monotonic()
             (started,) = start_run.invoke([_execution_input()])
             batches = run_batch.invoke(_batch_events(started.response))
-            (finished,) = write_report.invoke([_report_event(started.response, batches)])
+            to_report = _report_event(started.response, batches)
+            (finished,) = write_report.invoke([to_report])
             seconds = time.monotonic() - started_at
-        key = f"runs/{started.response['runId']}/report.json"
-        report = json.loads(self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
-        return Audit(
+        report = json.loads(self._read(f"runs/{started.response['runId']}/report.json"))
+        invocations = (started, *batches, finished)
+        function_seconds = sum(invocation.seconds for invocation in invocations)
+        figures = Figures(
+            candidate="RootTasks",
             seconds=seconds,
             listing=_listing_seconds(started),
             lost=number_without_result(report["results"], expected=correct_outcomes(scenario)),
-            traffic=self._stand_in.traffic(),
-            batches=batches,
-            others=(started, finished),
+            cpu=sum(invocation.cpu for invocation in invocations) / setting.accounts,
+            function_seconds=function_seconds,
+            dollars=dollars(batches=len(batches), function_seconds=function_seconds),
+            **self._traffic(),
         )
+        return figures, self._write_report_again(to_report)
 
-    def report_again(self, audit: Audit) -> Invocation:
-        """Write the report of an audit again, in a new sandbox: it is compared with one of the day before.
-
-        That one is as large, and found the same.
-        """
-        started, _ = audit.others
-        self._date_latest_back()
-        with self._sandboxes("write_report", 1) as write_report:
-            (finished,) = write_report.invoke([_report_event(started.response, audit.batches)])
-        return finished
-
-    def _date_latest_back(self) -> None:
-        stored = self._s3.get_object(Bucket=BUCKET, Key=_LATEST_REPORT)
-        latest = decode(Report, stored["Body"].read())
+    def _write_report_again(self, event: Mapping[str, Any]) -> FunctionInvocation:
+        latest = decode(Report, self._read(_LATEST_REPORT))
         day_before = dataclasses.replace(
             latest,
             run_id="audit-of-the-day-before",
@@ -301,33 +195,17 @@ class AuditMeter:
             changes=None,
             trend=(),
         )
-        self._s3.put_object(
-            Bucket=BUCKET,
-            Key=_LATEST_REPORT,
-            Body=encode(day_before),
-            Metadata=stored["Metadata"],
-        )
+        metadata = self._s3.head_object(Bucket=BUCKET, Key=_LATEST_REPORT)["Metadata"]
+        self._s3.put_object(Bucket=BUCKET, Key=_LATEST_REPORT, Body=encode(day_before), Metadata=metadata)
+        with self._sandboxes("write_report") as write_report:
+            (finished,) = write_report.invoke([event])
+        return finished
 
-    def warm_batch(self) -> WarmBatch:
-        """Measure batches of accounts without credentials, in one sandbox."""
-        self._stand_in.begin(
-            Scenario(members=MAX_ACCOUNTS_IN_PARALLEL, latency=SLOW_SECONDS, credentials=False)
-        )
-        with self._sandboxes("start_run", 1) as start_run, self._sandboxes("run_batch", 1) as run_batch:
-            (started,) = start_run.invoke([_execution_input()])
-            (event,) = _batch_events(started.response)
-            # A batch that looks can be invoked again. The first one is cold.
-            _, *warm = run_batch.invoke([event] * (1 + _WARM_BATCHES))
-        connections = self._stand_in.traffic().connections
-        # IAM has one more, by which the run was started.
-        most = max(connections["sts"], connections["iam"] - 1)
-        return WarmBatch(
-            seconds=median(it.seconds for it in warm),
-            cpu=median(it.cpu for it in warm) / MAX_ACCOUNTS_IN_PARALLEL,
-            connections=most / MAX_ACCOUNTS_IN_PARALLEL,
-        )
+    def _read(self, key: str) -> bytes:
+        body: bytes = self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        return body
 
-    def audit_without_bound(self, setting: Setting, *, listing: float) -> Unbounded:
+    def audit_without_bound(self, setting: Setting, *, listing: float) -> Figures:
         """Audit an organization with the client without a bound, until no account is lost.
 
         Args:
@@ -335,95 +213,50 @@ class AuditMeter:
             listing: How many seconds ListAccounts takes: as long as for any other client.
         """
         self._stand_in.begin(setting.scenario)
-        measured = json.loads(self._run("-m", "benchmarks.unbounded", str(setting.accounts)))
-        return Unbounded(**measured, listing=listing, traffic=self._stand_in.traffic())
+        measured = json.loads(self._run("-m", "benchmarks.unbounded", setting.accounts))
+        lost, traffic = measured["lost"], self._traffic()
+        pages = setting.accounts // MAX_PAGE + 1
+        return Figures(
+            candidate="unbounded",
+            seconds=listing + sum(measured["seconds"]),
+            listing=listing,
+            lost=lost[0],
+            runs=None if lost[-1] else len(lost),
+            cpu=measured["cpu"] / setting.accounts,
+            **{**traffic, "calls": traffic["calls"] + pages},
+        )
 
-    def loop(self, latency: float) -> Loop:
-        """Audit a few accounts one after another, in one process."""
-        scenario = Scenario(members=LOOP_ACCOUNTS, latency=latency)
+    def loop(self, setting: Setting) -> Figures:
+        """Audit a few accounts one after another, in one process, and extrapolate it."""
+        scenario = Scenario(members=LOOP_ACCOUNTS, latency=setting.latency)
         self._stand_in.begin(scenario)
         started_at = time.monotonic()
         cpu = float(self._run("-c", _LOOP, *scenario.member_ids))
-        return Loop(
-            accounts=LOOP_ACCOUNTS,
-            seconds=time.monotonic() - started_at,
-            cpu=cpu,
-            traffic=self._stand_in.traffic(),
+        seconds, traffic = time.monotonic() - started_at, self._traffic()
+        factor = setting.accounts / LOOP_ACCOUNTS
+        return Figures(
+            candidate="a loop, extrapolated",
+            seconds=seconds * factor,
+            calls=traffic["calls"] * factor,
+            connections=traffic["connections"] * factor,
+            cpu=cpu / LOOP_ACCOUNTS,
         )
 
-    def _run(self, *arguments: str) -> str:
+    def _traffic(self) -> dict[str, Any]:
+        traffic = self._stand_in.traffic()
+        return {name: sum(getattr(traffic, name).values()) for name in ("calls", "throttled", "connections")}
+
+    def _run(self, *arguments: object) -> str:
+        command = [sys.executable, *map(str, arguments)]
         try:
             return subprocess.run(
-                [sys.executable, *arguments],
-                env=self._environment,
-                check=True,
-                stdout=subprocess.PIPE,
-                text=True,
+                command, env=self._environment, check=True, stdout=subprocess.PIPE, text=True
             ).stdout
         except subprocess.CalledProcessError as error:
             raise AuditFailedError(str(error)) from error
 
-    @contextlib.contextmanager
-    def _sandboxes(self, entry_point: str, count: int) -> Iterator[_Sandboxes]:
-        with contextlib.ExitStack() as stack:
-            processes = [
-                stack.enter_context(
-                    subprocess.Popen(
-                        [sys.executable, "-m", "benchmarks.function", entry_point],
-                        env=self._environment,
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                        text=True,
-                    )
-                )
-                for _ in range(count)
-            ]
-            for process in processes:
-                # On leaving, the standard input is closed, and with it the process ends.
-                stack.callback(_close, process)
-                _read_line(process)
-            yield _Sandboxes(processes)
-
-
-class _Sandboxes:
-    """The sandboxes of one function, each of which runs one invocation at a time."""
-
-    def __init__(self, processes: Sequence[subprocess.Popen[str]]) -> None:
-        self._processes = processes
-
-    def invoke(self, events: Sequence[Mapping[str, Any]]) -> list[Invocation]:
-        """Invoke the function for each event, as many at once as there are sandboxes."""
-        free: queue.SimpleQueue[subprocess.Popen[str]] = queue.SimpleQueue()
-        for process in self._processes:
-            free.put(process)
-
-        def invoke(event: Mapping[str, Any]) -> Invocation:
-            process = free.get()
-            try:
-                assert process.stdin is not None
-                process.stdin.write(json.dumps(event) + "\n")
-                process.stdin.flush()
-                return Invocation(**_read_line(process))
-            finally:
-                free.put(process)
-
-        with ThreadPoolExecutor(len(self._processes)) as threads:
-            return list(threads.map(invoke, events))
-
-
-def _read_line(process: subprocess.Popen[str]) -> dict[str, Any]:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        raise AuditFailedError("A function failed. Its traceback is above.")
-    value: dict[str, Any] = json.loads(line)
-    return value
-
-
-def _close(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.close()
+    def _sandboxes(self, entry_point: str, count: int = 1) -> AbstractContextManager[Sandboxes]:
+        return running_sandboxes(entry_point, count, environment=self._environment)
 
 
 def _execution_input() -> dict[str, Any]:
@@ -439,18 +272,20 @@ def _execution_input() -> dict[str, Any]:
 
 
 def _batch_events(run: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"runId": run["runId"], "workSha256": run["workSha256"], "batch": it} for it in run["batches"]]
+    return [
+        {"runId": run["runId"], "workSha256": run["workSha256"], "batch": batch} for batch in run["batches"]
+    ]
 
 
-def _report_event(run: Mapping[str, Any], batches: Iterable[Invocation]) -> dict[str, Any]:
+def _report_event(run: Mapping[str, Any], batches: Sequence[FunctionInvocation]) -> dict[str, Any]:
     return {
         "runId": run["runId"],
         "runSha256": run["runSha256"],
-        "results": [it.response for it in batches],
+        "results": [batch.response for batch in batches],
     }
 
 
-def _listing_seconds(started: Invocation) -> float:
+def _listing_seconds(started: FunctionInvocation) -> float:
     (listed,) = (event for event in started.log if event["event"] == "accounts_listed")
     return float(listed["milliseconds"]) / 1000
 

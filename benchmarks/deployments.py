@@ -207,7 +207,7 @@ class Deployer:
         pages = self._aws.client("logs").get_paginator("filter_log_events")
         return sum(
             event["message"].startswith("START RequestId")
-            for log_group in {it["LoggingConfig"]["LogGroup"] for it in configurations}
+            for log_group in {function["LoggingConfig"]["LogGroup"] for function in configurations}
             for page in pages.paginate(logGroupName=log_group, startTime=int(since * 1000))
             for event in page["events"]
         )

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from root_access.custom_resource import Resource
-    from root_access.organization import Clients
+    from root_access.custom_resource import CustomResource
+    from root_access.organization import RootAccessClients
 
 _ARN = "arn:aws:lambda:us-east-1:111111111111:function:RootAccess"
 _EVENT = {
@@ -114,8 +114,8 @@ def main(response_url: str) -> None:
     handler = import_module("root_access.handler")
     times = CallTimes()
 
-    def watch_clients() -> Clients:
-        clients: Clients = import_module("root_access.organization").create_clients()
+    def watch_clients() -> RootAccessClients:
+        clients: RootAccessClients = import_module("root_access.organization").create_clients()
         if not times.spans:
             times.watch(clients.iam)
             times.watch(clients.organizations)
@@ -124,8 +124,8 @@ def main(response_url: str) -> None:
     def log(**event: object) -> None:
         json.dumps(event)
 
-    def handle(event: Mapping[str, Any], context: Context, *, abandoned: threading.Event) -> Resource:
-        resource: Resource = import_module("root_access.custom_resource").apply_request(
+    def handle(event: Mapping[str, Any], context: Context, *, abandoned: threading.Event) -> CustomResource:
+        resource: CustomResource = import_module("root_access.custom_resource").apply_request(
             event,
             context,
             clients=watch_clients,

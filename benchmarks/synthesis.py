@@ -98,4 +98,4 @@ def package_bytes(asset: Path) -> int:
 
 if __name__ == "__main__":
     name, folder = sys.argv[1:]
-    synthesize(next(it for it in BUILDERS if it == name), Path(folder))
+    synthesize(next(candidate for candidate in BUILDERS if candidate == name), Path(folder))

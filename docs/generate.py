@@ -57,12 +57,11 @@ def _class(item: griffe.Class) -> Iterator[str]:
     ):
         yield _code(_signature(item.name, constructor))
     yield from _docstring(item)
-    public = [it for it in item.members.values() if it.is_public and it.docstring]
-    attributes = [it for it in public if isinstance(it, griffe.Attribute)]
+    public = [member for member in item.members.values() if member.is_public and member.docstring]
+    attributes = [member for member in public if isinstance(member, griffe.Attribute)]
     if attributes:
-        yield from _table(
-            "attribute", [(f"`{it.name}`", f"`{it.annotation or it.value}`", _text(it)) for it in attributes]
-        )
+        rows = [(f"`{one.name}`", f"`{one.annotation or one.value}`", _text(one)) for one in attributes]
+        yield from _table("attribute", rows)
     for method in public:
         if isinstance(method, griffe.Function) and not method.name.startswith("__"):
             yield f"### {item.name}.{method.name}\n"
@@ -72,15 +71,15 @@ def _class(item: griffe.Class) -> Iterator[str]:
 
 def _signature(name: str, function: griffe.Function) -> str:
     arguments = []
-    for it in function.parameters:
-        if it.name == "self":
+    for parameter in function.parameters:
+        if parameter.name == "self":
             continue
-        if it.kind is griffe.ParameterKind.keyword_only and "*" not in arguments:
+        if parameter.kind is griffe.ParameterKind.keyword_only and "*" not in arguments:
             arguments.append("*")
-        default = f" = {it.default}" if it.default is not None else ""
-        arguments.append(f"{it.name}: {it.annotation}{default}")
+        default = f" = {parameter.default}" if parameter.default is not None else ""
+        arguments.append(f"{parameter.name}: {parameter.annotation}{default}")
     returns = "" if function.name == "__init__" else f" -> {function.returns}"
-    return "\n".join([f"{name}(", *(f"    {it}," for it in arguments), f"){returns}"])
+    return "\n".join([f"{name}(", *(f"    {argument}," for argument in arguments), f"){returns}"])
 
 
 def _docstring(item: griffe.Object) -> Iterator[str]:
@@ -89,13 +88,14 @@ def _docstring(item: griffe.Object) -> Iterator[str]:
             case griffe.DocstringSectionText():
                 yield _markdown(section.value)
             case griffe.DocstringSectionParameters():
-                yield from _table("argument", [(f"`{it.name}`", it.description) for it in section.value])
+                yield from _table("argument", [(f"`{one.name}`", one.description) for one in section.value])
             case griffe.DocstringSectionAttributes():
-                yield from _table("attribute", [(f"`{it.name}`", it.description) for it in section.value])
+                yield from _table("attribute", [(f"`{one.name}`", one.description) for one in section.value])
             case griffe.DocstringSectionRaises():
-                yield from _table("raises", [(f"`{it.annotation}`", it.description) for it in section.value])
+                rows = [(f"`{error.annotation}`", error.description) for error in section.value]
+                yield from _table("raises", rows)
             case griffe.DocstringSectionReturns():
-                yield f"Returns: {_line(' '.join(it.description for it in section.value))}\n"
+                yield f"Returns: {_line(' '.join(value.description for value in section.value))}\n"
             case _:
                 raise TypeError(
                     f"{item.path} has a section of kind {section.kind}. Add the kind to _docstring()."
@@ -122,7 +122,7 @@ def _markdown(text: str) -> str:
     parts = [_inline(prose).strip()]
     for code, after in zip(blocks[::2], blocks[1::2], strict=True):
         parts += [_code(textwrap.dedent(code).strip()).strip(), _inline(after).strip()]
-    return "\n\n".join(it for it in parts if it) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _inline(text: str) -> str:
@@ -148,7 +148,11 @@ def _commands() -> Iterator[str]:
             users.setdefault(row, []).append(name)
     shared = {row for row, names in users.items() if len(names) > _MAX_COMMANDS_OF_AN_OWN_OPTION}
     for name, command in commands.items():
-        arguments = [it.make_metavar(click.Context(command)) for it in command.params if _is_argument(it)]
+        arguments = [
+            parameter.make_metavar(click.Context(command))
+            for parameter in command.params
+            if isinstance(parameter, click.Argument)
+        ]
         yield f"### {' '.join([name, *arguments])}\n"
         yield from _help(command)
         own = [row for row in _options(command) if row not in shared]
@@ -175,10 +179,6 @@ def _leaves(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[str, c
             yield from _leaves(command, (*names, name))
         else:
             yield " ".join((*names, name)), command
-
-
-def _is_argument(parameter: click.Parameter) -> bool:
-    return isinstance(parameter, click.Argument)
 
 
 def _help(command: click.Command) -> Iterator[str]:

@@ -186,8 +186,8 @@ def _stack_output(aws: LocalAws) -> str:
 def _show_drift(aws: LocalAws) -> None:
     sqs, sns = aws.client("sqs"), aws.client("sns")
     resources = aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
-    function = next(it for it in resources if it["LogicalResourceId"] == _DRIFT_CHECK)
-    topic = next(it for it in resources if it["ResourceType"] == _TOPIC_TYPE)
+    function = next(found for found in resources if found["LogicalResourceId"] == _DRIFT_CHECK)
+    topic = next(found for found in resources if found["ResourceType"] == _TOPIC_TYPE)
     inbox = sqs.create_queue(QueueName="local-deploy")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=inbox, AttributeNames=["QueueArn"])["Attributes"]
     sns.subscribe(TopicArn=topic["PhysicalResourceId"], Protocol="sqs", Endpoint=attributes["QueueArn"])

@@ -1,8 +1,7 @@
 """Starts MiniStack for callers that know the secret of this run, and with what templates need.
 
 That is alarms on metric math, which nothing evaluates, and policies of Organizations, which are moto's. In a
-root session, S3 and SQS deny what the organization's policies and the task policy deny. Executions can be
-redriven.
+root session, S3 and SQS deny what the organization's policies and the task policy deny.
 
 Run as a file, because the process has no access to this package.
 """
@@ -129,6 +128,37 @@ def _organizations() -> Any:
     )
 
 
+class _HeldRequest:
+    """A request whose body was read, so that the application can read it again."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.headers: dict[str, str] = {}
+        for raw_name, raw_value in scope["headers"]:
+            name, value = raw_name.decode("latin-1").lower(), decode_header_value(raw_value)
+            self.headers[name] = f"{self.headers[name]},{value}" if name in self.headers else value
+        self.query = scope["query_string"].decode("latin-1")
+        self._receive = receive
+        self._messages: list[dict[str, Any]] = []
+
+    async def body(self) -> bytes:
+        """Read the body."""
+        self._messages = [await self._receive()]
+        while self._messages[-1].get("more_body"):
+            self._messages.append(await self._receive())
+        return b"".join(message.get("body", b"") for message in self._messages)
+
+    async def receive(self) -> dict[str, Any]:
+        """Return what was read, and then what arrives."""
+        return self._messages.pop(0) if self._messages else await self._receive()
+
+
+async def _refuse(send: Send, refusal: Any, *, request_type: str) -> None:
+    content_type, body = refusal.body(request_type=request_type)
+    headers = [(b"content-type", content_type.encode())]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 def require_signatures(application: Application, *, secret_access_key: str) -> Application:
     """Return an application that refuses requests of web pages and of callers without the secret.
 
@@ -136,47 +166,28 @@ def require_signatures(application: Application, *, secret_access_key: str) -> A
         application: MiniStack.
         secret_access_key: The secret.
     """
-    signatures = _load_signatures()
 
     async def require_signature(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await application(scope, receive, send)
             return
-        messages = [await receive()]
-        while messages[-1].get("more_body"):
-            messages.append(await receive())
-        headers: dict[str, str] = {}
-        for raw_name, raw_value in scope["headers"]:
-            name, value = raw_name.decode("latin-1").lower(), decode_header_value(raw_value)
-            headers[name] = f"{headers[name]},{value}" if name in headers else value
+        request = _HeldRequest(scope, receive)
         path = scope["raw_path"].decode("latin-1").partition("?")[0]
-        refusal = signatures.find_refusal(
+        refusal = _load_signatures().find_refusal(
             method=scope.get("method", "GET"),
             path=path,
-            query=scope["query_string"].decode("latin-1"),
-            headers=headers,
-            body=b"".join(message.get("body", b"") for message in messages),
+            query=request.query,
+            headers=request.headers,
+            body=await request.body(),
             secret_access_key=secret_access_key,
         )
-        is_open = "origin" not in headers and (path == _HEALTH or path.startswith(_CALLBACKS))
+        is_open = "origin" not in request.headers and (path == _HEALTH or path.startswith(_CALLBACKS))
         if refusal is None or is_open:
-
-            async def receive_again() -> dict[str, Any]:
-                return messages.pop(0) if messages else await receive()
-
-            await application(scope, receive_again, send)
+            await application(scope, request.receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         else:
-            content_type, body = refusal.body(request_type=headers.get("content-type", ""))
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": refusal.status,
-                    "headers": [(b"content-type", content_type.encode())],
-                }
-            )
-            await send({"type": "http.response.body", "body": body})
+            await _refuse(send, refusal, request_type=request.headers.get("content-type", ""))
 
     return require_signature
 
@@ -189,52 +200,34 @@ def apply_policies(application: Application, *, organization_url: str, secret_ac
         organization_url: The moto server, which has the root sessions and the policies.
         secret_access_key: The secret that it asks for.
     """
-    signatures = _load_signatures()
 
     async def apply_to_root_session(scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
-        }
-        token = headers.get("x-amz-security-token", "")
-        credential = _CREDENTIAL.search(headers.get("authorization", ""))
-        if scope["type"] != "http" or not token.startswith(_ROOT_SESSION) or credential is None:
+        if scope["type"] != "http":
             await application(scope, receive, send)
             return
-        messages = [await receive()]
-        while messages[-1].get("more_body"):
-            messages.append(await receive())
-        body = b"".join(message.get("body", b"") for message in messages)
+        request = _HeldRequest(scope, receive)
+        token = request.headers.get("x-amz-security-token", "")
+        credential = _CREDENTIAL.search(request.headers.get("authorization", ""))
+        if not token.startswith(_ROOT_SESSION) or credential is None:
+            await application(scope, receive, send)
+            return
+        body = await request.body()
         action, resource = (
-            _s3_call(scope["method"], scope["path"], scope["query_string"].decode("latin-1"))
+            _s3_call(scope["method"], scope["path"], request.query)
             if credential["service"] == "s3"
-            else _sqs_call(headers, body, region=credential["region"], account_id=credential["account"])
+            else _sqs_call(
+                request.headers, body, region=credential["region"], account_id=credential["account"]
+            )
         )
-        arguments = {
-            "token": token,
-            "action": action,
-            "resource": resource,
-            "region": credential["region"],
-        }
+        arguments = {"token": token, "action": action, "resource": resource, "region": credential["region"]}
         message = await asyncio.to_thread(
             _root_session_denial, arguments, url=organization_url, secret_access_key=secret_access_key
         )
         if message is None:
-
-            async def receive_again() -> dict[str, Any]:
-                return messages.pop(0) if messages else await receive()
-
-            await application(scope, receive_again, send)
-            return
-        refusal = signatures.Refusal(code="AccessDenied", message=message)
-        content_type, content = refusal.body(request_type=headers.get("content-type", ""))
-        await send(
-            {
-                "type": "http.response.start",
-                "status": refusal.status,
-                "headers": [(b"content-type", content_type.encode())],
-            }
-        )
-        await send({"type": "http.response.body", "body": content})
+            await application(scope, request.receive, send)
+        else:
+            refusal = _load_signatures().Refusal(code="AccessDenied", message=message)
+            await _refuse(send, refusal, request_type=request.headers.get("content-type", ""))
 
     return apply_to_root_session
 
@@ -270,13 +263,9 @@ def _root_session_denial(arguments: Mapping[str, str], *, url: str, secret_acces
     return result
 
 
-def _load_signatures() -> ModuleType:
-    return _load("emulation/signatures.py")
-
-
 @functools.cache
-def _load(file: str) -> ModuleType:
-    path = Path(__file__).parent / file
+def _load_signatures() -> ModuleType:
+    path = Path(__file__).parent / "emulation" / "signatures.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be loaded.")
@@ -294,7 +283,6 @@ if __name__ == "__main__":
         "update": update_policy,
         "delete": delete_policy,
     }
-    _load("redrive.py").emulate_redrives()
     secret = os.environ["AWS_SECRET_ACCESS_KEY"]
     ministack.app.app = require_signatures(
         apply_policies(

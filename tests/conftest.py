@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import botocore.session
@@ -14,8 +15,10 @@ from local_aws.emulation import LocalOrganization, mock_organization
 from local_aws.services import LocalAws, running_local_aws
 from support.accounts import MEMBER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.client_pool import shared_clients
 from support.cloudformation import FakeCloudFormation
 from support.function import Function
+from support.report_bucket import ReportBuckets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from support.command_line import CommandLine
 
 _BOOTSTRAP_STACK = "CDKToolkit"
+_SLOWEST_FILES = 10
 
 
 def pytest_configure() -> None:
@@ -31,9 +35,9 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def shared_loader() -> Iterator[None]:
-    """Parse botocore's descriptions of the services once, and not again for each of the tests' sessions."""
-    with pytest.MonkeyPatch.context() as patch:
+def shared_sdk() -> Iterator[None]:
+    """Parse botocore's descriptions of the services once, and create each client once."""
+    with pytest.MonkeyPatch.context() as patch, shared_clients(ReportBuckets().serve):
         patch.setattr(botocore.session, "create_loader", functools.cache(create_loader))
         yield
 
@@ -119,8 +123,16 @@ def local_aws(bootstrapped_aws: LocalAws) -> Iterator[LocalAws]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the number of cases in the fault matrix; the reports come from every worker."""
-    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    """Print the slowest files, and the cases of the fault matrix; the reports come from every worker."""
+    reports = [
+        report for outcome in ("", "passed", "failed") for report in terminalreporter.getreports(outcome)
+    ]
+    seconds: Counter[str] = Counter()
+    for report in reports:
+        seconds[report.location[0]] += report.duration
+    terminalreporter.section("slowest files")
+    for file, duration in seconds.most_common(_SLOWEST_FILES):
+        terminalreporter.write_line(f"{duration:6.1f} s  {file}")
     cases = {report.nodeid: dict(report.user_properties).get("fault_cases", 0) for report in reports}
     if total := sum(cases.values()):
         terminalreporter.write_line(f"Fault matrix: {total} cases, each one fault at one call on one path.")

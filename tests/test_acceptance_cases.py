@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from acceptance.cases import all_cases, deploy, feature, member, read
+from acceptance.cases import all_cases, own_cases
 from acceptance.cases.recorded import read_recordings
 from acceptance.model import (
     DELEGATE,
@@ -18,11 +18,10 @@ from acceptance.model import (
     Level,
     Source,
 )
-from acceptance.scene import resource_changed_by
+from acceptance.scene import field_changed_by
 from acceptance.state import parse_step
 
 CASES = {case.name: case for case in all_cases()}
-OWN = (*read.CASES, *feature.CASES, *member.CASES, *deploy.CASES)
 
 # What nobody has recorded on AWS, and a run can find out; each with the cases that do.
 OPEN_QUESTIONS = {
@@ -106,7 +105,7 @@ def test_there_are_enough_cases_of_every_level_and_source() -> None:
 
 
 def test_no_two_cases_have_the_same_name() -> None:
-    for cases in (OWN, tuple(read_recordings())):
+    for cases in (own_cases(), tuple(read_recordings())):
         assert [name for name, count in Counter(case.name for case in cases).items() if count > 1] == []
 
 
@@ -124,12 +123,12 @@ def test_every_open_question_is_a_case(question: str) -> None:
 
 
 def is_within_its_level(case: Case) -> bool:
-    changed_by_call = resource_changed_by(case.call)
+    changed_by_call = field_changed_by(case.call)
     if case.level is Level.READ:
         # What it is given is not arranged but found.
         return changed_by_call is None and case.caller != USER_WITHOUT_POLICIES
     steps = [parse_step(step).resource for step in case.given]
-    return all(case.level.includes(each.level) for each in (*steps, changed_by_call) if each is not None)
+    return all(case.level.includes(field.level) for field in (*steps, changed_by_call) if field is not None)
 
 
 def test_a_case_changes_no_more_than_its_level_may() -> None:
@@ -149,4 +148,4 @@ def test_a_call_that_could_not_be_undone_is_not_a_case() -> None:
     from acceptance.model import Call
 
     with pytest.raises(ValueError, match="could not restore"):
-        resource_changed_by(Call(operation="organizations:LeaveOrganization"))
+        field_changed_by(Call(operation="organizations:LeaveOrganization"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from acceptance.model import Level
-from acceptance.state import Resource
+from acceptance.state import StateField
 from support.apps import ROOT
 from support.arrange import CREDENTIALS, SESSIONS
 
@@ -37,7 +37,7 @@ def test_a_sample_of_the_cases_leaves_nothing_behind_after_a_kill() -> None:
     found = kill(Level.MEMBER, "--step", "20")
     assert found["unlike"] == []
     assert found["kills"] >= 50
-    assert found["changed"] == sorted(each for each in Resource if Level.MEMBER.includes(each.level))
+    assert found["changed"] == sorted(field for field in StateField if Level.MEMBER.includes(field.level))
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -18,6 +20,7 @@ from centralized_root_access import (
     RootTask,
     RootTasks,
     RootUseAlarm,
+    RootUserGuardrail,
 )
 from support.accounts import MEMBER, OTHER
 from support.templates import MANAGEMENT, bootstrap_stack, only_resource, template
@@ -25,9 +28,12 @@ from support.templates import MANAGEMENT, bootstrap_stack, only_resource, templa
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TOPIC = "sns.Topic.from_topic_arn"
+    Build = Callable[..., None]
+
 TOPIC_ARN = "arn:aws:sns:us-east-1:111111111111:News"
 KEY_ARN = "arn:aws:kms:us-east-1:111111111111"
+TRAIL_ARN = "arn:aws:logs:eu-west-1:111111111111:log-group:trail:*"
+CHINA = Environment(account="111111111111", region="cn-north-1")
 
 
 def root_access(stack: Stack, **arguments: Any) -> None:
@@ -39,119 +45,125 @@ def drift_check(stack: Stack, **arguments: Any) -> None:
 
 
 def root_tasks(stack: Stack, **arguments: Any) -> None:
-    RootTasks(stack, "RootTasks", **{"tasks": list(RootTask), **arguments})
+    RootTasks(stack, "RootTasks", **arguments)
 
 
 def root_use_alarm(stack: Stack, **arguments: Any) -> None:
     trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
-    RootUseAlarm(stack, "RootUse", trail_log_group=trail, **arguments)
+    RootUseAlarm(stack, "RootUse", **{"trail_log_group": trail, **arguments})
 
 
-LISTS: list[tuple[Callable[..., None], str, Any]] = [
+def guardrail(stack: Stack, **arguments: Any) -> None:
+    RootUserGuardrail(stack, "Guardrail", **{"targets": [OTHER], **arguments})
+
+
+def given(stack: Stack, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments, of which a function gets the stack that they are for."""
+    return {
+        name: value(stack) if isinstance(value, FunctionType) else value for name, value in arguments.items()
+    }
+
+
+def delegates(stack: Stack) -> Any:
+    return only_resource(template(stack), "Custom::CentralizedRootAccess")["Properties"][
+        "DelegatedAdministrators"
+    ]
+
+
+# Lists
+
+
+LISTS: list[tuple[Build, str, str]] = [
     (root_access, "features", "RootSessions"),
     (root_access, "delegated_administrators", MEMBER),
     (root_tasks, "tasks", "IAMAuditRootUserCredentials"),
     (root_tasks, "protected_accounts", MEMBER),
+    (guardrail, "targets", MEMBER),
+    (guardrail, "exempt_accounts", MEMBER),
 ]
-NAMES = [it[1] for it in LISTS]
 
 
 @pytest.mark.parametrize("listed", [list, tuple, set, frozenset])
-@pytest.mark.parametrize(("build", "argument", "value"), LISTS, ids=NAMES)
-def test_a_list_a_tuple_and_a_set_are_accepted(
-    build: Callable[..., None], argument: str, value: str, listed: Callable[..., Any]
-) -> None:
-    build(bootstrap_stack(env=MANAGEMENT), **{argument: listed([value])})
+def test_a_list_a_tuple_and_a_set_are_accepted(listed: Callable[[list[str]], Any]) -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    root_access(stack, delegated_administrators=listed([MEMBER]))
+    assert delegates(stack) == [MEMBER]
 
 
 @pytest.mark.parametrize(
     ("wrong", "shown"),
     [
-        (lambda value: value, "got the string"),
-        (lambda value: value.encode(), "of type bytes"),
-        (lambda value: iter([value]), "list_iterator"),
-        (lambda value: map(str, [value]), "map"),
-        (lambda value: (it for it in [value]), "generator"),
-        (lambda value: {value: False}, "dict"),
-        (lambda value: {value: False}.keys(), "dict_keys"),
-        (lambda value: 1, "int"),
-        (lambda value: False, "bool"),
-        (lambda value: [value.encode()], "bytes"),
-        (lambda value: [222222222222], "222222222222 of type int"),
-        (lambda value: [None], "None of type NoneType"),
-        (lambda value: [value, 1], "got 1 of type int"),
-        (lambda value: [[value]], "of type list"),
-        (lambda value: [{}], "of type dict"),
+        (MEMBER.encode(), "of type bytes"),
+        (iter([MEMBER]), "list_iterator"),
+        (map(str, [MEMBER]), "map"),
+        ((member for member in [MEMBER]), "generator"),
+        ({MEMBER: False}, "dict"),
+        ({MEMBER: False}.keys(), "dict_keys"),
+        (1, "int"),
+        (False, "bool"),
+        ([MEMBER.encode()], "bytes"),
+        ([222222222222], "222222222222 of type int"),
+        ([None], "None of type NoneType"),
+        ([MEMBER, 1], "got 1 of type int"),
+        ([[MEMBER]], "of type list"),
+        ([{}], "of type dict"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-@pytest.mark.parametrize(("build", "argument", "value"), LISTS, ids=NAMES)
-def test_what_is_not_a_list_of_strings_is_refused(
-    build: Callable[..., None], argument: str, value: str, wrong: Callable[[str], Any], shown: str
-) -> None:
-    with pytest.raises(TypeError, match=rf"^{argument} must be .*{shown}.*\. Write .*\.$"):
-        build(bootstrap_stack(env=MANAGEMENT), **{argument: wrong(value)})
+def test_what_is_not_a_list_of_strings_is_refused(wrong: Any, shown: str) -> None:
+    refusal = rf"^delegated_administrators must be .*{shown}.*\. Write .*\.$"
+    with pytest.raises(TypeError, match=refusal):
+        root_access(bootstrap_stack(env=MANAGEMENT), delegated_administrators=wrong)
 
 
-@pytest.mark.parametrize("argument", ["features", "tasks", "protected_accounts"])
-def test_none_is_not_a_list(argument: str) -> None:
-    build = root_access if argument == "features" else root_tasks
-    with pytest.raises(TypeError, match=f"{argument} must be a list.*NoneType"):
-        build(bootstrap_stack(env=MANAGEMENT), **{argument: None})
-
-
-@pytest.mark.parametrize(("build", "argument", "value"), LISTS, ids=NAMES)
-def test_a_list_token_is_refused(build: Callable[..., None], argument: str, value: str) -> None:
+@pytest.mark.parametrize(("build", "argument", "value"), LISTS)
+def test_each_list_refuses_a_string_and_none(build: Build, argument: str, value: str) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
-    parameter = CfnParameter(stack, "Listed", type="CommaDelimitedList")
+    with pytest.raises(
+        TypeError, match=rf"^{argument} must be a list, got the string '{value}'\. Write \['{value}'\]\.$"
+    ):
+        build(stack, **{argument: value})
+    if argument != "delegated_administrators":
+        with pytest.raises(TypeError, match=f"^{argument} must be a list, a tuple or a set, got None"):
+            build(bootstrap_stack(env=MANAGEMENT), **{argument: None})
+
+
+def test_a_list_token_is_refused() -> None:
+    parameter = CfnParameter(bootstrap_stack(), "Listed", type="CommaDelimitedList")
     tokens = [
         parameter.value_as_list,
-        [*parameter.value_as_list, value],
+        [*parameter.value_as_list, MEMBER],
         Fn.split(",", Fn.import_value("Listed")),
         tuple(parameter.value_as_list),
     ]
     for token in tokens:
-        with pytest.raises(ValueError, match=rf"^{argument} is a list token.*Token.*Write a list"):
-            build(bootstrap_stack(env=MANAGEMENT), **{argument: token})
+        refusal = r"^delegated_administrators is a list token.*Token.*Write a list"
+        with pytest.raises(ValueError, match=refusal):
+            root_access(bootstrap_stack(env=MANAGEMENT), delegated_administrators=token)
 
 
-@pytest.mark.parametrize("argument", ["features", "tasks", "protected_accounts"])
-def test_a_token_is_refused_where_the_template_depends_on_the_value(argument: str) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    parameter = CfnParameter(stack, "One")
-    build = root_access if argument == "features" else root_tasks
-    with pytest.raises(ValueError, match=rf"^{argument} contains a token, .*Write the value\.$"):
-        build(stack, **{argument: [parameter.value_as_string]})
+# Accounts that may be tokens
 
 
-def test_an_account_id_may_be_a_token() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    security = CfnParameter(stack, "Security").value_as_string
-    CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[security, MEMBER])
-    properties = only_resource(template(stack), "Custom::CentralizedRootAccess")["Properties"]
-    assert properties["DelegatedAdministrators"] == [MEMBER, {"Ref": "Security"}]
-
-
-def test_the_order_of_tokens_does_not_depend_on_when_they_were_created() -> None:
-    listed = []
+def test_an_account_id_may_be_a_token_whose_place_does_not_depend_on_when_it_was_created() -> None:
     for names in (["A", "B"], ["B", "A"]):
         stack = bootstrap_stack(env=MANAGEMENT)
         tokens = [CfnParameter(stack, name).value_as_string for name in names]
-        CentralizedRootAccess(stack, "RootAccess", delegated_administrators=tokens)
-        properties = only_resource(template(stack), "Custom::CentralizedRootAccess")["Properties"]
-        listed.append(properties["DelegatedAdministrators"])
-    assert listed[0] == listed[1]
+        root_access(stack, delegated_administrators=[*tokens, MEMBER])
+        assert delegates(stack) == [MEMBER, {"Ref": "A"}, {"Ref": "B"}]
 
 
 @pytest.mark.parametrize("env", [MANAGEMENT, None], ids=["account", "any account"])
-@pytest.mark.parametrize(
-    "own",
-    [lambda stack: Aws.ACCOUNT_ID, lambda stack: stack.account, lambda stack: ScopedAws(stack).account_id],
-    ids=["Aws.ACCOUNT_ID", "stack.account", "ScopedAws"],
-)
-def test_the_stacks_own_account_is_refused_by_every_name(env: Any, own: Callable[[Stack], str]) -> None:
-    stack = bootstrap_stack(env=env)
-    with pytest.raises(ValueError, match=r"lists [^$]*, the account of this stack.*List member accounts"):
-        CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[own(stack)])
+def test_the_stacks_own_account_is_refused_by_every_name(env: Environment | None) -> None:
+    for own in (
+        lambda stack: Aws.ACCOUNT_ID,
+        lambda stack: stack.account,
+        lambda stack: ScopedAws(stack).account_id,
+    ):
+        stack = bootstrap_stack(env=env)
+        refusal = r"lists [^$]*, the account of this stack.*List member accounts"
+        with pytest.raises(ValueError, match=refusal):
+            root_access(stack, delegated_administrators=[own(stack)])
 
 
 def test_an_account_that_is_listed_twice_is_refused_also_as_a_token() -> None:
@@ -164,7 +176,7 @@ def test_an_account_that_is_listed_twice_is_refused_also_as_a_token() -> None:
         security = CfnParameter(stack, "Security")
         twice = [OTHER, security.value_as_string, other(security)]
         with pytest.raises(ValueError, match=r"^delegated_administrators lists .* twice") as refused:
-            CentralizedRootAccess(stack, "RootAccess", delegated_administrators=twice)
+            root_access(stack, delegated_administrators=twice)
         assert str(refused.value) == f"delegated_administrators lists {shown} twice. List it once."
 
 
@@ -180,228 +192,191 @@ def test_accounts_of_two_stacks_with_the_same_logical_id_are_two(account_id: Cal
     listed = []
     for names in (["One", "Two"], ["Two", "One"]):
         app = App(analytics_reporting=False)
-        accounts = {name: new_account(Stack(app, name, env=MANAGEMENT)) for name in names}
+        accounts = [new_account(Stack(app, name, env=MANAGEMENT)) for name in names]
         stack = Stack(app, "Bootstrap", env=MANAGEMENT)
-        root_access(stack, delegated_administrators=[account_id(it) for it in accounts.values()])
-        properties = only_resource(template(stack), "Custom::CentralizedRootAccess")["Properties"]
-        listed.append([json.dumps(it) for it in properties["DelegatedAdministrators"]])
+        root_access(stack, delegated_administrators=[account_id(account) for account in accounts])
+        listed.append([json.dumps(delegate) for delegate in delegates(stack)])
     assert listed[0] == listed[1], "in the order of the stacks, not of the tokens"
-    assert [name for it in listed[0] for name in ("One", "Two") if f'"{name}:' in it] == ["One", "Two"]
+    assert [name for delegate in listed[0] for name in ("One", "Two") if f'"{name}:' in delegate] == [
+        "One",
+        "Two",
+    ]
 
 
 def test_an_account_of_another_stack_that_is_listed_twice_is_refused_with_its_path() -> None:
     app = App(analytics_reporting=False)
-    account = new_account(Stack(app, "One", env=MANAGEMENT))
+    account = new_account(Stack(app, "One", env=MANAGEMENT)).attr_account_id
     with pytest.raises(ValueError, match=r'lists {"Fn::GetAtt": .*} of One/Account twice\. List it once'):
-        root_access(
-            Stack(app, "Bootstrap", env=MANAGEMENT),
-            delegated_administrators=[account.attr_account_id, account.attr_account_id],
-        )
+        root_access(Stack(app, "Bootstrap", env=MANAGEMENT), delegated_administrators=[account, account])
 
 
 def new_account(stack: Stack) -> organizations.CfnAccount:
     return organizations.CfnAccount(stack, "Account", account_name="Security", email="security@example.com")
 
 
-@pytest.mark.parametrize(
-    "account_id", ["", "22222222222", "2222222222222", "22222222222a", "222222222222\n", "٢٢٢٢٢٢٢٢٢٢٢٢"]
-)
-@pytest.mark.parametrize(
-    ("build", "argument"), [(root_access, "delegated_administrators"), (root_tasks, "protected_accounts")]
-)
-def test_an_account_id_has_12_digits(build: Callable[..., None], argument: str, account_id: str) -> None:
-    with pytest.raises(ValueError, match=rf"^{argument} must contain 12-digit .* is not one\. Write all 12"):
-        build(bootstrap_stack(env=MANAGEMENT), **{argument: [account_id]})
+# What is refused, by argument
 
 
-def test_a_name_of_the_other_enum_is_refused_with_the_valid_ones() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    with pytest.raises(ValueError, match=r"^features contains 'IAMAudit.*Valid features: RootCredentials"):
-        CentralizedRootAccess(stack, "RootAccess", features=[RootTask.AUDIT])
-    with pytest.raises(ValueError, match=r"^tasks contains 'RootSessions'.*Valid tasks: IAMAudit"):
-        RootTasks(stack, "RootTasks", tasks=[RootAccessFeature.ROOT_SESSIONS])
+def parameter(stack: Stack) -> str:
+    return CfnParameter(stack, "One").value_as_string
 
 
-DURATIONS: list[tuple[Callable[..., None], str]] = [
-    (drift_check, "interval"),
-    (root_tasks, "audit_interval"),
-    (root_tasks, "plan_lifetime"),
+def elsewhere(stack: Stack) -> Stack:
+    env = Environment(account=stack.account, region="eu-west-1")
+    return Stack(cast("App", stack.node.root), "Elsewhere", env=env)
+
+
+def topic(stack: Stack, region: str = "us-east-1", **parts: str) -> sns.ITopic:
+    arn = TOPIC_ARN.replace("us-east-1", region) + parts.get("suffix", "")
+    return sns.Topic.from_topic_arn(stack, "News", arn)
+
+
+def key(stack: Stack, name: str, region: str = "us-east-1") -> kms.IKey:
+    return kms.Key.from_key_arn(stack, "Key", f"{KEY_ARN.replace('us-east-1', region)}:{name}")
+
+
+ANOTHER_TYPE: list[tuple[Build, str, list[Any], str]] = [
+    (drift_check, "interval", [0, 3600, "1 hour", True, timedelta(hours=1)], "a Duration, .*hours\\(1\\)"),
+    (root_tasks, "audit_interval", [86400], "a Duration, .*Write Duration.hours\\(1\\)"),
+    (root_tasks, "plan_lifetime", [1.5], "a Duration, .*Write Duration.hours\\(1\\)"),
+    (drift_check, "repair", ["false", "", 1, None], "True or False, .*Write True or False"),
+    (root_tasks, "allow_policy_override", ["true"], "True or False, .*Write True or False"),
+    (root_tasks, "audit_new_accounts", ["yes"], "True or False, .*Write True or False"),
+    (guardrail, "allow_organization_root", ["false"], "True or False, .*Write True or False"),
+    (
+        drift_check,
+        "notification_topic",
+        [TOPIC_ARN, "", False, {}],
+        "an SNS topic .*sns.Topic.from_topic_arn",
+    ),
+    (root_tasks, "notification_topic", [TOPIC_ARN], "an SNS topic of the CDK, .*sns.Topic.from_topic_arn"),
+    (root_use_alarm, "notification_topic", [TOPIC_ARN], "an SNS topic of the CDK, .*sns.Topic.from_topic"),
+    (root_use_alarm, "trail_log_group", ["trail", None], "a log group of the CDK, .*from_log_group_name"),
+    (root_use_alarm, "allowed_roles", ["arn", iter(()), None], "a list, a tuple or a set, .*from_role_arn"),
+    (root_use_alarm, "allowed_roles", [["arn"]], "a list of roles of the CDK, .*iam.Role.from_role_arn"),
+    (root_access, "encryption_key", [f"{KEY_ARN}:key/1", True, {}], "a KMS key .*kms.Key.from_key_arn"),
+    (root_tasks, "encryption_key", [f"{KEY_ARN}:key/1"], "a KMS key of the CDK, .*kms.Key.from_key_arn"),
+    (root_access, "log_retention", [365, "ONE_YEAR", None, True], "a RetentionDays.*RetentionDays.ONE_YEAR"),
+    (root_tasks, "log_retention", [365], "a RetentionDays.*logs.RetentionDays.ONE_YEAR"),
+    (root_tasks, "max_concurrency", [True, 2.5, "10", None], "an int, .*Write a number from 1 to 1000"),
 ]
 
 
-@pytest.mark.parametrize(
-    "wrong", [0, 60, 3600, 86400, 1.5, "1 hour", "60 minutes", True, False, [Duration.hours(1)]]
-)
-@pytest.mark.parametrize(("build", "argument"), DURATIONS)
-def test_what_is_not_a_duration_is_refused(build: Callable[..., None], argument: str, wrong: Any) -> None:
-    with pytest.raises(
-        TypeError, match=rf"^{argument} must be a Duration, got .*{type(wrong).__name__}.*Write"
-    ):
-        build(bootstrap_stack(env=MANAGEMENT), **{argument: wrong})
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        Duration.millis(1500),
-        Duration.seconds(0),
-        Duration.days(40_000),
-        Duration.seconds(Token.as_number({"Ref": "Seconds"})),
-    ],
-    ids=["1500 ms", "0", "40000 days", "token"],
-)
-@pytest.mark.parametrize(("build", "argument"), DURATIONS)
-def test_a_duration_out_of_range_is_refused(
-    build: Callable[..., None], argument: str, wrong: Duration
+@pytest.mark.parametrize(("build", "argument", "values", "expected"), ANOTHER_TYPE)
+def test_an_argument_of_another_type_is_refused(
+    build: Build, argument: str, values: list[Any], expected: str
 ) -> None:
-    with pytest.raises(ValueError, match=rf"^{argument} must be .*, got .*\. Write Duration"):
-        build(bootstrap_stack(env=MANAGEMENT), **{argument: wrong})
+    for value in values:
+        with pytest.raises(TypeError, match=rf"^{argument} must be {expected}.*\.$") as refused:
+            build(bootstrap_stack(env=MANAGEMENT), **{argument: value})
+        shown = value[0] if isinstance(value, list) else value
+        assert f"got {shown!r} of type {type(shown).__name__}. " in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("build", "argument", "wrong"),
-    [
-        (drift_check, "interval", Duration.seconds(90)),
-        (drift_check, "interval", Duration.hours(25)),
-        (root_tasks, "audit_interval", Duration.seconds(90)),
-        (root_tasks, "audit_interval", Duration.days(366)),
-        (root_tasks, "plan_lifetime", Duration.hours(25)),
-    ],
-)
-def test_each_duration_has_its_limits(build: Callable[..., None], argument: str, wrong: Duration) -> None:
-    with pytest.raises(ValueError, match=rf"^{argument} must be .*, got .*\. Write Duration"):
-        build(bootstrap_stack(env=MANAGEMENT), **{argument: wrong})
+WITHOUT_DIGITS = r"must contain 12-digit account IDs as strings; '2222' is not one\. Write all 12 digits"
+A_TOKEN = r"contains a token, .*TOKEN.*must be known at synth\. Write the value"
+UNKNOWN = r"must be known at synth, got a token\. Write Duration.hours\(1\)"
+MINUTES = r"must be whole minutes, from 1 minute to {}, got {}\. Write Duration.hours\(1\)"
+LIFETIME = r"must be whole seconds, more than 0 and at most 24 hours, got .*\. Write Duration.hours\(24\)"
+FIFO = r"is .*/News, a FIFO topic, .*Use a standard topic"
+ELSEWHERE = "is .*/{0}, a {1} in eu-west-1; the stack is in us-east-1.*Use a {1} in us-east-1"
+TOPIC_ELSEWHERE, KEY_ELSEWHERE = ELSEWHERE.format("News", "topic"), ELSEWHERE.format("Key", "key")
+ALIAS = r"is the alias [^$]*[aA]lias[^$]*: .*kms\.Key\.from_lookup.*kms\.Key\.from_key_arn"
+NUMBER = r"must be from 1 to 1000, got {}\. Write 5, for example"
+AUDIT = r"starts the audit\. Add RootTask.AUDIT to tasks"
+
+DELETION = [RootTask.DELETE_CREDENTIALS]
+SECONDS = Duration.seconds(Token.as_number({"Ref": "Seconds"}))
+
+# The first argument is the one that is refused. A function gets the stack.
+REFUSED: list[tuple[Build, dict[str, Any], str]] = [
+    (
+        root_access,
+        {"features": ["RootPasswords"]},
+        "contains 'RootPasswords'. Valid features: RootCr",
+    ),
+    (
+        root_access,
+        {"features": [RootTask.AUDIT]},
+        "contains 'IAMAudit.*Valid features: RootCr",
+    ),
+    (root_access, {"features": lambda stack: [parameter(stack)]}, A_TOKEN),
+    (root_access, {"delegated_administrators": ["2222"]}, WITHOUT_DIGITS),
+    (
+        root_tasks,
+        {"tasks": [RootAccessFeature.ROOT_SESSIONS]},
+        "contains 'RootSessions'. Valid tasks: IAMA",
+    ),
+    (root_tasks, {"tasks": []}, "is empty. List at least RootTask.AUDIT"),
+    (root_tasks, {"tasks": lambda stack: [parameter(stack)]}, A_TOKEN),
+    (root_tasks, {"protected_accounts": ["2222"]}, WITHOUT_DIGITS),
+    (root_tasks, {"protected_accounts": lambda stack: [parameter(stack)]}, A_TOKEN),
+    (guardrail, {"exempt_accounts": ["2222"]}, WITHOUT_DIGITS),
+    (guardrail, {"exempt_accounts": lambda stack: [parameter(stack)]}, A_TOKEN),
+    (drift_check, {"interval": Duration.minutes(0)}, MINUTES.format("1 day", "0 minutes")),
+    (drift_check, {"interval": Duration.seconds(30)}, MINUTES.format("1 day", "30 seconds")),
+    (drift_check, {"interval": Duration.seconds(90)}, MINUTES.format("1 day", "1 minute 30 seconds")),
+    (drift_check, {"interval": Duration.millis(60_001)}, MINUTES.format("1 day", "1 minute 1 milli")),
+    (drift_check, {"interval": Duration.hours(25)}, MINUTES.format("1 day", "1 day 1 hour")),
+    (drift_check, {"interval": SECONDS}, UNKNOWN),
+    (root_tasks, {"audit_interval": Duration.seconds(90)}, MINUTES.format("365 days", "1 minute 30 seconds")),
+    (root_tasks, {"audit_interval": Duration.days(366)}, MINUTES.format("365 days", "366 days")),
+    (
+        root_tasks,
+        {"audit_interval": Duration.days(1), "tasks": DELETION},
+        "schedules the audit. Add RootTask",
+    ),
+    (root_tasks, {"plan_lifetime": Duration.seconds(0)}, LIFETIME),
+    (root_tasks, {"plan_lifetime": Duration.millis(1500)}, LIFETIME),
+    (root_tasks, {"plan_lifetime": Duration.seconds(86_401)}, LIFETIME),
+    (root_tasks, {"plan_lifetime": SECONDS}, UNKNOWN),
+    (root_tasks, {"audit_new_accounts": True}, "publishes what it finds. Add a notification_topic"),
+    (root_tasks, {"audit_new_accounts": True, "notification_topic": topic, "tasks": DELETION}, AUDIT),
+    (drift_check, {"notification_topic": lambda stack: sns.Topic(stack, "News", fifo=True)}, FIFO),
+    (drift_check, {"notification_topic": lambda stack: topic(stack, suffix=".fifo")}, FIFO),
+    (root_tasks, {"notification_topic": lambda stack: topic(stack, suffix=".fifo")}, FIFO),
+    (root_use_alarm, {"notification_topic": lambda stack: topic(stack, suffix=".fifo")}, FIFO),
+    (drift_check, {"notification_topic": lambda stack: topic(stack, "eu-west-1")}, TOPIC_ELSEWHERE),
+    (drift_check, {"notification_topic": lambda stack: sns.Topic(elsewhere(stack), "News")}, TOPIC_ELSEWHERE),
+    (root_access, {"encryption_key": lambda stack: key(stack, "key/1", "eu-west-1")}, KEY_ELSEWHERE),
+    (root_access, {"encryption_key": lambda stack: kms.Key(elsewhere(stack), "Key")}, KEY_ELSEWHERE),
+    (root_tasks, {"encryption_key": lambda stack: key(stack, "alias/audits")}, ALIAS),
+    (root_tasks, {"max_concurrency": 0}, NUMBER.format(0)),
+    (root_tasks, {"max_concurrency": 1001}, NUMBER.format(1001)),
+]
 
 
-@pytest.mark.parametrize(
-    ("build", "argument", "right"),
-    [
-        (drift_check, "interval", Duration.minutes(1)),
-        (drift_check, "interval", Duration.days(1)),
-        (root_tasks, "audit_interval", Duration.days(365)),
-        (root_tasks, "plan_lifetime", Duration.seconds(1)),
-        (root_tasks, "plan_lifetime", Duration.millis(2000)),
-        (root_tasks, "plan_lifetime", None),
-    ],
-)
-def test_a_duration_within_its_limits_is_accepted(
-    build: Callable[..., None], argument: str, right: Duration
-) -> None:
-    build(bootstrap_stack(env=MANAGEMENT), **{argument: right})
-
-
-@pytest.mark.parametrize("wrong", ["false", "true", "", 0, 1, None, []])
-@pytest.mark.parametrize(
-    ("build", "argument"), [(drift_check, "repair"), (root_tasks, "allow_policy_override")]
-)
-def test_what_only_counts_as_true_or_false_is_refused(
-    build: Callable[..., None], argument: str, wrong: Any
-) -> None:
-    with pytest.raises(TypeError, match=rf"^{argument} must be True or False, got .*Write True or False\.$"):
-        build(bootstrap_stack(env=MANAGEMENT), **{argument: wrong})
-
-
-@pytest.mark.parametrize("wrong", ["arn:aws:sns:us-east-1:111111111111:News", 1, [], True, {}])
-@pytest.mark.parametrize("build", [drift_check, root_tasks])
-def test_what_is_not_a_topic_is_refused(build: Callable[..., None], wrong: Any) -> None:
-    with pytest.raises(TypeError, match=rf"^notification_topic must be an SNS topic .*{TOPIC}"):
-        build(bootstrap_stack(env=MANAGEMENT), notification_topic=wrong)
-
-
-@pytest.mark.parametrize("build", [drift_check, root_tasks, root_use_alarm])
-@pytest.mark.parametrize(
-    "topic",
-    [
-        lambda stack: sns.Topic(stack, "News", fifo=True),
-        lambda stack: sns.Topic.from_topic_arn(stack, "News", f"{TOPIC_ARN}.fifo"),
-    ],
-    ids=["new", "imported"],
-)
-def test_a_fifo_topic_is_refused(build: Callable[..., None], topic: Callable[[Stack], sns.ITopic]) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    with pytest.raises(ValueError, match=r"^notification_topic is .*/News, a FIFO topic.*Use a standard"):
-        build(stack, notification_topic=topic(stack))
-
-
-def test_a_fifo_topic_is_refused_with_a_sentence_also_for_new_accounts() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    with pytest.raises(ValueError, match="a FIFO topic"):
-        root_tasks(stack, audit_new_accounts=True, notification_topic=sns.Topic(stack, "News", fifo=True))
-
-
-@pytest.mark.parametrize(
-    "topic",
-    [
-        lambda stack: sns.Topic.from_topic_arn(stack, "News", TOPIC_ARN.replace("us-east-1", "eu-west-1")),
-        lambda stack: sns.Topic(in_another_region(stack), "News"),
-    ],
-    ids=["imported", "of another stack"],
-)
-@pytest.mark.parametrize("build", [drift_check, root_tasks, root_use_alarm])
-def test_a_topic_of_another_region_than_the_alarms_is_refused_with_both(
-    build: Callable[..., None], topic: Callable[[Stack], sns.ITopic]
+@pytest.mark.parametrize(("build", "arguments", "why"), REFUSED)
+def test_what_cannot_work_is_refused_with_its_argument_and_a_remedy(
+    build: Build, arguments: dict[str, Any], why: str
 ) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
-    with pytest.raises(
-        ValueError,
-        match=r"^notification_topic is .*/News, a topic in eu-west-1; the stack is in us-east-1.*Use a topic",
-    ):
-        build(stack, notification_topic=topic(stack))
+    with pytest.raises(ValueError, match=rf"^{next(iter(arguments))} {why}.*\.$"):
+        build(stack, **given(stack, arguments))
 
 
 @pytest.mark.parametrize(
-    ("env", "arn"),
-    [
-        (MANAGEMENT, lambda stack: CfnParameter(stack, "News").value_as_string),
-        (MANAGEMENT, lambda stack: f"arn:aws:sns:{Aws.REGION}:111111111111:News"),
-        (None, lambda stack: "arn:aws:sns:eu-west-1:111111111111:News"),
-        (None, lambda stack: CfnParameter(stack, "News").value_as_string),
-        (MANAGEMENT, lambda stack: TOPIC_ARN),
-    ],
-    ids=["parameter", "Aws.REGION", "no env", "neither", "the same"],
+    ("region", "where"), [("eu-west-1", "eu-west-1"), (None, "an unknown Region")], ids=["another", "unknown"]
 )
-@pytest.mark.parametrize("build", [drift_check, root_tasks, root_use_alarm])
-def test_a_topic_whose_region_may_be_the_stacks_is_accepted(
-    build: Callable[..., None], env: Any, arn: Callable[[Stack], str]
-) -> None:
-    stack = bootstrap_stack(env=env)
-    build(stack, notification_topic=sns.Topic.from_topic_arn(stack, "Topic", arn(stack)))
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        lambda stack: kms.Key.from_key_arn(
-            stack, "Key", KEY_ARN.replace("us-east-1", "eu-west-1") + ":key/1"
-        ),
-        lambda stack: kms.Key(in_another_region(stack), "Key"),
-    ],
-    ids=["imported", "of another stack"],
-)
-@pytest.mark.parametrize("build", [root_access, root_tasks])
-def test_a_key_of_another_region_is_refused_with_both(
-    build: Callable[..., None], key: Callable[[Stack], kms.IKey]
-) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    with pytest.raises(
-        ValueError,
-        match=r"^encryption_key is .*/Key, a key in eu-west-1; the stack is in us-east-1.*Use a key in us",
-    ):
-        build(stack, encryption_key=key(stack))
+def test_a_region_without_the_events_of_organizations_is_refused(region: str | None, where: str) -> None:
+    stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
+    with pytest.raises(ValueError, match=rf"^audit_new_accounts needs .* us-east-1, .* is in {where}\."):
+        root_tasks(stack, audit_new_accounts=True, notification_topic=sns.Topic(stack, "News"))
 
 
 def test_a_trail_of_another_region_is_refused_because_a_group_of_its_name_would_be_watched() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
-    arn = "arn:aws:logs:eu-west-1:111111111111:log-group:trail:*"
-    with pytest.raises(
-        ValueError, match=r"^trail_log_group is .*/Trail, a log group in eu-west-1; the stack is in us-east-1"
-    ):
-        RootUseAlarm(stack, "Alarm", trail_log_group=logs.LogGroup.from_log_group_arn(stack, "Trail", arn))
+    trail = logs.LogGroup.from_log_group_arn(stack, "There", TRAIL_ARN)
+    why = r"^trail_log_group is .*/There, a log group in eu-west-1; the stack is in us-east-1"
+    with pytest.raises(ValueError, match=why):
+        root_use_alarm(stack, trail_log_group=trail)
 
 
-def in_another_region(stack: Stack) -> Stack:
-    env = Environment(account=stack.account, region="eu-west-1")
-    return Stack(cast("App", stack.node.root), "Elsewhere", env=env)
+@pytest.mark.parametrize("build", [root_access, root_tasks, root_use_alarm, guardrail])
+def test_the_china_regions_are_refused(build: Build) -> None:
+    why = r"^OrganizationBootstrap/\w+ is in cn-north-1: .*China Regions\. Use a Region of another"
+    with pytest.raises(ValueError, match=why):
+        build(bootstrap_stack(env=CHINA))
 
 
 ALIASES: dict[str, Callable[[Stack], kms.IKey]] = {
@@ -413,7 +388,6 @@ ALIASES: dict[str, Callable[[Stack], kms.IKey]] = {
     "new": lambda stack: kms.Alias(
         stack, "Alias", alias_name="alias/audits", target_key=kms.Key(stack, "Key")
     ),
-    "ARN": lambda stack: kms.Key.from_key_arn(stack, "Alias", f"{KEY_ARN}:alias/audits"),
     "ARN with a token": lambda stack: kms.Key.from_key_arn(
         stack, "Alias", f"arn:aws:kms:us-east-1:{Aws.ACCOUNT_ID}:alias/audits"
     ),
@@ -421,59 +395,10 @@ ALIASES: dict[str, Callable[[Stack], kms.IKey]] = {
 
 
 @pytest.mark.parametrize("alias", ALIASES.values(), ids=ALIASES)
-@pytest.mark.parametrize("build", [root_access, root_tasks])
-def test_an_alias_of_a_key_is_refused_with_what_to_pass_instead(
-    build: Callable[..., None], alias: Callable[[Stack], kms.IKey]
-) -> None:
+def test_an_alias_of_a_key_is_refused_in_every_form(alias: Callable[[Stack], kms.IKey]) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
-    remedy = r"Pass the key itself: .*kms\.Key\.from_lookup.*kms\.Key\.from_key_arn"
-    with pytest.raises(ValueError, match=rf"^encryption_key is the alias [^$]*[aA]lias[^$]*: .*{remedy}"):
-        build(stack, encryption_key=alias(stack))
-
-
-@pytest.mark.parametrize("build", [root_access, root_tasks])
-def test_a_key_that_has_an_alias_and_one_that_is_not_known_at_synth_are_accepted(
-    build: Callable[..., None],
-) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    build(stack, encryption_key=kms.Key(stack, "Key", alias="alias/audits"))
-    stack = bootstrap_stack(env=MANAGEMENT)
-    arn = CfnParameter(stack, "Arn").value_as_string
-    build(stack, encryption_key=kms.Key.from_key_arn(stack, "Key", arn))
-
-
-@pytest.mark.parametrize("wrong", ["arn:aws:kms:us-east-1:111111111111:key/1", 1, [], True, {}])
-@pytest.mark.parametrize("build", [root_access, root_tasks])
-def test_what_is_not_a_key_is_refused(build: Callable[..., None], wrong: Any) -> None:
-    with pytest.raises(TypeError, match=r"^encryption_key must be a KMS key .*kms\.Key\.from_key_arn"):
-        build(bootstrap_stack(env=MANAGEMENT), encryption_key=wrong)
-
-
-@pytest.mark.parametrize("wrong", [365, "ONE_YEAR", None, True, Duration.days(365)])
-@pytest.mark.parametrize("build", [root_access, root_tasks])
-def test_what_is_not_a_retention_is_refused(build: Callable[..., None], wrong: Any) -> None:
-    with pytest.raises(TypeError, match=r"^log_retention must be a RetentionDays.*logs\.RetentionDays\.ONE_"):
-        build(bootstrap_stack(env=MANAGEMENT), log_retention=wrong)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "error"),
-    [
-        (True, TypeError),
-        (2.5, TypeError),
-        ("10", TypeError),
-        (None, TypeError),
-        (Token.as_number({"Ref": "Many"}), TypeError),
-        (0, ValueError),
-        (-1, ValueError),
-        (1001, ValueError),
-    ],
-    # A token of a number is another number in each process.
-    ids=["bool", "float", "str", "None", "token", "0", "-1", "1001"],
-)
-def test_the_concurrency_is_an_int_in_its_range(wrong: Any, error: type[Exception]) -> None:
-    with pytest.raises(error, match=r"^max_concurrency must be .*, got .*\. Write "):
-        root_tasks(bootstrap_stack(env=MANAGEMENT), max_concurrency=wrong)
+    with pytest.raises(ValueError, match=f"^encryption_key {ALIAS}"):
+        root_access(stack, encryption_key=alias(stack))
 
 
 def test_a_second_drift_check_is_refused_with_a_sentence() -> None:
@@ -489,3 +414,40 @@ def test_nothing_is_accepted_positionally() -> None:
         CentralizedRootAccess(stack, "RootAccess", ["RootSessions"])  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="positional"):
         RootTasks(stack, "RootTasks", ["IAMAuditRootUserCredentials"])  # type: ignore[call-arg]
+
+
+# What is accepted
+
+
+@pytest.mark.parametrize(
+    ("env", "arn"),
+    [
+        (MANAGEMENT, parameter),
+        (MANAGEMENT, lambda stack: f"arn:aws:sns:{Aws.REGION}:111111111111:News"),
+        (None, lambda stack: "arn:aws:sns:eu-west-1:111111111111:News"),
+        (None, parameter),
+    ],
+    ids=["parameter", "Aws.REGION", "no env", "neither"],
+)
+def test_a_topic_whose_region_may_be_the_stacks_is_accepted(
+    env: Environment | None, arn: Callable[[Stack], str]
+) -> None:
+    stack = bootstrap_stack(env=env)
+    drift_check(stack, notification_topic=sns.Topic.from_topic_arn(stack, "Topic", arn(stack)))
+
+
+@pytest.mark.parametrize(
+    ("build", "arguments"),
+    [
+        (root_tasks, {"audit_interval": Duration.days(365)}),
+        (root_tasks, {"plan_lifetime": Duration.seconds(1)}),
+        (root_tasks, {"plan_lifetime": Duration.millis(2000)}),
+        (root_tasks, {"max_concurrency": 1}),
+        (root_tasks, {"max_concurrency": 1000}),
+        (root_access, {"encryption_key": lambda stack: kms.Key(stack, "Key", alias="alias/audits")}),
+        (root_access, {"encryption_key": lambda stack: kms.Key.from_key_arn(stack, "Key", parameter(stack))}),
+    ],
+)
+def test_what_is_just_within_the_limits_is_accepted(build: Build, arguments: dict[str, Any]) -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    build(stack, **given(stack, arguments))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _EVERYTHING = Possibilities(level=Level.DEPLOY, member=True, delegate=True, policies=True, local=True)
 
 
-@pytest.fixture(scope="module", params=["in process", "over HTTP"])
+@pytest.fixture(scope="module", params=["in process", pytest.param("over HTTP", marks=pytest.mark.slow)])
 def emulation(request: pytest.FixtureRequest) -> Iterator[Organization]:
     with mock_organization() if request.param == "in process" else serve_organization() as organization:
         yield organization

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from centralized_root_access.cli.exit_code import ExitCode
+from centralized_root_access.cli.errors import ExitCode
 from centralized_root_access.cli.main import main
 from support.accounts import MEMBER
 from support.command_line import NOW
@@ -70,12 +70,11 @@ def transcript(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> st
     return "\n".join(shown)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/command-line.md"])
-def test_a_page_shows_the_cycle_as_the_commands_print_it(transcript: str, page: str) -> None:
-    section = (ROOT / page).read_text().partition("\n## From audit to clean\n")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```[a-z]*\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    shown = [block for block in blocks if block.startswith(f"$ {PROGRAM} ")]
-    assert shown == [transcript]
+def test_the_pages_show_the_cycle_as_the_commands_print_it(transcript: str) -> None:
+    for page in ("README.md", "docs/command-line.md"):
+        section = (ROOT / page).read_text().partition("\n## From audit to clean\n")[2].partition("\n## ")[0]
+        blocks = re.findall(r"^```[a-z]*\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+        assert [block for block in blocks if block.startswith(f"$ {PROGRAM} ")] == [transcript], page
 
 
 def test_each_command_is_the_one_that_the_command_before_it_names(transcript: str) -> None:
@@ -83,9 +82,7 @@ def test_each_command_is_the_one_that_the_command_before_it_names(transcript: st
     named = [
         shlex.split(line.partition(": ")[2]) for line in transcript.splitlines() if line.startswith("Next, ")
     ]
-    # Without a person who says yes.
-    named[1].append("--yes")
-    assert named == typed_commands[1:]
+    assert [named[0], [*named[1], "--yes"], named[2]] == typed_commands[1:], "nobody is there to say yes"
 
 
 def test_the_page_has_the_commands_and_options_that_there_are() -> None:
@@ -102,12 +99,12 @@ def test_the_page_has_every_exit_code_and_every_command() -> None:
     assert {name.partition(" --")[0] for name in named} == set(main.commands)
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_set_up_as_documented(shell: str) -> None:
-    assert f"{shell}_source" in (ROOT / "docs" / "command-line.md").read_text()
+def test_completion_is_set_up_as_documented() -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    assert all(f"{shell}_source" in page for shell in ("bash", "zsh", "fish"))
     result = subprocess.run(
         [sys.executable, "-m", "centralized_root_access"],
-        env={"_CENTRALIZED_ROOT_ACCESS_COMPLETE": f"{shell}_source", "PATH": os.environ["PATH"]},
+        env={"_CENTRALIZED_ROOT_ACCESS_COMPLETE": "zsh_source", "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
         check=False,

@@ -13,6 +13,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.credentials import SSOProvider
+from botocore.tokens import SSOTokenProvider
 
 from centralized_root_access.cli.from_here import LocalAudit
 from local_aws.emulation import LocalOrganization, serve_organization
@@ -38,58 +40,111 @@ COMMANDS = (
     ("report",),
     ("report", "audit-1"),
 )
+PROCESS = "[default]\ncredential_process = "
+ROLE = "[default]\nrole_arn = arn:aws:iam::111111111111:role/r\n"
 CONFIGURATIONS = {
-    "a credential process that is not there": "[default]\ncredential_process = /not/there\n",
-    "a credential process that prints no JSON": "[default]\ncredential_process = echo nothing\n",
-    "a credential process that fails": "[default]\ncredential_process = false\n",
-    "a credential process with an unbalanced quote": "[default]\ncredential_process = echo '\n",
-    "a token file that is not there": (
-        "[default]\nrole_arn = arn:aws:iam::111111111111:role/r\nweb_identity_token_file = /not/there\n"
-    ),
-    "an unknown source profile": "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = missing\n",
+    "a credential process that is not there": f"{PROCESS}/not/there\n",
+    "a credential process that prints no JSON": f"{PROCESS}echo nothing\n",
+    "a credential process that fails": f"{PROCESS}false\n",
+    "a credential process with an unbalanced quote": f"{PROCESS}echo '\n",
+    "a token file that is not there": f"{ROLE}web_identity_token_file = /not/there\n",
+    "an unknown source profile": f"{ROLE}source_profile = missing\n",
     "a file that is not a configuration": "not a configuration",
-    "a Region that is none": "[default]\nregion = not a region\n",
+    "no credentials": "",
 }
 ENVIRONMENTS = {
     "an endpoint that is not a URL": {"AWS_ENDPOINT_URL_STS": "ht!tp://x"},
     "an endpoint that nobody serves": {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9"},
-    "credentials from another host": {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.com/x"},
+    "a Region that is none": {"AWS_DEFAULT_REGION": "not a region"},
+    "credentials from another host": {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.com/x",
+        "AWS_ACCESS_KEY_ID": "",
+        "AWS_SECRET_ACCESS_KEY": "",
+    },
     "an unknown profile": {"AWS_PROFILE": "missing"},
-    "half of the credentials": {"AWS_ACCESS_KEY_ID": MANAGEMENT},
+    "half of the credentials": {"AWS_SECRET_ACCESS_KEY": ""},
     "a CA bundle that is not there": {
         "AWS_CA_BUNDLE": "/not/there",
         "AWS_ENDPOINT_URL_STS": "https://127.0.0.1:9",
     },
-    "no credentials": {},
 }
 
 
-@pytest.mark.parametrize("failure", [*CONFIGURATIONS, *ENVIRONMENTS])
-def test_whatever_the_sdk_raises_is_a_sentence(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failure: str
-) -> None:
-    config = tmp_path / "config"
-    config.write_text(CONFIGURATIONS.get(failure, ""))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+@pytest.fixture
+def without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    if "Region" in failure:
-        monkeypatch.delenv("AWS_DEFAULT_REGION")
-    if (failure in CONFIGURATIONS and "Region" not in failure) or "credentials" in failure:
-        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    for name, value in ENVIRONMENTS.get(failure, {}).items():
-        monkeypatch.setenv(name, value)
-    for command in COMMANDS:
-        shown = command_line.run(*command)
-        assert (shown.exit_code, shown.stdout) == (2, ""), command
-        assert shown.stderr.startswith("Unable to "), shown.stderr
-        assert len(shown.stderr.splitlines()) == 1
-        assert "does not expect" not in shown.stderr
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+
+def assert_one_sentence(command_line: CommandLine, *command: str) -> str:
+    """Run a command that calls no service, and return the sentence that it ends with."""
+    shown = command_line.run(*command)
+    assert (shown.exit_code, shown.stdout) == (2, ""), command
+    assert shown.stderr.startswith("Unable to "), shown.stderr
+    assert len(shown.stderr.splitlines()) == 1
+    assert "does not expect" not in shown.stderr
     assert command_line.services.requests == []
+    return shown.stderr
 
 
-@pytest.mark.parametrize("command", [it for it in COMMANDS if it != ("status",)], ids=" ".join)
-def test_an_error_of_this_program_is_a_sentence_as_well(
+def configure(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
+    config = folder / "config"
+    config.write_text(text)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+
+
+@pytest.mark.parametrize("text", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_a_configuration_that_gives_no_credentials_is_a_sentence(
+    command_line: CommandLine, without_keys: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    configure(monkeypatch, tmp_path, text)
+    assert_one_sentence(command_line, "audit")
+
+
+@pytest.mark.parametrize("variables", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+def test_variables_that_cannot_be_used_are_a_sentence(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert_one_sentence(command_line, "audit")
+
+
+# What SSO's tokens are called: the SHA-1 of the session's name, or of the URL.
+SSO_ROLE = "sso_account_id = 111111111111\nsso_role_name = r\n"
+START = "sso_start_url = https://example.com/start\nsso_region = us-east-1\n"
+SESSION = (f"[default]\nsso_session = s\n{SSO_ROLE}[sso-session s]\n{START}", "s")
+LEGACY = (f"[default]\n{START}{SSO_ROLE}", "https://example.com/start")
+EXPIRED = json.dumps({"accessToken": "x", "expiresAt": "2020-01-01T00:00:00Z", "startUrl": "https://x"})
+
+
+@pytest.mark.parametrize(
+    "cached",
+    [None, "{}", "not JSON", "[]", EXPIRED],
+    ids=["never signed in", "damaged", "not JSON", "not an object", "expired"],
+)
+@pytest.mark.parametrize(("text", "key"), [SESSION, LEGACY], ids=["session", "legacy"])
+def test_a_session_of_sso_that_cannot_be_used_says_how_to_sign_in(
+    command_line: CommandLine,
+    without_keys: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    text: str,
+    key: str,
+    cached: str | None,
+) -> None:
+    configure(monkeypatch, tmp_path, text)
+    for provider in (SSOProvider, SSOTokenProvider):
+        monkeypatch.setattr(provider, "_SSO_TOKEN_CACHE_DIR", str(tmp_path))
+    if cached is not None:
+        name = hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()
+        (tmp_path / f"{name}.json").write_text(cached)
+    assert "aws sso login" in assert_one_sentence(command_line, "audit", "--from-here")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_each_command_ends_in_a_sentence_that_a_program_gets_too(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -103,8 +158,16 @@ def test_an_error_of_this_program_is_a_sentence_as_well(
     assert json.loads(shown.stdout) == {"error": shown.stderr.strip()}
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let interrupts arrive: whatever runs in the background ignores them, and so do its processes."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
 def test_an_interrupted_audit_waits_for_no_batch(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+    command_line: CommandLine, interruptible: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on, ended = threading.Event(), threading.Event()
 
@@ -126,130 +189,91 @@ def test_an_interrupted_audit_waits_for_no_batch(
 
 
 @pytest.fixture(scope="module")
-def served_organization() -> Iterator[LocalOrganization]:
+def keys() -> Iterator[dict[str, str]]:
+    """Yield the variables of a process that works in an organization."""
     with serve_organization() as organization:
         enable_root_access(organization, *BOTH)
-        yield organization
+        yield {
+            **variables_of(organization),
+            "AWS_ACCESS_KEY_ID": MANAGEMENT,
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        }
 
 
-def environment_of(organization: LocalOrganization, **variables: str) -> dict[str, str]:
+def variables_of(organization: LocalOrganization) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": str(organization.url),
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "PATH": os.environ["PATH"],
-        **variables,
     }
 
 
-def with_keys(organization: LocalOrganization) -> dict[str, str]:
-    return environment_of(organization, AWS_ACCESS_KEY_ID=MANAGEMENT, AWS_SECRET_ACCESS_KEY="secret")
-
-
-def run_process(*arguments: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def run(command: str | list[str], *, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a process to its end, or a line in a shell."""
     return subprocess.run(
-        [sys.executable, "-m", "centralized_root_access", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        command, shell=isinstance(command, str), env=variables, capture_output=True, text=True, check=False
     )
 
 
-def run_in_shell(command: str, *, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        f"{sys.executable} -m centralized_root_access {command}",
-        shell=True,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+PROGRAM = [sys.executable, "-m", "centralized_root_access"]
 
 
-ROLE = "sso_account_id = 111111111111\nsso_role_name = r\n"
-START = "sso_start_url = https://example.com/start\nsso_region = us-east-1\n"
-# The SHA-1 of the session's name, or of the URL, is the name of the file of its token.
-SESSION = (f"[default]\nsso_session = s\n{ROLE}[sso-session s]\n{START}", "s")
-LEGACY = (f"[default]\n{START}{ROLE}", "https://example.com/start")
-EXPIRED = json.dumps({"accessToken": "x", "expiresAt": "2020-01-01T00:00:00Z", "startUrl": "https://x"})
+def run_in_shell(command: str, *, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    result = run(f"{' '.join(PROGRAM)} {command}", variables=variables)
+    for word in ("Traceback", "BrokenPipe", "does not expect"):
+        assert word not in result.stderr
+    return result
+
+
+@pytest.mark.parametrize("command", ["audit --from-here", "plan delete --help"])
+def test_a_reader_that_is_gone_is_not_a_traceback(keys: dict[str, str], command: str) -> None:
+    result = run_in_shell(f"{command} | head -c 0", variables=keys)
+    assert result.returncode == 0, "that of head"
 
 
 @pytest.mark.parametrize(
-    "cached",
-    [None, "{}", "not JSON", "[]", EXPIRED],
-    ids=["never signed in", "damaged", "not JSON", "not an object", "expired"],
-)
-@pytest.mark.parametrize("configuration", [SESSION, LEGACY], ids=["session", "legacy"])
-def test_a_session_of_sso_that_cannot_be_used_is_a_sentence(
-    served_organization: LocalOrganization,
-    tmp_path: Path,
-    configuration: tuple[str, str],
-    cached: str | None,
-) -> None:
-    text, key = configuration
-    config = tmp_path / "config"
-    config.write_text(text)
-    cache = tmp_path / ".aws" / "sso" / "cache"
-    cache.mkdir(parents=True)
-    if cached is not None:
-        (cache / f"{hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()}.json").write_text(cached)
-    environment = environment_of(served_organization, AWS_CONFIG_FILE=str(config), HOME=str(tmp_path))
-    result = run_process("audit", "--from-here", environment=environment)
-    assert (result.returncode, result.stdout) == (2, ""), result.stderr
-    assert result.stderr.startswith("Unable to audit: "), result.stderr
-    assert "Traceback" not in result.stderr
-    assert "aws sso login" in result.stderr
-
-
-@pytest.mark.parametrize(
-    "command", ["status", "audit --from-here", "audit --from-here --format csv", "plan delete --help"]
-)
-def test_a_reader_that_is_gone_is_not_a_traceback(
-    served_organization: LocalOrganization, command: str
-) -> None:
-    result = run_in_shell(f"{command} | head -c 0", environment=with_keys(served_organization))
-    assert "Traceback" not in result.stderr
-    assert "BrokenPipe" not in result.stderr
-
-
-@pytest.mark.parametrize("command", ["--version", "status", "audit --from-here"])
-@pytest.mark.parametrize(
-    "redirection", ["<&-", ">&-", "2>&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>&1"]
+    ("command", "redirection", "exit_codes"),
+    [
+        ("audit --from-here", "<&-", {0}),
+        ("audit --from-here", ">&-", {0}),
+        ("audit --from-here", "2>&-", {0}),
+        ("audit --from-here", ">/dev/full", {2}),
+        ("audit --from-here", "2>/dev/full", {0, 2}),
+        ("audit --from-here", ">/dev/full 2>&1", {2}),
+        ("status", ">/dev/full", {2}),
+        ("--version", ">&-", {0}),
+        ("--version", ">/dev/full", {2}),
+    ],
 )
 def test_no_stream_that_is_closed_or_full_ends_as_if_credentials_were_found(
-    served_organization: LocalOrganization, command: str, redirection: str
+    keys: dict[str, str], command: str, redirection: str, exit_codes: set[int]
 ) -> None:
-    result = run_in_shell(f"{command} {redirection}", environment=with_keys(served_organization))
-    assert result.returncode in (0, 2), result.stderr
-    assert "Traceback" not in result.stderr
-    assert "does not expect" not in result.stderr
+    result = run_in_shell(f"{command} {redirection}", variables=keys)
+    assert result.returncode in exit_codes, result.stderr
     if redirection == ">/dev/full":
-        assert result.returncode == 2
         assert "No space left on device" in result.stderr
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
-def test_a_failure_that_cannot_be_written_is_no_result(
-    served_organization: LocalOrganization, redirection: str
-) -> None:
-    result = run_in_shell(f"audit --from-here {redirection}", environment=environment_of(served_organization))
+def test_a_failure_that_cannot_be_written_is_no_result(keys: dict[str, str], redirection: str) -> None:
+    result = run_in_shell(
+        f"audit --from-here {redirection}", variables={**keys, "AWS_ACCESS_KEY_ID": "", "HOME": "/not/there"}
+    )
     assert result.returncode == 2
 
 
-@pytest.mark.parametrize(
-    "command",
-    [("status",), ("audit", "--from-here"), ("audit",), ("plan", "delete", "--account", MEMBER)],
-    ids=" ".join,
-)
-def test_an_interrupt_exits_130_without_a_traceback(tmp_path: Path, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("command", [("status",), ("plan", "delete", "--account", MEMBER)], ids=" ".join)
+def test_an_interrupt_exits_130_without_a_traceback(
+    interruptible: None, tmp_path: Path, command: tuple[str, ...]
+) -> None:
     """The credential process never ends, so that the command is interrupted while it waits."""
     started = tmp_path / "started"
     config = tmp_path / "config"
-    config.write_text(f"[default]\ncredential_process = sh -c 'touch {started}; exec sleep 30'\n")
+    config.write_text(f"{PROCESS}sh -c 'touch {started}; exec sleep 30'\n")
     process = subprocess.Popen(
-        [sys.executable, "-m", "centralized_root_access", *command],
+        [*PROGRAM, *command],
         env={"AWS_CONFIG_FILE": str(config), "AWS_EC2_METADATA_DISABLED": "true", "PATH": os.environ["PATH"]},
         stderr=subprocess.PIPE,
         text=True,
@@ -267,54 +291,36 @@ def test_an_interrupt_exits_130_without_a_traceback(tmp_path: Path, command: tup
 # What it needs
 
 
-def modules_of(*arguments: str, environment: Mapping[str, str]) -> set[str]:
+def modules_of(*arguments: str, variables: Mapping[str, str]) -> set[str]:
     """Return the packages that a command imports."""
-    result = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "centralized_root_access", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run([*PROGRAM, *arguments], variables={**variables, "PYTHONPROFILEIMPORTTIME": "1"})
     lines = [line for line in result.stderr.splitlines() if line.startswith("import time:")]
     assert lines, result.stderr
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
 
 
-SLOW = {"asyncio", "aws_calls", "aws_cdk", "boto3", "botocore", "constructs", "jsii", "rich", "urllib3"}
+SLOW = {"asyncio", "aws_cdk", "boto3", "botocore", "constructs", "jsii", "rich", "urllib3"}
 SLOW |= {"concurrent", "http", "multiprocessing", "root_access", "root_tasks", "s3transfer", "ssl"}
+COMPLETION = {"_CENTRALIZED_ROOT_ACCESS_COMPLETE": "bash_complete", "COMP_CWORD": "2"}
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "variables"),
     [
-        ("--help",),
-        ("audit", "--help"),
-        ("preflight", "--help"),
-        ("plan", "delete", "--help"),
-        ("audit", "--account", "123"),
+        (("plan", "delete", "--help"), {}),
+        (("audit", "--account", "123"), {}),
+        ((), {**COMPLETION, "COMP_WORDS": "centralized-root-access audit --"}),
     ],
-    ids=" ".join,
+    ids=["help", "refused", "completion"],
 )
-def test_help_imports_nothing_that_is_slow(arguments: tuple[str, ...]) -> None:
-    assert modules_of(*arguments, environment={}) & SLOW == set()
-
-
-@pytest.mark.parametrize("words", ["centralized-root-access plan ", "centralized-root-access audit --"])
-def test_completion_imports_nothing_that_is_slow(words: str) -> None:
-    variables = {
-        "_CENTRALIZED_ROOT_ACCESS_COMPLETE": "bash_complete",
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(words.count(" ")),
-    }
-    assert modules_of(environment=variables) & SLOW == set()
-
-
-def test_the_status_imports_the_sdk_and_nothing_else_that_is_slow(
-    served_organization: LocalOrganization,
+def test_what_calls_nothing_imports_nothing_that_is_slow(
+    arguments: tuple[str, ...], variables: dict[str, str]
 ) -> None:
-    environment = with_keys(served_organization)
-    found = modules_of("status", environment=environment) & SLOW
+    assert modules_of(*arguments, variables=variables) & SLOW == set()
+
+
+def test_the_status_imports_the_sdk_and_nothing_else_that_is_slow(keys: dict[str, str]) -> None:
+    found = modules_of("status", variables=keys) & SLOW
     assert found.isdisjoint({"aws_cdk", "boto3", "constructs", "jsii", "rich", "root_tasks", "s3transfer"})
     assert "botocore" in found
 
@@ -330,15 +336,9 @@ sys.exit(main())
 
 @pytest.mark.parametrize("command", [("status",), ("audit", "--from-here")], ids=" ".join)
 def test_neither_the_cdk_nor_node_is_needed(
-    served_organization: LocalOrganization, tmp_path: Path, command: tuple[str, ...]
+    keys: dict[str, str], tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     """The CDK's Python packages start Node when they are imported."""
-    result = subprocess.run(
-        [sys.executable, "-c", WITHOUT_CDK, *command],
-        env={**with_keys(served_organization), "PATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run([sys.executable, "-c", WITHOUT_CDK, *command], variables={**keys, "PATH": str(tmp_path)})
     assert result.returncode == 0, result.stderr
     assert CREDENTIALS in result.stdout or "root credentials" in result.stdout

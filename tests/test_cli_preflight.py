@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from centralized_root_access.cli.aws import Caller
-from centralized_root_access.cli.policy_check import statement_with_exemption
+from root_tasks.policies.fixes import statement_with_exemption
 from support.accounts import MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import set_feature, writes
 from support.faults.clients import inject
@@ -53,14 +54,31 @@ def test_it_names_the_policy_its_place_and_the_statement_that_would_mend_it(
     assert shown.lines[-1] == "Denied: 1 account, allowed: 2 accounts."
 
 
-def test_the_mended_statement_lets_every_task_through(
+@pytest.mark.parametrize(
+    ("chosen", "shown_as"),
+    [
+        (["audit"], "audit"),
+        (["audit", "recover"], "all"),
+        (["audit", "recover", "unlock-queue"], "audit, recover"),
+    ],
+)
+def test_a_row_names_the_tasks_or_says_that_it_is_about_all_that_were_chosen(
+    command_line: CommandLine, organization: LocalOrganization, chosen: list[str], shown_as: str
+) -> None:
+    attach(organization, {**DENY_ROOT, "Action": "iam:*"})
+    shown = command_line.run("preflight", *(text for task in chosen for text in ("--task", task)))
+    (row,) = [line for line in shown.lines if line.startswith("denied")]
+    assert re.split(r" {2,}", row)[3] == shown_as
+
+
+def test_the_suggested_statement_lets_every_task_through(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
     policy_id = attach(organization, DENY_ROOT)
     (change,) = json.loads(command_line.run("preflight", "--format", "json").stdout)["changes"]
     assert (change["policyId"], change["current"], change["accountIds"]) == (policy_id, DENY_ROOT, [MEMBER])
     organization.client("organizations").update_policy(
-        PolicyId=policy_id, Content=json.dumps(policy(change["mended"]))
+        PolicyId=policy_id, Content=json.dumps(policy(change["suggested"]))
     )
     assert command_line.run("preflight").exit_code == 0
     set_feature(organization, "RootSessions", enabled=True)
@@ -77,11 +95,11 @@ def test_a_missing_allow_is_mended_by_a_statement_for_root_sessions_alone(
     shown = json.loads(command_line.run("preflight", "--format", "json", "--task", "audit").stdout)
     (change,) = shown["changes"]
     assert change["current"] is None
-    assert change["mended"]["Condition"] == {"Null": {"aws:AssumedRoot": "false"}}
+    assert change["suggested"]["Condition"] == {"Null": {"aws:AssumedRoot": "false"}}
     allow = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
     organizations.update_policy(
         PolicyId=policy_id,
-        Content=json.dumps({"Version": "2012-10-17", "Statement": [allow, change["mended"]]}),
+        Content=json.dumps({"Version": "2012-10-17", "Statement": [allow, change["suggested"]]}),
     )
     assert command_line.run("preflight", "--task", "audit").exit_code == 0
 
@@ -234,9 +252,9 @@ def test_a_statement_that_denies_root_sessions_on_purpose_is_not_changed(
 
 def test_a_change_keeps_the_conditions_of_a_statement() -> None:
     with_other = {**DENY_ROOT, "Condition": {"Null": {"aws:SourceVpc": "true"}}}
-    mended = statement_with_exemption(with_other)
-    assert mended is not None
-    assert mended["Condition"] == {"Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}
+    suggested = statement_with_exemption(with_other)
+    assert suggested is not None
+    assert suggested["Condition"] == {"Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}
 
 
 def test_a_policy_that_a_change_makes_too_long_for_aws_is_shown_with_a_line(

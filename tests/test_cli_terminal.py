@@ -96,36 +96,25 @@ def _blocks(terminal: int) -> Iterator[bytes]:
             yield block
 
 
-@pytest.mark.parametrize("columns", [80, 140])
-def test_a_report_fits_the_terminal_and_no_id_is_broken(
-    organization: LocalOrganization, columns: int
-) -> None:
-    shown = run_in_terminal(organization, "audit", "--from-here", columns=columns)
-    assert shown.exit_code == 1, shown.received
-    assert max(map(len, shown.lines)) <= columns
-    assert any(KEY in line for line in shown.lines)
-    assert any("workload-a" in line and "has credentials" in line for line in shown.lines)
-    assert ("OU" in shown.lines[0].split()) is (columns == 140)
+def test_a_report_fits_the_terminal_and_no_id_is_broken(organization: LocalOrganization) -> None:
+    for columns in (80, 140):
+        shown = run_in_terminal(organization, "audit", "--from-here", columns=columns)
+        assert shown.exit_code == 1, shown.received
+        assert max(map(len, shown.lines)) <= columns
+        assert any(KEY in line for line in shown.lines)
+        assert any("workload-a" in line and "has credentials" in line for line in shown.lines)
+        assert ("OU" in shown.lines[0].split()) is (columns == 140)
+        assert COLOUR.search(shown.received)
 
 
 def test_progress_is_counted_while_accounts_are_audited_and_then_taken_back(
     organization: LocalOrganization,
 ) -> None:
-    shown = run_in_terminal(organization, "audit", "--from-here", columns=80)
+    shown = run_in_terminal(organization, "audit", "--from-here", columns=80, NO_COLOR="1")
     assert shown.received.startswith("Reading the credentials ...")
     assert "of 4 accounts" in CONTROL.sub("", shown.received)
     assert not any("of 4 accounts" in line or "Reading" in line for line in shown.lines[:2])
-
-
-@pytest.mark.parametrize(
-    ("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)], ids=["colours", "NO_COLOR"]
-)
-def test_colours_can_be_disabled(
-    organization: LocalOrganization, variables: dict[str, str], coloured: bool
-) -> None:
-    shown = run_in_terminal(organization, "audit", "--from-here", columns=100, **variables)
-    assert shown.exit_code == 1, shown.received
-    assert bool(COLOUR.search(shown.received)) is coloured
+    assert not COLOUR.search(shown.received), "colours can be disabled"
 
 
 def test_a_terminal_that_cannot_take_lines_back_gets_none_of_them(organization: LocalOrganization) -> None:
@@ -136,17 +125,16 @@ def test_a_terminal_that_cannot_take_lines_back_gets_none_of_them(organization: 
 
 
 @pytest.mark.parametrize("format_", ["table", "csv", "json"])
-@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
 def test_a_name_that_stdout_cannot_encode_loses_no_report(
-    organization: LocalOrganization, encoding: str, format_: str
+    organization: LocalOrganization, format_: str
 ) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "centralized_root_access", "audit", "--from-here", "--format", format_],
-        env=environment_of(organization, PYTHONIOENCODING=encoding),
+        env=environment_of(organization, PYTHONIOENCODING="latin-1"),
         capture_output=True,
         check=False,
     )
     assert result.returncode == 1, result.stderr
-    shown = result.stdout.decode(encoding)
+    shown = result.stdout.decode("latin-1")
     assert KEY in shown
     assert r"\u6771\u4eac" in shown

@@ -16,7 +16,6 @@ from aws_cdk import (
     CliCredentialsStackSynthesizer,
     DefaultStackSynthesizer,
     Environment,
-    IStackSynthesizer,
     LegacyStackSynthesizer,
     Stack,
     Stage,
@@ -32,7 +31,7 @@ from cloudformation.context import InvalidContextError, app_context
 from support.apps import ROOT, Assembly, synthesize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from constructs import Construct
 
@@ -88,7 +87,9 @@ def test_each_function_has_a_zip_file_with_exactly_its_code(assembly: Assembly, 
     for logical_id, archive in functions.items():
         code = assembly.template(STACK)["Resources"][logical_id]["Properties"]["Code"]
         folder = assembly.folder / f"asset.{code['S3Key'].removesuffix('.zip')}"
-        files = {str(it.relative_to(folder)): it.read_bytes() for it in folder.rglob("*") if it.is_file()}
+        files = {
+            str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+        }
         with zipfile.ZipFile(package.template.parent / archive) as zipped:
             assert {name: zipped.read(name) for name in zipped.namelist()} == files
             modes = {entry.external_attr >> 16 for entry in zipped.infolist()}
@@ -99,17 +100,9 @@ def test_each_function_has_a_zip_file_with_exactly_its_code(assembly: Assembly, 
 def test_the_same_app_gives_the_same_bytes(assembly: Assembly, package: Package, tmp_path: Path) -> None:
     again = build_package(assembly=assembly.folder, stack=STACK, output=tmp_path / "new" / "folder")
     assert again.template.read_bytes() == package.template.read_bytes()
-    assert [it.read_bytes() for it in again.archives] == [it.read_bytes() for it in package.archives]
-
-
-def test_an_asset_that_is_not_code_is_refused_instead_of_left_out(tmp_path: Path) -> None:
-    app = App(outdir=str(tmp_path / "assembly"), analytics_reporting=False)
-    stack = Stack(app, STACK)
-    asset = assets.Asset(stack, "Asset", path=str(ROOT / "README.md"))
-    ssm.CfnParameter(stack, "Page", type="String", value=asset.s3_object_url)
-    app.synth()
-    with pytest.raises(UnsupportedAssemblyError, match="Page"):
-        build_package(assembly=tmp_path / "assembly", stack=None, output=tmp_path / "package")
+    assert [archive.read_bytes() for archive in again.archives] == [
+        archive.read_bytes() for archive in package.archives
+    ]
 
 
 @pytest.fixture
@@ -174,7 +167,7 @@ def test_code_that_is_not_an_asset_stays_as_it_is(app: App, code: Path) -> None:
         "S3Bucket": "own-bucket",
         "S3Key": "releases/1.zip",
     }
-    assert [resources["Asset"]["Properties"]["Code"]] == [it.name for it in package.archives]
+    assert [resources["Asset"]["Properties"]["Code"]] == [archive.name for archive in package.archives]
 
 
 def test_code_that_is_a_zip_file_is_copied(app: App, code: Path) -> None:
@@ -186,30 +179,44 @@ def test_code_that_is_a_zip_file_is_copied(app: App, code: Path) -> None:
     assert archive.read_bytes() == zipped.read_bytes()
 
 
-def test_an_image_of_the_app_is_refused_instead_of_left_out(app: App, code: Path) -> None:
+def file_location(stack: Stack, code: Path) -> str:
+    return assets.Asset(stack, "Asset", path=str(code / "index.py")).s3_object_url
+
+
+def image_location(stack: Stack, code: Path) -> str:
     (code / "Dockerfile").write_text("FROM scratch")
+    return ecr_assets.DockerImageAsset(stack, "Image", directory=str(code)).image_uri
+
+
+@pytest.mark.parametrize("location", [file_location, image_location])
+def test_what_is_not_the_code_of_a_function_is_refused_instead_of_left_out(
+    location: Callable[[Stack, Path], str], app: App, code: Path
+) -> None:
     stack = Stack(app, STACK)
-    image = ecr_assets.DockerImageAsset(stack, "Image", directory=str(code))
-    ssm.CfnParameter(stack, "Page", type="String", value=image.image_uri)
+    ssm.CfnParameter(stack, "Page", type="String", value=location(stack, code))
     with pytest.raises(
         UnsupportedAssemblyError, match=r"Page \(AWS::SSM::Parameter\) uses a file or an image"
     ):
         build(app)
 
 
-@pytest.mark.parametrize(
-    "synthesizer",
-    [
-        DefaultStackSynthesizer(bucket_prefix="pre/"),
-        DefaultStackSynthesizer(bucket_prefix="a/b/"),
-        CliCredentialsStackSynthesizer(bucket_prefix="x/"),
-    ],
-    ids=["default", "two levels", "CLI credentials"],
-)
-def test_the_code_is_found_whatever_prefix_the_synthesizer_has(
-    synthesizer: IStackSynthesizer, app: App, code: Path
+def stack_with_prefix(app: App) -> Stack:
+    return Stack(app, STACK, synthesizer=DefaultStackSynthesizer(bucket_prefix="a/b/"))
+
+
+def stack_without_roles(app: App) -> Stack:
+    return Stack(app, STACK, synthesizer=CliCredentialsStackSynthesizer(bucket_prefix="x/"))
+
+
+def stack_in_stages(app: App) -> Stack:
+    return Stack(Stage(Stage(app, "Europe"), "Production"), STACK)
+
+
+@pytest.mark.parametrize("new_stack", [stack_with_prefix, stack_without_roles, stack_in_stages])
+def test_the_code_is_found_whatever_prefix_it_has_and_however_deep_the_stack_is(
+    new_stack: Callable[[App], Stack], app: App, code: Path
 ) -> None:
-    add_function(Stack(app, STACK, synthesizer=synthesizer), "Asset", lambda_.Code.from_asset(str(code)))
+    add_function(new_stack(app), "Asset", lambda_.Code.from_asset(str(code)))
     package = build(app)
     (archive,) = package.archives
     assert template(package)["Resources"]["Asset"]["Properties"]["Code"] == archive.name
@@ -250,16 +257,6 @@ def test_an_app_without_a_stack_is_refused(app: App) -> None:
 def test_an_app_that_wrote_no_assembly_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedAssemblyError, match=r"End the app with `app.synth\(\)`"):
         build_package(assembly=tmp_path, stack=None, output=tmp_path / "package")
-
-
-def test_the_one_stack_of_a_stage_in_a_stage_is_found(app: App, code: Path) -> None:
-    stack = Stack(Stage(Stage(app, "Europe"), "Production"), STACK)
-    add_function(stack, "Asset", lambda_.Code.from_asset(str(code)))
-    package = build(app)
-    (archive,) = package.archives
-    assert template(package)["Resources"]["Asset"]["Properties"]["Code"] == archive.name
-    with zipfile.ZipFile(archive) as zipped:
-        assert zipped.namelist() == ["index.py"]
 
 
 @pytest.mark.parametrize("by", ["path", "artifact"])
@@ -353,7 +350,7 @@ def test_the_cdk_cli_gives_an_app_the_same_context(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    (line,) = [it for it in run.stdout.splitlines() if it.startswith("{")]
+    (line,) = [line for line in run.stdout.splitlines() if line.startswith("{")]
     given = {name: value for name, value in json.loads(line).items() if name in {"a", "b", "c", "map"}}
     assert app_context(folder=tmp_path, variables={}) == given
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from root_tasks.model import codec
-from root_tasks.model.codec import DecodingError, Document, OtherKindError, decode, encode
+from root_tasks.model.codec import DecodingError, Document, OtherKindError, OtherVersionError, decode, encode
 
 
 class Color(StrEnum):
@@ -115,9 +115,11 @@ def test_a_time_is_read_in_utc_wherever_it_was_written() -> None:
     )
 
 
-def test_a_time_is_written_in_utc() -> None:
+def test_a_time_is_written_in_utc_and_needs_a_time_zone() -> None:
     elsewhere = datetime(2026, 11, 19, 17, tzinfo=timezone(timedelta(hours=-7)))
     assert b'"writtenAt":"2026-11-20T00:00:00Z"' in encode(Page(page_number="7", written_at=elsewhere))
+    with pytest.raises(ValueError, match="has no time zone"):
+        encode(Page(page_number="7", written_at=datetime(2026, 11, 20)))
 
 
 @pytest.mark.parametrize(
@@ -191,10 +193,18 @@ def test_half_of_a_surrogate_pair_is_written_as_something_that_can_be_read_again
     assert decode(Page, encode(Page(page_number="half \ud83d"))).page_number == "half ?"
 
 
-def test_an_error_names_the_kind_of_document_that_was_expected() -> None:
+@pytest.mark.parametrize("text", ["null", "[]", "{}", '"kind"', '{"kind":"plan","schemaVersion":1}'])
+def test_other_json_is_not_taken_for_the_document_that_was_expected(text: str) -> None:
     with pytest.raises(OtherKindError) as refused:
-        decode(Page, b"{}")
+        decode(Page, text.encode())
     assert (refused.value.kind, str(refused.value)) == ("page", "This is not a page of root tasks.")
+
+
+@pytest.mark.parametrize(("version", "known"), [(2, 2), (0, 0), ("1", None), (True, None), (None, None)])
+def test_another_version_is_refused_with_both_versions(version: object, known: int | None) -> None:
+    with pytest.raises(OtherVersionError) as refused:
+        decode(Page, page_bytes(schemaVersion=version))
+    assert (refused.value.version, refused.value.supported) == (known, 1)
 
 
 # Long lists

@@ -13,7 +13,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +26,7 @@ from aws_calls.settings import SettingsError
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
 from centralized_root_access._arguments import parse_delegated_administrators, parse_protected_accounts
 from root_access import drift
+from root_access.drift_repair import DESCRIBE_STACKS
 from root_access.plan import Operation
 from root_access.state import desired_state
 from root_tasks.aws.stores import sha256
@@ -53,6 +53,7 @@ from support.templates import (
     functions,
     only_resource,
     policy_statements,
+    properties_of,
     resources,
     settings,
     state_machine_definition,
@@ -60,14 +61,16 @@ from support.templates import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from local_aws.emulation import LocalOrganization
 
 PROTECTED = THIRD
+STATE_MACHINE = "AWS::StepFunctions::StateMachine"
 
 # The attributes of the custom resource: each as a property of the construct.
-ATTRIBUTES = [name for name, it in vars(CentralizedRootAccess).items() if isinstance(it, property)]
+ATTRIBUTES = [name for name, member in vars(CentralizedRootAccess).items() if isinstance(member, property)]
 
 SETTINGS: dict[str, Callable[[Mapping[str, str]], object]] = {
     "root_access.drift.on_check": drift.Settings.from_environment,
@@ -106,7 +109,9 @@ class Synthesized:
         """Return the variables of the handler's function, with the bucket of the tests."""
         variables = self.function(handler)["Environment"]["Variables"]
         (bucket,) = resources(self.template, "AWS::S3::Bucket")
-        return {name: text(it).replace(f"${{{bucket}}}", running.BUCKET) for name, it in variables.items()}
+        return {
+            name: text(value).replace(f"${{{bucket}}}", running.BUCKET) for name, value in variables.items()
+        }
 
     def reference(self, value: Any) -> str:
         """Return the name of the attribute that a value of the template is."""
@@ -174,9 +179,9 @@ def defaults(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
 
 def test_the_handlers_are_all_the_python_functions_of_the_template(everything: Synthesized) -> None:
     found = {
-        it["Properties"]["Handler"]
-        for it in resources(everything.template, "AWS::Lambda::Function").values()
-        if it["Properties"]["Runtime"].startswith("python")
+        function["Handler"]
+        for function in properties_of(everything.template, "AWS::Lambda::Function").values()
+        if function["Runtime"].startswith("python")
     }
     assert found == set(HANDLERS)
 
@@ -188,13 +193,10 @@ def test_each_handler_is_a_function_of_an_event_and_a_context(handler: str) -> N
     assert list(inspect.signature(function).parameters) == ["event", "context"]
 
 
-@pytest.mark.parametrize("handler", HANDLERS)
-def test_a_functions_code_has_the_modules_that_it_imports_and_no_other(
-    everything: Synthesized, handler: str
-) -> None:
-    asset = everything.asset(handler)
-    modules = {path.relative_to(asset) for path in asset.rglob("*.py")}
-    assert {Path(file) for file in loaded_files(asset, handler.rpartition(".")[0])} == modules
+def test_a_functions_code_has_the_modules_that_it_imports_and_no_other(everything: Synthesized) -> None:
+    entries = sorted({(everything.asset(handler), handler.rpartition(".")[0]) for handler in HANDLERS})
+    for (asset, module), loaded in zip(entries, loaded_files(entries), strict=True):
+        assert set(loaded) == {str(path.relative_to(asset)) for path in asset.rglob("*.py")}, module
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
@@ -208,56 +210,67 @@ def test_a_functions_code_has_the_data_files_of_its_modules(everything: Synthesi
     assert others == ({"root_tasks/report/page.html"} if handler.startswith("root_tasks.") else set())
 
 
-# Imports a module, then what its functions and those of the modules that it loads import when they run.
+# For each asset: imports a module, then what its functions and those of the modules that it loads import.
 _LOAD_ALL = """
-import importlib, sys, types
+import dis, importlib, json, sys, types
 from pathlib import Path
 
 def inner(code):
-    for it in code.co_consts:
-        if isinstance(it, types.CodeType):
-            yield it
-            yield from inner(it)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield constant
+            yield from inner(constant)
 
 def lazy(name, file):
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     for code in inner(compile(file.read_text(), str(file), "exec")):
         found = list(dis.get_instructions(code))
-        for at, it in enumerate(found):
-            if it.opname == "IMPORT_NAME":
+        for at, instruction in enumerate(found):
+            if instruction.opname == "IMPORT_NAME":
                 level = found[at - 2].argval
-                yield "." * level + it.argval, package
+                yield "." * level + instruction.argval, package
 
-import dis
-root = Path(sys.argv[1])
-own = lambda: {
-    name: Path(module.__file__)
-    for name, module in list(sys.modules.items())
-    if getattr(module, "__file__", None) and Path(module.__file__).is_relative_to(root)
-}
-importlib.import_module(sys.argv[2])
-seen = set()
-while new := own().keys() - seen:
-    seen |= new
-    for name in new:
-        for target, package in lazy(name, own()[name]):
-            importlib.import_module(target, package)
-print(*(file.relative_to(root) for file in own().values()), sep="\\n")
+def own(root):
+    return {
+        name: Path(module.__file__)
+        for name, module in list(sys.modules.items())
+        if getattr(module, "__file__", None) and Path(module.__file__).is_relative_to(root)
+    }
+
+def load(root, module):
+    sys.path.insert(0, root)
+    importlib.import_module(module)
+    seen = set()
+    while new := own(root).keys() - seen:
+        seen |= new
+        for name in new:
+            for target, package in lazy(name, own(root)[name]):
+                importlib.import_module(target, package)
+    loaded = own(root)
+    for name in loaded:
+        del sys.modules[name]
+    sys.path.remove(root)
+    return [str(file.relative_to(root)) for file in loaded.values()]
+
+# Neither may the checkout help out, nor an asset get bytecode.
+sys.dont_write_bytecode = True
+sys.path = [path for path in sys.path if Path(path).name != "lambda"]
+print(json.dumps([load(*entry) for entry in json.loads(sys.argv[1])]))
 """
 
 
-def loaded_files(asset: Path, module: str) -> list[str]:
-    """Return the files of the asset that Python loads: at the import, and when functions import more."""
+def loaded_files(entries: Sequence[tuple[Path, str]]) -> list[list[str]]:
+    """Return the files of assets that Python loads: at a module's import, and when functions import more."""
+    given = json.dumps([(str(asset), module) for asset, module in entries])
     loaded = subprocess.run(
-        [sys.executable, "-B", "-c", _LOAD_ALL, asset, module],
-        env={"PYTHONPATH": str(asset)},
-        cwd=asset,
+        [sys.executable, "-P", "-c", _LOAD_ALL, given],
+        env={},
         capture_output=True,
         text=True,
         check=False,
     )
     assert loaded.returncode == 0, loaded.stderr
-    return loaded.stdout.split()
+    return list(json.loads(loaded.stdout))
 
 
 # Settings
@@ -284,7 +297,7 @@ def test_a_key_that_is_missing_misspelt_or_unknown_is_an_error(everything: Synth
     given = settings(everything.function(handler))
     assert given
     for key, value in given.items():
-        others = {name: it for name, it in given.items() if name != key}
+        others = {name: value for name, value in given.items() if name != key}
         for wrong in (others, {**others, key.swapcase(): value}, {**given, f"{key}s": value}):
             with pytest.raises(SettingsError):
                 SETTINGS[handler]({"SETTINGS": json.dumps(wrong)})
@@ -306,11 +319,7 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         protected_accounts=frozenset({PROTECTED}),
         allow_policy_override=True,
     )
-    (audit_machine,) = [
-        id_
-        for id_ in resources(everything.template, "AWS::StepFunctions::StateMachine")
-        if "AuditStateMachine" in id_
-    ]
+    (audit_machine,) = properties_of(everything.template, STATE_MACHINE, "AuditStateMachine")
     assert read("root_tasks.handlers.start_execution") == StartExecutionSettings(
         bucket=running.BUCKET,
         tasks=tuple(Task),
@@ -392,18 +401,16 @@ def test_the_alarms_read_the_metric_that_the_drift_check_logs(
 ) -> None:
     line = run_drift_check(everything).checks()[0]
     (metrics,) = line["_aws"]["CloudWatchMetrics"]
-    alarms = [
-        it
-        for id_, it in resources(everything.template, "AWS::CloudWatch::Alarm").items()
-        if "DriftCheck" in id_
-    ]
+    alarms = properties_of(everything.template, "AWS::CloudWatch::Alarm", "DriftCheck").values()
     assert len(alarms) == 2
     for alarm in alarms:
-        read = metric_of(alarm["Properties"])
-        ((dimension, organization_id),) = [(it["Name"], it["Value"]) for it in read["Dimensions"]]
+        read = metric_of(alarm)
+        ((dimension, organization_id),) = [
+            (dimension["Name"], dimension["Value"]) for dimension in read["Dimensions"]
+        ]
         assert metrics["Namespace"] == read["Namespace"]
         assert metrics["Dimensions"] == [[dimension]]
-        assert read["MetricName"] in [it["Name"] for it in metrics["Metrics"]]
+        assert read["MetricName"] in [metric["Name"] for metric in metrics["Metrics"]]
         assert line[read["MetricName"]] == 0
         assert line[dimension] == organization.id
         assert everything.reference(organization_id) == "OrganizationId"
@@ -413,7 +420,7 @@ def metric_of(alarm: Mapping[str, Any]) -> Any:
     """Return the metric that an alarm reads, itself or through a math expression."""
     if "MetricName" in alarm:
         return alarm
-    (metric,) = [it["MetricStat"]["Metric"] for it in alarm["Metrics"] if "MetricStat" in it]
+    (metric,) = [metric["MetricStat"]["Metric"] for metric in alarm["Metrics"] if "MetricStat" in metric]
     return metric
 
 
@@ -422,7 +429,7 @@ def test_the_drift_check_reads_the_state_of_its_stack_and_publishes_to_its_topic
 ) -> None:
     (topic,) = resources(everything.template, "AWS::SNS::Topic")
     assert set(run_drift_check(everything).requests) == {
-        (drift.DESCRIBE_STACKS, "${AWS::StackId}"),
+        (DESCRIBE_STACKS, "${AWS::StackId}"),
         (drift.PUBLISH, f"${{{topic}}}"),
     }
 
@@ -439,13 +446,14 @@ def test_the_rule_runs_the_drift_check_after_every_call_that_changes_root_access
     everything: Synthesized,
 ) -> None:
     (pattern,) = [
-        it["Properties"]["EventPattern"]
-        for it in resources(everything.template, "AWS::Events::Rule").values()
-        if "EventPattern" in it["Properties"]
+        rule["EventPattern"]
+        for rule in properties_of(everything.template, "AWS::Events::Rule").values()
+        if "EventPattern" in rule
     ]
-    assert pattern["detail"]["eventSource"] == sorted(
-        {f"{operation.partition(':')[0]}.amazonaws.com" for operation in Operation}
-    )
+    services = sorted({operation.partition(":")[0] for operation in Operation})
+    assert pattern["source"] == [f"aws.{service}" for service in services]
+    assert pattern["detail-type"] == ["AWS API Call via CloudTrail"]
+    assert pattern["detail"]["eventSource"] == [f"{service}.amazonaws.com" for service in services]
     # Nobody's plan disables trusted access; somebody else may.
     calls = {operation.partition(":")[2] for operation in Operation} | {"DisableAWSServiceAccess"}
     assert set(pattern["detail"]["eventName"]) == calls
@@ -503,11 +511,7 @@ class Deployed:
         logical_id = function_arn.removeprefix("${").removesuffix(".Arn}")
         handler = self.synthesized.template["Resources"][logical_id]["Properties"]["Handler"]
         environment = self.synthesized.environment(handler)
-        (audit_machine,) = [
-            id_
-            for id_ in resources(self.synthesized.template, "AWS::StepFunctions::StateMachine")
-            if "AuditStateMachine" in id_
-        ]
+        (audit_machine,) = properties_of(self.synthesized.template, STATE_MACHINE, "AuditStateMachine")
         arn = self.root_tasks.arn("x").rpartition(":")[0].replace(":execution:", ":stateMachine:")
         given = SETTINGS[handler](
             {name: value.replace(f"${{{audit_machine}}}", arn) for name, value in environment.items()}
@@ -527,8 +531,8 @@ def test_the_schedules_input_audits_every_account_and_the_report_is_where_the_ou
 ) -> None:
     (target,) = [
         target
-        for rule in resources(everything.template, "AWS::Events::Rule").values()
-        for target in rule["Properties"]["Targets"]
+        for rule in properties_of(everything.template, "AWS::Events::Rule").values()
+        for target in rule["Targets"]
         if "Input" in target
     ]
     audit = deployed.run(json.loads(target["Input"]))
@@ -549,8 +553,8 @@ def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
     (line,) = [event for event in deployed.root_tasks.log if "_aws" in event]
     (logged,) = line["_aws"]["CloudWatchMetrics"]  # type: ignore[index]
     alarms = {
-        id_: metric_of(it["Properties"])
-        for id_, it in resources(everything.template, "AWS::CloudWatch::Alarm").items()
+        id_: metric_of(alarm)
+        for id_, alarm in properties_of(everything.template, "AWS::CloudWatch::Alarm").items()
         if id_.startswith("RootTasks") and not re.search("Failed|NotStarted", id_)
     }
     assert len(alarms) == 3
@@ -558,7 +562,7 @@ def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
         (dimension,) = read["Dimensions"]
         assert read["Namespace"] == logged["Namespace"]
         assert [dimension["Name"]] in logged["Dimensions"]
-        assert read["MetricName"] in [it["Name"] for it in logged["Metrics"]]
+        assert read["MetricName"] in [metric["Name"] for metric in logged["Metrics"]]
         # The name of the state machine, as the template and an execution's ARN have it.
         assert "AuditStateMachine" in dimension["Value"]["Fn::GetAtt"][0]
         assert line[dimension["Name"]] == running.AUDIT_MACHINE

@@ -10,7 +10,7 @@ import pytest
 from aws_cdk import Duration, Stack
 
 from centralized_root_access import CentralizedRootAccess, RootAccessDashboard, RootTask, RootTasks
-from support.templates import MANAGEMENT, bootstrap_stack, only_resource, resources, template
+from support.templates import MANAGEMENT, bootstrap_stack, only_resource, resources, template, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,15 +33,9 @@ def build(stack: Stack, *, tasks: bool = True, drift: bool = True, acting: bool 
 
 
 def body(found: dict[str, Any]) -> dict[str, Any]:
-    """Return the dashboard's body, with the tokens in it as `${<logical id>}`."""
+    """Return the dashboard's body, with the tokens in it as `text` has them."""
     value = only_resource(found, "AWS::CloudWatch::Dashboard")["Properties"]["DashboardBody"]
-    parts = value["Fn::Join"][1] if isinstance(value, dict) else [value]
-    text = "".join(
-        part if isinstance(part, str) else "${" + part.get("Ref", part.get("Fn::GetAtt", [""])[0]) + "}"
-        for part in parts
-    )
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
+    return dict(json.loads(text(value)))
 
 
 def metrics(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -82,7 +76,7 @@ def test_it_shows_both_state_machines_where_there_are_two() -> None:
 def test_it_shows_the_state_of_every_alarm() -> None:
     found = build(bootstrap_stack(env=MANAGEMENT))
     shown = {
-        re.sub(r"\W", "", alarm)
+        re.sub(r"\$\{(\w+).*\}", r"\1", alarm)
         for widget in body(found)["widgets"]
         for alarm in widget["properties"].get("alarms", [])
     }

@@ -8,7 +8,6 @@ import re
 import pytest
 from aws_cdk import Environment
 from aws_cdk import aws_organizations as organizations
-from aws_cdk.assertions import Annotations, Match
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootUserGuardrail
 from support.permissions_table import (
@@ -20,7 +19,7 @@ from support.permissions_table import (
     table_of_page,
     task_permissions,
 )
-from support.templates import bootstrap_stack
+from support.templates import bootstrap_stack, warnings
 
 
 def test_the_table_of_permissions_is_what_the_roles_are_allowed() -> None:
@@ -45,10 +44,7 @@ def test_the_page_lists_every_warning(region: str) -> None:
     CentralizedRootAccess(stack, "RootAccess", features=[], delegated_administrators=[])
     unit = organizations.CfnOrganizationalUnit(stack, "Unit", name="Sandbox", parent_id="r-a1b2")
     RootUserGuardrail(stack, "RootUserGuardrail", targets=[stack.account, unit.attr_id])
-    warned = {
-        str(it.entry.data).rpartition("[ack: ")[2].rstrip("]")
-        for it in Annotations.from_stack(stack).find_warning("*", Match.any_value())
-    }
+    warned = set(warnings(stack))
     documented = set(re.findall(r"`(centralized-root-access:\w+)`", PAGE.read_text()))
     assert documented - warned == (set() if "gov" in region else {"centralized-root-access:notOffered"})
     assert warned <= documented

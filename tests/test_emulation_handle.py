@@ -206,9 +206,7 @@ def test_every_call_is_recorded_with_its_parameters_and_its_error(
     with_root_access: LocalOrganization,
 ) -> None:
     with_root_access.client("organizations").list_delegated_administrators(ServicePrincipal=IAM)
-    error_of(
-        with_root_access.client("iam", account_id=OTHER).disable_organizations_root_sessions,
-    )
+    error_of(with_root_access.client("iam", account_id=OTHER).disable_organizations_root_sessions)
     iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, RECOVER))
     iam.create_login_profile()
 
@@ -216,31 +214,12 @@ def test_every_call_is_recorded_with_its_parameters_and_its_error(
         (call.service, call.operation, call.account_id, call.parameters, call.error, call.root_session)
         for call in with_root_access.calls
     ]
+    refused = "AccountNotManagementOrDelegatedAdministratorException"
+    opened = {"TargetPrincipal": OTHER, "TaskPolicyArn": RECOVER}
     assert recorded == [
-        (
-            "organizations",
-            "ListDelegatedAdministrators",
-            MANAGEMENT,
-            {"ServicePrincipal": IAM},
-            None,
-            False,
-        ),
-        (
-            "iam",
-            "DisableOrganizationsRootSessions",
-            OTHER,
-            {},
-            "AccountNotManagementOrDelegatedAdministratorException",
-            False,
-        ),
-        (
-            "sts",
-            "AssumeRoot",
-            MANAGEMENT,
-            {"TargetPrincipal": OTHER, "TaskPolicyArn": RECOVER},
-            None,
-            False,
-        ),
+        ("organizations", "ListDelegatedAdministrators", MANAGEMENT, {"ServicePrincipal": IAM}, None, False),
+        ("iam", "DisableOrganizationsRootSessions", OTHER, {}, refused, False),
+        ("sts", "AssumeRoot", MANAGEMENT, opened, None, False),
         ("iam", "CreateLoginProfile", OTHER, {}, None, True),
     ]
     assert [call.operation for call in with_root_access.writes] == [

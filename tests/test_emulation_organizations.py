@@ -112,16 +112,6 @@ def test_a_delegated_administrator_of_another_service_reads_accounts_but_no_feat
     assert error["code"] == "AccountNotManagementOrDelegatedAdministratorException"
 
 
-@pytest.mark.parametrize("account_id", [MANAGEMENT, DELEGATE, OTHER])
-def test_any_account_of_the_organization_describes_it(
-    with_root_access: LocalOrganization, account_id: str
-) -> None:
-    described = with_root_access.client("organizations", account_id=account_id).describe_organization()
-
-    assert described["Organization"]["Id"] == with_root_access.id
-    assert described["Organization"]["MasterAccountId"] == MANAGEMENT
-
-
 def test_an_account_outside_of_any_organization_cannot_use_one(organization: LocalOrganization) -> None:
     organizations = organization.client("organizations", account_id=STRANGER)
     not_in_use = "AWSOrganizationsNotInUseException"
@@ -173,17 +163,6 @@ def test_trusted_access_keeps_its_date_until_it_is_disabled(organization: LocalO
     organizations.disable_aws_service_access(ServicePrincipal=IAM)
     organizations.enable_aws_service_access(ServicePrincipal=IAM)
     assert organization.root_access().trusted_access[IAM] >= first + timedelta(seconds=60)
-
-
-def test_a_registration_needs_trusted_access(organization: LocalOrganization) -> None:
-    organizations = organization.client("organizations")
-
-    error = error_of(organizations.register_delegated_administrator, AccountId=OTHER, ServicePrincipal=IAM)
-
-    assert (error["code"], error["reason"]) == (
-        "ConstraintViolationException",
-        "SERVICE_ACCESS_NOT_ENABLED",
-    )
 
 
 @pytest.mark.parametrize(
@@ -296,10 +275,3 @@ def test_delegated_administrators_come_in_pages_of_twenty(organization: LocalOrg
     pages = [page["DelegatedAdministrators"] for page in paginator.paginate(ServicePrincipal=IAM)]
 
     assert [len(page) for page in pages] == [20, 1]
-
-
-def test_a_larger_page_and_an_invalid_token_are_refused(organization: LocalOrganization) -> None:
-    organizations = organization.client("organizations")
-
-    assert error_of(organizations.list_accounts, MaxResults=21)["reason"] == "MAX_VALUE_EXCEEDED"
-    assert error_of(organizations.list_accounts, NextToken="?")["reason"] == "INVALID_NEXT_TOKEN"

@@ -128,6 +128,7 @@ def test_a_server_in_its_own_process_behaves_as_the_emulation_in_process() -> No
         assert observe_a_lifetime(remote) == expected
 
 
+@pytest.mark.slow
 def test_an_interrupted_server_exits_cleanly() -> None:
     with server_process(ended_by=signal.SIGINT) as remote:
         assert remote.members == (DELEGATE, OTHER, THIRD)

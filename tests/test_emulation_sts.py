@@ -56,12 +56,6 @@ def test_an_account_that_cannot_be_a_target_looks_like_a_missing_permission(
     )
 
 
-def test_a_plain_member_cannot_assume_root(with_root_access: LocalOrganization) -> None:
-    sts = with_root_access.client("sts", account_id=OTHER)
-
-    assert error_of(sts.assume_root, TargetPrincipal=THIRD, TaskPolicyArn=AUDIT)["code"] == "AccessDenied"
-
-
 def test_every_invalid_parameter_is_counted(with_root_access: LocalOrganization) -> None:
     sts = with_root_access.client("sts")
 

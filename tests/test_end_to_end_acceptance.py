@@ -8,9 +8,11 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from acceptance.cases import all_cases
 from acceptance.journal import read_journal
-from acceptance.state import Resource
+from acceptance.state import StateField
 from support.acceptance import enable_policies, names_of, snapshot
 from support.apps import ROOT
 
@@ -25,12 +27,13 @@ def surroundings(aws: LocalAws) -> dict[str, Any]:
     logs = aws.client("logs").describe_log_groups()["logGroups"]
     return {
         **snapshot(aws.organization, names_of(aws.organization)),
-        "stacks": [it["StackName"] for it in aws.client("cloudformation").describe_stacks()["Stacks"]],
-        "management buckets": [it["Name"] for it in aws.client("s3").list_buckets()["Buckets"]],
-        "log groups": [it["logGroupName"] for it in logs],
+        "stacks": [stack["StackName"] for stack in aws.client("cloudformation").describe_stacks()["Stacks"]],
+        "management buckets": [bucket["Name"] for bucket in aws.client("s3").list_buckets()["Buckets"]],
+        "log groups": [group["logGroupName"] for group in logs],
     }
 
 
+@pytest.mark.slow
 def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:
@@ -55,10 +58,10 @@ def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
     assert finished.returncode == 0, shown
     results = json.loads(journal.with_suffix(".json").read_text())["cases"]
     assert len(results) == len(all_cases())
-    unlike = {(it["name"], *it["differences"]) for it in results if it["verdict"] != "same"}
+    unlike = {(case["name"], *case["differences"]) for case in results if case["verdict"] != "same"}
     assert unlike == {
         (case.name, f"the local AWS does not show it: {case.local}") for case in all_cases() if case.local
     }
     assert read_journal(journal).restored
-    assert read_journal(journal).before.keys() == set(Resource)
+    assert read_journal(journal).before.keys() == set(StateField)
     assert surroundings(local_aws) == before

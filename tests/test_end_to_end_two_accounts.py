@@ -36,7 +36,9 @@ def stacks(aws: LocalAws, *, account_id: str) -> dict[str, dict[str, str]]:
     """Return an account's stacks with their outputs, without the CDK's own."""
     listed = aws.client("cloudformation", account_id=account_id).describe_stacks()["Stacks"]
     return {
-        stack["StackName"]: {it["OutputKey"]: it["OutputValue"] for it in stack.get("Outputs", ())}
+        stack["StackName"]: {
+            output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())
+        }
         for stack in listed
         if stack["StackName"] != "CDKToolkit"
     }
@@ -76,9 +78,9 @@ def test_root_tasks_in_a_delegated_administrator_audit_the_organization(tmp_path
         s3 = aws.client("s3", account_id=SECURITY)
         report = json.load(s3.get_object(Bucket=bucket, Key=f"runs/{audit['name']}/report.json")["Body"])
         assert report["accountId"] == SECURITY
-        outcomes = {it["accountId"]: it["outcome"] for it in report["results"]}
+        outcomes = {result["accountId"]: result["outcome"] for result in report["results"]}
         assert outcomes[OTHER] == "has credentials"
         assert outcomes[THIRD] == "clean"
         assert outcomes[SECURITY] == outcomes[MANAGEMENT] == "skipped"
         in_management = aws.client("s3").list_buckets()["Buckets"]
-        assert bucket not in {it["Name"] for it in in_management}, "in the role's own account"
+        assert bucket not in {bucket["Name"] for bucket in in_management}, "in the role's own account"

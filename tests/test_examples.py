@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -15,10 +16,10 @@ import yaml
 
 from support.apps import EXAMPLES, ROOT, Assembly, synthesize
 from support.permissions_table import permissions, permissions_of_table
-from support.templates import only_resource, resources
+from support.templates import only_resource, properties_of, resources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from local_aws.services import LocalAws
 
@@ -27,35 +28,36 @@ BOOTSTRAP = "OrganizationBootstrap"
 WORKFLOW = ROOT / "examples" / "github-actions.yml"
 
 
+@pytest.fixture(scope="module")
+def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Assembly]:
+    """Return a function that returns the assembly of an example."""
+    return functools.cache(
+        lambda name: synthesize(ROOT / "examples" / name, tmp_path_factory.mktemp("example") / "cdk.out")
+    )
+
+
 @pytest.fixture
-def example(request: pytest.FixtureRequest, tmp_path: Path) -> Assembly:
+def example(request: pytest.FixtureRequest, assemblies: Callable[[str], Assembly]) -> Assembly:
     """The assembly of the example that the test names."""
-    return synthesize(ROOT / "examples" / request.param, tmp_path / "cdk.out")
+    return assemblies(request.param)
 
 
 def of(name: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("example", [name], indirect=True, ids=[name])
 
 
-@pytest.mark.parametrize("example", [it.name for it in EXAMPLES], indirect=True)
-def test_every_example_deploys_the_construct(example: Assembly) -> None:
-    assert resources(example.template(BOOTSTRAP), RESOURCE_TYPE)
-
-
-@pytest.mark.parametrize("example", [it.name for it in EXAMPLES], indirect=True)
-def test_no_example_warns_of_what_it_does_not_mean_to_do(
-    example: Assembly, request: pytest.FixtureRequest
+@pytest.mark.parametrize("name", [example.name for example in EXAMPLES])
+def test_every_example_deploys_the_construct_and_warns_of_nothing_that_it_does_not_mean_to_do(
+    name: str, assemblies: Callable[[str], Assembly]
 ) -> None:
-    warned = [warning.rpartition("[ack: ")[2].rstrip("]") for warning in example.warnings()]
-    assert warned == (
-        [
-            "centralized-root-access:disablesRootCredentialsManagement",
-            "centralized-root-access:disablesRootSessions",
-            "centralized-root-access:noDelegatedAdministrators",
-        ]
-        if "disable_everything.py" in request.node.name
-        else []
-    ), "`cdk synth --strict` would fail"
+    assert resources(assemblies(name).template(BOOTSTRAP), RESOURCE_TYPE)
+    warned = [warning.rpartition("[ack: ")[2].rstrip("]") for warning in assemblies(name).warnings()]
+    disabling = [
+        "centralized-root-access:disablesRootCredentialsManagement",
+        "centralized-root-access:disablesRootSessions",
+        "centralized-root-access:noDelegatedAdministrators",
+    ]
+    assert warned == (disabling if name == "disable_everything.py" else []), "`cdk synth --strict` would fail"
 
 
 @of("smallest.py")
@@ -84,22 +86,22 @@ def test_the_boundary_is_on_every_role_and_allows_what_the_page_lists_and_no_mor
     (boundary,) = only_resource(example.template("Boundary"), "AWS::IAM::ManagedPolicy")["Properties"][
         "PolicyDocument"
     ]["Statement"]
-    assert set(boundary["Action"]) == {it.action for it in permissions_of_table()}
-    assert {it.action for it in permissions(template)} <= set(boundary["Action"])
+    assert set(boundary["Action"]) == {permission.action for permission in permissions_of_table()}
+    assert {permission.action for permission in permissions(template)} <= set(boundary["Action"])
     for role in roles.values():
         assert "policy/organization-bootstrap-boundary" in json.dumps(
             role["Properties"]["PermissionsBoundary"]
         )
-    for log_group in resources(template, "AWS::Logs::LogGroup").values():
-        assert log_group["Properties"]["RetentionInDays"] == 3653
-        assert "KmsKeyId" in log_group["Properties"]
+    for log_group in properties_of(template, "AWS::Logs::LogGroup").values():
+        assert log_group["RetentionInDays"] == 3653
+        assert "KmsKeyId" in log_group
 
 
 @of("pipeline.py")
 def test_the_pipeline_deploys_to_the_management_account_and_checks_the_status(example: Assembly) -> None:
     pipeline = only_resource(example.template("OrganizationPipeline"), "AWS::CodePipeline::Pipeline")
-    (stage,) = [it for it in pipeline["Properties"]["Stages"] if it["Name"] == "Management"]
-    prepare, deploy, check = sorted(stage["Actions"], key=lambda it: int(it["RunOrder"]))
+    (stage,) = [stage for stage in pipeline["Properties"]["Stages"] if stage["Name"] == "Management"]
+    prepare, deploy, check = sorted(stage["Actions"], key=lambda action: int(action["RunOrder"]))
     for action in (prepare, deploy):
         assert "role/cdk-hnb659fds-deploy-role-111111111111-us-east-1" in json.dumps(action["RoleArn"])
     assert deploy["Configuration"]["StackName"] == "Management-OrganizationBootstrap"
@@ -112,9 +114,9 @@ def test_the_drift_check_notifies_a_topic_and_runs_after_cloudtrails_events(exam
     template = example.template(BOOTSTRAP)
     topic = next(iter(resources(template, "AWS::SNS::Topic")))
     alarms = resources(template, "AWS::CloudWatch::Alarm").values()
-    assert [it["Properties"]["AlarmActions"] for it in alarms] == [[{"Ref": topic}], [{"Ref": topic}]]
+    assert [alarm["Properties"]["AlarmActions"] for alarm in alarms] == [[{"Ref": topic}], [{"Ref": topic}]]
     schedules = [
-        it["Properties"].get("ScheduleExpression") for it in resources(template, "AWS::Events::Rule").values()
+        rule.get("ScheduleExpression") for rule in properties_of(template, "AWS::Events::Rule").values()
     ]
     assert sorted(schedules, key=str) == [None, "rate(15 minutes)"]
 
@@ -123,18 +125,18 @@ def test_the_drift_check_notifies_a_topic_and_runs_after_cloudtrails_events(exam
 def test_the_root_tasks_are_audited_every_day(example: Assembly) -> None:
     template = example.template(BOOTSTRAP)
     assert resources(template, "AWS::StepFunctions::StateMachine")
-    rules = [it["Properties"] for it in resources(template, "AWS::Events::Rule").values()]
-    assert [it["ScheduleExpression"] for it in rules if "ScheduleExpression" in it] == ["rate(1 day)"]
+    rules = list(properties_of(template, "AWS::Events::Rule").values())
+    assert [rule["ScheduleExpression"] for rule in rules if "ScheduleExpression" in rule] == ["rate(1 day)"]
 
 
 @of("guardrail.py")
 def test_the_guardrail_has_one_target_and_the_audits_role_fires_no_alarm(example: Assembly) -> None:
     template = example.template(BOOTSTRAP)
     guardrail = only_resource(template, "AWS::Organizations::Policy")["Properties"]
-    filters = [it["Properties"] for it in resources(template, "AWS::Logs::MetricFilter").values()]
+    filters = list(properties_of(template, "AWS::Logs::MetricFilter").values())
     assert guardrail["TargetIds"] == ["ou-a1b2-c3d4e5f6"]
-    assert {it["LogGroupName"] for it in filters} == {"organization-trail"}
-    assert "RootTasksAuditRole" in json.dumps([it["FilterPattern"] for it in filters])
+    assert {metric_filter["LogGroupName"] for metric_filter in filters} == {"organization-trail"}
+    assert "RootTasksAuditRole" in json.dumps([metric_filter["FilterPattern"] for metric_filter in filters])
 
 
 def test_the_workflow_has_the_form_that_github_asks_for() -> None:
@@ -160,7 +162,7 @@ def test_the_workflow_has_no_stored_key_and_pins_every_action() -> None:
     actions = [step["uses"] for step in job["steps"] if "uses" in step]
     for action in actions:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action)
-    (credentials,) = [it for it in job["steps"] if "aws-actions/" in it.get("uses", "")]
+    (credentials,) = [step for step in job["steps"] if "aws-actions/" in step.get("uses", "")]
     assert not [name for name in credentials["with"] if "key" in name]
     assert "secrets." not in WORKFLOW.read_text()
 
@@ -197,7 +199,7 @@ def deployed(example: Assembly, local_aws: LocalAws, tmp_path: Path) -> Iterator
     assert destroyed.returncode == 0, destroyed.stdout
 
 
-@pytest.mark.xdist_group("local_aws")
+@pytest.mark.slow
 @of("reading_the_status.py")
 def test_the_status_is_read_from_the_output_the_parameter_and_another_stack(deployed: LocalAws) -> None:
     described = deployed.client("cloudformation").describe_stacks(StackName=BOOTSTRAP)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,12 +16,12 @@ from local_aws.emulation.service_control_policies import (
     ServiceControlPolicy,
     find_policy_denial,
 )
-from scp.calls import TaskPolicy
-from scp.evaluate import Decision, evaluate_task
-from scp.policies import parse_policy
+from scp.documents import parse_policy
+from scp.evaluate import Decision
+from scp.task import Task
 from support.accounts import MEMBER, OTHER, THIRD
-from support.scp import ACCOUNT_ID, FULL_ACCESS, SESSION, levels
-from support.templates import MANAGEMENT, bootstrap_stack, only_resource, template
+from support.scp import ACCOUNT_ID, FULL_ACCESS, levels, task_verdict
+from support.templates import MANAGEMENT, bootstrap_stack, only_resource, template, warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,15 +36,6 @@ def guardrail(stack: Stack | None = None, **arguments: Any) -> dict[str, Any]:
     RootUserGuardrail(stack, "RootUserGuardrail", **{"targets": [UNIT], **arguments})
     properties: dict[str, Any] = only_resource(template(stack), "AWS::Organizations::Policy")["Properties"]
     return properties
-
-
-def warnings(**arguments: Any) -> list[str]:
-    """Return the ids of the warnings of a guardrail."""
-    stack = bootstrap_stack(env=MANAGEMENT)
-    arguments = {name: it(stack) if callable(it) else it for name, it in arguments.items()}
-    RootUserGuardrail(stack, "RootUserGuardrail", **arguments)
-    found = Annotations.from_stack(stack).find_warning("*", Match.any_value())
-    return [str(it.entry.data).rpartition("[ack: ")[2].rstrip("]") for it in found]
 
 
 def test_the_template_is_pinned() -> None:
@@ -83,17 +73,13 @@ def test_the_template_is_pinned() -> None:
     }
 
 
-@pytest.mark.parametrize("task", list(TaskPolicy))
+@pytest.mark.parametrize("task", list(Task))
 @pytest.mark.parametrize("exempt_accounts", [[], [THIRD]], ids=["no exempt account", "an exempt account"])
-def test_its_own_pre_flight_allows_every_task(task: TaskPolicy, exempt_accounts: list[str]) -> None:
+def test_its_own_pre_flight_allows_every_task(task: Task, exempt_accounts: list[str]) -> None:
     content = json.dumps(guardrail(exempt_accounts=exempt_accounts)["Content"])
     policy = parse_policy(content, policy_id="p-guardrail", name="guardrail")
 
-    verdict = evaluate_task(
-        task, session=SESSION, service_control=levels((FULL_ACCESS, policy)), resource_control=None
-    )
-
-    assert verdict.decision is Decision.ALLOWED
+    assert task_verdict(task, levels((FULL_ACCESS, policy))).decision is Decision.ALLOWED
 
 
 @pytest.mark.parametrize(
@@ -209,53 +195,16 @@ def test_the_policy_is_available_to_other_constructs() -> None:
         ({"targets": ["12345"]}, "'12345' is not one"),
         ({"targets": [""]}, "'' is not one"),
         ({"targets": [UNIT, ROOT]}, f"targets lists {ROOT}, the organization's root"),
-        ({"exempt_accounts": ["1234"]}, "exempt_accounts must contain 12-digit account IDs"),
-        ({"exempt_accounts": [UNIT]}, "exempt_accounts must contain 12-digit account IDs"),
-        ({"exempt_accounts": [Fn.ref("AWS::AccountId")]}, "exempt_accounts contains a token"),
         ({"targets": [MEMBER, UNIT], "exempt_accounts": [MEMBER]}, "is one of the targets as well"),
         ({"exempt_accounts": [f"{number:012}" for number in range(800)]}, "800 accounts"),
     ],
-    # A token's text is another one in each process.
-    ids=lambda value: re.sub(r"TOKEN\.\d+", "TOKEN", str(value)),
+    ids=str,
 )
 def test_what_cannot_work_is_refused_with_its_argument_and_a_remedy(
     arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=rf"{message}.*\."):
         guardrail(**arguments)
-
-
-@pytest.mark.parametrize(
-    ("argument", "value", "message"),
-    [
-        ("targets", UNIT, rf"targets must be a list, got the string '{UNIT}'\. Write \['{UNIT}'\]\."),
-        ("targets", iter([UNIT]), "list_iterator"),
-        ("targets", {UNIT: True}, "dict"),
-        ("targets", None, "NoneType"),
-        ("targets", [222222222222], "222222222222 of type int"),
-        ("exempt_accounts", MEMBER, "exempt_accounts must be a list, got the string"),
-        ("exempt_accounts", None, "NoneType"),
-        ("allow_organization_root", "false", "allow_organization_root must be True or False"),
-        ("allow_organization_root", None, "allow_organization_root must be True or False"),
-    ],
-    ids=["string", "iterator", "dict", "none", "number", "account", "no-accounts", "text", "no-bool"],
-)
-def test_an_argument_of_another_type_is_refused(argument: str, value: Any, message: str) -> None:
-    with pytest.raises(TypeError, match=message):
-        guardrail(**{argument: value})
-
-
-def test_a_list_that_is_not_known_at_synth_is_refused() -> None:
-    stack = bootstrap_stack()
-    units = CfnParameter(stack, "Units", type="CommaDelimitedList")
-    with pytest.raises(ValueError, match="targets is a list token"):
-        guardrail(stack, targets=units.value_as_list)
-
-
-def test_the_china_regions_are_refused() -> None:
-    stack = bootstrap_stack(env=Environment(account="111111111111", region="cn-north-1"))
-    with pytest.raises(ValueError, match=r"RootUserGuardrail is in cn-north-1.*China Regions\. Use a Region"):
-        guardrail(stack)
 
 
 def test_as_many_exempt_accounts_as_the_policy_has_room_for_are_accepted() -> None:
@@ -291,13 +240,11 @@ def _new_unit(stack: Stack) -> list[str]:
 def test_a_target_that_may_not_be_meant_is_warned_of(
     arguments: dict[str, Any | Callable[[Stack], list[str]]], expected: list[str]
 ) -> None:
-    assert warnings(**arguments) == expected
-
-
-def test_a_region_where_aws_does_not_offer_root_access_as_far_as_known_is_warned_of() -> None:
-    stack = bootstrap_stack(env=Environment(account="111111111111", region="us-gov-west-1"))
-    RootUserGuardrail(stack, "RootUserGuardrail", targets=[UNIT])
-    Annotations.from_stack(stack).has_warning("*", Match.string_like_regexp("The Region is us-gov-west-1"))
+    stack = bootstrap_stack(env=MANAGEMENT)
+    guardrail(
+        stack, **{name: value(stack) if callable(value) else value for name, value in arguments.items()}
+    )
+    assert warnings(stack) == expected
 
 
 def test_a_unit_of_the_same_app_can_be_a_target() -> None:

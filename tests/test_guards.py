@@ -23,10 +23,10 @@ FORBIDDEN_IMPORTS = {
     "synthesis": ("constructs/centralized_root_access/_function.py", "import root_access.state"),
     "command-line-apart": (
         "constructs/centralized_root_access/enums.py",
-        "import centralized_root_access.cli.status",
+        "import centralized_root_access.cli.commands.status",
     ),
     "command-line": (
-        "constructs/centralized_root_access/cli/status.py",
+        "constructs/centralized_root_access/cli/commands/status.py",
         "import centralized_root_access.root_access",
     ),
     "pure": ("lambda/root_access/state.py", "import root_access.organization"),

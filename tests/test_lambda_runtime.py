@@ -53,7 +53,6 @@ OTHER_FILES = (
     "test_scp.py",
     "test_scp_conditions.py",
     "test_scp_properties.py",
-    "test_scp_samples.py",
 )
 # Tests that WebAssembly cannot run: they need threads, and an endpoint for CloudFormation's responses.
 CUSTOM_RESOURCE_FILES = (
@@ -73,6 +72,8 @@ EXCEPTIONS = (
     "test_drift.py::test_the_state_of_a_stack_is_its_status_and_the_time_of_its_last_update",
     "test_drift.py::test_a_stack_that_does_not_exist_is_an_error",
     "test_drift.py::test_a_notice_arrives_at_the_subscribers_of_the_topic",
+    # The functions' Python has no command line.
+    "test_task_registry.py::test_the_command_line_checks_a_sixth_task_by_its_name",
     # It starts another Python.
     "test_scp.py::test_the_evaluator_needs_nothing_but_the_standard_library",
 )

@@ -297,25 +297,27 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(
         features=feature_lists,
         added=st.sampled_from(MEMBERS),
-        registered=st.integers(1, 2),
+        numbers=st.sampled_from(((1, 1), (2, 2), (2, 1))),
         fault=st.sampled_from(FAULTS),
         hits_restored_accounts=st.booleans(),
     )
-    def replace_administrators_by_one_that_fails_after_a_deregistration(
+    def replace_administrators_by_one_that_fails_after_the_last_deregistration(
         self,
         features: Sequence[str],
         added: str,
-        registered: int,
+        numbers: tuple[int, int],
         fault: Fault,
         hits_restored_accounts: bool,
     ) -> None:
+        registered, limit = numbers
         self._fill_the_limit([member for member in MEMBERS if member != added][:registered])
+        self._set_limit(limit)
         outage = Outage(
             action=invariants.REGISTER,
             fault=fault,
             account_id="" if hits_restored_accounts else added,
-            # The response to the first call is that the limit is reached.
-            skipped_calls=1,
+            # The response to the first calls is that the limit is reached.
+            skipped_calls=registered - limit + 1,
         )
         self._deploy(features, (added,), outage=outage)
 
@@ -618,9 +620,7 @@ def world() -> Iterator[World]:
         yield World(organization=organization, function=function, executors=executors, witness=witness)
 
 
-def test_no_sequence_of_deployments_failures_and_other_peoples_changes_harms_an_organization(
-    world: World,
-) -> None:
+def search(world: World, *, examples: int) -> None:
     class OfThisWorld(Lifecycle):
         def __init__(self) -> None:
             super().__init__(world)
@@ -628,7 +628,7 @@ def test_no_sequence_of_deployments_failures_and_other_peoples_changes_harms_an_
     run_state_machine_as_test(
         OfThisWorld,
         settings=settings(
-            max_examples=200,
+            max_examples=examples,
             stateful_step_count=8,
             deadline=None,
             derandomize=True,
@@ -636,4 +636,15 @@ def test_no_sequence_of_deployments_failures_and_other_peoples_changes_harms_an_
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )
+
+
+def test_no_sequence_of_deployments_failures_and_other_peoples_changes_harms_an_organization(
+    world: World,
+) -> None:
+    search(world, examples=25)
+
+
+@pytest.mark.slow
+def test_a_long_search_meets_every_situation_and_none_harms_an_organization(world: World) -> None:
+    search(world, examples=200)
     assert not SITUATIONS - set(world.situations)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,10 +141,13 @@ def command_line(*arguments: str, folder: Path) -> Iterator[CommandLine]:
             process.terminate()
 
 
+slow = partial(pytest.param, marks=pytest.mark.slow)
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[CommandLine]:
-    with command_line("run", "--", sys.executable, "-c", COMMAND, folder=tmp_path) as it:
-        yield it
+    with command_line("run", "--", sys.executable, "-c", COMMAND, folder=tmp_path) as running:
+        yield running
 
 
 def listening(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
@@ -175,10 +179,10 @@ def assert_nothing_remains(
 @pytest.mark.parametrize(
     ("exit_code", "end"),
     [
-        pytest.param(0, lambda it: it.write_line("0"), id="the command succeeds"),
-        pytest.param(3, lambda it: it.write_line("3"), id="the command fails"),
-        pytest.param(130, lambda it: it.process.send_signal(signal.SIGINT), id="SIGINT"),
-        pytest.param(143, lambda it: it.process.send_signal(signal.SIGTERM), id="SIGTERM"),
+        slow(0, lambda run: run.write_line("0"), id="the command succeeds"),
+        slow(3, lambda run: run.write_line("3"), id="the command fails"),
+        slow(130, lambda run: run.process.send_signal(signal.SIGINT), id="SIGINT"),
+        pytest.param(143, lambda run: run.process.send_signal(signal.SIGTERM), id="SIGTERM"),
     ],
 )
 def test_it_exits_with_the_commands_code_and_leaves_no_process_port_or_folder(
@@ -195,6 +199,7 @@ def test_it_exits_with_the_commands_code_and_leaves_no_process_port_or_folder(
     assert_nothing_remains(run, children, ports)
 
 
+@pytest.mark.slow
 def test_a_signal_during_the_start_leaves_no_process_port_or_folder(run: CommandLine) -> None:
     while not (children := run.children()):
         time.sleep(0.01)
@@ -205,6 +210,7 @@ def test_a_signal_during_the_start_leaves_no_process_port_or_folder(run: Command
     assert_nothing_remains(run, children, ports=())
 
 
+@pytest.mark.slow
 def test_a_command_and_its_functions_see_only_the_local_aws_on_two_ports_of_this_machine(
     run: CommandLine,
 ) -> None:
@@ -215,6 +221,7 @@ def test_a_command_and_its_functions_see_only_the_local_aws_on_two_ports_of_this
     assert listening(run.children()) == {("127.0.0.1", urlsplit(url).port) for url in seen["urls"]}
 
 
+@pytest.mark.slow
 def test_in_a_terminal_the_command_gets_ctrl_c_and_decides_the_exit_code(tmp_path: Path) -> None:
     command = "trap 'echo interrupted; exit 7' INT; echo ready; while :; do sleep 0.1; done"
     terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
@@ -235,6 +242,7 @@ def test_in_a_terminal_the_command_gets_ctrl_c_and_decides_the_exit_code(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_command_that_does_not_exist_is_named_in_the_error(tmp_path: Path) -> None:
     run = subprocess.run(
         [*RUN, str(tmp_path / "nowhere")],
@@ -248,6 +256,7 @@ def test_a_command_that_does_not_exist_is_named_in_the_error(tmp_path: Path) -> 
     assert "nowhere" in run.stderr
 
 
+@pytest.mark.slow
 def test_up_prints_the_exports_for_a_shell_and_runs_until_ctrl_c(tmp_path: Path) -> None:
     with command_line("up", folder=tmp_path) as up:
         exports = "".join(iter(up.read_line, LAST_LINE_OF_UP))
@@ -269,6 +278,7 @@ def test_up_prints_the_exports_for_a_shell_and_runs_until_ctrl_c(tmp_path: Path)
         assert_nothing_remains(up, children, ports)
 
 
+@pytest.mark.slow
 def test_up_can_be_used_in_a_script_and_ended_by_down(tmp_path: Path) -> None:
     folder, exports = tmp_path / "folder", tmp_path / "exports"
     folder.mkdir()
@@ -294,6 +304,7 @@ def test_up_can_be_used_in_a_script_and_ended_by_down(tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_down_ends_nothing_that_up_did_not_start(tmp_path: Path) -> None:
     with command_line("run", "--", "sleep", "60", folder=tmp_path) as run:
         wait_for(lambda: len(run.children()) == 3)
@@ -309,6 +320,7 @@ def test_down_ends_nothing_that_up_did_not_start(tmp_path: Path) -> None:
         assert run.process.poll() is None
 
 
+@pytest.mark.slow
 def test_what_a_killed_one_left_is_removed_by_the_next_one_and_a_running_one_stays(run: CommandLine) -> None:
     run.read_line()
     servers = [process for process in run.children() if process.cwd().startswith(str(run.folder))]
@@ -326,6 +338,7 @@ def test_what_a_killed_one_left_is_removed_by_the_next_one_and_a_running_one_sta
         assert other.process.wait(timeout=15) == 0
 
 
+@pytest.mark.slow
 def test_other_users_and_web_pages_cannot_drive_it(running_aws: LocalAws) -> None:
     buckets = f"{running_aws.addresses.aws_url}/"
     signed = AWSRequest("GET", buckets)
@@ -352,6 +365,7 @@ def test_other_users_and_web_pages_cannot_drive_it(running_aws: LocalAws) -> Non
         assert "(SignatureDoesNotMatch)" in ran.stderr, service
 
 
+@pytest.mark.slow
 def test_a_presigned_url_is_accepted_and_another_object_refused(running_aws: LocalAws) -> None:
     keys = {"Bucket": "presigned", "Key": "a b/c+d"}
     script = (
@@ -403,21 +417,19 @@ EXITED = r"it exited with code 4\.\nThe end of its log:\n  no room here$"
     ("servers", "message"),
     [
         pytest.param(
-            {"ministack": EXITS_AT_ONCE},
-            rf"^MiniStack did not start: {EXITED}",
-            id="MiniStack exits",
+            {"ministack": EXITS_AT_ONCE}, rf"^MiniStack did not start: {EXITED}", id="MiniStack exits"
         ),
-        pytest.param(
+        slow(
             {"organization_server": EXITS_AT_ONCE},
             rf"^The moto server did not start: {EXITED}",
             id="moto exits",
         ),
-        pytest.param(
+        slow(
             {"ministack": NOT_INSTALLED},
             r"^MiniStack did not start: .*No such file.*'/nowhere/server'\.$",
             id="not installed",
         ),
-        pytest.param(
+        slow(
             {"ministack": NEVER_RESPONDS, "start_within": 0.3},
             r"^MiniStack did not start: no response from \S+/_ministack/health in 0\.3 s\.",
             id="no response",
@@ -466,6 +478,7 @@ def test_the_environment_of_a_service_has_no_variable_of_the_user() -> None:
     assert environment.keys().isdisjoint({*USER_SETTINGS, "EDITOR"})
 
 
+@pytest.mark.slow
 def test_the_cdk_cli_is_the_pinned_one(running_aws: LocalAws) -> None:
     pinned = json.loads((REPOSITORY / "package.json").read_text())["devDependencies"]["aws-cdk"]
     version = running_aws.cdk("--version")

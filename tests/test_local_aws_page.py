@@ -29,8 +29,8 @@ USER_SETTINGS = {"AWS_PROFILE": "production", "AWS_ENDPOINT_URL_S3": "https://s3
 def environment(tmp_path: Path) -> dict[str, str]:
     """A user with an app of one's own, AWS settings, and the checkout where the page has it."""
     home, folder = tmp_path / "home", tmp_path / "tmp"
-    for each in (home, folder):
-        each.mkdir()
+    for created in (home, folder):
+        created.mkdir()
     (home / "centralized-root-access").symlink_to(ROOT)
     app = tmp_path / "app"
     app.mkdir()
@@ -66,15 +66,8 @@ def test_the_tests_know_every_block_of_commands() -> None:
     assert PAGE.count("```sh\n") + PAGE.count("```python\n") == len(BLOCKS)
 
 
-@pytest.mark.parametrize(
-    "block",
-    [
-        pytest.param("shell", id="shell"),
-        pytest.param("prepare", id="prepare"),
-        pytest.param("one command", marks=pytest.mark.slow, id="one command"),
-        pytest.param("script", marks=pytest.mark.slow, id="script"),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("block", ["shell", "prepare", "one command", "script"])
 def test_the_commands_work_in_any_folder_and_leave_nothing(block: str, environment: dict[str, str]) -> None:
     ran = run(BLOCKS[block], environment)
     assert ran.returncode == 0, ran.stdout
@@ -89,6 +82,7 @@ def test_the_callers_own_packages_are_deployed(environment: dict[str, str]) -> N
     assert "the package of the caller" in ran.stdout
 
 
+@pytest.mark.slow
 def test_a_script_changes_the_organization(running_aws: LocalAws) -> None:
     running_aws.organization.reset()
     environment = {**running_aws.callers_environment, "PYTHONPATH": str(ROOT)}
@@ -104,5 +98,5 @@ def test_the_accounts_are_those_of_the_page(organization: LocalOrganization) -> 
     assert [account_id for account_id, _ in documented][: len(first)] == first
     seed_organization(organization)
     pages = organization.client("organizations").get_paginator("list_accounts").paginate()
-    listed = {it["Id"]: it["Name"] for page in pages for it in page["Accounts"]}
+    listed = {account["Id"]: account["Name"] for page in pages for account in page["Accounts"]}
     assert dict(documented) == listed

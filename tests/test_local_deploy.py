@@ -27,6 +27,7 @@ MAX_LINES = 60
 COMMAND = (sys.executable, "-m", "local_aws.local_deploy")
 
 
+@pytest.mark.slow
 def test_it_shows_the_product_in_less_than_sixty_lines_and_ends_in_a_verdict(
     local_aws: LocalAws, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -61,6 +62,7 @@ def test_it_shows_the_product_in_less_than_sixty_lines_and_ends_in_a_verdict(
     assert not [line for line in lines if "CREATE_COMPLETE" in line], "folded to a line"
 
 
+@pytest.mark.slow
 def test_a_failed_deployment_shows_our_sentence_and_where_the_rest_is(
     local_aws: LocalAws, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -104,7 +104,7 @@ def test_the_lowest_supported_packages_synthesize_the_same_resources(
 
     def types(folder: Path) -> dict[str, dict[str, str]]:
         return {
-            file: {logical_id: it["Type"] for logical_id, it in template["Resources"].items()}
+            file: {logical_id: resource["Type"] for logical_id, resource in template["Resources"].items()}
             for file, template in templates(folder).items()
         }
 

@@ -44,14 +44,16 @@ def test_cdk_nag_finds_nothing_that_is_not_acknowledged(
     checked: dict[str, tuple[Assembly, list[Finding]]], app: str
 ) -> None:
     _, findings = checked[app]
-    assert [it for it in findings if not any(entry.covers(it) for entry in ACKNOWLEDGMENTS)] == []
+    assert [
+        finding for finding in findings if not any(entry.covers(finding) for entry in ACKNOWLEDGMENTS)
+    ] == []
 
 
 def test_every_acknowledgment_is_for_something_that_is_found(
     checked: dict[str, tuple[Assembly, list[Finding]]],
 ) -> None:
     found = [finding for _, findings in checked.values() for finding in findings]
-    assert [entry for entry in ACKNOWLEDGMENTS if not any(entry.covers(it) for it in found)] == []
+    assert [entry for entry in ACKNOWLEDGMENTS if not any(entry.covers(finding) for finding in found)] == []
 
 
 def test_the_example_of_cdk_nag_acknowledges_by_itself_what_the_constructs_need(tmp_path: Path) -> None:
@@ -99,7 +101,7 @@ def test_every_construct_passes_with_its_acknowledgments_under_any_id(
     tmp_path: Path, env: Environment | None, encrypted_topic: bool
 ) -> None:
     found = findings_of(tmp_path, env=env, encrypted_topic=encrypted_topic)
-    assert [it for it in found if not it.path.startswith("organization-bootstrap/Topic")] == []
+    assert [finding for finding in found if not finding.path.startswith("organization-bootstrap/Topic")] == []
 
 
 @pytest.mark.parametrize("env", [MANAGEMENT, None], ids=["account", "any account"])
@@ -107,15 +109,18 @@ def test_every_construct_passes_in_an_app_that_cdk_init_has_created(
     tmp_path: Path, env: Environment | None
 ) -> None:
     found = findings_of(tmp_path, env=env, encrypted_topic=True, flags=json.loads(FEATURE_FLAGS.read_text()))
-    assert [it for it in found if not it.path.startswith("organization-bootstrap/Topic")] == []
+    assert [finding for finding in found if not finding.path.startswith("organization-bootstrap/Topic")] == []
 
 
 def test_what_somebody_else_adds_to_a_role_is_still_found(tmp_path: Path) -> None:
     found = findings_of(tmp_path, env=MANAGEMENT, widen=True)
-    assert {it.path for it in found} == {"organization-bootstrap/tasks/AuditRole/DefaultPolicy/Resource"}
-    assert any("Action::s3:GetObject*" in it.rule for it in found)
+    assert {finding.path for finding in found} == {
+        "organization-bootstrap/tasks/AuditRole/DefaultPolicy/Resource"
+    }
+    assert any("Action::s3:GetObject*" in finding.rule for finding in found)
 
 
+@pytest.mark.slow
 def test_cfn_lint_finds_nothing_in_any_template(
     checked: dict[str, tuple[Assembly, list[Finding]]],
 ) -> None:

@@ -28,8 +28,8 @@ from root_access.organization import (
     LIST_DELEGATED_ADMINISTRATORS,
     LIST_FEATURES,
     LIST_TRUSTED_ACCESS,
-    Clients,
     Organization,
+    RootAccessClients,
 )
 from root_access.plan import Operation, Step
 from root_access.state import Status
@@ -55,40 +55,16 @@ def test_everything_is_disabled_in_a_fresh_organization(organization: LocalOrgan
     assert observed.status is Status.DISABLED
 
 
-def test_what_is_enabled_is_read_with_its_date(organization: LocalOrganization) -> None:
+def test_what_is_enabled_is_read_with_its_date_and_delegates_come_registered_longest_first(
+    organization: LocalOrganization,
+) -> None:
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[OTHER, MEMBER])
     observed = Function().organization().observe()
     since = organization.root_access().trusted_access[PRINCIPAL]
     assert observed.trusted_access_since == since.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert observed.features == {CREDENTIALS}
-    assert observed.status is Status.PARTIAL
-
-
-def test_delegated_administrators_come_registered_longest_first(
-    organization: LocalOrganization,
-) -> None:
-    enable_root_access(organization, delegated_administrators=[OTHER, MEMBER])
-    observed = Function().organization().observe()
     assert observed.delegated_administrators == (OTHER, MEMBER)
-
-
-def test_features_hidden_behind_trusted_access_are_not_reported_as_enabled(
-    organization: LocalOrganization,
-) -> None:
-    enable_root_access(organization, CREDENTIALS, SESSIONS, hidden=True)
-    observed = Function().organization().observe()
-    assert observed.features == frozenset()
-    assert observed.status is Status.DISABLED
-
-
-def test_an_observation_is_four_reads(organization: LocalOrganization) -> None:
-    Function().organization().observe()
-    assert reads(organization) == [
-        "DescribeOrganization",
-        "ListAWSServiceAccessForOrganization",
-        "ListDelegatedAdministrators",
-        "ListOrganizationsFeatures",
-    ]
+    assert observed.status is Status.PARTIAL
 
 
 def test_a_second_observation_does_not_read_the_organization_again(
@@ -162,31 +138,18 @@ def test_a_member_that_is_missing_in_a_response_is_unknown_and_not_disabled(
     assert member in raised.value.failure.message
 
 
-def test_a_change_whose_response_does_not_list_the_features_says_nothing_about_them(
-    organization: LocalOrganization,
+@pytest.mark.parametrize("delegates", [[], [MEMBER]], ids=["other reads are denied", "delegate"])
+def test_in_a_member_account_the_error_says_where_to_deploy(
+    organization: LocalOrganization, delegates: list[str]
 ) -> None:
-    enable_root_access(organization)
-    function = Function()
-    omit_member(function.on_event, Operation.ENABLE_ROOT_SESSIONS, "EnabledFeatures")
-    assert function.organization().apply(Step(operation=Operation.ENABLE_ROOT_SESSIONS)) is None
-
-
-def test_in_a_member_account_the_error_says_where_to_deploy_although_the_other_reads_are_denied(
-    organization: LocalOrganization,
-) -> None:
-    function = Function(account_id=MEMBER)
-    with pytest.raises(
-        NotTheManagementAccountError,
-        match=rf"management account 111111111111 of organization {organization.id}; this is account {MEMBER}",
-    ):
-        function.organization().observe()
-    assert not function.time.starts, "the account is judged at once"
-
-
-def test_a_delegated_administrator_is_a_member_account_too(organization: LocalOrganization) -> None:
-    enable_root_access(organization, delegated_administrators=[MEMBER])
-    with pytest.raises(NotTheManagementAccountError):
+    enable_root_access(organization, delegated_administrators=delegates)
+    with pytest.raises(NotTheManagementAccountError) as raised:
         Function(account_id=MEMBER).organization().observe()
+    assert (raised.value.account_id, raised.value.management_account_id) == (MEMBER, MANAGEMENT)
+    assert str(raised.value).startswith(
+        f"Deploy this stack in the management account {MANAGEMENT} of organization {organization.id}; "
+        f"this is account {MEMBER}"
+    )
 
 
 def test_an_account_without_an_organization_is_an_error(organization: LocalOrganization) -> None:
@@ -223,7 +186,7 @@ def test_an_sdk_that_does_not_know_the_calls_is_an_error(tmp_path: Path) -> None
     iam: Any = boto3.Session(
         botocore_session=core, aws_access_key_id=MANAGEMENT, aws_secret_access_key="secret"
     ).client("iam")
-    old = Clients(iam=iam, organizations=Function().clients().organizations)
+    old = RootAccessClients(iam=iam, organizations=Function().clients().organizations)
     budget = RetryBudget(clock=FakeTime().clock(), deadline=180)
     with pytest.raises(SdkTooOldError, match="does not know iam:ListOrganizationsFeatures") as raised:
         Organization(clients=old, account_id=MANAGEMENT, budget=budget).observe()
@@ -231,13 +194,7 @@ def test_an_sdk_that_does_not_know_the_calls_is_an_error(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "action",
-    [
-        "organizations:DescribeOrganization",
-        "organizations:ListAWSServiceAccessForOrganization",
-        "organizations:ListDelegatedAdministrators",
-        "iam:ListOrganizationsFeatures",
-    ],
+    "action", [DESCRIBE_ORGANIZATION, LIST_TRUSTED_ACCESS, LIST_DELEGATED_ADMINISTRATORS, LIST_FEATURES]
 )
 def test_a_denied_read_is_a_failure_and_not_a_state(organization: LocalOrganization, action: str) -> None:
     organization.deny(account_id=MANAGEMENT, action=action)
@@ -264,28 +221,18 @@ def test_a_change_of_a_feature_returns_what_is_enabled_then(
     assert organization.root_access().features == features
 
 
-def test_registering_a_registered_account_succeeds(organization: LocalOrganization) -> None:
-    enable_root_access(organization, delegated_administrators=[MEMBER])
-    Function().organization().apply(Step(operation=Operation.REGISTER, account_id=MEMBER))
-    assert organization.root_access().delegated_administrators == (MEMBER,)
-
-
-@pytest.mark.parametrize("account_id", [MEMBER, STRANGER])
-def test_deregistering_an_account_that_is_not_registered_succeeds(
-    organization: LocalOrganization, account_id: str
+@pytest.mark.parametrize(
+    ("operation", "account_id", "registered"),
+    [
+        (Operation.REGISTER, MEMBER, [MEMBER]),
+        (Operation.DEREGISTER, MEMBER, []),
+        (Operation.DEREGISTER, STRANGER, []),
+    ],
+    ids=["registered", "not registered", "not a member"],
+)
+def test_a_registration_with_nothing_left_to_do_succeeds(
+    organization: LocalOrganization, operation: Operation, account_id: str, registered: list[str]
 ) -> None:
-    enable_root_access(organization)
-    Function().organization().apply(Step(operation=Operation.DEREGISTER, account_id=account_id))
-    assert organization.root_access().delegated_administrators == ()
-
-
-def test_a_change_before_trusted_access_says_that_trusted_access_is_disabled(
-    organization: LocalOrganization,
-) -> None:
-    for step in (
-        Step(operation=Operation.ENABLE_ROOT_SESSIONS),
-        Step(operation=Operation.REGISTER, account_id=MEMBER),
-    ):
-        with pytest.raises(CallError) as raised:
-            Function().organization().apply(step)
-        assert raised.value.failure.kind is FailureKind.TRUSTED_ACCESS_DISABLED
+    enable_root_access(organization, delegated_administrators=registered)
+    Function().organization().apply(Step(operation=operation, account_id=account_id))
+    assert list(organization.root_access().delegated_administrators) == registered

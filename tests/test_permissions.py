@@ -78,12 +78,14 @@ WIDEST = Configuration(features=(CREDENTIALS,), delegated_administrators=(MEMBER
 @functools.cache
 def policy(configuration: Configuration) -> tuple[PolicyStatement, ...]:
     """Return what the function's role may do besides logging."""
-    return parse_statements(it for it in _statements(configuration) if not _is_for_logs(it))
+    return parse_statements(
+        statement for statement in _statements(configuration) if not _is_for_logs(statement)
+    )
 
 
 def logging_statements(configuration: Configuration) -> tuple[PolicyStatement, ...]:
     """Return what the runtime needs for the function's log."""
-    return parse_statements(it for it in _statements(configuration) if _is_for_logs(it))
+    return parse_statements(statement for statement in _statements(configuration) if _is_for_logs(statement))
 
 
 def _statements(configuration: Configuration) -> list[dict[str, Any]]:
@@ -143,7 +145,11 @@ class Role:
 def create(role: Role) -> None:
     """Create the resource in every state of an organization, and delete it."""
     assert role.stack().create(**role.configuration.properties).succeeded
-    for features, administrators in (*((it, ()) for it in FEATURES), (BOTH, (MEMBER,)), ((), (THIRD, OTHER))):
+    for features, administrators in (
+        *((features, ()) for features in FEATURES),
+        (BOTH, (MEMBER,)),
+        ((), (THIRD, OTHER)),
+    ):
         stack = role.stack()
         enable_root_access(role.organization, *features, delegated_administrators=administrators)
         assert stack.create(**role.configuration.properties).succeeded
@@ -224,9 +230,9 @@ def test_a_permission_that_is_taken_away_is_missed(requests: tuple[PolicyRequest
     whole = policy(WIDEST)
     for number, statement in enumerate(whole):
         for action in statement.actions:
-            left = replace(statement, actions=tuple(it for it in statement.actions if it != action))
+            left = replace(statement, actions=tuple(kept for kept in statement.actions if kept != action))
             lacking = [*whole[:number], left, *whole[number + 1 :]]
-            assert {it.action for it in compare_policy(lacking, requests).missing} == {action}
+            assert {request.action for request in compare_policy(lacking, requests).missing} == {action}
 
 
 @pytest.mark.parametrize(
@@ -248,26 +254,28 @@ def test_a_condition_on_another_service_is_noticed(requests: tuple[PolicyRequest
     for_another = [
         replace(
             statement,
-            conditions=tuple(replace(it, values=("sso.amazonaws.com",)) for it in statement.conditions),
+            conditions=tuple(
+                replace(condition, values=("sso.amazonaws.com",)) for condition in statement.conditions
+            ),
         )
         for statement in whole
     ]
-    missed = {it.action for it in compare_policy(for_another, requests).missing}
-    assert missed == {action for it in whole if it.conditions for action in it.actions}
+    missed = {request.action for request in compare_policy(for_another, requests).missing}
+    assert missed == {action for statement in whole if statement.conditions for action in statement.actions}
 
 
 def test_a_condition_that_a_call_does_not_know_denies_the_call(requests: tuple[PolicyRequest, ...]) -> None:
     first, second, *others = policy(WIDEST)
     assert second.conditions
     missed = compare_policy([replace(first, conditions=second.conditions), second, *others], requests).missing
-    assert {it.action for it in missed} == set(first.actions)
+    assert {request.action for request in missed} == set(first.actions)
 
 
 def test_a_resource_in_another_organization_is_noticed(requests: tuple[PolicyRequest, ...]) -> None:
     *others, delegation = policy(WIDEST)
     elsewhere = replace(delegation, resources=("arn:aws:organizations::111111111111:account/o-elsewhere1/*",))
     compared = compare_policy([*others, elsewhere], requests)
-    assert {it.action for it in compared.missing} == set(delegation.actions)
+    assert {request.action for request in compared.missing} == set(delegation.actions)
     assert f"{delegation.sid}: {elsewhere.resources[0]}" in compared.unused
 
 
@@ -319,7 +327,9 @@ def drift_policy(configuration: DriftConfiguration) -> tuple[PolicyStatement, ..
     references = {"AWS::StackId": STACK_ID}
     references |= dict.fromkeys(resources(synthesized, "AWS::SNS::Topic"), TOPIC_ARN)
     statements = policy_statements(synthesized, "RootAccessDriftCheckRole")
-    return parse_statements((it for it in statements if not _is_for_logs(it)), references=references)
+    return parse_statements(
+        (statement for statement in statements if not _is_for_logs(statement)), references=references
+    )
 
 
 def drift_requests(configuration: DriftConfiguration) -> list[PolicyRequest]:
@@ -337,7 +347,7 @@ def drift_requests(configuration: DriftConfiguration) -> list[PolicyRequest]:
                 features=configuration.features, repair=configuration.repair, topic=configuration.topic
             )
             drift_check(event)
-            requests += (policy_request(it, organization_id=organization.id) for it in organization.calls)
+            requests += (policy_request(call, organization_id=organization.id) for call in organization.calls)
             requests += (
                 PolicyRequest(action=action, resource=resource) for action, resource in drift_check.requests
             )
@@ -347,8 +357,12 @@ def drift_requests(configuration: DriftConfiguration) -> list[PolicyRequest]:
 @pytest.mark.parametrize(
     "configuration",
     [
-        pytest.param(it, id=str(it), marks=() if it.repair == it.topic else pytest.mark.slow)
-        for it in DRIFT_CONFIGURATIONS
+        pytest.param(
+            configuration,
+            id=str(configuration),
+            marks=() if configuration.repair == configuration.topic else pytest.mark.slow,
+        )
+        for configuration in DRIFT_CONFIGURATIONS
     ],
 )
 def test_the_drift_checks_role_may_do_exactly_what_it_does_in_every_state(

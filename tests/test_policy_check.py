@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from centralized_root_access.cli.policy_check import check_tasks, find_changes, findings
-from root_tasks.aws.policies import Attachments, OrganizationPolicies, PoliciesOfType
 from root_tasks.model.report import ItemType, Task
 from root_tasks.model.run import Account, Assignment, CredentialSelection, Mode, Target
-from root_tasks.run.preflight import Origin, PolicyCheck, check_account
+from root_tasks.policies.attachments import Attachments, OrganizationPolicies, PoliciesOfType
+from root_tasks.policies.check import Origin, PolicyCheck, check_account
+from root_tasks.policies.findings import check_tasks, findings
+from root_tasks.policies.fixes import find_fixes
 from root_tasks.tasks import DEFINITIONS
-from scp.calls import TASK_CALLS, SessionFacts, TaskPolicy, call_of
-from scp.evaluate import Decision, Reason, evaluate_call
-from scp.policies import PolicyType, parse_policy
+from scp.calls import SessionFacts, call_of
+from scp.documents import PolicyType, parse_policy
+from scp.evaluate import Decision, Reason
 from support.scp import (
     ACCOUNT_ID,
     FULL_ACCESS,
@@ -27,6 +28,7 @@ from support.scp import (
     ORGANIZATION_ID,
     ORGANIZATION_PATH,
     document,
+    evaluate_call,
     levels,
     samples,
     statement,
@@ -37,13 +39,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Any
 
-    from centralized_root_access.cli.policy_check import CheckedAccount, Finding
+    from root_tasks.policies.findings import CheckedAccount, PolicyFinding
     from root_tasks.tasks.definition import TaskDefinition
     from scp.evaluate import Verdict
 
 ORIGIN = Origin(partition="aws", region="eu-west-1", outside_vpc=True)
 UNIT_IDS = LEVEL_IDS[:-1]
-EVERY_CALL = sorted({action for calls in TASK_CALLS.values() for action, _ in calls})
+EVERY_CALL = sorted({action for definition in DEFINITIONS.values() for action in definition.calls})
 
 
 def policies_of(
@@ -100,7 +102,7 @@ def check_with(policies: OrganizationPolicies) -> PolicyCheck:
 def checked(policies: OrganizationPolicies) -> CheckedAccount:
     """Return what the command finds in the account, of every task."""
     account = Account(account_id=ACCOUNT_ID, name="workload", email="", skip_reason=None)
-    return check_tasks(check_with(policies), account, unit_ids=UNIT_IDS, tasks=tuple(TaskPolicy))
+    return check_tasks(check_with(policies), account, unit_ids=UNIT_IDS, tasks=tuple(Task))
 
 
 def decision(
@@ -135,12 +137,11 @@ def types_of(definition: TaskDefinition) -> tuple[ItemType, ...]:
 
 def test_every_call_that_a_task_cannot_do_without_is_one_that_it_makes() -> None:
     """The pre-flight evaluates no other call, and each of these is evaluated."""
-    for task, definition in DEFINITIONS.items():
-        makes = {action for action, _ in TASK_CALLS[TaskPolicy(task)]}
+    for definition in DEFINITIONS.values():
         for mode, type_ in itertools.product(modes_of(definition), types_of(definition)):
             calls = definition.necessary_calls(mode, Target(type=type_))
             assert calls
-            assert makes.issuperset(calls)
+            assert set(definition.calls).issuperset(calls)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_the_command_allows_no_task_of_which_a_run_can_do_nothing() -> None:
     named = {ItemType.BUCKET_POLICY: BUCKET, ItemType.QUEUE_POLICY: QUEUE}
     for action, (task, definition) in itertools.product(EVERY_CALL, DEFINITIONS.items()):
         found = checked(policies_of({"p-1": document(statement(Action=action))}, {ACCOUNT_ID: ["p-1"]}))
-        of_command = {each.task: each.decision for each in found.verdicts}[TaskPolicy(task)]
+        of_command = {each.task: each.decision for each in found.verdicts}[task]
         targets = [named.get(type_, Target(type=type_)) for type_ in types_of(definition)]
         for mode, target in itertools.product(modes_of(definition), targets):
             of_run = decision(check_of_denial(action), task, mode, target)
@@ -210,13 +211,13 @@ def test_the_command_allows_no_task_of_which_a_run_can_do_nothing() -> None:
 @pytest.mark.parametrize(
     ("action", "denied"),
     [
-        ("iam:GetLoginProfile", [TaskPolicy.DELETE_CREDENTIALS, TaskPolicy.ALLOW_PASSWORD_RECOVERY]),
-        ("iam:GetAccountSummary", [TaskPolicy.AUDIT, TaskPolicy.DELETE_CREDENTIALS]),
-        ("iam:CreateLoginProfile", [TaskPolicy.ALLOW_PASSWORD_RECOVERY]),
+        ("iam:GetLoginProfile", [Task.DELETE_CREDENTIALS, Task.ALLOW_PASSWORD_RECOVERY]),
+        ("iam:GetAccountSummary", [Task.AUDIT, Task.DELETE_CREDENTIALS]),
+        ("iam:CreateLoginProfile", [Task.ALLOW_PASSWORD_RECOVERY]),
     ],
 )
 def test_a_call_denies_the_tasks_that_make_it_also_when_they_are_planned(
-    action: str, denied: list[TaskPolicy]
+    action: str, denied: list[Task]
 ) -> None:
     found = checked(policies_of({"p-1": document(statement(Action=action))}, {ACCOUNT_ID: ["p-1"]}))
     assert [each.task for each in found.verdicts if each.decision is Decision.DENIED] == denied
@@ -235,19 +236,19 @@ def with_changes(
     policies = policies_of(documents, attached, without_full_access=without_full_access)
     documents_after: dict[str, Any] = json.loads(json.dumps(documents))
     attached_after = {id_: [*policy_ids] for id_, policy_ids in attached.items()}
-    for number, change in enumerate(find_changes([checked(policies)], policies)):
-        cause = change.finding.cause
-        if change.mended is None:
+    for number, fix in enumerate(find_fixes([checked(policies)], policies)):
+        cause = fix.finding.cause
+        if fix.suggested is None:
             continue
         if cause.policy is None or cause.statement is None:
-            documents_after[f"p-allow-{number}"] = document(change.mended)
+            documents_after[f"p-allow-{number}"] = document(fix.suggested)
             attached_after.setdefault(cause.level.target_id, []).append(f"p-allow-{number}")
         else:
-            documents_after[cause.policy.policy_id]["Statement"][cause.statement.number - 1] = change.mended
+            documents_after[cause.policy.policy_id]["Statement"][cause.statement.number - 1] = fix.suggested
     return checked(policies_of(documents_after, attached_after, without_full_access=without_full_access))
 
 
-def denials_left(account: CheckedAccount) -> list[Finding]:
+def denials_left(account: CheckedAccount) -> list[PolicyFinding]:
     """Return the denials of an account but those on purpose."""
     return [
         each
@@ -291,7 +292,7 @@ def test_with_every_change_nothing_is_denied_but_on_purpose(
 def excess_characters(content: Mapping[str, Any]) -> list[int]:
     """Return by how much each change to a policy makes it too long."""
     policies = policies_of({"p-1": content}, {ACCOUNT_ID: ["p-1"]})
-    return [each.excess_characters for each in find_changes([checked(policies)], policies)]
+    return [each.excess_characters for each in find_fixes([checked(policies)], policies)]
 
 
 def test_a_policy_that_its_changes_make_too_long_is_named_with_how_much() -> None:
@@ -340,7 +341,7 @@ def found_and_expected(
             call = call_of(action, session=session, target=name, target_region=region)
             yield (
                 check.verdict(action, account_id=account_id, unit_ids=UNIT_IDS, target=target),
-                evaluate_call(call, session=session, service_control=whole, resource_control=None),
+                evaluate_call(call, session=session, service_control=whole),
             )
 
 

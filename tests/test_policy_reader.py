@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.aws.policies import PolicyReader
-from root_tasks.run.preflight import Origin, PolicyCheck
+from root_tasks.policies.check import Origin, PolicyCheck
+from root_tasks.policies.reader import PolicyReader
+from scp.documents import PolicyType
 from scp.evaluate import Decision
-from scp.policies import PolicyType
 from support.function import FakeTime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from local_aws.emulation import LocalOrganization
-    from root_tasks.aws.policies import OrganizationPolicies
+    from root_tasks.policies.attachments import OrganizationPolicies
 
 ACTION = "iam:GetAccountSummary"
 DENY_OTHERS = {"Effect": "Deny", "Action": "ec2:*", "Resource": "*"}

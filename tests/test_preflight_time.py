@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from root_tasks.aws.policies import Attachments, OrganizationPolicies, PoliciesOfType
 from root_tasks.model.report import ItemType, Task
 from root_tasks.model.run import Assignment, CredentialSelection, Mode, Target
-from root_tasks.run import preflight
-from root_tasks.run.preflight import Origin, PolicyCheck, check_account
+from root_tasks.policies import preflight
+from root_tasks.policies.attachments import Attachments, OrganizationPolicies, PoliciesOfType
+from root_tasks.policies.check import Origin, PolicyCheck, check_account
 from root_tasks.tasks import DEFINITIONS
 from scp.conditions import IndexedCondition, condition_holds
+from scp.documents import PolicyType, parse_policy
 from scp.evaluate import Decision
 from scp.matching import IndexedStatement, resource_matches
 from scp.operators import OPERATORS
-from scp.policies import PolicyType, parse_policy
 from scp.text import Pattern
 from scp.truth import Truth
 from support.accounts import MEMBER, OTHER, THIRD
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from local_aws.emulation import LocalOrganization
-    from root_tasks.run.preflight import AccountCheck
+    from root_tasks.policies.check import AccountCheck
     from scp.context import Value
     from scp.operators import Compare, Undefined, ValueOf
     from scp.text import Template

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import base64
-import copy
 import csv
 import dataclasses
 import hashlib
 import io
 import json
 import re
-from datetime import UTC, datetime, timedelta, timezone
+import types
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from root_tasks.model.codec import DecodingError, OtherKindError, OtherVersionError, decode
+from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report import (
-    AccessKey,
     AccountResult,
     AuditTotals,
     Change,
@@ -35,11 +35,8 @@ from root_tasks.model.report import (
 )
 from root_tasks.report.changes import change_message, changes, with_history
 from root_tasks.report.controls import CONTROLS, evidence
-from root_tasks.report.render import (
-    as_csv,
-    as_json,
-)
-from root_tasks.report.risk import LATELY, in_order_of_risk
+from root_tasks.report.render import as_csv, as_json
+from root_tasks.report.risk import RECENT, in_order_of_risk
 from root_tasks.report.summary import summary
 from root_tasks.tasks import delete_credentials
 from support.reports import (
@@ -60,112 +57,34 @@ from support.reports import (
 )
 
 DOCS = Path(__file__).parents[1] / "docs"
-EXAMPLES = {
-    "an audit": example_audit(),
-    "a full audit with its history": full_audits(),
-    "a plan": example_plan(),
-    "an execution": example_execution(),
-    "an audit that read hardly anything": partly_read_audit(),
-    "hostile names": hostile_audit(),
-    "no account": report(),
-}
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 # However slow the machine is.
 SOME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 EARLIER = STARTED - timedelta(days=1)
 FIRST, SECOND, THIRD = "300000000001", "300000000002", "300000000003"
 
-texts = st.text(max_size=20) | st.sampled_from(HOSTILE_NAMES)
-account_ids = st.from_regex(r"[0-9]{12}", fullmatch=True)
-times = st.datetimes(
-    min_value=datetime(2006, 1, 1),
-    max_value=datetime(2100, 1, 1),
-    timezones=st.just(UTC),
-)
-maybe_times = st.none() | times
-maybe_texts = st.none() | texts
-items = st.builds(
-    Item,
-    type=st.sampled_from(ItemType),
-    id=maybe_texts,
-    outcome=st.sampled_from(Outcome),
-    message=maybe_texts,
-    region=maybe_texts,
-    policy=maybe_texts,
-    corrected=st.booleans(),
-    backup=maybe_texts,
-    credential=st.none()
-    | st.builds(
-        CredentialDetails,
-        status=maybe_texts,
-        created_at=maybe_times,
-        last_used_at=maybe_times,
-        last_used_service=maybe_texts,
-        last_use_unread=st.booleans(),
-    ),
-)
-access_keys = st.builds(
-    AccessKey,
-    access_key_id=texts,
-    status=texts,
-    created_at=maybe_times,
-    last_used_at=maybe_times,
-    last_used_service=maybe_texts,
-    last_use_unread=st.booleans(),
-)
-credentials = st.builds(
-    RootCredentials,
-    password=st.booleans(),
-    password_last_used_at=maybe_times,
-    password_last_use_unread=st.booleans(),
-    access_keys=st.none() | st.lists(access_keys, max_size=2).map(tuple),
-    mfa_devices=st.none() | st.lists(texts, max_size=2).map(tuple),
-    signing_certificates=st.none() | st.lists(texts, max_size=2).map(tuple),
-)
-results = st.builds(
-    AccountResult,
-    account_id=account_ids,
-    name=maybe_texts,
-    email=maybe_texts,
-    organizational_unit=maybe_texts,
-    outcome=st.sampled_from(Outcome),
-    reason=maybe_texts,
-    hint=maybe_texts,
-    credentials=st.none() | credentials,
-    items=st.lists(items, max_size=2).map(tuple),
-)
-account_changes = st.builds(
-    Change,
-    type=st.sampled_from(ChangeType),
-    account_id=account_ids,
-    credentials=st.lists(st.sampled_from(ItemType), max_size=3).map(tuple),
-    audited=st.booleans(),
-)
-counts = st.integers(0, 1_000_000)
-audit_totals = st.builds(
-    AuditTotals,
-    run_id=texts,
-    started_at=times,
-    accounts=counts,
-    accounts_with_credentials=counts,
-    accounts_inaccessible=counts,
-)
-reports = st.builds(
-    Report,
-    run_id=texts,
-    task=st.sampled_from(Task),
-    executed_plan=maybe_texts,
-    full=st.booleans(),
-    organization_id=texts,
-    management_account_id=account_ids,
-    account_id=account_ids,
-    started_at=times,
-    finished_at=times,
-    results=st.lists(results, max_size=4).map(tuple),
-    warnings=st.lists(texts, max_size=2).map(tuple),
-    changes=st.none() | st.lists(account_changes, max_size=3).map(tuple),
-    trend=st.lists(audit_totals, max_size=3).map(tuple),
-)
+
+def anything(type_: Any, name: str = "") -> st.SearchStrategy[Any]:
+    """Return whatever a field of a report can have."""
+    of = get_args(type_)
+    if isinstance(type_, types.UnionType):
+        return st.none() | anything(of[0], name)
+    if of:
+        return st.lists(anything(of[0]), max_size=3).map(tuple)
+    if isinstance(type_, type) and dataclasses.is_dataclass(type_):
+        hints = get_type_hints(type_, localns={"datetime": datetime})
+        fields = [field.name for field in dataclasses.fields(type_)]
+        return st.builds(type_, **{field: anything(hints[field], field) for field in fields})
+    if name.endswith("account_id"):
+        return st.from_regex(r"[0-9]{12}", fullmatch=True)
+    return VALUES[type_] if type_ in VALUES else st.sampled_from(type_)
+
+
+VALUES: dict[type, st.SearchStrategy[Any]] = {
+    str: st.text(max_size=20) | st.sampled_from(HOSTILE_NAMES),
+    bool: st.booleans(),
+    int: st.integers(0, 1_000_000),
+    datetime: st.datetimes(datetime(2006, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),
+}
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -183,20 +102,6 @@ def embedded(page: str) -> Any:
 # JSON
 
 
-@given(reports)
-@SOME
-def test_a_report_read_back_is_the_report_that_was_written(written: Report) -> None:
-    assert decode(Report, as_json(written)) == written
-
-
-@given(reports)
-@SOME
-def test_every_report_keeps_to_the_documented_schema(written: Report) -> None:
-    import jsonschema  # type: ignore[import-untyped]
-
-    jsonschema.validate(json.loads(as_json(written)), documented_keys_only())
-
-
 def documented_keys_only() -> dict[str, Any]:
     """The schema, which then refuses a key that it does not name."""
     schema: dict[str, Any] = json.loads((DOCS / "report.schema.json").read_text())
@@ -207,10 +112,36 @@ def documented_keys_only() -> dict[str, Any]:
     return schema
 
 
+SCHEMA = Draft202012Validator(documented_keys_only())
+
+
+@given(anything(Report))
+@SOME
+def test_whatever_text_a_report_has_no_form_of_it_loses_or_adds_anything(written: Report) -> None:
+    data = as_json(written)
+    assert decode(Report, data) == written
+    document = json.loads(data)
+    SCHEMA.validate(document)
+    assert sum(document["totals"].values()) == len(written.results)
+    assert len(rows(as_csv(written))) == len(written.results)
+    page = page_of(written)
+    assert decode(Report, json.dumps(embedded(page)).encode()) == written
+    assert_nothing_of_the_report_is_markup(page)
+    audit = dataclasses.replace(written, full=True)
+    assert changes(audit, audit) == ()
+
+
+def assert_nothing_of_the_report_is_markup(page: str) -> None:
+    assert (page.count("<script"), page.count("</script"), page.count("<!--")) == (2, 2, 0)
+    data = page.partition('id="report">')[2].partition("</script>")[0]
+    assert data.isascii()
+    assert not set("<>&") & set(data)
+
+
 def test_the_documentation_names_every_key_and_every_value() -> None:
     schema = documented_keys_only()
     described = [schema, *schema["$defs"].values()]
-    words = {key for each in described for key in each.get("properties", {})}
+    words = {key for part in described for key in part.get("properties", {})}
     words |= {*Task, *Outcome, *ItemType, *ChangeType}
     text = (DOCS / "report-schema.md").read_text()
     assert sorted(word for word in words if f"`{word}`" not in text) == []
@@ -222,99 +153,40 @@ def test_the_documentation_names_every_column() -> None:
     assert [column for column in columns if f"`{column}`" not in text] == []
 
 
-def test_times_are_written_in_utc_wherever_they_come_from() -> None:
-    elsewhere = STARTED.astimezone(timezone(timedelta(hours=-7)))
-    written = report(started_at=elsewhere)
-    assert json.loads(as_json(written))["startedAt"] == "2026-11-20T04:10:00Z"
-    assert decode(Report, as_json(written)) == written
-
-
-def test_a_time_without_a_time_zone_is_refused() -> None:
-    with pytest.raises(ValueError, match="has no time zone"):
-        as_json(report(started_at=datetime(2026, 11, 20)))
-
-
-def test_keys_that_a_later_release_adds_are_ignored() -> None:
-    document = json.loads(as_json(example_audit()))
-    document["added"] = document["results"][0]["added"] = {"by": "a later release"}
-    assert decode(Report, json.dumps(document).encode()) == example_audit()
-
-
-@pytest.mark.parametrize(("version", "known"), [(2, 2), (0, 0), ("1", None), (True, None), (None, None)])
-def test_another_schema_version_is_refused_with_both_versions(version: object, known: int | None) -> None:
-    document = {**json.loads(as_json(example_audit())), "schemaVersion": version}
-    with pytest.raises(OtherVersionError) as refused:
-        decode(Report, json.dumps(document).encode())
-    assert (refused.value.version, refused.value.supported) == (known, 1)
-
-
-@pytest.mark.parametrize("text", ["null", "[]", "{}", '"schemaVersion"', '{"kind":"plan","schemaVersion":1}'])
-def test_other_json_is_not_taken_for_a_report(text: str) -> None:
-    with pytest.raises(OtherKindError) as refused:
-        decode(Report, text.encode())
-    assert str(refused.value) == "This is not a report of root tasks."
-
-
 @pytest.mark.parametrize(
-    ("path", "value", "where", "problem"),
+    ("where", "value", "problem"),
     [
-        (("task",), "IAMEverything", "task", "is not a valid Task"),
-        (("full",), "true", "full", "is neither true nor false"),
-        (("startedAt",), "2026-11-20T04:10:00", "startedAt", "has no time zone"),
-        (("startedAt",), "yesterday", "startedAt", "is not a time"),
-        (("results",), {}, "results", "is not a list"),
-        (("trend", 0, "accounts"), -1, "trend[0].accounts", "is not a number from 0 to 1,000,000,000"),
-        (("trend", 0, "accounts"), True, "trend[0].accounts", "is not a number from 0 to 1,000,000,000"),
-        (("trend", 0, "accounts"), 1e3, "trend[0].accounts", "is not a number from 0 to 1,000,000,000"),
-        (("changes", 0, "type"), "gone", "changes[0].type", "is not a valid ChangeType"),
-        (("results", 0), "clean", "results[0]", "is not an object"),
-        (("results", 0, "outcome"), "fine", "results[0].outcome", "is not a valid Outcome"),
-        (("results", 0, "name"), 7, "results[0].name", "is not a string"),
-        (
-            ("results", 0, "credentials", "password"),
-            1,
-            "results[0].credentials.password",
-            "is neither true nor false",
-        ),
-        (
-            ("results", 0, "credentials", "mfaDevices"),
-            "abc",
-            "results[0].credentials.mfaDevices",
-            "is not a list",
-        ),
+        ("task", "IAMEverything", "is not a valid Task"),
+        ("full", "true", "is neither true nor false"),
+        ("startedAt", "2026-11-20T04:10:00", "has no time zone"),
+        ("startedAt", "yesterday", "is not a time"),
+        ("results", {}, "is not a list"),
+        ("trend[0].accounts", -1, "is not a number from 0 to 1,000,000,000"),
+        ("trend[0].accounts", True, "is not a number from 0 to 1,000,000,000"),
+        ("trend[0].accounts", 1e3, "is not a number from 0 to 1,000,000,000"),
+        ("changes[0].type", "gone", "is not a valid ChangeType"),
+        ("results[0]", "clean", "is not an object"),
+        ("results[0].outcome", "fine", "is not a valid Outcome"),
+        ("results[0].name", 7, "is not a string"),
+        ("results[0].credentials.password", 1, "is neither true nor false"),
+        ("results[0].credentials.mfaDevices", "abc", "is not a list"),
     ],
 )
 def test_a_damaged_report_is_refused_with_the_place_and_without_its_content(
-    path: tuple[str | int, ...], value: object, where: str, problem: str
+    where: str, value: object, problem: str
 ) -> None:
-    document = json.loads(as_json(full_audits()))
-    place = document
-    for step in path[:-1]:
+    document = place = json.loads(as_json(full_audits()))
+    *steps, last = [int(step) if step.isdigit() else step for step in re.findall(r"\w+", where)]
+    for step in steps:
         place = place[step]
-    place[path[-1]] = value
+    place[last] = value
     with pytest.raises(DecodingError) as refused:
         decode(Report, json.dumps(document).encode())
     assert (refused.value.path, refused.value.problem) == (where, problem)
     assert str(refused.value) == f"This report is damaged: {where} {problem}."
 
 
-def test_a_report_with_a_required_key_missing_is_refused() -> None:
-    document = copy.deepcopy(json.loads(as_json(example_audit())))
-    del document["results"][0]["outcome"]
-    with pytest.raises(DecodingError) as refused:
-        decode(Report, json.dumps(document).encode())
-    assert (refused.value.path, refused.value.problem) == ("results[0].outcome", "is missing")
-
-
 # CSV
-
-
-@given(reports)
-@SOME
-def test_no_cell_of_the_csv_is_a_formula(written: Report) -> None:
-    read = rows(as_csv(written))
-    assert len(read) == len(written.results)
-    assert not [cell for row in read for cell in row.values() if cell.startswith(FORMULA)]
 
 
 def test_names_arrive_in_the_csv_as_they_are_but_for_formulas() -> None:
@@ -348,16 +220,6 @@ def test_the_csv_does_not_count_what_could_not_be_listed() -> None:
     assert {read[column] for column in counts} == {""}
 
 
-def test_the_csv_of_a_plan_has_what_to_decide_by() -> None:
-    read = {row["name"]: row["items"] for row in rows(as_csv(example_plan()))}
-    assert read["payments-production"].split("\n") == [
-        "password: planned (created 2022-10-12T04:10:00Z, last used 2023-06-29T04:10:00Z.)",
-        "access key AKIAIOSFODNN00000001: planned "
-        "(Active, created 2024-06-03T04:10:00Z, last used 2025-10-16T04:10:00Z with s3.)",
-        "access key AKIAIOSFODNN00000002: planned (Active, created 2021-02-19T04:10:00Z.)",
-    ]
-
-
 def test_the_csv_has_what_a_root_user_has() -> None:
     assert rows(as_csv(example_audit()))[0] == {
         "accountId": "300000000002",
@@ -380,33 +242,60 @@ def test_the_csv_has_what_a_root_user_has() -> None:
     }
 
 
-def test_the_csv_has_a_line_for_each_item() -> None:
-    read = {row["name"]: row["items"] for row in rows(as_csv(example_execution()))}
-    assert read["payments-production"].split("\n") == [
-        "password: done",
-        "access key AKIAIOSFODNN00000001: done",
-        "access key AKIAIOSFODNN00000002: failed (iam:DeleteAccessKey: ServiceFailure: Try again.)",
-    ]
+@pytest.mark.parametrize(
+    ("written", "lines"),
+    [
+        (
+            example_plan(),
+            [
+                "password: planned (created 2022-10-12T04:10:00Z, last used 2023-06-29T04:10:00Z.)",
+                "access key AKIAIOSFODNN00000001: planned "
+                "(Active, created 2024-06-03T04:10:00Z, last used 2025-10-16T04:10:00Z with s3.)",
+                "access key AKIAIOSFODNN00000002: planned (Active, created 2021-02-19T04:10:00Z.)",
+            ],
+        ),
+        (
+            example_execution(),
+            [
+                "password: done",
+                "access key AKIAIOSFODNN00000001: done",
+                "access key AKIAIOSFODNN00000002: failed (iam:DeleteAccessKey: ServiceFailure: Try again.)",
+            ],
+        ),
+    ],
+    ids=["a plan", "an execution"],
+)
+def test_the_csv_has_a_line_for_each_item(written: Report, lines: list[str]) -> None:
+    read = {row["name"]: row["items"] for row in rows(as_csv(written))}
+    assert read["payments-production"].split("\n") == lines
 
 
 # What comes first
 
 
+def names_in_each_form(written: Report) -> list[list[str]]:
+    """The accounts of a report as CSV, JSON and page list them."""
+    read = [rows(as_csv(written)), json.loads(as_json(written))["results"]]
+    return [[row["name"] for row in form] for form in (*read, embedded(page_of(written))["results"])]
+
+
 def test_accounts_with_credentials_come_first_and_skipped_ones_last() -> None:
-    reversed_ = [*enumerate(reversed(Outcome))]
-    one_each = [result(f"{300000000000 + place}", outcome) for place, outcome in reversed_]
-    expected = [*Outcome]
-    assert (expected[0], expected[-1]) == (Outcome.HAS_CREDENTIALS, Outcome.SKIPPED)
-    written = report(*one_each)
-    assert [row["outcome"] for row in rows(as_csv(written))] == expected
-    assert [each["outcome"] for each in embedded(page_of(written))["results"]] == expected
+    outcomes = [*Outcome]
+    assert (outcomes[0], outcomes[-1]) == (Outcome.HAS_CREDENTIALS, Outcome.SKIPPED)
+    written = report(
+        *(
+            result(f"{300000000000 + place}", outcome, name=outcome)
+            for place, outcome in enumerate(reversed(outcomes))
+        )
+    )
+    assert names_in_each_form(written) == [outcomes] * 3
 
 
-USED_LATELY = RootCredentials(password=False, access_keys=(key(1, used=89),))
+USED_RECENTLY = RootCredentials(password=False, access_keys=(key(1, used=89),))
 URGENT_FIRST = {
     "an active key used yesterday": RootCredentials(password=False, access_keys=(key(1, used=1),)),
-    "an active key used lately": USED_LATELY,
-    "a password used lately": RootCredentials(
+    "an active key used recently": USED_RECENTLY,
+    "a password used recently": RootCredentials(
         password=True, password_last_used_at=STARTED - timedelta(days=2), mfa_devices=("a device",)
     ),
     "an active key whose last use could not be read": RootCredentials(
@@ -422,16 +311,12 @@ URGENT_FIRST = {
 
 
 def test_the_most_urgent_credentials_come_first() -> None:
-    """In all three files, whatever the order of the accounts."""
     urgent_last = [
         result(f"{300000000000 + place}", Outcome.HAS_CREDENTIALS, name=name, credentials=URGENT_FIRST[name])
         for place, name in enumerate(reversed(URGENT_FIRST))
     ]
     written = report(result(FIRST, name="clean"), *urgent_last)
-    expected = [*URGENT_FIRST, "clean"]
-    assert [row["name"] for row in rows(as_csv(written))] == expected
-    assert [each["name"] for each in json.loads(as_json(written))["results"]] == expected
-    assert [each["name"] for each in embedded(page_of(written))["results"]] == expected
+    assert names_in_each_form(written) == [[*URGENT_FIRST, "clean"]] * 3
 
 
 def test_the_most_urgent_credentials_of_a_plan_come_first() -> None:
@@ -446,10 +331,12 @@ def test_the_most_urgent_credentials_of_a_plan_come_first() -> None:
         planned("300000000004", ItemType.ACCESS_KEY, status="Active", last_used_at=STARTED),
         task=Task.DELETE_CREDENTIALS,
     )
-    assert [each.account_id[-1] for each in written.results] == ["4", "3", "2", "1"]
+    assert [result.account_id[-1] for result in written.results] == ["4", "3", "2", "1"]
 
 
-@given(st.lists(results, max_size=5, unique_by=lambda each: each.account_id), st.randoms())
+@given(
+    st.lists(anything(AccountResult), max_size=5, unique_by=lambda result: result.account_id), st.randoms()
+)
 @SOME
 def test_the_order_of_risk_does_not_depend_on_the_order_before(
     found: list[AccountResult], random: Any
@@ -459,8 +346,8 @@ def test_the_order_of_risk_does_not_depend_on_the_order_before(
     assert in_order_of_risk(found, at=STARTED) == ordered
 
 
-def test_lately_is_as_long_ago_as_plans_leave_out_by_default() -> None:
-    assert LATELY.days == delete_credentials._DEFAULT_UNUSED_FOR_DAYS
+def test_a_recent_use_is_as_long_ago_as_plans_leave_out_by_default() -> None:
+    assert RECENT.days == delete_credentials._DEFAULT_UNUSED_FOR_DAYS
 
 
 def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None:
@@ -524,38 +411,12 @@ def test_the_summary_says_what_came_of_the_run(written: Report, said: str) -> No
     assert json.loads(as_json(written))["summary"] == said
 
 
-@given(reports)
-@SOME
-def test_the_totals_add_up_to_the_accounts(written: Report) -> None:
-    assert sum(json.loads(as_json(written))["totals"].values()) == len(written.results)
-
-
 def test_credentials_that_could_not_be_read_are_never_called_none() -> None:
     for hidden in (inaccessible(SECOND), result(SECOND, Outcome.FAILED), result(SECOND, Outcome.UNKNOWN)):
         assert summary(report(result(FIRST), hidden)).startswith("None of the 1 account that was audited")
 
 
 # The page
-
-
-@pytest.mark.parametrize("written", EXAMPLES.values(), ids=EXAMPLES)
-def test_the_page_carries_the_whole_report(written: Report) -> None:
-    assert decode(Report, json.dumps(embedded(page_of(written))).encode()) == written
-
-
-@given(reports)
-@SOME
-def test_no_text_of_a_report_leaves_its_place_in_the_page(written: Report) -> None:
-    page, empty = (
-        page_of(written),
-        page_of(report()),
-    )
-    assert page.count("<script") == empty.count("<script") == 2
-    assert page.count("</script") == empty.count("</script") == 2
-    assert page.count("<!--") == 0
-    data = page.partition('id="report">')[2].partition("</script>")[0]
-    assert data.isascii()
-    assert not set("<>&") & set(data)
 
 
 def test_what_names_the_run_is_escaped_where_the_page_says_it() -> None:
@@ -576,7 +437,7 @@ def test_the_page_runs_only_what_its_policy_names_by_hash(element: str) -> None:
     assert policy
     assert len(contents) == 1
     digest = base64.b64encode(hashlib.sha256(contents[0].encode()).digest()).decode()
-    directives = dict(each.split(maxsplit=1) for each in policy[1].split("; "))
+    directives = dict(directive.split(maxsplit=1) for directive in policy[1].split("; "))
     assert directives[f"{element}-src"] == f"'sha256-{digest}'"
     assert directives["default-src"] == directives["base-uri"] == directives["form-action"] == "'none'"
 
@@ -717,17 +578,10 @@ def test_changes_in_an_account_are_found(
     assert found == tuple(expected)
 
 
-@given(reports)
-@SOME
-def test_nothing_changes_between_an_audit_and_itself(written: Report) -> None:
-    audit = dataclasses.replace(written, full=True)
-    assert changes(audit, audit) == ()
-
-
 def test_what_matters_most_comes_first() -> None:
     before = report(having(FIRST, 1), result(SECOND), result(THIRD))
     after = report(result(FIRST), having(SECOND, 1), inaccessible(THIRD), result("300000000004"))
-    assert [each.account_id for each in changes(before, after)] == [SECOND, THIRD, "300000000004", FIRST]
+    assert [change.account_id for change in changes(before, after)] == [SECOND, THIRD, "300000000004", FIRST]
 
 
 @pytest.mark.parametrize(
@@ -784,7 +638,7 @@ def test_the_message_has_no_names_and_no_addresses() -> None:
     assert SCP_HINT not in text
 
 
-@pytest.mark.parametrize("accounts", [0, 1, 100, 250, 10_000])
+@pytest.mark.parametrize("accounts", [0, 1, 250, 2_000])
 def test_the_message_stays_short_and_counts_what_it_leaves_out(accounts: int) -> None:
     ids = [f"{300000000000 + number}" for number in range(accounts)]
     after = report(*(having(account_id, 1) for account_id in ids))
@@ -805,7 +659,7 @@ def test_the_trend_has_the_last_twelve_full_audits_and_ends_with_this_one() -> N
         )
         audit = with_history(next_, previous=audit)
     assert audit
-    assert [each.run_id for each in audit.trend] == [f"audit-{number}" for number in range(8, 20)]
+    assert [totals.run_id for totals in audit.trend] == [f"audit-{number}" for number in range(8, 20)]
     assert audit.trend[-1] == AuditTotals(
         run_id="audit-19",
         started_at=STARTED + timedelta(days=19),
@@ -828,7 +682,7 @@ def test_a_report_of_an_earlier_run_takes_nothing_over_from_a_later_one() -> Non
     later = with_history(report(having(FIRST, 1)), previous=None)
     late = with_history(report(result(FIRST), run_id="late", started_at=EARLIER), previous=later)
     assert late.changes is None
-    assert [each.run_id for each in late.trend] == ["late"]
+    assert [totals.run_id for totals in late.trend] == ["late"]
 
 
 def test_the_message_says_so_where_nothing_changed() -> None:
@@ -838,48 +692,35 @@ def test_the_message_says_so_where_nothing_changed() -> None:
 # Published controls
 
 
+def with_password(*mfa_devices: str) -> RootCredentials:
+    return RootCredentials(password=True, mfa_devices=mfa_devices)
+
+
 @pytest.mark.parametrize(
     ("has", "met"),
     [
-        (RootCredentials(password=False), {"IAM.4": True, "IAM.6": True, "IAM.9": True}),
-        (
-            RootCredentials(password=False, access_keys=(key(1, active=False),)),
-            {"IAM.4": False, "IAM.6": True, "IAM.9": True},
-        ),
-        (
-            RootCredentials(password=False, access_keys=None),
-            {"IAM.4": False, "IAM.6": True, "IAM.9": True},
-        ),
-        (RootCredentials(password=True), {"IAM.4": True, "IAM.6": False, "IAM.9": False}),
-        (
-            RootCredentials(
-                password=True, mfa_devices=("arn:aws:iam::300000000001:mfa/root-account-mfa-device",)
-            ),
-            {"IAM.4": True, "IAM.6": False, "IAM.9": True},
-        ),
-        (
-            RootCredentials(password=True, mfa_devices=("GAHT12345678",)),
-            {"IAM.4": True, "IAM.6": True, "IAM.9": True},
-        ),
-        (
-            RootCredentials(password=True, mfa_devices=("arn:aws:iam::300000000001:u2f/root-account/key-1",)),
-            {"IAM.4": True, "IAM.6": True, "IAM.9": True},
-        ),
-        (RootCredentials(password=True, mfa_devices=None), {"IAM.4": True, "IAM.6": None, "IAM.9": True}),
+        (RootCredentials(password=False), [True, True, True]),
+        (RootCredentials(password=False, access_keys=(key(1, active=False),)), [False, True, True]),
+        (RootCredentials(password=False, access_keys=None), [False, True, True]),
+        (with_password(), [True, False, False]),
+        (with_password("arn:aws:iam::300000000001:mfa/root-account-mfa-device"), [True, False, True]),
+        (with_password("GAHT12345678"), [True, True, True]),
+        (with_password("arn:aws:iam::300000000001:u2f/root-account/key-1"), [True, True, True]),
+        (RootCredentials(password=True, mfa_devices=None), [True, None, True]),
     ],
 )
 def test_each_control_is_met_where_its_publisher_says_so(
-    has: RootCredentials, met: dict[str, bool | None]
+    has: RootCredentials, met: list[bool | None]
 ) -> None:
     audit = report(result(FIRST, Outcome.HAS_CREDENTIALS, credentials=has))
-    found = {each.control.id: (each.met, each.not_met, each.not_known) for each in evidence(audit)}
+    found = {one.control.id: (one.met, one.not_met, one.not_known) for one in evidence(audit)}
     numbers = {True: (1, 0, 0), False: (0, 1, 0), None: (0, 0, 1)}
-    assert found == {id_: numbers[is_met] for id_, is_met in met.items()}
+    assert found == dict(zip(("IAM.4", "IAM.6", "IAM.9"), map(numbers.get, met), strict=True))
 
 
 def test_an_inaccessible_account_meets_no_control_and_a_skipped_one_does_not_count() -> None:
     audit = report(inaccessible(FIRST), result(SECOND, Outcome.SKIPPED))
-    assert {(each.met, each.not_met, each.not_known) for each in evidence(audit)} == {(0, 0, 1)}
+    assert {(one.met, one.not_met, one.not_known) for one in evidence(audit)} == {(0, 0, 1)}
 
 
 def test_the_controls_have_the_ids_that_security_hub_publishes() -> None:

@@ -205,10 +205,14 @@ def test_a_function_can_assume_root_for_its_task_only(function: str, task: RootT
 
 
 @pytest.mark.parametrize(
-    "function", [it for it in FUNCTIONS if it in set(RootTask) or it.startswith("Plan ")]
+    "function", [name for name in FUNCTIONS if name in set(RootTask) or name.startswith("Plan ")]
 )
 def test_a_root_session_in_a_protected_account_is_denied(function: str) -> None:
-    (denied,) = [it for it in listed(synthesized(*RootTask), FUNCTIONS[function]) if it["Effect"] == "Deny"]
+    (denied,) = [
+        statement
+        for statement in listed(synthesized(*RootTask), FUNCTIONS[function])
+        if statement["Effect"] == "Deny"
+    ]
     assert denied["Action"] == "sts:AssumeRoot"
     assert "Condition" not in denied
     partition = {"Ref": "AWS::Partition"}

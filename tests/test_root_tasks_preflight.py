@@ -11,7 +11,6 @@ import pytest
 from root_tasks.model.report import Task
 from root_tasks.model.run import Mode, Target
 from root_tasks.tasks import DEFINITIONS
-from scp.calls import TASK_CALLS, TaskPolicy
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access
 from support.root_tasks import BUCKET, RootTasks
@@ -604,7 +603,7 @@ def test_the_calls_that_policies_are_asked_about_are_those_that_root_sessions_ma
 ) -> None:
     made = _calls_of_each_mode(root_tasks, task)
     assert all(made.values())
-    assert set().union(*made.values()) == {action for action, _ in TASK_CALLS[TaskPolicy(task)]}
+    assert set().union(*made.values()) == set(DEFINITIONS[task].calls)
     definition = DEFINITIONS[task]
     types = definition.found_types or (definition.policy_type,)
     for mode, type_ in itertools.product(made, types):

@@ -1093,6 +1093,31 @@ def test_an_execution_that_failed_in_some_accounts_fails_again_when_it_is_redriv
     assert (drive.changed, any_order.ledger.invocation) == (changed, invocations)
 
 
+STOP_BEFORE_REPORT = Disturbance(timing="before", kind="call", invocation=3, number=0, event=Fault.ABORT)
+
+
+def test_a_redrive_writes_the_report_that_the_execution_did_not_get_to(any_order: AnyOrder) -> None:
+    plan = any_order.start_looking(DELETE_BOTH)
+    drive = any_order.execute(plan.run_id, during=[STOP_BEFORE_REPORT])
+    assert drive is not None
+    changed, invocations = set(drive.changed), any_order.ledger.invocation
+    assert (drive.report, {account_id for account_id, *_ in changed}) == (None, {*MEMBERS})
+    any_order.resume(drive)
+    assert outcomes(drive) == {MEMBER: Outcome.DONE, OTHER: Outcome.DONE}
+    assert drive.report is not None
+    assert drive.report["warnings"] == []
+    assert (drive.changed, any_order.ledger.invocation) == (changed, invocations + 1), "no batch is repeated"
+
+
+def test_a_result_that_is_altered_before_a_redrive_is_reported_and_not_followed(any_order: AnyOrder) -> None:
+    drive = any_order.start_looking({"accounts": [*MEMBERS]}, [STOP_BEFORE_REPORT])
+    any_order._happen(ForgeryInBucket(forgery=Forgery.CLEAN, place=0, text="/00000-"))
+    any_order.resume(drive)
+    assert outcomes(drive) == {MEMBER: Outcome.INACCESSIBLE, OTHER: Outcome.HAS_CREDENTIALS}
+    assert drive.report is not None
+    assert len(drive.report["warnings"]) == 1
+
+
 # What finds a defect
 
 

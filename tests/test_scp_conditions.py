@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scp.context import ANYTHING, PRESENT, Open, Possible
+from scp.context import ANYTHING, PRESENT, OtherValues, Possible
 from scp.operators import OPERATORS
 from scp.truth import Truth
 from support.scp import holds
@@ -110,6 +110,8 @@ SINGLE = [
     ("NumericGreaterThanEquals", ["2"], "1", FALSE),
     ("DateLessThan", ["2030-01-01"], "2029-12-31T23:59:59Z", TRUE),
     ("DateLessThan", ["2030-01-01"], "2030-01-01", FALSE),
+    ("DateLessThan", ["2030-01-01T00:00:00.5Z"], "2030-01-01T00:00:00.2Z", TRUE),
+    ("DateLessThan", ["2030-01-01T00:00:00.2Z"], "2030-01-01T00:00:00.5Z", FALSE),
     ("DateLessThanEquals", ["2030-01-01"], "2030-01-01", TRUE),
     ("DateLessThanEquals", ["2030-01-01"], "2030-01-02", FALSE),
     ("DateGreaterThan", ["2030-01-01"], "2030-01-02", TRUE),
@@ -309,7 +311,7 @@ CONTEXT: dict[str, Possible | Value] = {
     "aws:list": ("a",),
     "aws:open": PRESENT,
     "aws:perhaps": Possible(absent=True, values=("a",)),
-    "aws:usually": Possible(values=("a",), open=Open.ONE_VALUE),
+    "aws:usually": Possible(values=("a",), others=OtherValues.ONE_VALUE),
     "aws:either": Possible(values=("a", "b")),
     "aws:arn": "arn:aws:iam::1:root",
     "aws:one": "1",

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from scp.calls import task_calls
-from scp.evaluate import Decision, evaluate_call
-from scp.policies import parse_policy
+from root_tasks.tasks import DEFINITIONS
+from scp.calls import call_of
+from scp.documents import parse_policy
+from scp.evaluate import Decision
 from support.scp import (
     FULL_ACCESS,
     FULL_ACCESS_DOCUMENT,
@@ -26,6 +27,7 @@ from support.scp import (
     bucket_call,
     decision_with,
     document,
+    evaluate_call,
     levels,
     queue_call,
     resource_policy,
@@ -94,11 +96,9 @@ def names_in(drawn: dict[str, Any]) -> tuple[str, ...]:
 def test_of_a_sample_policy_both_say_the_same_of_every_call(oracle: Oracle, sample: Sample) -> None:
     """What ours leaves undecided is allowed in some worlds and denied in others."""
     attached = [FULL_ACCESS_DOCUMENT, sample.document] if sample.full_access else [sample.document]
-    calls = task_calls(sample.task, session=SESSION, target=sample.target, target_region=sample.target_region)
-    for call in calls:
-        ours = evaluate_call(
-            call, session=SESSION, service_control=sample.levels, resource_control=None
-        ).decision
+    for action in DEFINITIONS[sample.task].calls:
+        call = call_of(action, session=SESSION, target=sample.target, target_region=sample.target_region)
+        ours = evaluate_call(call, service_control=sample.levels).decision
         asked = worlds(call, documents=[sample.document], names=names_in(sample.document))
         theirs = oracle.decisions(call, asked, service_control=[attached])
         expected = {Decision.ALLOWED, Decision.DENIED} if ours is Decision.UNKNOWN else {ours}
@@ -113,9 +113,7 @@ def test_what_ours_is_certain_of_in_random_policies_is_so_in_every_world(
     assume(not disagreement_names(drawn))
     attached = [FULL_ACCESS_DOCUMENT, drawn] if full_access else [drawn]
     policies = [parse_policy(json.dumps(each), policy_id="p", name="p") for each in attached]
-    ours = evaluate_call(
-        call, session=SESSION, service_control=levels(policies, (FULL_ACCESS,)), resource_control=None
-    ).decision
+    ours = evaluate_call(call, service_control=levels(policies, (FULL_ACCESS,))).decision
     assume(ours is not Decision.UNKNOWN)
     theirs = oracle.decisions(
         call, worlds(call, documents=[drawn]), service_control=[attached, [FULL_ACCESS_DOCUMENT]]
@@ -152,7 +150,6 @@ def test_both_say_the_same_of_resource_control_policies(
     assume(not disagreement_names(policy))
     ours = evaluate_call(
         call,
-        session=SESSION,
         service_control=None,
         resource_control=levels((RCP_FULL_ACCESS, resource_policy(drawn)), (RCP_FULL_ACCESS,)),
     ).decision

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import scp
-from scp.context import Open, Possible, Request
-from scp.evaluate import Decision, evaluate_call, evaluate_request
-from scp.policies import Policy, parse_policy
+from scp.context import OtherValues, Possible, SessionRequest
+from scp.documents import Policy, parse_policy
+from scp.evaluate import Decision, evaluate_request
 from scp.text import parse_template
 from support.scp import (
     FULL_ACCESS,
@@ -28,6 +28,7 @@ from support.scp import (
     bucket_call,
     decision,
     document,
+    evaluate_call,
     levels,
     queue_call,
     statement,
@@ -52,9 +53,7 @@ def parsed(drawn: Mapping[str, Any], policy_id: str = "p-1") -> Policy:
 
 
 def decide(call: Call, *policies: Policy) -> Decision:
-    return evaluate_call(
-        call, session=SESSION, service_control=levels(policies), resource_control=None
-    ).decision
+    return evaluate_call(call, service_control=levels(policies)).decision
 
 
 # More statements, and other orders
@@ -97,21 +96,14 @@ def test_the_levels_count_alike_and_the_strictest_decides(
     drawn: list[dict[str, Any]], call: Call, data: st.DataObject
 ) -> None:
     policies = [parsed(each) for each in data.draw(st.permutations(drawn))]
-    verdict = evaluate_call(
-        call,
-        session=SESSION,
-        service_control=levels(*((each,) for each in policies)),
-        resource_control=None,
-    )
+    verdict = evaluate_call(call, service_control=levels(*((each,) for each in policies)))
     assert verdict.decision is min((decide(call, each) for each in policies), key=RANK.__getitem__)
 
 
 @ANY
 @given(drawn=documents(), call=st.sampled_from(CALLS))
 def test_a_verdict_has_causes_exactly_if_it_is_not_allowed(drawn: dict[str, Any], call: Call) -> None:
-    verdict = evaluate_call(
-        call, session=SESSION, service_control=levels((parsed(drawn),)), resource_control=None
-    )
+    verdict = evaluate_call(call, service_control=levels((parsed(drawn),)))
     assert bool(verdict.causes) is (verdict.decision is not Decision.ALLOWED)
     assert all(
         bool(cause.undecided) is (verdict.decision is Decision.UNKNOWN)
@@ -162,16 +154,16 @@ SAMPLE_VALUES: tuple[Value | None, ...] = (
 def possibilities(draw: st.DrawFn) -> tuple[Possible, Value | None]:
     """Draw what a key may be, and one of the values that it may have."""
     drawn = draw(st.lists(st.sampled_from(SAMPLE_VALUES), min_size=1, max_size=3, unique=True))
-    open_to = draw(st.sampled_from((None, None, Open.ONE_VALUE, Open.ONE_OR_MORE_VALUES)))
+    others = draw(st.sampled_from((None, None, OtherValues.ONE_VALUE, OtherValues.ONE_OR_MORE_VALUES)))
     possible = Possible(
-        absent=None in drawn, values=tuple(each for each in drawn if each is not None), open=open_to
+        absent=None in drawn, values=tuple(each for each in drawn if each is not None), others=others
     )
     inside = [
         each
         for each in SAMPLE_VALUES
         if each in drawn
-        or (open_to is Open.ONE_OR_MORE_VALUES and each is not None)
-        or (open_to is Open.ONE_VALUE and isinstance(each, str))
+        or (others is OtherValues.ONE_OR_MORE_VALUES and each is not None)
+        or (others is OtherValues.ONE_VALUE and isinstance(each, str))
     ]
     return possible, draw(st.sampled_from(inside))
 
@@ -206,9 +198,9 @@ def test_what_is_certain_of_all_that_keys_may_be_is_so_for_each(
 @given(drawn=documents(), key=st.sampled_from(tuple(KEYS)))
 def test_a_key_that_is_forgotten_makes_unknown_at_most(drawn: dict[str, Any], key: str) -> None:
     """Forgotten is not absent: of a key that is forgotten nothing is known."""
-    request = Request(session=SESSION, call=GET_USER)
+    request = SessionRequest(session=SESSION, call=GET_USER)
     known: dict[str, Possible | Value] = {each.lower(): request.possible(each) for each in mentioned(drawn)}
-    forgotten = {**known, key.lower(): Possible(absent=True, open=Open.ONE_OR_MORE_VALUES)}
+    forgotten = {**known, key.lower(): Possible(absent=True, others=OtherValues.ONE_OR_MORE_VALUES)}
     before, after = (
         evaluate_request(
             RequestWith(session=SESSION, call=GET_USER, context=context),
@@ -375,7 +367,5 @@ def test_as_many_of_the_largest_policies_as_aws_allows_are_decided_one_after_the
     policies = [largest(build) for build in kinds]
     account = levels(*([policies] * len(LEVEL_IDS)))
     account += tuple(replace(account[0], target_id=f"ou-{n}") for n in range(MAX_LEVELS - len(account)))
-    together = steps_of(
-        lambda: evaluate_call(GET_USER, session=SESSION, service_control=account, resource_control=None)
-    )
+    together = steps_of(lambda: evaluate_call(GET_USER, service_control=account))
     assert together <= MAX_LEVELS * alone

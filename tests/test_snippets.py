@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,11 @@ from botocore import xform_name
 import centralized_root_access
 import scp.calls
 import scp.context
+import scp.documents
 import scp.evaluate
-import scp.policies
 from centralized_root_access import CentralizedRootAccess, RootTasks
 from centralized_root_access.cli.main import main
-from scp.policies import parse_policy
+from scp.documents import parse_policy
 from support.apps import ROOT
 from support.pages import Block, blocks, run_with_stubs, script
 
@@ -62,7 +63,7 @@ def names(text: str) -> dict[str, Any]:
     taken: dict[str, Any] = {
         **{name: getattr(centralized_root_access, name) for name in centralized_root_access.__all__},
         **{name: getattr(aws_cdk, name) for name in ("Annotations", "App", "Duration", "Stack")},
-        **vars(scp.policies),
+        **vars(scp.documents),
         **vars(scp.calls),
         **vars(scp.context),
         **vars(scp.evaluate),
@@ -76,7 +77,7 @@ def names(text: str) -> dict[str, Any]:
         taken["root_access"] = CentralizedRootAccess(stack, "RootAccess")
     if re.search(r"\btasks\.|=tasks\b", text):
         taken["tasks"] = RootTasks(stack, "RootTasks")
-    if "evaluate_task" in text:
+    if "evaluate_request" in text:
         taken["full_access"] = taken["guardrail"] = parse_policy(
             '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}',
             policy_id="p-FullAWSAccess",
@@ -114,10 +115,10 @@ def check_aws(arguments: Sequence[str]) -> None:
     if f"{service} {command}" in OWN_COMMANDS:
         return
     model = botocore.session.get_session().get_service_model(service)
-    (operation,) = [it for it in model.operation_names if xform_name(it, "-") == command]
+    (operation,) = [name for name in model.operation_names if xform_name(name, "-") == command]
     shape = model.operation_model(operation).input_shape
-    members = {xform_name(it) for it in (shape.members if shape else ())}
-    options = {it[2:].replace("-", "_") for it in rest if it.startswith("--")}
+    members = {xform_name(member) for member in (shape.members if shape else ())}
+    options = {word[2:].replace("-", "_") for word in rest if word.startswith("--")}
     assert options <= members | GLOBAL_OPTIONS
 
 
@@ -135,13 +136,15 @@ def check_make(arguments: Sequence[str]) -> None:
     assert arguments[0] in MAKE_TARGETS
 
 
+@cache
+def cdk_help(command: str) -> str:
+    """Return the help of a command of the CDK CLI, which takes seconds to start."""
+    cdk = ROOT / "node_modules" / ".bin" / "cdk"
+    return subprocess.run([cdk, command, "--help"], capture_output=True, text=True, check=True).stdout
+
+
 def check_cdk(arguments: Sequence[str]) -> None:
-    documented = subprocess.run(
-        [ROOT / "node_modules" / ".bin" / "cdk", arguments[0], "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    documented = cdk_help(arguments[0])
     for option in arguments[1:]:
         if option.startswith("--"):
             # What can be negated is listed without its "no".
@@ -195,7 +198,7 @@ def test_the_commands_of_the_aws_cli_succeed_on_the_app_that_the_first_page_depl
     assert deployed.returncode == 0, deployed.stdout
     assert len(AWS_COMMANDS) >= 5
     ran = {str(block): run_with_aws_cli(block, local_aws, tmp_path) for block in AWS_COMMANDS}
-    assert not {name: it.stderr for name, it in ran.items() if it.returncode}
+    assert not {name: process.stderr for name, process in ran.items() if process.returncode}
 
 
 def run_with_aws_cli(block: Block, local_aws: LocalAws, folder: Path) -> subprocess.CompletedProcess[str]:

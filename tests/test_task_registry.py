@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from root_tasks.model.run import Finding
     from root_tasks.tasks.definition import AccountTask
     from root_tasks.tasks.scope import TaskInput
+    from support.command_line import CommandLine
 
 NAME = "IAMDeleteOldestRootUserKey"
 
@@ -57,10 +59,13 @@ def execute(task: AccountTask) -> Finding:
 DEFINITION = TaskDefinition(
     title="Delete the oldest root access key",
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+    calls=("iam:ListAccessKeys", "iam:DeleteAccessKey"),
     input_keys=(ACCOUNTS, "reason"),
     parse=parse,
     plan=plan,
     execute=execute,
+    found_types=(ItemType.ACCESS_KEY,),
+    necessary_calls=lambda mode, target: ("iam:DeleteAccessKey",),
 )
 
 
@@ -68,7 +73,7 @@ DEFINITION = TaskDefinition(
 def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
     """The member that the enum would have, and the entry of the registry; AWS has its task policy."""
     task = str.__new__(Task, NAME)
-    task._name_, task._value_ = "DELETE_OLDEST_KEY", NAME
+    task._name_, task._value_, task.command = "DELETE_OLDEST_KEY", NAME, "delete-oldest-key"
     monkeypatch.setattr(Task, "_member_names_", [*Task._member_names_, task.name])
     monkeypatch.setitem(Task._member_map_, task.name, task)
     monkeypatch.setitem(Task._value2member_map_, NAME, task)
@@ -120,6 +125,46 @@ def test_a_sixth_task_is_planned_executed_and_reported(
     assert session_calls(organization)[-1] == f"{MEMBER} DeleteAccessKey"
 
 
+DENY_KEYS = {
+    "Version": "2012-10-17",
+    "Statement": [{"Sid": "KeepKeys", "Effect": "Deny", "Action": "iam:DeleteAccessKey", "Resource": "*"}],
+}
+
+
+def test_the_pre_flight_of_a_run_knows_the_calls_of_a_sixth_task(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=OTHER, access_keys=1)
+    organization.attach_service_control_policy(name="keep", document=DENY_KEYS, target_id=MEMBER)
+    plan = root_tasks.run({"task": NAME, "accounts": [MEMBER, OTHER]})
+    assert root_tasks.outcomes(plan) == {MEMBER: "inaccessible", OTHER: "planned"}
+    assert "statement KeepKeys" in root_tasks.results(plan)[MEMBER]["reason"]
+
+
+def test_the_command_line_checks_a_sixth_task_by_its_name(
+    organization: LocalOrganization,
+    sixth_task: Task,
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from centralized_root_access.cli.main import main
+
+    # The commands were imported without the sixth member.
+    spec = importlib.util.find_spec("centralized_root_access.cli.commands.preflight")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setitem(main.commands, "preflight", module.preflight)
+    organization.attach_service_control_policy(name="keep", document=DENY_KEYS, target_id=MEMBER)
+    shown = command_line.run("preflight", "--task", "delete-oldest-key", "--account", MEMBER)
+    assert (shown.exit_code, shown.lines[-1]) == (1, "Denied: 1 account.")
+    everything = command_line.run("preflight", "--account", MEMBER, "--format", "json")
+    (checked,) = json.loads(everything.stdout)["accounts"]
+    denied = [task for task, result in checked["tasks"].items() if result == "denied"]
+    assert denied == [Task.DELETE_CREDENTIALS, NAME]
+
+
 def test_the_report_of_a_sixth_task_has_its_title(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
@@ -156,6 +201,7 @@ def test_a_sixth_task_that_only_looks_has_no_plan_and_never_replaces_the_latest_
         TaskDefinition(
             title="Look",
             feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+            calls=(),
             input_keys=(),
             parse=lambda _: Scope(all_accounts=True),
             plan=look,

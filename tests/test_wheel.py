@@ -15,6 +15,8 @@ import pytest
 from support.apps import ROOT, synthesize
 from support.pythons import Environment, build, clean_variables, create_environment, own_dependencies
 
+pytestmark = pytest.mark.slow
+
 LIBRARY = ROOT / "constructs" / "centralized_root_access"
 FUNCTIONS = ROOT / "lambda"
 
@@ -36,7 +38,7 @@ def elsewhere(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 
 def sources(folder: Path) -> set[str]:
     """Return the files under a folder, without bytecode."""
-    found = (str(it.relative_to(folder)) for it in folder.rglob("*") if it.is_file())
+    found = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     return {file for file in found if "__pycache__" not in file}
 
 
@@ -116,7 +118,7 @@ def test_installed_elsewhere_the_project_comes_from_its_wheel_and_constructs_fro
 def test_tools_of_2024_read_the_metadata(built: tuple[Path, Path]) -> None:
     """Twine 5.1 and the package registries of its time know metadata up to version 2.3."""
     with zipfile.ZipFile(built[1]) as wheel:
-        (name,) = (it for it in wheel.namelist() if it.endswith(".dist-info/METADATA"))
+        (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = email.message_from_bytes(wheel.read(name))
     assert metadata["Metadata-Version"] in {"2.1", "2.2", "2.3"}
     assert metadata["License"] == "MIT"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from acceptance.cases import deploy, feature, member, read
+from acceptance.cases import delegation, deploy, feature, member, policies, read, root_tasks, sessions, unlock
 from acceptance.cases.recorded import read_recordings
 
 if TYPE_CHECKING:
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 def all_cases() -> tuple[Case, ...]:
     """Return every case. A response that was recorded replaces one that is only expected."""
-    cases = {case.name: case for case in (*read.CASES, *feature.CASES, *member.CASES, *deploy.CASES)}
-    cases |= {case.name: case for case in read_recordings()}
+    cases = {case.name: case for case in (*own_cases(), *read_recordings())}
     return tuple(cases.values())
+
+
+def own_cases() -> tuple[Case, ...]:
+    """Return the cases as they are expected."""
+    subjects = (read, feature, delegation, sessions, member, unlock, root_tasks, policies, deploy)
+    return tuple(case for subject in subjects for case in subject.CASES)

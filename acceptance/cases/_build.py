@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from acceptance.callers import TASK_POLICY
-from acceptance.model import DELEGATE, MANAGEMENT_ACCOUNT, MEMBER, Call, Case, Level, Response, Source
+from acceptance.callers import TASK_POLICY, UNLOCK_BUCKET, UNLOCK_QUEUE
+from acceptance.model import (
+    DELEGATE,
+    MANAGEMENT_ACCOUNT,
+    MEMBER,
+    ROOT_SESSION,
+    Call,
+    Case,
+    Level,
+    Response,
+    Source,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +25,7 @@ TRUSTED_ACCESS = "trusted access enabled"
 CREDENTIALS = "RootCredentialsManagement enabled"
 SESSIONS = "RootSessions enabled"
 REGISTERED = f"{DELEGATE} registered"
+WITH_CREDENTIALS = (TRUSTED_ACCESS, CREDENTIALS)
 EVERYTHING = (TRUSTED_ACCESS, CREDENTIALS, SESSIONS)
 PASSWORD = f"root password in {MEMBER}"
 IAM: Mapping[str, Any] = {"ServicePrincipal": "iam.amazonaws.com"}
@@ -33,9 +45,12 @@ def refusal(
     return Response(code=code, message=message, reason=reason, http=http)
 
 
+DENIED = refusal("AccessDenied", http=403)
+
+
 def case(
-    name: str,
     operation: str,
+    name: str,
     response: Response,
     *,
     level: Level,
@@ -48,7 +63,7 @@ def case(
     afterwards: Mapping[str, int] | None = None,
     **parameters: Any,
 ) -> Case:
-    """Return a case."""
+    """Return a case. The operation comes first, so that cases of one operation can share it."""
     return Case(
         name=name,
         level=level,
@@ -64,9 +79,15 @@ def case(
     )
 
 
-def task(name: str) -> dict[str, str]:
-    """Return the parameter that names a task policy."""
-    return {"arn": TASK_POLICY + name}
+def assume_root(level: Level, target: str, policy: str) -> partial[Case]:
+    """Return what makes a case of AssumeRoot of its name and its response."""
+    return partial(
+        case,
+        "sts:AssumeRoot",
+        level=level,
+        TargetPrincipal=target,
+        TaskPolicyArn={"arn": TASK_POLICY + policy},
+    )
 
 
 SESSION = succeeds(
@@ -79,3 +100,17 @@ SESSION = succeeds(
         }
     }
 )
+
+_UNLOCK = (UNLOCK_BUCKET, UNLOCK_QUEUE)
+
+
+def in_session(policy: str, *given: str, source: Source = Source.DOCUMENTED) -> partial[Case]:
+    """Return what makes a case of a call in a root session in the member account."""
+    needed = SESSIONS if policy in _UNLOCK else CREDENTIALS
+    return partial(
+        case,
+        level=Level.MEMBER,
+        given=(TRUSTED_ACCESS, needed, *given, f"root session {policy}"),
+        caller=ROOT_SESSION,
+        source=source,
+    )

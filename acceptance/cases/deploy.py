@@ -7,9 +7,8 @@ from functools import partial
 from acceptance.cases._build import case, succeeds
 from acceptance.model import Level, Source
 
-_case = partial(case, level=Level.DEPLOY, source=Source.ASSUMED)
-
 CHECKED = "stack checked deployed"
+_case = partial(case, level=Level.DEPLOY, source=Source.ASSUMED, given=(CHECKED,))
 _DISABLED = "RootSessions disabled"
 _BOTH = ["RootCredentialsManagement", "RootSessions"]
 _NO_METRICS = "MiniStack makes no metrics of log lines"
@@ -19,41 +18,32 @@ _NO_SCHEDULE = "it does not wait for a schedule"
 # In the order in which they run: an alarm is new once, and the schedule stops before the stack is deleted.
 CASES = (
     _case(
-        "the stack enables root access and says so in its output",
         "deployment:Status",
+        "the stack enables root access and says so in its output",
         succeeds({"status": "ENABLED", "features": _BOTH}),
-        given=(CHECKED,),
     ),
+    _case("deployment:Alarms", "a new alarm is not in alarm", succeeds({"inAlarm": []})),
     _case(
-        "a new alarm is not in alarm",
-        "deployment:Alarms",
-        succeeds({"inAlarm": []}),
-        given=(CHECKED,),
-    ),
-    _case(
-        "deploying again changes nothing",
         "deployment:DeployAgain",
+        "deploying again changes nothing",
         succeeds({"exitCode": 0, "writes": False}),
-        given=(CHECKED,),
     ),
     _case(
-        "the drift check finds the organization as the stack lists it",
         "deployment:Check",
+        "the drift check finds the organization as the stack lists it",
         succeeds({"InDesiredState": 1, "repaired": False, "features": _BOTH}),
-        given=(CHECKED,),
     ),
     _case(
-        "the schedule runs the first check after one interval at the latest",
         "deployment:FirstCheck",
+        "the schedule runs the first check after one interval at the latest",
         succeeds({"withinInterval": True}),
-        given=(CHECKED,),
         local=_NO_SCHEDULE,
         measures="time until a schedule runs the first check",
         max_seconds=900,
     ),
     _case(
-        "the drift alarm fires on the first check that finds drift",
         "deployment:DriftAlarm",
+        "the drift alarm fires on the first check that finds drift",
         succeeds({"state": "ALARM"}),
         given=(CHECKED, _DISABLED),
         local=_NO_METRICS,
@@ -61,20 +51,19 @@ CASES = (
         max_seconds=900,
     ),
     _case(
-        "the drift check finds a disabled feature and repairs it where the stack asks for that",
         "deployment:Check",
+        "the drift check finds a disabled feature and repairs it where the stack asks for that",
         succeeds({"InDesiredState": 0, "repaired": True, "features": _BOTH}),
         given=(CHECKED, _DISABLED),
     ),
     _case(
-        "the state machine audits the member account",
         "deployment:Audit",
+        "the state machine audits the member account",
         succeeds({"status": "SUCCEEDED", "outcome": "clean"}),
-        given=(CHECKED,),
     ),
     _case(
-        "CloudTrail names the calls that change root access as the API does",
         "deployment:EventNames",
+        "CloudTrail names the calls that change root access as the API does",
         succeeds(
             {
                 "eventNames": [
@@ -85,24 +74,21 @@ CASES = (
                 ]
             }
         ),
-        given=(CHECKED,),
         local=_NO_TRAIL,
         measures="time until CloudTrail lists a call",
         max_seconds=1200,
     ),
     _case(
-        "the alarm of a stopped check fires after about four intervals",
         "deployment:StoppedAlarm",
+        "the alarm of a stopped check fires after about four intervals",
         succeeds({"state": "ALARM"}),
-        given=(CHECKED,),
         local=_NO_METRICS,
         measures="time until the alarm of a stopped check fires, at an interval of five minutes",
         max_seconds=3600,
     ),
     _case(
-        "destroying the stack leaves root access as it is",
         "deployment:Destroy",
+        "destroying the stack leaves root access as it is",
         succeeds({"exitCode": 0, "features": _BOTH, "trustedAccess": True}),
-        given=(CHECKED,),
     ),
 )

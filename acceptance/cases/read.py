@@ -5,21 +5,44 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from acceptance.callers import AUDIT, DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE
-from acceptance.cases._build import EVERYTHING, IAM, SESSIONS, TRUSTED_ACCESS, case, refusal, succeeds, task
+from acceptance.callers import AUDIT, DELETE, RECOVER, TASK_POLICY, UNLOCK_BUCKET, UNLOCK_QUEUE
+from acceptance.cases._build import (
+    DENIED,
+    EVERYTHING,
+    IAM,
+    SESSIONS,
+    TRUSTED_ACCESS,
+    assume_root,
+    case,
+    refusal,
+    succeeds,
+)
 from acceptance.model import DELEGATE, MANAGEMENT, MEMBER, STRANGER, Level, Source
 
 _case = partial(case, level=Level.READ)
+_assumed = partial(_case, source=Source.ASSUMED)
 _NO_COPY = "it has no copy of AWS's task policies"
-_DENIED = refusal("AccessDeniedException", http=400)
+_ACCESS_DENIED = refusal("AccessDeniedException", http=400)
 
 # The fields of an account that matter here; its name and e-mail address are never stored.
 _ACCOUNT: dict[str, Any] = {"Id": "{any}", "State": "{any}", "{and more}": True}
+_NO_DELEGATES = succeeds({"DelegatedAdministrators": []})
+
+_DESCRIBE, _ACCOUNTS, _TRUSTED, _DELEGATES, _SERVICES = (
+    f"organizations:{operation}"
+    for operation in (
+        "DescribeOrganization",
+        "ListAccounts",
+        "ListAWSServiceAccessForOrganization",
+        "ListDelegatedAdministrators",
+        "ListDelegatedServicesForAccount",
+    )
+)
 
 _ORGANIZATION = [
     _case(
+        _DESCRIBE,
         "the organization names its management account and its feature set",
-        "organizations:DescribeOrganization",
         succeeds(
             {
                 "Organization": {
@@ -32,166 +55,129 @@ _ORGANIZATION = [
         ),
     ),
     _case(
+        _DESCRIBE,
         "a member account may describe the organization",
-        "organizations:DescribeOrganization",
         succeeds({"Organization": {"MasterAccountId": MANAGEMENT, "{and more}": True}}),
         caller=MEMBER,
     ),
-    _case(
-        "each account has a State",
-        "organizations:ListAccounts",
-        succeeds({"Accounts": ["{each}", _ACCOUNT]}),
-    ),
-    _case(
+    _case(_ACCOUNTS, "each account has a State", succeeds({"Accounts": ["{each}", _ACCOUNT]})),
+    _assumed(
+        _ACCOUNTS,
         "each account still has a Status",
-        "organizations:ListAccounts",
         succeeds({"Accounts": ["{each}", {**_ACCOUNT, "Status": "{any}"}]}),
-        source=Source.ASSUMED,
     ),
-    _case(
-        "a plain member account cannot list the accounts",
-        "organizations:ListAccounts",
-        _DENIED,
-        caller=MEMBER,
-    ),
-    _case(
+    _case(_ACCOUNTS, "a plain member account cannot list the accounts", _ACCESS_DENIED, caller=MEMBER),
+    _assumed(
+        _ACCOUNTS,
         "a page of accounts has at most 20",
-        "organizations:ListAccounts",
         refusal("InvalidInputException", reason="MAX_VALUE_EXCEEDED"),
-        source=Source.ASSUMED,
         MaxResults=21,
     ),
     _case(
+        _ACCOUNTS,
         "a token that came with no page is refused",
-        "organizations:ListAccounts",
         refusal("InvalidInputException", reason="INVALID_NEXT_TOKEN"),
         NextToken="no-such-token",
     ),
+    _case(_TRUSTED, "a plain member account cannot list trusted access", _ACCESS_DENIED, caller=MEMBER),
     _case(
-        "a plain member account cannot list trusted access",
-        "organizations:ListAWSServiceAccessForOrganization",
-        _DENIED,
-        caller=MEMBER,
-    ),
-    _case(
+        _TRUSTED,
         "trusted access lists IAM with the time since when",
-        "organizations:ListAWSServiceAccessForOrganization",
         succeeds(
             {"EnabledServicePrincipals": ["{each}", {"ServicePrincipal": "{any}", "DateEnabled": "{time}"}]}
         ),
         given=(TRUSTED_ACCESS,),
     ),
     _case(
+        _DELEGATES,
         "a plain member account cannot list the delegated administrators",
-        "organizations:ListDelegatedAdministrators",
-        _DENIED,
+        _ACCESS_DENIED,
         caller=MEMBER,
         **IAM,
     ),
-    _case(
+    _assumed(
+        _DELEGATES,
         "no delegated administrators are listed while trusted access is disabled",
-        "organizations:ListDelegatedAdministrators",
-        succeeds({"DelegatedAdministrators": []}),
-        source=Source.ASSUMED,
+        _NO_DELEGATES,
         **IAM,
     ),
     _case(
+        _DELEGATES,
         "no delegated administrators are listed before one is registered",
-        "organizations:ListDelegatedAdministrators",
-        succeeds({"DelegatedAdministrators": []}),
+        _NO_DELEGATES,
         given=(TRUSTED_ACCESS,),
         **IAM,
     ),
-    _case(
+    _assumed(
+        _DELEGATES,
         "a service that cannot have delegated administrators is refused",
-        "organizations:ListDelegatedAdministrators",
         refusal("InvalidInputException", reason="UNRECOGNIZED_SERVICE_PRINCIPAL"),
-        source=Source.ASSUMED,
         ServicePrincipal="nobody.amazonaws.com",
     ),
     _case(
+        _SERVICES,
         "an account that is registered for nothing has no list of services",
-        "organizations:ListDelegatedServicesForAccount",
         refusal("AccountNotRegisteredException"),
         AccountId=MEMBER,
     ),
     _case(
+        _SERVICES,
         "an account of another organization has no list of services",
-        "organizations:ListDelegatedServicesForAccount",
         refusal("AccountNotFoundException"),
         AccountId=STRANGER,
     ),
 ]
 
 _FEATURES = [
-    _case(
-        "a member account cannot list the features without trusted access",
+    _assumed(
         "iam:ListOrganizationsFeatures",
+        "a member account cannot list the features without trusted access",
         refusal("AccountNotManagementOrDelegatedAdministratorException"),
         caller=MEMBER,
-        source=Source.ASSUMED,
     ),
     _case(
-        "one enabled feature is listed alone",
         "iam:ListOrganizationsFeatures",
+        "one enabled feature is listed alone",
         succeeds({"EnabledFeatures": ["RootSessions"]}),
         given=(TRUSTED_ACCESS, SESSIONS),
     ),
 ]
 
+_NO_POLICY = refusal("ValidationError", "Request must contain valid AWS managed task policy ARN", http=400)
+_NO_TARGET = refusal("ValidationError", "Request must contain a valid target principal", http=400)
 _SESSIONS = [
-    _case(
-        "a task policy that AWS does not have is refused",
+    assume_root(Level.READ, target, policy)(name, response, given=given, source=Source.ASSUMED)
+    for name, target, policy, given, response in (
+        ("a task policy that AWS does not have is refused", DELEGATE, "IAMCreateAccessKeys", (), _NO_POLICY),
+        ("an account of another organization is not a valid target", *(STRANGER, AUDIT, EVERYTHING, DENIED)),
+        (
+            "a role is not a valid target principal",
+            *(f"arn:aws:iam::{MANAGEMENT}:role/x", AUDIT, (), _NO_TARGET),
+        ),
+        (
+            "the root user of the management account is not a valid target",
+            *(f"arn:aws:iam::{MANAGEMENT}:root", AUDIT, EVERYTHING, DENIED),
+        ),
+    )
+]
+_SESSIONS.append(
+    _assumed(
         "sts:AssumeRoot",
-        refusal("ValidationError", "Request must contain valid AWS managed task policy ARN", http=400),
-        source=Source.ASSUMED,
-        TargetPrincipal=DELEGATE,
-        TaskPolicyArn=task("IAMCreateAccessKeys"),
-    ),
-    _case(
-        "an account of another organization is not a valid target",
-        "sts:AssumeRoot",
-        refusal("AccessDenied", http=403),
-        given=EVERYTHING,
-        source=Source.ASSUMED,
-        TargetPrincipal=STRANGER,
-        TaskPolicyArn=task(AUDIT),
-    ),
-    _case(
-        "a role is not a valid target principal",
-        "sts:AssumeRoot",
-        refusal("ValidationError", "Request must contain a valid target principal", http=400),
-        source=Source.ASSUMED,
-        TargetPrincipal=f"arn:aws:iam::{MANAGEMENT}:role/x",
-        TaskPolicyArn=task(AUDIT),
-    ),
-    _case(
-        "the root user of the management account is not a valid target",
-        "sts:AssumeRoot",
-        refusal("AccessDenied", http=403),
-        given=EVERYTHING,
-        source=Source.ASSUMED,
-        TargetPrincipal=f"arn:aws:iam::{MANAGEMENT}:root",
-        TaskPolicyArn=task(AUDIT),
-    ),
-    _case(
         "a task policy is required with every other parameter right",
-        "sts:AssumeRoot",
         refusal("ValidationError", http=400),
-        source=Source.ASSUMED,
         TargetPrincipal=DELEGATE,
         TaskPolicyArn={},
         DurationSeconds=900,
-    ),
-]
+    )
+)
 
 _TASK_POLICIES = [
     _case(
-        f"the task policy {name} has its first version",
         "iam:GetPolicy",
+        f"the task policy {name} has its first version",
         succeeds({"Policy": {"DefaultVersionId": "v1", "{and more}": True}}),
         local=_NO_COPY,
-        PolicyArn=task(name)["arn"],
+        PolicyArn=TASK_POLICY + name,
     )
     for name in (AUDIT, DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE)
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acceptance.model import MEMBER, ROOT_SESSION, Call, Case, Level, Response, Source
-from acceptance.state import Resource, parse_step
+from acceptance.state import StateField, parse_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ def _level(given: Sequence[str], caller: str, call: Call) -> Level:
         (reads or service == "sts")
         and not opens_session
         and not in_order
-        and Resource.DELEGATE not in changed
+        and StateField.DELEGATE not in changed
     ):
         return Level.READ
     return Level.FEATURE

@@ -17,9 +17,9 @@ def main() -> int:
     # The commands use the functions' code, which is not a part of this package.
     sys.path.insert(0, str(lambda_root()))
     try:
-        from .cli.environment import Environment
-        from .cli.exit_code import ExitCode
+        from .cli.errors import ExitCode
         from .cli.main import run
+        from .cli.terminal import Environment
 
         exit_code = run(sys.argv[1:], environment=Environment.of_this_machine())
         sys.stdout.flush()

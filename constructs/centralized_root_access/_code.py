@@ -19,7 +19,7 @@ def lambda_root() -> Path:
     return packaged if packaged.is_dir() else _HERE.parents[1] / "lambda"
 
 
-def everything_but(root: Path, module: str) -> list[str]:
+def exclude_patterns(root: Path, module: str) -> list[str]:
     """Return the asset's exclude patterns: everything but the files that a handler's module needs.
 
     Other files in the folder, for example bytecode, must not change the function.
@@ -77,12 +77,12 @@ def _imports(tree: ast.Module, *, package: str) -> Iterator[str]:
             case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=statements):
                 waiting += statements
             case ast.Import(names=names):
-                yield from (it.name for it in names)
+                yield from (name.name for name in names)
             case ast.ImportFrom(module=module, names=names, level=level):
                 parents = package.split(".")[: len(package.split(".")) - level + 1] if level else []
                 base = ".".join([*parents, *filter(None, [module])])
                 yield base
-                yield from (f"{base}.{it.name}" for it in names)
+                yield from (f"{base}.{name.name}" for name in names)
             case ast.expr():
                 # Expressions, most of a tree, import nothing.
                 pass

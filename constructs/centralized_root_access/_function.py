@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
-from ._code import everything_but, lambda_root
+from ._code import exclude_patterns, lambda_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -97,7 +97,7 @@ def python_function(
         handler=handler,
         code=lambda_.Code.from_asset(
             str(root),
-            exclude=everything_but(root, handler.rpartition(".")[0]),
+            exclude=exclude_patterns(root, handler.rpartition(".")[0]),
             # Much faster than globs.
             ignore_mode=IgnoreMode.GIT,
         ),

@@ -12,6 +12,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from ._event_rules import rule_that_starts
+from ._state_machines import is_any_of
 from .enums import RootTask
 
 if TYPE_CHECKING:
@@ -156,16 +157,9 @@ def _skip_protected_accounts(
     """Return the states that end at once for a protected account, which every attempt would skip."""
     if not protected_accounts:
         return audit
-    is_listed = [
-        sfn.Condition.string_equals("$.accountIds[0]", account_id) for account_id in protected_accounts
-    ]
+    is_protected = is_any_of("$.accountIds[0]", protected_accounts)
     return (
-        sfn.Choice(states, "Protected?")
-        .when(
-            is_listed[0] if len(is_listed) == 1 else sfn.Condition.or_(*is_listed),
-            sfn.Succeed(states, "Protected"),
-        )
-        .otherwise(audit)
+        sfn.Choice(states, "Protected?").when(is_protected, sfn.Succeed(states, "Protected")).otherwise(audit)
     )
 
 
@@ -196,11 +190,7 @@ def _account_ids(states: Construct, then: sfn.IChainable) -> sfn.IChainable:
         )
     )
     created = sfn.Condition.and_(
-        sfn.Condition.is_present("$.joinedMethod"),
-        sfn.Condition.or_(
-            sfn.Condition.string_equals("$.joinedMethod", "Created"),
-            sfn.Condition.string_equals("$.joinedMethod", "CREATED"),
-        ),
+        sfn.Condition.is_present("$.joinedMethod"), is_any_of("$.joinedMethod", ("Created", "CREATED"))
     )
     return (
         sfn.Choice(states, "Which event?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,29 @@ if TYPE_CHECKING:
 
 _FOR_IAM = {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.com"}}
 
+# What removes policies: it makes backups, and plans in sessions of its own, as AWS's audit policy sees none.
 UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY})
 
 # A role's inline policies have 10,240 characters, of which the statements other than the Deny take less
 # than 2,240. The longest partition's name counts: the stack's is not known at synth.
 _MAX_DENY_CHARACTERS = 10_240 - 2_240
 MAX_PROTECTED_ACCOUNTS = _MAX_DENY_CHARACTERS // len('"arn:aws-us-gov:iam::111111111111:root",')
+
+
+def looking_session(task: RootTask) -> RootTask:
+    """Return the task whose policy limits the root sessions in which a task is planned, or audits."""
+    return task if task in UNLOCK_TASKS else RootTask.AUDIT
+
+
+def looking_id(task: RootTask) -> str:
+    """Return the id of the function that plans a task, or audits."""
+    session = looking_session(task)
+    return acting_id(session) if session is RootTask.AUDIT else f"Plan{acting_id(session)}"
+
+
+def acting_id(task: RootTask) -> str:
+    """Return the id of the function that does what a task is for."""
+    return task.name.title().replace("_", "")
 
 
 def converge_statements(
@@ -165,16 +183,12 @@ def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketA
     The account's administrators can still read the bucket, and change its policy. S3's lifecycle rules
     are not subject to a bucket policy.
     """
-    everybody_else = {"ArnNotEquals": {"aws:PrincipalArn": [role.role_arn for role, _ in writers]}}
-    bucket.add_to_resource_policy(
-        iam.PolicyStatement(
-            sid="NobodyElseWrites",
-            effect=iam.Effect.DENY,
-            principals=[iam.AnyPrincipal()],
-            actions=["s3:DeleteObject*", "s3:PutObject*", "s3:Replicate*"],
-            resources=[bucket.arn_for_objects("*")],
-            conditions=everybody_else,
-        )
+    _deny_writing(
+        bucket,
+        "NobodyElseWrites",
+        ["s3:DeleteObject*", "s3:PutObject*", "s3:Replicate*"],
+        patterns=["*"],
+        but=[role.role_arn for role, _ in writers],
     )
     by_pattern: dict[str, list[str]] = {}
     for role, access in writers:
@@ -184,26 +198,36 @@ def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketA
     for pattern, role_arns in by_pattern.items():
         by_writers.setdefault(tuple(role_arns), []).append(pattern)
     for number, (arns, patterns) in enumerate(by_writers.items(), start=1):
-        bucket.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid=f"Writer{number}",
-                effect=iam.Effect.DENY,
-                principals=[iam.AnyPrincipal()],
-                actions=["s3:PutObject*"],
-                resources=[bucket.arn_for_objects(pattern) for pattern in patterns],
-                conditions={"ArnNotEquals": {"aws:PrincipalArn": list(arns)}},
-            )
-        )
+        _deny_writing(bucket, f"Writer{number}", ["s3:PutObject*"], patterns=patterns, but=arns)
 
 
-def start_run_statements() -> list[iam.PolicyStatement]:
-    """Return the statements, besides the bucket's, of the function that starts audits and plans."""
-    return [_organization()]
+def grant(grantee: iam.IGrantable, *permissions: tuple[list[str], list[str]]) -> iam.Grant:
+    """Grant a principal permissions, each of which is some actions on some resources."""
+    grants = [
+        iam.Grant.add_to_principal(grantee=grantee, actions=actions, resource_arns=arns)
+        for actions, arns in permissions
+    ]
+    return functools.reduce(iam.Grant.combine, grants)
 
 
-def start_execution_statements(audit_state_machine: sfn.StateMachine) -> list[iam.PolicyStatement]:
-    """Return the statements, besides the bucket's, of the function that starts executions of plans."""
-    return [_organization(), read_executions_statement(audit_state_machine, sid="Plans")]
+def organization_statement() -> iam.PolicyStatement:
+    """Return the statement by which the functions that start runs read the organization."""
+    return iam.PolicyStatement(
+        sid="Organization",
+        actions=[
+            "iam:ListOrganizationsFeatures",
+            "organizations:DescribeOrganization",
+            "organizations:DescribePolicy",
+            "organizations:ListAccounts",
+            "organizations:ListAccountsForParent",
+            "organizations:ListOrganizationalUnitsForParent",
+            "organizations:ListPolicies",
+            "organizations:ListPoliciesForTarget",
+            "organizations:ListRoots",
+            "organizations:ListTargetsForPolicy",
+        ],
+        resources=["*"],
+    )
 
 
 def read_executions_statement(state_machine: sfn.StateMachine, *, sid: str) -> iam.PolicyStatement:
@@ -215,22 +239,12 @@ def read_executions_statement(state_machine: sfn.StateMachine, *, sid: str) -> i
 
 def execution_arn(state_machine: sfn.StateMachine) -> str:
     """Return the ARN of every execution of a state machine."""
-    return Stack.of(state_machine).format_arn(
-        service="states",
-        resource="execution",
-        resource_name=f"{state_machine.state_machine_name}:*",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
+    return _arn_of_runs(state_machine, "execution", ":*")
 
 
 def map_run_arn(state_machine: sfn.StateMachine) -> str:
     """Return the ARN of every Map Run of a state machine, which has the progress of an execution."""
-    return Stack.of(state_machine).format_arn(
-        service="states",
-        resource="mapRun",
-        resource_name=f"{state_machine.state_machine_name}/*",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
+    return _arn_of_runs(state_machine, "mapRun", "/*")
 
 
 def stack_arn(scope: Construct) -> str:
@@ -271,6 +285,15 @@ def encryption_key_statement(key: kms.IKey) -> iam.PolicyStatement:
     )
 
 
+def _arn_of_runs(state_machine: sfn.StateMachine, resource: str, all_runs: str) -> str:
+    return Stack.of(state_machine).format_arn(
+        service="states",
+        resource=resource,
+        resource_name=f"{state_machine.state_machine_name}{all_runs}",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+
+
 def _read_root_access(*, enable_trusted_access: bool) -> list[iam.PolicyStatement]:
     enable = ["organizations:EnableAWSServiceAccess"] if enable_trusted_access else []
     return [
@@ -296,20 +319,16 @@ def _change_features(actions: Iterable[str]) -> iam.PolicyStatement:
     return iam.PolicyStatement(sid="Features", actions=list(actions), resources=["*"])
 
 
-def _organization() -> iam.PolicyStatement:
-    return iam.PolicyStatement(
-        sid="Organization",
-        actions=[
-            "iam:ListOrganizationsFeatures",
-            "organizations:DescribeOrganization",
-            "organizations:DescribePolicy",
-            "organizations:ListAccounts",
-            "organizations:ListAccountsForParent",
-            "organizations:ListOrganizationalUnitsForParent",
-            "organizations:ListPolicies",
-            "organizations:ListPoliciesForTarget",
-            "organizations:ListRoots",
-            "organizations:ListTargetsForPolicy",
-        ],
-        resources=["*"],
+def _deny_writing(
+    bucket: s3.Bucket, sid: str, actions: Sequence[str], *, patterns: Sequence[str], but: Sequence[str]
+) -> None:
+    bucket.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid=sid,
+            effect=iam.Effect.DENY,
+            principals=[iam.AnyPrincipal()],
+            actions=actions,
+            resources=[bucket.arn_for_objects(pattern) for pattern in patterns],
+            conditions={"ArnNotEquals": {"aws:PrincipalArn": list(but)}},
+        )
     )

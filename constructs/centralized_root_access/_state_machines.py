@@ -10,7 +10,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aws_cdk import aws_lambda as lambda_
 
@@ -102,6 +102,12 @@ def execute_state_machine(
     )
 
 
+def is_any_of(path: str, values: Sequence[str]) -> sfn.Condition:
+    """Return the condition that a string of the state's input is one of some values."""
+    first, *others = (sfn.Condition.string_equals(path, value) for value in values)
+    return sfn.Condition.or_(first, *others) if others else first
+
+
 def _run(
     states: Construct,
     *,
@@ -169,8 +175,7 @@ def _batch(
     for id, listed in by_function.items():
         invoke = _invoke(states, id, run_batch[listed[0]], payload=None, acts=acts)
         invoke.add_catch(no_result)
-        conditions = [sfn.Condition.string_equals("$.task", task) for task in listed]
-        choice.when(conditions[0] if len(conditions) == 1 else sfn.Condition.or_(*conditions), invoke)
+        choice.when(is_any_of("$.task", listed), invoke)
     return choice
 
 

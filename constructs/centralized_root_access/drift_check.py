@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, Duration, Stack, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from . import _permissions
-from ._arguments import REGION_OF_GLOBAL_EVENTS, require_bool, require_interval, require_topic
+from ._alarms import (
+    INTERVALS_UNTIL_STOPPED,
+    MINUTE,
+    NAMESPACE,
+    alarm_of_missing_data,
+    create_alarm,
+    notify_of_alarms,
+)
+from ._arguments import REGION_OF_GLOBAL_EVENTS, require_bool, require_interval
 from ._function import log_group, python_function
+from ._resource_arguments import require_topic
 from .enums import RootAccessFeature
 
 if TYPE_CHECKING:
@@ -26,16 +33,7 @@ if TYPE_CHECKING:
 
     from ._function import LogSettings
 
-_NAMESPACE = "CentralizedRootAccess"
-_METRIC = "InDesiredState"
-_DIMENSION = "OrganizationId"
-
 _MAX_INTERVAL = Duration.hours(24)
-
-# A check that stopped is reported after this many intervals. The warm-up of its alarm is as long, as far as
-# CloudWatch accepts it.
-_INTERVALS_UNTIL_STOPPED = 3
-_MAX_WARM_UP_MINUTES = 2880
 
 _CALLS_THAT_CHANGE_ROOT_ACCESS = [
     "DeregisterDelegatedAdministrator",
@@ -103,9 +101,9 @@ class DriftCheck(Construct):
         for rule in self._build_rules(stack, function, interval=interval):
             rule.node.add_dependency(resource)
         self.metric = cloudwatch.Metric(
-            namespace=_NAMESPACE,
-            metric_name=_METRIC,
-            dimensions_map={_DIMENSION: organization_id},
+            namespace=NAMESPACE,
+            metric_name="InDesiredState",
+            dimensions_map={"OrganizationId": organization_id},
             statistic="Minimum",
             period=interval,
         )
@@ -113,7 +111,7 @@ class DriftCheck(Construct):
         self.stopped_alarm = self._build_stopped_alarm(logs.log_group_name, interval=interval)
         if notification_topic:
             notification_topic.grant_publish(function)
-            self._notify(notification_topic)
+            notify_of_alarms(notification_topic, (self.drift_alarm, self.stopped_alarm), stack=stack)
 
     def _build_rules(
         self, stack: Stack, function: lambda_.IFunction, *, interval: Duration
@@ -150,61 +148,32 @@ class DriftCheck(Construct):
 
     def _build_drift_alarm(self, log_group_name: str) -> cloudwatch.Alarm:
         """Return the alarm that has the state of the last successful check."""
-        return self.metric.with_(period=Duration.minutes(1)).create_alarm(
+        return create_alarm(
             self,
             "Drift",
-            alarm_description=(
+            self.metric.with_(period=MINUTE),
+            description=(
                 "Centralized root access did not match the stack at the last drift check. The check may have "
                 f"repaired it since. Log group: {log_group_name}"
             ),
-            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-            threshold=1,
-            evaluation_periods=1,
-            datapoints_to_alarm=1,
             # Between two checks, and before the first one, the state stays as it is.
-            treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
+            missing=cloudwatch.TreatMissingData.IGNORE,
+            below_one=True,
         )
 
     def _build_stopped_alarm(self, log_group_name: str, *, interval: Duration) -> cloudwatch.Alarm:
         """Return the alarm for checks that do not run, or fail."""
-        checks = self.metric.with_(statistic="SampleCount")
-        # Without FILL CloudWatch looks further back for data points, and waits for longer than this.
-        alarm = cloudwatch.MathExpression(
-            expression="FILL(checks, 0)",
-            label="Successful drift checks",
-            using_metrics={"checks": checks},
-            period=interval,
-        ).create_alarm(
+        return alarm_of_missing_data(
             self,
             "Stopped",
-            alarm_description=(
+            self.metric,
+            name="checks",
+            label="Successful drift checks",
+            description=(
                 "The drift check of centralized root access has not succeeded for "
-                f"{_INTERVALS_UNTIL_STOPPED} intervals: drift would not be noticed. Log group: "
+                f"{INTERVALS_UNTIL_STOPPED} intervals: drift would not be noticed. Log group: "
                 f"{log_group_name}"
             ),
-            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-            threshold=1,
-            evaluation_periods=_INTERVALS_UNTIL_STOPPED,
-            datapoints_to_alarm=_INTERVALS_UNTIL_STOPPED,
-            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+            interval=interval,
+            intervals=INTERVALS_UNTIL_STOPPED,
         )
-        # A new alarm has no data points yet. The oldest supported aws-cdk-lib does not have the property.
-        minutes = min(_INTERVALS_UNTIL_STOPPED * round(interval.to_minutes()), _MAX_WARM_UP_MINUTES)
-        cast("cloudwatch.CfnAlarm", alarm.node.default_child).add_property_override(
-            "WarmUpConfiguration.WarmUpPeriodDurationInMinutes", minutes
-        )
-        return alarm
-
-    def _notify(self, topic: sns.ITopic) -> None:
-        """Send the alarms' changes of state to a topic."""
-        # A topic that gets a policy of its own loses the default one, which lets CloudWatch publish.
-        # Other alarms of the account may rely on that: the condition names the account, not these alarms.
-        topic.grant_publish(
-            iam.ServicePrincipal(
-                "cloudwatch.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
-            )
-        )
-        for alarm in (self.drift_alarm, self.stopped_alarm):
-            alarm.add_alarm_action(actions.SnsAction(topic))
-            alarm.add_ok_action(actions.SnsAction(topic))

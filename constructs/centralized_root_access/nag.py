@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import CfnResource, Stack
 from aws_cdk import aws_iam as iam
 
+from ._permissions import UNLOCK_TASKS, acting_id, looking_id
 from .drift_check import DriftCheck
+from .enums import RootTask
 from .root_access import CentralizedRootAccess
 from .root_tasks import RootTasks
 
@@ -23,13 +25,13 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
 _PACK = "AwsSolutions"
-_LOOKING_ROLES = "(Audit|PlanUnlock(Bucket|Queue)Policy)Role"
-_ACTING_ROLES = "(DeleteCredentials|AllowPasswordRecovery|Unlock(Bucket|Queue)Policy)Role"
+_LOOKING_ROLES = f"({'|'.join(sorted({looking_id(task) for task in RootTask}))})Role"
+_ACTING_ROLES = f"({'|'.join(acting_id(task) for task in RootTask if task is not RootTask.AUDIT)})Role"
+_UNLOCKING_ROLES = f"({'|'.join(sorted(map(acting_id, UNLOCK_TASKS)))})Role"
 _MACHINE = "(Audit|Execute)StateMachine"
 _ANY_MACHINE = "(Audit|Execute|NewAccount)StateMachine"
 # The feature flag @aws-cdk/core:enablePartitionLiterals writes the partition where the Region is known.
 _ARN = r"arn:(<AWS::Partition>|aws[a-z-]*):"
-_BUCKET = r"<\w+Bucket[0-9A-F]{8}\.Arn>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,15 @@ def _wildcard(resource: str) -> str:
     return rf"AwsSolutions-IAM5\[Resource::{resource}\]"
 
 
+def _objects(role: str, keys: str, *, whose: str = "run has objects") -> _Entry:
+    return _Entry(
+        construct=RootTasks,
+        path=f"{role}/DefaultPolicy/Resource",
+        rule=_wildcard(rf"<\w+Bucket[0-9A-F]{{8}}\.Arn>/{keys}"),
+        reason=f"Every {whose} of its own under this prefix of the construct's bucket.",
+    )
+
+
 _ENTRIES = (
     _Entry(
         construct=CentralizedRootAccess,
@@ -72,48 +83,17 @@ _ENTRIES = (
         rule=_wildcard(r"\*"),
         reason="Reading the organization's accounts: AWS has no resource to limit it to.",
     ),
-    _Entry(
-        construct=RootTasks,
-        path="StartRunRole/DefaultPolicy/Resource",
-        rule=_wildcard(_BUCKET + r"/(runs/\*/(run|work)\.json|executions/\*/(run|report)\.json|backups/\*)"),
-        reason="Every run and backup has objects of its own under this prefix of the construct's bucket.",
+    _objects(
+        "StartRunRole",
+        r"(runs/\*/(run|work)\.json|executions/\*/(run|report)\.json|backups/\*)",
+        whose="run and backup has objects",
     ),
-    _Entry(
-        construct=RootTasks,
-        path="StartExecutionRole/DefaultPolicy/Resource",
-        rule=_wildcard(_BUCKET + r"/(runs/\*/(plan|executed-by)|executions/\*/(run|work))\.json"),
-        reason="Every run has objects of its own under this prefix of the construct's bucket.",
-    ),
-    _Entry(
-        construct=RootTasks,
-        path="WriteReportRole/DefaultPolicy/Resource",
-        rule=_wildcard(_BUCKET + r"/(runs/\*/(run\.json|plan\.json|report\.\*|results/\*)|latest/\*)"),
-        reason="Every run has objects of its own under this prefix of the construct's bucket.",
-    ),
-    _Entry(
-        construct=RootTasks,
-        path="WriteExecutionReportRole/DefaultPolicy/Resource",
-        rule=_wildcard(_BUCKET + r"/executions/\*/(run\.json|report\.\*|results/\*)"),
-        reason="Every run has objects of its own under this prefix of the construct's bucket.",
-    ),
-    _Entry(
-        construct=RootTasks,
-        path=f"{_LOOKING_ROLES}/DefaultPolicy/Resource",
-        rule=_wildcard(_BUCKET + r"/runs/\*/(work\.json|results/\w+/\*)"),
-        reason="Every run has objects of its own under this prefix of the construct's bucket.",
-    ),
-    _Entry(
-        construct=RootTasks,
-        path=f"{_ACTING_ROLES}/DefaultPolicy/Resource",
-        rule=_wildcard(_BUCKET + r"/executions/\*/(work\.json|results/\w+/\*(\.claim)?)"),
-        reason="Every run has objects of its own under this prefix of the construct's bucket.",
-    ),
-    _Entry(
-        construct=RootTasks,
-        path="Unlock(Bucket|Queue)PolicyRole/DefaultPolicy/Resource",
-        rule=_wildcard(_BUCKET + r"/backups/\*"),
-        reason="Every backup has an object of its own under this prefix of the construct's bucket.",
-    ),
+    _objects("StartExecutionRole", r"(runs/\*/(plan|executed-by)|executions/\*/(run|work))\.json"),
+    _objects("WriteReportRole", r"(runs/\*/(run\.json|plan\.json|report\.\*|results/\*)|latest/\*)"),
+    _objects("WriteExecutionReportRole", r"executions/\*/(run\.json|report\.\*|results/\*)"),
+    _objects(_LOOKING_ROLES, r"runs/\*/(work\.json|results/\w+/\*)"),
+    _objects(_ACTING_ROLES, r"executions/\*/(work\.json|results/\w+/\*(\.claim)?)"),
+    _objects(_UNLOCKING_ROLES, r"backups/\*", whose="backup has an object"),
     _Entry(
         construct=RootTasks,
         path=f"({_LOOKING_ROLES}|{_ACTING_ROLES})/DefaultPolicy/Resource",

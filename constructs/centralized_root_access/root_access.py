@@ -9,14 +9,10 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from . import _permissions
-from ._arguments import (
-    parse_delegated_administrators,
-    parse_features,
-    parse_log_settings,
-    require_partition,
-)
+from ._arguments import parse_delegated_administrators, parse_features, require_partition
 from ._function import function_role, log_group, python_function
 from ._outputs import add_output
+from ._resource_arguments import parse_log_settings
 from .enums import RootAccessFeature
 
 if TYPE_CHECKING:
@@ -35,7 +31,7 @@ _RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 _FUNCTION_TIMEOUT = Duration.minutes(3)
 _SERVICE_TIMEOUT = Duration.minutes(15)
 
-_WITHOUT = {
+_EFFECT_OF_DISABLING = {
     RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT: "Root credentials can then not be audited, deleted or "
     "recovered centrally.",
     RootAccessFeature.ROOT_SESSIONS: "Bucket and queue policies that lock everybody out can then not be "
@@ -241,7 +237,7 @@ class CentralizedRootAccess(Construct):
                 Annotations.of(self).add_warning_v2(
                     f"centralized-root-access:disables{feature}",
                     f"features leaves out {feature}: this disables it for the whole organization, "
-                    f"whichever stack enabled it. {_WITHOUT[feature]}",
+                    f"whichever stack enabled it. {_EFFECT_OF_DISABLING[feature]}",
                 )
         if self._delegated_administrators == []:
             Annotations.of(self).add_warning_v2(

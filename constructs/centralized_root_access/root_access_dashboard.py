@@ -20,7 +20,6 @@ _SHOWN = Duration.days(91)
 # A point a day: audits are rarer than CloudWatch's default period, and a line between points needs neighbors.
 _PERIOD = Duration.days(1)
 _FULL_WIDTH = 24
-_HALF_WIDTH = _FULL_WIDTH // 2
 
 
 class RootAccessDashboard(Construct):
@@ -73,7 +72,7 @@ class RootAccessDashboard(Construct):
                 title="Alarms",
                 width=_FULL_WIDTH,
                 height=2,
-                alarms=[*_alarms_of_tasks(root_tasks), *_alarms_of_drift(drift_check)],
+                alarms=list(filter(None, _alarms(root_tasks, drift_check))),
             )
         )
         if root_tasks is not None:
@@ -83,53 +82,35 @@ class RootAccessDashboard(Construct):
             self.dashboard.add_widgets(_drift(drift_check))
 
 
-def _alarms_of_tasks(root_tasks: RootTasks | None) -> Iterator[cloudwatch.Alarm]:
+def _alarms(
+    root_tasks: RootTasks | None, drift_check: DriftCheck | None
+) -> Iterator[cloudwatch.Alarm | None]:
     if root_tasks is not None:
         yield root_tasks.credentials_alarm
         yield root_tasks.inaccessible_alarm
         yield root_tasks.failed_alarm
-        if root_tasks.not_started_alarm is not None:
-            yield root_tasks.not_started_alarm
-        if root_tasks.stopped_alarm is not None:
-            yield root_tasks.stopped_alarm
-
-
-def _alarms_of_drift(drift_check: DriftCheck | None) -> Iterator[cloudwatch.Alarm]:
+        yield root_tasks.not_started_alarm
+        yield root_tasks.stopped_alarm
     if drift_check is not None:
         yield drift_check.drift_alarm
         yield drift_check.stopped_alarm
 
 
 def _credentials(root_tasks: RootTasks) -> cloudwatch.GraphWidget:
-    return cloudwatch.GraphWidget(
-        title="Accounts with root credentials",
-        width=_HALF_WIDTH,
-        left=[
-            root_tasks.metric_accounts_with_root_credentials.with_(
-                period=_PERIOD, label="With root credentials", color=cloudwatch.Color.RED
-            )
-        ],
-        left_y_axis=cloudwatch.YAxisProps(min=0, show_units=False),
-        right=[
-            root_tasks.metric_accounts_audited.with_(
-                period=_PERIOD, label="Audited", color=cloudwatch.Color.GREY
-            )
-        ],
-        right_y_axis=cloudwatch.YAxisProps(min=0, show_units=False),
+    with_credentials = root_tasks.metric_accounts_with_root_credentials.with_(
+        period=_PERIOD, label="With root credentials", color=cloudwatch.Color.RED
     )
+    audited = root_tasks.metric_accounts_audited.with_(
+        period=_PERIOD, label="Audited", color=cloudwatch.Color.GREY
+    )
+    return _graph("Accounts with root credentials", [with_credentials], right=[audited])
 
 
 def _inaccessible(root_tasks: RootTasks) -> cloudwatch.GraphWidget:
-    return cloudwatch.GraphWidget(
-        title="Inaccessible accounts",
-        width=_HALF_WIDTH,
-        left=[
-            root_tasks.metric_accounts_inaccessible.with_(
-                period=_PERIOD, label="Inaccessible", color=cloudwatch.Color.ORANGE
-            )
-        ],
-        left_y_axis=cloudwatch.YAxisProps(min=0, show_units=False),
+    inaccessible = root_tasks.metric_accounts_inaccessible.with_(
+        period=_PERIOD, label="Inaccessible", color=cloudwatch.Color.ORANGE
     )
+    return _graph("Inaccessible accounts", [inaccessible])
 
 
 def _executions(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
@@ -137,13 +118,8 @@ def _executions(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
     if root_tasks.execute_state_machine is not None:
         state_machines["Executions of plans"] = root_tasks.execute_state_machine
     for title, state_machine in state_machines.items():
-        yield cloudwatch.GraphWidget(
-            title=title,
-            width=_FULL_WIDTH // len(state_machines),
-            left=list(_ends(state_machine)),
-            left_y_axis=cloudwatch.YAxisProps(min=0, show_units=False),
-            stacked=True,
-        )
+        ends = list(_ends(state_machine))
+        yield _graph(title, ends, width=_FULL_WIDTH // len(state_machines), stacked=True)
 
 
 def _ends(state_machine: sfn.StateMachine) -> Iterator[cloudwatch.Metric]:
@@ -154,11 +130,27 @@ def _ends(state_machine: sfn.StateMachine) -> Iterator[cloudwatch.Metric]:
 
 
 def _drift(drift_check: DriftCheck) -> cloudwatch.GraphWidget:
+    metric = drift_check.metric.with_(period=Duration.hours(1), statistic="Minimum", label="In desired state")
+    title = "The organization matches the stack (1), or not (0)"
+    return _graph(title, [metric], width=_FULL_WIDTH, maximum=1)
+
+
+def _graph(
+    title: str,
+    metrics: list[cloudwatch.Metric],
+    *,
+    right: list[cloudwatch.Metric] | None = None,
+    width: int = _FULL_WIDTH // 2,
+    maximum: float | None = None,
+    stacked: bool | None = None,
+) -> cloudwatch.GraphWidget:
+    axis = cloudwatch.YAxisProps(min=0, max=maximum, show_units=False)
     return cloudwatch.GraphWidget(
-        title="The organization matches the stack (1), or not (0)",
-        width=_FULL_WIDTH,
-        left=[
-            drift_check.metric.with_(period=Duration.hours(1), statistic="Minimum", label="In desired state")
-        ],
-        left_y_axis=cloudwatch.YAxisProps(min=0, max=1, show_units=False),
+        title=title,
+        width=width,
+        left=metrics,
+        left_y_axis=axis,
+        right=right,
+        right_y_axis=None if right is None else axis,
+        stacked=stacked,
     )

@@ -11,8 +11,16 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from . import _permissions
+from ._alarms import (
+    alarm_of_audits,
+    alarm_of_failed_starts,
+    alarm_of_failures,
+    alarm_of_missing_audits,
+    audit_metric,
+    metric_of_failed_executions,
+    notify_of_alarms,
+)
 from ._arguments import (
-    parse_log_settings,
     parse_plan_lifetime,
     parse_protected_accounts,
     parse_tasks,
@@ -21,39 +29,26 @@ from ._arguments import (
     require_bool,
     require_max_concurrency,
     require_partition,
-    require_topic,
 )
 from ._event_rules import rule_that_starts
-from ._function import function_role, log_group, python_function
+from ._function import function_role, log_group
 from ._outputs import add_output
+from ._permissions import execution_arn
 from ._report_bucket import report_bucket
-from ._root_task_alarms import (
-    alarm_of_failed_starts,
-    alarm_of_failures,
-    alarm_of_missing_audits,
-    audit_alarm,
-    audit_metric,
-    metric_of_failed_executions,
-    notify_of_alarms,
-)
+from ._resource_arguments import parse_log_settings, require_topic
+from ._root_task_functions import RootTaskFunctions
 from ._state_machines import audit_state_machine, execute_state_machine
 from .enums import RootTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from aws_cdk import aws_kms as kms
-    from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_sns as sns
     from aws_cdk import aws_stepfunctions as sfn
 
     from ._new_accounts import NewAccounts
-
-# A root session ends after 15 minutes, and a batch before it.
-_RUN_BATCH_TIMEOUT = Duration.minutes(10)
-# Ten thousand accounts are five hundred calls of ListAccounts, or four hundred results to read.
-_START_RUN_TIMEOUT = _WRITE_REPORT_TIMEOUT = Duration.minutes(15)
 
 
 class RootTasks(Construct):
@@ -146,47 +141,56 @@ class RootTasks(Construct):
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR,
     ) -> None:
         super().__init__(scope, id)
-        self._tasks = parse_tasks(tasks)
+        listed = parse_tasks(tasks)
         self._protected_accounts = parse_protected_accounts(protected_accounts)
-        self._plan_lifetime = parse_plan_lifetime(plan_lifetime)
+        lifetime = parse_plan_lifetime(plan_lifetime)
         if audit_interval is not None:
-            require_audit_interval(audit_interval, tasks=self._tasks)
+            require_audit_interval(audit_interval, tasks=listed)
         require_bool("allow_policy_override", allow_policy_override)
         require_topic("notification_topic", notification_topic, stack=Stack.of(self))
         require_bool("audit_new_accounts", audit_new_accounts)
         if audit_new_accounts:
             require_audit_of_new_accounts(
-                tasks=self._tasks, notification_topic=notification_topic, region=Stack.of(self).region
+                tasks=listed, notification_topic=notification_topic, region=Stack.of(self).region
             )
         require_max_concurrency(max_concurrency)
         log_settings = parse_log_settings(encryption_key, log_retention, stack=Stack.of(self))
         require_partition(self)
 
         self._encryption_key = encryption_key
-        self._log_group = log_group(self, log_settings)
-        self._writers: list[tuple[iam.IRole, _permissions.BucketAccess]] = []
-        self.session_roles: list[iam.IRole] = []
+        functions = RootTaskFunctions(
+            scope=self,
+            # In the order of the template.
+            log_group=log_group(self, log_settings),
+            bucket=report_bucket(self, encryption_key=encryption_key),
+            encryption_key=encryption_key,
+            tasks=listed,
+            protected_accounts=self._protected_accounts,
+            plan_lifetime=lifetime,
+        )
+        self.session_roles: list[iam.IRole] = functions.session_roles
         """The roles that open root sessions, for the ``allowed_roles`` of a :class:`RootUseAlarm`.
 
         The alarm is in the same stack, or gets roles that are imported by ARNs written out as text: another
         stack of the app would import what it refers to, and CloudFormation would refuse to remove a task's
         role while it does.
         """
-        self.bucket: s3.Bucket = report_bucket(self, encryption_key=encryption_key)
+        self.bucket: s3.Bucket = functions.bucket
         """The bucket that has the reports, the plans and the backups."""
         self.audit_state_machine: sfn.StateMachine = self._build_audit(
+            functions,
             allow_policy_override=allow_policy_override,
             notification_topic=notification_topic,
             max_concurrency=max_concurrency,
         )
         """The state machine that looks: it audits and plans. The input ``{}`` audits every account."""
         self.execute_state_machine: sfn.StateMachine | None = (
-            self._build_execute(max_concurrency=max_concurrency) if self._acting_tasks else None
+            self._build_execute(functions, max_concurrency=max_concurrency)
+            if functions.acting_tasks
+            else None
         )
         """The state machine that acts: its input is ``{"plan": "<run id>"}``. None where no task acts."""
-        if self.execute_state_machine is not None and _permissions.UNLOCK_TASKS.intersection(self._tasks):
-            self._allow_planning_restores(self.execute_state_machine)
-        _permissions.protect_bucket(self.bucket, self._writers)
+        _permissions.protect_bucket(self.bucket, functions.writers)
         schedule = None if audit_interval is None else self._build_schedule(audit_interval)
         new_accounts = (
             self._build_new_accounts(notification_topic)
@@ -243,242 +247,78 @@ class RootTasks(Construct):
         Args:
             grantee: The principal.
         """
-        reports = (
+        reports = [
             *(f"{folder}/*/{name}" for folder in ("runs", "executions") for name in ("report.*", "run.json")),
             "latest/*",
+        ]
+        state_machines = filter(None, (self.audit_state_machine, self.execute_state_machine))
+        grant = _permissions.grant(
+            grantee,
+            (["s3:GetObject"], [self.bucket.arn_for_objects(pattern) for pattern in reports]),
+            self._finding_the_stack,
+            *((["states:DescribeExecution"], [execution_arn(machine)]) for machine in state_machines),
         )
-        grant = iam.Grant.add_to_principal(
-            grantee=grantee,
-            actions=["s3:GetObject"],
-            resource_arns=[self.bucket.arn_for_objects(pattern) for pattern in reports],
-        ).combine(self._grant_find(grantee))
-        for state_machine in filter(None, (self.audit_state_machine, self.execute_state_machine)):
-            grant = grant.combine(
-                iam.Grant.add_to_principal(
-                    grantee=grantee,
-                    actions=["states:DescribeExecution"],
-                    resource_arns=[_permissions.execution_arn(state_machine)],
-                )
-            )
         if self._encryption_key is None:
             return grant
         return grant.combine(self._encryption_key.grant_decrypt(grantee))
 
-    @property
-    def _acting_tasks(self) -> list[RootTask]:
-        return [task for task in self._tasks if task is not RootTask.AUDIT]
-
     def _grant_start(self, grantee: iam.IGrantable, state_machine: sfn.StateMachine) -> iam.Grant:
-        grant = self._grant_find(grantee)
-        for actions, resource in (
-            (["states:StartExecution", "states:ListExecutions"], state_machine.state_machine_arn),
-            (
-                ["states:DescribeExecution", "states:ListMapRuns"],
-                _permissions.execution_arn(state_machine),
-            ),
-            (["states:DescribeMapRun"], _permissions.map_run_arn(state_machine)),
-        ):
-            grant = grant.combine(
-                iam.Grant.add_to_principal(grantee=grantee, actions=actions, resource_arns=[resource])
-            )
-        return grant
-
-    def _grant_find(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Grant reading this stack alone: the command line then needs its name, as --stack."""
-        return iam.Grant.add_to_principal(
-            grantee=grantee,
-            actions=["cloudformation:DescribeStacks"],
-            resource_arns=[_permissions.stack_arn(self)],
+        return _permissions.grant(
+            grantee,
+            self._finding_the_stack,
+            (["states:StartExecution", "states:ListExecutions"], [state_machine.state_machine_arn]),
+            (["states:DescribeExecution", "states:ListMapRuns"], [execution_arn(state_machine)]),
+            (["states:DescribeMapRun"], [_permissions.map_run_arn(state_machine)]),
         )
+
+    @property
+    def _finding_the_stack(self) -> tuple[list[str], list[str]]:
+        """Reading this stack alone: the command line then needs its name, as --stack."""
+        return ["cloudformation:DescribeStacks"], [_permissions.stack_arn(self)]
 
     def _build_audit(
         self,
+        functions: RootTaskFunctions,
         *,
         allow_policy_override: bool,
         notification_topic: sns.ITopic | None,
         max_concurrency: int,
     ) -> sfn.StateMachine:
-        start_run = self._build_function(
-            "StartRun",
-            description="Starts an audit or a plan of a root task.",
-            handler="start_run",
-            timeout=_START_RUN_TIMEOUT,
-            access=_permissions.start_run_access(self._tasks),
-            statements=_permissions.start_run_statements(),
-            settings={
-                "tasks": [str(task) for task in self._tasks],
-                "protectedAccounts": self._protected_accounts,
-                "allowPolicyOverride": allow_policy_override,
-            },
-        )
+        start_run = functions.build_start_run(allow_policy_override=allow_policy_override)
         self._start_run_role = function_role(start_run)
         return audit_state_machine(
             self,
             start_run=start_run,
-            run_batch=self._build_looking_functions(),
-            write_report=self._build_write_report(notification_topic),
+            run_batch=functions.build_run_batch(),
+            write_report=functions.build_write_report(notification_topic),
             max_concurrency=max_concurrency,
         )
 
-    def _build_looking_functions(self) -> dict[RootTask, lambda_.Function]:
-        """Build the functions that look.
-
-        One audits, and plans what AWS's audit policy can see: it could not change anything if it wanted to.
-        """
-        by_session: dict[RootTask, list[RootTask]] = {}
-        for task in self._tasks:
-            session = task if task in _permissions.UNLOCK_TASKS else RootTask.AUDIT
-            by_session.setdefault(session, []).append(task)
-        functions: dict[RootTask, lambda_.Function] = {}
-        for session, tasks in by_session.items():
-            function = self._build_session_function(
-                "Audit" if session is RootTask.AUDIT else f"Plan{_id(session)}",
-                session,
-                description=f"Looks into a batch of accounts with {session}.",
-                handler="run_batch",
-                access=_permissions.run_batch_access(tasks),
-            )
-            functions |= dict.fromkeys(tasks, function)
-        return {task: functions[task] for task in self._tasks}
-
-    def _build_execute(self, *, max_concurrency: int) -> sfn.StateMachine:
-        start_execution = self._build_function(
-            "StartExecution",
-            description="Starts the execution of a plan.",
-            handler="start_execution",
-            timeout=_START_RUN_TIMEOUT,
-            access=_permissions.start_execution_access(),
-            statements=_permissions.start_execution_statements(self.audit_state_machine),
-            settings={
-                "tasks": [str(task) for task in self._tasks],
-                "protectedAccounts": self._protected_accounts,
-                "planLifetimeSeconds": self._plan_lifetime.to_seconds(),
-                "auditStateMachineArn": self.audit_state_machine.state_machine_arn,
-            },
-        )
+    def _build_execute(self, functions: RootTaskFunctions, *, max_concurrency: int) -> sfn.StateMachine:
+        start_execution = functions.build_start_execution(self.audit_state_machine)
         state_machine = execute_state_machine(
             self,
             start_execution=start_execution,
-            execute_batch={
-                task: self._build_session_function(
-                    _id(task),
-                    task,
-                    description=f"Performs {task} in a batch of accounts.",
-                    handler="execute_batch",
-                    access=_permissions.execute_batch_access(task),
-                )
-                for task in self._acting_tasks
-            },
-            write_report=self._build_function(
-                "WriteExecutionReport",
-                description="Writes the report of the execution of a plan.",
-                handler="write_execution_report",
-                timeout=_WRITE_REPORT_TIMEOUT,
-                access=_permissions.write_execution_report_access(self._tasks),
-                settings={
-                    "notificationTopicArn": None,
-                    "planLifetimeSeconds": self._plan_lifetime.to_seconds(),
-                },
-            ),
+            execute_batch=functions.build_execute_batch(),
+            write_report=functions.build_write_execution_report(),
             max_concurrency=max_concurrency,
         )
-        # A policy of its own: the function's exists before the state machine, and this one needs it.
-        iam.Policy(
-            self,
-            "StartExecutionOwn",
-            roles=[function_role(start_execution)],
-            statements=[_permissions.read_executions_statement(state_machine, sid="Own")],
-        )
+        # For checking that it has not run twice; and for planning, to know whether it made a backup.
+        self._allow_reading_executions(state_machine, function_role(start_execution), "StartExecution", "Own")
+        if _permissions.UNLOCK_TASKS.intersection(functions.tasks):
+            self._allow_reading_executions(state_machine, self._start_run_role, "StartRun", "Restores")
         return state_machine
 
-    def _allow_planning_restores(self, state_machine: sfn.StateMachine) -> None:
-        """Let the function that plans read what an execution holds: whether it made a backup."""
+    def _allow_reading_executions(
+        self, state_machine: sfn.StateMachine, role: iam.IRole, function: str, purpose: str
+    ) -> None:
         # A policy of its own, which the function does not depend on: the state machine needs the function.
         iam.Policy(
             self,
-            "StartRunRestores",
-            roles=[self._start_run_role],
-            statements=[_permissions.read_executions_statement(state_machine, sid="Restores")],
+            f"{function}{purpose}",
+            roles=[role],
+            statements=[_permissions.read_executions_statement(state_machine, sid=purpose)],
         )
-
-    def _build_session_function(
-        self,
-        id: str,
-        task: RootTask,
-        *,
-        description: str,
-        handler: str,
-        access: _permissions.BucketAccess,
-    ) -> lambda_.Function:
-        """Build a function that opens root sessions for one task, and for no other."""
-        function = self._build_function(
-            id,
-            description=description,
-            handler=handler,
-            timeout=_RUN_BATCH_TIMEOUT,
-            access=access,
-            statements=[_permissions.root_session_statement(task)],
-        )
-        self.session_roles.append(function_role(function))
-        if self._protected_accounts:
-            # A policy of its own: CDK splits a policy that is too long, and may attach the rest later.
-            policy = iam.Policy(
-                self,
-                f"{id}ProtectedAccounts",
-                roles=[function_role(function)],
-                statements=[_permissions.deny_root_sessions_statement(self._protected_accounts)],
-            )
-            function.node.add_dependency(policy)
-        return function
-
-    def _build_write_report(self, notification_topic: sns.ITopic | None) -> lambda_.Function:
-        function = self._build_function(
-            "WriteReport",
-            description="Writes the report of an audit or a plan.",
-            handler="write_report",
-            timeout=_WRITE_REPORT_TIMEOUT,
-            access=_permissions.write_report_access(
-                audits=RootTask.AUDIT in self._tasks, plans=bool(self._acting_tasks)
-            ),
-            settings={
-                "notificationTopicArn": notification_topic.topic_arn if notification_topic else None,
-                "planLifetimeSeconds": self._plan_lifetime.to_seconds(),
-            },
-        )
-        if notification_topic:
-            notification_topic.grant_publish(function)
-        return function
-
-    def _build_function(
-        self,
-        id: str,
-        *,
-        description: str,
-        handler: str,
-        timeout: Duration,
-        access: _permissions.BucketAccess,
-        statements: Sequence[iam.PolicyStatement] = (),
-        settings: dict[str, object] | None = None,
-    ) -> lambda_.Function:
-        function = python_function(
-            self,
-            id,
-            description=description,
-            handler=f"root_tasks.handlers.{handler}",
-            log_group=self._log_group,
-            statements=[*statements, *access.statements(self.bucket), *self._key_statements()],
-            timeout=timeout,
-            settings={"bucket": self.bucket.bucket_name, **(settings or {})},
-            # For an SDK of the runtime that still defaults to the global STS.
-            environment={"AWS_STS_REGIONAL_ENDPOINTS": "regional"},
-        )
-        self._writers.append((function_role(function), access))
-        return function
-
-    def _key_statements(self) -> list[iam.PolicyStatement]:
-        if self._encryption_key is None:
-            return []
-        return [_permissions.encryption_key_statement(self._encryption_key)]
 
     def _build_schedule(self, audit_interval: Duration) -> events.Rule:
         return rule_that_starts(
@@ -511,30 +351,24 @@ class RootTasks(Construct):
     ) -> None:
         state_machine = self.audit_state_machine
         self.metric_accounts_audited = audit_metric(state_machine, "AccountsAudited")
-        self.metric_accounts_with_root_credentials = audit_metric(
-            state_machine, "AccountsWithRootCredentials"
-        )
+        with_credentials = audit_metric(state_machine, "AccountsWithRootCredentials")
+        self.metric_accounts_with_root_credentials = with_credentials
         self.metric_accounts_inaccessible = audit_metric(state_machine, "AccountsInaccessible")
         state_machines = (
             state_machine,
             self.execute_state_machine,
             None if new_accounts is None else new_accounts.state_machine,
         )
-        self.metric_failed_executions = metric_of_failed_executions(
-            [it for it in state_machines if it is not None]
-        )
+        self.metric_failed_executions = metric_of_failed_executions(filter(None, state_machines))
         rules = (schedule, None if new_accounts is None else new_accounts.rule)
-        self.credentials_alarm = audit_alarm(
-            self,
-            "Credentials",
-            self.metric_accounts_with_root_credentials,
-            what="Accounts had root credentials",
+        self.credentials_alarm = alarm_of_audits(
+            self, "Credentials", with_credentials, what="Accounts had root credentials"
         )
-        self.inaccessible_alarm = audit_alarm(
+        self.inaccessible_alarm = alarm_of_audits(
             self, "Inaccessible", self.metric_accounts_inaccessible, what="Accounts were inaccessible"
         )
         self.failed_alarm = alarm_of_failures(self, self.metric_failed_executions)
-        self.not_started_alarm = alarm_of_failed_starts(self, [it for it in rules if it is not None])
+        self.not_started_alarm = alarm_of_failed_starts(self, list(filter(None, rules)))
         self.stopped_alarm = (
             None
             if audit_interval is None
@@ -548,31 +382,16 @@ class RootTasks(Construct):
                 self.not_started_alarm,
                 self.stopped_alarm,
             )
-            notify_of_alarms(
-                notification_topic, [it for it in alarms if it is not None], stack=Stack.of(self)
-            )
+            notify_of_alarms(notification_topic, filter(None, alarms), stack=Stack.of(self))
 
     def _build_outputs(self) -> None:
-        add_output(
-            self,
-            "AuditStateMachineArn",
-            description="ARN of the state machine that audits and plans root tasks.",
-            value=self.audit_state_machine.state_machine_arn,
-        )
+        arn = self.audit_state_machine.state_machine_arn
+        description = "ARN of the state machine that audits and plans root tasks."
+        add_output(self, "AuditStateMachineArn", description=description, value=arn)
         if self.execute_state_machine is not None:
-            add_output(
-                self,
-                "ExecuteStateMachineArn",
-                description="ARN of the state machine that executes plans of root tasks.",
-                value=self.execute_state_machine.state_machine_arn,
-            )
-        add_output(
-            self,
-            "ReportLocation",
-            description="S3 location of the latest full audit's report.",
-            value=f"s3://{self.bucket.bucket_name}/latest/report.html",
-        )
-
-
-def _id(task: RootTask) -> str:
-    return task.name.title().replace("_", "")
+            description = "ARN of the state machine that executes plans of root tasks."
+            arn = self.execute_state_machine.state_machine_arn
+            add_output(self, "ExecuteStateMachineArn", description=description, value=arn)
+        description = "S3 location of the latest full audit's report."
+        location = f"s3://{self.bucket.bucket_name}/latest/report.html"
+        add_output(self, "ReportLocation", description=description, value=location)

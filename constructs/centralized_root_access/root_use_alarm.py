@@ -9,14 +9,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from ._arguments import (
-    attribute_of,
-    parse_allowed_roles,
-    require_log_group,
-    require_partition,
-    require_topic,
-)
-from ._root_task_alarms import notify_of_alarms
+from ._alarms import NAMESPACE, create_alarm, notify_of_alarms
+from ._arguments import require_partition
+from ._resource_arguments import attribute_of, parse_allowed_roles, require_log_group, require_topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,7 +19,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_sns as sns
 
-_NAMESPACE = "CentralizedRootAccess"
 # CloudTrail delivers to CloudWatch Logs within minutes: in a shorter period an event may come too late.
 _PERIOD = Duration.minutes(5)
 # CloudWatch Logs' limit of a filter pattern.
@@ -138,20 +132,16 @@ class RootUseAlarm(Construct):
             name,
             log_group=log_group,
             filter_pattern=logs.FilterPattern.literal(pattern),
-            metric_namespace=_NAMESPACE,
+            metric_namespace=NAMESPACE,
             # A second construct, with other roles, has a metric of its own.
             metric_name=f"{name}-{Names.unique_resource_name(self, separator='-', max_length=100)}",
             metric_value="1",
         )
-        return metric_filter.metric(statistic="Sum", period=_PERIOD).create_alarm(
+        return create_alarm(
             self,
             f"{name}Alarm",
-            alarm_description=f"{what}. Search the log group {log_group.log_group_name} for the event.",
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            threshold=0,
-            evaluation_periods=1,
-            datapoints_to_alarm=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            metric_filter.metric(statistic="Sum", period=_PERIOD),
+            description=f"{what}. Search the log group {log_group.log_group_name} for the event.",
         )
 
 

@@ -1,4 +1,4 @@
-"""The base of every error that is meant for people, and what keeps its text short and printable."""
+"""The base of every error that is meant for people, and what fits into a response."""
 
 from __future__ import annotations
 
@@ -23,13 +23,3 @@ def truncate_json(text: str, *, max_bytes: int) -> str:
         return text
     fits = bisect.bisect(range(len(text)), max_bytes, key=lambda size: len(json.dumps(text[:size] + "…")))
     return text[: max(fits - 1, 0)] + "…"
-
-
-def excerpt(text: str, max_characters: int) -> str:
-    """Return the beginning of a text, printable."""
-    return printable(text if len(text) <= max_characters else f"{text[:max_characters]}…")
-
-
-def printable(text: str) -> str:
-    """Return a text with escapes for what could break a line, or is half of a surrogate pair."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -92,12 +92,14 @@ class Failure:
         return self.code.removesuffix("Exception")
 
 
+@dataclass(eq=False)
 class CallError(RootAccessError):
     """Raised for an AWS call that failed."""
 
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(describe(failure))
-        self.failure = failure
+    failure: Failure
+
+    def __str__(self) -> str:
+        return describe(self.failure)
 
 
 def describe(failure: Failure) -> str:

@@ -34,14 +34,14 @@ def metric_line(
         timestamp: Seconds since 1970.
         other_dimensions: A second set of dimensions, for which the metrics are counted as well.
     """
-    sets = [each for each in (dimensions, other_dimensions) if each]
+    sets = [dimensions, *([other_dimensions] if other_dimensions else [])]
     return {
         "_aws": {
             "Timestamp": int(timestamp * 1000),
             "CloudWatchMetrics": [
                 {
                     "Namespace": namespace,
-                    "Dimensions": [list(each) for each in sets],
+                    "Dimensions": [list(names) for names in sets],
                     "Metrics": [{"Name": name, "Unit": "Count"} for name in values],
                 }
             ],

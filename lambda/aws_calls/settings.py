@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .errors import RootAccessError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping, Set
 
 SETTINGS = "SETTINGS"
 
@@ -17,6 +18,7 @@ class SettingsError(RootAccessError):
     """Raised where a function's settings are not the ones that its code reads."""
 
 
+@dataclass(eq=False, kw_only=True)
 class SettingsKeysError(SettingsError):
     """Raised where settings are missing, or have other keys than the function reads.
 
@@ -25,10 +27,11 @@ class SettingsKeysError(SettingsError):
         given: The keys that the settings have; None if they are not a JSON object.
     """
 
-    def __init__(self, *, expected: Iterable[str], given: Iterable[str] | None) -> None:
-        self.expected = frozenset(expected)
-        self.given = None if given is None else frozenset(given)
-        super().__init__(
+    expected: Set[str]
+    given: Set[str] | None
+
+    def __str__(self) -> str:
+        return (
             f"The function's environment variable SETTINGS {self._problem()}. "
             "Deploy the construct and its function in the same version."
         )
@@ -53,11 +56,10 @@ def read_settings(environment: Mapping[str, str], *, keys: Collection[str]) -> d
         SettingsKeysError: There are no settings, or a key is missing or unknown.
     """
     try:
-        settings = json.loads(environment.get(SETTINGS, ""))
+        settings: dict[str, Any] = json.loads(environment.get(SETTINGS, ""))
     except json.JSONDecodeError as error:
-        raise SettingsKeysError(expected=keys, given=None) from error
-    if not isinstance(settings, dict):
-        raise SettingsKeysError(expected=keys, given=None)
-    if set(settings) != set(keys):
-        raise SettingsKeysError(expected=keys, given=settings)
+        raise SettingsKeysError(expected=set(keys), given=None) from error
+    given = set(settings) if isinstance(settings, dict) else None
+    if given != set(keys):
+        raise SettingsKeysError(expected=set(keys), given=given)
     return settings

@@ -10,7 +10,7 @@ from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext
 
 from .converge import Convergence
-from .organization import Clients, Organization
+from .organization import Organization, RootAccessClients
 from .plan import plan
 from .state import DesiredState, InvalidValueError, desired_state
 
@@ -23,7 +23,7 @@ _NEW_PERMISSIONS_SECONDS = 90.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resource:
+class CustomResource:
     """A custom resource that was created or updated, with the attributes that the stack can read."""
 
     physical_id: str
@@ -34,12 +34,12 @@ def apply_request(
     event: Mapping[str, Any],
     context: LambdaContext,
     *,
-    clients: Callable[[], Clients],
+    clients: Callable[[], RootAccessClients],
     clock: Clock,
     log: Callable[..., None],
     abandoned: threading.Event,
     executor: Callable[[], Executor] = ThreadPoolExecutor,
-) -> Resource:
+) -> CustomResource:
     """Bring the organization to what a Create or an Update asks for, or raise RootAccessError.
 
     Once `abandoned` is set it is too late: no call starts after that.
@@ -68,7 +68,7 @@ def apply_request(
         budget=budget,
         log=log,
     ).run()
-    return Resource(
+    return CustomResource(
         physical_id=root_access.organization_id,
         attributes={
             "Status": root_access.status,

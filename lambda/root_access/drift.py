@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aws_calls.calls import call, require
-from aws_calls.errors import RootAccessError
-from aws_calls.failures import CallError, Failure, describe_response
+from aws_calls.calls import call
+from aws_calls.failures import CallError
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line, write_line
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, one_attempt, system_clock
 from aws_calls.settings import read_settings
 
-from .converge import Convergence
 from .deviations import deviation, plan_repair
 from .drift_notice import UNKNOWN, Notice, RecordedCall, drift_notice, repair_notice
-from .errors import describe_step
-from .organization import Clients, Organization, create_clients
+from .drift_repair import Repair, WatchedStack, describe_stack
+from .errors import CheckFailedError, NotPublishedError
+from .organization import Organization, RootAccessClients, create_clients
 from .plan import Step, plan
 from .state import desired_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
+    from .drift_repair import DescribeStack
     from .state import DesiredState, RootAccess
 
 IN_DESIRED_STATE = "InDesiredState"
@@ -37,34 +35,10 @@ SCHEDULED = "Scheduled Event"
 RECORDED = "AWS API Call via CloudTrail"
 _INTERVAL = "interval"
 
-DESCRIBE_STACKS = "cloudformation:DescribeStacks"
 PUBLISH = "sns:Publish"
 
 # The end of a check belongs to its notice: one attempt, and the wait before a second one.
 _NOTICE_RESERVE_SECONDS = 25.0
-
-# CloudFormation's throttling must not take the time of the check itself.
-_MAX_STACK_READ_SECONDS = 30.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class StackState:
-    """The state of a stack, as CloudFormation has it.
-
-    Attributes:
-        status: The status, such as UPDATE_COMPLETE.
-        updated_at: When its last update began; None: it was only created.
-    """
-
-    status: str
-    updated_at: datetime | None = None
-
-
-class DescribeStack(Protocol):
-    """Reads the state of a stack."""
-
-    def __call__(self, stack_id: str, *, budget: RetryBudget) -> StackState:
-        """Return the state, or raise CallError."""
 
 
 class Publish(Protocol):
@@ -72,35 +46,6 @@ class Publish(Protocol):
 
     def __call__(self, notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
         """Publish it, or raise CallError."""
-
-
-@dataclass(eq=False, kw_only=True)
-class CheckFailedError(RootAccessError):
-    """Raised where the drift check could not read root access or, to repair it, the state of the stack."""
-
-    failure: Failure
-    account_id: str
-
-    def __str__(self) -> str:
-        failed = describe_step(self.failure, account_id=self.account_id)
-        unread = "the state of its stack" if self.failure.operation == DESCRIBE_STACKS else "root access"
-        return f"The drift check could not read {unread}: {failed}"
-
-
-@dataclass(eq=False, kw_only=True)
-class NotPublishedError(RootAccessError):
-    """Raised where the topic did not accept a notice."""
-
-    failure: Failure
-    account_id: str
-    topic_arn: str
-
-    def __str__(self) -> str:
-        return (
-            f"The drift check in account {self.account_id} could not publish to {self.topic_arn}: "
-            f"{describe_response(self.failure)} Allow {self.failure.operation} in the topic's policy, and "
-            "the use of its key in the key's policy. The check itself succeeded: the log has its result."
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +96,7 @@ class Services:
         log: Takes one event as keyword arguments.
     """
 
-    clients: Callable[[], Clients]
+    clients: Callable[[], RootAccessClients]
     describe_stack: DescribeStack
     publish: Publish
     clock: Clock
@@ -198,85 +143,6 @@ def check(event: object, context: LambdaContext, *, settings: Settings, services
     deadline = services.clock.now() + context.get_remaining_time_in_millis() / 1000
     budget = RetryBudget(clock=services.clock, deadline=deadline)
     _Check(settings=settings, services=services, account_id=account_id, budget=budget).run(event)
-
-
-@dataclass(eq=False, kw_only=True)
-class _DeploymentError(Exception):
-    """Raised before a write of the repair: the stack has been deployed, or is being deployed.
-
-    Attributes:
-        reason: What stops the repair.
-        is_lasting: Whether it stops each later repair, too, until somebody does something about it.
-    """
-
-    reason: str
-    is_lasting: bool = False
-
-    def __str__(self) -> str:
-        return self.reason
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Repair:
-    """Applies steps as long as the stack stays as it was, and keeps account of them.
-
-    Attributes:
-        organization: The organization.
-        budget: How long to retry.
-        stack: The state of the stack at the beginning of the check.
-        describe_stack: Returns its state now.
-        applied: The steps that AWS confirmed.
-        possibly_applied: The steps whose response may have been lost.
-    """
-
-    organization: Organization
-    budget: RetryBudget
-    stack: StackState
-    describe_stack: Callable[[], StackState]
-    applied: list[Step] = field(default_factory=list)
-    possibly_applied: list[Step] = field(default_factory=list)
-
-    def apply(self, step: Step, budget: RetryBudget | None = None) -> frozenset[str] | None:
-        """Apply a step, as Organization.apply does.
-
-        Raises:
-            _DeploymentError: The stack is not as it was.
-            CheckFailedError: Its state could not be read.
-            CallError: The step failed.
-        """
-        attempts = 0
-
-        def is_abandoned() -> bool:
-            nonlocal attempts
-            self._require_same_stack()
-            attempts += 1
-            return False
-
-        try:
-            features = self.organization.apply(step, (budget or self.budget).until(is_abandoned))
-        except CallError as error:
-            if error.failure.may_have_taken_effect:
-                self.possibly_applied.append(step)
-            raise
-        except (CheckFailedError, _DeploymentError):
-            # Raised before a second attempt: the response of the first one may have been lost.
-            if attempts:
-                self.possibly_applied.append(step)
-            raise
-        self.applied.append(step)
-        if step in self.possibly_applied:
-            self.possibly_applied.remove(step)
-        return features
-
-    def _require_same_stack(self) -> None:
-        now = self.describe_stack()
-        if not now.status.endswith("_COMPLETE"):
-            # This function's list may not be the current one.
-            raise _DeploymentError(
-                reason=f"the stack is in {now.status}", is_lasting=not now.status.endswith("_IN_PROGRESS")
-            )
-        if now != self.stack:
-            raise _DeploymentError(reason="the stack was deployed during the check")
 
 
 class _Check:
@@ -337,101 +203,56 @@ class _Check:
         if stack_id is None:
             self._report(self._observe(), trigger=_INTERVAL)
             return
-        # Read first: every later deployment differs from this, also one that ends before the repair.
-        before = self._stack_before(stack_id)
+        stack = WatchedStack(
+            stack_id=stack_id,
+            describe=self._services.describe_stack,
+            account_id=self._account_id,
+            budget=self._budget,
+        )
         observed = self._observe()
-        steps = self._report(observed, trigger=_INTERVAL, can_repair=not isinstance(before, CheckFailedError))
+        steps = self._report(observed, trigger=_INTERVAL, can_repair=stack.is_readable)
         if self._plan_repair(observed):
-            self._repair(observed, steps, stack_id=stack_id, before=before)
-        elif isinstance(before, CheckFailedError):
-            raise before
+            self._repair(observed, steps, stack)
+        else:
+            stack.require_readable()
 
-    def _stack_before(self, stack_id: str) -> StackState | CheckFailedError:
-        """Return the state of the stack, or why it could not be read: the check reports in both cases."""
-        try:
-            return self._describe_stack(stack_id, budget=self._budget.ending_in(_MAX_STACK_READ_SECONDS))
-        except CheckFailedError as error:
-            return error
-
-    def _repair(
-        self,
-        observed: RootAccess,
-        steps: Sequence[Step],
-        *,
-        stack_id: str,
-        before: StackState | CheckFailedError,
-    ) -> None:
-        """Enable what is missing, report again, and publish what was applied, or why it was not.
-
-        Nothing remembers what an earlier check has published: a repair that cannot take place is published by
-        each scheduled check, for as long as somebody has to do something about it. A deployment ends by
-        itself, and what it is about to change is not drift: a repair that waits for it is in the log alone.
-        """
-        applied: list[Step] = []
-        possibly_applied: list[Step] = []
+    def _repair(self, observed: RootAccess, steps: Sequence[Step], stack: WatchedStack) -> None:
+        """Enable what is missing, report again, and publish what was applied, or why it was not."""
+        repair = Repair(
+            organization=self._organization,
+            stack=stack,
+            plan=self._plan_repair,
+            account_id=self._account_id,
+            budget=self._budget,
+            log=self._services.log,
+        )
+        repair.run()
         remaining: Sequence[Step] | None = None
-        reason = ""
-        is_worth_publishing = True
-        error: RootAccessError | None = None
+        if repair.root_access:
+            remaining = self._report(repair.root_access, trigger=_INTERVAL)
         try:
-            if isinstance(before, CheckFailedError):
-                raise before
-            repair = _Repair(
-                organization=self._organization,
-                budget=self._budget,
-                stack=before,
-                describe_stack=lambda: self._describe_stack(stack_id, budget=self._budget),
-                applied=applied,
-                possibly_applied=possibly_applied,
-            )
-            repaired = Convergence(
-                organization=self._organization,
-                plan=self._plan_repair,
-                apply=repair.apply,
-                account_id=self._account_id,
-                budget=self._budget,
-                log=self._services.log,
-            ).run()
-            remaining = self._report(repaired, trigger=_INTERVAL)
-            is_worth_publishing = bool(applied or possibly_applied)
-        except _DeploymentError as deployment:
-            self._services.log(event="repair_skipped", reason=deployment.reason)
-            reason = f"It stopped because {deployment.reason}." + (
-                " Bring the stack to a status that ends in _COMPLETE, or enable by hand what is disabled."
-                if deployment.is_lasting
-                else ""
-            )
-            is_worth_publishing = deployment.is_lasting or bool(applied or possibly_applied)
-        except RootAccessError as raised:
-            error = raised
-            reason = str(raised)
-        try:
-            if is_worth_publishing:
+            if repair.is_worth_publishing:
                 self._publish(
                     repair_notice(
                         organization_id=observed.organization_id,
                         found=[deviation(step) for step in steps],
-                        applied=applied,
-                        possibly_applied=possibly_applied,
+                        applied=repair.applied,
+                        possibly_applied=repair.possibly_applied,
                         remaining=None if remaining is None else [deviation(step) for step in remaining],
-                        reason=reason,
+                        reason=repair.reason,
                     )
                 )
         finally:
-            if error:
-                raise error
+            if repair.error:
+                raise repair.error
 
     def _observe(self) -> RootAccess:
         try:
             return self._organization.observe()
         except CallError as error:
-            raise CheckFailedError(failure=error.failure, account_id=self._account_id) from error
-
-    def _describe_stack(self, stack_id: str, *, budget: RetryBudget) -> StackState:
-        try:
-            return self._services.describe_stack(stack_id, budget=budget)
-        except CallError as error:
-            raise CheckFailedError(failure=error.failure, account_id=self._account_id) from error
+            raise CheckFailedError(
+                unread="root access", failure=error.failure, account_id=self._account_id
+            ) from error
 
     def _plan_repair(self, observed: RootAccess) -> tuple[Step, ...]:
         return plan_repair(desired=self._settings.desired, observed=observed)
@@ -477,27 +298,6 @@ class _Check:
             raise NotPublishedError(
                 failure=failure, account_id=self._account_id, topic_arn=topic_arn
             ) from error
-
-
-def describe_stack(stack_id: str, *, budget: RetryBudget) -> StackState:
-    """Return the state of a stack.
-
-    Raises:
-        CallError: CloudFormation did not return it.
-    """
-    import boto3
-
-    cloudformation = boto3.client("cloudformation", config=one_attempt())
-    response = call(
-        functools.partial(cloudformation.describe_stacks, StackName=stack_id),
-        operation=DESCRIBE_STACKS,
-        budget=budget,
-    )
-    (stack,) = response.require("Stacks")
-    return StackState(
-        status=require(stack, "StackStatus", operation=DESCRIBE_STACKS),
-        updated_at=stack.get("LastUpdatedTime"),
-    )
 
 
 def publish(notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:

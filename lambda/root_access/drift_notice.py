@@ -5,10 +5,11 @@ A call as CloudTrail recorded it is hostile text: its caller has a say in names 
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from aws_calls.text import excerpt
 
 from .plan import DISABLE_FEATURE, ENABLE_FEATURE, Operation
 from .state import SERVICE_PRINCIPAL
@@ -42,8 +43,6 @@ _CORRECTIONS = {
     "RegisterDelegatedAdministrator": frozenset({Operation.DEREGISTER}),
 }
 
-_INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
-
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedCall:
@@ -74,11 +73,11 @@ class RecordedCall:
         parameters = _members(members.get("requestParameters"))
         service = parameters.get("servicePrincipal", SERVICE_PRINCIPAL)
         return cls(
-            name=printable(members.get("eventName"), max_characters=_MAX_NAME_CHARACTERS),
-            caller=printable(caller, max_characters=_MAX_CALLER_CHARACTERS),
-            time=printable(members.get("eventTime"), max_characters=_MAX_TIME_CHARACTERS),
-            event_id=printable(members.get("eventID"), max_characters=_MAX_NAME_CHARACTERS),
-            account_id=printable(parameters.get("accountId"), max_characters=_MAX_NAME_CHARACTERS),
+            name=_text(members.get("eventName"), _MAX_NAME_CHARACTERS),
+            caller=_text(caller, _MAX_CALLER_CHARACTERS),
+            time=_text(members.get("eventTime"), _MAX_TIME_CHARACTERS),
+            event_id=_text(members.get("eventID"), _MAX_NAME_CHARACTERS),
+            account_id=_text(parameters.get("accountId"), _MAX_NAME_CHARACTERS),
             may_have_changed_root_access=not members.get("errorCode") and service == SERVICE_PRINCIPAL,
         )
 
@@ -173,7 +172,7 @@ def repair_notice(
     """
     if remaining is None:
         outcome = (
-            f"The repair did not finish. {printable(reason, max_characters=_MAX_REASON_CHARACTERS)}\n"
+            f"The repair did not finish. {excerpt(reason, _MAX_REASON_CHARACTERS)}\n"
             "Each scheduled check tries again."
         )
     elif remaining:
@@ -197,25 +196,13 @@ def repair_notice(
     )
 
 
-def printable(value: object, *, max_characters: int) -> str:
-    """Return a text in one line that looks like what it is: bounded, no control or direction characters.
-
-    Args:
-        value: The text; anything else, or an empty one, is unknown.
-        max_characters: Its maximum length.
-    """
-    if not isinstance(value, str) or not value:
-        return UNKNOWN
-    shown = value if len(value) <= max_characters else value[: max_characters - 1] + "…"
-    return "".join("\N{REPLACEMENT CHARACTER}" if _is_invisible(it) else it for it in shown)
-
-
-def _is_invisible(character: str) -> bool:
-    return unicodedata.category(character) in _INVISIBLE
-
-
 def _members(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: object, max_characters: int) -> str:
+    """Return a short text of an event; anything else, or an empty one, is unknown."""
+    return excerpt(value, max_characters) if isinstance(value, str) and value else UNKNOWN
 
 
 def _subject(text: str) -> str:

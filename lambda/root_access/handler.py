@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from aws_calls.runtime import LambdaContext
 
-    from .custom_resource import Resource
+    from .custom_resource import CustomResource
 
 # CloudFormation accepts 4,096 bytes in all.
 _MAX_RESPONSE_BYTES = 4096
@@ -68,7 +68,7 @@ def respond(
     event: Mapping[str, Any],
     context: LambdaContext,
     *,
-    handle: Callable[..., Resource],
+    handle: Callable[..., CustomResource],
     sleep: Callable[[float], None],
     log: Callable[..., None],
 ) -> None:
@@ -85,7 +85,9 @@ def respond(
     _deliver(url, _body(event, outcome), context=context, sleep=sleep, log=log)
 
 
-def _handle(event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event) -> Resource:
+def _handle(
+    event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event
+) -> CustomResource:
     from aws_calls.runtime import system_clock
 
     from .custom_resource import apply_request
@@ -100,7 +102,7 @@ def _outcome(
     event: Mapping[str, Any],
     context: LambdaContext,
     *,
-    handle: Callable[..., Resource],
+    handle: Callable[..., CustomResource],
     log: Callable[..., None],
 ) -> dict[str, Any]:
     """Handle the request, and return the members of the response that this decides."""

@@ -54,7 +54,7 @@ _RANKS = {FailureKind.REFUSED: 0, FailureKind.INCOMPLETE_RESPONSE: 1, FailureKin
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clients:
+class RootAccessClients:
     """The clients, for any Region of the partition: both services are global."""
 
     iam: IAMClient
@@ -62,7 +62,7 @@ class Clients:
 
 
 @functools.cache
-def create_clients() -> Clients:
+def create_clients() -> RootAccessClients:
     """Return clients that make one attempt a call; created once in a sandbox.
 
     They are botocore's, as boto3's are, without the import of boto3: a sixth of a cold start.
@@ -70,7 +70,7 @@ def create_clients() -> Clients:
     from botocore.session import get_session
 
     create_client: Any = functools.partial(get_session().create_client, config=one_attempt())
-    return Clients(iam=create_client("iam"), organizations=create_client("organizations"))
+    return RootAccessClients(iam=create_client("iam"), organizations=create_client("organizations"))
 
 
 class Organization:
@@ -83,7 +83,7 @@ class Organization:
     def __init__(
         self,
         *,
-        clients: Clients,
+        clients: RootAccessClients,
         account_id: str,
         budget: RetryBudget,
         delegates_managed: bool = True,

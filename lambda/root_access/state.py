@@ -137,6 +137,8 @@ def _parse_list(value: object, pattern: str, *, name: str, entries: str) -> froz
     expected = f"a list of {entries}"
     if not isinstance(value, list | tuple):
         raise InvalidValueError(name=name, value=value, expected=expected)
-    if invalid := [it for it in value if not isinstance(it, str) or not re.fullmatch(pattern, it)]:
+    if invalid := [
+        entry for entry in value if not isinstance(entry, str) or not re.fullmatch(pattern, entry)
+    ]:
         raise InvalidValueError(name=name, value=invalid, expected=expected)
     return frozenset(value)

@@ -6,8 +6,8 @@ import itertools
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from aws_calls.errors import excerpt, printable
 from aws_calls.failures import FailureKind, describe
+from aws_calls.text import excerpt, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,17 +7,17 @@ from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from .context import Open
-from .operators import UNKNOWN_STARTS, Undefined
-from .policies import Condition, Quantifier
+from .context import OtherValues
+from .documents import Condition, Quantifier
+from .operators import UNKNOWN_PREFIXES, Undefined
 from .text import Index, Variable
 from .truth import Truth, agreement, all_of, any_of, truth_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from .context import Possible, Request, Value
-    from .operators import Operator, Starts, ValueOf
+    from .context import Possible, SessionRequest, Value
+    from .operators import LiteralPrefixes, Operator, ValueOf
     from .text import Template
 
     Matches = Callable[[Operator, str], Truth]
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _MAX_OUTCOMES = 16
 
 
-class Why(StrEnum):
+class UndecidedReason(StrEnum):
     """Why a part of a statement could not be decided."""
 
     REQUEST = "what the request has is not known"
@@ -48,7 +48,7 @@ class IndexedCondition(Condition):
         """Return a condition for many requests."""
         return cls(**{each.name: getattr(condition, each.name) for each in fields(Condition)})
 
-    def outcome(self, request: Request) -> tuple[Truth, Why]:
+    def outcome(self, request: SessionRequest) -> tuple[Truth, UndecidedReason]:
         """Return whether it holds for a request, and why not if that is not known."""
         variables = tuple((key, request.possible(key)) for key in self._variables)
         return self._cache(request.possible(self.key), variables)
@@ -61,18 +61,18 @@ class IndexedCondition(Condition):
         )
 
     @cached_property
-    def _starts(self) -> Starts:
-        return UNKNOWN_STARTS if self.operator is None else self.operator.starts
+    def _prefixes(self) -> LiteralPrefixes:
+        return UNKNOWN_PREFIXES if self.operator is None else self.operator.prefixes
 
     @cached_property
     def _index(self) -> Index:
-        return Index((self._starts.of_template(value), value) for value in self.values)
+        return Index((self._prefixes.of_template(value), value) for value in self.values)
 
     @cached_property
-    def _cache(self) -> Callable[[Possible, _Variables], tuple[Truth, Why]]:
+    def _cache(self) -> Callable[[Possible, _Variables], tuple[Truth, UndecidedReason]]:
         return lru_cache(maxsize=_MAX_OUTCOMES)(self._outcome_of)
 
-    def _outcome_of(self, possible: Possible, variables: _Variables) -> tuple[Truth, Why]:
+    def _outcome_of(self, possible: Possible, variables: _Variables) -> tuple[Truth, UndecidedReason]:
         """Return the outcome for all that it reads of a request: its key, and its policy variables."""
         value_of = {key: value.text for key, value in variables}.__getitem__
         return _outcome(
@@ -82,11 +82,11 @@ class IndexedCondition(Condition):
         )
 
     def _candidates(self, value: str) -> Sequence[Template]:
-        text = self._starts.of_value(value)
+        text = self._prefixes.of_value(value)
         return self.values if text is None else self._index.candidates(text)
 
 
-def condition_holds(condition: Condition, request: Request) -> tuple[Truth, Why]:
+def condition_holds(condition: Condition, request: SessionRequest) -> tuple[Truth, UndecidedReason]:
     """Return whether a condition holds for all that its key may be, and why not if that is not known."""
     if isinstance(condition, IndexedCondition):
         return condition.outcome(request)
@@ -97,36 +97,36 @@ def condition_holds(condition: Condition, request: Request) -> tuple[Truth, Why]
     )
 
 
-def _outcome(condition: Condition, possible: Possible, matches: Matches) -> tuple[Truth, Why]:
+def _outcome(condition: Condition, possible: Possible, matches: Matches) -> tuple[Truth, UndecidedReason]:
     """Return whether a condition holds for all that its key may be, and why not if that is not known.
 
     Args:
-        condition: the condition.
-        possible: what its key may be.
-        matches: whether one value of the request is as the condition says.
+        condition: The condition.
+        possible: What its key may be.
+        matches: Whether one value of the request is as the condition says.
     """
     if condition.operator is None and not condition.is_null:
-        return Truth.UNKNOWN, Why.OPERATOR
+        return Truth.UNKNOWN, UndecidedReason.OPERATOR
     cases = [_holds(condition, value, matches) for value in possible.values]
     if possible.absent:
         cases.append(_holds(condition, None, matches))
-    if possible.open is not None:
-        cases.append(_holds_for_any_value(condition, possible.open))
+    if possible.others is not None:
+        cases.append(_holds_for_any_value(condition, possible.others))
     elif len(cases) == 1:
         # The key is known. Not known is what AWS makes of a text of the policy, or the value of a variable.
         unknown = cases[0] is Truth.UNKNOWN
         fixed = unknown and all(template.is_fixed for template in condition.values)
-        return cases[0], Why.LANGUAGE if fixed else Why.REQUEST
-    return agreement(cases), Why.REQUEST
+        return cases[0], UndecidedReason.LANGUAGE if fixed else UndecidedReason.REQUEST
+    return agreement(cases), UndecidedReason.REQUEST
 
 
-def _holds_for_any_value(condition: Condition, what: Open) -> Truth:
+def _holds_for_any_value(condition: Condition, what: OtherValues) -> Truth:
     """Return whether a condition holds for every value that a key may have if it is there."""
     operator = condition.operator
     if operator is None:
         return _null(condition, absent=False)
     everything = any(template.matches_everything for template in condition.values)
-    if what is Open.ONE_VALUE and operator.takes_wildcards and everything:
+    if what is OtherValues.ONE_VALUE and operator.takes_wildcards and everything:
         return truth_of(not operator.negated)
     return Truth.UNKNOWN
 

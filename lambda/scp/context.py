@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Value = str | tuple[str, ...]
 
 
-class Open(StrEnum):
+class OtherValues(StrEnum):
     """What else a key may have."""
 
     ONE_VALUE = "one value"
@@ -30,21 +30,21 @@ class Possible:
     """What a condition key may be in a request; exactly one of these is the case.
 
     Attributes:
-        absent: whether the request may lack it.
-        values: values that it may have; a tuple where AWS sends a list.
-        open: what it may have besides; None if nothing.
+        absent: Whether the request may lack it.
+        values: Values that it may have; a tuple where AWS sends a list.
+        others: What it may have besides; None if nothing.
     """
 
     absent: bool = False
     values: tuple[Value, ...] = ()
-    open: Open | None = None
+    others: OtherValues | None = None
 
     @property
     def text(self) -> str | Unresolved:
         """Its one value for a policy variable, or why there is none."""
         if self == ABSENT:
             return Unresolved.ABSENT
-        if self.absent or self.open is not None or len(self.values) != 1:
+        if self.absent or self.others is not None or len(self.values) != 1:
             return Unresolved.UNKNOWN
         (value,) = self.values
         # AWS: a multivalued key cannot be a policy variable.
@@ -52,9 +52,9 @@ class Possible:
 
 
 ABSENT = Possible(absent=True)
-PRESENT = Possible(open=Open.ONE_VALUE)
-ABSENT_OR_ONE_VALUE = Possible(absent=True, open=Open.ONE_VALUE)
-ANYTHING = Possible(absent=True, open=Open.ONE_OR_MORE_VALUES)
+PRESENT = Possible(others=OtherValues.ONE_VALUE)
+ABSENT_OR_ONE_VALUE = Possible(absent=True, others=OtherValues.ONE_VALUE)
+ANYTHING = Possible(absent=True, others=OtherValues.ONE_OR_MORE_VALUES)
 
 
 class Fact(StrEnum):
@@ -68,15 +68,15 @@ class Fact(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class KeyFact:
     """What is known of some condition keys.
 
     Attributes:
-        keys: their names; one that ends with an asterisk stands for all that start like it.
-        possible: what they may be.
-        source: how that is known.
-        outside_vpc: what they may be if the calls surely do not pass a VPC endpoint; None for the same.
-        services: the services whose calls it is about; empty for all.
+        keys: Their names; one that ends with an asterisk stands for all that start like it.
+        possible: What they may be.
+        source: How that is known.
+        outside_vpc: What they may be if the calls surely do not pass a VPC endpoint; None for the same.
+        services: The services whose calls it is about; empty for all.
     """
 
     keys: tuple[str, ...]
@@ -89,28 +89,28 @@ class Row:
 _CONDITION_KEYS = "IAM User Guide, AWS global condition context keys"
 _VARIABLES = "IAM User Guide, policy variables, the table of principal values"
 
-CONTEXT: tuple[Row, ...] = (
-    Row(
+CONTEXT: tuple[KeyFact, ...] = (
+    KeyFact(
         keys=("aws:PrincipalArn",),
         possible=Fact.PRINCIPAL_ARN,
         source="AWS's own task policies deny every other ARN; calls that succeeded under them are recorded",
     ),
-    Row(
+    KeyFact(
         keys=("aws:AssumedRoot",),
         possible=Possible(values=("true",)),
         source=f"{_CONDITION_KEYS}: true in sessions by AssumeRoot, absent for every other principal",
     ),
-    Row(
+    KeyFact(
         keys=("aws:PrincipalType",),
         possible=Possible(values=("Account",)),
         source=f"{_VARIABLES}: Account for a root user, so never Root",
     ),
-    Row(
+    KeyFact(
         keys=("aws:PrincipalAccount", "aws:userid"),
         possible=Fact.ACCOUNT_ID,
         source=f"{_CONDITION_KEYS} and {_VARIABLES}: the account's id",
     ),
-    Row(
+    KeyFact(
         keys=(
             "aws:username",
             "aws:PrincipalTag/*",
@@ -121,34 +121,34 @@ CONTEXT: tuple[Row, ...] = (
         possible=ABSENT,
         source=f"{_CONDITION_KEYS}: of users, roles, federated principals and services only",
     ),
-    Row(
+    KeyFact(
         keys=("aws:PrincipalOrgID", "aws:ResourceOrgID"),
         possible=Fact.ORGANIZATION_ID,
         source=f"{_CONDITION_KEYS}: the account's organization; for calls without a resource concluded from "
         "AWS's data perimeter policies, which would deny them otherwise",
     ),
-    Row(
+    KeyFact(
         keys=("aws:PrincipalOrgPaths", "aws:ResourceOrgPaths"),
         possible=Fact.ORGANIZATION_PATHS,
         source=f"{_CONDITION_KEYS}: a list with the one path of the account's parents",
     ),
-    Row(
+    KeyFact(
         keys=("aws:ResourceAccount",),
         possible=Fact.ACCOUNT_ID,
         source=f"{_CONDITION_KEYS}: the account that owns the resource, which is the session's",
     ),
-    Row(
+    KeyFact(
         keys=("s3:ResourceAccount",),
         possible=Fact.ACCOUNT_ID,
         source="Amazon S3 User Guide: the account that owns the bucket, which is the session's",
         services=frozenset({"s3"}),
     ),
-    Row(
+    KeyFact(
         keys=("aws:PrincipalIsAWSService", "aws:ViaAWSService"),
         possible=Possible(values=("false",)),
         source=f"{_CONDITION_KEYS}: false in calls that a principal makes itself",
     ),
-    Row(
+    KeyFact(
         keys=(
             "aws:CalledVia",
             "aws:CalledViaFirst",
@@ -162,43 +162,43 @@ CONTEXT: tuple[Row, ...] = (
         possible=ABSENT,
         source=f"{_CONDITION_KEYS}: only in calls that an AWS service makes",
     ),
-    Row(
+    KeyFact(
         keys=("aws:SecureTransport",),
         possible=Possible(values=("true",)),
         source=f"{_CONDITION_KEYS}: the SDK calls by TLS",
     ),
-    Row(
+    KeyFact(
         keys=("aws:MultiFactorAuthPresent",),
         possible=Possible(absent=True, values=("false",)),
         source="Open: CloudTrail records mfaAuthenticated as false; AWS does not say if the key is there",
     ),
-    Row(
+    KeyFact(
         keys=("aws:MultiFactorAuthAge",),
         possible=ABSENT,
         source=f"{_CONDITION_KEYS}: only with MFA; nobody enters a code in a root session",
     ),
-    Row(
+    KeyFact(
         keys=("aws:TokenIssueTime", "aws:CurrentTime", "aws:EpochTime", "aws:UserAgent"),
         possible=PRESENT,
         source=f"{_CONDITION_KEYS}: in every request with temporary credentials; not known in advance",
     ),
-    Row(
+    KeyFact(
         keys=("aws:SourceIdentity", "aws:referer"),
         possible=ABSENT_OR_ONE_VALUE,
         source=f"{_CONDITION_KEYS}: as the caller has it",
     ),
-    Row(
+    KeyFact(
         keys=("aws:RequestedRegion",),
         possible=Fact.REGION,
         source=f"{_CONDITION_KEYS}: the Region of the endpoint; IAM has one endpoint for each partition",
     ),
-    Row(
+    KeyFact(
         keys=("aws:SourceIp",),
         possible=ABSENT_OR_ONE_VALUE,
         outside_vpc=PRESENT,
         source=f"{_CONDITION_KEYS}: the public address of the caller; absent through a VPC endpoint",
     ),
-    Row(
+    KeyFact(
         keys=(
             "aws:SourceVpc",
             "aws:SourceVpcArn",
@@ -211,76 +211,76 @@ CONTEXT: tuple[Row, ...] = (
         outside_vpc=ABSENT,
         source=f"{_CONDITION_KEYS}: only through a VPC endpoint",
     ),
-    Row(
+    KeyFact(
         keys=("aws:VpceOrgPaths",),
         possible=ANYTHING,
         outside_vpc=ABSENT,
         source=f"{_CONDITION_KEYS}: only through a VPC endpoint",
     ),
-    Row(
+    KeyFact(
         keys=("aws:RequestTag/*", "aws:TagKeys"),
         possible=ABSENT,
         source=f"{_CONDITION_KEYS}: only in calls that pass tags; none of the calls does",
     ),
-    Row(
+    KeyFact(
         keys=("aws:ResourceTag/*",),
         possible=ABSENT,
         source="A root user cannot have tags",
         services=frozenset({"iam"}),
     ),
-    Row(
+    KeyFact(
         keys=("aws:ResourceTag/*",),
         possible=ABSENT_OR_ONE_VALUE,
         source=f"{_CONDITION_KEYS}: the tags of the bucket or queue, which are not known",
         services=frozenset({"s3", "sqs"}),
     ),
-    Row(
+    KeyFact(
         keys=("s3:BucketTag/*",),
         possible=ABSENT_OR_ONE_VALUE,
         source="Amazon S3 User Guide: the tags of the bucket, which are not known",
         services=frozenset({"s3"}),
     ),
-    Row(
+    KeyFact(
         keys=("aws:Ec2InstanceSourceVpc", "aws:Ec2InstanceSourcePrivateIPv4", "aws:ChatbotSourceArn"),
         possible=ABSENT,
         source=f"{_CONDITION_KEYS}: only in sessions of an instance's or a chat application's role",
     ),
-    Row(
+    KeyFact(
         keys=("aws:CalledViaAWSMCP",),
         possible=ABSENT,
         source=f"{_CONDITION_KEYS}: only in calls by an AWS MCP server",
     ),
-    Row(
+    KeyFact(
         keys=("aws:ViaAWSMCPService", "aws:IsMcpServiceAction"),
         possible=Possible(absent=True, values=("false",)),
         source=f"{_CONDITION_KEYS}: true only in calls by an AWS MCP server",
     ),
-    Row(
+    KeyFact(
         keys=("iam:*", "sqs:*"),
         possible=ABSENT,
         source="Service Authorization Reference: of the calls none has a key of its service, and of the "
         "resources only an IAM user, by its tags",
         services=frozenset({"iam", "sqs"}),
     ),
-    Row(
+    KeyFact(
         keys=("s3:authType",),
         possible=Possible(values=("REST-HEADER",)),
         source="Amazon S3 User Guide: the SDK signs in the Authorization header",
         services=frozenset({"s3"}),
     ),
-    Row(
+    KeyFact(
         keys=("s3:signatureversion",),
         possible=Possible(values=("AWS4-HMAC-SHA256",)),
         source="Amazon S3 User Guide: the SDK signs with Signature Version 4",
         services=frozenset({"s3"}),
     ),
-    Row(
+    KeyFact(
         keys=("s3:TlsVersion",),
         possible=Possible(values=("1.2", "1.3")),
         source="AWS endpoints accept TLS 1.2 and 1.3",
         services=frozenset({"s3"}),
     ),
-    Row(
+    KeyFact(
         keys=("s3:signatureAge",),
         possible=PRESENT,
         source="Amazon S3 User Guide: milliseconds since the request was signed; not known in advance",
@@ -295,18 +295,18 @@ _EXACT = {
     if not key.endswith("*")
     for service in row.services or {""}
 }
-_STARTS = tuple(
+_PREFIXES = tuple(
     (key[:-1].lower(), row.services, row) for row in CONTEXT for key in row.keys if key.endswith("*")
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class SessionRequest:
     """A call in a root session, as the conditions of policies see it.
 
     Attributes:
-        session: the session.
-        call: the call.
+        session: The session.
+        call: The call.
     """
 
     session: SessionFacts
@@ -321,7 +321,7 @@ class Request:
             row = next(
                 (
                     row
-                    for start, services, row in _STARTS
+                    for start, services, row in _PREFIXES
                     if key.startswith(start) and (not services or service in services)
                 ),
                 None,
@@ -343,7 +343,11 @@ class Request:
         session = self.session
         if fact is Fact.ORGANIZATION_PATHS:
             path = session.organization_path
-            return Possible(open=Open.ONE_OR_MORE_VALUES) if path is None else Possible(values=((path,),))
+            return (
+                Possible(others=OtherValues.ONE_OR_MORE_VALUES)
+                if path is None
+                else Possible(values=((path,),))
+            )
         value = {
             Fact.PRINCIPAL_ARN: session.principal_arn,
             Fact.ACCOUNT_ID: session.account_id,

@@ -10,19 +10,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from .calls import task_calls
-from .conditions import Why, condition_holds
-from .context import Request
+from .conditions import UndecidedReason, condition_holds
+from .documents import Effect, PolicyType
 from .matching import action_matches, resource_matches
-from .policies import Effect, PolicyType
 from .text import parse_template
 from .truth import Truth
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from .calls import Call, SessionFacts, TaskPolicy
-    from .policies import Condition, Policy, Statement
+    from .calls import Call
+    from .context import SessionRequest
+    from .documents import Condition, Policy, Statement
     from .text import Template
 
 
@@ -58,15 +57,15 @@ class Undecided:
     """A part of a statement that could not be decided.
 
     Attributes:
-        element: the part.
-        why: what is not known.
-        operator: of a condition, the operator as written; otherwise "".
-        key: of a condition, the key as written; otherwise "".
-        values: what the policy says there, as written.
+        element: The part.
+        why: What is not known.
+        operator: Of a condition, the operator as written; otherwise "".
+        key: Of a condition, the key as written; otherwise "".
+        values: What the policy says there, as written.
     """
 
     element: Element
-    why: Why
+    why: UndecidedReason
     operator: str = ""
     key: str = ""
     values: tuple[str, ...] = ()
@@ -77,9 +76,9 @@ class Level:
     """A root, an organizational unit or an account, and the policies that are attached to it.
 
     Attributes:
-        target_id: its id.
-        name: its name.
-        policies: what is attached to it itself, not what it inherits.
+        target_id: Its ID.
+        name: Its name.
+        policies: What is attached to it itself, not what it inherits.
     """
 
     target_id: str
@@ -92,12 +91,12 @@ class Cause:
     """Why a call is denied or unknown, and where.
 
     Attributes:
-        reason: why.
-        policy_type: the type of the policies.
-        level: where the policy is attached.
-        policy: the policy; None if there is none, since none of the level allows the call.
-        statement: the statement; None if there is none.
-        undecided: the parts of the statement that could not be decided.
+        reason: Why.
+        policy_type: The type of the policies.
+        level: Where the policy is attached.
+        policy: The policy; None if there is none, since none of the level allows the call.
+        statement: The statement; None if there is none.
+        undecided: The parts of the statement that could not be decided.
     """
 
     reason: Reason
@@ -109,7 +108,7 @@ class Cause:
 
     @property
     def place(self) -> tuple[Reason, str, str, str, int]:
-        """What distinguishes it from other causes: the reason, and the ids of what it names."""
+        """What distinguishes it from other causes: the reason, and the IDs of what it names."""
         return (
             self.reason,
             self.policy_type,
@@ -129,44 +128,14 @@ class Verdict:
     """What the policies say of a call.
 
     Attributes:
-        call: the call.
-        decision: allowed, denied or unknown.
-        causes: why; none if it is allowed. Of a denied call only what denies it.
+        call: The call.
+        decision: Allowed, denied or unknown.
+        causes: Why; none if it is allowed. Of a denied call only what denies it.
     """
 
     call: Call
     decision: Decision
     causes: tuple[Cause, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskVerdict:
-    """What the policies say of a task.
-
-    Attributes:
-        task: the task.
-        verdicts: of each call that the task makes.
-    """
-
-    task: TaskPolicy
-    verdicts: tuple[Verdict, ...]
-
-    @property
-    def decision(self) -> Decision:
-        """Denied if a call is denied, otherwise unknown if one is unknown."""
-        return _strictest({verdict.decision for verdict in self.verdicts})
-
-    @property
-    def causes(self) -> tuple[Cause, ...]:
-        """The causes of the calls that decide, each once."""
-        decision = self.decision
-        causes = {
-            cause.place: cause
-            for verdict in self.verdicts
-            if verdict.decision is decision
-            for cause in verdict.causes
-        }
-        return tuple(causes.values())
 
 
 _EVERYTHING = (parse_template("*", variables=False),)
@@ -176,78 +145,22 @@ _ASSUMED_ROOT = "aws:assumedroot"
 RESOURCE_CONTROLLED_SERVICES = frozenset({"s3", "sqs"})
 
 
-def evaluate_task(
-    task: TaskPolicy,
+def evaluate_request(
+    request: SessionRequest,
     *,
-    session: SessionFacts,
-    service_control: Sequence[Level] | None,
-    resource_control: Sequence[Level] | None,
-    target: str | None = None,
-    target_region: str | None = None,
-) -> TaskVerdict:
-    """Return what the policies say of a task in an account.
-
-    Args:
-        task: the task.
-        session: the account.
-        service_control: the levels from the root to the account with their service control policies; None
-            if the organization has the policy type disabled.
-        resource_control: the same with resource control policies.
-        target: the name of the bucket or queue; None if it is not known yet.
-        target_region: the Region of the bucket or queue; None if it is not known yet.
-
-    Raises:
-        ValueError: a policy type is enabled and there are no levels.
-    """
-    return TaskVerdict(
-        task=task,
-        verdicts=tuple(
-            evaluate_call(
-                call, session=session, service_control=service_control, resource_control=resource_control
-            )
-            for call in task_calls(task, session=session, target=target, target_region=target_region)
-        ),
-    )
-
-
-def evaluate_call(
-    call: Call,
-    *,
-    session: SessionFacts,
     service_control: Sequence[Level] | None,
     resource_control: Sequence[Level] | None,
 ) -> Verdict:
     """Return what the policies say of a call in a root session.
 
     Args:
-        call: the call.
-        session: the account.
-        service_control: the levels from the root to the account with their service control policies; None
+        request: The call and its context.
+        service_control: The levels from the root to the account with their service control policies; None
             if the organization has the policy type disabled.
-        resource_control: the same with resource control policies.
+        resource_control: The same with resource control policies.
 
     Raises:
-        ValueError: a policy type is enabled and there are no levels.
-    """
-    return evaluate_request(
-        Request(session=session, call=call),
-        service_control=service_control,
-        resource_control=resource_control,
-    )
-
-
-def evaluate_request(
-    request: Request, *, service_control: Sequence[Level] | None, resource_control: Sequence[Level] | None
-) -> Verdict:
-    """Return what the policies say of a request, whatever context it has.
-
-    Args:
-        request: the call and its context.
-        service_control: as for a call.
-        resource_control: as for a call.
-
-    Raises:
-        ValueError: a policy type is enabled and there are no levels.
+        ValueError: A policy type is enabled and there are no levels.
     """
     call = request.call
     results = [*_levels(service_control, PolicyType.SERVICE_CONTROL_POLICY, request)]
@@ -257,7 +170,7 @@ def evaluate_request(
             # AWS's guide excludes calls without a resource type; sqs:ListQueues was recorded to be denied.
             of_resources = [_with_doubt(decision, causes) for decision, causes in of_resources]
         results += of_resources
-    decision = _strictest({decision for decision, _ in results})
+    decision = strictest({decision for decision, _ in results})
     return Verdict(
         call=call,
         decision=decision,
@@ -265,15 +178,15 @@ def evaluate_request(
     )
 
 
-def without_certainties(statement: Statement, request: Request) -> Statement | None:
+def without_certainties(statement: Statement, request: SessionRequest) -> Statement | None:
     """Return a statement without what surely matches or holds, or None if it surely does not apply.
 
     What remains says the same of every request in which more is known than in this one. Conditions on root
     sessions remain: whether a statement is about them is asked later, too.
 
     Args:
-        statement: the statement.
-        request: what is known of all requests that the statement is evaluated for.
+        statement: The statement.
+        request: What is known of all requests that the statement is evaluated for.
     """
     applies, _ = _applies(statement, request)
     if applies is Truth.FALSE:
@@ -281,9 +194,9 @@ def without_certainties(statement: Statement, request: Request) -> Statement | N
     left = replace(
         statement,
         conditions=tuple(
-            each
-            for each in statement.conditions
-            if _is_about_root_sessions(each) or condition_holds(each, request)[0] is not Truth.TRUE
+            condition
+            for condition in statement.conditions
+            if _is_about_root_sessions(condition) or condition_holds(condition, request)[0] is not Truth.TRUE
         ),
     )
     if action_matches(statement, request.call) is Truth.TRUE:
@@ -302,7 +215,8 @@ def _is_about_root_sessions(condition: Condition) -> bool:
     return condition.key.lower() == _ASSUMED_ROOT
 
 
-def _strictest(decisions: Collection[Decision]) -> Decision:
+def strictest(decisions: Collection[Decision]) -> Decision:
+    """Return the decision on all: denied if one is, otherwise unknown if one is."""
     strictness = (Decision.DENIED, Decision.UNKNOWN)
     return next((decision for decision in strictness if decision in decisions), Decision.ALLOWED)
 
@@ -316,16 +230,17 @@ def _with_doubt(decision: Decision, causes: tuple[Cause, ...]) -> _Result:
     return Decision.UNKNOWN, tuple(replace(cause, reason=Reason.NO_RESOURCE) for cause in causes)
 
 
-def _levels(levels: Sequence[Level] | None, policy_type: PolicyType, request: Request) -> list[_Result]:
+def _levels(
+    levels: Sequence[Level] | None, policy_type: PolicyType, request: SessionRequest
+) -> list[_Result]:
     if levels is None:
         return []
     if not levels:
-        message = f"{policy_type}: an account has levels, at least the root and itself."
-        raise ValueError(message)
+        raise ValueError(f"{policy_type}: an account has levels, at least the root and itself.")
     return [_level(level, policy_type, request) for level in levels]
 
 
-def _level(level: Level, policy_type: PolicyType, request: Request) -> _Result:
+def _level(level: Level, policy_type: PolicyType, request: SessionRequest) -> _Result:
     """Return what a level says: its policies together must allow, and none may deny."""
     causes: dict[Reason, list[Cause]] = {reason: [] for reason in Reason}
     allowed = False
@@ -365,19 +280,21 @@ def _level(level: Level, policy_type: PolicyType, request: Request) -> _Result:
     return (Decision.UNKNOWN if unknown else Decision.ALLOWED), tuple(unknown)
 
 
-def _applies(statement: Statement, request: Request) -> tuple[Truth, tuple[Undecided, ...]]:
+def _applies(statement: Statement, request: SessionRequest) -> tuple[Truth, tuple[Undecided, ...]]:
     """Return whether a statement applies to a request, and what could not be decided of it."""
     undecided = []
     action = action_matches(statement, request.call)
     if action is Truth.FALSE:
         return action, ()
     if action is Truth.UNKNOWN:
-        undecided.append(Undecided(element=Element.ACTION, why=Why.LANGUAGE, values=_raw(statement.actions)))
+        undecided.append(
+            Undecided(element=Element.ACTION, why=UndecidedReason.LANGUAGE, values=_raw(statement.actions))
+        )
     resource = resource_matches(statement, request)
     if resource is Truth.FALSE:
         return resource, ()
     if resource is Truth.UNKNOWN:
-        why = Why.LANGUAGE if _is_known(request) else Why.REQUEST
+        why = UndecidedReason.LANGUAGE if _is_known(request) else UndecidedReason.REQUEST
         undecided.append(Undecided(element=Element.RESOURCE, why=why, values=_raw(statement.resources)))
     for condition in statement.conditions:
         holds, why = condition_holds(condition, request)
@@ -396,7 +313,7 @@ def _applies(statement: Statement, request: Request) -> tuple[Truth, tuple[Undec
     return (Truth.UNKNOWN if undecided else Truth.TRUE), tuple(undecided)
 
 
-def _is_known(request: Request) -> bool:
+def _is_known(request: SessionRequest) -> bool:
     return request.call.resource is None or None not in request.call.resource.parts
 
 

@@ -7,15 +7,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .conditions import IndexedCondition
-from .policies import PolicyType, Statement
+from .documents import PolicyType, Statement
 from .text import ARN_PARTS, Index, Unresolved, Wildcard, key_of_arn, pattern_of, start_of_arn
 from .truth import Truth, agreement, all_of, any_of, truth_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .calls import Call, Resource
-    from .context import Request
+    from .calls import Call, PartialArn
+    from .context import SessionRequest
     from .text import Template
 
 
@@ -33,7 +33,7 @@ class IndexedStatement(Statement):
     def _index(self) -> Index:
         return Index((start_of_arn(resource), resource) for resource in self.resources)
 
-    def candidates(self, resource: Resource | None) -> Sequence[Template]:
+    def candidates(self, resource: PartialArn | None) -> Sequence[Template]:
         """Return those of its resources that may be what a call acts on."""
         if resource is None or resource.account_id is None or resource.name is None:
             return self.resources
@@ -61,7 +61,7 @@ def _has_wildcard(text: str) -> bool:
     return Wildcard.MANY in text or Wildcard.ONE in text
 
 
-def resource_matches(statement: Statement, request: Request) -> Truth:
+def resource_matches(statement: Statement, request: SessionRequest) -> Truth:
     """Return whether Resource or NotResource of a statement covers what a call acts on."""
     templates = (
         statement.candidates(request.call.resource)
@@ -72,7 +72,7 @@ def resource_matches(statement: Statement, request: Request) -> Truth:
     return match.negation if statement.not_resource else match
 
 
-def _one_resource_matches(template: Template, statement: Statement, request: Request) -> Truth:
+def _one_resource_matches(template: Template, statement: Statement, request: SessionRequest) -> Truth:
     if template.matches_everything:
         return Truth.TRUE
     parts = template.arn_parts
@@ -95,16 +95,16 @@ def _one_resource_matches(template: Template, statement: Statement, request: Req
     return _short_arn_matches(template, match, resource) if is_short else match
 
 
-def _short_arn_matches(template: Template, completed: Truth, resource: Resource) -> Truth:
+def _short_arn_matches(template: Template, completed: Truth, resource: PartialArn) -> Truth:
     """Compare an ARN with fewer parts than an ARN has, and with an asterisk at its end.
 
     AWS completes the ARN with asterisks, and says that an asterisk at the end of a part "can" match beyond
     the colon. Only what is the same both ways is certain.
 
     Args:
-        template: the ARN.
-        completed: whether it matches if it is completed.
-        resource: the resource.
+        template: The ARN.
+        completed: Whether it matches if it is completed.
+        resource: The resource.
     """
     if not template.is_fixed:
         return Truth.UNKNOWN
@@ -140,7 +140,7 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 
 
 def _part_matches(
-    part: Template, known: str | None, request: Request, *, variables: bool, negated: bool
+    part: Template, known: str | None, request: SessionRequest, *, variables: bool, negated: bool
 ) -> Truth:
     """Compare a part of an ARN; variables are documented for the last part alone."""
     if part.matches_everything:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -44,19 +44,19 @@ class Undefined(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Starts:
+class LiteralPrefixes:
     """What a value of a request must start with to be what a value of a policy says.
 
     Attributes:
-        of_template: the text; "" if that is not known, so that the two have to be compared.
-        of_value: what must start with the text; None if the value has to be compared with all.
+        of_template: The text; "" if that is not known, so that the two have to be compared.
+        of_value: What must start with the text; None if the value has to be compared with all.
     """
 
     of_template: Callable[[Template], str]
     of_value: Callable[[str], str | None]
 
 
-UNKNOWN_STARTS = Starts(of_template=lambda _: "", of_value=lambda _: None)
+UNKNOWN_PREFIXES = LiteralPrefixes(of_template=lambda _: "", of_value=lambda _: None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +64,14 @@ class Operator:
     """A condition operator without its prefix and suffix.
 
     Attributes:
-        compare: whether a value of the request is what a value of the policy says.
-        starts: by which most values of a policy are ruled out before they are compared.
-        negated: whether it holds where no value of the policy matches.
-        takes_wildcards: whether an asterisk in a value of the policy matches every value of a request.
+        compare: Whether a value of the request is what a value of the policy says.
+        prefixes: By which most values of a policy are ruled out before they are compared.
+        negated: Whether it holds where no value of the policy matches.
+        takes_wildcards: Whether an asterisk in a value of the policy matches every value of a request.
     """
 
     compare: Compare
-    starts: Starts = UNKNOWN_STARTS
+    prefixes: LiteralPrefixes = UNKNOWN_PREFIXES
     negated: bool = False
     takes_wildcards: bool = False
 
@@ -108,9 +108,11 @@ def _start_of(template: Template) -> str:
 
 
 # A template with a variable has no such start: it is compared, for the variable's value may not be known.
-_STARTS_OF_TEXTS = Starts(of_template=_text_of, of_value=str)
-_STARTS_IGNORING_CASE = Starts(of_template=lambda template: _text_of(template).lower(), of_value=str.lower)
-_STARTS_OF_PATTERNS = Starts(of_template=_start_of, of_value=str)
+_PREFIXES_OF_TEXTS = LiteralPrefixes(of_template=_text_of, of_value=str)
+_PREFIXES_IGNORING_CASE = LiteralPrefixes(
+    of_template=lambda template: _text_of(template).lower(), of_value=str.lower
+)
+_PREFIXES_OF_PATTERNS = LiteralPrefixes(of_template=_start_of, of_value=str)
 
 
 def _undecidable(reason: Unresolved) -> Truth:
@@ -148,7 +150,7 @@ def _key_of_arn(value: str) -> str | None:
     return key_of_arn(account_id=account_id, name=name)
 
 
-_STARTS_OF_ARNS = Starts(of_template=start_of_arn, of_value=_key_of_arn)
+_PREFIXES_OF_ARNS = LiteralPrefixes(of_template=start_of_arn, of_value=_key_of_arn)
 
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -263,36 +265,35 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     return address.ipv4_mapped or address
 
 
+_ORDERS = {
+    "Equals": eq,
+    "LessThan": lt,
+    "LessThanEquals": le,
+    "GreaterThan": gt,
+    "GreaterThanEquals": ge,
+}
+_ARN = Operator(compare=_arn_like, prefixes=_PREFIXES_OF_ARNS)
 OPERATORS = {
-    "StringEquals": Operator(compare=_string_equals, starts=_STARTS_OF_TEXTS),
-    "StringNotEquals": Operator(compare=_string_equals, starts=_STARTS_OF_TEXTS, negated=True),
-    "StringEqualsIgnoreCase": Operator(compare=_string_equals_ignore_case, starts=_STARTS_IGNORING_CASE),
-    "StringNotEqualsIgnoreCase": Operator(
-        compare=_string_equals_ignore_case, starts=_STARTS_IGNORING_CASE, negated=True
-    ),
-    "StringLike": Operator(compare=_string_like, starts=_STARTS_OF_PATTERNS, takes_wildcards=True),
-    "StringNotLike": Operator(
-        compare=_string_like, starts=_STARTS_OF_PATTERNS, negated=True, takes_wildcards=True
-    ),
-    "NumericEquals": Operator(compare=_comparison(_number, eq)),
-    "NumericNotEquals": Operator(compare=_comparison(_number, eq), negated=True),
-    "NumericLessThan": Operator(compare=_comparison(_number, lt)),
-    "NumericLessThanEquals": Operator(compare=_comparison(_number, le)),
-    "NumericGreaterThan": Operator(compare=_comparison(_number, gt)),
-    "NumericGreaterThanEquals": Operator(compare=_comparison(_number, ge)),
-    "DateEquals": Operator(compare=_comparison(_milliseconds, eq)),
-    "DateNotEquals": Operator(compare=_comparison(_milliseconds, eq), negated=True),
-    "DateLessThan": Operator(compare=_comparison(_milliseconds, lt)),
-    "DateLessThanEquals": Operator(compare=_comparison(_milliseconds, le)),
-    "DateGreaterThan": Operator(compare=_comparison(_milliseconds, gt)),
-    "DateGreaterThanEquals": Operator(compare=_comparison(_milliseconds, ge)),
+    "StringEquals": Operator(compare=_string_equals, prefixes=_PREFIXES_OF_TEXTS),
+    "StringEqualsIgnoreCase": Operator(compare=_string_equals_ignore_case, prefixes=_PREFIXES_IGNORING_CASE),
+    "StringLike": Operator(compare=_string_like, prefixes=_PREFIXES_OF_PATTERNS, takes_wildcards=True),
+    **{f"Numeric{name}": Operator(compare=_comparison(_number, holds)) for name, holds in _ORDERS.items()},
+    **{f"Date{name}": Operator(compare=_comparison(_milliseconds, holds)) for name, holds in _ORDERS.items()},
     "Bool": Operator(compare=_without_variables(_bool)),
     "BinaryEquals": Operator(compare=_without_variables(_binary_equals)),
     "IpAddress": Operator(compare=_without_variables(_ip_address)),
-    "NotIpAddress": Operator(compare=_without_variables(_ip_address), negated=True),
     # AWS: the two behave identically.
-    "ArnEquals": Operator(compare=_arn_like, starts=_STARTS_OF_ARNS),
-    "ArnLike": Operator(compare=_arn_like, starts=_STARTS_OF_ARNS),
-    "ArnNotEquals": Operator(compare=_arn_like, starts=_STARTS_OF_ARNS, negated=True),
-    "ArnNotLike": Operator(compare=_arn_like, starts=_STARTS_OF_ARNS, negated=True),
+    "ArnEquals": _ARN,
+    "ArnLike": _ARN,
 }
+_NEGATIONS = {
+    "StringEquals": "StringNotEquals",
+    "StringEqualsIgnoreCase": "StringNotEqualsIgnoreCase",
+    "StringLike": "StringNotLike",
+    "NumericEquals": "NumericNotEquals",
+    "DateEquals": "DateNotEquals",
+    "IpAddress": "NotIpAddress",
+    "ArnEquals": "ArnNotEquals",
+    "ArnLike": "ArnNotLike",
+}
+OPERATORS |= {negation: replace(OPERATORS[name], negated=True) for name, negation in _NEGATIONS.items()}

@@ -29,8 +29,8 @@ class Variable:
     """A policy variable, ${key} or ${key, 'default'}.
 
     Attributes:
-        key: the condition key as written.
-        default: the text that stands for it where the request lacks the key; None if there is none.
+        key: The condition key as written.
+        default: The text that stands for it where the request lacks the key; None if there is none.
     """
 
     key: str
@@ -60,7 +60,7 @@ class Pattern:
     """A text with wildcards and without variables.
 
     Attributes:
-        chunks: the parts between the asterisks; in each, None stands for a question mark.
+        chunks: The parts between the asterisks; in each, None stands for a question mark.
     """
 
     chunks: tuple[str | tuple[str | None, ...], ...]
@@ -122,8 +122,8 @@ class Template:
     """A text of a policy as written, taken apart once.
 
     Attributes:
-        raw: as written.
-        tokens: its parts in order.
+        raw: As written.
+        tokens: Its parts in order.
     """
 
     raw: str
@@ -158,7 +158,7 @@ class Template:
         """Return the tokens with the variables' values as plain text, or why that cannot be.
 
         Args:
-            value_of: the value of a condition key of the request.
+            value_of: The value of a condition key of the request.
         """
         if self.is_fixed:
             return self.tokens
@@ -196,7 +196,7 @@ class Index:
     """The templates of a list by what they start with: nearly all are ruled out without a comparison.
 
     Args:
-        templates: each with what a text surely starts with if it matches; "" if that is not known.
+        templates: Each with what a text surely starts with if it matches; "" if that is not known.
     """
 
     def __init__(self, templates: Iterable[tuple[str, Template]]) -> None:
@@ -273,8 +273,8 @@ def parse_template(text: str, *, variables: bool) -> Template:
     """Return a text of a policy taken apart.
 
     Args:
-        text: as written.
-        variables: whether the policy's version knows variables; otherwise they are plain text.
+        text: As written.
+        variables: Whether the policy's version knows variables; otherwise they are plain text.
     """
     tokens: list[Token] = []
     start = position = 0

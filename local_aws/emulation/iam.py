@@ -192,10 +192,7 @@ class _RootUserResponse(EmulatedIamResponse):
 
     def delete_access_key(self) -> ActionResult:
         """DeleteAccessKey."""
-        access_key_id = str(self._get_param("AccessKeyId"))
-        if self._root_user.access_keys.pop(access_key_id, None) is None:
-            raise no_such_entity(f"The Access Key with id {access_key_id} cannot be found.")
-        return EmptyResult()
+        return self._delete(self._root_user.access_keys, "AccessKeyId", kind="The Access Key with id")
 
     def get_access_key_last_used(self) -> ActionResult:
         """GetAccessKeyLastUsed, which is denied for keys that are not the root user's."""
@@ -222,10 +219,11 @@ class _RootUserResponse(EmulatedIamResponse):
 
     def deactivate_mfa_device(self) -> ActionResult:
         """DeactivateMFADevice."""
-        serial_number = str(self._get_param("SerialNumber"))
-        if self._root_user.mfa_devices.pop(serial_number, None) is None:
-            raise no_such_entity(f"MFA Device with serial number {serial_number} cannot be found.")
-        return EmptyResult()
+        return self._delete(
+            self._root_user.mfa_devices,
+            "SerialNumber",
+            kind="MFA Device with serial number",
+        )
 
     def list_signing_certificates(self) -> ActionResult:
         """ListSigningCertificates."""
@@ -246,14 +244,21 @@ class _RootUserResponse(EmulatedIamResponse):
 
     def delete_signing_certificate(self) -> ActionResult:
         """DeleteSigningCertificate."""
-        certificate_id = str(self._get_param("CertificateId"))
-        if self._root_user.certificates.pop(certificate_id, None) is None:
-            raise no_such_entity(f"The Certificate with id {certificate_id} cannot be found.")
-        return EmptyResult()
+        return self._delete(
+            self._root_user.certificates,
+            "CertificateId",
+            kind="The Certificate with id",
+        )
 
     def _task_policy_allows(self, session: RootSession) -> bool:
         # The task policies allow nothing on an IAM user.
         return super()._task_policy_allows(session) and self._get_param("UserName") is None
+
+    def _delete(self, credentials: dict[str, Any], parameter: str, *, kind: str) -> ActionResult:
+        id_ = str(self._get_param(parameter))
+        if credentials.pop(id_, None) is None:
+            raise no_such_entity(f"{kind} {id_} cannot be found.")
+        return EmptyResult()
 
     def _require_password(self) -> None:
         if self._root_user.password_created_at is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from acceptance.aws import Aws
 from acceptance.callers import Callers
 from acceptance.comparison import Moment
 from acceptance.journal import Journal
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 RUN = "0123456789ab"
 
 
-class EmulatedAws:
+class EmulatedAws(Aws):
     """An emulated organization as the AWS of a run; its clock is moved instead of waiting.
 
     Args:
@@ -148,7 +149,7 @@ def snapshot(organization: Organization, names: Names) -> dict[str, Any]:
         "features": sorted(root_access.features),
         "delegated administrators": root_access.delegated_administrators,
         "other services": organization.other_services(),
-        "root credentials": {each: organization.root_credentials(each) for each in organization.members},
+        "root credentials": {id_: organization.root_credentials(id_) for id_ in organization.members},
         "buckets": organization.client("s3", account_id=member).list_buckets()["Buckets"],
         "queues": organization.client("sqs", account_id=member).list_queues().get("QueueUrls", []),
         "users": organization.client("iam").list_users()["Users"],

@@ -21,11 +21,10 @@ from acceptance.cases import all_cases
 from acceptance.deployment import Deployment
 from acceptance.journal import Journal, read_journal
 from acceptance.model import Level
-from acceptance.resources import observe_root_access, set_credentials, set_sessions, set_trusted_access
-from acceptance.restoration import restore_from_journal
+from acceptance.resources import SETTERS, observe_root_access
 from acceptance.runner import Possibilities, run_cases, sort_cases
-from acceptance.scene import Scene, resource_changed_by
-from acceptance.state import Resource, State, split_case
+from acceptance.scene import Scene, field_changed_by, restore_from_journal
+from acceptance.state import State, StateField, split_case
 from local_aws.emulation import LocalOrganization, mock_organization
 from support.acceptance import EmulatedAws, enable_policies, names_of, snapshot
 from support.arrange import enable_root_access
@@ -60,8 +59,8 @@ class EmulatedDeployment(Deployment):
         cloudformation.create_stack(
             StackName=name, TemplateBody=json.dumps({"Resources": {"Reports": bucket}})
         )
-        for enable in (set_trusted_access, set_credentials, set_sessions):
-            enable(self._callers, True)
+        for enabled in (StateField.TRUSTED_ACCESS, StateField.CREDENTIALS, StateField.SESSIONS):
+            SETTERS[enabled](self._callers, True)
         return 0
 
 
@@ -144,13 +143,13 @@ class KilledJournal(Journal):
 def sample(cases: Iterable[Case], *, step: int) -> list[Case]:
     """Return every so many cases, the first that changes each resource, and all that deploy."""
     found = []
-    seen: set[Resource | None] = set()
+    seen: set[StateField | None] = set()
     for number, case in enumerate(cases):
         state, steps = split_case(case)
         changed = {
             *state.differences(State()),
-            *(each.resource for each in steps),
-            resource_changed_by(case.call),
+            *(step.resource for step in steps),
+            field_changed_by(case.call),
         }
         if case.local is not None:
             continue
@@ -185,7 +184,7 @@ def kill_everywhere(level: Level, *, hidden: frozenset[str], step: int) -> dict[
             deployment=killer.deployment(callers),
         )
         possibilities = Possibilities(level=level, member=True, delegate=True, policies=True, local=True)
-        cases = sample(sort_cases(it for it in all_cases() if level.includes(it.level)), step=step)
+        cases = sample(sort_cases(case for case in all_cases() if level.includes(case.level)), step=step)
         results = run_cases(cases, scene, possibilities, settling_seconds=0)
         return {
             "cases": len(cases),

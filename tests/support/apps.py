@@ -42,14 +42,14 @@ class Assembly:
         """Return the template of the stack with this id, in any stage."""
         # In a stage a stack's file begins with the stage's id and ends with a hash.
         named = re.compile(rf"\w*{stack}([0-9A-F]{{8}})?\.template\.json")
-        (file,) = [it for it in self.template_files if named.fullmatch(it.name)]
+        (file,) = [file for file in self.template_files if named.fullmatch(file.name)]
         return dict(json.loads(file.read_text()))
 
     def warnings(self) -> Iterator[str]:
         """Yield the warnings of CDK's Annotations."""
         for file in self.folder.rglob("*.metadata.json"):
             for entries in json.loads(file.read_text()).values():
-                yield from (it["data"] for it in entries if it["type"] == "aws:cdk:warning")
+                yield from (entry["data"] for entry in entries if entry["type"] == "aws:cdk:warning")
 
 
 def synthesize(app: Path, folder: Path, *, base: type[aws_cdk.App] = aws_cdk.App) -> Assembly:

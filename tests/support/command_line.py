@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from centralized_root_access.cli.environment import Environment
 from centralized_root_access.cli.main import run
+from centralized_root_access.cli.terminal import Environment
 from support.accounts import MANAGEMENT
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import AUDIT_MACHINE, BUCKET, EXECUTE_MACHINE, FinishedExecution, RootTasks
@@ -142,32 +142,12 @@ class DeployedServices:
         return {**ended, "cause": execution.cause}
 
     def _ListMapRuns(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
-        arn = parameters["executionArn"]
-        return {
-            "mapRuns": [
-                {
-                    "executionArn": arn,
-                    "mapRunArn": f"{arn.replace(':execution:', ':mapRun:').rpartition(':')[0]}/Batches:0-1",
-                    "stateMachineArn": "arn:aws:states:us-east-1:111111111111:stateMachine:RootTasksAudit",
-                    "startDate": 0,
-                }
-            ]
-        }
+        machine_arn = parameters["executionArn"].replace(":execution:", ":mapRun:").rpartition(":")[0]
+        return {"mapRuns": [{"mapRunArn": f"{machine_arn}/Batches:0-1"}]}
 
     def _DescribeMapRun(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
-        states = ("pending", "running", "succeeded", "failed", "timedOut", "aborted", "resultsWritten")
-        counts = {**dict.fromkeys(states, 0), "total": 1, "succeeded": 1}
-        return {
-            "mapRunArn": parameters["mapRunArn"],
-            "executionArn": "arn",
-            "status": "RUNNING",
-            "startDate": 0,
-            "maxConcurrency": 5,
-            "toleratedFailurePercentage": 100,
-            "toleratedFailureCount": 0,
-            "itemCounts": counts,
-            "executionCounts": counts,
-        }
+        counts = dict.fromkeys(("pending", "running", "failed", "timedOut", "aborted"), 0)
+        return {"itemCounts": {**counts, "total": 1, "succeeded": 1}}
 
     def _ListExecutions(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         prefix = parameters["stateMachineArn"].replace(":stateMachine:", ":execution:")

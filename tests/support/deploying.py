@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import App, Stack
+from botocore.exceptions import ClientError
 
+from .accounts import MEMBER, OTHER, THIRD
 from .templates import MANAGEMENT
 
 if TYPE_CHECKING:
@@ -13,9 +16,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from local_aws.emulation import Organization
     from local_aws.services import LocalAws
 
 STACK = "OrganizationBootstrap"
+
+# A policy of the time before root sessions, which it denies as well.
+DENY_ROOT_USERS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "DenyRootUsers",
+            "Effect": "Deny",
+            "Action": "*",
+            "Resource": "*",
+            "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}},
+        }
+    ],
+}
 
 
 class Deployer:
@@ -54,3 +72,60 @@ class Deployer:
 def assert_succeeded(deployment: subprocess.CompletedProcess[str]) -> None:
     """Assert that the CLI succeeded, and show its output if not."""
     assert deployment.returncode == 0, deployment.stdout
+
+
+def resources(aws: LocalAws) -> dict[str, str]:
+    """Return the physical ids of the stack's resources."""
+    listed = aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+    return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in listed}
+
+
+def physical_id(aws: LocalAws, start: str) -> str:
+    (found,) = [
+        id_
+        for logical_id, id_ in resources(aws).items()
+        if logical_id.removeprefix(start)[:1].isalnum()
+        and logical_id.startswith(start)
+        and len(logical_id) == len(start) + 8
+    ]
+    return found
+
+
+def rule(aws: LocalAws, start: str) -> tuple[dict[str, Any], str]:
+    """Return a deployed rule, and the ARN of its target, a function."""
+    events = aws.client("events")
+    name = physical_id(aws, start).rpartition("|")[2]
+    (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
+    return events.describe_rule(Name=name), target["Arn"]
+
+
+def invoke(aws: LocalAws, function: str, event: dict[str, Any]) -> None:
+    """Invoke a function with an event, and wait until it has succeeded."""
+    response = aws.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
+    assert "FunctionError" not in response, response["Payload"].read()
+
+
+def checks(aws: LocalAws) -> list[dict[str, Any]]:
+    """Return the lines of the checks in their log group."""
+    group = physical_id(aws, "RootAccessDriftCheckLogs")
+    logs = aws.client("logs").filter_log_events(logGroupName=group)["events"]
+    lines = [json.loads(event["message"]) for event in logs if event["message"].startswith("{")]
+    return [line for line in lines if line["event"] == "checked"]
+
+
+def run_drift_check(aws: LocalAws) -> None:
+    """Run the drift check as its schedule does."""
+    _, function = rule(aws, "RootAccessDriftCheckInterval")
+    invoke(aws, function, {"detail-type": "Scheduled Event", "source": "aws.events"})
+
+
+def denials(organization: Organization) -> dict[str, str]:
+    """Return the members whose root user is denied a call, each with the message."""
+    found = {}
+    for account_id in (MEMBER, OTHER, THIRD):
+        root_user = organization.client("iam", account_id=account_id, root_user=True)
+        try:
+            root_user.get_user()
+        except ClientError as error:
+            found[account_id] = error.response["Error"]["Message"]
+    return found

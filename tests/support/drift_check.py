@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, Failure, FailureKind
-from root_access.drift import DESCRIBE_STACKS, PUBLISH, DescribeStack, Services, Settings, StackState, check
+from root_access.drift import PUBLISH, Services, Settings, check
+from root_access.drift_repair import DESCRIBE_STACKS, DescribeStack, StackState
 from root_access.state import desired_state
 from support.accounts import MANAGEMENT
 from support.function import BOTH, FakeContext, Function

@@ -16,7 +16,7 @@ from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import one_attempt
 from root_access.custom_resource import apply_request
 from root_access.handler import respond
-from root_access.organization import Clients, Organization
+from root_access.organization import Organization, RootAccessClients
 from support.accounts import MANAGEMENT
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from botocore.config import Config
 
     from aws_calls.runtime import LambdaContext
-    from root_access.custom_resource import Resource
+    from root_access.custom_resource import CustomResource
 
 BOTH = ("RootCredentialsManagement", "RootSessions")
 
@@ -80,7 +80,7 @@ class Handled:
         error: Why the response was FAILED; None if it was SUCCESS.
     """
 
-    resource: Resource | None = None
+    resource: CustomResource | None = None
     error: Exception | None = None
 
 
@@ -107,7 +107,7 @@ class Function:
     remaining_seconds: float = _TIMEOUT_SECONDS
     log: list[Mapping[str, object]] = field(default_factory=list)
     executor: Callable[[], Executor] = ThreadPoolExecutor
-    _clients: Clients | None = None
+    _clients: RootAccessClients | None = None
 
     def __call__(self, event: Mapping[str, Any]) -> Handled:
         """Invoke the function."""
@@ -133,7 +133,7 @@ class Function:
         *,
         abandoned: threading.Event,
         handled: Handled,
-    ) -> Resource:
+    ) -> CustomResource:
         try:
             handled.resource = apply_request(
                 event,
@@ -152,10 +152,12 @@ class Function:
     def _record(self, **event: object) -> None:
         self.log.append(event)
 
-    def clients(self) -> Clients:
+    def clients(self) -> RootAccessClients:
         """Return the clients of the function, built once."""
         if self._clients is None:
-            self._clients = Clients(iam=self._client("iam"), organizations=self._client("organizations"))
+            self._clients = RootAccessClients(
+                iam=self._client("iam"), organizations=self._client("organizations")
+            )
         return self._clients
 
     def on_event(self, event: str, handler: Callable[..., Any]) -> None:

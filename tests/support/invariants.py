@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from local_aws.emulation import RootAccess
-    from root_access.custom_resource import Resource
+    from root_access.custom_resource import CustomResource
 
 TRUSTED_ACCESS = "organizations:EnableAWSServiceAccess"
 REGISTER = "organizations:RegisterDelegatedAdministrator"
@@ -85,7 +85,7 @@ class WatchedInvocation:
     before: RootAccess
     journal: Sequence[WatchedCall | ExternalChange]
     after: RootAccess
-    resource: Resource | None
+    resource: CustomResource | None
     error: Exception | None
     waited: bool
 

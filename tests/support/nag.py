@@ -101,7 +101,7 @@ def _read_findings(folder: Path) -> list[Finding]:
         for violation in plugin["violations"]
         for construct in violation["violatingConstructs"]
     ]
-    return sorted(found, key=lambda it: (it.path, it.rule))
+    return sorted(found, key=lambda finding: (finding.path, finding.rule))
 
 
 # What the examples need; `acknowledge_nag` has what the constructs need.

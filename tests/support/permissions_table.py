@@ -15,11 +15,12 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
+from centralized_root_access._permissions import acting_id
 from support.apps import ROOT
-from support.templates import MANAGEMENT, actions, bootstrap_stack, resources, template, text
+from support.templates import MANAGEMENT, actions, as_list, bootstrap_stack, properties_of, template, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 Cell = tuple[str, ...]
 
@@ -54,24 +55,12 @@ class Permission:
     action: str
 
 
-def _root_access(stack: Stack, **arguments: Any) -> None:
-    CentralizedRootAccess(stack, "RootAccess", **arguments)
-
-
-def _drift_check(stack: Stack, **arguments: Any) -> None:
-    CentralizedRootAccess(stack, "RootAccess").add_drift_check(**arguments)
-
-
-def _root_tasks(stack: Stack, **arguments: Any) -> None:
-    RootTasks(stack, "RootTasks", **arguments)
-
-
 def _topic(stack: Stack) -> sns.Topic:
     return sns.Topic(stack, "Topic")
 
 
 def _topic_with_key(stack: Stack) -> sns.Topic:
-    return sns.Topic(stack, "Topic", master_key=kms.Key(stack, "Key"))
+    return sns.Topic(stack, "Topic", master_key=_key(stack))
 
 
 def _key(stack: Stack) -> kms.Key:
@@ -86,92 +75,68 @@ TASKS = {
     RootTask.UNLOCK_QUEUE_POLICY: "a task that unlocks",
 }
 
+_DEFAULT, _TOPIC, _KEY = "default", "`notification_topic`", "`encryption_key`"
+_NEW_ACCOUNTS = "`audit_new_accounts`"
+_CHANGING, _UNLOCKING = "a task that makes changes", "a task that unlocks"
+_AUDIT_AND = {
+    _CHANGING: [RootTask.AUDIT, RootTask.DELETE_CREDENTIALS],
+    _UNLOCKING: [RootTask.AUDIT, RootTask.UNLOCK_QUEUE_POLICY],
+}
 
-# The construct, the option in words, the app, and the options whose permissions it adds to.
-_OPTIONS: list[tuple[str, str, Callable[[Stack], None], Cell]] = [
-    ("CentralizedRootAccess", "default", _root_access, ()),
-    ("CentralizedRootAccess", "a feature left out", lambda it: _root_access(it, features=[]), ("default",)),
+# The construct, the option in words, the arguments (a function gets the stack), and the options to whose
+# permissions it adds.
+_OPTIONS: list[tuple[str, str, dict[str, Any], Cell]] = [
+    ("CentralizedRootAccess", _DEFAULT, {}, ()),
+    ("CentralizedRootAccess", "a feature left out", {"features": []}, (_DEFAULT,)),
     (
         "CentralizedRootAccess",
         "`delegated_administrators`",
-        lambda it: _root_access(it, delegated_administrators=["222222222222"]),
-        ("default",),
+        {"delegated_administrators": ["222222222222"]},
+        (_DEFAULT,),
     ),
-    (
-        "CentralizedRootAccess",
-        "`encryption_key`",
-        lambda it: _root_access(it, encryption_key=_key(it)),
-        ("default",),
-    ),
-    ("add_drift_check", "default", _drift_check, ()),
-    ("add_drift_check", "`repair`", lambda it: _drift_check(it, repair=True), ("default",)),
-    (
-        "add_drift_check",
-        "`notification_topic`",
-        lambda it: _drift_check(it, notification_topic=_topic(it)),
-        ("default",),
-    ),
-    (
-        "add_drift_check",
-        "an encrypted topic",
-        lambda it: _drift_check(it, notification_topic=_topic_with_key(it)),
-        ("`notification_topic`",),
-    ),
-    ("RootTasks", "default", _root_tasks, ()),
-    (
-        "RootTasks",
-        "a task that makes changes",
-        lambda it: _root_tasks(it, tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS]),
-        ("default",),
-    ),
-    (
-        "RootTasks",
-        "a task that unlocks",
-        lambda it: _root_tasks(it, tasks=[RootTask.AUDIT, RootTask.UNLOCK_QUEUE_POLICY]),
-        ("a task that makes changes",),
-    ),
-    (
-        "RootTasks",
-        "`audit_interval`",
-        lambda it: _root_tasks(it, audit_interval=Duration.days(1)),
-        ("default",),
-    ),
-    (
-        "RootTasks",
-        "`notification_topic`",
-        lambda it: _root_tasks(it, notification_topic=_topic(it)),
-        ("default",),
-    ),
-    (
-        "RootTasks",
-        "`audit_new_accounts`",
-        lambda it: _root_tasks(it, notification_topic=_topic(it), audit_new_accounts=True),
-        ("`notification_topic`",),
-    ),
+    ("CentralizedRootAccess", _KEY, {"encryption_key": _key}, (_DEFAULT,)),
+    ("add_drift_check", _DEFAULT, {}, ()),
+    ("add_drift_check", "`repair`", {"repair": True}, (_DEFAULT,)),
+    ("add_drift_check", _TOPIC, {"notification_topic": _topic}, (_DEFAULT,)),
+    ("add_drift_check", "an encrypted topic", {"notification_topic": _topic_with_key}, (_TOPIC,)),
+    ("RootTasks", _DEFAULT, {}, ()),
+    ("RootTasks", _CHANGING, {"tasks": _AUDIT_AND[_CHANGING]}, (_DEFAULT,)),
+    ("RootTasks", _UNLOCKING, {"tasks": _AUDIT_AND[_UNLOCKING]}, (_CHANGING,)),
+    ("RootTasks", "`audit_interval`", {"audit_interval": Duration.days(1)}, (_DEFAULT,)),
+    ("RootTasks", _TOPIC, {"notification_topic": _topic}, (_DEFAULT,)),
+    ("RootTasks", _NEW_ACCOUNTS, {"notification_topic": _topic, "audit_new_accounts": True}, (_TOPIC,)),
     (
         "RootTasks",
         "an encrypted topic",
-        lambda it: _root_tasks(it, notification_topic=_topic_with_key(it), audit_new_accounts=True),
-        ("`audit_new_accounts`",),
+        {"notification_topic": _topic_with_key, "audit_new_accounts": True},
+        (_NEW_ACCOUNTS,),
     ),
-    ("RootTasks", "`encryption_key`", lambda it: _root_tasks(it, encryption_key=_key(it)), ("default",)),
+    ("RootTasks", _KEY, {"encryption_key": _key}, (_DEFAULT,)),
     (
         "RootTasks",
-        "`encryption_key`, a task that makes changes",
-        lambda it: _root_tasks(
-            it, tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS], encryption_key=_key(it)
-        ),
-        ("`encryption_key`", "a task that makes changes"),
+        f"{_KEY}, {_CHANGING}",
+        {"tasks": _AUDIT_AND[_CHANGING], "encryption_key": _key},
+        (_KEY, _CHANGING),
     ),
     (
         "RootTasks",
-        "`encryption_key`, a task that unlocks",
-        lambda it: _root_tasks(
-            it, tasks=[RootTask.AUDIT, RootTask.UNLOCK_QUEUE_POLICY], encryption_key=_key(it)
-        ),
-        ("`encryption_key`, a task that makes changes", "a task that unlocks"),
+        f"{_KEY}, {_UNLOCKING}",
+        {"tasks": _AUDIT_AND[_UNLOCKING], "encryption_key": _key},
+        (f"{_KEY}, {_CHANGING}", _UNLOCKING),
     ),
 ]
+
+
+def _build(stack: Stack, construct: str, arguments: Mapping[str, Any]) -> None:
+    """Add a construct with some arguments to a stack."""
+    given = {name: value(stack) if callable(value) else value for name, value in arguments.items()}
+    match construct:
+        case "CentralizedRootAccess":
+            CentralizedRootAccess(stack, "RootAccess", **given)
+        case "add_drift_check":
+            CentralizedRootAccess(stack, "RootAccess").add_drift_check(**given)
+        case _:
+            RootTasks(stack, "RootTasks", **given)
 
 
 def permissions_table() -> str:
@@ -198,8 +163,9 @@ def permissions_with_every_argument() -> set[Permission]:
         stack, "RootAccess", delegated_administrators=["222222222222"], encryption_key=key
     )
     root_access.add_drift_check(repair=True, notification_topic=topic)
-    _root_tasks(
+    RootTasks(
         stack,
+        "RootTasks",
         tasks=RootTask,
         audit_interval=Duration.days(1),
         audit_new_accounts=True,
@@ -225,12 +191,12 @@ def write_table() -> None:
 def _permissions_of_options() -> dict[tuple[str, str], set[Permission]]:
     """Return what the roles are allowed with each option of a construct."""
     found: dict[tuple[str, str], set[Permission]] = {}
-    for construct, option, build, _ in _OPTIONS:
+    for construct, option, arguments, _ in _OPTIONS:
         stack = bootstrap_stack(env=MANAGEMENT)
-        build(stack)
+        _build(stack, construct, arguments)
         allowed = set(permissions(template(stack)))
         if construct == "add_drift_check":
-            allowed = {it for it in allowed if it.role.startswith("DriftCheck")}
+            allowed = {permission for permission in allowed if permission.role.startswith("DriftCheck")}
         found[construct, option] = allowed
     return found
 
@@ -238,8 +204,8 @@ def _permissions_of_options() -> dict[tuple[str, str], set[Permission]]:
 def _rows(construct: str, option: str, added: set[Permission]) -> Iterator[str]:
     """Yield a row for each set of actions on the same resources, with all roles that have it."""
     actions_on: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for it in added:
-        actions_on[it.role, it.resource].add(it.action)
+    for permission in added:
+        actions_on[permission.role, permission.resource].add(permission.action)
     resources_of: dict[tuple[str, Cell], set[str]] = defaultdict(set)
     for (role, resource), allowed in actions_on.items():
         resources_of[role, tuple(sorted(allowed))].add(resource)
@@ -254,19 +220,18 @@ def _rows(construct: str, option: str, added: set[Permission]) -> Iterator[str]:
 
 def permissions(template: Mapping[str, Any]) -> Iterator[Permission]:
     """Yield what the roles of a template are allowed."""
-    for policy in resources(template, "AWS::IAM::Policy").values():
-        (role,) = policy["Properties"]["Roles"]
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+    for policy in properties_of(template, "AWS::IAM::Policy").values():
+        (role,) = policy["Roles"]
+        for statement in policy["PolicyDocument"]["Statement"]:
             if statement["Effect"] == "Allow":
-                on = statement["Resource"]
-                for resource in on if isinstance(on, list) else [on]:
+                for resource in as_list(statement["Resource"]):
                     for action in actions(statement):
                         yield Permission(_role(role["Ref"]), _resource(template, resource), action)
 
 
 def _role(logical_id: str) -> str:
     role = re.sub(r"^(RootAccess|RootTasks)(.*?)[0-9A-F]{8}$", r"\2", logical_id)
-    makes_changes = {f"{task.name.title().replace('_', '')}Role" for task in TASKS}
+    makes_changes = {f"{acting_id(task)}Role" for task in TASKS}
     if role in makes_changes:
         return "<Task>Role"
     return "Plan<Task>Role" if role.removeprefix("Plan") in makes_changes else role
@@ -276,8 +241,8 @@ def _resource(template: Mapping[str, Any], value: Any) -> str:
     shown = text(value)
     # The name of a state machine, taken from its ARN.
     shown = re.sub(r"\{'Fn::Select'.*?\}\]\}\]\}", "<state machine>", shown)
-    for logical_id, it in template["Resources"].items():
-        word = _WORDS.get(it["Type"])
+    for logical_id, resource in template["Resources"].items():
+        word = _WORDS.get(resource["Type"])
         if word:
             shown = re.sub(rf"\$\{{{logical_id}(\.\w+)?\}}", f"<{word}>", shown)
     for task in RootTask:
@@ -293,7 +258,7 @@ def _resource(template: Mapping[str, Any], value: Any) -> str:
 def task_permissions(task: RootTask) -> set[Permission]:
     """Return what the roles are allowed where a task is listed."""
     stack = bootstrap_stack(env=MANAGEMENT)
-    _root_tasks(stack, tasks=[RootTask.AUDIT, task])
+    RootTasks(stack, "RootTasks", tasks=[RootTask.AUDIT, task])
     return set(permissions(template(stack)))
 
 

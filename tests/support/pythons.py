@@ -48,7 +48,7 @@ def _interpreters(version: str) -> Iterator[Path]:
         *(home / ".local/share/uv/python").glob(f"cpython-{version}*/bin/{name}"),
     ]
     # A shim exists also for Pythons that are not installed.
-    yield from (it for it in candidates if it.is_file() and _starts(it))
+    yield from (python for python in candidates if python.is_file() and _starts(python))
 
 
 def _starts(interpreter: Path) -> bool:

@@ -33,6 +33,7 @@ from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import NO_RESPONSE_AFTER, error_response
 from support.function import FakeContext, FakeTime
 from support.policies import PolicyRequest
+from support.report_bucket import BUCKET as BUCKET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from root_tasks.refusals import RefusalReason
     from support.faults.clients import Register
 
-BUCKET = "root-tasks"
 AUDIT_MACHINE, EXECUTE_MACHINE = "RootTasksAudit", "RootTasksExecute"
 _ARN = "arn:aws:states:us-east-1:{account_id}:{kind}:{machine}"
 _STARTED_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -407,16 +407,16 @@ class RootTasks:
 
     def read(self, key: str) -> bytes:
         """Read an object of the bucket."""
-        body: bytes = self.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        body: bytes = self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
         return body
 
     def write(self, key: str, body: bytes) -> None:
         """Write an object of the bucket."""
-        self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
+        self._s3.put_object(Bucket=BUCKET, Key=key, Body=body)
 
     def keys(self, prefix: str = "") -> list[str]:
         """The keys of the bucket."""
-        response = self.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+        response = self._s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)
         return [entry["Key"] for entry in response.get("Contents", ())]
 
     def report(self, execution: FinishedExecution) -> dict[str, Any]:
@@ -442,6 +442,10 @@ class RootTasks:
     def client(self, service: str, *, account_id: str = MANAGEMENT, region: str = "us-east-1") -> Any:
         """A client of the test's own."""
         return self.organization.client(service, account_id=account_id, region=region)
+
+    @functools.cached_property
+    def _s3(self) -> Any:
+        return self.client("s3")
 
     def _own_client(self, service: str) -> Any:
         if service in self._own:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scp.calls import Call, Resource, SessionFacts, TaskPolicy
-from scp.context import ABSENT, Possible, Request, Value
-from scp.evaluate import Decision, Level, Verdict, evaluate_call, evaluate_request
-from scp.policies import Policy, PolicyType, parse_policy
+from root_tasks.policies.findings import TaskVerdict
+from root_tasks.tasks import DEFINITIONS
+from scp.calls import Call, PartialArn, SessionFacts, call_of
+from scp.context import ABSENT, Possible, SessionRequest, Value
+from scp.documents import Policy, PolicyType, parse_policy
+from scp.evaluate import Decision, Level, Verdict, evaluate_request
+from scp.task import Task
 from scp.truth import Truth
 
 if TYPE_CHECKING:
@@ -46,7 +49,7 @@ RCP_FULL_ACCESS = parse_policy(
 
 GET_USER = Call(
     action="iam:GetUser",
-    resource=Resource(partition="aws", service="iam", region="", account_id=ACCOUNT_ID, name="root"),
+    resource=PartialArn(partition="aws", service="iam", region="", account_id=ACCOUNT_ID, name="root"),
     region="us-east-1",
 )
 GET_ACCOUNT_SUMMARY = Call(action="iam:GetAccountSummary", resource=None, region="us-east-1")
@@ -57,13 +60,13 @@ def bucket_call(
     name: str | None, *, action: str = "s3:DeleteBucketPolicy", region: str | None = "eu-west-1"
 ) -> Call:
     """Return a call on a bucket."""
-    resource = Resource(partition="aws", service="s3", region="", account_id="", name=name)
+    resource = PartialArn(partition="aws", service="s3", region="", account_id="", name=name)
     return Call(action=action, resource=resource, region=region)
 
 
 def queue_call(name: str | None, *, region: str | None = "eu-west-1") -> Call:
     """Return a call on a queue."""
-    resource = Resource(partition="aws", service="sqs", region=region, account_id=ACCOUNT_ID, name=name)
+    resource = PartialArn(partition="aws", service="sqs", region=region, account_id=ACCOUNT_ID, name=name)
     return Call(action="sqs:SetQueueAttributes", resource=resource, region=region)
 
 
@@ -109,11 +112,24 @@ def levels(*policies: Sequence[Policy]) -> tuple[Level, ...]:
     )
 
 
+def evaluate_call(
+    call: Call,
+    service_control: Sequence[Level] | None,
+    resource_control: Sequence[Level] | None = None,
+    *,
+    session: SessionFacts = SESSION,
+) -> Verdict:
+    """Return what the policies of an account's levels say of a call."""
+    return evaluate_request(
+        SessionRequest(session=session, call=call),
+        service_control=service_control,
+        resource_control=resource_control,
+    )
+
+
 def verdict(*policies: Policy, call: Call = GET_USER, session: SessionFacts = SESSION) -> Verdict:
     """Return the verdict with policies at the root, next to FullAWSAccess."""
-    return evaluate_call(
-        call, session=session, service_control=levels((FULL_ACCESS, *policies)), resource_control=None
-    )
+    return evaluate_call(call, levels((FULL_ACCESS, *policies)), session=session)
 
 
 def decision(*policies: Policy, call: Call = GET_USER, session: SessionFacts = SESSION) -> Decision:
@@ -121,8 +137,27 @@ def decision(*policies: Policy, call: Call = GET_USER, session: SessionFacts = S
     return verdict(*policies, call=call, session=session).decision
 
 
+def task_verdict(
+    task: Task,
+    service_control: Sequence[Level],
+    *,
+    session: SessionFacts = SESSION,
+    target: str | None = None,
+    target_region: str | None = None,
+) -> TaskVerdict:
+    """Return what service control policies say of all calls of a task."""
+    calls = [
+        call_of(action, session=session, target=target, target_region=target_region)
+        for action in DEFINITIONS[task].calls
+    ]
+    return TaskVerdict(
+        task=task,
+        verdicts=tuple(evaluate_call(call, service_control, session=session) for call in calls),
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
-class RequestWith(Request):
+class RequestWith(SessionRequest):
     """A request with a context of the test's own instead of a root session's; other keys are absent."""
 
     context: Mapping[str, Possible | Value]
@@ -165,15 +200,15 @@ class Sample:
     """What a sample policy must give for a task.
 
     Attributes:
-        name: the policy, the task, and the target if one is named.
-        policy_name: the policy.
-        is_real: whether people use the policy, or something made for the tests.
-        document: the policy.
-        full_access: whether it is attached next to FullAWSAccess.
-        task: the task.
-        target: the name of the bucket or queue; None if none is named.
-        target_region: its Region.
-        decision: what must come out.
+        name: The policy, the task, and the target if one is named.
+        policy_name: The policy.
+        is_real: Whether people use the policy, or something made for the tests.
+        document: The policy.
+        full_access: Whether it is attached next to FullAWSAccess.
+        task: The task.
+        target: The name of the bucket or queue; None if none is named.
+        target_region: Its Region.
+        decision: What must come out.
     """
 
     name: str
@@ -181,7 +216,7 @@ class Sample:
     is_real: bool
     document: dict[str, Any]
     full_access: bool
-    task: TaskPolicy
+    task: Task
     target: str | None
     target_region: str | None
     decision: Decision
@@ -218,7 +253,7 @@ def _samples(entry: dict[str, Any]) -> Iterator[Sample]:
             is_real=not entry["source"].startswith("made for the tests"),
             document=entry["policy"],
             full_access=entry.get("fullAccess", True),
-            task=TaskPolicy(task),
+            task=Task(task),
             target=target,
             target_region=region,
             decision=Decision(expected_decision),

@@ -84,9 +84,9 @@ def worlds(call: Call, *, documents: Sequence[Document], names: Sequence[str] = 
     """Return the worlds that differ in what the documents look at, at most as many as the limit says.
 
     Args:
-        call: the call.
-        documents: the policies.
-        names: further names that the bucket or queue may have.
+        call: The call.
+        documents: The policies.
+        names: Further names that the bucket or queue may have.
     """
     text = json.dumps(documents).lower()
     options = {key: values for key, values in OPEN.items() if key.lower() in text}
@@ -149,7 +149,7 @@ class Oracle:
         """Return what comes out in the worlds.
 
         Raises:
-            ValueError: the oracle cannot evaluate it.
+            ValueError: The oracle cannot evaluate it.
         """
         question = {
             "account": ACCOUNT_ID,

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import App, Environment, Stack
-from aws_cdk.assertions import Template
+from aws_cdk.assertions import Annotations, Match, Template
 
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature
 
@@ -40,9 +40,25 @@ def template(stack: Stack) -> dict[str, Any]:
     return cast("dict[str, Any]", Template.from_stack(stack).to_json())
 
 
+def warnings(stack: Stack) -> list[str]:
+    """Return the ids of the stack's warnings."""
+    found = Annotations.from_stack(stack).find_warning("*", Match.any_value())
+    return sorted(str(warning.entry.data).rpartition("[ack: ")[2].rstrip("]") for warning in found)
+
+
 def resources(template: Mapping[str, Any], resource_type: str) -> dict[str, Any]:
     """Return the template's resources of one type, by logical id."""
-    return {id_: it for id_, it in template["Resources"].items() if it["Type"] == resource_type}
+    return {
+        id_: resource for id_, resource in template["Resources"].items() if resource["Type"] == resource_type
+    }
+
+
+def properties_of(
+    template: Mapping[str, Any], resource_type: str, part: str = ""
+) -> dict[str, dict[str, Any]]:
+    """Return the properties of the resources of one type whose logical ids have a part, by logical id."""
+    found = resources(template, resource_type)
+    return {id: resource["Properties"] for id, resource in found.items() if part in id}
 
 
 def only_resource(template: Mapping[str, Any], resource_type: str) -> Any:
@@ -62,17 +78,27 @@ def policy_statements(template: Mapping[str, Any], role: str) -> list[dict[str, 
 
 
 def actions(statement: Mapping[str, Any]) -> list[str]:
-    """Return a statement's actions; CloudFormation accepts one without a list."""
-    listed = statement["Action"]
-    return [listed] if isinstance(listed, str) else list(listed)
+    """Return a statement's actions."""
+    return as_list(statement["Action"])
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return the values of a property, of which CloudFormation accepts one without a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def function_roles(template: Mapping[str, Any]) -> set[str]:
+    """Return the logical ids of the functions' roles."""
+    functions = properties_of(template, "AWS::Lambda::Function").values()
+    return {function["Role"]["Fn::GetAtt"][0] for function in functions}
 
 
 def functions(template: Mapping[str, Any], handler: str) -> list[dict[str, Any]]:
     """Return the properties of the functions that have this handler."""
     return [
-        dict(it["Properties"])
-        for it in resources(template, "AWS::Lambda::Function").values()
-        if it["Properties"]["Handler"] == handler
+        function
+        for function in properties_of(template, "AWS::Lambda::Function").values()
+        if function["Handler"] == handler
     ]
 
 
@@ -83,11 +109,8 @@ def settings(function: Mapping[str, Any]) -> dict[str, Any]:
 
 def state_machine_definition(template: Mapping[str, Any], which: str = "Audit") -> dict[str, Any]:
     """Return the definition of a state machine of RootTasks, with a token in it as `text` has it."""
-    (properties,) = [
-        it["Properties"]
-        for id_, it in resources(template, "AWS::StepFunctions::StateMachine").items()
-        if f"{which}StateMachine" in id_
-    ]
+    machines = properties_of(template, "AWS::StepFunctions::StateMachine", f"{which}StateMachine")
+    (properties,) = machines.values()
     return dict(json.loads(text(properties["DefinitionString"])))
 
 
@@ -122,8 +145,7 @@ def _references(value: object) -> Iterable[str]:
         case {"Fn::GetAtt": [str(logical_id), _]}:
             yield logical_id
         case dict():
-            after = value.get("DependsOn", [])
-            yield from [after] if isinstance(after, str) else after
+            yield from as_list(value.get("DependsOn", []))
             for inner in value.values():
                 yield from _references(inner)
         case list():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from aws_calls.calls import Response
 
-    from .environment import Environment
+    from .terminal import Environment
 
 # A person waits at a terminal.
 MAX_WAIT_SECONDS = 20.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.calls import pages
 from aws_calls.failures import CallError, FailureKind
 
-from .errors import NotDeployedError, SeveralDeploymentsError, StackNotFoundError, StackNotNamedError
+from .errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -61,10 +61,7 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
 
     Raises:
         CallError: The stacks cannot be read.
-        NotDeployedError: No stack has the outputs.
-        StackNotFoundError: This stack does not.
-        StackNotNamedError: The caller may not read all stacks.
-        SeveralDeploymentsError: There is more than one.
+        CommandError: There is none or more than one, or the caller may not read all stacks.
     """
     name, _, construct_id = (stack or "").partition(":")
     found = [
@@ -75,15 +72,25 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
     if len(found) == 1:
         return found[0]
     if found:
-        by_stack = [deployment.stack for deployment in found]
-        raise SeveralDeploymentsError(
-            tuple(
-                it.stack if by_stack.count(it.stack) == 1 else f"{it.stack}:{it.construct_id}" for it in found
-            )
+        stacks = [deployment.stack for deployment in found]
+        names = (
+            deployment.stack
+            if stacks.count(deployment.stack) == 1
+            else f"{deployment.stack}:{deployment.construct_id}"
+            for deployment in found
+        )
+        raise CommandError(
+            f"RootTasks is deployed more than once. Choose one: --stack {' or --stack '.join(names)}"
         )
     if stack:
-        raise StackNotFoundError(stack, account_id=caller.account_id, region=caller.region)
-    raise NotDeployedError(account_id=caller.account_id, region=caller.region)
+        raise CommandError(
+            f"Stack {stack} of account {caller.account_id} in {caller.region} does not exist, or does not "
+            "have the outputs of RootTasks. Use --profile and --region for where it is deployed."
+        )
+    raise CommandError(
+        f"No stack of account {caller.account_id} in {caller.region} has the outputs of RootTasks. Use "
+        "--profile and --region for where it is deployed; without a deployment, use `audit --from-here`."
+    )
 
 
 def _stacks(caller: Caller, name: str) -> Iterator[Any]:
@@ -101,7 +108,10 @@ def _stacks(caller: Caller, name: str) -> Iterator[Any]:
         )
     except CallError as error:
         if not name and error.failure.kind is FailureKind.ACCESS_DENIED:
-            raise StackNotNamedError from error
+            raise CommandError(
+                "These credentials may not read all stacks, which is right for those of grant_audit, "
+                "grant_plan, grant_execute and grant_read_reports. Name the stack: --stack STACK."
+            ) from error
         # What AWS responds with where there is no such stack.
         if not name or error.failure.name != "ValidationError":
             raise
@@ -109,7 +119,7 @@ def _stacks(caller: Caller, name: str) -> Iterator[Any]:
 
 def _deployments(stacks: Iterable[Mapping[str, Any]]) -> Iterator[Deployment]:
     for stack in stacks:
-        outputs = {it["OutputKey"]: it.get("OutputValue", "") for it in stack.get("Outputs", ())}
+        outputs = {output["OutputKey"]: output.get("OutputValue", "") for output in stack.get("Outputs", ())}
         for key, audit_arn in outputs.items():
             construct_id = key.removesuffix(_AUDIT)
             location = _REPORT_LOCATION.fullmatch(outputs.get(construct_id + _LOCATION, ""))

@@ -1,245 +1,146 @@
-"""Why a command could not do what it was asked for, as one sentence that says what to do."""
+"""How a command ends: its exit codes, and any failure as a sentence that says what failed and what to do."""
 
 from __future__ import annotations
 
-from typing import IO, Any
+import json
+import traceback
+from contextlib import contextmanager, suppress
+from enum import IntEnum
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from .exit_code import ExitCode
-from .text import printable
+from aws_calls.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class ExitCode(IntEnum):
+    """How a command ended, for scripts."""
+
+    AS_WANTED = 0
+    NOT_AS_WANTED = 1
+    NO_RESULT = 2
+    INTERRUPTED = 130
+    # As shells have it for a command that wrote to a pipe which nobody reads any more.
+    BROKEN_PIPE = 141
 
 
 class CommandError(click.ClickException):
-    """Raised where a command has no result. The message is shown as it is, and nothing else.
-
-    Args:
-        message: What failed, and what to do. It may have text of somebody else.
-        exit_code: The command's exit code.
-    """
-
-    def __init__(self, message: str, *, exit_code: ExitCode = ExitCode.NO_RESULT) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc]  # click sets it for the class alone
+    """Raised where a command has no result. The message is shown as it is, escaped."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the message to stderr."""
         click.echo(printable(self.message), file=file, err=True)
 
 
-class NotDeployedError(CommandError):
-    """Raised where no stack has the outputs of RootTasks.
-
-    Attributes:
-        account_id: The account of the credentials.
-        region: The Region that was looked at.
-    """
-
-    def __init__(self, *, account_id: str, region: str) -> None:
-        super().__init__(
-            f"No stack of account {account_id} in {region} has the outputs of RootTasks. Use --profile and "
-            "--region for where it is deployed; without a deployment, use `audit --from-here`."
-        )
-        self.account_id = account_id
-        self.region = region
-
-
-class StackNotFoundError(CommandError):
-    """Raised where the stack of --stack does not exist, or is not a stack of RootTasks.
-
-    Attributes:
-        stack: The name.
-        account_id: The account of the credentials.
-        region: The Region that was looked at.
-    """
-
-    def __init__(self, stack: str, *, account_id: str, region: str) -> None:
-        super().__init__(
-            f"Stack {stack} of account {account_id} in {region} does not exist, or does not have the outputs "
-            "of RootTasks. Use --profile and --region for where it is deployed."
-        )
-        self.stack = stack
-        self.account_id = account_id
-        self.region = region
-
-
-class StackNotNamedError(CommandError):
-    """Raised where the caller may not read all stacks, so that the one to work with has to be named."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "These credentials may not read all stacks, which is right for those of grant_audit, grant_plan, "
-            "grant_execute and grant_read_reports. Name the stack: --stack STACK."
-        )
-
-
-class SeveralDeploymentsError(CommandError):
-    """Raised where more than one RootTasks was found.
-
-    Attributes:
-        names: Each as stack or as stack:construct, as --stack takes it.
-    """
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        super().__init__(
-            f"RootTasks is deployed more than once. Choose one: --stack {' or --stack '.join(names)}"
-        )
-        self.names = names
-
-
-class NothingToExecuteError(CommandError):
-    """Raised where the stack has no state machine that executes plans.
-
-    Attributes:
-        stack: The stack.
-    """
-
-    def __init__(self, stack: str) -> None:
-        super().__init__(
-            f"Stack {stack} lists no task that makes changes, so that it cannot execute plans. Add one to "
-            "RootTasks(tasks=[...]) and deploy."
-        )
-        self.stack = stack
-
-
-class NotAPlanError(CommandError):
-    """Raised where the run to execute is not a plan.
-
-    Attributes:
-        run_id: The run.
-    """
-
-    def __init__(self, run_id: str) -> None:
-        super().__init__(f"Run {run_id} is not a plan. Create one with `plan`. Nothing was changed.")
-        self.run_id = run_id
-
-
-class ReportAlteredError(CommandError):
-    """Raised where the stored report of a run is not the one that the run wrote.
-
-    Attributes:
-        location: Where it is stored.
-    """
-
-    def __init__(self, location: str) -> None:
-        super().__init__(
-            f"{location} was altered: its SHA-256 is not the one that the run's execution holds. Do not act "
-            "on it, and find out who can write to the bucket."
-        )
-        self.location = location
-
-
-class NotAFullAuditError(CommandError):
-    """Raised where the latest report is another one than that of a full audit.
-
-    Attributes:
-        location: Where it is stored.
-    """
-
-    def __init__(self, location: str) -> None:
-        super().__init__(
-            f"{location} is not the report of a full audit, so no run has stored it there. Do not act on it, "
-            "and find out who can write to the bucket."
-        )
-        self.location = location
-
-
-class SeveralRunsError(CommandError):
-    """Raised where both state machines have an execution of this name.
-
-    Attributes:
-        run_id: The name.
-    """
-
-    def __init__(self, run_id: str) -> None:
-        super().__init__(
-            f"Both state machines have a run {run_id}. The reports are in the bucket: runs/{run_id}/ and "
-            f"executions/{run_id}/."
-        )
-        self.run_id = run_id
-
-
-class OtherReportError(CommandError):
-    """Raised where the report that was approved is not that of the plan to execute.
-
-    Attributes:
-        path: The file of the approved report.
-        run_id: The plan.
-    """
-
-    def __init__(self, path: str, *, run_id: str) -> None:
-        super().__init__(
-            f"{path} is not the report.json of plan {run_id} as it is stored now. Read that one with "
-            f"`report {run_id}`, or save it with `report {run_id} --output FILE.json`. Nothing was changed."
-        )
-        self.path = path
-        self.run_id = run_id
-
-
-class NothingPlannedError(CommandError):
-    """Raised where the plan to execute lists nothing that would change.
-
-    Attributes:
-        run_id: The run.
-    """
-
-    def __init__(self, run_id: str) -> None:
-        super().__init__(f"Plan {run_id} lists nothing to execute; `report {run_id}` shows why.")
-        self.run_id = run_id
-
-
 class RunNotFoundError(CommandError):
-    """Raised where neither state machine has an execution of this name.
-
-    Attributes:
-        run_id: The name.
-    """
+    """Raised where no state machine has an execution of this name."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"There is no run {run_id}. `runs` lists them.")
-        self.run_id = run_id
 
 
 class RunFailedError(CommandError):
-    """Raised where an execution ended without a report.
-
-    Attributes:
-        run_id: The run.
-        status: Its status in Step Functions.
-        cause: Why, in the words of the function that refused it.
-    """
-
-    def __init__(self, run_id: str, *, status: str, cause: str) -> None:
-        super().__init__(f"Run {run_id} ended as {status}: {cause or 'Step Functions gives no cause.'}")
-        self.run_id = run_id
-        self.status = status
-        self.cause = cause
+    """Raised where an execution ended without a report."""
 
 
 class NoReportError(CommandError):
-    """Raised where a report cannot be read.
-
-    Attributes:
-        location: Its S3 URL.
-        code: S3's error code.
-    """
-
-    def __init__(self, location: str, *, code: str) -> None:
-        super().__init__(
-            f"There is no report at {location}, or these credentials may not read it ({code}). It needs "
-            "grant_read_reports; the latest report is there once a full audit has ended."
-        )
-        self.location = location
-        self.code = code
+    """Raised where a report cannot be read."""
 
 
 class InterruptedRunError(click.Abort):
-    """Raised where a person interrupts a command whose execution goes on.
+    """Raised where a person interrupts a command whose execution goes on, with how to come back to it."""
 
-    Attributes:
-        message: How to come back to it.
+
+_SIGN_IN = "Sign in again, for example with `aws sso login`, or use another --profile."
+_KEYS = "Use credentials that are valid, for example with --profile."
+# What to do, by the code that AWS responds with or by the name of what the SDK raises.
+_ADVICE = {
+    "NoCredentialsError": "Use --profile, or sign in, for example with `aws sso login`.",
+    "PartialCredentialsError": "Use --profile, or set all of the credentials' environment variables.",
+    "CredentialRetrievalError": "Run the profile's credential process by hand to see why.",
+    "ProfileNotFound": "`aws configure list-profiles` lists the profiles of this machine.",
+    "NoRegionError": "Use --region.",
+    "InvalidRegionError": "Use --region with a Region such as us-east-1.",
+    "EndpointConnectionError": "Check --region, the network and the endpoint of the profile.",
+    "ExpiredToken": _SIGN_IN,
+    "RequestExpired": _SIGN_IN,
+    "UnauthorizedSSOTokenError": _SIGN_IN,
+    "SSOTokenLoadError": _SIGN_IN,
+    "TokenRetrievalError": _SIGN_IN,
+    "SSOError": _SIGN_IN,
+    # What the SDK raises for a damaged file.
+    "KeyError": f"A file in ~/.aws/sso/cache or ~/.aws/cli/cache may be damaged. {_SIGN_IN}",
+    "ForbiddenException": _SIGN_IN,
+    "UnauthorizedException": _SIGN_IN,
+    "InvalidClientTokenId": _KEYS,
+    "UnrecognizedClient": _KEYS,
+    "SignatureDoesNotMatch": _KEYS,
+    "InvalidAccessKeyId": _KEYS,
+    "AccessDenied": "docs/command-line.md lists the permissions that each command needs.",
+    "UnauthorizedOperation": "docs/command-line.md lists the permissions that each command needs.",
+}
+_SDK = frozenset({"boto3", "botocore", "urllib3"})
+
+
+def sentence(error: Exception) -> str:
+    """Return what failed, and what to do."""
+    from aws_calls.errors import RootAccessError
+    from aws_calls.failures import CallError, describe
+    from root_access.errors import NotTheManagementAccountError
+
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, CallError):
+        return _with_advice(describe(error.failure), error.failure.name)
+    if isinstance(error, NotTheManagementAccountError):
+        return (
+            f"These credentials are of account {error.account_id}. Use credentials of the management account "
+            f"{error.management_account_id} of organization {error.organization_id}."
+        )
+    if isinstance(error, RootAccessError):
+        return str(error)
+    name = type(error).__name__
+    places = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    if any(_SDK.intersection(place.parts) for place in places):
+        # The SDK raises what it meets: a credential process that is not there, a damaged cache, a bad URL.
+        return _with_advice(f"The SDK could not call AWS: {name}: {error}", name)
+    if isinstance(error, OSError):
+        return f"{name}: {error}"
+    line = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"An error that this release does not expect: {name} in {Path(line.filename).name}:{line.lineno}. "
+        "Please report it."
+    )
+
+
+@contextmanager
+def failures_as(what: str, *, as_json: bool = False) -> Iterator[None]:
+    """Turn whatever fails into one sentence.
+
+    Args:
+        what: What could not be done.
+        as_json: Whether a program reads stdout: it gets the sentence, too.
+
+    Raises:
+        CommandError: It failed.
     """
+    try:
+        yield
+    except (click.UsageError, click.Abort, click.exceptions.Exit, BrokenPipeError):
+        raise
+    except Exception as error:
+        message = f"{what}: {sentence(error)}"
+        if as_json:
+            # Where stdout cannot be written, stderr still says what happened.
+            with suppress(OSError):
+                click.echo(json.dumps({"error": message}))
+        raise CommandError(message) from error
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+
+def _with_advice(text: str, code: str) -> str:
+    advice = _ADVICE.get(code, "")
+    return f"{text} {advice}".rstrip() if text.endswith(".") else f"{text}. {advice}".rstrip()

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import pages, require
 from aws_calls.failures import CallError, FailureKind
+from root_tasks.model.run import RUN_ID
 from root_tasks.run.report_hash import report_sha256_of
 
-from .errors import RunFailedError, RunNotFoundError, SeveralRunsError
+from .errors import CommandError, RunFailedError, RunNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -29,13 +30,11 @@ _OUTDATED_WAITS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _LIST_EXECUTIONS = "states:ListExecutions"
 # Of the bucket: where each state machine's runs are.
 AUDIT_FOLDER, EXECUTE_FOLDER = FOLDERS = ("runs", "executions")
-# A run's name is a part of S3 keys, and of the ARN.
-RUN_ID = re.compile(r"[^\s/:]{1,80}")
 _REPORT_URL = re.compile(r"s3://[^/]+/(?P<folder>runs|executions)/[^/]+/report\.html")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Execution:
+class RunExecution:
     """An execution of one of the state machines.
 
     Attributes:
@@ -113,7 +112,7 @@ class Executions:
                 raise
         return _execution_arn(state_machine_arn, name)
 
-    def find(self, run_id: str, *, folders: Collection[str] = FOLDERS) -> Execution:
+    def find(self, run_id: str, *, folders: Collection[str] = FOLDERS) -> RunExecution:
         """Return the execution of this name.
 
         Args:
@@ -123,11 +122,11 @@ class Executions:
         Raises:
             CallError: It cannot be read.
             RunNotFoundError: There is none.
-            SeveralRunsError: Both state machines have one.
+            CommandError: Both state machines have one.
         """
         if not RUN_ID.fullmatch(run_id):
             raise RunNotFoundError(run_id)
-        found: list[Execution] = []
+        found: list[RunExecution] = []
         denied: CallError | None = None
         for state_machine_arn, folder in self._folders.items():
             if folder not in folders:
@@ -140,12 +139,15 @@ class Executions:
                 elif error.failure.code != "ExecutionDoesNotExist":
                     raise
         if len(found) > 1:
-            raise SeveralRunsError(run_id)
+            raise CommandError(
+                f"Both state machines have a run {run_id}. The reports are in the bucket: runs/{run_id}/ and "
+                f"executions/{run_id}/."
+            )
         if found:
             return found[0]
         raise denied or RunNotFoundError(run_id)
 
-    def describe_new(self, arn: str) -> Execution:
+    def describe_new(self, arn: str) -> RunExecution:
         """Return an execution that was started just now: Step Functions may not know it for a moment.
 
         Raises:
@@ -160,7 +162,7 @@ class Executions:
             self._caller.clock.sleep(wait)
         return self.describe(arn)
 
-    def describe(self, arn: str) -> Execution:
+    def describe(self, arn: str) -> RunExecution:
         """Return an execution as it is now.
 
         Raises:
@@ -171,7 +173,7 @@ class Executions:
         )
         return self._execution(response.members)
 
-    def wait(self, arn: str, *, show: Callable[[Progress], None]) -> Execution:
+    def wait(self, arn: str, *, show: Callable[[Progress], None]) -> RunExecution:
         """Wait until an execution has ended, and return it.
 
         Args:
@@ -195,13 +197,13 @@ class Executions:
             self._caller.clock.sleep(min(_FIRST_WAIT_SECONDS * 1.3**attempt, _MAX_WAIT_SECONDS))
         raise AssertionError("unreachable")
 
-    def latest(self, *, limit: int) -> list[Execution]:
+    def latest(self, *, limit: int) -> list[RunExecution]:
         """Return the executions of both state machines that started last.
 
         Raises:
             CallError: They cannot be listed.
         """
-        found: list[Execution] = []
+        found: list[RunExecution] = []
         denied: list[CallError] = []
         for state_machine_arn in self._folders:
             try:
@@ -215,7 +217,7 @@ class Executions:
             raise denied[0]
         return sorted(found, key=lambda execution: execution.started_at, reverse=True)[:limit]
 
-    def _latest_of(self, state_machine_arn: str, *, limit: int) -> Iterator[Execution]:
+    def _latest_of(self, state_machine_arn: str, *, limit: int) -> Iterator[RunExecution]:
         listed = pages(
             functools.partial(
                 self._client.list_executions, stateMachineArn=state_machine_arn, maxResults=limit
@@ -228,12 +230,12 @@ class Executions:
         )
         return map(self._execution, itertools.islice(listed, limit))
 
-    def _execution(self, members: Mapping[str, Any]) -> Execution:
+    def _execution(self, members: Mapping[str, Any]) -> RunExecution:
         operation = "states:DescribeExecution"
         status: str = require(members, "status", operation=operation)
         cause: str = members.get("cause", "")
         output: str = members.get("output", "")
-        return Execution(
+        return RunExecution(
             arn=require(members, "executionArn", operation=operation),
             run_id=require(members, "name", operation=operation),
             folder=self._folders.get(require(members, "stateMachineArn", operation=operation), "runs"),
@@ -246,7 +248,7 @@ class Executions:
         )
 
 
-def require_report(execution: Execution) -> None:
+def require_report(execution: RunExecution) -> None:
     """Refuse an execution that has ended without a report.
 
     One in which accounts failed has ended as FAILED as well, after its report was written.
@@ -256,7 +258,8 @@ def require_report(execution: Execution) -> None:
     """
     if execution.status == "SUCCEEDED" or _REPORT_URL.search(execution.cause):
         return
-    raise RunFailedError(execution.run_id, status=execution.status, cause=execution.cause)
+    cause = execution.cause or "Step Functions gives no cause."
+    raise RunFailedError(f"Run {execution.run_id} ended as {execution.status}: {cause}")
 
 
 class _ProgressReader:
@@ -296,7 +299,7 @@ class _ProgressReader:
         )
         counts = response.require("itemCounts")
         ended = ("succeeded", "failed", "timedOut", "aborted")
-        return Progress(done=sum(counts.get(each, 0) for each in ended), total=counts.get("total") or None)
+        return Progress(done=sum(counts.get(state, 0) for state in ended), total=counts.get("total") or None)
 
 
 def _execution_arn(state_machine_arn: str, name: str) -> str:

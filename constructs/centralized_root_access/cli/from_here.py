@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
     from .aws import Caller
-    from .environment import Environment
+    from .terminal import Environment
 
 _BUCKET = "memory"
 # As long as the functions of a deployment have.

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .audit import audit
-from .errors import InterruptedRunError
-from .execute import execute
-from .exit_code import ExitCode
-from .plan import plan
-from .preflight import preflight
-from .report import report
-from .runs import runs
-from .status import status
-from .text import printable
+from aws_calls.text import printable
+
+from .commands.audit import audit
+from .commands.execute import execute
+from .commands.plan import plan
+from .commands.preflight import preflight
+from .commands.report import report
+from .commands.runs import runs
+from .commands.status import status
+from .errors import ExitCode, InterruptedRunError, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .environment import Environment
+    from .terminal import Environment
 
 _PROGRAM = "centralized-root-access"
 
@@ -57,7 +57,7 @@ def run(arguments: Sequence[str], *, environment: Environment) -> int:
         # The second Ctrl-C must not cut off the sentence about the first.
         _ignore_interrupts()
         if isinstance(error, InterruptedRunError):
-            click.echo(f"\n{printable(error.message)}", err=True)
+            click.echo(f"\n{printable(str(error))}", err=True)
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()
@@ -70,8 +70,6 @@ def run(arguments: Sequence[str], *, environment: Environment) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        from .failures import sentence
-
         click.echo(printable(sentence(error)), err=True)
         return ExitCode.NO_RESULT
     return result if isinstance(result, int) else ExitCode.AS_WANTED

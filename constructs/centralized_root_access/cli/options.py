@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .text import printable
+from aws_calls.text import printable
+
+from .terminal import waiting_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .runs import Runs
+    from .terminal import Environment
+
 TABLE, JSON, CSV = "table", "json", "csv"
 _PROGRAM = "centralized-root-access"
-_RUN_ID = re.compile(r"[^\s/:]{1,80}")
 
 
 class AccountId(click.ParamType):  # type: ignore[type-arg]  # older releases are not generic
@@ -50,7 +54,9 @@ class RunId(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name."""
-        if not _RUN_ID.fullmatch(value):
+        from root_tasks.model.run import RUN_ID
+
+        if not RUN_ID.fullmatch(value):
             self.fail(f"{printable(repr(value))} is not the name of a run; `runs` lists them.", param, ctx)
         return str(value)
 
@@ -78,7 +84,7 @@ class ReportPath(click.ParamType):  # type: ignore[type-arg]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class TargetOptions:
     """Where a command works.
 
     Attributes:
@@ -96,6 +102,19 @@ class Target:
         options = {"--profile": self.profile, "--region": self.region, "--stack": self.stack}
         given = [word for name, value in options.items() if value is not None for word in (name, value)]
         return shlex.join([_PROGRAM, *words, *given])
+
+    def find_runs(self, *, environment: Environment) -> Runs:
+        """Return the runs of the deployment that a command works with, and show that it is looked for.
+
+        Raises:
+            CommandError: There is no such deployment, or more than one.
+            CallError: It cannot be looked for.
+        """
+        with waiting_line("Looking for RootTasks ..."):
+            # Not at the top: the SDK takes a second to import.
+            from .runs import Runs
+
+            return Runs.find(self, environment=environment)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +155,7 @@ def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     @functools.wraps(function)
     def wrapper(*args: Any, profile: str | None, region: str | None, stack: str | None, **kwargs: Any) -> Any:
-        return function(*args, target=Target(profile=profile, region=region, stack=stack), **kwargs)
+        return function(*args, target=TargetOptions(profile=profile, region=region, stack=stack), **kwargs)
 
     return wrapper
 

@@ -1,88 +1,337 @@
-"""The runs command: the latest executions of both state machines."""
+"""The runs of a deployment: start one, wait for it, check its report, say how to come back to it."""
 
 from __future__ import annotations
 
+import functools
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import click
+from aws_calls.failures import CallError, FailureKind
+from root_tasks.aws.stores import REPORT_JSON, sha256
+from root_tasks.model.codec import DecodingError, decode
+from root_tasks.model.report import Outcome, Task
+from root_tasks.model.run import RUN_ID, Run
+from root_tasks.tasks import DEFINITIONS
 
-from .failures import failures_as
-from .options import CSV, JSON, TABLE, format_option, target_options
-from .waiting import find_runs
+from . import screen
+from .aws import Caller, find_caller
+from .deployment import Deployment, find_deployment
+from .errors import (
+    CommandError,
+    InterruptedRunError,
+    NoReportError,
+    RunFailedError,
+    RunNotFoundError,
+    failures_as,
+)
+from .executions import FOLDERS, Executions, require_report
+from .options import JSON, TABLE
+from .stored_report import StoredFiles, StoredReport, is_executable, keep_report, show_report
+from .terminal import print_note
 
 if TYPE_CHECKING:
-    from .environment import Environment
-    from .executions import Execution
-    from .exit_code import ExitCode
-    from .options import Target
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-_DEFAULT_LIMIT = 20
+    from root_tasks.model.report import ItemType, Report
+
+    from .errors import ExitCode
+    from .executions import Progress, RunExecution
+    from .options import Output, TargetOptions
+    from .terminal import Environment
+
+_MAX_ACCOUNTS_IN_HINT = 5
+# Why it is not known which report a run has written.
+_GONE = "Step Functions has no such execution; it keeps those that ended in the last 90 days."
+_DENIED = "These credentials may not read its execution."
+_NOT_HELD = "Its execution does not hold the hash of a report."
+_BACKUP = re.compile(r"backups/(?P<run_id>[^/]+)/.+")
 
 
-@click.command(short_help="List the latest runs.")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 1000),
-    metavar="N",
-    default=_DEFAULT_LIMIT,
-    show_default=True,
-    help="How many.",
-)
-@format_option(TABLE, JSON, CSV)
-@target_options
-@click.pass_obj
-def runs(environment: Environment, *, limit: int, format_: str, target: Target) -> ExitCode:
-    """List the audits, plans and executions that started last; `report` shows one of them.
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """The runs of a deployment, as the commands use them.
 
-    Exit code: 0 listed, 2 not listed.
+    Attributes:
+        target: Where the command works, as it was asked to.
+        caller: The caller.
+        deployment: The deployment.
+        executions: Its executions.
+        environment: The time and chance.
     """
-    with failures_as("Unable to list the runs", as_json=format_ == JSON):
-        found = find_runs(target, environment=environment).executions.latest(limit=limit)
-        from . import screen
-        from .exit_code import ExitCode
 
-        if format_ == TABLE:
-            screen.show_runs(found)
-        else:
-            click.echo(_to_json(found) if format_ == JSON else _to_csv(found), nl=format_ == JSON)
-        return ExitCode.AS_WANTED
+    target: TargetOptions
+    caller: Caller
+    deployment: Deployment
+    executions: Executions
+    environment: Environment
+
+    @classmethod
+    def find(cls, target: TargetOptions, *, environment: Environment) -> Runs:
+        """Return the runs of the deployment that a command works with.
+
+        Raises:
+            CommandError: There is no such deployment, or more than one.
+            CallError: It cannot be looked for.
+        """
+        caller = find_caller(profile=target.profile, region=target.region, environment=environment)
+        deployment = find_deployment(caller, stack=target.stack)
+        return cls(
+            target=target,
+            caller=caller,
+            deployment=deployment,
+            executions=Executions(caller, deployment),
+            environment=environment,
+        )
+
+    def run(self, prefix: str, input_: Mapping[str, object], *, state_machine_arn: str) -> RunExecution:
+        """Start an execution, and wait until it has ended with a report.
+
+        Args:
+            prefix: What its name begins with.
+            input_: Its input.
+            state_machine_arn: The state machine.
+
+        Raises:
+            RunFailedError: It ended without a report.
+            InterruptedRunError: A person interrupted the command.
+        """
+        name = self.environment.run_name(prefix)
+        with self._resumable(name):
+            arn = self.executions.start(state_machine_arn, name=name, input_=input_)
+            return self._wait(self.executions.describe_new(arn))
+
+    def wait(self, execution: RunExecution) -> RunExecution:
+        """Wait until an execution has ended with a report.
+
+        Raises:
+            RunFailedError: It ended without one.
+            InterruptedRunError: A person interrupted the command.
+        """
+        with self._resumable(execution.run_id):
+            return self._wait(execution)
+
+    def _wait(self, execution: RunExecution) -> RunExecution:
+        with screen.progress_bar(execution.run_id) as update:
+            execution = self.executions.wait(execution.arn, show=self._account_counter(execution, update))
+        require_report(execution)
+        return execution
+
+    def _account_counter(
+        self, execution: RunExecution, update: Callable[[int, int, str], None]
+    ) -> Callable[[Progress], None]:
+        """Return what shows the batches that are done as accounts, where the run can be read."""
+
+        @functools.cache
+        def sizes() -> tuple[int, ...]:
+            try:
+                run = decode(Run, self._files_of(execution).read("run.json"))
+            except (CallError, CommandError, DecodingError):
+                return ()
+            return tuple(map(len, run.batches))
+
+        def show(progress: Progress) -> None:
+            if progress.total is None:
+                return
+            if len(sizes()) == progress.total:
+                # Which ones are done is not known; all but the last are of one size.
+                update(sum(sizes()[: progress.done]), sum(sizes()), "accounts")
+            else:
+                update(progress.done, progress.total, "batches of accounts")
+
+        return show
+
+    def report_of(self, execution: RunExecution) -> StoredReport:
+        """Return the report of an execution that has ended.
+
+        Raises:
+            CommandError: There is none, the caller may not read it, or its run did not write it.
+            DecodingError: It is damaged, or of another version.
+        """
+        files = self._files_of(execution)
+        body = files.read(REPORT_JSON)
+        return StoredReport.of(body, unchecked=_verify(body, files, execution))
+
+    def find_report(self, run_id: str, *, folders: Sequence[str] = FOLDERS) -> StoredReport:
+        """Return the report of a run; of one that goes on, when it has ended.
+
+        Args:
+            run_id: The run.
+            folders: The folders of the bucket that it can be in: those of both state machines, or of one.
+
+        Raises:
+            CommandError: There is no such run, both state machines have one, it ended without a report, or
+                did not write the report that is there.
+            InterruptedRunError: A person interrupted the command.
+        """
+        missing: list[CommandError] = []
+        try:
+            return self.report_of(self.wait(self.executions.find(run_id, folders=folders)))
+        except RunNotFoundError as error:
+            unchecked = _GONE
+            missing.append(error)
+        except CallError as error:
+            unchecked = _reason_of_denial(error)
+        for folder in folders:
+            try:
+                return StoredReport.read(self._files_in(f"{folder}/{run_id}"), unchecked=unchecked)
+            except NoReportError as error:
+                missing.append(error)
+        raise missing[0]
+
+    def latest_report(self) -> StoredReport:
+        """Return the report of the latest full audit.
+
+        Raises:
+            CommandError: There is none, the caller may not read it, it is another report, or its run did not
+                write it.
+            DecodingError: It is damaged, or of another version.
+            CallError: The execution of its run cannot be read.
+        """
+        files = self._files_in("latest")
+        stored = StoredReport.read(files)
+        if not stored.report.full:
+            raise CommandError(
+                f"{files.location(REPORT_JSON)} is not the report of a full audit, so no run has stored it "
+                "there. Do not act on it, and find out who can write to the bucket."
+            )
+        try:
+            # It may have written the report and go on for a moment.
+            execution = self.wait(self.executions.find(stored.report.run_id))
+        except RunNotFoundError:
+            return replace(stored, unchecked=_GONE)
+        except RunFailedError:
+            return replace(stored, unchecked=_NOT_HELD)
+        except CallError as error:
+            return replace(stored, unchecked=_reason_of_denial(error))
+        return replace(stored, unchecked=_verify(stored.body, files, execution))
+
+    def task_of_backups(self, references: Sequence[str]) -> Task:
+        """Return the task that removed, and so restores, the policies of backups.
+
+        Raises:
+            CommandError: They are of several tasks, or of a run whose report does not name them.
+        """
+        types = {self._type_of_backup(reference) for reference in references}
+        if len(types) > 1:
+            raise CommandError("One plan restores policies of buckets or of queues: plan them apart.")
+        (type_,) = types
+        return next(task for task, definition in DEFINITIONS.items() if definition.policy_type is type_)
+
+    def _type_of_backup(self, reference: str) -> ItemType:
+        match = _BACKUP.fullmatch(reference)
+        if match is None or not RUN_ID.fullmatch(match["run_id"]):
+            raise CommandError(
+                f"{reference} is not a backup: the report of the run that made it has its key."
+            )
+        run_id = match["run_id"]
+        type_ = DEFINITIONS[StoredReport.read(self._files_in(f"executions/{run_id}")).report.task].policy_type
+        if type_ is None:
+            raise CommandError(f"Run {run_id} did not remove policies, so it has no backup {reference}.")
+        return type_
+
+    def show_result(self, execution: RunExecution, *, output: Output, ended: str = "has ended") -> ExitCode:
+        """Show the report of an execution that has ended, and what one would do next.
+
+        Args:
+            execution: The execution.
+            output: How to show it.
+            ended: What the execution has done, as the end of a sentence.
+
+        Returns:
+            Whether its accounts are as one wants them.
+
+        Raises:
+            CommandError: The report cannot be shown, or not be saved.
+        """
+        again = self.target.command("report", execution.run_id)
+        what = f"Run {execution.run_id} {ended}, but its report cannot be shown (to look at it: `{again}`)"
+        with failures_as(what, as_json=output.format == JSON):
+            stored = self.report_of(execution)
+            show_report(stored, output=output)
+        if output.format == TABLE:
+            print_note(*next_steps(stored.report, target=self.target))
+        return keep_report(stored, output=output)
+
+    def _files_of(self, execution: RunExecution) -> StoredFiles:
+        return self._files_in(f"{execution.folder}/{execution.run_id}")
+
+    def _files_in(self, folder: str) -> StoredFiles:
+        return StoredFiles(caller=self.caller, deployment=self.deployment, folder=folder)
+
+    @contextmanager
+    def _resumable(self, name: str) -> Iterator[None]:
+        """Say how to come back to an execution, however the command ends early."""
+        back = self.target.command("report", name)
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            raise InterruptedRunError(
+                f"Run {name} goes on in AWS; this command does not stop it. To come back to it: {back}"
+            ) from error
+        except CommandError:
+            raise
+        except Exception:
+            print_note(f"If run {name} was started, it goes on in AWS. To come back to it: {back}")
+            raise
 
 
-def _to_json(found: list[Execution]) -> str:
-    import json
-
-    return json.dumps({"runs": [_row(execution) for execution in found]})
-
-
-def _to_csv(found: list[Execution]) -> str:
-    import csv
-    import io
-
-    from root_tasks.report.render import csv_cell
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_ROW_KEYS)
-    for execution in found:
-        writer.writerow(map(csv_cell, _row(execution).values()))
-    return text.getvalue()
+def _reason_of_denial(error: CallError) -> str:
+    """Return why a report is not checked where the execution may not be read; raise any other error."""
+    if error.failure.kind is not FailureKind.ACCESS_DENIED:
+        raise error
+    return _DENIED
 
 
-_ROW_KEYS = ("run", "stateMachine", "status", "startedAt", "endedAt")
+def _verify(body: bytes, files: StoredFiles, execution: RunExecution) -> str | None:
+    """Return why it is not known whether an execution's run wrote a report.json; None where it did.
+
+    Raises:
+        CommandError: It did not.
+    """
+    if execution.report_sha256 is None:
+        return _NOT_HELD
+    if execution.report_sha256 != sha256(body):
+        raise CommandError(
+            f"{files.location(REPORT_JSON)} was altered: its SHA-256 is not the one that the run's execution "
+            "holds. Do not act on it, and find out who can write to the bucket."
+        )
+    return None
 
 
-def _row(execution: Execution) -> dict[str, str | None]:
-    from root_tasks.model.codec import format_time
-
-    from .text import printable
-
-    ended_at = None if execution.ended_at is None else format_time(execution.ended_at)
-    state_machine = "Audit" if execution.folder == "runs" else "Execute"
-    values = (
-        printable(execution.run_id),
-        state_machine,
-        execution.status,
-        format_time(execution.started_at),
-        ended_at,
+def next_steps(report: Report, *, target: TargetOptions) -> list[str]:
+    """Return what one would do next, as commands to paste."""
+    if is_executable(report):
+        return [f"Next, to execute exactly this plan: {target.command('execute', report.run_id)}"]
+    if report.task is Task.AUDIT:
+        return _step_after_audit(report, target=target)
+    if report.executed_plan is None:
+        return []
+    backups = dict.fromkeys(
+        item.backup
+        for result in report.results
+        for item in result.items
+        # Of a policy that was restored, the backup is of an earlier run.
+        if item.backup is not None and item.backup.startswith(f"backups/{report.run_id}/")
     )
-    return dict(zip(_ROW_KEYS, values, strict=True))
+    if backups:
+        words = [word for backup in backups for word in ("--backup", backup)]
+        return [f"To plan restoring it: {target.command('plan', 'restore', *words)}"]
+    if report.task is Task.DELETE_CREDENTIALS:
+        return [f"Next, to look again: {target.command('audit')}"]
+    return []
+
+
+def _step_after_audit(report: Report, *, target: TargetOptions) -> list[str]:
+    accounts = [result.account_id for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
+    if not accounts:
+        return []
+    if len(accounts) > _MAX_ACCOUNTS_IN_HINT:
+        if not report.full:
+            # All accounts are more than those that were audited.
+            page = target.command("report", report.run_id, "--open")
+            return [f"Next, to plan their deletion, the page has a command for these accounts: {page}"]
+        accounts = ["all"]
+    words = [word for account in accounts for word in ("--account", account)]
+    return [f"Next, to plan their deletion: {target.command('plan', 'delete', *words)}"]

@@ -1,12 +1,14 @@
-"""What a command shows: tables, a progress bar, hints. Nothing of it reaches a terminal unescaped."""
+"""What a command shows: tables and a progress bar. Nothing of it reaches a terminal unescaped."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import textwrap
+from collections import Counter
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -17,22 +19,29 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
+from aws_calls.text import printable
 from root_tasks.messages import describe_preflight
-from root_tasks.model.report import Outcome
-from root_tasks.report.summary import summary
+from root_tasks.model.report import ItemType, Outcome
+from root_tasks.report.summary import by_attention, item_counts, summary
 
-from .table import rows
-from .text import printable, printable_lines
+from .terminal import printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from rich.console import RenderableType
 
-    from root_tasks.model.report import Report
+    from root_tasks.model.report import (
+        AccessKey,
+        AccountResult,
+        CredentialDetails,
+        Item,
+        Report,
+        RootCredentials,
+    )
 
-    from .executions import Execution
-    from .table import Row
+    from .executions import RunExecution
 
 # For a program or a file; a terminal has its own width.
 _WIDTH_WITHOUT_TERMINAL = 140
@@ -92,7 +101,7 @@ def show_report(report: Report, *, stderr: bool = False, whole: bool = False) ->
     )
 
 
-def show_runs(executions: Sequence[Execution]) -> None:
+def show_runs(executions: Sequence[RunExecution]) -> None:
     """Show executions as a table."""
     table = new_table("run", "state machine", "status", "started", "took")
     for execution in executions:
@@ -109,12 +118,6 @@ def show_runs(executions: Sequence[Execution]) -> None:
 def show_lines(lines: Iterable[RenderableType]) -> None:
     """Show tables and lines."""
     _print(console(), lines)
-
-
-def hint(*sentences: str) -> None:
-    """Write sentences to stderr, where they are in nobody's way."""
-    for sentence in sentences:
-        click.echo(printable(sentence), err=True)
 
 
 @contextmanager
@@ -144,8 +147,120 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
         yield update
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReportRow:
+    """One row of a report: what a person decides by. Somebody else chose the texts.
+
+    Attributes:
+        outcome: How the task ended in the account, or for this item.
+        account_id: The account; empty in its second row and those after it.
+        name: Its name.
+        organizational_unit: Where it is in the organization.
+        what: The item, or why there is none.
+        last_use: When it was last used.
+    """
+
+    outcome: Outcome
+    account_id: str = ""
+    name: str = ""
+    organizational_unit: str = ""
+    what: str = ""
+    last_use: str = ""
+
+
+def _rows(report: Report) -> Iterator[ReportRow]:
+    """Yield the rows of a report, by attention. A clean account has none: the summary counts it."""
+    for result in by_attention(report.results):
+        if result.outcome is Outcome.CLEAN:
+            continue
+        account = {
+            "account_id": result.account_id,
+            "name": result.name or "",
+            "organizational_unit": result.organizational_unit or "",
+        }
+        for outcome, what, last_use in list(_lines(result, now=report.finished_at)) or [
+            (result.outcome, "", "")
+        ]:
+            yield ReportRow(outcome=outcome, what=what, last_use=last_use, **account)
+            account = {}
+
+
+def _lines(result: AccountResult, *, now: datetime) -> Iterator[tuple[Outcome, str, str]]:
+    if result.credentials is not None:
+        for what, last_use in _credential_lines(result.credentials, now=now):
+            yield result.outcome, what, last_use
+    for item in result.items:
+        yield item.outcome, _item_text(item), _item_use(item, now=now)
+    # Where there are items, they say it themselves.
+    if notes := " ".join(filter(None, (result.reason, result.hint))):
+        yield result.outcome, notes, ""
+
+
+def _credential_lines(has: RootCredentials, *, now: datetime) -> Iterator[tuple[str, str]]:
+    if has.password:
+        yield "password", _last_use(has.password_last_used_at, now, unread=has.password_last_use_unread)
+    for key in has.access_keys or ():
+        yield f"access key {key.access_key_id}, {key.status}", _use_with_service(key, now)
+    counts = Counter(
+        {
+            ItemType.SIGNING_CERTIFICATE: len(has.signing_certificates or ()),
+            ItemType.MFA_DEVICE: len(has.mfa_devices or ()),
+        }
+    )
+    if others := item_counts(counts):
+        yield others, ""
+    unlisted = {
+        ItemType.ACCESS_KEY: has.access_keys,
+        ItemType.SIGNING_CERTIFICATE: has.signing_certificates,
+        ItemType.MFA_DEVICE: has.mfa_devices,
+    }
+    for type_, listed in unlisted.items():
+        if listed is None:
+            yield f"{type_} that could not be listed", "unknown"
+
+
+def _item_text(item: Item) -> str:
+    details = item.credential
+    facts = [" ".join(filter(None, (item.type, _short(item.id))))]
+    if item.region:
+        facts.append(item.region)
+    if details is not None and details.status:
+        facts.append(details.status)
+    if details is not None and details.created_at is not None:
+        facts.append(f"created {details.created_at:%Y-%m-%d}")
+    text = ", ".join(facts)
+    return f"{text}: {item.message}" if item.message else text
+
+
+def _short(id_: str | None) -> str | None:
+    """Return an ARN without what the row says anyway: the service, the account."""
+    return re.split("[:/]", id_)[-1] if id_ is not None and id_.startswith("arn:") else id_
+
+
+def _item_use(item: Item, *, now: datetime) -> str:
+    details = item.credential
+    if details is None or item.type not in (ItemType.PASSWORD, ItemType.ACCESS_KEY):
+        return ""
+    return _use_with_service(details, now)
+
+
+def _use_with_service(used: AccessKey | CredentialDetails, now: datetime) -> str:
+    words = _last_use(used.last_used_at, now, unread=used.last_use_unread)
+    return f"{words}, {used.last_used_service}" if used.last_used_at and used.last_used_service else words
+
+
+def _last_use(moment: datetime | None, now: datetime, *, unread: bool) -> str:
+    if unread:
+        return "unknown"
+    if moment is None:
+        return "never"
+    days = (now - moment).days
+    ago = "today" if days < 1 else "1 day ago" if days == 1 else f"{days:,} days ago"
+    return f"{moment:%Y-%m-%d} ({ago})"
+
+
 def _report_table(report: Report, *, width: int, max_rows: int | None) -> Iterator[RenderableType]:
-    listed = rows(report)
+    listed = _rows(report)
     first = list(islice(listed, max_rows))
     notes: dict[str, str] = {}
     shown = [
@@ -194,7 +309,7 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return members
 
 
-def _row_table(shown: Sequence[Row]) -> Table:
+def _row_table(shown: Sequence[ReportRow]) -> Table:
     """Return a table with a column for each fact; one that no row has is left out."""
     cells = {
         "account": [row.account_id for row in shown],
@@ -217,7 +332,7 @@ def _row_table(shown: Sequence[Row]) -> Table:
     return table
 
 
-def _account_list(shown: Sequence[Row]) -> Iterator[RenderableType]:
+def _account_list(shown: Sequence[ReportRow]) -> Iterator[RenderableType]:
     """Yield a line for each account, and its rows below it: columns would break IDs and names."""
     outcome: Outcome | None = None
     for row in shown:
@@ -253,7 +368,7 @@ def _print(target: Console, lines: Iterable[RenderableType]) -> None:
         click.echo(text, file=target.file, color=True)
 
 
-def _duration(execution: Execution) -> str:
+def _duration(execution: RunExecution) -> str:
     if execution.ended_at is None:
         return ""
     minutes, seconds = divmod(int((execution.ended_at - execution.started_at).total_seconds()), 60)

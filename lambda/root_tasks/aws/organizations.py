@@ -1,4 +1,4 @@
-"""The lists of Organizations, twenty entries a page."""
+"""The lists of Organizations, twenty entries a page, and its root."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import pages
+from aws_calls.failures import CallError, Failure, FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from mypy_boto3_organizations import OrganizationsClient
+
     from aws_calls.retry import RetryBudget
 
+LIST_ROOTS = "organizations:ListRoots"
 # The maximum that Organizations allows.
 MAX_ENTRIES_PER_PAGE = 20
 
@@ -38,3 +42,26 @@ def entries(
         request_token="NextToken",
         response_token="NextToken",
     )
+
+
+def organization_roots(organizations: OrganizationsClient, *, budget: RetryBudget) -> list[Any]:
+    """Return the roots of the organization, of which it has one.
+
+    Args:
+        organizations: A client that makes one attempt a call.
+        budget: How long to retry transient failures.
+
+    Raises:
+        CallError: The read failed, or no root came back: nothing may be concluded from that.
+    """
+    roots = list(entries(organizations.list_roots, operation=LIST_ROOTS, items="Roots", budget=budget))
+    if not roots:
+        raise CallError(
+            Failure(
+                operation=LIST_ROOTS,
+                kind=FailureKind.INCOMPLETE_RESPONSE,
+                code="IncompleteResponse",
+                message="the response has no root",
+            )
+        )
+    return roots

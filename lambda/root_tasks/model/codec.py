@@ -315,7 +315,7 @@ def _parse_time(text: str, path: str) -> datetime:
 
 
 def _not_none(type_: Any) -> Any:
-    return next(argument for argument in get_args(type_) if argument is not types.NoneType)
+    return next(member for member in get_args(type_) if member is not types.NoneType)
 
 
 @cache

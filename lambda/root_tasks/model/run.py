@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
@@ -11,6 +12,9 @@ from .report import ItemType, Result, RunDetails, Task
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+# A run's name is a part of S3 keys, and of its execution's ARN. Step Functions allows more, but not these.
+RUN_ID = re.compile(r"[^\s/:]{1,80}")
 
 
 class Mode(StrEnum):
@@ -116,6 +120,20 @@ class Account:
     organizational_unit: str | None = None
     state: str | None = None
     skip_reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """An account of the organization, with its place in it.
+
+    Attributes:
+        account: The account, without the names of its units.
+        unit_ids: The units that it is in, from the root down; None where they are not known: SDKs before
+            botocore 1.42.80 leave them out, and reading them in another way takes time.
+    """
+
+    account: Account
+    unit_ids: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -99,9 +99,9 @@ def with_history(report: Report, *, previous: Report | None) -> Report:
         found = changes(previous, report)
     earlier = () if previous is None else previous.trend
     before = [
-        each for each in earlier if each.started_at <= report.started_at and each.run_id != report.run_id
+        audit for audit in earlier if audit.started_at <= report.started_at and audit.run_id != report.run_id
     ]
-    last = sorted(before, key=lambda each: each.started_at)[1 - _MAX_TREND :]
+    last = sorted(before, key=lambda audit: audit.started_at)[1 - _MAX_TREND :]
     return dataclasses.replace(report, changes=found, trend=(*last, _totals(report)))
 
 

@@ -16,7 +16,7 @@ from ..messages import describe_preflight
 from ..model.codec import encode, encode_in_pieces, format_time
 from ..tasks import DEFINITIONS
 from .controls import NOTES, evidence
-from .risk import LATELY
+from .risk import RECENT
 from .summary import headline, is_plan, minute, summary, title
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def as_html(report: Report) -> bytes:
         "style-hash": _hash(page, "style"),
         "script-hash": _hash(page, "script"),
         "columns": "items" if makes_changes else "credentials",
-        "lately-days": str(LATELY.days),
+        "recent-days": str(RECENT.days),
         "organization": html.escape(report.organization_id),
         "title": html.escape(title(report)),
         "headline": html.escape(headline(report)),
@@ -194,12 +194,12 @@ def _summary_keys(report: Report) -> dict[str, object]:
         "totals": report.totals,
         "evidence": tuple(
             {
-                "control": each.control.id,
-                "met": each.met,
-                "notMet": each.not_met,
-                "notKnown": each.not_known,
+                "control": one.control.id,
+                "met": one.met,
+                "notMet": one.not_met,
+                "notKnown": one.not_known,
             }
-            for each in found
+            for one in found
         ),
     }
 

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from ..model.report import AccountResult
 
 # A use this long ago is a recent one; a plan leaves out by default what has been used since.
-LATELY = timedelta(days=90)
+RECENT = timedelta(days=90)
 _ACTIVE = "Active"
 
 
 class Risk(IntEnum):
     """What the most urgent credential of a root user is; the most urgent is first."""
 
-    KEY_USED_LATELY = 0
-    PASSWORD_USED_LATELY = 1
+    KEY_USED_RECENTLY = 0
+    PASSWORD_USED_RECENTLY = 1
     KEY_USE_UNKNOWN = 2
     ACTIVE_KEY = 3
     PASSWORD_WITHOUT_MFA = 4
@@ -86,18 +86,18 @@ def _key_risk(
         return Risk.OTHER_CREDENTIAL, use
     if unread:
         return Risk.KEY_USE_UNKNOWN, use
-    return (Risk.KEY_USED_LATELY if _is_lately(last_used_at, at) else Risk.ACTIVE_KEY), use
+    return (Risk.KEY_USED_RECENTLY if _is_recent(last_used_at, at) else Risk.ACTIVE_KEY), use
 
 
 def _password_risk(last_used_at: datetime | None, *, has_mfa: bool, at: datetime) -> tuple[Risk, float]:
     use = _seconds(last_used_at)
-    if _is_lately(last_used_at, at):
-        return Risk.PASSWORD_USED_LATELY, use
+    if _is_recent(last_used_at, at):
+        return Risk.PASSWORD_USED_RECENTLY, use
     return (Risk.PASSWORD if has_mfa else Risk.PASSWORD_WITHOUT_MFA), use
 
 
-def _is_lately(moment: datetime | None, at: datetime) -> bool:
-    return moment is not None and at - moment <= LATELY
+def _is_recent(moment: datetime | None, at: datetime) -> bool:
+    return moment is not None and at - moment <= RECENT
 
 
 def _seconds(moment: datetime | None) -> float:

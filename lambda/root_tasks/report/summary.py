@@ -105,7 +105,7 @@ def types_without_list(result: AccountResult) -> frozenset[ItemType]:
 
 def item_counts(counts: Mapping[ItemType, int]) -> str:
     """Return how many there are of each type, such as "1 password and 2 access keys"."""
-    return enumeration([_number(counts[each], each) for each in ItemType if counts.get(each)])
+    return enumeration([_number(counts[type_], type_) for type_ in ItemType if counts.get(type_)])
 
 
 def enumeration(parts: Sequence[str]) -> str:

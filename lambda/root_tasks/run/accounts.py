@@ -14,7 +14,7 @@ from aws_calls.failures import CallError, FailureKind, describe
 
 from ..aws.organizations import entries
 from ..messages import MANAGEMENT_ACCOUNT, PROTECTED, skip_reason_for_state
-from ..model.run import Account
+from ..model.run import Account, Member
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from .units import Unit, UnitTree, parse_path
@@ -52,20 +52,6 @@ class OrganizationContext:
 
     organization_id: str
     management_account_id: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """An account of the organization, with its place in it.
-
-    Attributes:
-        account: The account, without the names of its units.
-        unit_ids: The units that it is in, from the root down; None where they are not known: SDKs before
-            botocore 1.42.80 leave them out, and reading them in another way takes time.
-    """
-
-    account: Account
-    unit_ids: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, kw_only=True)

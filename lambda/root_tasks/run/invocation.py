@@ -17,13 +17,14 @@ from ..aws.bucket import Bucket
 from ..aws.sessions import Sessions
 from ..aws.stores import Storage
 from ..model.run import BatchResult, Mode
+from ..policies.check import Origin
+from ..policies.preflight import PolicyPreflight
 from ..tasks import DEFINITIONS
 from .accounts import MemberDirectory
 from .backup_origins import BackupOrigins
 from .batch import BatchRunner, finding_of_expired_plan
 from .finish import RunFinisher
 from .plans import Execution, Plans
-from .preflight import Origin, PolicyPreflight
 from .start import ExecutionStarter, RunStarter
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from ..aws.stores import ChecksumMismatchError
 from ..messages import describe_duration
 from ..model.codec import DecodingError
 from ..model.report import Task
-from ..model.run import ExecutionMark
+from ..model.run import RUN_ID, ExecutionMark
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks import DEFINITIONS
 from ..tasks.scope import invalid_value, quote, require_bounded
@@ -40,8 +40,6 @@ TASK = "task"
 PLAN = "plan"
 # What the whole input is called in a refusal.
 INPUT = "input"
-# Step Functions allows more in the names of executions, but not these.
-_RUN_ID = re.compile(r"[^\s/:]{1,80}")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 # The two times that Step Functions has of one start differ in their precision.
 _START_TOLERANCE = timedelta(seconds=1)
@@ -126,7 +124,7 @@ def parse_plan_request(input_: object) -> PlanRequest:
         # Some tools write capital letters.
         report_sha256 = text.lower()
     return PlanRequest(
-        run_id=_parse_text(input_, PLAN, pattern=_RUN_ID, expected="the run ID of a plan"),
+        run_id=_parse_text(input_, PLAN, pattern=RUN_ID, expected="the run ID of a plan"),
         report_sha256=report_sha256,
     )
 

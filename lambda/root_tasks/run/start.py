@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..aws.stores import Storage
-    from ..model.run import Backup
+    from ..model.run import Backup, Member
+    from ..policies.preflight import PendingPreflight, PolicyPreflight
     from ..tasks.scope import RestoreRequest
-    from .accounts import Member, MemberDirectory, OrganizationContext
+    from .accounts import MemberDirectory, OrganizationContext
     from .backup_origins import BackupOrigins
     from .plans import Execution, FoundPlan, Plans
-    from .preflight import PendingPreflight, PolicyPreflight
     from .request import Request
 
 # A batch that dies takes its results with it. Where a run only reads, that is cheap; where it makes changes,

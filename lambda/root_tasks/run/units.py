@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from aws_calls.calls import require
 
-from ..aws.organizations import entries
-from ..aws.policies import organization_roots
+from ..aws.organizations import LIST_ROOTS, entries, organization_roots
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks.scope import UNIT_ID
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from aws_calls.retry import RetryBudget
 
-_LIST_ROOTS = "organizations:ListRoots"
 _LIST_UNITS = "organizations:ListOrganizationalUnitsForParent"
 # AWS names it, and there is no call to rename it.
 _ROOT = "Root"
@@ -78,7 +76,7 @@ class UnitTree:
             CallError: The read failed, or no root came back.
         """
         return [
-            Unit(id=require(root, "Id", operation=_LIST_ROOTS), path=_ROOT)
+            Unit(id=require(root, "Id", operation=LIST_ROOTS), path=_ROOT)
             for root in organization_roots(self.organizations, budget=self.budget)
         ]
 

@@ -58,6 +58,7 @@ def necessary_calls(mode: Mode, target: Target) -> tuple[str, ...]:
 DEFINITION = TaskDefinition(
     title="Allow root password recovery",
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+    calls=(LISTING_CALLS[ItemType.PASSWORD], _CREATE_LOGIN_PROFILE),
     input_keys=(ACCOUNTS,),
     parse=parse_named_accounts,
     plan=plan,

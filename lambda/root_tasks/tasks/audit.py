@@ -12,6 +12,7 @@ from ..messages import DETAILS_UNAVAILABLE, contradiction, hint
 from ..model.report import AccessKey, CredentialDetails, ItemType, Outcome, RootCredentials
 from ..model.run import Finding
 from .credentials import (
+    DETAIL_CALLS,
     GET_ACCOUNT_SUMMARY,
     LISTING_CALLS,
     Credential,
@@ -150,6 +151,7 @@ def necessary_calls(mode: Mode, target: Target) -> tuple[str, ...]:  # noqa: ARG
 DEFINITION = TaskDefinition(
     title="Audit of root credentials",
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+    calls=(GET_ACCOUNT_SUMMARY, *DETAIL_CALLS),
     input_keys=ACCOUNT_KEYS,
     parse=parse_accounts_or_all,
     plan=audit,

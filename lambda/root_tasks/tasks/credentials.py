@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ..aws.sessions import RootSession
 
 GET_ACCOUNT_SUMMARY = "iam:GetAccountSummary"
+_GET_USER = "iam:GetUser"
+_GET_ACCESS_KEY_LAST_USED = "iam:GetAccessKeyLastUsed"
 _GET_LOGIN_PROFILE = "iam:GetLoginProfile"
 # The service name that GetAccessKeyLastUsed returns for a key that was never used.
 _NEVER_USED = "N/A"
@@ -100,6 +102,14 @@ LISTING_CALLS = {
     ItemType.PASSWORD: _GET_LOGIN_PROFILE,
     **{type_: listing.operation for type_, listing in _LISTINGS.items()},
 }
+# The calls that read the details of what the summary counts.
+DETAIL_CALLS = (
+    _GET_USER,
+    _LISTINGS[ItemType.ACCESS_KEY].operation,
+    _GET_ACCESS_KEY_LAST_USED,
+    _LISTINGS[ItemType.MFA_DEVICE].operation,
+    _LISTINGS[ItemType.SIGNING_CERTIFICATE].operation,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,11 +243,11 @@ def credential_ids(session: RootSession, iam: IAMClient, type_: ItemType) -> tup
 def _last_use(session: RootSession, iam: IAMClient, credential: Credential) -> _LastUse:
     try:
         if credential.type is ItemType.PASSWORD:
-            user = session.call(iam.get_user, operation="iam:GetUser").require("User")
+            user = session.call(iam.get_user, operation=_GET_USER).require("User")
             return _LastUse(at=user.get("PasswordLastUsed"))
         use = session.call(
             functools.partial(iam.get_access_key_last_used, AccessKeyId=credential.id or ""),
-            operation="iam:GetAccessKeyLastUsed",
+            operation=_GET_ACCESS_KEY_LAST_USED,
         ).require("AccessKeyLastUsed")
     except CallError as error:
         return _LastUse(unread=error.failure)

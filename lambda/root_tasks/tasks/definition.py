@@ -40,6 +40,8 @@ class TaskDefinition:
     Attributes:
         title: The title of its report.
         feature: The feature of centralized root access that its sessions need.
+        calls: The calls that its root sessions make, those of a plan included, named as in an IAM policy:
+            without a plan nothing is executed.
         input_keys: The keys that its input may have, besides "task" and "plan".
         parse: Returns what an input asks for; raises RunRefusedError. It decides whether the accounts have
             to be named.
@@ -56,6 +58,7 @@ class TaskDefinition:
 
     title: str
     feature: Feature
+    calls: tuple[str, ...]
     input_keys: tuple[str, ...]
     parse: Callable[[TaskInput], Scope]
     plan: Callable[[AccountTask], Finding]

@@ -14,6 +14,7 @@ from .. import messages
 from ..model.report import ItemType, Outcome, Task
 from ..model.run import Finding, Mode, Target
 from .credentials import (
+    DETAIL_CALLS,
     GET_ACCOUNT_SUMMARY,
     LISTING_CALLS,
     credential_ids,
@@ -304,6 +305,12 @@ _INPUT_KEYS = (*ACCOUNT_KEYS, *_SELECTION_KEYS)
 DEFINITION = TaskDefinition(
     title="Delete root credentials",
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+    calls=(
+        GET_ACCOUNT_SUMMARY,
+        LISTING_CALLS[ItemType.PASSWORD],
+        *DETAIL_CALLS,
+        *_DELETING_CALLS.values(),
+    ),
     input_keys=_INPUT_KEYS,
     parse=parse,
     plan=plan,

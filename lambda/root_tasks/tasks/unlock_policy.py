@@ -18,7 +18,7 @@ from ..model.run import Mode, Target
 from ..refusals import RefusalReason, RunRefusedError
 from .definition import TaskDefinition
 from .outcomes import failure_item, finding_of, item_of, unreadable_item
-from .policies import (
+from .resource_policies import (
     DELETE_BUCKET_POLICY,
     GET_BUCKET_POLICY,
     GET_QUEUE_ATTRIBUTES,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ..model.report import Item
     from ..model.run import Finding, Restore
     from .definition import AccountTask
-    from .policies import ResourcePolicy
+    from .resource_policies import ResourcePolicy
     from .scope import TaskInput
 
 _BUCKETS = "buckets"
@@ -318,6 +318,7 @@ def _refuse_constant(name: str) -> object:
 BUCKET_DEFINITION = TaskDefinition(
     title="Unlock bucket policies",
     feature=Feature.ROOT_SESSIONS,
+    calls=(LIST_BUCKETS, GET_BUCKET_POLICY, DELETE_BUCKET_POLICY, PUT_BUCKET_POLICY),
     input_keys=(_BUCKETS, _RESTORE, _POLICY_OVERRIDE),
     parse=_parse_bucket_input,
     plan=plan,
@@ -328,6 +329,7 @@ BUCKET_DEFINITION = TaskDefinition(
 QUEUE_DEFINITION = TaskDefinition(
     title="Unlock queue policies",
     feature=Feature.ROOT_SESSIONS,
+    calls=(GET_QUEUE_ATTRIBUTES, SET_QUEUE_ATTRIBUTES),
     input_keys=(_QUEUES, _SKIP_BACKUP, _RESTORE, _POLICY_OVERRIDE),
     parse=_parse_queue_input,
     plan=plan,

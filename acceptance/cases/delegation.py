@@ -1,0 +1,114 @@
+"""The cases that register an account as a delegated administrator, and of what it may do."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from acceptance.cases._build import EVERYTHING, IAM, REGISTERED, TRUSTED_ACCESS, case, refusal, succeeds
+from acceptance.cases.feature import features
+from acceptance.model import DELEGATE, MANAGEMENT, MEMBER, STRANGER, Level, Source
+
+_case = partial(case, level=Level.FEATURE)
+_register, _deregister = (
+    partial(_case, f"organizations:{verb}DelegatedAdministrator", **IAM)
+    for verb in ("Register", "Deregister")
+)
+_by_delegate = partial(_case, given=(TRUSTED_ACCESS, REGISTERED), caller=DELEGATE)
+_LIST_DELEGATES = "organizations:ListDelegatedAdministrators"
+
+CASES = (
+    _register(
+        "an account cannot be registered before trusted access is enabled",
+        refusal("ConstraintViolationException", reason="SERVICE_ACCESS_NOT_ENABLED"),
+        AccountId=DELEGATE,
+    ),
+    _register(
+        "an account is registered without a response body",
+        succeeds(),
+        given=(TRUSTED_ACCESS,),
+        AccountId=DELEGATE,
+    ),
+    _register(
+        "a registered account cannot be registered again",
+        refusal("AccountAlreadyRegisteredException"),
+        given=(TRUSTED_ACCESS, REGISTERED),
+        AccountId=DELEGATE,
+    ),
+    _register(
+        "a second account can be registered",
+        succeeds(),
+        given=(TRUSTED_ACCESS, REGISTERED),
+        source=Source.ASSUMED,
+        AccountId=MEMBER,
+    ),
+    _register(
+        "the management account cannot be registered",
+        refusal("ConstraintViolationException", reason="CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR"),
+        given=(TRUSTED_ACCESS,),
+        AccountId=MANAGEMENT,
+    ),
+    _register(
+        "an account of another organization cannot be registered",
+        refusal("AccountNotFoundException"),
+        given=(TRUSTED_ACCESS,),
+        AccountId=STRANGER,
+    ),
+    _deregister(
+        "an account that is not registered cannot be deregistered",
+        refusal("AccountNotRegisteredException"),
+        given=(TRUSTED_ACCESS,),
+        AccountId=DELEGATE,
+    ),
+    _case(
+        _LIST_DELEGATES,
+        "a delegated administrator is listed with the time since when",
+        succeeds(
+            {
+                "DelegatedAdministrators": [
+                    {"Id": DELEGATE, "State": "ACTIVE", "DelegationEnabledDate": "{time}", "{and more}": True}
+                ]
+            }
+        ),
+        given=(TRUSTED_ACCESS, REGISTERED),
+        **IAM,
+    ),
+    _case(
+        "organizations:ListDelegatedServicesForAccount",
+        "the services of a delegated administrator are listed",
+        succeeds({"DelegatedServices": [{**IAM, "DelegationEnabledDate": "{time}"}]}),
+        given=(TRUSTED_ACCESS, REGISTERED),
+        AccountId=DELEGATE,
+    ),
+    _by_delegate(
+        "organizations:ListAccounts",
+        "a delegated administrator may list the accounts",
+        succeeds({"Accounts": ["{each}", {"Id": "{any}", "{and more}": True}]}),
+    ),
+    _by_delegate(
+        _LIST_DELEGATES,
+        "a delegated administrator may list the delegated administrators",
+        succeeds({"DelegatedAdministrators": [{"Id": DELEGATE, "{and more}": True}]}),
+        **IAM,
+    ),
+    _by_delegate(
+        "organizations:DisableAWSServiceAccess",
+        "a delegated administrator cannot disable trusted access",
+        refusal("AccessDeniedException"),
+        **IAM,
+    ),
+    _deregister(
+        "a delegated administrator cannot deregister itself",
+        refusal("AccessDeniedException"),
+        given=(TRUSTED_ACCESS, REGISTERED),
+        caller=DELEGATE,
+        AccountId=DELEGATE,
+    ),
+    _case(
+        "iam:DisableOrganizationsRootSessions",
+        "a delegated administrator can disable RootSessions as well",
+        features("RootCredentialsManagement"),
+        given=(*EVERYTHING, REGISTERED),
+        caller=DELEGATE,
+        source=Source.ASSUMED,
+    ),
+)

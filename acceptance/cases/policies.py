@@ -1,0 +1,93 @@
+"""The cases of service control policies on the member account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from acceptance.callers import AUDIT, RECOVER
+from acceptance.cases._build import (
+    EVERYTHING,
+    SESSION,
+    WITH_CREDENTIALS,
+    assume_root,
+    case,
+    in_session,
+    refusal,
+    succeeds,
+)
+from acceptance.model import MEMBER, Case, Level, Response, Source
+
+if TYPE_CHECKING:
+    from functools import partial
+
+_ROOT = f"arn:aws:iam::{MEMBER}:root"
+_NO_PASSWORD = succeeds({"SummaryMap": {"AccountPasswordPresent": 0, "{and more}": True}})
+
+
+def _denial(operation: str, *, resource: str = _ROOT) -> Response:
+    return refusal(
+        "AccessDenied",
+        f"User: {{caller}} is not authorized to perform: iam:{operation} on resource: {resource} with an "
+        "explicit deny in a service control policy: arn:aws:organizations::111111111111:policy/"
+        "{organization id}/service_control_policy/{policy id}",
+        http=403,
+    )
+
+
+def _audit_under(policy: str, *given: str, source: Source = Source.DOCUMENTED) -> partial[Case]:
+    return in_session(AUDIT, f"policy {policy} attached", *given, source=source)
+
+
+CASES = (
+    _audit_under("with the exemption")(
+        "iam:GetAccountSummary", "a policy that exempts root sessions lets an audit through", _NO_PASSWORD
+    ),
+    _audit_under("without the exemption")(
+        "iam:GetAccountSummary",
+        "a policy without the exemption denies an audit, and the response names the policy",
+        _denial("GetAccountSummary", resource="*"),
+        measures="time until a service control policy is effective",
+    ),
+    _audit_under("without the exemption")(
+        "iam:GetUser", "a policy without the exemption denies what acts on the root user", _denial("GetUser")
+    ),
+    _audit_under("without the exemption", "policy without the exemption detached")(
+        "iam:GetAccountSummary",
+        "after a policy is detached an audit works again",
+        _NO_PASSWORD,
+        measures="time until a detached service control policy is no longer effective",
+    ),
+    assume_root(Level.MEMBER, MEMBER, AUDIT)(
+        "a policy on the member account does not deny AssumeRoot itself",
+        SESSION,
+        given=(*WITH_CREDENTIALS, "policy without the exemption attached"),
+        source=Source.ASSUMED,
+    ),
+    _audit_under("on bool mfa", source=Source.ASSUMED)(
+        "iam:GetUser",
+        "the MFA key is absent in a root session: Bool false does not deny",
+        succeeds({"User": {"UserId": MEMBER, "{and more}": True}}),
+    ),
+    _audit_under("on bool if exists mfa", source=Source.ASSUMED)(
+        "iam:GetUser",
+        "a root session counts as one without MFA: BoolIfExists false denies",
+        _denial("GetUser"),
+    ),
+    in_session(RECOVER, "policy on password attached")(
+        "iam:CreateLoginProfile",
+        "a policy on the creation of passwords denies the recovery",
+        _denial("CreateLoginProfile"),
+        afterwards={"AccountPasswordPresent": 0},
+    ),
+    _audit_under("on password")(
+        "iam:GetAccountSummary", "a policy on the creation of passwords does not deny an audit", _NO_PASSWORD
+    ),
+    case(
+        "iam:GetAccountSummary",
+        "the role in the member account is not affected by a policy on root users",
+        _NO_PASSWORD,
+        level=Level.MEMBER,
+        given=(*EVERYTHING, "policy without the exemption attached"),
+        caller=MEMBER,
+    ),
+)

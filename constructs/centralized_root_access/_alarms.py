@@ -1,0 +1,227 @@
+"""The alarms of all constructs, and the metrics of RootTasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from aws_cdk import aws_events as events
+    from aws_cdk import aws_sns as sns
+    from aws_cdk import aws_stepfunctions as sfn
+    from constructs import Construct
+
+NAMESPACE = "CentralizedRootAccess"
+
+MINUTE = Duration.minutes(1)
+# FILL fills the newest minute, so that what CloudWatch gets late would never be looked at by an alarm of one.
+_MINUTES_UNTIL_METRIC = 10
+
+# What stopped is reported after this many intervals, as far as CloudWatch looks back. With a single one, an
+# audit that takes longer than the previous one would be reported, too.
+INTERVALS_UNTIL_STOPPED = 3
+_MIN_INTERVALS_UNTIL_STOPPED = 2
+_MAX_ALARM_MINUTES = 7 * 24 * 60
+_MAX_WARM_UP_MINUTES = 2880
+
+
+def audit_metric(state_machine: sfn.StateMachine, name: str) -> cloudwatch.Metric:
+    """Return a metric of the full audits of a state machine."""
+    return cloudwatch.Metric(
+        namespace=NAMESPACE,
+        metric_name=name,
+        dimensions_map={"StateMachineName": state_machine.state_machine_name},
+        statistic="Maximum",
+        period=Duration.minutes(5),
+    )
+
+
+def alarm_of_audits(scope: Construct, id: str, metric: cloudwatch.Metric, *, what: str) -> cloudwatch.Alarm:
+    """Return an alarm that has the state of the last full audit."""
+    return create_alarm(
+        scope,
+        id,
+        metric.with_(period=MINUTE),
+        description=f"{what} at the last full audit.",
+        # Between two audits, and before the first one, the state stays as it is.
+        missing=cloudwatch.TreatMissingData.IGNORE,
+    )
+
+
+def metric_of_failed_executions(state_machines: Iterable[sfn.StateMachine]) -> cloudwatch.MathExpression:
+    """Return how many executions of state machines failed or timed out, or were stopped."""
+    return _sum(
+        {
+            f"{name}{number}": metric
+            for number, state_machine in enumerate(state_machines)
+            for name, metric in (
+                ("failed", state_machine.metric_failed(period=MINUTE)),
+                ("timedOut", state_machine.metric_timed_out(period=MINUTE)),
+                ("aborted", state_machine.metric_aborted(period=MINUTE)),
+            )
+        },
+        label="Executions that did not succeed",
+    )
+
+
+def alarm_of_failures(scope: Construct, metric: cloudwatch.MathExpression) -> cloudwatch.Alarm:
+    """Return the alarm for executions that did not succeed."""
+    return create_alarm(
+        scope,
+        "Failed",
+        metric,
+        description="An execution of a root task did not succeed. Its cause says why.",
+        periods=_MINUTES_UNTIL_METRIC,
+    )
+
+
+def alarm_of_failed_starts(scope: Construct, rules: Sequence[events.Rule]) -> cloudwatch.Alarm | None:
+    """Return the alarm for audits that EventBridge gave up starting; None without rules."""
+    if not rules:
+        return None
+    # EventBridge sends the metric only where it is not zero.
+    metric = _sum(
+        {
+            f"failed{number}": cloudwatch.Metric(
+                namespace="AWS/Events",
+                metric_name="FailedInvocations",
+                dimensions_map={"RuleName": rule.rule_name},
+                statistic="Sum",
+                period=MINUTE,
+            )
+            for number, rule in enumerate(rules)
+        },
+        label="Audits that were not started",
+    )
+    return create_alarm(
+        scope,
+        "NotStarted",
+        metric,
+        description=(
+            "EventBridge could not start an audit of root users. An account that has joined the organization "
+            "may not have been audited: audit every account."
+        ),
+        periods=_MINUTES_UNTIL_METRIC,
+    )
+
+
+def alarm_of_missing_audits(
+    scope: Construct, audits: cloudwatch.Metric, *, interval: Duration
+) -> cloudwatch.Alarm | None:
+    """Return the alarm for full audits that do not run, or fail; None where two intervals are over a week."""
+    minutes = round(interval.to_minutes())
+    intervals = min(INTERVALS_UNTIL_STOPPED, _MAX_ALARM_MINUTES // minutes)
+    if intervals < _MIN_INTERVALS_UNTIL_STOPPED:
+        return None
+    # The first audit may come after one interval, and the warm-up is then over.
+    warning = " A new alarm may be in alarm until the first full audit has ended."
+    return alarm_of_missing_data(
+        scope,
+        "AuditsStopped",
+        audits,
+        name="audits",
+        label="Full audits",
+        description=(
+            f"No full audit has ended for {intervals} intervals: root credentials would not be noticed."
+            f"{warning if minutes >= _MAX_WARM_UP_MINUTES else ''}"
+        ),
+        interval=interval,
+        intervals=intervals,
+    )
+
+
+def alarm_of_missing_data(
+    scope: Construct,
+    id: str,
+    metric: cloudwatch.Metric,
+    *,
+    name: str,
+    label: str,
+    description: str,
+    interval: Duration,
+    intervals: int,
+) -> cloudwatch.Alarm:
+    """Return the alarm for a metric that has had no value for some intervals.
+
+    Args:
+        scope: The construct that the alarm belongs to.
+        id: The alarm's id.
+        metric: The metric.
+        name: What the metric's values are called in the alarm's expression.
+        label: What the expression is called.
+        description: The alarm's description.
+        interval: How often the metric has a value.
+        intervals: After how many intervals without a value it is in alarm.
+    """
+    # Without FILL CloudWatch looks further back for data points, and waits for longer than this.
+    values = cloudwatch.MathExpression(
+        expression=f"FILL({name}, 0)",
+        label=label,
+        using_metrics={name: metric.with_(statistic="SampleCount")},
+        period=interval,
+    )
+    missing = cloudwatch.TreatMissingData.BREACHING
+    alarm = create_alarm(
+        scope, id, values, description=description, missing=missing, periods=intervals, below_one=True
+    )
+    # A new alarm has no data points yet. The oldest supported aws-cdk-lib does not have the property.
+    cast("cloudwatch.CfnAlarm", alarm.node.default_child).add_property_override(
+        "WarmUpConfiguration.WarmUpPeriodDurationInMinutes",
+        min(intervals * round(interval.to_minutes()), _MAX_WARM_UP_MINUTES),
+    )
+    return alarm
+
+
+def create_alarm(
+    scope: Construct,
+    id: str,
+    metric: cloudwatch.Metric | cloudwatch.MathExpression,
+    *,
+    description: str,
+    missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
+    periods: int = 1,
+    below_one: bool = False,
+) -> cloudwatch.Alarm:
+    """Create an alarm for a metric that was above zero in any period, or instead below one in all of them."""
+    comparisons = cloudwatch.ComparisonOperator
+    return metric.create_alarm(
+        scope,
+        id,
+        alarm_description=description,
+        comparison_operator=(
+            comparisons.LESS_THAN_THRESHOLD if below_one else comparisons.GREATER_THAN_THRESHOLD
+        ),
+        threshold=1 if below_one else 0,
+        evaluation_periods=periods,
+        datapoints_to_alarm=periods if below_one else 1,
+        treat_missing_data=missing,
+    )
+
+
+def notify_of_alarms(topic: sns.ITopic, alarms: Iterable[cloudwatch.Alarm], *, stack: Stack) -> None:
+    """Send the alarms' changes of state to a topic."""
+    # A topic that gets a policy of its own loses the default one, which lets CloudWatch publish.
+    # Other alarms of the account may rely on that: the condition names the account, not these alarms.
+    topic.grant_publish(
+        iam.ServicePrincipal(
+            "cloudwatch.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": stack.account}}
+        )
+    )
+    for alarm in alarms:
+        alarm.add_alarm_action(actions.SnsAction(topic))
+        alarm.add_ok_action(actions.SnsAction(topic))
+
+
+def _sum(metrics: Mapping[str, cloudwatch.Metric], *, label: str) -> cloudwatch.MathExpression:
+    return cloudwatch.MathExpression(
+        expression="+".join(f"FILL({name}, 0)" for name in metrics),
+        label=label,
+        using_metrics={name: cast("cloudwatch.IMetric", metric) for name, metric in metrics.items()},
+        period=MINUTE,
+    )

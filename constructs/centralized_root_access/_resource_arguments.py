@@ -1,0 +1,170 @@
+"""The checks of the arguments that are resources of the CDK: topics, keys, log groups and roles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Stack, Token
+from aws_cdk import aws_logs as logs
+
+from ._arguments import wrong_type
+from ._function import LogSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_sns as sns
+    from constructs import IConstruct
+
+
+def require_topic(argument: str, topic: sns.ITopic | None, *, stack: Stack) -> None:
+    """Refuse a topic that nobody could publish to, and what is neither a topic nor None.
+
+    Args:
+        argument: The argument's name.
+        topic: The topic.
+        stack: The stack that has the alarms.
+
+    Raises:
+        ValueError: It is a FIFO topic, or known to be in another Region than the stack.
+        TypeError: It is not a topic.
+    """
+    if topic is None:
+        return
+    _require_resource(
+        argument,
+        topic,
+        attribute="topic_arn",
+        expected="an SNS topic of the CDK",
+        remedy='For an existing topic write sns.Topic.from_topic_arn(stack, "Topic", topic_arn).',
+    )
+    if attribute_of(topic, "fifo") is True:
+        raise ValueError(
+            f"{argument} is {topic.node.path}, a FIFO topic, which accepts no message without a group ID. "
+            "Use a standard topic."
+        )
+    _require_region(
+        argument, topic, stack=stack, noun="topic", why="an alarm can only notify a topic in its own Region"
+    )
+
+
+def require_log_group(argument: str, log_group: logs.ILogGroup, *, stack: Stack) -> None:
+    """Refuse a log group that a metric filter of the stack could not watch, and what is not a log group.
+
+    Args:
+        argument: The argument's name.
+        log_group: The log group.
+        stack: The stack that has the metric filter.
+
+    Raises:
+        ValueError: It is known to be in another Region than the stack.
+        TypeError: It is not a log group.
+    """
+    _require_resource(
+        argument,
+        log_group,
+        attribute="log_group_name",
+        expected="a log group of the CDK",
+        remedy='Write logs.LogGroup.from_log_group_name(stack, "Trail", name), for example.',
+    )
+    _require_region(
+        argument,
+        log_group,
+        stack=stack,
+        noun="log group",
+        why="a metric filter watches the group of this name in its own Region",
+    )
+
+
+def parse_allowed_roles(roles: Iterable[iam.IRole]) -> list[iam.IRole]:
+    """Return the roles, each once, by their paths: another order in the code does not change the stack.
+
+    Raises:
+        TypeError: The argument is not a list, a tuple or a set, or an element is not a role.
+    """
+    remedy = 'For an existing role write iam.Role.from_role_arn(stack, "Role", role_arn).'
+    if not isinstance(roles, list | tuple | set | frozenset):
+        raise wrong_type("allowed_roles", roles, expected="a list, a tuple or a set", remedy=remedy)
+    for role in roles:
+        expected = "a list of roles of the CDK"
+        _require_resource("allowed_roles", role, attribute="role_arn", expected=expected, remedy=remedy)
+    by_path = {role.node.path: role for role in roles}
+    return [by_path[path] for path in sorted(by_path)]
+
+
+def parse_log_settings(
+    encryption_key: kms.IKey | None, log_retention: logs.RetentionDays, *, stack: Stack
+) -> LogSettings:
+    """Return the settings of the log groups.
+
+    Args:
+        encryption_key: The key.
+        log_retention: How long the logs are kept.
+        stack: The stack that has the log groups.
+
+    Raises:
+        ValueError: The key is an alias, or known to be in another Region than the stack.
+        TypeError: The key is not a KMS key, or the retention not one of the CDK's.
+    """
+    if encryption_key is not None:
+        _require_key("encryption_key", encryption_key, stack=stack)
+    if not isinstance(log_retention, logs.RetentionDays):
+        raise wrong_type(
+            "log_retention",
+            log_retention,
+            expected="a RetentionDays",
+            remedy="Write logs.RetentionDays.ONE_YEAR, for example.",
+        )
+    return LogSettings(encryption_key=encryption_key, retention=log_retention)
+
+
+def attribute_of(construct: object, name: str) -> Any:
+    """Return an attribute of a construct; None where it has none, or the CDK cannot say."""
+    try:
+        return getattr(construct, name, None)
+    except RuntimeError:
+        # What jsii makes of an error of the CDK, such as that for the ID of a role that is not created.
+        return None
+
+
+def _require_resource(argument: str, value: object, *, attribute: str, expected: str, remedy: str) -> None:
+    """Refuse what lacks the attribute that every such resource has, new or imported."""
+    if not isinstance(getattr(value, attribute, None), str):
+        raise wrong_type(argument, value, expected=expected, remedy=remedy)
+
+
+def _require_region(argument: str, construct: IConstruct, *, stack: Stack, noun: str, why: str) -> None:
+    """Refuse what is known to be in another Region than the stack."""
+    region = attribute_of(attribute_of(construct, "env"), "region")
+    if not isinstance(region, str) or Token.is_unresolved(region) or Token.is_unresolved(stack.region):
+        return
+    if region != stack.region:
+        raise ValueError(
+            f"{argument} is {construct.node.path}, a {noun} in {region}; the stack is in {stack.region}, and "
+            f"{why}. Use a {noun} in {stack.region}."
+        )
+
+
+def _require_key(argument: str, key: kms.IKey, *, stack: Stack) -> None:
+    _require_resource(
+        argument,
+        key,
+        attribute="key_arn",
+        expected="a KMS key of the CDK",
+        remedy='For an existing key write kms.Key.from_key_arn(stack, "Key", key_arn).',
+    )
+    alias = attribute_of(key, "alias_name") or (key.key_arn if ":alias/" in key.key_arn else None)
+    if alias is not None:
+        if Token.is_unresolved(alias):
+            alias = key.node.path
+        raise ValueError(
+            f"{argument} is the alias {alias}: a policy that names an alias does not apply to its key, so "
+            "that no role could use the key. Pass the key itself: for an existing one write "
+            'kms.Key.from_lookup(stack, "Key", alias_name=alias_name) or '
+            'kms.Key.from_key_arn(stack, "Key", key_arn).'
+        )
+    _require_region(
+        argument, key, stack=stack, noun="key", why="S3 and CloudWatch Logs use keys of their own Region"
+    )

@@ -1,0 +1,216 @@
+"""The functions of RootTasks: each has a role of its own, for its calls and its objects in the bucket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+
+from . import _permissions
+from ._function import function_role, python_function
+from ._permissions import BucketAccess, acting_id, looking_id, looking_session
+from .enums import RootTask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_logs as logs
+    from aws_cdk import aws_s3 as s3
+    from aws_cdk import aws_sns as sns
+    from aws_cdk import aws_stepfunctions as sfn
+    from constructs import Construct
+
+# A root session ends after 15 minutes, and a batch before it.
+_BATCH_TIMEOUT = Duration.minutes(10)
+# Ten thousand accounts are five hundred calls of ListAccounts, or four hundred results to read.
+_RUN_TIMEOUT = Duration.minutes(15)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RootTaskFunctions:
+    """Builds the functions.
+
+    Attributes:
+        scope: The construct that they belong to.
+        log_group: The log group.
+        bucket: The bucket of the runs.
+        encryption_key: The KMS key of the bucket; None: S3 has its own.
+        tasks: The tasks that executions may ask for.
+        protected_accounts: The accounts that are excluded from every task.
+        plan_lifetime: How long a plan can be executed.
+        writers: The role of each function that was built, with its access to the bucket.
+        session_roles: The roles of those that open root sessions.
+    """
+
+    scope: Construct
+    log_group: logs.LogGroup
+    bucket: s3.Bucket
+    encryption_key: kms.IKey | None
+    tasks: Sequence[RootTask]
+    protected_accounts: Sequence[str]
+    plan_lifetime: Duration
+    writers: list[tuple[iam.IRole, BucketAccess]] = field(default_factory=list)
+    session_roles: list[iam.IRole] = field(default_factory=list)
+
+    @property
+    def acting_tasks(self) -> list[RootTask]:
+        """The tasks that make changes."""
+        return [task for task in self.tasks if task is not RootTask.AUDIT]
+
+    def build_start_run(self, *, allow_policy_override: bool) -> lambda_.Function:
+        """Build the function that starts audits and plans."""
+        return self._build(
+            "StartRun",
+            description="Starts an audit or a plan of a root task.",
+            handler="start_run",
+            access=_permissions.start_run_access(self.tasks),
+            statements=[_permissions.organization_statement()],
+            settings={**self._selection(), "allowPolicyOverride": allow_policy_override},
+        )
+
+    def build_run_batch(self) -> dict[RootTask, lambda_.Function]:
+        """Build the functions that look, and return that of each task.
+
+        One audits, and plans what AWS's audit policy can see: it could not change anything if it wanted to.
+        """
+        by_session: dict[RootTask, list[RootTask]] = {}
+        for task in self.tasks:
+            by_session.setdefault(looking_session(task), []).append(task)
+        functions: dict[RootTask, lambda_.Function] = {}
+        for session, tasks in by_session.items():
+            function = self._build_batch(
+                looking_id(session),
+                session,
+                description=f"Looks into a batch of accounts with {session}.",
+                handler="run_batch",
+                access=_permissions.run_batch_access(tasks),
+            )
+            functions |= dict.fromkeys(tasks, function)
+        return {task: functions[task] for task in self.tasks}
+
+    def build_write_report(self, notification_topic: sns.ITopic | None) -> lambda_.Function:
+        """Build the function that writes the reports of audits and plans."""
+        function = self._build(
+            "WriteReport",
+            description="Writes the report of an audit or a plan.",
+            handler="write_report",
+            access=_permissions.write_report_access(
+                audits=RootTask.AUDIT in self.tasks, plans=bool(self.acting_tasks)
+            ),
+            settings=self._reporting(notification_topic),
+        )
+        if notification_topic:
+            notification_topic.grant_publish(function)
+        return function
+
+    def build_start_execution(self, audit_state_machine: sfn.StateMachine) -> lambda_.Function:
+        """Build the function that starts executions of plans."""
+        return self._build(
+            "StartExecution",
+            description="Starts the execution of a plan.",
+            handler="start_execution",
+            access=_permissions.start_execution_access(),
+            statements=[
+                _permissions.organization_statement(),
+                _permissions.read_executions_statement(audit_state_machine, sid="Plans"),
+            ],
+            settings={
+                **self._selection(),
+                "planLifetimeSeconds": self.plan_lifetime.to_seconds(),
+                "auditStateMachineArn": audit_state_machine.state_machine_arn,
+            },
+        )
+
+    def build_execute_batch(self) -> dict[RootTask, lambda_.Function]:
+        """Build the functions that act, one for each task."""
+        return {
+            task: self._build_batch(
+                acting_id(task),
+                task,
+                description=f"Performs {task} in a batch of accounts.",
+                handler="execute_batch",
+                access=_permissions.execute_batch_access(task),
+            )
+            for task in self.acting_tasks
+        }
+
+    def build_write_execution_report(self) -> lambda_.Function:
+        """Build the function that writes the reports of executions."""
+        return self._build(
+            "WriteExecutionReport",
+            description="Writes the report of the execution of a plan.",
+            handler="write_execution_report",
+            access=_permissions.write_execution_report_access(self.tasks),
+            settings=self._reporting(None),
+        )
+
+    def _selection(self) -> dict[str, object]:
+        return {
+            "tasks": [str(task) for task in self.tasks],
+            "protectedAccounts": self.protected_accounts,
+        }
+
+    def _reporting(self, topic: sns.ITopic | None) -> dict[str, object]:
+        return {
+            "notificationTopicArn": topic.topic_arn if topic else None,
+            "planLifetimeSeconds": self.plan_lifetime.to_seconds(),
+        }
+
+    def _build_batch(
+        self, id: str, task: RootTask, *, description: str, handler: str, access: BucketAccess
+    ) -> lambda_.Function:
+        """Build a function that opens root sessions for one task, and for no other."""
+        function = self._build(
+            id,
+            description=description,
+            handler=handler,
+            timeout=_BATCH_TIMEOUT,
+            access=access,
+            statements=[_permissions.root_session_statement(task)],
+        )
+        self.session_roles.append(function_role(function))
+        if self.protected_accounts:
+            # A policy of its own: CDK splits a policy that is too long, and may attach the rest later.
+            policy = iam.Policy(
+                self.scope,
+                f"{id}ProtectedAccounts",
+                roles=[function_role(function)],
+                statements=[_permissions.deny_root_sessions_statement(self.protected_accounts)],
+            )
+            function.node.add_dependency(policy)
+        return function
+
+    def _build(
+        self,
+        id: str,
+        *,
+        description: str,
+        handler: str,
+        access: BucketAccess,
+        statements: Sequence[iam.PolicyStatement] = (),
+        settings: Mapping[str, object] | None = None,
+        timeout: Duration = _RUN_TIMEOUT,
+    ) -> lambda_.Function:
+        key = self.encryption_key
+        function = python_function(
+            self.scope,
+            id,
+            description=description,
+            handler=f"root_tasks.handlers.{handler}",
+            log_group=self.log_group,
+            statements=[
+                *statements,
+                *access.statements(self.bucket),
+                *([] if key is None else [_permissions.encryption_key_statement(key)]),
+            ],
+            timeout=timeout,
+            settings={"bucket": self.bucket.bucket_name, **(settings or {})},
+            # For an SDK of the runtime that still defaults to the global STS.
+            environment={"AWS_STS_REGIONAL_ENDPOINTS": "regional"},
+        )
+        self.writers.append((function_role(function), access))
+        return function

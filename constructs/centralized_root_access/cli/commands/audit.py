@@ -1,0 +1,79 @@
+"""The audit command: which root users have credentials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from ..errors import failures_as
+from ..options import JSON, TABLE, account_input, account_options, output_options, target_options
+from ..terminal import print_note, waiting_line
+
+if TYPE_CHECKING:
+    from ..errors import ExitCode
+    from ..options import Output, TargetOptions
+    from ..terminal import Environment
+
+
+@click.command(short_help="Audit the root users of member accounts.")
+@account_options(all_accounts=False)
+@click.option(
+    "--from-here",
+    is_flag=True,
+    help="Without a deployment: audit from this machine, with these credentials. They must be of the "
+    "management account, or of a delegated administrator for IAM.",
+)
+@output_options
+@target_options
+@click.pass_obj
+def audit(
+    environment: Environment,
+    *,
+    accounts: tuple[str, ...],
+    organizational_units: tuple[str, ...],
+    from_here: bool,
+    output: Output,
+    target: TargetOptions,
+) -> ExitCode:
+    """Audit which root users have credentials. This changes nothing.
+
+    Without accounts and organizational units: every account of the organization.
+
+    Exit code: 0 no root credentials, 1 root credentials were found, 2 none were found, but not every
+    account could be read.
+    """
+    given = click.get_current_context().get_parameter_source("stack")
+    if from_here and given is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--from-here works without a stack: use it without --stack.")
+    input_ = account_input(accounts, organizational_units)
+    if from_here:
+        return _audit_from_here(input_, output=output, target=target, environment=environment)
+    with failures_as("Unable to audit", as_json=output.format == JSON):
+        runs = target.find_runs(environment=environment)
+        execution = runs.run("audit", input_, state_machine_arn=runs.deployment.audit_state_machine_arn)
+    return runs.show_result(execution, output=output)
+
+
+def _audit_from_here(
+    input_: dict[str, object], *, output: Output, target: TargetOptions, environment: Environment
+) -> ExitCode:
+    with failures_as("Unable to audit", as_json=output.format == JSON):
+        with waiting_line("Reading the credentials ..."):
+            from ..aws import find_caller
+            from ..from_here import LocalAudit
+            from ..screen import progress_bar
+            from ..stored_report import StoredReport, keep_report, show_report
+
+            caller = find_caller(profile=target.profile, region=target.region, environment=environment)
+        name = environment.run_name("audit")
+        local = LocalAudit(caller, environment=environment, name=name)
+        with progress_bar(name) as update:
+            local.run(input_, show=update)
+        stored = StoredReport.read(local)
+        # Nothing else has this report: it is shown before it is saved.
+        show_report(stored, output=output)
+    if output.format == TABLE and not (output.open or output.path):
+        print_note("To keep the report: --output FILE. To read it as a page: --open.")
+    return keep_report(stored, output=output)

@@ -1,0 +1,103 @@
+"""The execute command: do exactly what a plan lists, after a look at it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import CommandError, ExitCode, failures_as
+from ..options import JSON, RunId, output_options, target_options
+from ..terminal import print_note
+
+if TYPE_CHECKING:
+    from ..options import Output, TargetOptions
+    from ..stored_report import StoredReport
+    from ..terminal import Environment
+
+
+@click.command(short_help="Execute a plan.")
+@click.argument("run", type=RunId())
+@click.option("--yes", is_flag=True, help="Do not ask. Needed where there is no terminal.")
+@click.option(
+    "--approved-report",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Execute the plan only if its report.json is this file: the one that somebody has read, as "
+    "`plan --output FILE.json` has saved it.",
+)
+@output_options
+@target_options
+@click.pass_obj
+def execute(
+    environment: Environment,
+    *,
+    run: str,
+    yes: bool,
+    approved_report: Path | None,
+    output: Output,
+    target: TargetOptions,
+) -> ExitCode:
+    """Execute the plan RUN: exactly what its report lists, once. It shows the plan, and asks.
+
+    Exit code: 0 done, 1 something failed, 2 not executed, or executed by a run whose report cannot be shown.
+    """
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("There is no terminal to ask at. Read the plan, then use --yes.")
+    with failures_as("Unable to execute", as_json=output.format == JSON):
+        runs = target.find_runs(environment=environment)
+        from root_tasks.run.plans import PLAN
+        from root_tasks.run.report_hash import REPORT_SHA256
+
+        from ..executions import AUDIT_FOLDER
+
+        state_machine_arn = runs.deployment.execute_state_machine_arn
+        if state_machine_arn is None:
+            raise CommandError(
+                f"Stack {runs.deployment.stack} lists no task that makes changes, so that it cannot execute "
+                "plans. Add one to RootTasks(tasks=[...]) and deploy."
+            )
+        stored = runs.find_report(run, folders=[AUDIT_FOLDER])
+        _require_plan(stored, run, approved_report=approved_report)
+        if not yes and not _is_confirmed(stored):
+            return ExitCode.NO_RESULT
+        # Whoever altered the report that was shown would have had something else approved.
+        input_ = {PLAN: run, REPORT_SHA256: stored.sha256}
+        execution = runs.run("execute", input_, state_machine_arn=state_machine_arn)
+    return runs.show_result(execution, output=output, ended="has executed the plan")
+
+
+def _require_plan(stored: StoredReport, run: str, *, approved_report: Path | None) -> None:
+    """Refuse what is not a plan with something to execute, or is not the one that was approved."""
+    from root_tasks.report.summary import is_plan
+
+    from ..stored_report import is_executable
+
+    if not is_plan(stored.report):
+        raise CommandError(f"Run {run} is not a plan. Create one with `plan`. Nothing was changed.")
+    if not is_executable(stored.report):
+        raise CommandError(f"Plan {run} lists nothing to execute; `report {run}` shows why.")
+    if approved_report is not None and approved_report.read_bytes() != stored.body:
+        raise CommandError(
+            f"{approved_report} is not the report.json of plan {run} as it is stored now. Read that one with "
+            f"`report {run}`, or save it with `report {run} --output FILE.json`. Nothing was changed."
+        )
+
+
+def _is_confirmed(plan: StoredReport) -> bool:
+    """Show a plan, and ask whether to execute it. Ctrl-C and the end of the input are called a no."""
+    from ..screen import show_report
+    from ..stored_report import print_doubt
+
+    show_report(plan.report, stderr=True, whole=True)
+    print_doubt(plan)
+    try:
+        confirmed = click.confirm("Execute this plan?", err=True)
+    except click.Abort:
+        print_note("", "Not executed. Nothing was changed.")
+        raise
+    if not confirmed:
+        print_note("Not executed. Nothing was changed.")
+    return confirmed

@@ -1,0 +1,315 @@
+"""The preflight command: which root tasks the organization's policies deny, and what would mend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scp.task import Task
+
+from ..errors import ExitCode, failures_as
+from ..options import CSV, JSON, TABLE, account_options, caller_options, format_option
+from ..terminal import printable_lines, waiting_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.table import Table
+    from rich.text import Text
+
+    from root_tasks.policies.findings import CheckedAccount, PolicyFinding
+    from root_tasks.policies.fixes import StatementFix
+    from scp.evaluate import Cause
+
+    from ..policy_survey import Survey
+    from ..terminal import Environment
+
+_MAX_ROWS = 200
+_STYLES = {"denied": "bold red", "unknown": "yellow"}
+_COLUMNS = (
+    "accountId", "name", "organizationalUnit", "task", "result", "policyType", "policyId", "policyName",
+    "statement", "attachedToId", "attachedToName", "calls", "undecided",
+)  # fmt: skip
+
+
+@click.command(short_help="Show which root tasks policies deny, and what would mend it.")
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    type=click.Choice([task.command for task in Task]),
+    help="Check this task. Repeatable. Default: every task.",
+)
+@account_options(all_accounts=False)
+@format_option(TABLE, JSON, CSV)
+@caller_options
+@click.pass_obj
+def preflight(
+    environment: Environment,
+    *,
+    tasks: tuple[str, ...],
+    accounts: tuple[str, ...],
+    organizational_units: tuple[str, ...],
+    format_: str,
+    profile: str | None,
+    region: str | None,
+) -> ExitCode:
+    """Show which root tasks service control policies and resource control policies deny.
+
+    It needs no deployment, opens no root session, and changes nothing. The credentials must be of the
+    management account, or of a delegated administrator. Name the Region of RootTasks.
+
+    Exit code: 0 nothing is denied, 1 something is denied, 2 nothing is, but not every policy can be read.
+    """
+    with failures_as("Unable to check the policies", as_json=format_ == JSON):
+        with waiting_line("Reading the credentials ..."):
+            from scp.evaluate import Decision
+
+            from ..aws import find_caller
+            from ..policy_survey import survey
+            from ..screen import progress_bar
+
+            caller = find_caller(profile=profile, region=region, environment=environment)
+        with progress_bar("preflight") as update:
+            found = survey(
+                caller,
+                tasks=[task for task in Task if not tasks or task.command in tasks],
+                account_ids=accounts,
+                organizational_units=organizational_units,
+                show=update,
+            )
+        if format_ == JSON:
+            click.echo(_to_json(found))
+        elif format_ == CSV:
+            click.echo(printable_lines(_to_csv(found)), nl=False)
+        else:
+            _show(found)
+        if found.ids(Decision.DENIED):
+            return ExitCode.NOT_AS_WANTED
+        return ExitCode.NO_RESULT if found.has_unread_policies else ExitCode.AS_WANTED
+
+
+# As a table
+
+
+def _show(found: Survey) -> None:
+    from rich.text import Text
+
+    from aws_calls.text import printable
+
+    from .. import screen
+
+    lines: list[Table | Text] = []
+    for rows in _rows(found):
+        lines += [rows, Text()]
+    for fix in found.fixes:
+        lines += [*(Text(printable(line)) for line in _fix_lines(fix)), Text()]
+    screen.show_lines([*lines, Text(printable(_summary(found)), "bold")])
+
+
+def _rows(found: Survey) -> Iterator[Table | Text]:
+    from rich.text import Text
+
+    from aws_calls.text import printable
+    from root_tasks.policies.findings import findings
+
+    from .. import screen
+
+    table = screen.new_table("result", "account", "name", "tasks", "policy", "attached to")
+    left = 0
+    for account in sorted(found.accounts, key=lambda checked: checked.decision == "unknown"):
+        for place, finding in enumerate(findings(account)):
+            if table.row_count >= _MAX_ROWS:
+                left += 1
+                continue
+            cells = [
+                "" if place else account.account.account_id,
+                "" if place else account.account.name or "",
+                _tasks(finding.tasks, of=found.tasks),
+                _policy(finding.cause) + _condition(finding.cause),
+                _place(finding.cause),
+            ]
+            table.add_row(
+                Text(finding.decision, _STYLES.get(finding.decision, "")),
+                *(Text(printable(cell)) for cell in cells),
+            )
+    if table.row_count:
+        yield table
+    if left:
+        yield Text(f"{left:,} more rows: --format csv and --format json have all of them.")
+
+
+def _tasks(tasks: Sequence[Task], *, of: Sequence[Task]) -> str:
+    if len(tasks) == len(of) > 1:
+        return "all"
+    return ", ".join(task.command for task in tasks)
+
+
+def _policy(cause: Cause) -> str:
+    if cause.policy is None:
+        return f"no {_type(cause)} allows it"
+    if cause.statement is None:
+        return cause.policy.problem
+    statement = cause.statement.sid or f"statement {cause.statement.number}"
+    return f"{cause.policy.name} ({cause.policy.policy_id}), {statement}"
+
+
+def _type(cause: Cause) -> str:
+    return cause.policy_type.lower().replace("_", " ")
+
+
+def _condition(cause: Cause) -> str:
+    return f": depends on {'; '.join(_open_conditions(cause))}" if cause.undecided else ""
+
+
+def _open_conditions(cause: Cause) -> list[str]:
+    """Return the parts of a statement that could not be decided."""
+    return [
+        " ".join(filter(None, (part.operator or str(part.element), part.key, ", ".join(part.values[:3]))))
+        for part in cause.undecided
+    ]
+
+
+def _place(cause: Cause) -> str:
+    level = cause.level
+    return f"{level.name} ({level.target_id})" if level.name else level.target_id
+
+
+def _fix_lines(fix: StatementFix) -> Iterator[str]:
+    cause = fix.finding.cause
+    accounts = f"{len(fix.account_ids):,} {_plural('account', len(fix.account_ids))}"
+    if fix.statement is None:
+        yield f"To mend it in {accounts}, add this statement to a {_type(cause)} attached to {_place(cause)}:"
+        yield from _json_lines(fix.suggested)
+        return
+    yield f"{_policy(cause)}, denies {accounts}:"
+    yield from _json_lines(fix.statement)
+    if fix.suggested is None:
+        yield "It denies root sessions on purpose. Detach the policy from these accounts, or except them."
+        return
+    yield "To exempt root sessions, change it to:"
+    yield from _json_lines(fix.suggested)
+    if fix.excess_characters:
+        characters = f"{fix.excess_characters:,} {_plural('character', fix.excess_characters)}"
+        yield f"The policy would then be {characters} too long for AWS: move a statement to another policy."
+
+
+def _json_lines(statement: object) -> list[str]:
+    import json
+
+    return [f"  {line}" for line in json.dumps(statement, indent=2, ensure_ascii=False).splitlines()]
+
+
+def _plural(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun}s"
+
+
+def _summary(found: Survey) -> str:
+    from scp.evaluate import Decision
+
+    counts = [
+        f"{decision}: {len(found.ids(decision)):,} {_plural('account', len(found.ids(decision)))}"
+        for decision in (Decision.DENIED, Decision.UNKNOWN, Decision.ALLOWED)
+        if found.ids(decision)
+    ]
+    text = f"{', '.join(counts) or 'no account to check'}."
+    if not found.enabled_types:
+        text += " Service control policies and resource control policies are disabled."
+    if found.has_unread_policies:
+        text += " Not every policy could be read."
+    return text[0].upper() + text[1:]
+
+
+# For programs
+
+
+def _to_json(found: Survey) -> str:
+    import json
+
+    from root_tasks.policies.findings import findings
+
+    return json.dumps(
+        {
+            "organizationId": found.organization_id,
+            "tasks": found.tasks,
+            "enabledPolicyTypes": found.enabled_types,
+            "accounts": [
+                {
+                    "accountId": checked.account.account_id,
+                    "name": checked.account.name,
+                    "organizationalUnit": checked.account.organizational_unit,
+                    "result": checked.decision,
+                    "tasks": {verdict.task: verdict.decision for verdict in checked.verdicts},
+                    "findings": [_finding(finding) for finding in findings(checked)],
+                }
+                for checked in found.accounts
+            ],
+            "changes": [
+                {
+                    **_cause(fix.finding.cause),
+                    "accountIds": fix.account_ids,
+                    "current": fix.statement,
+                    "suggested": fix.suggested,
+                    "excessCharacters": fix.excess_characters,
+                }
+                for fix in found.fixes
+            ],
+        }
+    )
+
+
+def _finding(finding: PolicyFinding) -> dict[str, Any]:
+    return {
+        "result": finding.decision,
+        **_cause(finding.cause),
+        "tasks": finding.tasks,
+        "calls": finding.calls,
+        "undecided": _open_conditions(finding.cause),
+    }
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "reason": cause.reason,
+        "policyType": cause.policy_type,
+        "policyId": cause.policy.policy_id if cause.policy else None,
+        "policyName": cause.policy.name if cause.policy else None,
+        "statement": cause.statement.number if cause.statement else None,
+        "sid": cause.statement.sid or None if cause.statement else None,
+        "attachedToId": cause.level.target_id,
+        "attachedToName": cause.level.name,
+    }
+
+
+def _to_csv(found: Survey) -> str:
+    import csv
+    import io
+
+    from root_tasks.report.render import csv_cell
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for account in found.accounts:
+        for row in _csv_rows(account):
+            writer.writerow(map(csv_cell, row))
+    return text.getvalue()
+
+
+def _csv_rows(account: CheckedAccount) -> Iterator[tuple[object, ...]]:
+    """Yield a row for each task and each statement that denies or may deny it."""
+    from root_tasks.policies.findings import findings
+
+    of_account = (account.account.account_id, account.account.name, account.account.organizational_unit)
+    for verdict in account.verdicts:
+        row = (*of_account, verdict.task, verdict.decision)
+        causes = [finding for finding in findings(account) if verdict.task in finding.tasks]
+        if not causes:
+            yield (*row, *([None] * (len(_COLUMNS) - len(row))))
+        for finding in causes:
+            about = _finding(finding)
+            about["statement"] = about["sid"] or about["statement"]
+            about["calls"] = " ".join(finding.calls)
+            about["undecided"] = "; ".join(about["undecided"])
+            yield (*row, *(about[name] for name in _COLUMNS[len(row) :]))

@@ -1,0 +1,44 @@
+"""The report command: show the report of a run, or of the latest full audit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import failures_as
+from ..options import JSON, TABLE, RunId, output_options, target_options
+from ..terminal import print_note
+
+if TYPE_CHECKING:
+    from ..errors import ExitCode
+    from ..options import Output, TargetOptions
+    from ..terminal import Environment
+
+
+@click.command(short_help="Show a report, or come back to a run.")
+@click.argument("run", type=RunId(), required=False)
+@output_options
+@target_options
+@click.pass_obj
+def report(environment: Environment, *, run: str | None, output: Output, target: TargetOptions) -> ExitCode:
+    """Show the report of RUN; without RUN, of the latest full audit. It waits for a run that goes on.
+
+    Exit code: as that of the command that started the run.
+    """
+    with failures_as("Unable to show the report", as_json=output.format == JSON):
+        runs = target.find_runs(environment=environment)
+        from root_tasks.report.summary import minute
+
+        from ..runs import next_steps
+        from ..stored_report import keep_report, show_report
+
+        stored = runs.latest_report() if run is None else runs.find_report(run)
+        show_report(stored, output=output)
+        if run is None:
+            # An earlier one is genuine, too.
+            ended = minute(stored.report.finished_at)
+            print_note(f"This is run {stored.report.run_id}, which ended {ended}.")
+        if output.format == TABLE:
+            print_note(*next_steps(stored.report, target=target))
+    return keep_report(stored, output=output)

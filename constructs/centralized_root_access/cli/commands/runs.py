@@ -1,0 +1,85 @@
+"""The runs command: the latest executions of both state machines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from aws_calls.text import printable
+
+from ..errors import ExitCode, failures_as
+from ..options import CSV, JSON, TABLE, format_option, target_options
+
+if TYPE_CHECKING:
+    from ..executions import RunExecution
+    from ..options import TargetOptions
+    from ..terminal import Environment
+
+_DEFAULT_LIMIT = 20
+
+
+@click.command(short_help="List the latest runs.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    default=_DEFAULT_LIMIT,
+    show_default=True,
+    help="How many.",
+)
+@format_option(TABLE, JSON, CSV)
+@target_options
+@click.pass_obj
+def runs(environment: Environment, *, limit: int, format_: str, target: TargetOptions) -> ExitCode:
+    """List the audits, plans and executions that started last; `report` shows one of them.
+
+    Exit code: 0 listed, 2 not listed.
+    """
+    with failures_as("Unable to list the runs", as_json=format_ == JSON):
+        found = target.find_runs(environment=environment).executions.latest(limit=limit)
+        from .. import screen
+
+        if format_ == TABLE:
+            screen.show_runs(found)
+        else:
+            click.echo(_to_json(found) if format_ == JSON else _to_csv(found), nl=format_ == JSON)
+        return ExitCode.AS_WANTED
+
+
+def _to_json(found: list[RunExecution]) -> str:
+    import json
+
+    return json.dumps({"runs": [_row(execution) for execution in found]})
+
+
+def _to_csv(found: list[RunExecution]) -> str:
+    import csv
+    import io
+
+    from root_tasks.report.render import csv_cell
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_ROW_KEYS)
+    for execution in found:
+        writer.writerow(map(csv_cell, _row(execution).values()))
+    return text.getvalue()
+
+
+_ROW_KEYS = ("run", "stateMachine", "status", "startedAt", "endedAt")
+
+
+def _row(execution: RunExecution) -> dict[str, str | None]:
+    from root_tasks.model.codec import format_time
+
+    ended_at = None if execution.ended_at is None else format_time(execution.ended_at)
+    state_machine = "Audit" if execution.folder == "runs" else "Execute"
+    values = (
+        printable(execution.run_id),
+        state_machine,
+        execution.status,
+        format_time(execution.started_at),
+        ended_at,
+    )
+    return dict(zip(_ROW_KEYS, values, strict=True))

@@ -1,0 +1,158 @@
+"""The status command: an organization's root access, and what the construct would change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ...enums import RootAccessFeature
+from ..errors import ExitCode, failures_as
+from ..options import JSON, TABLE, AccountId, caller_options, format_option
+from ..terminal import waiting_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from root_access.plan import Step
+    from root_access.state import DesiredState, RootAccess
+
+    from ..aws import Caller
+    from ..terminal import Environment
+
+FEATURES = tuple(feature.value for feature in RootAccessFeature)
+
+
+@click.command(short_help="Show what is enabled, and what the construct would change.")
+@click.option(
+    "--feature",
+    "features",
+    multiple=True,
+    type=click.Choice(FEATURES),
+    help="A feature that the construct lists. Repeatable. Default: both.",
+)
+@click.option("--no-features", is_flag=True, help="The construct lists no features.")
+@click.option(
+    "--delegated-administrator",
+    "delegated_administrators",
+    multiple=True,
+    type=AccountId(),
+    metavar="ACCOUNT",
+    help="A delegated administrator that the construct lists. Repeatable. Default: not managed.",
+)
+@click.option("--no-delegated-administrators", is_flag=True, help="The construct lists none.")
+@format_option(TABLE, JSON)
+@caller_options
+@click.pass_obj
+def status(
+    environment: Environment,
+    *,
+    features: tuple[str, ...],
+    no_features: bool,
+    delegated_administrators: tuple[str, ...],
+    no_delegated_administrators: bool,
+    format_: str,
+    profile: str | None,
+    region: str | None,
+) -> ExitCode:
+    """Show an organization's root access, with credentials of its management account. This changes nothing.
+
+    Exit code: 0 as the construct lists it, 1 it deviates, 2 root access cannot be read.
+    """
+    if features and no_features:
+        raise click.UsageError("Use either --feature or --no-features.")
+    if delegated_administrators and no_delegated_administrators:
+        raise click.UsageError("Use either --delegated-administrator or --no-delegated-administrators.")
+    with failures_as("Unable to read root access", as_json=format_ == JSON):
+        with waiting_line("Reading root access ..."):
+            from root_access.plan import plan
+            from root_access.state import desired_state
+
+            from ..aws import find_caller
+
+            listed = delegated_administrators or no_delegated_administrators
+            desired = desired_state(
+                features=() if no_features else features or FEATURES,
+                delegated_administrators=delegated_administrators if listed else None,
+            )
+            caller = find_caller(profile=profile, region=region, environment=environment)
+            observed = _read_root_access(caller, delegates_managed=bool(listed))
+        steps = plan(desired=desired, observed=observed)
+        click.echo(_to_json(observed, steps) if format_ == JSON else _to_text(observed, steps, desired))
+        return ExitCode.NOT_AS_WANTED if steps else ExitCode.AS_WANTED
+
+
+def _read_root_access(caller: Caller, *, delegates_managed: bool) -> RootAccess:
+    from root_access.organization import Organization, RootAccessClients
+
+    clients = RootAccessClients(iam=caller.client("iam"), organizations=caller.client("organizations"))
+    return Organization(
+        clients=clients,
+        account_id=caller.account_id,
+        budget=caller.budget(),
+        delegates_managed=delegates_managed,
+    ).observe()
+
+
+def _to_json(observed: RootAccess, steps: Sequence[Step]) -> str:
+    """Return root access and what would change as one line of JSON, with the keys of the stack's output."""
+    import json
+
+    from root_access.deviations import deviation
+
+    return json.dumps(
+        {
+            **observed.to_dict(),
+            "deviations": [deviation(step) for step in steps],
+            "steps": [str(step) for step in steps],
+        },
+        separators=(",", ":"),
+    )
+
+
+def _to_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState) -> str:
+    """Return root access and what would change in words."""
+    from root_access.deviations import deviation
+    from root_access.state import SERVICE_PRINCIPAL, Feature
+
+    rows = [
+        (
+            f"trusted access for {SERVICE_PRINCIPAL}",
+            f"enabled since {observed.trusted_access_since}" if observed.trusted_access else "disabled",
+        )
+    ]
+    for feature in Feature:
+        if observed.trusted_access:
+            rows.append((feature, "enabled" if feature in observed.features else "disabled"))
+        else:
+            rows.append((feature, "disabled, or hidden while trusted access is disabled"))
+    rows.append(("delegated administrators", _join_accounts(observed.delegated_administrators)))
+    width = max(len(name) for name, _ in rows)
+    lines = [
+        f"{observed.status}: organization {observed.organization_id}, "
+        f"management account {observed.management_account_id}",
+        *(f"  {name:<{width}}  {value}" for name, value in rows),
+    ]
+    listed = _list_text(desired)
+    if steps:
+        lines += [
+            f"With {listed}, a deployment would apply these changes:",
+            *(f"  {step}  ({deviation(step)})" for step in steps),
+        ]
+    else:
+        lines.append(f"With {listed}, a deployment would change nothing.")
+    return "\n".join(lines)
+
+
+def _list_text(desired: DesiredState) -> str:
+    listed = [" and ".join(sorted(desired.features)) or "no features"]
+    if desired.delegated_administrators is not None:
+        accounts = " ".join(sorted(desired.delegated_administrators))
+        listed.append(f"delegated administrators {accounts}" if accounts else "no delegated administrators")
+    return ", ".join(listed)
+
+
+def _join_accounts(account_ids: Sequence[str] | None) -> str:
+    if account_ids is None:
+        return "unknown (could not be read)"
+    return ", ".join(account_ids) or "none"

@@ -1,0 +1,249 @@
+"""The report of a run: where its files come from, and how a person sees, keeps and opens it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from aws_calls.failures import CallError
+from root_tasks.aws.stores import REPORT_JSON, sha256
+from root_tasks.model.codec import decode
+from root_tasks.model.report import Outcome, Report
+from root_tasks.report.render import as_csv, as_html
+from root_tasks.report.summary import is_plan
+
+from . import screen
+from .errors import CommandError, ExitCode, NoReportError
+from .options import CSV, JSON
+from .terminal import print_note, printable_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .aws import Caller
+    from .deployment import Deployment
+    from .options import Output
+
+_CSV, _HTML = "report.csv", "report.html"
+_BY_SUFFIX = {".json": REPORT_JSON, ".csv": _CSV, ".html": _HTML}
+_FAILED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.UNKNOWN, Outcome.FAILED})
+
+
+class ReportFiles(Protocol):
+    """What a run has stored."""
+
+    def read(self, name: str) -> bytes:
+        """Return a file, such as report.json."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredFiles:
+    """What a run has stored in the bucket of a deployment.
+
+    Attributes:
+        caller: The caller.
+        deployment: The deployment.
+        folder: Where it is in the bucket.
+    """
+
+    caller: Caller
+    deployment: Deployment
+    folder: str
+
+    def location(self, name: str) -> str:
+        """Return the URL of a file."""
+        return f"s3://{self.deployment.bucket}/{self.folder}/{name}"
+
+    def read(self, name: str) -> bytes:
+        """Return a file, such as report.json.
+
+        Raises:
+            NoReportError: There is none, or the caller may not read it.
+            CallError: S3 did not respond in time.
+        """
+        s3 = self.caller.client("s3")
+
+        def get_object() -> Mapping[str, bytes]:
+            response = s3.get_object(
+                Bucket=self.deployment.bucket,
+                Key=f"{self.folder}/{name}",
+                ExpectedBucketOwner=self.deployment.account_id,
+            )
+            # The connection can break while the body is read: that is a part of the attempt.
+            return {"Body": response["Body"].read()}
+
+        try:
+            body: bytes = self.caller.call(get_object, operation="s3:GetObject").require("Body")
+        except CallError as error:
+            # Without permission to list the bucket, S3 denies what does not exist.
+            if error.failure.name not in ("NoSuchKey", "AccessDenied"):
+                raise
+            raise NoReportError(
+                f"There is no report at {self.location(name)}, or these credentials may not read it "
+                f"({error.failure.code}). It needs grant_read_reports; the latest report is there once a "
+                "full audit has ended."
+            ) from error
+        return body
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredReport:
+    """A report, and the bytes that it is stored as.
+
+    Only report.json is held by hash, so the page and the CSV are made of it here, not read.
+
+    Attributes:
+        report: The report.
+        body: Its report.json.
+        unchecked: Why it is not known whether its run wrote it; None where it is.
+    """
+
+    report: Report
+    body: bytes
+    unchecked: str | None = None
+
+    @classmethod
+    def read(cls, files: ReportFiles, *, unchecked: str | None = None) -> StoredReport:
+        """Return the report of a run.
+
+        Args:
+            files: What the run has stored.
+            unchecked: Why it is not known whether the run wrote it; None where it is.
+
+        Raises:
+            DecodingError: It is not one, or of another version.
+            NoReportError: There is none, or the caller may not read it.
+        """
+        return cls.of(files.read(REPORT_JSON), unchecked=unchecked)
+
+    @classmethod
+    def of(cls, body: bytes, *, unchecked: str | None = None) -> StoredReport:
+        """Return the report of a report.json; as `read`."""
+        return cls(report=decode(Report, body), body=body, unchecked=unchecked)
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of report.json."""
+        return sha256(self.body)
+
+    def json(self) -> str:
+        """Return the report as one line of ASCII JSON, as the functions write it, whatever is stored."""
+        return f"{json.dumps(json.loads(self.body), separators=(',', ':'))}\n"
+
+    def csv(self) -> str:
+        """Return the report as CSV, without the mark by which spreadsheets recognize UTF-8."""
+        return as_csv(self.report)
+
+    def file(self, name: str) -> bytes:
+        """Return a file of the report: report.json, report.csv or report.html."""
+        if name == REPORT_JSON:
+            return self.body
+        return self.csv().encode("utf-8-sig") if name == _CSV else as_html(self.report)
+
+
+def is_executable(report: Report) -> bool:
+    """Return whether it is a plan that has something to execute."""
+    return is_plan(report) and Outcome.PLANNED in report.totals
+
+
+def show_report(stored: StoredReport, *, output: Output) -> None:
+    """Show a report in the format that was asked for."""
+    if output.format == JSON:
+        click.echo(stored.json(), nl=False)
+    elif output.format == CSV:
+        click.echo(printable_lines(stored.csv()), nl=False)
+    else:
+        screen.show_report(stored.report)
+    print_doubt(stored)
+
+
+def print_doubt(stored: StoredReport) -> None:
+    """Say so where it is not known whether a run wrote the report that is shown."""
+    if stored.unchecked is not None:
+        print_note(
+            f"Whether run {stored.report.run_id} wrote this report was not checked. {stored.unchecked}"
+        )
+
+
+def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
+    """Save a report that was shown, and open it, as it was asked for.
+
+    Returns:
+        Whether its accounts are as one wants them.
+
+    Raises:
+        CommandError: It cannot be saved.
+    """
+    if output.path is not None:
+        _save_report(stored, output.path)
+        print_note(f"Saved: {output.path}")
+    if output.open:
+        page, opened = _open_page(stored)
+        print_note(f"{'Opened' if opened else 'No browser could be started. The page is'}: {page}")
+    return _exit_code(stored)
+
+
+def _exit_code(stored: StoredReport) -> ExitCode:
+    """Return whether the accounts are as one wants them."""
+    outcomes = set(stored.report.totals)
+    if outcomes & _FAILED:
+        return ExitCode.NOT_AS_WANTED
+    # An account that could not be read is never taken for a clean one, nor is a report of an unknown writer.
+    unknown = Outcome.INACCESSIBLE in outcomes or stored.unchecked is not None
+    return ExitCode.NO_RESULT if unknown else ExitCode.AS_WANTED
+
+
+def _save_report(stored: StoredReport, path: Path) -> None:
+    """Save a report for its owner alone: the page, or JSON or CSV by the file's suffix; all in a folder.
+
+    Raises:
+        CommandError: It cannot be saved.
+    """
+    if path.is_dir():
+        targets = {path / name: name for name in _BY_SUFFIX.values()}
+    else:
+        targets = {path: _BY_SUFFIX[path.suffix.lower()]}
+    for target, name in targets.items():
+        try:
+            _write_private(target, stored.file(name))
+        except OSError as error:
+            raise CommandError(f"Unable to save the report as {target}: {error.strerror}.") from error
+
+
+def _open_page(stored: StoredReport) -> tuple[Path, bool]:
+    """Open the report's page in the browser, from a file that only its owner can read.
+
+    Returns:
+        The file, which stays as long as the machine keeps temporary files, and whether a browser opened it.
+
+    Raises:
+        CommandError: It cannot be saved.
+    """
+    try:
+        page = Path(tempfile.mkdtemp(prefix="centralized-root-access-")) / _HTML
+        _write_private(page, stored.file(_HTML))
+    except OSError as error:
+        raise CommandError(f"Unable to save the page in a temporary folder: {error.strerror}.") from error
+    try:
+        return page, webbrowser.open(page.as_uri())
+    except webbrowser.Error:
+        return page, False
+
+
+def _write_private(path: Path, body: bytes) -> None:
+    # In one step: a file that is there stays whole until the new one is.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(body)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

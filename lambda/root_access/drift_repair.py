@@ -1,0 +1,228 @@
+"""The drift check's repair: enable what is missing, for as long as the stack stays as it was."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from aws_calls.calls import call, require
+from aws_calls.errors import RootAccessError
+from aws_calls.failures import CallError
+from aws_calls.runtime import one_attempt
+
+from .converge import Convergence
+from .errors import CheckFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from aws_calls.retry import RetryBudget
+
+    from .organization import Organization
+    from .plan import Step
+    from .state import RootAccess
+
+DESCRIBE_STACKS = "cloudformation:DescribeStacks"
+
+# CloudFormation's throttling must not take the time of the check itself.
+_MAX_STACK_READ_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackState:
+    """The state of a stack, as CloudFormation has it.
+
+    Attributes:
+        status: The status, such as UPDATE_COMPLETE.
+        updated_at: When its last update began; None: it was only created.
+    """
+
+    status: str
+    updated_at: datetime | None = None
+
+
+class DescribeStack(Protocol):
+    """Reads the state of a stack."""
+
+    def __call__(self, stack_id: str, *, budget: RetryBudget) -> StackState:
+        """Return the state, or raise CallError."""
+
+
+@dataclass(eq=False, kw_only=True)
+class _DeploymentError(Exception):
+    """Raised before a write of the repair: the stack has been deployed, or is being deployed.
+
+    Attributes:
+        reason: What stops the repair.
+        is_lasting: Whether it stops each later repair, too, until somebody does something about it.
+    """
+
+    reason: str
+    is_lasting: bool = False
+
+    def __str__(self) -> str:
+        remedy = " Bring the stack to a status that ends in _COMPLETE, or enable by hand what is disabled."
+        return f"It stopped because {self.reason}.{remedy if self.is_lasting else ''}"
+
+
+class WatchedStack:
+    """The stack whose lists a repair applies.
+
+    Its state is read at the beginning of a check: every later deployment differs from that, also one that
+    ends before the repair.
+    """
+
+    def __init__(
+        self, *, stack_id: str, describe: DescribeStack, account_id: str, budget: RetryBudget
+    ) -> None:
+        self._stack_id = stack_id
+        self._describe = describe
+        self._account_id = account_id
+        self._budget = budget
+        self._before: StackState | None = None
+        self._error: CheckFailedError | None = None
+        try:
+            self._before = self._read(budget.ending_in(_MAX_STACK_READ_SECONDS))
+        except CheckFailedError as error:
+            self._error = error
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its state could be read."""
+        return self._error is None
+
+    def require_readable(self) -> None:
+        """Raise CheckFailedError if its state could not be read."""
+        if self._error:
+            raise self._error
+
+    def require_unchanged(self) -> None:
+        """Read its state again, and raise an error if that is not possible, or if it has been deployed."""
+        now = self._read(self._budget)
+        if not now.status.endswith("_COMPLETE"):
+            # This function's list may not be the current one.
+            raise _DeploymentError(
+                reason=f"the stack is in {now.status}", is_lasting=not now.status.endswith("_IN_PROGRESS")
+            )
+        if now != self._before:
+            raise _DeploymentError(reason="the stack was deployed during the check")
+
+    def _read(self, budget: RetryBudget) -> StackState:
+        try:
+            return self._describe(self._stack_id, budget=budget)
+        except CallError as error:
+            raise CheckFailedError(
+                unread="the state of its stack", failure=error.failure, account_id=self._account_id
+            ) from error
+
+
+@dataclass(eq=False, kw_only=True)
+class Repair:
+    """One repair, and what came of it.
+
+    Attributes:
+        organization: The organization.
+        stack: The stack.
+        plan: Returns the steps that a repair applies.
+        account_id: The account that the check runs in.
+        budget: How long to retry.
+        log: Takes one event as keyword arguments.
+        applied: The steps that AWS confirmed.
+        possibly_applied: The steps whose response may have been lost.
+        root_access: What AWS reports at the end; None: the repair did not finish.
+        reason: Why it did not finish, in sentences.
+        error: The failure that ended it; None: there was none, or a deployment stopped it.
+    """
+
+    organization: Organization
+    stack: WatchedStack
+    plan: Callable[[RootAccess], tuple[Step, ...]]
+    account_id: str
+    budget: RetryBudget
+    log: Callable[..., None]
+    applied: list[Step] = field(default_factory=list, init=False)
+    possibly_applied: list[Step] = field(default_factory=list, init=False)
+    root_access: RootAccess | None = field(default=None, init=False)
+    reason: str = field(default="", init=False)
+    error: RootAccessError | None = field(default=None, init=False)
+    _is_stopped_for_good: bool = field(default=False, init=False)
+
+    @property
+    def is_worth_publishing(self) -> bool:
+        """Whether it changed something, or somebody has to do something about it.
+
+        Nothing remembers what an earlier check has published: a repair that cannot take place is published by
+        each scheduled check. A deployment ends by itself, and what it is about to change is not drift: a
+        repair that waits for it is in the log alone.
+        """
+        return bool(self.applied or self.possibly_applied or self.error or self._is_stopped_for_good)
+
+    def run(self) -> None:
+        """Enable what is missing, and keep account of it."""
+        convergence = Convergence(
+            organization=self.organization,
+            plan=self.plan,
+            apply=self._apply,
+            account_id=self.account_id,
+            budget=self.budget,
+            log=self.log,
+        )
+        try:
+            self.stack.require_readable()
+            self.root_access = convergence.run()
+        except _DeploymentError as deployment:
+            self.log(event="repair_skipped", reason=deployment.reason)
+            self.reason = str(deployment)
+            self._is_stopped_for_good = deployment.is_lasting
+        except RootAccessError as error:
+            self.reason = str(error)
+            self.error = error
+
+    def _apply(self, step: Step, budget: RetryBudget | None = None) -> frozenset[str] | None:
+        """Apply a step, as Organization.apply does, where the stack is still as it was at each attempt."""
+        attempts = 0
+
+        def is_abandoned() -> bool:
+            nonlocal attempts
+            self.stack.require_unchanged()
+            attempts += 1
+            return False
+
+        try:
+            features = self.organization.apply(step, (budget or self.budget).until(is_abandoned))
+        except CallError as error:
+            if error.failure.may_have_taken_effect:
+                self.possibly_applied.append(step)
+            raise
+        except (CheckFailedError, _DeploymentError):
+            # Raised before a second attempt: the response of the first one may have been lost.
+            if attempts:
+                self.possibly_applied.append(step)
+            raise
+        self.applied.append(step)
+        if step in self.possibly_applied:
+            self.possibly_applied.remove(step)
+        return features
+
+
+def describe_stack(stack_id: str, *, budget: RetryBudget) -> StackState:
+    """Return the state of a stack.
+
+    Raises:
+        CallError: CloudFormation did not return it.
+    """
+    import boto3
+
+    cloudformation = boto3.client("cloudformation", config=one_attempt())
+    response = call(
+        functools.partial(cloudformation.describe_stacks, StackName=stack_id),
+        operation=DESCRIBE_STACKS,
+        budget=budget,
+    )
+    (stack,) = response.require("Stacks")
+    return StackState(
+        status=require(stack, "StackStatus", operation=DESCRIBE_STACKS),
+        updated_at=stack.get("LastUpdatedTime"),
+    )

@@ -1,0 +1,1 @@
+"""What the organization's policies let root tasks do: read, checked by account, and what to change."""

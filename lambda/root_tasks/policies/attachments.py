@@ -1,0 +1,114 @@
+"""The policies of an organization as they were read, and what they are attached to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from scp.documents import PolicyType, parse_policy, unreadable_policy
+from scp.evaluate import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from scp.documents import Policy
+
+# AWS's own policies: their content never changes. The second one is attached everywhere, and AWS refuses to
+# detach it. The first one can be detached where another service control policy is attached: AWS refuses to
+# detach the last one.
+FULL_ACCESS_ID = "p-FullAWSAccess"
+RCP_FULL_ACCESS_ID = "p-RCPFullAWSAccess"
+FULL_ACCESS = parse_policy(
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}',
+    policy_id=FULL_ACCESS_ID,
+    name="FullAWSAccess",
+)
+RCP_FULL_ACCESS = parse_policy(
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}',
+    policy_id=RCP_FULL_ACCESS_ID,
+    name="RCPFullAWSAccess",
+    policy_type=PolicyType.RESOURCE_CONTROL_POLICY,
+)
+_PENDING = "AWS is enabling or disabling this type of policies."
+_NOT_LISTED = "No policy was listed for it, and AWS refuses to detach the last one."
+_UNKNOWN_PATH = "The organizational units of the account could not be read."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachments:
+    """What the policies of one type are attached to.
+
+    Attributes:
+        policy_type: The type.
+        is_pending: Whether AWS is enabling or disabling the type, so that nothing was listed.
+        policy_names: The name of each policy, by its ID.
+        policy_ids: The IDs of the policies that are attached to a target itself, by the target's ID. A target
+            that is not listed has AWS's own policy alone.
+        target_names: The name of each target that is listed, by its ID.
+    """
+
+    policy_type: PolicyType
+    is_pending: bool
+    policy_names: Mapping[str, str]
+    policy_ids: Mapping[str, Sequence[str]]
+    target_names: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoliciesOfType:
+    """The policies of one type, and where they are attached.
+
+    Attributes:
+        attachments: Where they are attached.
+        policies: Those that were read, by their IDs.
+        contents: Their documents, by their IDs.
+        problems: Why it is not known whether FullAWSAccess is attached to a target, by the target's ID.
+    """
+
+    attachments: Attachments
+    policies: Mapping[str, Policy]
+    contents: Mapping[str, str]
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    def levels(self, target_ids: Sequence[str] | None) -> tuple[Level, ...]:
+        """Return the levels of an account: the root, the units down to the account, and the account.
+
+        Args:
+            target_ids: Their IDs; None where they are not known.
+        """
+        if target_ids is None:
+            return (Level(target_id="", name="", policies=(_unknown(_UNKNOWN_PATH),)),)
+        return tuple(self._level(target_id) for target_id in target_ids)
+
+    def _level(self, target_id: str) -> Level:
+        attached = self.attachments
+        policies = [self.policies[id_] for id_ in attached.policy_ids.get(target_id, ())]
+        if attached.is_pending:
+            policies = [_unknown(_PENDING)]
+        elif attached.policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
+            policies = [RCP_FULL_ACCESS, *policies]
+        elif target_id not in attached.policy_ids:
+            policies = [FULL_ACCESS]
+        elif target_id in self.problems:
+            policies = [*policies, _unknown(self.problems[target_id])]
+        elif not policies:
+            policies = [_unknown(_NOT_LISTED)]
+        name = attached.target_names.get(target_id, "")
+        return Level(target_id=target_id, name=name, policies=tuple(policies))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrganizationPolicies:
+    """The policies of an organization that limit root sessions.
+
+    Attributes:
+        service_control: Its service control policies; None where the type is disabled.
+        resource_control: Its resource control policies; None where the type is disabled, or not wanted.
+    """
+
+    service_control: PoliciesOfType | None
+    resource_control: PoliciesOfType | None
+
+
+def _unknown(problem: str) -> Policy:
+    return unreadable_policy(policy_id="", name="", problem=problem)

@@ -1,0 +1,203 @@
+"""What the policies say of calls in root sessions, account by account. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from scp.calls import SessionFacts, call_of
+from scp.context import SessionRequest
+from scp.evaluate import Decision, evaluate_request, without_certainties
+from scp.matching import IndexedStatement
+
+from ..model.run import Target
+from ..tasks import DEFINITIONS
+
+if TYPE_CHECKING:
+    from scp.documents import PolicyType
+    from scp.evaluate import Level, Verdict
+    from scp.task import Task
+
+    from ..model.run import Assignment, CredentialSelection, Mode
+    from ..tasks.definition import TaskDefinition
+    from .attachments import OrganizationPolicies, PoliciesOfType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where root sessions are opened.
+
+    Attributes:
+        partition: For example aws.
+        region: The Region that calls without a Region of their own are sent to.
+        outside_vpc: Whether the calls surely do not pass a VPC endpoint.
+    """
+
+    partition: str
+    region: str
+    outside_vpc: bool
+
+
+class PolicyCheck:
+    """What the policies say of calls in root sessions, account by account. Pure.
+
+    Args:
+        policies: The organization's policies.
+        organization_id: The organization.
+        origin: Where the sessions are opened.
+    """
+
+    def __init__(self, policies: OrganizationPolicies, *, organization_id: str, origin: Origin) -> None:
+        self._service_control = _for_many_requests(policies.service_control)
+        self._resource_control = _for_many_requests(policies.resource_control)
+        self._organization_id = organization_id
+        # Of whatever account.
+        self._session = SessionFacts(
+            account_id=None,
+            partition=origin.partition,
+            organization_id=organization_id,
+            region=origin.region,
+            outside_vpc=origin.outside_vpc,
+        )
+        self._levels: dict[tuple[PolicyType, str, str], Level] = {}
+
+    def verdict(
+        self, action: str, *, account_id: str, unit_ids: tuple[str, ...] | None, target: Target | None = None
+    ) -> Verdict:
+        """Return what the policies say of a call in an account.
+
+        Args:
+            action: The call, one that a task makes.
+            account_id: The account.
+            unit_ids: The units that it is in, from the root down; None where they are not known.
+            target: The bucket or queue; None where there is none yet.
+        """
+        path = None if unit_ids is None else "/".join((self._organization_id, *unit_ids, ""))
+        session = replace(self._session, account_id=account_id, organization_path=path)
+        # Of a queue it is the ARN.
+        name = None if target is None or target.id is None else target.id.rpartition(":")[2]
+        call = call_of(
+            action, session=session, target=name, target_region=None if target is None else target.region
+        )
+        target_ids = None if unit_ids is None else (*unit_ids, account_id)
+        return evaluate_request(
+            SessionRequest(session=session, call=call),
+            service_control=self._levels_for(self._service_control, target_ids, action),
+            resource_control=self._levels_for(self._resource_control, target_ids, action),
+        )
+
+    def _levels_for(
+        self, policies: PoliciesOfType | None, target_ids: tuple[str, ...] | None, action: str
+    ) -> tuple[Level, ...] | None:
+        """Return the levels without what is certain in whatever account: most accounts share most levels."""
+        if policies is None:
+            return None
+        if target_ids is None:
+            return policies.levels(None)
+        policy_type = policies.attachments.policy_type
+        keys = [(policy_type, target_id, action) for target_id in target_ids]
+        for key in keys:
+            if key not in self._levels:
+                (level,) = policies.levels(key[1:2])
+                self._levels[key] = self._without_certainties(level, action)
+        return tuple(self._levels[key] for key in keys)
+
+    def _without_certainties(self, level: Level, action: str) -> Level:
+        call = call_of(action, session=self._session)
+        request = SessionRequest(session=self._session, call=call)
+        return replace(
+            level,
+            policies=tuple(
+                replace(
+                    policy,
+                    statements=tuple(
+                        left
+                        for statement in policy.statements
+                        if (left := without_certainties(statement, request)) is not None
+                    ),
+                )
+                for policy in level.policies
+            ),
+        )
+
+
+def _for_many_requests(policies: PoliciesOfType | None) -> PoliciesOfType | None:
+    if policies is None:
+        return None
+    return replace(
+        policies,
+        policies={
+            id_: replace(policy, statements=tuple(map(IndexedStatement.of, policy.statements)))
+            for id_, policy in policies.policies.items()
+        },
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountCheck:
+    """Whether the policies let a task do anything in an account.
+
+    Attributes:
+        decision: Denied only where nothing of the task is possible; unknown where a part of it is.
+        denied: Of a denied account, the call that is.
+    """
+
+    decision: Decision
+    denied: Verdict | None = None
+
+
+def check_account(
+    check: PolicyCheck,
+    task: Task,
+    mode: Mode,
+    assignment: Assignment,
+    *,
+    unit_ids: tuple[str, ...] | None,
+    credentials: CredentialSelection,
+) -> AccountCheck:
+    """Return whether the policies let a task do anything in an account.
+
+    Args:
+        check: The policies.
+        task: The task.
+        mode: What the run is for.
+        assignment: The account, and what to act on there.
+        unit_ids: The units that the account is in, from the root down; None where they are not known.
+        credentials: Which credentials a plan may list.
+    """
+    definition = DEFINITIONS[task]
+    verdicts: dict[tuple[str, Target | None], Verdict] = {}
+
+    def verdict(action: str, target: Target) -> Verdict:
+        key = (action, target if assignment.targets else None)
+        if key not in verdicts:
+            verdicts[key] = check.verdict(
+                action, account_id=assignment.account_id, unit_ids=unit_ids, target=target
+            )
+        return verdicts[key]
+
+    denials: list[Verdict] = []
+    decisions: set[Decision] = set()
+    for target in _possible_targets(definition, assignment, credentials):
+        of_target = [verdict(action, target) for action in definition.necessary_calls(mode, target)]
+        denied = [found for found in of_target if found.decision is Decision.DENIED]
+        denials += denied[:1]
+        decisions.add(Decision.DENIED if denied else Decision.ALLOWED)
+        decisions |= {
+            Decision.UNKNOWN for found in of_target if found.decision is Decision.UNKNOWN and not denied
+        }
+    if decisions == {Decision.DENIED}:
+        return AccountCheck(decision=Decision.DENIED, denied=denials[0])
+    return AccountCheck(decision=Decision.UNKNOWN if Decision.UNKNOWN in decisions else Decision.ALLOWED)
+
+
+def _possible_targets(
+    definition: TaskDefinition, assignment: Assignment, credentials: CredentialSelection
+) -> tuple[Target, ...]:
+    if assignment.targets:
+        return assignment.targets
+    return tuple(
+        Target(type=type_)
+        for type_ in definition.found_types
+        if not credentials.types or type_ in credentials.types
+    )

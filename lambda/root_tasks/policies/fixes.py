@@ -1,0 +1,162 @@
+"""What would let root sessions through where policies deny them: a statement to replace, or one to add."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from scp.documents import PolicyType, parse_policy
+from scp.evaluate import Decision, is_about_root_sessions
+
+from .findings import findings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from scp.documents import Policy
+    from scp.evaluate import Cause
+
+    from .attachments import OrganizationPolicies
+    from .findings import CheckedAccount, PolicyFinding
+
+_NULL, _ASSUMED_ROOT = "Null", "aws:AssumedRoot"
+# AWS's limits for a policy of each type.
+_MAX_CHARACTERS = {PolicyType.SERVICE_CONTROL_POLICY: 10_240, PolicyType.RESOURCE_CONTROL_POLICY: 5120}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatementFix:
+    """What would let root sessions through in spite of a denial.
+
+    Attributes:
+        finding: The denial, in one of its accounts.
+        account_ids: Its accounts.
+        statement: The statement as it is; None where an Allow is missing.
+        suggested: The statement as it would let root sessions through; None where it cannot.
+        excess_characters: How many characters too long for AWS the policy would be with it, and with the
+            fixes before this one; 0 where it fits.
+    """
+
+    finding: PolicyFinding
+    account_ids: tuple[str, ...]
+    statement: dict[str, Any] | None
+    suggested: dict[str, Any] | None
+    excess_characters: int = 0
+
+
+def find_fixes(accounts: Iterable[CheckedAccount], policies: OrganizationPolicies) -> Iterator[StatementFix]:
+    """Yield what would fix each denial, once for all accounts that it is in.
+
+    Args:
+        accounts: The accounts.
+        policies: The policies that they were checked with.
+    """
+    by_place: dict[object, list[tuple[str, PolicyFinding]]] = {}
+    for account in accounts:
+        for finding in findings(account):
+            if finding.decision is Decision.DENIED:
+                key = _statement_key(finding.cause)
+                by_place.setdefault(key, []).append((account.account.account_id, finding))
+    documents = _Documents(policies)
+    for denied in by_place.values():
+        account_ids = tuple(sorted({account_id for account_id, _ in denied}))
+        yield _fix([finding for _, finding in denied], account_ids, documents)
+
+
+class _Documents:
+    """The documents of policies, in which statements are replaced by their fixes.
+
+    Args:
+        policies: The policies.
+    """
+
+    def __init__(self, policies: OrganizationPolicies) -> None:
+        self._contents = {
+            policy_id: content
+            for of_type in (policies.service_control, policies.resource_control)
+            if of_type is not None
+            for policy_id, content in of_type.contents.items()
+        }
+        self._changed: dict[str, dict[str, Any]] = {}
+
+    def statements(self, policy_id: str) -> list[dict[str, Any]]:
+        """Return the statements of a policy."""
+        if policy_id not in self._changed:
+            document = json.loads(self._contents[policy_id])
+            listed = document["Statement"]
+            self._changed[policy_id] = {
+                **document,
+                "Statement": listed if isinstance(listed, list) else [listed],
+            }
+        statements: list[dict[str, Any]] = self._changed[policy_id]["Statement"]
+        return statements
+
+    def length(self, policy_id: str) -> int:
+        """Return how many characters a policy has, without white space between them."""
+        return len(json.dumps(self._changed[policy_id], ensure_ascii=False, separators=(",", ":")))
+
+
+def _statement_key(cause: Cause) -> tuple[str, ...]:
+    """Return what one fix is about: a statement, wherever it is attached, or a level without an Allow."""
+    if cause.policy is None or cause.statement is None:
+        return (cause.level.target_id,)
+    return cause.policy.policy_id, str(cause.statement.number)
+
+
+def _fix(
+    denied: Sequence[PolicyFinding], account_ids: tuple[str, ...], documents: _Documents
+) -> StatementFix:
+    finding = denied[0]
+    policy, statement = finding.cause.policy, finding.cause.statement
+    if policy is None or statement is None:
+        calls = sorted({call for finding in denied for call in finding.calls})
+        return StatementFix(
+            finding=finding,
+            account_ids=account_ids,
+            statement=None,
+            suggested={
+                "Effect": "Allow",
+                "Action": calls,
+                "Resource": "*",
+                "Condition": {_NULL: {_ASSUMED_ROOT: "false"}},
+            },
+        )
+    statements = documents.statements(policy.policy_id)
+    current = statements[statement.number - 1]
+    policy_type = finding.cause.policy_type
+    suggested = statement_with_exemption(current, policy_type=policy_type)
+    if suggested is None:
+        return StatementFix(finding=finding, account_ids=account_ids, statement=current, suggested=None)
+    statements[statement.number - 1] = suggested
+    return StatementFix(
+        finding=finding,
+        account_ids=account_ids,
+        statement=current,
+        suggested=suggested,
+        excess_characters=max(0, documents.length(policy.policy_id) - _MAX_CHARACTERS[policy_type]),
+    )
+
+
+def statement_with_exemption(
+    statement: Mapping[str, Any], *, policy_type: PolicyType = PolicyType.SERVICE_CONTROL_POLICY
+) -> dict[str, Any] | None:
+    """Return a Deny statement that spares root sessions; None where it denies them on purpose.
+
+    Args:
+        statement: The statement.
+        policy_type: The type of its policy.
+    """
+    condition = dict(statement.get("Condition", {}))
+    condition[_NULL] = {**condition.get(_NULL, {}), _ASSUMED_ROOT: "true"}
+    suggested = {**statement, "Condition": condition}
+    parsed, parsed_suggestion = (_parse(text, policy_type) for text in (statement, suggested))
+    # Never a text that AWS would refuse.
+    if parsed.problem or parsed_suggestion.problem:
+        return None
+    return None if any(map(is_about_root_sessions, parsed.statements)) else suggested
+
+
+def _parse(statement: Mapping[str, Any], policy_type: PolicyType) -> Policy:
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return parse_policy(document, policy_id="", name="", policy_type=policy_type)

@@ -1,0 +1,183 @@
+"""The pre-flight of a run: in which accounts policies deny its task, before a root session is opened."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aws_calls.failures import CallError, describe
+from scp.documents import PolicyType
+from scp.evaluate import Decision
+
+from ..messages import UNEXPECTED_ERROR, denial_hint, denial_reason
+from ..model.report import Preflight
+from ..model.run import Denial
+from ..tasks import DEFINITIONS
+from .check import PolicyCheck, check_account
+from .reader import PolicyReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from concurrent.futures import Future
+
+    from mypy_boto3_organizations import OrganizationsClient
+
+    from aws_calls.retry import Clock
+    from scp.task import Task
+
+    from ..model.run import Assignment, CredentialSelection, Member, Mode
+    from .attachments import Attachments
+    from .check import AccountCheck, Origin
+
+# A run waits no longer for its pre-flight: 10,000 accounts and 500 policies take less at AWS's limits.
+_MAX_SECONDS = 480.0
+# The run is stored after it, in time to repeat an attempt: none starts in the last 35 seconds of a function.
+_STORING_SECONDS = 90.0
+_OUT_OF_TIME = "The time was up when {} of {} accounts were checked."
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyPreflight:
+    """Reads the policies while a run starts, and finds the accounts in which they deny its task.
+
+    Whatever goes wrong, the run goes on without it.
+
+    Attributes:
+        organizations: A client that makes one attempt a call.
+        origin: Where root sessions are opened.
+        clock: The time.
+        deadline: When the function ends, on the clock.
+        log: Writes one event, given as keyword arguments.
+    """
+
+    organizations: OrganizationsClient
+    origin: Origin
+    clock: Clock
+    deadline: float
+    log: Callable[..., None]
+
+    @contextmanager
+    def begin(self, task: Task) -> Iterator[PendingPreflight]:
+        """Begin to read the policies, in a thread of its own: nobody waits for them if the run is refused."""
+        types = {PolicyType.SERVICE_CONTROL_POLICY}
+        if DEFINITIONS[task].policy_type is not None:
+            # They apply to the calls of S3 and SQS, not to those of IAM.
+            types.add(PolicyType.RESOURCE_CONTROL_POLICY)
+        ended = threading.Event()
+        deadline = min(self.deadline - _STORING_SECONDS, self.clock.now() + _MAX_SECONDS)
+        reader = PolicyReader(
+            organizations=self.organizations,
+            clock=self.clock,
+            deadline=deadline,
+            abandoned=ended.is_set,
+        )
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            try:
+                yield PendingPreflight(
+                    task=task,
+                    origin=self.origin,
+                    reader=reader,
+                    attachments=pool.submit(reader.attachments, types),
+                    clock=self.clock,
+                    deadline=deadline,
+                    log=self.log,
+                )
+            finally:
+                ended.set()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingPreflight:
+    """A pre-flight whose policies are being read.
+
+    Attributes:
+        task: The task.
+        origin: Where root sessions are opened.
+        reader: Reads the policies.
+        attachments: What they are attached to.
+        clock: The time.
+        deadline: When it is skipped, on the clock, if not every account is checked by then.
+        log: Writes one event, given as keyword arguments.
+    """
+
+    task: Task
+    origin: Origin
+    reader: PolicyReader
+    attachments: Future[tuple[Attachments, ...]]
+    clock: Clock
+    deadline: float
+    log: Callable[..., None]
+
+    def find_denials(
+        self,
+        mode: Mode,
+        assignments: Collection[Assignment],
+        *,
+        members: Mapping[str, Member],
+        organization_id: str,
+        account_count: int,
+        credentials: CredentialSelection,
+    ) -> tuple[Preflight, tuple[Denial, ...]]:
+        """Return what the pre-flight came to, and the accounts in which the policies deny the task.
+
+        Args:
+            mode: What the run is for.
+            assignments: The accounts, and what to act on there.
+            members: The accounts with their units, by their IDs.
+            organization_id: The organization.
+            account_count: How many accounts it has.
+            credentials: Which credentials a plan may list.
+        """
+        try:
+            units = {
+                assignment.account_id: members[assignment.account_id].unit_ids for assignment in assignments
+            }
+            policies = self.reader.read(
+                self.attachments.result(),
+                target_ids={*units, *(id_ for path in units.values() for id_ in path or ())},
+                account_count=account_count,
+            )
+            check = PolicyCheck(policies, organization_id=organization_id, origin=self.origin)
+            checked: dict[str, AccountCheck] = {}
+            for assignment in assignments:
+                if self.clock.now() > self.deadline:
+                    return self._skip(_OUT_OF_TIME.format(len(checked), len(assignments)))
+                checked[assignment.account_id] = check_account(
+                    check,
+                    self.task,
+                    mode,
+                    assignment,
+                    unit_ids=units[assignment.account_id],
+                    credentials=credentials,
+                )
+        except CallError as error:
+            return self._skip(describe(error.failure))
+        # A policy that surprises the evaluation must not stop a run that AWS may let through.
+        except Exception as error:
+            return self._skip(f"{UNEXPECTED_ERROR} {type(error).__name__}.")
+        denials = tuple(_denials(checked))
+        preflight = Preflight(
+            checked=True,
+            denied=sum(len(denial.account_ids) for denial in denials),
+            unknown=sum(account.decision is Decision.UNKNOWN for account in checked.values()),
+        )
+        self.log(event="preflight_finished", denied=preflight.denied, unknown=preflight.unknown)
+        return preflight, denials
+
+    def _skip(self, reason: str) -> tuple[Preflight, tuple[Denial, ...]]:
+        self.log(event="preflight_skipped", reason=reason)
+        return Preflight(checked=False, reason=reason), ()
+
+
+def _denials(checked: Mapping[str, AccountCheck]) -> Iterator[Denial]:
+    """Yield the denials, each with all the accounts in which it is the same."""
+    by_sentences: dict[tuple[str, str], list[str]] = {}
+    for account_id, account in checked.items():
+        if account.denied is not None:
+            sentences = (denial_reason(account.denied), denial_hint(account.denied))
+            by_sentences.setdefault(sentences, []).append(account_id)
+    for (reason, hint), account_ids in by_sentences.items():
+        yield Denial(reason=reason, hint=hint, account_ids=tuple(account_ids))

@@ -1,0 +1,277 @@
+"""Reading an organization's service control policies and resource control policies, each once."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from aws_calls.calls import call, require
+from aws_calls.failures import CallError, FailureKind, describe
+from aws_calls.pace import Pace, PacedRetryBudget
+from scp.documents import PolicyType, parse_policy, unreadable_policy
+
+from ..aws.organizations import LIST_ROOTS, MAX_ENTRIES_PER_PAGE, entries, organization_roots
+from .attachments import (
+    FULL_ACCESS,
+    FULL_ACCESS_ID,
+    RCP_FULL_ACCESS_ID,
+    Attachments,
+    OrganizationPolicies,
+    PoliciesOfType,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from mypy_boto3_organizations import OrganizationsClient
+
+    from aws_calls.retry import Clock, RetryBudget
+    from scp.documents import Policy
+
+_LIST_POLICIES = "organizations:ListPolicies"
+_LIST_TARGETS = "organizations:ListTargetsForPolicy"
+_LIST_OF_TARGET = "organizations:ListPoliciesForTarget"
+_DESCRIBE_POLICY = "organizations:DescribePolicy"
+_ENABLED = "ENABLED"
+_MAY_BE_ATTACHED = "Whether FullAWSAccess is attached to it could not be read. {}"
+
+
+class PolicyReader:
+    """Reads an organization's policies, as its management account or a delegated administrator.
+
+    The cost grows with the number of policies, hardly with that of accounts: what each policy is attached to
+    is read instead of what each account has. FullAWSAccess, which is attached nearly everywhere, is read only
+    where another policy is attached: everywhere else it must be. Each document is read once, for AWS allows
+    two a second.
+
+    Args:
+        organizations: A client that makes one attempt a call.
+        clock: The time.
+        deadline: When the reading ends, on the clock.
+        abandoned: Whether nobody waits for the policies any more.
+    """
+
+    def __init__(
+        self,
+        *,
+        organizations: OrganizationsClient,
+        clock: Clock,
+        deadline: float,
+        abandoned: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._organizations = organizations
+        self._budgets: dict[str, RetryBudget] = {
+            # Each call has a limit of its own.
+            operation: PacedRetryBudget(clock=clock, deadline=deadline, pace=Pace(clock=clock)).until(
+                abandoned
+            )
+            for operation in (LIST_ROOTS, _LIST_POLICIES, _LIST_TARGETS, _LIST_OF_TARGET, _DESCRIBE_POLICY)
+        }
+
+    def attachments(self, types: Collection[PolicyType]) -> tuple[Attachments, ...]:
+        """Return what the policies of some types are attached to, for each type that is not disabled.
+
+        FullAWSAccess is left out: `read` reads where it is attached.
+
+        Raises:
+            CallError: A read failed.
+        """
+        statuses = self._statuses()
+        return tuple(
+            self._attachments(policy_type)
+            if statuses[policy_type] == _ENABLED
+            else Attachments(
+                policy_type=policy_type, is_pending=True, policy_names={}, policy_ids={}, target_names={}
+            )
+            for policy_type in PolicyType
+            if policy_type in types and policy_type in statuses
+        )
+
+    def read(
+        self,
+        attachments: Collection[Attachments],
+        *,
+        target_ids: Collection[str],
+        account_count: int,
+        show: Callable[[int, int], None] = lambda *_: None,
+    ) -> OrganizationPolicies:
+        """Return the policies that are attached to some targets. One that cannot be read is a policy as well.
+
+        Args:
+            attachments: What the policies are attached to.
+            target_ids: The targets.
+            account_count: How many accounts the organization has.
+            show: Shows how many documents are read, and of how many.
+
+        Raises:
+            CallError: Policies may not be read.
+        """
+        completed = [
+            self._with_full_access(of_type, target_ids=target_ids, account_count=account_count)
+            for of_type in attachments
+        ]
+        wanted = {
+            of_type.policy_type: sorted(
+                {policy_id for id_ in target_ids for policy_id in of_type.policy_ids.get(id_, ())}
+                - {FULL_ACCESS_ID}
+            )
+            for of_type, _ in completed
+        }
+        total = sum(map(len, wanted.values()))
+        done = 0
+        read = {}
+        for of_type, problems in completed:
+            policies = {FULL_ACCESS_ID: FULL_ACCESS}
+            contents = {}
+            for policy_id in wanted[of_type.policy_type]:
+                show(done, total)
+                policies[policy_id], content = self._policy(policy_id, of_type)
+                done += 1
+                if content is not None:
+                    contents[policy_id] = content
+            read[of_type.policy_type] = PoliciesOfType(
+                attachments=of_type, policies=policies, contents=contents, problems=problems
+            )
+        return OrganizationPolicies(
+            service_control=read.get(PolicyType.SERVICE_CONTROL_POLICY),
+            resource_control=read.get(PolicyType.RESOURCE_CONTROL_POLICY),
+        )
+
+    def _statuses(self) -> dict[str, str]:
+        """Return the status of each policy type that is not disabled."""
+        return {
+            require(type_, "Type", operation=LIST_ROOTS): require(type_, "Status", operation=LIST_ROOTS)
+            for root in organization_roots(self._organizations, budget=self._budgets[LIST_ROOTS])
+            for type_ in require(root, "PolicyTypes", operation=LIST_ROOTS)
+        }
+
+    def _attachments(self, policy_type: PolicyType) -> Attachments:
+        policy_names: dict[str, str] = {}
+        policy_ids: dict[str, list[str]] = {}
+        target_names: dict[str, str] = {}
+        for summary in self._entries(
+            self._organizations.list_policies, _LIST_POLICIES, items="Policies", Filter=policy_type.value
+        ):
+            policy_id = require(summary, "Id", operation=_LIST_POLICIES)
+            if policy_id in (FULL_ACCESS_ID, RCP_FULL_ACCESS_ID):
+                continue
+            policy_names[policy_id] = summary.get("Name", "")
+            try:
+                targets = [*self._targets(policy_id)]
+            except CallError as error:
+                if error.failure.name != "PolicyNotFound":
+                    raise
+                # It was deleted since the list was read, so that it is not attached to anything.
+                continue
+            for target_id, target in targets:
+                policy_ids.setdefault(target_id, []).append(policy_id)
+                target_names[target_id] = target.get("Name", "")
+        return Attachments(
+            policy_type=policy_type,
+            is_pending=False,
+            policy_names=policy_names,
+            policy_ids=policy_ids,
+            target_names=target_names,
+        )
+
+    def _with_full_access(
+        self, attachments: Attachments, *, target_ids: Collection[str], account_count: int
+    ) -> tuple[Attachments, Mapping[str, str]]:
+        """Return the attachments with those of FullAWSAccess, and why these are not known of some targets."""
+        if attachments.policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
+            return attachments, {}
+        # AWS refuses to detach the last policy: FullAWSAccess can be missing only where there is another one.
+        open_ids = sorted(attachments.policy_ids.keys() & set(target_ids))
+        if len(open_ids) <= math.ceil(account_count / MAX_ENTRIES_PER_PAGE):
+            return self._with_policies_of(open_ids, attachments)
+        return self._with_targets_of_full_access(open_ids, attachments)
+
+    def _with_policies_of(
+        self, target_ids: Sequence[str], attachments: Attachments
+    ) -> tuple[Attachments, Mapping[str, str]]:
+        """Read what is attached to each of some targets."""
+        policy_names = dict(attachments.policy_names)
+        policy_ids = dict(attachments.policy_ids)
+        problems = {}
+        for target_id in target_ids:
+            try:
+                listed = {
+                    require(summary, "Id", operation=_LIST_OF_TARGET): summary.get("Name", "")
+                    for summary in self._entries(
+                        self._organizations.list_policies_for_target,
+                        _LIST_OF_TARGET,
+                        items="Policies",
+                        TargetId=target_id,
+                        Filter=attachments.policy_type.value,
+                    )
+                }
+            except CallError as error:
+                problems[target_id] = _problem_of(error)
+            else:
+                policy_ids[target_id] = [*listed]
+                policy_names |= listed
+        return replace(attachments, policy_names=policy_names, policy_ids=policy_ids), problems
+
+    def _with_targets_of_full_access(
+        self, target_ids: Sequence[str], attachments: Attachments
+    ) -> tuple[Attachments, Mapping[str, str]]:
+        """Read everything that FullAWSAccess is attached to."""
+        having: set[str] = set()
+        problems: dict[str, str] = {}
+        try:
+            # What was read before a failure is kept.
+            having.update(target_id for target_id, _ in self._targets(FULL_ACCESS_ID))
+        except CallError as error:
+            problems = dict.fromkeys(set(target_ids) - having, _problem_of(error))
+        policy_ids = {
+            target_id: [FULL_ACCESS_ID, *attached] if target_id in having else attached
+            for target_id, attached in attachments.policy_ids.items()
+        }
+        return replace(attachments, policy_ids=policy_ids), problems
+
+    def _targets(self, policy_id: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield what a policy is attached to, each with its ID."""
+        for target in self._entries(
+            self._organizations.list_targets_for_policy, _LIST_TARGETS, items="Targets", PolicyId=policy_id
+        ):
+            yield require(target, "TargetId", operation=_LIST_TARGETS), target
+
+    def _entries(
+        self, function: Callable[..., Mapping[str, Any]], operation: str, *, items: str, **parameters: str
+    ) -> Iterator[Any]:
+        return entries(
+            functools.partial(function, **parameters),
+            operation=operation,
+            items=items,
+            budget=self._budgets[operation],
+        )
+
+    def _policy(self, policy_id: str, attachments: Attachments) -> tuple[Policy, str | None]:
+        name = attachments.policy_names[policy_id]
+        try:
+            described = call(
+                lambda: self._organizations.describe_policy(PolicyId=policy_id),
+                operation=_DESCRIBE_POLICY,
+                budget=self._budgets[_DESCRIBE_POLICY],
+            ).require("Policy")
+            content: str = require(described, "Content", operation=_DESCRIBE_POLICY)
+        except CallError as error:
+            if error.failure.kind is FailureKind.ACCESS_DENIED:
+                raise
+            problem = describe(error.failure)
+            return unreadable_policy(policy_id=policy_id, name=name, problem=problem), None
+        policy = parse_policy(content, policy_id=policy_id, name=name, policy_type=attachments.policy_type)
+        return policy, content
+
+
+def _problem_of(error: CallError) -> str:
+    """Return why it is not known whether FullAWSAccess is attached to a target.
+
+    Raises:
+        CallError: Policies may not be read.
+    """
+    if error.failure.kind is FailureKind.ACCESS_DENIED:
+        raise error
+    return _MAY_BE_ATTACHED.format(describe(error.failure))

@@ -1,0 +1,292 @@
+"""Policy documents, parsed once. What cannot be parsed is kept as a policy of which nothing is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NoReturn
+
+from .operators import OPERATORS, Operator
+from .text import Template, parse_template
+
+
+class PolicyType(StrEnum):
+    """The two types of policies that limit what is allowed, under AWS's names."""
+
+    SERVICE_CONTROL_POLICY = "SERVICE_CONTROL_POLICY"
+    RESOURCE_CONTROL_POLICY = "RESOURCE_CONTROL_POLICY"
+
+
+class Effect(StrEnum):
+    """What a statement does."""
+
+    ALLOW = "Allow"
+    DENY = "Deny"
+
+
+class Quantifier(StrEnum):
+    """How an operator takes a key with several values."""
+
+    FOR_ALL_VALUES = "ForAllValues"
+    FOR_ANY_VALUE = "ForAnyValue"
+
+
+NULL = "Null"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """One key of one operator of a condition block.
+
+    Attributes:
+        operator_name: The operator as written, with its prefix and suffix.
+        key: The condition key as written.
+        values: The values.
+        is_null: Whether the operator is Null.
+        operator: The operator; None if it is Null or not known.
+        quantifier: Its prefix.
+        if_exists: Whether it has the suffix IfExists.
+    """
+
+    operator_name: str
+    key: str
+    values: tuple[Template, ...]
+    is_null: bool
+    operator: Operator | None
+    quantifier: Quantifier | None
+    if_exists: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """A statement of a policy.
+
+    Attributes:
+        policy_type: The type of its policy.
+        number: Its place in the policy, from 1.
+        sid: Its Sid; "" if it has none.
+        effect: Allow or Deny.
+        actions: What Action or NotAction lists, in lowercase.
+        not_action: Whether it is NotAction.
+        resources: What Resource or NotResource lists.
+        not_resource: Whether it is NotResource.
+        conditions: Its conditions; all must hold.
+    """
+
+    policy_type: PolicyType
+    number: int
+    sid: str
+    effect: Effect
+    actions: tuple[Template, ...]
+    not_action: bool
+    resources: tuple[Template, ...]
+    not_resource: bool
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """A policy.
+
+    Attributes:
+        policy_id: For example p-FullAWSAccess.
+        name: Its name.
+        statements: Its statements; none if it has a problem.
+        problem: Why nothing is known of it: it could not be read or parsed; "" if it is known.
+    """
+
+    policy_id: str
+    name: str
+    statements: tuple[Statement, ...] = ()
+    problem: str = ""
+
+
+def unreadable_policy(*, policy_id: str, name: str, problem: str) -> Policy:
+    """Return a policy whose document is not known; it may allow or deny anything.
+
+    Args:
+        policy_id: Its ID, or what stands for it.
+        name: Its name.
+        problem: Why the document is not known.
+
+    Raises:
+        ValueError: The problem is empty.
+    """
+    if not problem:
+        raise ValueError("An unreadable policy needs its problem.")
+    return Policy(policy_id=policy_id, name=name, problem=problem)
+
+
+def parse_policy(
+    content: str,
+    *,
+    policy_id: str,
+    name: str,
+    policy_type: PolicyType = PolicyType.SERVICE_CONTROL_POLICY,
+) -> Policy:
+    """Return the policy of a document; a document that cannot be parsed gives a policy with a problem.
+
+    Args:
+        content: The document, JSON.
+        policy_id: Its ID.
+        name: Its name.
+        policy_type: Its type. Only resource control policies have a Principal, and it is always "*".
+    """
+    try:
+        document = json.loads(
+            content,
+            object_pairs_hook=_object,
+            parse_int=_Number,
+            parse_float=_Number,
+            parse_constant=_refuse_constant,
+        )
+        statements = _statements(document, policy_type)
+    except json.JSONDecodeError as error:
+        return unreadable_policy(policy_id=policy_id, name=name, problem=f"It is not JSON: {error}.")
+    except RecursionError:
+        return unreadable_policy(policy_id=policy_id, name=name, problem="It is nested too deeply.")
+    except _UnknownLanguageError as error:
+        return unreadable_policy(policy_id=policy_id, name=name, problem=str(error))
+    return Policy(policy_id=policy_id, name=name, statements=statements)
+
+
+class _Number(str):
+    """A number of a document, as written; conditions take it for a text."""
+
+    __slots__ = ()
+
+
+class _UnknownLanguageError(Exception):
+    """The document is not what the policy language of today allows."""
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise _UnknownLanguageError("An object has the same key twice.")
+    return members
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _UnknownLanguageError(f"{name} is not JSON.")
+
+
+_DOCUMENT_ELEMENTS = frozenset({"Version", "Id", "Statement"})
+_STATEMENT_ELEMENTS = frozenset(
+    {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition", "Principal"}
+)
+# Without a Version it is the old language, which knows no variables.
+_OLD_VERSION = "2008-10-17"
+_VERSIONS = (_OLD_VERSION, "2012-10-17")
+_ANYBODY = ("*", {"AWS": "*"})
+
+
+def _statements(document: object, policy_type: PolicyType) -> tuple[Statement, ...]:
+    members = _members(document, "The document", _DOCUMENT_ELEMENTS)
+    version = members.get("Version", _OLD_VERSION)
+    if version not in _VERSIONS:
+        raise _UnknownLanguageError(f"Its Version is {version!r}; known are {' and '.join(_VERSIONS)}.")
+    listed = members.get("Statement")
+    statements = listed if isinstance(listed, list) else [listed]
+    if not statements:
+        raise _UnknownLanguageError("It has no statement.")
+    return tuple(
+        _statement(statement, number, variables=version != _OLD_VERSION, policy_type=policy_type)
+        for number, statement in enumerate(statements, start=1)
+    )
+
+
+def _statement(statement: object, number: int, *, variables: bool, policy_type: PolicyType) -> Statement:
+    place = f"Statement {number}"
+    members = _members(statement, place, _STATEMENT_ELEMENTS)
+    effect = members.get("Effect")
+    if effect not in list(Effect):
+        raise _UnknownLanguageError(f"{place}: its Effect is {effect!r}; known are Allow and Deny.")
+    sid = members.get("Sid", "")
+    if not isinstance(sid, str) or isinstance(sid, _Number):
+        raise _UnknownLanguageError(f"{place}: its Sid is not a text.")
+    principal = members.get("Principal")
+    is_resource_policy = policy_type is PolicyType.RESOURCE_CONTROL_POLICY
+    if principal not in _ANYBODY if is_resource_policy else "Principal" in members:
+        raise _UnknownLanguageError(
+            f"{place}: its Principal is {principal!r}, which a {policy_type} cannot have."
+        )
+    actions, not_action = _one_of(members, "Action", "NotAction", place)
+    resources, not_resource = _one_of(members, "Resource", "NotResource", place)
+    return Statement(
+        policy_type=policy_type,
+        number=number,
+        sid=sid,
+        effect=Effect(str(effect)),
+        actions=tuple(parse_template(action.lower(), variables=False) for action in actions),
+        not_action=not_action,
+        resources=tuple(parse_template(resource, variables=variables) for resource in resources),
+        not_resource=not_resource,
+        conditions=_conditions(members.get("Condition", {}), place, variables=variables),
+    )
+
+
+def _one_of(members: dict[str, object], name: str, negated: str, place: str) -> tuple[tuple[str, ...], bool]:
+    if (name in members) == (negated in members):
+        raise _UnknownLanguageError(f"{place}: it needs either {name} or {negated}.")
+    is_negated = negated in members
+    return _texts(members[negated if is_negated else name], f"{place}: its {name}"), is_negated
+
+
+def _conditions(block: object, place: str, *, variables: bool) -> tuple[Condition, ...]:
+    conditions = []
+    for operator_name, keys in _members(block, f"{place}: its Condition").items():
+        quantifier, is_null, operator, if_exists = _operator(operator_name)
+        for key, values in _members(keys, f"{place}: {operator_name}").items():
+            conditions.append(
+                Condition(
+                    operator_name=operator_name,
+                    key=key,
+                    values=tuple(
+                        parse_template(value, variables=variables)
+                        for value in _texts(values, f"{place}: {operator_name} {key}", in_condition=True)
+                    ),
+                    is_null=is_null,
+                    operator=operator,
+                    quantifier=quantifier,
+                    if_exists=if_exists,
+                )
+            )
+    return tuple(conditions)
+
+
+_IF_EXISTS = "IfExists"
+# Prefixes are compared without case.
+_QUANTIFIERS = {quantifier.lower(): quantifier for quantifier in Quantifier}
+
+
+def _operator(name: str) -> tuple[Quantifier | None, bool, Operator | None, bool]:
+    prefix, colon, rest = name.partition(":")
+    quantifier = _QUANTIFIERS.get(prefix.lower()) if colon else None
+    base = rest if quantifier else name
+    if_exists = base.endswith(_IF_EXISTS)
+    is_null = base == NULL and quantifier is None
+    return quantifier, is_null, OPERATORS.get(base.removesuffix(_IF_EXISTS)), if_exists
+
+
+def _members(value: object, place: str, known: frozenset[str] | None = None) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise _UnknownLanguageError(f"{place} is not an object.")
+    unknown = sorted(value.keys() - known) if known is not None else []
+    if unknown:
+        raise _UnknownLanguageError(f"{place} has an unknown element: {', '.join(unknown)}.")
+    return value
+
+
+def _texts(value: object, place: str, *, in_condition: bool = False) -> tuple[str, ...]:
+    """Return a text or a list of texts; in conditions, booleans and numbers are texts as well."""
+    texts = []
+    for item in value if isinstance(value, list) else [value]:
+        text = str(item).lower() if in_condition and isinstance(item, bool) else item
+        if not isinstance(text, str) or (isinstance(text, _Number) and not in_condition):
+            raise _UnknownLanguageError(f"{place} is not a text or a list of texts.")
+        texts.append(str(text))
+    if not texts:
+        raise _UnknownLanguageError(f"{place} is empty.")
+    return tuple(texts)

@@ -1,0 +1,83 @@
+"""Each SDK client is created once for all tests of a process: that was most of their time.
+
+A test gets a copy with handlers and credentials of its own. What costs time is shared: the model of the
+service, its methods and the connections.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from botocore.client import ClientCreator
+from botocore.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from botocore.config import Config
+
+
+@contextmanager
+def shared_clients(prepare: Callable[[Any], None]) -> Iterator[None]:
+    """Create each client once, and hand out copies of it; `prepare` is called with each of these."""
+    create: Callable[..., Any] = ClientCreator.create_client
+    clients: dict[object, Any] = {}
+    lock = Lock()
+
+    def create_client(creator: Any, *, credentials: object, client_config: Config, **options: object) -> Any:
+        options["client_config"] = client_config
+        endpoint = creator._config_store.get_config_variable("endpoint_url")
+        config = client_config and vars(client_config)
+        key = repr((options | {"client_config": config}, creator._user_agent, endpoint, _settings()))
+        with lock:
+            if key not in clients:
+                clients[key] = create(creator, credentials=credentials, **options)
+            client = _copy(clients[key], credentials)
+        prepare(client)
+        return client
+
+    handlers = Session().get_component("event_emitter")
+
+    def register_builtin_handlers(session: Any, events: Any) -> None:
+        session._events = _copy_emitter(handlers)
+        session._original_handler = session._events._emitter
+
+    with (
+        patch.object(ClientCreator, "create_client", create_client),
+        patch.object(Session, "_register_builtin_handlers", register_builtin_handlers),
+    ):
+        yield
+
+
+def _copy(shared: Any, credentials: object) -> Any:
+    # Not by copy.copy, which asks a client that has no attributes yet for some.
+    client = object.__new__(type(shared))
+    vars(client).update(vars(shared), _cache={})
+    client.meta = copy.copy(shared.meta)
+    client.meta.events = events = _copy_emitter(shared.meta.events)
+    for part in ("_endpoint", "_request_signer", "_ruleset_resolver"):
+        own = copy.copy(getattr(shared, part))
+        own._event_emitter = events
+        setattr(client, part, own)
+    client._request_signer._credentials = credentials
+    sign = f"request-created.{shared.meta.service_model.service_id.hyphenize()}"
+    events.unregister(sign, shared._request_signer.handler)
+    events.register(sign, client._request_signer.handler)
+    return client
+
+
+def _copy_emitter(shared: Any) -> Any:
+    events = copy.copy(shared)
+    # Which names are aliases depends on nothing but botocore.
+    events._alias_name_cache = shared._alias_name_cache
+    return events
+
+
+def _settings() -> list[tuple[str, str]]:
+    """Return the SDK's own settings, such as AWS_ENDPOINT_URL."""
+    return sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))

@@ -1,0 +1,261 @@
+"""Whole lifecycles by the real CDK CLI on the local AWS: each promise, proven by the organization's state."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aws_cdk import aws_sns as sns
+
+from centralized_root_access import CentralizedRootAccess, RootUserGuardrail
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
+from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, writes
+from support.deploying import (
+    DENY_ROOT_USERS,
+    STACK,
+    Deployer,
+    assert_succeeded,
+    checks,
+    denials,
+    run_drift_check,
+)
+from support.emulation import error_of, open_root_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from aws_cdk import Stack
+
+    from local_aws.emulation import Organization
+    from local_aws.services import LocalAws
+
+pytestmark = pytest.mark.slow
+
+BOTH = {CREDENTIALS, SESSIONS}
+TASK_POLICY = "arn:aws:iam::aws:policy/root-task/"
+
+
+@pytest.fixture
+def deployer(local_aws: LocalAws, tmp_path: Path) -> Deployer:
+    return Deployer(local_aws, tmp_path)
+
+
+def status(aws: LocalAws) -> dict[str, Any]:
+    (stack,) = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    (value,) = [
+        output["OutputValue"] for output in stack["Outputs"] if output["OutputKey"].endswith("Status")
+    ]
+    return dict(json.loads(value))
+
+
+def function_calls(organization: Organization) -> list[str]:
+    """Return the calls that reached the organization, without the CLI's lookups of its own account."""
+    return [call.operation for call in organization.calls if call.service != "sts"]
+
+
+def root_access(id: str = "RootAccess", **arguments: Any) -> Callable[[Stack], object]:
+    """Return a function that adds the construct to a stack."""
+    return lambda stack: CentralizedRootAccess(stack, id, **arguments)
+
+
+def without_root_access(stack: Stack) -> None:
+    """Add another resource; CloudFormation refuses a stack without any."""
+    sns.Topic(stack, "Topic")
+
+
+def test_deploying_the_reference_app_enables_root_access_and_its_output_has_the_status(
+    local_aws: LocalAws,
+) -> None:
+    organization = local_aws.organization
+    others = organization.other_services()
+    deployed = local_aws.cdk("deploy", "--require-approval", "never")
+    assert_succeeded(deployed)
+    assert organization.root_access().features == BOTH
+    since = organization.root_access().trusted_access[PRINCIPAL]
+    assert organization.other_services() == others
+    assert writes(organization) == [
+        "EnableAWSServiceAccess",
+        "EnableOrganizationsRootCredentialsManagement",
+        "EnableOrganizationsRootSessions",
+    ]
+    line = (
+        f'{{"status":"ENABLED","organizationId":"{organization.id}","managementAccountId":"{MANAGEMENT}",'
+        f'"trustedAccessEnabledAt":"{since:%Y-%m-%dT%H:%M:%SZ}",'
+        '"features":["RootCredentialsManagement","RootSessions"],"delegatedAdministrators":[]}'
+    )
+    assert f"{STACK}.RootAccessStatus = {line}" in deployed.stdout
+
+
+def test_a_deployment_without_changes_makes_no_calls_and_an_update_of_what_is_enabled_no_writes(
+    local_aws: LocalAws, deployer: Deployer
+) -> None:
+    organization = local_aws.organization
+    assert_succeeded(deployer.deploy(root_access(features=[CREDENTIALS])))
+    assert status(local_aws)["status"] == "PARTIAL"
+    organization.client("iam").enable_organizations_root_sessions()
+    organization.clear_calls()
+    assert_succeeded(deployer.deploy(root_access(features=[CREDENTIALS])))
+    assert function_calls(organization) == []
+    assert_succeeded(deployer.deploy(root_access()))
+    assert sorted(function_calls(organization)) == [
+        "DescribeOrganization",
+        "ListAWSServiceAccessForOrganization",
+        "ListDelegatedAdministrators",
+        "ListOrganizationsFeatures",
+    ]
+    assert organization.writes == ()
+    assert status(local_aws)["status"] == "ENABLED"
+
+
+def test_a_failed_deployment_shows_the_reason_in_the_output_of_the_cli(
+    local_aws: LocalAws, deployer: Deployer
+) -> None:
+    organization = local_aws.organization
+    deployed = deployer.deploy(root_access(delegated_administrators=[STRANGER]))
+    assert deployed.returncode != 0
+    shown = " ".join(deployed.stdout.split())
+    assert f"Account {STRANGER} is not a member of this organization" in shown
+    assert f"Not applied: organizations:RegisterDelegatedAdministrator({STRANGER})." in shown
+    stack_events = local_aws.client("cloudformation").describe_stack_events(StackName=STACK)["StackEvents"]
+    (reason,) = {
+        event["ResourceStatusReason"]
+        for event in stack_events
+        if event["ResourceStatus"] == "CREATE_FAILED" and event["ResourceType"].startswith("Custom::")
+    }
+    assert reason.startswith("organizations:RegisterDelegatedAdministrator("), "the sentence and nothing else"
+    assert reason.endswith(f"Not applied: organizations:RegisterDelegatedAdministrator({STRANGER}).")
+    assert organization.root_access().features == BOTH, "applied steps stay"
+
+
+def test_a_whole_lifecycle_leaves_the_organization_as_listed(local_aws: LocalAws, deployer: Deployer) -> None:
+    organization = local_aws.organization
+    others = organization.other_services()
+
+    assert_succeeded(deployer.deploy(root_access(delegated_administrators=[MEMBER])))
+    assert organization.root_access().features == BOTH
+    assert organization.root_access().delegated_administrators == (MEMBER,)
+
+    assert_succeeded(deployer.deploy(root_access(features=[SESSIONS], delegated_administrators=[MEMBER])))
+    assert organization.root_access().features == {SESSIONS}
+
+    assert_succeeded(deployer.deploy(root_access(delegated_administrators=[OTHER])))
+    assert organization.root_access().features == BOTH
+    assert organization.root_access().delegated_administrators == (OTHER,)
+
+    organization.suspend(THIRD)
+    failed = deployer.deploy(root_access(features=[CREDENTIALS], delegated_administrators=[MEMBER, THIRD]))
+    assert failed.returncode != 0
+    assert f"Account {THIRD} is suspended" in " ".join(failed.stdout.split())
+    assert organization.root_access().features == BOTH, "rolled back"
+    assert organization.root_access().delegated_administrators == (OTHER,)
+
+    organization.clear_calls()
+    assert_succeeded(deployer.deploy(root_access("Renamed", delegated_administrators=[OTHER])))
+    assert organization.writes == ()
+    assert status(local_aws)["delegatedAdministrators"] == [OTHER]
+
+    assert_succeeded(deployer.deploy(without_root_access))
+    assert_succeeded(deployer.deploy(root_access(delegated_administrators=[OTHER])))
+    assert_succeeded(deployer.destroy())
+    assert organization.writes == ()
+    assert organization.root_access().features == BOTH
+    assert organization.root_access().delegated_administrators == (OTHER,)
+    assert organization.other_services() == others
+
+
+def test_the_drift_check_does_not_revert_an_update_that_removes_a_feature(
+    local_aws: LocalAws, deployer: Deployer
+) -> None:
+    def build(stack: Stack, **arguments: Any) -> None:
+        CentralizedRootAccess(stack, "RootAccess", **arguments).add_drift_check(repair=True)
+
+    assert_succeeded(deployer.deploy(build))
+    assert_succeeded(deployer.deploy(lambda stack: build(stack, features=[CREDENTIALS])))
+    run_drift_check(local_aws)
+    assert local_aws.organization.root_access().features == {CREDENTIALS}
+    assert checks(local_aws)[-1]["deviations"] == []
+
+
+def guardrail(**arguments: Any) -> Callable[[Stack], object]:
+    """Return a function that adds a guardrail to a stack."""
+    return lambda stack: RootUserGuardrail(stack, "RootUserGuardrail", **arguments)
+
+
+def policies(organization: Organization) -> dict[str, str]:
+    """Return the organization's own service control policies, each ARN by its name."""
+    listed = organization.client("organizations").list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
+    return {policy["Name"]: policy["Arn"] for policy in listed if not policy["AwsManaged"]}
+
+
+def test_a_guardrail_denies_root_users_not_root_sessions_until_it_is_removed(
+    local_aws: LocalAws, deployer: Deployer
+) -> None:
+    organization = local_aws.organization
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    organizations = organization.client("organizations")
+    unit = organizations.create_organizational_unit(ParentId=organization.root_id, Name="Workloads")
+    unit_id = unit["OrganizationalUnit"]["Id"]
+    for account_id in (MEMBER, OTHER, THIRD):
+        organization.put_root_credentials(account_id=account_id, access_keys=1)
+    for account_id in (MEMBER, OTHER):
+        organizations.move_account(
+            AccountId=account_id, SourceParentId=organization.root_id, DestinationParentId=unit_id
+        )
+
+    failed = deployer.deploy(guardrail(targets=[unit_id]))
+    assert failed.returncode != 0
+    assert "An error occurred (PolicyTypeNotEnabledException)" in failed.stdout
+    assert "enable-policy-type" in failed.stdout, "the log says what to do"
+    assert policies(organization) == {}
+
+    organizations.enable_policy_type(RootId=organization.root_id, PolicyType="SERVICE_CONTROL_POLICY")
+    assert_succeeded(deployer.deploy(guardrail(targets=[unit_id], exempt_accounts=[MEMBER])))
+    deployed = policies(organization)
+    assert list(denials(organization)) == [OTHER]
+
+    assert_succeeded(deployer.deploy(guardrail(targets=[unit_id, THIRD])))
+    assert list(denials(organization)) == [MEMBER, OTHER, THIRD]
+    assert policies(organization) == deployed
+
+    assert_succeeded(deployer.destroy())
+    assert denials(organization) == {}
+    assert policies(organization) == {}
+    assert organization.root_credentials(MANAGEMENT)
+
+
+def test_a_policy_denies_root_sessions_in_s3_and_sqs_as_well(local_aws: LocalAws) -> None:
+    organization = local_aws.organization
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    local_aws.client("s3", account_id=OTHER).create_bucket(Bucket="locked")
+    queue = local_aws.client("sqs", account_id=OTHER).create_queue(QueueName="locked")["QueueUrl"]
+    clients: list[Any] = [
+        organization.client(
+            service,
+            credentials=open_root_session(organization, {"arn": TASK_POLICY + name}, OTHER),
+            endpoint_url=local_aws.addresses.aws_url,
+        )
+        for service, name in (("s3", "S3UnlockBucketPolicy"), ("sqs", "SQSUnlockQueuePolicy"))
+    ]
+    s3, sqs = clients
+    calls: list[tuple[Any, dict[str, str]]] = [
+        (s3.list_buckets, {}),
+        (s3.delete_bucket_policy, {"Bucket": "locked"}),
+        (sqs.get_queue_attributes, {"QueueUrl": queue}),
+    ]
+    for call, parameters in calls:
+        call(**parameters)
+    beyond = error_of(s3.delete_bucket, Bucket="locked")
+    policy_id = organization.attach_service_control_policy(
+        name="deny-root", document=DENY_ROOT_USERS, target_id=OTHER
+    )
+
+    errors = [error_of(call, **parameters) for call, parameters in calls]
+
+    assert beyond["message"].endswith("with an explicit deny in a session policy")
+    assert [(error["code"], error["http"]) for error in errors] == [("AccessDenied", 403)] * 3
+    assert all(error["message"].endswith(policy_id) for error in errors)
+    assert (
+        f"sqs:GetQueueAttributes on resource: arn:aws:sqs:us-east-1:{OTHER}:locked" in (errors[2]["message"])
+    )
