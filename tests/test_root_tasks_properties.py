@@ -238,7 +238,9 @@ class World:
             self.lifecycle.after_call(model.name, context, succeeded=http_response.status_code < 300)
 
         self.root_tasks.on_event("provide-client-params", keep)
-        self.root_tasks.on_event("before-call", before)
+        # By service: what responds in place of S3 lets no less specific handler see the call.
+        for service in ("iam", "organizations", "s3", "sts"):
+            self.root_tasks.on_event(f"before-call.{service}", before)
         self.root_tasks.on_event("after-call", after)
 
 
@@ -838,7 +840,7 @@ class AnyOrder(RuleBasedStateMachine):
     def _forge(self, forgery: ForgeryInBucket) -> None:
         watching, self.is_watching = self.is_watching, False
         s3 = self.world.client("s3")
-        listed = s3.list_objects_v2(Bucket=running.BUCKET).get("Contents", ())
+        listed = s3.list_objects_v2(Bucket=running.BUCKET, Prefix="").get("Contents", ())
         # Those of the functions come last, as they were stored.
         order = {key: number for number, key in enumerate(self.ledger.stored)}
         all_keys = sorted((entry["Key"] for entry in listed), key=lambda key: (order.get(key, -1), key))
@@ -908,10 +910,8 @@ def shared_world() -> Iterator[World]:
             organization=organization,
             settings=running.Settings(protected_accounts=frozenset([PROTECTED]), plan_lifetime=LIFETIME),
         )
-        for module in ("accounts", "batch", "finish", "preflight"):
-            monkeypatch.setattr(
-                f"root_tasks.run.{module}.ThreadPoolExecutor", lambda **_: ImmediateExecutor()
-            )
+        for module in ("run.accounts", "run.batch", "run.finish", "policies.preflight"):
+            monkeypatch.setattr(f"root_tasks.{module}.ThreadPoolExecutor", lambda **_: ImmediateExecutor())
         # So that one of them can be lost.
         monkeypatch.setattr(root_tasks.run.start, "_ACCOUNTS_PER_BATCH", dict.fromkeys(Mode, 1))
         monkeypatch.setattr(Emulation, "now", lambda _: deployed.now)

@@ -48,7 +48,8 @@ from support.function import FakeTime
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-BUCKET = "root-tasks"
+# Of another name than the one that other tests keep in memory: these calls are for an S3.
+BUCKET = "in-s3"
 STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
 RUN = Run(
     run_id="run-1",
