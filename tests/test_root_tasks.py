@@ -17,25 +17,20 @@ from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED
 from root_tasks.model.codec import DecodingError, decode, encode
 from root_tasks.model.report import Item, ItemType, Outcome, Task
 from root_tasks.model.run import BatchResult, Finding, Mode, Run, Target
-from root_tasks.refusals import RefusalReason, RunRefusedError
+from root_tasks.refusals import RefusalReason
 from root_tasks.run.invocation import WrongFunctionError
-from root_tasks.run.settings import (
-    InvalidSettingError,
-    RunBatchSettings,
-    StartExecutionSettings,
-    StartRunSettings,
-    WriteReportSettings,
-)
+from root_tasks.run.settings import InvalidSettingError
 from root_tasks.run.start import _batches
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.root_tasks import RootTasks, Settings, refusal, session_calls
+from support.root_tasks import SETTINGS_OF, RootTasks, Settings, refusal, session_calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from local_aws.emulation import LocalOrganization
 
+ONE_OF_EACH: dict[str, Any] = {"password": True, "access_keys": 1, "certificates": 1, "mfa_devices": 1}
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
 
 
@@ -170,12 +165,9 @@ def test_what_the_root_user_has_is_reported_with_its_last_use(
 ) -> None:
     organization.put_root_credentials(
         account_id=MEMBER,
-        password=True,
-        access_keys=1,
-        mfa_devices=1,
-        certificates=1,
         password_last_used=root_tasks.now,
         access_key_last_used=root_tasks.now,
+        **ONE_OF_EACH,
     )
     result = root_tasks.results(root_tasks.run())[MEMBER]
     assert result["outcome"] == "has credentials"
@@ -214,9 +206,7 @@ def test_what_the_root_user_has_is_reported_with_its_last_use(
 def test_what_a_response_omits_is_never_taken_for_clean(
     root_tasks: RootTasks, organization: LocalOrganization, action: str, path: list[str]
 ) -> None:
-    organization.put_root_credentials(
-        account_id=MEMBER, password=True, access_keys=1, mfa_devices=1, certificates=1
-    )
+    organization.put_root_credentials(account_id=MEMBER, **ONE_OF_EACH)
     root_tasks.omit_from_response(action, *path)
     result = root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]
     assert result["outcome"] == "inaccessible"
@@ -364,7 +354,7 @@ def test_the_management_a_protected_and_a_suspended_account_are_skipped_and_the_
 ) -> None:
     organization.suspend(OTHER)
     root_tasks.settings = replace(root_tasks.settings, protected_accounts=frozenset([THIRD]))
-    reasons = {id_: it["reason"] for id_, it in root_tasks.results(root_tasks.run()).items()}
+    reasons = {id_: result["reason"] for id_, result in root_tasks.results(root_tasks.run()).items()}
     assert reasons == {
         MANAGEMENT: MANAGEMENT_ACCOUNT,
         MEMBER: None,
@@ -419,16 +409,6 @@ def test_a_batch_that_dies_loses_only_itself_and_shows_in_the_report(
     assert len(root_tasks.results(execution)) == 34
 
 
-def test_accounts_of_a_batch_that_died_while_acting_are_unknown(
-    root_tasks: RootTasks, organization: LocalOrganization
-) -> None:
-    organization.put_root_credentials(account_id=MEMBER, password=True)
-    plan = root_tasks.run(DELETE)
-    root_tasks.lose_batches = lambda batch: True
-    result = root_tasks.results(root_tasks.execute(plan))[MEMBER]
-    assert result["outcome"] == "unknown"
-
-
 def test_a_batch_that_acts_is_never_run_twice(root_tasks: RootTasks, organization: LocalOrganization) -> None:
     organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1, mfa_devices=1)
     root_tasks.twice = True
@@ -449,15 +429,6 @@ def test_what_a_lost_function_has_done_is_never_reported_as_nothing_to_do(
     assert not organization.root_credentials(MEMBER).password
     assert root_tasks.outcomes(execution) == {MEMBER: "unknown"}
     assert "Audit this account" in root_tasks.results(execution)[MEMBER]["reason"]
-
-
-def test_a_claim_whose_response_was_lost_is_the_functions_own(
-    root_tasks: RootTasks, organization: LocalOrganization
-) -> None:
-    organization.put_root_credentials(account_id=MEMBER, password=True)
-    plan = root_tasks.run(DELETE)
-    root_tasks.lose_response("s3:PutObject", url=".claim")
-    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "done"}
 
 
 def test_a_batch_that_looks_may_run_twice(root_tasks: RootTasks, organization: LocalOrganization) -> None:
@@ -655,18 +626,6 @@ def test_the_hashes_of_the_largest_organization_fit_into_a_state() -> None:
     assert len(json.dumps(results)) < 240_000
 
 
-def test_an_execution_whose_name_was_used_before_keeps_the_earlier_report(root_tasks: RootTasks) -> None:
-    first = root_tasks.run(name="mine")
-    before = root_tasks.read("runs/mine/report.json")
-    with pytest.raises(RunRefusedError) as raised:
-        root_tasks.start_run(
-            {}, arn="arn:aws:states:us-east-1:111111111111:execution:Another:mine", started_at=root_tasks.now
-        )
-    assert raised.value.reason is RefusalReason.NAME_ALREADY_USED
-    assert first.status == "SUCCEEDED"
-    assert root_tasks.read("runs/mine/report.json") == before
-
-
 def test_an_audit_under_a_name_that_is_used_again_after_90_days_never_returns_the_old_run(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
@@ -677,18 +636,6 @@ def test_an_audit_under_a_name_that_is_used_again_after_90_days_never_returns_th
     assert clean.output["totals"] == {"clean": 3, "skipped": 1}
     assert (again.status, again.output) == ("FAILED", {})
     assert refusal(again) == (RefusalReason.NAME_ALREADY_USED, {"run_id": "quarterly"})
-
-
-def test_a_plan_under_a_name_that_is_used_again_never_makes_an_old_plan_fresh(
-    root_tasks: RootTasks, organization: LocalOrganization
-) -> None:
-    organization.put_root_credentials(account_id=MEMBER, password=True)
-    root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}, name="plan-1")
-    root_tasks.advance(days=92)
-    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]}, name="plan-1")
-    executed = root_tasks.execute("plan-1")
-    assert [plan.status, executed.status] == ["FAILED", "FAILED"]
-    assert organization.root_credentials(account_id=MEMBER).password
 
 
 # Reports
@@ -702,18 +649,6 @@ def test_only_full_audits_are_the_latest(root_tasks: RootTasks, organization: Lo
     full = root_tasks.run()
     assert root_tasks.keys("latest/") == ["latest/report.csv", "latest/report.html", "latest/report.json"]
     assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{full.run_id}/report.json")
-
-
-def test_an_older_full_audit_never_replaces_a_newer_one(
-    root_tasks: RootTasks, organization: LocalOrganization
-) -> None:
-    root_tasks.advance(minutes=5)
-    newer = root_tasks.run()
-    root_tasks.notices.clear()
-    root_tasks.advance(minutes=-5)
-    organization.put_root_credentials(account_id=MEMBER, password=True)
-    root_tasks.run()
-    assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{newer.run_id}/report.json")
 
 
 @pytest.mark.parametrize("genuine", [True, False])
@@ -751,12 +686,6 @@ def test_an_audit_whose_report_failed_once_still_counts(root_tasks: RootTasks) -
     root_tasks.log.clear()
     root_tasks.redrive(root_tasks.executions[root_tasks.arn("refused")], {})
     assert len([event for event in root_tasks.log if "_aws" in event]) == 1
-
-
-def test_a_latest_report_that_no_run_has_written_is_replaced(root_tasks: RootTasks) -> None:
-    root_tasks.write("latest/report.json", b"{}")
-    execution = root_tasks.run()
-    assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{execution.run_id}/report.json")
 
 
 def test_an_audit_that_ends_while_another_writes_its_latest_gives_way_to_the_newer(
@@ -895,27 +824,18 @@ def test_a_file_that_is_something_else_is_not_a_run() -> None:
 # Settings
 
 
-@pytest.mark.parametrize(
-    ("settings_of", "environment"),
-    [
-        (StartRunSettings, Settings().start_run),
-        (StartExecutionSettings, Settings().start_execution(account_id=MANAGEMENT)),
-        (RunBatchSettings, Settings().run_batch),
-        (WriteReportSettings, Settings().write_report),
-    ],
-)
-def test_a_setting_that_is_missing_or_misspelt_is_an_error_and_never_a_default(
-    settings_of: Any, environment: dict[str, str]
-) -> None:
+@pytest.mark.parametrize("handler", SETTINGS_OF)
+def test_a_setting_that_is_missing_or_misspelt_is_an_error_and_never_a_default(handler: str) -> None:
+    environment = Settings().environment(handler)
     settings = json.loads(environment["SETTINGS"])
-    assert settings_of.from_environment(environment).bucket == "root-tasks"
+    assert SETTINGS_OF[handler].from_environment(environment).bucket == "root-tasks"
     for key in settings:
         others = {name: value for name, value in settings.items() if name != key}
         for wrong in (others, others | {key.upper(): settings[key]}, settings | {"another": True}):
             with pytest.raises(SettingsError):
-                settings_of.from_environment({"SETTINGS": json.dumps(wrong)})
+                SETTINGS_OF[handler].from_environment({"SETTINGS": json.dumps(wrong)})
     with pytest.raises(SettingsError):
-        settings_of.from_environment({})
+        SETTINGS_OF[handler].from_environment({})
 
 
 @pytest.mark.parametrize(
@@ -928,17 +848,16 @@ def test_a_setting_that_is_missing_or_misspelt_is_an_error_and_never_a_default(
         ("tasks", "IAMAuditRootUserCredentials"),
         ("tasks", ["audit"]),
         ("bucket", None),
+        ("notificationTopicArn", 1),
+        ("auditStateMachineArn", None),
     ],
 )
 def test_a_setting_of_another_type_is_an_error(key: str, value: object) -> None:
     errors = []
-    for settings_of, environment in (
-        (StartRunSettings, Settings().start_run),
-        (StartExecutionSettings, Settings().start_execution(account_id=MANAGEMENT)),
-    ):
-        settings = json.loads(environment["SETTINGS"])
+    for handler, settings_of in SETTINGS_OF.items():
+        settings = json.loads(Settings().environment(handler)["SETTINGS"])
         if key in settings:
             with pytest.raises(InvalidSettingError) as raised:
                 settings_of.from_environment({"SETTINGS": json.dumps(settings | {key: value})})
-            errors.append(raised.value.key)
-    assert set(errors) == {key}
+            errors.append((raised.value.key, raised.value.value))
+    assert set(map(repr, errors)) == {repr((key, value))}

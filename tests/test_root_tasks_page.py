@@ -95,8 +95,8 @@ def test_the_commands_of_the_page_lead_from_an_audit_to_no_credentials(
     executions = command_line.root_tasks.executions.values()
     assert {execution.status for execution in executions} == {"SUCCEEDED"}
     # The executions of three plans: of an account, of a unit, and of the unit again, where nothing is left.
-    acting = [it for it in executions if it.folder == "executions"]
-    assert [it.totals for it in acting] == [{Outcome.DONE: 1}, {Outcome.DONE: 1}, {}]
+    acting = [execution for execution in executions if execution.folder == "executions"]
+    assert [execution.totals for execution in acting] == [{Outcome.DONE: 1}, {Outcome.DONE: 1}, {}]
     for account_id in (MEMBER, OTHER):
         assert not command_line.root_tasks.organization.root_credentials(account_id).password
 

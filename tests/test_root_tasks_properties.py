@@ -24,8 +24,7 @@ from aws_calls.failures import CallError
 from centralized_root_access import RootTask, RootTasks
 from local_aws.emulation import LocalOrganization, mock_organization
 from local_aws.emulation.state import AccessKey, Certificate, Emulation, MfaDevice, current_emulation
-from root_tasks.aws.bucket import UnreadableObjectError
-from root_tasks.aws.stores import ChecksumMismatchError, RunStore, sha256
+from root_tasks.aws.stores import RunStore, sha256
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report import Outcome, Report, Task
 from root_tasks.model.run import BatchResult, Finding, Mode
@@ -33,12 +32,6 @@ from root_tasks.refusals import RefusalReason, RunRefusedError
 from root_tasks.run.invocation import BatchClaimedError
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.report_hash import REPORT_SHA256
-from root_tasks.run.settings import (
-    RunBatchSettings,
-    StartExecutionSettings,
-    StartRunSettings,
-    WriteReportSettings,
-)
 from root_tasks.tasks import delete_credentials, unlock_policy
 from root_tasks.tasks.credentials import existing_types
 from root_tasks.tasks.outcomes import item_of
@@ -67,10 +60,7 @@ NAME_REUSE, REDRIVE = timedelta(days=90), timedelta(days=14)
 # What a function may end with; anything else is a defect.
 ERRORS = (
     RootAccessError,
-    CallError,
-    ChecksumMismatchError,
     DecodingError,
-    UnreadableObjectError,
     ExecutionFailedError,
 )
 _LAMBDA_DIED = "Lambda.Unknown"
@@ -210,7 +200,7 @@ class World:
     Attributes:
         organization: The organization.
         root_tasks: The functions.
-        definitions: The state machines, by their names.
+        definitions: The template's state machines, by their names.
         handlers: The method of each function, by the resource of its task.
         situations: How often each kind of situation occurred.
         journal: What the functions did, others did, and came of the executions, in this order.
@@ -248,7 +238,9 @@ class World:
             self.lifecycle.after_call(model.name, context, succeeded=http_response.status_code < 300)
 
         self.root_tasks.on_event("provide-client-params", keep)
-        self.root_tasks.on_event("before-call", before)
+        # By service: what responds in place of S3 lets no less specific handler see the call.
+        for service in ("iam", "organizations", "s3", "sts"):
+            self.root_tasks.on_event(f"before-call.{service}", before)
         self.root_tasks.on_event("after-call", after)
 
 
@@ -528,7 +520,7 @@ class AnyOrder(RuleBasedStateMachine):
         ]
 
     def _reusable(self) -> list[Drive]:
-        return [it for it in self.drives if self.root_tasks.now - it.started_at > NAME_REUSE]
+        return [drive for drive in self.drives if self.root_tasks.now - drive.started_at > NAME_REUSE]
 
     def execution_of(self, drive: Drive) -> running.FinishedExecution:
         return self.root_tasks.executions[drive.arn]
@@ -694,7 +686,7 @@ class AnyOrder(RuleBasedStateMachine):
             raise ExecutionFailedError(fault.value, "")
         self.fatal, self.is_watching = None, True
         try:
-            result = self._run_function(self.world.handlers[resource], payload)
+            result = self.root_tasks.invoke(self.world.handlers[resource], payload)
         except FunctionDiedError as error:
             self.world.situations["function died"] += 1
             raise ExecutionFailedError(_LAMBDA_DIED, "") from error
@@ -707,20 +699,6 @@ class AnyOrder(RuleBasedStateMachine):
             self.world.situations[fault.value] += 1
             raise ExecutionFailedError(fault.value, "")
         return result
-
-    def _run_function(self, handler: str, payload: Any) -> Any:
-        given = self.root_tasks.settings
-        start_execution = given.start_execution(account_id=MANAGEMENT_ID)
-        parsers: dict[str, Callable[[], object]] = {
-            "start_run": lambda: StartRunSettings.from_environment(given.start_run),
-            "start_execution": lambda: StartExecutionSettings.from_environment(start_execution),
-            "run_batch": lambda: RunBatchSettings.from_environment(given.run_batch),
-            "execute_batch": lambda: RunBatchSettings.from_environment(given.run_batch),
-            "write_report": lambda: WriteReportSettings.from_environment(given.write_report),
-            "write_execution_report": lambda: WriteReportSettings.from_environment(given.write_report),
-        }
-        method = getattr(self.root_tasks.invocation(), handler)
-        return json.loads(json.dumps(method(json.loads(json.dumps(payload)), settings=parsers[handler]())))
 
     # What the functions call
 
@@ -770,9 +748,10 @@ class AnyOrder(RuleBasedStateMachine):
             raise self.fatal
 
     def _disturb(self, timing: str, context: Any) -> None:
-        for it in self.disturbances:
-            if it.timing == timing and (it.kind, it.invocation, it.number) in context["numbers"]:
-                match it.event:
+        for planned in self.disturbances:
+            place = planned.kind, planned.invocation, planned.number
+            if planned.timing == timing and place in context["numbers"]:
+                match planned.event:
                     case Fault.DIE:
                         self.fatal = FunctionDiedError
                     case Fault.ABORT:
@@ -861,10 +840,10 @@ class AnyOrder(RuleBasedStateMachine):
     def _forge(self, forgery: ForgeryInBucket) -> None:
         watching, self.is_watching = self.is_watching, False
         s3 = self.world.client("s3")
-        listed = s3.list_objects_v2(Bucket=running.BUCKET).get("Contents", ())
+        listed = s3.list_objects_v2(Bucket=running.BUCKET, Prefix="").get("Contents", ())
         # Those of the functions come last, as they were stored.
         order = {key: number for number, key in enumerate(self.ledger.stored)}
-        all_keys = sorted((it["Key"] for it in listed), key=lambda key: (order.get(key, -1), key))
+        all_keys = sorted((entry["Key"] for entry in listed), key=lambda key: (order.get(key, -1), key))
         keys = [key for key in all_keys if forgery.text in key]
         if keys:
             key = keys[-1 - forgery.place % len(keys)]
@@ -922,43 +901,42 @@ def forged_text(forgery: Forgery, body: bytes) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def state_machines() -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the definitions of the template's state machines, and the method of each function."""
+def shared_world() -> Iterator[World]:
     stack = bootstrap_stack(env=MANAGEMENT)
     RootTasks(stack, "RootTasks", tasks=list(RootTask), protected_accounts=[PROTECTED])
     synthesized = template(stack)
-    definitions = {
-        running.AUDIT_MACHINE: state_machine_definition(synthesized, "Audit"),
-        running.EXECUTE_MACHINE: state_machine_definition(synthesized, "Execute"),
-    }
-    handlers = {
-        f"${{{id_}.Arn}}": function["Properties"]["Handler"].rpartition(".")[2]
-        for id_, function in resources(synthesized, "AWS::Lambda::Function").items()
-    }
-    return definitions, handlers
-
-
-@pytest.fixture
-def world(
-    state_machines: tuple[dict[str, Any], dict[str, str]], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[World]:
-    for module in ("accounts", "batch", "finish", "preflight"):
-        monkeypatch.setattr(f"root_tasks.run.{module}.ThreadPoolExecutor", lambda **_: ImmediateExecutor())
-    # So that one of them can be lost.
-    monkeypatch.setattr(root_tasks.run.start, "_ACCOUNTS_PER_BATCH", dict.fromkeys(Mode, 1))
-    definitions, handlers = state_machines
-    with mock_organization() as organization:
+    with pytest.MonkeyPatch.context() as monkeypatch, mock_organization() as organization:
         deployed = running.RootTasks(
             organization=organization,
             settings=running.Settings(protected_accounts=frozenset([PROTECTED]), plan_lifetime=LIFETIME),
         )
-        world = World(
-            organization=organization, root_tasks=deployed, definitions=definitions, handlers=handlers
-        )
-        world.watch()
+        for module in ("run.accounts", "run.batch", "run.finish", "policies.preflight"):
+            monkeypatch.setattr(f"root_tasks.{module}.ThreadPoolExecutor", lambda **_: ImmediateExecutor())
+        # So that one of them can be lost.
+        monkeypatch.setattr(root_tasks.run.start, "_ACCOUNTS_PER_BATCH", dict.fromkeys(Mode, 1))
         monkeypatch.setattr(Emulation, "now", lambda _: deployed.now)
         monkeypatch.setattr("root_tasks.run.invocation.uuid", SimpleNamespace(uuid4=mock_random.uuid4))
+        world = World(
+            organization=organization,
+            root_tasks=deployed,
+            definitions={
+                running.AUDIT_MACHINE: state_machine_definition(synthesized, "Audit"),
+                running.EXECUTE_MACHINE: state_machine_definition(synthesized, "Execute"),
+            },
+            handlers={
+                f"${{{id_}.Arn}}": function["Properties"]["Handler"].rpartition(".")[2]
+                for id_, function in resources(synthesized, "AWS::Lambda::Function").items()
+            },
+        )
+        world.watch()
         yield world
+
+
+@pytest.fixture
+def world(shared_world: World) -> World:
+    shared_world.situations.clear()
+    shared_world.journal.clear()
+    return shared_world
 
 
 def run_any_order(world: World, *, examples: int, steps: int = 8, runs: int = 1, shrink: bool = True) -> None:
@@ -1008,7 +986,7 @@ SITUATIONS = {
 
 
 def test_no_order_of_runs_faults_changes_and_forgeries_breaks_a_promise(world: World) -> None:
-    run_any_order(world, examples=20, runs=4)
+    run_any_order(world, examples=9, runs=3)
     assert {"execution: done", "look: has credentials", "look: planned"} <= set(world.situations)
 
 
@@ -1016,7 +994,7 @@ def test_the_same_choices_are_the_same_run(world: World) -> None:
     journals = []
     for _ in range(2):
         world.journal.clear()
-        run_any_order(world, examples=4)
+        run_any_order(world, examples=2)
         journals.append([*world.journal])
     assert journals[0] == journals[1]
 
@@ -1186,37 +1164,6 @@ def lose_the_backup(store: Any, backup: Any) -> str:
     return f"backups/{backup.run_id}/{backup.account_id}/lost.json"
 
 
-DELETION = "root_tasks.tasks.delete_credentials"
-# What a release could break: what is replaced, and by what.
-MUTATIONS: dict[str, list[tuple[str, object]]] = {
-    "a batch is not claimed": [("root_tasks.aws.stores.RunStore.claim_batch", claim_again)],
-    "a plan is executed again": [("root_tasks.aws.stores.RunStore.claim_plan", claim_again)],
-    "hashes are ignored": [("root_tasks.aws.stores.RunStore._read_and_verify", read_unverified)],
-    "hashes of results are ignored": [("root_tasks.aws.stores.RunStore.read_result", read_any_result)],
-    "the approved report is not compared": [
-        ("root_tasks.run.start.parse_plan_request", ignore_what_was_approved)
-    ],
-    "the age of a plan is ignored": [("root_tasks.run.plans.Plans._expiry", forget_the_age)],
-    "MFA goes first": [
-        (f"{DELETION}._ORDER", (delete_credentials._ORDER[-1], *delete_credentials._ORDER[:-1])),
-        (f"{DELETION}._Deletion._reason_to_keep_mfa", lambda execution: None),
-    ],
-    "MFA goes without a look": [(f"{DELETION}._Deletion._reason_to_keep_mfa", lambda execution: None)],
-    "any password will do": [(f"{DELETION}._Deletion._other_password", lambda execution, target: None)],
-    "denied is clean": [("root_tasks.tasks.audit.existing_types", take_denied_for_clean)],
-    "a lost batch has done nothing": [
-        ("root_tasks.run.finish.RunFinisher._result", call_a_lost_batch_nothing_to_do)
-    ],
-    "a policy is removed without another look": [
-        ("root_tasks.tasks.unlock_policy._remove_backed_up", remove_without_a_second_look)
-    ],
-    "a policy is removed without a backup": [("root_tasks.aws.stores.BackupStore.write", lose_the_backup)],
-    "the protected accounts are forgotten": [
-        ("root_tasks.run.start.classify", lambda members, **_: list(members))
-    ],
-}
-
-
 def execute_after(example: AnyOrder, input_: Mapping[str, object], *events: Any, hours: int = 0) -> None:
     plan = example.start_looking(input_)
     for event in events:
@@ -1262,60 +1209,121 @@ def audit_what_is_denied(example: AnyOrder) -> None:
 DELETE: dict[str, object] = {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}
 SWAPPED_PLAN = ForgeryInBucket(forgery=Forgery.SWAP_ACCOUNTS, place=0, text="plan.json")
 SWAPPED_REPORT = replace(SWAPPED_PLAN, text="report.json")
-# In which each of them breaks a promise, and nothing else does.
-SCENARIOS: dict[str, Callable[[AnyOrder], object]] = {
-    "a batch is not claimed": stop_and_resume,
-    "a plan is executed again": execute_twice,
-    "hashes are ignored": lambda it: execute_after(it, DELETE, SWAPPED_PLAN),
-    "hashes of results are ignored": forge_a_result_before_the_report,
-    "the approved report is not compared": lambda it: execute_after(it, DELETE, SWAPPED_REPORT),
-    "the age of a plan is ignored": lambda it: execute_after(it, DELETE, hours=25),
-    "MFA goes first": lambda it: execute_after(it, DELETE),
-    "MFA goes without a look": lambda it: execute_after(it, DELETE, by_others(Change.ADD_KEY)),
-    "any password will do": lambda it: execute_after(it, DELETE, by_others(Change.REPLACE_PASSWORD)),
-    "denied is clean": audit_what_is_denied,
-    "a lost batch has done nothing": stop_and_resume,
-    "a policy is removed without another look": change_the_policy_at_each_call,
-    "a policy is removed without a backup": lambda it: execute_after(it, UNLOCK),
-    "the protected accounts are forgotten": lambda it: execute_after(
-        it, {"task": Task.DELETE_CREDENTIALS, "accounts": [*MEMBERS, PROTECTED]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenRelease:
+    """What a release could break.
+
+    Attributes:
+        scenario: In which it breaks a promise, and nothing else does.
+        replaced: What is replaced, and by what.
+        is_seldom: Whether finding it by chance needs more luck than some hundred examples have.
+    """
+
+    scenario: Callable[[AnyOrder], object]
+    replaced: Mapping[str, object]
+    is_seldom: bool = False
+
+
+DELETION = "root_tasks.tasks.delete_credentials"
+BROKEN_RELEASES = {
+    "a batch is not claimed": BrokenRelease(
+        scenario=stop_and_resume,
+        replaced={"root_tasks.aws.stores.RunStore.claim_batch": claim_again},
+    ),
+    "a plan is executed again": BrokenRelease(
+        scenario=execute_twice,
+        replaced={"root_tasks.aws.stores.RunStore.claim_plan": claim_again},
+    ),
+    "hashes are ignored": BrokenRelease(
+        scenario=lambda example: execute_after(example, DELETE, SWAPPED_PLAN),
+        replaced={"root_tasks.aws.stores.RunStore._read_and_verify": read_unverified},
+    ),
+    "hashes of results are ignored": BrokenRelease(
+        scenario=forge_a_result_before_the_report,
+        replaced={"root_tasks.aws.stores.RunStore.read_result": read_any_result},
+    ),
+    "the approved report is not compared": BrokenRelease(
+        scenario=lambda example: execute_after(example, DELETE, SWAPPED_REPORT),
+        replaced={"root_tasks.run.start.parse_plan_request": ignore_what_was_approved},
+    ),
+    "the age of a plan is ignored": BrokenRelease(
+        scenario=lambda example: execute_after(example, DELETE, hours=25),
+        replaced={"root_tasks.run.plans.Plans._expiry": forget_the_age},
+    ),
+    "MFA goes first": BrokenRelease(
+        scenario=lambda example: execute_after(example, DELETE),
+        replaced={
+            f"{DELETION}._ORDER": (delete_credentials._ORDER[-1], *delete_credentials._ORDER[:-1]),
+            f"{DELETION}._Deletion._reason_to_keep_mfa": lambda execution: None,
+        },
+    ),
+    "MFA goes without a look": BrokenRelease(
+        scenario=lambda example: execute_after(example, DELETE, by_others(Change.ADD_KEY)),
+        replaced={f"{DELETION}._Deletion._reason_to_keep_mfa": lambda execution: None},
+        is_seldom=True,
+    ),
+    "any password will do": BrokenRelease(
+        scenario=lambda example: execute_after(example, DELETE, by_others(Change.REPLACE_PASSWORD)),
+        replaced={f"{DELETION}._Deletion._other_password": lambda execution, target: None},
+        is_seldom=True,
+    ),
+    "denied is clean": BrokenRelease(
+        scenario=audit_what_is_denied,
+        replaced={"root_tasks.tasks.audit.existing_types": take_denied_for_clean},
+        is_seldom=True,
+    ),
+    "a lost batch has done nothing": BrokenRelease(
+        scenario=stop_and_resume,
+        replaced={"root_tasks.run.finish.RunFinisher._result": call_a_lost_batch_nothing_to_do},
+    ),
+    "a policy is removed without another look": BrokenRelease(
+        scenario=change_the_policy_at_each_call,
+        replaced={"root_tasks.tasks.unlock_policy._remove_backed_up": remove_without_a_second_look},
+        is_seldom=True,
+    ),
+    "a policy is removed without a backup": BrokenRelease(
+        scenario=lambda example: execute_after(example, UNLOCK),
+        replaced={"root_tasks.aws.stores.BackupStore.write": lose_the_backup},
+    ),
+    "the protected accounts are forgotten": BrokenRelease(
+        scenario=lambda example: execute_after(
+            example, {"task": Task.DELETE_CREDENTIALS, "accounts": [*MEMBERS, PROTECTED]}
+        ),
+        replaced={"root_tasks.run.start.classify": lambda members, **_: list(members)},
     ),
 }
-assert SCENARIOS.keys() == MUTATIONS.keys()
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS)
+@pytest.mark.parametrize("broken", BROKEN_RELEASES)
 def test_a_release_that_breaks_a_promise_is_found_where_it_matters(
-    world: World, mutation: str, monkeypatch: pytest.MonkeyPatch
+    world: World, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_scenario(world, mutation)
-    for name, replacement in MUTATIONS[mutation]:
-        monkeypatch.setattr(name, replacement)
+    run_scenario(world, broken)
+    break_release(broken, monkeypatch)
     with pytest.raises(AssertionError):
-        run_scenario(world, mutation)
-
-
-def run_scenario(world: World, mutation: str) -> None:
-    example = AnyOrder(world)
-    SCENARIOS[mutation](example)
-    example.teardown()
-
-
-# Which need more luck than some hundred examples have.
-SELDOM = {
-    "denied is clean",
-    "a policy is removed without another look",
-    "any password will do",
-    "MFA goes without a look",
-}
+        run_scenario(world, broken)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mutation", [it for it in MUTATIONS if it not in SELDOM])
+@pytest.mark.parametrize(
+    "broken", [name for name, release in BROKEN_RELEASES.items() if not release.is_seldom]
+)
 def test_a_release_that_breaks_a_promise_is_found_by_chance(
-    world: World, mutation: str, monkeypatch: pytest.MonkeyPatch
+    world: World, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, replacement in MUTATIONS[mutation]:
-        monkeypatch.setattr(name, replacement)
+    break_release(broken, monkeypatch)
     with pytest.raises(AssertionError):
         run_any_order(world, examples=100, runs=4, shrink=False)
+
+
+def break_release(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, replacement in BROKEN_RELEASES[broken].replaced.items():
+        monkeypatch.setattr(name, replacement)
+
+
+def run_scenario(world: World, broken: str) -> None:
+    example = AnyOrder(world)
+    BROKEN_RELEASES[broken].scenario(example)
+    example.teardown()

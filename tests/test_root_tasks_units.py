@@ -66,9 +66,10 @@ def test_accounts_are_chosen_by_organizational_unit_with_the_units_in_it(
     assert not root_tasks.report(execution)["full"]
 
 
-@pytest.mark.parametrize(
-    ("named", "chosen"),
-    [
+def test_a_unit_is_named_by_its_path_or_the_end_of_it(
+    root_tasks: RootTasks, units: Mapping[str, str]
+) -> None:
+    for named, chosen in (
         (["Root/Workloads"], [MEMBER, OTHER]),
         (["Workloads"], [MEMBER, OTHER]),
         (["Root/Workloads/Prod"], [OTHER]),
@@ -77,13 +78,9 @@ def test_accounts_are_chosen_by_organizational_unit_with_the_units_in_it(
         (["Root/Sandbox/Prod", "Workloads/Prod"], [OTHER, THIRD]),
         (["Root"], [MANAGEMENT, MEMBER, OTHER, THIRD]),
         (["Sand/box"], []),
-    ],
-)
-def test_a_unit_is_named_by_its_path_or_the_end_of_it(
-    root_tasks: RootTasks, units: Mapping[str, str], named: list[str], chosen: list[str]
-) -> None:
-    execution = root_tasks.run({"organizationalUnits": named})
-    assert sorted(root_tasks.outcomes(execution)) == chosen
+    ):
+        execution = root_tasks.run({"organizationalUnits": named})
+        assert sorted(root_tasks.outcomes(execution)) == chosen, named
 
 
 def test_a_name_that_several_units_have_is_refused_with_their_ids(
@@ -97,12 +94,12 @@ def test_a_name_that_several_units_have_is_refused_with_their_ids(
     assert not session_calls(organization)
 
 
-@pytest.mark.parametrize("name", ["prod", "orkloads", "Workloads/", "Root/Prod", "ou-none-1", "/"])
 def test_a_name_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
-    root_tasks: RootTasks, units: Mapping[str, str], name: str
+    root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
-    reason, data = refusal(root_tasks.run({"organizationalUnits": ["Workloads", name]}))
-    assert (reason, data["unit"]) == (RefusalReason.UNIT_NOT_FOUND, name)
+    for name in ("prod", "orkloads", "Workloads/", "Root/Prod", "ou-none-1", "/"):
+        refused = root_tasks.run({"organizationalUnits": ["Workloads", name]})
+        assert refusal(refused) == (RefusalReason.UNIT_NOT_FOUND, {"unit": name})
 
 
 @each_sdk

@@ -37,6 +37,8 @@ from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import EXECUTE_MACHINE, FinishedExecution, RootTasks, refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from local_aws.emulation import LocalOrganization
 
 
@@ -210,15 +212,14 @@ def test_a_policy_that_cannot_be_read_again_after_its_backup_stays(
     assert locked.policy(kind) == json.loads(policy(kind))
 
 
-@pytest.mark.parametrize("body", [b"{}", b""])
 def test_what_is_stored_under_the_key_of_the_backup_is_never_trusted(
-    root_tasks: RootTasks, locked: Locked, kind: str, body: bytes
+    root_tasks: RootTasks, locked: Locked, kind: str
 ) -> None:
     plan = root_tasks.run(NAMED[kind])
 
     def take_key(params: dict[str, Any], **_: object) -> None:
         if key := params["url_path"].partition("/backups/")[2]:
-            root_tasks.write(f"backups/{key}", body)
+            root_tasks.write(f"backups/{key}", b"{}")
 
     root_tasks.on_event("before-call.s3.PutObject", take_key)
     executed = root_tasks.execute(plan)
@@ -226,16 +227,6 @@ def test_what_is_stored_under_the_key_of_the_backup_is_never_trusted(
     assert item(root_tasks, executed)["message"] == BACKUP_EXISTS
     assert item(root_tasks, executed)["backup"] is None
     assert locked.policy(kind) == json.loads(policy(kind))
-
-
-def test_a_backup_whose_response_was_lost_is_the_backup(
-    root_tasks: RootTasks, locked: Locked, kind: str
-) -> None:
-    plan = root_tasks.run(NAMED[kind])
-    root_tasks.lose_response("s3:PutObject", url="backups/")
-    executed = root_tasks.execute(plan)
-    assert root_tasks.outcomes(executed) == {MEMBER: "done"}
-    assert [item(root_tasks, executed)["backup"]] == root_tasks.keys("backups/")
 
 
 def test_a_removal_that_may_have_taken_effect_names_its_backup(
@@ -395,32 +386,24 @@ def test_restoring_does_not_overwrite_a_policy_that_somebody_has_attached_since(
     assert locked.policy(kind) == json.loads(policy(kind, sid="Another"))
 
 
-def test_an_altered_backup_is_not_restored(root_tasks: RootTasks, kind: str, unlocked: str) -> None:
-    root_tasks.write(unlocked, root_tasks.read(unlocked).replace(b"Everybody", b"Nobody"))
-    refused = root_tasks.run({"task": TASK[kind], "restore": [unlocked]})
-    assert refusal(refused) == (RefusalReason.BACKUP_ALTERED, {"reference": unlocked})
-
-
-def test_a_backup_that_does_not_exist_is_not_restored(root_tasks: RootTasks, kind: str) -> None:
-    reference = f"backups/run-1/{MEMBER}/x/{'0' * 64}.json"
-    refused = root_tasks.run({"task": TASK[kind], "restore": [reference]})
-    assert refusal(refused) == (RefusalReason.BACKUP_NOT_FOUND, {"reference": reference})
-
-
-def test_a_backup_of_the_other_kind_is_not_restored(root_tasks: RootTasks, kind: str, unlocked: str) -> None:
+def test_what_is_not_the_backup_of_such_a_policy_is_not_restored(
+    root_tasks: RootTasks, kind: str, unlocked: str
+) -> None:
+    backups = f"backups/run-1/{MEMBER}/x"
+    missing, foreign = (f"{backups}/{sha}.json" for sha in ("0" * 64, hashlib.sha256(b"{}").hexdigest()))
+    root_tasks.write(foreign, b"{}")
     other = TASK["queue" if kind == "bucket" else "bucket"]
-    refused = root_tasks.run({"task": other, "restore": [unlocked]})
-    assert refusal(refused) == (
-        RefusalReason.BACKUP_OF_ANOTHER_TYPE,
-        {"reference": unlocked, "type": f"{kind} policy", "task": other},
-    )
-
-
-def test_what_is_not_a_backup_is_not_restored(root_tasks: RootTasks, kind: str) -> None:
-    reference = f"backups/run-1/{MEMBER}/x/{hashlib.sha256(b'{}').hexdigest()}.json"
-    root_tasks.write(reference, b"{}")
-    refused = root_tasks.run({"task": TASK[kind], "restore": [reference]})
-    assert refusal(refused) == (RefusalReason.NOT_A_BACKUP, {"reference": reference})
+    of_other_type: dict[str, object] = {"reference": unlocked, "type": f"{kind} policy", "task": other}
+    expected: list[tuple[Task, str, RefusalReason, dict[str, object]]] = [
+        (TASK[kind], missing, RefusalReason.BACKUP_NOT_FOUND, {"reference": missing}),
+        (TASK[kind], foreign, RefusalReason.NOT_A_BACKUP, {"reference": foreign}),
+        (other, unlocked, RefusalReason.BACKUP_OF_ANOTHER_TYPE, of_other_type),
+        (TASK[kind], unlocked, RefusalReason.BACKUP_ALTERED, {"reference": unlocked}),
+    ]
+    for task, reference, reason, data in expected:
+        if reason is RefusalReason.BACKUP_ALTERED:
+            root_tasks.write(unlocked, root_tasks.read(unlocked).replace(b"Everybody", b"Nobody"))
+        assert refusal(root_tasks.run({"task": task, "restore": [reference]})) == (reason, data)
 
 
 def test_a_corrected_policy_is_attached_only_where_the_stack_allows_it(
@@ -457,7 +440,10 @@ def test_an_executed_restore_shows_the_text_that_was_attached(
     assert (shown["outcome"], shown["policy"], shown["corrected"]) == ("done", corrected, True)
 
 
-# Whose backup it is
+# Whose backup it is, which has nothing to do with what its policy is of
+
+
+ONE_KIND = pytest.mark.parametrize("kind", ["bucket"])
 
 
 def forge(root_tasks: RootTasks, kind: str, *, run_id: str, text: str | None = None) -> str:
@@ -492,6 +478,7 @@ def assert_noted(root_tasks: RootTasks, kind: str, reference: str, why: str) -> 
     assert item(root_tasks, root_tasks.execute(plan))["outcome"] == "done"
 
 
+@ONE_KIND
 def test_a_backup_that_its_run_did_not_make_is_not_restored(
     root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
 ) -> None:
@@ -507,6 +494,7 @@ def test_a_backup_that_its_run_did_not_make_is_not_restored(
     assert locked.policy(kind) is None
 
 
+@ONE_KIND
 def test_a_report_that_was_altered_to_list_a_forged_backup_is_not_believed(
     root_tasks: RootTasks, kind: str, unlocked: str
 ) -> None:
@@ -520,9 +508,14 @@ def test_a_report_that_was_altered_to_list_a_forged_backup_is_not_believed(
     )
 
 
-@pytest.mark.parametrize(
-    ("own", "foreign"),
-    [
+@ONE_KIND
+def test_a_backup_whose_run_names_the_execution_of_somebody_else_is_not_restored(
+    root_tasks: RootTasks, kind: str, unlocked: str
+) -> None:
+    run_id = unlocked.split("/")[1]
+    reference, key = forge(root_tasks, kind, run_id=run_id), f"executions/{run_id}/run.json"
+    arn, run = root_tasks.arn(run_id, machine=EXECUTE_MACHINE), root_tasks.read(key)
+    for own, foreign in (
         (f":{MANAGEMENT}:", f":{OTHER}:"),
         (":us-east-1:", ":eu-west-1:"),
         ("arn:aws:", "arn:aws-us-gov:"),
@@ -530,24 +523,16 @@ def test_a_report_that_was_altered_to_list_a_forged_backup_is_not_believed(
         (":execution:", ":express:"),
         (f":{EXECUTE_MACHINE}:", f":{EXECUTE_MACHINE}/Map:"),
         (f":{EXECUTE_MACHINE}:", ":"),
-    ],
-)
-def test_a_backup_whose_run_names_the_execution_of_somebody_else_is_not_restored(
-    root_tasks: RootTasks, kind: str, unlocked: str, own: str, foreign: str
-) -> None:
-    run_id = unlocked.split("/")[1]
-    reference, key = forge(root_tasks, kind, run_id=run_id), f"executions/{run_id}/run.json"
-    arn = root_tasks.arn(run_id, machine=EXECUTE_MACHINE)
-    assert own in arn
-    forged = root_tasks.read(key).replace(arn.encode(), arn.replace(own, foreign).encode())
-    root_tasks.write(key, forged)
-    refused = restore(root_tasks, kind, reference)
-    assert refusal(refused) == (
-        RefusalReason.BACKUP_OF_FOREIGN_RUN,
-        {"reference": reference, "run_id": run_id},
-    )
+    ):
+        assert own in arn
+        root_tasks.write(key, run.replace(arn.encode(), arn.replace(own, foreign).encode()))
+        assert refusal(restore(root_tasks, kind, reference)) == (
+            RefusalReason.BACKUP_OF_FOREIGN_RUN,
+            {"reference": reference, "run_id": run_id},
+        )
 
 
+@ONE_KIND
 def test_a_run_does_not_vouch_for_the_backups_of_another_run(
     root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
 ) -> None:
@@ -559,25 +544,48 @@ def test_a_run_does_not_vouch_for_the_backups_of_another_run(
     assert refusal(restore(root_tasks, kind, reference))[0] is RefusalReason.BACKUP_OF_FOREIGN_RUN
 
 
-def test_the_plan_says_that_a_run_of_another_state_machine_vouches_for_nothing(
-    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
-) -> None:
-    """Such as the one that the stack had before all tasks that act were removed from it, and added again."""
-    run_id = unlocked.split("/")[1]
+def name_another_state_machine(root_tasks: RootTasks, arn: str) -> None:
+    """As if all tasks that act had been removed from the stack once, and added again."""
+    run_id = arn.rpartition(":")[2]
     key = f"executions/{run_id}/run.json"
-    own = root_tasks.arn(run_id, machine=EXECUTE_MACHINE)
-    root_tasks.write(key, root_tasks.read(key).replace(own.encode(), root_tasks.arn(run_id).encode()))
-    assert_noted(root_tasks, kind, unlocked, EXECUTION_DENIED)
+    root_tasks.write(key, root_tasks.read(key).replace(arn.encode(), root_tasks.arn(run_id).encode()))
 
 
-def test_the_plan_says_that_step_functions_no_longer_has_the_execution(
-    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
+def expire_report(root_tasks: RootTasks, arn: str) -> None:
+    key = f"executions/{arn.rpartition(':')[2]}/report.json"
+    root_tasks.client("s3").delete_object(Bucket="root-tasks", Key=key)
+
+
+DOUBTS: dict[str, tuple[Callable[[RootTasks, str], object], str]] = {
+    "of another state machine": (name_another_state_machine, EXECUTION_DENIED),
+    "gone": (lambda root_tasks, arn: root_tasks.executions.pop(arn), EXECUTION_GONE),
+    "running": (
+        lambda root_tasks, arn: setattr(root_tasks.executions[arn], "status", "RUNNING"),
+        EXECUTION_NOT_ENDED,
+    ),
+    "aborted": (
+        lambda root_tasks, arn: setattr(root_tasks.executions[arn], "status", "ABORTED"),
+        EXECUTION_WITHOUT_REPORT,
+    ),
+    "of an earlier release": (
+        lambda root_tasks, arn: root_tasks.executions[arn].output.pop(REPORT_SHA256),
+        EXECUTION_WITHOUT_REPORT,
+    ),
+    "without its report": (expire_report, REPORT_UNREADABLE),
+}
+
+
+@ONE_KIND
+@pytest.mark.parametrize("doubt", DOUBTS)
+def test_the_plan_says_why_an_execution_does_not_vouch_for_a_backup(
+    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str, doubt: str
 ) -> None:
-    run_id = unlocked.split("/")[1]
-    del root_tasks.executions[root_tasks.arn(run_id, machine=EXECUTE_MACHINE)]
-    assert_noted(root_tasks, kind, unlocked, EXECUTION_GONE)
+    arrange, why = DOUBTS[doubt]
+    arrange(root_tasks, root_tasks.arn(unlocked.split("/")[1], machine=EXECUTE_MACHINE))
+    assert_noted(root_tasks, kind, unlocked, why)
 
 
+@ONE_KIND
 @pytest.mark.parametrize("body", [None, b"{}"])
 def test_the_plan_says_that_no_run_is_known(
     root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str, body: bytes | None
@@ -590,33 +598,7 @@ def test_the_plan_says_that_no_run_is_known(
     assert locked.policy(kind) == json.loads(policy(kind, sid="Forged"))
 
 
-@pytest.mark.parametrize(
-    ("status", "why"), [("RUNNING", EXECUTION_NOT_ENDED), ("ABORTED", EXECUTION_WITHOUT_REPORT)]
-)
-def test_the_plan_says_that_an_execution_has_no_report_to_compare_with(
-    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str, status: str, why: str
-) -> None:
-    run_id = unlocked.split("/")[1]
-    root_tasks.executions[root_tasks.arn(run_id, machine=EXECUTE_MACHINE)].status = status
-    assert_noted(root_tasks, kind, unlocked, why)
-
-
-def test_the_plan_says_that_an_execution_of_an_earlier_release_has_no_report_to_compare_with(
-    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
-) -> None:
-    run_id = unlocked.split("/")[1]
-    del root_tasks.executions[root_tasks.arn(run_id, machine=EXECUTE_MACHINE)].output[REPORT_SHA256]
-    assert_noted(root_tasks, kind, unlocked, EXECUTION_WITHOUT_REPORT)
-
-
-def test_the_plan_says_that_the_report_has_expired(
-    root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
-) -> None:
-    run_id = unlocked.split("/")[1]
-    root_tasks.client("s3").delete_object(Bucket="root-tasks", Key=f"executions/{run_id}/report.json")
-    assert_noted(root_tasks, kind, unlocked, REPORT_UNREADABLE)
-
-
+@ONE_KIND
 def test_the_plan_says_that_a_lost_batch_vouches_for_nothing_and_refuses_what_came_later(
     root_tasks: RootTasks, locked: Locked, kind: str
 ) -> None:
@@ -632,6 +614,7 @@ def test_the_plan_says_that_a_lost_batch_vouches_for_nothing_and_refuses_what_ca
     assert_noted(root_tasks, kind, reference, BATCH_LOST)
 
 
+@ONE_KIND
 def test_a_failed_execution_vouches_for_its_backups_and_no_others(
     root_tasks: RootTasks, locked: Locked, kind: str
 ) -> None:
@@ -647,6 +630,7 @@ def test_a_failed_execution_vouches_for_its_backups_and_no_others(
     assert (shown["outcome"], shown["message"]) == ("nothing to do", None)
 
 
+@ONE_KIND
 def test_the_note_is_in_the_csv_and_on_the_page_of_the_plan_and_not_in_its_executions_report(
     root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
 ) -> None:
@@ -661,6 +645,7 @@ def test_the_note_is_in_the_csv_and_on_the_page_of_the_plan_and_not_in_its_execu
     assert item(root_tasks, root_tasks.execute(plan))["message"] is None
 
 
+@ONE_KIND
 def test_an_execution_does_not_vouch_for_the_backup_that_it_restores(
     root_tasks: RootTasks, locked: Locked, kind: str, unlocked: str
 ) -> None:
@@ -676,6 +661,7 @@ def test_an_execution_does_not_vouch_for_the_backup_that_it_restores(
     assert item(root_tasks, root_tasks.execute(plan, name="restore-2"))["outcome"] == "done"
 
 
+@ONE_KIND
 def test_a_restore_is_not_planned_while_step_functions_cannot_be_asked(
     root_tasks: RootTasks, kind: str, unlocked: str
 ) -> None:

@@ -47,6 +47,15 @@ if TYPE_CHECKING:
 AUDIT_MACHINE, EXECUTE_MACHINE = "RootTasksAudit", "RootTasksExecute"
 _ARN = "arn:aws:states:us-east-1:{account_id}:{kind}:{machine}"
 _STARTED_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+# What reads the settings of each function, by its handler.
+SETTINGS_OF: Mapping[str, Any] = {
+    "start_run": StartRunSettings,
+    "start_execution": StartExecutionSettings,
+    "run_batch": RunBatchSettings,
+    "execute_batch": RunBatchSettings,
+    "write_report": WriteReportSettings,
+    "write_execution_report": WriteReportSettings,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,41 +76,21 @@ class Settings:
     allow_policy_override: bool = False
     notification_topic_arn: str | None = "arn:aws:sns:topic"
 
-    @property
-    def start_run(self) -> dict[str, str]:
-        """The environment of the function that starts a run."""
-        return _environment(
-            bucket=BUCKET,
-            tasks=self.tasks,
-            protectedAccounts=sorted(self.protected_accounts),
-            allowPolicyOverride=self.allow_policy_override,
-        )
-
-    def start_execution(self, *, account_id: str) -> dict[str, str]:
-        """The environment of the function that starts an execution."""
-        return _environment(
-            bucket=BUCKET,
-            tasks=self.tasks,
-            protectedAccounts=sorted(self.protected_accounts),
-            planLifetimeSeconds=int(self.plan_lifetime.total_seconds()),
-            auditStateMachineArn=_ARN.format(
-                account_id=account_id, kind="stateMachine", machine=AUDIT_MACHINE
-            ),
-        )
-
-    @property
-    def run_batch(self) -> dict[str, str]:
-        """The environment of a function that runs tasks in batches."""
-        return _environment(bucket=BUCKET)
-
-    @property
-    def write_report(self) -> dict[str, str]:
-        """The environment of the function that writes the report."""
-        return _environment(
-            bucket=BUCKET,
-            notificationTopicArn=self.notification_topic_arn,
-            planLifetimeSeconds=int(self.plan_lifetime.total_seconds()),
-        )
+    def environment(self, handler: str, *, account_id: str = MANAGEMENT) -> dict[str, str]:
+        """The environment of a function, by its handler, in an account."""
+        start: dict[str, object] = {"tasks": self.tasks, "protectedAccounts": sorted(self.protected_accounts)}
+        lifetime = {"planLifetimeSeconds": int(self.plan_lifetime.total_seconds())}
+        report: dict[str, object] = {"notificationTopicArn": self.notification_topic_arn, **lifetime}
+        audit_machine = _ARN.format(account_id=account_id, kind="stateMachine", machine=AUDIT_MACHINE)
+        settings: dict[str, dict[str, object]] = {
+            "start_run": {**start, "allowPolicyOverride": self.allow_policy_override},
+            "start_execution": {**start, **lifetime, "auditStateMachineArn": audit_machine},
+            "run_batch": {},
+            "execute_batch": {},
+            "write_report": report,
+            "write_execution_report": report,
+        }
+        return {"SETTINGS": json.dumps({"bucket": BUCKET, **settings[handler]})}
 
 
 @dataclass(kw_only=True)
@@ -247,49 +236,39 @@ class RootTasks:
     def start_run(self, input_: object, *, arn: str, started_at: datetime) -> dict[str, Any]:
         """Invoke the function that starts an audit or a plan."""
         self.function = "StartRun"
-        settings = StartRunSettings.from_environment(self.settings.start_run)
-        return self._invoke("start_run", _start_event(input_, arn, started_at), settings)
+        return self.invoke("start_run", _start_event(input_, arn, started_at))
 
     def start_execution(self, input_: object, *, arn: str, started_at: datetime) -> dict[str, Any]:
         """Invoke the function that starts the execution of a plan."""
         self.function = "StartExecution"
-        settings = StartExecutionSettings.from_environment(
-            self.settings.start_execution(account_id=self.account_id)
-        )
-        return self._invoke("start_execution", _start_event(input_, arn, started_at), settings)
+        return self.invoke("start_execution", _start_event(input_, arn, started_at))
 
     def run_batch(self, run: Mapping[str, Any], *, batch: int) -> dict[str, Any]:
         """Invoke the function that looks for the run's task."""
         task = Task(run["task"])
         self.function = f"Plan {task}" if DEFINITIONS[task].policy_type else Task.AUDIT
-        return self._invoke_batch("run_batch", run, batch)
+        return self.invoke("run_batch", _batch_event(run, batch))
 
     def execute_batch(self, run: Mapping[str, Any], *, batch: int) -> dict[str, Any]:
         """Invoke the function that acts for the run's task."""
         self.function = run["task"]
-        return self._invoke_batch("execute_batch", run, batch)
-
-    def _invoke_batch(self, name: str, run: Mapping[str, Any], batch: int) -> dict[str, Any]:
-        event = {"runId": run["runId"], "workSha256": run["workSha256"], "batch": batch}
-        return self._invoke(name, event, RunBatchSettings.from_environment(self.settings.run_batch))
+        return self.invoke("execute_batch", _batch_event(run, batch))
 
     def write_report(self, run: Mapping[str, Any], *, results: Sequence[object]) -> dict[str, Any]:
         """Invoke the function that writes the report of an audit or a plan."""
         self.function = "WriteReport"
-        return self._invoke_report("write_report", run, results)
+        return self.invoke("write_report", _report_event(run, results))
 
     def write_execution_report(self, run: Mapping[str, Any], *, results: Sequence[object]) -> dict[str, Any]:
         """Invoke the function that writes the report of an execution."""
         self.function = "WriteExecutionReport"
-        return self._invoke_report("write_execution_report", run, results)
+        return self.invoke("write_execution_report", _report_event(run, results))
 
-    def _invoke_report(self, name: str, run: Mapping[str, Any], results: Sequence[object]) -> dict[str, Any]:
-        settings = WriteReportSettings.from_environment(self.settings.write_report)
-        event = {"runId": run["runId"], "runSha256": run["runSha256"], "results": results}
-        return self._invoke(name, event, settings)
-
-    def _invoke(self, name: str, event: Mapping[str, Any], settings: object) -> dict[str, Any]:
-        method = getattr(self.invocation(), name)
+    def invoke(self, handler: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Invoke a function by its handler, as Lambda does: event and result are JSON."""
+        environment = self.settings.environment(handler, account_id=self.account_id)
+        settings = SETTINGS_OF[handler].from_environment(environment)
+        method = getattr(self.invocation(), handler)
         result: dict[str, Any] = json.loads(
             json.dumps(method(json.loads(json.dumps(event)), settings=settings))
         )
@@ -456,7 +435,7 @@ class RootTasks:
     def items(self, execution: FinishedExecution, account_id: str) -> list[tuple[str, str]]:
         """The items of an account, each with its outcome, in the order of the task."""
         items = self.results(execution)[account_id]["items"]
-        return [(" ".join(filter(None, [it["type"], it["id"]])), it["outcome"]) for it in items]
+        return [(" ".join(filter(None, [item["type"], item["id"]])), item["outcome"]) for item in items]
 
     # Clients
 
@@ -551,8 +530,7 @@ class _Topic:
         self.root_tasks.record_request("sns:Publish", TopicArn)
         if self.root_tasks.fail_notices:
             self.root_tasks.fail_notices -= 1
-            error = {"Code": "KMSAccessDenied", "Message": "This is a test."}
-            raise ClientError({"Error": error}, "Publish")  # type: ignore[typeddict-item]
+            raise _client_error("KMSAccessDenied", "Publish")
         self.root_tasks.notices.append((Subject, Message))
 
 
@@ -563,18 +541,16 @@ class _Executions:
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
         self.root_tasks.record_request("states:DescribeExecution", executionArn)
         if code := self.root_tasks.fail_descriptions:
-            raise ClientError({"Error": {"Code": code, "Message": "Test"}}, "DescribeExecution")
+            raise _client_error(code, "DescribeExecution")
         own = self.root_tasks.arn("", machine=EXECUTE_MACHINE)
         if self.root_tasks.function == "StartRun" and not executionArn.startswith(own):
             # Its role may read no other executions.
-            error = {"Code": "AccessDeniedException", "Message": f"Not authorized: {executionArn}"}
-            raise ClientError({"Error": error}, "DescribeExecution")  # type: ignore[typeddict-item]
+            raise _client_error("AccessDeniedException", "DescribeExecution")
         execution = self.root_tasks.executions.get(executionArn)
         outdated = self.root_tasks.outdated.get(executionArn)
         shown = outdated.pop(0) if outdated else {}
         if execution is None or shown is None:
-            error = {"Code": "ExecutionDoesNotExist", "Message": f"Does not exist: {executionArn}"}
-            raise ClientError({"Error": error}, "DescribeExecution")  # type: ignore[typeddict-item]
+            raise _client_error("ExecutionDoesNotExist", "DescribeExecution")
         response = {
             "name": execution.run_id,
             "status": execution.status,
@@ -588,6 +564,10 @@ class _Executions:
         return {name: value for name, value in response.items() if value is not None}
 
 
+def _client_error(code: str, operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "This is a test."}}, operation)
+
+
 def _start_event(input_: object, arn: str, started_at: datetime) -> dict[str, Any]:
     return {
         "input": input_,
@@ -599,8 +579,12 @@ def _start_event(input_: object, arn: str, started_at: datetime) -> dict[str, An
     }
 
 
-def _environment(**settings: object) -> dict[str, str]:
-    return {"SETTINGS": json.dumps(settings)}
+def _batch_event(run: Mapping[str, Any], batch: int) -> dict[str, Any]:
+    return {"runId": run["runId"], "workSha256": run["workSha256"], "batch": batch}
+
+
+def _report_event(run: Mapping[str, Any], results: Sequence[object]) -> dict[str, Any]:
+    return {"runId": run["runId"], "runSha256": run["runSha256"], "results": results}
 
 
 def refusal(execution: FinishedExecution) -> tuple[RefusalReason, Mapping[str, object]]:

@@ -237,7 +237,9 @@ class Ledger:
                 assert drive.looks.get(account_id) is False, f"{account_id} is not clean"
         for account_id, type_, id_ in drive.changed:
             result = results[account_id]
-            outcomes = [it["outcome"] for it in result["items"] if (it["type"], it["id"]) == (type_, id_)]
+            outcomes = [
+                item["outcome"] for item in result["items"] if (item["type"], item["id"]) == (type_, id_)
+            ]
             reported = outcomes[0] if outcomes else result["outcome"]
             assert reported in _TRUE_OUTCOMES, (
                 f"{type_} {id_} of {account_id} was changed, and is {reported!r}"

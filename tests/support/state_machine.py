@@ -19,6 +19,7 @@ _STEP = re.compile(r"\.(?P<name>\*|\w+)|\[(?P<index>\d+)\]|\['(?P<quoted>[^']+)'
 _MISSING = object()
 
 
+@dataclass(eq=False)
 class ExecutionFailedError(Exception):
     """A task that failed, or an execution that ended in a Fail state.
 
@@ -27,10 +28,8 @@ class ExecutionFailedError(Exception):
         cause: Its cause.
     """
 
-    def __init__(self, error: str, cause: str) -> None:
-        super().__init__(error, cause)
-        self.error = error
-        self.cause = cause
+    error: str
+    cause: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +186,7 @@ def _value(expression: str, data: Any, context: Mapping[str, Any]) -> Any:
     """Return what a path or an intrinsic function stands for."""
     if expression.startswith("States."):
         name, _, arguments = expression.removesuffix(")").partition("(")
-        values = [_argument(it, data, context) for it in _split(arguments)]
+        values = [_argument(argument, data, context) for argument in _split(arguments)]
         match name:
             case "States.Array":
                 return values
@@ -258,9 +257,9 @@ def _choice(state: Mapping[str, Any], data: Any) -> str:
 
 def _holds(condition: Mapping[str, Any], data: Any) -> bool:
     if "And" in condition:
-        return all(_holds(each, data) for each in condition["And"])
+        return all(_holds(part, data) for part in condition["And"])
     if "Or" in condition:
-        return any(_holds(each, data) for each in condition["Or"])
+        return any(_holds(part, data) for part in condition["Or"])
     if "IsPresent" in condition:
         return bool(condition["IsPresent"]) == (_find(condition["Variable"], data, {}) is not _MISSING)
     (operator,) = condition.keys() & {"StringEquals", "BooleanEquals"}

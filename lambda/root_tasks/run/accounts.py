@@ -54,10 +54,11 @@ class OrganizationContext:
     management_account_id: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class MemberDirectory:
     """The organization, as its management account or a delegated administrator sees it.
 
-    Args:
+    Attributes:
         organizations: A client that makes one attempt a call.
         iam: A client that makes one attempt a call.
         account_id: The account that the clients act in.
@@ -66,23 +67,16 @@ class MemberDirectory:
         log: Writes one event, given as keyword arguments.
     """
 
-    def __init__(
-        self,
-        *,
-        organizations: OrganizationsClient,
-        iam: IAMClient,
-        account_id: str,
-        budget: RetryBudget,
-        clock: Clock,
-        log: Callable[..., None],
-    ) -> None:
-        self._organizations = organizations
-        self._iam = iam
-        self._account_id = account_id
-        self._budget = budget
-        self._clock = clock
-        self._log = log
-        self._units = UnitTree(organizations=organizations, budget=budget)
+    organizations: OrganizationsClient
+    iam: IAMClient
+    account_id: str
+    budget: RetryBudget
+    clock: Clock
+    log: Callable[..., None]
+
+    @functools.cached_property
+    def _units(self) -> UnitTree:
+        return UnitTree(organizations=self.organizations, budget=self.budget)
 
     def survey(self, task: Task, *, whole: bool) -> tuple[OrganizationContext, dict[str, Member]]:
         """Return the organization, if the task is possible from this account, and its accounts by their IDs.
@@ -98,7 +92,7 @@ class MemberDirectory:
             CallError: A read failed.
         """
         ended = threading.Event()
-        budget = self._budget.until(ended.is_set)
+        budget = self.budget.until(ended.is_set)
         with ThreadPoolExecutor(max_workers=3) as pool:
             try:
                 members = pool.submit(self._members, budget)
@@ -117,7 +111,7 @@ class MemberDirectory:
             RunRefusedError: There is no organization.
             CallError: A read failed.
         """
-        return self._describe_organization(), self._members(self._budget)
+        return self._describe_organization(), self._members(self.budget)
 
     def _find_organization(self, task: Task, features: Future[Response]) -> OrganizationContext:
         organization = self._describe_organization()
@@ -133,18 +127,18 @@ class MemberDirectory:
 
     def _members(self, budget: RetryBudget) -> dict[str, Member]:
         """Return every account of the organization by its ID: one call for twenty accounts."""
-        started = self._clock.now()
+        started = self.clock.now()
         members = _by_id(
             entries(
-                self._organizations.list_accounts,
+                self.organizations.list_accounts,
                 operation=_LIST_ACCOUNTS,
                 items="Accounts",
                 budget=budget,
             )
         )
         # Nothing makes a run wait longer that this library could not make faster.
-        milliseconds = round((self._clock.now() - started) * 1000)
-        self._log(event="accounts_listed", accounts=len(members), milliseconds=milliseconds)
+        milliseconds = round((self.clock.now() - started) * 1000)
+        self.log(event="accounts_listed", accounts=len(members), milliseconds=milliseconds)
         return members
 
     def _read_unit_names(self, units: UnitTree) -> None:
@@ -156,7 +150,7 @@ class MemberDirectory:
 
     def _list_features(self, budget: RetryBudget) -> Response:
         return call(
-            self._iam.list_organizations_features, operation="iam:ListOrganizationsFeatures", budget=budget
+            self.iam.list_organizations_features, operation="iam:ListOrganizationsFeatures", budget=budget
         )
 
     def members_in_units(self, units: Iterable[str], members: Mapping[str, Member]) -> dict[str, Member]:
@@ -189,7 +183,7 @@ class MemberDirectory:
             # What was read before a failure is kept.
             found.update(self._with_units(members))
         except CallError as error:
-            self._log(event="organizational_units_unread", reason=describe(error.failure))
+            self.log(event="organizational_units_unread", reason=describe(error.failure))
         return {id_: found.get(id_, member) for id_, member in members.items()}
 
     def _with_units(self, members: Mapping[str, Member]) -> Iterator[tuple[str, Member]]:
@@ -212,24 +206,24 @@ class MemberDirectory:
     def _members_of(self, parent_id: str) -> dict[str, Member]:
         return _by_id(
             entries(
-                functools.partial(self._organizations.list_accounts_for_parent, ParentId=parent_id),
+                functools.partial(self.organizations.list_accounts_for_parent, ParentId=parent_id),
                 operation="organizations:ListAccountsForParent",
                 items="Accounts",
-                budget=self._budget,
+                budget=self.budget,
             )
         )
 
     def _describe_organization(self) -> OrganizationContext:
         try:
             organization = call(
-                self._organizations.describe_organization,
+                self.organizations.describe_organization,
                 operation=_DESCRIBE_ORGANIZATION,
-                budget=self._budget,
+                budget=self.budget,
             ).require("Organization")
         except CallError as error:
             if error.failure.name != "AWSOrganizationsNotInUse":
                 raise
-            raise RunRefusedError(RefusalReason.NO_ORGANIZATION, account_id=self._account_id) from error
+            raise RunRefusedError(RefusalReason.NO_ORGANIZATION, account_id=self.account_id) from error
         return OrganizationContext(
             organization_id=require(organization, "Id", operation=_DESCRIBE_ORGANIZATION),
             management_account_id=require(organization, "MasterAccountId", operation=_DESCRIBE_ORGANIZATION),
@@ -244,7 +238,7 @@ class MemberDirectory:
             if error.failure.name == "AccountNotManagementOrDelegatedAdministrator":
                 raise RunRefusedError(
                     RefusalReason.NOT_AN_ADMINISTRATOR,
-                    account_id=self._account_id,
+                    account_id=self.account_id,
                     management_account_id=management_account_id,
                 ) from error
             if error.failure.kind is FailureKind.TRUSTED_ACCESS_DISABLED:

@@ -70,7 +70,7 @@ class BatchRunner:
             return self._without_session(assignment, reason=describe(error.failure), hint=hint(error.failure))
         # What is unexpected in one account must not cost the results of the others.
         except Exception as error:
-            return self._without_session(assignment, reason=self._log_unexpected(assignment, error))
+            return self._without_session(assignment, reason=self._log_unexpected_error(assignment, error))
         references: dict[Target, str] = {}
         try:
             return self._run_task(session, assignment, references)
@@ -82,8 +82,8 @@ class BatchRunner:
                 hint=hint(error.failure),
             )
         except Exception as error:
-            return self._finding_of_unexpected(
-                assignment, references, reason=self._log_unexpected(assignment, error)
+            return self._finding_of_unexpected_error(
+                assignment, references, reason=self._log_unexpected_error(assignment, error)
             )
 
     def _run_task(
@@ -138,7 +138,7 @@ class BatchRunner:
             ),
         )
 
-    def _finding_of_unexpected(
+    def _finding_of_unexpected_error(
         self, assignment: Assignment, references: Mapping[Target, str], *, reason: str
     ) -> Finding:
         """Return the finding of an account in which the task ended early, with the backups that it made."""
@@ -154,7 +154,7 @@ class BatchRunner:
             ),
         )
 
-    def _log_unexpected(self, assignment: Assignment, error: Exception) -> str:
+    def _log_unexpected_error(self, assignment: Assignment, error: Exception) -> str:
         """Log an exception that the task does not expect, and return the sentence about it.
 
         Its message may repeat what somebody else chose, so that only its type and its place are kept.

@@ -83,7 +83,6 @@ class Invocation:
         now: The time in UTC.
         log: Writes one event, given as keyword arguments.
         outside_vpc: Whether the calls surely do not pass a VPC endpoint, as those of the functions.
-        open_bucket: Returns the bucket of a name.
     """
 
     def __init__(
@@ -95,7 +94,6 @@ class Invocation:
         now: Callable[[], datetime],
         log: Callable[..., None],
         outside_vpc: bool = True,
-        open_bucket: Callable[..., Bucket] = Bucket,
     ) -> None:
         function = FunctionArn.parse(context.invoked_function_arn)
         self._function = function
@@ -105,7 +103,6 @@ class Invocation:
         self._clock = clock
         self._now = now
         self._log = log
-        self._open_bucket = open_bucket
         self._started = clock.now()
         self._deadline = self._started + context.get_remaining_time_in_millis() / 1000
         self._budget = RetryBudget(clock=clock, deadline=self._deadline)
@@ -325,9 +322,7 @@ class Invocation:
 
     def _storage(self, bucket: str) -> Storage:
         return Storage(
-            self._open_bucket(
-                s3=self._clients.s3, name=bucket, account_id=self._account_id, budget=self._budget
-            )
+            Bucket(s3=self._clients.s3, name=bucket, account_id=self._account_id, budget=self._budget)
         )
 
     def _notify(self, topic_arn: str, subject: str, message: str) -> None:

@@ -70,7 +70,7 @@ class _Order:
     expires_at: datetime | None = None
 
     @property
-    def named_accounts(self) -> frozenset[str]:
+    def account_ids(self) -> frozenset[str]:
         """The accounts that the input, its plan or its backups name."""
         return frozenset((*self.scope.account_ids, *self.assignments))
 
@@ -88,7 +88,7 @@ class _Starter:
     protected_accounts: frozenset[str]
 
     def _members(self, order: _Order, everybody: Mapping[str, Member]) -> dict[str, Member]:
-        return accounts_in_scope(order.scope, self.directory, everybody, named=order.named_accounts)
+        return accounts_in_scope(order.scope, self.directory, everybody, named=order.account_ids)
 
     def _store(
         self,
@@ -116,7 +116,7 @@ class _Starter:
         )
         gone = [
             Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER)
-            for id_ in order.named_accounts - members.keys()
+            for id_ in order.account_ids - members.keys()
         ]
         accounts = tuple(sorted((*accounts, *gone), key=lambda account: account.account_id))
         run = Run(
@@ -210,7 +210,7 @@ class RunStarter(_Starter):
             credentials=scope.credential_selection(execution.started_at),
         )
         members = self._members(order, everybody)
-        if strangers := sorted(order.named_accounts - members.keys()):
+        if strangers := sorted(order.account_ids - members.keys()):
             raise RunRefusedError(
                 RefusalReason.NOT_MEMBERS, account_ids=strangers, organization_id=organization.organization_id
             )

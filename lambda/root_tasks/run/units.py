@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.calls import require
@@ -47,31 +47,27 @@ class Unit:
         return (*self.parent_ids, self.id)
 
 
+@dataclass(frozen=True, kw_only=True)
 class UnitTree:
     """The units of an organization, read as far as they are needed, each list once.
 
-    Args:
+    Attributes:
         organizations: A client that makes one attempt a call.
         budget: How long to retry transient failures.
+        names: The names of the units in each unit or root that was read, by their IDs.
     """
 
-    def __init__(self, *, organizations: OrganizationsClient, budget: RetryBudget) -> None:
-        self._organizations = organizations
-        self._budget = budget
-        self._names: dict[str, dict[str, str]] = {}
+    organizations: OrganizationsClient
+    budget: RetryBudget
+    names: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def within(self, seconds: float) -> UnitTree:
         """Return the same tree, which reads no more after so many seconds."""
-        return self._with_budget(self._budget.ending_in(seconds))
+        return replace(self, budget=self.budget.ending_in(seconds))
 
     def until(self, abandoned: Callable[[], bool]) -> UnitTree:
         """Return the same tree, which reads no more once nobody waits for it."""
-        return self._with_budget(self._budget.until(abandoned))
-
-    def _with_budget(self, budget: RetryBudget) -> UnitTree:
-        tree = UnitTree(organizations=self._organizations, budget=budget)
-        tree._names = self._names
-        return tree
+        return replace(self, budget=self.budget.until(abandoned))
 
     def roots(self) -> list[Unit]:
         """Return the roots, of which an organization has one.
@@ -81,7 +77,7 @@ class UnitTree:
         """
         return [
             Unit(id=require(root, "Id", operation=LIST_ROOTS), path=_ROOT)
-            for root in organization_roots(self._organizations, budget=self._budget)
+            for root in organization_roots(self.organizations, budget=self.budget)
         ]
 
     def names_in(self, parent_id: str) -> Mapping[str, str]:
@@ -90,20 +86,20 @@ class UnitTree:
         Raises:
             CallError: The read failed, for example because the parent does not exist.
         """
-        if parent_id not in self._names:
+        if parent_id not in self.names:
             units = entries(
                 functools.partial(
-                    self._organizations.list_organizational_units_for_parent, ParentId=parent_id
+                    self.organizations.list_organizational_units_for_parent, ParentId=parent_id
                 ),
                 operation=_LIST_UNITS,
                 items="OrganizationalUnits",
-                budget=self._budget,
+                budget=self.budget,
             )
-            self._names[parent_id] = {
+            self.names[parent_id] = {
                 require(unit, "Id", operation=_LIST_UNITS): require(unit, "Name", operation=_LIST_UNITS)
                 for unit in units
             }
-        return self._names[parent_id]
+        return self.names[parent_id]
 
     def path_of(self, unit_ids: Sequence[str]) -> str | None:
         """Return the names of units from the root down, each directly in the one before.

@@ -123,11 +123,18 @@ def _plan_without_reading(target: Target, failure: Failure) -> tuple[Item, Targe
 
 
 def _plan_restore(target: Target, restore: Restore, text: str | None) -> tuple[Item, Target | None]:
+    if item := _obstacle(target, restore, text):
+        return item, None
+    return _restore_item(target, restore, Outcome.PLANNED), target
+
+
+def _obstacle(target: Target, restore: Restore, text: str | None) -> Item | None:
+    """Return the item of a restore that finds a policy: there is nothing to do, or it is in the way."""
     if text is None:
-        return _restore_item(target, restore, Outcome.PLANNED), target
+        return None
     if _is_same_document(text, restore.policy):
-        return _restore_item(target, restore, Outcome.NOTHING_TO_DO), None
-    return _restore_item(target, restore, Outcome.FAILED, messages.CHANGED_SINCE_BACKUP), None
+        return _restore_item(target, restore, Outcome.NOTHING_TO_DO)
+    return _restore_item(target, restore, Outcome.FAILED, messages.CHANGED_SINCE_BACKUP)
 
 
 def _restore_item(target: Target, restore: Restore, outcome: Outcome, message: str | None = None) -> Item:
@@ -148,28 +155,21 @@ def _restore_item(target: Target, restore: Restore, outcome: Outcome, message: s
 
 
 def _execute_target(task: AccountTask, target: Target) -> Item:
+    policy = policy_of(task.session, target)
     try:
-        return _restore_or_remove(task, target)
+        if target.restore:
+            return _restore(policy, target, target.restore)
+        return _remove(task, policy, target)
     except CallError as error:
         # A read or the backup failed: the policy is unchanged.
         return item_of(target, Outcome.FAILED, messages.describe_with_hint(error.failure))
 
 
-def _restore_or_remove(task: AccountTask, target: Target) -> Item:
-    policy = policy_of(task.session, target)
-    if target.restore:
-        return _restore(policy, target, target.restore)
-    return _remove(task, policy, target)
-
-
 def _restore(policy: ResourcePolicy, target: Target, restore: Restore) -> Item:
-    text = policy.read()
-    if text is not None:
-        if _is_same_document(text, restore.policy):
-            return _restore_item(target, restore, Outcome.NOTHING_TO_DO)
-        return _restore_item(target, restore, Outcome.FAILED, messages.CHANGED_SINCE_BACKUP)
-    item = _restore_item(target, restore, Outcome.DONE)
-    return _apply_change(target, lambda: policy.attach(restore.policy), done=item)
+    if item := _obstacle(target, restore, policy.read()):
+        return item
+    done = _restore_item(target, restore, Outcome.DONE)
+    return _apply_change(target, lambda: policy.attach(restore.policy), done=done)
 
 
 def _remove(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
@@ -227,7 +227,7 @@ def _is_same_document(one: str, other: str) -> bool:
 def _parse_bucket_input(input_: TaskInput) -> Scope:
     if _RESTORE in input_.values:
         return _parse_restores(input_)
-    by_account = _named_policies(input_, _BUCKETS)
+    by_account = _require_value(input_, _BUCKETS)
     if not isinstance(by_account, dict) or not by_account:
         expected = 'bucket names by account, for example {"222222222222": ["a-bucket"]}'
         raise invalid_value(by_account, key=_BUCKETS, expected=expected)
@@ -245,7 +245,7 @@ def _parse_bucket_input(input_: TaskInput) -> Scope:
 def _parse_queue_input(input_: TaskInput) -> Scope:
     if _RESTORE in input_.values:
         return _parse_restores(input_)
-    _named_policies(input_, _QUEUES, _SKIP_BACKUP)
+    _require_value(input_, _QUEUES, _SKIP_BACKUP)
     skip_backup = input_.flag(_SKIP_BACKUP)
     targets: list[tuple[str, Target]] = []
     for arn in input_.strings(_QUEUES, _QUEUE_ARN, "queue ARNs"):
@@ -259,7 +259,7 @@ def _parse_queue_input(input_: TaskInput) -> Scope:
     return Scope(assignments=assignments_of(targets))
 
 
-def _named_policies(input_: TaskInput, key: str, *others: str) -> Any:
+def _require_value(input_: TaskInput, key: str, *others: str) -> Any:
     """Return what an input names by a key that it must have, unless it restores."""
     input_.require_no_other_keys(key, *others)
     if key not in input_.values:
