@@ -80,8 +80,9 @@ def connect(profile: str | None, region: str) -> Aws:
     session = boto3.Session(profile_name=profile, region_name=region)
     if _LOCAL_VARIABLE in os.environ:
         from acceptance.local import LocalAws
+        from local_aws.emulation import RemoteOrganization
 
-        return LocalAws(session)
+        return LocalAws(session, RemoteOrganization.of_environment())
     return Aws(session)
 
 

@@ -20,15 +20,21 @@ from acceptance.guards import MAX_ACCOUNTS, Refusal
 from acceptance.journal import Journal, JournalError, read_journal
 from acceptance.measurements import measure_assume_root
 from acceptance.model import Level, Response, Verdict
-from acceptance.names import Names
 from acceptance.resources import SUBJECTS, observe_root_access
 from acceptance.runner import MAX_SETTLING_SECONDS, Possibilities, run_cases, sort_cases
 from acceptance.scene import Scene
 from acceptance.state import FEATURES, State, StateField
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
-from support.acceptance import EmulatedAws, enable_policies, names_of, scene_of, snapshot
+from support.acceptance import (
+    EmulatedAws,
+    emulated_aws_of,
+    enable_policies,
+    names_of,
+    scene_of,
+    snapshot,
+)
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, writes
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access, writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,7 +195,7 @@ def test_every_guard_is_tried() -> None:
     assert DANGERS.keys() == set(Refusal)
 
 
-@pytest.mark.parametrize("refusal", Refusal, ids=lambda each: each.name)
+@pytest.mark.parametrize("refusal", Refusal, ids=lambda refusal: refusal.name)
 def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Refusal
 ) -> None:
@@ -376,16 +382,12 @@ def test_what_was_measured_is_in_every_summary(member_run: FinishedRun) -> None:
 # Measurements
 
 
-def audits(organization: LocalOrganization, folder: Path) -> Callers:
-    enable_root_access(organization, CREDENTIALS)
-    return scene_of(organization, folder).callers
-
-
 def test_the_rate_of_assume_root_is_asked_for_gently_and_with_a_bound(
     organization: LocalOrganization, tmp_path: Path
 ) -> None:
-    callers = audits(organization, tmp_path)
-    assert measure_assume_root(callers) == {"throttledAt": None, "notThrottledAt": 20.0}
+    enable_root_access(organization, CREDENTIALS)
+    measured = measure_assume_root(scene_of(organization, tmp_path).callers)
+    assert measured == {"throttledAt": None, "notThrottledAt": 20.0}
     times = [call.at for call in organization.calls if call.operation == "AssumeRoot"]
     assert len(times) == 40
     seconds = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(times)]
@@ -394,7 +396,8 @@ def test_the_rate_of_assume_root_is_asked_for_gently_and_with_a_bound(
 
 
 def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganization, tmp_path: Path) -> None:
-    callers = audits(organization, tmp_path)
+    enable_root_access(organization, CREDENTIALS)
+    scene = scene_of(organization, tmp_path)
     sent = []
 
     def throttle(**_: object) -> None:
@@ -402,10 +405,9 @@ def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganizatio
         if len(sent) > 12:
             raise ClientError({"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, "AssumeRoot")
 
-    aws = callers.aws
-    assert isinstance(aws, EmulatedAws)
-    aws.created = lambda client: client.meta.events.register("before-call.sts.AssumeRoot", throttle)
-    assert measure_assume_root(callers) == {"throttledAt": 5.0, "notThrottledAt": 2.0}
+    event = "before-call.sts.AssumeRoot"
+    emulated_aws_of(scene).created = lambda client: client.meta.events.register(event, throttle)
+    assert measure_assume_root(scene.callers) == {"throttledAt": 5.0, "notThrottledAt": 2.0}
     assert len(sent) == 13
 
 
@@ -466,9 +468,8 @@ def test_a_policy_that_acts_for_a_while_after_it_is_detached_delays_the_restorat
 
     scene = scene_of(organization, terminal.folder.parent)
     scene.converge(State(trusted_access=True, credentials=True, password=True))
-    aws = scene.callers.aws
-    assert isinstance(aws, EmulatedAws)
-    aws.created = lambda client: client.meta.events.register("before-call.iam.DeleteLoginProfile", refuse)
+    event = "before-call.iam.DeleteLoginProfile"
+    emulated_aws_of(scene).created = lambda client: client.meta.events.register(event, refuse)
     scene.restore()
     assert len(refused) == 3
     assert snapshot(organization, names_of(organization)) == before
@@ -517,33 +518,12 @@ def test_another_file_is_not_taken_for_a_journal(terminal: Terminal, tmp_path: P
     assert CliRunner().invoke(command.main, ["--restore", str(path)]).exit_code == 2
 
 
-def test_a_line_that_was_cut_off_is_of_a_change_that_did_not_begin(tmp_path: Path) -> None:
+def test_a_line_that_was_cut_off_is_of_a_change_that_did_not_begin(
+    organization: LocalOrganization, tmp_path: Path
+) -> None:
     journal = Journal(tmp_path / "cut.jsonl")
-    journal.start(
-        Names(
-            organization_id="o-a1b2c3d4e5", management=MANAGEMENT, member=None, delegate=None, run="1",
-            region="us-east-1", role="R",
-        )
-    )  # fmt: skip
+    journal.start(names_of(organization))
     journal.write_change(StateField.TRUSTED_ACCESS, before=False, after=True)
     journal.write_change(StateField.SESSIONS, before=False, after=True)
     journal.path.write_bytes(journal.path.read_bytes()[:-9])
     assert read_journal(journal.path).before == {StateField.TRUSTED_ACCESS: False}
-
-
-def test_a_change_is_in_the_journal_before_it_happens(
-    organization: LocalOrganization, tmp_path: Path
-) -> None:
-    scene = scene_of(organization, tmp_path)
-    written = []
-
-    def look(operation: str) -> None:
-        if operation == "EnableAWSServiceAccess":
-            written.append(read_journal(tmp_path / "journal.jsonl").before)
-
-    aws = scene.callers.aws
-    assert isinstance(aws, EmulatedAws)
-    aws.on_call = look
-    scene.enable_trusted_access()
-    assert written == [{StateField.TRUSTED_ACCESS: False}]
-    assert PRINCIPAL in organization.root_access().trusted_access

@@ -129,8 +129,8 @@ def accounts_without_status(patch: pytest.MonkeyPatch) -> None:
 
     def describe_accounts(self: Any, account_ids: Any) -> list[dict[str, object]]:
         return [
-            {key: value for key, value in each.items() if key != "Status"}
-            for each in describe(self, account_ids)
+            {key: value for key, value in account.items() if key != "Status"}
+            for account in describe(self, account_ids)
         ]
 
     patch.setattr(OrganizationRecords, "describe_accounts", describe_accounts)
