@@ -13,19 +13,18 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from acceptance import __main__ as command
-from acceptance.callers import Callers
 from acceptance.cases import all_cases
 from acceptance.cases.recorded import read_recordings
 from acceptance.guards import MAX_ACCOUNTS, Refusal
 from acceptance.journal import Journal, JournalError, read_journal
 from acceptance.measurements import measure_assume_root
 from acceptance.model import Level, Response, Verdict
-from acceptance.resources import SUBJECTS, observe_root_access
-from acceptance.runner import MAX_SETTLING_SECONDS, Possibilities, run_cases, sort_cases
-from acceptance.scene import Scene
+from acceptance.resources import SUBJECTS
+from acceptance.runner import MAX_SETTLING_SECONDS, run_cases, sort_cases
 from acceptance.state import FEATURES, State, StateField
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from support.acceptance import (
+    EVERYTHING,
     EmulatedAws,
     emulated_aws_of,
     enable_policies,
@@ -51,7 +50,6 @@ NOT_SEEN_LOCALLY = {
     "it does not wait for a schedule",
 }
 READS = ("Assume", "Describe", "Get", "List")
-EVERYTHING = Possibilities(level=Level.MEMBER, member=True, delegate=True, policies=True, local=True)
 
 
 class Terminal:
@@ -475,21 +473,17 @@ def test_a_policy_that_acts_for_a_while_after_it_is_detached_delays_the_restorat
     assert snapshot(organization, names_of(organization)) == before
 
 
-def leave_unrestored(organization: LocalOrganization, path: Path) -> None:
-    """Change root access as a run would, and end without restoring it."""
-    names = dataclasses.replace(names_of(organization), member=None)
-    callers = Callers(EmulatedAws(organization), names)
-    journal = Journal(path)
-    journal.start(names)
-    scene = Scene(callers, journal=journal, state=observe_root_access(callers))
-    scene.converge(State(trusted_access=True, credentials=True, sessions=True, delegate=True))
+def leave_unrestored(organization: LocalOrganization, folder: Path) -> Path:
+    """Change root access as a run would, end without restoring it, and return the journal."""
+    changed = State(trusted_access=True, credentials=True, sessions=True, delegate=True)
+    scene_of(organization, folder).converge(changed)
+    return folder / "journal.jsonl"
 
 
 def test_a_killed_run_is_restored_from_its_journal_and_only_once(terminal: Terminal, tmp_path: Path) -> None:
     organization = terminal.organization
     before = snapshot(organization, names_of(organization))
-    path = tmp_path / "killed.jsonl"
-    leave_unrestored(organization, path)
+    path = leave_unrestored(organization, tmp_path)
     assert snapshot(organization, names_of(organization)) != before
     finished = CliRunner().invoke(command.main, ["--restore", str(path)])
     assert finished.exit_code == 0, finished.output
@@ -501,8 +495,7 @@ def test_a_killed_run_is_restored_from_its_journal_and_only_once(terminal: Termi
 
 
 def test_a_journal_of_another_organization_is_refused(terminal: Terminal, tmp_path: Path) -> None:
-    path = tmp_path / "killed.jsonl"
-    leave_unrestored(terminal.organization, path)
+    path = leave_unrestored(terminal.organization, tmp_path)
     path.write_text(path.read_text().replace(terminal.organization.id, "o-zzzzzzzzzz"))
     terminal.organization.clear_calls()
     assert CliRunner().invoke(command.main, ["--restore", str(path)]).exit_code == 2

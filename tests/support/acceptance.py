@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from acceptance.callers import Callers
 from acceptance.journal import Journal
 from acceptance.local import LocalAws, name_host
+from acceptance.model import Level
 from acceptance.names import Names
 from acceptance.resources import observe_root_access
+from acceptance.runner import Possibilities
 from acceptance.scene import Scene
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from local_aws.emulation import Organization
 
 RUN = "0123456789ab"
+EVERYTHING = Possibilities(level=Level.MEMBER, member=True, delegate=True, policies=True, local=True)
 
 
 class EmulatedAws(LocalAws):
