@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from acceptance.aws import Aws
 from acceptance.comparison import Moment
+from local_aws.emulation import RemoteOrganization
 
 if TYPE_CHECKING:
     import boto3
@@ -60,6 +61,11 @@ class LocalAws(Aws):
             self._organization.deny(account_id=account_id, action=action)
         else:
             self._organization.allow(account_id=account_id, action=action)
+
+
+def connect_local(session: boto3.Session) -> LocalAws:
+    """Return the local AWS that the environment names."""
+    return LocalAws(session, RemoteOrganization.of_environment())
 
 
 def name_host(request: Any, host: str) -> None:
