@@ -61,15 +61,12 @@ class Terminal:
         self.organization = organization
         self.folder = folder
         self.connections: list[EmulatedAws] = []
-        self.caller: dict[str, Any] = {}
-        self.on_call: Callable[[str], object] = lambda _: None
-        self.created: Callable[[Any], object] = lambda _: None
+        self.options: dict[str, Any] = {}
         monkeypatch.setattr(command, "connect", self._connect)
 
     def _connect(self, profile: str | None, region: str) -> EmulatedAws:
         del profile, region
-        aws = EmulatedAws(self.organization, on_call=self.on_call, **self.caller)
-        aws.created = self.created
+        aws = EmulatedAws(self.organization, **self.options)
         self.connections.append(aws)
         return aws
 
@@ -204,8 +201,7 @@ def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
     ) as organization:
         terminal = Terminal(organization, tmp_path / "runs", monkeypatch)
         danger.arrange(organization)
-        terminal.caller = danger.caller
-        terminal.created = refuse_stacks
+        terminal.options = {"created": refuse_stacks, **danger.caller}
         organization.clear_calls()
         finished = terminal.run("--level", danger.level.value, "--run", typed=danger.typed, **danger.options)
         assert finished.exit_code == 2, finished.output
@@ -427,14 +423,12 @@ def test_a_lag_is_asked_for_more_and_more_slowly_and_not_without_end(
 
 
 def interrupt_at(number: int) -> Callable[[str], object]:
-    count = iter(range(number))
+    calls = itertools.count()
 
-    def on_call(operation: str) -> None:
-        if next(count, None) is None and not on_call_interrupted:
-            on_call_interrupted.append(operation)
+    def on_call(_: str) -> None:
+        if next(calls) == number:
             raise KeyboardInterrupt
 
-    on_call_interrupted: list[str] = []
     return on_call
 
 
@@ -444,7 +438,7 @@ def interrupt_at(number: int) -> Callable[[str], object]:
 def test_an_interrupted_run_restores_what_it_has_changed(terminal: Terminal, number: int) -> None:
     organization = terminal.organization
     before = snapshot(organization, names_of(organization))
-    terminal.on_call = interrupt_at(number)
+    terminal.options = {"on_call": interrupt_at(number)}
     finished = terminal.run("--level", "member", "--run", member=OTHER, delegate=MEMBER)
     assert finished.exit_code == 130
     assert snapshot(organization, names_of(organization)) == before

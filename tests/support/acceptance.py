@@ -29,11 +29,11 @@ class EmulatedAws(LocalAws):
     Args:
         organization: The organization.
         on_call: Called after each call with its operation.
+        created: Called with each new client.
         options: Who the run calls as, as `Organization.client` takes it; default: the management account.
 
     Attributes:
         operations: Each call, named as in an IAM policy.
-        created: Called with each new client.
     """
 
     def __init__(
@@ -41,13 +41,14 @@ class EmulatedAws(LocalAws):
         organization: Organization,
         *,
         on_call: Callable[[str], object] = lambda _: None,
+        created: Callable[[Any], object] = lambda _: None,
         **options: Any,
     ) -> None:
         self._organization = organization
         self._skipped = 0.0
         self.on_call = on_call
         self.operations: list[str] = []
-        self.created: Callable[[Any], object] = lambda _: None
+        self.created = created
         self._options = options
         self._clients: dict[object, Any] = {}
 

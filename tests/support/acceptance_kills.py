@@ -188,8 +188,6 @@ def kill_everywhere(*, level: str, hidden: Sequence[str] = (), step: int = 1) ->
         cases = sample(sort_cases(cases), step=step)
         results = run_cases(cases, scene, possibilities, settling_seconds=0)
         return {
-            "cases": len(cases),
-            "calls": killer.calls,
             "kills": killer.kills,
             "failures": killer.failures,
             "unlike": sorted(r.case.name for r in results if r.verdict == "different"),
