@@ -194,9 +194,10 @@ EXPECTED = {accounts.MEMBER: Outcome.CLEAN, accounts.OTHER: Outcome.HAS_CREDENTI
 COMPLETE = [(accounts.MEMBER, "clean"), (accounts.OTHER, "has credentials")]
 
 
-def report_of(results: list[tuple[str, str]]) -> list[dict[str, str]]:
-    """Return the results of a report."""
-    return [{"accountId": account_id, "outcome": outcome} for account_id, outcome in results]
+def number_lost(results: list[tuple[str, str]]) -> int:
+    """Return how many accounts of a report count as lost."""
+    report = [{"accountId": account_id, "outcome": outcome} for account_id, outcome in results]
+    return number_without_result(report, expected=EXPECTED)
 
 
 @pytest.mark.parametrize(
@@ -213,13 +214,12 @@ def test_an_audit_counts_only_with_the_right_outcome_for_each_account_once(
     results: list[tuple[str, str]],
 ) -> None:
     with pytest.raises(AuditFailedError):
-        number_without_result(report_of(results), expected=EXPECTED)
+        number_lost(results)
 
 
 def test_an_account_that_could_not_be_looked_into_is_lost() -> None:
-    assert number_without_result(report_of(COMPLETE), expected=EXPECTED) == 0
-    lost = [COMPLETE[0], (accounts.OTHER, "inaccessible")]
-    assert number_without_result(report_of(lost), expected=EXPECTED) == 1
+    assert number_lost(COMPLETE) == 0
+    assert number_lost([COMPLETE[0], (accounts.OTHER, "inaccessible")]) == 1
 
 
 def test_the_cost_grows_with_the_batches_and_with_the_time_of_the_functions() -> None:
