@@ -79,9 +79,9 @@ def connect(profile: str | None, region: str) -> Aws:
     """Return the AWS of the environment: the local one if the environment names it."""
     session = boto3.Session(profile_name=profile, region_name=region)
     if _LOCAL_VARIABLE in os.environ:
-        from acceptance.local import LocalAws
+        from acceptance.local import connect_local
 
-        return LocalAws(session)
+        return connect_local(session)
     return Aws(session)
 
 

@@ -59,8 +59,8 @@ def _differences(path: str, actual: Any, expected: Any, moment: Moment) -> Itera
             if not isinstance(actual, list) or not actual:
                 yield f"{path}: {actual!r}, expected a list with entries"
                 return
-            for number, each in enumerate(actual):
-                yield from _differences(f"{path}[{number}]", each, pattern, moment)
+            for number, entry in enumerate(actual):
+                yield from _differences(f"{path}[{number}]", entry, pattern, moment)
         case ["{in any order}", *entries]:
             if not isinstance(actual, list) or sorted(map(str, actual)) != sorted(map(str, entries)):
                 yield f"{path}: {actual!r}, expected {entries!r} in any order"

@@ -13,22 +13,25 @@ from local_aws.emulation import RemoteOrganization
 if TYPE_CHECKING:
     import boto3
 
+    from local_aws.emulation import Organization
+
 # What runs on this machine is asked again this soon.
 _MAX_REAL_WAIT_SECONDS = 0.2
 
 
 class LocalAws(Aws):
-    """The local AWS that the environment names.
+    """The local AWS.
 
     Args:
         session: A session of the environment's own credentials.
+        organization: Its organization.
     """
 
     is_local = True
 
-    def __init__(self, session: boto3.Session) -> None:
+    def __init__(self, session: boto3.Session, organization: Organization) -> None:
         super().__init__(session)
-        self._organization = RemoteOrganization.of_environment()
+        self._organization = organization
         self._skipped = 0.0
 
     def client(self, service: str, *, host: str | None = None, **options: Any) -> Any:
@@ -58,6 +61,11 @@ class LocalAws(Aws):
             self._organization.deny(account_id=account_id, action=action)
         else:
             self._organization.allow(account_id=account_id, action=action)
+
+
+def connect_local(session: boto3.Session) -> LocalAws:
+    """Return the local AWS that the environment names."""
+    return LocalAws(session, RemoteOrganization.of_environment())
 
 
 def name_host(request: Any, host: str) -> None:

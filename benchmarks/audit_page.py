@@ -1,32 +1,30 @@
-"""The sections of the page about audits: what each candidate took, and what the functions of one take."""
+"""The sections of the page about audits: what each candidate took."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmarks.audits import LARGE, LOOP_ACCOUNTS, MAX_CONCURRENCY, SMALL
-from benchmarks.limits import DOCUMENTED_STS, LOW_STS, ORGANIZATIONS
+from benchmarks.audits import LOOP_ACCOUNTS, MAX_CONCURRENCY
+from benchmarks.limits import DOCUMENTED_STS, LIST_ACCOUNTS, LOW_STS
 from benchmarks.stand_in import ONE_IN_N_HAS_CREDENTIALS
-from benchmarks.table import NO_VALUE, format_count, format_ratio, format_seconds, table
+from benchmarks.table import NO_VALUE, format_count, format_seconds, table
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from benchmarks.audits import Figures, Setting
-    from benchmarks.sandboxes import FunctionInvocation
 
 _INTRODUCTION = """\
 Measured on a stand-in for STS, IAM and Organizations that is made for load, over TLS.
-It limits calls as Organizations documents it, ListAccounts to {list_accounts:.0f} a second. For AssumeRoot
+It limits ListAccounts as Organizations documents it, to {list_accounts:.0f} calls a second. For AssumeRoot
 AWS has published no limit: {documented:.0f} a second is that of STS's other calls, and {low:.0f} a second is
 assumed, in case AssumeRoot has one of its own. One account in {one_in_n} has root credentials.
 The organization has no policies but FullAWSAccess. Each policy that is attached costs two more calls of the
 pre-flight, half a second, while the accounts are listed.
 
 - **RootTasks**: the real functions, each in processes of its own: {concurrency} batches at once,
-  {in_parallel} accounts at once in each. Time includes the cold start of the functions, but not Step
+  {in_parallel} accounts at once in each. Time includes the start of these processes, but not Step
   Functions. Cost includes Step Functions and S3, and is by list prices of us-east-1. A function has a core
   here, and less on AWS.
 - **unbounded**: all accounts at once, five calls in each, one shared pool of connections, three attempts a
@@ -51,24 +49,15 @@ _COLUMNS: Mapping[str, Callable[[Figures], str]] = {
 }
 
 
-@dataclass(kw_only=True)
-class AuditMeasurements:
-    """All measurements of audits.
+def sections(audits: Mapping[Setting, Sequence[Figures]]) -> Iterable[str]:
+    """Yield the sections of the page about audits.
 
-    Attributes:
+    Args:
         audits: What each candidate took for an audit, RootTasks first, by the setting.
-        reports: The invocations that wrote a report, compared with one as large, by the setting.
     """
-
-    audits: dict[Setting, list[Figures]] = field(default_factory=dict)
-    reports: dict[Setting, FunctionInvocation] = field(default_factory=dict)
-
-
-def sections(measurements: AuditMeasurements) -> Iterable[str]:
-    """Yield the sections of the page about audits."""
     yield "## Audit\n"
     yield _INTRODUCTION.format(
-        list_accounts=ORGANIZATIONS["ListAccounts"].rate,
+        list_accounts=LIST_ACCOUNTS.rate,
         documented=DOCUMENTED_STS.rate,
         low=LOW_STS.rate,
         one_in_n=ONE_IN_N_HAS_CREDENTIALS,
@@ -76,7 +65,7 @@ def sections(measurements: AuditMeasurements) -> Iterable[str]:
         in_parallel=MAX_ACCOUNTS_IN_PARALLEL,
         loop=LOOP_ACCOUNTS,
     )
-    for setting, candidates in measurements.audits.items():
+    for setting, candidates in audits.items():
         yield (
             f"### {setting.accounts:,} accounts, {setting.latency * 1000:.0f} ms a call, "
             f"AssumeRoot {setting.sts.rate:.0f} a second\n"
@@ -85,21 +74,6 @@ def sections(measurements: AuditMeasurements) -> Iterable[str]:
             tuple(_COLUMNS), ([text(figures) for text in _COLUMNS.values()] for figures in candidates)
         )
     yield "Time is until no account is lost; lost are the accounts without a result in the first run.\n"
-    yield "### Functions\n"
-    yield table(("", "RootTasks"), _function_rows(measurements))
-
-
-def _function_rows(measurements: AuditMeasurements) -> Iterable[Sequence[str]]:
-    reports = measurements.reports
-    if LARGE in reports and SMALL in reports:
-        yield (
-            f"the report of {LARGE.accounts:,} accounts, compared with one as large",
-            format_seconds(reports[LARGE].seconds),
-        )
-        yield (
-            f"its memory ÷ that of the report of {SMALL.accounts:,} accounts",
-            format_ratio(reports[LARGE].memory, reports[SMALL].memory),
-        )
 
 
 def _milliseconds(seconds: float) -> str:

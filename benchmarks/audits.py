@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.function import BUCKET
+from benchmarks.function import BUCKET, FunctionInvocation, invoke
 from benchmarks.limits import DOCUMENTED_STS, LOW_STS, Limit
-from benchmarks.sandboxes import AuditFailedError, FunctionInvocation, running_sandboxes
 from benchmarks.stand_in import Scenario
 from benchmarks.stand_in_aws import MANAGEMENT_ACCOUNT_ID, MAX_PAGE
-from root_tasks.model.codec import decode, encode
-from root_tasks.model.report import Outcome, Report
+from root_tasks.model.report import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from contextlib import AbstractContextManager
 
-    from benchmarks.sandboxes import Sandboxes
     from benchmarks.stand_in import StandIn
     from local_aws.services import LocalAws
 
@@ -33,7 +28,6 @@ MAX_CONCURRENCY = 5
 
 # The speed of a loop does not depend on the number of accounts.
 LOOP_ACCOUNTS = 15
-_LATEST_REPORT = "latest/report.json"
 
 _MEMORY_GIB = 1.0
 # A child execution, its choice, and its function.
@@ -61,6 +55,10 @@ print(time.process_time())
 """
 
 
+class AuditFailedError(Exception):
+    """An audit failed or had a wrong result, so its numbers would mean nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setting:
     """What an audit is measured with.
@@ -84,7 +82,7 @@ class Setting:
 SMALL = Setting(accounts=100, latency=SLOW_SECONDS)
 MEDIUM = Setting(accounts=1_000, latency=SLOW_SECONDS)
 LARGE = Setting(accounts=10_000, latency=FAST_SECONDS)
-SETTINGS = (SMALL, MEDIUM, dataclasses.replace(MEDIUM, sts=LOW_STS), LARGE)
+SETTINGS = (SMALL, MEDIUM, replace(MEDIUM, sts=LOW_STS), LARGE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,61 +147,34 @@ class AuditMeter:
         if BUCKET not in {bucket["Name"] for bucket in self._s3.list_buckets()["Buckets"]}:
             self._s3.create_bucket(Bucket=BUCKET)
 
-    def audit(self, setting: Setting) -> tuple[Figures, FunctionInvocation]:
+    def audit(self, setting: Setting) -> Figures:
         """Audit an organization with the functions of RootTasks, each in processes of its own.
-
-        Returns:
-            What it took, and the invocation that wrote its report once more, compared with one as large.
 
         Raises:
             AuditFailedError: An account is missing in the report, or has a wrong outcome.
         """
-        scenario = setting.scenario
+        scenario, environment = setting.scenario, self._environment
         self._stand_in.begin(scenario)
-        with (
-            self._sandboxes("start_run") as start_run,
-            self._sandboxes("run_batch", MAX_CONCURRENCY) as run_batch,
-            self._sandboxes("write_report") as write_report,
-        ):
-            started_at = time.monotonic()
-            (started,) = start_run.invoke([_execution_input()])
-            batches = run_batch.invoke(_batch_events(started.response))
-            to_report = _report_event(started.response, batches)
-            (finished,) = write_report.invoke([to_report])
-            seconds = time.monotonic() - started_at
-        report = json.loads(self._read(f"runs/{started.response['runId']}/report.json"))
+        started_at = time.monotonic()
+        (started,) = invoke("start_run", [_execution_input()], environment=environment)
+        run = started.response
+        batches = invoke("run_batch", _batch_events(run), environment=environment, sandboxes=MAX_CONCURRENCY)
+        (finished,) = invoke("write_report", [_report_event(run, batches)], environment=environment)
+        seconds = time.monotonic() - started_at
+        stored = self._s3.get_object(Bucket=BUCKET, Key=f"runs/{run['runId']}/report.json")
+        results = json.load(stored["Body"])["results"]
         invocations = (started, *batches, finished)
         function_seconds = sum(invocation.seconds for invocation in invocations)
-        figures = Figures(
+        return Figures(
             candidate="RootTasks",
             seconds=seconds,
             listing=_listing_seconds(started),
-            lost=number_without_result(report["results"], expected=correct_outcomes(scenario)),
+            lost=number_without_result(results, expected=correct_outcomes(scenario)),
             cpu=sum(invocation.cpu for invocation in invocations) / setting.accounts,
             function_seconds=function_seconds,
             dollars=dollars(batches=len(batches), function_seconds=function_seconds),
             **self._traffic(),
         )
-        return figures, self._write_report_again(to_report)
-
-    def _write_report_again(self, event: Mapping[str, Any]) -> FunctionInvocation:
-        latest = decode(Report, self._read(_LATEST_REPORT))
-        day_before = dataclasses.replace(
-            latest,
-            run_id="audit-of-the-day-before",
-            started_at=latest.started_at - timedelta(days=1),
-            changes=None,
-            trend=(),
-        )
-        metadata = self._s3.head_object(Bucket=BUCKET, Key=_LATEST_REPORT)["Metadata"]
-        self._s3.put_object(Bucket=BUCKET, Key=_LATEST_REPORT, Body=encode(day_before), Metadata=metadata)
-        with self._sandboxes("write_report") as write_report:
-            (finished,) = write_report.invoke([event])
-        return finished
-
-    def _read(self, key: str) -> bytes:
-        body: bytes = self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-        return body
 
     def audit_without_bound(self, setting: Setting, *, listing: float) -> Figures:
         """Audit an organization with the client without a bound, until no account is lost.
@@ -254,9 +225,6 @@ class AuditMeter:
             ).stdout
         except subprocess.CalledProcessError as error:
             raise AuditFailedError(str(error)) from error
-
-    def _sandboxes(self, entry_point: str, count: int = 1) -> AbstractContextManager[Sandboxes]:
-        return running_sandboxes(entry_point, count, environment=self._environment)
 
 
 def _execution_input() -> dict[str, Any]:

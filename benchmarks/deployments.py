@@ -6,10 +6,8 @@ import contextlib
 import json
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 # AWS's Node runtime includes the SDK; MiniStack's does not.
 NODE_MODULES = Path(__file__).parent / "node_modules"
 
+_RESPONSES = "responses"
 _POLL_SECONDS = 0.05
 _TIMEOUT_SECONDS = 180.0
 
@@ -74,6 +73,7 @@ def prepare_aws() -> Iterator[LocalAws]:
     ministack = ("env", f"NODE_PATH={NODE_MODULES}", *MINISTACK)
     with running_local_aws(ministack=ministack) as aws:
         _run_cdk(aws, "bootstrap", aws.cdk_environment)
+        aws.client("s3").create_bucket(Bucket=_RESPONSES)
         yield aws
 
 
@@ -124,15 +124,17 @@ class Deployer:
     def invoke(self) -> Invocation:
         """Invoke this construct's function in a fresh process, with root access already enabled."""
         reset_to(State.ENABLED, self._aws.organization, latency=0.0)
-        with _response_url() as url:
-            output = subprocess.run(
-                [sys.executable, "-m", "benchmarks.invocation", url],
-                env=self._aws.environment,
-                cwd=REPOSITORY,
-                check=True,
-                stdout=subprocess.PIPE,
-                timeout=_TIMEOUT_SECONDS,
-            ).stdout
+        # As CloudFormation takes responses: by a presigned URL of S3.
+        target = {"Bucket": _RESPONSES, "Key": "response"}
+        url = self._aws.client("s3").generate_presigned_url("put_object", Params=target)
+        output = subprocess.run(
+            [sys.executable, "-m", "benchmarks.invocation", url],
+            env=self._aws.environment,
+            cwd=REPOSITORY,
+            check=True,
+            stdout=subprocess.PIPE,
+            timeout=_TIMEOUT_SECONDS,
+        ).stdout
         return Invocation(**json.loads(output))
 
     def _deploy(self, candidate: Candidate, latency: float) -> Run:
@@ -218,29 +220,6 @@ class Deployer:
         cloudformation.get_waiter("stack_delete_complete").wait(
             StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )
-
-
-class _Accept(BaseHTTPRequestHandler):
-    def do_PUT(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def _response_url() -> Iterator[str]:
-    """Yield a URL that takes a custom resource's responses, as CloudFormation's does."""
-    with HTTPServer(("127.0.0.1", 0), _Accept) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def duration(events: Sequence[Mapping[str, Any]], resource_type: str) -> float:

@@ -1,8 +1,6 @@
-"""A sandbox of Lambda: one process that runs a function of RootTasks for one event after another.
+"""A sandbox of Lambda: a process in which a function of RootTasks runs for one event after another.
 
-Run it in the environment of the stand-in: `python -m benchmarks.function ENTRY_POINT`. It reads an event a
-line, and prints what each invocation took as a line of JSON. Like Lambda, it imports the handlers with the
-first event, and nothing else before.
+Like Lambda, it imports the handlers with the first event, and nothing else before.
 """
 
 from __future__ import annotations
@@ -11,12 +9,15 @@ import contextlib
 import io
 import json
 import os
-import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 BUCKET = "root-tasks"
 
@@ -42,37 +43,60 @@ class Context:
         return 600_000
 
 
-def invoke(entry_point: str, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Invoke a function, and return its response, its log, and what it took."""
+@dataclass(frozen=True, kw_only=True)
+class FunctionInvocation:
+    """An invocation of a function.
+
+    Attributes:
+        response: What it returned.
+        log: The events that it logged.
+        seconds: How long it took; the first one in a sandbox includes the import.
+        cpu: Its CPU time.
+    """
+
+    response: Any
+    log: Sequence[Mapping[str, Any]]
+    seconds: float
+    cpu: float
+
+
+def invoke(
+    entry_point: str,
+    events: Iterable[Mapping[str, Any]],
+    *,
+    environment: Mapping[str, str],
+    sandboxes: int = 1,
+) -> list[FunctionInvocation]:
+    """Invoke a function for each event, as many at once as there are sandboxes.
+
+    Args:
+        entry_point: The name of the function in the handlers.
+        events: The events.
+        environment: The environment variables of the sandboxes.
+        sandboxes: How many there are.
+    """
+    settings = {**environment, "SETTINGS": json.dumps(_SETTINGS[entry_point])}
+    with ProcessPoolExecutor(
+        sandboxes, mp_context=get_context("spawn"), initializer=_replace_environment, initargs=(settings,)
+    ) as processes:
+        return list(processes.map(partial(_run, entry_point), events))
+
+
+def _replace_environment(environment: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def _run(entry_point: str, event: Mapping[str, Any]) -> FunctionInvocation:
     started_at, cpu_started_at = time.monotonic(), time.process_time()
     from root_tasks import handlers
 
     log = io.StringIO()
     with contextlib.redirect_stdout(log):
         response = getattr(handlers, entry_point)(event, Context())
-    return {
-        "response": response,
-        "log": [json.loads(line) for line in log.getvalue().splitlines()],
-        "seconds": time.monotonic() - started_at,
-        "cpu": time.process_time() - cpu_started_at,
-        "memory": _peak_memory(),
-    }
-
-
-def _peak_memory() -> int:
-    from benchmarks.invocation import peak_memory
-
-    return peak_memory()
-
-
-def main(entry_point: str) -> None:
-    """Invoke a function for each event of the standard input."""
-    os.environ["SETTINGS"] = json.dumps(_SETTINGS[entry_point])
-    # It is ready, as a sandbox is once its runtime has started.
-    print(json.dumps({}), flush=True)
-    for line in sys.stdin:
-        print(json.dumps(invoke(entry_point, json.loads(line))), flush=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+    return FunctionInvocation(
+        response=response,
+        log=[json.loads(line) for line in log.getvalue().splitlines()],
+        seconds=time.monotonic() - started_at,
+        cpu=time.process_time() - cpu_started_at,
+    )

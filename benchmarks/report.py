@@ -23,7 +23,7 @@ from benchmarks.table import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from benchmarks.audit_page import AuditMeasurements
+    from benchmarks.audits import Figures, Setting
     from benchmarks.deployments import Run
     from benchmarks.invocation import Invocation
     from benchmarks.synthesis import Synthesis
@@ -67,7 +67,7 @@ class Measurements:
         synthesis_seconds: The durations of each synthesis in this process.
         app_seconds: The durations of each synthesis in a process of its own.
         invocations: The invocations of the function.
-        audits: The audits; None where they were not measured.
+        audits: What each candidate took for an audit, RootTasks first, by the setting.
         load: The load of the machine before, by which other programs make the times longer.
     """
 
@@ -76,7 +76,7 @@ class Measurements:
     synthesis_seconds: dict[Candidate | Yardstick, list[float]] = field(default_factory=dict)
     app_seconds: dict[Candidate | Yardstick, list[float]] = field(default_factory=dict)
     invocations: list[Invocation] = field(default_factory=list)
-    audits: AuditMeasurements | None = None
+    audits: dict[Setting, list[Figures]] = field(default_factory=dict)
     load: float = 0.0
 
 
@@ -133,7 +133,7 @@ def _sections(measurements: Measurements) -> Iterable[str]:
             "In a fresh process, with root access already enabled. Its own time is the time that is not "
             "spent in AWS calls.\n"
         )
-    if measurements.audits is not None:
+    if measurements.audits:
         yield from audit_page.sections(measurements.audits)
 
 

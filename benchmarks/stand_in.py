@@ -1,8 +1,7 @@
 """A stand-in for STS, IAM and Organizations that is made for load: what an audit calls, over TLS.
 
 It has AWS's latency and AWS's limits, and serves several thousand calls a second from one core, so that a
-benchmark measures the client. It does not verify signatures, and knows one organization and the audit's task
-policy only. That its responses are those of the local AWS is tested.
+benchmark measures the client. It does not verify signatures; its responses are recorded from the local AWS.
 """
 
 from __future__ import annotations
@@ -14,14 +13,15 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.certificate import write_certificate
+from werkzeug.serving import make_ssl_devcert
+
 from benchmarks.limits import DOCUMENTED_STS, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-ADDRESS = "127.0.0.1"
+HOST = "localhost"
 SERVICES = ("iam", "organizations", "sts")
 ONE_IN_N_HAS_CREDENTIALS = 50
 
@@ -84,12 +84,10 @@ class StandIn:
         certificate: The file with the only authority that its clients trust.
     """
 
-    def __init__(self, process: subprocess.Popen[str], *, certificate: Path) -> None:
+    def __init__(self, process: subprocess.Popen[str], *, certificate: str) -> None:
         self._process = process
         ports = self._read()
-        self.urls = {
-            service: f"https://{ADDRESS}:{port}" for service, port in zip(SERVICES, ports, strict=True)
-        }
+        self.urls = {service: f"https://{HOST}:{port}" for service, port in zip(SERVICES, ports, strict=True)}
         self.certificate = certificate
 
     @property
@@ -97,7 +95,7 @@ class StandIn:
         """The environment variables by which the SDKs call it."""
         return {
             **{f"AWS_ENDPOINT_URL_{service.upper()}": url for service, url in self.urls.items()},
-            "AWS_CA_BUNDLE": str(self.certificate),
+            "AWS_CA_BUNDLE": self.certificate,
         }
 
     def begin(self, scenario: Scenario) -> None:
@@ -129,8 +127,8 @@ def running_stand_in(folder: Path) -> Iterator[StandIn]:
     Args:
         folder: An empty folder for its certificate.
     """
-    chain, key = write_certificate(folder, address=ADDRESS)
-    arguments = [sys.executable, "-m", "benchmarks.stand_in_server", str(chain), str(key)]
+    chain, key = make_ssl_devcert(str(folder / "stand-in"), host=HOST)
+    arguments = [sys.executable, "-m", "benchmarks.stand_in_server", chain, key]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield StandIn(process, certificate=chain)

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.connections import allow_many_connections
 from benchmarks.limits import Limit
-from benchmarks.stand_in import ADDRESS, SERVICES, Scenario
+from benchmarks.stand_in import SERVICES, Scenario
 from benchmarks.stand_in_aws import Aws, AwsRequest
 
 _BACKLOG = 4096
@@ -93,7 +93,7 @@ class _Server:
         loop = asyncio.get_running_loop()
         # A port for each service, as AWS has a host for each: no client may share their connections.
         servers = [
-            await loop.create_server(lambda: _Connection(self), ADDRESS, 0, ssl=context, backlog=_BACKLOG)
+            await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0, ssl=context, backlog=_BACKLOG)
             for _ in SERVICES
         ]
         commands = asyncio.StreamReader()

@@ -13,22 +13,27 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from acceptance import __main__ as command
-from acceptance.callers import Callers
 from acceptance.cases import all_cases
 from acceptance.cases.recorded import read_recordings
 from acceptance.guards import MAX_ACCOUNTS, Refusal
 from acceptance.journal import Journal, JournalError, read_journal
 from acceptance.measurements import measure_assume_root
 from acceptance.model import Level, Response, Verdict
-from acceptance.names import Names
-from acceptance.resources import SUBJECTS, observe_root_access
-from acceptance.runner import MAX_SETTLING_SECONDS, Possibilities, run_cases, sort_cases
-from acceptance.scene import Scene
+from acceptance.resources import SUBJECTS
+from acceptance.runner import MAX_SETTLING_SECONDS, run_cases, sort_cases
 from acceptance.state import FEATURES, State, StateField
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
-from support.acceptance import EmulatedAws, enable_policies, names_of, scene_of, snapshot
+from support.acceptance import (
+    EVERYTHING,
+    EmulatedAws,
+    emulated_aws_of,
+    enable_policies,
+    names_of,
+    scene_of,
+    snapshot,
+)
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, writes
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access, writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +50,6 @@ NOT_SEEN_LOCALLY = {
     "it does not wait for a schedule",
 }
 READS = ("Assume", "Describe", "Get", "List")
-EVERYTHING = Possibilities(level=Level.MEMBER, member=True, delegate=True, policies=True, local=True)
 
 
 class Terminal:
@@ -57,15 +61,12 @@ class Terminal:
         self.organization = organization
         self.folder = folder
         self.connections: list[EmulatedAws] = []
-        self.caller: dict[str, Any] = {}
-        self.on_call: Callable[[str], object] = lambda _: None
-        self.created: Callable[[Any], object] = lambda _: None
+        self.options: dict[str, Any] = {}
         monkeypatch.setattr(command, "connect", self._connect)
 
     def _connect(self, profile: str | None, region: str) -> EmulatedAws:
         del profile, region
-        aws = EmulatedAws(self.organization, on_call=self.on_call, **self.caller)
-        aws.created = self.created
+        aws = EmulatedAws(self.organization, **self.options)
         self.connections.append(aws)
         return aws
 
@@ -189,7 +190,7 @@ def test_every_guard_is_tried() -> None:
     assert DANGERS.keys() == set(Refusal)
 
 
-@pytest.mark.parametrize("refusal", Refusal, ids=lambda each: each.name)
+@pytest.mark.parametrize("refusal", Refusal, ids=lambda refusal: refusal.name)
 def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Refusal
 ) -> None:
@@ -200,8 +201,7 @@ def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
     ) as organization:
         terminal = Terminal(organization, tmp_path / "runs", monkeypatch)
         danger.arrange(organization)
-        terminal.caller = danger.caller
-        terminal.created = refuse_stacks
+        terminal.options = {"created": refuse_stacks, **danger.caller}
         organization.clear_calls()
         finished = terminal.run("--level", danger.level.value, "--run", typed=danger.typed, **danger.options)
         assert finished.exit_code == 2, finished.output
@@ -376,16 +376,12 @@ def test_what_was_measured_is_in_every_summary(member_run: FinishedRun) -> None:
 # Measurements
 
 
-def audits(organization: LocalOrganization, folder: Path) -> Callers:
-    enable_root_access(organization, CREDENTIALS)
-    return scene_of(organization, folder).callers
-
-
 def test_the_rate_of_assume_root_is_asked_for_gently_and_with_a_bound(
     organization: LocalOrganization, tmp_path: Path
 ) -> None:
-    callers = audits(organization, tmp_path)
-    assert measure_assume_root(callers) == {"throttledAt": None, "notThrottledAt": 20.0}
+    enable_root_access(organization, CREDENTIALS)
+    measured = measure_assume_root(scene_of(organization, tmp_path).callers)
+    assert measured == {"throttledAt": None, "notThrottledAt": 20.0}
     times = [call.at for call in organization.calls if call.operation == "AssumeRoot"]
     assert len(times) == 40
     seconds = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(times)]
@@ -394,7 +390,8 @@ def test_the_rate_of_assume_root_is_asked_for_gently_and_with_a_bound(
 
 
 def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganization, tmp_path: Path) -> None:
-    callers = audits(organization, tmp_path)
+    enable_root_access(organization, CREDENTIALS)
+    scene = scene_of(organization, tmp_path)
     sent = []
 
     def throttle(**_: object) -> None:
@@ -402,10 +399,9 @@ def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganizatio
         if len(sent) > 12:
             raise ClientError({"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, "AssumeRoot")
 
-    aws = callers.aws
-    assert isinstance(aws, EmulatedAws)
-    aws.created = lambda client: client.meta.events.register("before-call.sts.AssumeRoot", throttle)
-    assert measure_assume_root(callers) == {"throttledAt": 5.0, "notThrottledAt": 2.0}
+    event = "before-call.sts.AssumeRoot"
+    emulated_aws_of(scene).created = lambda client: client.meta.events.register(event, throttle)
+    assert measure_assume_root(scene.callers) == {"throttledAt": 5.0, "notThrottledAt": 2.0}
     assert len(sent) == 13
 
 
@@ -427,14 +423,12 @@ def test_a_lag_is_asked_for_more_and_more_slowly_and_not_without_end(
 
 
 def interrupt_at(number: int) -> Callable[[str], object]:
-    count = iter(range(number))
+    calls = itertools.count()
 
-    def on_call(operation: str) -> None:
-        if next(count, None) is None and not on_call_interrupted:
-            on_call_interrupted.append(operation)
+    def on_call(_: str) -> None:
+        if next(calls) == number:
             raise KeyboardInterrupt
 
-    on_call_interrupted: list[str] = []
     return on_call
 
 
@@ -444,7 +438,7 @@ def interrupt_at(number: int) -> Callable[[str], object]:
 def test_an_interrupted_run_restores_what_it_has_changed(terminal: Terminal, number: int) -> None:
     organization = terminal.organization
     before = snapshot(organization, names_of(organization))
-    terminal.on_call = interrupt_at(number)
+    terminal.options = {"on_call": interrupt_at(number)}
     finished = terminal.run("--level", "member", "--run", member=OTHER, delegate=MEMBER)
     assert finished.exit_code == 130
     assert snapshot(organization, names_of(organization)) == before
@@ -466,29 +460,24 @@ def test_a_policy_that_acts_for_a_while_after_it_is_detached_delays_the_restorat
 
     scene = scene_of(organization, terminal.folder.parent)
     scene.converge(State(trusted_access=True, credentials=True, password=True))
-    aws = scene.callers.aws
-    assert isinstance(aws, EmulatedAws)
-    aws.created = lambda client: client.meta.events.register("before-call.iam.DeleteLoginProfile", refuse)
+    event = "before-call.iam.DeleteLoginProfile"
+    emulated_aws_of(scene).created = lambda client: client.meta.events.register(event, refuse)
     scene.restore()
     assert len(refused) == 3
     assert snapshot(organization, names_of(organization)) == before
 
 
-def leave_unrestored(organization: LocalOrganization, path: Path) -> None:
-    """Change root access as a run would, and end without restoring it."""
-    names = dataclasses.replace(names_of(organization), member=None)
-    callers = Callers(EmulatedAws(organization), names)
-    journal = Journal(path)
-    journal.start(names)
-    scene = Scene(callers, journal=journal, state=observe_root_access(callers))
-    scene.converge(State(trusted_access=True, credentials=True, sessions=True, delegate=True))
+def leave_unrestored(organization: LocalOrganization, folder: Path) -> Path:
+    """Change root access as a run would, end without restoring it, and return the journal."""
+    changed = State(trusted_access=True, credentials=True, sessions=True, delegate=True)
+    scene_of(organization, folder).converge(changed)
+    return folder / "journal.jsonl"
 
 
 def test_a_killed_run_is_restored_from_its_journal_and_only_once(terminal: Terminal, tmp_path: Path) -> None:
     organization = terminal.organization
     before = snapshot(organization, names_of(organization))
-    path = tmp_path / "killed.jsonl"
-    leave_unrestored(organization, path)
+    path = leave_unrestored(organization, tmp_path)
     assert snapshot(organization, names_of(organization)) != before
     finished = CliRunner().invoke(command.main, ["--restore", str(path)])
     assert finished.exit_code == 0, finished.output
@@ -500,8 +489,7 @@ def test_a_killed_run_is_restored_from_its_journal_and_only_once(terminal: Termi
 
 
 def test_a_journal_of_another_organization_is_refused(terminal: Terminal, tmp_path: Path) -> None:
-    path = tmp_path / "killed.jsonl"
-    leave_unrestored(terminal.organization, path)
+    path = leave_unrestored(terminal.organization, tmp_path)
     path.write_text(path.read_text().replace(terminal.organization.id, "o-zzzzzzzzzz"))
     terminal.organization.clear_calls()
     assert CliRunner().invoke(command.main, ["--restore", str(path)]).exit_code == 2
@@ -517,33 +505,12 @@ def test_another_file_is_not_taken_for_a_journal(terminal: Terminal, tmp_path: P
     assert CliRunner().invoke(command.main, ["--restore", str(path)]).exit_code == 2
 
 
-def test_a_line_that_was_cut_off_is_of_a_change_that_did_not_begin(tmp_path: Path) -> None:
+def test_a_line_that_was_cut_off_is_of_a_change_that_did_not_begin(
+    organization: LocalOrganization, tmp_path: Path
+) -> None:
     journal = Journal(tmp_path / "cut.jsonl")
-    journal.start(
-        Names(
-            organization_id="o-a1b2c3d4e5", management=MANAGEMENT, member=None, delegate=None, run="1",
-            region="us-east-1", role="R",
-        )
-    )  # fmt: skip
+    journal.start(names_of(organization))
     journal.write_change(StateField.TRUSTED_ACCESS, before=False, after=True)
     journal.write_change(StateField.SESSIONS, before=False, after=True)
     journal.path.write_bytes(journal.path.read_bytes()[:-9])
     assert read_journal(journal.path).before == {StateField.TRUSTED_ACCESS: False}
-
-
-def test_a_change_is_in_the_journal_before_it_happens(
-    organization: LocalOrganization, tmp_path: Path
-) -> None:
-    scene = scene_of(organization, tmp_path)
-    written = []
-
-    def look(operation: str) -> None:
-        if operation == "EnableAWSServiceAccess":
-            written.append(read_journal(tmp_path / "journal.jsonl").before)
-
-    aws = scene.callers.aws
-    assert isinstance(aws, EmulatedAws)
-    aws.on_call = look
-    scene.enable_trusted_access()
-    assert written == [{StateField.TRUSTED_ACCESS: False}]
-    assert PRINCIPAL in organization.root_access().trusted_access

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto.core.responses import ActionResult, EmptyResult
 
 from acceptance.cases import all_cases
-from acceptance.model import Level, Verdict
-from acceptance.runner import Possibilities, run_cases, sort_cases
+from acceptance.model import Verdict
+from acceptance.runner import run_cases, sort_cases
 from local_aws.emulation import iam, requests, sts
 from local_aws.emulation.authorization import access_denied_message
 from local_aws.emulation.errors import AwsError
@@ -22,7 +21,7 @@ from local_aws.emulation.records import IAM_SERVICE_PRINCIPAL, OrganizationRecor
 from local_aws.emulation.state import Emulation, current_emulation
 from local_aws.emulation.sts import EmulatedStsResponse
 from local_aws.emulation.task_policies import TASK_POLICIES, Feature
-from support.acceptance import enable_policies, scene_of
+from support.acceptance import EVERYTHING, enable_policies, scene_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,23 +29,9 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
 
 CASES = {case.name: case for case in all_cases()}
-EVERYTHING = Possibilities(level=Level.MEMBER, member=True, delegate=True, policies=True, local=True)
 AUDIT = "IAMAuditRootUserCredentials"
 
 Plant = Callable[[pytest.MonkeyPatch], object]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Another AWS.
-
-    Attributes:
-        plant: Lets the emulation differ.
-        found_by: The cases that have to notice.
-    """
-
-    plant: Plant
-    found_by: tuple[str, ...]
 
 
 def replace(owner: Any, name: str, value: Any) -> Plant:
@@ -129,8 +114,8 @@ def accounts_without_status(patch: pytest.MonkeyPatch) -> None:
 
     def describe_accounts(self: Any, account_ids: Any) -> list[dict[str, object]]:
         return [
-            {key: value for key, value in each.items() if key != "Status"}
-            for each in describe(self, account_ids)
+            {key: value for key, value in account.items() if key != "Status"}
+            for account in describe(self, account_ids)
         ]
 
     patch.setattr(OrganizationRecords, "describe_accounts", describe_accounts)
@@ -162,130 +147,113 @@ def delete_nothing(self: _RootUserResponse) -> ActionResult:
     return EmptyResult()
 
 
-DIFFERENCES: dict[str, Difference] = {
-    "features end with trusted access": Difference(
-        features_end_with_trusted_access, ("disabling and enabling trusted access restores the features",)
+# What lets the emulation differ, and the cases that have to notice.
+DIFFERENCES: dict[str, tuple[Plant, *tuple[str, ...]]] = {
+    "features end with trusted access": (
+        features_end_with_trusted_access,
+        "disabling and enabling trusted access restores the features",
     ),
-    "trusted access ends with a delegate registered": Difference(
+    "trusted access ends with a delegate registered": (
         replace(EmulatedOrganizationsResponse, "disable_aws_service_access", disabling_ignores_delegates),
-        ("trusted access cannot be disabled while a delegated administrator is registered",),
+        "trusted access cannot be disabled while a delegated administrator is registered",
     ),
-    "a delegate may enable features": Difference(
+    "a delegate may enable features": (
         replace(EmulatedIamResponse, "_enable", delegate_enables),
-        (
-            "a delegated administrator cannot enable RootCredentialsManagement",
-            "a delegated administrator cannot enable RootSessions",
-        ),
+        "a delegated administrator cannot enable RootCredentialsManagement",
+        "a delegated administrator cannot enable RootSessions",
     ),
-    "a delegate may not disable features": Difference(
+    "a delegate may not disable features": (
         replace(EmulatedIamResponse, "_disable", only_management_disables),
-        (
-            "a delegated administrator can disable a feature",
-            "a delegated administrator can disable RootSessions as well",
-        ),
+        "a delegated administrator can disable a feature",
+        "a delegated administrator can disable RootSessions as well",
     ),
-    "enabling twice fails": Difference(
+    "enabling twice fails": (
         replace(EmulatedIamResponse, "_enable", enabling_again_fails),
-        (
-            "enabling RootCredentialsManagement again succeeds",
-            "enabling RootSessions again succeeds",
-        ),
+        "enabling RootCredentialsManagement again succeeds",
+        "enabling RootSessions again succeeds",
     ),
-    "the list of features is empty rather than refused": Difference(
+    "the list of features is empty rather than refused": (
         replace(EmulatedIamResponse, "list_organizations_features", list_nothing),
-        ("features cannot be listed without trusted access", "a plain member cannot list the features"),
+        "features cannot be listed without trusted access",
+        "a plain member cannot list the features",
     ),
-    "features are listed in alphabetical order": Difference(
+    "features are listed in alphabetical order": (
         replace(iam, "in_listed_order", sorted),
-        ("features are listed neither in the order in which they were enabled nor in alphabetical order",),
+        "features are listed neither in the order in which they were enabled nor in alphabetical order",
     ),
-    "codes have no suffix": Difference(
+    "codes have no suffix": (
         code_without_suffix,
-        (
-            "features cannot be listed without trusted access",
-            "a plain member cannot list the features",
-            "enabling RootSessions without trusted access is refused",
-        ),
+        "features cannot be listed without trusted access",
+        "a plain member cannot list the features",
+        "enabling RootSessions without trusted access is refused",
     ),
-    "audits need the other feature": Difference(
+    "audits need the other feature": (
         audits_need_root_sessions,
-        (
-            f"RootCredentialsManagement alone is enough for {AUDIT}",
-            f"RootSessions alone is not enough for {AUDIT}",
-        ),
+        f"RootCredentialsManagement alone is enough for {AUDIT}",
+        f"RootSessions alone is not enough for {AUDIT}",
     ),
-    "sessions may last an hour": Difference(
+    "sessions may last an hour": (
         replace(sts, "_MAX_SESSION_SECONDS", 3600),
-        (
-            "a root session is at most 900 seconds long",
-            f"RootCredentialsManagement alone is enough for {AUDIT}",
-        ),
+        "a root session is at most 900 seconds long",
+        f"RootCredentialsManagement alone is enough for {AUDIT}",
     ),
-    "the management account is a target": Difference(
+    "the management account is a target": (
         replace(EmulatedStsResponse, "_require_reach", lambda *_: None),
-        (
-            "the management account is not a valid target, everything enabled",
-            "an account of another organization is not a valid target",
-        ),
+        "the management account is not a valid target, everything enabled",
+        "an account of another organization is not a valid target",
     ),
-    "the global endpoint has AssumeRoot": Difference(
-        replace(sts, "_GLOBAL_HOST", "sts.example.com"), ("the global endpoint does not have AssumeRoot",)
+    "the global endpoint has AssumeRoot": (
+        replace(sts, "_GLOBAL_HOST", "sts.example.com"),
+        "the global endpoint does not have AssumeRoot",
     ),
-    "disabled trusted access is effective at once": Difference(
+    "disabled trusted access is effective at once": (
         replace(Emulation, "is_trusted_access_in_effect", lambda self: self.has_trusted_access),
-        (
-            "AssumeRoot works 0 seconds after trusted access was disabled",
-            "AssumeRoot works 60 seconds after trusted access was disabled",
-        ),
+        "AssumeRoot works 0 seconds after trusted access was disabled",
+        "AssumeRoot works 60 seconds after trusted access was disabled",
     ),
-    "a deregistered account is never let in again": Difference(
+    "a deregistered account is never let in again": (
         replace(Emulation, "record_deregistration", lambda *_: None),
-        ("a deregistered account is allowed AssumeRoot again at 15 seconds",),
+        "a deregistered account is allowed AssumeRoot again at 15 seconds",
     ),
-    "delegates cannot be listed while trusted access is disabled": Difference(
+    "delegates cannot be listed while trusted access is disabled": (
         delegates_are_hidden,
-        ("no delegated administrators are listed while trusted access is disabled",),
+        "no delegated administrators are listed while trusted access is disabled",
     ),
-    "IAM has one delegated administrator at most": Difference(
+    "IAM has one delegated administrator at most": (
         lambda _: setattr(current_emulation(), "delegated_administrator_limit", 1),
-        ("a second account can be registered",),
+        "a second account can be registered",
     ),
-    "accounts have no Status": Difference(accounts_without_status, ("each account still has a Status",)),
-    "root users have a path": Difference(root_user_has_a_path, ("the root user has neither name nor path",)),
-    "a second password replaces the first": Difference(
+    "accounts have no Status": (accounts_without_status, "each account still has a Status"),
+    "root users have a path": (root_user_has_a_path, "the root user has neither name nor path"),
+    "a second password replaces the first": (
         replace(_RootUserResponse, "create_login_profile", second_password_replaces_the_first),
-        (
-            "a second root password is refused",
-            "a session that allows recovery cannot choose the password",
-        ),
+        "a second root password is refused",
+        "a session that allows recovery cannot choose the password",
     ),
-    "a deletion succeeds without an effect": Difference(
+    "a deletion succeeds without an effect": (
         replace(_RootUserResponse, "delete_login_profile", delete_nothing),
-        ("a root password can be deleted", "deleting a missing password is NoSuchEntity"),
+        "a root password can be deleted",
+        "deleting a missing password is NoSuchEntity",
     ),
-    "task policies allow everything": Difference(
+    "task policies allow everything": (
         replace(_RootUserResponse, "_task_policy_allows", lambda *_: True),
-        (
-            "a session that audits cannot delete the password",
-            "a session that deletes cannot get the account's summary",
-        ),
+        "a session that audits cannot delete the password",
+        "a session that deletes cannot get the account's summary",
     ),
-    "policies of the organization do not apply to root sessions": Difference(
+    "policies of the organization do not apply to root sessions": (
         replace(requests, "reason_of_policy_denial", lambda *_, **__: None),
-        (
-            "a policy without the exemption denies an audit, and the response names the policy",
-            "a root session counts as one without MFA: BoolIfExists false denies",
-            "a policy on the creation of passwords denies the recovery",
-        ),
+        "a policy without the exemption denies an audit, and the response names the policy",
+        "a root session counts as one without MFA: BoolIfExists false denies",
+        "a policy on the creation of passwords denies the recovery",
     ),
-    "a denial does not name its policy": Difference(
+    "a denial does not name its policy": (
         replace(requests, "access_denied_message", denial_without_the_policy),
-        ("a policy without the exemption denies an audit, and the response names the policy",),
+        "a policy without the exemption denies an audit, and the response names the policy",
     ),
 }
 
 
-def run(organization: LocalOrganization, folder: Path, names: tuple[str, ...]) -> dict[str, Verdict]:
+def run(organization: LocalOrganization, folder: Path, names: list[str]) -> dict[str, Verdict]:
     enable_policies(organization)
     cases = sort_cases(CASES[name] for name in names)
     results = run_cases(cases, scene_of(organization, folder), EVERYTHING, settling_seconds=0)
@@ -298,7 +266,6 @@ def run(organization: LocalOrganization, folder: Path, names: tuple[str, ...]) -
 def test_a_planted_difference_is_found_by_the_cases_about_it(
     organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
-    difference = DIFFERENCES[name]
-    difference.plant(monkeypatch)
-    found = run(organization, tmp_path, difference.found_by)
-    assert found == dict.fromkeys(difference.found_by, Verdict.DIFFERENT)
+    plant, *found_by = DIFFERENCES[name]
+    plant(monkeypatch)
+    assert run(organization, tmp_path, found_by) == dict.fromkeys(found_by, Verdict.DIFFERENT)

@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from acceptance.cases.recorded import RECORDINGS, read_recordings
-from acceptance.model import Level, Verdict
-from acceptance.runner import Possibilities, run_cases
+from acceptance.model import Verdict
+from acceptance.runner import run_cases
 from local_aws.emulation import Organization, mock_organization, serve_organization
-from support.acceptance import enable_policies, scene_of
+from support.acceptance import EVERYTHING, enable_policies, scene_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from acceptance.model import Case
-
-_EVERYTHING = Possibilities(level=Level.DEPLOY, member=True, delegate=True, policies=True, local=True)
 
 
 @pytest.fixture(scope="module", params=["in process", pytest.param("over HTTP", marks=pytest.mark.slow)])
@@ -43,7 +41,7 @@ def organization(emulation: Organization) -> Organization:
 def test_the_emulation_responds_as_aws_did(organization: Organization, case: Case, tmp_path: Path) -> None:
     enable_policies(organization)
     # No second look: what AWS responded has to be the first response.
-    [result] = run_cases([case], scene_of(organization, tmp_path), _EVERYTHING, settling_seconds=0)
+    [result] = run_cases([case], scene_of(organization, tmp_path), EVERYTHING, settling_seconds=0)
     assert (result.verdict, result.differences) == (Verdict.SAME, ())
 
 
@@ -52,11 +50,3 @@ def test_every_recording_says_where_it_comes_from() -> None:
     assert paths
     for path in paths:
         assert json.loads(path.read_text())["origin"], path
-
-
-def test_a_recording_that_is_dropped_into_the_folder_is_read(tmp_path: Path) -> None:
-    recording = json.loads(next(RECORDINGS.glob("*.json")).read_text())
-    recording["responses"][0]["response"]["code"] = "SomethingElse"
-    (tmp_path / "new.json").write_text(json.dumps(recording))
-    case, *_ = read_recordings(tmp_path)
-    assert case.response.code == "SomethingElse"

@@ -141,6 +141,18 @@ def command_line(*arguments: str, folder: Path) -> Iterator[CommandLine]:
             process.terminate()
 
 
+def finish(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, with these environment variables and those of the tests."""
+    return subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 slow = partial(pytest.param, marks=pytest.mark.slow)
 
 
@@ -244,13 +256,7 @@ def test_in_a_terminal_the_command_gets_ctrl_c_and_decides_the_exit_code(tmp_pat
 
 @pytest.mark.slow
 def test_a_command_that_does_not_exist_is_named_in_the_error(tmp_path: Path) -> None:
-    run = subprocess.run(
-        [*RUN, str(tmp_path / "nowhere")],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = finish(*RUN, str(tmp_path / "nowhere"))
     assert run.returncode == 127
     assert run.stderr.startswith("The command did not start")
     assert "nowhere" in run.stderr
@@ -264,13 +270,8 @@ def test_up_prints_the_exports_for_a_shell_and_runs_until_ctrl_c(tmp_path: Path)
         ports = {port for _, port in listening(children)}
 
         script = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
-        shell = subprocess.run(
-            ["sh", "-c", f'{exports}\nexec "{sys.executable}" -c "{script}"'],
-            env={**os.environ, **USER_SETTINGS},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        command = f'{exports}\nexec "{sys.executable}" -c "{script}"'
+        shell = finish("sh", "-c", command, **USER_SETTINGS)
         assert shell.stdout.strip() == MANAGEMENT
 
         up.process.send_signal(signal.SIGINT)
@@ -289,14 +290,8 @@ def test_up_can_be_used_in_a_script_and_ended_by_down(tmp_path: Path) -> None:
         echo "$PATH"
         {LOCAL_AWS} down
     """
-    ran = subprocess.run(
-        ["sh", "-ec", script],
-        cwd=REPOSITORY,
-        env={**os.environ, "TMPDIR": str(folder), "PATH": "/bin:/usr/bin"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    ran = finish("sh", "-ec", script, TMPDIR=str(folder), PATH="/bin:/usr/bin")
+    assert ran.returncode == 0, ran.stderr
     _, account, path = ran.stdout.splitlines()
     assert account == MANAGEMENT
     assert path.startswith("/bin:/usr/bin:")
@@ -308,14 +303,7 @@ def test_up_can_be_used_in_a_script_and_ended_by_down(tmp_path: Path) -> None:
 def test_down_ends_nothing_that_up_did_not_start(tmp_path: Path) -> None:
     with command_line("run", "--", "sleep", "60", folder=tmp_path) as run:
         wait_for(lambda: len(run.children()) == 3)
-        down = subprocess.run(
-            [*LOCAL_AWS.split(), "down", "--all"],
-            cwd=REPOSITORY,
-            env={**os.environ, "TMPDIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        down = finish(*LOCAL_AWS.split(), "down", "--all", TMPDIR=str(tmp_path))
         assert down.returncode == 1
         assert run.process.poll() is None
 
@@ -332,7 +320,8 @@ def test_what_a_killed_one_left_is_removed_by_the_next_one_and_a_running_one_sta
         assert not folder.exists()
         assert [process for process in servers if is_running(process)] == []
         assert len(servers) >= 2
-        remove_killed_runs_of(run.folder)
+        script = "from local_aws.runs import remove_killed_runs; remove_killed_runs()"
+        assert finish(sys.executable, "-c", script, TMPDIR=str(run.folder)).returncode == 0
         assert other.process.poll() is None
         other.process.send_signal(signal.SIGINT)
         assert other.process.wait(timeout=15) == 0
@@ -359,9 +348,7 @@ def test_other_users_and_web_pages_cannot_drive_it(running_aws: LocalAws) -> Non
         ("s3", "list_buckets"),
     ):
         script = f"import boto3; boto3.client('{service}').{operation}()"
-        ran = subprocess.run(
-            [sys.executable, "-c", script], env=other_secret, capture_output=True, text=True, check=False
-        )
+        ran = finish(sys.executable, "-c", script, **other_secret)
         assert "(SignatureDoesNotMatch)" in ran.stderr, service
 
 
@@ -375,13 +362,8 @@ def test_a_presigned_url_is_accepted_and_another_object_refused(running_aws: Loc
         "    s3 = boto3.client('s3', config=Config(signature_version=version))\n"
         f"    print(s3.generate_presigned_url('get_object', Params={keys}))"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", script],
-        env=running_aws.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    ran = finish(sys.executable, "-c", script, **running_aws.environment)
+    assert ran.returncode == 0, ran.stderr
     for url in ran.stdout.splitlines():
         assert status_of(url, {}) == 200
         assert status_of(url.replace("presigned/", "presigned/x"), {}) == 403
@@ -394,12 +376,6 @@ def status_of(url: str, headers: Mapping[str, str]) -> int:
             "GET", f"{parts.path}?{parts.query}" if parts.query else parts.path, headers=headers
         )
         return connection.getresponse().status
-
-
-def remove_killed_runs_of(folder: Path) -> None:
-    script = "from local_aws.runs import remove_killed_runs; remove_killed_runs()"
-    environment = {**os.environ, "TMPDIR": str(folder)}
-    subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, env=environment, check=True)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -18,16 +18,13 @@ _REMOVE_OUR_COPY = "moto supports {} itself: remove it from the emulation."
 @pytest.mark.parametrize(
     ("response", "operation"),
     [
-        pytest.param(IamResponse, operation, id=operation)
-        for operation in (
-            "EnableOrganizationsRootCredentialsManagement",
-            "EnableOrganizationsRootSessions",
-            "DisableOrganizationsRootCredentialsManagement",
-            "DisableOrganizationsRootSessions",
-            "ListOrganizationsFeatures",
-        )
-    ]
-    + [pytest.param(TokenResponse, "AssumeRoot", id="AssumeRoot")],
+        (IamResponse, "EnableOrganizationsRootCredentialsManagement"),
+        (IamResponse, "EnableOrganizationsRootSessions"),
+        (IamResponse, "DisableOrganizationsRootCredentialsManagement"),
+        (IamResponse, "DisableOrganizationsRootSessions"),
+        (IamResponse, "ListOrganizationsFeatures"),
+        (TokenResponse, "AssumeRoot"),
+    ],
 )
 def test_moto_does_not_support_the_operation_yet(response: type, operation: str) -> None:
     known = method_names_from_class(response)

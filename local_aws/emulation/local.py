@@ -205,15 +205,10 @@ class LocalOrganization(Organization):
         with self._emulation.lock:
             self._require_account(account_id)
             now = self._emulation.now()
-            last_use = None
-            if access_key_last_used is not None:
-                last_use = LastUse(at=access_key_last_used, service="s3", region="us-east-1")
+            used_at = access_key_last_used
+            last_use = LastUse(at=used_at, service="s3", region="us-east-1") if used_at else None
             keys = [
-                AccessKey(
-                    id=root_access_key_id(account_id, number),
-                    created_at=now,
-                    last_use=last_use,
-                )
+                AccessKey(id=root_access_key_id(account_id, number), created_at=now, last_use=last_use)
                 for number in range(1, access_keys + 1)
             ]
             devices = [

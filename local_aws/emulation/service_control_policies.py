@@ -157,18 +157,18 @@ def _holds(operator: str, key: str, values: object, context: Mapping[str, str]) 
     expected = [_to_text(value) for value in _to_list(values)]
     value = _context_value(key.lower(), context)
     if name == "null":
-        return any(_is_true(each) == (value is None) for each in expected)
+        return any(_is_true(wanted) == (value is None) for wanted in expected)
     if_exists = name.endswith("ifexists")
     name = name.removesuffix("ifexists")
     negated = "not" in name
     matches = _OPERATORS.get(name.replace("not", ""))
     if matches is None:
         raise UnsupportedPolicyError(f"The operator {operator} is not supported.")
-    for each in expected:
-        _require_text(each)
+    for wanted in expected:
+        _require_text(wanted)
     if value is None:
         return if_exists or negated
-    return any(matches(value, each) for each in expected) != negated
+    return any(matches(value, wanted) for wanted in expected) != negated
 
 
 def _context_value(key: str, context: Mapping[str, str]) -> str | None:

@@ -4,20 +4,16 @@ The server of the organization imports this module; MiniStack's process, which h
 loads it as a file.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
 from http.client import HTTPMessage
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.parse import SplitResult, parse_qs
 
 from botocore.auth import HmacV1Auth
 from botocore.credentials import Credentials
 from ministack.core.sigv4 import header_signature_failure, parse_header_signature, parse_query_signature
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _SIGNATURE_PARAMETER = "X-Amz-Signature"
 _ACCESS_KEY_PARAMETER_OF_VERSION_2 = "AWSAccessKeyId"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from acceptance.aws import Aws
 from acceptance.callers import Callers
-from acceptance.comparison import Moment
 from acceptance.journal import Journal
-from acceptance.local import name_host
+from acceptance.local import LocalAws, name_host
+from acceptance.model import Level
 from acceptance.names import Names
 from acceptance.resources import observe_root_access
+from acceptance.runner import Possibilities
 from acceptance.scene import Scene
 
 if TYPE_CHECKING:
@@ -21,48 +20,40 @@ if TYPE_CHECKING:
     from local_aws.emulation import Organization
 
 RUN = "0123456789ab"
+EVERYTHING = Possibilities(level=Level.MEMBER, member=True, delegate=True, policies=True, local=True)
 
 
-class EmulatedAws(Aws):
+class EmulatedAws(LocalAws):
     """An emulated organization as the AWS of a run; its clock is moved instead of waiting.
 
     Args:
         organization: The organization.
         on_call: Called after each call with its operation.
+        created: Called with each new client.
         options: Who the run calls as, as `Organization.client` takes it; default: the management account.
 
     Attributes:
         operations: Each call, named as in an IAM policy.
-        created: Called with each new client.
     """
-
-    is_local = True
 
     def __init__(
         self,
         organization: Organization,
         *,
         on_call: Callable[[str], object] = lambda _: None,
+        created: Callable[[Any], object] = lambda _: None,
         **options: Any,
     ) -> None:
-        self.organization = organization
+        self._organization = organization
+        self._skipped = 0.0
         self.on_call = on_call
         self.operations: list[str] = []
-        self.created: Callable[[Any], object] = lambda _: None
+        self.created = created
         self._options = options
-        self._seconds = 0.0
         self._clients: dict[object, Any] = {}
 
-    def client(
-        self,
-        service: str,
-        *,
-        credentials: Mapping[str, Any] | None = None,
-        host: str | None = None,
-        region: str | None = None,
-        repeat: bool = True,
-    ) -> Any:
-        del region, repeat
+    def client(self, service: str, *, host: str | None = None, **options: Any) -> Any:
+        credentials = options.get("credentials")
         key = (service, host, str(credentials))
         if key not in self._clients:
             self._clients[key] = self._create_client(service, credentials, host)
@@ -70,7 +61,7 @@ class EmulatedAws(Aws):
 
     def _create_client(self, service: str, credentials: Mapping[str, Any] | None, host: str | None) -> Any:
         options = {"credentials": credentials} if credentials is not None else self._options
-        client: Any = self.organization.client(service, **options)
+        client: Any = self._organization.client(service, **options)
         if host is not None:
             client.meta.events.register("before-sign", lambda request, **_: name_host(request, host))
         if service == "s3":
@@ -84,20 +75,11 @@ class EmulatedAws(Aws):
         self.on_call(operation)
 
     def monotonic(self) -> float:
-        return self._seconds
+        return self._skipped
 
     def wait(self, seconds: float) -> None:
-        self._seconds += seconds
-        self.organization.advance_clock(seconds)
-
-    def moment(self) -> Moment:
-        return Moment(at=self.organization.calls[-1].at, tolerance=timedelta())
-
-    def set_denial(self, action: str, *, account_id: str, denied: bool) -> None:
-        if denied:
-            self.organization.deny(account_id=account_id, action=action)
-        else:
-            self.organization.allow(account_id=account_id, action=action)
+        self._organization.advance_clock(seconds)
+        self._skipped += seconds
 
 
 def _add_regions(parsed: dict[str, Any], **_: object) -> None:
@@ -135,6 +117,13 @@ def scene_of(organization: Organization, folder: Path) -> Scene:
     journal = Journal(folder / "journal.jsonl")
     journal.start(names)
     return Scene(callers, journal=journal, state=observe_root_access(callers))
+
+
+def emulated_aws_of(scene: Scene) -> EmulatedAws:
+    """Return the AWS of a scene in an emulated organization."""
+    aws = scene.callers.aws
+    assert isinstance(aws, EmulatedAws)
+    return aws
 
 
 def snapshot(organization: Organization, names: Names) -> dict[str, Any]:

@@ -6,13 +6,13 @@ the organization and the journal as they are at this moment, forgets everything 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
 import sys
 import tempfile
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +22,15 @@ from acceptance.deployment import Deployment
 from acceptance.journal import Journal, read_journal
 from acceptance.model import Level
 from acceptance.resources import SETTERS, observe_root_access
-from acceptance.runner import Possibilities, run_cases, sort_cases
+from acceptance.runner import run_cases, sort_cases
 from acceptance.scene import Scene, field_changed_by, restore_from_journal
 from acceptance.state import State, StateField, split_case
 from local_aws.emulation import LocalOrganization, mock_organization
-from support.acceptance import EmulatedAws, enable_policies, names_of, snapshot
+from support.acceptance import EVERYTHING, EmulatedAws, enable_policies, names_of, snapshot
 from support.arrange import enable_root_access
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from acceptance.model import Case
     from acceptance.names import Names
@@ -159,21 +159,21 @@ def sample(cases: Iterable[Case], *, step: int) -> list[Case]:
     return found
 
 
-def kill_everywhere(level: Level, *, hidden: frozenset[str], step: int) -> dict[str, Any]:
+def kill_everywhere(*, level: str, hidden: Sequence[str] = (), step: int = 1) -> dict[str, Any]:
     """Run the cases of a level, and of those below, and kill the run at each point.
 
     Args:
-        level: The level.
+        level: The level of the run.
         hidden: The features that were enabled before, and hidden by disabling trusted access.
         step: Run a sample of every so many cases.
     """
     with mock_organization() as organization, tempfile.TemporaryDirectory() as folder:
         enable_policies(organization)
         if hidden:
-            enable_root_access(organization, *sorted(hidden), hidden=True)
+            enable_root_access(organization, *hidden, hidden=True)
         names = names_of(organization)
         journal = KilledJournal(Path(folder) / "journal.jsonl")
-        killer = Killer(organization, names, journal.path, level)
+        killer = Killer(organization, names, journal.path, Level(level))
         journal.start(names)
         journal.kill = killer.kill
         callers = Callers(killer.aws, names)
@@ -183,12 +183,11 @@ def kill_everywhere(level: Level, *, hidden: frozenset[str], step: int) -> dict[
             state=observe_root_access(callers),
             deployment=killer.deployment(callers),
         )
-        possibilities = Possibilities(level=level, member=True, delegate=True, policies=True, local=True)
-        cases = sample(sort_cases(case for case in all_cases() if level.includes(case.level)), step=step)
+        possibilities = replace(EVERYTHING, level=Level(level))
+        cases = [case for case in all_cases() if possibilities.level.includes(case.level)]
+        cases = sample(sort_cases(cases), step=step)
         results = run_cases(cases, scene, possibilities, settling_seconds=0)
         return {
-            "cases": len(cases),
-            "calls": killer.calls,
             "kills": killer.kills,
             "failures": killer.failures,
             "unlike": sorted(r.case.name for r in results if r.verdict == "different"),
@@ -197,15 +196,5 @@ def kill_everywhere(level: Level, *, hidden: frozenset[str], step: int) -> dict[
         }
 
 
-def main() -> None:
-    """Print what came of the kills, as JSON."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--level", type=Level, required=True)
-    parser.add_argument("--hidden", nargs="*", default=[])
-    parser.add_argument("--step", type=int, default=1)
-    options = parser.parse_args()
-    print(json.dumps(kill_everywhere(options.level, hidden=frozenset(options.hidden), step=options.step)))
-
-
 if __name__ == "__main__":
-    main()
+    print(json.dumps(kill_everywhere(**json.loads(sys.argv[1]))))
