@@ -26,7 +26,7 @@ from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from support.acceptance import (
     EVERYTHING,
     EmulatedAws,
-    emulated_aws_of,
+    local_aws_of,
     enable_policies,
     names_of,
     scene_of,
@@ -400,7 +400,7 @@ def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganizatio
             raise ClientError({"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, "AssumeRoot")
 
     event = "before-call.sts.AssumeRoot"
-    emulated_aws_of(scene).created = lambda client: client.meta.events.register(event, throttle)
+    local_aws_of(scene).created = lambda client: client.meta.events.register(event, throttle)
     assert measure_assume_root(scene.callers) == {"throttledAt": 5.0, "notThrottledAt": 2.0}
     assert len(sent) == 13
 
@@ -461,7 +461,7 @@ def test_a_policy_that_acts_for_a_while_after_it_is_detached_delays_the_restorat
     scene = scene_of(organization, terminal.folder.parent)
     scene.converge(State(trusted_access=True, credentials=True, password=True))
     event = "before-call.iam.DeleteLoginProfile"
-    emulated_aws_of(scene).created = lambda client: client.meta.events.register(event, refuse)
+    local_aws_of(scene).created = lambda client: client.meta.events.register(event, refuse)
     scene.restore()
     assert len(refused) == 3
     assert snapshot(organization, names_of(organization)) == before

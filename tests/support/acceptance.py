@@ -119,7 +119,7 @@ def scene_of(organization: Organization, folder: Path) -> Scene:
     return Scene(callers, journal=journal, state=observe_root_access(callers))
 
 
-def emulated_aws_of(scene: Scene) -> EmulatedAws:
+def local_aws_of(scene: Scene) -> EmulatedAws:
     """Return the AWS of a scene in an emulated organization."""
     aws = scene.callers.aws
     assert isinstance(aws, EmulatedAws)
