@@ -584,21 +584,6 @@ def test_what_matters_most_comes_first() -> None:
     assert [change.account_id for change in changes(before, after)] == [SECOND, THIRD, "300000000004", FIRST]
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        report(full=False),
-        example_plan(),
-        dataclasses.replace(report(), organization_id="o-anotherone"),
-    ],
-    ids=["selected accounts", "a plan", "another organization"],
-)
-def test_only_full_audits_of_one_organization_are_compared(other: Report) -> None:
-    for pair in ((report(), other), (other, report())):
-        with pytest.raises(ValueError, match="full audits of the same organization"):
-            changes(*pair)
-
-
 def test_the_message_lists_the_changes_by_account_id() -> None:
     before = report(having(FIRST, 1, 2, password=True), result(SECOND), result("300000000009"))
     after = report(

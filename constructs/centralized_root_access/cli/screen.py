@@ -22,7 +22,7 @@ from rich.text import Text
 from aws_calls.text import printable
 from root_tasks.messages import describe_preflight
 from root_tasks.model.report import ItemType, Outcome
-from root_tasks.report.summary import by_attention, item_counts, summary
+from root_tasks.report.summary import credentials_of, duration, item_counts, summary, types_without_list
 
 from .terminal import printable_lines
 
@@ -110,7 +110,7 @@ def show_runs(executions: Sequence[RunExecution]) -> None:
             "Audit" if execution.folder == "runs" else "Execute",
             Text(printable(execution.status), _STATUS_STYLES.get(execution.status, "bold red")),
             f"{execution.started_at:%Y-%m-%d %H:%M UTC}",
-            _duration(execution),
+            "" if execution.ended_at is None else duration(execution.started_at, execution.ended_at),
         )
     _print(console(), [table])
 
@@ -169,8 +169,8 @@ class ReportRow:
 
 
 def _rows(report: Report) -> Iterator[ReportRow]:
-    """Yield the rows of a report, by attention. A clean account has none: the summary counts it."""
-    for result in by_attention(report.results):
+    """Yield the rows of a report. A clean account has none: the summary counts it."""
+    for result in report.results:
         if result.outcome is Outcome.CLEAN:
             continue
         account = {
@@ -187,7 +187,7 @@ def _rows(report: Report) -> Iterator[ReportRow]:
 
 def _lines(result: AccountResult, *, now: datetime) -> Iterator[tuple[Outcome, str, str]]:
     if result.credentials is not None:
-        for what, last_use in _credential_lines(result.credentials, now=now):
+        for what, last_use in _credential_lines(result, result.credentials, now=now):
             yield result.outcome, what, last_use
     for item in result.items:
         yield item.outcome, _item_text(item), _item_use(item, now=now)
@@ -196,26 +196,20 @@ def _lines(result: AccountResult, *, now: datetime) -> Iterator[tuple[Outcome, s
         yield result.outcome, notes, ""
 
 
-def _credential_lines(has: RootCredentials, *, now: datetime) -> Iterator[tuple[str, str]]:
+def _credential_lines(
+    result: AccountResult, has: RootCredentials, *, now: datetime
+) -> Iterator[tuple[str, str]]:
     if has.password:
         yield "password", _last_use(has.password_last_used_at, now, unread=has.password_last_use_unread)
     for key in has.access_keys or ():
         yield f"access key {key.access_key_id}, {key.status}", _use_with_service(key, now)
-    counts = Counter(
-        {
-            ItemType.SIGNING_CERTIFICATE: len(has.signing_certificates or ()),
-            ItemType.MFA_DEVICE: len(has.mfa_devices or ()),
-        }
-    )
-    if others := item_counts(counts):
+    unlisted = types_without_list(result)
+    # Of these, the number says it all.
+    counted = {ItemType.SIGNING_CERTIFICATE, ItemType.MFA_DEVICE} - unlisted
+    if others := item_counts(Counter(type_ for type_, _ in credentials_of(result) if type_ in counted)):
         yield others, ""
-    unlisted = {
-        ItemType.ACCESS_KEY: has.access_keys,
-        ItemType.SIGNING_CERTIFICATE: has.signing_certificates,
-        ItemType.MFA_DEVICE: has.mfa_devices,
-    }
-    for type_, listed in unlisted.items():
-        if listed is None:
+    for type_ in ItemType:
+        if type_ in unlisted:
             yield f"{type_} that could not be listed", "unknown"
 
 
@@ -366,10 +360,3 @@ def _print(target: Console, lines: Iterable[RenderableType]) -> None:
             target.print(line)
     if text := "\n".join(line.rstrip() for line in captured.get().splitlines()):
         click.echo(text, file=target.file, color=True)
-
-
-def _duration(execution: RunExecution) -> str:
-    if execution.ended_at is None:
-        return ""
-    minutes, seconds = divmod(int((execution.ended_at - execution.started_at).total_seconds()), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

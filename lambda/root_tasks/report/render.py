@@ -17,20 +17,13 @@ from ..model.codec import encode, encode_in_pieces, format_time
 from ..tasks import DEFINITIONS
 from .controls import evidence
 from .risk import RECENT
-from .summary import headline, is_plan, minute, summary, title
+from .summary import duration, headline, is_plan, minute, summary, title
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    from ..model.report import (
-        AccessKey,
-        AccountResult,
-        CredentialDetails,
-        Item,
-        Report,
-        RootCredentials,
-    )
+    from ..model.report import AccessKey, AccountResult, CredentialDetails, Item, Report, RootCredentials
 
 _PAGE = Path(__file__).with_name("page.html")
 
@@ -220,9 +213,7 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
     by_management = report.account_id == report.management_account_id
     role = "management account" if by_management else "delegated administrator"
     yield "Run by", f"{report.account_id}, the {role}"
-    minutes, seconds = divmod(int((report.finished_at - report.started_at).total_seconds()), 60)
-    took = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-    yield "Started", f"{minute(report.started_at)}, took {took}"
+    yield "Started", f"{minute(report.started_at)}, took {duration(report.started_at, report.finished_at)}"
     yield "Run ID", report.run_id
     if report.preflight is not None:
         yield "Pre-flight", describe_preflight(report.preflight)
