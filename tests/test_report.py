@@ -475,12 +475,6 @@ def test_the_page_says_what_run_it_was(written: Report, said: list[str]) -> None
     assert [words for words in said if words not in before_the_data] == []
 
 
-def test_the_page_lists_the_outcomes_in_the_order_of_the_code() -> None:
-    page = page_of(report())
-    script = page.partition("const OUTCOMES = {")[2].partition("};")[0]
-    assert re.findall(r'^ *"([^"]+)": \{ tone: ', script, re.MULTILINE) == [*Outcome]
-
-
 @pytest.mark.parametrize(
     ("expires_at", "words"),
     [
