@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from root_tasks.model.codec import DecodingError, decode
+from root_tasks.model.codec import decode
 from root_tasks.model.report import (
     AccountResult,
     AuditTotals,
@@ -46,7 +46,6 @@ from support.reports import (
     example_audit,
     example_execution,
     example_plan,
-    full_audits,
     hostile_audit,
     inaccessible,
     key,
@@ -151,39 +150,6 @@ def test_the_documentation_names_every_column() -> None:
     columns = rows(as_csv(example_audit()))[0].keys()
     text = (DOCS / "report-schema.md").read_text().partition("## report.csv")[2]
     assert [column for column in columns if f"`{column}`" not in text] == []
-
-
-@pytest.mark.parametrize(
-    ("where", "value", "problem"),
-    [
-        ("task", "IAMEverything", "is not a valid Task"),
-        ("full", "true", "is neither true nor false"),
-        ("startedAt", "2026-11-20T04:10:00", "has no time zone"),
-        ("startedAt", "yesterday", "is not a time"),
-        ("results", {}, "is not a list"),
-        ("trend[0].accounts", -1, "is not a number from 0 to 1,000,000,000"),
-        ("trend[0].accounts", True, "is not a number from 0 to 1,000,000,000"),
-        ("trend[0].accounts", 1e3, "is not a number from 0 to 1,000,000,000"),
-        ("changes[0].type", "gone", "is not a valid ChangeType"),
-        ("results[0]", "clean", "is not an object"),
-        ("results[0].outcome", "fine", "is not a valid Outcome"),
-        ("results[0].name", 7, "is not a string"),
-        ("results[0].credentials.password", 1, "is neither true nor false"),
-        ("results[0].credentials.mfaDevices", "abc", "is not a list"),
-    ],
-)
-def test_a_damaged_report_is_refused_with_the_place_and_without_its_content(
-    where: str, value: object, problem: str
-) -> None:
-    document = place = json.loads(as_json(full_audits()))
-    *steps, last = [int(step) if step.isdigit() else step for step in re.findall(r"\w+", where)]
-    for step in steps:
-        place = place[step]
-    place[last] = value
-    with pytest.raises(DecodingError) as refused:
-        decode(Report, json.dumps(document).encode())
-    assert (refused.value.path, refused.value.problem) == (where, problem)
-    assert str(refused.value) == f"This report is damaged: {where} {problem}."
 
 
 # CSV

@@ -205,26 +205,23 @@ def full_audits() -> Report:
         for number in range(11, 0, -1)
     )
     audit = example_audit()
-    back_then = {
-        "300000000002": RootCredentials(password=True),
-        "300000000003": RootCredentials(password=False, access_keys=(key(9),)),
-    }
-    before = replace(
-        audit,
-        run_id="audit-1",
-        started_at=STARTED - timedelta(weeks=1),
-        trend=earlier,
-        results=tuple(
-            replace(
-                found,
-                outcome=Outcome.HAS_CREDENTIALS if found.account_id in back_then else found.outcome,
-                credentials=back_then.get(found.account_id, found.credentials),
-            )
-            for found in audit.results
-            if found.account_id != "300000000012"
+    before = replace(audit, run_id="audit-1", started_at=STARTED - timedelta(weeks=1), trend=earlier)
+    return replace(
+        with_history(audit, previous=before),
+        changes=(
+            Change(
+                type=ChangeType.CREDENTIALS_APPEARED,
+                account_id="300000000002",
+                credentials=(ItemType.ACCESS_KEY, ItemType.ACCESS_KEY, ItemType.MFA_DEVICE),
+            ),
+            Change(type=ChangeType.JOINED, account_id="300000000012"),
+            Change(
+                type=ChangeType.CREDENTIALS_DISAPPEARED,
+                account_id="300000000003",
+                credentials=(ItemType.ACCESS_KEY,),
+            ),
         ),
     )
-    return with_history(audit, previous=before)
 
 
 def large_audit(accounts: int) -> Report:
