@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from botocore.model import StructureShape
@@ -228,8 +229,8 @@ def test_lists_come_in_pages_of_twenty(operation: str, members: str, sizes: list
         for account_id in organization.members[:21]:
             register(organization, account_id)
 
-        paginator = organization.client("organizations").get_paginator(operation)
-        pages = [page[members] for page in paginator.paginate()]
+        client: Any = organization.client("organizations")
+        pages = [page[members] for page in client.get_paginator(operation).paginate()]
 
     assert [len(page) for page in pages] == sizes
     assert len({json.dumps(entry, default=str) for page in pages for entry in page}) == sum(sizes)

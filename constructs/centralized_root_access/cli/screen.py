@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-from aws_calls.text import printable
+from aws_calls.text import printable, unique_keys
 from root_tasks.messages import describe_preflight
 from root_tasks.model.report import ItemType, Outcome
 from root_tasks.report.summary import credentials_of, duration, item_counts, summary, types_without_list
@@ -291,16 +291,9 @@ def _policies_of_plan(report: Report) -> Iterator[str]:
 def _pretty(policy: str) -> str:
     """Return a policy over several lines; as it is where it is not JSON, or has a key twice."""
     try:
-        return json.dumps(json.loads(policy, object_pairs_hook=_without_duplicates), indent=2)
+        return json.dumps(json.loads(policy, object_pairs_hook=unique_keys), indent=2)
     except (ValueError, RecursionError):
         return policy
-
-
-def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError("A key is there twice.")
-    return members
 
 
 def _row_table(shown: Sequence[ReportRow]) -> Table:

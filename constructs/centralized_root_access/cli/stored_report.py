@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aws_calls.failures import CallError
-from root_tasks.aws.stores import REPORT_JSON, sha256
+from root_tasks.aws.stores import REPORT_JSON
 from root_tasks.model.codec import decode
 from root_tasks.model.report import Outcome, Report
 from root_tasks.report.render import as_csv, as_html
@@ -114,11 +114,6 @@ class StoredReport:
             DecodingError: It is not one, or of another version.
         """
         return cls(report=decode(Report, body), body=body, unchecked=unchecked)
-
-    @property
-    def sha256(self) -> str:
-        """The SHA-256 of report.json."""
-        return sha256(self.body)
 
     def json(self) -> str:
         """Return the report as one line of ASCII JSON, as the functions write it, whatever is stored."""
