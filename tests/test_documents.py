@@ -13,14 +13,11 @@ from root_tasks.model.codec import Document, OtherKindError, OtherVersionError, 
 from root_tasks.model.report import Outcome, Task
 from root_tasks.refusals import RefusalReason
 from support.accounts import MEMBER
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.root_tasks import RootTasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local_aws.emulation import LocalOrganization
-    from support.root_tasks import FinishedExecution
+    from support.root_tasks import FinishedExecution, RootTasks
 
 TYPES = {
     type_.KIND: type_ for type_ in Document.__subclasses__() if type_.__module__.startswith("root_tasks.")
@@ -115,13 +112,6 @@ def test_a_document_is_never_taken_for_one_of_another_version_or_kind(name: str)
 
 
 # What a run does with documents of another release
-
-
-@pytest.fixture
-def root_tasks(organization: LocalOrganization) -> RootTasks:
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
-    organization.put_root_credentials(account_id=MEMBER, password=True)
-    return RootTasks(organization=organization)
 
 
 def altered_plan(root_tasks: RootTasks, alter: Callable[[dict[str, Any]], object]) -> FinishedExecution:

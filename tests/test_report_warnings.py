@@ -4,34 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import encode
 from root_tasks.model.report import Outcome, Task
 from root_tasks.model.run import BatchResult, Finding
 from support.accounts import MEMBER
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.root_tasks import RootTasks
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
+    from support.root_tasks import RootTasks
 
 FORGED = encode(BatchResult(findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),)))
 HASHED = f"00000-{sha256(FORGED)}.json"
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}
-
-
-@pytest.fixture
-def organization(organization: LocalOrganization) -> LocalOrganization:
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
-    organization.put_root_credentials(account_id=MEMBER, password=True)
-    return organization
-
-
-@pytest.fixture
-def root_tasks(organization: LocalOrganization) -> RootTasks:
-    return RootTasks(organization=organization)
 
 
 def audit(root_tasks: RootTasks, *objects: str) -> list[str]:
