@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.command_line import CommandLine
+    from support.root_tasks import RootTasks
 
 _BOOTSTRAP_STACK = "CDKToolkit"
 _SLOWEST_FILES = 10
@@ -79,6 +80,17 @@ def function() -> Function:
 def stack(function: Function) -> FakeCloudFormation:
     """Return a stack with the custom resource."""
     return FakeCloudFormation(function=function)
+
+
+@pytest.fixture
+def root_tasks(organization: LocalOrganization) -> RootTasks:
+    """Return root tasks with both features, and a member account whose root user has a password."""
+    # It needs the functions' packages, and so do its tests alone.
+    from support.root_tasks import RootTasks
+
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    return RootTasks(organization=organization)
 
 
 @pytest.fixture

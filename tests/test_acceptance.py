@@ -26,8 +26,8 @@ from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from support.acceptance import (
     EVERYTHING,
     EmulatedAws,
-    local_aws_of,
     enable_policies,
+    local_aws_of,
     names_of,
     scene_of,
     snapshot,

@@ -2,11 +2,9 @@
 
 from datetime import UTC, datetime
 
-import pytest
-
 from local_aws.emulation import LocalOrganization
 from support.accounts import OTHER, THIRD
-from support.emulation import AUDIT, DELETE, RECOVER, error_of, open_root_session
+from support.emulation import AUDIT, DELETE, open_root_session
 
 
 def test_an_audit_sees_every_root_credential(with_root_access: LocalOrganization) -> None:
@@ -87,30 +85,3 @@ def test_pages_of_root_credentials_lose_none_while_others_are_deleted(
         page = iam.list_access_keys(MaxItems=1, Marker=page["Marker"])
 
     assert tuple(seen) == keys
-
-
-@pytest.mark.parametrize(
-    ("task", "operation", "parameters", "resource"),
-    [
-        (AUDIT, "list_access_keys", {"UserName": "somebody"}, f"arn:aws:iam::{OTHER}:user/somebody"),
-        (AUDIT, "list_users", {}, f"arn:aws:iam::{OTHER}:root"),
-        (RECOVER, "get_user", {}, f"arn:aws:iam::{OTHER}:root"),
-    ],
-)
-def test_a_root_session_may_only_do_what_its_task_policy_allows(
-    with_root_access: LocalOrganization,
-    task: dict[str, str],
-    operation: str,
-    parameters: dict[str, str],
-    resource: str,
-) -> None:
-    iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, task))
-
-    error = error_of(getattr(iam, operation), **parameters)
-
-    action = "iam:" + "".join(word.title() for word in operation.split("_"))
-    assert (error["code"], error["http"]) == ("AccessDenied", 403)
-    assert error["message"] == (
-        f"User: arn:aws:iam::{OTHER}:root is not authorized to perform: {action} "
-        f"on resource: {resource} with an explicit deny in a session policy"
-    )

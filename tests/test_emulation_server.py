@@ -66,6 +66,11 @@ def is_healthy(port: int) -> bool:
             return False
 
 
+def deny_everything(organization: Organization, target_id: str) -> None:
+    document = {"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}
+    organization.attach_service_control_policy(name=target_id, document=document, target_id=target_id)
+
+
 def observe_a_lifetime(organization: Organization) -> list[object]:
     """Return all that is observable of an organization in a life with a bit of everything."""
     organizations = organization.client("organizations")
@@ -93,6 +98,10 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
     seen.append(error_of(root.delete_login_profile))
     organization.allow(account_id=account_id, action="iam:DeleteLoginProfile")
     root.delete_login_profile()
+    root_user = organization.client("iam", account_id=account_id, root_user=True)
+    seen.append(root_user.get_user()["User"]["Arn"])
+    deny_everything(organization, account_id)
+    seen += [error_of(client.get_user)["code"] for client in (root, root_user)]
     organization.advance_clock(900)
     seen.append(error_of(root.get_user))
     organization.suspend(account_id)
@@ -102,6 +111,9 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
     seen += [sorted(organization.other_services().trusted_access), organization.root_credentials(account_id)]
     for wrong_argument, error in (
         (lambda: organization.root_credentials(STRANGER), LookupError),
+        (lambda: organization.client("iam", account_id=OTHER, root_user=True), LookupError),
+        (lambda: deny_everything(organization, "ou-none-12345678"), LookupError),
+        (lambda: deny_everything(organization, account_id), ValueError),
         (lambda: organization.advance_clock(-1), ValueError),
         (lambda: organization.set_latency(-1), ValueError),
     ):

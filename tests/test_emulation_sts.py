@@ -8,37 +8,6 @@ from local_aws.emulation import LocalOrganization
 from support.accounts import MANAGEMENT, OTHER, STRANGER, THIRD
 from support.emulation import AUDIT, DELEGATE, error_of, open_root_session
 
-# Callers
-
-
-def test_an_access_key_of_twelve_digits_is_that_account(organization: LocalOrganization) -> None:
-    identity = organization.client("sts", account_id=OTHER).get_caller_identity()
-
-    assert identity["Account"] == OTHER
-    assert identity["Arn"] == f"arn:aws:iam::{OTHER}:user/local"
-
-
-def test_an_assumed_role_acts_in_its_account(organization: LocalOrganization) -> None:
-    role = organization.client("sts").assume_role(
-        RoleArn=f"arn:aws:iam::{OTHER}:role/R", RoleSessionName="session"
-    )
-
-    identity = organization.client("sts", credentials=role["Credentials"]).get_caller_identity()
-
-    assert identity["Arn"] == f"arn:aws:sts::{OTHER}:assumed-role/R/session"
-
-
-def test_a_root_session_is_the_members_root_user(with_root_access: LocalOrganization) -> None:
-    session = open_root_session(with_root_access, AUDIT)
-
-    identity = with_root_access.client("sts", credentials=session).get_caller_identity()
-
-    assert session["AccessKeyId"] == OTHER
-    assert identity["Arn"] == f"arn:aws:iam::{OTHER}:root"
-
-
-# Root sessions
-
 
 @pytest.mark.parametrize("target", [MANAGEMENT, THIRD, STRANGER])
 def test_an_account_that_cannot_be_a_target_looks_like_a_missing_permission(

@@ -22,14 +22,12 @@ from root_tasks.report.render import as_csv, as_json
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.request import parse_request
 from support.accounts import MEMBER, OTHER
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.reports import report, result
 from support.root_tasks import BUCKET, RootTasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from local_aws.emulation import LocalOrganization
     from support.root_tasks import FinishedExecution
 
 REFERENCE = f"backups/run-1/{MEMBER}/a-bucket/{'0' * 64}.json"
@@ -220,13 +218,6 @@ def test_no_cell_of_the_csv_is_a_formula_wherever_a_program_splits_it(
 # Objects in the bucket
 
 
-@pytest.fixture
-def root_tasks(organization: LocalOrganization) -> RootTasks:
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
-    organization.put_root_credentials(account_id=MEMBER, password=True)
-    return RootTasks(organization=organization)
-
-
 def events(root_tasks: RootTasks) -> list[object]:
     return [event.get("event") for event in root_tasks.log]
 
@@ -260,6 +251,15 @@ def test_a_damaged_or_foreign_audit_is_not_compared_and_not_quoted(body: bytes) 
     assert "secret" not in str(refused.value)
 
 
+def test_what_is_far_larger_than_the_new_report_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody stores as the latest report could fill the function's memory, and silence every audit."""
+    monkeypatch.setattr("root_tasks.report.changes._ALWAYS_PARSED_BYTES", 100)
+    current, latest = report(result(MEMBER)), full_audit()
+    assert parse_previous_audit(latest.ljust(2 * len(latest)), current=current)
+    with pytest.raises(NotComparableError, match="far larger"):
+        parse_previous_audit(latest.ljust(6 * len(latest)), current=current)
+
+
 @pytest.mark.parametrize(
     ("name", "started_at"),
     [("of another organization", "2999-01-01T00:00:00Z"), ("with a damaged time", SECRET)],
@@ -276,6 +276,9 @@ def test_one_damaged_or_foreign_latest_report_never_silences_a_later_audit(
     audit = root_tasks.run()
     assert_latest(root_tasks, audit)
     assert {"comparison_skipped", "latest_replaced"} <= set(events(root_tasks))
+    (warning,) = root_tasks.report(audit)["warnings"]
+    assert warning.startswith("This audit was not compared with the latest one.")
+    assert root_tasks.report(audit)["changes"] is None
     root_tasks.organization.put_root_credentials(account_id=OTHER, password=True)
     root_tasks.advance(hours=1)
     root_tasks.run()

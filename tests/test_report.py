@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from root_tasks.model.codec import DecodingError, decode
+from root_tasks.model.codec import decode
 from root_tasks.model.report import (
     AccountResult,
     AuditTotals,
@@ -34,7 +34,7 @@ from root_tasks.model.report import (
     Task,
 )
 from root_tasks.report.changes import change_message, changes, with_history
-from root_tasks.report.controls import CONTROLS, evidence
+from root_tasks.report.controls import evidence
 from root_tasks.report.render import as_csv, as_json
 from root_tasks.report.risk import RECENT, in_order_of_risk
 from root_tasks.report.summary import summary
@@ -46,7 +46,6 @@ from support.reports import (
     example_audit,
     example_execution,
     example_plan,
-    full_audits,
     hostile_audit,
     inaccessible,
     key,
@@ -123,7 +122,8 @@ def test_whatever_text_a_report_has_no_form_of_it_loses_or_adds_anything(written
     document = json.loads(data)
     SCHEMA.validate(document)
     assert sum(document["totals"].values()) == len(written.results)
-    assert len(rows(as_csv(written))) == len(written.results)
+    ids = [result.account_id for result in written.results]
+    assert [row["accountId"] for row in rows(as_csv(written))] == ids
     page = page_of(written)
     assert decode(Report, json.dumps(embedded(page)).encode()) == written
     assert_nothing_of_the_report_is_markup(page)
@@ -151,39 +151,6 @@ def test_the_documentation_names_every_column() -> None:
     columns = rows(as_csv(example_audit()))[0].keys()
     text = (DOCS / "report-schema.md").read_text().partition("## report.csv")[2]
     assert [column for column in columns if f"`{column}`" not in text] == []
-
-
-@pytest.mark.parametrize(
-    ("where", "value", "problem"),
-    [
-        ("task", "IAMEverything", "is not a valid Task"),
-        ("full", "true", "is neither true nor false"),
-        ("startedAt", "2026-11-20T04:10:00", "has no time zone"),
-        ("startedAt", "yesterday", "is not a time"),
-        ("results", {}, "is not a list"),
-        ("trend[0].accounts", -1, "is not a number from 0 to 1,000,000,000"),
-        ("trend[0].accounts", True, "is not a number from 0 to 1,000,000,000"),
-        ("trend[0].accounts", 1e3, "is not a number from 0 to 1,000,000,000"),
-        ("changes[0].type", "gone", "is not a valid ChangeType"),
-        ("results[0]", "clean", "is not an object"),
-        ("results[0].outcome", "fine", "is not a valid Outcome"),
-        ("results[0].name", 7, "is not a string"),
-        ("results[0].credentials.password", 1, "is neither true nor false"),
-        ("results[0].credentials.mfaDevices", "abc", "is not a list"),
-    ],
-)
-def test_a_damaged_report_is_refused_with_the_place_and_without_its_content(
-    where: str, value: object, problem: str
-) -> None:
-    document = place = json.loads(as_json(full_audits()))
-    *steps, last = [int(step) if step.isdigit() else step for step in re.findall(r"\w+", where)]
-    for step in steps:
-        place = place[step]
-    place[last] = value
-    with pytest.raises(DecodingError) as refused:
-        decode(Report, json.dumps(document).encode())
-    assert (refused.value.path, refused.value.problem) == (where, problem)
-    assert str(refused.value) == f"This report is damaged: {where} {problem}."
 
 
 # CSV
@@ -273,12 +240,6 @@ def test_the_csv_has_a_line_for_each_item(written: Report, lines: list[str]) -> 
 # What comes first
 
 
-def names_in_each_form(written: Report) -> list[list[str]]:
-    """The accounts of a report as CSV, JSON and page list them."""
-    read = [rows(as_csv(written)), json.loads(as_json(written))["results"]]
-    return [[row["name"] for row in form] for form in (*read, embedded(page_of(written))["results"])]
-
-
 def test_accounts_with_credentials_come_first_and_skipped_ones_last() -> None:
     outcomes = [*Outcome]
     assert (outcomes[0], outcomes[-1]) == (Outcome.HAS_CREDENTIALS, Outcome.SKIPPED)
@@ -288,7 +249,7 @@ def test_accounts_with_credentials_come_first_and_skipped_ones_last() -> None:
             for place, outcome in enumerate(reversed(outcomes))
         )
     )
-    assert names_in_each_form(written) == [outcomes] * 3
+    assert [result.name for result in written.results] == outcomes
 
 
 USED_RECENTLY = RootCredentials(password=False, access_keys=(key(1, used=89),))
@@ -316,7 +277,7 @@ def test_the_most_urgent_credentials_come_first() -> None:
         for place, name in enumerate(reversed(URGENT_FIRST))
     ]
     written = report(result(FIRST, name="clean"), *urgent_last)
-    assert names_in_each_form(written) == [[*URGENT_FIRST, "clean"]] * 3
+    assert [result.name for result in written.results] == [*URGENT_FIRST, "clean"]
 
 
 def test_the_most_urgent_credentials_of_a_plan_come_first() -> None:
@@ -329,9 +290,10 @@ def test_the_most_urgent_credentials_of_a_plan_come_first() -> None:
         planned("300000000002", ItemType.PASSWORD),
         planned("300000000003", ItemType.ACCESS_KEY, status="Active"),
         planned("300000000004", ItemType.ACCESS_KEY, status="Active", last_used_at=STARTED),
+        planned("300000000005", ItemType.PASSWORD, last_used_at=STARTED),
         task=Task.DELETE_CREDENTIALS,
     )
-    assert [result.account_id[-1] for result in written.results] == ["4", "3", "2", "1"]
+    assert [result.account_id[-1] for result in written.results] == ["4", "5", "3", "2", "1"]
 
 
 @given(
@@ -475,12 +437,6 @@ def test_the_page_says_what_run_it_was(written: Report, said: list[str]) -> None
     assert [words for words in said if words not in before_the_data] == []
 
 
-def test_the_page_lists_the_outcomes_in_the_order_of_the_code() -> None:
-    page = page_of(report())
-    script = page.partition("const OUTCOMES = {")[2].partition("};")[0]
-    assert re.findall(r'^ *"([^"]+)": \{ tone: ', script, re.MULTILINE) == [*Outcome]
-
-
 @pytest.mark.parametrize(
     ("expires_at", "words"),
     [
@@ -582,21 +538,6 @@ def test_what_matters_most_comes_first() -> None:
     before = report(having(FIRST, 1), result(SECOND), result(THIRD))
     after = report(result(FIRST), having(SECOND, 1), inaccessible(THIRD), result("300000000004"))
     assert [change.account_id for change in changes(before, after)] == [SECOND, THIRD, "300000000004", FIRST]
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        report(full=False),
-        example_plan(),
-        dataclasses.replace(report(), organization_id="o-anotherone"),
-    ],
-    ids=["selected accounts", "a plan", "another organization"],
-)
-def test_only_full_audits_of_one_organization_are_compared(other: Report) -> None:
-    for pair in ((report(), other), (other, report())):
-        with pytest.raises(ValueError, match="full audits of the same organization"):
-            changes(*pair)
 
 
 def test_the_message_lists_the_changes_by_account_id() -> None:
@@ -713,7 +654,7 @@ def test_each_control_is_met_where_its_publisher_says_so(
     has: RootCredentials, met: list[bool | None]
 ) -> None:
     audit = report(result(FIRST, Outcome.HAS_CREDENTIALS, credentials=has))
-    found = {one.control.id: (one.met, one.not_met, one.not_known) for one in evidence(audit)}
+    found = {one.control: (one.met, one.not_met, one.not_known) for one in evidence(audit)}
     numbers = {True: (1, 0, 0), False: (0, 1, 0), None: (0, 0, 1)}
     assert found == dict(zip(("IAM.4", "IAM.6", "IAM.9"), map(numbers.get, met), strict=True))
 
@@ -723,24 +664,16 @@ def test_an_inaccessible_account_meets_no_control_and_a_skipped_one_does_not_cou
     assert {(one.met, one.not_met, one.not_known) for one in evidence(audit)} == {(0, 0, 1)}
 
 
-def test_the_controls_have_the_ids_that_security_hub_publishes() -> None:
-    assert {control.id: dict(control.cis) for control in CONTROLS} == {
-        "IAM.4": {"5.0.0": "1.3", "3.0.0": "1.4", "1.4.0": "1.4", "1.2.0": "1.12"},
-        "IAM.6": {"5.0.0": "1.5", "3.0.0": "1.6", "1.4.0": "1.6", "1.2.0": "1.14"},
-        "IAM.9": {"5.0.0": "1.4", "3.0.0": "1.5", "1.4.0": "1.5", "1.2.0": "1.13"},
-    }
-
-
 def test_the_json_of_an_audit_has_the_evidence_of_its_page() -> None:
     assert json.loads(as_json(example_audit()))["evidence"] == [
         {"control": "IAM.4", "met": 8, "notMet": 2, "notKnown": 2},
         {"control": "IAM.6", "met": 8, "notMet": 2, "notKnown": 2},
         {"control": "IAM.9", "met": 9, "notMet": 1, "notKnown": 2},
     ]
-    assert json.loads(as_json(example_plan()))["evidence"] == []
 
 
-def test_only_the_page_of_an_audit_has_evidence() -> None:
-    assert all(control.id in page_of(example_audit()) for control in CONTROLS)
-    assert 'id="controls"' not in page_of(example_plan())
-    assert 'id="controls"' not in page_of(example_execution())
+@pytest.mark.parametrize("written", [example_plan(), example_execution()], ids=["a plan", "an execution"])
+def test_only_an_audit_has_evidence(written: Report) -> None:
+    assert json.loads(as_json(written))["evidence"] == []
+    assert 'id="controls" hidden>' in page_of(written)
+    assert 'id="controls">' in page_of(example_audit())

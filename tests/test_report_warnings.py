@@ -4,34 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import encode
 from root_tasks.model.report import Outcome, Task
 from root_tasks.model.run import BatchResult, Finding
 from support.accounts import MEMBER
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.root_tasks import BUCKET, RootTasks
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
+    from support.root_tasks import RootTasks
 
 FORGED = encode(BatchResult(findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),)))
 HASHED = f"00000-{sha256(FORGED)}.json"
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}
-
-
-@pytest.fixture
-def organization(organization: LocalOrganization) -> LocalOrganization:
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
-    organization.put_root_credentials(account_id=MEMBER, password=True)
-    return organization
-
-
-@pytest.fixture
-def root_tasks(organization: LocalOrganization) -> RootTasks:
-    return RootTasks(organization=organization)
 
 
 def audit(root_tasks: RootTasks, *objects: str) -> list[str]:
@@ -105,28 +90,3 @@ def test_what_else_is_stored_is_unknown_where_it_cannot_be_listed(root_tasks: Ro
     root_tasks.fail("s3:ListObjectsV2", "AccessDenied", url="results")
     (warning,) = audit(root_tasks, f"runs/audit-1/results/{Task.DELETE_CREDENTIALS}/{HASHED}")
     assert "AccessDenied" in warning
-
-
-def test_an_audit_that_is_not_compared_says_so(root_tasks: RootTasks) -> None:
-    root_tasks.run()
-    root_tasks.client("s3").put_object(Bucket=BUCKET, Key="latest/report.json", Body=b"{}")
-    root_tasks.advance(hours=1)
-    report = root_tasks.report(root_tasks.run())
-    assert report["changes"] is None
-    (warning,) = report["warnings"]
-    assert warning.startswith("This audit was not compared with the latest one.")
-
-
-@pytest.mark.parametrize(("times", "compared"), [(2, True), (6, False)], ids=["larger", "far larger"])
-def test_what_is_far_larger_than_the_new_report_is_not_parsed(
-    root_tasks: RootTasks, monkeypatch: pytest.MonkeyPatch, times: int, compared: bool
-) -> None:
-    """What somebody stores as the latest report could fill the function's memory, and silence every audit."""
-    monkeypatch.setattr("root_tasks.report.changes._ALWAYS_PARSED_BYTES", 100)
-    root_tasks.run()
-    s3 = root_tasks.client("s3")
-    latest = s3.get_object(Bucket=BUCKET, Key="latest/report.json")["Body"].read()
-    s3.put_object(Bucket=BUCKET, Key="latest/report.json", Body=latest + b" " * len(latest) * (times - 1))
-    root_tasks.advance(hours=1)
-    report = root_tasks.report(root_tasks.run())
-    assert (report["changes"] is not None, report["warnings"] == []) == (compared, compared)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 def printable(text: str) -> str:
     """Return a text in which nothing can move the cursor, change colours, reorder or forge a line.
@@ -15,3 +17,14 @@ def printable(text: str) -> str:
 def excerpt(text: str, max_characters: int) -> str:
     """Return the beginning of a text, printable."""
     return printable(text if len(text) <= max_characters else f"{text[:max_characters]}…")
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON. Of two equal keys one would count, and not every reader takes the same one.
+
+    Raises:
+        ValueError: It has a key twice.
+    """
+    if len(members := dict(pairs)) < len(pairs):
+        raise ValueError("An object has the same key twice")
+    return members

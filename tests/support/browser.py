@@ -135,11 +135,6 @@ class Browser:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
-    def print_to_pdf(self) -> bytes:
-        """Return the page as a PDF."""
-        response = self.call("Page.printToPDF", printBackground=False, preferCSSPageSize=True)
-        return base64.b64decode(response["data"])
-
     def _next(self) -> dict[str, Any]:
         deadline = time.monotonic() + _MAX_WAIT_SECONDS
         while b"\0" not in self._received:

@@ -11,7 +11,7 @@ import re
 import sys
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,12 @@ from aws_calls.retry import RetryBudget
 from root_tasks.aws.bucket import Bucket
 from root_tasks.aws.clients import create_clients
 from root_tasks.aws.stores import Storage
-from root_tasks.model.report import AccessKey, Outcome, RootCredentials, Task
+from root_tasks.model.report import Outcome, RootCredentials, Task
 from root_tasks.model.run import Account, BatchResult, Finding, Mode, Run, Work
 from root_tasks.run.finish import RunFinisher
 from support.function import FakeTime
+from support.reports import NONE, STARTED, key, report
 
-_STARTED_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 _ACCOUNTS_PER_BATCH = 100
 _OWN_ACCOUNT = "111111111111"
 
@@ -79,16 +79,11 @@ def store_audit(folder: Path, accounts: int, *, number: int) -> dict[str, Any]:
     batches = tuple(
         tuple(ids[start : start + _ACCOUNTS_PER_BATCH]) for start in range(0, accounts, _ACCOUNTS_PER_BATCH)
     )
+    example = report(run_id=run_id, started_at=STARTED + timedelta(days=number))
     run = Run(
-        run_id=run_id,
+        **example.details(),
         execution_arn=f"arn:aws:states:us-east-1:{_OWN_ACCOUNT}:execution:RootTasksAudit:{run_id}",
-        task=Task.AUDIT,
         mode=Mode.AUDIT,
-        full=True,
-        organization_id="o-8j81brsjuj",
-        management_account_id=_OWN_ACCOUNT,
-        account_id=_OWN_ACCOUNT,
-        started_at=_STARTED_AT + timedelta(days=number),
         accounts=tuple(
             Account(
                 account_id=id_,
@@ -119,7 +114,7 @@ def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
         backups=storage.backups,
         notify=lambda subject, message: None,
         plan_lifetime=timedelta(hours=24),
-        now=lambda: _STARTED_AT + timedelta(days=30),
+        now=lambda: STARTED + timedelta(days=30),
         log=lambda **event: None,
     )
     return finisher.finish(event["runId"], run_sha256=event["runSha256"], results=event["results"])
@@ -150,16 +145,10 @@ def _storage(folder: Path) -> Storage:
 
 def _finding(account_id: str, *, number: int) -> Finding:
     if (int(account_id) + number) % 20:
-        clean = RootCredentials(password=False)
-        return Finding(account_id=account_id, outcome=Outcome.CLEAN, credentials=clean)
-    key = AccessKey(
-        access_key_id=f"AKIA{account_id}",
-        status="Active",
-        created_at=_STARTED_AT - timedelta(days=500),
-        last_used_at=_STARTED_AT - timedelta(days=int(account_id) % 300),
-    )
+        return Finding(account_id=account_id, outcome=Outcome.CLEAN, credentials=NONE)
     device = f"arn:aws:iam::{account_id}:mfa/root"
-    credentials = RootCredentials(password=True, access_keys=(key,), mfa_devices=(device,))
+    keys = (key(int(account_id), used=int(account_id) % 300),)
+    credentials = RootCredentials(password=True, access_keys=keys, mfa_devices=(device,))
     return Finding(account_id=account_id, outcome=Outcome.HAS_CREDENTIALS, credentials=credentials)
 
 

@@ -205,56 +205,39 @@ def full_audits() -> Report:
         for number in range(11, 0, -1)
     )
     audit = example_audit()
-    back_then = {
-        "300000000002": RootCredentials(password=True),
-        "300000000003": RootCredentials(password=False, access_keys=(key(9),)),
-    }
-    before = replace(
-        audit,
-        run_id="audit-1",
-        started_at=STARTED - timedelta(weeks=1),
-        trend=earlier,
-        results=tuple(
-            replace(
-                found,
-                outcome=Outcome.HAS_CREDENTIALS if found.account_id in back_then else found.outcome,
-                credentials=back_then.get(found.account_id, found.credentials),
-            )
-            for found in audit.results
-            if found.account_id != "300000000012"
+    before = replace(audit, run_id="audit-1", started_at=STARTED - timedelta(weeks=1), trend=earlier)
+    return replace(
+        with_history(audit, previous=before),
+        changes=(
+            Change(
+                type=ChangeType.CREDENTIALS_APPEARED,
+                account_id="300000000002",
+                credentials=(ItemType.ACCESS_KEY, ItemType.ACCESS_KEY, ItemType.MFA_DEVICE),
+            ),
+            Change(type=ChangeType.JOINED, account_id="300000000012"),
+            Change(
+                type=ChangeType.CREDENTIALS_DISAPPEARED,
+                account_id="300000000003",
+                credentials=(ItemType.ACCESS_KEY,),
+            ),
         ),
     )
-    return with_history(audit, previous=before)
 
 
 def large_audit(accounts: int) -> Report:
-    """An audit of a large organization: 1 in 25 with credentials, 1 in 50 inaccessible, 1 in 100 skipped."""
-    return report(*(_one_of_many(number) for number in range(accounts)))
-
-
-def _one_of_many(number: int) -> AccountResult:
-    account_id = f"{400_000_000_000 + number * 7_919}"
-    name = f"team-{number % 211}-{('production', 'staging', 'sandbox')[number % 3]}"
-    unit = f"Root/Teams/Team {number % 211}"
-    if number % 25 == 7:
-        return _having(
-            account_id,
-            name,
-            unit,
-            password=number % 2 == 1,
-            password_last_used_at=STARTED - timedelta(days=number % 2000) if number % 2 else None,
-            access_keys=tuple(
-                key(number * 2 + place, used=None if place else number % 700 + 1)
-                for place in range(number % 3)
+    """An audit of a large organization, with accounts like those of the example."""
+    kinds = example_audit().results
+    return report(
+        *(
+            replace(
+                kinds[number % len(kinds)],
+                account_id=f"{400_000_000_000 + number * 7_919}",
+                name=f"team-{number % 211}-{('production', 'staging', 'sandbox')[number % 3]}",
+                organizational_unit=f"Root/Teams/Team {number % 211}",
             )
-            or (() if number % 2 else (key(number * 2),)),
-            mfa_devices=(f"arn:aws:iam::{account_id}:mfa/root",) if number % 4 == 1 else (),
+            for number in range(accounts)
         )
-    if number % 50 == 3:
-        return inaccessible(account_id, name=name)
-    if number % 100 == 1:
-        return result(account_id, Outcome.SKIPPED, name=name, reason="Its state is SUSPENDED.", unit=unit)
-    return result(account_id, name=name, unit=unit)
+    )
 
 
 def _in_plan(

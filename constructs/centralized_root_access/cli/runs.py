@@ -175,7 +175,8 @@ class Runs:
             unchecked = _reason_of_denial(error)
         for folder in folders:
             try:
-                return StoredReport.read(self._files_in(f"{folder}/{run_id}"), unchecked=unchecked)
+                body = self._files_in(f"{folder}/{run_id}").read(REPORT_JSON)
+                return StoredReport.of(body, unchecked=unchecked)
             except NoReportError as error:
                 missing.append(error)
         raise missing[0]
@@ -190,7 +191,7 @@ class Runs:
             CallError: The execution of its run cannot be read.
         """
         files = self._files_in("latest")
-        stored = StoredReport.read(files)
+        stored = StoredReport.of(files.read(REPORT_JSON))
         if not stored.report.full:
             raise CommandError(
                 f"{files.location(REPORT_JSON)} is not the report of a full audit, so no run has stored it "
@@ -226,7 +227,8 @@ class Runs:
                 f"{reference} is not a backup: the report of the run that made it has its key."
             )
         run_id = match["run_id"]
-        type_ = DEFINITIONS[StoredReport.read(self._files_in(f"executions/{run_id}")).report.task].policy_type
+        body = self._files_in(f"executions/{run_id}").read(REPORT_JSON)
+        type_ = DEFINITIONS[StoredReport.of(body).report.task].policy_type
         if type_ is None:
             raise CommandError(f"Run {run_id} did not remove policies, so it has no backup {reference}.")
         return type_

@@ -19,10 +19,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-from aws_calls.text import printable
+from aws_calls.text import printable, unique_keys
 from root_tasks.messages import describe_preflight
 from root_tasks.model.report import ItemType, Outcome
-from root_tasks.report.summary import by_attention, item_counts, summary
+from root_tasks.report.summary import credentials_of, duration, item_counts, summary, types_without_list
 
 from .terminal import printable_lines
 
@@ -131,7 +131,7 @@ def show_runs(executions: Sequence[RunExecution]) -> None:
             execution.state_machine,
             Text(printable(execution.status), _STATUS_STYLES.get(execution.status, "bold red")),
             f"{execution.started_at:%Y-%m-%d %H:%M UTC}",
-            _duration(execution),
+            "" if execution.ended_at is None else duration(execution.started_at, execution.ended_at),
         )
     _print(console(), [table])
 
@@ -169,8 +169,8 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
 
 
 def _rows(report: Report) -> Iterator[ReportRow]:
-    """Yield the rows of a report, by attention. A clean account has none: the summary counts it."""
-    for result in by_attention(report.results):
+    """Yield the rows of a report. A clean account has none: the summary counts it."""
+    for result in report.results:
         if result.outcome is Outcome.CLEAN:
             continue
         account = {
@@ -186,7 +186,7 @@ def _rows(report: Report) -> Iterator[ReportRow]:
 
 def _lines(result: AccountResult, *, now: datetime) -> Iterator[tuple[Outcome, str, str]]:
     if result.credentials is not None:
-        for what, last_use in _credential_lines(result.credentials, now=now):
+        for what, last_use in _credential_lines(result, result.credentials, now=now):
             yield result.outcome, what, last_use
     for item in result.items:
         yield item.outcome, _item_text(item), _item_use(item, now=now)
@@ -195,19 +195,20 @@ def _lines(result: AccountResult, *, now: datetime) -> Iterator[tuple[Outcome, s
         yield result.outcome, notes, ""
 
 
-def _credential_lines(has: RootCredentials, *, now: datetime) -> Iterator[tuple[str, str]]:
+def _credential_lines(
+    result: AccountResult, has: RootCredentials, *, now: datetime
+) -> Iterator[tuple[str, str]]:
     if has.password:
         yield "password", _last_use(has.password_last_used_at, now, unread=has.password_last_use_unread)
     for key in has.access_keys or ():
         yield f"access key {key.access_key_id}, {key.status}", _use_with_service(key, now)
-    counted = {
-        ItemType.SIGNING_CERTIFICATE: has.signing_certificates,
-        ItemType.MFA_DEVICE: has.mfa_devices,
-    }
-    if others := item_counts(Counter({type_: len(listed or ()) for type_, listed in counted.items()})):
+    unlisted = types_without_list(result)
+    # Of these, the number says it all.
+    counted = {ItemType.SIGNING_CERTIFICATE, ItemType.MFA_DEVICE} - unlisted
+    if others := item_counts(Counter(type_ for type_, _ in credentials_of(result) if type_ in counted)):
         yield others, ""
-    for type_, listed in {ItemType.ACCESS_KEY: has.access_keys, **counted}.items():
-        if listed is None:
+    for type_ in ItemType:
+        if type_ in unlisted:
             yield f"{type_} that could not be listed", "unknown"
 
 
@@ -289,16 +290,9 @@ def _policies_of_plan(report: Report) -> Iterator[str]:
 def _pretty(policy: str) -> str:
     """Return a policy over several lines; as it is where it is not JSON, or has a key twice."""
     try:
-        return json.dumps(json.loads(policy, object_pairs_hook=_without_duplicates), indent=2)
+        return json.dumps(json.loads(policy, object_pairs_hook=unique_keys), indent=2)
     except (ValueError, RecursionError):
         return policy
-
-
-def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError("A key is there twice.")
-    return members
 
 
 def _row_table(shown: Sequence[ReportRow]) -> Table:
@@ -358,10 +352,3 @@ def _print(target: Console, lines: Iterable[RenderableType]) -> None:
             target.print(line)
     if text := "\n".join(line.rstrip() for line in captured.get().splitlines()):
         click.echo(text, file=target.file, color=True)
-
-
-def _duration(execution: RunExecution) -> str:
-    if execution.ended_at is None:
-        return ""
-    minutes, seconds = divmod(int((execution.ended_at - execution.started_at).total_seconds()), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -8,12 +8,12 @@ import tempfile
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
 from aws_calls.failures import CallError
-from root_tasks.aws.stores import REPORT_JSON, sha256
+from root_tasks.aws.stores import REPORT_JSON
 from root_tasks.model.codec import decode
 from root_tasks.model.report import Outcome, Report
 from root_tasks.report.render import as_csv, as_html
@@ -34,13 +34,6 @@ if TYPE_CHECKING:
 _CSV, _HTML = "report.csv", "report.html"
 _BY_SUFFIX = {".json": REPORT_JSON, ".csv": _CSV, ".html": _HTML}
 _FAILED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.UNKNOWN, Outcome.FAILED})
-
-
-class ReportFiles(Protocol):
-    """What a run has stored."""
-
-    def read(self, name: str) -> bytes:
-        """Return a file, such as report.json."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,28 +103,17 @@ class StoredReport:
     unchecked: str | None = None
 
     @classmethod
-    def read(cls, files: ReportFiles, *, unchecked: str | None = None) -> StoredReport:
-        """Return the report of a run.
+    def of(cls, body: bytes, *, unchecked: str | None = None) -> StoredReport:
+        """Return the report of a report.json.
 
         Args:
-            files: What the run has stored.
-            unchecked: Why it is not known whether the run wrote it; None where it is.
+            body: Its bytes.
+            unchecked: Why it is not known whether its run wrote it; None where it is.
 
         Raises:
             DecodingError: It is not one, or of another version.
-            NoReportError: There is none, or the caller may not read it.
         """
-        return cls.of(files.read(REPORT_JSON), unchecked=unchecked)
-
-    @classmethod
-    def of(cls, body: bytes, *, unchecked: str | None = None) -> StoredReport:
-        """Return the report of a report.json; as `read`."""
         return cls(report=decode(Report, body), body=body, unchecked=unchecked)
-
-    @property
-    def sha256(self) -> str:
-        """The SHA-256 of report.json."""
-        return sha256(self.body)
 
     def json(self) -> str:
         """Return the report as one line of ASCII JSON, as the functions write it, whatever is stored."""

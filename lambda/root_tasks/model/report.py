@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 # The codec resolves it, and who knows a report takes its task from here.
 from scp.task import Task as Task  # noqa: TC001
@@ -14,7 +14,6 @@ from scp.task import Task as Task  # noqa: TC001
 from .codec import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
 
@@ -272,6 +271,10 @@ class RunDetails:
     started_at: datetime
     preflight: Preflight | None = None
 
+    def details(self) -> dict[str, Any]:
+        """Return the fields that every document of a run has, by name."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(RunDetails)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report(RunDetails, Document):
@@ -297,26 +300,6 @@ class Report(RunDetails, Document):
     changes: tuple[Change, ...] | None = None
     plan_expires_at: datetime | None = None
     trend: tuple[AuditTotals, ...] = ()
-
-    @classmethod
-    def of_run(
-        cls,
-        run: RunDetails,
-        *,
-        finished_at: datetime,
-        results: Iterable[AccountResult],
-        warnings: Iterable[str] = (),
-        plan_expires_at: datetime | None = None,
-    ) -> Report:
-        """Return the report of a run."""
-        details = {field.name: getattr(run, field.name) for field in dataclasses.fields(RunDetails)}
-        return cls(
-            **details,
-            finished_at=finished_at,
-            results=tuple(results),
-            warnings=tuple(warnings),
-            plan_expires_at=plan_expires_at,
-        )
 
     @property
     def totals(self) -> dict[Outcome, int]:

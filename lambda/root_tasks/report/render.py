@@ -15,22 +15,15 @@ from typing import TYPE_CHECKING
 from ..messages import describe_preflight
 from ..model.codec import encode, encode_in_pieces, format_time
 from ..tasks import DEFINITIONS
-from .controls import NOTES, evidence
+from .controls import evidence
 from .risk import RECENT
-from .summary import headline, is_plan, minute, summary, title
+from .summary import duration, headline, is_plan, minute, summary, title
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    from ..model.report import (
-        AccessKey,
-        AccountResult,
-        CredentialDetails,
-        Item,
-        Report,
-        RootCredentials,
-    )
+    from ..model.report import AccessKey, AccountResult, CredentialDetails, Item, Report, RootCredentials
 
 _PAGE = Path(__file__).with_name("page.html")
 
@@ -91,10 +84,14 @@ def as_html(report: Report) -> bytes:
             f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>"
             for name, value in _facts(report)
         ),
-        "controls": "" if makes_changes else _controls(report),
+        "controls-hidden": " hidden" if makes_changes else "",
     }
+    for found in evidence(report):
+        values[f"{found.control}-met"] = f"{found.met:,}"
+        values[f"{found.control}-not-met"] = f"{found.not_met:,}"
+        values[f"{found.control}-not-known"] = f"{found.not_known:,}"
     # In one pass, so that nothing in a value is taken for a placeholder.
-    parts = re.split(r"%%([a-z-]+)%%", page)
+    parts = re.split(r"%%([\w.-]+)%%", page)
     data = io.BytesIO()
     for text, placeholder in itertools.zip_longest(parts[::2], parts[1::2]):
         data.write(text.encode())
@@ -188,19 +185,10 @@ def _embeddable(ascii_json: bytes) -> bytes:
 
 
 def _summary_keys(report: Report) -> dict[str, object]:
-    found = () if DEFINITIONS[report.task].makes_changes else evidence(report)
     return {
         "summary": summary(report),
         "totals": report.totals,
-        "evidence": tuple(
-            {
-                "control": one.control.id,
-                "met": one.met,
-                "notMet": one.not_met,
-                "notKnown": one.not_known,
-            }
-            for one in found
-        ),
+        "evidence": () if DEFINITIONS[report.task].makes_changes else tuple(evidence(report)),
     }
 
 
@@ -211,35 +199,6 @@ def _notice(report: Report) -> str:
     return (
         "This is a plan: nothing has been changed. To execute exactly what it lists, start an execution with "
         f'"plan": "{report.run_id}"{"" if expiry is None else f" before {minute(expiry)}"}.'
-    )
-
-
-def _controls(report: Report) -> str:
-    """Return the section that maps what an audit found to published controls, as HTML."""
-    rows = []
-    for found in evidence(report):
-        control = found.control
-        cis = ", ".join(f"v{version}: {recommendation}" for version, recommendation in control.cis)
-        cells = (
-            ("Security Hub", control.id),
-            ("Control", control.title),
-            ("CIS", cis),
-            ("AWS Config rule", control.config_rule),
-            ("Met", f"{found.met:,}"),
-            ("Not met", f"{found.not_met:,}"),
-            ("Not known", f"{found.not_known:,}"),
-        )
-        rows.append(
-            "<tr>"
-            + "".join(f'<td data-label="{label}">{html.escape(text)}</td>' for label, text in cells)
-            + "</tr>"
-        )
-    head = "".join(f'<th scope="col">{label}</th>' for label, _ in cells)
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in NOTES)
-    return (
-        '<details class="card" id="controls"><summary>Evidence for AWS Security Hub and the CIS AWS '
-        f"Foundations Benchmark</summary><table><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table><ul>{notes}</ul></details>"
     )
 
 
@@ -254,9 +213,7 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
     by_management = report.account_id == report.management_account_id
     role = "management account" if by_management else "delegated administrator"
     yield "Run by", f"{report.account_id}, the {role}"
-    minutes, seconds = divmod(int((report.finished_at - report.started_at).total_seconds()), 60)
-    took = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-    yield "Started", f"{minute(report.started_at)}, took {took}"
+    yield "Started", f"{minute(report.started_at)}, took {duration(report.started_at, report.finished_at)}"
     yield "Run ID", report.run_id
     if report.preflight is not None:
         yield "Pre-flight", describe_preflight(report.preflight)

@@ -42,7 +42,7 @@ def in_order_of_risk(results: Iterable[AccountResult], *, at: datetime) -> list[
 
     def key(result: AccountResult) -> tuple[int, int, float, str]:
         risks = list(_risks(result, at))
-        last_use = max((used for _, used in risks), default=0.0)
+        last_use = max((used.timestamp() for _, used in risks if used is not None), default=0.0)
         return (
             result.outcome.rank,
             min((risk for risk, _ in risks), default=Risk.NOTHING),
@@ -53,50 +53,46 @@ def in_order_of_risk(results: Iterable[AccountResult], *, at: datetime) -> list[
     return sorted(results, key=key)
 
 
-def _risks(result: AccountResult, at: datetime) -> Iterator[tuple[Risk, float]]:
+def _risks(result: AccountResult, at: datetime) -> Iterator[tuple[Risk, datetime | None]]:
     """Yield the risk and the last use of each credential that an account has, or that a plan lists."""
     has = result.credentials
     if has is not None:
         if has.access_keys is None:
-            yield Risk.KEY_USE_UNKNOWN, 0.0
+            yield Risk.KEY_USE_UNKNOWN, None
         for key in has.access_keys or ():
-            yield _key_risk(key, at)
+            yield _key_risk(key, at), key.last_used_at
         if has.password:
-            yield _password_risk(has.password_last_used_at, has_mfa=has.mfa_devices != (), at=at)
+            used = has.password_last_used_at
+            yield _password_risk(used, has_mfa=has.mfa_devices != (), at=at), used
         if has.mfa_devices != () or has.signing_certificates != ():
-            yield Risk.OTHER_CREDENTIAL, 0.0
+            yield Risk.OTHER_CREDENTIAL, None
     has_mfa = any(item.type is ItemType.MFA_DEVICE for item in result.items)
     for item in result.items:
         details = item.credential
         if details is None:
             continue
         if item.type is ItemType.ACCESS_KEY:
-            yield _key_risk(details, at)
+            yield _key_risk(details, at), details.last_used_at
         elif item.type is ItemType.PASSWORD:
-            yield _password_risk(details.last_used_at, has_mfa=has_mfa, at=at)
+            used = details.last_used_at
+            yield _password_risk(used, has_mfa=has_mfa, at=at), used
         else:
-            yield Risk.OTHER_CREDENTIAL, 0.0
+            yield Risk.OTHER_CREDENTIAL, None
 
 
-def _key_risk(key: AccessKey | CredentialDetails, at: datetime) -> tuple[Risk, float]:
-    use = _seconds(key.last_used_at)
+def _key_risk(key: AccessKey | CredentialDetails, at: datetime) -> Risk:
     if key.status != _ACTIVE:
-        return Risk.OTHER_CREDENTIAL, use
+        return Risk.OTHER_CREDENTIAL
     if key.last_use_unread:
-        return Risk.KEY_USE_UNKNOWN, use
-    return (Risk.KEY_USED_RECENTLY if _is_recent(key.last_used_at, at) else Risk.ACTIVE_KEY), use
+        return Risk.KEY_USE_UNKNOWN
+    return Risk.KEY_USED_RECENTLY if _is_recent(key.last_used_at, at) else Risk.ACTIVE_KEY
 
 
-def _password_risk(last_used_at: datetime | None, *, has_mfa: bool, at: datetime) -> tuple[Risk, float]:
-    use = _seconds(last_used_at)
+def _password_risk(last_used_at: datetime | None, *, has_mfa: bool, at: datetime) -> Risk:
     if _is_recent(last_used_at, at):
-        return Risk.PASSWORD_USED_RECENTLY, use
-    return (Risk.PASSWORD if has_mfa else Risk.PASSWORD_WITHOUT_MFA), use
+        return Risk.PASSWORD_USED_RECENTLY
+    return Risk.PASSWORD if has_mfa else Risk.PASSWORD_WITHOUT_MFA
 
 
 def _is_recent(moment: datetime | None, at: datetime) -> bool:
     return moment is not None and at - moment <= RECENT
-
-
-def _seconds(moment: datetime | None) -> float:
-    return 0.0 if moment is None else moment.timestamp()

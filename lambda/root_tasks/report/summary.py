@@ -41,11 +41,6 @@ def is_plan(report: Report) -> bool:
     return DEFINITIONS[report.task].makes_changes and report.executed_plan is None
 
 
-def by_attention(results: Iterable[AccountResult]) -> list[AccountResult]:
-    """Return the results by outcome, in the order of the outcomes; otherwise the order stays."""
-    return sorted(results, key=lambda result: result.outcome.rank)
-
-
 def summary(report: Report) -> str:
     """Return the result of the run in a sentence or two that can be quoted. It names no account."""
     words = headline(report)
@@ -118,25 +113,27 @@ def minute(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+def duration(start: datetime, end: datetime) -> str:
+    """Return for readers how long something took."""
+    minutes, seconds = divmod(int((end - start).total_seconds()), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
 def _audit_sentence(report: Report) -> str:
     audited = sum(is_audited(result) for result in report.results)
     having = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
     if not audited:
-        return f"{_none_of(_number(len(report.results), 'account'))} could be audited."
+        return f"None of the {_number(len(report.results), 'account')} could be audited."
     everybody = _number(audited, "account")
     if audited < len(report.results):
         everybody += " that was audited" if audited == 1 else " that were audited"
     if not having:
-        return f"{_none_of(everybody)} has root credentials."
+        return f"None of the {everybody} has root credentials."
     credentials = item_counts(Counter(type_ for result in having for type_, _ in credentials_of(result)))
     have = "has" if len(having) == 1 else "have"
     at_least = "at least " if any(map(types_without_list, having)) else ""
     details = f": {at_least}{credentials}" if credentials else ""
     return f"{len(having):,} of the {everybody} {have} root credentials{details}."
-
-
-def _none_of(accounts: str) -> str:
-    return f"None of the {accounts}"
 
 
 def _plan_sentence(report: Report) -> str:

@@ -87,10 +87,10 @@ class RunFinisher:
         results_ = in_order_of_risk(self._results(run, findings), at=finished_at)
         warnings = (*damaged, *self._foreign_objects(run, checksums))
         plan = _plan(run, findings) if run.mode is Mode.PLAN else None
-        report = Report.of_run(
-            run,
+        report = Report(
+            **run.details(),
             finished_at=finished_at,
-            results=results_,
+            results=tuple(results_),
             warnings=warnings,
             plan_expires_at=None if plan is None else run.started_at + self.plan_lifetime,
         )

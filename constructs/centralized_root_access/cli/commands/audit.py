@@ -61,6 +61,8 @@ def _audit_from_here(
 ) -> ExitCode:
     with failures_as("Unable to audit", as_json=output.format == JSON):
         with waiting_line("Reading the credentials ..."):
+            from root_tasks.aws.stores import REPORT_JSON
+
             from ..aws import find_caller
             from ..from_here import LocalAudit
             from ..screen import progress_bar
@@ -71,7 +73,7 @@ def _audit_from_here(
         local = LocalAudit(caller, environment=environment, name=name)
         with progress_bar(name) as update:
             local.run(input_, show=update)
-        stored = StoredReport.read(local)
+        stored = StoredReport.of(local.read(REPORT_JSON))
         # Nothing else has this report: it is shown before it is saved.
         show_report(stored, output=output)
     if output.format == TABLE and not (output.open or output.path):

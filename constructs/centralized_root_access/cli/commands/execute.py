@@ -48,6 +48,7 @@ def execute(
         raise click.UsageError("There is no terminal to ask at. Read the plan, then use --yes.")
     with failures_as("Unable to execute", as_json=output.format == JSON):
         runs = target.find_runs(environment=environment)
+        from root_tasks.aws.stores import sha256
         from root_tasks.run.plans import PLAN
         from root_tasks.run.report_hash import REPORT_SHA256
 
@@ -64,7 +65,7 @@ def execute(
         if not yes and not _is_confirmed(stored):
             return ExitCode.NO_RESULT
         # Whoever altered the report that was shown would have had something else approved.
-        input_ = {PLAN: run, REPORT_SHA256: stored.sha256}
+        input_ = {PLAN: run, REPORT_SHA256: sha256(stored.body)}
         execution = runs.run("execute", input_, state_machine_arn=state_machine_arn)
     return runs.show_result(execution, output=output, ended="has executed the plan")
 
