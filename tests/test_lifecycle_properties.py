@@ -35,12 +35,20 @@ from support.faults.vocabulary import (
     THROTTLED,
     Fault,
 )
-from support.function import BOTH, FakeTime, Function, Handled
-from support.invariants import Circumstances, WatchedInvocation
-from support.witness import CallKind, Outage, SequentialExecutors, Timing, WatchedCall, Witness
+from support.function import BOTH, FakeTime, Function
+from support.invariants import Circumstances
+from support.witness import (
+    CallKind,
+    DisturbingWitness,
+    Outage,
+    SequentialExecutor,
+    Timing,
+    WatchedCall,
+    WatchedInvocation,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from root_access.errors import ConvergenceError
 
@@ -107,16 +115,12 @@ class World:
 
     Attributes:
         organization: The organization.
-        function: The function.
-        executors: The thread pools of the function's reads.
-        witness: Sees the function's calls.
+        witness: Sees the function's calls, and disturbs them.
         situations: How often each kind of situation occurred.
     """
 
     organization: LocalOrganization
-    function: Function
-    executors: SequentialExecutors
-    witness: Witness
+    witness: DisturbingWitness
     situations: Counter[str] = field(default_factory=Counter)
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
@@ -181,15 +185,14 @@ class Lifecycle(RuleBasedStateMachine):
         self.organization = world.organization
         self.organization.reset()
         self.organization.suspend(SUSPENDED)
-        self.world.function.time = FakeTime(while_sleeping=self._wait)
-        self.stack = FakeCloudFormation(function=self._invoke_function)
+        self.witness = world.witness
+        self.witness.function.time = FakeTime(while_sleeping=self._act_in_wait)
+        self.stack = FakeCloudFormation(function=self.witness)
         self.others = self.organization.other_services()
         self.others_were_touched = False
         self.limit = 5
         self.suspended = {SUSPENDED}
-        self.invocations: list[WatchedInvocation] = []
         self.actions_in_waits: list[list[Callable[[], None]]] = []
-        self.waits = 0
 
     @initialize(
         enabled=feature_lists,
@@ -390,17 +393,13 @@ class Lifecycle(RuleBasedStateMachine):
         actions_in_waits: Sequence[list[Callable[[], None]]] = (),
         backwards: bool = False,
     ) -> DeploymentOutcome:
-        witness = self.world.witness
-        witness.restart()
+        self.witness.restart()
+        self.witness.outage = outage
+        self.witness.function.executor = partial(SequentialExecutor, backwards=backwards)
         self.actions_in_waits = [*actions_in_waits] or [[], [], []]
         for disturbance in disturbances:
             self._schedule(disturbance)
-        if outage:
-            witness.start_outage(outage)
-        self.world.executors.backwards = backwards
-        self.invocations.clear()
         outcome = operation()
-        witness.restart()
         circumstances = Circumstances(
             organization_id=self.organization.id,
             denied_action=denied_action,
@@ -408,44 +407,26 @@ class Lifecycle(RuleBasedStateMachine):
             registrable=frozenset(MEMBERS) - self.suspended,
             limit=self.limit,
         )
-        for invocation in self.invocations:
+        for invocation in self.witness.invocations:
             invariants.assert_invariants(invocation, circumstances)
             self._count(*situations(invocation))
+        self.witness.restart()
         return outcome
 
     def _schedule(self, disturbance: Disturbance) -> None:
-        number, witness = disturbance.number, self.world.witness
+        number = disturbance.number
         match disturbance.kind, disturbance.event:
             case "call" | "write" as kind, Fault() as fault:
-                witness.inject(fault, kind=kind, number=number)
+                self.witness.faults[kind, number] = fault
             case "call" | "write" as kind, ExternalAction() as action:
-                witness.run_at(disturbance.timing, kind, number, partial(self._act, action))
+                self.witness.actions[disturbance.timing, kind, number].append(partial(self._act, action))
             case "wait", ExternalAction() as action:
                 self.actions_in_waits[number].append(partial(self._act, action))
 
-    def _wait(self) -> None:
-        self.waits += 1
+    def _act_in_wait(self) -> None:
         if self.actions_in_waits:
             for action in self.actions_in_waits.pop(0):
                 action()
-
-    def _invoke_function(self, event: Mapping[str, Any]) -> Handled:
-        self.organization.clear_calls()
-        self.world.witness.journal.clear()
-        before, waits = self.organization.root_access(), self.waits
-        handled = self.world.function(event)
-        self.invocations.append(
-            WatchedInvocation(
-                event=event,
-                before=before,
-                journal=tuple(self.world.witness.journal),
-                after=self.organization.root_access(),
-                resource=handled.resource,
-                error=handled.error,
-                waited=self.waits > waits,
-            )
-        )
-        return handled
 
     def _act(self, action: ExternalAction) -> None:
         self._change(action.intent.value, partial(self._perform, action))
@@ -453,7 +434,7 @@ class Lifecycle(RuleBasedStateMachine):
     def _change(self, description: str, change: Callable[[], None]) -> None:
         # During a call there is nobody to raise an error to.
         self.others_were_touched |= self.organization.other_services() != self.others
-        self.world.witness.apply_change(description, change)
+        self.witness.apply_change(description, change)
         self.organization.advance_clock(1)
         self.others = self.organization.other_services()
 
@@ -484,9 +465,7 @@ class Lifecycle(RuleBasedStateMachine):
                 self._set_registration(action.account_id, action.service, registered=registered)
 
     def _undo(self) -> None:
-        writes = [
-            call for call in self.world.witness.journal if isinstance(call, WatchedCall) and call.took_effect
-        ]
+        writes = [call for call in self.witness.journal if isinstance(call, WatchedCall) and call.took_effect]
         access = self.organization.root_access()
         match writes[-1:]:
             case [WatchedCall(action=invariants.TRUSTED_ACCESS)]:
@@ -596,11 +575,8 @@ def situations_in_error(error: ConvergenceError) -> Iterator[str]:
 def world() -> Iterator[World]:
     members = tuple((account_id, f"member-{account_id[0]}") for account_id in (*MEMBERS, SUSPENDED))
     with mock_organization(seed=Seed(members=members)) as organization:
-        executors = SequentialExecutors()
-        function = Function(executor=executors)
-        witness = Witness(organization=organization)
-        witness.watch(function)
-        yield World(organization=organization, function=function, executors=executors, witness=witness)
+        witness = DisturbingWitness(organization=organization, function=Function())
+        yield World(organization=organization, witness=witness)
 
 
 def search(world: World, *, examples: int) -> None:

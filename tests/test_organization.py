@@ -105,7 +105,7 @@ def test_a_long_list_of_trusted_services_is_read_at_the_rate_that_aws_allows() -
         nonlocal allowed, since
         allowed, since = min(3.0, allowed + function.time.seconds - since), function.time.seconds
         if allowed < 1:
-            raise THROTTLED.error_of("organizations", operation="ListAWSServiceAccessForOrganization")
+            raise THROTTLED.error_of(LIST_TRUSTED_ACCESS)
         allowed -= 1
 
     with mock_organization(seed=seed) as organization:

@@ -40,16 +40,16 @@ def inject(
     """
     matches = _Matcher(times=times, url=url, body=body)
 
-    def fail_before(params: Mapping[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:
+    def fail_before(params: Mapping[str, Any], context: dict[str, Any], **_: object) -> None:
         if not matches(params):
             return
         if not fault.takes_effect:
-            raise error(fault, model)
+            raise fault.error_of(action)
         context[_CONTEXT_KEY] = fault
 
-    def fail_after(model: Any, context: dict[str, Any], **_: object) -> None:
+    def fail_after(context: dict[str, Any], **_: object) -> None:
         if context.get(_CONTEXT_KEY) is fault:
-            raise error(fault, model)
+            raise fault.error_of(action)
 
     register(_event("before-call", action), fail_before)
     register(_event("after-call", action), fail_after)
@@ -98,11 +98,6 @@ def change_before(
             change()
 
     register(_event("before-call", action), apply_change)
-
-
-def error(fault: Fault, model: Any) -> Exception:
-    """Return what botocore raises for a fault of a call, which is given by its operation's model."""
-    return fault.error_of(model.service_model.service_name, operation=model.name)
 
 
 class _Matcher:
