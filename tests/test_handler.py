@@ -14,7 +14,7 @@ from aws_calls.runtime import PartitionNotSupportedError
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from root_access.errors import ConvergenceError
 from support.accounts import MANAGEMENT, MEMBER, OTHER
-from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access, writes
+from support.arrange import PRINCIPAL, enable_root_access, writes
 from support.cloudformation import FakeCloudFormation
 from support.function import BOTH, Function
 
@@ -42,37 +42,6 @@ def test_a_fresh_organization_needs_exactly_three_writes_in_this_order_and_logs_
         "iam:EnableOrganizationsRootCredentialsManagement",
         "iam:EnableOrganizationsRootSessions",
     ]
-
-
-def test_an_up_to_date_organization_needs_four_reads_and_no_write(
-    organization: LocalOrganization, stack: FakeCloudFormation
-) -> None:
-    enable_root_access(organization, *BOTH)
-    assert stack.create(Features=BOTH).succeeded
-    assert sorted(call.operation for call in organization.calls) == [
-        "DescribeOrganization",
-        "ListAWSServiceAccessForOrganization",
-        "ListDelegatedAdministrators",
-        "ListOrganizationsFeatures",
-    ]
-
-
-def test_hidden_features_show_in_the_response_of_the_first_one_that_is_enabled(
-    organization: LocalOrganization, stack: FakeCloudFormation
-) -> None:
-    enable_root_access(organization, *BOTH, hidden=True)
-    assert stack.create(Features=BOTH).succeeded
-    assert organization.root_access().features == set(BOTH)
-    assert writes(organization) == THREE_WRITES[:2]
-
-
-def test_a_hidden_feature_that_is_not_listed_is_disabled_once_it_shows(
-    organization: LocalOrganization, stack: FakeCloudFormation
-) -> None:
-    enable_root_access(organization, *BOTH, hidden=True)
-    assert stack.create(Features=[CREDENTIALS]).succeeded
-    assert organization.root_access().features == {CREDENTIALS}
-    assert writes(organization) == [*THREE_WRITES[:2], "DisableOrganizationsRootSessions"]
 
 
 class RoundTrips:
@@ -109,21 +78,6 @@ def test_a_fresh_organization_takes_four_round_trips_one_after_another(
     status = json.loads(stack.data["StatusJson"])
     assert status["status"] == "ENABLED"
     assert status["trustedAccessEnabledAt"], "its date was read on the way"
-
-
-def test_an_empty_list_disables_both_features_and_leaves_trusted_access_enabled(
-    organization: LocalOrganization, stack: FakeCloudFormation
-) -> None:
-    assert stack.create(Features=BOTH).succeeded
-    organization.clear_calls()
-    assert stack.update(Features=[]).succeeded
-    assert organization.root_access().features == set()
-    assert PRINCIPAL in organization.root_access().trusted_access
-    assert writes(organization) == [
-        "DisableOrganizationsRootSessions",
-        "DisableOrganizationsRootCredentialsManagement",
-    ]
-    assert stack.data["Status"] == "DISABLED"
 
 
 def test_the_status_is_one_line_of_json_with_the_same_keys_in_the_same_order(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from local_aws.emulation import LocalOrganization, Seed, mock_organization
+from local_aws.emulation import Seed, mock_organization
 from support import invariants
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, SUSPENDED, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, set_feature_by_client
@@ -114,22 +114,14 @@ class World:
     """What all examples share, because clients take long to create.
 
     Attributes:
-        organization: The organization.
         witness: Sees the function's calls, and disturbs them.
+        client: Returns somebody else's client.
         situations: How often each kind of situation occurred.
     """
 
-    organization: LocalOrganization
     witness: DisturbingWitness
+    client: Callable[..., Any]
     situations: Counter[str] = field(default_factory=Counter)
-    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
-
-    def client(self, service: str, account_id: str = MANAGEMENT) -> Any:
-        """Return somebody else's client."""
-        key = service, account_id
-        if key not in self._clients:
-            self._clients[key] = self.organization.client(service, account_id=account_id)
-        return self._clients[key]
 
 
 ON_OTHER_SERVICES = [intent for intent in Intent if "OTHER_SERVICE" in intent.name]
@@ -182,7 +174,7 @@ class Lifecycle(RuleBasedStateMachine):
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
-        self.organization = world.organization
+        self.organization = world.witness.organization
         self.organization.reset()
         self.organization.suspend(SUSPENDED)
         self.witness = world.witness
@@ -217,8 +209,7 @@ class Lifecycle(RuleBasedStateMachine):
             self._act(ExternalAction(intent=Intent.TOGGLE_TRUSTED_ACCESS))
         for action in history:
             self._act(action)
-        if twice:
-            self.stack.deliver_each_event_twice()
+        self.stack.delivers_twice = twice
 
     # The stack
 
@@ -446,7 +437,9 @@ class Lifecycle(RuleBasedStateMachine):
                 set_feature_by_client(self.world.client("iam"), action.feature, enabled=enabled)
             case Intent.DISABLE_FEATURE_AS_DELEGATED_ADMINISTRATOR:
                 for account_id in access.delegated_administrators[:1]:
-                    set_feature_by_client(self.world.client("iam", account_id), action.feature, enabled=False)
+                    set_feature_by_client(
+                        self.world.client("iam", account_id=account_id), action.feature, enabled=False
+                    )
             case Intent.TOGGLE_TRUSTED_ACCESS:
                 self._set_trusted_access(PRINCIPAL, enabled=PRINCIPAL not in access.trusted_access)
             case Intent.TOGGLE_REGISTRATION:
@@ -576,7 +569,7 @@ def world() -> Iterator[World]:
     members = tuple((account_id, f"member-{account_id[0]}") for account_id in (*MEMBERS, SUSPENDED))
     with mock_organization(seed=Seed(members=members)) as organization:
         witness = DisturbingWitness(organization=organization, function=Function())
-        yield World(organization=organization, witness=witness)
+        yield World(witness=witness, client=cache(organization.client))
 
 
 def search(world: World, *, examples: int) -> None:

@@ -194,34 +194,6 @@ def test_an_sdk_that_does_not_know_the_calls_is_an_error(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "action", [DESCRIBE_ORGANIZATION, LIST_TRUSTED_ACCESS, LIST_DELEGATED_ADMINISTRATORS, LIST_FEATURES]
-)
-def test_a_denied_read_is_a_failure_and_not_a_state(organization: LocalOrganization, action: str) -> None:
-    organization.deny(account_id=MANAGEMENT, action=action)
-    with pytest.raises(CallError) as raised:
-        Function().organization().observe()
-    assert raised.value.failure.operation == action
-    assert raised.value.failure.kind is FailureKind.ACCESS_DENIED
-
-
-@pytest.mark.parametrize(
-    ("operation", "features"),
-    [
-        (Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT, {CREDENTIALS}),
-        (Operation.ENABLE_ROOT_SESSIONS, {SESSIONS}),
-        (Operation.DISABLE_ROOT_SESSIONS, set[str]()),
-        (Operation.DISABLE_ROOT_CREDENTIALS_MANAGEMENT, set[str]()),
-    ],
-)
-def test_a_change_of_a_feature_returns_what_is_enabled_then(
-    organization: LocalOrganization, operation: Operation, features: set[str]
-) -> None:
-    enable_root_access(organization)
-    assert Function().organization().apply(Step(operation=operation)) == frozenset(features)
-    assert organization.root_access().features == features
-
-
-@pytest.mark.parametrize(
     ("operation", "account_id", "registered"),
     [
         (Operation.REGISTER, MEMBER, [MEMBER]),
