@@ -50,10 +50,9 @@ from support.faults.vocabulary import (
 from support.function import BOTH, FakeTime, Function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from local_aws.emulation import LocalOrganization
-    from support.faults.clients import Register
     from support.faults.vocabulary import Fault
 
 pytestmark = pytest.mark.usefixtures("other_services_unchanged")
@@ -220,35 +219,27 @@ def test_a_deployment_that_begins_between_two_writes_leaves_the_second_to_it_and
 
 
 LIST_FEATURES = "iam:ListOrganizationsFeatures"
+NOT_DISABLED = "unknown, which is not the same as disabled"
 
 
 @pytest.mark.parametrize(
-    ("break_read", "kind", "sentence"),
+    ("fault", "kind", "sentence"),
     [
-        (
-            lambda register: inject(register, LIST_FEATURES, ACCESS_DENIED),
-            FailureKind.ACCESS_DENIED,
-            "AccessDenied",
-        ),
-        (
-            lambda register: inject(register, LIST_FEATURES, TRUSTED_ACCESS_NOT_VISIBLE),
-            FailureKind.INCONSISTENT_READS,
-            "unknown, which is not the same as disabled",
-        ),
-        (
-            lambda register: omit_member(register, LIST_FEATURES, "EnabledFeatures"),
-            FailureKind.INCOMPLETE_RESPONSE,
-            "unknown, which is not the same as disabled",
-        ),
+        (ACCESS_DENIED, FailureKind.ACCESS_DENIED, "AccessDenied"),
+        (TRUSTED_ACCESS_NOT_VISIBLE, FailureKind.INCONSISTENT_READS, NOT_DISABLED),
+        (None, FailureKind.INCOMPLETE_RESPONSE, NOT_DISABLED),
     ],
     ids=["denied", "contradictory", "incomplete"],
 )
 def test_a_read_that_failed_is_a_failed_check_without_a_metric_and_nothing_is_repaired(
-    organization: LocalOrganization, break_read: Callable[[Register], None], kind: FailureKind, sentence: str
+    organization: LocalOrganization, fault: Fault | None, kind: FailureKind, sentence: str
 ) -> None:
     enable_root_access(organization, *BOTH)
     drift_check = DriftCheck(repair=True)
-    break_read(drift_check.function.on_event)
+    if fault:
+        inject(drift_check.function.on_event, LIST_FEATURES, fault)
+    else:
+        omit_member(drift_check.function.on_event, LIST_FEATURES, "EnabledFeatures")
     with pytest.raises(CheckFailedError) as raised:
         drift_check()
     assert (raised.value.failure.operation, raised.value.failure.kind) == (LIST_FEATURES, kind)
@@ -563,12 +554,7 @@ def test_a_malformed_event_is_checked_and_published_as_unknown(
     enable_root_access(organization, CREDENTIALS)
     drift_check = DriftCheck(repair=True)
     (line,) = drift_check(event)
-    unknown = {
-        "trigger": "unknown",
-        "caller": "unknown",
-        "calledAt": "unknown",
-        "cloudTrailEventId": "unknown",
-    }
+    unknown = dict.fromkeys(("trigger", "caller", "calledAt", "cloudTrailEventId"), "unknown")
     assert unknown.items() <= line.items()
     assert "Caller: unknown\n" in drift_check.published[0].message
     assert writes(organization) == []

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache, partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -48,10 +49,7 @@ from support.witness import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from root_access.errors import ConvergenceError
-
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 MEMBERS = (MEMBER, OTHER, THIRD)
 SOON_SUSPENDED = THIRD
@@ -372,7 +370,7 @@ class Lifecycle(RuleBasedStateMachine):
             assert outcome.response_bytes < MAX_SUCCESS_BYTES
             assert self.stack.properties == properties
         elif self.stack.rolled_back:
-            self._count("rolled back" if self.stack.rolled_back.succeeded else "rollback failed")
+            self._count({"rolled back": self.stack.rolled_back.succeeded})
 
     def _operate(
         self,
@@ -400,7 +398,7 @@ class Lifecycle(RuleBasedStateMachine):
         )
         for invocation in self.witness.invocations:
             invariants.assert_invariants(invocation, circumstances)
-            self._count(*situations(invocation))
+            self._count(situations(invocation))
         self.witness.restart()
         return outcome
 
@@ -501,67 +499,45 @@ class Lifecycle(RuleBasedStateMachine):
         self.organization.set_delegated_administrator_limit(limit)
         self.limit = limit
 
-    def _count(self, *occurred: str) -> None:
-        self.world.situations.update(occurred)
+    def _count(self, situations: Mapping[str, object]) -> None:
+        self.world.situations.update({name: int(bool(occurred)) for name, occurred in situations.items()})
 
 
-# The situations that must occur in the sequences; otherwise the test would show nothing.
-SITUATIONS = {
-    "Create",
-    "Update",
-    "Delete",
-    "failed",
-    "rolled back",
-    "nothing to do",
-    "succeeded while somebody else changed something",
-    "succeeded despite a fault",
-    "waited for a policy",
-    "replaced a delegated administrator",
-    "failed after a doubtful step was confirmed",
-    "registered again",
-    "not registered again",
-    "possibly applied",
-    "not applied",
-    "nothing changed",
-}
-
-
-def situations(invocation: WatchedInvocation) -> Iterator[str]:
-    """Yield the kinds of situations in an invocation."""
-    failed = invocation.error is not None
-    yield "failed" if failed else invocation.event["RequestType"]
-    if not failed and invocation.external_changes:
-        yield "succeeded while somebody else changed something"
-    if not failed and any(call.fault for call in invocation.calls):
-        yield "succeeded despite a fault"
-    if not failed and any(call.code == "AccessDenied" for call in invocation.calls):
-        yield "waited for a policy"
-    if not failed and invocation.calls and not invocation.writes:
-        yield "nothing to do"
-    if any(
+def situations(invocation: WatchedInvocation) -> Mapping[str, object]:
+    """Return which situations an invocation was in; if one never occurred, the test would show nothing."""
+    error = invocation.convergence_error if invocation.error else None
+    calls, writes = invocation.calls, invocation.writes
+    registrations = [write.action for write in writes if write.took_effect and write.account_id]
+    registered_again = any(
         write.action == invariants.REGISTER and write.account_id not in invocation.administrators
-        for write in invocation.writes
-    ):
-        all_registered_again = not failed or not invocation.convergence_error.not_reregistered
-        yield "registered again" if all_registered_again else "not registered again"
-    doubtful = {str(write) for write in invocation.writes if write.fault and write.fault.is_ambiguous}
-    if failed and doubtful.intersection(str(write) for write in invocation.writes if write.is_success):
-        yield "failed after a doubtful step was confirmed"
-    steps = [write.action for write in invocation.writes if write.took_effect]
-    if invariants.DEREGISTER in steps and invariants.REGISTER in steps[steps.index(invariants.DEREGISTER) :]:
-        yield "replaced a delegated administrator"
-    if failed:
-        yield from situations_in_error(invocation.convergence_error)
-
-
-def situations_in_error(error: ConvergenceError) -> Iterator[str]:
-    """Yield the kinds of situations that an error reports."""
-    if error.possibly_applied:
-        yield "possibly applied"
-    if error.not_applied:
-        yield "not applied"
-    if not error.applied and not error.possibly_applied:
-        yield "nothing changed"
+        for write in writes
+    )
+    not_reregistered = error and error.not_reregistered
+    doubtful = {str(write) for write in writes if write.fault and write.fault.is_ambiguous}
+    confirmed = {str(write) for write in writes if write.is_success}
+    in_success = {
+        invocation.event["RequestType"]: True,
+        "succeeded while somebody else changed something": invocation.external_changes,
+        "succeeded despite a fault": any(call.fault for call in calls),
+        "waited for a policy": any(call.code == "AccessDenied" for call in calls),
+        "nothing to do": calls and not writes,
+    }
+    in_failure = {
+        "failed": error,
+        "failed after a doubtful step was confirmed": doubtful & confirmed,
+        "possibly applied": error and error.possibly_applied,
+        "not applied": error and error.not_applied,
+        "nothing changed": error and not error.applied and not error.possibly_applied,
+    }
+    return {
+        "registered again": registered_again and not not_reregistered,
+        "not registered again": registered_again and not_reregistered,
+        "replaced a delegated administrator": (
+            (invariants.DEREGISTER, invariants.REGISTER) in pairwise(registrations)
+        ),
+        **{name: error is None and occurred for name, occurred in in_success.items()},
+        **{name: error is not None and occurred for name, occurred in in_failure.items()},
+    }
 
 
 @pytest.fixture
@@ -599,4 +575,5 @@ def test_no_sequence_of_deployments_failures_and_other_peoples_changes_harms_an_
 @pytest.mark.slow
 def test_a_long_search_meets_every_situation_and_none_harms_an_organization(world: World) -> None:
     search(world, examples=200)
-    assert not SITUATIONS - set(world.situations)
+    assert len(world.situations) == 16
+    assert all(world.situations.values())
