@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -169,12 +170,14 @@ class WatchedInvocation:
         )
 
 
-class Witness:
+class Witness(ABC):
     """Sees every call of a function.
 
     One instance serves many tests, because its clients take longer to create than a test to run.
 
     Attributes:
+        organization: The organization.
+        function: The function.
         journal: What happened in the current invocation, in order.
         invocations: The invocations before it.
     """
@@ -200,7 +203,7 @@ class Witness:
             WatchedInvocation(
                 event=event,
                 before=before,
-                journal=self.journal,
+                journal=tuple(self.journal),
                 after=self.organization.root_access(),
                 resource=handled.resource,
                 error=handled.error,
@@ -229,9 +232,9 @@ class Witness:
             )
         )
 
+    @abstractmethod
     def _fault(self, context: Any) -> Fault | None:
         """Return how a call failed; None if no fault was injected."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,7 +257,13 @@ class Outage:
 
 
 class DisturbingWitness(Witness):
-    """Makes calls fail, too, and has other people act around them."""
+    """Makes calls fail, too, and has other people act around them.
+
+    Attributes:
+        faults: How the call, or the write, of a number fails.
+        actions: What somebody else does right before or after the call, or the write, of a number.
+        outage: A fault of all calls of an action; None: there is none.
+    """
 
     def __init__(self, *, organization: LocalOrganization, function: Function) -> None:
         super().__init__(organization=organization, function=function)
@@ -263,7 +272,6 @@ class DisturbingWitness(Witness):
     def restart(self) -> None:
         """Count the calls from 0 again, without any fault or action."""
         self.invocations = []
-        # The faults of the call, or the write, of a number; and what somebody does before or after it.
         self.faults: dict[tuple[CallKind, int], Fault] = {}
         self.actions: dict[tuple[Timing, CallKind, int], list[Callable[[], None]]] = defaultdict(list)
         self.outage: Outage | None = None
