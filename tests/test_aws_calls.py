@@ -161,6 +161,7 @@ def test_a_list_that_is_not_truncated_ends_whatever_its_token() -> None:
         (client_error("ThrottlingException"), FailureKind.THROTTLED, False),
         (client_error("SlowDown", status=503), FailureKind.THROTTLED, False),
         (client_error("ServiceFailure", status=500), FailureKind.SERVER_ERROR, True),
+        (client_error("ServiceException"), FailureKind.SERVER_ERROR, True),
         (client_error("Anything", status=503), FailureKind.SERVER_ERROR, True),
         (client_error("RequestTimeout"), FailureKind.NO_RESPONSE, True),
         (client_error("ConcurrentModificationException"), FailureKind.CONCURRENT_MODIFICATION, False),

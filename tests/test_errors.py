@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
 from aws_calls.failures import Failure, FailureKind
 from root_access.errors import ConvergenceError
 from root_access.plan import Operation, Step
-from support.accounts import MANAGEMENT
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from support.accounts import MANAGEMENT, MEMBER, OTHER
 
 NOTHING_CHANGED = "Nothing was changed by this invocation."
 STEPS = [Step(operation=Operation.REGISTER, account_id=f"{number:012}") for number in range(1, 11)]
 
 
-def message(
-    *,
-    applied: Sequence[Step] = (),
-    possibly_applied: Sequence[Step] = (),
-    not_applied: Sequence[Step] = (),
-) -> str:
-    return str(
-        ConvergenceError(
-            failure=Failure(
-                operation=Operation.REGISTER, kind=FailureKind.REFUSED, code="Refused", message="No"
-            ),
-            step=None,
-            account_id=MANAGEMENT,
-            applied=applied,
-            possibly_applied=possibly_applied,
-            not_applied=not_applied,
-        )
+def refusal(**values: Any) -> Failure:
+    return Failure(
+        operation=Operation.REGISTER, kind=FailureKind.REFUSED, code="Refused", message="No.", **values
+    )
+
+
+def message(**values: Any) -> str:
+    nothing: dict[str, Any] = {"step": None, "applied": (), "possibly_applied": (), "not_applied": ()}
+    return str(ConvergenceError(**{"failure": refusal(), "account_id": MANAGEMENT, **nothing, **values}))
+
+
+def test_the_error_says_what_failed_what_was_applied_and_what_was_not() -> None:
+    text = message(
+        failure=refusal(reason="BECAUSE", attempts=3, waited=41.0),
+        step=Step(operation=Operation.REGISTER, account_id=OTHER),
+        applied=[
+            Step(operation=Operation.ENABLE_TRUSTED_ACCESS),
+            Step(operation=Operation.DEREGISTER, account_id=MEMBER),
+        ],
+        possibly_applied=[Step(operation=Operation.ENABLE_ROOT_SESSIONS)],
+        not_applied=[Step(operation=Operation.REGISTER, account_id=OTHER)],
+        not_reregistered=[(Step(operation=Operation.REGISTER, account_id=MEMBER), refusal())],
+    )
+    register = "organizations:RegisterDelegatedAdministrator"
+    assert text == (
+        f"{register}({OTHER}) failed in account {MANAGEMENT}: Refused (BECAUSE): No. "
+        "Gave up after 3 attempts over 41 s (refused). "
+        f"Check {OTHER} in delegated_administrators. "
+        f"{MEMBER} could not be re-registered: {register}({MEMBER}) failed in account {MANAGEMENT}: "
+        f"Refused: No. Check {MEMBER} in delegated_administrators. "
+        "Applied by this invocation: organizations:EnableAWSServiceAccess, "
+        f"organizations:DeregisterDelegatedAdministrator({MEMBER}). "
+        "May have been applied (no response): iam:EnableOrganizationsRootSessions. "
+        f"Not applied: {register}({OTHER})."
     )
 
 

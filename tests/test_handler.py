@@ -14,7 +14,7 @@ from aws_calls.runtime import PartitionNotSupportedError
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from root_access.errors import ConvergenceError
 from support.accounts import MANAGEMENT, MEMBER, OTHER
-from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access, writes
+from support.arrange import PRINCIPAL, enable_root_access, writes
 from support.cloudformation import FakeCloudFormation
 from support.function import BOTH, Function
 
@@ -22,57 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.usefixtures("other_services_unchanged")
-
-THREE_WRITES = [
-    "EnableAWSServiceAccess",
-    "EnableOrganizationsRootCredentialsManagement",
-    "EnableOrganizationsRootSessions",
-]
-
-
-def test_a_fresh_organization_needs_exactly_three_writes_in_this_order_and_logs_each(
-    organization: LocalOrganization, stack: FakeCloudFormation, function: Function
-) -> None:
-    assert stack.create(Features=BOTH).succeeded
-    assert organization.root_access().features == set(BOTH)
-    assert PRINCIPAL in organization.root_access().trusted_access
-    assert writes(organization) == THREE_WRITES
-    assert [event["step"] for event in function.log if event["event"] == "applied"] == [
-        "organizations:EnableAWSServiceAccess",
-        "iam:EnableOrganizationsRootCredentialsManagement",
-        "iam:EnableOrganizationsRootSessions",
-    ]
-
-
-def test_an_up_to_date_organization_needs_four_reads_and_no_write(
-    organization: LocalOrganization, stack: FakeCloudFormation
-) -> None:
-    enable_root_access(organization, *BOTH)
-    assert stack.create(Features=BOTH).succeeded
-    assert sorted(call.operation for call in organization.calls) == [
-        "DescribeOrganization",
-        "ListAWSServiceAccessForOrganization",
-        "ListDelegatedAdministrators",
-        "ListOrganizationsFeatures",
-    ]
-
-
-def test_hidden_features_show_in_the_response_of_the_first_one_that_is_enabled(
-    organization: LocalOrganization, stack: FakeCloudFormation
-) -> None:
-    enable_root_access(organization, *BOTH, hidden=True)
-    assert stack.create(Features=BOTH).succeeded
-    assert organization.root_access().features == set(BOTH)
-    assert writes(organization) == THREE_WRITES[:2]
-
-
-def test_a_hidden_feature_that_is_not_listed_is_disabled_once_it_shows(
-    organization: LocalOrganization, stack: FakeCloudFormation
-) -> None:
-    enable_root_access(organization, *BOTH, hidden=True)
-    assert stack.create(Features=[CREDENTIALS]).succeeded
-    assert organization.root_access().features == {CREDENTIALS}
-    assert writes(organization) == [*THREE_WRITES[:2], "DisableOrganizationsRootSessions"]
 
 
 class RoundTrips:
@@ -97,33 +46,28 @@ class RoundTrips:
         self.number += not self._in_pool
 
 
-def test_a_fresh_organization_takes_four_round_trips_one_after_another(
+def test_a_fresh_organization_needs_three_writes_in_this_order_in_four_round_trips_and_logs_each(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     trips = RoundTrips()
     function.executor = trips.executor  # type: ignore[assignment]
     function.on_event("before-call", trips.count)
     assert stack.create(Features=BOTH).succeeded
+    assert writes(organization) == [
+        "EnableAWSServiceAccess",
+        "EnableOrganizationsRootCredentialsManagement",
+        "EnableOrganizationsRootSessions",
+    ]
+    assert [event["step"] for event in function.log if event["event"] == "applied"] == [
+        "organizations:EnableAWSServiceAccess",
+        "iam:EnableOrganizationsRootCredentialsManagement",
+        "iam:EnableOrganizationsRootSessions",
+    ]
     assert len(organization.calls) == 9
     assert trips.number == 4
     status = json.loads(stack.data["StatusJson"])
     assert status["status"] == "ENABLED"
     assert status["trustedAccessEnabledAt"], "its date was read on the way"
-
-
-def test_an_empty_list_disables_both_features_and_leaves_trusted_access_enabled(
-    organization: LocalOrganization, stack: FakeCloudFormation
-) -> None:
-    assert stack.create(Features=BOTH).succeeded
-    organization.clear_calls()
-    assert stack.update(Features=[]).succeeded
-    assert organization.root_access().features == set()
-    assert PRINCIPAL in organization.root_access().trusted_access
-    assert writes(organization) == [
-        "DisableOrganizationsRootSessions",
-        "DisableOrganizationsRootCredentialsManagement",
-    ]
-    assert stack.data["Status"] == "DISABLED"
 
 
 def test_the_status_is_one_line_of_json_with_the_same_keys_in_the_same_order(

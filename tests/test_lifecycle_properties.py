@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import partial
+from functools import cache, partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -20,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from local_aws.emulation import LocalOrganization, Seed, mock_organization
+from local_aws.emulation import Seed, mock_organization
 from support import invariants
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, SUSPENDED, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, set_feature_by_client
@@ -35,15 +36,20 @@ from support.faults.vocabulary import (
     THROTTLED,
     Fault,
 )
-from support.function import BOTH, FakeTime, Function, Handled
-from support.invariants import Circumstances, WatchedInvocation
-from support.witness import CallKind, Outage, SequentialExecutors, Timing, WatchedCall, Witness
+from support.function import BOTH, FakeTime, Function
+from support.invariants import Circumstances
+from support.witness import (
+    CallKind,
+    DisturbingWitness,
+    Outage,
+    SequentialExecutor,
+    Timing,
+    WatchedCall,
+    WatchedInvocation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from root_access.errors import ConvergenceError
-
 
 MEMBERS = (MEMBER, OTHER, THIRD)
 SOON_SUSPENDED = THIRD
@@ -106,26 +112,14 @@ class World:
     """What all examples share, because clients take long to create.
 
     Attributes:
-        organization: The organization.
-        function: The function.
-        executors: The thread pools of the function's reads.
-        witness: Sees the function's calls.
+        witness: Sees the function's calls, and disturbs them.
+        client: Returns somebody else's client.
         situations: How often each kind of situation occurred.
     """
 
-    organization: LocalOrganization
-    function: Function
-    executors: SequentialExecutors
-    witness: Witness
+    witness: DisturbingWitness
+    client: Callable[..., Any]
     situations: Counter[str] = field(default_factory=Counter)
-    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
-
-    def client(self, service: str, account_id: str = MANAGEMENT) -> Any:
-        """Return somebody else's client."""
-        key = service, account_id
-        if key not in self._clients:
-            self._clients[key] = self.organization.client(service, account_id=account_id)
-        return self._clients[key]
 
 
 ON_OTHER_SERVICES = [intent for intent in Intent if "OTHER_SERVICE" in intent.name]
@@ -178,18 +172,17 @@ class Lifecycle(RuleBasedStateMachine):
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
-        self.organization = world.organization
+        self.organization = world.witness.organization
         self.organization.reset()
         self.organization.suspend(SUSPENDED)
-        self.world.function.time = FakeTime(while_sleeping=self._wait)
-        self.stack = FakeCloudFormation(function=self._invoke_function)
+        self.witness = world.witness
+        self.witness.function.time = FakeTime(while_sleeping=self._act_in_wait)
+        self.stack = FakeCloudFormation(function=self.witness)
         self.others = self.organization.other_services()
         self.others_were_touched = False
         self.limit = 5
         self.suspended = {SUSPENDED}
-        self.invocations: list[WatchedInvocation] = []
         self.actions_in_waits: list[list[Callable[[], None]]] = []
-        self.waits = 0
 
     @initialize(
         enabled=feature_lists,
@@ -214,8 +207,7 @@ class Lifecycle(RuleBasedStateMachine):
             self._act(ExternalAction(intent=Intent.TOGGLE_TRUSTED_ACCESS))
         for action in history:
             self._act(action)
-        if twice:
-            self.stack.deliver_each_event_twice()
+        self.stack.delivers_twice = twice
 
     # The stack
 
@@ -378,7 +370,7 @@ class Lifecycle(RuleBasedStateMachine):
             assert outcome.response_bytes < MAX_SUCCESS_BYTES
             assert self.stack.properties == properties
         elif self.stack.rolled_back:
-            self._count("rolled back" if self.stack.rolled_back.succeeded else "rollback failed")
+            self._count({"rolled back": self.stack.rolled_back.succeeded})
 
     def _operate(
         self,
@@ -390,17 +382,13 @@ class Lifecycle(RuleBasedStateMachine):
         actions_in_waits: Sequence[list[Callable[[], None]]] = (),
         backwards: bool = False,
     ) -> DeploymentOutcome:
-        witness = self.world.witness
-        witness.restart()
+        self.witness.restart()
+        self.witness.outage = outage
+        self.witness.function.executor = partial(SequentialExecutor, backwards=backwards)
         self.actions_in_waits = [*actions_in_waits] or [[], [], []]
         for disturbance in disturbances:
             self._schedule(disturbance)
-        if outage:
-            witness.start_outage(outage)
-        self.world.executors.backwards = backwards
-        self.invocations.clear()
         outcome = operation()
-        witness.restart()
         circumstances = Circumstances(
             organization_id=self.organization.id,
             denied_action=denied_action,
@@ -408,44 +396,26 @@ class Lifecycle(RuleBasedStateMachine):
             registrable=frozenset(MEMBERS) - self.suspended,
             limit=self.limit,
         )
-        for invocation in self.invocations:
+        for invocation in self.witness.invocations:
             invariants.assert_invariants(invocation, circumstances)
-            self._count(*situations(invocation))
+            self._count(situations(invocation))
+        self.witness.restart()
         return outcome
 
     def _schedule(self, disturbance: Disturbance) -> None:
-        number, witness = disturbance.number, self.world.witness
+        number = disturbance.number
         match disturbance.kind, disturbance.event:
             case "call" | "write" as kind, Fault() as fault:
-                witness.inject(fault, kind=kind, number=number)
+                self.witness.faults[kind, number] = fault
             case "call" | "write" as kind, ExternalAction() as action:
-                witness.run_at(disturbance.timing, kind, number, partial(self._act, action))
+                self.witness.actions[disturbance.timing, kind, number].append(partial(self._act, action))
             case "wait", ExternalAction() as action:
                 self.actions_in_waits[number].append(partial(self._act, action))
 
-    def _wait(self) -> None:
-        self.waits += 1
+    def _act_in_wait(self) -> None:
         if self.actions_in_waits:
             for action in self.actions_in_waits.pop(0):
                 action()
-
-    def _invoke_function(self, event: Mapping[str, Any]) -> Handled:
-        self.organization.clear_calls()
-        self.world.witness.journal.clear()
-        before, waits = self.organization.root_access(), self.waits
-        handled = self.world.function(event)
-        self.invocations.append(
-            WatchedInvocation(
-                event=event,
-                before=before,
-                journal=tuple(self.world.witness.journal),
-                after=self.organization.root_access(),
-                resource=handled.resource,
-                error=handled.error,
-                waited=self.waits > waits,
-            )
-        )
-        return handled
 
     def _act(self, action: ExternalAction) -> None:
         self._change(action.intent.value, partial(self._perform, action))
@@ -453,7 +423,7 @@ class Lifecycle(RuleBasedStateMachine):
     def _change(self, description: str, change: Callable[[], None]) -> None:
         # During a call there is nobody to raise an error to.
         self.others_were_touched |= self.organization.other_services() != self.others
-        self.world.witness.apply_change(description, change)
+        self.witness.apply_change(description, change)
         self.organization.advance_clock(1)
         self.others = self.organization.other_services()
 
@@ -465,7 +435,9 @@ class Lifecycle(RuleBasedStateMachine):
                 set_feature_by_client(self.world.client("iam"), action.feature, enabled=enabled)
             case Intent.DISABLE_FEATURE_AS_DELEGATED_ADMINISTRATOR:
                 for account_id in access.delegated_administrators[:1]:
-                    set_feature_by_client(self.world.client("iam", account_id), action.feature, enabled=False)
+                    set_feature_by_client(
+                        self.world.client("iam", account_id=account_id), action.feature, enabled=False
+                    )
             case Intent.TOGGLE_TRUSTED_ACCESS:
                 self._set_trusted_access(PRINCIPAL, enabled=PRINCIPAL not in access.trusted_access)
             case Intent.TOGGLE_REGISTRATION:
@@ -484,9 +456,7 @@ class Lifecycle(RuleBasedStateMachine):
                 self._set_registration(action.account_id, action.service, registered=registered)
 
     def _undo(self) -> None:
-        writes = [
-            call for call in self.world.witness.journal if isinstance(call, WatchedCall) and call.took_effect
-        ]
+        writes = [call for call in self.witness.journal if isinstance(call, WatchedCall) and call.took_effect]
         access = self.organization.root_access()
         match writes[-1:]:
             case [WatchedCall(action=invariants.TRUSTED_ACCESS)]:
@@ -529,78 +499,53 @@ class Lifecycle(RuleBasedStateMachine):
         self.organization.set_delegated_administrator_limit(limit)
         self.limit = limit
 
-    def _count(self, *occurred: str) -> None:
-        self.world.situations.update(occurred)
+    def _count(self, situations: Mapping[str, object]) -> None:
+        self.world.situations.update({name: int(bool(occurred)) for name, occurred in situations.items()})
 
 
-# The situations that must occur in the sequences; otherwise the test would show nothing.
-SITUATIONS = {
-    "Create",
-    "Update",
-    "Delete",
-    "failed",
-    "rolled back",
-    "nothing to do",
-    "succeeded while somebody else changed something",
-    "succeeded despite a fault",
-    "waited for a policy",
-    "replaced a delegated administrator",
-    "failed after a doubtful step was confirmed",
-    "registered again",
-    "not registered again",
-    "possibly applied",
-    "not applied",
-    "nothing changed",
-}
-
-
-def situations(invocation: WatchedInvocation) -> Iterator[str]:
-    """Yield the kinds of situations in an invocation."""
-    failed = invocation.error is not None
-    yield "failed" if failed else invocation.event["RequestType"]
-    if not failed and invocation.external_changes:
-        yield "succeeded while somebody else changed something"
-    if not failed and any(call.fault for call in invocation.calls):
-        yield "succeeded despite a fault"
-    if not failed and any(call.code == "AccessDenied" for call in invocation.calls):
-        yield "waited for a policy"
-    if not failed and invocation.calls and not invocation.writes:
-        yield "nothing to do"
-    if any(
+def situations(invocation: WatchedInvocation) -> Mapping[str, object]:
+    """Return which situations an invocation was in; if one never occurred, the test would show nothing."""
+    error = invocation.convergence_error if invocation.error else None
+    calls, writes = invocation.calls, invocation.writes
+    registrations = [write.action for write in writes if write.took_effect and write.account_id]
+    registered_again = any(
         write.action == invariants.REGISTER and write.account_id not in invocation.administrators
-        for write in invocation.writes
-    ):
-        all_registered_again = not failed or not invocation.convergence_error.not_reregistered
-        yield "registered again" if all_registered_again else "not registered again"
-    doubtful = {str(write) for write in invocation.writes if write.fault and write.fault.is_ambiguous}
-    if failed and doubtful.intersection(str(write) for write in invocation.writes if write.is_success):
-        yield "failed after a doubtful step was confirmed"
-    steps = [write.action for write in invocation.writes if write.took_effect]
-    if invariants.DEREGISTER in steps and invariants.REGISTER in steps[steps.index(invariants.DEREGISTER) :]:
-        yield "replaced a delegated administrator"
-    if failed:
-        yield from situations_in_error(invocation.convergence_error)
-
-
-def situations_in_error(error: ConvergenceError) -> Iterator[str]:
-    """Yield the kinds of situations that an error reports."""
-    if error.possibly_applied:
-        yield "possibly applied"
-    if error.not_applied:
-        yield "not applied"
-    if not error.applied and not error.possibly_applied:
-        yield "nothing changed"
+        for write in writes
+    )
+    not_reregistered = error and error.not_reregistered
+    doubtful = {str(write) for write in writes if write.fault and write.fault.is_ambiguous}
+    confirmed = {str(write) for write in writes if write.is_success}
+    in_success = {
+        invocation.event["RequestType"]: True,
+        "succeeded while somebody else changed something": invocation.external_changes,
+        "succeeded despite a fault": any(call.fault for call in calls),
+        "waited for a policy": any(call.code == "AccessDenied" for call in calls),
+        "nothing to do": calls and not writes,
+    }
+    in_failure = {
+        "failed": error,
+        "failed after a doubtful step was confirmed": doubtful & confirmed,
+        "possibly applied": error and error.possibly_applied,
+        "not applied": error and error.not_applied,
+        "nothing changed": error and not error.applied and not error.possibly_applied,
+    }
+    return {
+        "registered again": registered_again and not not_reregistered,
+        "not registered again": registered_again and not_reregistered,
+        "replaced a delegated administrator": (
+            (invariants.DEREGISTER, invariants.REGISTER) in pairwise(registrations)
+        ),
+        **{name: error is None and occurred for name, occurred in in_success.items()},
+        **{name: error is not None and occurred for name, occurred in in_failure.items()},
+    }
 
 
 @pytest.fixture
 def world() -> Iterator[World]:
     members = tuple((account_id, f"member-{account_id[0]}") for account_id in (*MEMBERS, SUSPENDED))
     with mock_organization(seed=Seed(members=members)) as organization:
-        executors = SequentialExecutors()
-        function = Function(executor=executors)
-        witness = Witness(organization=organization)
-        witness.watch(function)
-        yield World(organization=organization, function=function, executors=executors, witness=witness)
+        witness = DisturbingWitness(organization=organization, function=Function())
+        yield World(witness=witness, client=cache(organization.client))
 
 
 def search(world: World, *, examples: int) -> None:
@@ -630,4 +575,5 @@ def test_no_sequence_of_deployments_failures_and_other_peoples_changes_harms_an_
 @pytest.mark.slow
 def test_a_long_search_meets_every_situation_and_none_harms_an_organization(world: World) -> None:
     search(world, examples=200)
-    assert not SITUATIONS - set(world.situations)
+    assert len(world.situations) == 16
+    assert all(world.situations.values())

@@ -222,8 +222,6 @@ class _Check:
             organization=self._organization,
             stack=stack,
             plan=self._plan_repair,
-            account_id=self._account_id,
-            budget=self._budget,
             log=self._services.log,
         )
         repair.run()

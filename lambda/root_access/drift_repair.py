@@ -128,8 +128,6 @@ class Repair:
         organization: The organization.
         stack: The stack.
         plan: Returns the steps that a repair applies.
-        account_id: The account that the check runs in.
-        budget: How long to retry.
         log: Takes one event as keyword arguments.
         applied: The steps that AWS confirmed.
         possibly_applied: The steps whose response may have been lost.
@@ -141,8 +139,6 @@ class Repair:
     organization: Organization
     stack: WatchedStack
     plan: Callable[[RootAccess], tuple[Step, ...]]
-    account_id: str
-    budget: RetryBudget
     log: Callable[..., None]
     applied: list[Step] = field(default_factory=list, init=False)
     possibly_applied: list[Step] = field(default_factory=list, init=False)
@@ -167,8 +163,8 @@ class Repair:
             organization=self.organization,
             plan=self.plan,
             apply=self._apply,
-            account_id=self.account_id,
-            budget=self.budget,
+            account_id=self.stack.account_id,
+            budget=self.stack.budget,
             log=self.log,
         )
         try:
@@ -193,7 +189,7 @@ class Repair:
             return False
 
         try:
-            features = self.organization.apply(step, (budget or self.budget).until(is_abandoned))
+            features = self.organization.apply(step, (budget or self.stack.budget).until(is_abandoned))
         except CallError as error:
             if error.failure.may_have_taken_effect:
                 self.possibly_applied.append(step)

@@ -69,6 +69,7 @@ class FakeCloudFormation:
         data: Its attributes.
         events: The events that reached the function, in order.
         rolled_back: How the rollback after a failed Update ended.
+        delivers_twice: Whether each event reaches the function twice, as it may with Lambda.
     """
 
     function: Callable[[Mapping[str, Any]], Handled]
@@ -78,11 +79,7 @@ class FakeCloudFormation:
     data: Mapping[str, Any] = field(default_factory=dict)
     events: list[Mapping[str, Any]] = field(default_factory=list)
     rolled_back: DeploymentOutcome | None = None
-    _deliver_twice: bool = False
-
-    def deliver_each_event_twice(self) -> None:
-        """Have each event reach the function twice, as Lambda may deliver an asynchronous event."""
-        self._deliver_twice = True
+    delivers_twice: bool = False
 
     def create(self, **properties: object) -> DeploymentOutcome:
         """Create the resource. After a failure the rollback deletes what the response named."""
@@ -157,7 +154,7 @@ class FakeCloudFormation:
 
     def _invoke(self, event: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Exception | None]:
         """Return the first response, and why it was FAILED; None: there is none."""
-        deliveries = 2 if self._deliver_twice else 1
+        deliveries = 2 if self.delivers_twice else 1
         errors: list[Exception | None] = []
         for _ in range(deliveries):
             for _ in range(_INVOCATIONS):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -182,8 +181,3 @@ class Function:
             endpoint_url=self.endpoint_url,
             config=self.config,
         )
-
-
-def waits(starts: list[float]) -> list[float]:
-    """Return the time between one attempt and the next."""
-    return [later - earlier for earlier, later in itertools.pairwise([0.0, *starts])]

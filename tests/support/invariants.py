@@ -1,22 +1,21 @@
-"""What must hold after every invocation of the custom resource's function, whatever happened meanwhile."""
+"""What must hold after every invocation of the custom resource's function, whatever happened meanwhile.
+
+The fault matrix and the search for a harmful sequence assert it.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from root_access.errors import ConvergenceError
 from support.accounts import MANAGEMENT
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
 from support.faults.vocabulary import INVALID_INPUT
-from support.witness import ExternalChange, WatchedCall
+from support.witness import ExternalChange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from local_aws.emulation import RootAccess
-    from root_access.custom_resource import CustomResource
+    from support.witness import WatchedCall, WatchedInvocation
 
 TRUSTED_ACCESS = "organizations:EnableAWSServiceAccess"
 REGISTER = "organizations:RegisterDelegatedAdministrator"
@@ -47,6 +46,9 @@ _HIDDEN = "ServiceAccessNotEnabled"
 
 _MAX_ERROR_BYTES = 2500
 
+# One attempt takes up to twenty seconds, and the response has to be sent after it.
+_NO_START_IN_THE_LAST_SECONDS = 35
+
 
 @dataclass(frozen=True, kw_only=True)
 class Circumstances:
@@ -61,96 +63,10 @@ class Circumstances:
     """
 
     organization_id: str
-    denied_action: str
-    failing_action: str
+    denied_action: str = ""
+    failing_action: str = ""
     registrable: frozenset[str]
     limit: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class WatchedInvocation:
-    """One invocation of the function.
-
-    Attributes:
-        event: What it was invoked with.
-        before: The organization's root access before it.
-        journal: What happened meanwhile.
-        after: The organization's root access after it.
-        resource: What it responded for a Create or an Update; None if it failed.
-        error: Why it responded FAILED; None if it succeeded.
-        waited: Whether the function waited for something.
-    """
-
-    event: Mapping[str, Any]
-    before: RootAccess
-    journal: Sequence[WatchedCall | ExternalChange]
-    after: RootAccess
-    resource: CustomResource | None
-    error: Exception | None
-    waited: bool
-
-    @property
-    def features(self) -> frozenset[str]:
-        """The listed features."""
-        return frozenset(self.event["ResourceProperties"]["Features"])
-
-    @property
-    def manages_administrators(self) -> bool:
-        """Whether there is a list of delegated administrators; it may be empty."""
-        return "DelegatedAdministrators" in self.event["ResourceProperties"]
-
-    @property
-    def administrators(self) -> frozenset[str]:
-        """The listed delegated administrators."""
-        return frozenset(self.event["ResourceProperties"].get("DelegatedAdministrators", ()))
-
-    @property
-    def calls(self) -> list[WatchedCall]:
-        """The function's calls."""
-        return [entry for entry in self.journal if isinstance(entry, WatchedCall)]
-
-    @property
-    def writes(self) -> list[WatchedCall]:
-        """The function's calls that change something."""
-        return [call for call in self.calls if call.is_write]
-
-    @property
-    def external_changes(self) -> list[ExternalChange]:
-        """What somebody else changed meanwhile."""
-        return [entry for entry in self.journal if isinstance(entry, ExternalChange)]
-
-    @property
-    def has_external_registrations(self) -> bool:
-        """Whether somebody else registered or deregistered an account meanwhile."""
-        return any(
-            change.before.delegated_administrators != change.after.delegated_administrators
-            for change in self.external_changes
-        )
-
-    @property
-    def convergence_error(self) -> ConvergenceError:
-        """The error that it raised."""
-        assert isinstance(self.error, ConvergenceError), repr(self.error)
-        return self.error
-
-    def calls_before_external_changes(self) -> Iterator[tuple[RootAccess, WatchedCall]]:
-        """Yield the calls before somebody else changed something, each with the root access that it met."""
-        state = self.before
-        for entry in self.journal:
-            if isinstance(entry, ExternalChange):
-                return
-            yield state, entry
-            state = entry.after
-
-    def is_as_listed(self, state: RootAccess) -> bool:
-        """Return whether root access is what the stack lists."""
-        return (
-            PRINCIPAL in state.trusted_access
-            and state.features == self.features
-            and (
-                not self.manages_administrators or set(state.delegated_administrators) == self.administrators
-            )
-        )
 
 
 def assert_invariants(invocation: WatchedInvocation, circumstances: Circumstances) -> None:
@@ -162,6 +78,7 @@ def assert_invariants(invocation: WatchedInvocation, circumstances: Circumstance
     if invocation.event["RequestType"] == "Delete":
         _assert_delete_does_nothing(invocation)
         return
+    _assert_no_call_starts_too_late(invocation)
     _assert_writes_are_within_what_is_listed(invocation)
     _assert_order_holds(invocation, limit=circumstances.limit)
     _assert_nothing_is_done_needlessly(invocation)
@@ -179,6 +96,12 @@ def _assert_delete_does_nothing(invocation: WatchedInvocation) -> None:
     assert not invocation.journal, "a Delete made a call"
     assert invocation.after == invocation.before
     assert invocation.error is None
+
+
+def _assert_no_call_starts_too_late(invocation: WatchedInvocation) -> None:
+    assert invocation.ended <= invocation.deadline
+    for call in invocation.calls:
+        assert call.started <= invocation.deadline - _NO_START_IN_THE_LAST_SECONDS, call
 
 
 def _assert_writes_are_within_what_is_listed(invocation: WatchedInvocation) -> None:
@@ -245,7 +168,10 @@ def _assert_failure_was_inevitable(invocation: WatchedInvocation, circumstances:
         or not missing <= circumstances.registrable
         or len(invocation.administrators) > circumstances.limit
         # Somebody else may have taken the last place meanwhile.
-        or invocation.has_external_registrations
+        or any(
+            change.before.delegated_administrators != change.after.delegated_administrators
+            for change in invocation.external_changes
+        )
     ), f"nothing stood in the way: {invocation.error}"
 
 
@@ -285,6 +211,8 @@ def _assert_error_reports_what_was_not_applied(invocation: WatchedInvocation) ->
         f"{REGISTER}({account_id})"
         for account_id in invocation.administrators.difference(invocation.after.delegated_administrators)
     }
+    missing |= {str(write) for write in invocation.writes}.difference(str(step) for step in error.applied)
+    missing -= {str(step) for step, _ in error.not_reregistered}
     reported = not_applied | {str(step) for step in error.possibly_applied}
     assert missing <= reported, f"the error does not say that {missing - reported} are missing"
 
@@ -304,8 +232,12 @@ def _assert_deregistered_administrators_are_registered_again(invocation: Watched
             is_listed = entry.account_id in invocation.administrators
             gone = [] if is_listed else [account_id for account_id in gone if account_id != entry.account_id]
         state = entry.after
-    not_reregistered = {step.account_id for step, _ in invocation.convergence_error.not_reregistered}
-    assert set(gone) <= not_reregistered
+    error = invocation.convergence_error
+    reported = {step for step, _ in error.not_reregistered}
+    assert {step.operation for step in reported} <= {REGISTER}
+    assert set(gone) <= {step.account_id for step in reported}
+    registered = {step for step in reported if step.account_id in invocation.after.delegated_administrators}
+    assert registered <= set(error.possibly_applied)
 
 
 def _assert_status_is_true(invocation: WatchedInvocation, circumstances: Circumstances) -> None:

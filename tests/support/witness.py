@@ -1,73 +1,61 @@
-"""Watches a function's calls: injects faults and other people's changes, and keeps a journal."""
+"""Watches the calls of the custom resource's function, and keeps a journal of each of its invocations."""
 
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from botocore.exceptions import ClientError
 
-from support.faults import clients as client_faults
+from root_access.errors import ConvergenceError
+from support.arrange import PRINCIPAL
 from support.faults.vocabulary import step_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from local_aws.emulation import LocalOrganization, RootAccess
+    from root_access.custom_resource import CustomResource
     from support.faults.vocabulary import Fault
-    from support.function import Function
+    from support.function import Function, Handled
 
-P = ParamSpec("P")
 T = TypeVar("T")
 CallKind = Literal["call", "write"]
 Timing = Literal["before", "after"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outage:
-    """A fault of all calls of an action, temporary or permanent.
-
-    Attributes:
-        action: The action.
-        fault: How its calls fail.
-        account_id: The account in the calls' parameters; "" for any.
-        skipped_calls: How many of its first calls do not fail.
-        failing_calls: How many calls fail after those; None for all.
-    """
-
-    action: str
-    fault: Fault
-    account_id: str = ""
-    skipped_calls: int = 0
-    failing_calls: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class WatchedCall:
-    """One call of the function.
+    """One attempt of the function at a call.
 
     Attributes:
         action: The call, named as in an IAM policy.
-        account_id: The account in its parameters; "" if there is none.
         parameters: Its parameters.
         fault: How it failed; None if no fault was injected.
         code: AWS's error code without a trailing "Exception"; "" for a success, None if the call did not
             reach AWS.
+        started: When, on the function's clock.
         after: The organization's root access right after it.
     """
 
     action: str
-    account_id: str
     parameters: Mapping[str, Any]
     fault: Fault | None
     code: str | None
+    started: float
     after: RootAccess
 
     def __str__(self) -> str:
         return step_name(self.action, self.account_id)
+
+    @property
+    def account_id(self) -> str:
+        """The account in its parameters; "" if there is none."""
+        return str(self.parameters.get("AccountId", ""))
 
     @property
     def is_write(self) -> bool:
@@ -100,53 +88,195 @@ class ExternalChange:
     after: RootAccess
 
 
-@dataclass(kw_only=True)
-class Witness:
-    """Sees every call of a function, and everybody else's changes.
+@dataclass(frozen=True, kw_only=True)
+class WatchedInvocation:
+    """One invocation of the function.
+
+    Attributes:
+        event: What it was invoked with.
+        before: The organization's root access before it.
+        journal: What happened meanwhile.
+        after: The organization's root access after it.
+        resource: What it responded for a Create or an Update; None if it failed.
+        error: Why it responded FAILED; None if it succeeded.
+        waited: Whether the function waited for something.
+        ended: When it ended, on the function's clock.
+        deadline: When Lambda would have ended it.
+    """
+
+    event: Mapping[str, Any]
+    before: RootAccess
+    journal: Sequence[WatchedCall | ExternalChange]
+    after: RootAccess
+    resource: CustomResource | None
+    error: Exception | None
+    waited: bool
+    ended: float
+    deadline: float
+
+    @property
+    def features(self) -> frozenset[str]:
+        """The listed features."""
+        return frozenset(self.event["ResourceProperties"]["Features"])
+
+    @property
+    def manages_administrators(self) -> bool:
+        """Whether there is a list of delegated administrators; it may be empty."""
+        return "DelegatedAdministrators" in self.event["ResourceProperties"]
+
+    @property
+    def administrators(self) -> frozenset[str]:
+        """The listed delegated administrators."""
+        return frozenset(self.event["ResourceProperties"].get("DelegatedAdministrators", ()))
+
+    @property
+    def calls(self) -> list[WatchedCall]:
+        """The function's calls."""
+        return [entry for entry in self.journal if isinstance(entry, WatchedCall)]
+
+    @property
+    def writes(self) -> list[WatchedCall]:
+        """The function's calls that change something."""
+        return [call for call in self.calls if call.is_write]
+
+    @property
+    def external_changes(self) -> list[ExternalChange]:
+        """What somebody else changed meanwhile."""
+        return [entry for entry in self.journal if isinstance(entry, ExternalChange)]
+
+    @property
+    def convergence_error(self) -> ConvergenceError:
+        """The error that it raised."""
+        assert isinstance(self.error, ConvergenceError), repr(self.error)
+        return self.error
+
+    def calls_before_external_changes(self) -> Iterator[tuple[RootAccess, WatchedCall]]:
+        """Yield the calls before somebody else changed something, each with the root access that it met."""
+        state = self.before
+        for entry in self.journal:
+            if isinstance(entry, ExternalChange):
+                return
+            yield state, entry
+            state = entry.after
+
+    def is_as_listed(self, state: RootAccess) -> bool:
+        """Return whether root access is what the stack lists."""
+        return (
+            PRINCIPAL in state.trusted_access
+            and state.features == self.features
+            and (
+                not self.manages_administrators or set(state.delegated_administrators) == self.administrators
+            )
+        )
+
+
+class Witness(ABC):
+    """Sees every call of a function.
+
+    One instance serves many tests, because its clients take longer to create than a test to run.
 
     Attributes:
         organization: The organization.
-        journal: What happened, in order.
+        function: The function.
+        journal: What happened in the current invocation, in order.
+        invocations: The invocations before it.
     """
 
-    organization: LocalOrganization
-    journal: list[WatchedCall | ExternalChange] = field(default_factory=list)
-    _counts: Counter[CallKind] = field(default_factory=Counter)
-    _faults: dict[tuple[CallKind, int], Fault] = field(default_factory=dict)
-    _outage: Outage | None = None
-    _calls_in_outage: int = 0
-    _actions: dict[tuple[Timing, CallKind, int], list[Callable[[], None]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    def __init__(self, *, organization: LocalOrganization, function: Function) -> None:
+        self.organization = organization
+        self.function = function
+        self.journal: list[WatchedCall | ExternalChange] = []
+        self.invocations: list[WatchedInvocation] = []
+        function.on_event("provide-client-params", _keep_parameters)
+        function.on_event("before-call", self._before)
+        for event in ("after-call", "after-call-error"):
+            function.on_event(event, self._after)
 
-    def watch(self, function: Function) -> None:
-        """Watch the calls of a function from now on."""
-        clients = function.clients()
-        for client in (clients.iam, clients.organizations):
-            events = client.meta.events
-            events.register("provide-client-params.*.*", _keep_parameters)
-            events.register("before-call.*.*", self._before)
-            events.register("after-call.*.*", self._after)
+    def __call__(self, event: Mapping[str, Any]) -> Handled:
+        """Invoke the function."""
+        time, before = self.function.time, self.organization.root_access()
+        waits, deadline = len(time.starts), time.seconds + self.function.remaining_seconds
+        self.journal = []
+        self.organization.clear_calls()
+        handled = self.function(event)
+        self.invocations.append(
+            WatchedInvocation(
+                event=event,
+                before=before,
+                journal=tuple(self.journal),
+                after=self.organization.root_access(),
+                resource=handled.resource,
+                error=handled.error,
+                waited=len(time.starts) > waits,
+                ended=time.seconds,
+                deadline=deadline,
+            )
+        )
+        return handled
+
+    def _before(self, *, model: Any, context: Any, **_: object) -> None:
+        context["action"] = f"{model.service_model.service_name}:{model.name}"
+        context["started"] = self.function.time.seconds
+        context["arrived"] = len(self.organization.calls)
+
+    def _after(self, *, context: Any, **_: object) -> None:
+        arrived = self.organization.calls[context["arrived"] :]
+        self.journal.append(
+            WatchedCall(
+                action=context["action"],
+                parameters=context["parameters"],
+                fault=self._fault(context),
+                code=(arrived[0].error or "").removesuffix("Exception") if arrived else None,
+                started=context["started"],
+                after=self.organization.root_access(),
+            )
+        )
+
+    @abstractmethod
+    def _fault(self, context: Any) -> Fault | None:
+        """Return how a call failed; None if no fault was injected."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outage:
+    """A fault of all calls of an action, temporary or permanent.
+
+    Attributes:
+        action: The action.
+        fault: How its calls fail.
+        account_id: The account in the calls' parameters; "" for any.
+        skipped_calls: How many of its first calls do not fail.
+        failing_calls: How many calls fail after those; None for all.
+    """
+
+    action: str
+    fault: Fault
+    account_id: str = ""
+    skipped_calls: int = 0
+    failing_calls: int | None = None
+
+
+class DisturbingWitness(Witness):
+    """Makes calls fail, too, and has other people act around them.
+
+    Attributes:
+        faults: How the call, or the write, of a number fails.
+        actions: What somebody else does right before or after the call, or the write, of a number.
+        outage: A fault of all calls of an action; None: there is none.
+    """
+
+    def __init__(self, *, organization: LocalOrganization, function: Function) -> None:
+        super().__init__(organization=organization, function=function)
+        self.restart()
 
     def restart(self) -> None:
         """Count the calls from 0 again, without any fault or action."""
-        self._counts.clear()
-        self._faults.clear()
-        self._actions.clear()
-        self._outage = None
-
-    def inject(self, fault: Fault, *, kind: CallKind, number: int) -> None:
-        """Make the call, or the write, of this number fail."""
-        self._faults[kind, number] = fault
-
-    def start_outage(self, outage: Outage) -> None:
-        """Make calls fail from now on."""
-        self._outage = outage
+        self.invocations = []
+        self.faults: dict[tuple[CallKind, int], Fault] = {}
+        self.actions: dict[tuple[Timing, CallKind, int], list[Callable[[], None]]] = defaultdict(list)
+        self.outage: Outage | None = None
         self._calls_in_outage = 0
-
-    def run_at(self, timing: Timing, kind: CallKind, number: int, action: Callable[[], None]) -> None:
-        """Have somebody act right before or after the call, or the write, of this number."""
-        self._actions[timing, kind, number].append(action)
+        self._counts: Counter[CallKind] = Counter()
 
     def apply_change(self, description: str, change: Callable[[], None]) -> None:
         """Make somebody else's change; one that AWS refuses does not count."""
@@ -162,27 +292,31 @@ class Witness:
         context["numbers"] = [(kind, self._counts[kind]) for kind in kinds]
         self._counts.update(kinds)
         self._run_actions("before", context)
-        injected = [self._faults[number] for number in context["numbers"] if number in self._faults]
-        fault = context["fault"] = injected[0] if injected else self._fault_in_outage(model, context)
+        super()._before(model=model, context=context)
+        injected = [self.faults[number] for number in context["numbers"] if number in self.faults]
+        fault = context["fault"] = injected[0] if injected else self._fault_in_outage(context)
         if fault and not fault.takes_effect:
-            self._record(model, context, code=None)
-            raise client_faults.error(fault, model)
+            super()._after(context=context)
+            raise fault.error_of(context["action"])
 
-    def _after(self, *, model: Any, context: Any, **_: object) -> None:
-        error = self.organization.calls[-1].error or ""
-        self._record(model, context, code=error.removesuffix("Exception"))
+    def _after(self, *, context: Any, **_: object) -> None:
+        super()._after(context=context)
         self._run_actions("after", context)
         if fault := context["fault"]:
-            raise client_faults.error(fault, model)
+            raise fault.error_of(context["action"])
+
+    def _fault(self, context: Any) -> Fault | None:
+        fault: Fault | None = context["fault"]
+        return fault
 
     def _run_actions(self, timing: Timing, context: Any) -> None:
         for kind, number in context["numbers"]:
-            for action in self._actions[timing, kind, number]:
+            for action in self.actions[timing, kind, number]:
                 action()
 
-    def _fault_in_outage(self, model: Any, context: Any) -> Fault | None:
-        outage = self._outage
-        if outage is None or outage.action != _action(model):
+    def _fault_in_outage(self, context: Any) -> Fault | None:
+        outage = self.outage
+        if outage is None or outage.action != context["action"]:
             return None
         if outage.account_id not in ("", context["parameters"].get("AccountId")):
             return None
@@ -190,19 +324,6 @@ class Witness:
         self._calls_in_outage += 1
         is_over = outage.failing_calls is not None and number >= outage.failing_calls
         return None if number < 0 or is_over else outage.fault
-
-    def _record(self, model: Any, context: Any, *, code: str | None) -> None:
-        parameters = context["parameters"]
-        self.journal.append(
-            WatchedCall(
-                action=_action(model),
-                account_id=parameters.get("AccountId", ""),
-                parameters=parameters,
-                fault=context["fault"],
-                code=code,
-                after=self.organization.root_access(),
-            )
-        )
 
 
 class SequentialExecutor(Executor):
@@ -214,7 +335,7 @@ class SequentialExecutor(Executor):
         backwards: Whether the last task runs first.
     """
 
-    def __init__(self, *, backwards: bool) -> None:
+    def __init__(self, *, backwards: bool = False) -> None:
         self._backwards = backwards
         self._tasks: list[Callable[[], None]] = []
 
@@ -237,28 +358,9 @@ class SequentialExecutor(Executor):
             run()
 
 
-@dataclass(kw_only=True)
-class SequentialExecutors:
-    """Creates the pools of a function.
-
-    Attributes:
-        backwards: Whether the last task runs first.
-    """
-
-    backwards: bool = False
-
-    def __call__(self) -> SequentialExecutor:
-        """Return a new pool."""
-        return SequentialExecutor(backwards=self.backwards)
-
-
 def _keep_parameters(*, params: Mapping[str, Any], context: Any, **_: object) -> None:
     context["parameters"] = dict(params)
 
 
 def _is_read(operation: str) -> bool:
     return operation.startswith(("Describe", "List"))
-
-
-def _action(model: Any) -> str:
-    return f"{model.service_model.service_name}:{model.name}"

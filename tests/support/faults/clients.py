@@ -38,18 +38,18 @@ def inject(
         url: Only calls whose URL contains this.
         body: Only calls whose body contains this.
     """
-    matches = _Matcher(times=times, url=url, body=body)
+    matches = _matcher(times=times, url=url, body=body)
 
-    def fail_before(params: Mapping[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:
+    def fail_before(params: Mapping[str, Any], context: dict[str, Any], **_: object) -> None:
         if not matches(params):
             return
         if not fault.takes_effect:
-            raise error(fault, model)
+            raise fault.error_of(action)
         context[_CONTEXT_KEY] = fault
 
-    def fail_after(model: Any, context: dict[str, Any], **_: object) -> None:
+    def fail_after(context: dict[str, Any], **_: object) -> None:
         if context.get(_CONTEXT_KEY) is fault:
-            raise error(fault, model)
+            raise fault.error_of(action)
 
     register(_event("before-call", action), fail_before)
     register(_event("after-call", action), fail_after)
@@ -91,7 +91,7 @@ def change_before(
         url: Only calls whose URL contains this.
         body: Only calls whose body contains this.
     """
-    matches = _Matcher(times=times, url=url, body=body)
+    matches = _matcher(times=times, url=url, body=body)
 
     def apply_change(params: Mapping[str, Any], **_: object) -> None:
         if matches(params):
@@ -100,25 +100,14 @@ def change_before(
     register(_event("before-call", action), apply_change)
 
 
-def error(fault: Fault, model: Any) -> Exception:
-    """Return what botocore raises for a fault of a call, which is given by its operation's model."""
-    return fault.error_of(model.service_model.service_name, operation=model.name)
+def _matcher(*, times: int | None, url: str, body: str) -> Callable[[Mapping[str, Any]], bool]:
+    """Return a function that selects so many calls by their requests."""
+    left = itertools.repeat(True) if times is None else itertools.repeat(True, times)
 
+    def matches(params: Mapping[str, Any]) -> bool:
+        return url in params["url"] and (not body or body in str(params["body"])) and next(left, False)
 
-class _Matcher:
-    """Selects so many calls by their requests."""
-
-    def __init__(self, *, times: int | None, url: str, body: str) -> None:
-        self._left = itertools.repeat(True) if times is None else itertools.repeat(True, times)
-        self._url = url
-        self._body = body
-
-    def __call__(self, params: Mapping[str, Any]) -> bool:
-        return (
-            self._url in params["url"]
-            and (not self._body or self._body in str(params["body"]))
-            and next(self._left, False)
-        )
+    return matches
 
 
 def _event(moment: str, action: str) -> str:

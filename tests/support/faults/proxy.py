@@ -40,13 +40,17 @@ _RULES: Mapping[Fault, Mapping[str, object]] = {
 
 
 class FaultProxy:
-    """Forwards the function's calls to the organization, and makes one of them at a time fail."""
+    """Forwards the function's calls to the organization, and makes one of them at a time fail.
+
+    Attributes:
+        fault: How it fails; None if no call does.
+    """
 
     def __init__(self, upstream: str) -> None:
         self._upstream = upstream
         self._microburst: Any = Microburst(upstream)
         self._rules: list[Any] = []
-        self._fault: Fault | None = None
+        self.fault: Fault | None = None
         self._site: CallSite | None = None
 
     @property
@@ -61,11 +65,11 @@ class FaultProxy:
 
     def is_unresponsive_to(self, *, operation: str, body: str) -> bool:
         """Whether a call gets no response in time."""
-        if self._fault is not READ_TIMEOUT or self._site is None:
+        if self.fault is not READ_TIMEOUT or self._site is None:
             return False
         *passes, fails = self._rules
         return (
-            operation == self._site.operation
+            self._site.action.endswith(f":{operation}")
             and self._site.account_id in body
             and all(rule.fired_count == rule.times for rule in passes)
             and (fails.times is None or fails.fired_count < fails.times)
@@ -76,20 +80,21 @@ class FaultProxy:
 
         A fault that persists always hits the operation; others hit the call for that account.
         """
-        self._fault, self._site = fault, at
-        call = {"service": at.service, "operation": at.operation}
+        self.fault, self._site = fault, at
+        service, _, operation = at.action.partition(":")
+        call = {"service": service, "operation": operation}
         parameters = {"body": f"AccountId == '{at.account_id}'"} if at.account_id else {}
         # A rule without a fault lets the calls before this one through.
         passes = [{**call, **parameters, "times": at.occurrence - 1}] if at.occurrence > 1 else []
         if persistence is Persistence.ALWAYS:
             parameters = {}
-        fails = {**call, **parameters, **_rule(fault, service=at.service), "times": persistence.times}
+        fails = {**call, **parameters, **_rule(fault, action=at.action), "times": persistence.times}
         self._rules = self._microburst.engine.set_rules([*passes, fails])
 
     def stop(self) -> None:
         """Let every call through; the hits are still counted."""
         self._microburst.engine.set_rules([])
-        self._fault = None
+        self.fault = None
 
     def reset(self) -> None:
         """Let every call through, with no hits."""
@@ -110,7 +115,7 @@ class FaultProxy:
 
         @web.middleware
         async def apply_call_first(request: web.Request, handler: Handler) -> web.StreamResponse:
-            fault = self._fault
+            fault = self.fault
             response = await handler(request)
             # A response that microburst forwards has been sent already; its own has not.
             if fault in (SERVER_ERROR_AFTER, READ_TIMEOUT) and isinstance(response, web.Response):
@@ -164,8 +169,8 @@ def serve_fault_proxy(upstream: str) -> Iterator[tuple[FaultProxy, str]]:
         loop.close()
 
 
-def _rule(fault: Fault, *, service: str) -> Mapping[str, object]:
-    response = fault.response_of(service)
+def _rule(fault: Fault, *, action: str) -> Mapping[str, object]:
+    response = fault.response_to(action)
     if response is None:
         return _RULES[fault]
     error: dict[str, object] = {

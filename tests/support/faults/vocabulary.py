@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -16,9 +15,7 @@ from botocore.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from local_aws.emulation import Call
+    from collections.abc import Mapping
 
 _MESSAGE = "This is a test."
 _ENDPOINT_URL = "https://aws.example"
@@ -35,7 +32,7 @@ class ErrorResponse:
     reason: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Fault:
     """One way in which a call fails.
 
@@ -53,47 +50,36 @@ class Fault:
     takes_effect: bool = False
     is_ambiguous: bool = False
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.name
 
-    def __repr__(self) -> str:
-        return f"<fault: {self.name}>"
-
-    def response_of(self, service: str) -> ErrorResponse | None:
-        """Return a service's error response; None if no response arrives."""
+    def response_to(self, action: str) -> ErrorResponse | None:
+        """Return the error response to a call, named as in an IAM policy; None if no response arrives."""
+        service = action.partition(":")[0]
         return self.responses.get(service) or self.responses.get(_EVERY_SERVICE)
 
-    def code_of(self, service: str) -> str:
-        """Return the error code that the caller of a service sees."""
-        response = self.response_of(service)
-        if response is not None:
-            return response.code
-        assert self.exception is not None, f"{self!r} is not a fault of {service}"
-        return self.exception.__name__
+    def code_of(self, action: str) -> str:
+        """Return the error code that the caller sees."""
+        response = self.response_to(action)
+        return response.code if response else type(self.error_of(action)).__name__
 
-    def error_of(self, service: str, *, operation: str) -> Exception:
-        """Return what botocore raises for a call of a service."""
-        response = self.response_of(service)
+    def error_of(self, action: str) -> Exception:
+        """Return what botocore raises for a call."""
+        response = self.response_to(action)
         if response is None:
-            assert self.exception is not None, f"{self!r} is not a fault of {service}"
+            assert self.exception is not None, f"{self} is not a fault of {action}"
             return self.exception(endpoint_url=_ENDPOINT_URL)
-        return client_error(response, operation=operation)
+        parsed: dict[str, object] = {
+            "Error": {"Code": response.code, "Message": response.message},
+            "ResponseMetadata": {"HTTPStatusCode": response.status},
+            "Reason": response.reason,
+        }
+        return ClientError(parsed, action.partition(":")[2])  # type: ignore[arg-type]
 
 
-def client_error(response: ErrorResponse, *, operation: str) -> ClientError:
-    """Return what botocore raises for an error response."""
-    parsed: dict[str, object] = {
-        "Error": {"Code": response.code, "Message": response.message},
-        "ResponseMetadata": {"HTTPStatusCode": response.status},
-    }
-    if response.reason:
-        parsed["Reason"] = response.reason
-    return ClientError(parsed, operation)  # type: ignore[arg-type]
-
-
-def error_response(code: str, *, status: int = 400, message: str = _MESSAGE, reason: str = "") -> Fault:
+def error_response(code: str, *, status: int = 400, message: str = _MESSAGE) -> Fault:
     """Return the fault that every service refuses the call with an error."""
-    response = ErrorResponse(code=code, status=status, message=message, reason=reason)
+    response = ErrorResponse(code=code, status=status, message=message)
     return Fault(name=code, responses={_EVERY_SERVICE: response}, is_ambiguous=status >= 500)
 
 
@@ -176,50 +162,21 @@ class CallSite:
     """One call on a path, at which a fault can be injected.
 
     Attributes:
-        service: The service's signing name.
-        operation: The operation.
+        action: The call, named as in an IAM policy.
         account_id: The account in its parameters; "" if there is none.
         occurrence: Which of the path's calls of that operation for that account it is, from 1.
         trusted_access: Whether trusted access was enabled when it arrived.
         is_read: Whether it changes nothing.
     """
 
-    service: str
-    operation: str
+    action: str
     account_id: str
     occurrence: int
     trusted_access: bool
     is_read: bool
 
-    @property
-    def action(self) -> str:
-        """The call, named as in an IAM policy."""
-        return f"{self.service}:{self.operation}"
-
     def __str__(self) -> str:
         return f"{step_name(self.action, self.account_id)} no. {self.occurrence}"
-
-
-def call_sites(calls: Iterable[Call], *, trusted_access: bool) -> Iterator[CallSite]:
-    """Yield the calls of a path in the order in which they arrived.
-
-    Args:
-        calls: What reached the organization.
-        trusted_access: Whether trusted access was enabled before.
-    """
-    seen: Counter[tuple[str, str]] = Counter()
-    for call in calls:
-        account_id = str(call.parameters.get("AccountId", ""))
-        seen[call.operation, account_id] += 1
-        yield CallSite(
-            service=call.service,
-            operation=call.operation,
-            account_id=account_id,
-            occurrence=seen[call.operation, account_id],
-            trusted_access=trusted_access,
-            is_read=not call.is_write,
-        )
-        trusted_access |= call.operation == "EnableAWSServiceAccess"
 
 
 def step_name(action: str, account_id: object) -> str:
