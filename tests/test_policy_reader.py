@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.policies.check import Origin, PolicyCheck
+from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.reader import PolicyReader
+from scp.calls import SessionFacts
 from scp.documents import PolicyType
 from scp.evaluate import Decision
 from support.function import FakeTime
@@ -59,11 +60,7 @@ def decisions(
     organization: LocalOrganization, policies: OrganizationPolicies, accounts: Sequence[str]
 ) -> dict[str, Decision]:
     """Return what the policies say of a call in accounts right under the root."""
-    check = PolicyCheck(
-        policies,
-        organization_id="o-a1b2c3d4e5",
-        origin=Origin(partition="aws", region="us-east-1", outside_vpc=True),
-    )
+    check = PolicyCheck(policies, session=SessionFacts(organization_id="o-a1b2c3d4e5"))
     return {
         account_id: check.verdict(ACTION, account_id=account_id, unit_ids=(organization.root_id,)).decision
         for account_id in accounts

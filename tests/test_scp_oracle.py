@@ -13,16 +13,15 @@ import pytest
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from root_tasks.policies.attachments import FULL_ACCESS, RCP_FULL_ACCESS
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import call_of
 from scp.documents import parse_policy
 from scp.evaluate import Decision
 from support.properties import property_test
 from support.scp import (
-    FULL_ACCESS,
     FULL_ACCESS_DOCUMENT,
     GET_USER,
-    RCP_FULL_ACCESS,
     SESSION,
     Sample,
     bucket_call,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,13 @@ import pytest
 from hypothesis import strategies as st
 
 import scp
+from root_tasks.policies.attachments import FULL_ACCESS
 from scp.context import OtherValues, Possible
 from scp.documents import Policy, parse_policy
 from scp.evaluate import Decision, evaluate_request
 from scp.text import parse_template
 from support.properties import property_test
 from support.scp import (
-    FULL_ACCESS,
     GET_USER,
     SESSION,
     RequestWith,
@@ -177,7 +178,15 @@ _PATTERN = st.text(alphabet="ab*?:", max_size=12)
 def test_wildcards_match_as_the_regular_expression_says(pattern: str, text: str) -> None:
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     template = parse_template(pattern, variables=True)
-    assert template.pattern.matches(text) is bool(re.fullmatch(expression, text, re.DOTALL))
+    assert template.matches(text) is bool(re.fullmatch(expression, text, re.DOTALL))
+
+
+def test_no_part_of_a_pattern_is_looked_for_again_after_the_next_one() -> None:
+    """With backtracking it would take seconds, and hours of a longer text."""
+    template = parse_template("*a" * 12 + "*b", variables=False)
+    started = time.process_time()
+    assert not template.matches("a" * 28)
+    assert time.process_time() - started < 0.1
 
 
 _JSON = st.recursive(

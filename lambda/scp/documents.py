@@ -8,14 +8,13 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn
 
-from .operators import OPERATORS, UNKNOWN_PREFIXES, LiteralPrefixes, Operator
+from .operators import OPERATORS, Operator
 from .text import Index, Template, Variable, key_of_arn, parse_template, start_of_arn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .calls import PartialArn
-    from .conditions import UndecidedReason
     from .truth import Truth
 
 
@@ -69,7 +68,7 @@ class Condition:
     if_exists: bool
 
     @cached_property
-    def outcomes(self) -> dict[object, tuple[Truth, UndecidedReason]]:
+    def outcomes(self) -> dict[object, Truth]:
         """Whether it held for the last requests, by what it reads of them."""
         return {}
 
@@ -81,17 +80,18 @@ class Condition:
         )
 
     @cached_property
-    def _prefixes(self) -> LiteralPrefixes:
-        return UNKNOWN_PREFIXES if self.operator is None else self.operator.prefixes
+    def is_about_root_sessions(self) -> bool:
+        """Whether it asks for root sessions."""
+        return self.key.lower() == "aws:assumedroot"
+
+    def candidates(self, operator: Operator, value: str) -> Sequence[Template]:
+        """Return those of its values that may be what a request has, by its operator."""
+        key = operator.key_of(value)
+        return self.values if key is None else self._index.candidates(key)
 
     @cached_property
     def _index(self) -> Index:
-        return Index((self._prefixes.of_template(value), value) for value in self.values)
-
-    def candidates(self, value: str) -> Sequence[Template]:
-        """Return those of its values that may be what a request has."""
-        text = self._prefixes.of_value(value)
-        return self.values if text is None else self._index.candidates(text)
+        return Index((self.operator.start_of(value) if self.operator else "", value) for value in self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +122,11 @@ class Statement:
     not_resource: bool
     conditions: tuple[Condition, ...]
 
+    @property
+    def is_about_root_sessions(self) -> bool:
+        """Whether it names root sessions: what it does to them is on purpose."""
+        return any(condition.is_about_root_sessions for condition in self.conditions)
+
     @cached_property
     def _index(self) -> Index:
         return Index((start_of_arn(resource), resource) for resource in self.resources)
@@ -140,12 +145,14 @@ class Policy:
     Attributes:
         policy_id: For example p-FullAWSAccess.
         name: Its name.
+        content: Its document, JSON; "" if it could not be read.
         statements: Its statements; none if it has a problem.
         problem: Why nothing is known of it: it could not be read or parsed; "" if it is known.
     """
 
     policy_id: str
     name: str
+    content: str = ""
     statements: tuple[Statement, ...] = ()
     problem: str = ""
 
@@ -196,7 +203,7 @@ def parse_policy(
         return unreadable_policy(policy_id=policy_id, name=name, problem="It is nested too deeply.")
     except _UnknownLanguageError as error:
         return unreadable_policy(policy_id=policy_id, name=name, problem=str(error))
-    return Policy(policy_id=policy_id, name=name, statements=statements)
+    return Policy(policy_id=policy_id, name=name, content=content, statements=statements)
 
 
 class _Number(str):

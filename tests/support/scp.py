@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from root_tasks.policies.attachments import Attachments, OrganizationPolicies, PoliciesOfType
-from root_tasks.policies.check import Origin, PolicyCheck
+from root_tasks.policies.attachments import (
+    FULL_ACCESS,
+    Attachments,
+    OrganizationPolicies,
+    PoliciesOfType,
+)
+from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.findings import TaskVerdict
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import Call, PartialArn, SessionFacts, call_of
@@ -30,24 +35,7 @@ SESSION = SessionFacts(
     account_id=ACCOUNT_ID, organization_id=ORGANIZATION_ID, organization_path=ORGANIZATION_PATH
 )
 
-FULL_ACCESS_DOCUMENT: dict[str, Any] = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
-}
-FULL_ACCESS = parse_policy(
-    json.dumps(FULL_ACCESS_DOCUMENT), policy_id="p-FullAWSAccess", name="FullAWSAccess"
-)
-RCP_FULL_ACCESS = parse_policy(
-    json.dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}],
-        }
-    ),
-    policy_id="p-RCPFullAWSAccess",
-    name="RCPFullAWSAccess",
-    policy_type=PolicyType.RESOURCE_CONTROL_POLICY,
-)
+FULL_ACCESS_DOCUMENT: dict[str, Any] = json.loads(FULL_ACCESS.content)
 
 GET_USER = Call(
     action="iam:GetUser",
@@ -187,15 +175,14 @@ def policies_of(
             FULL_ACCESS.policy_id: FULL_ACCESS,
             **{id_: parse_policy(content, policy_id=id_, name="name") for id_, content in contents.items()},
         },
-        contents=contents,
     )
     return OrganizationPolicies(service_control=of_type, resource_control=None)
 
 
 def check_of(policies: OrganizationPolicies) -> PolicyCheck:
     """Return the check of an organization's policies, for sessions that are opened outside of a VPC."""
-    origin = Origin(partition="aws", region="eu-west-1", outside_vpc=True)
-    return PolicyCheck(policies, organization_id=ORGANIZATION_ID, origin=origin)
+    session = SessionFacts(organization_id=ORGANIZATION_ID, region="eu-west-1", outside_vpc=True)
+    return PolicyCheck(policies, session=session)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,13 +61,11 @@ class PoliciesOfType:
     Attributes:
         attachments: Where they are attached.
         policies: Those that were read, by their IDs.
-        contents: Their documents, by their IDs.
         problems: Why it is not known whether FullAWSAccess is attached to a target, by the target's ID.
     """
 
     attachments: Attachments
     policies: Mapping[str, Policy]
-    contents: Mapping[str, str]
     problems: Mapping[str, str] = field(default_factory=dict)
 
     def levels(self, target_ids: Sequence[str] | None) -> tuple[Level, ...]:

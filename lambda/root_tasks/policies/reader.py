@@ -124,15 +124,12 @@ class PolicyReader:
         read = {}
         for of_type, problems in completed:
             policies = {FULL_ACCESS_ID: FULL_ACCESS}
-            contents = {}
             for policy_id in wanted[of_type.policy_type]:
                 show(done, total)
-                policies[policy_id], content = self._policy(policy_id, of_type)
+                policies[policy_id] = self._policy(policy_id, of_type)
                 done += 1
-                if content is not None:
-                    contents[policy_id] = content
             read[of_type.policy_type] = PoliciesOfType(
-                attachments=of_type, policies=policies, contents=contents, problems=problems
+                attachments=of_type, policies=policies, problems=problems
             )
         return OrganizationPolicies(
             service_control=read.get(PolicyType.SERVICE_CONTROL_POLICY),
@@ -248,7 +245,7 @@ class PolicyReader:
             budget=self._budgets[operation],
         )
 
-    def _policy(self, policy_id: str, attachments: Attachments) -> tuple[Policy, str | None]:
+    def _policy(self, policy_id: str, attachments: Attachments) -> Policy:
         name = attachments.policy_names[policy_id]
         try:
             described = call(
@@ -260,10 +257,8 @@ class PolicyReader:
         except CallError as error:
             if error.failure.kind is FailureKind.ACCESS_DENIED:
                 raise
-            problem = describe(error.failure)
-            return unreadable_policy(policy_id=policy_id, name=name, problem=problem), None
-        policy = parse_policy(content, policy_id=policy_id, name=name, policy_type=attachments.policy_type)
-        return policy, content
+            return unreadable_policy(policy_id=policy_id, name=name, problem=describe(error.failure))
+        return parse_policy(content, policy_id=policy_id, name=name, policy_type=attachments.policy_type)
 
 
 def _problem_of(error: CallError) -> str:
