@@ -16,7 +16,6 @@ from root_tasks.policies.findings import check_tasks
 from root_tasks.policies.fixes import find_fixes, statement_with_exemption
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import SessionFacts, call_of
-from scp.documents import parse_policy
 from scp.evaluate import Decision, Reason
 from support.properties import property_test
 from support.scp import (
@@ -29,6 +28,7 @@ from support.scp import (
     evaluate_call,
     levels,
     policies_of,
+    policy_of,
     samples,
     statement,
 )
@@ -197,6 +197,9 @@ def test_a_level_that_denies_and_does_not_allow_is_mended_in_both() -> None:
     policies = policies_of({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
     found = checked(policies)
     assert {finding.cause.reason for finding in found.findings} == {Reason.EXPLICIT_DENY, Reason.NO_ALLOW}
+    (allow,) = [fix for fix in find_fixes([found]) if fix.statement is None]
+    assert allow.suggested is not None
+    assert allow.suggested["Condition"] == {"Null": {"aws:AssumedRoot": "false"}}
     after = with_changes({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
     assert after.decision is Decision.ALLOWED
 
@@ -271,10 +274,7 @@ def found_and_expected(
     """
     documents_by_id = {f"p-{number}": content for number, content in enumerate(contents)}
     check = check_of(policies_of(documents_by_id, {LEVEL_IDS[1]: [*documents_by_id]}))
-    parsed = [
-        parse_policy(json.dumps(content), policy_id=id_, name="name")
-        for id_, content in documents_by_id.items()
-    ]
+    parsed = [policy_of(content, policy_id=id_) for id_, content in documents_by_id.items()]
     whole = levels((FULL_ACCESS,), (FULL_ACCESS, *parsed), (FULL_ACCESS,), (FULL_ACCESS,))
     for account_id in account_ids:
         session = SessionFacts(

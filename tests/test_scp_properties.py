@@ -29,6 +29,7 @@ from support.scp import (
     document,
     evaluate_call,
     levels,
+    policy_of,
     queue_call,
     statement,
 )
@@ -44,10 +45,6 @@ if TYPE_CHECKING:
 RANK = {Decision.DENIED: 0, Decision.UNKNOWN: 1, Decision.ALLOWED: 2}
 
 
-def parsed(drawn: Mapping[str, Any], policy_id: str = "p-1") -> Policy:
-    return parse_policy(json.dumps(drawn), policy_id=policy_id, name=policy_id)
-
-
 def decide(call: Call, *policies: Policy) -> Decision:
     return evaluate_call(call, service_control=levels(policies)).decision
 
@@ -59,7 +56,7 @@ def decide(call: Call, *policies: Policy) -> Decision:
 def test_a_further_deny_never_lets_more_pass_and_a_further_allow_never_less(
     drawn: dict[str, Any], added: dict[str, Any], call: Call
 ) -> None:
-    before, after = parsed(drawn), parsed(document(*drawn["Statement"], added))
+    before, after = policy_of(drawn), policy_of(document(*drawn["Statement"], added))
     for others in ((), (FULL_ACCESS,)):
         ranks = [RANK[decide(call, *others, policy)] for policy in (before, after)]
         assert ranks == sorted(ranks, reverse=added["Effect"] == "Deny")
@@ -69,10 +66,10 @@ def test_a_further_deny_never_lets_more_pass_and_a_further_allow_never_less(
 def test_neither_the_order_of_statements_nor_their_policy_matters(
     drawn: dict[str, Any], call: Call, data: st.DataObject
 ) -> None:
-    expected = decide(call, FULL_ACCESS, parsed(drawn))
+    expected = decide(call, FULL_ACCESS, policy_of(drawn))
     shuffled = data.draw(st.permutations(drawn["Statement"]))
-    assert decide(call, FULL_ACCESS, parsed(document(*shuffled))) is expected
-    each_alone = [parsed(document(each), f"p-{number}") for number, each in enumerate(shuffled)]
+    assert decide(call, FULL_ACCESS, policy_of(document(*shuffled))) is expected
+    each_alone = [policy_of(document(each), policy_id=f"p-{number}") for number, each in enumerate(shuffled)]
     assert decide(call, *each_alone, FULL_ACCESS) is expected
 
 
@@ -82,7 +79,7 @@ def test_neither_the_order_of_statements_nor_their_policy_matters(
 def test_the_levels_count_alike_and_the_strictest_decides(
     drawn: list[dict[str, Any]], call: Call, data: st.DataObject
 ) -> None:
-    policies = [parsed(content) for content in data.draw(st.permutations(drawn))]
+    policies = [policy_of(content) for content in data.draw(st.permutations(drawn))]
     verdict = evaluate_call(call, service_control=levels(*((policy,) for policy in policies)))
     assert verdict.decision is min((decide(call, policy) for policy in policies), key=RANK.__getitem__)
 
@@ -131,7 +128,7 @@ def test_what_is_certain_of_all_that_keys_may_be_is_so_for_each(
     """Knowing more never changes what was certain."""
     names = sorted({key.lower() for key in mentioned(document(statement(Condition=block)))})
     keys = data.draw(st.fixed_dictionaries({name: possibilities() for name in names}))
-    policies = [parsed(document(statement(effect, Condition=block)))]
+    policies = [policy_of(document(statement(effect, Condition=block)))]
     if effect == "Deny":
         policies.append(FULL_ACCESS)
 
@@ -164,7 +161,7 @@ def mentioned(drawn: dict[str, Any]) -> set[str]:
 def test_what_is_certain_of_a_target_that_is_not_named_is_so_for_each(
     drawn: dict[str, Any], name: str, region: str, unnamed: Callable[..., Call]
 ) -> None:
-    attached = (FULL_ACCESS, parsed(drawn))
+    attached = (FULL_ACCESS, policy_of(drawn))
     without = decide(unnamed(None, region=None), *attached)
     assert without in (Decision.UNKNOWN, decide(unnamed(name, region=region), *attached))
 
@@ -221,7 +218,7 @@ def test_any_text_is_a_policy_or_a_policy_with_a_problem(content: str) -> None:
 def test_any_text_can_be_a_value_of_every_operator(value: str, text: str) -> None:
     for operator in ("StringLike", "ArnLike", "StringEquals", "NumericEquals", "DateEquals", "IpAddress"):
         condition = {operator: {"aws:k": value}}
-        policy = parsed(document(statement(Condition=condition, Resource=f"arn:aws:iam::*:{value}")))
+        policy = policy_of(document(statement(Condition=condition, Resource=f"arn:aws:iam::*:{value}")))
         evaluate_request(
             RequestWith(session=SESSION, call=GET_USER, context={"aws:k": text}),
             service_control=levels((FULL_ACCESS, policy)),
@@ -242,7 +239,7 @@ def largest(build: Callable[[int], dict[str, Any]]) -> Policy:
         count *= 2
     while len(json.dumps(build(count + count // 8 + 1))) <= MAX_POLICY_CHARACTERS:
         count += count // 8 + 1
-    policy = parsed(build(count))
+    policy = policy_of(build(count))
     assert not policy.problem
     return policy
 
@@ -253,10 +250,8 @@ def like(*values: str) -> dict[str, Any]:
 
 HOSTILE: dict[str, Callable[[int], dict[str, Any]]] = {
     "one value of asterisks": lambda count: like("*" * count),
-    "one value of asterisks and letters": lambda count: like("*a" * count + "b"),
-    "asterisks and question marks": lambda count: like("*?" * count),
+    "asterisks and question marks": lambda count: like("*?a" * count),
     "many values that match late": lambda count: like(*["*a*r*n*:*:*:*:*2*2*2*2*r*o*o*x*"] * count),
-    "many values with question marks": lambda count: like(*["*?a*?r*??2?2*?o*?x"] * count),
     "many short values": lambda count: like(*["*x"] * count),
     "many variables": lambda count: like("${aws:PrincipalArn}" * count),
     "variables that are broken": lambda count: like("${" * count),
