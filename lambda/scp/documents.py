@@ -39,9 +39,6 @@ class Quantifier(StrEnum):
     FOR_ANY_VALUE = "ForAnyValue"
 
 
-NULL = "Null"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Condition:
     """One key of one operator of a condition block.
@@ -53,7 +50,6 @@ class Condition:
         operator_name: The operator as written, with its prefix and suffix.
         key: The condition key as written.
         values: The values.
-        is_null: Whether the operator is Null.
         operator: The operator; None if it is Null or not known.
         quantifier: Its prefix.
         if_exists: Whether it has the suffix IfExists.
@@ -62,10 +58,14 @@ class Condition:
     operator_name: str
     key: str
     values: tuple[Template, ...]
-    is_null: bool
     operator: Operator | None
     quantifier: Quantifier | None
     if_exists: bool
+
+    @property
+    def is_null(self) -> bool:
+        """Whether the operator is Null."""
+        return self.operator_name == "Null"
 
     @cached_property
     def outcomes(self) -> dict[object, Truth]:
@@ -292,7 +292,7 @@ def _one_of(members: dict[str, object], name: str, negated: str, place: str) -> 
 def _conditions(block: object, place: str, *, variables: bool) -> tuple[Condition, ...]:
     conditions = []
     for operator_name, keys in _members(block, f"{place}: its Condition").items():
-        quantifier, is_null, operator, if_exists = _operator(operator_name)
+        quantifier, operator, if_exists = _operator(operator_name)
         for key, values in _members(keys, f"{place}: {operator_name}").items():
             conditions.append(
                 Condition(
@@ -302,7 +302,6 @@ def _conditions(block: object, place: str, *, variables: bool) -> tuple[Conditio
                         parse_template(value, variables=variables)
                         for value in _texts(values, f"{place}: {operator_name} {key}", in_condition=True)
                     ),
-                    is_null=is_null,
                     operator=operator,
                     quantifier=quantifier,
                     if_exists=if_exists,
@@ -316,13 +315,12 @@ _IF_EXISTS = "IfExists"
 _QUANTIFIERS = {quantifier.lower(): quantifier for quantifier in Quantifier}
 
 
-def _operator(name: str) -> tuple[Quantifier | None, bool, Operator | None, bool]:
+def _operator(name: str) -> tuple[Quantifier | None, Operator | None, bool]:
     prefix, colon, rest = name.partition(":")
     quantifier = _QUANTIFIERS.get(prefix.lower()) if colon else None
     base = rest if quantifier else name
     if_exists = base.endswith(_IF_EXISTS)
-    is_null = base == NULL and quantifier is None
-    return quantifier, is_null, OPERATORS.get(base.removesuffix(_IF_EXISTS)), if_exists
+    return quantifier, OPERATORS.get(base.removesuffix(_IF_EXISTS)), if_exists
 
 
 def _members(value: object, place: str, known: frozenset[str] | None = None) -> dict[str, object]:

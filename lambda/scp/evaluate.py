@@ -17,7 +17,7 @@ from .text import parse_template
 from .truth import Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from .calls import Call
     from .context import SessionRequest
@@ -158,32 +158,32 @@ def evaluate_request(
     )
 
 
-def without_certainties(statement: Statement, request: SessionRequest) -> Statement | None:
-    """Return a statement without what surely matches or holds, or None if it surely does not apply.
+def without_certainties(statements: Iterable[Statement], request: SessionRequest) -> Iterator[Statement]:
+    """Yield the statements that may apply, without what surely matches or holds.
 
     What remains says the same of every request in which more is known than in this one. Conditions on root
     sessions remain: whether a statement is about them is asked later, too.
 
     Args:
-        statement: The statement.
-        request: What is known of all requests that the statement is evaluated for.
+        statements: The statements.
+        request: What is known of all requests that the statements are evaluated for.
     """
-    applies, _ = _applies(statement, request)
-    if applies is Truth.FALSE:
-        return None
-    left = replace(
-        statement,
-        conditions=tuple(
-            condition
-            for condition in statement.conditions
-            if condition.is_about_root_sessions or condition_holds(condition, request) is not Truth.TRUE
-        ),
-    )
-    if action_matches(statement, request.call) is Truth.TRUE:
-        left = replace(left, actions=_EVERYTHING, not_action=False)
-    if resource_matches(statement, request) is Truth.TRUE:
-        left = replace(left, resources=_EVERYTHING, not_resource=False)
-    return left
+    for statement in statements:
+        if _applies(statement, request)[0] is Truth.FALSE:
+            continue
+        left = replace(
+            statement,
+            conditions=tuple(
+                condition
+                for condition in statement.conditions
+                if condition.is_about_root_sessions or condition_holds(condition, request) is not Truth.TRUE
+            ),
+        )
+        if action_matches(statement, request.call) is Truth.TRUE:
+            left = replace(left, actions=_EVERYTHING, not_action=False)
+        if resource_matches(statement, request) is Truth.TRUE:
+            left = replace(left, resources=_EVERYTHING, not_resource=False)
+        yield left
 
 
 def strictest(decisions: Collection[Decision]) -> Decision:

@@ -84,20 +84,11 @@ class PolicyCheck:
     def _without_certainties(self, level: Level, action: str) -> Level:
         call = call_of(action, session=self._session)
         request = SessionRequest(session=self._session, call=call)
-        return replace(
-            level,
-            policies=tuple(
-                replace(
-                    policy,
-                    statements=tuple(
-                        left
-                        for statement in policy.statements
-                        if (left := without_certainties(statement, request)) is not None
-                    ),
-                )
-                for policy in level.policies
-            ),
-        )
+        policies = [
+            replace(policy, statements=tuple(without_certainties(policy.statements, request)))
+            for policy in level.policies
+        ]
+        return replace(level, policies=tuple(policies))
 
 
 @dataclass(frozen=True, kw_only=True)
