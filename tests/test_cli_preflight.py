@@ -14,27 +14,20 @@ from support.accounts import MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import set_feature, writes
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
+from support.scp import document, statement
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from local_aws.emulation import LocalOrganization
     from support.command_line import CommandLine
 
-DENY_ROOT = {
-    "Sid": "DenyRootUsers",
-    "Effect": "Deny",
-    "Action": "*",
-    "Resource": "*",
-    "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}},
-}
+DENY_ROOT = statement(Sid="DenyRootUsers", Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}})
 
 
-def policy(statement: dict[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [statement]}
-
-
-def attach(organization: LocalOrganization, statement: dict[str, Any], target_id: str = MEMBER) -> str:
+def attach(organization: LocalOrganization, denial: Mapping[str, object], target_id: str = MEMBER) -> str:
     policy_id = organization.attach_service_control_policy(
-        name="deny", document=policy(statement), target_id=target_id
+        name="deny", document=document(denial), target_id=target_id
     )
     organization.clear_calls()
     return policy_id
@@ -77,7 +70,7 @@ def test_the_suggested_statement_lets_every_task_through(
     (change,) = json.loads(command_line.run("preflight", "--format", "json").stdout)["changes"]
     assert (change["policyId"], change["current"], change["accountIds"]) == (policy_id, DENY_ROOT, [MEMBER])
     organization.client("organizations").update_policy(
-        PolicyId=policy_id, Content=json.dumps(policy(change["suggested"]))
+        PolicyId=policy_id, Content=json.dumps(document(change["suggested"]))
     )
     assert command_line.run("preflight").exit_code == 0
 
@@ -184,7 +177,7 @@ def test_names_reach_no_terminal_unescaped(
     command_line: CommandLine, organization: LocalOrganization, format_: str
 ) -> None:
     organization.attach_service_control_policy(
-        name="\x1b[31mred\u202e", document=policy(DENY_ROOT), target_id=MEMBER
+        name="\x1b[31mred\u202e", document=document(DENY_ROOT), target_id=MEMBER
     )
     shown = command_line.run("preflight", "--format", format_)
     assert shown.exit_code == 1
@@ -205,7 +198,7 @@ def test_a_policy_that_a_change_makes_too_long_for_aws_is_shown_with_a_line(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
     change = len(',"Null":{"aws:AssumedRoot":"true"}')
-    padding = 10_240 - len(minified(policy(DENY_ROOT))) - change
+    padding = 10_240 - len(minified(document(DENY_ROOT))) - change
     attach(organization, {**DENY_ROOT, "Sid": f"{DENY_ROOT['Sid']}{'x' * (padding + 7)}"})
     assert [line for line in command_line.run("preflight").lines if "too long" in line] == [
         "The policy would then be 7 characters too long for AWS: move a statement to another policy."
@@ -214,5 +207,5 @@ def test_a_policy_that_a_change_makes_too_long_for_aws_is_shown_with_a_line(
     assert found["excessCharacters"] == 7
 
 
-def minified(document: dict[str, Any]) -> str:
-    return json.dumps(document, separators=(",", ":"))
+def minified(content: dict[str, Any]) -> str:
+    return json.dumps(content, separators=(",", ":"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,17 +13,18 @@ from scp.calls import SessionFacts
 from scp.documents import PolicyType
 from scp.evaluate import Decision
 from support.function import FakeTime
+from support.scp import document, statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from local_aws.emulation import LocalOrganization
     from root_tasks.policies.attachments import OrganizationPolicies
 
 ACTION = "iam:GetAccountSummary"
-DENY_OTHERS = {"Effect": "Deny", "Action": "ec2:*", "Resource": "*"}
-DENY_IT = {"Effect": "Deny", "Action": ACTION, "Resource": "*"}
-ALLOW_OTHERS = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+DENY_OTHERS = statement(Action="ec2:*")
+DENY_IT = statement(Action=ACTION)
+ALLOW_OTHERS = statement("Allow", Action="s3:*")
 
 
 def add_accounts(organization: LocalOrganization, count: int) -> list[str]:
@@ -35,12 +36,13 @@ def add_accounts(organization: LocalOrganization, count: int) -> list[str]:
 
 
 def attach(
-    organization: LocalOrganization, name: str, statement: dict[str, Any], target_ids: Sequence[str]
+    organization: LocalOrganization, name: str, listed: Mapping[str, object], target_ids: Sequence[str]
 ) -> None:
     """Attach one policy to some targets."""
     first, *others = target_ids
-    document = {"Version": "2012-10-17", "Statement": [statement]}
-    policy_id = organization.attach_service_control_policy(name=name, document=document, target_id=first)
+    policy_id = organization.attach_service_control_policy(
+        name=name, document=document(listed), target_id=first
+    )
     organizations = organization.client("organizations")
     for target_id in others:
         organizations.attach_policy(PolicyId=policy_id, TargetId=target_id)

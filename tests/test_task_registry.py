@@ -23,6 +23,7 @@ from root_tasks.tasks.scope import ACCOUNTS, Scope, parse_named_accounts
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, enable_root_access
 from support.root_tasks import RootTasks, Settings, refusal, session_calls
+from support.scp import document, statement
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
@@ -130,10 +131,7 @@ def test_a_sixth_task_is_planned_executed_and_reported(
     assert root_tasks.report(executed)["task"] == NAME
 
 
-DENY_KEYS = {
-    "Version": "2012-10-17",
-    "Statement": [{"Sid": "KeepKeys", "Effect": "Deny", "Action": "iam:DeleteAccessKey", "Resource": "*"}],
-}
+DENY_KEYS = document(statement(Sid="KeepKeys", Action="iam:DeleteAccessKey"))
 
 
 def test_the_pre_flight_of_a_run_knows_the_calls_of_a_sixth_task(
