@@ -166,13 +166,10 @@ def policies_of(
     of_type = PoliciesOfType(
         attachments=Attachments(
             policy_type=PolicyType.SERVICE_CONTROL_POLICY,
-            is_pending=False,
-            policy_names={},
             policy_ids={
                 id_: [*ids] if id_ in without_full_access else [FULL_ACCESS.policy_id, *ids]
                 for id_, ids in attached.items()
             },
-            target_names={},
         ),
         policies={
             FULL_ACCESS.policy_id: FULL_ACCESS,
