@@ -15,17 +15,15 @@ from hypothesis import strategies as st
 
 import scp
 from root_tasks.policies.attachments import FULL_ACCESS
-from scp.context import OtherValues, Possible
+from scp.context import ABSENT, OtherValues, Possible
 from scp.documents import Policy, parse_policy
-from scp.evaluate import Decision, evaluate_request
+from scp.evaluate import Decision
 from scp.text import parse_template
 from support.properties import property_test
 from support.scp import (
-    GET_USER,
-    SESSION,
-    RequestWith,
     bucket_call,
     decision,
+    decision_with,
     document,
     evaluate_call,
     levels,
@@ -36,7 +34,7 @@ from support.scp import (
 from support.scp_grammar import CALLS, KEYS, conditions, documents, statements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from types import FrameType
 
     from scp.calls import Call
@@ -132,16 +130,9 @@ def test_what_is_certain_of_all_that_keys_may_be_is_so_for_each(
     if effect == "Deny":
         policies.append(FULL_ACCESS)
 
-    def decision_for(context: Mapping[str, Possible | Value]) -> Decision:
-        return evaluate_request(
-            RequestWith(session=SESSION, call=GET_USER, context=context),
-            service_control=levels(policies),
-            resource_control=None,
-        ).decision
-
-    uncertain = decision_for({key: possible for key, (possible, _) in keys.items()})
-    concrete = decision_for(
-        {key: Possible(absent=True) if value is None else value for key, (_, value) in keys.items()}
+    uncertain = decision_with({key: possible for key, (possible, _) in keys.items()}, *policies)
+    concrete = decision_with(
+        {key: ABSENT if value is None else value for key, (_, value) in keys.items()}, *policies
     )
     assert uncertain in (concrete, Decision.UNKNOWN)
 
@@ -219,11 +210,7 @@ def test_any_text_can_be_a_value_of_every_operator(value: str, text: str) -> Non
     for operator in ("StringLike", "ArnLike", "StringEquals", "NumericEquals", "DateEquals", "IpAddress"):
         condition = {operator: {"aws:k": value}}
         policy = policy_of(document(statement(Condition=condition, Resource=f"arn:aws:iam::*:{value}")))
-        evaluate_request(
-            RequestWith(session=SESSION, call=GET_USER, context={"aws:k": text}),
-            service_control=levels((FULL_ACCESS, policy)),
-            resource_control=None,
-        )
+        decision_with({"aws:k": text}, FULL_ACCESS, policy)
 
 
 # Steps
