@@ -351,22 +351,11 @@ def test_a_type_that_is_being_enabled_is_unknown(
     assert counts(root_tasks) == (True, 0, 3)
 
 
-@pytest.mark.parametrize(
-    "condition",
-    [
-        {"Null": {"aws:AssumedRoot": "false"}},
-        {"Bool": {"AWS:assumedroot": "true"}},
-        {"StringEquals": {"aws:AssumedRoot": "true"}, **ROOT_USERS},
-    ],
-)
-def test_the_hint_of_a_denial_on_purpose_is_to_detach_the_policy(condition: dict[str, Any]) -> None:
-    assert denial_hint(verdict(policy(statement(Condition=condition)))) == (
-        "The statement denies root sessions on purpose. Detach its policy from this account, or except it."
-    )
-
-
 def test_the_hint_has_all_that_a_denial_needs() -> None:
     on_purpose = statement(Condition={"Bool": {"aws:AssumedRoot": "true"}})
+    assert denial_hint(verdict(policy(on_purpose))) == (
+        "The statement denies root sessions on purpose. Detach its policy from this account, or except it."
+    )
     denied = evaluate_call(GET_USER, levels([policy(statement(), on_purpose)]))
     assert "No service control policy attached to" in denial_reason(denied)
     for text in (
