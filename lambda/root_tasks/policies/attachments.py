@@ -55,7 +55,7 @@ class Attachments:
     target_names: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
 
-    def attached_to(self, target_ids: Iterable[str]) -> set[str]:
+    def policy_ids_at(self, target_ids: Iterable[str]) -> set[str]:
         """Return the IDs of the policies that are attached to some targets themselves."""
         return {policy_id for target_id in target_ids for policy_id in self.policy_ids.get(target_id, ())}
 

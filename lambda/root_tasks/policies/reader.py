@@ -113,7 +113,7 @@ class PolicyReader:
         wanted = [
             (policy_id, of_type)
             for of_type in completed
-            for policy_id in sorted(of_type.attached_to(target_ids) - {FULL_ACCESS_ID})
+            for policy_id in sorted(of_type.policy_ids_at(target_ids) - {FULL_ACCESS_ID})
         ]
         policies = {FULL_ACCESS_ID: FULL_ACCESS}
         for done, (policy_id, of_type) in enumerate(wanted):
