@@ -14,27 +14,20 @@ from support.accounts import MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import set_feature, writes
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
+from support.scp import document, statement
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from local_aws.emulation import LocalOrganization
     from support.command_line import CommandLine
 
-DENY_ROOT = {
-    "Sid": "DenyRootUsers",
-    "Effect": "Deny",
-    "Action": "*",
-    "Resource": "*",
-    "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}},
-}
+DENY_ROOT = statement(Sid="DenyRootUsers", Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}})
 
 
-def policy(statement: dict[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [statement]}
-
-
-def attach(organization: LocalOrganization, statement: dict[str, Any], target_id: str = MEMBER) -> str:
+def attach(organization: LocalOrganization, denial: Mapping[str, object], target_id: str = MEMBER) -> str:
     policy_id = organization.attach_service_control_policy(
-        name="deny", document=policy(statement), target_id=target_id
+        name="deny", document=document(denial), target_id=target_id
     )
     organization.clear_calls()
     return policy_id
@@ -77,32 +70,9 @@ def test_the_suggested_statement_lets_every_task_through(
     (change,) = json.loads(command_line.run("preflight", "--format", "json").stdout)["changes"]
     assert (change["policyId"], change["current"], change["accountIds"]) == (policy_id, DENY_ROOT, [MEMBER])
     organization.client("organizations").update_policy(
-        PolicyId=policy_id, Content=json.dumps(policy(change["suggested"]))
+        PolicyId=policy_id, Content=json.dumps(document(change["suggested"]))
     )
     assert command_line.run("preflight").exit_code == 0
-    set_feature(organization, "RootSessions", enabled=True)
-    audit = command_line.run("audit", "--from-here", "--format", "json")
-    assert {result["accountId"]: result["outcome"] for result in json.loads(audit.stdout)["results"]}[
-        MEMBER
-    ] == "clean"
-
-
-def test_a_missing_allow_is_mended_by_a_statement_for_root_sessions_alone(
-    command_line: CommandLine, organization: LocalOrganization
-) -> None:
-    policy_id = attach(organization, {"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
-    organizations = organization.client("organizations")
-    organizations.detach_policy(PolicyId="p-FullAWSAccess", TargetId=MEMBER)
-    shown = json.loads(command_line.run("preflight", "--format", "json", "--task", "audit").stdout)
-    (change,) = shown["changes"]
-    assert change["current"] is None
-    assert change["suggested"]["Condition"] == {"Null": {"aws:AssumedRoot": "false"}}
-    allow = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
-    organizations.update_policy(
-        PolicyId=policy_id,
-        Content=json.dumps({"Version": "2012-10-17", "Statement": [allow, change["suggested"]]}),
-    )
-    assert command_line.run("preflight", "--task", "audit").exit_code == 0
 
 
 def test_it_needs_no_deployment_opens_no_session_and_changes_nothing(
@@ -207,7 +177,7 @@ def test_names_reach_no_terminal_unescaped(
     command_line: CommandLine, organization: LocalOrganization, format_: str
 ) -> None:
     organization.attach_service_control_policy(
-        name="\x1b[31mred\u202e", document=policy(DENY_ROOT), target_id=MEMBER
+        name="\x1b[31mred\u202e", document=document(DENY_ROOT), target_id=MEMBER
     )
     shown = command_line.run("preflight", "--format", format_)
     assert shown.exit_code == 1
@@ -227,19 +197,15 @@ def test_a_statement_that_denies_root_sessions_on_purpose_is_not_changed(
 def test_a_policy_that_a_change_makes_too_long_for_aws_is_shown_with_a_line(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    line = "The policy would then be {} too long for AWS: move a statement to another policy."
     change = len(',"Null":{"aws:AssumedRoot":"true"}')
-    policy_id = attach(organization, DENY_ROOT)
-    length = len(minified(policy(DENY_ROOT)))
-    for excess, expected in ((0, []), (1, [line.format("1 character")]), (7, [line.format("7 characters")])):
-        sid = f"{DENY_ROOT['Sid']}{'x' * (10_240 - length - change + excess)}"
-        organization.client("organizations").update_policy(
-            PolicyId=policy_id, Content=minified(policy({**DENY_ROOT, "Sid": sid}))
-        )
-        assert [shown for shown in command_line.run("preflight").lines if "too long" in shown] == expected
+    padding = 10_240 - len(minified(document(DENY_ROOT))) - change
+    attach(organization, {**DENY_ROOT, "Sid": f"{DENY_ROOT['Sid']}{'x' * (padding + 7)}"})
+    assert [line for line in command_line.run("preflight").lines if "too long" in line] == [
+        "The policy would then be 7 characters too long for AWS: move a statement to another policy."
+    ]
     (found,) = json.loads(command_line.run("preflight", "--format", "json").stdout)["changes"]
     assert found["excessCharacters"] == 7
 
 
-def minified(document: dict[str, Any]) -> str:
-    return json.dumps(document, separators=(",", ":"))
+def minified(content: dict[str, Any]) -> str:
+    return json.dumps(content, separators=(",", ":"))

@@ -16,11 +16,12 @@ from local_aws.emulation.service_control_policies import (
     ServiceControlPolicy,
     find_policy_denial,
 )
+from root_tasks.policies.attachments import FULL_ACCESS
 from scp.documents import parse_policy
 from scp.evaluate import Decision
 from scp.task import Task
 from support.accounts import MEMBER, OTHER, THIRD
-from support.scp import ACCOUNT_ID, FULL_ACCESS, levels, task_verdict
+from support.scp import ACCOUNT_ID, levels, task_verdict
 from support.templates import MANAGEMENT, bootstrap_stack, only_resource, template, warnings
 
 if TYPE_CHECKING:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from root_tasks.policies.check import Origin, PolicyCheck
+from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.reader import PolicyReader
+from scp.calls import SessionFacts
 from scp.documents import PolicyType
 from scp.evaluate import Decision
 from support.function import FakeTime
+from support.scp import document, statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from local_aws.emulation import LocalOrganization
     from root_tasks.policies.attachments import OrganizationPolicies
 
 ACTION = "iam:GetAccountSummary"
-DENY_OTHERS = {"Effect": "Deny", "Action": "ec2:*", "Resource": "*"}
-DENY_IT = {"Effect": "Deny", "Action": ACTION, "Resource": "*"}
-ALLOW_OTHERS = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+DENY_OTHERS = statement(Action="ec2:*")
+DENY_IT = statement(Action=ACTION)
+ALLOW_OTHERS = statement("Allow", Action="s3:*")
 
 
 def add_accounts(organization: LocalOrganization, count: int) -> list[str]:
@@ -34,12 +36,13 @@ def add_accounts(organization: LocalOrganization, count: int) -> list[str]:
 
 
 def attach(
-    organization: LocalOrganization, name: str, statement: dict[str, Any], target_ids: Sequence[str]
+    organization: LocalOrganization, name: str, listed: Mapping[str, object], target_ids: Sequence[str]
 ) -> None:
     """Attach one policy to some targets."""
     first, *others = target_ids
-    document = {"Version": "2012-10-17", "Statement": [statement]}
-    policy_id = organization.attach_service_control_policy(name=name, document=document, target_id=first)
+    policy_id = organization.attach_service_control_policy(
+        name=name, document=document(listed), target_id=first
+    )
     organizations = organization.client("organizations")
     for target_id in others:
         organizations.attach_policy(PolicyId=policy_id, TargetId=target_id)
@@ -59,11 +62,7 @@ def decisions(
     organization: LocalOrganization, policies: OrganizationPolicies, accounts: Sequence[str]
 ) -> dict[str, Decision]:
     """Return what the policies say of a call in accounts right under the root."""
-    check = PolicyCheck(
-        policies,
-        organization_id="o-a1b2c3d4e5",
-        origin=Origin(partition="aws", region="us-east-1", outside_vpc=True),
-    )
+    check = PolicyCheck(policies, session=SessionFacts(organization_id="o-a1b2c3d4e5"))
     return {
         account_id: check.verdict(ACTION, account_id=account_id, unit_ids=(organization.root_id,)).decision
         for account_id in accounts

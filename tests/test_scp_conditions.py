@@ -24,10 +24,15 @@ PAIRS = [
     ("String", "Equals", ["b", "a"], "a", TRUE),
     ("String", "Equals", ["a*"], "ab", FALSE),
     ("String", "Equals", ["a*"], "a*", TRUE),
-    ("String", "Equals", [""], "", TRUE),
+    ("String", "Equals", ["a*", "a", ""], "a*", TRUE),
+    ("String", "Equals", ["a*", "a", ""], "", TRUE),
     ("String", "EqualsIgnoreCase", ["ABC"], "abC", TRUE),
     ("String", "EqualsIgnoreCase", ["ABD"], "abc", FALSE),
     ("String", "EqualsIgnoreCase", ["s"], "\u017f", FALSE),
+    ("String", "EqualsIgnoreCase", ["\u0130B"], "i\u0307b", TRUE),
+    ("String", "Equals", ["x${aws:none, 'b'}y"], "xby", TRUE),
+    ("String", "Like", ["x${aws:none, 'b'}y*"], "xbyz", TRUE),
+    ("String", "Like", ["a${*}*"], "a*b", TRUE),
     ("String", "Like", ["a*"], "abc", TRUE),
     ("String", "Like", ["a?c"], "abc", TRUE),
     ("String", "Like", ["a?c"], "ac", FALSE),
@@ -35,14 +40,6 @@ PAIRS = [
     ("String", "Like", ["*:root"], ROOT, TRUE),
     ("String", "Like", ["*"], "", TRUE),
     ("String", "Like", ["?"], "", FALSE),
-    ("String", "Like", ["a*b*c"], "a1b2c", TRUE),
-    ("String", "Like", ["a*b*c"], "a1c2b", FALSE),
-    ("String", "Like", ["a*?c"], "ac", FALSE),
-    ("String", "Like", ["*ab"], "aab", TRUE),
-    ("String", "Like", ["ab*ba"], "aba", FALSE),
-    ("String", "Like", ["*a?b*"], "xxaabx", TRUE),
-    ("String", "Like", ["*a?b*"], "xaab", TRUE),
-    ("String", "Like", ["*a*"], "ab", TRUE),
     ("String", "Like", ["[a]"], "a", FALSE),
     ("String", "Like", ["a*b"], "a\nb", TRUE),
     ("Numeric", "Equals", ["1"], "1.0", TRUE),
@@ -94,30 +91,15 @@ PAIRS = [
     # Values are compared in order: one that is not an ARN counts only if none before it matches.
     ("Arn", "Like", ["arn:aws:iam::*:root", "*:root"], ROOT, TRUE),
     ("Arn", "Like", ["*:root", "arn:aws:iam::*:root"], ROOT, UNKNOWN),
+    ("Arn", "Like", ["arn:aws:iam::*:role/a", "x"], ROOT, UNKNOWN),
     ("Arn", "Equals", ["arn:aws:iam::*:root"], ROOT, TRUE),
     ("Arn", "Equals", ["arn:aws:iam::333333333333:root"], ROOT, FALSE),
 ]
 SINGLE = [
-    ("NumericLessThan", ["2"], "1", TRUE),
-    ("NumericLessThan", ["2"], "2", FALSE),
     ("NumericLessThan", ["2"], "x", FALSE),
     ("NumericLessThan", ["1", "3"], "2", TRUE),
-    ("NumericLessThanEquals", ["2"], "2", TRUE),
-    ("NumericLessThanEquals", ["2"], "3", FALSE),
-    ("NumericGreaterThan", ["2"], "3", TRUE),
-    ("NumericGreaterThan", ["10"], "9", FALSE),
-    ("NumericGreaterThanEquals", ["2"], "2", TRUE),
-    ("NumericGreaterThanEquals", ["2"], "1", FALSE),
-    ("DateLessThan", ["2030-01-01"], "2029-12-31T23:59:59Z", TRUE),
-    ("DateLessThan", ["2030-01-01"], "2030-01-01", FALSE),
     ("DateLessThan", ["2030-01-01T00:00:00.5Z"], "2030-01-01T00:00:00.2Z", TRUE),
     ("DateLessThan", ["2030-01-01T00:00:00.2Z"], "2030-01-01T00:00:00.5Z", FALSE),
-    ("DateLessThanEquals", ["2030-01-01"], "2030-01-01", TRUE),
-    ("DateLessThanEquals", ["2030-01-01"], "2030-01-02", FALSE),
-    ("DateGreaterThan", ["2030-01-01"], "2030-01-02", TRUE),
-    ("DateGreaterThan", ["2030-01-01"], "2030-01-01", FALSE),
-    ("DateGreaterThanEquals", ["2030-01-01"], "2030-01-01", TRUE),
-    ("DateGreaterThanEquals", ["2030-01-01"], "2029-01-01", FALSE),
     ("Bool", ["true"], "true", TRUE),
     ("Bool", ["True"], "true", TRUE),
     ("Bool", ["true"], "TRUE", TRUE),
@@ -130,6 +112,25 @@ SINGLE = [
     ("BinaryEquals", ["x"], "YQ==", UNKNOWN),
     ("BinaryEquals", ["YQ=="], "x", UNKNOWN),
 ]
+
+
+# Whether it holds for a smaller value of the request than the policy's, the same, and a larger one.
+ORDERS = {
+    "LessThan": [TRUE, FALSE, FALSE],
+    "LessThanEquals": [TRUE, TRUE, FALSE],
+    "GreaterThan": [FALSE, FALSE, TRUE],
+    "GreaterThanEquals": [FALSE, TRUE, TRUE],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [("Numeric", ("9", "10", "11")), ("Date", ("2029-12-31T23:59:59Z", "2030-01-01", "2030-01-02"))],
+)
+@pytest.mark.parametrize(("order", "expected"), ORDERS.items())
+def test_an_order(kind: str, values: tuple[str, ...], order: str, expected: list[Truth]) -> None:
+    condition = {f"{kind}{order}": {"aws:k": values[1]}}
+    assert [holds(condition, {"aws:k": value}) for value in values] == expected
 
 
 @pytest.mark.parametrize(("kind", "operator", "values", "value", "expected"), PAIRS)
@@ -157,6 +158,7 @@ def test_a_malformed_arn_or_address_of_a_request_matches_nothing_negated_or_not(
 
 def test_every_operator_of_the_language_is_known_and_tried() -> None:
     tried = {kind + operator for kind, operator, *_ in PAIRS} | {operator for operator, *_ in SINGLE}
+    tried |= {f"{kind}{order}" for kind in ("Numeric", "Date") for order in ORDERS}
     negated = {name for name, operator in OPERATORS.items() if operator.negated}
     assert set(OPERATORS) - negated == tried
     assert {name.replace("Not", "") for name in negated} <= tried

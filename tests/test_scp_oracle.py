@@ -6,23 +6,20 @@ process of its own, and no part of it is in what ships.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from root_tasks.policies.attachments import FULL_ACCESS, RCP_FULL_ACCESS
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import call_of
-from scp.documents import parse_policy
 from scp.evaluate import Decision
 from support.properties import property_test
 from support.scp import (
-    FULL_ACCESS,
     FULL_ACCESS_DOCUMENT,
     GET_USER,
-    RCP_FULL_ACCESS,
     SESSION,
     Sample,
     bucket_call,
@@ -30,6 +27,7 @@ from support.scp import (
     document,
     evaluate_call,
     levels,
+    policy_of,
     queue_call,
     resource_policy,
     samples,
@@ -50,7 +48,6 @@ if TYPE_CHECKING:
 
     from scp.calls import Call
     from scp.context import Value
-    from scp.documents import Policy
 
 pytestmark = pytest.mark.skipif(
     not is_installed(),
@@ -71,11 +68,6 @@ SAMPLES_WITH_DISAGREEMENTS = {
 def oracle() -> Iterator[Oracle]:
     with Oracle() as running:
         yield running
-
-
-def policies_with(contents: list[dict[str, Any]]) -> list[Policy]:
-    """Return policies with these documents."""
-    return [parse_policy(json.dumps(content), policy_id="p", name="p") for content in contents]
 
 
 def names_in(drawn: dict[str, Any]) -> tuple[str, ...]:
@@ -112,7 +104,9 @@ def test_what_ours_is_certain_of_in_random_policies_is_so_in_every_world(
 ) -> None:
     assume(not disagreement_names(drawn))
     attached = [FULL_ACCESS_DOCUMENT, drawn] if full_access else [drawn]
-    ours = evaluate_call(call, service_control=levels(policies_with(attached), (FULL_ACCESS,))).decision
+    ours = evaluate_call(
+        call, service_control=levels([policy_of(content) for content in attached], (FULL_ACCESS,))
+    ).decision
     assume(ours is not Decision.UNKNOWN)
     theirs = oracle.decisions(
         call, worlds(call, documents=[drawn]), service_control=[attached, [FULL_ACCESS_DOCUMENT]]
@@ -128,7 +122,7 @@ def test_both_say_the_same_of_every_operator_wherever_ours_is_certain(
     policy = document(statement(effect, Condition=condition))
     assume(not disagreement_names(policy))
     attached: list[dict[str, Any]] = [policy] if effect == "Allow" else [FULL_ACCESS_DOCUMENT, policy]
-    ours = decision_with(context, *policies_with(attached))
+    ours = decision_with(context, *map(policy_of, attached))
     assume(ours is not Decision.UNKNOWN)
     assert decisions_of(oracle, attached, context) == {ours}
 
@@ -176,7 +170,7 @@ def test_a_known_disagreement_is_as_written_down(oracle: Oracle, disagreement: d
         key: tuple(value) if isinstance(value, list) else value
         for key, value in disagreement["context"].items()
     }
-    ours = decision_with(context, FULL_ACCESS, *policies_with([denies]))
+    ours = decision_with(context, FULL_ACCESS, policy_of(denies))
     assert ours == disagreement["evaluator"]
     assert decisions_of(oracle, [FULL_ACCESS_DOCUMENT, denies], context) == {Decision(disagreement["oracle"])}
 

@@ -23,6 +23,7 @@ from root_tasks.tasks.scope import ACCOUNTS, Scope, parse_named_accounts
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, enable_root_access
 from support.root_tasks import RootTasks, Settings, refusal, session_calls
+from support.scp import document, statement
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
@@ -81,13 +82,9 @@ def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
     policy = TaskPolicy(
         name=NAME,
         needs=EmulatedFeature.ROOT_CREDENTIALS_MANAGEMENT,
-        allows=frozenset({"iam:ListAccessKeys", "iam:DeleteAccessKey"}),
+        allows=frozenset(DEFINITION.calls),
     )
-    monkeypatch.setitem(
-        TASK_POLICIES,
-        f"arn:aws:iam::aws:policy/root-task/{NAME}",
-        policy,
-    )
+    monkeypatch.setitem(TASK_POLICIES, f"arn:aws:iam::aws:policy/root-task/{NAME}", policy)
     return task
 
 
@@ -127,12 +124,14 @@ def test_a_sixth_task_is_planned_executed_and_reported(
     assert root_tasks.outcomes(executed) == {MEMBER: "done"}
     assert organization.root_credentials(MEMBER).access_keys == (f"AKIA{MEMBER}0002",)
     assert session_calls(organization)[-1] == f"{MEMBER} DeleteAccessKey"
+    assert "Plan: delete the oldest root access key" in root_tasks.report(plan)["summary"]
+    assert "Delete the oldest root access key" in root_tasks.report(executed)["summary"]
+    page = root_tasks.read(f"executions/{executed.run_id}/report.html").decode()
+    assert "Delete the oldest root access key" in page
+    assert root_tasks.report(executed)["task"] == NAME
 
 
-DENY_KEYS = {
-    "Version": "2012-10-17",
-    "Statement": [{"Sid": "KeepKeys", "Effect": "Deny", "Action": "iam:DeleteAccessKey", "Resource": "*"}],
-}
+DENY_KEYS = document(statement(Sid="KeepKeys", Action="iam:DeleteAccessKey"))
 
 
 def test_the_pre_flight_of_a_run_knows_the_calls_of_a_sixth_task(
@@ -169,20 +168,6 @@ def test_the_command_line_checks_a_sixth_task_by_its_name(
     assert denied == [Task.DELETE_CREDENTIALS, NAME]
 
 
-def test_the_report_of_a_sixth_task_has_its_title(
-    root_tasks: RootTasks, organization: LocalOrganization
-) -> None:
-    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
-    plan = root_tasks.run({"task": NAME, "accounts": [MEMBER], "reason": "rotation"})
-    executed = root_tasks.execute(plan)
-    assert "Plan: delete the oldest root access key" in root_tasks.report(plan)["summary"]
-    assert "Delete the oldest root access key" in root_tasks.report(executed)["summary"]
-    page = root_tasks.read(f"executions/{executed.run_id}/report.html").decode()
-    assert "Delete the oldest root access key" in page
-    assert root_tasks.report(executed)["task"] == NAME
-    assert json.loads(root_tasks.read(f"runs/{plan.run_id}/plan.json"))["task"] == NAME
-
-
 def test_the_input_of_a_sixth_task_is_checked_by_its_definition(root_tasks: RootTasks) -> None:
     refused = root_tasks.run({"task": NAME, "accounts": "all", "reason": "rotation"})
     assert refusal(refused)[0] is RefusalReason.ACCOUNTS_NOT_NAMED
@@ -202,14 +187,7 @@ def test_a_sixth_task_that_only_looks_has_no_plan_and_never_replaces_the_latest_
     monkeypatch.setitem(
         DEFINITIONS,
         sixth_task,
-        TaskDefinition(
-            title="Look",
-            feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
-            calls=(),
-            input_keys=(),
-            parse=lambda _: Scope(all_accounts=True),
-            plan=look,
-        ),
+        replace(DEFINITION, parse=lambda _: Scope(all_accounts=True), plan=look, execute=None),
     )
     execution = root_tasks.run({"task": NAME})
     assert execution.output["mode"] == "audit"

@@ -141,7 +141,7 @@ def denial_cause(cause: Cause, *, action: str) -> str:
 
 def denial_hint(verdict: Verdict) -> str:
     """Return what would end a denial by policies."""
-    on_purpose = [cause.is_about_root_sessions for cause in verdict.causes if cause.statement is not None]
+    on_purpose = [cause.statement.is_about_root_sessions for cause in verdict.causes if cause.statement]
     changes = [
         "" if all(on_purpose) else _EXEMPT_ROOT_SESSIONS,
         _ALLOW_IT if len(on_purpose) < len(verdict.causes) else "",

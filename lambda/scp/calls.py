@@ -26,7 +26,7 @@ class SessionFacts:
         outside_vpc: Whether the calls surely do not pass a VPC endpoint.
     """
 
-    account_id: str | None
+    account_id: str | None = None
     partition: str = "aws"
     organization_id: str | None = None
     organization_path: str | None = None

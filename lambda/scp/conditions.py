@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from .context import OtherValues
@@ -11,29 +10,16 @@ from .operators import Undefined
 from .truth import Truth, agreement, all_of, any_of, truth_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from .context import Possible, SessionRequest, Value
     from .documents import Condition
     from .operators import Operator, ValueOf
-    from .text import Template
-
-    Matches = Callable[[Operator, str], Truth]
 
 # The calls of an account read the same, and so do the accounts of a unit if a condition is about their path.
 _MAX_OUTCOMES = 16
 
 
-class UndecidedReason(StrEnum):
-    """Why a part of a statement could not be decided."""
-
-    REQUEST = "what the request has is not known"
-    LANGUAGE = "what AWS makes of this text is not known"
-    OPERATOR = "the operator is not known"
-
-
-def condition_holds(condition: Condition, request: SessionRequest) -> tuple[Truth, UndecidedReason]:
-    """Return whether a condition holds for all that its key may be, and why not if that is not known.
+def condition_holds(condition: Condition, request: SessionRequest) -> Truth:
+    """Return whether a condition holds for all that its key may be.
 
     The last outcomes are kept, by what the condition reads of a request: its key, and its policy variables.
     """
@@ -44,35 +30,19 @@ def condition_holds(condition: Condition, request: SessionRequest) -> tuple[Trut
         if len(outcomes) == _MAX_OUTCOMES:
             del outcomes[next(iter(outcomes))]
         value_of = {key: value.text for key, value in variables}.__getitem__
-        outcomes[possible, variables] = _outcome(
-            condition,
-            possible,
-            lambda operator, value: _match(operator, condition.candidates(value), value, value_of),
-        )
+        outcomes[possible, variables] = _outcome(condition, possible, value_of)
     return outcomes[possible, variables]
 
 
-def _outcome(condition: Condition, possible: Possible, matches: Matches) -> tuple[Truth, UndecidedReason]:
-    """Return whether a condition holds for all that its key may be, and why not if that is not known.
-
-    Args:
-        condition: The condition.
-        possible: What its key may be.
-        matches: Whether one value of the request is as the condition says.
-    """
+def _outcome(condition: Condition, possible: Possible, value_of: ValueOf) -> Truth:
     if condition.operator is None and not condition.is_null:
-        return Truth.UNKNOWN, UndecidedReason.OPERATOR
-    cases = [_holds(condition, value, matches) for value in possible.values]
+        return Truth.UNKNOWN
+    cases = [_holds(condition, value, value_of) for value in possible.values]
     if possible.absent:
-        cases.append(_holds(condition, None, matches))
+        cases.append(_holds(condition, None, value_of))
     if possible.others is not None:
         cases.append(_holds_for_any_value(condition, possible.others))
-    elif len(cases) == 1:
-        # The key is known. Not known is what AWS makes of a text of the policy, or the value of a variable.
-        unknown = cases[0] is Truth.UNKNOWN
-        fixed = unknown and all(template.is_fixed for template in condition.values)
-        return cases[0], UndecidedReason.LANGUAGE if fixed else UndecidedReason.REQUEST
-    return agreement(cases), UndecidedReason.REQUEST
+    return agreement(cases)
 
 
 def _holds_for_any_value(condition: Condition, what: OtherValues) -> Truth:
@@ -86,7 +56,7 @@ def _holds_for_any_value(condition: Condition, what: OtherValues) -> Truth:
     return Truth.UNKNOWN
 
 
-def _holds(condition: Condition, value: Value | None, matches: Matches) -> Truth:
+def _holds(condition: Condition, value: Value | None, value_of: ValueOf) -> Truth:
     """Return whether a condition holds for a value; None is a key that is absent."""
     operator = condition.operator
     if operator is None:
@@ -95,10 +65,10 @@ def _holds(condition: Condition, value: Value | None, matches: Matches) -> Truth
         return _holds_without_key(condition, operator)
     if condition.quantifier is None:
         # AWS: a key with a list of values needs a quantifier. Without one nothing matches, negated or not.
-        return matches(operator, value) if isinstance(value, str) else Truth.FALSE
+        return _match(condition, operator, value, value_of) if isinstance(value, str) else Truth.FALSE
     values = (value,) if isinstance(value, str) else value
     quantify = all_of if condition.quantifier is Quantifier.FOR_ALL_VALUES else any_of
-    return quantify(matches(operator, item) for item in values)
+    return quantify(_match(condition, operator, item, value_of) for item in values)
 
 
 def _holds_without_key(condition: Condition, operator: Operator) -> Truth:
@@ -117,10 +87,10 @@ def _null(condition: Condition, *, absent: bool) -> Truth:
     return truth_of(("true" if absent else "false") in texts)
 
 
-def _match(operator: Operator, templates: Iterable[Template], value: str, value_of: ValueOf) -> Truth:
-    """Return whether one value of a request is as an operator and the values of a policy say."""
+def _match(condition: Condition, operator: Operator, value: str, value_of: ValueOf) -> Truth:
+    """Return whether one value of a request is as the operator and the values of a condition say."""
     match = Truth.FALSE
-    for template in templates:
+    for template in condition.candidates(operator, value):
         result = operator.compare(template, value, value_of)
         if result is Undefined.REQUEST_VALUE:
             return Truth.FALSE

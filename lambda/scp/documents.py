@@ -8,14 +8,13 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn
 
-from .operators import OPERATORS, UNKNOWN_PREFIXES, LiteralPrefixes, Operator
+from .operators import OPERATORS, Operator
 from .text import Index, Template, Variable, key_of_arn, parse_template, start_of_arn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .calls import PartialArn
-    from .conditions import UndecidedReason
     from .truth import Truth
 
 
@@ -40,9 +39,6 @@ class Quantifier(StrEnum):
     FOR_ANY_VALUE = "ForAnyValue"
 
 
-NULL = "Null"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Condition:
     """One key of one operator of a condition block.
@@ -54,7 +50,6 @@ class Condition:
         operator_name: The operator as written, with its prefix and suffix.
         key: The condition key as written.
         values: The values.
-        is_null: Whether the operator is Null.
         operator: The operator; None if it is Null or not known.
         quantifier: Its prefix.
         if_exists: Whether it has the suffix IfExists.
@@ -63,13 +58,17 @@ class Condition:
     operator_name: str
     key: str
     values: tuple[Template, ...]
-    is_null: bool
     operator: Operator | None
     quantifier: Quantifier | None
     if_exists: bool
 
+    @property
+    def is_null(self) -> bool:
+        """Whether the operator is Null."""
+        return self.operator_name == "Null"
+
     @cached_property
-    def outcomes(self) -> dict[object, tuple[Truth, UndecidedReason]]:
+    def outcomes(self) -> dict[object, Truth]:
         """Whether it held for the last requests, by what it reads of them."""
         return {}
 
@@ -81,17 +80,18 @@ class Condition:
         )
 
     @cached_property
-    def _prefixes(self) -> LiteralPrefixes:
-        return UNKNOWN_PREFIXES if self.operator is None else self.operator.prefixes
+    def is_about_root_sessions(self) -> bool:
+        """Whether it asks for root sessions."""
+        return self.key.lower() == "aws:assumedroot"
+
+    def candidates(self, operator: Operator, value: str) -> Sequence[Template]:
+        """Return those of its values that may be what a request has, by its operator."""
+        key = operator.key_of(value)
+        return self.values if key is None else self._index.candidates(key)
 
     @cached_property
     def _index(self) -> Index:
-        return Index((self._prefixes.of_template(value), value) for value in self.values)
-
-    def candidates(self, value: str) -> Sequence[Template]:
-        """Return those of its values that may be what a request has."""
-        text = self._prefixes.of_value(value)
-        return self.values if text is None else self._index.candidates(text)
+        return Index((self.operator.start_of(value) if self.operator else "", value) for value in self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +122,11 @@ class Statement:
     not_resource: bool
     conditions: tuple[Condition, ...]
 
+    @property
+    def is_about_root_sessions(self) -> bool:
+        """Whether it names root sessions: what it does to them is on purpose."""
+        return any(condition.is_about_root_sessions for condition in self.conditions)
+
     @cached_property
     def _index(self) -> Index:
         return Index((start_of_arn(resource), resource) for resource in self.resources)
@@ -140,12 +145,14 @@ class Policy:
     Attributes:
         policy_id: For example p-FullAWSAccess.
         name: Its name.
+        content: Its document, JSON; "" if it could not be read.
         statements: Its statements; none if it has a problem.
         problem: Why nothing is known of it: it could not be read or parsed; "" if it is known.
     """
 
     policy_id: str
     name: str
+    content: str = ""
     statements: tuple[Statement, ...] = ()
     problem: str = ""
 
@@ -196,7 +203,7 @@ def parse_policy(
         return unreadable_policy(policy_id=policy_id, name=name, problem="It is nested too deeply.")
     except _UnknownLanguageError as error:
         return unreadable_policy(policy_id=policy_id, name=name, problem=str(error))
-    return Policy(policy_id=policy_id, name=name, statements=statements)
+    return Policy(policy_id=policy_id, name=name, content=content, statements=statements)
 
 
 class _Number(str):
@@ -285,7 +292,7 @@ def _one_of(members: dict[str, object], name: str, negated: str, place: str) -> 
 def _conditions(block: object, place: str, *, variables: bool) -> tuple[Condition, ...]:
     conditions = []
     for operator_name, keys in _members(block, f"{place}: its Condition").items():
-        quantifier, is_null, operator, if_exists = _operator(operator_name)
+        quantifier, operator, if_exists = _operator(operator_name)
         for key, values in _members(keys, f"{place}: {operator_name}").items():
             conditions.append(
                 Condition(
@@ -295,7 +302,6 @@ def _conditions(block: object, place: str, *, variables: bool) -> tuple[Conditio
                         parse_template(value, variables=variables)
                         for value in _texts(values, f"{place}: {operator_name} {key}", in_condition=True)
                     ),
-                    is_null=is_null,
                     operator=operator,
                     quantifier=quantifier,
                     if_exists=if_exists,
@@ -309,13 +315,12 @@ _IF_EXISTS = "IfExists"
 _QUANTIFIERS = {quantifier.lower(): quantifier for quantifier in Quantifier}
 
 
-def _operator(name: str) -> tuple[Quantifier | None, bool, Operator | None, bool]:
+def _operator(name: str) -> tuple[Quantifier | None, Operator | None, bool]:
     prefix, colon, rest = name.partition(":")
     quantifier = _QUANTIFIERS.get(prefix.lower()) if colon else None
     base = rest if quantifier else name
     if_exists = base.endswith(_IF_EXISTS)
-    is_null = base == NULL and quantifier is None
-    return quantifier, is_null, OPERATORS.get(base.removesuffix(_IF_EXISTS)), if_exists
+    return quantifier, OPERATORS.get(base.removesuffix(_IF_EXISTS)), if_exists
 
 
 def _members(value: object, place: str, known: frozenset[str] | None = None) -> dict[str, object]:

@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from .conditions import UndecidedReason, condition_holds
+from .conditions import condition_holds
 from .documents import Effect, PolicyType
 from .matching import action_matches, resource_matches
 from .text import parse_template
 from .truth import Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from .calls import Call
     from .context import SessionRequest
-    from .documents import Condition, Policy, Statement
+    from .documents import Policy, Statement
     from .text import Template
 
 
@@ -44,31 +44,17 @@ class Reason(StrEnum):
     NO_RESOURCE = "whether resource control policies apply to calls without a resource is not known"
 
 
-class Element(StrEnum):
-    """The part of a statement that could not be decided."""
-
-    ACTION = "Action"
-    RESOURCE = "Resource"
-    CONDITION = "Condition"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Undecided:
     """A part of a statement that could not be decided.
 
     Attributes:
-        element: The part.
-        why: What is not known.
-        operator: Of a condition, the operator as written; otherwise "".
-        key: Of a condition, the key as written; otherwise "".
+        part: Action, Resource, or the operator and the key of a condition, as written.
         values: What the policy says there, as written.
     """
 
-    element: Element
-    why: UndecidedReason
-    operator: str = ""
-    key: str = ""
-    values: tuple[str, ...] = ()
+    part: str
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +103,6 @@ class Cause:
             self.statement.number if self.statement else 0,
         )
 
-    @property
-    def is_about_root_sessions(self) -> bool:
-        """Whether its statement names root sessions, so that it denies them on purpose."""
-        return self.statement is not None and is_about_root_sessions(self.statement)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
@@ -139,7 +120,6 @@ class Verdict:
 
 
 _EVERYTHING = (parse_template("*", variables=False),)
-_ASSUMED_ROOT = "aws:assumedroot"
 
 # Whose calls resource control policies apply to, of the services that the tasks call.
 _RESOURCE_CONTROLLED_SERVICES = frozenset({"s3", "sqs"})
@@ -178,41 +158,32 @@ def evaluate_request(
     )
 
 
-def without_certainties(statement: Statement, request: SessionRequest) -> Statement | None:
-    """Return a statement without what surely matches or holds, or None if it surely does not apply.
+def without_certainties(statements: Iterable[Statement], request: SessionRequest) -> Iterator[Statement]:
+    """Yield the statements that may apply, without what surely matches or holds.
 
     What remains says the same of every request in which more is known than in this one. Conditions on root
     sessions remain: whether a statement is about them is asked later, too.
 
     Args:
-        statement: The statement.
-        request: What is known of all requests that the statement is evaluated for.
+        statements: The statements.
+        request: What is known of all requests that the statements are evaluated for.
     """
-    applies, _ = _applies(statement, request)
-    if applies is Truth.FALSE:
-        return None
-    left = replace(
-        statement,
-        conditions=tuple(
-            condition
-            for condition in statement.conditions
-            if _is_about_root_sessions(condition) or condition_holds(condition, request)[0] is not Truth.TRUE
-        ),
-    )
-    if action_matches(statement, request.call) is Truth.TRUE:
-        left = replace(left, actions=_EVERYTHING, not_action=False)
-    if resource_matches(statement, request) is Truth.TRUE:
-        left = replace(left, resources=_EVERYTHING, not_resource=False)
-    return left
-
-
-def is_about_root_sessions(statement: Statement) -> bool:
-    """Return whether a statement names root sessions: what it does to them is on purpose."""
-    return any(map(_is_about_root_sessions, statement.conditions))
-
-
-def _is_about_root_sessions(condition: Condition) -> bool:
-    return condition.key.lower() == _ASSUMED_ROOT
+    for statement in statements:
+        if _applies(statement, request)[0] is Truth.FALSE:
+            continue
+        left = replace(
+            statement,
+            conditions=tuple(
+                condition
+                for condition in statement.conditions
+                if condition.is_about_root_sessions or condition_holds(condition, request) is not Truth.TRUE
+            ),
+        )
+        if action_matches(statement, request.call) is Truth.TRUE:
+            left = replace(left, actions=_EVERYTHING, not_action=False)
+        if resource_matches(statement, request) is Truth.TRUE:
+            left = replace(left, resources=_EVERYTHING, not_resource=False)
+        yield left
 
 
 def strictest(decisions: Collection[Decision]) -> Decision:
@@ -283,39 +254,20 @@ def _level(level: Level, policy_type: PolicyType, request: SessionRequest) -> _R
 def _applies(statement: Statement, request: SessionRequest) -> tuple[Truth, tuple[Undecided, ...]]:
     """Return whether a statement applies to a request, and what could not be decided of it."""
     undecided = []
-    action = action_matches(statement, request.call)
-    if action is Truth.FALSE:
-        return action, ()
-    if action is Truth.UNKNOWN:
-        undecided.append(
-            Undecided(element=Element.ACTION, why=UndecidedReason.LANGUAGE, values=_raw(statement.actions))
-        )
-    resource = resource_matches(statement, request)
-    if resource is Truth.FALSE:
-        return resource, ()
-    if resource is Truth.UNKNOWN:
-        why = UndecidedReason.LANGUAGE if _is_known(request) else UndecidedReason.REQUEST
-        undecided.append(Undecided(element=Element.RESOURCE, why=why, values=_raw(statement.resources)))
-    for condition in statement.conditions:
-        holds, why = condition_holds(condition, request)
+    for holds, part, templates in _parts(statement, request):
         if holds is Truth.FALSE:
             return holds, ()
         if holds is Truth.UNKNOWN:
-            undecided.append(
-                Undecided(
-                    element=Element.CONDITION,
-                    why=why,
-                    operator=condition.operator_name,
-                    key=condition.key,
-                    values=_raw(condition.values),
-                )
-            )
+            undecided.append(Undecided(part=part, values=tuple(template.raw for template in templates)))
     return (Truth.UNKNOWN if undecided else Truth.TRUE), tuple(undecided)
 
 
-def _is_known(request: SessionRequest) -> bool:
-    return request.call.resource is None or None not in request.call.resource.parts
-
-
-def _raw(templates: tuple[Template, ...]) -> tuple[str, ...]:
-    return tuple(template.raw for template in templates)
+def _parts(
+    statement: Statement, request: SessionRequest
+) -> Iterator[tuple[Truth, str, tuple[Template, ...]]]:
+    """Yield whether each part of a statement holds, what it is, and what the statement says there."""
+    yield action_matches(statement, request.call), "Action", statement.actions
+    yield resource_matches(statement, request), "Resource", statement.resources
+    for condition in statement.conditions:
+        part = f"{condition.operator_name} {condition.key}"
+        yield condition_holds(condition, request), part, condition.values

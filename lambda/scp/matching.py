@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .documents import PolicyType
-from .text import ARN_PARTS, Unresolved, Wildcard, pattern_of
+from .text import ARN_PARTS, Unresolved, Wildcard
 from .truth import Truth, agreement, all_of, any_of, truth_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def _one_action_matches(template: Template, action: str) -> Truth:
     """Compare an action in lowercase. Wildcards in the name of the service are not documented."""
     if template.matches_everything:
         return Truth.TRUE
-    if not template.pattern.matches(action):
+    if not template.matches(action):
         return Truth.FALSE
     service = template.raw.partition(":")[0]
     return truth_of(service == action.partition(":")[0]) if not _has_wildcard(service) else Truth.UNKNOWN
@@ -82,12 +82,11 @@ def _short_arn_matches(template: Template, completed: Truth, resource: PartialAr
     if not template.is_fixed:
         return Truth.UNKNOWN
     known = resource.literal_prefix
-    start = template.raw.partition(Wildcard.MANY)[0].partition(Wildcard.ONE)[0]
-    if not known.startswith(start) and not start.startswith(known):
+    if not known.startswith(template.start) and not template.start.startswith(known):
         return Truth.FALSE
     if None in resource.parts:
         return Truth.UNKNOWN
-    return agreement((completed, truth_of(template.pattern.matches(known))))
+    return agreement((completed, truth_of(template.matches(known))))
 
 
 def _matches_without_resource(parts: tuple[Template, ...], call: Call) -> Truth:
@@ -100,7 +99,7 @@ def _matches_without_resource(parts: tuple[Template, ...], call: Call) -> Truth:
     return (
         Truth.UNKNOWN
         if all(
-            text is None or not part.is_fixed or part.pattern.matches(text)
+            text is None or not part.is_fixed or part.matches(text)
             for part, text in zip(parts, possible, strict=False)
         )
         else Truth.FALSE
@@ -118,16 +117,12 @@ def _part_matches(
     """Compare a part of an ARN; variables are documented for the last part alone."""
     if part.matches_everything:
         return Truth.TRUE
-    if part.is_fixed:
-        pattern = part.pattern
-    else:
-        tokens = part.resolve(request.text_of)
-        if not variables or tokens is Unresolved.UNKNOWN:
-            return Truth.UNKNOWN
-        if isinstance(tokens, Unresolved):
-            # In Resource nothing is like a variable without a value; of NotResource AWS does not say it.
-            return Truth.UNKNOWN if negated else Truth.FALSE
-        pattern = pattern_of(tokens)
+    resolved = part.resolve(request.text_of)
+    if resolved is Unresolved.UNKNOWN or not (part.is_fixed or variables):
+        return Truth.UNKNOWN
+    if isinstance(resolved, Unresolved):
+        # In Resource nothing is like a variable without a value; of NotResource AWS does not say it.
+        return Truth.UNKNOWN if negated else Truth.FALSE
     if known is not None:
-        return truth_of(pattern.matches(known))
-    return Truth.UNKNOWN if pattern.characters <= _NAME_CHARACTERS else Truth.FALSE
+        return truth_of(resolved.matches(known))
+    return Truth.UNKNOWN if resolved.characters <= _NAME_CHARACTERS else Truth.FALSE

@@ -13,21 +13,11 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, 
 from operator import eq, ge, gt, le, lt
 from typing import TYPE_CHECKING
 
-from .text import (
-    ARN_PARTS,
-    Unresolved,
-    key_of_arn,
-    pattern_of,
-    plain_text,
-    start_of_arn,
-    text_before_wildcard,
-)
+from .text import ARN_PARTS, Template, Unresolved, key_of_arn, start_of_arn
 from .truth import Truth, all_of, truth_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from .text import Template
 
     ValueOf = Callable[[str], str | Unresolved]
     Compare = Callable[[Template, str, ValueOf], "Truth | Undefined"]
@@ -44,80 +34,52 @@ class Undefined(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiteralPrefixes:
-    """What a value of a request must start with to be what a value of a policy says.
-
-    Attributes:
-        of_template: The text; "" if that is not known, so that the two have to be compared.
-        of_value: What must start with the text; None if the value has to be compared with all.
-    """
-
-    of_template: Callable[[Template], str]
-    of_value: Callable[[str], str | None]
-
-
-UNKNOWN_PREFIXES = LiteralPrefixes(of_template=lambda _: "", of_value=lambda _: None)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Operator:
     """A condition operator without its prefix and suffix.
 
+    Most values of a policy are ruled out by what they start with before they are compared.
+
     Attributes:
         compare: Whether a value of the request is what a value of the policy says.
-        prefixes: By which most values of a policy are ruled out before they are compared.
+        start_of: What the key of a value of the request starts with if it is what a value of the policy says;
+            "" if that is not known, so that the two have to be compared.
+        key_of: The key of a value of the request; None if it has to be compared with all values of a policy.
         negated: Whether it holds where no value of the policy matches.
         takes_wildcards: Whether an asterisk in a value of the policy matches every value of a request.
     """
 
     compare: Compare
-    prefixes: LiteralPrefixes = UNKNOWN_PREFIXES
+    start_of: Callable[[Template], str] = lambda _: ""
+    key_of: Callable[[str], str | None] = lambda _: None
     negated: bool = False
     takes_wildcards: bool = False
 
 
-def _string_equals(template: Template, value: str, value_of: ValueOf) -> Truth:
-    tokens = template.resolve(value_of)
-    if isinstance(tokens, Unresolved):
-        return _undecidable(tokens)
-    return truth_of(plain_text(tokens) == value)
+def _comparison_of_texts(
+    matches: Callable[[Template, str], bool],
+) -> Callable[[Template, str, ValueOf], Truth]:
+    """Return a comparison that takes policy variables."""
+
+    def compare(template: Template, value: str, value_of: ValueOf) -> Truth:
+        resolved = template.resolve(value_of)
+        if isinstance(resolved, Unresolved):
+            # Nothing equals or is like a variable without a value; negated operators match it.
+            return Truth.UNKNOWN if resolved is Unresolved.UNKNOWN else Truth.FALSE
+        return truth_of(matches(resolved, value))
+
+    return compare
 
 
-def _string_equals_ignore_case(template: Template, value: str, value_of: ValueOf) -> Truth:
-    tokens = template.resolve(value_of)
-    if isinstance(tokens, Unresolved):
-        return _undecidable(tokens)
-    return truth_of(plain_text(tokens).lower() == value.lower())
-
-
-def _string_like(template: Template, value: str, value_of: ValueOf) -> Truth:
-    if template.is_fixed:
-        return truth_of(template.pattern.matches(value))
-    tokens = template.resolve(value_of)
-    if isinstance(tokens, Unresolved):
-        return _undecidable(tokens)
-    return truth_of(pattern_of(tokens).matches(value))
-
-
-def _text_of(template: Template) -> str:
-    return plain_text(template.tokens) if template.is_fixed else ""
-
-
-def _start_of(template: Template) -> str:
-    return text_before_wildcard(template.tokens) if template.is_fixed else ""
+_string_like = _comparison_of_texts(Template.matches)
 
 
 # A template with a variable has no such start: it is compared, for the variable's value may not be known.
-_PREFIXES_OF_TEXTS = LiteralPrefixes(of_template=_text_of, of_value=str)
-_PREFIXES_IGNORING_CASE = LiteralPrefixes(
-    of_template=lambda template: _text_of(template).lower(), of_value=str.lower
-)
-_PREFIXES_OF_PATTERNS = LiteralPrefixes(of_template=_start_of, of_value=str)
+def _text_of(template: Template) -> str:
+    return template.text if template.is_fixed else ""
 
 
-def _undecidable(reason: Unresolved) -> Truth:
-    # Nothing equals or is like a variable without a value; negated operators match it.
-    return Truth.UNKNOWN if reason is Unresolved.UNKNOWN else Truth.FALSE
+def _start_of(template: Template) -> str:
+    return template.start if template.is_fixed else ""
 
 
 def _arn_like(template: Template, value: str, value_of: ValueOf) -> Truth | Undefined:
@@ -148,9 +110,6 @@ def _key_of_arn(value: str) -> str | None:
         return None
     *_, account_id, name = value.split(":", ARN_PARTS - 1)
     return key_of_arn(account_id=account_id, name=name)
-
-
-_PREFIXES_OF_ARNS = LiteralPrefixes(of_template=start_of_arn, of_value=_key_of_arn)
 
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -272,11 +231,19 @@ _ORDERS = {
     "GreaterThan": gt,
     "GreaterThanEquals": ge,
 }
-_ARN = Operator(compare=_arn_like, prefixes=_PREFIXES_OF_ARNS)
+_ARN = Operator(compare=_arn_like, start_of=start_of_arn, key_of=_key_of_arn)
 OPERATORS = {
-    "StringEquals": Operator(compare=_string_equals, prefixes=_PREFIXES_OF_TEXTS),
-    "StringEqualsIgnoreCase": Operator(compare=_string_equals_ignore_case, prefixes=_PREFIXES_IGNORING_CASE),
-    "StringLike": Operator(compare=_string_like, prefixes=_PREFIXES_OF_PATTERNS, takes_wildcards=True),
+    "StringEquals": Operator(
+        compare=_comparison_of_texts(lambda template, value: template.text == value),
+        start_of=_text_of,
+        key_of=str,
+    ),
+    "StringEqualsIgnoreCase": Operator(
+        compare=_comparison_of_texts(lambda template, value: template.text.lower() == value.lower()),
+        start_of=lambda template: _text_of(template).lower(),
+        key_of=str.lower,
+    ),
+    "StringLike": Operator(compare=_string_like, start_of=_start_of, key_of=str, takes_wildcards=True),
     **{f"Numeric{name}": Operator(compare=_comparison(_number, holds)) for name, holds in _ORDERS.items()},
     **{f"Date{name}": Operator(compare=_comparison(_milliseconds, holds)) for name, holds in _ORDERS.items()},
     "Bool": Operator(compare=_without_variables(_bool)),

@@ -56,70 +56,10 @@ class Unresolved(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pattern:
-    """A text with wildcards and without variables.
-
-    Attributes:
-        chunks: The parts between the asterisks; in each, None stands for a question mark.
-    """
-
-    chunks: tuple[str | tuple[str | None, ...], ...]
-
-    @cached_property
-    def _min_length(self) -> int:
-        return sum(map(len, self.chunks))
-
-    @cached_property
-    def _longest_text(self) -> str:
-        return max((chunk for chunk in self.chunks if isinstance(chunk, str)), key=len, default="")
-
-    @cached_property
-    def characters(self) -> frozenset[str]:
-        """The characters that a matching text must have."""
-        return frozenset(char for chunk in self.chunks for char in chunk if char is not None)
-
-    def matches(self, text: str) -> bool:
-        """Return whether it matches the whole text.
-
-        Each chunk is looked for where the one before ended and never again, so the time grows with the
-        product of the lengths at most, however many asterisks there are.
-        """
-        if self._min_length > len(text) or self._longest_text not in text:
-            return False
-        first, last = self.chunks[0], self.chunks[-1]
-        if len(self.chunks) == 1:
-            return len(first) == len(text) and _is_at(first, text, 0)
-        end = len(text) - len(last)
-        if not _is_at(first, text, 0) or not _is_at(last, text, end):
-            return False
-        position = len(first)
-        for chunk in self.chunks[1:-1]:
-            found = _find(chunk, text, position, end)
-            if found < 0:
-                return False
-            position = found + len(chunk)
-        return position <= end
-
-
-def _is_at(chunk: str | tuple[str | None, ...], text: str, position: int) -> bool:
-    """Return whether a chunk is at a position from which the text is long enough."""
-    if isinstance(chunk, str):
-        return text.startswith(chunk, position)
-    return all(char is None or char == text[position + offset] for offset, char in enumerate(chunk))
-
-
-def _find(chunk: str | tuple[str | None, ...], text: str, start: int, end: int) -> int:
-    if isinstance(chunk, str):
-        return text.find(chunk, start, end)
-    for position in range(start, end - len(chunk) + 1):
-        if _is_at(chunk, text, position):
-            return position
-    return -1
-
-
-@dataclass(frozen=True, kw_only=True)
 class Template:
     """A text of a policy as written, taken apart once.
+
+    What it matches, and the texts below, are asked of a template without variables alone.
 
     Attributes:
         raw: As written.
@@ -140,9 +80,21 @@ class Template:
         return not any(isinstance(token, Variable | BrokenVariable) for token in self.tokens)
 
     @cached_property
-    def pattern(self) -> Pattern:
-        """The pattern of a template without variables."""
-        return pattern_of(self.tokens)
+    def text(self) -> str:
+        """Its text, for the operators that take wildcards as they are written."""
+        return "".join(token for token in self.tokens if isinstance(token, str))
+
+    @cached_property
+    def start(self) -> str:
+        """The text with which everything starts that it matches."""
+        tokens = itertools.takewhile(lambda token: not isinstance(token, Wildcard), self.tokens)
+        return "".join(token for token in tokens if isinstance(token, str))
+
+    @cached_property
+    def characters(self) -> frozenset[str]:
+        """The characters that a matching text must have."""
+        known = (token for token in self.tokens if isinstance(token, str) and not isinstance(token, Wildcard))
+        return frozenset(itertools.chain.from_iterable(known))
 
     @cached_property
     def arn_parts(self) -> tuple[Template, ...]:
@@ -154,14 +106,40 @@ class Template:
         """Whether it has all the parts of an ARN."""
         return len(self.arn_parts) == ARN_PARTS and self.arn_parts[0].tokens == ("arn",)
 
-    def resolve(self, value_of: Callable[[str], str | Unresolved]) -> tuple[Token, ...] | Unresolved:
-        """Return the tokens with the variables' values as plain text, or why that cannot be.
+    def matches(self, text: str) -> bool:
+        """Return whether it matches the whole of a text."""
+        if not any(isinstance(token, Wildcard) for token in self.tokens):
+            return self.text == text
+        # Most are ruled out by how they start, without a regular expression.
+        return text.startswith(self.start) and self._expression.fullmatch(text) is not None
+
+    @cached_property
+    def _expression(self) -> re.Pattern[str]:
+        """Its regular expression.
+
+        What stands between two asterisks is looked for where the one before ended and never again, so the
+        time grows with the product of the lengths at most, however many asterisks there are.
+        """
+        chunks = [""]
+        for token in self.tokens:
+            if token is Wildcard.MANY:
+                chunks.append("")
+            elif token is Wildcard.ONE:
+                chunks[-1] += "."
+            elif isinstance(token, str):
+                chunks[-1] += re.escape(token)
+        first, *others = chunks
+        found = [f"(?>.*?{chunk})" for chunk in others[:-1]] + [f".*{chunk}" for chunk in others[-1:]]
+        return re.compile("".join([first, *found]), re.DOTALL)
+
+    def resolve(self, value_of: Callable[[str], str | Unresolved]) -> Template | Unresolved:
+        """Return the template with the variables' values as plain text, or why that cannot be.
 
         Args:
             value_of: The value of a condition key of the request.
         """
         if self.is_fixed:
-            return self.tokens
+            return self
         resolved: list[Token] = []
         result: Unresolved | None = None
         for token in self.tokens:
@@ -178,7 +156,7 @@ class Template:
             if isinstance(value, Unresolved):
                 result = value
             resolved.append(value)
-        return result or tuple(resolved)
+        return result or Template(raw=self.raw, tokens=tuple(resolved))
 
     def _split(self, separator: str, count: int) -> tuple[Template, ...]:
         parts: list[list[Token]] = [[]]
@@ -224,7 +202,7 @@ def start_of_arn(template: Template) -> str:
     if not template.is_fixed or not template.is_arn:
         return ""
     *_, account_id, name = template.arn_parts
-    return text_before_wildcard((*name.tokens, ":", *account_id.tokens))
+    return Template(raw="", tokens=(*name.tokens, ":", *account_id.tokens)).start
 
 
 def key_of_arn(*, account_id: str, name: str) -> str:
@@ -235,38 +213,12 @@ def key_of_arn(*, account_id: str, name: str) -> str:
     return f"{name}:{account_id}"
 
 
-def pattern_of(tokens: Sequence[Token]) -> Pattern:
-    """Return the pattern of resolved tokens."""
-    chunks: list[list[str | None]] = [[]]
-    for token in tokens:
-        if token is Wildcard.MANY:
-            if len(chunks) == 1 or chunks[-1]:
-                chunks.append([])
-        elif token is Wildcard.ONE:
-            chunks[-1].append(None)
-        elif isinstance(token, str):
-            chunks[-1] += token
-    return Pattern(chunks=tuple(_chunk(chunk) for chunk in chunks))
-
-
-def _chunk(chars: list[str | None]) -> str | tuple[str | None, ...]:
-    known = [char for char in chars if char is not None]
-    return "".join(known) if len(known) == len(chars) else tuple(chars)
-
-
-def text_before_wildcard(tokens: Sequence[Token]) -> str:
-    """Return the text with which everything starts that resolved tokens match."""
-    return plain_text(tuple(itertools.takewhile(lambda token: not isinstance(token, Wildcard), tokens)))
-
-
-def plain_text(tokens: Sequence[Token]) -> str:
-    """Return resolved tokens as text, for the operators that take wildcards as they are written."""
-    return "".join(token for token in tokens if isinstance(token, str))
-
-
 # The special characters are variables with fixed values: ${*}, ${?} and ${$}. A default value stands in
 # single quotes after a comma and a space. Nothing else is documented.
-_VARIABLE = re.compile(r"\$\{(?:(?P<special>[*?$])|(?P<key>[^\s{}',$]+)(?:, '(?P<default>[^'}]*)')?)\}")
+_WILDCARD = r"(?P<wildcard>[*?])"
+_VARIABLE = r"\$\{(?:(?P<special>[*?$])|(?P<key>[^\s{}',$]+)(?:, '(?P<default>[^'}]*)')?)\}"
+_TOKEN_WITHOUT_VARIABLES = re.compile(_WILDCARD)
+_TOKEN = re.compile(rf"{_WILDCARD}|{_VARIABLE}|(?P<broken>\$\{{.*)", re.DOTALL)
 
 
 def parse_template(text: str, *, variables: bool) -> Template:
@@ -277,28 +229,21 @@ def parse_template(text: str, *, variables: bool) -> Template:
         variables: Whether the policy's version knows variables; otherwise they are plain text.
     """
     tokens: list[Token] = []
-    start = position = 0
+    end = 0
+    for match in (_TOKEN if variables else _TOKEN_WITHOUT_VARIABLES).finditer(text):
+        tokens += [text[end : match.start()], _token(match)]
+        end = match.end()
+    # Without the empty texts in between.
+    return Template(raw=text, tokens=tuple(filter(None, [*tokens, text[end:]])))
 
-    def add(token: Token | None, length: int) -> None:
-        nonlocal start, position
-        if start < position:
-            tokens.append(text[start:position])
-        if token is not None:
-            tokens.append(token)
-        start = position = position + length
 
-    while position < len(text):
-        if text[position] in "*?":
-            add(Wildcard(text[position]), 1)
-        elif variables and text.startswith("${", position):
-            match = _VARIABLE.match(text, position)
-            if match is None:
-                add(BrokenVariable(text=text[position:]), len(text) - position)
-            elif match["special"]:
-                add(match["special"], len(match[0]))
-            else:
-                add(Variable(key=match["key"], default=match["default"]), len(match[0]))
-        else:
-            position += 1
-    add(None, 0)
-    return Template(raw=text, tokens=tuple(tokens))
+def _token(match: re.Match[str]) -> Token:
+    match match.lastgroup:
+        case "wildcard":
+            return Wildcard(match[0])
+        case "special":
+            return match["special"]
+        case "broken":
+            return BrokenVariable(text=match[0])
+        case _:
+            return Variable(key=match["key"], default=match["default"])

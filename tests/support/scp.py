@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from root_tasks.policies.attachments import Attachments, OrganizationPolicies, PoliciesOfType
-from root_tasks.policies.check import Origin, PolicyCheck
+from root_tasks.policies.attachments import (
+    FULL_ACCESS,
+    Attachments,
+    OrganizationPolicies,
+    PoliciesOfType,
+)
+from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.findings import TaskVerdict
 from root_tasks.tasks import DEFINITIONS
-from scp.calls import Call, PartialArn, SessionFacts, call_of
+from scp.calls import SessionFacts, call_of
 from scp.context import ABSENT, Possible, SessionRequest, Value
 from scp.documents import Policy, PolicyType, parse_policy
 from scp.evaluate import Decision, Level, Verdict, evaluate_request
@@ -21,55 +26,35 @@ from scp.truth import Truth
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from scp.calls import Call
+
 ACCOUNT_ID = "222222222222"
 ORGANIZATION_ID = "o-exampleorgid"
 ORGANIZATION_PATH = f"{ORGANIZATION_ID}/r-ab12/ou-ab12-workload/ou-ab12-payments/"
 LEVEL_IDS = ("r-ab12", "ou-ab12-workload", "ou-ab12-payments", ACCOUNT_ID)
 
 SESSION = SessionFacts(
-    account_id=ACCOUNT_ID, organization_id=ORGANIZATION_ID, organization_path=ORGANIZATION_PATH
+    account_id=ACCOUNT_ID,
+    organization_id=ORGANIZATION_ID,
+    organization_path=ORGANIZATION_PATH,
+    region="eu-west-1",
 )
 
-FULL_ACCESS_DOCUMENT: dict[str, Any] = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
-}
-FULL_ACCESS = parse_policy(
-    json.dumps(FULL_ACCESS_DOCUMENT), policy_id="p-FullAWSAccess", name="FullAWSAccess"
-)
-RCP_FULL_ACCESS = parse_policy(
-    json.dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}],
-        }
-    ),
-    policy_id="p-RCPFullAWSAccess",
-    name="RCPFullAWSAccess",
-    policy_type=PolicyType.RESOURCE_CONTROL_POLICY,
-)
+FULL_ACCESS_DOCUMENT: dict[str, Any] = json.loads(FULL_ACCESS.content)
 
-GET_USER = Call(
-    action="iam:GetUser",
-    resource=PartialArn(partition="aws", service="iam", region="", account_id=ACCOUNT_ID, name="root"),
-    region="us-east-1",
-)
-GET_ACCOUNT_SUMMARY = Call(action="iam:GetAccountSummary", resource=None, region="us-east-1")
-LIST_BUCKETS = Call(action="s3:ListAllMyBuckets", resource=None, region="eu-west-1")
+GET_USER = call_of("iam:GetUser", session=SESSION)
+GET_ACCOUNT_SUMMARY = call_of("iam:GetAccountSummary", session=SESSION)
+LIST_BUCKETS = call_of("s3:ListAllMyBuckets", session=SESSION)
 
 
-def bucket_call(
-    name: str | None, *, action: str = "s3:DeleteBucketPolicy", region: str | None = "eu-west-1"
-) -> Call:
+def bucket_call(name: str | None, *, region: str | None = "eu-west-1") -> Call:
     """Return a call on a bucket."""
-    resource = PartialArn(partition="aws", service="s3", region="", account_id="", name=name)
-    return Call(action=action, resource=resource, region=region)
+    return call_of("s3:DeleteBucketPolicy", session=SESSION, target=name, target_region=region)
 
 
 def queue_call(name: str | None, *, region: str | None = "eu-west-1") -> Call:
     """Return a call on a queue."""
-    resource = PartialArn(partition="aws", service="sqs", region=region, account_id=ACCOUNT_ID, name=name)
-    return Call(action="sqs:SetQueueAttributes", resource=resource, region=region)
+    return call_of("sqs:SetQueueAttributes", session=SESSION, target=name, target_region=region)
 
 
 def statement(effect: str = "Deny", **elements: object) -> dict[str, object]:
@@ -88,22 +73,29 @@ def document(*statements: Mapping[str, object], version: str | None = "2012-10-1
     return members if version is None else {"Version": version, **members}
 
 
+def policy_of(
+    content: Mapping[str, Any],
+    *,
+    policy_id: str = "p-1",
+    policy_type: PolicyType = PolicyType.SERVICE_CONTROL_POLICY,
+) -> Policy:
+    """Return the policy of a document."""
+    return parse_policy(
+        json.dumps(content), policy_id=policy_id, name=f"name of {policy_id}", policy_type=policy_type
+    )
+
+
 def policy(
     *statements: Mapping[str, object], policy_id: str = "p-1", version: str | None = "2012-10-17"
 ) -> Policy:
     """Return a service control policy of statements."""
-    content = json.dumps(document(*statements, version=version))
-    return parse_policy(content, policy_id=policy_id, name=f"name of {policy_id}")
+    return policy_of(document(*statements, version=version), policy_id=policy_id)
 
 
-def resource_policy(*statements: Mapping[str, object], policy_id: str = "p-rcp") -> Policy:
+def resource_policy(*statements: Mapping[str, object]) -> Policy:
     """Return a resource control policy of statements."""
-    return parse_policy(
-        json.dumps(document(*({"Principal": "*", **elements} for elements in statements))),
-        policy_id=policy_id,
-        name=f"name of {policy_id}",
-        policy_type=PolicyType.RESOURCE_CONTROL_POLICY,
-    )
+    content = document(*({"Principal": "*", **elements} for elements in statements))
+    return policy_of(content, policy_id="p-rcp", policy_type=PolicyType.RESOURCE_CONTROL_POLICY)
 
 
 def levels(*policies: Sequence[Policy]) -> tuple[Level, ...]:
@@ -171,31 +163,26 @@ def policies_of(
         attached: The IDs of the policies that each target has, by its ID.
         without_full_access: The targets that do not have FullAWSAccess.
     """
-    contents = {id_: json.dumps(content, indent=2) for id_, content in documents.items()}
     of_type = PoliciesOfType(
         attachments=Attachments(
             policy_type=PolicyType.SERVICE_CONTROL_POLICY,
-            is_pending=False,
-            policy_names={},
             policy_ids={
                 id_: [*ids] if id_ in without_full_access else [FULL_ACCESS.policy_id, *ids]
                 for id_, ids in attached.items()
             },
-            target_names={},
         ),
         policies={
             FULL_ACCESS.policy_id: FULL_ACCESS,
-            **{id_: parse_policy(content, policy_id=id_, name="name") for id_, content in contents.items()},
+            **{id_: policy_of(content, policy_id=id_) for id_, content in documents.items()},
         },
-        contents=contents,
     )
     return OrganizationPolicies(service_control=of_type, resource_control=None)
 
 
 def check_of(policies: OrganizationPolicies) -> PolicyCheck:
     """Return the check of an organization's policies, for sessions that are opened outside of a VPC."""
-    origin = Origin(partition="aws", region="eu-west-1", outside_vpc=True)
-    return PolicyCheck(policies, organization_id=ORGANIZATION_ID, origin=origin)
+    session = SessionFacts(organization_id=ORGANIZATION_ID, region="eu-west-1", outside_vpc=True)
+    return PolicyCheck(policies, session=session)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,7 +253,7 @@ class Sample:
     @property
     def levels(self) -> tuple[Level, ...]:
         """The policy at the root, and FullAWSAccess on each level."""
-        parsed = parse_policy(json.dumps(self.document), policy_id="p-sample", name=self.policy_name)
+        parsed = policy_of(self.document, policy_id="p-sample")
         at_root = (FULL_ACCESS, parsed) if self.full_access else (parsed,)
         return levels(at_root, (FULL_ACCESS,), (FULL_ACCESS,), (FULL_ACCESS,))
 

@@ -125,9 +125,7 @@ class Oracle:
 
     def __init__(self) -> None:
         node = shutil.which("node", path=os.pathsep.join([sysconfig.get_path("scripts"), os.defpath]))
-        if node is None or not is_installed():
-            message = "The oracle is not installed."
-            raise RuntimeError(message)
+        assert node is not None
         self._process = subprocess.Popen(
             [node, "oracle.mjs"], cwd=DIRECTORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS
-from root_tasks.policies.check import Origin, PolicyCheck
-from root_tasks.policies.findings import check_tasks, findings
+from root_tasks.policies.check import PolicyCheck
+from root_tasks.policies.findings import check_tasks
 from root_tasks.policies.fixes import find_fixes
 from root_tasks.policies.reader import PolicyReader
 from root_tasks.run.accounts import MemberDirectory, accounts_in_scope, classify
 from root_tasks.tasks.scope import Scope
+from scp.calls import SessionFacts
 from scp.documents import PolicyType
 
 from .errors import CommandError
@@ -58,7 +59,7 @@ class Survey:
         return any(
             finding.cause.policy is not None and finding.cause.policy.problem
             for account in self.accounts
-            for finding in findings(account)
+            for finding in account.findings
         )
 
 
@@ -129,8 +130,12 @@ def survey(
     )
     check = PolicyCheck(
         policies,
-        organization_id=organization.organization_id,
-        origin=Origin(partition=caller.partition, region=caller.region, outside_vpc=True),
+        session=SessionFacts(
+            partition=caller.partition,
+            organization_id=organization.organization_id,
+            region=caller.region,
+            outside_vpc=True,
+        ),
     )
     checked = tuple(
         check_tasks(check, account, unit_ids=members[account.account_id].unit_ids, tasks=tasks)
@@ -141,5 +146,5 @@ def survey(
         tasks=tuple(tasks),
         enabled_types=tuple(of_type.policy_type for of_type in attachments),
         accounts=tuple(sorted(checked, key=lambda account: account.account.account_id)),
-        fixes=tuple(find_fixes(checked, policies)),
+        fixes=tuple(find_fixes(checked)),
     )

@@ -9,7 +9,7 @@ from scp.documents import PolicyType, parse_policy, unreadable_policy
 from scp.evaluate import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from scp.documents import Policy
 
@@ -45,13 +45,19 @@ class Attachments:
         policy_ids: The IDs of the policies that are attached to a target itself, by the target's ID. A target
             that is not listed has AWS's own policy alone.
         target_names: The name of each target that is listed, by its ID.
+        problems: Why it is not known whether FullAWSAccess is attached to a target, by the target's ID.
     """
 
     policy_type: PolicyType
-    is_pending: bool
-    policy_names: Mapping[str, str]
-    policy_ids: Mapping[str, Sequence[str]]
-    target_names: Mapping[str, str]
+    is_pending: bool = False
+    policy_names: Mapping[str, str] = field(default_factory=dict)
+    policy_ids: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    target_names: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    def policy_ids_at(self, target_ids: Iterable[str]) -> set[str]:
+        """Return the IDs of the policies that are attached to some targets themselves."""
+        return {policy_id for target_id in target_ids for policy_id in self.policy_ids.get(target_id, ())}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +66,11 @@ class PoliciesOfType:
 
     Attributes:
         attachments: Where they are attached.
-        policies: Those that were read, by their IDs.
-        contents: Their documents, by their IDs.
-        problems: Why it is not known whether FullAWSAccess is attached to a target, by the target's ID.
+        policies: The policies that were read, by their IDs.
     """
 
     attachments: Attachments
     policies: Mapping[str, Policy]
-    contents: Mapping[str, str]
-    problems: Mapping[str, str] = field(default_factory=dict)
 
     def levels(self, target_ids: Sequence[str] | None) -> tuple[Level, ...]:
         """Return the levels of an account: the root, the units down to the account, and the account.
@@ -89,8 +91,8 @@ class PoliciesOfType:
             policies = [RCP_FULL_ACCESS, *policies]
         elif target_id not in attached.policy_ids:
             policies = [FULL_ACCESS]
-        elif target_id in self.problems:
-            policies = [*policies, _unknown(self.problems[target_id])]
+        elif target_id in attached.problems:
+            policies = [*policies, _unknown(attached.problems[target_id])]
         elif not policies:
             policies = [_unknown(_NOT_LISTED)]
         name = attached.target_names.get(target_id, "")

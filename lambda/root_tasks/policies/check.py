@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from scp.calls import SessionFacts, call_of
+from scp.calls import call_of
 from scp.context import SessionRequest
 from scp.evaluate import Decision, evaluate_request, without_certainties
 
@@ -13,6 +13,7 @@ from ..model.run import Target
 from ..tasks import DEFINITIONS
 
 if TYPE_CHECKING:
+    from scp.calls import SessionFacts
     from scp.documents import PolicyType
     from scp.evaluate import Level, Verdict
     from scp.task import Task
@@ -22,42 +23,18 @@ if TYPE_CHECKING:
     from .attachments import OrganizationPolicies, PoliciesOfType
 
 
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Where root sessions are opened.
-
-    Attributes:
-        partition: For example aws.
-        region: The Region that calls without a Region of their own are sent to.
-        outside_vpc: Whether the calls surely do not pass a VPC endpoint.
-    """
-
-    partition: str
-    region: str
-    outside_vpc: bool
-
-
 class PolicyCheck:
     """What the policies say of calls in root sessions, account by account. Pure.
 
     Args:
         policies: The organization's policies.
-        organization_id: The organization.
-        origin: Where the sessions are opened.
+        session: What is known of the sessions in whatever account.
     """
 
-    def __init__(self, policies: OrganizationPolicies, *, organization_id: str, origin: Origin) -> None:
+    def __init__(self, policies: OrganizationPolicies, *, session: SessionFacts) -> None:
         self._service_control = policies.service_control
         self._resource_control = policies.resource_control
-        self._organization_id = organization_id
-        # Of whatever account.
-        self._session = SessionFacts(
-            account_id=None,
-            partition=origin.partition,
-            organization_id=organization_id,
-            region=origin.region,
-            outside_vpc=origin.outside_vpc,
-        )
+        self._session = session
         self._levels: dict[tuple[PolicyType, str, str], Level] = {}
 
     def verdict(
@@ -71,7 +48,10 @@ class PolicyCheck:
             unit_ids: The units that it is in, from the root down; None where they are not known.
             target: The bucket or queue; None where there is none yet.
         """
-        path = None if unit_ids is None else "/".join((self._organization_id, *unit_ids, ""))
+        organization_id = self._session.organization_id
+        path = None
+        if organization_id is not None and unit_ids is not None:
+            path = "/".join((organization_id, *unit_ids, ""))
         session = replace(self._session, account_id=account_id, organization_path=path)
         # Of a queue it is the ARN.
         name = None if target is None or target.id is None else target.id.rpartition(":")[2]
@@ -104,20 +84,11 @@ class PolicyCheck:
     def _without_certainties(self, level: Level, action: str) -> Level:
         call = call_of(action, session=self._session)
         request = SessionRequest(session=self._session, call=call)
-        return replace(
-            level,
-            policies=tuple(
-                replace(
-                    policy,
-                    statements=tuple(
-                        left
-                        for statement in policy.statements
-                        if (left := without_certainties(statement, request)) is not None
-                    ),
-                )
-                for policy in level.policies
-            ),
-        )
+        policies = [
+            replace(policy, statements=tuple(without_certainties(policy.statements, request)))
+            for policy in level.policies
+        ]
+        return replace(level, policies=tuple(policies))
 
 
 @dataclass(frozen=True, kw_only=True)

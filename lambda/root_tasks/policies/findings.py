@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from scp.evaluate import Decision, strictest
@@ -62,6 +63,25 @@ class CheckedAccount:
         """Denied if a task is, otherwise unknown if one is."""
         return strictest({verdict.decision for verdict in self.verdicts})
 
+    @cached_property
+    def findings(self) -> list[PolicyFinding]:
+        """Why tasks are denied or undecided; the denials first."""
+        by_place: dict[tuple[Decision, object], list[tuple[Cause, Task, str]]] = {}
+        for task_verdict in self.verdicts:
+            for verdict, cause in task_verdict.deciding():
+                found = (cause, task_verdict.task, verdict.call.action)
+                by_place.setdefault((verdict.decision, cause.place), []).append(found)
+        in_order = [
+            PolicyFinding(
+                cause=found[0][0],
+                decision=decision,
+                tasks=tuple(dict.fromkeys(task for _, task, _ in found)),
+                calls=tuple(dict.fromkeys(action for _, _, action in found)),
+            )
+            for (decision, _), found in by_place.items()
+        ]
+        return sorted(in_order, key=lambda finding: finding.decision is not Decision.DENIED)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyFinding:
@@ -104,22 +124,3 @@ def check_tasks(
             for task in tasks
         ),
     )
-
-
-def findings(account: CheckedAccount) -> list[PolicyFinding]:
-    """Return why tasks are denied or undecided in an account; the denials first."""
-    by_place: dict[tuple[Decision, object], list[tuple[Cause, Task, str]]] = {}
-    for task_verdict in account.verdicts:
-        for verdict, cause in task_verdict.deciding():
-            found = (cause, task_verdict.task, verdict.call.action)
-            by_place.setdefault((verdict.decision, cause.place), []).append(found)
-    in_order = [
-        PolicyFinding(
-            cause=found[0][0],
-            decision=decision,
-            tasks=tuple(dict.fromkeys(task for _, task, _ in found)),
-            calls=tuple(dict.fromkeys(action for _, _, action in found)),
-        )
-        for (decision, _), found in by_place.items()
-    ]
-    return sorted(in_order, key=lambda finding: finding.decision is not Decision.DENIED)

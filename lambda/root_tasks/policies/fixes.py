@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scp.documents import PolicyType, parse_policy
-from scp.evaluate import Decision, is_about_root_sessions
-
-from .findings import findings
+from scp.evaluate import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from scp.documents import Policy
     from scp.evaluate import Cause
 
-    from .attachments import OrganizationPolicies
     from .findings import CheckedAccount, PolicyFinding
 
 _NULL, _ASSUMED_ROOT = "Null", "aws:AssumedRoot"
@@ -45,56 +42,18 @@ class StatementFix:
     excess_characters: int = 0
 
 
-def find_fixes(accounts: Iterable[CheckedAccount], policies: OrganizationPolicies) -> Iterator[StatementFix]:
-    """Yield what would fix each denial, once for all accounts that it is in.
-
-    Args:
-        accounts: The accounts.
-        policies: The policies that they were checked with.
-    """
+def find_fixes(accounts: Iterable[CheckedAccount]) -> Iterator[StatementFix]:
+    """Yield what would fix each denial, once for all accounts that it is in."""
     by_place: dict[object, list[tuple[str, PolicyFinding]]] = {}
     for account in accounts:
-        for finding in findings(account):
+        for finding in account.findings:
             if finding.decision is Decision.DENIED:
                 key = _statement_key(finding.cause)
                 by_place.setdefault(key, []).append((account.account.account_id, finding))
-    documents = _Documents(policies)
+    documents: dict[str, dict[str, Any]] = {}
     for denied in by_place.values():
         account_ids = tuple(sorted({account_id for account_id, _ in denied}))
         yield _fix([finding for _, finding in denied], account_ids, documents)
-
-
-class _Documents:
-    """The documents of policies, in which statements are replaced by their fixes.
-
-    Args:
-        policies: The policies.
-    """
-
-    def __init__(self, policies: OrganizationPolicies) -> None:
-        self._contents = {
-            policy_id: content
-            for of_type in (policies.service_control, policies.resource_control)
-            if of_type is not None
-            for policy_id, content in of_type.contents.items()
-        }
-        self._changed: dict[str, dict[str, Any]] = {}
-
-    def statements(self, policy_id: str) -> list[dict[str, Any]]:
-        """Return the statements of a policy."""
-        if policy_id not in self._changed:
-            document = json.loads(self._contents[policy_id])
-            listed = document["Statement"]
-            self._changed[policy_id] = {
-                **document,
-                "Statement": listed if isinstance(listed, list) else [listed],
-            }
-        statements: list[dict[str, Any]] = self._changed[policy_id]["Statement"]
-        return statements
-
-    def length(self, policy_id: str) -> int:
-        """Return how many characters a policy has, without white space between them."""
-        return len(json.dumps(self._changed[policy_id], ensure_ascii=False, separators=(",", ":")))
 
 
 def _statement_key(cause: Cause) -> tuple[str, ...]:
@@ -105,37 +64,49 @@ def _statement_key(cause: Cause) -> tuple[str, ...]:
 
 
 def _fix(
-    denied: Sequence[PolicyFinding], account_ids: tuple[str, ...], documents: _Documents
+    denied: Sequence[PolicyFinding], account_ids: tuple[str, ...], documents: dict[str, dict[str, Any]]
 ) -> StatementFix:
+    """Return what fixes the denials of one statement, or by one level.
+
+    Args:
+        denied: The denials.
+        account_ids: Their accounts.
+        documents: The documents of policies with the fixes so far, by the policies' IDs.
+    """
     finding = denied[0]
     policy, statement = finding.cause.policy, finding.cause.statement
     if policy is None or statement is None:
-        calls = sorted({call for finding in denied for call in finding.calls})
-        return StatementFix(
-            finding=finding,
-            account_ids=account_ids,
-            statement=None,
-            suggested={
-                "Effect": "Allow",
-                "Action": calls,
-                "Resource": "*",
-                "Condition": {_NULL: {_ASSUMED_ROOT: "false"}},
-            },
-        )
-    statements = documents.statements(policy.policy_id)
-    current = statements[statement.number - 1]
+        allow = {
+            "Effect": "Allow",
+            "Action": sorted({call for finding in denied for call in finding.calls}),
+            "Resource": "*",
+            "Condition": {_NULL: {_ASSUMED_ROOT: "false"}},
+        }
+        return StatementFix(finding=finding, account_ids=account_ids, statement=None, suggested=allow)
+    document = documents.setdefault(policy.policy_id, _document(policy))
+    current = document["Statement"][statement.number - 1]
     policy_type = finding.cause.policy_type
     suggested = statement_with_exemption(current, policy_type=policy_type)
-    if suggested is None:
-        return StatementFix(finding=finding, account_ids=account_ids, statement=current, suggested=None)
-    statements[statement.number - 1] = suggested
+    excess = 0
+    if suggested is not None:
+        document["Statement"][statement.number - 1] = suggested
+        # White space can be left out.
+        length = len(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+        excess = max(0, length - _MAX_CHARACTERS[policy_type])
     return StatementFix(
         finding=finding,
         account_ids=account_ids,
         statement=current,
         suggested=suggested,
-        excess_characters=max(0, documents.length(policy.policy_id) - _MAX_CHARACTERS[policy_type]),
+        excess_characters=excess,
     )
+
+
+def _document(policy: Policy) -> dict[str, Any]:
+    """Return the document of a policy, with its statements as a list."""
+    document: dict[str, Any] = json.loads(policy.content)
+    statements = document["Statement"]
+    return {**document, "Statement": statements if isinstance(statements, list) else [statements]}
 
 
 def statement_with_exemption(
@@ -151,10 +122,9 @@ def statement_with_exemption(
     condition[_NULL] = {**condition.get(_NULL, {}), _ASSUMED_ROOT: "true"}
     suggested = {**statement, "Condition": condition}
     parsed, parsed_suggestion = (_parse(text, policy_type) for text in (statement, suggested))
+    on_purpose = any(statement.is_about_root_sessions for statement in parsed.statements)
     # Never a text that AWS would refuse.
-    if parsed.problem or parsed_suggestion.problem:
-        return None
-    return None if any(map(is_about_root_sessions, parsed.statements)) else suggested
+    return None if on_purpose or parsed.problem or parsed_suggestion.problem else suggested
 
 
 def _parse(statement: Mapping[str, Any], policy_type: PolicyType) -> Policy:

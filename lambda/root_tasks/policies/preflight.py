@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from mypy_boto3_organizations import OrganizationsClient
 
     from aws_calls.retry import Clock
+    from scp.calls import SessionFacts
     from scp.task import Task
 
     from ..model.run import Assignment, CredentialSelection, Member, Mode
     from .attachments import Attachments
-    from .check import AccountCheck, Origin
+    from .check import AccountCheck
 
 # A run waits no longer for its pre-flight: 10,000 accounts and 500 policies take less at AWS's limits.
 _MAX_SECONDS = 480.0
@@ -47,14 +48,14 @@ class PolicyPreflight:
 
     Attributes:
         organizations: A client that makes one attempt a call.
-        origin: Where root sessions are opened.
+        session: What is known of root sessions in whatever account.
         clock: The time.
         deadline: When the function ends, on the clock.
         log: Writes one event, given as keyword arguments.
     """
 
     organizations: OrganizationsClient
-    origin: Origin
+    session: SessionFacts
     clock: Clock
     deadline: float
     log: Callable[..., None]
@@ -93,7 +94,7 @@ class PendingPreflight:
 
     Attributes:
         task: The task.
-        preflight: Where root sessions are opened, the time and the log.
+        preflight: What is known of root sessions, the time and the log.
         reader: Reads the policies.
         attachments: What they are attached to.
         deadline: When it is skipped, on the clock, if not every account is checked by then.
@@ -132,7 +133,8 @@ class PendingPreflight:
                 target_ids={*units, *(id_ for path in units.values() for id_ in path or ())},
                 account_count=account_count,
             )
-            check = PolicyCheck(policies, organization_id=organization_id, origin=self.preflight.origin)
+            session = replace(self.preflight.session, organization_id=organization_id)
+            check = PolicyCheck(policies, session=session)
             checked: dict[str, AccountCheck] = {}
             for assignment in assignments:
                 if self.preflight.clock.now() > self.deadline:

@@ -82,9 +82,7 @@ class PolicyReader:
         return tuple(
             self._attachments(policy_type)
             if statuses[policy_type] == _ENABLED
-            else Attachments(
-                policy_type=policy_type, is_pending=True, policy_names={}, policy_ids={}, target_names={}
-            )
+            else Attachments(policy_type=policy_type, is_pending=True)
             for policy_type in PolicyType
             if policy_type in types and policy_type in statuses
         )
@@ -112,28 +110,19 @@ class PolicyReader:
             self._with_full_access(of_type, target_ids=target_ids, account_count=account_count)
             for of_type in attachments
         ]
-        wanted = {
-            of_type.policy_type: sorted(
-                {policy_id for id_ in target_ids for policy_id in of_type.policy_ids.get(id_, ())}
-                - {FULL_ACCESS_ID}
-            )
-            for of_type, _ in completed
+        wanted = [
+            (policy_id, of_type)
+            for of_type in completed
+            for policy_id in sorted(of_type.policy_ids_at(target_ids) - {FULL_ACCESS_ID})
+        ]
+        policies = {FULL_ACCESS_ID: FULL_ACCESS}
+        for done, (policy_id, of_type) in enumerate(wanted):
+            show(done, len(wanted))
+            policies[policy_id] = self._policy(policy_id, of_type)
+        read = {
+            of_type.policy_type: PoliciesOfType(attachments=of_type, policies=policies)
+            for of_type in completed
         }
-        total = sum(map(len, wanted.values()))
-        done = 0
-        read = {}
-        for of_type, problems in completed:
-            policies = {FULL_ACCESS_ID: FULL_ACCESS}
-            contents = {}
-            for policy_id in wanted[of_type.policy_type]:
-                show(done, total)
-                policies[policy_id], content = self._policy(policy_id, of_type)
-                done += 1
-                if content is not None:
-                    contents[policy_id] = content
-            read[of_type.policy_type] = PoliciesOfType(
-                attachments=of_type, policies=policies, contents=contents, problems=problems
-            )
         return OrganizationPolicies(
             service_control=read.get(PolicyType.SERVICE_CONTROL_POLICY),
             resource_control=read.get(PolicyType.RESOURCE_CONTROL_POLICY),
@@ -170,7 +159,6 @@ class PolicyReader:
                 target_names[target_id] = target.get("Name", "")
         return Attachments(
             policy_type=policy_type,
-            is_pending=False,
             policy_names=policy_names,
             policy_ids=policy_ids,
             target_names=target_names,
@@ -178,19 +166,17 @@ class PolicyReader:
 
     def _with_full_access(
         self, attachments: Attachments, *, target_ids: Collection[str], account_count: int
-    ) -> tuple[Attachments, Mapping[str, str]]:
-        """Return the attachments with those of FullAWSAccess, and why these are not known of some targets."""
+    ) -> Attachments:
+        """Return the attachments with those of FullAWSAccess, as far as they are known."""
         if attachments.policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
-            return attachments, {}
+            return attachments
         # AWS refuses to detach the last policy: FullAWSAccess can be missing only where there is another one.
         open_ids = sorted(attachments.policy_ids.keys() & set(target_ids))
         if len(open_ids) <= math.ceil(account_count / MAX_ENTRIES_PER_PAGE):
             return self._with_policies_of(open_ids, attachments)
         return self._with_targets_of_full_access(open_ids, attachments)
 
-    def _with_policies_of(
-        self, target_ids: Sequence[str], attachments: Attachments
-    ) -> tuple[Attachments, Mapping[str, str]]:
+    def _with_policies_of(self, target_ids: Sequence[str], attachments: Attachments) -> Attachments:
         """Read what is attached to each of some targets."""
         policy_names = dict(attachments.policy_names)
         policy_ids = dict(attachments.policy_ids)
@@ -212,11 +198,11 @@ class PolicyReader:
             else:
                 policy_ids[target_id] = [*listed]
                 policy_names |= listed
-        return replace(attachments, policy_names=policy_names, policy_ids=policy_ids), problems
+        return replace(attachments, policy_names=policy_names, policy_ids=policy_ids, problems=problems)
 
     def _with_targets_of_full_access(
         self, target_ids: Sequence[str], attachments: Attachments
-    ) -> tuple[Attachments, Mapping[str, str]]:
+    ) -> Attachments:
         """Read everything that FullAWSAccess is attached to."""
         having: set[str] = set()
         problems: dict[str, str] = {}
@@ -229,7 +215,7 @@ class PolicyReader:
             target_id: [FULL_ACCESS_ID, *attached] if target_id in having else attached
             for target_id, attached in attachments.policy_ids.items()
         }
-        return replace(attachments, policy_ids=policy_ids), problems
+        return replace(attachments, policy_ids=policy_ids, problems=problems)
 
     def _targets(self, policy_id: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield what a policy is attached to, each with its ID."""
@@ -248,7 +234,7 @@ class PolicyReader:
             budget=self._budgets[operation],
         )
 
-    def _policy(self, policy_id: str, attachments: Attachments) -> tuple[Policy, str | None]:
+    def _policy(self, policy_id: str, attachments: Attachments) -> Policy:
         name = attachments.policy_names[policy_id]
         try:
             described = call(
@@ -260,10 +246,8 @@ class PolicyReader:
         except CallError as error:
             if error.failure.kind is FailureKind.ACCESS_DENIED:
                 raise
-            problem = describe(error.failure)
-            return unreadable_policy(policy_id=policy_id, name=name, problem=problem), None
-        policy = parse_policy(content, policy_id=policy_id, name=name, policy_type=attachments.policy_type)
-        return policy, content
+            return unreadable_policy(policy_id=policy_id, name=name, problem=describe(error.failure))
+        return parse_policy(content, policy_id=policy_id, name=name, policy_type=attachments.policy_type)
 
 
 def _problem_of(error: CallError) -> str:

@@ -12,12 +12,12 @@ from aws_calls.errors import RootAccessError
 from aws_calls.pace import Pace
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
+from scp.calls import SessionFacts
 
 from ..aws.bucket import Bucket
 from ..aws.sessions import Sessions
 from ..aws.stores import Storage
 from ..model.run import BatchResult, Mode
-from ..policies.check import Origin
 from ..policies.preflight import PolicyPreflight
 from ..tasks import DEFINITIONS
 from .accounts import MemberDirectory
@@ -98,7 +98,9 @@ class Invocation:
         function = FunctionArn.parse(context.invoked_function_arn)
         self._function = function
         self._partition, self._account_id = function.partition, function.account_id
-        self._origin = Origin(partition=function.partition, region=function.region, outside_vpc=outside_vpc)
+        self._root_session = SessionFacts(
+            partition=function.partition, region=function.region, outside_vpc=outside_vpc
+        )
         self._clients = clients
         self._clock = clock
         self._now = now
@@ -314,7 +316,7 @@ class Invocation:
     def _preflight(self) -> PolicyPreflight:
         return PolicyPreflight(
             organizations=self._clients.organizations,
-            origin=self._origin,
+            session=self._root_session,
             clock=self._clock,
             deadline=self._deadline,
             log=self._log,

@@ -112,14 +112,13 @@ def _rows(found: Survey) -> Iterator[Table | Text]:
     from rich.text import Text
 
     from aws_calls.text import printable
-    from root_tasks.policies.findings import findings
 
     from .. import screen
 
     table = screen.new_table("result", "account", "name", "tasks", "policy", "attached to")
     left = 0
     for account in sorted(found.accounts, key=lambda checked: checked.decision == "unknown"):
-        for place, finding in enumerate(findings(account)):
+        for place, finding in enumerate(account.findings):
             if table.row_count >= _MAX_ROWS:
                 left += 1
                 continue
@@ -165,10 +164,7 @@ def _condition(cause: Cause) -> str:
 
 def _open_conditions(cause: Cause) -> list[str]:
     """Return the parts of a statement that could not be decided."""
-    return [
-        " ".join(filter(None, (part.operator or str(part.element), part.key, ", ".join(part.values[:3]))))
-        for part in cause.undecided
-    ]
+    return [f"{undecided.part} {', '.join(undecided.values[:3])}" for undecided in cause.undecided]
 
 
 def _place(cause: Cause) -> str:
@@ -227,8 +223,6 @@ def _summary(found: Survey) -> str:
 def _to_json(found: Survey) -> str:
     import json
 
-    from root_tasks.policies.findings import findings
-
     return json.dumps(
         {
             "organizationId": found.organization_id,
@@ -241,7 +235,7 @@ def _to_json(found: Survey) -> str:
                     "organizationalUnit": checked.account.organizational_unit,
                     "result": checked.decision,
                     "tasks": {verdict.task: verdict.decision for verdict in checked.verdicts},
-                    "findings": [_finding(finding) for finding in findings(checked)],
+                    "findings": [_finding(finding) for finding in checked.findings],
                 }
                 for checked in found.accounts
             ],
@@ -299,12 +293,10 @@ def _to_csv(found: Survey) -> str:
 
 def _csv_rows(account: CheckedAccount) -> Iterator[tuple[object, ...]]:
     """Yield a row for each task and each statement that denies or may deny it."""
-    from root_tasks.policies.findings import findings
-
     of_account = (account.account.account_id, account.account.name, account.account.organizational_unit)
     for verdict in account.verdicts:
         row = (*of_account, verdict.task, verdict.decision)
-        causes = [finding for finding in findings(account) if verdict.task in finding.tasks]
+        causes = [finding for finding in account.findings if verdict.task in finding.tasks]
         if not causes:
             yield (*row, *([None] * (len(_COLUMNS) - len(row))))
         for finding in causes:
