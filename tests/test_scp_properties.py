@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,11 +169,9 @@ def test_wildcards_match_as_the_regular_expression_says(pattern: str, text: str)
 
 
 def test_no_part_of_a_pattern_is_looked_for_again_after_the_next_one() -> None:
-    """With backtracking it would take seconds, and hours of a longer text."""
-    template = parse_template("*a" * 12 + "*b", variables=False)
-    started = time.process_time()
-    assert not template.matches("a" * 28)
-    assert time.process_time() - started < 0.1
+    """With backtracking this would not end."""
+    template = parse_template("*a" * 30 + "*b", variables=False)
+    assert not template.matches("a" * 1000)
 
 
 _JSON = st.recursive(
