@@ -118,33 +118,29 @@ class Output:
 
 
 def caller_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --profile and --region, as parameters `profile` and `region`."""
-    for option in (
-        click.option("--region", metavar="REGION", help="The Region. Default: the profile's."),
-        click.option("--profile", metavar="PROFILE", help="The profile of the credentials."),
-    ):
-        function = option(function)
-    return function
+    """Add --profile and --region, as the parameter `target`."""
+
+    @click.option("--profile", metavar="PROFILE", help="The profile of the credentials.")
+    @click.option("--region", metavar="REGION", help="The Region. Default: the profile's.")
+    @click.pass_obj
+    @functools.wraps(function)
+    def wrapper(environment: Environment, /, **options: Any) -> Any:
+        where = {name: options.pop(name, None) for name in ("profile", "region", "stack")}
+        return function(target=TargetOptions(environment=environment, **where), **options)
+
+    return wrapper
 
 
 def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --profile, --region and --stack, as the parameter `target`."""
-
-    @caller_options
-    @click.option(
+    stack = click.option(
         "--stack",
         metavar="STACK",
         envvar="CENTRALIZED_ROOT_ACCESS_STACK",
         show_envvar=True,
         help="The stack of RootTasks, or STACK:CONSTRUCT. Default: the only one in the Region.",
     )
-    @click.pass_obj
-    @functools.wraps(function)
-    def wrapper(environment: Environment, /, **options: Any) -> Any:
-        target = {name: options.pop(name) for name in ("profile", "region", "stack")}
-        return function(target=TargetOptions(environment=environment, **target), **options)
-
-    return wrapper
+    return caller_options(stack(function))
 
 
 def output_options(function: Callable[..., Any]) -> Callable[..., Any]:

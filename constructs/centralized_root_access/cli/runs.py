@@ -65,7 +65,7 @@ class Runs:
             CommandError: There is no such deployment, or more than one.
             CallError: It cannot be looked for.
         """
-        caller = find_caller(profile=target.profile, region=target.region, environment=target.environment)
+        caller = find_caller(target)
         deployment = find_deployment(caller, stack=target.stack)
         executions = Executions(caller, deployment)
         return cls(target=target, caller=caller, deployment=deployment, executions=executions)

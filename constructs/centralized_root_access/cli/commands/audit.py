@@ -61,10 +61,9 @@ def _audit_from_here(input_: dict[str, object], *, output: Output, target: Targe
             from ..screen import progress_bar
             from ..stored_report import StoredReport, keep_report, show_report
 
-            environment = target.environment
-            caller = find_caller(profile=target.profile, region=target.region, environment=environment)
-        name = environment.run_name("audit")
-        local = LocalAudit(caller, environment=environment, name=name)
+            caller = find_caller(target)
+        name = target.environment.run_name("audit")
+        local = LocalAudit(caller, environment=target.environment, name=name)
         with progress_bar(name) as update:
             local.run(input_, show=update)
         stored = StoredReport.read(local)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from root_access.plan import Step
     from root_access.state import DesiredState, RootAccess
 
-    from ..terminal import Environment
+    from ..options import TargetOptions
 
 FEATURES = tuple(feature.value for feature in RootAccessFeature)
 
@@ -38,17 +38,14 @@ FEATURES = tuple(feature.value for feature in RootAccessFeature)
 @click.option("--no-delegated-administrators", is_flag=True, help="The construct lists none.")
 @format_option(TABLE, JSON)
 @caller_options
-@click.pass_obj
 def status(
-    environment: Environment,
     *,
     features: tuple[str, ...],
     no_features: bool,
     delegated_administrators: tuple[str, ...],
     no_delegated_administrators: bool,
     format_: str,
-    profile: str | None,
-    region: str | None,
+    target: TargetOptions,
 ) -> ExitCode:
     """Show an organization's root access, with credentials of its management account. This changes nothing.
 
@@ -71,7 +68,7 @@ def status(
                 features=() if no_features else features or FEATURES,
                 delegated_administrators=delegated_administrators if listed else None,
             )
-            caller = find_caller(profile=profile, region=region, environment=environment)
+            caller = find_caller(target)
             observed = Organization(
                 clients=RootAccessClients(
                     iam=caller.client("iam"), organizations=caller.client("organizations")
