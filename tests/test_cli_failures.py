@@ -71,8 +71,7 @@ ENVIRONMENTS = {
 }
 
 
-@pytest.fixture
-def without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+def use_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -94,22 +93,18 @@ def configure(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
 
 
-def test_a_configuration_that_gives_no_credentials_is_a_sentence(
-    command_line: CommandLine, without_keys: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for text in CONFIGURATIONS.values():
-        configure(monkeypatch, tmp_path, text)
-        refused_sentence(command_line, "audit")
-
-
-def test_variables_that_cannot_be_used_are_a_sentence(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+def test_settings_that_give_no_credentials_or_cannot_be_used_are_a_sentence(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for variables in ENVIRONMENTS.values():
         with monkeypatch.context() as patch:
             for name, value in variables.items():
                 patch.setenv(name, value)
             refused_sentence(command_line, "audit")
+    use_no_keys(monkeypatch)
+    for text in CONFIGURATIONS.values():
+        configure(monkeypatch, tmp_path, text)
+        refused_sentence(command_line, "audit")
 
 
 # What SSO's tokens are called: the SHA-1 of the session's name, or of the URL.
@@ -121,8 +116,9 @@ EXPIRED = json.dumps({"accessToken": "x", "expiresAt": "2020-01-01T00:00:00Z", "
 
 
 def test_a_session_of_sso_that_cannot_be_used_says_how_to_sign_in(
-    command_line: CommandLine, without_keys: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    use_no_keys(monkeypatch)
     for provider in (SSOProvider, SSOTokenProvider):
         monkeypatch.setattr(provider, "_SSO_TOKEN_CACHE_DIR", str(tmp_path))
     for text, key in (SESSION, LEGACY):
@@ -192,12 +188,10 @@ def run(command: str | list[str], *, variables: Mapping[str, str]) -> subprocess
 PROGRAM = [sys.executable, "-m", "centralized_root_access"]
 
 
-@pytest.mark.parametrize("command", ["audit --from-here", "plan delete --help"])
-def test_a_reader_that_is_gone_is_neither_a_traceback_nor_a_deviation(
-    keys: dict[str, str], command: str
-) -> None:
-    line = f"{{ {' '.join(PROGRAM)} {command}; echo $? >&2; }} | head -c 0"
-    assert run(line, variables=keys).stderr == "141\n"
+def test_a_reader_that_is_gone_is_neither_a_traceback_nor_a_deviation(keys: dict[str, str]) -> None:
+    for command in ("audit --from-here", "plan delete --help"):
+        line = f"{{ {' '.join(PROGRAM)} {command}; echo $? >&2; }} | head -c 0"
+        assert run(line, variables=keys).stderr == "141\n"
 
 
 @pytest.mark.parametrize(
@@ -276,18 +270,16 @@ COMPLETION = {"_CENTRALIZED_ROOT_ACCESS_COMPLETE": "bash_complete", "COMP_CWORD"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "variables"),
+    ("command", "variables"),
     [
-        (("plan", "delete", "--help"), {}),
-        (("audit", "--account", "123"), {}),
-        ((), {**COMPLETION, "COMP_WORDS": "centralized-root-access audit --"}),
+        ("plan delete --help", {}),
+        ("audit --account 123", {}),
+        ("", {**COMPLETION, "COMP_WORDS": "centralized-root-access audit --"}),
     ],
     ids=["help", "refused", "completion"],
 )
-def test_what_calls_nothing_imports_nothing_that_is_slow(
-    arguments: tuple[str, ...], variables: dict[str, str]
-) -> None:
-    assert modules_of(*arguments, variables=variables) & SLOW == set()
+def test_what_calls_nothing_imports_nothing_that_is_slow(command: str, variables: dict[str, str]) -> None:
+    assert modules_of(*command.split(), variables=variables) & SLOW == set()
 
 
 def test_the_status_imports_the_sdk_and_nothing_else_that_is_slow(keys: dict[str, str]) -> None:

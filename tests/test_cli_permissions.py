@@ -98,12 +98,9 @@ def policy_request(service: str, operation: str, parameters: Mapping[str, Any]) 
         case "cloudformation", "DescribeStacks":
             resource = STACK_ARN if parameters.get("StackName") else ALL_STACKS
             return PolicyRequest(action="cloudformation:DescribeStacks", resource=resource)
-        case "stepfunctions", "StartExecution" | "ListExecutions":
-            return PolicyRequest(action=f"states:{operation}", resource=parameters["stateMachineArn"])
-        case "stepfunctions", "DescribeExecution" | "ListMapRuns":
-            return PolicyRequest(action=f"states:{operation}", resource=parameters["executionArn"])
-        case "stepfunctions", "DescribeMapRun":
-            return PolicyRequest(action="states:DescribeMapRun", resource=parameters["mapRunArn"])
+        case "stepfunctions", _:
+            (arn,) = (value for name, value in parameters.items() if name.endswith("Arn"))
+            return PolicyRequest(action=f"states:{operation}", resource=arn)
         case "s3", "GetObject":
             key = f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}"
             return PolicyRequest(action="s3:GetObject", resource=key)
@@ -275,23 +272,16 @@ def test_an_audit_from_here_needs_exactly_what_is_documented(
 ) -> None:
     organization = command_line.root_tasks.organization
     organization.put_root_credentials(account_id=MEMBER, password=True)
-    organizations = organization.client("organizations")
-    (root,) = organizations.list_roots()["Roots"]
     # What its pre-flight reads is read only where there is a policy.
+    statement = {"Effect": "Deny", "Action": "s3:DeleteBucket", "Resource": "*"}
     organization.attach_service_control_policy(
         name="keep-buckets",
-        document={
-            "Version": "2012-10-17",
-            "Statement": [{"Effect": "Deny", "Action": "s3:DeleteBucket", "Resource": "*"}],
-        },
+        document={"Version": "2012-10-17", "Statement": [statement]},
         target_id=MEMBER,
     )
-    unit = organizations.create_organizational_unit(ParentId=root["Id"], Name="Workloads")
-    organizations.move_account(
-        AccountId=MEMBER,
-        SourceParentId=root["Id"],
-        DestinationParentId=unit["OrganizationalUnit"]["Id"],
-    )
+    organizations, root = organization.client("organizations"), organization.root_id
+    unit = organizations.create_organizational_unit(ParentId=root, Name="Workloads")["OrganizationalUnit"]
+    organizations.move_account(AccountId=MEMBER, SourceParentId=root, DestinationParentId=unit["Id"])
     person.permissions = documented("audit --from-here")
     for person.omits_paths in (False, True):
         for options in ((), ("--organizational-unit", "Root/Workloads"), ("--account", MEMBER)):

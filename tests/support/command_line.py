@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
 
 STACK = "OrgRoot"
+_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": MANAGEMENT,
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
 NOW = datetime(2026, 11, 25, 4, 32, tzinfo=UTC)
 
 
@@ -249,11 +255,8 @@ class CommandLine:
 def variables_of(organization: LocalOrganization) -> dict[str, str]:
     """Return the variables of a process that works in a served organization, in its management account."""
     return {
-        "AWS_ACCESS_KEY_ID": MANAGEMENT,
-        "AWS_SECRET_ACCESS_KEY": "secret",
+        **_CREDENTIALS,
         "AWS_ENDPOINT_URL": str(organization.url),
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "PATH": os.environ["PATH"],
     }
@@ -277,13 +280,7 @@ def running_command_line(
         return client
 
     monkeypatch.setattr(Caller, "client", create_client)
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": MANAGEMENT,
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    }.items():
+    for name, value in {**_CREDENTIALS, "AWS_DEFAULT_REGION": "us-east-1"}.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "COLUMNS", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
