@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.accounts import MANAGEMENT, MEMBER, OTHER
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
+from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, writes
 from support.function import BOTH
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def test_what_the_construct_would_change_is_shown_and_exits_1(
     organization.clear_calls()
     shown = command_line.run("status", "--feature", CREDENTIALS, "--delegated-administrator", MEMBER)
     assert shown.exit_code == 1
+    assert shown.lines[2].split() == [CREDENTIALS, "disabled"]
     assert [line.split()[0] for line in shown.lines[-4:]] == [
         "iam:EnableOrganizationsRootCredentialsManagement",
         "iam:DisableOrganizationsRootSessions",
@@ -102,11 +103,3 @@ def test_root_access_that_cannot_be_read_is_one_sentence_and_exits_2(
         assert message in command_line.refusal("status", *arguments)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", MEMBER)
     assert f"credentials of the management account {MANAGEMENT}" in command_line.refusal("status")
-
-
-def test_what_a_delegated_administrator_disabled_is_shown(
-    organization: LocalOrganization, command_line: CommandLine
-) -> None:
-    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
-    set_feature(organization, SESSIONS, enabled=False, account_id=MEMBER)
-    assert "RootSessions is disabled" in command_line.run("status").stdout
