@@ -122,7 +122,7 @@ def test_options_are_the_input_of_an_execution(command_line: CommandLine) -> Non
     for command, (prefix, input_) in INPUTS.items():
         command_line.services.requests.clear()
         command_line.refusal(*command.split())
-        assert command_line.services.started == {f"{prefix}-{NAME}": input_}, command
+        assert command_line.services.inputs == {f"{prefix}-{NAME}": input_}, command
 
 
 def test_a_wrong_command_is_refused_before_anything_is_called(
@@ -557,7 +557,7 @@ def test_a_person_sees_the_plan_and_decides(
     # The function is the last to look: the report that a person was shown is approved, by its hash.
     report = command_line.root_tasks.read(f"runs/{plan}/report.json")
     approved = {"plan": plan, "reportSha256": hashlib.sha256(report).hexdigest()}
-    assert command_line.services.started.get(EXECUTION) == (approved if exit_code == 0 else None)
+    assert command_line.services.inputs.get(EXECUTION) == (approved if exit_code == 0 else None)
     assert ("Not executed. Nothing was changed." in shown.stderr) is (exit_code != 0)
     assert has_password(command_line) is (exit_code != 0)
     assert bool(shown.stdout) is (exit_code == 0)
@@ -573,7 +573,7 @@ def test_a_plan_whose_report_was_altered_is_neither_shown_nor_executed(
         said = command_line.refusal("execute", plan, *options)
         assert "was altered" in said
         assert OTHER not in said
-    assert [*command_line.services.started] == [plan]
+    assert [*command_line.services.inputs] == [plan]
 
 
 def test_a_person_is_asked_about_no_row_that_was_not_shown(
@@ -659,7 +659,7 @@ def unlock(command_line: CommandLine) -> Shown:
 
 
 def started_last(command_line: CommandLine) -> dict[str, Any]:
-    input_: dict[str, Any] = [*command_line.services.started.values()][-1]
+    input_: dict[str, Any] = [*command_line.services.inputs.values()][-1]
     return input_
 
 

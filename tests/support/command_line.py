@@ -76,7 +76,7 @@ class DeployedServices:
         return outputs
 
     @property
-    def started(self) -> dict[str, Any]:
+    def inputs(self) -> dict[str, Any]:
         """The input of each execution that was to be started, by its name."""
         return {call["name"]: json.loads(call["input"]) for call in self.calls("StartExecution")}
 

@@ -21,8 +21,8 @@ def respond_to(
 
     Args:
         client: The client.
-        respond: Takes the operation and its parameters. None leaves the call to whoever responds next.
-        first: Whether it is asked before those that were registered earlier; they are the last otherwise.
+        respond: The response to an operation and its parameters; None where another one is to respond.
+        first: Whether it is called before all others, rather than after them.
     """
     events, service = client.meta.events, client.meta.service_model.service_id.hyphenize()
     register = events.register_first if first else events.register_last

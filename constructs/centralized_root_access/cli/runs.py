@@ -132,7 +132,7 @@ class Runs:
                 did not write the report that is there.
             InterruptedRunError: A person interrupted the command.
         """
-        execution, unchecked = self._ended_execution(run_id, folders=folders)
+        execution, unchecked = self._await_execution(run_id, folders=folders)
         if execution is not None:
             require_report(execution)
             return self.report_of(execution)
@@ -161,12 +161,12 @@ class Runs:
                 "there. Do not act on it, and find out who can write to the bucket."
             )
         # It may have written the report and go on for a moment.
-        execution, unchecked = self._ended_execution(stored.report.run_id)
+        execution, unchecked = self._await_execution(stored.report.run_id)
         if execution is not None:
             unchecked = _verify(stored.body, files, execution)
         return replace(stored, unchecked=unchecked)
 
-    def _ended_execution(
+    def _await_execution(
         self, run_id: str, *, folders: Sequence[str] = FOLDERS
     ) -> tuple[RunExecution | None, str | None]:
         """Return the execution of a run, when it has ended; or why a report cannot be checked by it."""
