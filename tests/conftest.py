@@ -96,13 +96,12 @@ def root_tasks(organization: LocalOrganization) -> RootTasks:
 @pytest.fixture
 def command_line(
     organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[CommandLine]:
-    """Yield the command line, in the account of a deployed RootTasks."""
+) -> CommandLine:
+    """Return the command line, in the account of a deployed RootTasks."""
     # Tests that run on the functions' Python have no command line.
     from support.command_line import running_command_line
 
-    with running_command_line(organization, monkeypatch=monkeypatch, capsys=capsys) as running:
-        yield running
+    return running_command_line(organization, monkeypatch=monkeypatch, capsys=capsys)
 
 
 @pytest.fixture(scope="session")

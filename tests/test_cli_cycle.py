@@ -14,41 +14,44 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from centralized_root_access.cli.errors import ExitCode
 from centralized_root_access.cli.main import main
 from support.accounts import MEMBER
 from support.command_line import NOW
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
     from support.command_line import CommandLine
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = "centralized-root-access"
-PLAN = "plan-delete-20261125-0433-2345"
+# Each with its exit code.
 COMMANDS = (
-    ("audit",),
-    ("plan", "delete", "--account", MEMBER),
-    ("execute", PLAN, "--yes"),
-    ("audit",),
+    (("audit",), 1),
+    (("plan", "delete", "--account", MEMBER), 0),
+    (("execute", "plan-delete-20261125-0433-2345", "--yes"), 0),
+    (("audit",), 0),
 )
-
-
 CREATED = datetime(2019, 3, 12, 12, tzinfo=UTC)
 USED = datetime(2026, 5, 14, 9, 30, tzinfo=UTC)
 
 
-def typed(command_line: CommandLine, command: tuple[str, ...]) -> tuple[str, int]:
-    """Return what a terminal shows when somebody types a command, and its exit code."""
-    screen = io.StringIO()
-    with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
-        exit_code = command_line.run(*command).exit_code
-    return f"$ {shlex.join([PROGRAM, *command])}\n{screen.getvalue()}", exit_code
+def run_cycle(command_line: CommandLine) -> Iterator[str]:
+    """Run the commands, and yield what a terminal shows when somebody types each."""
+    for command, exit_code in COMMANDS:
+        screen = io.StringIO()
+        with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
+            assert command_line.run(*command).exit_code == exit_code
+        yield f"$ {shlex.join([PROGRAM, *command])}\n{screen.getvalue()}"
+        command_line.now += timedelta(minutes=1)
 
 
-@pytest.fixture
-def transcript(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> str:
+def test_the_readme_shows_the_cycle_as_the_commands_print_it_and_each_names_the_next(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root_tasks = command_line.root_tasks
     root_tasks.now = NOW
     organization = root_tasks.organization
@@ -60,30 +63,16 @@ def transcript(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> st
         )
     # The widest terminal in which a report is a list: a page has room for it.
     monkeypatch.setenv("COLUMNS", "109")
-    shown = []
-    for command, expected in zip(COMMANDS, (1, 0, 0, 0), strict=True):
-        text, exit_code = typed(command_line, command)
-        assert exit_code == expected, text
-        shown.append(text)
-        command_line.now += timedelta(minutes=1)
+    transcript = "\n".join(run_cycle(command_line))
     assert not organization.root_credentials(MEMBER).password
-    return "\n".join(shown)
-
-
-def test_the_readme_shows_the_cycle_as_the_commands_print_it(transcript: str) -> None:
-    readme = (ROOT / "README.md").read_text()
-    section = readme.partition("\n## From audit to clean\n")[2].partition("\n## ")[0]
+    section = (
+        (ROOT / "README.md").read_text().partition("\n## From audit to clean\n")[2].partition("\n## ")[0]
+    )
     blocks = re.findall(r"^```[a-z]*\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    shown = [block for block in blocks if block.startswith(f"$ {PROGRAM} ")]
-    assert shown == [transcript]
-
-
-def test_each_command_is_the_one_that_the_command_before_it_names(transcript: str) -> None:
-    typed_commands = [shlex.split(line[2:]) for line in transcript.splitlines() if line.startswith("$ ")]
-    named = [
-        shlex.split(line.partition(": ")[2]) for line in transcript.splitlines() if line.startswith("Next, ")
-    ]
-    assert [named[0], [*named[1], "--yes"], named[2]] == typed_commands[1:], "nobody is there to say yes"
+    assert [block for block in blocks if block.startswith(f"$ {PROGRAM} ")] == [transcript]
+    named = re.findall(r"^Next, .*?: (.*)", transcript, re.MULTILINE)
+    named[1] += " --yes"  # Nobody is there to say it.
+    assert named == [shlex.join([PROGRAM, *command]) for command, _ in COMMANDS[1:]]
 
 
 def test_the_page_has_the_commands_and_options_that_there_are() -> None:

@@ -11,20 +11,14 @@ from botocore.exceptions import ClientError
 from centralized_root_access.cli.from_here import MemoryBucket
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, set_feature, writes
+from support.command_line import STACK
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local_aws.emulation import LocalOrganization
     from support.command_line import CommandLine
 
 AUDIT = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
-
-
-def credentials_everywhere(organization: LocalOrganization) -> None:
-    organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=2, mfa_devices=1)
-    organization.put_root_credentials(account_id=OTHER, access_keys=1, certificates=1)
-    organization.deny(account_id=THIRD, action="iam:GetAccountSummary")
 
 
 def comparable(report: dict[str, Any]) -> dict[str, Any]:
@@ -33,10 +27,21 @@ def comparable(report: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in report.items() if key not in of_its_run}
 
 
-def test_the_report_is_that_of_a_deployment(command_line: CommandLine) -> None:
-    credentials_everywhere(command_line.root_tasks.organization)
+def test_the_report_is_that_of_a_deployment_which_it_does_not_need_and_it_changes_nothing(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    organization = command_line.root_tasks.organization
+    organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=2, mfa_devices=1)
+    organization.put_root_credentials(account_id=OTHER, access_keys=1, certificates=1)
+    organization.deny(account_id=THIRD, action="iam:GetAccountSummary")
     deployed = command_line.run("audit", "--format", "json")
-    from_here = command_line.run("audit", "--from-here", "--format", "json")
+    command_line.services.requests.clear()
+    organization.clear_calls()
+    # The stack of the shell is no obstacle.
+    monkeypatch.setenv("CENTRALIZED_ROOT_ACCESS_STACK", STACK)
+    from_here = command_line.run(
+        "audit", "--from-here", "--format", "json", "--output", str(tmp_path / "report.json")
+    )
     assert (from_here.exit_code, deployed.exit_code) == (1, 1)
     assert comparable(json.loads(from_here.stdout)) == comparable(json.loads(deployed.stdout))
     assert {row["accountId"]: row["outcome"] for row in json.loads(from_here.stdout)["results"]} == {
@@ -45,22 +50,11 @@ def test_the_report_is_that_of_a_deployment(command_line: CommandLine) -> None:
         OTHER: "has credentials",
         THIRD: "inaccessible",
     }
-
-
-def test_it_needs_no_deployment_and_changes_nothing(command_line: CommandLine) -> None:
-    organization = command_line.root_tasks.organization
-    credentials_everywhere(organization)
-    command_line.services.stacks.clear()
-    organization.clear_calls()
-    assert command_line.run("audit", "--from-here").exit_code == 1
+    assert (tmp_path / "report.json").read_text() == from_here.stdout
     assert command_line.services.requests == []
     assert writes(organization) == []
-    policies = {
-        call.parameters["TaskPolicyArn"]["arn"]  # type: ignore[index]
-        for call in organization.calls
-        if call.operation == "AssumeRoot"
-    }
-    assert policies == {AUDIT}
+    sessions = [call.parameters for call in organization.calls if call.operation == "AssumeRoot"]
+    assert {session["TaskPolicyArn"]["arn"] for session in sessions} == {AUDIT}  # type: ignore[index]
 
 
 def test_a_delegated_administrator_audits_like_the_management_account(
@@ -86,39 +80,23 @@ def test_why_it_cannot_start_is_the_functions_own_sentence(
         (MEMBER, f"Account {MEMBER} cannot open root sessions"),
     ):
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", account_id)
-        shown = command_line.run("audit", "--from-here")
-        assert (shown.exit_code, shown.stdout) == (2, "")
-        assert sentence in shown.stderr
-        assert MANAGEMENT in shown.stderr
+        said = command_line.refusal("audit", "--from-here")
+        assert sentence in said
+        assert MANAGEMENT in said
 
 
-@pytest.mark.parametrize(
-    ("arguments", "exit_code", "accounts"),
-    [
-        (["--account", MEMBER], 1, {MEMBER}),
-        (["--account", OTHER], 0, {OTHER}),
-        (["--organizational-unit", "Root"], 1, {MANAGEMENT, MEMBER, OTHER, THIRD}),
-        (["--account", STRANGER], 2, None),
-        (["--organizational-unit", "Nowhere"], 2, None),
-    ],
-)
-def test_the_accounts_are_selected_as_in_a_deployment(
-    command_line: CommandLine, arguments: list[str], exit_code: int, accounts: set[str] | None
-) -> None:
+def test_the_accounts_are_selected_as_in_a_deployment(command_line: CommandLine) -> None:
     command_line.root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    shown = command_line.run("audit", "--from-here", "--format", "json", *arguments)
-    assert shown.exit_code == exit_code
-    report = json.loads(shown.stdout)
-    assert ("error" in report) is (accounts is None)
-    if accounts is not None:
-        assert {result["accountId"] for result in report["results"]} == accounts
-
-
-def test_the_report_is_saved_and_opened_without_a_bucket(command_line: CommandLine, tmp_path: Path) -> None:
-    shown = command_line.run("audit", "--from-here", "--format", "json", "--output", str(tmp_path))
-    assert (tmp_path / "report.json").read_text() == shown.stdout
-    assert (tmp_path / "report.html").read_bytes().startswith(b"<!doctype html>")
-    assert (tmp_path / "report.csv").stat().st_size > 0
+    for option, exit_code, accounts in (
+        (("--account", MEMBER), 1, {MEMBER}),
+        (("--account", OTHER), 0, {OTHER}),
+        (("--organizational-unit", "Root"), 1, {MANAGEMENT, MEMBER, OTHER, THIRD}),
+    ):
+        shown = command_line.run("audit", "--from-here", "--format", "json", *option)
+        assert shown.exit_code == exit_code
+        assert {result["accountId"] for result in json.loads(shown.stdout)["results"]} == accounts
+    for option in (("--account", STRANGER), ("--organizational-unit", "Nowhere")):
+        assert option[1] in command_line.refusal("audit", "--from-here", *option)
 
 
 def test_the_bucket_in_memory_keeps_the_conditions_of_s3() -> None:

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_cdk import aws_iam as iam
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
 
 from centralized_root_access import RootTask, RootTasks
 from centralized_root_access.cli.aws import Caller
@@ -23,6 +21,7 @@ from support import root_tasks as running
 from support.accounts import MANAGEMENT, MEMBER
 from support.command_line import STACK
 from support.policies import PolicyRequest, compare_policy, parse_statements
+from support.responding import client_error, respond_to
 from support.templates import MANAGEMENT as MANAGEMENT_ENVIRONMENT
 from support.templates import bootstrap_stack, policy_statements, resources, template
 
@@ -36,7 +35,6 @@ STACK_ARN = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/{STACK}/0123"
 ALL_STACKS = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/*/*"
 FOR_IAM = {"organizations:ServicePrincipal": "iam.amazonaws.com"}
 IN_STACK = ("--stack", STACK)
-NAME = "20261125-0432-2345"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "command-line.md"
 
 
@@ -77,23 +75,16 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Person:
     def guarded_client(caller: Caller, service: str, **arguments: Any) -> Any:
         client = original(caller, service, **arguments)
 
-        def note_request(params: Mapping[str, Any], model: Any, context: Any, **_: object) -> None:
-            context["policy_request"] = policy_request(service, model.name, params)
-
-        def decide(context: Any, **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:
-            if person.authorize(context["policy_request"]):
-                return None
-            response = AWSResponse(client.meta.endpoint_url, 403, HTTPHeaders(), None)
-            return response, {"Error": {"Code": "AccessDenied", "Message": "You may not."}}
+        def decide(operation: str, parameters: Mapping[str, Any]) -> None:
+            if not person.authorize(policy_request(service, operation, parameters)):
+                raise client_error("AccessDenied", "You may not.", operation=operation)
 
         def omit_paths(parsed: dict[str, Any], **_: object) -> None:
             for account in parsed["Accounts"] if person.omits_paths else ():
                 account.pop("Paths", None)
 
-        service_id = client.meta.service_model.service_id.hyphenize()
-        client.meta.events.register(f"provide-client-params.{service_id}", note_request)
-        client.meta.events.register(f"before-call.{service_id}", decide)
-        client.meta.events.register(f"after-call.{service_id}.ListAccounts", omit_paths)
+        respond_to(client, decide, first=True)
+        client.meta.events.register("after-call.organizations.ListAccounts", omit_paths)
         return client
 
     monkeypatch.setattr(Caller, "client", guarded_client)
@@ -107,12 +98,9 @@ def policy_request(service: str, operation: str, parameters: Mapping[str, Any]) 
         case "cloudformation", "DescribeStacks":
             resource = STACK_ARN if parameters.get("StackName") else ALL_STACKS
             return PolicyRequest(action="cloudformation:DescribeStacks", resource=resource)
-        case "stepfunctions", "StartExecution" | "ListExecutions":
-            return PolicyRequest(action=f"states:{operation}", resource=parameters["stateMachineArn"])
-        case "stepfunctions", "DescribeExecution" | "ListMapRuns":
-            return PolicyRequest(action=f"states:{operation}", resource=parameters["executionArn"])
-        case "stepfunctions", "DescribeMapRun":
-            return PolicyRequest(action="states:DescribeMapRun", resource=parameters["mapRunArn"])
+        case "stepfunctions", _:
+            (arn,) = (value for name, value in parameters.items() if name.endswith("Arn"))
+            return PolicyRequest(action=f"states:{operation}", resource=arn)
         case "s3", "GetObject":
             key = f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}"
             return PolicyRequest(action="s3:GetObject", resource=key)
@@ -173,105 +161,103 @@ def documented(heading: str) -> tuple[PolicyStatement, ...]:
     return parse_statements(json.loads(block[1])["Statement"])
 
 
-def run_all(command_line: CommandLine, *commands: tuple[str, ...]) -> None:
-    for command in commands:
-        shown = command_line.run(*command, *IN_STACK)
-        assert shown.exit_code in (0, 1), shown.stderr
-
-
 @pytest.fixture
-def organization_with_credentials(command_line: CommandLine) -> CommandLine:
-    organization = command_line.root_tasks.organization
-    organization.put_root_credentials(account_id=MEMBER, password=True)
-    s3 = organization.client("s3", account_id=MEMBER)
+def names(command_line: CommandLine) -> dict[str, str]:
+    """Return the names of an audit, a plan, an execution, and a backup that it made."""
+    root_tasks = command_line.root_tasks
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    s3 = root_tasks.organization.client("s3", account_id=MEMBER)
     s3.create_bucket(Bucket="locked")
     s3.put_bucket_policy(Bucket="locked", Policy='{"Version": "2012-10-17", "Statement": []}')
-    return command_line
+    unlocking = root_tasks.run({"task": "S3UnlockBucketPolicy", "buckets": {MEMBER: ["locked"]}})
+    execution = root_tasks.execute(unlocking)
+    (result,) = root_tasks.report(execution)["results"]
+    deleting = root_tasks.run({"task": "IAMDeleteRootUserCredentials", "accounts": [MEMBER]})
+    return {
+        "audit": root_tasks.run({}).run_id,
+        "plan": deleting.run_id,
+        "execution": execution.run_id,
+        "backup": result["items"][0]["backup"],
+    }
 
 
-PLAN_COMMANDS = (
-    ("plan", "delete", "--account", MEMBER),
-    ("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked"),
-)
+def run_all(command_line: CommandLine, names: dict[str, str], *commands: str) -> None:
+    for command in commands:
+        shown = command_line.run(*command.format(**names).split(), *IN_STACK)
+        assert shown.exit_code in (0, 1), shown.stderr
+        assert shown.stdout
+
+
+def denied_to(person: Person) -> set[tuple[str, str]]:
+    """Return what was denied, and of which state machine."""
+    return {(request.action, LOOKS if LOOKS in request.resource else ACTS) for request in person.denied}
+
+
+LOOKS, ACTS = running.AUDIT_MACHINE, running.EXECUTE_MACHINE
 
 
 @pytest.mark.parametrize(
-    ("grant", "commands"), [("grant_audit", [("audit", "--open")]), ("grant_plan", PLAN_COMMANDS)]
+    ("grant", "commands", "denied"),
+    [
+        ("grant_audit", ["audit --open", "runs"], {("states:ListExecutions", ACTS)}),
+        (
+            "grant_plan",
+            [
+                f"plan delete --account {MEMBER}",
+                "plan restore --backup {backup}",
+                f"plan unlock-bucket --bucket {MEMBER}:locked",
+                "runs",
+            ],
+            {("states:ListExecutions", ACTS)},
+        ),
+        # Of the plan they see whether it has ended, but not how far it is.
+        (
+            "grant_execute",
+            ["execute {plan} --yes", "runs"],
+            {("states:ListExecutions", LOOKS), ("states:ListMapRuns", LOOKS)},
+        ),
+    ],
 )
-def test_audits_and_plans_need_exactly_what_is_granted(
-    organization_with_credentials: CommandLine,
+def test_a_command_needs_exactly_what_is_granted(
+    command_line: CommandLine,
     person: Person,
+    names: dict[str, str],
     grant: str,
-    commands: Sequence[tuple[str, ...]],
+    commands: Sequence[str],
+    denied: set[tuple[str, str]],
 ) -> None:
     person.permissions = granted(grant, "grant_read_reports")
-    run_all(organization_with_credentials, *commands, ("runs",))
-    assert {request.action for request in person.denied} == {"states:ListExecutions"}
-    assert all(running.EXECUTE_MACHINE in request.resource for request in person.denied), (
-        "executions are not theirs"
-    )
+    run_all(command_line, names, *commands)
+    assert denied_to(person) == denied
+    has_password = command_line.root_tasks.organization.root_credentials(MEMBER).password
+    assert has_password is (grant != "grant_execute")
     person.permissions = granted(grant)
     assert person.unused == ()
 
 
-def test_an_execution_needs_exactly_what_is_granted(
-    organization_with_credentials: CommandLine, person: Person
+def test_reading_reports_needs_exactly_what_is_granted(
+    command_line: CommandLine, person: Person, names: dict[str, str]
 ) -> None:
-    command_line = organization_with_credentials
-    plan = command_line.root_tasks.run({"task": "IAMDeleteRootUserCredentials", "accounts": [MEMBER]}).run_id
-    person.permissions = granted("grant_execute", "grant_read_reports")
-    run_all(command_line, ("execute", plan, "--yes"), ("runs",))
-    assert command_line.root_tasks.organization.root_credentials(MEMBER).password is False
-    # Of the plan they see whether it has ended, but not how far it is.
-    assert {request.action for request in person.denied} == {"states:ListExecutions", "states:ListMapRuns"}
-    assert all(running.AUDIT_MACHINE in request.resource for request in person.denied), (
-        "audits are not theirs"
+    # Who sees how far a run is reads its accounts, too.
+    person.permissions = granted("grant_audit", "grant_execute", "grant_read_reports")
+    run_all(command_line, names, "audit", "execute {plan} --yes")
+    person.permissions = granted("grant_read_reports")
+    person.denied.clear()
+    run_all(
+        command_line,
+        names,
+        "report",
+        "report {audit} --open",
+        "report {plan} --format csv",
+        "report {execution}",
     )
-    person.permissions = granted("grant_execute")
+    assert denied_to(person) == {("states:ListMapRuns", LOOKS), ("states:ListMapRuns", ACTS)}
     assert person.unused == ()
 
 
 def test_who_executes_is_told_of_a_plan_that_is_not_there(command_line: CommandLine, person: Person) -> None:
     person.permissions = granted("grant_execute", "grant_read_reports")
-    shown = command_line.run("execute", "missing", "--yes", *IN_STACK)
-    assert shown.exit_code == 2
-    assert "There is no run missing" in shown.stderr
-
-
-def test_reading_reports_needs_exactly_what_is_granted(
-    organization_with_credentials: CommandLine, person: Person
-) -> None:
-    command_line = organization_with_credentials
-    person.permissions = granted("grant_audit", "grant_execute", "grant_read_reports")
-    run_all(
-        command_line,
-        ("audit",),
-        ("plan", "delete", "--account", MEMBER),
-        ("execute", f"plan-delete-{NAME}", "--yes"),
-    )
-    person.permissions = granted("grant_read_reports")
-    for run_id in (f"audit-{NAME}", f"plan-delete-{NAME}", f"execute-{NAME}"):
-        for format_ in ("json", "csv"):
-            shown = command_line.run("report", run_id, "--format", format_, "--open", *IN_STACK)
-            assert shown.exit_code in (0, 1), shown.stderr
-            assert shown.stdout
-    run_all(command_line, ("report",))
-    assert {request.action for request in person.denied} <= {"states:ListMapRuns"}, (
-        "how far a run is, is not theirs"
-    )
-    assert person.unused == ()
-
-
-def test_a_policy_is_restored_with_the_grants_of_a_plan(
-    organization_with_credentials: CommandLine, person: Person
-) -> None:
-    command_line = organization_with_credentials
-    planned = command_line.root_tasks.run({"task": "S3UnlockBucketPolicy", "buckets": {MEMBER: ["locked"]}})
-    executed = command_line.root_tasks.execute(planned)
-    (result,) = command_line.root_tasks.report(executed)["results"]
-    person.permissions = granted("grant_plan", "grant_read_reports")
-    run_all(command_line, ("plan", "restore", "--backup", result["items"][0]["backup"]))
-    assert person.denied == []
+    assert "There is no run missing" in command_line.refusal("execute", "missing", "--yes", *IN_STACK)
 
 
 def test_the_status_needs_exactly_what_is_documented(command_line: CommandLine, person: Person) -> None:
@@ -282,30 +268,24 @@ def test_the_status_needs_exactly_what_is_documented(command_line: CommandLine, 
 
 
 def test_an_audit_from_here_needs_exactly_what_is_documented(
-    organization_with_credentials: CommandLine, person: Person
+    command_line: CommandLine, person: Person
 ) -> None:
-    organization = organization_with_credentials.root_tasks.organization
-    organizations = organization.client("organizations")
-    (root,) = organizations.list_roots()["Roots"]
+    organization = command_line.root_tasks.organization
+    organization.put_root_credentials(account_id=MEMBER, password=True)
     # What its pre-flight reads is read only where there is a policy.
+    statement = {"Effect": "Deny", "Action": "s3:DeleteBucket", "Resource": "*"}
     organization.attach_service_control_policy(
         name="keep-buckets",
-        document={
-            "Version": "2012-10-17",
-            "Statement": [{"Effect": "Deny", "Action": "s3:DeleteBucket", "Resource": "*"}],
-        },
+        document={"Version": "2012-10-17", "Statement": [statement]},
         target_id=MEMBER,
     )
-    unit = organizations.create_organizational_unit(ParentId=root["Id"], Name="Workloads")
-    organizations.move_account(
-        AccountId=MEMBER,
-        SourceParentId=root["Id"],
-        DestinationParentId=unit["OrganizationalUnit"]["Id"],
-    )
+    organizations, root = organization.client("organizations"), organization.root_id
+    unit = organizations.create_organizational_unit(ParentId=root, Name="Workloads")["OrganizationalUnit"]
+    organizations.move_account(AccountId=MEMBER, SourceParentId=root, DestinationParentId=unit["Id"])
     person.permissions = documented("audit --from-here")
     for person.omits_paths in (False, True):
         for options in ((), ("--organizational-unit", "Root/Workloads"), ("--account", MEMBER)):
-            shown = organization_with_credentials.run("audit", "--from-here", *options)
+            shown = command_line.run("audit", "--from-here", *options)
             assert shown.exit_code == 1, shown.stderr
     assert (person.denied, person.unused) == ([], ())
 
@@ -314,9 +294,7 @@ def test_who_may_read_one_stack_alone_names_it_also_by_the_environment(
     command_line: CommandLine, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person.permissions = granted("grant_audit", "grant_read_reports")
-    shown = command_line.run("audit")
-    assert shown.exit_code == 2
-    assert "Name the stack: --stack STACK" in shown.stderr
+    assert "Name the stack: --stack STACK" in command_line.refusal("audit")
     person.denied.clear()
     monkeypatch.setenv("CENTRALIZED_ROOT_ACCESS_STACK", STACK)
     assert command_line.run("audit").exit_code == 0

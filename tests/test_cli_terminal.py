@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_aws.emulation import LocalOrganization, serve_organization
-from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.accounts import MEMBER, OTHER
 from support.arrange import enable_root_access
 from support.command_line import variables_of
 from support.function import BOTH
@@ -62,8 +62,7 @@ class Terminal:
 
 
 def environment_of(organization: LocalOrganization, **variables: str) -> dict[str, str]:
-    keys = {"AWS_ACCESS_KEY_ID": MANAGEMENT, "AWS_SECRET_ACCESS_KEY": "secret"}
-    return {**variables_of(organization), **keys, "LANG": "C.UTF-8", **variables}
+    return {**variables_of(organization), "LANG": "C.UTF-8", **variables}
 
 
 def run_in_terminal(

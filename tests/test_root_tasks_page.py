@@ -15,6 +15,7 @@ from botocore import xform_name
 from root_tasks.model.report import Outcome
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.pages import blocks, run_with_stubs, script
+from support.responding import respond_to
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +76,7 @@ def test_the_commands_of_the_page_lead_from_an_audit_to_no_credentials(
     exit_codes = []
     for program, *arguments in calls:
         if program == "aws":
-            call_aws(arguments)
+            call_aws(command_line, arguments)
         else:
             monkeypatch.setattr("sys.stdin", Terminal("y\n"))
             exit_codes.append((arguments[0], command_line.run(*arguments).exit_code))
@@ -101,10 +102,11 @@ def test_the_commands_of_the_page_lead_from_an_audit_to_no_credentials(
         assert not command_line.root_tasks.organization.root_credentials(account_id).password
 
 
-def call_aws(arguments: Sequence[str]) -> None:
+def call_aws(command_line: CommandLine, arguments: Sequence[str]) -> None:
     """Call a service as the AWS CLI does with these arguments."""
     service, command, *options = arguments
     client: Any = botocore.session.get_session().create_client(service)
+    respond_to(client, command_line.services.respond)
     parameters = {
         re.sub(r"-(\w)", lambda match: match[1].upper(), option.removeprefix("--")): value
         for option, value in zip(options[::2], options[1::2], strict=True)

@@ -1,7 +1,6 @@
 """The command line in this process, on an emulated organization.
 
-Step Functions and CloudFormation are served over HTTP: the command's own clients parse what they respond. The
-state machines run the real functions.
+CloudFormation and Step Functions respond within this process; the state machines run the real functions.
 """
 
 from __future__ import annotations
@@ -9,29 +8,32 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
-from xml.sax.saxutils import escape
 
+from centralized_root_access.cli.aws import Caller
 from centralized_root_access.cli.main import run
 from centralized_root_access.cli.terminal import Environment
 from support.accounts import MANAGEMENT
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.responding import client_error, respond_to
 from support.root_tasks import AUDIT_MACHINE, BUCKET, EXECUTE_MACHINE, FinishedExecution, RootTasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     import pytest
 
     from local_aws.emulation import LocalOrganization
 
 STACK = "OrgRoot"
+_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": MANAGEMENT,
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
 NOW = datetime(2026, 11, 25, 4, 32, tzinfo=UTC)
 
 
@@ -48,7 +50,6 @@ class DeployedServices:
         errors: What a call responds with instead: the code and the message.
         before: Runs right before a call is responded to.
         requests: The calls, each with its parameters.
-        started: The input of each execution, by its name.
     """
 
     root_tasks: RootTasks
@@ -59,7 +60,6 @@ class DeployedServices:
     errors: dict[str, tuple[str, str]] = field(default_factory=dict)
     before: dict[str, Callable[[], object]] = field(default_factory=dict)
     requests: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
-    started: dict[str, Any] = field(default_factory=dict)
     _described: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -75,13 +75,19 @@ class DeployedServices:
             outputs[f"{construct_id}ExecuteStateMachineArn"] = self._machine(EXECUTE_MACHINE)
         return outputs
 
-    def respond(self, operation: str, parameters: Mapping[str, Any]) -> Any:
-        """Respond to a call; an error is raised as a `ServiceError`."""
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The input of each execution that was to be started, by its name."""
+        return {call["name"]: json.loads(call["input"]) for call in self.calls("StartExecution")}
+
+    def respond(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Respond to a call."""
         self.requests.append((operation, parameters))
         self.before.get(operation, lambda: None)()
         if operation in self.errors:
-            raise ServiceError(*self.errors[operation])
-        return getattr(self, f"_{operation}")(parameters)
+            raise client_error(*self.errors[operation], operation=operation)
+        response: Mapping[str, Any] = getattr(self, f"_{operation}")(parameters)
+        return response
 
     def calls(self, operation: str) -> list[Mapping[str, Any]]:
         """The parameters of each call of an operation."""
@@ -92,30 +98,24 @@ class DeployedServices:
 
     # CloudFormation
 
-    def _DescribeStacks(self, parameters: Mapping[str, Any]) -> str:  # noqa: N802
+    def _DescribeStacks(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         name = parameters.get("StackName")
         if name and name not in self.stacks:
-            raise ServiceError("ValidationError", f"Stack with id {name} does not exist")
+            message = f"Stack with id {name} does not exist"
+            raise client_error("ValidationError", message, operation="DescribeStacks")
         names = [name] if name else list(self.stacks)
         # One stack a page.
         place = int(parameters.get("NextToken", 0))
-        token = f"<NextToken>{place + 1}</NextToken>" if place + 1 < len(names) else ""
-        outputs = "".join(
-            f"<member><OutputKey>{key}</OutputKey><OutputValue>{escape(value)}</OutputValue></member>"
-            for key, value in self.stacks[names[place]].items()
-        )
-        return (
-            "<DescribeStacksResponse xmlns='http://cloudformation.amazonaws.com/doc/2010-05-15/'>"
-            f"<DescribeStacksResult><Stacks><member><StackName>{names[place]}</StackName>"
-            "<CreationTime>2026-11-24T12:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus>"
-            f"<Outputs>{outputs}</Outputs></member></Stacks>{token}</DescribeStacksResult></DescribeStacksResponse>"
-        )
+        outputs = [
+            {"OutputKey": key, "OutputValue": value} for key, value in self.stacks[names[place]].items()
+        ]
+        token = {"NextToken": str(place + 1)} if place + 1 < len(names) else {}
+        return {"Stacks": [{"StackName": names[place], "Outputs": outputs}], **token}
 
     # Step Functions
 
     def _StartExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         name, input_ = parameters["name"], json.loads(parameters["input"])
-        self.started[name] = input_
         arn = f"{parameters['stateMachineArn'].replace(':stateMachine:', ':execution:')}:{name}"
         if arn not in self.root_tasks.executions:
             self.root_tasks.advance(seconds=1)
@@ -123,7 +123,7 @@ class DeployedServices:
                 self.root_tasks.run_execute_machine(input_, name=name)
             else:
                 self.root_tasks.run(input_, name=name)
-        return {"executionArn": arn, "startDate": self._find(arn).started_at.timestamp()}
+        return {"executionArn": arn, "startDate": self._find(arn).started_at}
 
     def _DescribeExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         arn = parameters["executionArn"]
@@ -131,7 +131,7 @@ class DeployedServices:
         described = self._described.get(arn, -self.unknown)
         self._described[arn] = described + 1
         if described < 0:
-            raise ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+            raise _unknown_execution(arn)
         if described < self.polls:
             return {**self._summary(arn, execution), "status": "RUNNING"}
         ended = self._summary(arn, execution)
@@ -146,8 +146,7 @@ class DeployedServices:
         return {"mapRuns": [{"mapRunArn": f"{machine_arn}/Batches:0-1"}]}
 
     def _DescribeMapRun(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
-        counts = dict.fromkeys(("pending", "running", "failed", "timedOut", "aborted"), 0)
-        return {"itemCounts": {**counts, "total": 1, "succeeded": 1}}
+        return {"itemCounts": {"total": 1, "succeeded": 1}}
 
     def _ListExecutions(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         prefix = parameters["stateMachineArn"].replace(":stateMachine:", ":execution:")
@@ -160,7 +159,7 @@ class DeployedServices:
 
     def _find(self, arn: str) -> FinishedExecution:
         if arn not in self.root_tasks.executions:
-            raise ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+            raise _unknown_execution(arn)
         return self.root_tasks.executions[arn]
 
     def _summary(self, arn: str, execution: FinishedExecution) -> dict[str, Any]:
@@ -170,63 +169,14 @@ class DeployedServices:
             "stateMachineArn": machine_arn,
             "name": execution.run_id,
             "status": execution.status,
-            "startDate": execution.started_at.timestamp(),
-            "stopDate": (execution.started_at + timedelta(seconds=9)).timestamp(),
+            "startDate": execution.started_at,
+            "stopDate": execution.started_at + timedelta(seconds=9),
         }
 
 
-class ServiceError(Exception):
-    """An error of one of the services."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
-        self.code = code
-        self.message = message
-
-
-@contextmanager
-def serve(services: DeployedServices) -> Iterator[str]:
-    """Serve the services over HTTP, and yield their URL."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            target = self.headers.get("X-Amz-Target")
-            if target:
-                operation, parameters = target.rpartition(".")[2], json.loads(body)
-            else:
-                parameters = {key: values[0] for key, values in parse_qs(body.decode()).items()}
-                operation = parameters.pop("Action")
-            try:
-                response, status = services.respond(operation, parameters), 200
-            except ServiceError as error:
-                status = 400
-                response = (
-                    {"__type": error.code, "message": error.message}
-                    if target
-                    else "<ErrorResponse><Error>"
-                    f"<Code>{error.code}</Code><Message>{escape(error.message)}</Message>"
-                    "</Error></ErrorResponse>"
-                )
-            data = (json.dumps(response) if target else response).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/x-amz-json-1.0" if target else "text/xml")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *arguments: object) -> None:
-            """Keep the tests' output to themselves."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def _unknown_execution(arn: str) -> Exception:
+    message = f"Execution Does Not Exist: '{arn}'"
+    return client_error("ExecutionDoesNotExist", message, operation="DescribeExecution")
 
 
 @dataclass(kw_only=True)
@@ -295,39 +245,43 @@ class CommandLine:
         captured = self.capsys.readouterr()
         return Shown(exit_code=exit_code, stdout=captured.out, stderr=captured.err)
 
+    def refusal(self, *arguments: str) -> str:
+        """Run a command that has no result and shows none, and return what it says on stderr."""
+        shown = self.run(*arguments)
+        assert (shown.exit_code, shown.stdout) == (2, ""), (arguments, shown)
+        return shown.stderr
+
 
 def variables_of(organization: LocalOrganization) -> dict[str, str]:
-    """Return the variables of a process that works in a served organization, but for its credentials."""
+    """Return the variables of a process that works in a served organization, in its management account."""
     return {
+        **_CREDENTIALS,
         "AWS_ENDPOINT_URL": str(organization.url),
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "PATH": os.environ["PATH"],
     }
 
 
-@contextmanager
 def running_command_line(
     organization: LocalOrganization,
     *,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Iterator[CommandLine]:
-    """Deploy RootTasks in an organization with root access, and yield the command line of its account."""
+) -> CommandLine:
+    """Deploy RootTasks in an organization with root access, and return the command line of its account."""
     enable_root_access(organization, CREDENTIALS, SESSIONS)
     services = DeployedServices(root_tasks=RootTasks(organization=organization))
-    with serve(services) as url:
-        for name, value in {
-            "AWS_ENDPOINT_URL_CLOUDFORMATION": url,
-            "AWS_ENDPOINT_URL_SFN": url,
-            "AWS_ACCESS_KEY_ID": MANAGEMENT,
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        }.items():
-            monkeypatch.setenv(name, value)
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "COLUMNS", "NO_COLOR"):
-            monkeypatch.delenv(name, raising=False)
-        yield CommandLine(capsys=capsys, services=services)
+    create = Caller.client
+
+    def create_client(caller: Caller, service: str, **options: Any) -> Any:
+        client = create(caller, service, **options)
+        if service in ("cloudformation", "stepfunctions"):
+            respond_to(client, services.respond)
+        return client
+
+    monkeypatch.setattr(Caller, "client", create_client)
+    for name, value in {**_CREDENTIALS, "AWS_DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "COLUMNS", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    return CommandLine(capsys=capsys, services=services)

@@ -7,12 +7,11 @@ from weakref import WeakKeyDictionary
 
 import moto.s3.models
 from botocore import xform_name
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
-from botocore.exceptions import ClientError
+
+from support.responding import respond_to
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping, MutableMapping
 
     from moto.s3.models import FakeBucket
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 BUCKET = "root-tasks"
 
 _OPERATIONS = {"GetObject", "HeadObject", "PutObject", "ListObjectsV2", "DeleteObject"}
-_CALL = "call_in_memory"
 
 
 class ReportBuckets:
@@ -33,29 +31,18 @@ class ReportBuckets:
     def serve(self, client: Any) -> None:
         """Respond to the calls of a client that are for such a bucket, in place of moto."""
         if client.meta.service_model.service_name == "s3":
-            client.meta.events.register_last("provide-client-params.s3", self._note)
-            client.meta.events.register_last("before-call.s3", self._respond)
+            respond_to(client, self._respond)
 
-    def _note(self, params: dict[str, Any], model: Any, context: dict[str, Any], **_: object) -> None:
-        """Remember the call as it was made: later events see the request only."""
-        if params.get("Bucket") != BUCKET or model.name not in _OPERATIONS:
-            return
-        bucket = _find_bucket()
-        if bucket is not None:
-            if bucket not in self._objects:
-                self._objects[bucket] = _create_bucket()
-            context[_CALL] = getattr(self._objects[bucket], xform_name(model.name)), dict(params)
-
-    def _respond(self, context: dict[str, Any], **_: object) -> tuple[AWSResponse, Any] | None:
-        if _CALL not in context:
+    def _respond(self, operation: str, parameters: dict[str, Any]) -> Mapping[str, Any] | None:
+        if parameters.get("Bucket") != BUCKET or operation not in _OPERATIONS:
             return None
-        call, params = context[_CALL]
-        try:
-            parsed, status = call(**params), 200
-        except ClientError as error:
-            parsed, status = error.response, 400
-        response = AWSResponse("memory", status, HTTPHeaders(), None)
-        return response, {"ResponseMetadata": {"HTTPStatusCode": status}, **parsed}
+        bucket = _find_bucket()
+        if bucket is None:
+            return None
+        if bucket not in self._objects:
+            self._objects[bucket] = _create_bucket()
+        response: Mapping[str, Any] = getattr(self._objects[bucket], xform_name(operation))(**parameters)
+        return response
 
 
 def _find_bucket() -> FakeBucket | None:

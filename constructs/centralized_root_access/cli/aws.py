@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from aws_calls.calls import Response
 
-    from .terminal import Environment
+    from .options import TargetOptions
 
 # A person waits at a terminal.
 MAX_WAIT_SECONDS = 20.0
@@ -79,22 +79,21 @@ class Caller:
         return call(function, operation=operation, budget=self.budget())
 
 
-def find_caller(*, profile: str | None, region: str | None, environment: Environment) -> Caller:
+def find_caller(target: TargetOptions) -> Caller:
     """Return who the credentials belong to.
 
     Args:
-        profile: The profile; None for the SDK's own choice.
-        region: The Region; None for the profile's own, or us-east-1.
-        environment: The time.
+        target: The profile and Region; without one, the profile's own, or us-east-1.
 
     Raises:
         CallError: There are no credentials, or AWS does not accept them.
     """
+    environment = target.environment
     clock = Clock(now=environment.monotonic, sleep=environment.sleep, random=environment.random)
     with call_errors(_GET_CALLER_IDENTITY):
         # boto3 would add nothing but the time of its import.
-        session = _session(profile)
-        region = region or session.get_config_variable("region") or _DEFAULT_REGION
+        session = _session(target.profile)
+        region = target.region or session.get_config_variable("region") or _DEFAULT_REGION
         sts: Any = session.create_client("sts", region_name=region, config=one_attempt())
     identity = call(sts.get_caller_identity, operation=_GET_CALLER_IDENTITY, budget=retry_budget(clock))
     return Caller(
@@ -103,7 +102,7 @@ def find_caller(*, profile: str | None, region: str | None, environment: Environ
         account_id=identity.require("Account"),
         partition=require(identity.members, "Arn", operation=_GET_CALLER_IDENTITY).split(":")[1],
         clock=clock,
-        profile=profile,
+        profile=target.profile,
     )
 
 

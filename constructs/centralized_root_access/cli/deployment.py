@@ -21,9 +21,10 @@ _DESCRIBE_STACKS = "cloudformation:DescribeStacks"
 # A page has some 50 stacks; an account may have 2,000 in a Region unless its quota was raised.
 _MAX_PAGES = 400
 _MAX_SECONDS = 120.0
+# Of the bucket: where each state machine's runs are.
+AUDIT_FOLDER, EXECUTE_FOLDER = FOLDERS = ("runs", "executions")
 _AUDIT = "AuditStateMachineArn"
-_EXECUTE = "ExecuteStateMachineArn"
-_LOCATION = "ReportLocation"
+_STATE_MACHINES = {AUDIT_FOLDER: _AUDIT, EXECUTE_FOLDER: "ExecuteStateMachineArn"}
 _STATE_MACHINE_ARN = re.compile(r"arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[^\s:]{1,80}")
 _REPORT_LOCATION = re.compile(r"s3://(?P<bucket>[a-z0-9.-]{3,63})/latest/report\.html")
 
@@ -35,21 +36,20 @@ class Deployment:
     Attributes:
         stack: The stack's name.
         construct_id: What the outputs' keys begin with.
-        audit_state_machine_arn: The state machine that looks.
-        execute_state_machine_arn: The state machine that acts; None where no task acts.
+        state_machine_arns: The state machines, by their folder: one that looks, and, where a task acts, one
+            that acts.
         bucket: The bucket of the reports.
     """
 
     stack: str
     construct_id: str
-    audit_state_machine_arn: str
-    execute_state_machine_arn: str | None
+    state_machine_arns: Mapping[str, str]
     bucket: str
 
     @property
     def account_id(self) -> str:
         """The account that owns the state machines and the bucket."""
-        return self.audit_state_machine_arn.split(":")[4]
+        return self.state_machine_arns[AUDIT_FOLDER].split(":")[4]
 
 
 def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
@@ -74,10 +74,8 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
     if found:
         stacks = [deployment.stack for deployment in found]
         names = (
-            deployment.stack
-            if stacks.count(deployment.stack) == 1
-            else f"{deployment.stack}:{deployment.construct_id}"
-            for deployment in found
+            stack_name if stacks.count(stack_name) == 1 else f"{stack_name}:{deployment.construct_id}"
+            for stack_name, deployment in zip(stacks, found, strict=True)
         )
         raise CommandError(
             f"RootTasks is deployed more than once. Choose one: --stack {' or --stack '.join(names)}"
@@ -102,8 +100,6 @@ def _stacks(caller: Caller, name: str) -> Iterator[Any]:
             operation=_DESCRIBE_STACKS,
             budget=caller.budget(seconds=_MAX_SECONDS),
             items="Stacks",
-            request_token="NextToken",
-            response_token="NextToken",
             max_pages=_MAX_PAGES,
         )
     except CallError as error:
@@ -120,18 +116,14 @@ def _stacks(caller: Caller, name: str) -> Iterator[Any]:
 def _deployments(stacks: Iterable[Mapping[str, Any]]) -> Iterator[Deployment]:
     for stack in stacks:
         outputs = {output["OutputKey"]: output.get("OutputValue", "") for output in stack.get("Outputs", ())}
-        for key, audit_arn in outputs.items():
-            construct_id = key.removesuffix(_AUDIT)
-            location = _REPORT_LOCATION.fullmatch(outputs.get(construct_id + _LOCATION, ""))
-            if not key.endswith(_AUDIT) or not location or not _STATE_MACHINE_ARN.fullmatch(audit_arn):
-                continue
-            execute_arn = outputs.get(construct_id + _EXECUTE, "")
-            yield Deployment(
-                stack=stack["StackName"],
-                construct_id=construct_id,
-                audit_state_machine_arn=audit_arn,
-                execute_state_machine_arn=(
-                    execute_arn if _STATE_MACHINE_ARN.fullmatch(execute_arn) else None
-                ),
-                bucket=location["bucket"],
-            )
+        for construct_id in (key.removesuffix(_AUDIT) for key in outputs if key.endswith(_AUDIT)):
+            arns = {folder: outputs.get(construct_id + key, "") for folder, key in _STATE_MACHINES.items()}
+            arns = {folder: arn for folder, arn in arns.items() if _STATE_MACHINE_ARN.fullmatch(arn)}
+            location = _REPORT_LOCATION.fullmatch(outputs.get(f"{construct_id}ReportLocation", ""))
+            if location and AUDIT_FOLDER in arns:
+                yield Deployment(
+                    stack=stack["StackName"],
+                    construct_id=construct_id,
+                    state_machine_arns=arns,
+                    bucket=location["bucket"],
+                )

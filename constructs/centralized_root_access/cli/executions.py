@@ -6,19 +6,25 @@ import functools
 import itertools
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
 
 from aws_calls.calls import pages, require
 from aws_calls.failures import CallError, FailureKind
 from root_tasks.model.run import RUN_ID
 from root_tasks.run.report_hash import report_sha256_of
 
+from .deployment import AUDIT_FOLDER, FOLDERS
 from .errors import CommandError, RunFailedError, RunNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
+
+    from aws_calls.calls import Response
 
     from .aws import Caller
     from .deployment import Deployment
@@ -27,9 +33,6 @@ _RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.25, 3.0
 # DescribeExecution is eventually consistent: what it returns may be some seconds old.
 _OUTDATED_WAITS = (0.25, 0.5, 1.0, 2.0, 4.0)
-_LIST_EXECUTIONS = "states:ListExecutions"
-# Of the bucket: where each state machine's runs are.
-AUDIT_FOLDER, EXECUTE_FOLDER = FOLDERS = ("runs", "executions")
 _REPORT_URL = re.compile(r"s3://[^/]+/(?P<folder>runs|executions)/[^/]+/report\.html")
 
 
@@ -38,7 +41,6 @@ class RunExecution:
     """An execution of one of the state machines.
 
     Attributes:
-        arn: Its ARN.
         run_id: Its name.
         folder: The folder of its report in the bucket.
         status: Its status in Step Functions.
@@ -49,7 +51,6 @@ class RunExecution:
         complete: Whether what belongs to the status is there: the output, or the cause of a failure.
     """
 
-    arn: str
     run_id: str
     folder: str
     status: str
@@ -70,19 +71,6 @@ class RunExecution:
         return self.status in _RUNNING
 
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far an execution is.
-
-    Attributes:
-        done: How many batches of accounts have ended.
-        total: How many there are; None before they are known.
-    """
-
-    done: int = 0
-    total: int | None = None
-
-
 class Executions:
     """The executions of a deployment's two state machines.
 
@@ -94,28 +82,27 @@ class Executions:
     def __init__(self, caller: Caller, deployment: Deployment) -> None:
         self._caller = caller
         self._client = caller.client("stepfunctions")
-        self._folders = {deployment.audit_state_machine_arn: AUDIT_FOLDER}
-        if deployment.execute_state_machine_arn:
-            self._folders[deployment.execute_state_machine_arn] = EXECUTE_FOLDER
+        self._state_machine_arns = deployment.state_machine_arns
 
-    def start(self, state_machine_arn: str, *, name: str, input_: Mapping[str, object]) -> str:
-        """Start an execution, and return its ARN. The same name and input start it once.
+    def start(self, folder: str, *, name: str, input_: Mapping[str, object]) -> RunExecution:
+        """Start an execution, and return it. The same name and input start it once.
+
+        Args:
+            folder: The folder of its state machine.
+            name: Its name.
+            input_: Its input.
 
         Raises:
             CallError: AWS refused, or did not respond in time.
         """
+        arn = self._state_machine_arns[folder]
         try:
-            self._caller.call(
-                lambda: self._client.start_execution(
-                    stateMachineArn=state_machine_arn, name=name, input=json.dumps(input_)
-                ),
-                operation="states:StartExecution",
-            )
+            self._call("StartExecution", stateMachineArn=arn, name=name, input=json.dumps(input_))
         except CallError as error:
             # The response to the first attempt was lost, and the execution has ended meanwhile.
             if error.failure.name != "ExecutionAlreadyExists" or not error.failure.may_have_taken_effect:
                 raise
-        return _execution_arn(state_machine_arn, name)
+        return self._describe_new(folder, name)
 
     def find(self, run_id: str, *, folders: Collection[str] = FOLDERS) -> RunExecution:
         """Return the execution of this name.
@@ -133,11 +120,11 @@ class Executions:
             raise RunNotFoundError(run_id)
         found: list[RunExecution] = []
         denied: CallError | None = None
-        for state_machine_arn, folder in self._folders.items():
+        for folder in self._state_machine_arns:
             if folder not in folders:
                 continue
             try:
-                found.append(self.describe(_execution_arn(state_machine_arn, run_id)))
+                found.append(self._describe(folder, run_id))
             except CallError as error:
                 if error.failure.kind is FailureKind.ACCESS_DENIED:
                     denied = error
@@ -152,53 +139,45 @@ class Executions:
             return found[0]
         raise denied or RunNotFoundError(run_id)
 
-    def describe_new(self, arn: str) -> RunExecution:
-        """Return an execution that was started just now: Step Functions may not know it for a moment.
-
-        Raises:
-            CallError: It cannot be read.
-        """
+    def _describe_new(self, folder: str, run_id: str) -> RunExecution:
+        """Return an execution that was started just now: Step Functions may not know it for a moment."""
         for wait in _OUTDATED_WAITS:
             try:
-                return self.describe(arn)
+                return self._describe(folder, run_id)
             except CallError as error:
                 if error.failure.name != "ExecutionDoesNotExist":
                     raise
             self._caller.clock.sleep(wait)
-        return self.describe(arn)
+        return self._describe(folder, run_id)
 
-    def describe(self, arn: str) -> RunExecution:
-        """Return an execution as it is now.
+    def _describe(self, folder: str, run_id: str) -> RunExecution:
+        """Return an execution as it is now."""
+        response = self._call("DescribeExecution", executionArn=self._arn(folder, run_id))
+        return _execution(response.members, folder=folder)
 
-        Raises:
-            CallError: It cannot be read.
-        """
-        response = self._caller.call(
-            lambda: self._client.describe_execution(executionArn=arn), operation="states:DescribeExecution"
-        )
-        return self._execution(response.members)
-
-    def wait(self, arn: str, *, show: Callable[[Progress], None]) -> RunExecution:
+    def wait(self, execution: RunExecution, *, show: Callable[[int, int], None]) -> RunExecution:
         """Wait until an execution has ended, and return it.
 
         Args:
-            arn: The execution.
-            show: Shows how far it is.
+            execution: The execution.
+            show: Shows how many batches of accounts have ended, and of how many, where both can be read.
 
         Raises:
             CallError: It cannot be read.
         """
-        progress = _ProgressReader(self._caller, self._client, arn)
+        folder, run_id = execution.folder, execution.run_id
+        progress = self._progress(self._arn(folder, run_id))
         outdated = iter(_OUTDATED_WAITS)
         for attempt in itertools.count():
-            execution = self.describe(arn)
+            execution = self._describe(folder, run_id)
             if not execution.running:
                 wait = next(outdated, None)
                 if execution.complete or wait is None:
                     return execution
                 self._caller.clock.sleep(wait)
                 continue
-            show(progress.read())
+            if batches := next(progress, None):
+                show(*batches)
             self._caller.clock.sleep(min(_FIRST_WAIT_SECONDS * 1.3**attempt, _MAX_WAIT_SECONDS))
         raise AssertionError("unreachable")
 
@@ -210,47 +189,56 @@ class Executions:
         """
         found: list[RunExecution] = []
         denied: list[CallError] = []
-        for state_machine_arn in self._folders:
+        for folder in self._state_machine_arns:
             try:
-                found += self._latest_of(state_machine_arn, limit=limit)
+                found += self._latest_of(folder, limit=limit)
             except CallError as error:
                 # Who may only look or only act sees the executions of one of them.
                 if error.failure.kind is not FailureKind.ACCESS_DENIED:
                     raise
                 denied.append(error)
-        if len(denied) == len(self._folders):
+        if len(denied) == len(self._state_machine_arns):
             raise denied[0]
         return sorted(found, key=lambda execution: execution.started_at, reverse=True)[:limit]
 
-    def _latest_of(self, state_machine_arn: str, *, limit: int) -> Iterator[RunExecution]:
+    def _latest_of(self, folder: str, *, limit: int) -> Iterator[RunExecution]:
         listed = pages(
             functools.partial(
-                self._client.list_executions, stateMachineArn=state_machine_arn, maxResults=limit
+                self._client.list_executions,
+                stateMachineArn=self._state_machine_arns[folder],
+                maxResults=limit,
             ),
-            operation=_LIST_EXECUTIONS,
+            operation="states:ListExecutions",
             budget=self._caller.budget(),
             items="executions",
             request_token="nextToken",
             response_token="nextToken",
         )
-        return map(self._execution, itertools.islice(listed, limit))
+        return (_execution(members, folder=folder) for members in itertools.islice(listed, limit))
 
-    def _execution(self, members: Mapping[str, Any]) -> RunExecution:
-        operation = "states:DescribeExecution"
-        status: str = require(members, "status", operation=operation)
-        cause: str = members.get("cause", "")
-        output: str = members.get("output", "")
-        return RunExecution(
-            arn=require(members, "executionArn", operation=operation),
-            run_id=require(members, "name", operation=operation),
-            folder=self._folders.get(require(members, "stateMachineArn", operation=operation), "runs"),
-            status=status,
-            started_at=require(members, "startDate", operation=operation),
-            ended_at=members.get("stopDate"),
-            cause=_sentence_of(cause),
-            report_sha256=report_sha256_of(status=status, output=output, cause=cause),
-            complete=bool(output or cause) or status not in ("SUCCEEDED", "FAILED"),
-        )
+    def _progress(self, execution_arn: str) -> Iterator[tuple[int, int] | None]:
+        """Yield, again and again, how many batches have ended, and of how many; None before both are known.
+
+        A bar is not worth failing for: without permission to read it, there is none.
+        """
+        with suppress(CallError):
+            map_run_arn = None
+            while map_run_arn is None:
+                map_runs = self._call("ListMapRuns", executionArn=execution_arn).get("mapRuns", ())
+                map_run_arn = next((run["mapRunArn"] for run in map_runs), None)
+                if map_run_arn is None:
+                    yield None
+            while True:
+                counts = self._call("DescribeMapRun", mapRunArn=map_run_arn).require("itemCounts")
+                ended = sum(counts.get(state, 0) for state in ("succeeded", "failed", "timedOut", "aborted"))
+                yield (ended, counts["total"]) if counts.get("total") else None
+
+    def _call(self, operation: str, **parameters: object) -> Response:
+        function = functools.partial(getattr(self._client, xform_name(operation)), **parameters)
+        return self._caller.call(function, operation=f"states:{operation}")
+
+    def _arn(self, folder: str, run_id: str) -> str:
+        return f"{self._state_machine_arns[folder].replace(':stateMachine:', ':execution:')}:{run_id}"
 
 
 def require_report(execution: RunExecution) -> None:
@@ -267,45 +255,21 @@ def require_report(execution: RunExecution) -> None:
     raise RunFailedError(f"Run {execution.run_id} ended as {execution.status}: {cause}")
 
 
-class _ProgressReader:
-    """Reads how many batches of an execution have ended, as far as the caller may know."""
-
-    def __init__(self, caller: Caller, client: Any, execution_arn: str) -> None:
-        self._caller = caller
-        self._client = client
-        self._execution_arn = execution_arn
-        self._map_run_arn: str | None = None
-        self._allowed = True
-
-    def read(self) -> Progress:
-        """Return how far it is, as far as it can be read."""
-        try:
-            return self._read() if self._allowed else Progress()
-        except CallError:
-            # A bar is not worth failing for, and without permission there is none.
-            self._allowed = False
-            return Progress()
-
-    def _read(self) -> Progress:
-        if self._map_run_arn is None:
-            response = self._caller.call(
-                lambda: self._client.list_map_runs(executionArn=self._execution_arn),
-                operation="states:ListMapRuns",
-            )
-            self._map_run_arn = next((run["mapRunArn"] for run in response.get("mapRuns", ())), None)
-        if self._map_run_arn is None:
-            return Progress()
-        arn = self._map_run_arn
-        response = self._caller.call(
-            lambda: self._client.describe_map_run(mapRunArn=arn), operation="states:DescribeMapRun"
-        )
-        counts = response.require("itemCounts")
-        ended = ("succeeded", "failed", "timedOut", "aborted")
-        return Progress(done=sum(counts.get(state, 0) for state in ended), total=counts.get("total") or None)
-
-
-def _execution_arn(state_machine_arn: str, name: str) -> str:
-    return f"{state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+def _execution(members: Mapping[str, Any], *, folder: str) -> RunExecution:
+    operation = "states:DescribeExecution"
+    status: str = require(members, "status", operation=operation)
+    cause: str = members.get("cause", "")
+    output: str = members.get("output", "")
+    return RunExecution(
+        run_id=require(members, "name", operation=operation),
+        folder=folder,
+        status=status,
+        started_at=require(members, "startDate", operation=operation),
+        ended_at=members.get("stopDate"),
+        cause=_sentence_of(cause),
+        report_sha256=report_sha256_of(status=status, output=output, cause=cause),
+        complete=bool(output or cause) or status not in ("SUCCEEDED", "FAILED"),
+    )
 
 
 def _sentence_of(cause: str) -> str:

@@ -7,7 +7,6 @@ stack's. An audit opens root sessions with AWS's audit policy, which cannot chan
 from __future__ import annotations
 
 import io
-import json
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -71,7 +70,14 @@ class LocalAudit:
             RunRefusedError: The run cannot start; the message says why, and what to do.
         """
         run = self._invocation(_START_SECONDS).start_run(
-            {"input": json.loads(json.dumps(input_)), "execution": self._execution()},
+            {
+                "input": input_,
+                "execution": {
+                    "id": self._arn("states", f"execution:from-here:{self._name}"),
+                    "name": self._name,
+                    "startedAt": self._environment.now().isoformat(),
+                },
+            },
             settings=StartRunSettings(
                 bucket=_BUCKET,
                 tasks=(Task.AUDIT,),
@@ -116,32 +122,19 @@ class LocalAudit:
         return self._invocation(_BATCH_SECONDS).run_batch(event, settings=RunBatchSettings(bucket=_BUCKET))
 
     def _invocation(self, seconds: float) -> Invocation:
-        caller = self._caller
         return Invocation(
-            _Context(
-                invoked_function_arn=(
-                    f"arn:{caller.partition}:lambda:{caller.region}:{caller.account_id}:function:from-here"
-                ),
-                seconds=seconds,
-            ),
+            _Context(invoked_function_arn=self._arn("lambda", "function:from-here"), seconds=seconds),
             clients=self._clients,
-            clock=caller.clock,
+            clock=self._caller.clock,
             now=self._environment.now,
             # What the functions log is for their operators; a person reads the report.
             log=lambda **event: None,  # noqa: ARG005
             outside_vpc=False,
         )
 
-    def _execution(self) -> dict[str, str]:
+    def _arn(self, service: str, resource: str) -> str:
         caller = self._caller
-        return {
-            "id": (
-                f"arn:{caller.partition}:states:{caller.region}:{caller.account_id}:execution:from-here:"
-                f"{self._name}"
-            ),
-            "name": self._name,
-            "startedAt": self._environment.now().isoformat(),
-        }
+        return f"arn:{caller.partition}:{service}:{caller.region}:{caller.account_id}:{resource}"
 
 
 def _create_clients(caller: Caller, *, objects: MemoryBucket) -> Clients:
@@ -208,10 +201,8 @@ class MemoryBucket:
     ) -> dict[str, Any]:
         """Store an object where the condition holds, as S3 does."""
         with self._lock:
-            existing = self._objects.get(Key)
-            if IfNoneMatch and existing is not None:
-                raise _client_error("PreconditionFailed", "PutObject")
-            if IfMatch and (existing is None or sha256(existing[0]) != IfMatch):
+            etag = sha256(self._objects[Key][0]) if Key in self._objects else None
+            if (IfNoneMatch and etag) or (IfMatch and etag != IfMatch):
                 raise _client_error("PreconditionFailed", "PutObject")
             self._objects[Key] = (Body, dict(Metadata or {}))
         return {"ETag": sha256(Body)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -18,17 +19,16 @@ from .commands.report import report
 from .commands.runs import runs
 from .commands.status import status
 from .errors import ExitCode, InterruptedRunError, sentence
+from .options import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .terminal import Environment
 
-_PROGRAM = "centralized-root-access"
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name=_PROGRAM, prog_name=_PROGRAM)
+@click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
 def main() -> None:
     """Centralized root access for an AWS organization.
 
@@ -53,10 +53,12 @@ def run(arguments: Sequence[str], *, environment: Environment) -> int:
     """
     stdout = sys.stdout
     try:
-        result = main.main(args=list(arguments), prog_name=_PROGRAM, standalone_mode=False, obj=environment)
+        result = main.main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=environment)
     except click.Abort as error:
-        # The second Ctrl-C must not cut off the sentence about the first.
-        _ignore_interrupts()
+        # The second Ctrl-C must not cut off the sentence about the first; only the main thread gets it.
+        with suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        sys.stdout.flush()
         if isinstance(error, InterruptedRunError):
             click.echo(f"\n{printable(str(error))}", err=True)
         return ExitCode.INTERRUPTED
@@ -75,12 +77,3 @@ def run(arguments: Sequence[str], *, environment: Environment) -> int:
         click.echo(printable(sentence(error)), err=True)
         return ExitCode.NO_RESULT
     return result if isinstance(result, int) else ExitCode.AS_WANTED
-
-
-def _ignore_interrupts() -> None:
-    try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:
-        # Not the main thread, which interrupts do not reach.
-        return
-    sys.stdout.flush()

@@ -22,65 +22,48 @@ if TYPE_CHECKING:
     from .runs import Runs
     from .terminal import Environment
 
+    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
 TABLE, JSON, CSV = "table", "json", "csv"
-_PROGRAM = "centralized-root-access"
+PROGRAM = "centralized-root-access"
 
 
-class AccountId(click.ParamType):  # type: ignore[type-arg]  # older releases are not generic
-    """The ID of an AWS account.
-
-    Args:
-        all_accounts: Whether `all` is accepted, too.
-    """
-
-    name = "account"
-
-    def __init__(self, *, all_accounts: bool = False) -> None:
-        self._all_accounts = all_accounts
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the account ID."""
-        if self._all_accounts and value == "all":
-            return "all"
-        if not re.fullmatch(r"[0-9]{12}", value):
-            self.fail(f"{printable(repr(value))} is not a 12-digit account ID.", param, ctx)
-        return str(value)
+def account_id(value: str) -> str:
+    """Return the ID of an AWS account, or refuse what is not one."""
+    if not re.fullmatch(r"[0-9]{12}", value):
+        raise click.BadParameter(f"{printable(repr(value))} is not a 12-digit account ID.")
+    return value
 
 
-class RunId(click.ParamType):  # type: ignore[type-arg]
-    """The name of a run."""
-
-    name = "run"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the name."""
-        from root_tasks.model.run import RUN_ID
-
-        if not RUN_ID.fullmatch(value):
-            self.fail(f"{printable(repr(value))} is not the name of a run; `runs` lists them.", param, ctx)
-        return str(value)
+def account_id_or_all(value: str) -> str:
+    """Return the ID of an AWS account, or `all`."""
+    return value if value == "all" else account_id(value)
 
 
-class ReportPath(click.ParamType):  # type: ignore[type-arg]
-    """Where to save a report: a file whose suffix says what it is, or a folder."""
+def run_id(value: str) -> str:
+    """Return the name of a run, or refuse what is not one."""
+    from root_tasks.model.run import RUN_ID
 
-    name = "path"
+    if not RUN_ID.fullmatch(value):
+        raise click.BadParameter(f"{printable(repr(value))} is not the name of a run; `runs` lists them.")
+    return value
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path."""
-        if not value:
-            # A script's variable without a value: all three files would be saved where the command runs.
-            self.fail("it is empty.", param, ctx)
-        path = Path(value)
-        folder = path if path.is_dir() else path.parent
-        if not folder.is_dir():
-            self.fail(f"{printable(str(folder))} is not a folder.", param, ctx)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            # Said before the run: afterwards its report would have nowhere to go.
-            self.fail(f"{printable(str(folder))} is not writable.", param, ctx)
-        if folder != path and path.suffix.lower() not in (".html", ".json", ".csv"):
-            self.fail("the file must end in .html, .json or .csv, or be a folder for all three.", param, ctx)
-        return path
+
+def report_path(value: str) -> Path:
+    """Return where to save a report: a file whose suffix says what it is, or a folder."""
+    if not value:
+        # A script's variable without a value: all three files would be saved where the command runs.
+        raise click.BadParameter("it is empty.")
+    path = Path(value)
+    folder = path if path.is_dir() else path.parent
+    if not folder.is_dir():
+        raise click.BadParameter(f"{printable(str(folder))} is not a folder.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        # Said before the run: afterwards its report would have nowhere to go.
+        raise click.BadParameter(f"{printable(str(folder))} is not writable.")
+    if folder != path and path.suffix.lower() not in (".html", ".json", ".csv"):
+        raise click.BadParameter("the file must end in .html, .json or .csv, or be a folder for all three.")
+    return path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,22 +71,24 @@ class TargetOptions:
     """Where a command works.
 
     Attributes:
+        environment: The time and chance.
         profile: The profile; None for the SDK's own choice.
         region: The Region; None for the profile's own.
         stack: The stack; None for the only one.
     """
 
-    profile: str | None = None
-    region: str | None = None
-    stack: str | None = None
+    environment: Environment
+    profile: str | None
+    region: str | None
+    stack: str | None
 
     def command(self, *words: str) -> str:
         """Return a command line that works in the same place, to be pasted into a shell."""
         options = {"--profile": self.profile, "--region": self.region, "--stack": self.stack}
         given = [word for name, value in options.items() if value is not None for word in (name, value)]
-        return shlex.join([_PROGRAM, *words, *given])
+        return shlex.join([PROGRAM, *words, *given])
 
-    def find_runs(self, *, environment: Environment) -> Runs:
+    def find_runs(self) -> Runs:
         """Return the runs of the deployment that a command works with, and show that it is looked for.
 
         Raises:
@@ -114,7 +99,7 @@ class TargetOptions:
             # Not at the top: the SDK takes a second to import.
             from .runs import Runs
 
-            return Runs.find(self, environment=environment)
+            return Runs.find(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,37 +112,35 @@ class Output:
         path: Where to save it; None to save nothing.
     """
 
-    format: str = TABLE
-    open: bool = False
-    path: Path | None = None
+    format: str
+    open: bool
+    path: Path | None
 
 
 def caller_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --profile and --region, as parameters `profile` and `region`."""
-    for option in (
-        click.option("--region", metavar="REGION", help="The Region. Default: the profile's."),
-        click.option("--profile", metavar="PROFILE", help="The profile of the credentials."),
-    ):
-        function = option(function)
-    return function
+    """Add --profile and --region, as the parameter `target`."""
+
+    @click.option("--profile", metavar="PROFILE", help="The profile of the credentials.")
+    @click.option("--region", metavar="REGION", help="The Region. Default: the profile's.")
+    @click.pass_obj
+    @functools.wraps(function)
+    def wrapper(environment: Environment, /, **options: Any) -> Any:
+        where = {name: options.pop(name, None) for name in ("profile", "region", "stack")}
+        return function(target=TargetOptions(environment=environment, **where), **options)
+
+    return wrapper
 
 
 def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --profile, --region and --stack, as the parameter `target`."""
-
-    @caller_options
-    @click.option(
+    stack = click.option(
         "--stack",
         metavar="STACK",
         envvar="CENTRALIZED_ROOT_ACCESS_STACK",
         show_envvar=True,
         help="The stack of RootTasks, or STACK:CONSTRUCT. Default: the only one in the Region.",
     )
-    @functools.wraps(function)
-    def wrapper(*args: Any, profile: str | None, region: str | None, stack: str | None, **kwargs: Any) -> Any:
-        return function(*args, target=TargetOptions(profile=profile, region=region, stack=stack), **kwargs)
-
-    return wrapper
+    return caller_options(stack(function))
 
 
 def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -168,18 +151,18 @@ def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--output",
         "path",
-        type=ReportPath(),
+        type=report_path,
         metavar="FILE",
         help="Save the report: .html, .json or .csv; all three in a folder.",
     )
     @functools.wraps(function)
-    def wrapper(*args: Any, format_: str, open_: bool, path: Path | None, **kwargs: Any) -> Any:
-        return function(*args, output=Output(format=format_, open=open_, path=path), **kwargs)
+    def wrapper(*, format_: str, open_: bool, path: Path | None, **options: Any) -> Any:
+        return function(output=Output(format=format_, open=open_, path=path), **options)
 
     return wrapper
 
 
-def format_option(*formats: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def format_option(*formats: str) -> Decorator:
     """Add --format, as the parameter `format_`."""
     return click.option(
         "--format",
@@ -191,29 +174,26 @@ def format_option(*formats: str) -> Callable[[Callable[..., Any]], Callable[...,
     )
 
 
-def account_options(*, all_accounts: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def repeatable_option(name: str, **attributes: Any) -> Decorator:
+    """Add an option that may be given more than once, as the plural of its name."""
+    return click.option(f"--{name}", f"{name.replace('-', '_')}s", multiple=True, **attributes)
+
+
+def account_options(*, all_accounts: bool) -> Decorator:
     """Add --account and --organizational-unit, as `accounts` and `organizational_units`."""
-    what = "An account, by its 12 digits" + ("; or `all`" if all_accounts else "")
-
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        function = click.option(
-            "--organizational-unit",
-            "organizational_units",
-            multiple=True,
-            metavar="OU",
-            help="The accounts of an organizational unit and the units in it, by its ID, or by its names "
-            "as in Root/Production. Repeatable.",
-        )(function)
-        return click.option(
-            "--account",
-            "accounts",
-            multiple=True,
-            type=AccountId(all_accounts=all_accounts),
-            metavar="ACCOUNT",
-            help=f"{what}. Repeatable.",
-        )(function)
-
-    return add
+    account = repeatable_option(
+        "account",
+        type=account_id_or_all if all_accounts else account_id,
+        metavar="ACCOUNT",
+        help=f"An account, by its 12 digits{'; or `all`' if all_accounts else ''}. Repeatable.",
+    )
+    organizational_unit = repeatable_option(
+        "organizational-unit",
+        metavar="OU",
+        help="The accounts of an organizational unit and the units in it, by its ID, or by its names "
+        "as in Root/Production. Repeatable.",
+    )
+    return lambda function: account(organizational_unit(function))
 
 
 def account_input(accounts: tuple[str, ...], organizational_units: tuple[str, ...]) -> dict[str, object]:

@@ -17,29 +17,21 @@ from root_tasks.tasks import DEFINITIONS
 
 from . import screen
 from .aws import Caller, find_caller
-from .deployment import Deployment, find_deployment
-from .errors import (
-    CommandError,
-    InterruptedRunError,
-    NoReportError,
-    RunFailedError,
-    RunNotFoundError,
-    failures_as,
-)
-from .executions import FOLDERS, Executions, require_report
+from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, FOLDERS, Deployment, find_deployment
+from .errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError, failures_as
+from .executions import Executions, require_report
 from .options import JSON, TABLE
 from .stored_report import StoredFiles, StoredReport, is_executable, keep_report, show_report
 from .terminal import print_note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from root_tasks.model.report import ItemType, Report
+    from root_tasks.model.report import Report
 
     from .errors import ExitCode
-    from .executions import Progress, RunExecution
+    from .executions import RunExecution
     from .options import Output, TargetOptions
-    from .terminal import Environment
 
 _MAX_ACCOUNTS_IN_HINT = 5
 # Why it is not known which report a run has written.
@@ -58,70 +50,46 @@ class Runs:
         caller: The caller.
         deployment: The deployment.
         executions: Its executions.
-        environment: The time and chance.
     """
 
     target: TargetOptions
     caller: Caller
     deployment: Deployment
     executions: Executions
-    environment: Environment
 
     @classmethod
-    def find(cls, target: TargetOptions, *, environment: Environment) -> Runs:
+    def find(cls, target: TargetOptions) -> Runs:
         """Return the runs of the deployment that a command works with.
 
         Raises:
             CommandError: There is no such deployment, or more than one.
             CallError: It cannot be looked for.
         """
-        caller = find_caller(profile=target.profile, region=target.region, environment=environment)
+        caller = find_caller(target)
         deployment = find_deployment(caller, stack=target.stack)
-        return cls(
-            target=target,
-            caller=caller,
-            deployment=deployment,
-            executions=Executions(caller, deployment),
-            environment=environment,
-        )
+        executions = Executions(caller, deployment)
+        return cls(target=target, caller=caller, deployment=deployment, executions=executions)
 
-    def run(self, prefix: str, input_: Mapping[str, object], *, state_machine_arn: str) -> RunExecution:
+    def run(self, prefix: str, input_: Mapping[str, object], *, folder: str = AUDIT_FOLDER) -> RunExecution:
         """Start an execution, and wait until it has ended with a report.
 
         Args:
             prefix: What its name begins with.
             input_: Its input.
-            state_machine_arn: The state machine.
+            folder: The folder of its state machine.
 
         Raises:
             RunFailedError: It ended without a report.
             InterruptedRunError: A person interrupted the command.
         """
-        name = self.environment.run_name(prefix)
+        name = self.target.environment.run_name(prefix)
         with self._resumable(name):
-            arn = self.executions.start(state_machine_arn, name=name, input_=input_)
-            return self._wait(self.executions.describe_new(arn))
-
-    def wait(self, execution: RunExecution) -> RunExecution:
-        """Wait until an execution has ended with a report.
-
-        Raises:
-            RunFailedError: It ended without one.
-            InterruptedRunError: A person interrupted the command.
-        """
-        with self._resumable(execution.run_id):
-            return self._wait(execution)
-
-    def _wait(self, execution: RunExecution) -> RunExecution:
-        with screen.progress_bar(execution.run_id) as update:
-            execution = self.executions.wait(execution.arn, show=self._account_counter(execution, update))
+            execution = self._wait(self.executions.start(folder, name=name, input_=input_))
         require_report(execution)
         return execution
 
-    def _account_counter(
-        self, execution: RunExecution, update: Callable[[int, int, str], None]
-    ) -> Callable[[Progress], None]:
-        """Return what shows the batches that are done as accounts, where the run can be read."""
+    def _wait(self, execution: RunExecution) -> RunExecution:
+        """Wait until an execution has ended, and show its progress, if possible in accounts."""
 
         @functools.cache
         def sizes() -> tuple[int, ...]:
@@ -131,16 +99,15 @@ class Runs:
                 return ()
             return tuple(map(len, run.batches))
 
-        def show(progress: Progress) -> None:
-            if progress.total is None:
-                return
-            if len(sizes()) == progress.total:
+        def show(done: int, total: int) -> None:
+            if len(sizes()) == total:
                 # Which ones are done is not known; all but the last are of one size.
-                update(sum(sizes()[: progress.done]), sum(sizes()), "accounts")
+                update(sum(sizes()[:done]), sum(sizes()), "accounts")
             else:
-                update(progress.done, progress.total, "batches of accounts")
+                update(done, total, "batches of accounts")
 
-        return show
+        with screen.progress_bar(execution.run_id) as update:
+            return self.executions.wait(execution, show=show)
 
     def report_of(self, execution: RunExecution) -> StoredReport:
         """Return the report of an execution that has ended.
@@ -165,14 +132,11 @@ class Runs:
                 did not write the report that is there.
             InterruptedRunError: A person interrupted the command.
         """
-        missing: list[CommandError] = []
-        try:
-            return self.report_of(self.wait(self.executions.find(run_id, folders=folders)))
-        except RunNotFoundError as error:
-            unchecked = _GONE
-            missing.append(error)
-        except CallError as error:
-            unchecked = _reason_of_denial(error)
+        execution, unchecked = self._await_execution(run_id, folders=folders)
+        if execution is not None:
+            require_report(execution)
+            return self.report_of(execution)
+        missing: list[CommandError] = [RunNotFoundError(run_id)] if unchecked == _GONE else []
         for folder in folders:
             try:
                 body = self._files_in(f"{folder}/{run_id}").read(REPORT_JSON)
@@ -197,16 +161,26 @@ class Runs:
                 f"{files.location(REPORT_JSON)} is not the report of a full audit, so no run has stored it "
                 "there. Do not act on it, and find out who can write to the bucket."
             )
+        # It may have written the report and go on for a moment.
+        execution, unchecked = self._await_execution(stored.report.run_id)
+        if execution is not None:
+            unchecked = _verify(stored.body, files, execution)
+        return replace(stored, unchecked=unchecked)
+
+    def _await_execution(
+        self, run_id: str, *, folders: Sequence[str] = FOLDERS
+    ) -> tuple[RunExecution | None, str | None]:
+        """Return the execution of a run, when it has ended; or why a report cannot be checked by it."""
         try:
-            # It may have written the report and go on for a moment.
-            execution = self.wait(self.executions.find(stored.report.run_id))
+            execution = self.executions.find(run_id, folders=folders)
+            with self._resumable(run_id):
+                return self._wait(execution), None
         except RunNotFoundError:
-            return replace(stored, unchecked=_GONE)
-        except RunFailedError:
-            return replace(stored, unchecked=_NOT_HELD)
+            return None, _GONE
         except CallError as error:
-            return replace(stored, unchecked=_reason_of_denial(error))
-        return replace(stored, unchecked=_verify(stored.body, files, execution))
+            if error.failure.kind is not FailureKind.ACCESS_DENIED:
+                raise
+            return None, _DENIED
 
     def task_of_backups(self, references: Sequence[str]) -> Task:
         """Return the task that removed, and so restores, the policies of backups.
@@ -214,24 +188,23 @@ class Runs:
         Raises:
             CommandError: They are of several tasks, or of a run whose report does not name them.
         """
-        types = {self._type_of_backup(reference) for reference in references}
-        if len(types) > 1:
+        tasks = {self._task_of_backup(reference) for reference in references}
+        if len(tasks) > 1:
             raise CommandError("One plan restores policies of buckets or of queues: plan them apart.")
-        (type_,) = types
-        return next(task for task, definition in DEFINITIONS.items() if definition.policy_type is type_)
+        return tasks.pop()
 
-    def _type_of_backup(self, reference: str) -> ItemType:
+    def _task_of_backup(self, reference: str) -> Task:
         match = _BACKUP.fullmatch(reference)
         if match is None or not RUN_ID.fullmatch(match["run_id"]):
             raise CommandError(
                 f"{reference} is not a backup: the report of the run that made it has its key."
             )
         run_id = match["run_id"]
-        body = self._files_in(f"executions/{run_id}").read(REPORT_JSON)
-        type_ = DEFINITIONS[StoredReport.of(body).report.task].policy_type
-        if type_ is None:
+        body = self._files_in(f"{EXECUTE_FOLDER}/{run_id}").read(REPORT_JSON)
+        task = StoredReport.of(body).report.task
+        if DEFINITIONS[task].policy_type is None:
             raise CommandError(f"Run {run_id} did not remove policies, so it has no backup {reference}.")
-        return type_
+        return task
 
     def show_result(self, execution: RunExecution, *, output: Output, ended: str = "has ended") -> ExitCode:
         """Show the report of an execution that has ended, and what one would do next.
@@ -277,13 +250,6 @@ class Runs:
         except Exception:
             print_note(f"If run {name} was started, it goes on in AWS. To come back to it: {back}")
             raise
-
-
-def _reason_of_denial(error: CallError) -> str:
-    """Return why a report is not checked where the execution may not be read; raise any other error."""
-    if error.failure.kind is not FailureKind.ACCESS_DENIED:
-        raise error
-    return _DENIED
 
 
 def _verify(body: bytes, files: StoredFiles, execution: RunExecution) -> str | None:

@@ -14,7 +14,6 @@ from ..terminal import print_note, waiting_line
 if TYPE_CHECKING:
     from ..errors import ExitCode
     from ..options import Output, TargetOptions
-    from ..terminal import Environment
 
 
 @click.command(short_help="Audit the root users of member accounts.")
@@ -27,9 +26,7 @@ if TYPE_CHECKING:
 )
 @output_options
 @target_options
-@click.pass_obj
 def audit(
-    environment: Environment,
     *,
     accounts: tuple[str, ...],
     organizational_units: tuple[str, ...],
@@ -49,16 +46,14 @@ def audit(
         raise click.UsageError("--from-here works without a stack: use it without --stack.")
     input_ = account_input(accounts, organizational_units)
     if from_here:
-        return _audit_from_here(input_, output=output, target=target, environment=environment)
+        return _audit_from_here(input_, output=output, target=target)
     with failures_as("Unable to audit", as_json=output.format == JSON):
-        runs = target.find_runs(environment=environment)
-        execution = runs.run("audit", input_, state_machine_arn=runs.deployment.audit_state_machine_arn)
+        runs = target.find_runs()
+        execution = runs.run("audit", input_)
     return runs.show_result(execution, output=output)
 
 
-def _audit_from_here(
-    input_: dict[str, object], *, output: Output, target: TargetOptions, environment: Environment
-) -> ExitCode:
+def _audit_from_here(input_: dict[str, object], *, output: Output, target: TargetOptions) -> ExitCode:
     with failures_as("Unable to audit", as_json=output.format == JSON):
         with waiting_line("Reading the credentials ..."):
             from root_tasks.aws.stores import REPORT_JSON
@@ -68,9 +63,9 @@ def _audit_from_here(
             from ..screen import progress_bar
             from ..stored_report import StoredReport, keep_report, show_report
 
-            caller = find_caller(profile=target.profile, region=target.region, environment=environment)
-        name = environment.run_name("audit")
-        local = LocalAudit(caller, environment=environment, name=name)
+            caller = find_caller(target)
+        name = target.environment.run_name("audit")
+        local = LocalAudit(caller, environment=target.environment, name=name)
         with progress_bar(name) as update:
             local.run(input_, show=update)
         stored = StoredReport.of(local.read(REPORT_JSON))

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import CommandError, ExitCode, failures_as
-from ..options import JSON, RunId, output_options, target_options
+from ..options import JSON, output_options, run_id, target_options
 from ..terminal import print_note
 
 if TYPE_CHECKING:
     from ..options import Output, TargetOptions
     from ..stored_report import StoredReport
-    from ..terminal import Environment
 
 
 @click.command(short_help="Execute a plan.")
-@click.argument("run", type=RunId())
+@click.argument("run", type=run_id)
 @click.option("--yes", is_flag=True, help="Do not ask. Needed where there is no terminal.")
 @click.option(
     "--approved-report",
@@ -30,15 +29,8 @@ if TYPE_CHECKING:
 )
 @output_options
 @target_options
-@click.pass_obj
 def execute(
-    environment: Environment,
-    *,
-    run: str,
-    yes: bool,
-    approved_report: Path | None,
-    output: Output,
-    target: TargetOptions,
+    *, run: str, yes: bool, approved_report: Path | None, output: Output, target: TargetOptions
 ) -> ExitCode:
     """Execute the plan RUN: exactly what its report lists, once. It shows the plan, and asks.
 
@@ -47,15 +39,14 @@ def execute(
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Read the plan, then use --yes.")
     with failures_as("Unable to execute", as_json=output.format == JSON):
-        runs = target.find_runs(environment=environment)
+        runs = target.find_runs()
         from root_tasks.aws.stores import sha256
         from root_tasks.run.plans import PLAN
         from root_tasks.run.report_hash import REPORT_SHA256
 
-        from ..executions import AUDIT_FOLDER
+        from ..deployment import AUDIT_FOLDER, EXECUTE_FOLDER
 
-        state_machine_arn = runs.deployment.execute_state_machine_arn
-        if state_machine_arn is None:
+        if EXECUTE_FOLDER not in runs.deployment.state_machine_arns:
             raise CommandError(
                 f"Stack {runs.deployment.stack} lists no task that makes changes, so that it cannot execute "
                 "plans. Add one to RootTasks(tasks=[...]) and deploy."
@@ -66,7 +57,7 @@ def execute(
             return ExitCode.NO_RESULT
         # Whoever altered the report that was shown would have had something else approved.
         input_ = {PLAN: run, REPORT_SHA256: sha256(stored.body)}
-        execution = runs.run("execute", input_, state_machine_arn=state_machine_arn)
+        execution = runs.run("execute", input_, folder=EXECUTE_FOLDER)
     return runs.show_result(execution, output=output, ended="has executed the plan")
 
 

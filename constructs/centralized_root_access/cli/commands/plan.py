@@ -12,14 +12,21 @@ import click
 from aws_calls.text import printable
 
 from ..errors import CommandError, failures_as
-from ..options import JSON, AccountId, account_input, account_options, output_options, target_options
+from ..options import (
+    JSON,
+    account_id,
+    account_input,
+    account_options,
+    output_options,
+    repeatable_option,
+    target_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..errors import ExitCode
-    from ..options import Output, TargetOptions
-    from ..terminal import Environment
+    from ..options import Decorator, Output, TargetOptions
 
 # The input's names, by those of the option: a blank would have to be quoted.
 CREDENTIAL_TYPES = {
@@ -30,46 +37,37 @@ CREDENTIAL_TYPES = {
 }
 
 
-class BucketOfAccount(click.ParamType):  # type: ignore[type-arg]
-    """A bucket with its account, as ACCOUNT:NAME."""
-
-    name = "bucket"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Return the account and the name."""
-        account_id, colon, name = value.partition(":")
-        if not colon or not name or not re.fullmatch(r"[0-9]{12}", account_id):
-            self.fail(f"{printable(repr(value))} is not ACCOUNT:NAME.", param, ctx)
-        return account_id, name
+def bucket_of_account(value: str) -> tuple[str, str]:
+    """Return the account and the name of a bucket that is given as ACCOUNT:NAME."""
+    match = re.fullmatch(r"([0-9]{12}):(.+)", value, re.DOTALL)
+    if match is None:
+        raise click.BadParameter(f"{printable(repr(value))} is not ACCOUNT:NAME.")
+    return match[1], match[2]
 
 
-def _planning(function: Callable[..., tuple[str, dict[str, object]]]) -> Callable[..., Any]:
-    """Add the options of every plan command, and plan what the function returns.
+def _planning(run_name: str, *, task: str | None = None) -> Decorator:
+    """Add the options of every plan command, and plan with the input that the function returns.
 
     Args:
-        function: Returns what the run's name begins with, and its input; without a task where it restores
-            the policies of `backups`, for their run says which one it was.
+        run_name: What the run's name begins with.
+        task: The task; None where it restores policies, for the run that removed them says which one it was.
     """
 
-    @functools.wraps(function)
-    @output_options
-    @target_options
-    @click.pass_obj
-    def wrapper(
-        environment: Environment, /, *, output: Output, target: TargetOptions, **options: Any
-    ) -> ExitCode:
-        with failures_as("Unable to plan", as_json=output.format == JSON):
-            name, input_ = function(**options)
-            runs = target.find_runs(environment=environment)
-            if "backups" in options:
-                input_["task"] = runs.task_of_backups(options["backups"])
-            state_machine_arn = runs.deployment.audit_state_machine_arn
-            execution = runs.run(f"plan-{name}", input_, state_machine_arn=state_machine_arn)
-        return runs.show_result(execution, output=output)
+    def decorate(function: Callable[..., dict[str, object]]) -> Callable[..., ExitCode]:
+        @output_options
+        @target_options
+        @functools.wraps(function)
+        def wrapper(*, output: Output, target: TargetOptions, **options: Any) -> ExitCode:
+            with failures_as("Unable to plan", as_json=output.format == JSON):
+                given = {key: value for key, value in function(**options).items() if value is not None}
+                runs = target.find_runs()
+                of_task = task or runs.task_of_backups(options["backups"])
+                execution = runs.run(f"plan-{run_name}", {"task": of_task, **given})
+            return runs.show_result(execution, output=output)
 
-    return wrapper
+        return wrapper
+
+    return decorate
 
 
 @click.group(short_help="Plan a root task. A plan changes nothing.")
@@ -90,14 +88,12 @@ def plan() -> None:
     help="Leave out what was used in the last N days. Default: 90.",
 )
 @click.option("--include-in-use", is_flag=True, help="Plan credentials that are in use, too.")
-@click.option(
-    "--credential-type",
-    "credential_types",
-    multiple=True,
+@repeatable_option(
+    "credential-type",
     type=click.Choice(list(CREDENTIAL_TYPES)),
     help="Plan this type only. Repeatable. Default: all types.",
 )
-@_planning
+@_planning("delete", task="IAMDeleteRootUserCredentials")
 def delete(
     *,
     accounts: tuple[str, ...],
@@ -105,77 +101,63 @@ def delete(
     unused_for_days: int | None,
     include_in_use: bool,
     credential_types: tuple[str, ...],
-) -> tuple[str, dict[str, object]]:
+) -> dict[str, object]:
     """Plan to delete the root credentials of accounts. Deleting cannot be undone."""
-    input_ = account_input(accounts, organizational_units)
-    if not input_:
+    selected = account_input(accounts, organizational_units)
+    if not selected:
         raise click.UsageError("Name the accounts: --account, --organizational-unit, or --account all.")
-    input_["task"] = "IAMDeleteRootUserCredentials"
-    if unused_for_days is not None:
-        input_["unusedForDays"] = unused_for_days
-    if include_in_use:
-        input_["includeInUse"] = True
-    if credential_types:
-        input_["credentialTypes"] = [CREDENTIAL_TYPES[type_] for type_ in credential_types]
-    return "delete", input_
+    return selected | {
+        "unusedForDays": unused_for_days,
+        "includeInUse": include_in_use or None,
+        "credentialTypes": [CREDENTIAL_TYPES[type_] for type_ in credential_types] or None,
+    }
 
 
 @plan.command(short_help="Allow the root user of an account to reset its password.")
-@click.option(
-    "--account",
-    "accounts",
-    multiple=True,
+@repeatable_option(
+    "account",
     required=True,
-    type=AccountId(),
+    type=account_id,
     metavar="ACCOUNT",
     help="The account, by its 12 digits. Repeatable.",
 )
-@_planning
-def recover(*, accounts: tuple[str, ...]) -> tuple[str, dict[str, object]]:
+@_planning("recover", task="IAMCreateRootUserPassword")
+def recover(*, accounts: tuple[str, ...]) -> dict[str, object]:
     """Plan to allow the root user to reset its password by e-mail."""
-    return "recover", {"task": "IAMCreateRootUserPassword", **account_input(accounts, ())}
+    return {"accounts": list(accounts)}
 
 
 @plan.command(short_help="Remove the policy of a bucket that locks everybody out.")
-@click.option(
-    "--bucket",
-    "buckets",
-    multiple=True,
+@repeatable_option(
+    "bucket",
     required=True,
-    type=BucketOfAccount(),
+    type=bucket_of_account,
     metavar="ACCOUNT:NAME",
     help="The bucket, with its account. Repeatable.",
 )
-@_planning
-def unlock_bucket(*, buckets: tuple[tuple[str, str], ...]) -> tuple[str, dict[str, object]]:
+@_planning("unlock", task="S3UnlockBucketPolicy")
+def unlock_bucket(*, buckets: tuple[tuple[str, str], ...]) -> dict[str, object]:
     """Plan to remove the policy of a bucket. It is backed up, and can be restored."""
     by_account: dict[str, list[str]] = {}
-    for account_id, name in buckets:
-        by_account.setdefault(account_id, []).append(name)
-    return "unlock", {"task": "S3UnlockBucketPolicy", "buckets": by_account}
+    for account, name in buckets:
+        by_account.setdefault(account, []).append(name)
+    return {"buckets": by_account}
 
 
 @plan.command(short_help="Remove the policy of a queue that locks everybody out.")
-@click.option(
-    "--queue", "queues", multiple=True, required=True, metavar="ARN", help="The queue's ARN. Repeatable."
-)
+@repeatable_option("queue", required=True, metavar="ARN", help="The queue's ARN. Repeatable.")
 @click.option(
     "--skip-backup", is_flag=True, help="Remove the policy even if nobody can read it, so without a backup."
 )
-@_planning
-def unlock_queue(*, queues: tuple[str, ...], skip_backup: bool) -> tuple[str, dict[str, object]]:
+@_planning("unlock", task="SQSUnlockQueuePolicy")
+def unlock_queue(*, queues: tuple[str, ...], skip_backup: bool) -> dict[str, object]:
     """Plan to remove the policy of a queue. It is backed up, and can be restored."""
-    input_: dict[str, object] = {"task": "SQSUnlockQueuePolicy", "queues": list(queues)}
-    if skip_backup:
-        input_["skipBackup"] = True
-    return "unlock", input_
+    return {"queues": list(queues), "skipBackup": skip_backup or None}
 
 
 @plan.command(short_help="Restore policies that an execution removed.")
-@click.option(
-    "--backup",
-    "backups",
-    multiple=True,
+@repeatable_option(
+    "backup",
     required=True,
     metavar="KEY",
     help="The backup, from the report of the execution that removed the policy. Repeatable.",
@@ -186,14 +168,12 @@ def unlock_queue(*, queues: tuple[str, ...], skip_backup: bool) -> tuple[str, di
     metavar="FILE",
     help="A corrected policy to attach instead; needs RootTasks(allow_policy_override=True).",
 )
-@_planning
-def restore(*, backups: tuple[str, ...], policy_override: Path | None) -> tuple[str, dict[str, object]]:
+@_planning("restore")
+def restore(*, backups: tuple[str, ...], policy_override: Path | None) -> dict[str, object]:
     """Plan to restore policies that an execution removed. It never overwrites one attached since."""
-    input_: dict[str, object] = {"restore": list(backups)}
-    if policy_override is not None:
-        try:
-            # Editors on Windows put a mark before the text.
-            input_["policyOverride"] = policy_override.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise CommandError(f"{policy_override} is not UTF-8 text. Save the policy as UTF-8.") from error
-    return "restore", input_
+    try:
+        # Editors on Windows put a mark before the text.
+        override = policy_override and policy_override.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{policy_override} is not UTF-8 text. Save the policy as UTF-8.") from error
+    return {"restore": list(backups), "policyOverride": override}

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from root_tasks.policies.fixes import StatementFix
     from scp.evaluate import Cause
 
+    from ..options import TargetOptions
     from ..policy_survey import Survey
-    from ..terminal import Environment
 
 _MAX_ROWS = 200
 _STYLES = {"denied": "bold red", "unknown": "yellow"}
@@ -44,16 +44,13 @@ _COLUMNS = (
 @account_options(all_accounts=False)
 @format_option(TABLE, JSON, CSV)
 @caller_options
-@click.pass_obj
 def preflight(
-    environment: Environment,
     *,
     tasks: tuple[str, ...],
     accounts: tuple[str, ...],
     organizational_units: tuple[str, ...],
     format_: str,
-    profile: str | None,
-    region: str | None,
+    target: TargetOptions,
 ) -> ExitCode:
     """Show which root tasks service control policies and resource control policies deny.
 
@@ -70,7 +67,7 @@ def preflight(
             from ..policy_survey import survey
             from ..screen import progress_bar
 
-            caller = find_caller(profile=profile, region=region, environment=environment)
+            caller = find_caller(target)
         with progress_bar("preflight") as update:
             found = survey(
                 caller,

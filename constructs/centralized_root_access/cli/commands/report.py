@@ -7,27 +7,25 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import failures_as
-from ..options import JSON, TABLE, RunId, output_options, target_options
+from ..options import JSON, TABLE, output_options, run_id, target_options
 from ..terminal import print_note
 
 if TYPE_CHECKING:
     from ..errors import ExitCode
     from ..options import Output, TargetOptions
-    from ..terminal import Environment
 
 
 @click.command(short_help="Show a report, or come back to a run.")
-@click.argument("run", type=RunId(), required=False)
+@click.argument("run", type=run_id, required=False)
 @output_options
 @target_options
-@click.pass_obj
-def report(environment: Environment, *, run: str | None, output: Output, target: TargetOptions) -> ExitCode:
+def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCode:
     """Show the report of RUN; without RUN, of the latest full audit. It waits for a run that goes on.
 
     Exit code: as that of the command that started the run.
     """
     with failures_as("Unable to show the report", as_json=output.format == JSON):
-        runs = target.find_runs(environment=environment)
+        runs = target.find_runs()
         from root_tasks.report.summary import minute
 
         from ..runs import next_steps

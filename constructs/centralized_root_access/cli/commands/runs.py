@@ -14,7 +14,6 @@ from ..options import CSV, JSON, TABLE, format_option, target_options
 if TYPE_CHECKING:
     from ..executions import RunExecution
     from ..options import TargetOptions
-    from ..terminal import Environment
 
 _DEFAULT_LIMIT = 20
 _ROW_KEYS = ("run", "stateMachine", "status", "startedAt", "endedAt")
@@ -31,14 +30,13 @@ _ROW_KEYS = ("run", "stateMachine", "status", "startedAt", "endedAt")
 )
 @format_option(TABLE, JSON, CSV)
 @target_options
-@click.pass_obj
-def runs(environment: Environment, *, limit: int, format_: str, target: TargetOptions) -> ExitCode:
+def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
     """List the audits, plans and executions that started last; `report` shows one of them.
 
     Exit code: 0 listed, 2 not listed.
     """
     with failures_as("Unable to list the runs", as_json=format_ == JSON):
-        found = target.find_runs(environment=environment).executions.latest(limit=limit)
+        found = target.find_runs().executions.latest(limit=limit)
         from .. import screen
 
         if format_ == TABLE:

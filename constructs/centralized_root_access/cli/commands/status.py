@@ -8,7 +8,7 @@ import click
 
 from ...enums import RootAccessFeature
 from ..errors import ExitCode, failures_as
-from ..options import JSON, TABLE, AccountId, caller_options, format_option
+from ..options import JSON, TABLE, account_id, caller_options, format_option, repeatable_option
 from ..terminal import waiting_line
 
 if TYPE_CHECKING:
@@ -17,43 +17,35 @@ if TYPE_CHECKING:
     from root_access.plan import Step
     from root_access.state import DesiredState, RootAccess
 
-    from ..aws import Caller
-    from ..terminal import Environment
+    from ..options import TargetOptions
 
 FEATURES = tuple(feature.value for feature in RootAccessFeature)
 
 
 @click.command(short_help="Show what is enabled, and what the construct would change.")
-@click.option(
-    "--feature",
-    "features",
-    multiple=True,
+@repeatable_option(
+    "feature",
     type=click.Choice(FEATURES),
     help="A feature that the construct lists. Repeatable. Default: both.",
 )
 @click.option("--no-features", is_flag=True, help="The construct lists no features.")
-@click.option(
-    "--delegated-administrator",
-    "delegated_administrators",
-    multiple=True,
-    type=AccountId(),
+@repeatable_option(
+    "delegated-administrator",
+    type=account_id,
     metavar="ACCOUNT",
     help="A delegated administrator that the construct lists. Repeatable. Default: not managed.",
 )
 @click.option("--no-delegated-administrators", is_flag=True, help="The construct lists none.")
 @format_option(TABLE, JSON)
 @caller_options
-@click.pass_obj
 def status(
-    environment: Environment,
     *,
     features: tuple[str, ...],
     no_features: bool,
     delegated_administrators: tuple[str, ...],
     no_delegated_administrators: bool,
     format_: str,
-    profile: str | None,
-    region: str | None,
+    target: TargetOptions,
 ) -> ExitCode:
     """Show an organization's root access, with credentials of its management account. This changes nothing.
 
@@ -65,6 +57,7 @@ def status(
         raise click.UsageError("Use either --delegated-administrator or --no-delegated-administrators.")
     with failures_as("Unable to read root access", as_json=format_ == JSON):
         with waiting_line("Reading root access ..."):
+            from root_access.organization import Organization, RootAccessClients
             from root_access.plan import plan
             from root_access.state import desired_state
 
@@ -75,23 +68,18 @@ def status(
                 features=() if no_features else features or FEATURES,
                 delegated_administrators=delegated_administrators if listed else None,
             )
-            caller = find_caller(profile=profile, region=region, environment=environment)
-            observed = _read_root_access(caller, delegates_managed=bool(listed))
+            caller = find_caller(target)
+            observed = Organization(
+                clients=RootAccessClients(
+                    iam=caller.client("iam"), organizations=caller.client("organizations")
+                ),
+                account_id=caller.account_id,
+                budget=caller.budget(),
+                delegates_managed=bool(listed),
+            ).observe()
         steps = plan(desired=desired, observed=observed)
         click.echo(_to_json(observed, steps) if format_ == JSON else _to_text(observed, steps, desired))
         return ExitCode.NOT_AS_WANTED if steps else ExitCode.AS_WANTED
-
-
-def _read_root_access(caller: Caller, *, delegates_managed: bool) -> RootAccess:
-    from root_access.organization import Organization, RootAccessClients
-
-    clients = RootAccessClients(iam=caller.client("iam"), organizations=caller.client("organizations"))
-    return Organization(
-        clients=clients,
-        account_id=caller.account_id,
-        budget=caller.budget(),
-        delegates_managed=delegates_managed,
-    ).observe()
 
 
 def _to_json(observed: RootAccess, steps: Sequence[Step]) -> str:
@@ -115,23 +103,20 @@ def _to_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState)
     from root_access.deviations import deviation
     from root_access.state import SERVICE_PRINCIPAL, Feature
 
-    rows = [
-        (
-            f"trusted access for {SERVICE_PRINCIPAL}",
-            f"enabled since {observed.trusted_access_since}" if observed.trusted_access else "disabled",
-        )
-    ]
-    for feature in Feature:
-        if observed.trusted_access:
-            rows.append((feature, "enabled" if feature in observed.features else "disabled"))
-        else:
-            rows.append((feature, "disabled, or hidden while trusted access is disabled"))
-    rows.append(("delegated administrators", _join_accounts(observed.delegated_administrators)))
-    width = max(len(name) for name, _ in rows)
+    trusted = observed.trusted_access
+    hidden = "disabled" if trusted else "disabled, or hidden while trusted access is disabled"
+    rows: dict[str, str] = {
+        f"trusted access for {SERVICE_PRINCIPAL}": (
+            f"enabled since {observed.trusted_access_since}" if trusted else "disabled"
+        ),
+        **{feature: "enabled" if feature in observed.features else hidden for feature in Feature},
+        "delegated administrators": _join_accounts(observed.delegated_administrators),
+    }
+    width = max(map(len, rows))
     lines = [
         f"{observed.status}: organization {observed.organization_id}, "
         f"management account {observed.management_account_id}",
-        *(f"  {name:<{width}}  {value}" for name, value in rows),
+        *(f"  {name:<{width}}  {value}" for name, value in rows.items()),
     ]
     listed = _list_text(desired)
     if steps:

@@ -1,0 +1,47 @@
+"""Respond to calls of the SDK within this process: it checks their parameters, but sends nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_PARAMETERS = "parameters_of_call"
+
+
+def respond_to(
+    client: Any, respond: Callable[[str, dict[str, Any]], Mapping[str, Any] | None], *, first: bool = False
+) -> None:
+    """Let a function respond to the calls of a client.
+
+    Args:
+        client: The client.
+        respond: The response to an operation and its parameters; None where another one is to respond.
+        first: Whether it is called before all others, rather than after them.
+    """
+    events, service = client.meta.events, client.meta.service_model.service_id.hyphenize()
+    register = events.register_first if first else events.register_last
+
+    def note(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+        # Later events have the request only.
+        context[_PARAMETERS] = dict(params)
+
+    def call(model: Any, context: dict[str, Any], **_: object) -> tuple[AWSResponse, Any] | None:
+        parsed = respond(model.name, context[_PARAMETERS])
+        if parsed is None:
+            return None
+        response = AWSResponse("memory", 200, HTTPHeaders(), None)
+        return response, {"ResponseMetadata": {"HTTPStatusCode": 200}, **parsed}
+
+    register(f"provide-client-params.{service}", note)
+    register(f"before-call.{service}", call)
+
+
+def client_error(code: str, message: str, *, operation: str) -> ClientError:
+    """Return what the SDK raises where AWS responds with an error."""
+    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
