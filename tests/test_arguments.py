@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -23,7 +22,7 @@ from centralized_root_access import (
     RootUserGuardrail,
 )
 from support.accounts import MEMBER, OTHER
-from support.templates import MANAGEMENT, bootstrap_stack, only_resource, template
+from support.templates import MANAGEMENT, bootstrap_stack, given, only_resource, template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,13 +54,6 @@ def root_use_alarm(stack: Stack, **arguments: Any) -> None:
 
 def guardrail(stack: Stack, **arguments: Any) -> None:
     RootUserGuardrail(stack, "Guardrail", **{"targets": [OTHER], **arguments})
-
-
-def given(stack: Stack, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments, of which a function gets the stack that they are for."""
-    return {
-        name: value(stack) if isinstance(value, FunctionType) else value for name, value in arguments.items()
-    }
 
 
 def delegates(stack: Stack) -> Any:
@@ -243,12 +235,7 @@ ANOTHER_TYPE: list[tuple[Build, str, list[Any], str]] = [
     (root_tasks, "allow_policy_override", ["true"], "True or False, .*Write True or False"),
     (root_tasks, "audit_new_accounts", ["yes"], "True or False, .*Write True or False"),
     (guardrail, "allow_organization_root", ["false"], "True or False, .*Write True or False"),
-    (
-        drift_check,
-        "notification_topic",
-        [TOPIC_ARN, "", False, {}],
-        "an SNS topic .*sns.Topic.from_topic_arn",
-    ),
+    (drift_check, "notification_topic", [TOPIC_ARN, "", False, {}], "an SNS topic .*sns.Topic.from_topic_a"),
     (root_tasks, "notification_topic", [TOPIC_ARN], "an SNS topic of the CDK, .*sns.Topic.from_topic_arn"),
     (root_use_alarm, "notification_topic", [TOPIC_ARN], "an SNS topic of the CDK, .*sns.Topic.from_topic"),
     (root_use_alarm, "trail_log_group", ["trail", None], "a log group of the CDK, .*from_log_group_name"),
@@ -285,32 +272,27 @@ ALIAS = r"is the alias [^$]*[aA]lias[^$]*: .*kms\.Key\.from_lookup.*kms\.Key\.fr
 NUMBER = r"must be from 1 to 1000, got {}\. Write 5, for example"
 AUDIT = r"starts the audit\. Add RootTask.AUDIT to tasks"
 
+UNIT = "ou-a1b2-c3d4e5f6"
+NOT_TARGETS = ("ou-a1b2", "OU-A1B2-C3D4E5F6", f"{UNIT} ", "p-FullAWSAccess", "12345", "")
 DELETION = [RootTask.DELETE_CREDENTIALS]
 SECONDS = Duration.seconds(Token.as_number({"Ref": "Seconds"}))
 
 # The first argument is the one that is refused. A function gets the stack.
 REFUSED: list[tuple[Build, dict[str, Any], str]] = [
-    (
-        root_access,
-        {"features": ["RootPasswords"]},
-        "contains 'RootPasswords'. Valid features: RootCr",
-    ),
-    (
-        root_access,
-        {"features": [RootTask.AUDIT]},
-        "contains 'IAMAudit.*Valid features: RootCr",
-    ),
+    (root_access, {"features": ["RootPasswords"]}, "contains 'RootPasswords'. Valid features: RootCr"),
+    (root_access, {"features": [RootTask.AUDIT]}, "contains 'IAMAudit.*Valid features: RootCr"),
     (root_access, {"features": lambda stack: [parameter(stack)]}, A_TOKEN),
     (root_access, {"delegated_administrators": ["2222"]}, WITHOUT_DIGITS),
-    (
-        root_tasks,
-        {"tasks": [RootAccessFeature.ROOT_SESSIONS]},
-        "contains 'RootSessions'. Valid tasks: IAMA",
-    ),
+    (root_tasks, {"tasks": [RootAccessFeature.ROOT_SESSIONS]}, "contains 'RootSessions'. Valid tasks: IAMA"),
     (root_tasks, {"tasks": []}, "is empty. List at least RootTask.AUDIT"),
     (root_tasks, {"tasks": lambda stack: [parameter(stack)]}, A_TOKEN),
     (root_tasks, {"protected_accounts": ["2222"]}, WITHOUT_DIGITS),
     (root_tasks, {"protected_accounts": lambda stack: [parameter(stack)]}, A_TOKEN),
+    (guardrail, {"targets": []}, "is empty"),
+    *((guardrail, {"targets": [target]}, f".* '{target}' is not one") for target in NOT_TARGETS),
+    (guardrail, {"targets": [UNIT, "r-a1b2"]}, "lists r-a1b2, the organization's root"),
+    (guardrail, {"exempt_accounts": [OTHER], "targets": [OTHER, UNIT]}, ".* is one of the targets as well"),
+    (guardrail, {"exempt_accounts": [f"{number:012}" for number in range(800)]}, "lists 800 accounts"),
     (guardrail, {"exempt_accounts": ["2222"]}, WITHOUT_DIGITS),
     (guardrail, {"exempt_accounts": lambda stack: [parameter(stack)]}, A_TOKEN),
     (drift_check, {"interval": Duration.minutes(0)}, MINUTES.format("1 day", "0 minutes")),
@@ -321,11 +303,7 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (drift_check, {"interval": SECONDS}, UNKNOWN),
     (root_tasks, {"audit_interval": Duration.seconds(90)}, MINUTES.format("365 days", "1 minute 30 seconds")),
     (root_tasks, {"audit_interval": Duration.days(366)}, MINUTES.format("365 days", "366 days")),
-    (
-        root_tasks,
-        {"audit_interval": Duration.days(1), "tasks": DELETION},
-        "schedules the audit. Add RootTask",
-    ),
+    (root_tasks, {"audit_interval": Duration.days(1), "tasks": DELETION}, "schedules the audit. Add RootTa"),
     (root_tasks, {"plan_lifetime": Duration.seconds(0)}, LIFETIME),
     (root_tasks, {"plan_lifetime": Duration.millis(1500)}, LIFETIME),
     (root_tasks, {"plan_lifetime": Duration.seconds(86_401)}, LIFETIME),

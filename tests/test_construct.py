@@ -7,13 +7,10 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import Annotations as SynthAnnotations
 from aws_cdk import App, CfnOutput, CfnResource, Duration, Environment, NestedStack, Stack, Stage
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match
-from constructs import Construct
 
 from benchmarks.synthesis import package_bytes
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
@@ -22,10 +19,10 @@ from root_access.state import Feature
 from support.accounts import MEMBER, OTHER
 from support.templates import (
     MANAGEMENT,
-    actions,
     bootstrap_stack,
+    new_key,
+    new_topic,
     only_resource,
-    policy_statements,
     properties_of,
     resources,
     root_access_template,
@@ -45,11 +42,6 @@ def smallest() -> dict[str, Any]:
     return root_access_template()
 
 
-@pytest.fixture(scope="module")
-def with_delegates() -> dict[str, Any]:
-    return root_access_template(delegated_administrators=[OTHER, MEMBER])
-
-
 def test_the_names_in_the_template_never_change(smallest: dict[str, Any]) -> None:
     assert {id_: resource["Type"] for id_, resource in smallest["Resources"].items()} == {
         "RootAccess0F443845": "Custom::CentralizedRootAccess",
@@ -61,12 +53,6 @@ def test_the_names_in_the_template_never_change(smallest: dict[str, Any]) -> Non
     assert list(smallest["Outputs"]) == ["RootAccessStatus"]
 
 
-def test_the_names_do_not_depend_on_the_arguments(
-    smallest: dict[str, Any], with_delegates: dict[str, Any]
-) -> None:
-    assert set(smallest["Resources"]) == set(with_delegates["Resources"])
-
-
 def test_the_output_shows_the_status_and_its_key_follows_the_construct_id() -> None:
     stack = bootstrap_stack()
     CentralizedRootAccess(stack, "org-root")
@@ -75,41 +61,27 @@ def test_the_output_shows_the_status_and_its_key_follows_the_construct_id() -> N
     }
 
 
-def _two_root_tasks(stack: Stack, *ids: str) -> None:
-    for scope, id_ in zip(("A", "B"), ids, strict=True):
-        RootTasks(Construct(stack, scope), id_)
-
-
 def _own_output(stack: Stack, id_: str) -> None:
     CfnOutput(stack, id_, value="mine")
     CentralizedRootAccess(stack, "RootAccess")
 
 
 @pytest.mark.parametrize(
-    ("build", "path", "key"),
+    ("own", "id", "output"),
     [
-        (
-            lambda stack: _two_root_tasks(stack, "RootTasks", "RootTasks"),
-            "B/RootTasks",
-            "RootTasksAuditStateMachineArn",
-        ),
-        (
-            lambda stack: _two_root_tasks(stack, "root-tasks", "roottasks"),
-            "B/roottasks",
-            "roottasksAuditStateMachineArn",
-        ),
-        (lambda stack: _own_output(stack, "RootAccessStatus"), "RootAccess", "RootAccessStatus"),
+        ("roottasksAuditStateMachineArn", "root-tasks", "roottasksAuditStateMachineArn"),
+        ("RootTasksReportLocation", "RootTasks", "RootTasksReportLocation"),
     ],
-    ids=["same id", "same letters", "own output"],
 )
 def test_a_second_output_of_the_same_key_is_refused_with_construct_and_key(
-    build: Callable[[Stack], None], path: str, key: str
+    own: str, id: str, output: str
 ) -> None:
     stack = bootstrap_stack()
+    CfnOutput(stack, own, value="mine")
     with pytest.raises(ValueError, match=r"Give one of the two another id\.$") as refused:
-        build(stack)
+        RootTasks(stack, id)
     assert str(refused.value).startswith(
-        f"OrganizationBootstrap/{path} needs an output with the key {key}, and OrganizationBootstrap has"
+        f"OrganizationBootstrap/{id} needs an output with the key {output}, and OrganizationBootstrap has"
     )
 
 
@@ -130,16 +102,6 @@ def test_by_default_both_features_are_enabled_and_delegated_administrators_are_n
     properties = only_resource(smallest, RESOURCE_TYPE)["Properties"]
     assert properties["Features"] == ["RootCredentialsManagement", "RootSessions"]
     assert "DelegatedAdministrators" not in properties
-
-
-def test_the_listed_features_and_accounts_reach_the_function_sorted() -> None:
-    listed = root_access_template(
-        features=[RootAccessFeature.ROOT_SESSIONS, "RootCredentialsManagement", "RootSessions"],
-        delegated_administrators=[OTHER, MEMBER],
-    )
-    properties = only_resource(listed, RESOURCE_TYPE)["Properties"]
-    assert properties["Features"] == ["RootCredentialsManagement", "RootSessions"]
-    assert properties["DelegatedAdministrators"] == [MEMBER, OTHER]
 
 
 def test_the_construct_and_the_function_have_the_same_features() -> None:
@@ -165,11 +127,6 @@ def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(
     assert int(service_timeout) > 180 + first_wait + 180 + second_wait + 180
 
 
-def test_cloudformation_invokes_the_function_itself(smallest: dict[str, Any]) -> None:
-    token = only_resource(smallest, RESOURCE_TYPE)["Properties"]["ServiceToken"]
-    assert token == {"Fn::GetAtt": ["RootAccessFunction30D88B3A", "Arn"]}
-
-
 def test_the_function_runs_on_the_newest_python_on_arm64_with_a_log_group_of_its_own(
     smallest: dict[str, Any],
 ) -> None:
@@ -185,7 +142,7 @@ def test_a_key_and_a_retention_are_those_of_every_log_group() -> None:
     CentralizedRootAccess(
         stack,
         "RootAccess",
-        encryption_key=kms.Key(stack, "Key"),
+        encryption_key=new_key(stack),
         log_retention=logs.RetentionDays.TEN_YEARS,
     ).add_drift_check()
     whole = template(stack)
@@ -225,34 +182,6 @@ def test_no_role_has_a_managed_policy(smallest: dict[str, Any]) -> None:
         assert "ManagedPolicyArns" not in role
 
 
-def test_the_function_may_register_only_if_delegated_administrators_are_listed(
-    smallest: dict[str, Any], with_delegates: dict[str, Any]
-) -> None:
-    assert not [
-        statement
-        for statement in policy_statements(smallest, "RootAccessRole")
-        if "register" in json.dumps(statement).lower()
-    ]
-    (statement,) = [
-        statement
-        for statement in policy_statements(with_delegates, "RootAccessRole")
-        if statement.get("Sid") == "DelegatedAdministrators"
-    ]
-    assert statement["Condition"] == {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.com"}}
-    assert ":account/o-*/*" in json.dumps(statement["Resource"])
-
-
-def test_trusted_access_is_only_changed_for_iam_and_never_disabled(
-    with_delegates: dict[str, Any],
-) -> None:
-    statements = policy_statements(with_delegates, "RootAccessRole")
-    (statement,) = [
-        statement for statement in statements if "organizations:EnableAWSServiceAccess" in actions(statement)
-    ]
-    assert statement["Condition"] == {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.com"}}
-    assert "DisableAWSServiceAccess" not in json.dumps(statements)
-
-
 @pytest.mark.parametrize(
     ("features", "left_out"),
     [
@@ -273,13 +202,6 @@ def test_each_feature_that_is_left_out_warns_that_it_is_disabled_for_the_organiz
             "/OrganizationBootstrap/RootAccess",
             Match.string_like_regexp(f"features leaves out {feature}: .*for the whole organization"),
         )
-
-
-def test_a_warning_can_be_acknowledged_alone() -> None:
-    stack = bootstrap_stack()
-    root_access = CentralizedRootAccess(stack, "RootAccess", features=[])
-    SynthAnnotations.of(root_access).acknowledge_warning("centralized-root-access:disablesRootSessions")
-    assert warnings(stack) == ["centralized-root-access:disablesRootCredentialsManagement"]
 
 
 @pytest.mark.parametrize(
@@ -314,7 +236,7 @@ def test_an_empty_list_of_delegated_administrators_warns() -> None:
 def test_no_construct_warns_of_what_its_user_did_not_cause() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     root_access = CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[MEMBER])
-    topic = sns.Topic(stack, "Topic")
+    topic = new_topic(stack)
     root_access.add_drift_check(repair=True, notification_topic=topic)
     RootTasks(
         stack,
@@ -334,27 +256,31 @@ def test_a_deprecated_part_of_the_cdk_fails_every_test() -> None:
         one.add_depends_on(other)
 
 
-def test_a_second_instance_in_the_same_stack_is_refused() -> None:
-    stack = bootstrap_stack()
+def in_nested_stack(stack: Stack) -> Stack:
+    return NestedStack(stack, "Nested")
+
+
+def in_another_stack(stack: Stack) -> Stack:
+    env = Environment(account="111111111111", region="eu-central-1")
+    return Stack(Stage(stack.node.root, "Stage"), "Two", env=env)
+
+
+@pytest.mark.parametrize(
+    ("env", "second", "where"),
+    [
+        (None, lambda stack: stack, "stack OrganizationBootstrap"),
+        (None, in_nested_stack, "stack OrganizationBootstrap"),
+        (MANAGEMENT, in_another_stack, "account 111111111111"),
+    ],
+    ids=["same stack", "nested stack", "another stack of the account"],
+)
+def test_a_second_instance_is_refused(
+    env: Environment | None, second: Callable[[Stack], Stack], where: str
+) -> None:
+    stack = bootstrap_stack(env=env)
     CentralizedRootAccess(stack, "RootAccess")
-    with pytest.raises(ValueError, match="OrganizationBootstrap/Again is a second"):
-        CentralizedRootAccess(stack, "Again")
-
-
-def test_a_second_instance_in_a_nested_stack_is_refused() -> None:
-    stack = bootstrap_stack()
-    CentralizedRootAccess(NestedStack(stack, "Nested"), "RootAccess")
-    with pytest.raises(ValueError, match="second"):
-        CentralizedRootAccess(stack, "RootAccess")
-
-
-@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])
-def test_a_second_instance_in_another_stack_of_the_same_account_is_refused(region: str) -> None:
-    app = App(analytics_reporting=False)
-    CentralizedRootAccess(Stack(app, "One", env=MANAGEMENT), "RootAccess")
-    other = Stack(Stage(app, "Stage"), "Two", env=Environment(account="111111111111", region=region))
-    with pytest.raises(ValueError, match="account 111111111111"):
-        CentralizedRootAccess(other, "RootAccess")
+    with pytest.raises(ValueError, match=f"/Again is a second CentralizedRootAccess for {where}"):
+        CentralizedRootAccess(second(stack), "Again")
 
 
 def test_one_app_may_serve_two_organizations() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from support.deploying import (
     run_drift_check,
 )
 from support.emulation import AUDIT, open_root_session
+from support.processes import run
 from support.root_events import EXPECTED, USED, condition_for_rule
 
 if TYPE_CHECKING:
@@ -335,13 +335,8 @@ def test_the_documented_condition_for_an_eventbridge_rule_exempts_root_sessions_
 
 def preflight(aws: LocalAws) -> tuple[int, dict[str, Any]]:
     """Return the exit code and the result of the command, in a process of its own."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "centralized_root_access", "preflight", "--format", "json"],
-        env=aws.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ("-m", "centralized_root_access", "preflight", "--format", "json")
+    ended = run(sys.executable, *command, env=aws.environment)
     assert ended.stdout, ended.stderr
     return ended.returncode, json.loads(ended.stdout)
 
