@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +16,7 @@ from aws_cdk import aws_sns as sns
 
 from centralized_root_access import (
     CentralizedRootAccess,
+    RootAccessDashboard,
     RootAccessFeature,
     RootTask,
     RootTasks,
@@ -22,7 +24,7 @@ from centralized_root_access import (
     RootUserGuardrail,
 )
 from support.accounts import MEMBER, OTHER
-from support.templates import MANAGEMENT, bootstrap_stack, given, only_resource, template
+from support.templates import MANAGEMENT, bootstrap_stack, given, new_key, new_topic, only_resource, template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -339,7 +341,7 @@ def test_what_cannot_work_is_refused_with_its_argument_and_a_remedy(
 def test_a_region_without_the_events_of_organizations_is_refused(region: str | None, where: str) -> None:
     stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
     with pytest.raises(ValueError, match=rf"^audit_new_accounts needs .* us-east-1, .* is in {where}\."):
-        root_tasks(stack, audit_new_accounts=True, notification_topic=sns.Topic(stack, "News"))
+        root_tasks(stack, audit_new_accounts=True, notification_topic=new_topic(stack))
 
 
 def test_a_trail_of_another_region_is_refused_because_a_group_of_its_name_would_be_watched() -> None:
@@ -360,12 +362,10 @@ def test_the_china_regions_are_refused(build: Build) -> None:
 ALIASES: dict[str, Callable[[Stack], kms.IKey]] = {
     "imported": lambda stack: kms.Alias.from_alias_name(stack, "Alias", "alias/audits"),
     "imported with its key": lambda stack: kms.Alias.from_alias_attributes(
-        stack, "Alias", alias_name="alias/audits", alias_target_key=kms.Key(stack, "Key")
+        stack, "Alias", alias_name="alias/audits", alias_target_key=new_key(stack)
     ),
-    "added": lambda stack: kms.Key(stack, "Key").add_alias("alias/audits"),
-    "new": lambda stack: kms.Alias(
-        stack, "Alias", alias_name="alias/audits", target_key=kms.Key(stack, "Key")
-    ),
+    "added": lambda stack: new_key(stack).add_alias("alias/audits"),
+    "new": lambda stack: kms.Alias(stack, "Alias", alias_name="alias/audits", target_key=new_key(stack)),
     "ARN with a token": lambda stack: kms.Key.from_key_arn(
         stack, "Alias", f"arn:aws:kms:us-east-1:{Aws.ACCOUNT_ID}:alias/audits"
     ),
@@ -387,11 +387,13 @@ def test_a_second_drift_check_is_refused_with_a_sentence() -> None:
 
 
 def test_nothing_is_accepted_positionally() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    with pytest.raises(TypeError, match="positional"):
-        CentralizedRootAccess(stack, "RootAccess", ["RootSessions"])  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="positional"):
-        RootTasks(stack, "RootTasks", ["IAMAuditRootUserCredentials"])  # type: ignore[call-arg]
+    for construct in (CentralizedRootAccess, RootAccessDashboard, RootTasks, RootUseAlarm, RootUserGuardrail):
+        positional = [
+            parameter.name
+            for parameter in inspect.signature(construct.__init__).parameters.values()
+            if parameter.kind is not inspect.Parameter.KEYWORD_ONLY
+        ]
+        assert positional == ["self", "scope", "id"]
 
 
 # What is accepted

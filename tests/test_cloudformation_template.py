@@ -201,19 +201,15 @@ def test_what_is_not_the_code_of_a_function_is_refused_instead_of_left_out(
         build(app)
 
 
-def stack_with_prefix(app: App) -> Stack:
-    return Stack(app, STACK, synthesizer=DefaultStackSynthesizer(bucket_prefix="a/b/"))
-
-
-def stack_without_roles(app: App) -> Stack:
-    return Stack(app, STACK, synthesizer=CliCredentialsStackSynthesizer(bucket_prefix="x/"))
-
-
-def stack_in_stages(app: App) -> Stack:
-    return Stack(Stage(Stage(app, "Europe"), "Production"), STACK)
-
-
-@pytest.mark.parametrize("new_stack", [stack_with_prefix, stack_without_roles, stack_in_stages])
+@pytest.mark.parametrize(
+    "new_stack",
+    [
+        lambda app: Stack(app, STACK, synthesizer=DefaultStackSynthesizer(bucket_prefix="a/b/")),
+        lambda app: Stack(app, STACK, synthesizer=CliCredentialsStackSynthesizer(bucket_prefix="x/")),
+        lambda app: Stack(Stage(Stage(app, "Europe"), "Production"), STACK),
+    ],
+    ids=["prefix", "no roles", "stages"],
+)
 def test_the_code_is_found_whatever_prefix_it_has_and_however_deep_the_stack_is(
     new_stack: Callable[[App], Stack], app: App, code: Path
 ) -> None:

@@ -7,21 +7,22 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import App, CfnOutput, CfnResource, Duration, Environment, NestedStack, Stack, Stage
+from aws_cdk import App, CfnOutput, CfnResource, Environment, NestedStack, Stack, Stage
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk.assertions import Annotations, Match
 
 from benchmarks.synthesis import package_bytes
-from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
+from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTasks
 from centralized_root_access._code import lambda_root
 from root_access.state import Feature
 from support.accounts import MEMBER, OTHER
+from support.arrange import CREDENTIALS, SESSIONS
+from support.many_apps import add_all_arguments
 from support.templates import (
     MANAGEMENT,
     bootstrap_stack,
     new_key,
-    new_topic,
     only_resource,
     properties_of,
     resources,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RESOURCE_TYPE = "Custom::CentralizedRootAccess"
+LEAVES_OUT = "features leaves out {}: .*for the whole organization"
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +110,11 @@ def test_the_construct_and_the_function_have_the_same_features() -> None:
     assert [str(feature) for feature in RootAccessFeature] == [str(feature) for feature in Feature]
 
 
-def test_deleting_the_stack_keeps_the_custom_resource(smallest: dict[str, Any]) -> None:
+def test_the_custom_resource_waits_for_its_functions_policy_and_stays_with_a_deleted_stack(
+    smallest: dict[str, Any],
+) -> None:
     resource = only_resource(smallest, RESOURCE_TYPE)
+    assert "RootAccessRoleDefaultPolicyAA108D27" in resource["DependsOn"]
     assert resource["DeletionPolicy"] == "Retain"
     assert resource["UpdateReplacePolicy"] == "Retain"
 
@@ -134,7 +139,10 @@ def test_the_function_runs_on_the_newest_python_on_arm64_with_a_log_group_of_its
     assert function["Runtime"] == "python3.14"
     assert function["Architectures"] == ["arm64"]
     assert function["LoggingConfig"]["LogGroup"] == {"Ref": "RootAccessLogsD50786D5"}
-    assert only_resource(smallest, "AWS::Logs::LogGroup")["Properties"]["RetentionInDays"] == 365
+    log_group = only_resource(smallest, "AWS::Logs::LogGroup")
+    assert log_group["Properties"]["RetentionInDays"] == 365
+    # One that is retained stays after each deployment that fails. docs/deploying.md says what to do.
+    assert log_group["DeletionPolicy"] == "Delete"
 
 
 def test_a_key_and_a_retention_are_those_of_every_log_group() -> None:
@@ -165,42 +173,36 @@ def test_an_imported_key_is_used_as_it_is() -> None:
     assert warnings(stack) == []
 
 
-def test_the_log_group_is_deleted_with_the_stack_and_by_the_rollback_of_its_creation(
-    smallest: dict[str, Any],
-) -> None:
-    """One that is retained stays after each deployment that fails. docs/deploying.md says what to do."""
-    assert only_resource(smallest, "AWS::Logs::LogGroup")["DeletionPolicy"] == "Delete"
-
-
-def test_the_custom_resource_waits_for_its_functions_policy(smallest: dict[str, Any]) -> None:
-    after = only_resource(smallest, RESOURCE_TYPE)["DependsOn"]
-    assert "RootAccessRoleDefaultPolicyAA108D27" in after
-
-
 def test_no_role_has_a_managed_policy(smallest: dict[str, Any]) -> None:
     for role in properties_of(smallest, "AWS::IAM::Role").values():
         assert "ManagedPolicyArns" not in role
 
 
 @pytest.mark.parametrize(
-    ("features", "left_out"),
+    ("arguments", "warned"),
     [
-        (["RootCredentialsManagement"], ["RootSessions"]),
-        (["RootSessions"], ["RootCredentialsManagement"]),
-        ([], ["RootCredentialsManagement", "RootSessions"]),
+        ({"features": [CREDENTIALS]}, {"disablesRootSessions": LEAVES_OUT.format(SESSIONS)}),
+        ({"features": [SESSIONS]}, {"disablesRootCredentialsManagement": LEAVES_OUT.format(CREDENTIALS)}),
+        (
+            {"features": []},
+            {f"disables{feature}": LEAVES_OUT.format(feature) for feature in (CREDENTIALS, SESSIONS)},
+        ),
+        (
+            {"delegated_administrators": []},
+            {"noDelegatedAdministrators": "delegated_administrators is empty.*"},
+        ),
     ],
     ids=str,
 )
-def test_each_feature_that_is_left_out_warns_that_it_is_disabled_for_the_organization(
-    features: list[str], left_out: list[str]
+def test_what_a_list_disables_for_the_organization_by_leaving_it_out_is_warned_of(
+    arguments: dict[str, Any], warned: dict[str, str]
 ) -> None:
     stack = bootstrap_stack()
-    CentralizedRootAccess(stack, "RootAccess", features=features)
-    assert warnings(stack) == [f"centralized-root-access:disables{feature}" for feature in left_out]
-    for feature in left_out:
+    CentralizedRootAccess(stack, "RootAccess", **arguments)
+    assert warnings(stack) == [f"centralized-root-access:{id}" for id in warned]
+    for text in warned.values():
         Annotations.from_stack(stack).has_warning(
-            "/OrganizationBootstrap/RootAccess",
-            Match.string_like_regexp(f"features leaves out {feature}: .*for the whole organization"),
+            "/OrganizationBootstrap/RootAccess", Match.string_like_regexp(text)
         )
 
 
@@ -223,30 +225,10 @@ def test_a_region_where_aws_does_not_offer_it_as_far_as_known_warns(region: str,
     assert warnings(stack) == (["centralized-root-access:notOffered"] if warned else [])
 
 
-def test_an_empty_list_of_delegated_administrators_warns() -> None:
-    stack = bootstrap_stack()
-    CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[])
-    assert warnings(stack) == ["centralized-root-access:noDelegatedAdministrators"]
-    Annotations.from_stack(stack).has_warning(
-        "/OrganizationBootstrap/RootAccess",
-        Match.string_like_regexp("delegated_administrators is empty.*"),
-    )
-
-
 def test_no_construct_warns_of_what_its_user_did_not_cause() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
-    root_access = CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[MEMBER])
-    topic = new_topic(stack)
-    root_access.add_drift_check(repair=True, notification_topic=topic)
-    RootTasks(
-        stack,
-        "RootTasks",
-        tasks=RootTask,
-        audit_interval=Duration.days(1),
-        protected_accounts=[OTHER],
-        notification_topic=topic,
-    )
-    assert warnings(stack) == []
+    add_all_arguments(stack, audit_new_accounts=True)
+    assert warnings(stack) == ["centralized-root-access:disablesRootCredentialsManagement"]
 
 
 def test_a_deprecated_part_of_the_cdk_fails_every_test() -> None:

@@ -123,13 +123,14 @@ def test_a_deletion_and_a_recovery_are_planned_by_the_function_that_audits() -> 
     ]
 
 
-def test_the_map_is_bounded_and_a_failed_batch_affects_no_other() -> None:
-    states = state_machine_definition(root_tasks_template(max_concurrency=7))["States"]
+@pytest.mark.parametrize(("arguments", "most"), [({}, 5), ({"max_concurrency": 7}, 7)])
+def test_the_map_is_bounded_and_a_failed_batch_affects_no_other(arguments: dict[str, Any], most: int) -> None:
+    states = state_machine_definition(root_tasks_template(**arguments))["States"]
     mapped = states["Batches of accounts"]
     assert mapped["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
     assert mapped["ItemsPath"] == "$.batches", "the state has them, not the bucket"
     assert "ItemReader" not in mapped
-    assert mapped["MaxConcurrency"] == 7
+    assert mapped["MaxConcurrency"] == most
     assert mapped["ToleratedFailurePercentage"] == 100
     assert mapped["ResultPath"] == "$.results"
     assert mapped["Catch"] == [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": "No results"}], (
@@ -138,28 +139,21 @@ def test_the_map_is_bounded_and_a_failed_batch_affects_no_other() -> None:
     assert states["No results"]["Next"] == "Write report"
 
 
-def test_by_default_five_batches_run_in_parallel_so_that_a_new_account_has_functions_left() -> None:
-    states = state_machine_definition(root_tasks_template())["States"]
-    assert states["Batches of accounts"]["MaxConcurrency"] == 5
-
-
-def test_a_function_that_did_not_start_is_invoked_again() -> None:
-    states = state_machine_definition(root_tasks_template())["States"]
-    mapped = states["Batches of accounts"]["ItemProcessor"]["States"]["Audit"]
-    for state in (states["Start run"], mapped, states["Write report"]):
+@pytest.mark.parametrize(("which", "batches"), [("Audit", 3), ("Execute", 4)])
+def test_a_function_is_invoked_again_where_it_did_not_start_and_what_acts_nowhere_else(
+    which: str, batches: int
+) -> None:
+    states = state_machine_definition(root_tasks_template(tasks=RootTask), which)["States"]
+    children = states["Batches of accounts"]["ItemProcessor"]["States"].values()
+    mapped = [child for child in children if child["Type"] == "Task"]
+    assert len(mapped) == batches
+    for state in (states["Start run"], *mapped, states["Write report"]):
         retried = {error for retry in state["Retry"] for error in retry["ErrorEquals"]}
         assert "Lambda.TooManyRequestsException" in retried
         assert "States.ALL" not in retried, "an input that a function refuses is not given to it again"
-
-
-def test_what_acts_is_retried_only_where_it_did_not_start() -> None:
-    states = state_machine_definition(root_tasks_template(tasks=RootTask), "Execute")["States"]
-    children = states["Batches of accounts"]["ItemProcessor"]["States"]
-    acting = [child for child in children.values() if child["Type"] == "Task"]
-    assert len(acting) == 4
-    for state in acting:
-        retried = {error for retry in state["Retry"] for error in retry["ErrorEquals"]}
-        assert retried == {"Lambda.TooManyRequestsException"}
+        if which == "Execute" and state in mapped:
+            assert retried == {"Lambda.TooManyRequestsException"}
+    for state in mapped:
         assert state["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "No result"}]
 
 
@@ -207,22 +201,13 @@ def test_a_key_encrypts_the_bucket_and_the_log_group() -> None:
     assert rule["BucketKeyEnabled"] is True
 
 
-def bucket_statements(whole: dict[str, Any]) -> list[dict[str, Any]]:
-    policy = only_resource(whole, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
-    return list(policy["Statement"])
-
-
-def test_the_bucket_is_reached_by_tls_only() -> None:
-    statement = bucket_statements(root_tasks_template())[0]
-    assert statement["Effect"] == "Deny"
-    assert statement["Action"] == "s3:*"
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-
-
-def test_nobody_but_the_functions_writes_to_the_bucket_and_each_only_its_own_objects() -> None:
+def test_the_bucket_is_reached_by_tls_alone_and_each_function_writes_its_own_objects_there() -> None:
     whole = root_tasks_template(tasks=RootTask)
     roles = function_roles(whole)
-    _, everybody_else, *own = bucket_statements(whole)
+    policy = only_resource(whole, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
+    without_tls, everybody_else, *own = policy["Statement"]
+    assert (without_tls["Effect"], without_tls["Action"]) == ("Deny", "s3:*")
+    assert without_tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     for statement in (everybody_else, *own):
         assert statement["Effect"] == "Deny"
         assert statement["Principal"] == {"AWS": "*"}
@@ -449,11 +434,6 @@ def test_audits_that_stopped_are_noticed_as_far_as_cloudwatch_looks_back(
     assert ("until the first full audit" in stopped["AlarmDescription"]) == may_wait
 
 
-def test_without_an_alarm_for_audits_that_stopped_the_attribute_is_none() -> None:
-    root_tasks = RootTasks(bootstrap_stack(env=MANAGEMENT), "RootTasks", audit_interval=Duration.days(4))
-    assert root_tasks.stopped_alarm is None
-
-
 def test_the_topic_gets_the_messages_of_every_alarm() -> None:
     whole = root_tasks_template(notification_topic=new_topic, audit_interval=Duration.days(1))
     (topic,) = resources(whole, "AWS::SNS::Topic")
@@ -487,21 +467,18 @@ def test_more_protected_accounts_are_refused_with_the_maximum() -> None:
 def _max_size(document: object) -> int:
     """The size with every token as long as it can become."""
 
-    def text(value: Any) -> Any:
+    def longest(value: dict[str, Any]) -> Any:
         match value:
             case {"Ref": "AWS::Partition"}:
                 return "aws-us-gov"
             case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::Select": _}:
                 return "x" * 160
             case {"Fn::Join": [str(separator), list(parts)]}:
-                return separator.join(text(part) for part in parts)
-            case dict():
-                return {key: text(inner) for key, inner in value.items()}
-            case list():
-                return [text(inner) for inner in value]
+                return separator.join(parts)
         return value
 
-    return len(json.dumps(text(document), separators=(",", ":")))
+    resolved = json.loads(json.dumps(document), object_hook=longest)
+    return len(json.dumps(resolved, separators=(",", ":")))
 
 
 def test_a_function_is_denied_the_protected_accounts_before_it_exists() -> None:
