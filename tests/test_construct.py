@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from aws_cdk import App, CfnOutput, CfnResource, Environment, NestedStack, Stack, Stage
@@ -244,7 +244,7 @@ def in_nested_stack(stack: Stack) -> Stack:
 
 def in_another_stack(stack: Stack) -> Stack:
     env = Environment(account="111111111111", region="eu-central-1")
-    return Stack(Stage(stack.node.root, "Stage"), "Two", env=env)
+    return Stack(Stage(cast("App", stack.node.root), "Stage"), "Two", env=env)
 
 
 @pytest.mark.parametrize(
