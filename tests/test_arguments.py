@@ -24,7 +24,15 @@ from centralized_root_access import (
     RootUserGuardrail,
 )
 from support.accounts import MEMBER, OTHER
-from support.templates import MANAGEMENT, bootstrap_stack, given, new_key, new_topic, only_resource, template
+from support.templates import (
+    MANAGEMENT,
+    arguments_for,
+    bootstrap_stack,
+    new_key,
+    new_topic,
+    only_resource,
+    template,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -332,7 +340,7 @@ def test_what_cannot_work_is_refused_with_its_argument_and_a_remedy(
 ) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     with pytest.raises(ValueError, match=rf"^{next(iter(arguments))} {why}.*\.$"):
-        build(stack, **given(stack, arguments))
+        build(stack, **arguments_for(stack, arguments))
 
 
 @pytest.mark.parametrize(
@@ -430,4 +438,4 @@ def test_a_topic_whose_region_may_be_the_stacks_is_accepted(
 )
 def test_what_is_just_within_the_limits_is_accepted(build: Build, arguments: dict[str, Any]) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
-    build(stack, **given(stack, arguments))
+    build(stack, **arguments_for(stack, arguments))

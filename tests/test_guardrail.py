@@ -21,7 +21,7 @@ from scp.evaluate import Decision
 from scp.task import Task
 from support.accounts import MEMBER, OTHER, THIRD
 from support.scp import ACCOUNT_ID, FULL_ACCESS, levels, task_verdict
-from support.templates import MANAGEMENT, bootstrap_stack, given, only_resource, template, warnings
+from support.templates import MANAGEMENT, arguments_for, bootstrap_stack, only_resource, template, warnings
 
 UNIT = "ou-a1b2-c3d4e5f6"
 ROOT = "r-a1b2"
@@ -197,7 +197,7 @@ def _new_unit(stack: Stack) -> list[str]:
 )
 def test_a_target_that_may_not_be_meant_is_warned_of(arguments: dict[str, Any], expected: list[str]) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
-    guardrail(stack, **given(stack, arguments))
+    guardrail(stack, **arguments_for(stack, arguments))
     assert warnings(stack) == expected
 
 

@@ -20,9 +20,9 @@ from support.many_apps import add_all_arguments
 from support.templates import (
     MANAGEMENT,
     actions,
+    arguments_for,
     as_list,
     bootstrap_stack,
-    given,
     new_key,
     new_topic,
     properties_of,
@@ -178,7 +178,7 @@ def _permissions_of_options() -> dict[tuple[str, str], set[Permission]]:
     found: dict[tuple[str, str], set[Permission]] = {}
     for construct, option, arguments, _ in _OPTIONS:
         stack = bootstrap_stack(env=MANAGEMENT)
-        _BUILDERS[construct](stack, **given(stack, arguments))
+        _BUILDERS[construct](stack, **arguments_for(stack, arguments))
         allowed = set(permissions(template(stack)))
         if construct == "add_drift_check":
             allowed = {permission for permission in allowed if permission.role.startswith("DriftCheck")}

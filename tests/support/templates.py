@@ -41,11 +41,11 @@ def root_access_template(
 def root_tasks_template(*, env: Environment = MANAGEMENT, **arguments: Any) -> dict[str, Any]:
     """Return the template of a stack that has root tasks and what a function among the arguments adds."""
     stack = bootstrap_stack(env=env)
-    RootTasks(stack, "RootTasks", **given(stack, arguments))
+    RootTasks(stack, "RootTasks", **arguments_for(stack, arguments))
     return template(stack)
 
 
-def given(stack: Stack, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def arguments_for(stack: Stack, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments, of which a function gets the stack that they are for."""
     return {
         name: value(stack) if isinstance(value, FunctionType) else value for name, value in arguments.items()
