@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from datetime import timedelta
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -16,6 +16,7 @@ from aws_cdk import aws_sns as sns
 
 from centralized_root_access import (
     CentralizedRootAccess,
+    RootAccessDashboard,
     RootAccessFeature,
     RootTask,
     RootTasks,
@@ -23,7 +24,15 @@ from centralized_root_access import (
     RootUserGuardrail,
 )
 from support.accounts import MEMBER, OTHER
-from support.templates import MANAGEMENT, bootstrap_stack, only_resource, template
+from support.templates import (
+    MANAGEMENT,
+    arguments_for,
+    bootstrap_stack,
+    new_key,
+    new_topic,
+    only_resource,
+    template,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,13 +64,6 @@ def root_use_alarm(stack: Stack, **arguments: Any) -> None:
 
 def guardrail(stack: Stack, **arguments: Any) -> None:
     RootUserGuardrail(stack, "Guardrail", **{"targets": [OTHER], **arguments})
-
-
-def given(stack: Stack, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments, of which a function gets the stack that they are for."""
-    return {
-        name: value(stack) if isinstance(value, FunctionType) else value for name, value in arguments.items()
-    }
 
 
 def delegates(stack: Stack) -> Any:
@@ -243,12 +245,7 @@ ANOTHER_TYPE: list[tuple[Build, str, list[Any], str]] = [
     (root_tasks, "allow_policy_override", ["true"], "True or False, .*Write True or False"),
     (root_tasks, "audit_new_accounts", ["yes"], "True or False, .*Write True or False"),
     (guardrail, "allow_organization_root", ["false"], "True or False, .*Write True or False"),
-    (
-        drift_check,
-        "notification_topic",
-        [TOPIC_ARN, "", False, {}],
-        "an SNS topic .*sns.Topic.from_topic_arn",
-    ),
+    (drift_check, "notification_topic", [TOPIC_ARN, "", False, {}], "an SNS topic .*sns.Topic.from_topic_a"),
     (root_tasks, "notification_topic", [TOPIC_ARN], "an SNS topic of the CDK, .*sns.Topic.from_topic_arn"),
     (root_use_alarm, "notification_topic", [TOPIC_ARN], "an SNS topic of the CDK, .*sns.Topic.from_topic"),
     (root_use_alarm, "trail_log_group", ["trail", None], "a log group of the CDK, .*from_log_group_name"),
@@ -285,32 +282,27 @@ ALIAS = r"is the alias [^$]*[aA]lias[^$]*: .*kms\.Key\.from_lookup.*kms\.Key\.fr
 NUMBER = r"must be from 1 to 1000, got {}\. Write 5, for example"
 AUDIT = r"starts the audit\. Add RootTask.AUDIT to tasks"
 
+UNIT = "ou-a1b2-c3d4e5f6"
+NOT_TARGETS = ("ou-a1b2", "OU-A1B2-C3D4E5F6", f"{UNIT} ", "p-FullAWSAccess", "12345", "")
 DELETION = [RootTask.DELETE_CREDENTIALS]
 SECONDS = Duration.seconds(Token.as_number({"Ref": "Seconds"}))
 
 # The first argument is the one that is refused. A function gets the stack.
 REFUSED: list[tuple[Build, dict[str, Any], str]] = [
-    (
-        root_access,
-        {"features": ["RootPasswords"]},
-        "contains 'RootPasswords'. Valid features: RootCr",
-    ),
-    (
-        root_access,
-        {"features": [RootTask.AUDIT]},
-        "contains 'IAMAudit.*Valid features: RootCr",
-    ),
+    (root_access, {"features": ["RootPasswords"]}, "contains 'RootPasswords'. Valid features: RootCr"),
+    (root_access, {"features": [RootTask.AUDIT]}, "contains 'IAMAudit.*Valid features: RootCr"),
     (root_access, {"features": lambda stack: [parameter(stack)]}, A_TOKEN),
     (root_access, {"delegated_administrators": ["2222"]}, WITHOUT_DIGITS),
-    (
-        root_tasks,
-        {"tasks": [RootAccessFeature.ROOT_SESSIONS]},
-        "contains 'RootSessions'. Valid tasks: IAMA",
-    ),
+    (root_tasks, {"tasks": [RootAccessFeature.ROOT_SESSIONS]}, "contains 'RootSessions'. Valid tasks: IAMA"),
     (root_tasks, {"tasks": []}, "is empty. List at least RootTask.AUDIT"),
     (root_tasks, {"tasks": lambda stack: [parameter(stack)]}, A_TOKEN),
     (root_tasks, {"protected_accounts": ["2222"]}, WITHOUT_DIGITS),
     (root_tasks, {"protected_accounts": lambda stack: [parameter(stack)]}, A_TOKEN),
+    (guardrail, {"targets": []}, "is empty"),
+    *((guardrail, {"targets": [target]}, f".* '{target}' is not one") for target in NOT_TARGETS),
+    (guardrail, {"targets": [UNIT, "r-a1b2"]}, "lists r-a1b2, the organization's root"),
+    (guardrail, {"exempt_accounts": [OTHER], "targets": [OTHER, UNIT]}, ".* is one of the targets as well"),
+    (guardrail, {"exempt_accounts": [f"{number:012}" for number in range(800)]}, "lists 800 accounts"),
     (guardrail, {"exempt_accounts": ["2222"]}, WITHOUT_DIGITS),
     (guardrail, {"exempt_accounts": lambda stack: [parameter(stack)]}, A_TOKEN),
     (drift_check, {"interval": Duration.minutes(0)}, MINUTES.format("1 day", "0 minutes")),
@@ -321,11 +313,7 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (drift_check, {"interval": SECONDS}, UNKNOWN),
     (root_tasks, {"audit_interval": Duration.seconds(90)}, MINUTES.format("365 days", "1 minute 30 seconds")),
     (root_tasks, {"audit_interval": Duration.days(366)}, MINUTES.format("365 days", "366 days")),
-    (
-        root_tasks,
-        {"audit_interval": Duration.days(1), "tasks": DELETION},
-        "schedules the audit. Add RootTask",
-    ),
+    (root_tasks, {"audit_interval": Duration.days(1), "tasks": DELETION}, "schedules the audit. Add RootTa"),
     (root_tasks, {"plan_lifetime": Duration.seconds(0)}, LIFETIME),
     (root_tasks, {"plan_lifetime": Duration.millis(1500)}, LIFETIME),
     (root_tasks, {"plan_lifetime": Duration.seconds(86_401)}, LIFETIME),
@@ -352,7 +340,7 @@ def test_what_cannot_work_is_refused_with_its_argument_and_a_remedy(
 ) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     with pytest.raises(ValueError, match=rf"^{next(iter(arguments))} {why}.*\.$"):
-        build(stack, **given(stack, arguments))
+        build(stack, **arguments_for(stack, arguments))
 
 
 @pytest.mark.parametrize(
@@ -361,7 +349,7 @@ def test_what_cannot_work_is_refused_with_its_argument_and_a_remedy(
 def test_a_region_without_the_events_of_organizations_is_refused(region: str | None, where: str) -> None:
     stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
     with pytest.raises(ValueError, match=rf"^audit_new_accounts needs .* us-east-1, .* is in {where}\."):
-        root_tasks(stack, audit_new_accounts=True, notification_topic=sns.Topic(stack, "News"))
+        root_tasks(stack, audit_new_accounts=True, notification_topic=new_topic(stack))
 
 
 def test_a_trail_of_another_region_is_refused_because_a_group_of_its_name_would_be_watched() -> None:
@@ -382,12 +370,10 @@ def test_the_china_regions_are_refused(build: Build) -> None:
 ALIASES: dict[str, Callable[[Stack], kms.IKey]] = {
     "imported": lambda stack: kms.Alias.from_alias_name(stack, "Alias", "alias/audits"),
     "imported with its key": lambda stack: kms.Alias.from_alias_attributes(
-        stack, "Alias", alias_name="alias/audits", alias_target_key=kms.Key(stack, "Key")
+        stack, "Alias", alias_name="alias/audits", alias_target_key=new_key(stack)
     ),
-    "added": lambda stack: kms.Key(stack, "Key").add_alias("alias/audits"),
-    "new": lambda stack: kms.Alias(
-        stack, "Alias", alias_name="alias/audits", target_key=kms.Key(stack, "Key")
-    ),
+    "added": lambda stack: new_key(stack).add_alias("alias/audits"),
+    "new": lambda stack: kms.Alias(stack, "Alias", alias_name="alias/audits", target_key=new_key(stack)),
     "ARN with a token": lambda stack: kms.Key.from_key_arn(
         stack, "Alias", f"arn:aws:kms:us-east-1:{Aws.ACCOUNT_ID}:alias/audits"
     ),
@@ -409,11 +395,13 @@ def test_a_second_drift_check_is_refused_with_a_sentence() -> None:
 
 
 def test_nothing_is_accepted_positionally() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    with pytest.raises(TypeError, match="positional"):
-        CentralizedRootAccess(stack, "RootAccess", ["RootSessions"])  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="positional"):
-        RootTasks(stack, "RootTasks", ["IAMAuditRootUserCredentials"])  # type: ignore[call-arg]
+    for construct in (CentralizedRootAccess, RootAccessDashboard, RootTasks, RootUseAlarm, RootUserGuardrail):
+        positional = [
+            parameter.name
+            for parameter in inspect.signature(construct.__init__).parameters.values()
+            if parameter.kind is not inspect.Parameter.KEYWORD_ONLY
+        ]
+        assert positional == ["self", "scope", "id"]
 
 
 # What is accepted
@@ -450,4 +438,4 @@ def test_a_topic_whose_region_may_be_the_stacks_is_accepted(
 )
 def test_what_is_just_within_the_limits_is_accepted(build: Build, arguments: dict[str, Any]) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
-    build(stack, **given(stack, arguments))
+    build(stack, **arguments_for(stack, arguments))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -29,8 +28,10 @@ from aws_cdk import aws_ssm as ssm
 from cloudformation.build import Package, UnsupportedAssemblyError, build_package
 from cloudformation.context import InvalidContextError, app_context
 from support.apps import ROOT, Assembly, synthesize
+from support.processes import run, run_successfully
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Mapping
 
     from constructs import Construct
@@ -200,19 +201,15 @@ def test_what_is_not_the_code_of_a_function_is_refused_instead_of_left_out(
         build(app)
 
 
-def stack_with_prefix(app: App) -> Stack:
-    return Stack(app, STACK, synthesizer=DefaultStackSynthesizer(bucket_prefix="a/b/"))
-
-
-def stack_without_roles(app: App) -> Stack:
-    return Stack(app, STACK, synthesizer=CliCredentialsStackSynthesizer(bucket_prefix="x/"))
-
-
-def stack_in_stages(app: App) -> Stack:
-    return Stack(Stage(Stage(app, "Europe"), "Production"), STACK)
-
-
-@pytest.mark.parametrize("new_stack", [stack_with_prefix, stack_without_roles, stack_in_stages])
+@pytest.mark.parametrize(
+    "new_stack",
+    [
+        lambda app: Stack(app, STACK, synthesizer=DefaultStackSynthesizer(bucket_prefix="a/b/")),
+        lambda app: Stack(app, STACK, synthesizer=CliCredentialsStackSynthesizer(bucket_prefix="x/")),
+        lambda app: Stack(Stage(Stage(app, "Europe"), "Production"), STACK),
+    ],
+    ids=["prefix", "no roles", "stages"],
+)
 def test_the_code_is_found_whatever_prefix_it_has_and_however_deep_the_stack_is(
     new_stack: Callable[[App], Stack], app: App, code: Path
 ) -> None:
@@ -285,13 +282,10 @@ def run_in(folder: Path, *, variables: Mapping[str, str]) -> subprocess.Complete
     """Run the tool in a folder that has an app, as a user does."""
     (folder / "context_app.py").write_text(CONTEXT_APP)
     environment = {name: value for name, value in os.environ.items() if name != "CDK_CONTEXT_JSON"}
-    return subprocess.run(
-        [sys.executable, "-m", "cloudformation", "context_app.py", "--output", "package"],
+    return run(
+        *(sys.executable, "-m", "cloudformation", "context_app.py", "--output", "package"),
         cwd=folder,
         env={**environment, "PYTHONPATH": str(ROOT), **variables},
-        capture_output=True,
-        text=True,
-        check=False,
     )
 
 
@@ -304,8 +298,8 @@ def test_an_app_has_the_context_that_the_cdk_cli_gives_it(tmp_path: Path) -> Non
     # Longer than a variable of the environment may be on Linux.
     long = "x" * 200_000
     write_context(tmp_path, settings={"Settings": "222222222222"}, lookups={"Lookups": "one", "Long": long})
-    run = run_in(tmp_path, variables={"CDK_CONTEXT_JSON": '{"Variable": "two"}'})
-    assert run.returncode == 0, run.stderr
+    ended = run_in(tmp_path, variables={"CDK_CONTEXT_JSON": '{"Variable": "two"}'})
+    assert ended.returncode == 0, ended.stderr
     outputs = json.loads((tmp_path / "package" / "Context.template.json").read_text())["Outputs"]
     assert {name: output["Value"] for name, output in outputs.items()} == {
         "Settings": "222222222222",
@@ -339,18 +333,13 @@ def test_the_cdk_cli_gives_an_app_the_same_context(tmp_path: Path) -> None:
         settings={"a": "settings", "b": None, "map": {"x": 1, "list": [1], "deep": {"p": 1}}},
         lookups={"a": "lookups", "b": 1, "c": "lookups", "map": {"y": 2, "list": [2, 3], "deep": {"q": 1}}},
     )
-    run = subprocess.run(
-        [
-            ROOT / "node_modules" / ".bin" / "cdk",
-            *("synth", "--quiet", "--no-notices", "--app", f"{sys.executable} app.py"),
-        ],
+    printed = run(
+        *(ROOT / "node_modules" / ".bin" / "cdk", "synth", "--quiet", "--no-notices"),
+        *("--app", f"{sys.executable} app.py"),
         cwd=tmp_path,
         env=os.environ | {"HOME": str(tmp_path), "CI": "true"},
-        capture_output=True,
-        text=True,
-        check=False,
     )
-    (line,) = [line for line in run.stdout.splitlines() if line.startswith("{")]
+    (line,) = [line for line in printed.stdout.splitlines() if line.startswith("{")]
     given = {name: value for name, value in json.loads(line).items() if name in {"a", "b", "c", "map"}}
     assert app_context(folder=tmp_path, variables={}) == given
 
@@ -387,39 +376,28 @@ def test_a_context_that_cannot_be_read_is_named(
 
 def test_an_unusable_context_ends_the_run_with_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "cdk.json").write_text("{")
-    run = run_in(tmp_path, variables={})
-    assert run.returncode == 1
-    assert run.stderr.startswith("The app's context cannot be read, because cdk.json is not valid JSON")
-    assert "Traceback" not in run.stderr
+    ended = run_in(tmp_path, variables={})
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("The app's context cannot be read, because cdk.json is not valid JSON")
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.slow
 def test_the_aws_cli_packages_the_template_and_cloudformation_deploys_it(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:
-    written = subprocess.run(
-        [sys.executable, "-m", "cloudformation", ROOT / "app.py", "--output", tmp_path],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
+    written = run_successfully(
+        *(sys.executable, "-m", "cloudformation", ROOT / "app.py", "--output", tmp_path), cwd=ROOT
     )
-    assert f"{STACK}.template.json" in written.stdout
+    assert f"{STACK}.template.json" in written
     local_aws.client("s3").create_bucket(Bucket="templates")
-    packaged = subprocess.run(
-        [
-            sys.executable,
-            AWS_CLI / "bin" / "aws",
-            *("cloudformation", "package", "--template-file", f"{STACK}.template.json"),
-            *("--s3-bucket", "templates", "--output-template-file", "packaged.yaml"),
-        ],
+    run_successfully(
+        *(sys.executable, AWS_CLI / "bin" / "aws", "cloudformation", "package"),
+        *("--template-file", f"{STACK}.template.json", "--s3-bucket", "templates"),
+        *("--output-template-file", "packaged.yaml"),
         cwd=tmp_path,
         env=local_aws.environment | {"PYTHONPATH": str(AWS_CLI)},
-        capture_output=True,
-        text=True,
-        check=False,
     )
-    assert packaged.returncode == 0, packaged.stderr
     client = local_aws.client("cloudformation")
     client.create_stack(
         StackName=STACK,

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from aws_cdk import Annotations as SynthAnnotations
-from aws_cdk import App, CfnOutput, CfnResource, Duration, Environment, NestedStack, Stack, Stage
+from aws_cdk import App, CfnOutput, CfnResource, Environment, NestedStack, Stack, Stage
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match
-from constructs import Construct
 
 from benchmarks.synthesis import package_bytes
-from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
+from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTasks
 from centralized_root_access._code import lambda_root
 from root_access.state import Feature
 from support.accounts import MEMBER, OTHER
+from support.arrange import CREDENTIALS, SESSIONS
+from support.many_apps import add_all_arguments
 from support.templates import (
     MANAGEMENT,
-    actions,
     bootstrap_stack,
+    new_key,
     only_resource,
-    policy_statements,
     properties_of,
     resources,
     root_access_template,
@@ -38,16 +36,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RESOURCE_TYPE = "Custom::CentralizedRootAccess"
+LEAVES_OUT = "features leaves out {}: .*for the whole organization"
 
 
 @pytest.fixture(scope="module")
 def smallest() -> dict[str, Any]:
     return root_access_template()
-
-
-@pytest.fixture(scope="module")
-def with_delegates() -> dict[str, Any]:
-    return root_access_template(delegated_administrators=[OTHER, MEMBER])
 
 
 def test_the_names_in_the_template_never_change(smallest: dict[str, Any]) -> None:
@@ -61,12 +55,6 @@ def test_the_names_in_the_template_never_change(smallest: dict[str, Any]) -> Non
     assert list(smallest["Outputs"]) == ["RootAccessStatus"]
 
 
-def test_the_names_do_not_depend_on_the_arguments(
-    smallest: dict[str, Any], with_delegates: dict[str, Any]
-) -> None:
-    assert set(smallest["Resources"]) == set(with_delegates["Resources"])
-
-
 def test_the_output_shows_the_status_and_its_key_follows_the_construct_id() -> None:
     stack = bootstrap_stack()
     CentralizedRootAccess(stack, "org-root")
@@ -75,41 +63,27 @@ def test_the_output_shows_the_status_and_its_key_follows_the_construct_id() -> N
     }
 
 
-def _two_root_tasks(stack: Stack, *ids: str) -> None:
-    for scope, id_ in zip(("A", "B"), ids, strict=True):
-        RootTasks(Construct(stack, scope), id_)
-
-
 def _own_output(stack: Stack, id_: str) -> None:
     CfnOutput(stack, id_, value="mine")
     CentralizedRootAccess(stack, "RootAccess")
 
 
 @pytest.mark.parametrize(
-    ("build", "path", "key"),
+    ("own", "id", "output"),
     [
-        (
-            lambda stack: _two_root_tasks(stack, "RootTasks", "RootTasks"),
-            "B/RootTasks",
-            "RootTasksAuditStateMachineArn",
-        ),
-        (
-            lambda stack: _two_root_tasks(stack, "root-tasks", "roottasks"),
-            "B/roottasks",
-            "roottasksAuditStateMachineArn",
-        ),
-        (lambda stack: _own_output(stack, "RootAccessStatus"), "RootAccess", "RootAccessStatus"),
+        ("roottasksAuditStateMachineArn", "root-tasks", "roottasksAuditStateMachineArn"),
+        ("RootTasksReportLocation", "RootTasks", "RootTasksReportLocation"),
     ],
-    ids=["same id", "same letters", "own output"],
 )
 def test_a_second_output_of_the_same_key_is_refused_with_construct_and_key(
-    build: Callable[[Stack], None], path: str, key: str
+    own: str, id: str, output: str
 ) -> None:
     stack = bootstrap_stack()
+    CfnOutput(stack, own, value="mine")
     with pytest.raises(ValueError, match=r"Give one of the two another id\.$") as refused:
-        build(stack)
+        RootTasks(stack, id)
     assert str(refused.value).startswith(
-        f"OrganizationBootstrap/{path} needs an output with the key {key}, and OrganizationBootstrap has"
+        f"OrganizationBootstrap/{id} needs an output with the key {output}, and OrganizationBootstrap has"
     )
 
 
@@ -132,22 +106,15 @@ def test_by_default_both_features_are_enabled_and_delegated_administrators_are_n
     assert "DelegatedAdministrators" not in properties
 
 
-def test_the_listed_features_and_accounts_reach_the_function_sorted() -> None:
-    listed = root_access_template(
-        features=[RootAccessFeature.ROOT_SESSIONS, "RootCredentialsManagement", "RootSessions"],
-        delegated_administrators=[OTHER, MEMBER],
-    )
-    properties = only_resource(listed, RESOURCE_TYPE)["Properties"]
-    assert properties["Features"] == ["RootCredentialsManagement", "RootSessions"]
-    assert properties["DelegatedAdministrators"] == [MEMBER, OTHER]
-
-
 def test_the_construct_and_the_function_have_the_same_features() -> None:
     assert [str(feature) for feature in RootAccessFeature] == [str(feature) for feature in Feature]
 
 
-def test_deleting_the_stack_keeps_the_custom_resource(smallest: dict[str, Any]) -> None:
+def test_the_custom_resource_waits_for_its_functions_policy_and_stays_with_a_deleted_stack(
+    smallest: dict[str, Any],
+) -> None:
     resource = only_resource(smallest, RESOURCE_TYPE)
+    assert "RootAccessRoleDefaultPolicyAA108D27" in resource["DependsOn"]
     assert resource["DeletionPolicy"] == "Retain"
     assert resource["UpdateReplacePolicy"] == "Retain"
 
@@ -165,11 +132,6 @@ def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(
     assert int(service_timeout) > 180 + first_wait + 180 + second_wait + 180
 
 
-def test_cloudformation_invokes_the_function_itself(smallest: dict[str, Any]) -> None:
-    token = only_resource(smallest, RESOURCE_TYPE)["Properties"]["ServiceToken"]
-    assert token == {"Fn::GetAtt": ["RootAccessFunction30D88B3A", "Arn"]}
-
-
 def test_the_function_runs_on_the_newest_python_on_arm64_with_a_log_group_of_its_own(
     smallest: dict[str, Any],
 ) -> None:
@@ -177,7 +139,10 @@ def test_the_function_runs_on_the_newest_python_on_arm64_with_a_log_group_of_its
     assert function["Runtime"] == "python3.14"
     assert function["Architectures"] == ["arm64"]
     assert function["LoggingConfig"]["LogGroup"] == {"Ref": "RootAccessLogsD50786D5"}
-    assert only_resource(smallest, "AWS::Logs::LogGroup")["Properties"]["RetentionInDays"] == 365
+    log_group = only_resource(smallest, "AWS::Logs::LogGroup")
+    assert log_group["Properties"]["RetentionInDays"] == 365
+    # One that is retained stays after each deployment that fails. docs/deploying.md says what to do.
+    assert log_group["DeletionPolicy"] == "Delete"
 
 
 def test_a_key_and_a_retention_are_those_of_every_log_group() -> None:
@@ -185,7 +150,7 @@ def test_a_key_and_a_retention_are_those_of_every_log_group() -> None:
     CentralizedRootAccess(
         stack,
         "RootAccess",
-        encryption_key=kms.Key(stack, "Key"),
+        encryption_key=new_key(stack),
         log_retention=logs.RetentionDays.TEN_YEARS,
     ).add_drift_check()
     whole = template(stack)
@@ -208,78 +173,37 @@ def test_an_imported_key_is_used_as_it_is() -> None:
     assert warnings(stack) == []
 
 
-def test_the_log_group_is_deleted_with_the_stack_and_by_the_rollback_of_its_creation(
-    smallest: dict[str, Any],
-) -> None:
-    """One that is retained stays after each deployment that fails. docs/deploying.md says what to do."""
-    assert only_resource(smallest, "AWS::Logs::LogGroup")["DeletionPolicy"] == "Delete"
-
-
-def test_the_custom_resource_waits_for_its_functions_policy(smallest: dict[str, Any]) -> None:
-    after = only_resource(smallest, RESOURCE_TYPE)["DependsOn"]
-    assert "RootAccessRoleDefaultPolicyAA108D27" in after
-
-
 def test_no_role_has_a_managed_policy(smallest: dict[str, Any]) -> None:
     for role in properties_of(smallest, "AWS::IAM::Role").values():
         assert "ManagedPolicyArns" not in role
 
 
-def test_the_function_may_register_only_if_delegated_administrators_are_listed(
-    smallest: dict[str, Any], with_delegates: dict[str, Any]
-) -> None:
-    assert not [
-        statement
-        for statement in policy_statements(smallest, "RootAccessRole")
-        if "register" in json.dumps(statement).lower()
-    ]
-    (statement,) = [
-        statement
-        for statement in policy_statements(with_delegates, "RootAccessRole")
-        if statement.get("Sid") == "DelegatedAdministrators"
-    ]
-    assert statement["Condition"] == {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.com"}}
-    assert ":account/o-*/*" in json.dumps(statement["Resource"])
-
-
-def test_trusted_access_is_only_changed_for_iam_and_never_disabled(
-    with_delegates: dict[str, Any],
-) -> None:
-    statements = policy_statements(with_delegates, "RootAccessRole")
-    (statement,) = [
-        statement for statement in statements if "organizations:EnableAWSServiceAccess" in actions(statement)
-    ]
-    assert statement["Condition"] == {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.com"}}
-    assert "DisableAWSServiceAccess" not in json.dumps(statements)
-
-
 @pytest.mark.parametrize(
-    ("features", "left_out"),
+    ("arguments", "warned"),
     [
-        (["RootCredentialsManagement"], ["RootSessions"]),
-        (["RootSessions"], ["RootCredentialsManagement"]),
-        ([], ["RootCredentialsManagement", "RootSessions"]),
+        ({"features": [CREDENTIALS]}, {"disablesRootSessions": LEAVES_OUT.format(SESSIONS)}),
+        ({"features": [SESSIONS]}, {"disablesRootCredentialsManagement": LEAVES_OUT.format(CREDENTIALS)}),
+        (
+            {"features": []},
+            {f"disables{feature}": LEAVES_OUT.format(feature) for feature in (CREDENTIALS, SESSIONS)},
+        ),
+        (
+            {"delegated_administrators": []},
+            {"noDelegatedAdministrators": "delegated_administrators is empty.*"},
+        ),
     ],
     ids=str,
 )
-def test_each_feature_that_is_left_out_warns_that_it_is_disabled_for_the_organization(
-    features: list[str], left_out: list[str]
+def test_what_a_list_disables_for_the_organization_by_leaving_it_out_is_warned_of(
+    arguments: dict[str, Any], warned: dict[str, str]
 ) -> None:
     stack = bootstrap_stack()
-    CentralizedRootAccess(stack, "RootAccess", features=features)
-    assert warnings(stack) == [f"centralized-root-access:disables{feature}" for feature in left_out]
-    for feature in left_out:
+    CentralizedRootAccess(stack, "RootAccess", **arguments)
+    assert warnings(stack) == [f"centralized-root-access:{id}" for id in warned]
+    for text in warned.values():
         Annotations.from_stack(stack).has_warning(
-            "/OrganizationBootstrap/RootAccess",
-            Match.string_like_regexp(f"features leaves out {feature}: .*for the whole organization"),
+            "/OrganizationBootstrap/RootAccess", Match.string_like_regexp(text)
         )
-
-
-def test_a_warning_can_be_acknowledged_alone() -> None:
-    stack = bootstrap_stack()
-    root_access = CentralizedRootAccess(stack, "RootAccess", features=[])
-    SynthAnnotations.of(root_access).acknowledge_warning("centralized-root-access:disablesRootSessions")
-    assert warnings(stack) == ["centralized-root-access:disablesRootCredentialsManagement"]
 
 
 @pytest.mark.parametrize(
@@ -301,30 +225,10 @@ def test_a_region_where_aws_does_not_offer_it_as_far_as_known_warns(region: str,
     assert warnings(stack) == (["centralized-root-access:notOffered"] if warned else [])
 
 
-def test_an_empty_list_of_delegated_administrators_warns() -> None:
-    stack = bootstrap_stack()
-    CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[])
-    assert warnings(stack) == ["centralized-root-access:noDelegatedAdministrators"]
-    Annotations.from_stack(stack).has_warning(
-        "/OrganizationBootstrap/RootAccess",
-        Match.string_like_regexp("delegated_administrators is empty.*"),
-    )
-
-
 def test_no_construct_warns_of_what_its_user_did_not_cause() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
-    root_access = CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[MEMBER])
-    topic = sns.Topic(stack, "Topic")
-    root_access.add_drift_check(repair=True, notification_topic=topic)
-    RootTasks(
-        stack,
-        "RootTasks",
-        tasks=RootTask,
-        audit_interval=Duration.days(1),
-        protected_accounts=[OTHER],
-        notification_topic=topic,
-    )
-    assert warnings(stack) == []
+    add_all_arguments(stack, audit_new_accounts=True)
+    assert warnings(stack) == ["centralized-root-access:disablesRootCredentialsManagement"]
 
 
 def test_a_deprecated_part_of_the_cdk_fails_every_test() -> None:
@@ -334,27 +238,31 @@ def test_a_deprecated_part_of_the_cdk_fails_every_test() -> None:
         one.add_depends_on(other)
 
 
-def test_a_second_instance_in_the_same_stack_is_refused() -> None:
-    stack = bootstrap_stack()
+def in_nested_stack(stack: Stack) -> Stack:
+    return NestedStack(stack, "Nested")
+
+
+def in_another_stack(stack: Stack) -> Stack:
+    env = Environment(account="111111111111", region="eu-central-1")
+    return Stack(Stage(cast("App", stack.node.root), "Stage"), "Two", env=env)
+
+
+@pytest.mark.parametrize(
+    ("env", "second", "where"),
+    [
+        (None, lambda stack: stack, "stack OrganizationBootstrap"),
+        (None, in_nested_stack, "stack OrganizationBootstrap"),
+        (MANAGEMENT, in_another_stack, "account 111111111111"),
+    ],
+    ids=["same stack", "nested stack", "another stack of the account"],
+)
+def test_a_second_instance_is_refused(
+    env: Environment | None, second: Callable[[Stack], Stack], where: str
+) -> None:
+    stack = bootstrap_stack(env=env)
     CentralizedRootAccess(stack, "RootAccess")
-    with pytest.raises(ValueError, match="OrganizationBootstrap/Again is a second"):
-        CentralizedRootAccess(stack, "Again")
-
-
-def test_a_second_instance_in_a_nested_stack_is_refused() -> None:
-    stack = bootstrap_stack()
-    CentralizedRootAccess(NestedStack(stack, "Nested"), "RootAccess")
-    with pytest.raises(ValueError, match="second"):
-        CentralizedRootAccess(stack, "RootAccess")
-
-
-@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])
-def test_a_second_instance_in_another_stack_of_the_same_account_is_refused(region: str) -> None:
-    app = App(analytics_reporting=False)
-    CentralizedRootAccess(Stack(app, "One", env=MANAGEMENT), "RootAccess")
-    other = Stack(Stage(app, "Stage"), "Two", env=Environment(account="111111111111", region=region))
-    with pytest.raises(ValueError, match="account 111111111111"):
-        CentralizedRootAccess(other, "RootAccess")
+    with pytest.raises(ValueError, match=f"/Again is a second CentralizedRootAccess for {where}"):
+        CentralizedRootAccess(second(stack), "Again")
 
 
 def test_one_app_may_serve_two_organizations() -> None:

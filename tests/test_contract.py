@@ -9,21 +9,17 @@ import importlib
 import inspect
 import json
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import App, CfnOutput, Duration, Stack
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sns as sns
+from aws_cdk import App, CfnOutput, Stack
 
 from aws_calls.errors import RootAccessError
 from aws_calls.settings import SettingsError
-from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
+from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from centralized_root_access._arguments import parse_delegated_administrators, parse_protected_accounts
 from root_access import drift
 from root_access.drift_repair import DESCRIBE_STACKS
@@ -39,20 +35,20 @@ from root_tasks.run.settings import (
     StartRunSettings,
     WriteReportSettings,
 )
-from root_tasks.tasks import DEFINITIONS
 from support import root_tasks as running
 from support.accounts import MEMBER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
 from support.cloudformation import FakeCloudFormation
 from support.drift_check import DriftCheck
 from support.function import Function
+from support.many_apps import add_all_arguments
+from support.processes import run_successfully
 from support.state_machine import ExecutionFailedError, StateMachine
 from support.templates import (
     MANAGEMENT,
     bootstrap_stack,
     functions,
     only_resource,
-    policy_statements,
     properties_of,
     resources,
     settings,
@@ -130,30 +126,8 @@ def synthesize(folder: Path, *, everything: bool) -> Synthesized:
     """Synthesize every construct: with every argument, or with none that can be omitted."""
     app = App(outdir=str(folder), analytics_reporting=False)
     stack = Stack(app, "Contract", env=MANAGEMENT)
-    topic, key = sns.Topic(stack, "Topic"), kms.Key(stack, "Key")
     if everything:
-        root_access = CentralizedRootAccess(
-            stack,
-            "RootAccess",
-            features=[RootAccessFeature.ROOT_SESSIONS],
-            delegated_administrators=[MEMBER],
-            encryption_key=key,
-            log_retention=logs.RetentionDays.TEN_YEARS,
-        )
-        root_access.add_drift_check(repair=True, notification_topic=topic)
-        RootTasks(
-            stack,
-            "RootTasks",
-            tasks=RootTask,
-            protected_accounts=[PROTECTED],
-            audit_interval=Duration.days(1),
-            plan_lifetime=Duration.hours(7),
-            allow_policy_override=True,
-            notification_topic=topic,
-            max_concurrency=3,
-            encryption_key=key,
-            log_retention=logs.RetentionDays.TEN_YEARS,
-        )
+        root_access, _ = add_all_arguments(stack)
     else:
         root_access = CentralizedRootAccess(stack, "RootAccess")
         root_access.add_drift_check()
@@ -193,21 +167,14 @@ def test_each_handler_is_a_function_of_an_event_and_a_context(handler: str) -> N
     assert list(inspect.signature(function).parameters) == ["event", "context"]
 
 
-def test_a_functions_code_has_the_modules_that_it_imports_and_no_other(everything: Synthesized) -> None:
+def test_a_functions_code_has_the_modules_that_it_imports_their_data_and_nothing_else(
+    everything: Synthesized,
+) -> None:
     entries = sorted({(everything.asset(handler), handler.rpartition(".")[0]) for handler in HANDLERS})
     for (asset, module), loaded in zip(entries, loaded_files(entries), strict=True):
-        assert set(loaded) == {str(path.relative_to(asset)) for path in asset.rglob("*.py")}, module
-
-
-@pytest.mark.parametrize("handler", HANDLERS)
-def test_a_functions_code_has_the_data_files_of_its_modules(everything: Synthesized, handler: str) -> None:
-    asset = everything.asset(handler)
-    others = {
-        path.relative_to(asset).as_posix()
-        for path in asset.rglob("*")
-        if path.is_file() and path.suffix != ".py"
-    }
-    assert others == ({"root_tasks/report/page.html"} if handler.startswith("root_tasks.") else set())
+        data = ["root_tasks/report/page.html"] if module.startswith("root_tasks.") else []
+        files = [str(path.relative_to(asset)) for path in asset.rglob("*") if path.is_file()]
+        assert sorted(files) == sorted([*loaded, *data]), module
 
 
 # For each asset: imports a module, then what its functions and those of the modules that it loads import.
@@ -262,15 +229,7 @@ print(json.dumps([load(*entry) for entry in json.loads(sys.argv[1])]))
 def loaded_files(entries: Sequence[tuple[Path, str]]) -> list[list[str]]:
     """Return the files of assets that Python loads: at a module's import, and when functions import more."""
     given = json.dumps([(str(asset), module) for asset, module in entries])
-    loaded = subprocess.run(
-        [sys.executable, "-P", "-c", _LOAD_ALL, given],
-        env={},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert loaded.returncode == 0, loaded.stderr
-    return list(json.loads(loaded.stdout))
+    return list(json.loads(run_successfully(sys.executable, "-P", "-c", _LOAD_ALL, given, env={})))
 
 
 # Settings
@@ -632,36 +591,6 @@ def test_what_runs_leave_expires_and_backups_do_not(everything: Synthesized, dep
     keys = deployed.root_tasks.keys("")
     kept = [key for key in keys if not key.startswith(tuple(expiring))]
     assert kept == deployed.root_tasks.keys("backups/") != []
-
-
-def test_the_roles_that_may_store_or_read_backups_are_those_of_the_tasks_that_need_them(
-    everything: Synthesized,
-) -> None:
-    restoring = {task for task in RootTask if DEFINITIONS[Task(task)].policy_type}
-
-    def may_store_backups(task: RootTask) -> bool:
-        role = f"RootTasks{task.name.title().replace('_', '')}Role"
-        return "/backups/" in json.dumps(policy_statements(everything.template, role))
-
-    assert {task for task in RootTask if may_store_backups(task)} == restoring != set()
-
-
-@pytest.mark.parametrize("task", RootTask)
-def test_plans_and_backups_are_readable_where_a_listed_task_needs_them(
-    task: RootTask, tmp_path: Path
-) -> None:
-    app = App(outdir=str(tmp_path), analytics_reporting=False)
-    stack = Stack(app, "Contract", env=MANAGEMENT)
-    RootTasks(stack, "RootTasks", tasks=[task])
-    app.synth()
-    template = json.loads((tmp_path / "Contract.template.json").read_text())
-    statements = json.dumps(policy_statements(template, "RootTasksStartRunRole"))
-    for needed in ("/backups/", "/executions/*/report.json", "states:DescribeExecution"):
-        assert (needed in statements) == bool(DEFINITIONS[Task(task)].policy_type)
-    makes_changes = DEFINITIONS[Task(task)].makes_changes
-    starting = json.dumps(policy_statements(template, "RootTasksStartExecutionRole"))
-    assert ("states:DescribeExecution" in starting) == makes_changes
-    assert ("/plan.json" in starting) == makes_changes
 
 
 # Arguments and documentation

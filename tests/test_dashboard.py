@@ -7,26 +7,19 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration
 
 from centralized_root_access import CentralizedRootAccess, RootAccessDashboard, RootTask, RootTasks
 from support.templates import MANAGEMENT, bootstrap_stack, only_resource, resources, template, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
 
-def build(stack: Stack, *, tasks: bool = True, drift: bool = True, acting: bool = True) -> dict[str, Any]:
-    root_tasks = (
-        RootTasks(
-            stack,
-            "RootTasks",
-            tasks=[RootTask.AUDIT, *([RootTask.DELETE_CREDENTIALS] if acting else [])],
-            audit_interval=Duration.days(1),
-        )
-        if tasks
-        else None
-    )
+def build(*, tasks: Sequence[RootTask] = tuple(RootTask), drift: bool = True) -> dict[str, Any]:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    interval = Duration.days(1)
+    root_tasks = RootTasks(stack, "RootTasks", tasks=tasks, audit_interval=interval) if tasks else None
     drift_check = CentralizedRootAccess(stack, "RootAccess").add_drift_check() if drift else None
     RootAccessDashboard(stack, "Dashboard", root_tasks=root_tasks, drift_check=drift_check)
     return template(stack)
@@ -38,43 +31,28 @@ def body(found: dict[str, Any]) -> dict[str, Any]:
     return dict(json.loads(text(value)))
 
 
-def metrics(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for widget in body(found)["widgets"]:
-        for metric in widget["properties"].get("metrics", []):
-            yield metric[0], metric[1]
+def metrics(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the namespace and the name of each metric that the dashboard shows."""
+    widgets = [widget["properties"].get("metrics", []) for widget in body(found)["widgets"]]
+    return sorted((namespace, name) for shown in widgets for namespace, name, *_ in shown)
 
 
-def test_it_shows_root_credentials_runs_and_drift() -> None:
-    shown = set(metrics(build(bootstrap_stack(env=MANAGEMENT))))
-    assert {name for namespace, name in shown if namespace == "CentralizedRootAccess"} == {
-        "AccountsAudited",
-        "AccountsInaccessible",
-        "AccountsWithRootCredentials",
-        "InDesiredState",
-    }
-    assert {name for namespace, name in shown if namespace == "AWS/States"} == {
-        "ExecutionsAborted",
-        "ExecutionsFailed",
-        "ExecutionsSucceeded",
-        "ExecutionsTimedOut",
-    }
+OWN = ("AccountsAudited", "AccountsInaccessible", "AccountsWithRootCredentials", "InDesiredState")
+ENDS = ("ExecutionsAborted", "ExecutionsFailed", "ExecutionsSucceeded", "ExecutionsTimedOut")
 
 
-def test_it_shows_both_state_machines_where_there_are_two() -> None:
-    def machines(found: dict[str, Any]) -> set[str]:
-        return {
-            metric[metric.index("StateMachineArn") + 1]
-            for widget in body(found)["widgets"]
-            for metric in widget["properties"].get("metrics", [])
-            if metric[0] == "AWS/States"
-        }
-
-    assert len(machines(build(bootstrap_stack(env=MANAGEMENT)))) == 2
-    assert len(machines(build(bootstrap_stack(env=MANAGEMENT), acting=False))) == 1
+@pytest.mark.parametrize(
+    ("tasks", "machines"), [([RootTask.AUDIT], 1), (list(RootTask), 2)], ids=["audits", "audits and plans"]
+)
+def test_it_shows_root_credentials_the_runs_of_each_state_machine_and_drift(
+    tasks: Sequence[RootTask], machines: int
+) -> None:
+    own = [("CentralizedRootAccess", name) for name in OWN]
+    assert metrics(build(tasks=tasks)) == sorted(own + machines * [("AWS/States", name) for name in ENDS])
 
 
 def test_it_shows_the_state_of_every_alarm() -> None:
-    found = build(bootstrap_stack(env=MANAGEMENT))
+    found = build()
     shown = {
         re.sub(r"\$\{(\w+).*\}", r"\1", alarm)
         for widget in body(found)["widgets"]
@@ -83,11 +61,9 @@ def test_it_shows_the_state_of_every_alarm() -> None:
     assert shown == set(resources(found, "AWS::CloudWatch::Alarm"))
 
 
-@pytest.mark.parametrize(("tasks", "drift"), [(True, False), (False, True)], ids=["tasks", "drift"])
-def test_it_shows_what_is_given_and_nothing_else(tasks: bool, drift: bool) -> None:
-    shown = {name for _, name in metrics(build(bootstrap_stack(env=MANAGEMENT), tasks=tasks, drift=drift))}
-    assert ("AccountsWithRootCredentials" in shown) is tasks
-    assert ("InDesiredState" in shown) is drift
+def test_it_shows_what_is_given_and_nothing_else() -> None:
+    assert metrics(build(tasks=[])) == [("CentralizedRootAccess", "InDesiredState")]
+    assert ("CentralizedRootAccess", "InDesiredState") not in metrics(build(drift=False))
 
 
 def test_an_empty_dashboard_is_refused() -> None:
@@ -103,5 +79,4 @@ def test_something_else_than_a_construct_is_refused(argument: str) -> None:
 
 
 def test_the_name_in_the_template_is_pinned() -> None:
-    found = build(bootstrap_stack(env=MANAGEMENT))
-    assert list(resources(found, "AWS::CloudWatch::Dashboard")) == ["Dashboard7A714131"]
+    assert list(resources(build(), "AWS::CloudWatch::Dashboard")) == ["Dashboard7A714131"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess, RootTasks, RootUseAlarm, RootUserGuardrail
+from root_access.plan import Operation
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import PRINCIPAL, SESSIONS, set_feature
 from support.deploying import (
@@ -30,35 +30,24 @@ from support.deploying import (
     checks,
     denials,
     invoke,
+    own_policies,
     physical_id,
     rule,
     run_drift_check,
+    stack_outputs,
 )
 from support.emulation import AUDIT, open_root_session
+from support.processes import run
 from support.root_events import EXPECTED, USED, condition_for_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from aws_cdk import Stack
 
     from local_aws.services import LocalAws
 
 CALLER = f"arn:aws:sts::{MANAGEMENT}:assumed-role/Administrator/jane"
-CALLS = {
-    "iam.amazonaws.com": [
-        "DisableOrganizationsRootCredentialsManagement",
-        "DisableOrganizationsRootSessions",
-        "EnableOrganizationsRootCredentialsManagement",
-        "EnableOrganizationsRootSessions",
-    ],
-    "organizations.amazonaws.com": [
-        "DeregisterDelegatedAdministrator",
-        "DisableAWSServiceAccess",
-        "EnableAWSServiceAccess",
-        "RegisterDelegatedAdministrator",
-    ],
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +156,21 @@ def alarm(aws: LocalAws, start: str) -> dict[str, Any]:
     return dict(found)
 
 
+def recorded_call(*, source: str, detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the event with which EventBridge delivers a call that CloudTrail has recorded."""
+    return {
+        "version": "0",
+        "id": "6f5c0f9e-7d1c-11f0-9a3d-0242ac120002",
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": source,
+        "account": MANAGEMENT,
+        "time": "2026-11-24T12:00:00Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": detail,
+    }
+
+
 def test_what_a_delegated_administrator_disables_is_detected_and_repaired_and_nothing_else_changes(
     aws: LocalAws, inbox: Callable[[], list[str]]
 ) -> None:
@@ -199,23 +203,14 @@ def test_each_of_the_eight_calls_reaches_the_check_which_reports_drift_without_a
     calls, function = rule(aws, "RootAccessDriftCheckCalls")
 
     def event(source: str, name: str) -> dict[str, Any]:
-        return {
-            "version": "0",
-            "id": "6f5c0f9e-7d1c-11f0-9a3d-0242ac120002",
-            "detail-type": "AWS API Call via CloudTrail",
-            "source": f"aws.{source.partition('.')[0]}",
-            "account": MANAGEMENT,
-            "time": "2026-11-24T12:00:00Z",
-            "region": "us-east-1",
-            "resources": [],
-            "detail": {
-                "eventVersion": "1.11",
-                "userIdentity": {"type": "AssumedRole", "arn": CALLER, "accountId": MANAGEMENT},
-                "eventTime": "2026-11-24T11:59:58Z",
-                "eventSource": source,
-                "eventName": name,
-            },
+        detail = {
+            "eventVersion": "1.11",
+            "userIdentity": {"type": "AssumedRole", "arn": CALLER, "accountId": MANAGEMENT},
+            "eventTime": "2026-11-24T11:59:58Z",
+            "eventSource": source,
+            "eventName": name,
         }
+        return recorded_call(source=f"aws.{source.partition('.')[0]}", detail=detail)
 
     def matches(event: dict[str, Any]) -> bool:
         tested = aws.client("events").test_event_pattern(
@@ -223,9 +218,11 @@ def test_each_of_the_eight_calls_reaches_the_check_which_reports_drift_without_a
         )
         return bool(tested["Result"])
 
-    for source, names in CALLS.items():
-        for name in names:
-            assert matches(event(source, name)), name
+    changing = [*Operation, "organizations:DisableAWSServiceAccess"]
+    assert len(changing) == 8
+    for operation in changing:
+        service, _, name = operation.partition(":")
+        assert matches(event(f"{service}.amazonaws.com", name)), operation
     assert not matches(event("iam.amazonaws.com", "ListOrganizationsFeatures"))
     assert not matches(event("sts.amazonaws.com", "AssumeRoot"))
 
@@ -269,9 +266,6 @@ def test_the_drift_alarm_fires_on_the_first_bad_check_and_not_before_and_reaches
     assert physical_id(aws, "RootAccessDriftCheckLogs") in drift["AlarmDescription"]
     (message,) = inbox()
     assert drift["AlarmName"] in message
-
-
-def test_the_alarm_for_a_stopped_check_is_deployed_with_the_same_topic(aws: LocalAws) -> None:
     stopped = alarm(aws, "RootAccessDriftCheckStopped")
     assert stopped["AlarmActions"] == [physical_id(aws, "Topic")]
     assert stopped["StateValue"] != "ALARM"
@@ -282,8 +276,7 @@ def test_the_alarm_for_a_stopped_check_is_deployed_with_the_same_topic(aws: Loca
 
 def test_the_guardrail_denies_root_users_not_root_sessions(deployed: Deployed) -> None:
     organization = deployed.aws.organization
-    listed = organization.client("organizations").list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
-    ((name, arn),) = [(policy["Name"], policy["Arn"]) for policy in listed if not policy["AwsManaged"]]
+    ((name, arn),) = own_policies(organization).items()
     assert name == "OrganizationBootstrap-RootUserGuardrail-90BB7E5D-us-east-1"
     assert denials(organization) == {
         account_id: f"User: arn:aws:iam::{account_id}:root is not authorized to perform: iam:GetUser on "
@@ -300,10 +293,8 @@ def test_the_alarms_on_root_users_are_deployed_with_the_id_of_the_auditing_role(
     patterns = [
         found["filterPattern"] for found in aws.client("logs").describe_metric_filters()["metricFilters"]
     ]
-    assert (
-        len([pattern for pattern in patterns if re.search(r'principalId != "AROA[A-Z0-9]+:\*"', pattern)])
-        == 1
-    )
+    own = [pattern for pattern in patterns if re.search(r'principalId != "AROA[A-Z0-9]+:\*"', pattern)]
+    assert len(own) == 1
 
 
 def test_the_documented_condition_for_an_eventbridge_rule_exempts_root_sessions_alone(
@@ -314,17 +305,8 @@ def test_the_documented_condition_for_an_eventbridge_rule_exempts_root_sessions_
     events = running_aws.client("events")
 
     def is_match(detail: dict[str, Any]) -> bool:
-        event = {
-            "id": "1",
-            "account": MEMBER,
-            "source": "aws.iam",
-            "time": "2026-11-25T04:00:00Z",
-            "region": "us-east-1",
-            "resources": [],
-            "detail-type": "AWS API Call via CloudTrail",
-            "detail": detail,
-        }
-        return bool(events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"])
+        event = json.dumps(recorded_call(source="aws.iam", detail=detail))
+        return bool(events.test_event_pattern(EventPattern=pattern, Event=event)["Result"])
 
     assert not is_match(EXPECTED["the audit's call in IAM"])
     assert [name for name, event in USED.items() if not is_match(event)] == []
@@ -335,21 +317,15 @@ def test_the_documented_condition_for_an_eventbridge_rule_exempts_root_sessions_
 
 def preflight(aws: LocalAws) -> tuple[int, dict[str, Any]]:
     """Return the exit code and the result of the command, in a process of its own."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "centralized_root_access", "preflight", "--format", "json"],
-        env=aws.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ("-m", "centralized_root_access", "preflight", "--format", "json")
+    ended = run(sys.executable, *command, env=aws.environment)
     assert ended.stdout, ended.stderr
     return ended.returncode, json.loads(ended.stdout)
 
 
 def audit_report(aws: LocalAws) -> dict[str, Any]:
     """Audit every account by the deployed state machine, and return the report."""
-    (stack,) = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    outputs = stack_outputs(aws)
     step_functions = aws.client("stepfunctions")
     arn = step_functions.start_execution(
         stateMachineArn=outputs["RootTasksAuditStateMachineArn"], input="{}"

@@ -10,7 +10,7 @@ from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess, RootUserGuardrail
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, writes
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.deploying import (
     DENY_ROOT_USERS,
     STACK,
@@ -18,7 +18,9 @@ from support.deploying import (
     assert_succeeded,
     checks,
     denials,
+    own_policies,
     run_drift_check,
+    stack_outputs,
 )
 from support.emulation import error_of, open_root_session
 
@@ -43,10 +45,7 @@ def deployer(local_aws: LocalAws, tmp_path: Path) -> Deployer:
 
 
 def status(aws: LocalAws) -> dict[str, Any]:
-    (stack,) = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
-    (value,) = [
-        output["OutputValue"] for output in stack["Outputs"] if output["OutputKey"].endswith("Status")
-    ]
+    (value,) = stack_outputs(aws).values()
     return dict(json.loads(value))
 
 
@@ -63,29 +62,6 @@ def root_access(id: str = "RootAccess", **arguments: Any) -> Callable[[Stack], o
 def without_root_access(stack: Stack) -> None:
     """Add another resource; CloudFormation refuses a stack without any."""
     sns.Topic(stack, "Topic")
-
-
-def test_deploying_the_reference_app_enables_root_access_and_its_output_has_the_status(
-    local_aws: LocalAws,
-) -> None:
-    organization = local_aws.organization
-    others = organization.other_services()
-    deployed = local_aws.cdk("deploy", "--require-approval", "never")
-    assert_succeeded(deployed)
-    assert organization.root_access().features == BOTH
-    since = organization.root_access().trusted_access[PRINCIPAL]
-    assert organization.other_services() == others
-    assert writes(organization) == [
-        "EnableAWSServiceAccess",
-        "EnableOrganizationsRootCredentialsManagement",
-        "EnableOrganizationsRootSessions",
-    ]
-    line = (
-        f'{{"status":"ENABLED","organizationId":"{organization.id}","managementAccountId":"{MANAGEMENT}",'
-        f'"trustedAccessEnabledAt":"{since:%Y-%m-%dT%H:%M:%SZ}",'
-        '"features":["RootCredentialsManagement","RootSessions"],"delegatedAdministrators":[]}'
-    )
-    assert f"{STACK}.RootAccessStatus = {line}" in deployed.stdout
 
 
 def test_a_deployment_without_changes_makes_no_calls_and_an_update_of_what_is_enabled_no_writes(
@@ -183,12 +159,6 @@ def guardrail(**arguments: Any) -> Callable[[Stack], object]:
     return lambda stack: RootUserGuardrail(stack, "RootUserGuardrail", **arguments)
 
 
-def policies(organization: Organization) -> dict[str, str]:
-    """Return the organization's own service control policies, each ARN by its name."""
-    listed = organization.client("organizations").list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
-    return {policy["Name"]: policy["Arn"] for policy in listed if not policy["AwsManaged"]}
-
-
 def test_a_guardrail_denies_root_users_not_root_sessions_until_it_is_removed(
     local_aws: LocalAws, deployer: Deployer
 ) -> None:
@@ -208,20 +178,20 @@ def test_a_guardrail_denies_root_users_not_root_sessions_until_it_is_removed(
     assert failed.returncode != 0
     assert "An error occurred (PolicyTypeNotEnabledException)" in failed.stdout
     assert "enable-policy-type" in failed.stdout, "the log says what to do"
-    assert policies(organization) == {}
+    assert own_policies(organization) == {}
 
     organizations.enable_policy_type(RootId=organization.root_id, PolicyType="SERVICE_CONTROL_POLICY")
     assert_succeeded(deployer.deploy(guardrail(targets=[unit_id], exempt_accounts=[MEMBER])))
-    deployed = policies(organization)
+    deployed = own_policies(organization)
     assert list(denials(organization)) == [OTHER]
 
     assert_succeeded(deployer.deploy(guardrail(targets=[unit_id, THIRD])))
     assert list(denials(organization)) == [MEMBER, OTHER, THIRD]
-    assert policies(organization) == deployed
+    assert own_policies(organization) == deployed
 
     assert_succeeded(deployer.destroy())
     assert denials(organization) == {}
-    assert policies(organization) == {}
+    assert own_policies(organization) == {}
     assert organization.root_credentials(MANAGEMENT)
 
 

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from root_tasks.refusals import RefusalReason, RunRefusedError
 from support.accounts import MANAGEMENT
-from support.deploying import STACK, Deployer, assert_succeeded
+from support.deploying import Deployer, assert_succeeded, stack_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,8 +56,7 @@ class Deployed:
         self._s3 = aws.client("s3")
         self._step_functions = aws.client("stepfunctions")
         self._lambda = aws.client("lambda")
-        (stack,) = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        outputs = stack_outputs(aws)
         self._audit_arn = outputs["RootTasksAuditStateMachineArn"]
         self._execute_arn = outputs["RootTasksExecuteStateMachineArn"]
         self._executions_of_plans = self._execute_arn.replace(":stateMachine:", ":execution:")

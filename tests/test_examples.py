@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import yaml
 
 from support.apps import EXAMPLES, ROOT, Assembly, synthesize
 from support.permissions_table import permissions, permissions_of_table
+from support.processes import run_successfully
 from support.templates import only_resource, properties_of, resources
 
 if TYPE_CHECKING:
@@ -140,18 +140,8 @@ def test_the_guardrail_has_one_target_and_the_audits_role_fires_no_alarm(example
 
 
 def test_the_workflow_has_the_form_that_github_asks_for() -> None:
-    checked = subprocess.run(
-        [
-            Path(sys.executable).with_name("check-jsonschema"),
-            "--builtin-schema",
-            "vendor.github-workflows",
-            WORKFLOW,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+    check = Path(sys.executable).with_name("check-jsonschema")
+    run_successfully(check, "--builtin-schema", "vendor.github-workflows", WORKFLOW)
 
 
 def test_the_workflow_has_no_stored_key_and_pins_every_action() -> None:

@@ -17,7 +17,15 @@ from centralized_root_access import RootTask, RootTasks, RootUseAlarm
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.filter_pattern import is_match
 from support.root_events import ADMINISTRATOR, EXPECTED, STOLEN, TOOL, USED, condition_for_rule
-from support.templates import MANAGEMENT, bootstrap_stack, properties_of, resources, template, text
+from support.templates import (
+    MANAGEMENT,
+    arguments_for,
+    bootstrap_stack,
+    properties_of,
+    resources,
+    template,
+    text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +39,7 @@ def alarm_stack(stack: Stack | None = None, **arguments: Any) -> Stack:
     """Return a stack with the alarms; a function among the arguments gets the stack."""
     stack = stack or bootstrap_stack(env=MANAGEMENT)
     trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
-    arguments = {name: value(stack) if callable(value) else value for name, value in arguments.items()}
-    RootUseAlarm(stack, "RootUse", **{"trail_log_group": trail, **arguments})
+    RootUseAlarm(stack, "RootUse", **{"trail_log_group": trail, **arguments_for(stack, arguments)})
     return stack
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.apps import ROOT
+from support.processes import run_successfully
 from support.pythons import create_boto3_environment
 
 if TYPE_CHECKING:
@@ -28,15 +28,8 @@ def boto3_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(python: Path, code: str, *, region: str = "us-east-1") -> str:
     """Run code that can import the functions' packages, and return what it prints."""
-    finished = subprocess.run(
-        [python, "-c", code],
-        env={"PYTHONPATH": str(FUNCTIONS), "AWS_REGION": region, "AWS_DEFAULT_REGION": region},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout.strip()
+    variables = {"PYTHONPATH": str(FUNCTIONS), "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    return run_successfully(python, "-c", code, env=variables).strip()
 
 
 @pytest.mark.parametrize("import_root", ["constructs", "lambda"])
@@ -71,5 +64,4 @@ def test_the_names_of_features_and_tasks_do_not_start_the_cdk() -> None:
         "import sys; from centralized_root_access import RootAccessFeature, RootTask; "
         "print([name for name in sys.modules if name.partition('.')[0] in ('jsii', 'aws_cdk')])"
     )
-    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert imported.stdout.strip() == "[]"
+    assert run_successfully(sys.executable, "-c", code).strip() == "[]"

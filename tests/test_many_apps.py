@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from support import many_apps
 from support.apps import ROOT
+from support.processes import run_successfully
 from support.pythons import (
     build,
     clean_variables,
@@ -45,15 +45,7 @@ def synthesize_by(interpreter: Path, folder: Path, *, wheel: Path, dependencies:
     """Synthesize the apps by the wheel, in an environment of its own."""
     python = create_environment(interpreter, folder / "venv", wheel=wheel, dependencies=dependencies).python
     script = shutil.copy(many_apps.__file__, folder)
-    synthesized = subprocess.run(
-        [python, script, folder / "apps"],
-        cwd=folder,
-        env=clean_variables(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert synthesized.returncode == 0, synthesized.stderr
+    run_successfully(python, script, folder / "apps", cwd=folder, env=clean_variables())
     return folder / "apps"
 
 

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
 
 DEREGISTER = "organizations:DeregisterDelegatedAdministrator"
-ROLE = "RootAccessRole"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,29 +77,18 @@ WIDEST = Configuration(features=(CREDENTIALS,), delegated_administrators=(MEMBER
 @functools.cache
 def policy(configuration: Configuration) -> tuple[PolicyStatement, ...]:
     """Return what the function's role may do besides logging."""
-    return parse_statements(
-        statement for statement in _statements(configuration) if not _is_for_logs(statement)
+    template = root_access_template(
+        features=configuration.features, delegated_administrators=configuration.delegated_administrators
     )
-
-
-def logging_statements(configuration: Configuration) -> tuple[PolicyStatement, ...]:
-    """Return what the runtime needs for the function's log."""
-    return parse_statements(statement for statement in _statements(configuration) if _is_for_logs(statement))
-
-
-def _statements(configuration: Configuration) -> list[dict[str, Any]]:
-    return policy_statements(_template(configuration), ROLE)
+    return parse_statements(
+        statement
+        for statement in policy_statements(template, "RootAccessRole")
+        if not _is_for_logs(statement)
+    )
 
 
 def _is_for_logs(statement: Mapping[str, Any]) -> bool:
     return any(action.startswith("logs:") for action in actions(statement))
-
-
-@functools.cache
-def _template(configuration: Configuration) -> dict[str, Any]:
-    return root_access_template(
-        features=configuration.features, delegated_administrators=configuration.delegated_administrators
-    )
 
 
 class Role:
@@ -208,16 +196,16 @@ def test_the_role_may_do_exactly_what_the_function_does_on_every_path(configurat
     assert compare_policy(policy(configuration), requests) == PolicyComparison()
 
 
-@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
-def test_the_role_may_write_to_the_functions_own_log_group_and_no_other(
-    configuration: Configuration,
-) -> None:
-    log_group_of_the_function = _template(configuration)["Resources"]["RootAccessFunction30D88B3A"][
-        "Properties"
-    ]["LoggingConfig"]["LogGroup"]["Ref"]
-    (statement,) = logging_statements(configuration)
-    assert statement.resources == (f"${{{log_group_of_the_function}.Arn}}",)
-    assert set(statement.actions) == {"logs:CreateLogStream", "logs:PutLogEvents"}
+def test_trusted_access_and_delegation_are_allowed_for_iam_alone() -> None:
+    assert {
+        statement.sid: [condition.values for condition in statement.conditions]
+        for statement in policy(WIDEST)
+    } == {
+        "ReadRootAccess": [],
+        "TrustedAccess": [("iam.amazonaws.com",)],
+        "Features": [],
+        "DelegatedAdministrators": [("iam.amazonaws.com",)],
+    }
 
 
 @pytest.fixture(scope="module")

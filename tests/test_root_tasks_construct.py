@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from aws_cdk import App, Duration, Environment, NestedStack, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sns as sns
 
 from centralized_root_access import RootTask, RootTasks
 from centralized_root_access._permissions import MAX_PROTECTED_ACCOUNTS
@@ -23,10 +21,13 @@ from support.templates import (
     depends_on,
     function_roles,
     functions,
+    new_key,
+    new_topic,
     only_resource,
     policy_statements,
     properties_of,
     resources,
+    root_tasks_template,
     state_machine_definition,
     template,
     text,
@@ -39,14 +40,8 @@ LOOKING = {"start_run", "run_batch", "write_report"}
 ACTING = {"start_execution", "execute_batch", "write_execution_report"}
 
 
-def synthesized(id: str = "RootTasks", *, env: Environment = MANAGEMENT, **arguments: Any) -> dict[str, Any]:
-    stack = bootstrap_stack(env=env)
-    RootTasks(stack, id, **arguments)
-    return template(stack)
-
-
 def test_the_names_in_the_template_are_pinned() -> None:
-    whole = synthesized(tasks=RootTask, audit_interval=Duration.days(1))
+    whole = root_tasks_template(tasks=RootTask, audit_interval=Duration.days(1))
     assert set(whole["Outputs"]) == {
         "RootTasksAuditStateMachineArn",
         "RootTasksExecuteStateMachineArn",
@@ -77,7 +72,7 @@ def test_the_same_input_gives_the_same_template() -> None:
         "tasks": list(reversed(RootTask)),
         "protected_accounts": ["333333333333", "222222222222"],
     }
-    assert synthesized(**arguments) == synthesized(**reordered)
+    assert root_tasks_template(**arguments) == root_tasks_template(**reordered)
 
 
 def test_the_construct_and_the_functions_have_the_same_tasks() -> None:
@@ -86,11 +81,8 @@ def test_the_construct_and_the_functions_have_the_same_tasks() -> None:
 
 @pytest.mark.parametrize("task", RootTask)
 def test_what_acts_exists_only_where_a_task_that_acts_is_listed(task: RootTask) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    root_tasks = RootTasks(stack, "RootTasks", tasks=[task])
     acts = task is not RootTask.AUDIT
-    assert (root_tasks.execute_state_machine is not None) == acts
-    whole = template(stack)
+    whole = root_tasks_template(tasks=[task])
     assert len(resources(whole, "AWS::StepFunctions::StateMachine")) == 1 + acts
     assert ("RootTasksExecuteStateMachineArn" in whole["Outputs"]) == acts
     handlers = {
@@ -101,7 +93,7 @@ def test_what_acts_exists_only_where_a_task_that_acts_is_listed(task: RootTask) 
 
 
 def test_the_state_machine_that_looks_invokes_no_function_that_acts() -> None:
-    whole = synthesized(tasks=RootTask)
+    whole = root_tasks_template(tasks=RootTask)
 
     def handlers(which: str) -> set[str]:
         role = f"RootTasks{which}StateMachineRole"
@@ -123,7 +115,7 @@ def test_the_state_machine_that_looks_invokes_no_function_that_acts() -> None:
 
 
 def test_a_deletion_and_a_recovery_are_planned_by_the_function_that_audits() -> None:
-    whole = synthesized(tasks=[RootTask.DELETE_CREDENTIALS, RootTask.ALLOW_PASSWORD_RECOVERY])
+    whole = root_tasks_template(tasks=[RootTask.DELETE_CREDENTIALS, RootTask.ALLOW_PASSWORD_RECOVERY])
     (audit,) = [id for id in resources(whole, "AWS::Lambda::Function") if id.startswith("RootTasksAudit")]
     states = state_machine_definition(whole)["States"]["Batches of accounts"]["ItemProcessor"]["States"]
     assert [state["Resource"] for state in states.values() if state["Type"] == "Task"] == [
@@ -131,13 +123,14 @@ def test_a_deletion_and_a_recovery_are_planned_by_the_function_that_audits() -> 
     ]
 
 
-def test_the_map_is_bounded_and_a_failed_batch_affects_no_other() -> None:
-    states = state_machine_definition(synthesized(max_concurrency=7))["States"]
+@pytest.mark.parametrize(("arguments", "most"), [({}, 5), ({"max_concurrency": 7}, 7)])
+def test_the_map_is_bounded_and_a_failed_batch_affects_no_other(arguments: dict[str, Any], most: int) -> None:
+    states = state_machine_definition(root_tasks_template(**arguments))["States"]
     mapped = states["Batches of accounts"]
     assert mapped["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
     assert mapped["ItemsPath"] == "$.batches", "the state has them, not the bucket"
     assert "ItemReader" not in mapped
-    assert mapped["MaxConcurrency"] == 7
+    assert mapped["MaxConcurrency"] == most
     assert mapped["ToleratedFailurePercentage"] == 100
     assert mapped["ResultPath"] == "$.results"
     assert mapped["Catch"] == [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": "No results"}], (
@@ -146,33 +139,26 @@ def test_the_map_is_bounded_and_a_failed_batch_affects_no_other() -> None:
     assert states["No results"]["Next"] == "Write report"
 
 
-def test_by_default_five_batches_run_in_parallel_so_that_a_new_account_has_functions_left() -> None:
-    states = state_machine_definition(synthesized())["States"]
-    assert states["Batches of accounts"]["MaxConcurrency"] == 5
-
-
-def test_a_function_that_did_not_start_is_invoked_again() -> None:
-    states = state_machine_definition(synthesized())["States"]
-    mapped = states["Batches of accounts"]["ItemProcessor"]["States"]["Audit"]
-    for state in (states["Start run"], mapped, states["Write report"]):
+@pytest.mark.parametrize(("which", "batches"), [("Audit", 3), ("Execute", 4)])
+def test_a_function_is_invoked_again_where_it_did_not_start_and_what_acts_nowhere_else(
+    which: str, batches: int
+) -> None:
+    states = state_machine_definition(root_tasks_template(tasks=RootTask), which)["States"]
+    children = states["Batches of accounts"]["ItemProcessor"]["States"].values()
+    mapped = [child for child in children if child["Type"] == "Task"]
+    assert len(mapped) == batches
+    for state in (states["Start run"], *mapped, states["Write report"]):
         retried = {error for retry in state["Retry"] for error in retry["ErrorEquals"]}
         assert "Lambda.TooManyRequestsException" in retried
         assert "States.ALL" not in retried, "an input that a function refuses is not given to it again"
-
-
-def test_what_acts_is_retried_only_where_it_did_not_start() -> None:
-    states = state_machine_definition(synthesized(tasks=RootTask), "Execute")["States"]
-    children = states["Batches of accounts"]["ItemProcessor"]["States"]
-    acting = [child for child in children.values() if child["Type"] == "Task"]
-    assert len(acting) == 4
-    for state in acting:
-        retried = {error for retry in state["Retry"] for error in retry["ErrorEquals"]}
-        assert retried == {"Lambda.TooManyRequestsException"}
+        if which == "Execute" and state in mapped:
+            assert retried == {"Lambda.TooManyRequestsException"}
+    for state in mapped:
         assert state["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "No result"}]
 
 
 def test_an_execution_with_failures_fails_after_its_report() -> None:
-    states = state_machine_definition(synthesized(tasks=RootTask), "Execute")["States"]
+    states = state_machine_definition(root_tasks_template(tasks=RootTask), "Execute")["States"]
     assert states["Write report"]["Next"] == "Any failures?"
     (choice,) = states["Any failures?"]["Choices"]
     assert choice == {"Variable": "$.failed", "BooleanEquals": True, "Next": "Accounts failed"}
@@ -184,14 +170,14 @@ def test_an_execution_with_failures_fails_after_its_report() -> None:
 
 
 def test_a_batch_ends_before_its_root_sessions_do() -> None:
-    whole = synthesized(tasks=RootTask)
+    whole = root_tasks_template(tasks=RootTask)
     for handler in ("run_batch", "execute_batch"):
         found = functions(whole, f"root_tasks.handlers.{handler}")
         assert {function["Timeout"] for function in found} == {600}
 
 
 def test_the_bucket_is_encrypted_private_versioned_and_retained() -> None:
-    bucket = only_resource(synthesized(), "AWS::S3::Bucket")
+    bucket = only_resource(root_tasks_template(), "AWS::S3::Bucket")
     properties = bucket["Properties"]
     assert bucket["UpdateReplacePolicy"] == "Retain"
     assert bucket["DeletionPolicy"] == "RetainExceptOnCreate", "a deployment that fails leaves no bucket"
@@ -203,13 +189,8 @@ def test_the_bucket_is_encrypted_private_versioned_and_retained() -> None:
     assert ownership == {"ObjectOwnership": "BucketOwnerEnforced"}
 
 
-def test_a_key_encrypts_the_bucket_and_the_log_group_and_the_roles_may_use_it() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    key = kms.Key(stack, "Key")
-    RootTasks(
-        stack, "RootTasks", encryption_key=key, log_retention=logs.RetentionDays.ONE_MONTH, tasks=RootTask
-    )
-    whole = template(stack)
+def test_a_key_encrypts_the_bucket_and_the_log_group() -> None:
+    whole = root_tasks_template(encryption_key=new_key, log_retention=logs.RetentionDays.ONE_MONTH)
     (key_id,) = resources(whole, "AWS::KMS::Key")
     arn = {"Fn::GetAtt": [key_id, "Arn"]}
     log_group = only_resource(whole, "AWS::Logs::LogGroup")["Properties"]
@@ -218,31 +199,15 @@ def test_a_key_encrypts_the_bucket_and_the_log_group_and_the_roles_may_use_it() 
     (rule,) = bucket["ServerSideEncryptionConfiguration"]
     assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn}
     assert rule["BucketKeyEnabled"] is True
-    allowed = {
-        policy["Roles"][0]["Ref"]: actions(statement)
-        for policy in properties_of(whole, "AWS::IAM::Policy").values()
-        for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Resource"] == arn
-    }
-    assert allowed == {role: ["kms:Decrypt", "kms:GenerateDataKey"] for role in function_roles(whole)}
 
 
-def bucket_statements(whole: dict[str, Any]) -> list[dict[str, Any]]:
-    policy = only_resource(whole, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
-    return list(policy["Statement"])
-
-
-def test_the_bucket_is_reached_by_tls_only() -> None:
-    statement = bucket_statements(synthesized())[0]
-    assert statement["Effect"] == "Deny"
-    assert statement["Action"] == "s3:*"
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-
-
-def test_nobody_but_the_functions_writes_to_the_bucket_and_each_only_its_own_objects() -> None:
-    whole = synthesized(tasks=RootTask)
+def test_the_bucket_is_reached_by_tls_alone_and_each_function_writes_its_own_objects_there() -> None:
+    whole = root_tasks_template(tasks=RootTask)
     roles = function_roles(whole)
-    _, everybody_else, *own = bucket_statements(whole)
+    policy = only_resource(whole, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
+    without_tls, everybody_else, *own = policy["Statement"]
+    assert (without_tls["Effect"], without_tls["Action"]) == ("Deny", "s3:*")
+    assert without_tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     for statement in (everybody_else, *own):
         assert statement["Effect"] == "Deny"
         assert statement["Principal"] == {"AWS": "*"}
@@ -351,7 +316,7 @@ def test_readers_of_reports_read_neither_plans_nor_results_nor_backups() -> None
 
 
 def alarms(**arguments: Any) -> dict[str, dict[str, Any]]:
-    found = properties_of(synthesized(**arguments), "AWS::CloudWatch::Alarm")
+    found = properties_of(root_tasks_template(**arguments), "AWS::CloudWatch::Alarm")
     return {id_[len("RootTasks") : -8]: alarm for id_, alarm in found.items()}
 
 
@@ -398,7 +363,7 @@ def test_an_alarm_looks_back_for_what_cloudwatch_gets_late(name: str) -> None:
 def test_an_audit_that_eventbridge_could_not_start_is_noticed(
     arguments: dict[str, Any], rules: list[str]
 ) -> None:
-    whole = started_by_events(**arguments)
+    whole = root_tasks_template(notification_topic=new_topic, **arguments)
     (alarm,) = properties_of(whole, "AWS::CloudWatch::Alarm", "NotStarted").values()
     counted = [metric["MetricStat"] for metric in alarm["Metrics"] if "MetricStat" in metric]
     assert {
@@ -410,13 +375,13 @@ def test_an_audit_that_eventbridge_could_not_start_is_noticed(
         ("RuleName", f"{rule}Rule") for rule in rules
     ]
     assert alarm["TreatMissingData"] == "notBreaching"
-    (topic,) = resources(whole, "AWS::SNS::Topic")
-    assert alarm["AlarmActions"] == [{"Ref": topic}]
 
 
 def test_only_its_own_rule_can_start_a_state_machine_by_a_role() -> None:
     """Who may pass roles to EventBridge could otherwise start an execution with any input."""
-    whole = started_by_events(audit_interval=Duration.days(1), audit_new_accounts=True)
+    whole = root_tasks_template(
+        notification_topic=new_topic, audit_interval=Duration.days(1), audit_new_accounts=True
+    )
     rules = resources(whole, "AWS::Events::Rule").values()
     names = {
         target["RoleArn"]["Fn::GetAtt"][0]: rule["Properties"]["Name"]
@@ -433,13 +398,6 @@ def test_only_its_own_rule_can_start_a_state_machine_by_a_role() -> None:
             "ArnEquals",
             f"arn:${{AWS::Partition}}:events:us-east-1:{MANAGEMENT.account}:rule/{name}",
         )
-
-
-def started_by_events(**arguments: Any) -> dict[str, Any]:
-    """Return the template of root tasks whose audits are started by events."""
-    stack = bootstrap_stack(env=MANAGEMENT)
-    RootTasks(stack, "RootTasks", notification_topic=sns.Topic(stack, "Topic"), **arguments)
-    return template(stack)
 
 
 @pytest.mark.parametrize(
@@ -476,34 +434,21 @@ def test_audits_that_stopped_are_noticed_as_far_as_cloudwatch_looks_back(
     assert ("until the first full audit" in stopped["AlarmDescription"]) == may_wait
 
 
-def test_without_an_alarm_for_audits_that_stopped_the_attribute_is_none() -> None:
-    root_tasks = RootTasks(bootstrap_stack(env=MANAGEMENT), "RootTasks", audit_interval=Duration.days(4))
-    assert root_tasks.stopped_alarm is None
-
-
 def test_the_topic_gets_the_messages_of_every_alarm() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    RootTasks(
-        stack, "RootTasks", notification_topic=sns.Topic(stack, "Topic"), audit_interval=Duration.days(1)
-    )
-    whole = template(stack)
+    whole = root_tasks_template(notification_topic=new_topic, audit_interval=Duration.days(1))
     (topic,) = resources(whole, "AWS::SNS::Topic")
     for alarm in properties_of(whole, "AWS::CloudWatch::Alarm").values():
-        assert alarm["AlarmActions"] == [{"Ref": topic}]
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": topic}]
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1"])
 def test_the_maximum_of_protected_accounts_fits_a_roles_policy(region: str) -> None:
-    most = MAX_PROTECTED_ACCOUNTS
-    stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
-    RootTasks(
-        stack,
-        "RootTasks",
+    whole = root_tasks_template(
+        env=Environment(account="111111111111", region=region),
         tasks=RootTask,
-        protected_accounts=[f"{100_000_000_000 + number}" for number in range(most)],
-        encryption_key=kms.Key(stack, "Key"),
+        protected_accounts=[f"{100_000_000_000 + number}" for number in range(MAX_PROTECTED_ACCOUNTS)],
+        encryption_key=new_key,
     )
-    whole = template(stack)
     assert not resources(whole, "AWS::IAM::ManagedPolicy"), "CDK has not split it"
     sizes: dict[str, int] = {}
     for policy in properties_of(whole, "AWS::IAM::Policy").values():
@@ -516,31 +461,28 @@ def test_more_protected_accounts_are_refused_with_the_maximum() -> None:
     most = MAX_PROTECTED_ACCOUNTS
     protected = [f"{100_000_000_000 + number}" for number in range(most + 1)]
     with pytest.raises(ValueError, match=f"lists {most + 1} accounts; .* has room for {most}\\."):
-        synthesized(protected_accounts=protected)
+        root_tasks_template(protected_accounts=protected)
 
 
 def _max_size(document: object) -> int:
     """The size with every token as long as it can become."""
 
-    def text(value: Any) -> Any:
+    def longest(value: dict[str, Any]) -> Any:
         match value:
             case {"Ref": "AWS::Partition"}:
                 return "aws-us-gov"
             case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::Select": _}:
                 return "x" * 160
             case {"Fn::Join": [str(separator), list(parts)]}:
-                return separator.join(text(part) for part in parts)
-            case dict():
-                return {key: text(inner) for key, inner in value.items()}
-            case list():
-                return [text(inner) for inner in value]
+                return separator.join(parts)
         return value
 
-    return len(json.dumps(text(document), separators=(",", ":")))
+    resolved = json.loads(json.dumps(document), object_hook=longest)
+    return len(json.dumps(resolved, separators=(",", ":")))
 
 
 def test_a_function_is_denied_the_protected_accounts_before_it_exists() -> None:
-    whole = synthesized(tasks=RootTask, protected_accounts=["222222222222"])
+    whole = root_tasks_template(tasks=RootTask, protected_accounts=["222222222222"])
     for id_, function in properties_of(whole, "AWS::Lambda::Function").items():
         if function["Handler"].endswith("_batch"):
             role = function["Role"]["Fn::GetAtt"][0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -26,8 +25,10 @@ from centralized_root_access import CentralizedRootAccess, RootTasks
 from scp.documents import parse_policy
 from support.apps import ROOT
 from support.pages import Block, blocks, parse_command_line, run_with_stubs, script
+from support.processes import run, run_successfully
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Sequence
 
     from local_aws.services import LocalAws
@@ -128,7 +129,7 @@ def check_make(arguments: Sequence[str]) -> None:
 def cdk_help(command: str) -> str:
     """Return the help of a command of the CDK CLI, which takes seconds to start."""
     cdk = ROOT / "node_modules" / ".bin" / "cdk"
-    return subprocess.run([cdk, command, "--help"], capture_output=True, text=True, check=True).stdout
+    return run_successfully(cdk, command, "--help")
 
 
 def check_cdk(arguments: Sequence[str]) -> None:
@@ -197,10 +198,4 @@ def run_with_aws_cli(block: Block, local_aws: LocalAws, folder: Path) -> subproc
     # The app is deployed already.
     text = re.sub(r"^cdk .*$", "", script(block, PROGRAMS), flags=re.MULTILINE).replace("r-a1b2", root_id)
     environment = local_aws.environment
-    return subprocess.run(
-        ["sh", "-eu", "-c", text],
-        env=environment | {"PATH": f"{folder}:{environment['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run("sh", "-eu", "-c", text, env=environment | {"PATH": f"{folder}:{environment['PATH']}"})

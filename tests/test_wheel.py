@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import shutil
-import subprocess
 import sys
 import tarfile
 import zipfile
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.apps import ROOT, synthesize
+from support.processes import run_successfully
 from support.pythons import Environment, build, clean_variables, create_environment, own_dependencies
 
 pytestmark = pytest.mark.slow
@@ -77,15 +77,8 @@ def test_the_template_from_the_wheel_is_the_checkouts_byte_for_byte(
     """Asset hash and all, although pip leaves bytecode next to the functions' code."""
     app = Path(shutil.copy(ROOT / "examples" / "smallest.py", tmp_path / "app.py"))
     context = '{"aws:cdk:version-reporting": false}'
-    synthesized = subprocess.run(
-        [elsewhere.python, app],
-        cwd=tmp_path,
-        env={**clean_variables(), "CDK_OUTDIR": "cdk.out", "CDK_CONTEXT_JSON": context},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert synthesized.returncode == 0, synthesized.stderr
+    variables = {**clean_variables(), "CDK_OUTDIR": "cdk.out", "CDK_CONTEXT_JSON": context}
+    run_successfully(elsewhere.python, app, cwd=tmp_path, env=variables)
     here = synthesize(app, tmp_path / "here")
     assert list(elsewhere.site_packages.glob("centralized_root_access/_lambda/root_access/__pycache__/*.pyc"))
     for name in ("OrganizationBootstrap.template.json", "OrganizationBootstrap.assets.json"):
@@ -95,21 +88,13 @@ def test_the_template_from_the_wheel_is_the_checkouts_byte_for_byte(
 def test_installed_elsewhere_the_project_comes_from_its_wheel_and_constructs_from_pypi(
     elsewhere: Environment, tmp_path: Path
 ) -> None:
-    imported = subprocess.run(
-        [
-            elsewhere.python,
-            "-c",
-            "import centralized_root_access as library, constructs\n"
-            "from centralized_root_access._code import lambda_root\n"
-            "print(library.__file__, lambda_root(), constructs.__file__, sep='\\n')",
-        ],
-        cwd=tmp_path,
-        env=clean_variables(),
-        capture_output=True,
-        text=True,
-        check=True,
+    code = (
+        "import centralized_root_access as library, constructs\n"
+        "from centralized_root_access._code import lambda_root\n"
+        "print(library.__file__, lambda_root(), constructs.__file__, sep='\\n')"
     )
-    library, functions, constructs = map(Path, imported.stdout.split())
+    imported = run_successfully(elsewhere.python, "-c", code, cwd=tmp_path, env=clean_variables())
+    library, functions, constructs = map(Path, imported.split())
     assert library.is_relative_to(elsewhere.site_packages)
     assert functions.is_relative_to(elsewhere.site_packages)
     assert constructs.parent == own_dependencies() / "constructs"

@@ -204,16 +204,24 @@ def create_alarm(
     )
 
 
-def notify_of_alarms(topic: sns.ITopic, alarms: Iterable[cloudwatch.Alarm], *, stack: Stack) -> None:
-    """Send the alarms' changes of state to a topic."""
+def alarms_of(construct: Construct) -> list[cloudwatch.Alarm]:
+    """Return a construct's own alarms, in the order in which they were created."""
+    return [child for child in construct.node.children if isinstance(child, cloudwatch.Alarm)]
+
+
+def notify_of_alarms(topic: sns.ITopic | None, construct: Construct) -> None:
+    """Send the changes of state of a construct's alarms to a topic, if there is one."""
+    if topic is None:
+        return
     # A topic that gets a policy of its own loses the default one, which lets CloudWatch publish.
     # Other alarms of the account may rely on that: the condition names the account, not these alarms.
     topic.grant_publish(
         iam.ServicePrincipal(
-            "cloudwatch.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": stack.account}}
+            "cloudwatch.amazonaws.com",
+            conditions={"StringEquals": {"aws:SourceAccount": Stack.of(construct).account}},
         )
     )
-    for alarm in alarms:
+    for alarm in alarms_of(construct):
         alarm.add_alarm_action(actions.SnsAction(topic))
         alarm.add_ok_action(actions.SnsAction(topic))
 

@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from . import _permissions
 from ._function import function_role, python_function
 from ._permissions import BucketAccess, acting_id, looking_id, looking_session
+from ._state_machines import RunFunctions
 from .enums import RootTask
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class RootTaskFunctions:
         tasks: The tasks that executions may ask for.
         protected_accounts: The accounts that are excluded from every task.
         plan_lifetime: How long a plan can be executed.
+        allow_policy_override: Whether a backup may be restored with a corrected policy.
+        notification_topic: The topic for notices.
         writers: The role of each function that was built, with its access to the bucket.
         session_roles: The roles of those that open root sessions.
     """
@@ -53,6 +56,8 @@ class RootTaskFunctions:
     tasks: Sequence[RootTask]
     protected_accounts: Sequence[str]
     plan_lifetime: Duration
+    allow_policy_override: bool
+    notification_topic: sns.ITopic | None
     writers: list[tuple[iam.IRole, BucketAccess]] = field(default_factory=list)
     session_roles: list[iam.IRole] = field(default_factory=list)
 
@@ -61,18 +66,31 @@ class RootTaskFunctions:
         """The tasks that make changes."""
         return [task for task in self.tasks if task is not RootTask.AUDIT]
 
-    def build_start_run(self, *, allow_policy_override: bool) -> lambda_.Function:
-        """Build the function that starts audits and plans."""
+    def build_looking(self) -> RunFunctions:
+        """Build the functions that audit and plan."""
+        return RunFunctions(
+            start=self._build_start_run(), batch=self._build_run_batch(), report=self._build_write_report()
+        )
+
+    def build_acting(self, audit_state_machine: sfn.StateMachine) -> RunFunctions:
+        """Build the functions that execute plans."""
+        return RunFunctions(
+            start=self._build_start_execution(audit_state_machine),
+            batch=self._build_execute_batch(),
+            report=self._build_write_execution_report(),
+        )
+
+    def _build_start_run(self) -> lambda_.Function:
         return self._build(
             "StartRun",
             description="Starts an audit or a plan of a root task.",
             handler="start_run",
             access=_permissions.start_run_access(self.tasks),
             statements=[_permissions.organization_statement()],
-            settings={**self._selection(), "allowPolicyOverride": allow_policy_override},
+            settings={**self._selection(), "allowPolicyOverride": self.allow_policy_override},
         )
 
-    def build_run_batch(self) -> dict[RootTask, lambda_.Function]:
+    def _build_run_batch(self) -> dict[RootTask, lambda_.Function]:
         """Build the functions that look, and return that of each task.
 
         One audits, and plans what AWS's audit policy can see: it could not change anything if it wanted to.
@@ -92,8 +110,8 @@ class RootTaskFunctions:
             functions |= dict.fromkeys(tasks, function)
         return {task: functions[task] for task in self.tasks}
 
-    def build_write_report(self, notification_topic: sns.ITopic | None) -> lambda_.Function:
-        """Build the function that writes the reports of audits and plans."""
+    def _build_write_report(self) -> lambda_.Function:
+        topic = self.notification_topic
         function = self._build(
             "WriteReport",
             description="Writes the report of an audit or a plan.",
@@ -101,14 +119,13 @@ class RootTaskFunctions:
             access=_permissions.write_report_access(
                 audits=RootTask.AUDIT in self.tasks, plans=bool(self.acting_tasks)
             ),
-            settings=self._reporting(notification_topic),
+            settings=self._reporting(topic),
         )
-        if notification_topic:
-            notification_topic.grant_publish(function)
+        if topic:
+            topic.grant_publish(function)
         return function
 
-    def build_start_execution(self, audit_state_machine: sfn.StateMachine) -> lambda_.Function:
-        """Build the function that starts executions of plans."""
+    def _build_start_execution(self, audit_state_machine: sfn.StateMachine) -> lambda_.Function:
         return self._build(
             "StartExecution",
             description="Starts the execution of a plan.",
@@ -125,8 +142,7 @@ class RootTaskFunctions:
             },
         )
 
-    def build_execute_batch(self) -> dict[RootTask, lambda_.Function]:
-        """Build the functions that act, one for each task."""
+    def _build_execute_batch(self) -> dict[RootTask, lambda_.Function]:
         return {
             task: self._build_batch(
                 acting_id(task),
@@ -138,8 +154,7 @@ class RootTaskFunctions:
             for task in self.acting_tasks
         }
 
-    def build_write_execution_report(self) -> lambda_.Function:
-        """Build the function that writes the reports of executions."""
+    def _build_write_execution_report(self) -> lambda_.Function:
         return self._build(
             "WriteExecutionReport",
             description="Writes the report of the execution of a plan.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration
@@ -20,32 +21,34 @@ if TYPE_CHECKING:
 _TIMEOUT_RESERVE = Duration.minutes(1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunFunctions:
+    """The functions of a state machine.
+
+    Attributes:
+        start: The function that starts a run, or the execution of a plan.
+        batch: The function that looks into a batch of accounts, or acts there, for each task.
+        report: The function that writes the report.
+    """
+
+    start: lambda_.Function
+    batch: Mapping[RootTask, lambda_.Function]
+    report: lambda_.Function
+
+
 def audit_state_machine(
-    scope: Construct,
-    *,
-    start_run: lambda_.Function,
-    run_batch: Mapping[RootTask, lambda_.Function],
-    write_report: lambda_.Function,
-    max_concurrency: int,
+    scope: Construct, functions: RunFunctions, *, max_concurrency: int
 ) -> sfn.StateMachine:
     """Return the state machine that audits and plans.
 
     Args:
         scope: The construct that it belongs to.
-        start_run: The function that starts a run.
-        run_batch: The function that looks into a batch of accounts, for each task.
-        write_report: The function that writes the report.
+        functions: Its functions.
         max_concurrency: The number of batches that run in parallel.
     """
     states = Construct(scope, "AuditStates")
-    definition = _run(
-        states,
-        start=start_run,
-        run_batch=run_batch,
-        report=_write_report(states, write_report),
-        max_concurrency=max_concurrency,
-        acts=False,
-    )
+    report = _write_report(states, functions.report)
+    definition = _run(states, functions, report=report, max_concurrency=max_concurrency, acts=False)
     return sfn.StateMachine(
         scope,
         "AuditStateMachine",
@@ -55,24 +58,17 @@ def audit_state_machine(
 
 
 def execute_state_machine(
-    scope: Construct,
-    *,
-    start_execution: lambda_.Function,
-    execute_batch: Mapping[RootTask, lambda_.Function],
-    write_report: lambda_.Function,
-    max_concurrency: int,
+    scope: Construct, functions: RunFunctions, *, max_concurrency: int
 ) -> sfn.StateMachine:
     """Return the state machine that executes plans. It fails if an account failed, after its report.
 
     Args:
         scope: The construct that it belongs to.
-        start_execution: The function that starts the execution of a plan.
-        execute_batch: The function that acts in a batch of accounts, for each task that acts.
-        write_report: The function that writes the report.
+        functions: Its functions.
         max_concurrency: The number of batches that run in parallel.
     """
     states = Construct(scope, "ExecuteStates")
-    report = _write_report(states, write_report)
+    report = _write_report(states, functions.report)
     report.next(
         sfn.Choice(states, "Any failures?")
         .when(
@@ -86,14 +82,7 @@ def execute_state_machine(
         )
         .otherwise(sfn.Succeed(states, "Executed"))
     )
-    definition = _run(
-        states,
-        start=start_execution,
-        run_batch=execute_batch,
-        report=report,
-        max_concurrency=max_concurrency,
-        acts=True,
-    )
+    definition = _run(states, functions, report=report, max_concurrency=max_concurrency, acts=True)
     return sfn.StateMachine(
         scope,
         "ExecuteStateMachine",
@@ -110,9 +99,8 @@ def is_any_of(path: str, values: Sequence[str]) -> sfn.Condition:
 
 def _run(
     states: Construct,
+    functions: RunFunctions,
     *,
-    start: lambda_.Function,
-    run_batch: Mapping[RootTask, lambda_.Function],
     report: tasks.LambdaInvoke,
     max_concurrency: int,
     acts: bool,
@@ -124,7 +112,7 @@ def _run(
     started = _invoke(
         states,
         "Start run",
-        start,
+        functions.start,
         payload={
             "input": sfn.JsonPath.object_at("$"),
             "execution": {
@@ -153,7 +141,7 @@ def _run(
         result_path="$.results",
     )
     # Without a mode: CDK warns of any ProcessorConfig of a Distributed Map.
-    batches.item_processor(_batch(states, run_batch, acts=acts))
+    batches.item_processor(_batch(states, functions.batch, acts=acts))
     # The report is written whatever happens to the map.
     batches.add_catch(no_results, result_path=sfn.JsonPath.DISCARD)
     return started.next(
@@ -164,16 +152,16 @@ def _run(
 
 
 def _batch(
-    states: Construct, run_batch: Mapping[RootTask, lambda_.Function], *, acts: bool
+    states: Construct, functions: Mapping[RootTask, lambda_.Function], *, acts: bool
 ) -> sfn.IChainable:
     # Without the catch, what the map returns for a batch that failed would be up to Step Functions.
     no_result = sfn.Pass(states, "No result", result=sfn.Result.from_object({}))
     by_function: dict[str, list[RootTask]] = {}
-    for task, function in run_batch.items():
+    for task, function in functions.items():
         by_function.setdefault(function.node.id, []).append(task)
     choice = sfn.Choice(states, "Which task?")
     for id, listed in by_function.items():
-        invoke = _invoke(states, id, run_batch[listed[0]], payload=None, acts=acts)
+        invoke = _invoke(states, id, functions[listed[0]], payload=None, acts=acts)
         invoke.add_catch(no_result)
         choice.when(is_any_of("$.task", listed), invoke)
     return choice

@@ -111,7 +111,7 @@ class DriftCheck(Construct):
         self.stopped_alarm = self._build_stopped_alarm(logs.log_group_name, interval=interval)
         if notification_topic:
             notification_topic.grant_publish(function)
-            notify_of_alarms(notification_topic, (self.drift_alarm, self.stopped_alarm), stack=stack)
+        notify_of_alarms(notification_topic, self)
 
     def _build_rules(
         self, stack: Stack, function: lambda_.IFunction, *, interval: Duration

@@ -14,7 +14,6 @@ from aws_cdk import CfnResource, Stack
 from aws_cdk import aws_iam as iam
 
 from ._permissions import UNLOCK_TASKS, acting_id, looking_id
-from .drift_check import DriftCheck
 from .enums import RootTask
 from .root_access import CentralizedRootAccess
 from .root_tasks import RootTasks
@@ -169,26 +168,20 @@ def acknowledge_nag(scope: IConstruct) -> None:
 
 
 def _acknowledgments(scope: IConstruct) -> Iterator[tuple[CfnResource, str, str]]:
-    for construct in scope.node.find_all():
-        if not isinstance(construct, CentralizedRootAccess | RootTasks):
-            if isinstance(construct, DriftCheck) and construct is scope:
-                yield from _in_construct(construct, prefix="DriftCheck/", kind=CentralizedRootAccess)
-            continue
-        yield from _in_construct(construct, prefix="", kind=type(construct))
+    for resource in scope.node.find_all():
+        if isinstance(resource, CfnResource):
+            for construct in resource.node.scopes:
+                if isinstance(construct, CentralizedRootAccess | RootTasks):
+                    yield from _in_construct(construct, resource)
 
 
-def _in_construct(
-    construct: IConstruct, *, prefix: str, kind: type
-) -> Iterator[tuple[CfnResource, str, str]]:
-    for resource in construct.node.find_all():
-        if not isinstance(resource, CfnResource):
-            continue
-        path = prefix + resource.node.path.removeprefix(f"{construct.node.path}/")
-        for entry in (*_ENTRIES, _KEY_OF_TOPIC):
-            if issubclass(kind, entry.construct) and re.fullmatch(entry.path, path):
-                for rule in _candidates(resource, entry):
-                    if re.fullmatch(entry.rule, rule):
-                        yield resource, rule, entry.reason
+def _in_construct(construct: IConstruct, resource: CfnResource) -> Iterator[tuple[CfnResource, str, str]]:
+    path = resource.node.path.removeprefix(f"{construct.node.path}/")
+    for entry in (*_ENTRIES, _KEY_OF_TOPIC):
+        if isinstance(construct, entry.construct) and re.fullmatch(entry.path, path):
+            for rule in _candidates(resource, entry):
+                if re.fullmatch(entry.rule, rule):
+                    yield resource, rule, entry.reason
 
 
 def _candidates(resource: CfnResource, entry: _Entry) -> Iterator[str]:

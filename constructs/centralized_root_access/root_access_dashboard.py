@@ -8,6 +8,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from ._alarms import alarms_of
 from .drift_check import DriftCheck
 from .root_tasks import RootTasks
 
@@ -64,7 +65,8 @@ class RootAccessDashboard(Construct):
             raise TypeError(f"root_tasks must be a RootTasks construct, got {root_tasks!r}.")
         if drift_check is not None and not isinstance(drift_check, DriftCheck):
             raise TypeError(f"drift_check must be what add_drift_check returned, got {drift_check!r}.")
-        if root_tasks is None and drift_check is None:
+        shown = [construct for construct in (root_tasks, drift_check) if construct is not None]
+        if not shown:
             raise ValueError("The dashboard would be empty: give root_tasks, drift_check, or both.")
         self.dashboard = cloudwatch.Dashboard(self, "Dashboard", default_interval=_SHOWN)
         self.dashboard.add_widgets(
@@ -72,7 +74,7 @@ class RootAccessDashboard(Construct):
                 title="Alarms",
                 width=_FULL_WIDTH,
                 height=2,
-                alarms=list(filter(None, _alarms(root_tasks, drift_check))),
+                alarms=[alarm for construct in shown for alarm in alarms_of(construct)],
             )
         )
         if root_tasks is not None:
@@ -80,20 +82,6 @@ class RootAccessDashboard(Construct):
             self.dashboard.add_widgets(*_executions(root_tasks))
         if drift_check is not None:
             self.dashboard.add_widgets(_drift(drift_check))
-
-
-def _alarms(
-    root_tasks: RootTasks | None, drift_check: DriftCheck | None
-) -> Iterator[cloudwatch.Alarm | None]:
-    if root_tasks is not None:
-        yield root_tasks.credentials_alarm
-        yield root_tasks.inaccessible_alarm
-        yield root_tasks.failed_alarm
-        yield root_tasks.not_started_alarm
-        yield root_tasks.stopped_alarm
-    if drift_check is not None:
-        yield drift_check.drift_alarm
-        yield drift_check.stopped_alarm
 
 
 def _credentials(root_tasks: RootTasks) -> cloudwatch.GraphWidget:

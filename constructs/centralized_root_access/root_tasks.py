@@ -37,13 +37,14 @@ from ._permissions import execution_arn
 from ._report_bucket import report_bucket
 from ._resource_arguments import parse_log_settings, require_topic
 from ._root_task_functions import RootTaskFunctions
-from ._state_machines import audit_state_machine, execute_state_machine
+from ._state_machines import RunFunctions, audit_state_machine, execute_state_machine
 from .enums import RootTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_sns as sns
     from aws_cdk import aws_stepfunctions as sfn
@@ -167,6 +168,8 @@ class RootTasks(Construct):
             tasks=listed,
             protected_accounts=self._protected_accounts,
             plan_lifetime=lifetime,
+            allow_policy_override=allow_policy_override,
+            notification_topic=notification_topic,
         )
         self.session_roles: list[iam.IRole] = functions.session_roles
         """The roles that open root sessions, for the ``allowed_roles`` of a :class:`RootUseAlarm`.
@@ -177,27 +180,26 @@ class RootTasks(Construct):
         """
         self.bucket: s3.Bucket = functions.bucket
         """The bucket that has the reports, the plans and the backups."""
-        self.audit_state_machine: sfn.StateMachine = self._build_audit(
-            functions,
-            allow_policy_override=allow_policy_override,
-            notification_topic=notification_topic,
-            max_concurrency=max_concurrency,
+        looking = functions.build_looking()
+        self.audit_state_machine: sfn.StateMachine = audit_state_machine(
+            self, looking, max_concurrency=max_concurrency
         )
         """The state machine that looks: it audits and plans. The input ``{}`` audits every account."""
         self.execute_state_machine: sfn.StateMachine | None = (
-            self._build_execute(functions, max_concurrency=max_concurrency)
+            self._build_execute(functions, looking, max_concurrency=max_concurrency)
             if functions.acting_tasks
             else None
         )
         """The state machine that acts: its input is ``{"plan": "<run id>"}``. None where no task acts."""
         _permissions.protect_bucket(self.bucket, functions.writers)
-        schedule = None if audit_interval is None else self._build_schedule(audit_interval)
-        new_accounts = (
-            self._build_new_accounts(notification_topic)
-            if audit_new_accounts and notification_topic is not None
-            else None
-        )
-        self._build_alarms(audit_interval, notification_topic, schedule=schedule, new_accounts=new_accounts)
+        state_machines = self._own_state_machines
+        rules = [] if audit_interval is None else [self._build_schedule(audit_interval)]
+        if audit_new_accounts and notification_topic is not None:
+            new_accounts = self._build_new_accounts(notification_topic)
+            state_machines.append(new_accounts.state_machine)
+            rules.append(new_accounts.rule)
+        self._build_alarms(audit_interval, rules=rules, state_machines=state_machines)
+        notify_of_alarms(notification_topic, self)
         self._build_outputs()
 
     def grant_audit(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -251,12 +253,11 @@ class RootTasks(Construct):
             *(f"{folder}/*/{name}" for folder in ("runs", "executions") for name in ("report.*", "run.json")),
             "latest/*",
         ]
-        state_machines = filter(None, (self.audit_state_machine, self.execute_state_machine))
         grant = _permissions.grant(
             grantee,
             (["s3:GetObject"], [self.bucket.arn_for_objects(pattern) for pattern in reports]),
             self._finding_the_stack,
-            *((["states:DescribeExecution"], [execution_arn(machine)]) for machine in state_machines),
+            *((["states:DescribeExecution"], [execution_arn(own)]) for own in self._own_state_machines),
         )
         if self._encryption_key is None:
             return grant
@@ -272,51 +273,33 @@ class RootTasks(Construct):
         )
 
     @property
+    def _own_state_machines(self) -> list[sfn.StateMachine]:
+        return [*filter(None, (self.audit_state_machine, self.execute_state_machine))]
+
+    @property
     def _finding_the_stack(self) -> tuple[list[str], list[str]]:
         """Reading this stack alone: the command line then needs its name, as --stack."""
         return ["cloudformation:DescribeStacks"], [_permissions.stack_arn(self)]
 
-    def _build_audit(
-        self,
-        functions: RootTaskFunctions,
-        *,
-        allow_policy_override: bool,
-        notification_topic: sns.ITopic | None,
-        max_concurrency: int,
+    def _build_execute(
+        self, functions: RootTaskFunctions, looking: RunFunctions, *, max_concurrency: int
     ) -> sfn.StateMachine:
-        start_run = functions.build_start_run(allow_policy_override=allow_policy_override)
-        self._start_run_role = function_role(start_run)
-        return audit_state_machine(
-            self,
-            start_run=start_run,
-            run_batch=functions.build_run_batch(),
-            write_report=functions.build_write_report(notification_topic),
-            max_concurrency=max_concurrency,
-        )
-
-    def _build_execute(self, functions: RootTaskFunctions, *, max_concurrency: int) -> sfn.StateMachine:
-        start_execution = functions.build_start_execution(self.audit_state_machine)
-        state_machine = execute_state_machine(
-            self,
-            start_execution=start_execution,
-            execute_batch=functions.build_execute_batch(),
-            write_report=functions.build_write_execution_report(),
-            max_concurrency=max_concurrency,
-        )
+        acting = functions.build_acting(self.audit_state_machine)
+        state_machine = execute_state_machine(self, acting, max_concurrency=max_concurrency)
         # For checking that it has not run twice; and for planning, to know whether it made a backup.
-        self._allow_reading_executions(state_machine, function_role(start_execution), "StartExecution", "Own")
+        self._allow_reading_executions(state_machine, acting.start, "Own")
         if _permissions.UNLOCK_TASKS.intersection(functions.tasks):
-            self._allow_reading_executions(state_machine, self._start_run_role, "StartRun", "Restores")
+            self._allow_reading_executions(state_machine, looking.start, "Restores")
         return state_machine
 
     def _allow_reading_executions(
-        self, state_machine: sfn.StateMachine, role: iam.IRole, function: str, purpose: str
+        self, state_machine: sfn.StateMachine, function: lambda_.Function, purpose: str
     ) -> None:
         # A policy of its own, which the function does not depend on: the state machine needs the function.
         iam.Policy(
             self,
-            f"{function}{purpose}",
-            roles=[role],
+            f"{function.node.id}{purpose}",
+            roles=[function_role(function)],
             statements=[_permissions.read_executions_statement(state_machine, sid=purpose)],
         )
 
@@ -344,23 +327,16 @@ class RootTasks(Construct):
     def _build_alarms(
         self,
         audit_interval: Duration | None,
-        notification_topic: sns.ITopic | None,
         *,
-        schedule: events.Rule | None,
-        new_accounts: NewAccounts | None,
+        rules: Sequence[events.Rule],
+        state_machines: Sequence[sfn.StateMachine],
     ) -> None:
         state_machine = self.audit_state_machine
         self.metric_accounts_audited = audit_metric(state_machine, "AccountsAudited")
         with_credentials = audit_metric(state_machine, "AccountsWithRootCredentials")
         self.metric_accounts_with_root_credentials = with_credentials
         self.metric_accounts_inaccessible = audit_metric(state_machine, "AccountsInaccessible")
-        state_machines = (
-            state_machine,
-            self.execute_state_machine,
-            None if new_accounts is None else new_accounts.state_machine,
-        )
-        self.metric_failed_executions = metric_of_failed_executions(filter(None, state_machines))
-        rules = (schedule, None if new_accounts is None else new_accounts.rule)
+        self.metric_failed_executions = metric_of_failed_executions(state_machines)
         self.credentials_alarm = alarm_of_audits(
             self, "Credentials", with_credentials, what="Accounts had root credentials"
         )
@@ -368,21 +344,12 @@ class RootTasks(Construct):
             self, "Inaccessible", self.metric_accounts_inaccessible, what="Accounts were inaccessible"
         )
         self.failed_alarm = alarm_of_failures(self, self.metric_failed_executions)
-        self.not_started_alarm = alarm_of_failed_starts(self, list(filter(None, rules)))
+        self.not_started_alarm = alarm_of_failed_starts(self, rules)
         self.stopped_alarm = (
             None
             if audit_interval is None
             else alarm_of_missing_audits(self, self.metric_accounts_audited, interval=audit_interval)
         )
-        if notification_topic is not None:
-            alarms = (
-                self.credentials_alarm,
-                self.inaccessible_alarm,
-                self.failed_alarm,
-                self.not_started_alarm,
-                self.stopped_alarm,
-            )
-            notify_of_alarms(notification_topic, filter(None, alarms), stack=Stack.of(self))
 
     def _build_outputs(self) -> None:
         arn = self.audit_state_machine.state_machine_arn

@@ -120,9 +120,7 @@ class RootUseAlarm(Construct):
             pattern=pattern,
             what="Another principal than the allowed roles called AssumeRoot",
         )
-        if notification_topic is not None:
-            alarms = (self.root_user_alarm, self.assume_root_alarm)
-            notify_of_alarms(notification_topic, alarms, stack=Stack.of(self))
+        notify_of_alarms(notification_topic, self)
 
     def _build_alarm(
         self, name: str, log_group: logs.ILogGroup, *, pattern: str, what: str

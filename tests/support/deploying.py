@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import App, Stack
 from botocore.exceptions import ClientError
 
+from .accounts import MANAGEMENT as MANAGEMENT_ID
 from .accounts import MEMBER, OTHER, THIRD
 from .templates import MANAGEMENT
 
@@ -74,19 +76,25 @@ def assert_succeeded(deployment: subprocess.CompletedProcess[str]) -> None:
     assert deployment.returncode == 0, deployment.stdout
 
 
-def resources(aws: LocalAws) -> dict[str, str]:
-    """Return the physical ids of the stack's resources."""
-    listed = aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
-    return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in listed}
+def stack_outputs(aws: LocalAws, name: str = STACK, *, account_id: str = MANAGEMENT_ID) -> dict[str, str]:
+    """Return the values of a stack's outputs."""
+    (stack,) = aws.client("cloudformation", account_id=account_id).describe_stacks(StackName=name)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def own_policies(organization: Organization) -> dict[str, str]:
+    """Return the organization's own service control policies, each ARN by its name."""
+    listed = organization.client("organizations").list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
+    return {policy["Name"]: policy["Arn"] for policy in listed if not policy["AwsManaged"]}
 
 
 def physical_id(aws: LocalAws, start: str) -> str:
+    """Return the physical id of the resource whose logical id has this before its hash."""
+    listed = aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     (found,) = [
-        id_
-        for logical_id, id_ in resources(aws).items()
-        if logical_id.removeprefix(start)[:1].isalnum()
-        and logical_id.startswith(start)
-        and len(logical_id) == len(start) + 8
+        str(resource["PhysicalResourceId"])
+        for resource in listed
+        if re.fullmatch(rf"{start}[0-9A-F]{{8}}", resource["LogicalResourceId"])
     ]
     return found
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import App, Duration, Environment, NestedStack, Stack, Stage
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
 
@@ -32,18 +34,46 @@ def concrete_environment(app: App) -> None:
 
 
 def all_arguments(app: App) -> None:
-    """Every construct with every argument, in one stack."""
-    stack = Stack(app, "OrganizationBootstrap", env=MANAGEMENT)
+    """Every argument, in one stack."""
+    add_all_arguments(Stack(app, "OrganizationBootstrap", env=MANAGEMENT))
+
+
+def add_all_arguments(
+    stack: Stack, *, encrypted_topic: bool = False, audit_new_accounts: bool = False
+) -> tuple[CentralizedRootAccess, RootTasks]:
+    """Add root access and root tasks with every argument to a stack.
+
+    Args:
+        stack: The stack.
+        encrypted_topic: Whether the topic has a key.
+        audit_new_accounts: Whether new accounts are audited, which is refused where the Region is unknown.
+    """
     key = kms.Key(stack, "Key", enable_key_rotation=True)
+    topic = sns.Topic(stack, "Topic", enforce_ssl=True, master_key=key if encrypted_topic else None)
     root_access = CentralizedRootAccess(
         stack,
         "RootAccess",
-        features=[RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT],
+        features=[RootAccessFeature.ROOT_SESSIONS],
         delegated_administrators=["222222222222"],
         encryption_key=key,
+        log_retention=logs.RetentionDays.TEN_YEARS,
     )
-    root_access.add_drift_check(repair=True)
-    RootTasks(stack, "RootTasks", tasks=list(RootTask), audit_interval=Duration.days(1), encryption_key=key)
+    root_access.add_drift_check(repair=True, notification_topic=topic)
+    root_tasks = RootTasks(
+        stack,
+        "RootTasks",
+        tasks=list(RootTask),
+        protected_accounts=["444444444444"],
+        audit_interval=Duration.days(1),
+        audit_new_accounts=audit_new_accounts,
+        plan_lifetime=Duration.hours(7),
+        allow_policy_override=True,
+        notification_topic=topic,
+        max_concurrency=3,
+        encryption_key=key,
+        log_retention=logs.RetentionDays.TEN_YEARS,
+    )
+    return root_access, root_tasks
 
 
 def nested_stack(app: App) -> None:

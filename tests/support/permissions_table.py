@@ -11,16 +11,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration, Stack
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from centralized_root_access._permissions import acting_id
 from support.apps import ROOT
-from support.templates import MANAGEMENT, actions, as_list, bootstrap_stack, properties_of, template, text
+from support.many_apps import add_all_arguments
+from support.templates import (
+    MANAGEMENT,
+    actions,
+    arguments_for,
+    as_list,
+    bootstrap_stack,
+    new_key,
+    new_topic,
+    properties_of,
+    root_tasks_template,
+    template,
+    text,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 Cell = tuple[str, ...]
 
@@ -55,16 +67,8 @@ class Permission:
     action: str
 
 
-def _topic(stack: Stack) -> sns.Topic:
-    return sns.Topic(stack, "Topic")
-
-
 def _topic_with_key(stack: Stack) -> sns.Topic:
-    return sns.Topic(stack, "Topic", master_key=_key(stack))
-
-
-def _key(stack: Stack) -> kms.Key:
-    return kms.Key(stack, "Key")
+    return sns.Topic(stack, "Topic", master_key=new_key(stack))
 
 
 # The tasks that make changes, with what the table calls them: those of one name have the same permissions.
@@ -94,49 +98,46 @@ _OPTIONS: list[tuple[str, str, dict[str, Any], Cell]] = [
         {"delegated_administrators": ["222222222222"]},
         (_DEFAULT,),
     ),
-    ("CentralizedRootAccess", _KEY, {"encryption_key": _key}, (_DEFAULT,)),
+    ("CentralizedRootAccess", _KEY, {"encryption_key": new_key}, (_DEFAULT,)),
     ("add_drift_check", _DEFAULT, {}, ()),
     ("add_drift_check", "`repair`", {"repair": True}, (_DEFAULT,)),
-    ("add_drift_check", _TOPIC, {"notification_topic": _topic}, (_DEFAULT,)),
+    ("add_drift_check", _TOPIC, {"notification_topic": new_topic}, (_DEFAULT,)),
     ("add_drift_check", "an encrypted topic", {"notification_topic": _topic_with_key}, (_TOPIC,)),
     ("RootTasks", _DEFAULT, {}, ()),
     ("RootTasks", _CHANGING, {"tasks": _AUDIT_AND[_CHANGING]}, (_DEFAULT,)),
     ("RootTasks", _UNLOCKING, {"tasks": _AUDIT_AND[_UNLOCKING]}, (_CHANGING,)),
     ("RootTasks", "`audit_interval`", {"audit_interval": Duration.days(1)}, (_DEFAULT,)),
-    ("RootTasks", _TOPIC, {"notification_topic": _topic}, (_DEFAULT,)),
-    ("RootTasks", _NEW_ACCOUNTS, {"notification_topic": _topic, "audit_new_accounts": True}, (_TOPIC,)),
+    ("RootTasks", _TOPIC, {"notification_topic": new_topic}, (_DEFAULT,)),
+    ("RootTasks", _NEW_ACCOUNTS, {"notification_topic": new_topic, "audit_new_accounts": True}, (_TOPIC,)),
     (
         "RootTasks",
         "an encrypted topic",
         {"notification_topic": _topic_with_key, "audit_new_accounts": True},
         (_NEW_ACCOUNTS,),
     ),
-    ("RootTasks", _KEY, {"encryption_key": _key}, (_DEFAULT,)),
+    ("RootTasks", _KEY, {"encryption_key": new_key}, (_DEFAULT,)),
     (
         "RootTasks",
         f"{_KEY}, {_CHANGING}",
-        {"tasks": _AUDIT_AND[_CHANGING], "encryption_key": _key},
+        {"tasks": _AUDIT_AND[_CHANGING], "encryption_key": new_key},
         (_KEY, _CHANGING),
     ),
     (
         "RootTasks",
         f"{_KEY}, {_UNLOCKING}",
-        {"tasks": _AUDIT_AND[_UNLOCKING], "encryption_key": _key},
+        {"tasks": _AUDIT_AND[_UNLOCKING], "encryption_key": new_key},
         (f"{_KEY}, {_CHANGING}", _UNLOCKING),
     ),
 ]
 
 
-def _build(stack: Stack, construct: str, arguments: Mapping[str, Any]) -> None:
-    """Add a construct with some arguments to a stack."""
-    given = {name: value(stack) if callable(value) else value for name, value in arguments.items()}
-    match construct:
-        case "CentralizedRootAccess":
-            CentralizedRootAccess(stack, "RootAccess", **given)
-        case "add_drift_check":
-            CentralizedRootAccess(stack, "RootAccess").add_drift_check(**given)
-        case _:
-            RootTasks(stack, "RootTasks", **given)
+_BUILDERS: dict[str, Callable[..., object]] = {
+    "CentralizedRootAccess": lambda stack, **given: CentralizedRootAccess(stack, "RootAccess", **given),
+    "add_drift_check": lambda stack, **given: CentralizedRootAccess(stack, "RootAccess").add_drift_check(
+        **given
+    ),
+    "RootTasks": lambda stack, **given: RootTasks(stack, "RootTasks", **given),
+}
 
 
 def permissions_table() -> str:
@@ -157,23 +158,7 @@ def permissions_of_table() -> set[Permission]:
 def permissions_with_every_argument() -> set[Permission]:
     """Return what the roles are allowed where the constructs have every argument at once."""
     stack = bootstrap_stack(env=MANAGEMENT)
-    key = _key(stack)
-    topic = sns.Topic(stack, "Topic", master_key=key)
-    root_access = CentralizedRootAccess(
-        stack, "RootAccess", delegated_administrators=["222222222222"], encryption_key=key
-    )
-    root_access.add_drift_check(repair=True, notification_topic=topic)
-    RootTasks(
-        stack,
-        "RootTasks",
-        tasks=RootTask,
-        audit_interval=Duration.days(1),
-        audit_new_accounts=True,
-        allow_policy_override=True,
-        protected_accounts=["444444444444"],
-        notification_topic=topic,
-        encryption_key=key,
-    )
+    add_all_arguments(stack, encrypted_topic=True, audit_new_accounts=True)
     return set(permissions(template(stack)))
 
 
@@ -193,7 +178,7 @@ def _permissions_of_options() -> dict[tuple[str, str], set[Permission]]:
     found: dict[tuple[str, str], set[Permission]] = {}
     for construct, option, arguments, _ in _OPTIONS:
         stack = bootstrap_stack(env=MANAGEMENT)
-        _build(stack, construct, arguments)
+        _BUILDERS[construct](stack, **arguments_for(stack, arguments))
         allowed = set(permissions(template(stack)))
         if construct == "add_drift_check":
             allowed = {permission for permission in allowed if permission.role.startswith("DriftCheck")}
@@ -257,9 +242,7 @@ def _resource(template: Mapping[str, Any], value: Any) -> str:
 
 def task_permissions(task: RootTask) -> set[Permission]:
     """Return what the roles are allowed where a task is listed."""
-    stack = bootstrap_stack(env=MANAGEMENT)
-    RootTasks(stack, "RootTasks", tasks=[RootTask.AUDIT, task])
-    return set(permissions(template(stack)))
+    return set(permissions(root_tasks_template(tasks=[RootTask.AUDIT, task])))
 
 
 if __name__ == "__main__":

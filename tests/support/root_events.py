@@ -10,6 +10,7 @@ from .apps import ROOT
 
 ADMINISTRATOR = f"arn:aws:iam::{MANAGEMENT}:role/SecurityAdministrator"
 TOOL = "AROATOOLTOOLTOOLTOOLT"
+ACCESS_KEY = "AKIAEXAMPLEEXAMPLE99"
 
 _PAGE = (ROOT / "docs" / "guardrail.md").read_text()
 
@@ -38,11 +39,7 @@ def assume_root(
     *, principal_id: str, issuer: str | None, identity_type: str = "AssumedRole"
 ) -> dict[str, Any]:
     """Return an event of AssumeRoot in the management account."""
-    identity: dict[str, Any] = {
-        "type": identity_type,
-        "principalId": principal_id,
-        "accountId": MANAGEMENT,
-    }
+    identity: dict[str, Any] = {"type": identity_type, "principalId": principal_id, "accountId": MANAGEMENT}
     if issuer is not None:
         identity["sessionContext"] = {
             "sessionIssuer": {"type": "Role", "arn": issuer, "principalId": principal_id.partition(":")[0]},
@@ -89,15 +86,14 @@ USED: dict[str, dict[str, Any]] = {
     "a password recovery": root(key=None, eventName="PasswordRecoveryRequested", **SIGN_IN),
     "a call from the console": root(eventName="GetUser", **IAM),
     "a call that the guardrail denied": root(eventName="GetUser", errorCode="AccessDenied", **IAM),
-    "a call with an access key": root(key="AKIAEXAMPLEEXAMPLE99", eventName="GetUser", **IAM),
-    "a bucket policy removed with an access key": root(
-        key="AKIAEXAMPLEEXAMPLE99", eventName="DeleteBucketPolicy", **S3
-    ),
+    "a call with an access key": root(key=ACCESS_KEY, eventName="GetUser", **IAM),
+    "a bucket policy removed with an access key": root(key=ACCESS_KEY, eventName="DeleteBucketPolicy", **S3),
     "temporary credentials from an access key": root(
-        key="AKIAEXAMPLEEXAMPLE99", eventSource="sts.amazonaws.com", eventName="GetSessionToken"
+        key=ACCESS_KEY, eventSource="sts.amazonaws.com", eventName="GetSessionToken"
     ),
     "another service in the console": root(eventName="RunInstances", eventSource="ec2.amazonaws.com"),
 }
+BY_IAM_USER = assume_root(principal_id="AIDAUSERUSERUSERUSER", issuer=None, identity_type="IAMUser")
 STOLEN: dict[str, dict[str, Any]] = {
     "another role": assume_root(
         principal_id="AROAOTHEROTHEROTHERO:mallory", issuer=f"arn:aws:iam::{MANAGEMENT}:role/Other"
@@ -105,15 +101,9 @@ STOLEN: dict[str, dict[str, Any]] = {
     "a role of the tool's name that was created again": assume_root(
         principal_id="AROAOTHEROTHEROTHERO:RootTasksAudit", issuer=OWN_ROLE
     ),
-    "an IAM user": assume_root(principal_id="AIDAUSERUSERUSERUSER", issuer=None, identity_type="IAMUser"),
-    "an identity without an ID": {
-        **assume_root(principal_id="", issuer=None),
-        "userIdentity": {"type": "AWSAccount"},
-    },
-    "an attempt that was denied": {
-        **assume_root(principal_id="AIDAUSERUSERUSERUSER", issuer=None, identity_type="IAMUser"),
-        "errorCode": "AccessDenied",
-    },
+    "an IAM user": BY_IAM_USER,
+    "an identity without an ID": BY_IAM_USER | {"userIdentity": {"type": "AWSAccount"}},
+    "an attempt that was denied": BY_IAM_USER | {"errorCode": "AccessDenied"},
 }
 
 

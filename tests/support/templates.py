@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import App, Environment, Stack
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match, Template
 
-from centralized_root_access import CentralizedRootAccess, RootAccessFeature
+from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,6 +36,30 @@ def root_access_template(
         stack, "RootAccess", features=features, delegated_administrators=delegated_administrators
     )
     return template(stack)
+
+
+def root_tasks_template(*, env: Environment = MANAGEMENT, **arguments: Any) -> dict[str, Any]:
+    """Return the template of a stack that has root tasks and what a function among the arguments adds."""
+    stack = bootstrap_stack(env=env)
+    RootTasks(stack, "RootTasks", **arguments_for(stack, arguments))
+    return template(stack)
+
+
+def arguments_for(stack: Stack, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments, of which a function gets the stack that they are for."""
+    return {
+        name: value(stack) if isinstance(value, FunctionType) else value for name, value in arguments.items()
+    }
+
+
+def new_topic(stack: Stack) -> sns.Topic:
+    """Return a new topic."""
+    return sns.Topic(stack, "Topic")
+
+
+def new_key(stack: Stack) -> kms.Key:
+    """Return a new key."""
+    return kms.Key(stack, "Key")
 
 
 def template(stack: Stack) -> dict[str, Any]:
