@@ -19,6 +19,7 @@ from support.client_pool import client_pool
 from support.cloudformation import FakeCloudFormation
 from support.function import Function
 from support.report_bucket import ReportBuckets
+from support.root_tasks import RootTasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +55,13 @@ def with_root_access(organization: LocalOrganization) -> LocalOrganization:
     """Return the organization with both features enabled, one delegated administrator, and no calls."""
     enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[MEMBER])
     return organization
+
+
+@pytest.fixture
+def root_tasks(organization: LocalOrganization) -> RootTasks:
+    """Return the functions of a deployed RootTasks, in an organization with both features enabled."""
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    return RootTasks(organization=organization)
 
 
 @pytest.fixture

@@ -115,6 +115,7 @@ def test_a_corrected_policy_may_be_text_or_json() -> None:
             {"task": Task.AUDIT, "keys": ["buckets"]},
         ),
         ({"plan": "run-1"}, RefusalReason.PLAN_NOT_EXECUTED_HERE, {}),
+        ({"task": DELETE, "plan": "run-1"}, RefusalReason.PLAN_NOT_EXECUTED_HERE, {}),
         ({"task": DELETE}, RefusalReason.MISSING_KEY, {"keys": ("accounts", "organizationalUnits")}),
         (
             {"task": DELETE, "accounts": [MEMBER], "skipBackup": True},
