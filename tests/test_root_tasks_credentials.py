@@ -171,6 +171,16 @@ def test_a_plan_can_be_executed_as_long_as_its_report_says(
     )
 
 
+def test_a_redrive_does_not_execute_an_old_plan(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.fail("organizations:DescribeOrganization", "AccessDeniedException", times=1)
+    failed = root_tasks.execute(plan)
+    root_tasks.advance(days=13)
+    again = root_tasks.redrive(failed, {"plan": plan.run_id})
+    assert refusal(again)[0] is RefusalReason.PLAN_EXPIRED
+    assert root_tasks.organization.writes == ()
+
+
 def test_a_plan_from_the_future_is_not_executed(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
     root_tasks.advance(hours=-1)
