@@ -45,14 +45,11 @@ from root_tasks.model.run import (
 )
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.root_tasks import RootTasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local_aws.emulation import LocalOrganization
-    from support.root_tasks import FinishedExecution
+    from support.root_tasks import FinishedExecution, RootTasks
 
 STORED = Path(__file__).parent / "data" / "documents"
 STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
@@ -411,10 +408,9 @@ def test_a_document_is_never_taken_for_one_of_another_version_or_kind(name: str)
 
 
 @pytest.fixture
-def root_tasks(organization: LocalOrganization) -> RootTasks:
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
-    organization.put_root_credentials(account_id=MEMBER, password=True)
-    return RootTasks(organization=organization)
+def root_tasks(root_tasks: RootTasks) -> RootTasks:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    return root_tasks
 
 
 def altered_plan(root_tasks: RootTasks, alter: Callable[[dict[str, Any]], object]) -> FinishedExecution:

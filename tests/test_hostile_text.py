@@ -22,14 +22,12 @@ from root_tasks.report.render import as_csv, as_json
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.request import parse_request
 from support.accounts import MEMBER, OTHER
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.reports import report, result
 from support.root_tasks import BUCKET, RootTasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from local_aws.emulation import LocalOrganization
     from support.root_tasks import FinishedExecution
 
 REFERENCE = f"backups/run-1/{MEMBER}/a-bucket/{'0' * 64}.json"
@@ -221,10 +219,9 @@ def test_no_cell_of_the_csv_is_a_formula_wherever_a_program_splits_it(
 
 
 @pytest.fixture
-def root_tasks(organization: LocalOrganization) -> RootTasks:
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
-    organization.put_root_credentials(account_id=MEMBER, password=True)
-    return RootTasks(organization=organization)
+def root_tasks(root_tasks: RootTasks) -> RootTasks:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    return root_tasks
 
 
 def events(root_tasks: RootTasks) -> list[object]:

@@ -11,7 +11,6 @@ from root_tasks.model.codec import encode
 from root_tasks.model.report import Outcome, Task
 from root_tasks.model.run import BatchResult, Finding
 from support.accounts import MEMBER
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import BUCKET, RootTasks
 
 if TYPE_CHECKING:
@@ -23,15 +22,9 @@ DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}
 
 
 @pytest.fixture
-def organization(organization: LocalOrganization) -> LocalOrganization:
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
-    organization.put_root_credentials(account_id=MEMBER, password=True)
-    return organization
-
-
-@pytest.fixture
-def root_tasks(organization: LocalOrganization) -> RootTasks:
-    return RootTasks(organization=organization)
+def root_tasks(root_tasks: RootTasks) -> RootTasks:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    return root_tasks
 
 
 def audit(root_tasks: RootTasks, *objects: str) -> list[str]:
