@@ -58,6 +58,16 @@ def with_root_access(organization: LocalOrganization) -> LocalOrganization:
 
 
 @pytest.fixture
+def root_tasks(organization: LocalOrganization) -> RootTasks:
+    """Return the functions of a deployed RootTasks, in an organization with both features enabled."""
+    # It needs the functions' packages, and so do its tests alone.
+    from support.root_tasks import RootTasks
+
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    return RootTasks(organization=organization)
+
+
+@pytest.fixture
 def other_services_unchanged(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test of `organization` that changes the trusted access or the delegates of another service."""
     if "organization" not in request.fixturenames:
@@ -80,17 +90,6 @@ def function() -> Function:
 def stack(function: Function) -> FakeCloudFormation:
     """Return a stack with the custom resource."""
     return FakeCloudFormation(function=function)
-
-
-@pytest.fixture
-def root_tasks(organization: LocalOrganization) -> RootTasks:
-    """Return root tasks with both features, and a member account whose root user has a password."""
-    # It needs the functions' packages, and so do its tests alone.
-    from support.root_tasks import RootTasks
-
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
-    organization.put_root_credentials(account_id=MEMBER, password=True)
-    return RootTasks(organization=organization)
 
 
 @pytest.fixture

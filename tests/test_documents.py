@@ -114,6 +114,12 @@ def test_a_document_is_never_taken_for_one_of_another_version_or_kind(name: str)
 # What a run does with documents of another release
 
 
+@pytest.fixture
+def root_tasks(root_tasks: RootTasks) -> RootTasks:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    return root_tasks
+
+
 def altered_plan(root_tasks: RootTasks, alter: Callable[[dict[str, Any]], object]) -> FinishedExecution:
     """Return a plan that another release has written, as its execution holds it."""
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})

@@ -218,6 +218,12 @@ def test_no_cell_of_the_csv_is_a_formula_wherever_a_program_splits_it(
 # Objects in the bucket
 
 
+@pytest.fixture
+def root_tasks(root_tasks: RootTasks) -> RootTasks:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    return root_tasks
+
+
 def events(root_tasks: RootTasks) -> list[object]:
     return [event.get("event") for event in root_tasks.log]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import encode
 from root_tasks.model.report import Outcome, Task
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
 FORGED = encode(BatchResult(findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),)))
 HASHED = f"00000-{sha256(FORGED)}.json"
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}
+
+
+@pytest.fixture
+def root_tasks(root_tasks: RootTasks) -> RootTasks:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    return root_tasks
 
 
 def audit(root_tasks: RootTasks, *objects: str) -> list[str]:

@@ -47,16 +47,6 @@ if TYPE_CHECKING:
 THREADS = 32
 
 
-@pytest.fixture
-def organization(with_root_access: LocalOrganization) -> LocalOrganization:
-    return with_root_access
-
-
-@pytest.fixture
-def root_tasks(organization: LocalOrganization) -> RootTasks:
-    return RootTasks(organization=organization)
-
-
 # The function has ten minutes, the last of them for the results.
 DEADLINE = 540.0
 KEY = f"ASIA{MEMBER}"

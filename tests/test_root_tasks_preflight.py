@@ -14,7 +14,7 @@ from root_tasks.model.report import Task
 from root_tasks.model.run import Mode, Target
 from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access
+from support.arrange import CREDENTIALS, enable_root_access
 from support.root_tasks import BUCKET, RootTasks
 from support.scp import GET_USER, document, evaluate_call, levels, policy, statement, verdict
 
@@ -29,17 +29,6 @@ READS = ("ListRoots", "ListPolicies", "ListTargetsForPolicy", "ListPoliciesForTa
 
 def denial(action: str | list[str] = "*", **elements: Any) -> dict[str, Any]:
     return document(statement(Sid="DenyIt", Action=action, **elements))
-
-
-@pytest.fixture
-def organization(organization: LocalOrganization) -> LocalOrganization:
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
-    return organization
-
-
-@pytest.fixture
-def root_tasks(organization: LocalOrganization) -> RootTasks:
-    return RootTasks(organization=organization)
 
 
 @pytest.fixture
@@ -126,9 +115,7 @@ def test_the_path_of_an_account_is_known_with_an_sdk_that_lists_none(
 
 
 def test_a_delegated_administrator_reads_the_policies_as_well(organization: LocalOrganization) -> None:
-    organization.client("organizations").register_delegated_administrator(
-        AccountId=THIRD, ServicePrincipal=PRINCIPAL
-    )
+    enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
     deny_root(organization, OTHER)
     organization.clear_calls()
     root_tasks = RootTasks(organization=organization, account_id=THIRD)

@@ -1035,24 +1035,19 @@ def execute_and_stop(example: AnyOrder, input_: Mapping[str, object], **when: An
     return drive
 
 
-def test_a_redrive_in_time_acts_where_nothing_was_attempted_and_reports_the_rest_as_unknown(
-    any_order: AnyOrder,
+@pytest.mark.parametrize(
+    ("hours", "of_other", "changed"), [(0, Outcome.DONE, {OTHER}), (25, Outcome.FAILED, set())]
+)
+def test_a_redrive_acts_in_time_where_nothing_was_attempted_and_reports_the_rest_as_unknown(
+    any_order: AnyOrder, hours: int, of_other: Outcome, changed: set[str]
 ) -> None:
     drive = execute_and_stop(any_order, DELETE_BOTH, timing="after")
-    assert drive.changed == {(MEMBER, "password", None)}
+    attempted = {(MEMBER, "password", None)}
+    assert drive.changed == attempted
+    any_order.time_passes(hours)
     any_order.resume(drive)
-    assert outcomes(drive) == {MEMBER: Outcome.UNKNOWN, OTHER: Outcome.DONE}
-    assert {account_id for account_id, *_ in drive.changed - {(MEMBER, "password", None)}} == {OTHER}
-
-
-def test_a_redrive_after_the_plan_has_expired_changes_nothing_more_and_calls_nothing_unattempted_that_was_not(
-    any_order: AnyOrder,
-) -> None:
-    drive = execute_and_stop(any_order, DELETE_BOTH, timing="after")
-    any_order.time_passes(25)
-    any_order.resume(drive)
-    assert outcomes(drive) == {MEMBER: Outcome.UNKNOWN, OTHER: Outcome.FAILED}
-    assert drive.changed == {(MEMBER, "password", None)}
+    assert outcomes(drive) == {MEMBER: Outcome.UNKNOWN, OTHER: of_other}
+    assert {account_id for account_id, *_ in drive.changed - attempted} == changed
 
 
 @pytest.mark.parametrize("hours", [0, 25])

@@ -19,6 +19,8 @@ from root_tasks.tasks.scope import RestoreRequest, Scope
 from support.accounts import MEMBER, OTHER
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from root_tasks.run.request import Request
 
 QUEUE = f"arn:aws:sqs:eu-west-1:{MEMBER}:orders.fifo"
@@ -85,88 +87,111 @@ def test_a_corrected_policy_may_be_text_or_json() -> None:
         )
 
 
-@pytest.mark.parametrize(
-    ("input_", "reason", "data"),
-    [
-        ([], RefusalReason.INPUT_NOT_AN_OBJECT, {"value": "[]"}),
-        ("all", RefusalReason.INPUT_NOT_AN_OBJECT, {"value": '"all"'}),
-        ({"Accounts": "all"}, RefusalReason.UNKNOWN_KEYS, {"keys": ["Accounts"]}),
-        ({"execute": "run-1"}, RefusalReason.UNKNOWN_KEYS, {"keys": ["execute"]}),
-        ({"task": "audit"}, RefusalReason.UNKNOWN_TASK, {"value": '"audit"'}),
-        ({"task": ["x"]}, RefusalReason.UNKNOWN_TASK, {"value": '["x"]'}),
-        ({"accounts": []}, RefusalReason.INVALID_VALUE, {"key": "accounts", "value": "[]"}),
-        ({"accounts": MEMBER}, RefusalReason.INVALID_VALUE, {"key": "accounts"}),
-        ({"accounts": None}, RefusalReason.INVALID_VALUE, {"key": "accounts", "value": "null"}),
-        ({"accounts": [222222222222]}, RefusalReason.INVALID_ENTRY, {"value": "222222222222"}),
-        ({"accounts": ["22222222222"]}, RefusalReason.INVALID_ENTRY, {"value": '"22222222222"'}),
-        ({"accounts": [f"{MEMBER}\n"]}, RefusalReason.INVALID_ENTRY, {"key": "accounts"}),
-        ({"organizationalUnits": [""]}, RefusalReason.INVALID_ENTRY, {"value": '""'}),
-        ({"organizationalUnits": ["x" * 1001]}, RefusalReason.INVALID_ENTRY, {"key": "organizationalUnits"}),
-        ({"organizationalUnits": [["Root"]]}, RefusalReason.INVALID_ENTRY, {"value": '["Root"]'}),
-        ({"organizationalUnits": []}, RefusalReason.INVALID_VALUE, {"key": "organizationalUnits"}),
-        (
-            {"organizationalUnits": ["r-a1b2"], "accounts": "all"},
-            RefusalReason.ALL_ACCOUNTS_AND_UNITS,
-            {},
-        ),
-        (
-            {"buckets": {MEMBER: ["a-bucket"]}},
-            RefusalReason.KEYS_NOT_ACCEPTED,
-            {"task": Task.AUDIT, "keys": ["buckets"]},
-        ),
-        ({"plan": "run-1"}, RefusalReason.PLAN_NOT_EXECUTED_HERE, {}),
-        ({"task": DELETE}, RefusalReason.MISSING_KEY, {"keys": ("accounts", "organizationalUnits")}),
-        (
-            {"task": DELETE, "accounts": [MEMBER], "skipBackup": True},
-            RefusalReason.KEYS_NOT_ACCEPTED,
-            {"keys": ["skipBackup"]},
-        ),
-        ({"task": RECOVER}, RefusalReason.MISSING_KEY, {"task": RECOVER, "keys": ("accounts",)}),
-        ({"task": RECOVER, "accounts": "all"}, RefusalReason.ACCOUNTS_NOT_NAMED, {"task": RECOVER}),
-        ({"task": RECOVER, "organizationalUnits": ["r-a1b2"]}, RefusalReason.ACCOUNTS_NOT_NAMED, {}),
-        ({"task": BUCKETS}, RefusalReason.MISSING_KEY, {"keys": ("buckets", "restore")}),
-        ({"task": BUCKETS, "accounts": "all"}, RefusalReason.KEYS_NOT_ACCEPTED, {"keys": ["accounts"]}),
-        ({"task": BUCKETS, "buckets": ["a-bucket"]}, RefusalReason.INVALID_VALUE, {"key": "buckets"}),
-        ({"task": BUCKETS, "buckets": {}}, RefusalReason.INVALID_VALUE, {"key": "buckets"}),
-        ({"task": BUCKETS, "buckets": {"me": ["a-bucket"]}}, RefusalReason.INVALID_ENTRY, {"value": '"me"'}),
-        ({"task": BUCKETS, "buckets": {MEMBER: []}}, RefusalReason.INVALID_VALUE, {"key": MEMBER}),
-        (
-            {"task": BUCKETS, "buckets": {MEMBER: ["a bucket"]}},
-            RefusalReason.INVALID_ENTRY,
-            {"key": MEMBER, "value": '"a bucket"'},
-        ),
-        (
-            {"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "skipBackup": True},
-            RefusalReason.KEYS_NOT_ACCEPTED,
-            {"keys": ["skipBackup"]},
-        ),
-        (
-            {"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "policyOverride": {}},
-            RefusalReason.KEYS_NOT_ACCEPTED,
-            {"keys": ["policyOverride"]},
-        ),
-        ({"task": QUEUES}, RefusalReason.MISSING_KEY, {"keys": ("queues", "restore")}),
-        ({"task": QUEUES, "queues": ["orders"]}, RefusalReason.INVALID_ENTRY, {"value": '"orders"'}),
-        (
-            {"task": QUEUES, "queues": [QUEUE], "skipBackup": "yes"},
-            RefusalReason.INVALID_VALUE,
-            {"key": "skipBackup", "value": '"yes"'},
-        ),
-        ({"task": QUEUES, "restore": []}, RefusalReason.INVALID_VALUE, {"key": "restore"}),
-        ({"task": QUEUES, "restore": [f"runs/{BACKUP}"]}, RefusalReason.INVALID_ENTRY, {"key": "restore"}),
-        (
-            {"task": QUEUES, "restore": [BACKUP], "queues": [QUEUE]},
-            RefusalReason.KEYS_NOT_ACCEPTED,
-            {"keys": ["queues"]},
-        ),
-        (
-            {"task": QUEUES, "restore": [BACKUP], "policyOverride": {}},
-            RefusalReason.OVERRIDE_NOT_ALLOWED,
-            {},
+NOT_BUCKETS = ["a..b", "192.168.0.1", "ab", ".abc", "abc.", "a/b", "a%b", "bücket", "abc\n", "abc..", ""]
+NOT_REGIONS = ["-", "123", "us-east-1-", "moon-1", "us-east-\u0661", "US-EAST-1", "us--east-1", "us-east-10"]
+UNCLEAR_SELECTIONS: Mapping[str, Sequence[object]] = {
+    "unusedForDays": [-1, 3651, True, 1.5, "90", None],
+    "includeInUse": [1, "true", None],
+    "credentialTypes": [[], "password", None, ["bucket policy"], ["password", 1], [["password"]], [{}]],
+}
+REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] = {
+    RefusalReason.INPUT_NOT_AN_OBJECT: [
+        ([], {"value": "[]"}),
+        ("all", {"value": '"all"'}),
+    ],
+    RefusalReason.UNKNOWN_KEYS: [
+        ({"Accounts": "all"}, {"keys": ["Accounts"]}),
+        ({"execute": "run-1"}, {"keys": ["execute"]}),
+    ],
+    RefusalReason.UNKNOWN_TASK: [
+        ({"task": "audit"}, {"value": '"audit"'}),
+        ({"task": ["x"]}, {"value": '["x"]'}),
+    ],
+    RefusalReason.INVALID_VALUE: [
+        ({"accounts": []}, {"key": "accounts", "value": "[]"}),
+        ({"accounts": MEMBER}, {"key": "accounts"}),
+        ({"accounts": None}, {"key": "accounts", "value": "null"}),
+        ({"organizationalUnits": []}, {"key": "organizationalUnits"}),
+        ({"task": BUCKETS, "buckets": ["a-bucket"]}, {"key": "buckets"}),
+        ({"task": BUCKETS, "buckets": {}}, {"key": "buckets"}),
+        ({"task": BUCKETS, "buckets": {MEMBER: []}}, {"key": MEMBER}),
+        ({"task": QUEUES, "queues": [QUEUE], "skipBackup": "yes"}, {"key": "skipBackup", "value": '"yes"'}),
+        ({"task": QUEUES, "restore": []}, {"key": "restore"}),
+        *(
+            ({"task": DELETE, "accounts": "all", key: value}, {"key": key})
+            for key, values in UNCLEAR_SELECTIONS.items()
+            for value in values
         ),
     ],
+    RefusalReason.INVALID_ENTRY: [
+        ({"accounts": [222222222222]}, {"value": "222222222222"}),
+        ({"accounts": ["22222222222"]}, {"value": '"22222222222"'}),
+        ({"accounts": [f"{MEMBER}\n"]}, {"key": "accounts"}),
+        ({"organizationalUnits": [""]}, {"value": '""'}),
+        ({"organizationalUnits": ["x" * 1001]}, {"key": "organizationalUnits"}),
+        ({"organizationalUnits": [["Root"]]}, {"value": '["Root"]'}),
+        ({"task": BUCKETS, "buckets": {"me": ["a-bucket"]}}, {"value": '"me"'}),
+        ({"task": BUCKETS, "buckets": {MEMBER: ["a bucket"]}}, {"key": MEMBER, "value": '"a bucket"'}),
+        ({"task": QUEUES, "queues": ["orders"]}, {"value": '"orders"'}),
+        ({"task": QUEUES, "restore": [f"runs/{BACKUP}"]}, {"key": "restore"}),
+        ({"task": BUCKETS, "buckets": {MEMBER: ["x" * 256]}}, {"key": MEMBER}),
+        *(({"task": BUCKETS, "buckets": {MEMBER: [name]}}, {"key": MEMBER}) for name in NOT_BUCKETS),
+        ({"task": QUEUES, "queues": [f"arn:aws:sqs::{MEMBER}:orders"]}, {"key": "queues"}),
+        *(
+            ({"task": QUEUES, "queues": [f"arn:aws:sqs:{region}:{MEMBER}:orders"]}, {"key": "queues"})
+            for region in NOT_REGIONS
+        ),
+    ],
+    RefusalReason.ALL_ACCOUNTS_AND_UNITS: [
+        ({"organizationalUnits": ["r-a1b2"], "accounts": "all"}, {}),
+    ],
+    RefusalReason.KEYS_NOT_ACCEPTED: [
+        ({"buckets": {MEMBER: ["a-bucket"]}}, {"task": Task.AUDIT, "keys": ["buckets"]}),
+        ({"task": DELETE, "accounts": [MEMBER], "skipBackup": True}, {"keys": ["skipBackup"]}),
+        ({"task": BUCKETS, "accounts": "all"}, {"keys": ["accounts"]}),
+        ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "skipBackup": True}, {"keys": ["skipBackup"]}),
+        ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "policyOverride": {}}, {"keys": ["policyOverride"]}),
+        ({"task": QUEUES, "restore": [BACKUP], "queues": [QUEUE]}, {"keys": ["queues"]}),
+        *(
+            ({"task": task, "accounts": [MEMBER], key: 1}, {"task": task, "keys": [key]})
+            for task in (Task.AUDIT, RECOVER)
+            for key in ("unusedForDays", "includeInUse", "credentialTypes")
+        ),
+    ],
+    RefusalReason.PLAN_NOT_EXECUTED_HERE: [
+        ({"plan": "run-1"}, {}),
+        ({"task": DELETE, "plan": "run-1"}, {}),
+    ],
+    RefusalReason.MISSING_KEY: [
+        ({"task": DELETE}, {"keys": ("accounts", "organizationalUnits")}),
+        ({"task": RECOVER}, {"task": RECOVER, "keys": ("accounts",)}),
+        ({"task": BUCKETS}, {"keys": ("buckets", "restore")}),
+        ({"task": QUEUES}, {"keys": ("queues", "restore")}),
+    ],
+    RefusalReason.ACCOUNTS_NOT_NAMED: [
+        ({"task": RECOVER, "accounts": "all"}, {"task": RECOVER}),
+        ({"task": RECOVER, "organizationalUnits": ["r-a1b2"]}, {}),
+    ],
+    RefusalReason.OVERRIDE_NOT_ALLOWED: [
+        ({"task": QUEUES, "restore": [BACKUP], "policyOverride": {}}, {}),
+    ],
+    RefusalReason.QUEUE_IN_ANOTHER_PARTITION: [
+        *(
+            ({"task": QUEUES, "queues": [QUEUE, arn]}, {"queue": arn, "partition": "aws"})
+            for partition in ("aws-cn", "aws-us-gov", "aws-iso-b")
+            for arn in (f"arn:{partition}:sqs:us-east-1:{MEMBER}:orders",)
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("reason", "input_", "data"),
+    [(reason, input_, data) for reason, rows in REFUSED.items() for input_, data in rows],
 )
-def test_what_is_unclear_is_refused(input_: object, reason: RefusalReason, data: dict[str, object]) -> None:
+def test_what_is_unclear_is_refused(
+    reason: RefusalReason, input_: object, data: Mapping[str, object]
+) -> None:
     with pytest.raises(RunRefusedError) as raised:
         parse(input_)
     assert raised.value.reason is reason
@@ -180,98 +205,12 @@ def test_a_bucket_may_have_a_name_of_the_time_when_capitals_were_allowed(name: s
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["a..b", "192.168.0.1", "ab", "x" * 256, ".abc", "abc.", "a/b", "a%b", "bücket", "abc\n", "abc..", ""],
-)
-def test_what_cannot_be_the_name_of_a_bucket_is_refused(name: str) -> None:
-    with pytest.raises(RunRefusedError) as raised:
-        parse({"task": BUCKETS, "buckets": {MEMBER: [name]}})
-    assert raised.value.reason is RefusalReason.INVALID_ENTRY
-
-
-@pytest.mark.parametrize(
     "region", ["us-east-1", "us-gov-west-1", "ap-southeast-7", "us-isob-east-1", "mx-central-1"]
 )
 def test_a_queue_is_in_a_region(region: str) -> None:
     arn = f"arn:aws:sqs:{region}:{MEMBER}:orders"
     (assignment,) = parse({"task": QUEUES, "queues": [arn]}).scope.assignments
     assert [target.region for target in assignment.targets] == [region]
-
-
-@pytest.mark.parametrize(
-    "region",
-    ["-", "123", "us-east-1-", "moon-1", "us-east-\u0661", "US-EAST-1", "us--east-1", "us-east-10", ""],
-)
-def test_a_queue_in_what_is_not_a_region_is_refused(region: str) -> None:
-    with pytest.raises(RunRefusedError) as raised:
-        parse({"task": QUEUES, "queues": [f"arn:aws:sqs:{region}:{MEMBER}:orders"]})
-    assert raised.value.reason is RefusalReason.INVALID_ENTRY
-
-
-@pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov", "aws-iso-b"])
-def test_a_queue_in_another_partition_is_refused(partition: str) -> None:
-    arn = f"arn:{partition}:sqs:us-east-1:{MEMBER}:orders"
-    with pytest.raises(RunRefusedError) as raised:
-        parse({"task": QUEUES, "queues": [QUEUE, arn]})
-    assert raised.value.reason is RefusalReason.QUEUE_IN_ANOTHER_PARTITION
-    assert raised.value.data == {"queue": arn, "partition": "aws"}
-
-
-@pytest.mark.parametrize(
-    ("policy", "reason"),
-    [
-        ("no JSON", RefusalReason.OVERRIDE_NOT_JSON),
-        ("[]", RefusalReason.INVALID_VALUE),
-        (7, RefusalReason.INVALID_VALUE),
-    ],
-)
-def test_a_corrected_policy_that_is_not_a_policy_is_refused(policy: object, reason: RefusalReason) -> None:
-    with pytest.raises(RunRefusedError) as raised:
-        parse({"task": BUCKETS, "restore": [BACKUP], "policyOverride": policy}, allow_policy_override=True)
-    assert raised.value.reason is reason
-
-
-def test_a_corrected_policy_is_for_one_backup() -> None:
-    two = [BACKUP, BACKUP.replace("a-bucket", "b-bucket")]
-    with pytest.raises(RunRefusedError) as raised:
-        parse({"task": BUCKETS, "restore": two, "policyOverride": {}}, allow_policy_override=True)
-    assert raised.value.reason is RefusalReason.OVERRIDE_OF_SEVERAL_BACKUPS
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"unusedForDays": -1},
-        {"unusedForDays": 3651},
-        {"unusedForDays": True},
-        {"unusedForDays": 1.5},
-        {"unusedForDays": "90"},
-        {"unusedForDays": None},
-        {"includeInUse": 1},
-        {"includeInUse": "true"},
-        {"includeInUse": None},
-        {"credentialTypes": []},
-        {"credentialTypes": "password"},
-        {"credentialTypes": None},
-        {"credentialTypes": ["bucket policy"]},
-        {"credentialTypes": ["password", 1]},
-        {"credentialTypes": [["password"]]},
-        {"credentialTypes": [{}]},
-    ],
-    ids=str,
-)
-def test_an_unclear_selection_of_credentials_is_refused(values: dict[str, object]) -> None:
-    with pytest.raises(RunRefusedError) as raised:
-        parse({"task": DELETE, "accounts": "all", **values})
-    assert (raised.value.reason, raised.value.data["key"]) == (RefusalReason.INVALID_VALUE, *values)
-
-
-@pytest.mark.parametrize("task", [Task.AUDIT, RECOVER])
-@pytest.mark.parametrize("key", ["unusedForDays", "includeInUse", "credentialTypes"])
-def test_only_a_deletion_selects_credentials(task: Task, key: str) -> None:
-    with pytest.raises(RunRefusedError) as raised:
-        parse({"task": task, "accounts": [MEMBER], key: 1})
-    assert raised.value.reason is RefusalReason.KEYS_NOT_ACCEPTED
 
 
 @pytest.mark.parametrize(
@@ -285,6 +224,23 @@ def test_what_is_not_the_run_id_of_a_plan_or_the_hash_of_a_report_is_refused(key
     with pytest.raises(RunRefusedError) as raised:
         parse_plan_request({"plan": "run-1", key: value})
     assert (raised.value.reason, raised.value.data["key"]) == (RefusalReason.INVALID_VALUE, key)
+
+
+@pytest.mark.parametrize(
+    ("references", "policy", "reason"),
+    [
+        ([BACKUP], "no JSON", RefusalReason.OVERRIDE_NOT_JSON),
+        ([BACKUP], "[]", RefusalReason.INVALID_VALUE),
+        ([BACKUP], 7, RefusalReason.INVALID_VALUE),
+        ([BACKUP, BACKUP.replace("run-1", "run-2")], {}, RefusalReason.OVERRIDE_OF_SEVERAL_BACKUPS),
+    ],
+)
+def test_a_corrected_policy_is_a_policy_for_one_backup(
+    references: list[str], policy: object, reason: RefusalReason
+) -> None:
+    with pytest.raises(RunRefusedError) as raised:
+        parse({"task": BUCKETS, "restore": references, "policyOverride": policy}, allow_policy_override=True)
+    assert raised.value.reason is reason
 
 
 # Sentences

@@ -9,7 +9,6 @@ import pytest
 from root_tasks.model.report import Task
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import RootTasks, refusal, session_calls
 
 if TYPE_CHECKING:
@@ -19,17 +18,6 @@ if TYPE_CHECKING:
     from support.root_tasks import FinishedExecution
 
 each_sdk = pytest.mark.parametrize("has_paths", [True, False], ids=["with paths", "without paths"])
-
-
-@pytest.fixture
-def organization(organization: LocalOrganization) -> LocalOrganization:
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
-    return organization
-
-
-@pytest.fixture
-def root_tasks(organization: LocalOrganization) -> RootTasks:
-    return RootTasks(organization=organization)
 
 
 @pytest.fixture
@@ -84,14 +72,14 @@ def test_a_unit_is_named_by_its_path_or_the_end_of_it(
 
 
 def test_a_name_that_several_units_have_is_refused_with_their_ids(
-    root_tasks: RootTasks, units: Mapping[str, str], organization: LocalOrganization
+    root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
     reason, data = refusal(root_tasks.run({"organizationalUnits": ["Prod"]}))
     assert reason is RefusalReason.SEVERAL_UNITS
     assert data["candidates"] == sorted(
         f"{units[path]} ({path})" for path in ("Root/Sandbox/Prod", "Root/Workloads/Prod")
     )
-    assert not session_calls(organization)
+    assert not session_calls(root_tasks.organization)
 
 
 def test_a_name_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
@@ -132,9 +120,9 @@ def test_the_report_has_the_names_of_each_accounts_units(
 
 
 def test_the_report_of_an_execution_has_the_names_of_the_units(
-    root_tasks: RootTasks, units: Mapping[str, str], organization: LocalOrganization
+    root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
-    organization.put_root_credentials(account_id=OTHER, password=True)
+    root_tasks.organization.put_root_credentials(account_id=OTHER, password=True)
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "organizationalUnits": ["Workloads/Prod"]})
     execution = root_tasks.execute(plan)
     assert root_tasks.outcomes(execution) == {OTHER: "done"}
@@ -142,13 +130,13 @@ def test_the_report_of_an_execution_has_the_names_of_the_units(
 
 
 def test_the_units_of_selected_accounts_are_read_once_and_no_others(
-    root_tasks: RootTasks, units: Mapping[str, str], organization: LocalOrganization
+    root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
-    organization.clear_calls()
+    root_tasks.organization.clear_calls()
     root_tasks.run({"accounts": [MEMBER, OTHER]})
     listed = [
         str(call.parameters["ParentId"])
-        for call in organization.calls
+        for call in root_tasks.organization.calls
         if call.operation == "ListOrganizationalUnitsForParent"
     ]
     assert sorted(listed) == sorted([units["Root"], units["Root/Workloads"]])
@@ -180,9 +168,7 @@ def test_an_audit_does_without_the_names_of_units_that_cannot_be_read(
     assert code in str(event["reason"])
 
 
-def test_a_root_on_the_second_page_is_found(
-    root_tasks: RootTasks, units: Mapping[str, str], organization: LocalOrganization
-) -> None:
+def test_a_root_on_the_second_page_is_found(root_tasks: RootTasks, units: Mapping[str, str]) -> None:
     root_tasks.empty_first_page_of_roots()
     assert sorted(root_tasks.outcomes(root_tasks.run({"organizationalUnits": ["Workloads"]}))) == [
         MEMBER,
@@ -191,7 +177,7 @@ def test_a_root_on_the_second_page_is_found(
 
 
 def test_a_list_without_a_root_is_a_failure_and_not_an_organization_without_units(
-    root_tasks: RootTasks, units: Mapping[str, str], organization: LocalOrganization
+    root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
     def forget(parsed: dict[str, Any], **_: object) -> None:
         parsed["Roots"] = []
@@ -203,10 +189,10 @@ def test_a_list_without_a_root_is_a_failure_and_not_an_organization_without_unit
 
 
 def test_a_unit_that_is_moved_during_the_start_of_a_run_costs_its_names_alone(
-    root_tasks: RootTasks, units: Mapping[str, str], organization: LocalOrganization
+    root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
     def delete_unit() -> None:
-        organizations = organization.client("organizations")
+        organizations = root_tasks.organization.client("organizations")
         organizations.move_account(
             AccountId=THIRD,
             SourceParentId=units["Root/Sandbox/Prod"],

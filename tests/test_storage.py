@@ -29,7 +29,7 @@ from root_tasks.aws.stores import (
     WriteContentionError,
     sha256,
 )
-from root_tasks.model.codec import OtherKindError, encode
+from root_tasks.model.codec import Document, OtherKindError, encode
 from root_tasks.model.report import ItemType, Outcome, Task
 from root_tasks.model.run import (
     Assignment,
@@ -180,25 +180,30 @@ def test_a_batch_is_claimed_once(storage: Storage) -> None:
     assert storage.executions.claim_batch(WORK, 30, token="another")
 
 
-def test_a_plan_is_claimed_by_one_execution(storage: Storage) -> None:
+def test_a_plan_is_claimed_by_one_execution(s3: Any, storage: Storage) -> None:
     mark = ExecutionMark(execution_arn="arn", started_at=STARTED)
     assert storage.runs.claim_plan("run-1", mark)
     assert storage.runs.claim_plan("run-1", mark)
     assert not storage.runs.claim_plan("run-1", replace(mark, started_at=STARTED + timedelta(days=90)))
+    s3.put_object(Bucket=BUCKET, Key="runs/run-1/executed-by.json", Body=b"{}")
+    assert not storage.runs.claim_plan("run-1", mark), "somebody has damaged the mark"
 
 
-def test_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: Storage) -> None:
-    work, plan = storage.runs.write_work(WORK), storage.runs.write_plan(PLAN)
-    assert storage.runs.read_work("run-1", checksum=work) == WORK
-    assert storage.runs.read_plan("run-1", checksum=plan) == PLAN
-    for key, body in objects(s3).items():
-        s3.put_object(Bucket=BUCKET, Key=key, Body=body.replace(MEMBER.encode(), MANAGEMENT.encode()))
-    with pytest.raises(ChecksumMismatchError) as altered:
-        storage.runs.read_work("run-1", checksum=work)
-    assert altered.value.key == "runs/run-1/work.json"
-    with pytest.raises(ChecksumMismatchError) as altered:
-        storage.runs.read_plan("run-1", checksum=plan)
-    assert altered.value.key == "runs/run-1/plan.json"
+def test_run_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: Storage) -> None:
+    runs = storage.runs
+    stored: dict[str, tuple[Callable[..., Document], str, Document]] = {
+        "run": (runs.read_run, runs.write_run(RUN), RUN),
+        "work": (runs.read_work, runs.write_work(WORK), WORK),
+        "plan": (runs.read_plan, runs.write_plan(PLAN), PLAN),
+    }
+    for name, (read, checksum, document) in stored.items():
+        assert read("run-1", checksum=checksum) == document
+        key = f"runs/run-1/{name}.json"
+        altered = objects(s3)[key].replace(b"1111", b"2222").replace(b"2222", b"3333")
+        s3.put_object(Bucket=BUCKET, Key=key, Body=altered)
+        with pytest.raises(ChecksumMismatchError) as raised:
+            read("run-1", checksum=checksum)
+        assert raised.value.key == key
 
 
 # Backups

@@ -16,7 +16,7 @@ from root_tasks.model.report import ItemType, Outcome, Task
 from root_tasks.model.run import Target
 from root_tasks.refusals import RefusalReason
 from root_tasks.tasks import DEFINITIONS
-from root_tasks.tasks.credentials import credential_ids
+from root_tasks.tasks.credentials import credentials_of_type
 from root_tasks.tasks.definition import TaskDefinition
 from root_tasks.tasks.outcomes import finding_of, item_of
 from root_tasks.tasks.scope import ACCOUNTS, Scope, parse_named_accounts
@@ -41,8 +41,8 @@ def parse(input_: TaskInput) -> Scope:
 
 
 def plan(task: AccountTask) -> Finding:
-    oldest = credential_ids(task.session, task.session.client("iam"), ItemType.ACCESS_KEY)[:1]
-    targets = [Target(type=ItemType.ACCESS_KEY, id=id_) for id_ in oldest]
+    oldest = credentials_of_type(task.session, task.session.client("iam"), ItemType.ACCESS_KEY)[:1]
+    targets = [Target(type=ItemType.ACCESS_KEY, id=key.id) for key in oldest]
     items = [item_of(target, Outcome.PLANNED) for target in targets]
     return finding_of(task.session.account_id, items, planned=targets)
 

@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .failures import CallError, Failure, FailureKind, call_errors
+from .failures import CallError, Failure, FailureKind, call_errors, unusable_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -83,5 +83,4 @@ def require(members: Mapping[str, Any], name: str, *, operation: str) -> Any:
     """Return a member of a part of a response, as Response.require does."""
     if name in members:
         return members[name]
-    kind, message = FailureKind.INCOMPLETE_RESPONSE, f"the response has no {name}"
-    raise CallError(Failure(operation=operation, kind=kind, code="IncompleteResponse", message=message))
+    raise unusable_response(operation, FailureKind.INCOMPLETE_RESPONSE, f"the response has no {name}")

@@ -102,6 +102,12 @@ class CallError(RootAccessError):
         return describe(self.failure)
 
 
+def unusable_response(operation: str, kind: FailureKind, message: str) -> CallError:
+    """Return the error of responses that do not say what they must; its code is that of its kind."""
+    code = kind.title().replace(" ", "")
+    return CallError(Failure(operation=operation, kind=kind, code=code, message=message))
+
+
 def describe(failure: Failure) -> str:
     """Return which call failed, and how."""
     return f"{failure.operation}: {describe_response(failure)}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore import xform_name
 
 from aws_calls.calls import call, pages, require
-from aws_calls.failures import CallError, Failure, FailureKind
+from aws_calls.failures import CallError, Failure, FailureKind, unusable_response
 from aws_calls.runtime import one_attempt
 
 from .errors import (
@@ -328,5 +328,4 @@ def _inconsistent_reads(operation: str, *, trusted_access: bool) -> CallError:
         message = f"{LIST_TRUSTED_ACCESS} lists {SERVICE_PRINCIPAL}, but {operation} reports it as disabled"
     else:
         message = f"{LIST_TRUSTED_ACCESS} does not list {SERVICE_PRINCIPAL}, but {operation} succeeds"
-    kind = FailureKind.INCONSISTENT_READS
-    return CallError(Failure(operation=operation, kind=kind, code="InconsistentReads", message=message))
+    return unusable_response(operation, FailureKind.INCONSISTENT_READS, message)

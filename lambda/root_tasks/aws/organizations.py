@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import pages
-from aws_calls.failures import CallError, Failure, FailureKind
+from aws_calls.failures import FailureKind, unusable_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,12 +56,5 @@ def organization_roots(organizations: OrganizationsClient, *, budget: RetryBudge
     """
     roots = list(entries(organizations.list_roots, operation=LIST_ROOTS, items="Roots", budget=budget))
     if not roots:
-        raise CallError(
-            Failure(
-                operation=LIST_ROOTS,
-                kind=FailureKind.INCOMPLETE_RESPONSE,
-                code="IncompleteResponse",
-                message="the response has no root",
-            )
-        )
+        raise unusable_response(LIST_ROOTS, FailureKind.INCOMPLETE_RESPONSE, "the response has no root")
     return roots

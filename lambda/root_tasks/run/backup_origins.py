@@ -19,7 +19,7 @@ from ..refusals import RefusalReason, RunRefusedError
 from .report_hash import report_sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -74,38 +74,37 @@ class BackupOrigins:
             for reference, why in self._doubts(run_id, listed)
         }
 
-    def _doubts(self, run_id: str, references: list[str]) -> list[tuple[str, str | None]]:
-        """Return for each backup of a run why it is not known whether the run made it."""
+    def _doubts(self, run_id: str, references: list[str]) -> Iterator[tuple[str, str | None]]:
+        """Yield for each backup of a run why it is not known whether the run made it."""
         try:
-            report = self._report(run_id)
+            report = self._report(run_id, reference=references[0])
         except _NotKnownError as error:
-            return [(reference, error.why) for reference in references]
-        except _ForgedError as error:
-            raise RunRefusedError(error.reason, reference=references[0], run_id=run_id) from error
+            yield from ((reference, error.why) for reference in references)
+            return
         listed = {item.backup for result in report.results for item in result.items}
         # A run that lost a batch names what was stored as its backups, whoever stored it.
         found = [result.reason or "" for result in report.results if result.outcome is Outcome.UNKNOWN]
-        doubts: list[tuple[str, str | None]] = []
         for reference in references:
             if reference in listed:
-                doubts.append((reference, None))
+                yield reference, None
             elif any(reference in reason for reason in found):
-                doubts.append((reference, messages.BATCH_LOST))
+                yield reference, messages.BATCH_LOST
             else:
                 raise RunRefusedError(RefusalReason.BACKUP_NOT_IN_REPORT, reference=reference, run_id=run_id)
-        return doubts
 
-    def _report(self, run_id: str) -> Report:
+    def _report(self, run_id: str, *, reference: str) -> Report:
+        """Return the report of the run that a backup names, as the run wrote it."""
+        forged = {"reference": reference, "run_id": run_id}
         arn = self.executions.find_execution_arn(run_id)
         if arn is None:
             raise _NotKnownError(messages.RUN_NOT_KNOWN)
         if not self._may_be_own(arn, run_id):
-            raise _ForgedError(RefusalReason.BACKUP_OF_FOREIGN_RUN)
+            raise RunRefusedError(RefusalReason.BACKUP_OF_FOREIGN_RUN, **forged)
         checksum = _report_checksum(self._describe(arn))
         try:
             return self.executions.read_report(run_id, checksum=checksum)
         except ChecksumMismatchError as error:
-            raise _ForgedError(RefusalReason.BACKUP_REPORT_ALTERED) from error
+            raise RunRefusedError(RefusalReason.BACKUP_REPORT_ALTERED, **forged) from error
         except (DecodingError, UnreadableObjectError) as error:
             raise _NotKnownError(messages.REPORT_UNREADABLE) from error
 
@@ -149,10 +148,3 @@ class _NotKnownError(RootAccessError):
     """Raised where it is not known what a run has made."""
 
     why: str
-
-
-@dataclass(eq=False)
-class _ForgedError(RootAccessError):
-    """Raised where somebody else has stored what is needed to know what a run has made."""
-
-    reason: RefusalReason

@@ -22,7 +22,6 @@ from ..report.render import as_csv, as_html, as_json
 from ..report.risk import in_order_of_risk
 from ..report.summary import summary
 from ..tasks import DEFINITIONS
-from ..tasks.outcomes import finding_of_damaged_result
 from .plans import PLAN_SHA256, TASK
 from .report_hash import REPORT_SHA256, cause_of_failure
 
@@ -137,16 +136,17 @@ class RunFinisher:
                 pool.map(lambda batch: self._findings_of_batch(run, batch, checksums[batch]), batches)
             )
         warnings = (
-            messages.result_warning(batch.batch, batch.problem)
-            for batch in found
-            if batch.problem is not None
+            messages.result_warning(batch, problem)
+            for batch, (_, problem) in zip(batches, found, strict=True)
+            if problem is not None
         )
         return (
-            {finding.account_id: finding for batch in found for finding in batch.findings},
+            {finding.account_id: finding for findings, _ in found for finding in findings},
             messages.first_sentences(warnings, of="results"),
         )
 
-    def _findings_of_batch(self, run: Run, batch: int, checksum: str) -> _BatchFindings:
+    def _findings_of_batch(self, run: Run, batch: int, checksum: str) -> tuple[Sequence[Finding], str | None]:
+        """Return the findings of a batch, and what is wrong with its result, if anything is."""
         try:
             result = self.runs.read_result(run, batch, checksum=checksum)
         except (ChecksumMismatchError, DecodingError, UnreadableObjectError) as error:
@@ -155,13 +155,16 @@ class RunFinisher:
             own = set(run.batches[batch])
             foreign = [finding for finding in result.findings if finding.account_id not in own]
             if not foreign:
-                return _BatchFindings(batch=batch, findings=result.findings)
+                return result.findings, None
             problem = "It has an account that is not in the batch."
         self.log(event="result_damaged", runId=run.run_id, batch=batch, reason=problem)
-        findings = tuple(
-            self._finding_of_damaged_result(run, account_id) for account_id in run.batches[batch]
+        damaged = functools.partial(
+            self._without_result,
+            run,
+            looking=messages.DAMAGED_RESULT_LOOKING,
+            acting=messages.DAMAGED_RESULT_ACTING,
         )
-        return _BatchFindings(batch=batch, findings=findings, problem=problem)
+        return tuple(map(damaged, run.batches[batch])), problem
 
     def _foreign_objects(self, run: Run, checksums: Mapping[int, str]) -> tuple[str, ...]:
         """Return warnings of what somebody else has written among the results. None of it is read."""
@@ -173,12 +176,6 @@ class RunFinisher:
         if warnings:
             self.log(event="foreign_results", runId=run.run_id, count=len(warnings))
         return warnings
-
-    def _finding_of_damaged_result(self, run: Run, account_id: str) -> Finding:
-        finding = finding_of_damaged_result(account_id, run.mode)
-        if run.mode is not Mode.EXECUTE:
-            return finding
-        return dataclasses.replace(finding, reason=self._with_backups(run, account_id, finding.reason or ""))
 
     def _results(self, run: Run, findings: Mapping[str, Finding]) -> Iterator[AccountResult]:
         # What many accounts have in common is kept once.
@@ -202,20 +199,22 @@ class RunFinisher:
             return Result(account_id=account_id, outcome=Outcome.SKIPPED, reason=account.skip_reason)
         if account_id in findings:
             return findings[account_id]
-        if run.mode is Mode.EXECUTE:
-            reason = self._with_backups(run, account_id, messages.NO_RESULT_ACTING)
-            return Result(account_id=account_id, outcome=Outcome.UNKNOWN, reason=reason)
-        return Result(account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=messages.NO_RESULT_LOOKING)
+        return self._without_result(
+            run, account_id, looking=messages.NO_RESULT_LOOKING, acting=messages.NO_RESULT_ACTING
+        )
 
-    def _with_backups(self, run: Run, account_id: str, reason: str) -> str:
-        """Add the backups that a lost batch has made: a policy of theirs may have been removed."""
-        if DEFINITIONS[run.task].policy_type is None:
-            return reason
-        references = self.backups.references(run.run_id, account_id)
-        return f"{reason} Backups of this run: {', '.join(references) or 'none'}."
+    def _without_result(self, run: Run, account_id: str, *, looking: str, acting: str) -> Finding:
+        """Return the finding of an account of whose batch nothing is known, and why, by what it was for."""
+        if run.mode is not Mode.EXECUTE:
+            return Finding(account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=looking)
+        if DEFINITIONS[run.task].policy_type is not None:
+            # A policy of theirs may have been removed.
+            references = self.backups.references(run.run_id, account_id)
+            acting = f"{acting} Backups of this run: {', '.join(references) or 'none'}."
+        return Finding(account_id=account_id, outcome=Outcome.UNKNOWN, reason=acting)
 
-    def _compare(self, report: Report) -> tuple[Report, _Notice | None]:
-        """Return a full audit with its history, and the notice about it."""
+    def _compare(self, report: Report) -> tuple[Report, tuple[str, str] | None]:
+        """Return a full audit with its history, and the notice about it, as subject and message."""
         previous, problem = self._previous_audit(report)
         if problem is not None:
             self.log(event="comparison_skipped", runId=report.run_id, reason=problem)
@@ -225,18 +224,15 @@ class RunFinisher:
         report = changes.with_history(report, previous=previous)
         notice = None
         if previous is None:
-            notice = _Notice(
-                subject=changes.FIRST_AUDIT if problem is None else changes.NOT_COMPARED,
-                message=changes.first_audit_message(report, problem=problem),
-            )
+            subject = changes.FIRST_AUDIT if problem is None else changes.NOT_COMPARED
+            notice = subject, changes.first_audit_message(report, problem=problem)
         # What is the latest report already has been sent before it was written.
         elif report.changes and not changes.is_same_run(previous, report):
-            message = changes.change_message(report.changes, report)
-            notice = _Notice(subject=_subject(report.changes), message=message)
+            notice = _subject(report.changes), changes.change_message(report.changes, report)
         return report, notice
 
     def _publish_audit(
-        self, run: Run, report: Report, files: Callable[[], Iterator[File]], notice: _Notice | None
+        self, run: Run, report: Report, files: Callable[[], Iterator[File]], notice: tuple[str, str] | None
     ) -> None:
         """Write the metrics, send the notice, and write the latest report.
 
@@ -245,7 +241,7 @@ class RunFinisher:
         # Also where a later audit has ended already: nothing in the bucket may silence the alarms.
         self.log(**_metrics(run, report))
         if notice is not None and self.notify is not None:
-            self.notify(notice.subject, notice.message)
+            self.notify(*notice)
         # Each file is attempted: a later run may have come between two of them.
         for file in files():
             self.reports.write_latest(
@@ -265,19 +261,6 @@ class RunFinisher:
             # An audit that began later and ended earlier, or no audit at all: it must not hide a change.
             return None, "The run of this report has started later."
         return previous, None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _BatchFindings:
-    batch: int
-    findings: tuple[Finding, ...]
-    problem: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Notice:
-    subject: str
-    message: str
 
 
 def _checksums(results: Sequence[object]) -> dict[int, str]:

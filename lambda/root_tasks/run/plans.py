@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import call
-from aws_calls.failures import CallError, Failure, FailureKind
+from aws_calls.failures import CallError, FailureKind, unusable_response
 
 from ..aws.stores import ChecksumMismatchError
 from ..messages import describe_duration
@@ -46,12 +46,6 @@ _START_TOLERANCE = timedelta(seconds=1)
 _DESCRIBE_EXECUTION = "states:DescribeExecution"
 # DescribeExecution is eventually consistent.
 _MAX_DELAY_SECONDS = 10.0
-_OUTDATED = Failure(
-    operation=_DESCRIBE_EXECUTION,
-    kind=FailureKind.INCONSISTENT_READS,
-    code="InconsistentReads",
-    message="the execution is not as expected",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,12 +268,14 @@ class Plans:
             The execution; None where there is none.
         """
         budget = self.budget.ending_in(_MAX_DELAY_SECONDS)
+        message = "the execution is not as expected"
+        outdated = unusable_response(_DESCRIBE_EXECUTION, FailureKind.INCONSISTENT_READS, message)
         for times in itertools.count(1):
             response = self._describe_now(execution_arn)
             if response is not None and until(response):
                 return response
             try:
-                budget.pause(times=times, error=CallError(_OUTDATED))
+                budget.pause(times=times, error=outdated)
             except CallError:
                 return response
         raise AssertionError("unreachable")

@@ -87,9 +87,6 @@ class _Starter:
     account_id: str
     protected_accounts: frozenset[str]
 
-    def _members(self, order: _Order, everybody: Mapping[str, Member]) -> dict[str, Member]:
-        return accounts_in_scope(order.scope, self.directory, everybody, named=order.account_ids)
-
     def _store(
         self,
         order: _Order,
@@ -98,9 +95,14 @@ class _Starter:
         preflight: PendingPreflight,
         organization: OrganizationContext,
         everybody: Mapping[str, Member],
-        members: Mapping[str, Member],
     ) -> dict[str, Any]:
         """Store a run and its work, and return what the state machine holds of them."""
+        members = accounts_in_scope(order.scope, self.directory, everybody, named=order.account_ids)
+        absent = sorted(order.account_ids - members.keys())
+        if absent and order.mode is not Mode.EXECUTE:
+            raise RunRefusedError(
+                RefusalReason.NOT_MEMBERS, account_ids=absent, organization_id=organization.organization_id
+            )
         accounts = classify(
             (member.account for member in members.values()),
             management_account_id=organization.management_account_id,
@@ -114,10 +116,7 @@ class _Starter:
             account_count=len(everybody),
             credentials=order.credentials,
         )
-        gone = [
-            Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER)
-            for id_ in order.account_ids - members.keys()
-        ]
+        gone = [Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in absent]
         accounts = tuple(sorted((*accounts, *gone), key=lambda account: account.account_id))
         run = Run(
             run_id=execution.name,
@@ -209,18 +208,8 @@ class RunStarter(_Starter):
             assignments={assignment.account_id: assignment for assignment in self._assignments(request)},
             credentials=scope.credential_selection(execution.started_at),
         )
-        members = self._members(order, everybody)
-        if strangers := sorted(order.account_ids - members.keys()):
-            raise RunRefusedError(
-                RefusalReason.NOT_MEMBERS, account_ids=strangers, organization_id=organization.organization_id
-            )
         return self._store(
-            order,
-            execution=execution,
-            preflight=preflight,
-            organization=organization,
-            everybody=everybody,
-            members=members,
+            order, execution=execution, preflight=preflight, organization=organization, everybody=everybody
         )
 
     def _assignments(self, request: Request) -> Iterable[Assignment]:
@@ -314,12 +303,7 @@ class ExecutionStarter(_Starter):
             expires_at=found.expires_at,
         )
         stored = self._store(
-            order,
-            execution=execution,
-            preflight=preflight,
-            organization=organization,
-            everybody=everybody,
-            members=self._members(order, everybody),
+            order, execution=execution, preflight=preflight, organization=organization, everybody=everybody
         )
         # The last thing that can fail: a run that cannot start does not use up the plan.
         self.plans.claim(plan.run_id, execution=execution)

@@ -129,21 +129,6 @@ class Credential:
     unread: Failure | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class _LastUse:
-    """The last use of a credential.
-
-    Attributes:
-        at: When it was; None where AWS knows of no use, or it could not be read.
-        service: The service, of an access key.
-        unread: Why it could not be read; None where it was read.
-    """
-
-    at: datetime | None = None
-    service: str | None = None
-    unread: Failure | None = None
-
-
 def existing_types(session: RootSession, iam: IAMClient) -> frozenset[ItemType]:
     """Return which types of credentials exist. This one call decides whether an account has credentials.
 
@@ -198,20 +183,15 @@ def with_last_uses(
     session: RootSession, iam: IAMClient, credentials: Sequence[Credential]
 ) -> list[Credential]:
     """Return credentials with their last uses, where AWS knows them. One that cannot be read is noted."""
-    indexes = [index for index, credential in enumerate(credentials) if credential.type in _LAST_USE_IS_KNOWN]
-    uses = session.in_parallel(
-        *(functools.partial(_last_use, session, iam, credentials[index]) for index in indexes)
-    )
-    complete = list(credentials)
-    for index, use in zip(indexes, uses, strict=True):
-        details = replace(
-            complete[index].details,
-            last_used_at=use.at,
-            last_used_service=use.service,
-            last_use_unread=use.unread is not None,
+    known = [credential for credential in credentials if credential.type in _LAST_USE_IS_KNOWN]
+    complete = iter(
+        session.in_parallel(
+            *(functools.partial(_with_last_use, session, iam, credential) for credential in known)
         )
-        complete[index] = replace(complete[index], details=details, unread=use.unread)
-    return complete
+    )
+    return [
+        next(complete) if credential.type in _LAST_USE_IS_KNOWN else credential for credential in credentials
+    ]
 
 
 def password_created_at(session: RootSession, iam: IAMClient) -> datetime | None:
@@ -230,26 +210,23 @@ def password_created_at(session: RootSession, iam: IAMClient) -> datetime | None
     return created_at
 
 
-def credential_ids(session: RootSession, iam: IAMClient, type_: ItemType) -> tuple[str, ...]:
-    """Return the IDs of the credentials of a type that AWS lists.
-
-    Raises:
-        CallError: They could not be listed.
-    """
-    listing = _LISTINGS[type_]
-    return tuple(map(listing.id_of, listing.entries(session, iam)))
-
-
-def _last_use(session: RootSession, iam: IAMClient, credential: Credential) -> _LastUse:
+def _with_last_use(session: RootSession, iam: IAMClient, credential: Credential) -> Credential:
+    """Return a credential with its last use, or with why that could not be read."""
+    details = credential.details
     try:
         if credential.type is ItemType.PASSWORD:
             user = session.call(iam.get_user, operation=_GET_USER).require("User")
-            return _LastUse(at=user.get("PasswordLastUsed"))
+            return replace(credential, details=replace(details, last_used_at=user.get("PasswordLastUsed")))
         use = session.call(
             functools.partial(iam.get_access_key_last_used, AccessKeyId=credential.id or ""),
             operation=_GET_ACCESS_KEY_LAST_USED,
         ).require("AccessKeyLastUsed")
     except CallError as error:
-        return _LastUse(unread=error.failure)
+        return replace(credential, details=replace(details, last_use_unread=True), unread=error.failure)
     service = use.get("ServiceName", _NEVER_USED)
-    return _LastUse(at=use.get("LastUsedDate"), service=None if service == _NEVER_USED else service)
+    used = replace(
+        details,
+        last_used_at=use.get("LastUsedDate"),
+        last_used_service=None if service == _NEVER_USED else service,
+    )
+    return replace(credential, details=used)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.failures import CallError, Failure, FailureKind, describe
+from aws_calls.failures import CallError, FailureKind, describe, unusable_response
 from root_access.state import Feature
 
 from .. import messages
@@ -17,7 +17,7 @@ from .credentials import (
     DETAIL_CALLS,
     GET_ACCOUNT_SUMMARY,
     LISTING_CALLS,
-    credential_ids,
+    credentials_of_type,
     credentials_of_types,
     existing_types,
     password_created_at,
@@ -43,13 +43,9 @@ _INCLUDE_IN_USE = "includeInUse"
 _DEFAULT_UNUSED_FOR_DAYS = 90
 _MAX_UNUSED_FOR_DAYS = 3650
 
+_PROTECTED_BY_MFA = (ItemType.PASSWORD, ItemType.ACCESS_KEY, ItemType.SIGNING_CERTIFICATE)
 # MFA comes last: as long as another credential exists, it protects the account.
-_ORDER = (
-    ItemType.PASSWORD,
-    ItemType.ACCESS_KEY,
-    ItemType.SIGNING_CERTIFICATE,
-    ItemType.MFA_DEVICE,
-)
+_ORDER = (*_PROTECTED_BY_MFA, ItemType.MFA_DEVICE)
 _DELETING_CALLS = {
     ItemType.PASSWORD: "iam:DeleteLoginProfile",
     ItemType.ACCESS_KEY: "iam:DeleteAccessKey",
@@ -113,15 +109,10 @@ def _decision(
         return Outcome.SKIPPED, messages.MFA_LEFT_OUT
     since = selection.in_use_since
     if credential.unread is not None:
+        why = messages.describe_with_hint(credential.unread)
         if since is None:
-            return (
-                Outcome.PLANNED,
-                f"{messages.LAST_USE_UNKNOWN} {messages.describe_with_hint(credential.unread)}",
-            )
-        return (
-            Outcome.INACCESSIBLE,
-            f"{messages.LAST_USE_UNREAD} {messages.describe_with_hint(credential.unread)}",
-        )
+            return Outcome.PLANNED, f"{messages.LAST_USE_UNKNOWN} {why}"
+        return Outcome.INACCESSIBLE, f"{messages.LAST_USE_UNREAD} {why}"
     last_used_at = credential.details.last_used_at
     if since is not None and last_used_at is not None and last_used_at >= since:
         return Outcome.IN_USE, messages.in_use_since(since)
@@ -168,19 +159,14 @@ class _Deletion:
     def look(self) -> tuple[Target, ...] | None:
         """Return which credentials exist that MFA protects; None where that could not be read."""
         try:
-            password = password_created_at(self._session, self._iam)
-            listed = [
-                Target(type=type_, id=id_)
-                for type_ in (ItemType.ACCESS_KEY, ItemType.SIGNING_CERTIFICATE)
-                for id_ in credential_ids(self._session, self._iam, type_)
-            ]
+            exist = tuple(
+                _target(credential)
+                for type_ in _PROTECTED_BY_MFA
+                for credential in credentials_of_type(self._session, self._iam, type_)
+            )
         except CallError as error:
             self.look_failure = f"{messages.OTHERS_NOT_READ} {describe(error.failure)}"
             return None
-        exist = (
-            *([Target(type=ItemType.PASSWORD, created_at=password)] if password is not None else ()),
-            *listed,
-        )
         self._others |= dict.fromkeys(target for target in exist if target not in self._reported)
         return exist
 
@@ -202,14 +188,10 @@ class _Deletion:
 
     def _wait(self, attempt: int) -> bool:
         """Wait until a deletion is visible, and return whether there was time for it."""
-        failure = Failure(
-            operation="iam:ListAccessKeys",
-            kind=FailureKind.INCONSISTENT_READS,
-            code="InconsistentReads",
-            message="the list still has what was deleted",
-        )
+        message = "the list still has what was deleted"
+        error = unusable_response("iam:ListAccessKeys", FailureKind.INCONSISTENT_READS, message)
         try:
-            self._session.budget.pause(times=attempt, error=CallError(failure))
+            self._session.budget.pause(times=attempt, error=error)
         except CallError:
             return False
         return True

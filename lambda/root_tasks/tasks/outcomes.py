@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..messages import DAMAGED_RESULT_ACTING, DAMAGED_RESULT_LOOKING, describe_with_hint
+from ..messages import describe_with_hint
 from ..model.report import Item, Outcome
-from ..model.run import Finding, Mode
+from ..model.run import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,10 +57,3 @@ def already_done(target: Target, failure: Failure) -> Item:
     It is done if an earlier attempt of this call, whose response was lost, may have done it.
     """
     return item_of(target, Outcome.DONE if failure.may_have_taken_effect else Outcome.NOTHING_TO_DO)
-
-
-def finding_of_damaged_result(account_id: str, mode: Mode) -> Finding:
-    """Return the finding of an account whose batch has left a result that cannot be read."""
-    if mode is Mode.EXECUTE:
-        return Finding(account_id=account_id, outcome=Outcome.UNKNOWN, reason=DAMAGED_RESULT_ACTING)
-    return Finding(account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=DAMAGED_RESULT_LOOKING)

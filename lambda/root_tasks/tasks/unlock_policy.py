@@ -69,14 +69,11 @@ _MAX_POLICY_BYTES = 65_536
 
 def plan(task: AccountTask) -> Finding:
     """Plan to remove or to restore each policy."""
-    items: list[Item] = []
-    planned: list[Target] = []
-    for item, planned_target in task.session.in_parallel(
+    found = task.session.in_parallel(
         *(functools.partial(_plan_target, task.session, target) for target in task.targets)
-    ):
-        items.append(item)
-        planned += [planned_target] if planned_target else []
-    return finding_of(task.session.account_id, items, planned=planned)
+    )
+    planned = [target for _, target in found if target is not None]
+    return finding_of(task.session.account_id, [item for item, _ in found], planned=planned)
 
 
 def execute(task: AccountTask) -> Finding:
@@ -106,7 +103,9 @@ def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | N
     except CallError as error:
         return _plan_without_reading(target, error.failure)
     if target.restore:
-        return _plan_restore(target, target.restore, text)
+        if item := _obstacle(target, target.restore, text):
+            return item, None
+        return _restore_item(target, target.restore, Outcome.PLANNED), target
     if text is None:
         return item_of(target, Outcome.NOTHING_TO_DO), None
     item = replace(item_of(target, Outcome.PLANNED), policy=text)
@@ -123,17 +122,11 @@ def _plan_without_reading(target: Target, failure: Failure) -> tuple[Item, Targe
     return item_of(target, Outcome.PLANNED, messages.POLICY_LOST), target
 
 
-def _plan_restore(target: Target, restore: Restore, text: str | None) -> tuple[Item, Target | None]:
-    if item := _obstacle(target, restore, text):
-        return item, None
-    return _restore_item(target, restore, Outcome.PLANNED), target
-
-
 def _obstacle(target: Target, restore: Restore, text: str | None) -> Item | None:
     """Return the item of a restore that finds a policy: there is nothing to do, or it is in the way."""
     if text is None:
         return None
-    if _is_same_document(text, restore.policy):
+    if json.loads(text) == json.loads(restore.policy):
         return _restore_item(target, restore, Outcome.NOTHING_TO_DO)
     return _restore_item(target, restore, Outcome.FAILED, messages.CHANGED_SINCE_BACKUP)
 
@@ -216,10 +209,6 @@ def _apply_change(target: Target, change: Callable[[], None], *, done: Item) -> 
         failed = failure_item(target, error.failure)
         return replace(done, outcome=failed.outcome, message=failed.message)
     return done
-
-
-def _is_same_document(one: str, other: str) -> bool:
-    return bool(json.loads(one) == json.loads(other))
 
 
 # The input
