@@ -59,7 +59,7 @@ OPEN_QUESTIONS = (
     "no delegated administrators are listed while trusted access is disabled",
     "the ARN of a root user is a valid target principal",
     "the MFA key is absent in a root session: Bool false does not deny",
-    "the alarm of a stopped check fires after about four intervals",
+    "the alarm of a stopped check fires after about three intervals",
     "the features can be listed right after trusted access was enabled",
     "the root user of the management account is not a valid target",
     "the schedule runs the first check after one interval at the latest",
