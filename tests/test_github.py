@@ -57,6 +57,12 @@ def test_a_workflow_runs_no_action_that_somebody_else_can_change(workflow: Path)
             assert re.search(r" # v\d+\.\d+\.\d+$", line), f"{line} does not name its version"
 
 
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_runs_no_tool_of_whatever_version_is_the_latest(workflow: Path) -> None:
+    for tool in re.findall(r"pipx run (\S+)", workflow.read_text()):
+        assert re.fullmatch(r"[\w-]+==\d+\.\d+\.\d+", tool), tool
+
+
 def test_an_action_has_the_same_version_in_every_workflow() -> None:
     versions: dict[str, set[str]] = {}
     for file in [*WORKFLOWS, *ROOT.glob("examples/*.yml")]:
