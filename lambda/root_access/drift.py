@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aws_calls.calls import call
-from aws_calls.failures import CallError
+from aws_calls.errors import RootAccessError
+from aws_calls.failures import CallError, describe_response
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line, write_line
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, one_attempt, system_clock
@@ -17,14 +18,15 @@ from aws_calls.settings import read_settings
 
 from .deviations import deviation, plan_repair
 from .drift_notice import UNKNOWN, Notice, RecordedCall, drift_notice, repair_notice
-from .drift_repair import Repair, WatchedStack, describe_stack
-from .errors import CheckFailedError, NotPublishedError
+from .drift_repair import CheckFailedError, Repair, WatchedStack, describe_stack
 from .organization import Organization, RootAccessClients, create_clients
 from .plan import Step, plan
 from .state import desired_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from aws_calls.failures import Failure
 
     from .drift_repair import DescribeStack
     from .state import DesiredState, RootAccess
@@ -39,6 +41,22 @@ PUBLISH = "sns:Publish"
 
 # The end of a check belongs to its notice: one attempt, and the wait before a second one.
 _NOTICE_RESERVE_SECONDS = 25.0
+
+
+@dataclass(eq=False, kw_only=True)
+class NotPublishedError(RootAccessError):
+    """Raised where the topic did not accept a notice."""
+
+    failure: Failure
+    account_id: str
+    topic_arn: str
+
+    def __str__(self) -> str:
+        return (
+            f"The drift check in account {self.account_id} could not publish to {self.topic_arn}: "
+            f"{describe_response(self.failure)} Allow {self.failure.operation} in the topic's policy, and "
+            "the use of its key in the key's policy. The check itself succeeded: the log has its result."
+        )
 
 
 class Publish(Protocol):

@@ -12,12 +12,13 @@ from aws_calls.failures import CallError
 from aws_calls.runtime import one_attempt
 
 from .converge import Convergence
-from .errors import CheckFailedError
+from .errors import describe_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from aws_calls.failures import Failure
     from aws_calls.retry import RetryBudget
 
     from .organization import Organization
@@ -48,6 +49,19 @@ class DescribeStack(Protocol):
 
     def __call__(self, stack_id: str, *, budget: RetryBudget) -> StackState:
         """Return the state, or raise CallError."""
+
+
+@dataclass(eq=False, kw_only=True)
+class CheckFailedError(RootAccessError):
+    """Raised where the drift check could not read root access or, to repair it, the state of the stack."""
+
+    unread: str
+    failure: Failure
+    account_id: str
+
+    def __str__(self) -> str:
+        failed = describe_step(self.failure, account_id=self.account_id)
+        return f"The drift check could not read {self.unread}: {failed}"
 
 
 @dataclass(eq=False, kw_only=True)
