@@ -157,28 +157,23 @@ def check(event: object, context: LambdaContext, *, settings: Settings, services
         NotPublishedError: The topic did not accept the notice. The metric was written before.
         RootAccessError: The repair failed.
     """
-    account_id = FunctionArn.parse(context.invoked_function_arn).account_id
-    deadline = services.clock.now() + context.get_remaining_time_in_millis() / 1000
-    budget = RetryBudget(clock=services.clock, deadline=deadline)
-    _Check(settings=settings, services=services, account_id=account_id, budget=budget).run(event)
+    _Check(context, settings=settings, services=services).run(event)
 
 
 class _Check:
     """One invocation."""
 
-    def __init__(
-        self, *, settings: Settings, services: Services, account_id: str, budget: RetryBudget
-    ) -> None:
+    def __init__(self, context: LambdaContext, *, settings: Settings, services: Services) -> None:
         self._settings = settings
         self._services = services
-        self._account_id = account_id
-        self._notice_budget = budget
-        self._budget = (
-            budget.reserving(_NOTICE_RESERVE_SECONDS) if settings.notification_topic_arn else budget
-        )
+        self._account_id = FunctionArn.parse(context.invoked_function_arn).account_id
+        deadline = services.clock.now() + context.get_remaining_time_in_millis() / 1000
+        self._notice_budget = RetryBudget(clock=services.clock, deadline=deadline)
+        reserved = _NOTICE_RESERVE_SECONDS if settings.notification_topic_arn else 0.0
+        self._budget = self._notice_budget.reserving(reserved)
         self._organization = Organization(
             clients=services.clients(),
-            account_id=account_id,
+            account_id=self._account_id,
             budget=self._budget,
             delegates_managed=settings.desired.delegated_administrators is not None,
         )
@@ -205,16 +200,14 @@ class _Check:
         )
         caused = [step for step in steps if recorded.may_have_caused(step)]
         if caused:
-            repairs = self._settings.repaired_stack_id is not None and bool(self._plan_repair(observed))
-            self._publish(
-                drift_notice(
-                    organization_id=observed.organization_id,
-                    deviations=[deviation(step) for step in caused],
-                    others=[deviation(step) for step in steps if step not in caused],
-                    call=recorded,
-                    will_be_repaired=repairs,
-                )
+            notice = drift_notice(
+                organization_id=observed.organization_id,
+                caused=caused,
+                others=[step for step in steps if step not in caused],
+                call=recorded,
+                will_be_repaired=bool(self._settings.repaired_stack_id and self._plan_repair(observed)),
             )
+            self._publish(notice)
 
     def _check_on_interval(self) -> None:
         stack_id = self._settings.repaired_stack_id
@@ -231,8 +224,8 @@ class _Check:
         steps = self._report(observed, trigger=_INTERVAL, can_repair=stack.error is None)
         if self._plan_repair(observed):
             self._repair(observed, steps, stack)
-        else:
-            stack.require_readable()
+        elif stack.error:
+            raise stack.error
 
     def _repair(self, observed: RootAccess, steps: Sequence[Step], stack: WatchedStack) -> None:
         """Enable what is missing, report again, and publish what was applied, or why it was not."""
@@ -243,21 +236,14 @@ class _Check:
             log=self._services.log,
         )
         repair.run()
-        remaining: Sequence[Step] | None = None
-        if repair.root_access:
-            remaining = self._report(repair.root_access, trigger=_INTERVAL)
+        after = repair.root_access
+        remaining = self._report(after, trigger=_INTERVAL) if after else None
+        notice = repair_notice(
+            repair, organization_id=observed.organization_id, found=steps, remaining=remaining
+        )
         try:
             if repair.is_worth_publishing:
-                self._publish(
-                    repair_notice(
-                        organization_id=observed.organization_id,
-                        found=[deviation(step) for step in steps],
-                        applied=repair.applied,
-                        possibly_applied=repair.possibly_applied,
-                        remaining=None if remaining is None else [deviation(step) for step in remaining],
-                        reason=repair.reason,
-                    )
-                )
+                self._publish(notice)
         finally:
             if repair.error:
                 raise repair.error
@@ -282,18 +268,14 @@ class _Check:
         that the alarm for checks that stopped counts it.
         """
         steps = plan(desired=self._settings.desired, observed=root_access)
-        metric = (
-            metric_line(
-                namespace=NAMESPACE,
-                dimensions={ORGANIZATION_ID: root_access.organization_id},
-                values={IN_DESIRED_STATE: int(not steps)},
-                timestamp=self._services.wall_clock(),
-            )
-            if steps or can_repair
-            else {}
+        metric = metric_line(
+            namespace=NAMESPACE,
+            dimensions={ORGANIZATION_ID: root_access.organization_id},
+            values={IN_DESIRED_STATE: int(not steps)},
+            timestamp=self._services.wall_clock(),
         )
         self._services.log(
-            **metric,
+            **(metric if steps or can_repair else {}),
             event="checked",
             trigger=trigger,
             **recorded,

@@ -148,12 +148,9 @@ class Organization:
         if step.account_id:
             parameters["AccountId"] = step.account_id
         method = getattr(getattr(self._clients, service), xform_name(action))
+        change = functools.partial(method, **parameters)
         try:
-            response = call(
-                functools.partial(method, **parameters),
-                operation=step.operation,
-                budget=budget or self._budget,
-            )
+            response = call(change, operation=step.operation, budget=budget or self._budget)
         except CallError as error:
             if error.failure.name in _ALREADY_APPLIED.get(step.operation, ()):
                 return None
@@ -245,12 +242,9 @@ class Organization:
     def _read_identity(self) -> Mapping[str, Any]:
         if self._identity:
             return self._identity
+        describe = self._clients.organizations.describe_organization
         try:
-            response = call(
-                self._clients.organizations.describe_organization,
-                operation=DESCRIBE_ORGANIZATION,
-                budget=self._read_budget,
-            )
+            response = call(describe, operation=DESCRIBE_ORGANIZATION, budget=self._read_budget)
         except CallError as error:
             if error.failure.name == "AWSOrganizationsNotInUse":
                 raise NotInAnOrganizationError(account_id=self._account_id) from error
@@ -264,12 +258,9 @@ class Organization:
 
     def _read_features(self) -> frozenset[str] | Failure:
         """Return the features; the refusal where trusted access is disabled, so that IAM hides them."""
+        list_features = self._clients.iam.list_organizations_features
         try:
-            response = call(
-                self._clients.iam.list_organizations_features,
-                operation=LIST_FEATURES,
-                budget=self._read_budget,
-            )
+            response = call(list_features, operation=LIST_FEATURES, budget=self._read_budget)
         except CallError as error:
             if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
                 raise
