@@ -181,12 +181,13 @@ class _Check:
     def run(self, event: object) -> None:
         members = event if isinstance(event, Mapping) else {}
         detail_type = members.get("detail-type")
-        if detail_type == SCHEDULED:
-            self._check_on_interval()
-        elif detail_type == RECORDED:
+        stack_id = self._settings.repaired_stack_id
+        if detail_type == RECORDED:
             self._check_after(RecordedCall.parse(members.get("detail")))
+        elif detail_type == SCHEDULED and stack_id:
+            self._check_and_repair(stack_id)
         else:
-            self._report(self._observe(), trigger=UNKNOWN)
+            self._report(self._observe(), trigger=_INTERVAL if detail_type == SCHEDULED else UNKNOWN)
 
     def _check_after(self, recorded: RecordedCall) -> None:
         """Report, and publish who made the call, where it can have led to a deviation."""
@@ -209,11 +210,7 @@ class _Check:
             )
             self._publish(notice)
 
-    def _check_on_interval(self) -> None:
-        stack_id = self._settings.repaired_stack_id
-        if stack_id is None:
-            self._report(self._observe(), trigger=_INTERVAL)
-            return
+    def _check_and_repair(self, stack_id: str) -> None:
         stack = WatchedStack(
             stack_id=stack_id,
             describe=self._services.describe_stack,
