@@ -39,7 +39,6 @@ class Convergence:
     budget: RetryBudget
     log: Callable[..., None]
     applied: list[Step] = field(default_factory=list, init=False)
-    # The steps whose response may have been lost.
     possibly_applied: list[Step] = field(default_factory=list, init=False)
     _observed: RootAccess | None = field(default=None, init=False)
     _failed: Step | None = field(default=None, init=False)
