@@ -13,15 +13,10 @@ import pytest
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.metrics import metric_line
 from aws_calls.retry import RetryBudget
-from root_access.drift import PUBLISH, publish
+from root_access.drift import PUBLISH, NotPublishedError, publish
 from root_access.drift_notice import Notice, RecordedCall
-from root_access.drift_repair import DESCRIBE_STACKS, StackState, describe_stack
-from root_access.errors import (
-    CheckFailedError,
-    ConvergenceError,
-    NotPublishedError,
-    NotTheManagementAccountError,
-)
+from root_access.drift_repair import DESCRIBE_STACKS, CheckFailedError, StackState, describe_stack
+from root_access.errors import ConvergenceError, NotTheManagementAccountError
 from root_access.plan import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access, writes

@@ -38,9 +38,9 @@ class Convergence:
     account_id: str
     budget: RetryBudget
     log: Callable[..., None]
+    applied: list[Step] = field(default_factory=list, init=False)
+    possibly_applied: list[Step] = field(default_factory=list, init=False)
     _observed: RootAccess | None = field(default=None, init=False)
-    _applied: list[Step] = field(default_factory=list, init=False)
-    _possibly_applied: list[Step] = field(default_factory=list, init=False)
     _failed: Step | None = field(default=None, init=False)
     _not_reregistered: list[tuple[Step, Failure]] = field(default_factory=list, init=False)
     _pauses: int = field(default=0, init=False)
@@ -55,7 +55,7 @@ class Convergence:
         try:
             observed = self._record(self.organization.observe())
             while steps := self.plan(observed):
-                if undone := [step for step in steps if step in self._applied]:
+                if undone := [step for step in steps if step in self.applied]:
                     observed = self._reobserve_after_backoff(_persistence_error(undone[0]))
                     steps = self.plan(observed)
                 observed = self._apply_steps(steps, observed)
@@ -64,14 +64,14 @@ class Convergence:
         return observed
 
     def _error(self, failure: Failure) -> ConvergenceError:
-        known = {*self._applied, *self._possibly_applied}
+        known = {*self.applied, *self.possibly_applied}
         missing = self.plan(self._observed) if self._observed else ()
         return ConvergenceError(
             failure=failure,
             step=self._failed,
             account_id=self.account_id,
-            applied=tuple(self._applied),
-            possibly_applied=tuple(self._possibly_applied),
+            applied=tuple(self.applied),
+            possibly_applied=tuple(self.possibly_applied),
             not_applied=tuple(step for step in missing if step not in known),
             not_reregistered=tuple(self._not_reregistered),
         )
@@ -139,7 +139,7 @@ class Convergence:
                 self._apply(freed[-1], budget)
         except CallError:
             for deregistration in reversed(freed):
-                if deregistration in (*self._applied, *self._possibly_applied):
+                if deregistration in (*self.applied, *self.possibly_applied):
                     self._reregister(deregistration)
             raise
 
@@ -157,13 +157,13 @@ class Convergence:
             features = self.apply(step, budget)
         except CallError as error:
             self._failed = step
-            if error.failure.may_have_taken_effect and step not in self._possibly_applied:
-                self._possibly_applied.append(step)
+            if error.failure.may_have_taken_effect and step not in self.possibly_applied:
+                self.possibly_applied.append(step)
             self.log(event="failed", step=str(step), code=error.failure.code)
             raise
-        if step in self._possibly_applied:
-            self._possibly_applied.remove(step)
-        self._applied.append(step)
+        if step in self.possibly_applied:
+            self.possibly_applied.remove(step)
+        self.applied.append(step)
         self.log(event="applied", step=str(step))
         return features
 

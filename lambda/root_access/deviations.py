@@ -10,21 +10,18 @@ from .state import SERVICE_PRINCIPAL
 if TYPE_CHECKING:
     from .state import DesiredState, RootAccess
 
-_ENABLED_FEATURE = {operation: feature for feature, operation in ENABLE_FEATURE.items()}
-_DISABLED_FEATURE = {operation: feature for feature, operation in DISABLE_FEATURE.items()}
+_DEVIATIONS = {
+    Operation.ENABLE_TRUSTED_ACCESS: f"trusted access for {SERVICE_PRINCIPAL} is disabled",
+    **{operation: f"{feature} is disabled" for feature, operation in ENABLE_FEATURE.items()},
+    **{operation: f"{feature} is enabled but not listed" for feature, operation in DISABLE_FEATURE.items()},
+    Operation.REGISTER: "{account_id} is listed but not registered",
+    Operation.DEREGISTER: "{account_id} is registered but not listed",
+}
 
 
 def deviation(step: Step) -> str:
     """Return in words what the step would correct."""
-    if feature := _ENABLED_FEATURE.get(step.operation):
-        return f"{feature} is disabled"
-    if feature := _DISABLED_FEATURE.get(step.operation):
-        return f"{feature} is enabled but not listed"
-    if step.operation is Operation.ENABLE_TRUSTED_ACCESS:
-        return f"trusted access for {SERVICE_PRINCIPAL} is disabled"
-    if step.operation is Operation.REGISTER:
-        return f"{step.account_id} is listed but not registered"
-    return f"{step.account_id} is registered but not listed"
+    return _DEVIATIONS[step.operation].format(account_id=step.account_id)
 
 
 def plan_repair(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
@@ -33,5 +30,5 @@ def plan_repair(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, .
     It can only enable, also what somebody disabled on purpose: in an incident, stop the repair first.
     Delegated administrators stay as they are.
     """
-    enabling = {Operation.ENABLE_TRUSTED_ACCESS, *_ENABLED_FEATURE}
+    enabling = {Operation.ENABLE_TRUSTED_ACCESS, *ENABLE_FEATURE.values()}
     return tuple(step for step in plan(desired=desired, observed=observed) if step.operation in enabling)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aws_calls.calls import call
-from aws_calls.failures import CallError
+from aws_calls.errors import RootAccessError
+from aws_calls.failures import CallError, describe_response
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line, write_line
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, one_attempt, system_clock
@@ -17,14 +18,15 @@ from aws_calls.settings import read_settings
 
 from .deviations import deviation, plan_repair
 from .drift_notice import UNKNOWN, Notice, RecordedCall, drift_notice, repair_notice
-from .drift_repair import Repair, WatchedStack, describe_stack
-from .errors import CheckFailedError, NotPublishedError
+from .drift_repair import CheckFailedError, Repair, WatchedStack, describe_stack
 from .organization import Organization, RootAccessClients, create_clients
 from .plan import Step, plan
 from .state import desired_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from aws_calls.failures import Failure
 
     from .drift_repair import DescribeStack
     from .state import DesiredState, RootAccess
@@ -39,6 +41,22 @@ PUBLISH = "sns:Publish"
 
 # The end of a check belongs to its notice: one attempt, and the wait before a second one.
 _NOTICE_RESERVE_SECONDS = 25.0
+
+
+@dataclass(eq=False, kw_only=True)
+class NotPublishedError(RootAccessError):
+    """Raised where the topic did not accept a notice."""
+
+    failure: Failure
+    account_id: str
+    topic_arn: str
+
+    def __str__(self) -> str:
+        return (
+            f"The drift check in account {self.account_id} could not publish to {self.topic_arn}: "
+            f"{describe_response(self.failure)} Allow {self.failure.operation} in the topic's policy, and "
+            "the use of its key in the key's policy. The check itself succeeded: the log has its result."
+        )
 
 
 class Publish(Protocol):
@@ -139,28 +157,23 @@ def check(event: object, context: LambdaContext, *, settings: Settings, services
         NotPublishedError: The topic did not accept the notice. The metric was written before.
         RootAccessError: The repair failed.
     """
-    account_id = FunctionArn.parse(context.invoked_function_arn).account_id
-    deadline = services.clock.now() + context.get_remaining_time_in_millis() / 1000
-    budget = RetryBudget(clock=services.clock, deadline=deadline)
-    _Check(settings=settings, services=services, account_id=account_id, budget=budget).run(event)
+    _Check(context, settings=settings, services=services).run(event)
 
 
 class _Check:
     """One invocation."""
 
-    def __init__(
-        self, *, settings: Settings, services: Services, account_id: str, budget: RetryBudget
-    ) -> None:
+    def __init__(self, context: LambdaContext, *, settings: Settings, services: Services) -> None:
         self._settings = settings
         self._services = services
-        self._account_id = account_id
-        self._notice_budget = budget
-        self._budget = (
-            budget.reserving(_NOTICE_RESERVE_SECONDS) if settings.notification_topic_arn else budget
-        )
+        self._account_id = FunctionArn.parse(context.invoked_function_arn).account_id
+        deadline = services.clock.now() + context.get_remaining_time_in_millis() / 1000
+        self._notice_budget = RetryBudget(clock=services.clock, deadline=deadline)
+        reserved = _NOTICE_RESERVE_SECONDS if settings.notification_topic_arn else 0.0
+        self._budget = self._notice_budget.reserving(reserved)
         self._organization = Organization(
             clients=services.clients(),
-            account_id=account_id,
+            account_id=self._account_id,
             budget=self._budget,
             delegates_managed=settings.desired.delegated_administrators is not None,
         )
@@ -168,12 +181,13 @@ class _Check:
     def run(self, event: object) -> None:
         members = event if isinstance(event, Mapping) else {}
         detail_type = members.get("detail-type")
-        if detail_type == SCHEDULED:
-            self._check_on_interval()
-        elif detail_type == RECORDED:
+        stack_id = self._settings.repaired_stack_id
+        if detail_type == RECORDED:
             self._check_after(RecordedCall.parse(members.get("detail")))
+        elif detail_type == SCHEDULED and stack_id:
+            self._check_and_repair(stack_id)
         else:
-            self._report(self._observe(), trigger=UNKNOWN)
+            self._report(self._observe(), trigger=_INTERVAL if detail_type == SCHEDULED else UNKNOWN)
 
     def _check_after(self, recorded: RecordedCall) -> None:
         """Report, and publish who made the call, where it can have led to a deviation."""
@@ -187,22 +201,16 @@ class _Check:
         )
         caused = [step for step in steps if recorded.may_have_caused(step)]
         if caused:
-            repairs = self._settings.repaired_stack_id is not None and bool(self._plan_repair(observed))
-            self._publish(
-                drift_notice(
-                    organization_id=observed.organization_id,
-                    deviations=[deviation(step) for step in caused],
-                    others=[deviation(step) for step in steps if step not in caused],
-                    call=recorded,
-                    will_be_repaired=repairs,
-                )
+            notice = drift_notice(
+                organization_id=observed.organization_id,
+                caused=caused,
+                others=[step for step in steps if step not in caused],
+                call=recorded,
+                will_be_repaired=bool(self._settings.repaired_stack_id and self._plan_repair(observed)),
             )
+            self._publish(notice)
 
-    def _check_on_interval(self) -> None:
-        stack_id = self._settings.repaired_stack_id
-        if stack_id is None:
-            self._report(self._observe(), trigger=_INTERVAL)
-            return
+    def _check_and_repair(self, stack_id: str) -> None:
         stack = WatchedStack(
             stack_id=stack_id,
             describe=self._services.describe_stack,
@@ -213,8 +221,8 @@ class _Check:
         steps = self._report(observed, trigger=_INTERVAL, can_repair=stack.error is None)
         if self._plan_repair(observed):
             self._repair(observed, steps, stack)
-        else:
-            stack.require_readable()
+        elif stack.error:
+            raise stack.error
 
     def _repair(self, observed: RootAccess, steps: Sequence[Step], stack: WatchedStack) -> None:
         """Enable what is missing, report again, and publish what was applied, or why it was not."""
@@ -225,21 +233,14 @@ class _Check:
             log=self._services.log,
         )
         repair.run()
-        remaining: Sequence[Step] | None = None
-        if repair.root_access:
-            remaining = self._report(repair.root_access, trigger=_INTERVAL)
+        after = repair.root_access
+        remaining = self._report(after, trigger=_INTERVAL) if after else None
+        notice = repair_notice(
+            repair, organization_id=observed.organization_id, found=steps, remaining=remaining
+        )
         try:
             if repair.is_worth_publishing:
-                self._publish(
-                    repair_notice(
-                        organization_id=observed.organization_id,
-                        found=[deviation(step) for step in steps],
-                        applied=repair.applied,
-                        possibly_applied=repair.possibly_applied,
-                        remaining=None if remaining is None else [deviation(step) for step in remaining],
-                        reason=repair.reason,
-                    )
-                )
+                self._publish(notice)
         finally:
             if repair.error:
                 raise repair.error
@@ -264,18 +265,14 @@ class _Check:
         that the alarm for checks that stopped counts it.
         """
         steps = plan(desired=self._settings.desired, observed=root_access)
-        metric = (
-            metric_line(
-                namespace=NAMESPACE,
-                dimensions={ORGANIZATION_ID: root_access.organization_id},
-                values={IN_DESIRED_STATE: int(not steps)},
-                timestamp=self._services.wall_clock(),
-            )
-            if steps or can_repair
-            else {}
+        metric = metric_line(
+            namespace=NAMESPACE,
+            dimensions={ORGANIZATION_ID: root_access.organization_id},
+            values={IN_DESIRED_STATE: int(not steps)},
+            timestamp=self._services.wall_clock(),
         )
         self._services.log(
-            **metric,
+            **(metric if steps or can_repair else {}),
             event="checked",
             trigger=trigger,
             **recorded,

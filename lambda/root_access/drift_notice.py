@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from aws_calls.text import excerpt
 
+from .deviations import deviation
 from .plan import DISABLE_FEATURE, ENABLE_FEATURE, Operation
 from .state import SERVICE_PRINCIPAL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from .drift_repair import Repair
     from .plan import Step
 
 UNKNOWN = "unknown"
@@ -26,9 +28,6 @@ _MAX_TIME_CHARACTERS = 40
 _MAX_CALLER_CHARACTERS = 400
 _MAX_REASON_CHARACTERS = 1500
 _MAX_LISTED = 20
-
-# SNS accepts up to 100 characters of ASCII in a subject.
-_MAX_SUBJECT_CHARACTERS = 99
 
 # What identifies a caller, the best first: a service, for example, has no ARN.
 _IDENTITY_MEMBERS = ("arn", "invokedBy", "principalId", "userName", "accountId", "type")
@@ -102,7 +101,7 @@ class Notice:
     """A message for the topic.
 
     Attributes:
-        subject: Its subject: short, and ASCII.
+        subject: Its subject: short, and ASCII, as an organization's ID is. SNS accepts up to 100 characters.
         message: Its text.
     """
 
@@ -113,8 +112,8 @@ class Notice:
 def drift_notice(
     *,
     organization_id: str,
-    deviations: Sequence[str],
-    others: Sequence[str],
+    caused: Sequence[Step],
+    others: Sequence[Step],
     call: RecordedCall,
     will_be_repaired: bool,
 ) -> Notice:
@@ -122,23 +121,23 @@ def drift_notice(
 
     Args:
         organization_id: The organization.
-        deviations: What does not match the stack because of the call, in words.
-        others: What does not match it for another reason.
+        caused: What would correct the deviations that the call can have caused.
+        others: What would correct the other ones.
         call: The call.
         will_be_repaired: Whether the next scheduled check is to enable some of it again.
     """
     return Notice(
-        subject=_subject(f"Centralized root access: drift in {organization_id}"),
+        subject=f"Centralized root access: drift in {organization_id}",
         message=_paragraphs(
             f"After this call, organization {organization_id} does not match the stack.",
-            _lines(
-                f"Call: {call.name}",
-                f"Caller: {call.caller}",
-                f"Time: {call.time}",
-                f"CloudTrail event: {call.event_id}",
+            (
+                f"Call: {call.name}\n"
+                f"Caller: {call.caller}\n"
+                f"Time: {call.time}\n"
+                f"CloudTrail event: {call.event_id}"
             ),
-            _bullets("Deviations:", deviations),
-            _bullets("Also different from the stack, for another reason:", others),
+            _bullets("Deviations:", map(deviation, caused)),
+            _bullets("Also different from the stack, for another reason:", map(deviation, others)),
             (
                 "The next scheduled check enables what is listed and disabled, unless the stack is being "
                 "deployed or its last update failed. To prevent that, disable the EventBridge rule that has "
@@ -152,43 +151,31 @@ def drift_notice(
 
 
 def repair_notice(
-    *,
-    organization_id: str,
-    found: Sequence[str],
-    applied: Sequence[Step],
-    possibly_applied: Sequence[Step],
-    remaining: Sequence[str] | None,
-    reason: str,
+    repair: Repair, *, organization_id: str, found: Sequence[Step], remaining: Sequence[Step] | None
 ) -> Notice:
     """Return what to publish about a repair, also about one that did not take place.
 
     Args:
+        repair: The repair.
         organization_id: The organization.
-        found: What did not match the stack before, in words.
-        applied: The steps that the repair applied.
-        possibly_applied: The steps whose response may have been lost.
-        remaining: What does not match the stack now; None: the repair did not finish.
-        reason: Why it did not finish, in sentences.
+        found: What would have corrected the deviations before it.
+        remaining: What would correct those that are left; None: the repair did not finish.
     """
     if remaining is None:
-        outcome = (
-            f"The repair did not finish. {excerpt(reason, _MAX_REASON_CHARACTERS)}\n"
-            "Each scheduled check tries again."
-        )
+        reason = excerpt(str(repair.error or repair.deployment), _MAX_REASON_CHARACTERS)
+        outcome = f"The repair did not finish. {reason}\nEach scheduled check tries again."
     elif remaining:
-        outcome = _bullets("Still different from the stack:", remaining)
+        outcome = _bullets("Still different from the stack:", map(deviation, remaining))
     else:
         outcome = "The organization matches the stack now."
+    repaired = "not repaired" if remaining is None else "repaired"
     return Notice(
-        subject=_subject(
-            f"Centralized root access: drift {'not ' if remaining is None else ''}repaired in "
-            f"{organization_id}"
-        ),
+        subject=f"Centralized root access: drift {repaired} in {organization_id}",
         message=_paragraphs(
             f"The scheduled drift check found that organization {organization_id} did not match the stack.",
-            _bullets("Deviations found:", found),
-            _bullets("Applied by the repair:", [str(step) for step in applied]),
-            _bullets("May have been applied:", [str(step) for step in possibly_applied]),
+            _bullets("Deviations found:", map(deviation, found)),
+            _bullets("Applied by the repair:", repair.convergence.applied),
+            _bullets("May have been applied:", repair.convergence.possibly_applied),
             outcome,
             "CloudTrail has the call that caused it, and its caller: in us-east-1 of the management account, "
             "or of a delegated administrator's account.",
@@ -205,22 +192,13 @@ def _text(value: object, max_characters: int) -> str:
     return excerpt(value, max_characters) if isinstance(value, str) and value else UNKNOWN
 
 
-def _subject(text: str) -> str:
-    return text.encode("ascii", "replace").decode()[:_MAX_SUBJECT_CHARACTERS]
-
-
 def _paragraphs(*paragraphs: str) -> str:
     return "\n\n".join(filter(None, paragraphs)) + "\n"
 
 
-def _lines(*lines: str) -> str:
-    return "\n".join(lines)
-
-
-def _bullets(title: str, entries: Sequence[str]) -> str:
+def _bullets(title: str, entries: Iterable[object]) -> str:
     """Return a list; nothing if it is empty."""
-    if not entries:
-        return ""
-    more = len(entries) - _MAX_LISTED
-    listed = [f"- {entry}" for entry in entries[:_MAX_LISTED]]
-    return _lines(title, *listed, *([f"- and {more} more"] if more > 0 else []))
+    listed = [f"- {entry}" for entry in entries]
+    if more := len(listed[_MAX_LISTED:]):
+        listed[_MAX_LISTED:] = [f"- and {more} more"]
+    return "\n".join([title, *listed]) if listed else ""

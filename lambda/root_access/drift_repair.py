@@ -12,12 +12,13 @@ from aws_calls.failures import CallError
 from aws_calls.runtime import one_attempt
 
 from .converge import Convergence
-from .errors import CheckFailedError
+from .errors import describe_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from aws_calls.failures import Failure
     from aws_calls.retry import RetryBudget
 
     from .organization import Organization
@@ -48,6 +49,19 @@ class DescribeStack(Protocol):
 
     def __call__(self, stack_id: str, *, budget: RetryBudget) -> StackState:
         """Return the state, or raise CallError."""
+
+
+@dataclass(eq=False, kw_only=True)
+class CheckFailedError(RootAccessError):
+    """Raised where the drift check could not read root access or, to repair it, the state of the stack."""
+
+    unread: str
+    failure: Failure
+    account_id: str
+
+    def __str__(self) -> str:
+        failed = describe_step(self.failure, account_id=self.account_id)
+        return f"The drift check could not read {self.unread}: {failed}"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -95,11 +109,6 @@ class WatchedStack:
         except CheckFailedError as error:
             self.error = error
 
-    def require_readable(self) -> None:
-        """Raise CheckFailedError if its state could not be read."""
-        if self.error:
-            raise self.error
-
     def require_unchanged(self) -> None:
         """Read its state again, and raise an error if that is not possible, or if it has been deployed."""
         now = self._read(self.budget)
@@ -129,23 +138,30 @@ class Repair:
         stack: The stack.
         plan: Returns the steps that a repair applies.
         log: Takes one event as keyword arguments.
-        applied: The steps that AWS confirmed.
-        possibly_applied: The steps whose response may have been lost.
+        convergence: The loop, with the steps that it applied.
         root_access: What AWS reports at the end; None: the repair did not finish.
-        reason: Why it did not finish, in sentences.
-        error: The failure that ended it; None: there was none, or a deployment stopped it.
+        deployment: The deployment that stopped it.
+        error: The failure that ended it.
     """
 
     organization: Organization
     stack: WatchedStack
     plan: Callable[[RootAccess], tuple[Step, ...]]
     log: Callable[..., None]
-    applied: list[Step] = field(default_factory=list, init=False)
-    possibly_applied: list[Step] = field(default_factory=list, init=False)
+    convergence: Convergence = field(init=False)
     root_access: RootAccess | None = field(default=None, init=False)
-    reason: str = field(default="", init=False)
+    deployment: _DeploymentError | None = field(default=None, init=False)
     error: RootAccessError | None = field(default=None, init=False)
-    _is_stopped_for_good: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self.convergence = Convergence(
+            organization=self.organization,
+            plan=self.plan,
+            apply=self._apply,
+            account_id=self.stack.account_id,
+            budget=self.stack.budget,
+            log=self.log,
+        )
 
     @property
     def is_worth_publishing(self) -> bool:
@@ -155,54 +171,38 @@ class Repair:
         each scheduled check. A deployment ends by itself, and what it is about to change is not drift: a
         repair that waits for it is in the log alone.
         """
-        return bool(self.applied or self.possibly_applied or self.error or self._is_stopped_for_good)
+        is_changed = self.convergence.applied or self.convergence.possibly_applied
+        return bool(is_changed or self.error or (self.deployment and self.deployment.is_lasting))
 
     def run(self) -> None:
         """Enable what is missing, and keep account of it."""
-        convergence = Convergence(
-            organization=self.organization,
-            plan=self.plan,
-            apply=self._apply,
-            account_id=self.stack.account_id,
-            budget=self.stack.budget,
-            log=self.log,
-        )
         try:
-            self.stack.require_readable()
-            self.root_access = convergence.run()
+            if self.stack.error:
+                raise self.stack.error
+            self.root_access = self.convergence.run()
         except _DeploymentError as deployment:
             self.log(event="repair_skipped", reason=deployment.reason)
-            self.reason = str(deployment)
-            self._is_stopped_for_good = deployment.is_lasting
+            self.deployment = deployment
         except RootAccessError as error:
-            self.reason = str(error)
             self.error = error
 
     def _apply(self, step: Step, budget: RetryBudget | None = None) -> frozenset[str] | None:
         """Apply a step, as Organization.apply does, where the stack is still as it was at each attempt."""
-        attempts = 0
+        is_attempted = False
 
         def is_abandoned() -> bool:
-            nonlocal attempts
+            nonlocal is_attempted
             self.stack.require_unchanged()
-            attempts += 1
+            is_attempted = True
             return False
 
         try:
-            features = self.organization.apply(step, (budget or self.stack.budget).until(is_abandoned))
-        except CallError as error:
-            if error.failure.may_have_taken_effect:
-                self.possibly_applied.append(step)
-            raise
+            return self.organization.apply(step, (budget or self.stack.budget).until(is_abandoned))
         except (CheckFailedError, _DeploymentError):
             # Raised before a second attempt: the response of the first one may have been lost.
-            if attempts:
-                self.possibly_applied.append(step)
+            if is_attempted:
+                self.convergence.possibly_applied.append(step)
             raise
-        self.applied.append(step)
-        if step in self.possibly_applied:
-            self.possibly_applied.remove(step)
-        return features
 
 
 def describe_stack(stack_id: str, *, budget: RetryBudget) -> StackState:
@@ -214,11 +214,8 @@ def describe_stack(stack_id: str, *, budget: RetryBudget) -> StackState:
     import boto3
 
     cloudformation = boto3.client("cloudformation", config=one_attempt())
-    response = call(
-        functools.partial(cloudformation.describe_stacks, StackName=stack_id),
-        operation=DESCRIBE_STACKS,
-        budget=budget,
-    )
+    describe = functools.partial(cloudformation.describe_stacks, StackName=stack_id)
+    response = call(describe, operation=DESCRIBE_STACKS, budget=budget)
     (stack,) = response.require("Stacks")
     return StackState(
         status=require(stack, "StackStatus", operation=DESCRIBE_STACKS),

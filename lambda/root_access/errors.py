@@ -120,35 +120,6 @@ class ConvergenceError(RootAccessError):
         return " ".join(sentences)
 
 
-@dataclass(eq=False, kw_only=True)
-class CheckFailedError(RootAccessError):
-    """Raised where the drift check could not read root access or, to repair it, the state of the stack."""
-
-    unread: str
-    failure: Failure
-    account_id: str
-
-    def __str__(self) -> str:
-        failed = describe_step(self.failure, account_id=self.account_id)
-        return f"The drift check could not read {self.unread}: {failed}"
-
-
-@dataclass(eq=False, kw_only=True)
-class NotPublishedError(RootAccessError):
-    """Raised where the topic did not accept a notice."""
-
-    failure: Failure
-    account_id: str
-    topic_arn: str
-
-    def __str__(self) -> str:
-        return (
-            f"The drift check in account {self.account_id} could not publish to {self.topic_arn}: "
-            f"{describe_response(self.failure)} Allow {self.failure.operation} in the topic's policy, and "
-            "the use of its key in the key's policy. The check itself succeeded: the log has its result."
-        )
-
-
 def describe_step(failure: Failure, *, step: Step | None = None, account_id: str) -> str:
     """Return what failed, in which account, AWS's code and message, and what to do about it."""
     sentence = f"{step or failure.operation} failed in account {account_id}: {describe_response(failure)}"

@@ -97,13 +97,12 @@ class Organization:
         self._read_budget = budget.with_final_denials()
         self._executor = executor
         self._reads: dict[str, Callable[[], object]] = {
-            DESCRIBE_ORGANIZATION: self._read_identity,
+            DESCRIBE_ORGANIZATION: lambda: self._identity,
             LIST_FEATURES: self._read_features,
             LIST_TRUSTED_ACCESS: self._read_trusted_access,
             LIST_DELEGATED_ADMINISTRATORS: self._read_delegated_administrators,
         }
         self._results: dict[str, Any] = {}
-        self._identity: Mapping[str, Any] = {}
 
     def observe(self) -> RootAccess:
         """Return the organization's root access, by reads in parallel; its identity is read only once.
@@ -148,12 +147,9 @@ class Organization:
         if step.account_id:
             parameters["AccountId"] = step.account_id
         method = getattr(getattr(self._clients, service), xform_name(action))
+        change = functools.partial(method, **parameters)
         try:
-            response = call(
-                functools.partial(method, **parameters),
-                operation=step.operation,
-                budget=budget or self._budget,
-            )
+            response = call(change, operation=step.operation, budget=budget or self._budget)
         except CallError as error:
             if error.failure.name in _ALREADY_APPLIED.get(step.operation, ()):
                 return None
@@ -242,34 +238,27 @@ class Organization:
         if identity["FeatureSet"] != "ALL":
             raise NotAllFeaturesError(account_id=self._account_id, organization_id=identity["Id"])
 
-    def _read_identity(self) -> Mapping[str, Any]:
-        if self._identity:
-            return self._identity
+    @functools.cached_property
+    def _identity(self) -> Mapping[str, Any]:
+        """The identity, which does not change."""
+        describe = self._clients.organizations.describe_organization
         try:
-            response = call(
-                self._clients.organizations.describe_organization,
-                operation=DESCRIBE_ORGANIZATION,
-                budget=self._read_budget,
-            )
+            response = call(describe, operation=DESCRIBE_ORGANIZATION, budget=self._read_budget)
         except CallError as error:
             if error.failure.name == "AWSOrganizationsNotInUse":
                 raise NotInAnOrganizationError(account_id=self._account_id) from error
             raise
         identity = response.require("Organization")
-        self._identity = {
+        return {
             member: require(identity, member, operation=DESCRIBE_ORGANIZATION)
             for member in ("Id", "MasterAccountId", "FeatureSet")
         }
-        return self._identity
 
     def _read_features(self) -> frozenset[str] | Failure:
         """Return the features; the refusal where trusted access is disabled, so that IAM hides them."""
+        list_features = self._clients.iam.list_organizations_features
         try:
-            response = call(
-                self._clients.iam.list_organizations_features,
-                operation=LIST_FEATURES,
-                budget=self._read_budget,
-            )
+            response = call(list_features, operation=LIST_FEATURES, budget=self._read_budget)
         except CallError as error:
             if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
                 raise
