@@ -19,7 +19,6 @@ from .attachments import (
     RCP_FULL_ACCESS_ID,
     Attachments,
     OrganizationPolicies,
-    PoliciesOfType,
 )
 
 if TYPE_CHECKING:
@@ -119,13 +118,8 @@ class PolicyReader:
         for done, (policy_id, of_type) in enumerate(wanted):
             show(done, len(wanted))
             policies[policy_id] = self._policy(policy_id, of_type)
-        read = {
-            of_type.policy_type: PoliciesOfType(attachments=of_type, policies=policies)
-            for of_type in completed
-        }
         return OrganizationPolicies(
-            service_control=read.get(PolicyType.SERVICE_CONTROL_POLICY),
-            resource_control=read.get(PolicyType.RESOURCE_CONTROL_POLICY),
+            attachments={of_type.policy_type: of_type for of_type in completed}, policies=policies
         )
 
     def _statuses(self) -> dict[str, str]:
