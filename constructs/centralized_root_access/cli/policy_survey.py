@@ -118,13 +118,10 @@ def survey(
         )
         if account.skip_reason is None
     ]
+    unit_ids = {account.account_id: members[account.account_id].unit_ids for account in accounts}
     policies = reader.read(
         attachments,
-        target_ids={
-            target_id
-            for account in accounts
-            for target_id in (account.account_id, *(members[account.account_id].unit_ids or ()))
-        },
+        unit_ids=unit_ids,
         account_count=len(everybody),
         show=lambda done, total: show(done, total, "policies"),
     )
@@ -137,10 +134,10 @@ def survey(
             outside_vpc=True,
         ),
     )
-    checked = tuple(
-        check_tasks(check, account, unit_ids=members[account.account_id].unit_ids, tasks=tasks)
+    checked = [
+        check_tasks(check, account, unit_ids=unit_ids[account.account_id], tasks=tasks)
         for account in accounts
-    )
+    ]
     return Survey(
         organization_id=organization.organization_id,
         tasks=tuple(tasks),

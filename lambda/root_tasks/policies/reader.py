@@ -90,21 +90,22 @@ class PolicyReader:
         self,
         attachments: Collection[Attachments],
         *,
-        target_ids: Collection[str],
+        unit_ids: Mapping[str, Sequence[str] | None],
         account_count: int,
         show: Callable[[int, int], None] = lambda *_: None,
     ) -> OrganizationPolicies:
-        """Return the policies that are attached to some targets. One that cannot be read is a policy as well.
+        """Return the policies that apply to some accounts. One that cannot be read is a policy as well.
 
         Args:
             attachments: What the policies are attached to.
-            target_ids: The targets.
+            unit_ids: The units that each account is in, by its ID; None where they are not known.
             account_count: How many accounts the organization has.
             show: Shows how many documents are read, and of how many.
 
         Raises:
             CallError: Policies may not be read.
         """
+        target_ids = {*unit_ids, *(id_ for path in unit_ids.values() for id_ in path or ())}
         completed = [
             self._with_full_access(of_type, target_ids=target_ids, account_count=account_count)
             for of_type in attachments

@@ -173,8 +173,10 @@ def _place(cause: Cause) -> str:
 
 
 def _fix_lines(fix: StatementFix) -> Iterator[str]:
+    from root_tasks.messages import quantity
+
     cause = fix.finding.cause
-    accounts = f"{len(fix.account_ids):,} {_plural('account', len(fix.account_ids))}"
+    accounts = quantity(len(fix.account_ids), "account")
     if fix.statement is None:
         yield f"To mend it in {accounts}, add this statement to a {_type(cause)} attached to {_place(cause)}:"
         yield from _json_lines(fix.suggested)
@@ -187,7 +189,7 @@ def _fix_lines(fix: StatementFix) -> Iterator[str]:
     yield "To exempt root sessions, change it to:"
     yield from _json_lines(fix.suggested)
     if fix.excess_characters:
-        characters = f"{fix.excess_characters:,} {_plural('character', fix.excess_characters)}"
+        characters = quantity(fix.excess_characters, "character")
         yield f"The policy would then be {characters} too long for AWS: move a statement to another policy."
 
 
@@ -197,15 +199,12 @@ def _json_lines(statement: object) -> list[str]:
     return [f"  {line}" for line in json.dumps(statement, indent=2, ensure_ascii=False).splitlines()]
 
 
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}s"
-
-
 def _summary(found: Survey) -> str:
+    from root_tasks.messages import quantity
     from scp.evaluate import Decision
 
     counts = [
-        f"{decision}: {len(found.ids(decision)):,} {_plural('account', len(found.ids(decision)))}"
+        f"{decision}: {quantity(len(found.ids(decision)), 'account')}"
         for decision in (Decision.DENIED, Decision.UNKNOWN, Decision.ALLOWED)
         if found.ids(decision)
     ]
