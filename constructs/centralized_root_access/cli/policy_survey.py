@@ -18,7 +18,7 @@ from scp.documents import PolicyType
 from .errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from root_tasks.policies.findings import CheckedAccount
     from root_tasks.policies.fixes import StatementFix
@@ -66,9 +66,9 @@ class Survey:
 def survey(
     caller: Caller,
     *,
-    tasks: Sequence[Task],
-    account_ids: Sequence[str],
-    organizational_units: Sequence[str],
+    tasks: tuple[Task, ...],
+    account_ids: tuple[str, ...],
+    organizational_units: tuple[str, ...],
     show: Callable[[int, int, str], None],
 ) -> Survey:
     """Read the organization's policies, and return what they let root tasks do.
@@ -105,8 +105,7 @@ def survey(
         raise CommandError(f"{', '.join(strangers)}: not in organization {organization.organization_id}.")
     scope = Scope(
         all_accounts=not account_ids and not organizational_units,
-        account_ids=tuple(account_ids),
-        organizational_units=tuple(organizational_units),
+        organizational_units=organizational_units,
     )
     members = accounts_in_scope(scope, directory, everybody, named=account_ids)
     accounts = [
@@ -140,8 +139,8 @@ def survey(
     ]
     return Survey(
         organization_id=organization.organization_id,
-        tasks=tuple(tasks),
-        enabled_types=tuple(of_type.policy_type for of_type in attachments),
+        tasks=tasks,
+        enabled_types=tuple(policies.attachments),
         accounts=tuple(sorted(checked, key=lambda account: account.account.account_id)),
         fixes=tuple(find_fixes(checked)),
     )

@@ -96,7 +96,6 @@ def console(*, stderr: bool = False) -> Console:
         markup=False,
         highlight=False,
         emoji=False,
-        soft_wrap=False,
     )
 
 
@@ -173,26 +172,25 @@ def _rows(report: Report) -> Iterator[ReportRow]:
     for result in report.results:
         if result.outcome is Outcome.CLEAN:
             continue
-        account = {
-            "account_id": result.account_id,
-            "name": result.name or "",
-            "organizational_unit": result.organizational_unit or "",
-        }
-        lines = list(_lines(result, now=report.finished_at)) or [(result.outcome, "", "")]
-        for outcome, what, last_use in lines:
-            yield ReportRow(outcome=outcome, what=what, last_use=last_use, **account)
-            account = {}
+        first, *others = list(_rows_of(result, now=report.finished_at)) or [ReportRow(outcome=result.outcome)]
+        yield replace(
+            first,
+            account_id=result.account_id,
+            name=result.name or "",
+            organizational_unit=result.organizational_unit or "",
+        )
+        yield from others
 
 
-def _lines(result: AccountResult, *, now: datetime) -> Iterator[tuple[Outcome, str, str]]:
+def _rows_of(result: AccountResult, *, now: datetime) -> Iterator[ReportRow]:
     if result.credentials is not None:
         for what, last_use in _credential_lines(result, result.credentials, now=now):
-            yield result.outcome, what, last_use
+            yield ReportRow(outcome=result.outcome, what=what, last_use=last_use)
     for item in result.items:
-        yield item.outcome, _item_text(item), _item_use(item, now=now)
+        yield ReportRow(outcome=item.outcome, what=_item_text(item), last_use=_item_use(item, now=now))
     # Where there are items, they say it themselves.
     if notes := " ".join(filter(None, (result.reason, result.hint))):
-        yield result.outcome, notes, ""
+        yield ReportRow(outcome=result.outcome, what=notes)
 
 
 def _credential_lines(

@@ -74,7 +74,7 @@ def preflight(
         with progress_bar("preflight") as update:
             found = survey(
                 caller,
-                tasks=[task for task in Task if not tasks or task.command in tasks],
+                tasks=tuple(task for task in Task if not tasks or task.command in tasks),
                 account_ids=accounts,
                 organizational_units=organizational_units,
                 show=update,
