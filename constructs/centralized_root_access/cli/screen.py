@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aws_calls.text import printable, unique_keys
-from root_tasks.messages import describe_preflight
+from root_tasks.messages import describe_preflight, quantity
 from root_tasks.model.report import ItemType, Outcome
 from root_tasks.report.summary import credentials_of, duration, item_counts, summary, types_without_list
 
@@ -246,7 +246,7 @@ def _last_use(moment: datetime | None, now: datetime, *, unread: bool) -> str:
     if moment is None:
         return "never"
     days = (now - moment).days
-    ago = "today" if days < 1 else "1 day ago" if days == 1 else f"{days:,} days ago"
+    ago = "today" if days < 1 else f"{quantity(days, 'day')} ago"
     return f"{moment:%Y-%m-%d} ({ago})"
 
 

@@ -16,16 +16,14 @@ if TYPE_CHECKING:
 # AWS's own policies: their content never changes. The second one is attached everywhere, and AWS refuses to
 # detach it. The first one can be detached where another service control policy is attached: AWS refuses to
 # detach the last one.
-FULL_ACCESS_ID = "p-FullAWSAccess"
-RCP_FULL_ACCESS_ID = "p-RCPFullAWSAccess"
 FULL_ACCESS = parse_policy(
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}',
-    policy_id=FULL_ACCESS_ID,
+    policy_id="p-FullAWSAccess",
     name="FullAWSAccess",
 )
 RCP_FULL_ACCESS = parse_policy(
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}',
-    policy_id=RCP_FULL_ACCESS_ID,
+    policy_id="p-RCPFullAWSAccess",
     name="RCPFullAWSAccess",
     policy_type=PolicyType.RESOURCE_CONTROL_POLICY,
 )

@@ -15,8 +15,7 @@ from scp.documents import PolicyType, parse_policy, unreadable_policy
 from ..aws.organizations import LIST_ROOTS, MAX_ENTRIES_PER_PAGE, entries, organization_roots
 from .attachments import (
     FULL_ACCESS,
-    FULL_ACCESS_ID,
-    RCP_FULL_ACCESS_ID,
+    RCP_FULL_ACCESS,
     Attachments,
     OrganizationPolicies,
 )
@@ -113,9 +112,9 @@ class PolicyReader:
         wanted = [
             (policy_id, of_type)
             for of_type in completed
-            for policy_id in sorted(of_type.policy_ids_at(target_ids) - {FULL_ACCESS_ID})
+            for policy_id in sorted(of_type.policy_ids_at(target_ids) - {FULL_ACCESS.policy_id})
         ]
-        policies = {FULL_ACCESS_ID: FULL_ACCESS}
+        policies = {FULL_ACCESS.policy_id: FULL_ACCESS}
         for done, (policy_id, of_type) in enumerate(wanted):
             show(done, len(wanted))
             policies[policy_id] = self._policy(policy_id, of_type)
@@ -139,7 +138,7 @@ class PolicyReader:
             self._organizations.list_policies, _LIST_POLICIES, items="Policies", Filter=policy_type.value
         ):
             policy_id = require(summary, "Id", operation=_LIST_POLICIES)
-            if policy_id in (FULL_ACCESS_ID, RCP_FULL_ACCESS_ID):
+            if policy_id in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id):
                 continue
             policy_names[policy_id] = summary.get("Name", "")
             try:
@@ -203,11 +202,11 @@ class PolicyReader:
         problems: dict[str, str] = {}
         try:
             # What was read before a failure is kept.
-            having.update(target_id for target_id, _ in self._targets(FULL_ACCESS_ID))
+            having.update(target_id for target_id, _ in self._targets(FULL_ACCESS.policy_id))
         except CallError as error:
             problems = dict.fromkeys(set(target_ids) - having, _problem_of(error))
         policy_ids = {
-            target_id: [FULL_ACCESS_ID, *attached] if target_id in having else attached
+            target_id: [FULL_ACCESS.policy_id, *attached] if target_id in having else attached
             for target_id, attached in attachments.policy_ids.items()
         }
         return replace(attachments, policy_ids=policy_ids, problems=problems)

@@ -276,18 +276,9 @@ def _cause(cause: Cause) -> dict[str, Any]:
 
 
 def _to_csv(found: Survey) -> str:
-    import csv
-    import io
+    from root_tasks.report.render import csv_table
 
-    from root_tasks.report.render import csv_cell
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for account in found.accounts:
-        for row in _csv_rows(account):
-            writer.writerow(map(csv_cell, row))
-    return text.getvalue()
+    return csv_table(_COLUMNS, (row for account in found.accounts for row in _csv_rows(account)))
 
 
 def _csv_rows(account: CheckedAccount) -> Iterator[tuple[object, ...]]:
