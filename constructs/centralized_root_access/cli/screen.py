@@ -99,6 +99,11 @@ def console(*, stderr: bool = False) -> Console:
     )
 
 
+def safe_text(text: str = "", style: str = "") -> Text:
+    """Return a text in which nothing is a command for the terminal."""
+    return Text(printable(text), style)
+
+
 def show_report(report: Report, *, stderr: bool = False, whole: bool = False) -> None:
     """Show a report as a table, the policies of a plan in full, and the summary in a sentence or two.
 
@@ -115,8 +120,8 @@ def show_report(report: Report, *, stderr: bool = False, whole: bool = False) ->
     _print(
         target,
         [
-            *(Text(printable(f"Warning: {warning}"), "yellow") for warning in report.warnings),
-            Text(printable(summary(report)), "bold"),
+            *(safe_text(f"Warning: {warning}", "yellow") for warning in report.warnings),
+            safe_text(summary(report), "bold"),
         ],
     )
 
@@ -126,9 +131,9 @@ def show_runs(executions: Sequence[RunExecution]) -> None:
     table = new_table("run", "state machine", "status", "started", "took")
     for execution in executions:
         table.add_row(
-            Text(printable(execution.run_id)),
+            safe_text(execution.run_id),
             execution.state_machine,
-            Text(printable(execution.status), _STATUS_STYLES.get(execution.status, "bold red")),
+            safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red")),
             f"{execution.started_at:%Y-%m-%d %H:%M UTC}",
             "" if execution.ended_at is None else duration(execution.started_at, execution.ended_at),
         )
@@ -262,15 +267,15 @@ def _report_table(report: Report, *, width: int, max_rows: int | None) -> Iterat
     ]
     if shown:
         yield from [_row_table(shown)] if width >= _MIN_TABLE_WIDTH else _account_list(shown)
-        yield Text()
+        yield safe_text()
     for number, note in enumerate(notes, start=1):
-        yield Text(f"Note {number}: {printable(note)}")
+        yield safe_text(f"Note {number}: {note}")
     if notes:
-        yield Text()
+        yield safe_text()
     if left := sum(1 for _ in listed):
-        yield Text(f"{left:,} more rows: --format csv and --open have all of them.")
+        yield safe_text(f"{left:,} more rows: --format csv and --open have all of them.")
     if report.preflight is not None and not report.preflight.checked:
-        yield Text(printable(f"Pre-flight: {describe_preflight(report.preflight)}"))
+        yield safe_text(f"Pre-flight: {describe_preflight(report.preflight)}")
 
 
 def _policies_of_plan(report: Report) -> Iterator[str]:
@@ -310,8 +315,8 @@ def _row_table(shown: Sequence[ReportRow]) -> Table:
         again = not row.account_id and row.outcome is previous
         previous = row.outcome
         table.add_row(
-            Text("" if again else row.outcome, _STYLES.get(row.outcome, "")),
-            *(Text(printable(value)) for value in values),
+            safe_text("" if again else row.outcome, _STYLES.get(row.outcome, "")),
+            *map(safe_text, values),
         )
     return table
 
@@ -328,7 +333,7 @@ def _account_list(shown: Sequence[ReportRow]) -> Iterator[RenderableType]:
         what = row.what if row.outcome is outcome else f"{row.outcome}: {row.what}"
         use = row.last_use and _USE_WORDS.get(row.last_use, f"used {row.last_use}")
         if line := ", ".join(filter(None, (what, use))):
-            yield Padding(Text(printable(line)), (0, 0, 0, 2))
+            yield Padding(safe_text(line), (0, 0, 0, 2))
 
 
 def new_table(*columns: str) -> Table:

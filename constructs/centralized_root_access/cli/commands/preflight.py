@@ -94,25 +94,17 @@ def preflight(
 
 
 def _show(found: Survey) -> None:
-    from rich.text import Text
-
-    from aws_calls.text import printable
-
     from .. import screen
 
     lines: list[Table | Text] = []
     for rows in _rows(found):
-        lines += [rows, Text()]
+        lines += [rows, screen.safe_text()]
     for fix in found.fixes:
-        lines += [*(Text(printable(line)) for line in _fix_lines(fix)), Text()]
-    screen.show_lines([*lines, Text(printable(_summary(found)), "bold")])
+        lines += [*map(screen.safe_text, _fix_lines(fix)), screen.safe_text()]
+    screen.show_lines([*lines, screen.safe_text(_summary(found), "bold")])
 
 
 def _rows(found: Survey) -> Iterator[Table | Text]:
-    from rich.text import Text
-
-    from aws_calls.text import printable
-
     from .. import screen
 
     table = screen.new_table("result", "account", "name", "tasks", "policy", "attached to")
@@ -130,13 +122,13 @@ def _rows(found: Survey) -> Iterator[Table | Text]:
                 _place(finding.cause),
             ]
             table.add_row(
-                Text(finding.decision, _STYLES.get(finding.decision, "")),
-                *(Text(printable(cell)) for cell in cells),
+                screen.safe_text(finding.decision, _STYLES.get(finding.decision, "")),
+                *map(screen.safe_text, cells),
             )
     if table.row_count:
         yield table
     if left:
-        yield Text(f"{left:,} more rows: --format csv and --format json have all of them.")
+        yield screen.safe_text(f"{left:,} more rows: --format csv and --format json have all of them.")
 
 
 def _tasks(tasks: Sequence[Task], *, of: Sequence[Task]) -> str:
