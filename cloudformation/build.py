@@ -105,26 +105,26 @@ def _find_stack(assembly: Path, name: str | None) -> _Stack:
     stacks = list(_stacks(assembly))
     if not stacks:
         raise UnsupportedAssemblyError("The app has no stack. Add the stack that the template is for.")
-    found = [it for it in stacks if name is None or name in (it.path, it.artifact)]
+    found = [stack for stack in stacks if name is None or name in (stack.path, stack.artifact)]
     if len(found) == 1:
         return found[0]
     reason = "The app has several stacks" if name is None else f"The app has no stack {name}"
-    paths = ", ".join(sorted(it.path for it in stacks))
+    paths = ", ".join(sorted(stack.path for stack in stacks))
     raise UnsupportedAssemblyError(f"{reason}. Name one of the app's stacks with --stack: {paths}.")
 
 
 def _stacks(assembly: Path) -> Iterator[_Stack]:
     """Yield the stacks of an assembly and, for each stage, of the assembly in it."""
     artifacts = json.loads((assembly / "manifest.json").read_text())["artifacts"]
-    for artifact, it in artifacts.items():
-        if it["type"] == "cdk:cloud-assembly":
-            yield from _stacks(assembly / it["properties"]["directoryName"])
-        elif it["type"] == "aws:cloudformation:stack":
+    for name, artifact in artifacts.items():
+        if artifact["type"] == "cdk:cloud-assembly":
+            yield from _stacks(assembly / artifact["properties"]["directoryName"])
+        elif artifact["type"] == "aws:cloudformation:stack":
             yield _Stack(
-                artifact=artifact,
-                path=it.get("displayName", artifact),
+                artifact=name,
+                path=artifact.get("displayName", name),
                 folder=assembly,
-                template=assembly / it["properties"]["templateFile"],
+                template=assembly / artifact["properties"]["templateFile"],
             )
 
 
@@ -132,7 +132,7 @@ def _refuse_missing_context(stack: _Stack) -> None:
     """Raise if the stack has the CDK's dummy values instead of values that the CDK CLI looks up."""
     missing = json.loads((stack.folder / "manifest.json").read_text()).get("missing", ())
     if missing:
-        keys = ", ".join(sorted(it["key"] for it in missing))
+        keys = ", ".join(sorted(value["key"] for value in missing))
         raise UnsupportedAssemblyError(
             f"The stack {stack.path} needs values that only the CDK CLI looks up in the account: {keys}. "
             "Run `cdk synth` once, in the same folder: it writes them into cdk.context.json."
@@ -174,7 +174,7 @@ def _write_archive(source: Path, archive: Path) -> None:
         archive.write_bytes(source.read_bytes())
         return
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as written:
-        for file in sorted(it for it in source.rglob("*") if it.is_file()):
+        for file in sorted(path for path in source.rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(file.relative_to(source).as_posix(), _NO_TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = _READABLE_BY_ALL

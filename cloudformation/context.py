@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-VARIABLE = "CDK_CONTEXT_JSON"
+_VARIABLE = "CDK_CONTEXT_JSON"
 
 
 class InvalidContextError(Exception):
@@ -30,11 +30,9 @@ def app_context(*, folder: Path, variables: Mapping[str, str]) -> dict[str, Any]
         InvalidContextError: A file or the variable is not a JSON object.
     """
     settings = _file(folder / "cdk.json")
-    return _combination(
-        _file(folder / "cdk.context.json"),
-        _json_object(settings.get("context") or {}, source="`context` in cdk.json"),
-        _parse(variables.get(VARIABLE) or "{}", source=VARIABLE),
-    )
+    lookups = _file(folder / "cdk.context.json")
+    context = _merge(lookups, _json_object(settings.get("context") or {}, source="`context` in cdk.json"))
+    return _merge(context, _parse(variables.get(_VARIABLE) or "{}", source=_VARIABLE))
 
 
 def _file(path: Path) -> Mapping[str, Any]:
@@ -61,14 +59,10 @@ def _json_object(value: object, *, source: str) -> Mapping[str, Any]:
     return value
 
 
-def _combination(*sources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of all sources; a later source has precedence, and objects are merged."""
-    combination: dict[str, Any] = {}
-    for source in sources:
-        for name, value in source.items():
-            earlier = combination.get(name)
-            if isinstance(earlier, dict) and isinstance(value, dict):
-                combination[name] = _combination(earlier, value)
-            else:
-                combination[name] = value
-    return combination
+def _merge(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of both; the overrides have precedence, and objects are merged."""
+    merged = {**values, **overrides}
+    for name in values.keys() & overrides.keys():
+        if isinstance(values[name], dict) and isinstance(overrides[name], dict):
+            merged[name] = _merge(values[name], overrides[name])
+    return merged

@@ -77,7 +77,7 @@ def read(
     organization.clear_calls()
     policies = reader.read(
         reader.attachments([PolicyType.SERVICE_CONTROL_POLICY]),
-        target_ids={organization.root_id, *accounts},
+        unit_ids=dict.fromkeys(accounts, (organization.root_id,)),
         account_count=account_count,
     )
     return decisions(organization, policies, accounts)
@@ -142,7 +142,9 @@ def test_what_a_target_itself_has_is_newer_than_what_its_policies_listed(
     reader = reader_of(organization)
     attachments = reader.attachments([PolicyType.SERVICE_CONTROL_POLICY])
     attach(organization, "second", DENY_IT, accounts[:1])
-    policies = reader.read(attachments, target_ids={organization.root_id, *accounts}, account_count=100)
+    policies = reader.read(
+        attachments, unit_ids=dict.fromkeys(accounts, (organization.root_id,)), account_count=100
+    )
     assert decisions(organization, policies, accounts) == {
         accounts[0]: Decision.DENIED,
         accounts[1]: Decision.ALLOWED,

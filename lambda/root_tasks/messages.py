@@ -112,8 +112,8 @@ def describe_preflight(preflight: Preflight) -> str:
     if not preflight.checked:
         return f"Skipped: the organization's policies could not be checked. {preflight.reason}"
     found = [
-        f"{_accounts(preflight.denied)} denied by policies" if preflight.denied else "",
-        f"{_accounts(preflight.unknown)} undecided" if preflight.unknown else "",
+        f"{quantity(preflight.denied, 'account')} denied by policies" if preflight.denied else "",
+        f"{quantity(preflight.unknown, 'account')} undecided" if preflight.unknown else "",
     ]
     return ", ".join(filter(None, found)) or "No policy denies the task"
 
@@ -150,10 +150,6 @@ def denial_hint(verdict: Verdict) -> str:
     if any(on_purpose):
         sentences.append(_DENIED_ON_PURPOSE.format("Another" if any(changes) else "The"))
     return " ".join(filter(None, sentences))
-
-
-def _accounts(count: int) -> str:
-    return f"{count:,} {'account' if count == 1 else 'accounts'}"
 
 
 def _name_and_id(name: str, id_: str) -> str:
@@ -215,6 +211,14 @@ def first_sentences(sentences: Iterable[str], *, of: str) -> tuple[str, ...]:
     """
     listed = tuple(itertools.islice(sentences, _MAX_LISTED + 1))
     return listed if len(listed) <= _MAX_LISTED else (*listed[:-1], f"There are more of such {of}.")
+
+
+def quantity(count: int, noun: str) -> str:
+    """Return a number of things: "1 account", "1,000 policies"."""
+    if count == 1:
+        return f"1 {noun}"
+    plural = f"{noun.removesuffix('y')}ies" if noun.endswith("policy") else f"{noun}s"
+    return f"{count:,} {plural}"
 
 
 def describe_duration(duration: timedelta) -> str:

@@ -11,7 +11,6 @@ from root_tasks.policies.attachments import (
     FULL_ACCESS,
     Attachments,
     OrganizationPolicies,
-    PoliciesOfType,
 )
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.findings import TaskVerdict
@@ -163,20 +162,20 @@ def policies_of(
         attached: The IDs of the policies that each target has, by its ID.
         without_full_access: The targets that do not have FullAWSAccess.
     """
-    of_type = PoliciesOfType(
-        attachments=Attachments(
-            policy_type=PolicyType.SERVICE_CONTROL_POLICY,
-            policy_ids={
-                id_: [*ids] if id_ in without_full_access else [FULL_ACCESS.policy_id, *ids]
-                for id_, ids in attached.items()
-            },
-        ),
+    service_control = Attachments(
+        policy_type=PolicyType.SERVICE_CONTROL_POLICY,
+        policy_ids={
+            id_: [*ids] if id_ in without_full_access else [FULL_ACCESS.policy_id, *ids]
+            for id_, ids in attached.items()
+        },
+    )
+    return OrganizationPolicies(
+        attachments={service_control.policy_type: service_control},
         policies={
             FULL_ACCESS.policy_id: FULL_ACCESS,
             **{id_: policy_of(content, policy_id=id_) for id_, content in documents.items()},
         },
     )
-    return OrganizationPolicies(service_control=of_type, resource_control=None)
 
 
 def check_of(policies: OrganizationPolicies) -> PolicyCheck:

@@ -18,7 +18,7 @@ from scp.documents import PolicyType
 from .errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from root_tasks.policies.findings import CheckedAccount
     from root_tasks.policies.fixes import StatementFix
@@ -66,9 +66,9 @@ class Survey:
 def survey(
     caller: Caller,
     *,
-    tasks: Sequence[Task],
-    account_ids: Sequence[str],
-    organizational_units: Sequence[str],
+    tasks: tuple[Task, ...],
+    account_ids: tuple[str, ...],
+    organizational_units: tuple[str, ...],
     show: Callable[[int, int, str], None],
 ) -> Survey:
     """Read the organization's policies, and return what they let root tasks do.
@@ -105,8 +105,7 @@ def survey(
         raise CommandError(f"{', '.join(strangers)}: not in organization {organization.organization_id}.")
     scope = Scope(
         all_accounts=not account_ids and not organizational_units,
-        account_ids=tuple(account_ids),
-        organizational_units=tuple(organizational_units),
+        organizational_units=organizational_units,
     )
     members = accounts_in_scope(scope, directory, everybody, named=account_ids)
     accounts = [
@@ -118,13 +117,10 @@ def survey(
         )
         if account.skip_reason is None
     ]
+    unit_ids = {account.account_id: members[account.account_id].unit_ids for account in accounts}
     policies = reader.read(
         attachments,
-        target_ids={
-            target_id
-            for account in accounts
-            for target_id in (account.account_id, *(members[account.account_id].unit_ids or ()))
-        },
+        unit_ids=unit_ids,
         account_count=len(everybody),
         show=lambda done, total: show(done, total, "policies"),
     )
@@ -137,14 +133,14 @@ def survey(
             outside_vpc=True,
         ),
     )
-    checked = tuple(
-        check_tasks(check, account, unit_ids=members[account.account_id].unit_ids, tasks=tasks)
+    checked = [
+        check_tasks(check, account, unit_ids=unit_ids[account.account_id], tasks=tasks)
         for account in accounts
-    )
+    ]
     return Survey(
         organization_id=organization.organization_id,
-        tasks=tuple(tasks),
-        enabled_types=tuple(of_type.policy_type for of_type in attachments),
+        tasks=tasks,
+        enabled_types=tuple(policies.attachments),
         accounts=tuple(sorted(checked, key=lambda account: account.account.account_id)),
         fixes=tuple(find_fixes(checked)),
     )

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aws_calls.text import printable, unique_keys
-from root_tasks.messages import describe_preflight
+from root_tasks.messages import describe_preflight, quantity
 from root_tasks.model.report import ItemType, Outcome
 from root_tasks.report.summary import credentials_of, duration, item_counts, summary, types_without_list
 
@@ -96,8 +96,12 @@ def console(*, stderr: bool = False) -> Console:
         markup=False,
         highlight=False,
         emoji=False,
-        soft_wrap=False,
     )
+
+
+def safe_text(text: str = "", style: str = "") -> Text:
+    """Return a text in which nothing is a command for the terminal."""
+    return Text(printable(text), style)
 
 
 def show_report(report: Report, *, stderr: bool = False, whole: bool = False) -> None:
@@ -116,8 +120,8 @@ def show_report(report: Report, *, stderr: bool = False, whole: bool = False) ->
     _print(
         target,
         [
-            *(Text(printable(f"Warning: {warning}"), "yellow") for warning in report.warnings),
-            Text(printable(summary(report)), "bold"),
+            *(safe_text(f"Warning: {warning}", "yellow") for warning in report.warnings),
+            safe_text(summary(report), "bold"),
         ],
     )
 
@@ -127,9 +131,9 @@ def show_runs(executions: Sequence[RunExecution]) -> None:
     table = new_table("run", "state machine", "status", "started", "took")
     for execution in executions:
         table.add_row(
-            Text(printable(execution.run_id)),
+            safe_text(execution.run_id),
             execution.state_machine,
-            Text(printable(execution.status), _STATUS_STYLES.get(execution.status, "bold red")),
+            safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red")),
             f"{execution.started_at:%Y-%m-%d %H:%M UTC}",
             "" if execution.ended_at is None else duration(execution.started_at, execution.ended_at),
         )
@@ -173,26 +177,25 @@ def _rows(report: Report) -> Iterator[ReportRow]:
     for result in report.results:
         if result.outcome is Outcome.CLEAN:
             continue
-        account = {
-            "account_id": result.account_id,
-            "name": result.name or "",
-            "organizational_unit": result.organizational_unit or "",
-        }
-        lines = list(_lines(result, now=report.finished_at)) or [(result.outcome, "", "")]
-        for outcome, what, last_use in lines:
-            yield ReportRow(outcome=outcome, what=what, last_use=last_use, **account)
-            account = {}
+        first, *others = list(_rows_of(result, now=report.finished_at)) or [ReportRow(outcome=result.outcome)]
+        yield replace(
+            first,
+            account_id=result.account_id,
+            name=result.name or "",
+            organizational_unit=result.organizational_unit or "",
+        )
+        yield from others
 
 
-def _lines(result: AccountResult, *, now: datetime) -> Iterator[tuple[Outcome, str, str]]:
+def _rows_of(result: AccountResult, *, now: datetime) -> Iterator[ReportRow]:
     if result.credentials is not None:
         for what, last_use in _credential_lines(result, result.credentials, now=now):
-            yield result.outcome, what, last_use
+            yield ReportRow(outcome=result.outcome, what=what, last_use=last_use)
     for item in result.items:
-        yield item.outcome, _item_text(item), _item_use(item, now=now)
+        yield ReportRow(outcome=item.outcome, what=_item_text(item), last_use=_item_use(item, now=now))
     # Where there are items, they say it themselves.
     if notes := " ".join(filter(None, (result.reason, result.hint))):
-        yield result.outcome, notes, ""
+        yield ReportRow(outcome=result.outcome, what=notes)
 
 
 def _credential_lines(
@@ -248,7 +251,7 @@ def _last_use(moment: datetime | None, now: datetime, *, unread: bool) -> str:
     if moment is None:
         return "never"
     days = (now - moment).days
-    ago = "today" if days < 1 else "1 day ago" if days == 1 else f"{days:,} days ago"
+    ago = "today" if days < 1 else f"{quantity(days, 'day')} ago"
     return f"{moment:%Y-%m-%d} ({ago})"
 
 
@@ -264,15 +267,15 @@ def _report_table(report: Report, *, width: int, max_rows: int | None) -> Iterat
     ]
     if shown:
         yield from [_row_table(shown)] if width >= _MIN_TABLE_WIDTH else _account_list(shown)
-        yield Text()
+        yield safe_text()
     for number, note in enumerate(notes, start=1):
-        yield Text(f"Note {number}: {printable(note)}")
+        yield safe_text(f"Note {number}: {note}")
     if notes:
-        yield Text()
+        yield safe_text()
     if left := sum(1 for _ in listed):
-        yield Text(f"{left:,} more rows: --format csv and --open have all of them.")
+        yield safe_text(f"{left:,} more rows: --format csv and --open have all of them.")
     if report.preflight is not None and not report.preflight.checked:
-        yield Text(printable(f"Pre-flight: {describe_preflight(report.preflight)}"))
+        yield safe_text(f"Pre-flight: {describe_preflight(report.preflight)}")
 
 
 def _policies_of_plan(report: Report) -> Iterator[str]:
@@ -312,8 +315,8 @@ def _row_table(shown: Sequence[ReportRow]) -> Table:
         again = not row.account_id and row.outcome is previous
         previous = row.outcome
         table.add_row(
-            Text("" if again else row.outcome, _STYLES.get(row.outcome, "")),
-            *(Text(printable(value)) for value in values),
+            safe_text("" if again else row.outcome, _STYLES.get(row.outcome, "")),
+            *map(safe_text, values),
         )
     return table
 
@@ -330,7 +333,7 @@ def _account_list(shown: Sequence[ReportRow]) -> Iterator[RenderableType]:
         what = row.what if row.outcome is outcome else f"{row.outcome}: {row.what}"
         use = row.last_use and _USE_WORDS.get(row.last_use, f"used {row.last_use}")
         if line := ", ".join(filter(None, (what, use))):
-            yield Padding(Text(printable(line)), (0, 0, 0, 2))
+            yield Padding(safe_text(line), (0, 0, 0, 2))
 
 
 def new_table(*columns: str) -> Table:

@@ -16,16 +16,14 @@ if TYPE_CHECKING:
 # AWS's own policies: their content never changes. The second one is attached everywhere, and AWS refuses to
 # detach it. The first one can be detached where another service control policy is attached: AWS refuses to
 # detach the last one.
-FULL_ACCESS_ID = "p-FullAWSAccess"
-RCP_FULL_ACCESS_ID = "p-RCPFullAWSAccess"
 FULL_ACCESS = parse_policy(
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}',
-    policy_id=FULL_ACCESS_ID,
+    policy_id="p-FullAWSAccess",
     name="FullAWSAccess",
 )
 RCP_FULL_ACCESS = parse_policy(
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}',
-    policy_id=RCP_FULL_ACCESS_ID,
+    policy_id="p-RCPFullAWSAccess",
     name="RCPFullAWSAccess",
     policy_type=PolicyType.RESOURCE_CONTROL_POLICY,
 )
@@ -61,33 +59,31 @@ class Attachments:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PoliciesOfType:
-    """The policies of one type, and where they are attached.
+class OrganizationPolicies:
+    """The policies of an organization that limit root sessions.
 
     Attributes:
-        attachments: Where they are attached.
+        attachments: What they are attached to, by their type; without types that are disabled or not wanted.
         policies: The policies that were read, by their IDs.
     """
 
-    attachments: Attachments
+    attachments: Mapping[PolicyType, Attachments]
     policies: Mapping[str, Policy]
 
-    def levels(self, target_ids: Sequence[str] | None) -> tuple[Level, ...]:
-        """Return the levels of an account: the root, the units down to the account, and the account.
+    def level(self, policy_type: PolicyType, target_id: str | None) -> Level:
+        """Return the level of the root, of a unit or of an account, with its policies of a type.
 
         Args:
-            target_ids: Their IDs; None where they are not known.
+            policy_type: The type, one that is not disabled.
+            target_id: Its ID; None for all levels of an account whose units are not known.
         """
-        if target_ids is None:
-            return (Level(target_id="", name="", policies=(_unknown(_UNKNOWN_PATH),)),)
-        return tuple(self._level(target_id) for target_id in target_ids)
-
-    def _level(self, target_id: str) -> Level:
-        attached = self.attachments
+        if target_id is None:
+            return Level(target_id="", name="", policies=(_unknown(_UNKNOWN_PATH),))
+        attached = self.attachments[policy_type]
         policies = [self.policies[id_] for id_ in attached.policy_ids.get(target_id, ())]
         if attached.is_pending:
             policies = [_unknown(_PENDING)]
-        elif attached.policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
+        elif policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
             policies = [RCP_FULL_ACCESS, *policies]
         elif target_id not in attached.policy_ids:
             policies = [FULL_ACCESS]
@@ -97,19 +93,6 @@ class PoliciesOfType:
             policies = [_unknown(_NOT_LISTED)]
         name = attached.target_names.get(target_id, "")
         return Level(target_id=target_id, name=name, policies=tuple(policies))
-
-
-@dataclass(frozen=True, kw_only=True)
-class OrganizationPolicies:
-    """The policies of an organization that limit root sessions.
-
-    Attributes:
-        service_control: Its service control policies; None where the type is disabled.
-        resource_control: Its resource control policies; None where the type is disabled, or not wanted.
-    """
-
-    service_control: PoliciesOfType | None
-    resource_control: PoliciesOfType | None
 
 
 def _unknown(problem: str) -> Policy:

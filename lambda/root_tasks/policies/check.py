@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from scp.calls import call_of
 from scp.context import SessionRequest
-from scp.evaluate import Decision, evaluate_request, without_certainties
+from scp.documents import PolicyType
+from scp.evaluate import Decision, evaluate_request, strictest, without_certainties
 
 from ..model.run import Target
 from ..tasks import DEFINITIONS
 
 if TYPE_CHECKING:
     from scp.calls import SessionFacts
-    from scp.documents import PolicyType
     from scp.evaluate import Level, Verdict
     from scp.task import Task
 
     from ..model.run import Assignment, CredentialSelection, Mode
     from ..tasks.definition import TaskDefinition
-    from .attachments import OrganizationPolicies, PoliciesOfType
+    from .attachments import OrganizationPolicies
 
 
 class PolicyCheck:
@@ -32,10 +33,9 @@ class PolicyCheck:
     """
 
     def __init__(self, policies: OrganizationPolicies, *, session: SessionFacts) -> None:
-        self._service_control = policies.service_control
-        self._resource_control = policies.resource_control
+        self._policies = policies
         self._session = session
-        self._levels: dict[tuple[PolicyType, str, str], Level] = {}
+        self._levels: dict[tuple[PolicyType, str | None, str], Level] = {}
 
     def verdict(
         self, action: str, *, account_id: str, unit_ids: tuple[str, ...] | None, target: Target | None = None
@@ -58,26 +58,23 @@ class PolicyCheck:
         call = call_of(
             action, session=session, target=name, target_region=None if target is None else target.region
         )
-        target_ids = None if unit_ids is None else (*unit_ids, account_id)
+        target_ids = (None,) if unit_ids is None else (*unit_ids, account_id)
         return evaluate_request(
             SessionRequest(session=session, call=call),
-            service_control=self._levels_for(self._service_control, target_ids, action),
-            resource_control=self._levels_for(self._resource_control, target_ids, action),
+            service_control=self._levels_for(PolicyType.SERVICE_CONTROL_POLICY, target_ids, action),
+            resource_control=self._levels_for(PolicyType.RESOURCE_CONTROL_POLICY, target_ids, action),
         )
 
     def _levels_for(
-        self, policies: PoliciesOfType | None, target_ids: tuple[str, ...] | None, action: str
+        self, policy_type: PolicyType, target_ids: tuple[str | None, ...], action: str
     ) -> tuple[Level, ...] | None:
         """Return the levels without what is certain in whatever account: most accounts share most levels."""
-        if policies is None:
+        if policy_type not in self._policies.attachments:
             return None
-        if target_ids is None:
-            return policies.levels(None)
-        policy_type = policies.attachments.policy_type
         keys = [(policy_type, target_id, action) for target_id in target_ids]
         for key in keys:
             if key not in self._levels:
-                (level,) = policies.levels(key[1:2])
+                level = self._policies.level(policy_type, key[1])
                 self._levels[key] = self._without_certainties(level, action)
         return tuple(self._levels[key] for key in keys)
 
@@ -124,29 +121,22 @@ def check_account(
         credentials: Which credentials a plan may list.
     """
     definition = DEFINITIONS[task]
-    verdicts: dict[tuple[str, Target | None], Verdict] = {}
 
-    def verdict(action: str, target: Target) -> Verdict:
-        key = (action, target if assignment.targets else None)
-        if key not in verdicts:
-            verdicts[key] = check.verdict(
-                action, account_id=assignment.account_id, unit_ids=unit_ids, target=target
-            )
-        return verdicts[key]
+    @cache
+    def verdict(action: str, target: Target | None) -> Verdict:
+        return check.verdict(action, account_id=assignment.account_id, unit_ids=unit_ids, target=target)
 
     denials: list[Verdict] = []
     decisions: set[Decision] = set()
     for target in _possible_targets(definition, assignment, credentials):
-        of_target = [verdict(action, target) for action in definition.necessary_calls(mode, target)]
-        denied = [found for found in of_target if found.decision is Decision.DENIED]
-        denials += denied[:1]
-        decisions.add(Decision.DENIED if denied else Decision.ALLOWED)
-        decisions |= {
-            Decision.UNKNOWN for found in of_target if found.decision is Decision.UNKNOWN and not denied
-        }
+        # Of one that is only to be found, no more than its type is known, which no policy asks for.
+        known = target if assignment.targets else None
+        of_target = [verdict(action, known) for action in definition.necessary_calls(mode, target)]
+        decisions.add(strictest({found.decision for found in of_target}))
+        denials += [found for found in of_target if found.decision is Decision.DENIED]
     if decisions == {Decision.DENIED}:
         return AccountCheck(decision=Decision.DENIED, denied=denials[0])
-    return AccountCheck(decision=Decision.UNKNOWN if Decision.UNKNOWN in decisions else Decision.ALLOWED)
+    return AccountCheck(decision=strictest(decisions - {Decision.DENIED}))
 
 
 def _possible_targets(

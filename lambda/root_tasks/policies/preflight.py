@@ -127,10 +127,10 @@ class PendingPreflight:
             credentials: Which credentials a plan may list.
         """
         try:
-            units = {work.account_id: members[work.account_id].unit_ids for work in assignments}
+            unit_ids = {work.account_id: members[work.account_id].unit_ids for work in assignments}
             policies = self.reader.read(
                 self.attachments.result(),
-                target_ids={*units, *(id_ for path in units.values() for id_ in path or ())},
+                unit_ids=unit_ids,
                 account_count=account_count,
             )
             session = replace(self.preflight.session, organization_id=organization_id)
@@ -144,7 +144,7 @@ class PendingPreflight:
                     self.task,
                     mode,
                     assignment,
-                    unit_ids=units[assignment.account_id],
+                    unit_ids=unit_ids[assignment.account_id],
                     credentials=credentials,
                 )
         except CallError as error:

@@ -15,11 +15,9 @@ from scp.documents import PolicyType, parse_policy, unreadable_policy
 from ..aws.organizations import LIST_ROOTS, MAX_ENTRIES_PER_PAGE, entries, organization_roots
 from .attachments import (
     FULL_ACCESS,
-    FULL_ACCESS_ID,
-    RCP_FULL_ACCESS_ID,
+    RCP_FULL_ACCESS,
     Attachments,
     OrganizationPolicies,
-    PoliciesOfType,
 )
 
 if TYPE_CHECKING:
@@ -91,21 +89,22 @@ class PolicyReader:
         self,
         attachments: Collection[Attachments],
         *,
-        target_ids: Collection[str],
+        unit_ids: Mapping[str, Sequence[str] | None],
         account_count: int,
         show: Callable[[int, int], None] = lambda *_: None,
     ) -> OrganizationPolicies:
-        """Return the policies that are attached to some targets. One that cannot be read is a policy as well.
+        """Return the policies that apply to some accounts. One that cannot be read is a policy as well.
 
         Args:
             attachments: What the policies are attached to.
-            target_ids: The targets.
+            unit_ids: The units that each account is in, by its ID; None where they are not known.
             account_count: How many accounts the organization has.
             show: Shows how many documents are read, and of how many.
 
         Raises:
             CallError: Policies may not be read.
         """
+        target_ids = {*unit_ids, *(id_ for path in unit_ids.values() for id_ in path or ())}
         completed = [
             self._with_full_access(of_type, target_ids=target_ids, account_count=account_count)
             for of_type in attachments
@@ -113,19 +112,14 @@ class PolicyReader:
         wanted = [
             (policy_id, of_type)
             for of_type in completed
-            for policy_id in sorted(of_type.policy_ids_at(target_ids) - {FULL_ACCESS_ID})
+            for policy_id in sorted(of_type.policy_ids_at(target_ids) - {FULL_ACCESS.policy_id})
         ]
-        policies = {FULL_ACCESS_ID: FULL_ACCESS}
+        policies = {FULL_ACCESS.policy_id: FULL_ACCESS}
         for done, (policy_id, of_type) in enumerate(wanted):
             show(done, len(wanted))
             policies[policy_id] = self._policy(policy_id, of_type)
-        read = {
-            of_type.policy_type: PoliciesOfType(attachments=of_type, policies=policies)
-            for of_type in completed
-        }
         return OrganizationPolicies(
-            service_control=read.get(PolicyType.SERVICE_CONTROL_POLICY),
-            resource_control=read.get(PolicyType.RESOURCE_CONTROL_POLICY),
+            attachments={of_type.policy_type: of_type for of_type in completed}, policies=policies
         )
 
     def _statuses(self) -> dict[str, str]:
@@ -144,7 +138,7 @@ class PolicyReader:
             self._organizations.list_policies, _LIST_POLICIES, items="Policies", Filter=policy_type.value
         ):
             policy_id = require(summary, "Id", operation=_LIST_POLICIES)
-            if policy_id in (FULL_ACCESS_ID, RCP_FULL_ACCESS_ID):
+            if policy_id in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id):
                 continue
             policy_names[policy_id] = summary.get("Name", "")
             try:
@@ -208,11 +202,11 @@ class PolicyReader:
         problems: dict[str, str] = {}
         try:
             # What was read before a failure is kept.
-            having.update(target_id for target_id, _ in self._targets(FULL_ACCESS_ID))
+            having.update(target_id for target_id, _ in self._targets(FULL_ACCESS.policy_id))
         except CallError as error:
             problems = dict.fromkeys(set(target_ids) - having, _problem_of(error))
         policy_ids = {
-            target_id: [FULL_ACCESS_ID, *attached] if target_id in having else attached
+            target_id: [FULL_ACCESS.policy_id, *attached] if target_id in having else attached
             for target_id, attached in attachments.policy_ids.items()
         }
         return replace(attachments, policy_ids=policy_ids, problems=problems)

@@ -67,14 +67,10 @@ def changes(previous: Report, current: Report) -> tuple[Change, ...]:
     before = {result.account_id: result for result in previous.results}
     after = {result.account_id: result for result in current.results}
     found = [
-        *(
-            Change(type=ChangeType.LEFT, account_id=account_id, audited=False)
-            for account_id in before.keys() - after.keys()
-        ),
-        *(_all_of(ChangeType.JOINED, after[account_id]) for account_id in after.keys() - before.keys()),
+        change
+        for account_id in before.keys() | after.keys()
+        for change in _account_changes(account_id, before.get(account_id), after.get(account_id))
     ]
-    for account_id in after.keys() & before.keys():
-        found.extend(_account_changes(before[account_id], after[account_id]))
     order = list(ChangeType)
     return tuple(sorted(found, key=lambda change: (order.index(change.type), change.account_id)))
 
@@ -162,26 +158,27 @@ def _message_of(text: str, lines: Sequence[str]) -> str:
     return text
 
 
-def _account_changes(before: AccountResult, after: AccountResult) -> Iterator[Change]:
-    account_id = after.account_id
-    if not is_audited(after):
-        if is_audited(before):
-            yield Change(type=ChangeType.NO_LONGER_AUDITED, account_id=account_id, audited=False)
-        return
-    if not is_audited(before):
+def _account_changes(
+    account_id: str, before: AccountResult | None, after: AccountResult | None
+) -> Iterator[Change]:
+    if after is None:
+        yield Change(type=ChangeType.LEFT, account_id=account_id, audited=False)
+    elif before is None:
+        yield _all_of(ChangeType.JOINED, after)
+    elif is_audited(before) and is_audited(after):
+        # Of what one of them could not list, only the existence can be compared.
+        unlisted = types_without_list(before) | types_without_list(after)
+        had, has = _comparable_credentials(before, unlisted), _comparable_credentials(after, unlisted)
+        for type_, credentials in (
+            (ChangeType.CREDENTIALS_APPEARED, has - had),
+            (ChangeType.CREDENTIALS_DISAPPEARED, had - has),
+        ):
+            if credentials:
+                yield Change(type=type_, account_id=account_id, credentials=_types(credentials))
+    elif is_audited(before):
+        yield _all_of(ChangeType.NO_LONGER_AUDITED, after)
+    elif is_audited(after):
         yield _all_of(ChangeType.AUDITED_AGAIN, after)
-        return
-    # Of what one of them could not list, only the existence can be compared.
-    unlisted = types_without_list(before) | types_without_list(after)
-    had, has = _comparable_credentials(before, unlisted), _comparable_credentials(after, unlisted)
-    if has - had:
-        yield Change(
-            type=ChangeType.CREDENTIALS_APPEARED, account_id=account_id, credentials=_types(has - had)
-        )
-    if had - has:
-        yield Change(
-            type=ChangeType.CREDENTIALS_DISAPPEARED, account_id=account_id, credentials=_types(had - has)
-        )
 
 
 def _comparable_credentials(

@@ -52,11 +52,22 @@ def as_csv(report: Report) -> str:
 
     Encoded as ``utf-8-sig``, every spreadsheet reads it right.
     """
+    rows = ([value(result) for _, value in _COLUMNS] for result in report.results)
+    return csv_table([name for name, _ in _COLUMNS], rows, line_end="\r\n")
+
+
+def csv_table(columns: Iterable[str], rows: Iterable[Iterable[object]], *, line_end: str = "\n") -> str:
+    """Return a table as CSV, in cells that no spreadsheet takes for a formula.
+
+    Args:
+        columns: The names of the columns.
+        rows: The values of each row.
+        line_end: What ends a row.
+    """
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(name for name, _ in _COLUMNS)
-    for result in report.results:
-        writer.writerow(csv_cell(value(result)) for _, value in _COLUMNS)
+    writer = csv.writer(text, lineterminator=line_end)
+    writer.writerow(columns)
+    writer.writerows(map(csv_cell, row) for row in rows)
     return text.getvalue()
 
 

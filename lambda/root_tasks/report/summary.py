@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from ..messages import quantity
 from ..model.report import AccountResult, ItemType, Outcome, Report
 from ..tasks import DEFINITIONS
 
@@ -100,7 +101,7 @@ def types_without_list(result: AccountResult) -> frozenset[ItemType]:
 
 def item_counts(counts: Mapping[ItemType, int]) -> str:
     """Return how many there are of each type, such as "1 password and 2 access keys"."""
-    return enumeration([_number(counts[type_], type_) for type_ in ItemType if counts.get(type_)])
+    return enumeration([quantity(counts[type_], type_) for type_ in ItemType if counts.get(type_)])
 
 
 def enumeration(parts: Sequence[str]) -> str:
@@ -123,8 +124,8 @@ def _audit_sentence(report: Report) -> str:
     audited = sum(is_audited(result) for result in report.results)
     having = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
     if not audited:
-        return f"None of the {_number(len(report.results), 'account')} could be audited."
-    everybody = _number(audited, "account")
+        return f"None of the {quantity(len(report.results), 'account')} could be audited."
+    everybody = quantity(audited, "account")
     if audited < len(report.results):
         everybody += " that was audited" if audited == 1 else " that were audited"
     if not having:
@@ -161,11 +162,4 @@ def _items_with(report: Report, *outcomes: Outcome) -> str:
 
 
 def _share(report: Report, outcome: Outcome) -> str:
-    return f"{report.totals.get(outcome, 0):,} of {_number(len(report.results), 'account')}"
-
-
-def _number(count: int, noun: str) -> str:
-    if count == 1:
-        return f"1 {noun}"
-    plural = f"{noun.removesuffix('y')}ies" if noun.endswith("policy") else f"{noun}s"
-    return f"{count:,} {plural}"
+    return f"{report.totals.get(outcome, 0):,} of {quantity(len(report.results), 'account')}"

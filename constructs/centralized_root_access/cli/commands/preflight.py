@@ -71,7 +71,7 @@ def preflight(
         with progress_bar("preflight") as update:
             found = survey(
                 caller,
-                tasks=[task for task in Task if not tasks or task.command in tasks],
+                tasks=tuple(task for task in Task if not tasks or task.command in tasks),
                 account_ids=accounts,
                 organizational_units=organizational_units,
                 show=update,
@@ -91,25 +91,17 @@ def preflight(
 
 
 def _show(found: Survey) -> None:
-    from rich.text import Text
-
-    from aws_calls.text import printable
-
     from .. import screen
 
     lines: list[Table | Text] = []
     for rows in _rows(found):
-        lines += [rows, Text()]
+        lines += [rows, screen.safe_text()]
     for fix in found.fixes:
-        lines += [*(Text(printable(line)) for line in _fix_lines(fix)), Text()]
-    screen.show_lines([*lines, Text(printable(_summary(found)), "bold")])
+        lines += [*map(screen.safe_text, _fix_lines(fix)), screen.safe_text()]
+    screen.show_lines([*lines, screen.safe_text(_summary(found), "bold")])
 
 
 def _rows(found: Survey) -> Iterator[Table | Text]:
-    from rich.text import Text
-
-    from aws_calls.text import printable
-
     from .. import screen
 
     table = screen.new_table("result", "account", "name", "tasks", "policy", "attached to")
@@ -127,13 +119,13 @@ def _rows(found: Survey) -> Iterator[Table | Text]:
                 _place(finding.cause),
             ]
             table.add_row(
-                Text(finding.decision, _STYLES.get(finding.decision, "")),
-                *(Text(printable(cell)) for cell in cells),
+                screen.safe_text(finding.decision, _STYLES.get(finding.decision, "")),
+                *map(screen.safe_text, cells),
             )
     if table.row_count:
         yield table
     if left:
-        yield Text(f"{left:,} more rows: --format csv and --format json have all of them.")
+        yield screen.safe_text(f"{left:,} more rows: --format csv and --format json have all of them.")
 
 
 def _tasks(tasks: Sequence[Task], *, of: Sequence[Task]) -> str:
@@ -170,8 +162,10 @@ def _place(cause: Cause) -> str:
 
 
 def _fix_lines(fix: StatementFix) -> Iterator[str]:
+    from root_tasks.messages import quantity
+
     cause = fix.finding.cause
-    accounts = f"{len(fix.account_ids):,} {_plural('account', len(fix.account_ids))}"
+    accounts = quantity(len(fix.account_ids), "account")
     if fix.statement is None:
         yield f"To mend it in {accounts}, add this statement to a {_type(cause)} attached to {_place(cause)}:"
         yield from _json_lines(fix.suggested)
@@ -184,7 +178,7 @@ def _fix_lines(fix: StatementFix) -> Iterator[str]:
     yield "To exempt root sessions, change it to:"
     yield from _json_lines(fix.suggested)
     if fix.excess_characters:
-        characters = f"{fix.excess_characters:,} {_plural('character', fix.excess_characters)}"
+        characters = quantity(fix.excess_characters, "character")
         yield f"The policy would then be {characters} too long for AWS: move a statement to another policy."
 
 
@@ -194,15 +188,12 @@ def _json_lines(statement: object) -> list[str]:
     return [f"  {line}" for line in json.dumps(statement, indent=2, ensure_ascii=False).splitlines()]
 
 
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}s"
-
-
 def _summary(found: Survey) -> str:
+    from root_tasks.messages import quantity
     from scp.evaluate import Decision
 
     counts = [
-        f"{decision}: {len(found.ids(decision)):,} {_plural('account', len(found.ids(decision)))}"
+        f"{decision}: {quantity(len(found.ids(decision)), 'account')}"
         for decision in (Decision.DENIED, Decision.UNKNOWN, Decision.ALLOWED)
         if found.ids(decision)
     ]
@@ -274,18 +265,9 @@ def _cause(cause: Cause) -> dict[str, Any]:
 
 
 def _to_csv(found: Survey) -> str:
-    import csv
-    import io
+    from root_tasks.report.render import csv_table
 
-    from root_tasks.report.render import csv_cell
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for account in found.accounts:
-        for row in _csv_rows(account):
-            writer.writerow(map(csv_cell, row))
-    return text.getvalue()
+    return csv_table(_COLUMNS, (row for account in found.accounts for row in _csv_rows(account)))
 
 
 def _csv_rows(account: CheckedAccount) -> Iterator[tuple[object, ...]]:

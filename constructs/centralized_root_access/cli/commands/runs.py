@@ -53,17 +53,9 @@ def _to_json(found: list[RunExecution]) -> str:
 
 
 def _to_csv(found: list[RunExecution]) -> str:
-    import csv
-    import io
+    from root_tasks.report.render import csv_table
 
-    from root_tasks.report.render import csv_cell
-
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=_ROW_KEYS, lineterminator="\n")
-    writer.writeheader()
-    for execution in found:
-        writer.writerow({key: csv_cell(value) for key, value in _row(execution).items()})
-    return text.getvalue()
+    return csv_table(_ROW_KEYS, (_row(execution).values() for execution in found))
 
 
 def _row(execution: RunExecution) -> dict[str, str | None]:
