@@ -103,7 +103,7 @@ class CallError(RootAccessError):
 
 
 def unusable_response(operation: str, kind: FailureKind, message: str) -> CallError:
-    """Return the error of responses that do not say what they must; its code is that of its kind."""
+    """Return the error of a response that cannot be used; its kind is its code."""
     code = kind.title().replace(" ", "")
     return CallError(Failure(operation=operation, kind=kind, code=code, message=message))
 

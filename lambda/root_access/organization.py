@@ -36,7 +36,7 @@ LIST_TRUSTED_ACCESS = "organizations:ListAWSServiceAccessForOrganization"
 LIST_FEATURES = "iam:ListOrganizationsFeatures"
 LIST_DELEGATED_ADMINISTRATORS = "organizations:ListDelegatedAdministrators"
 
-# AWS returns at most twenty entries a page. It has fewer services, and allows fewer delegates, than this.
+# AWS's maximum. It has fewer services, and allows fewer delegates, than fit on these pages.
 _PAGE_SIZE = 20
 _MAX_PAGES = 100
 
@@ -49,7 +49,7 @@ _ALREADY_APPLIED = {
     Operation.DEREGISTER: ("AccountNotRegistered", "AccountNotFound"),
 }
 
-# When several reads failed, the kind with the lowest rank is the best reason to give; any other comes after.
+# Of several failed reads, the kind with the lowest rank is the reason to give.
 _RANKS = {FailureKind.REFUSED: 0, FailureKind.INCOMPLETE_RESPONSE: 1, FailureKind.ACCESS_DENIED: 2}
 
 
@@ -181,7 +181,7 @@ class Organization:
     def _perform(
         self, operations: Iterable[str], *, meanwhile: Callable[[], None] = lambda: None
     ) -> list[CallError]:
-        """Perform reads in parallel, and something else meanwhile; return the failures of the reads."""
+        """Perform reads and something else in parallel; return the failures of the reads."""
         errors = []
         with self._executor() as pool:
             pending = {operation: pool.submit(self._reads[operation]) for operation in operations}
@@ -219,8 +219,8 @@ class Organization:
         if not isinstance(delegates, Failure):
             return delegates
         if not trusted_access:
-            # The one refusal that counts as an empty list: nobody has recorded what AWS answers here, and
-            # AWS refuses to disable trusted access while a delegated administrator is registered.
+            # The one refusal that counts as an empty list: AWS refuses to disable trusted access while a
+            # delegated administrator is registered.
             return ()
         if not self._delegates_managed:
             return None
@@ -240,7 +240,6 @@ class Organization:
 
     @functools.cached_property
     def _identity(self) -> Mapping[str, Any]:
-        """The identity, which does not change."""
         describe = self._clients.organizations.describe_organization
         try:
             response = call(describe, operation=DESCRIBE_ORGANIZATION, budget=self._read_budget)
@@ -266,7 +265,7 @@ class Organization:
         return frozenset(response.require("EnabledFeatures"))
 
     def _read_trusted_access(self) -> Mapping[str, Any]:
-        """Return IAM's entry in the list of services; an empty one where it is not listed."""
+        """Return IAM's entry in the list of services; empty where it is not listed."""
         services: Iterator[Mapping[str, Any]] = pages(
             functools.partial(
                 self._clients.organizations.list_aws_service_access_for_organization, MaxResults=_PAGE_SIZE
@@ -312,7 +311,7 @@ class Organization:
 
 
 def _inconsistent_reads(operation: str, *, trusted_access: bool) -> CallError:
-    """Return an error for reads that cannot all be true: a change takes a moment to be visible everywhere."""
+    """Return the error of reads that cannot all be true: a change takes a moment to be visible."""
     if trusted_access:
         message = f"{LIST_TRUSTED_ACCESS} lists {SERVICE_PRINCIPAL}, but {operation} reports it as disabled"
     else:
