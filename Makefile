@@ -45,7 +45,7 @@ test: setup $(ORACLE_READY) $(BROWSER_READY)  ## run ruff, import-linter, mypy a
 	echo '== ruff'; $(BIN)/ruff check || failed="$$failed ruff-check"; \
 	$(BIN)/ruff format --check || failed="$$failed ruff-format"; \
 	echo '== import-linter'; $(BIN)/lint-imports --no-cache --no-logo || failed="$$failed import-linter"; \
-	echo '== pytest'; $(PYTEST) -m 'not slow' || failed="$$failed pytest"; \
+	echo '== pytest'; $(PYTEST) $(if $(COVERAGE),--cov --cov-report=term) -m 'not slow' || failed="$$failed pytest"; \
 	wait $$mypy || failed="$$failed mypy"; \
 	echo '== mypy'; cat $$log; \
 	test -z "$$failed" || { echo "Failed:$$failed"; exit 1; }
@@ -53,10 +53,8 @@ test: setup $(ORACLE_READY) $(BROWSER_READY)  ## run ruff, import-linter, mypy a
 test-slow: setup $(BROWSER_READY) $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY)  ## run the fault matrix, and every Python and package version
 	$(PYTEST) -m slow
 
-# Without the tests whose code runs in other processes, where it is not measured.
-coverage: setup  ## measure how much of the library and the functions the tests cover
-	$(BIN)/pytest -q -n 2 --dist loadfile -m 'not slow' --cov --cov-report=term \
-	  $$(ls tests/test_*.py | grep -v -e end_to_end -e local_aws -e report_page -e aws_answers -e emulation)
+coverage:  ## run the gate, and measure how much of the library and the functions its tests cover
+	@$(MAKE) test COVERAGE=1
 
 bench: setup $(BENCH_READY)  ## compare it with the alternatives; writes benchmarks/README.md (about ten minutes)
 	@$(BIN)/python -m benchmarks
