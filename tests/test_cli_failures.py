@@ -170,7 +170,7 @@ def test_an_interrupted_audit_waits_for_no_batch(
 # As a process of its own
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def keys() -> Iterator[dict[str, str]]:
     """Yield the variables of a process that works in an organization."""
     with serve_organization() as organization:
