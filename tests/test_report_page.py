@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aws_calls.text import printable
 from root_tasks.model.codec import decode
 from root_tasks.model.report import Change, ChangeType, Item, ItemType, Outcome, Report, RootCredentials, Task
 from root_tasks.report.render import as_csv
 from support.browser import Browser, browser, chromium
 from support.pages import parse_command_line
 from support.reports import (
+    HIDDEN_CHARACTERS,
     HOSTILE_NAMES,
     STARTED,
     example_audit,
@@ -34,6 +36,7 @@ from support.reports import (
     page_of,
     partly_read_audit,
     report,
+    report_of_hidden_text,
     result,
 )
 
@@ -217,17 +220,30 @@ def test_no_script_from_data_runs_and_hostile_names_are_text(shown: Show) -> Non
     page = shown(audit)
     page.click("#details")
     assert page.evaluate("document.querySelectorAll('.details').length") == len(HOSTILE_NAMES)
-    assert page.evaluate(NAMES) == [name or "(no name)" for name in HOSTILE_NAMES]
-    assert texts(page, ".reason") == [name for name in HOSTILE_NAMES if name]
-    assert texts(page, ".warnings li") == list(HOSTILE_NAMES)
+    names = [*map(printable, HOSTILE_NAMES)]
+    assert page.evaluate(NAMES) == [name or "(no name)" for name in names]
+    assert texts(page, ".reason") == [name for name in names if name]
+    assert texts(page, ".warnings li") == names
     units = page.evaluate(f"{ROWS}.map((row) => row.children[2].textContent)")
-    assert units == [name or "\N{EN DASH}" for name in HOSTILE_NAMES]
+    assert units == [name or "\N{EN DASH}" for name in names]
     chosen = page.evaluate("[...document.querySelectorAll('#units option')].map((unit) => unit.value)")
     assert {name for name in HOSTILE_NAMES if "/" not in name} <= set(chosen)
     changed = page.evaluate("document.querySelector('#changes').textContent")
-    assert [name for name in HOSTILE_NAMES if name not in changed] == []
+    assert [name for name in names if name not in changed] == []
     assert page.evaluate("document.querySelectorAll('img, iframe, script').length") == 2
     assert page.evaluate(ALERTS) == []
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("task", [Task.AUDIT, Task.UNLOCK_BUCKET_POLICY])
+def test_nothing_is_invisible_on_the_page(shown: Show, task: Task) -> None:
+    """Somebody who approves a plan on the page would otherwise approve another policy than the one shown."""
+    page = shown(report_of_hidden_text(task))
+    page.click("#details")
+    for part in ("title", "header", "main"):
+        said = page.evaluate(f"document.querySelector('{part}').textContent")
+        assert HIDDEN_CHARACTERS.intersection(said) == set()
+        assert r"\u2066" in said
     assert page.complaints == []
 
 
