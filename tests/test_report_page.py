@@ -647,6 +647,24 @@ def test_the_page_follows_light_and_dark_and_its_fields_have_visible_edges(
         assert contrast(edge, inside) >= 3
 
 
+AXE = Path(__file__).parent / "browser/node_modules/axe-core/axe.min.js"
+# As axe has them: the rule, and where it is violated.
+VIOLATIONS = (
+    "axe.run().then((found) => found.violations.flatMap("
+    "({id, nodes}) => nodes.map(({target}) => [id, target.join(' ')])))"
+)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_the_page_is_accessible_by_the_rules_of_axe(shown: Show, width: int, dark: bool) -> None:
+    for written in (full_audits(), example_plan(), example_unlock()):
+        page = shown(written, width=width, dark=dark)
+        page.click("#details")
+        page.evaluate(AXE.read_text())
+        assert page.evaluate(VIOLATIONS) == [], written.run_id
+
+
 # What comes next
 
 

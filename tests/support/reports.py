@@ -39,16 +39,13 @@ SCP_HINT = (
     'sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to its statement.'
 )
 
-# Each has what no font shows, or what reorders text: of every kind that Unicode has.
-HIDDEN_TEXTS = (
-    "admin\u2066 reversed\u2069\u200f",
-    "zero width\u200b\u2060\ufeff\u00ad",
-    "\u3164\u115f\u1160\uffa0\u2800",
-    "tag\U000e0041\U000e007f, selector\ufe0f\U000e0100, joiner\u034f\u200d, vowel\u17b5\u180b\u180e",
-    "blank\u00a0\u3000, control\x00\x1b[31m\x7f\x9b",
-    "private\ue000, nothing\uffff",
+# What no font shows, or what reorders text: of each kind that Unicode has.
+HIDDEN_TEXT = (
+    "admin\u2066 reversed\u2069\u200f, zero width\u200b\u2060\ufeff\u00ad, \u3164\u115f\u1160\uffa0\u2800, "
+    "tag\U000e0041\U000e007f, selector\ufe0f\U000e0100, joiner\u034f\u200d, vowel\u17b5\u180b\u180e, "
+    "blank\u00a0\u3000, control\x00\x1b[31m\x7f\x9b, private\ue000, nothing\uffff"
 )
-HIDDEN_CHARACTERS = {character for text in HIDDEN_TEXTS for character in text if not " " <= character <= "~"}
+HIDDEN_CHARACTERS = {character for character in HIDDEN_TEXT if not " " <= character <= "~"}
 # Names that must stay text.
 HOSTILE_NAMES = (
     "<img src=x onerror=alert(1)>",
@@ -65,7 +62,7 @@ HOSTILE_NAMES = (
     "quotes \" and ' and `${alert(3)}`",
     "two\nlines\r\nthree",
     "\u202eright to left\u202c שלום",
-    *HIDDEN_TEXTS,
+    HIDDEN_TEXT,
     "%%report%%",
     "\\u003cscript\\u003e",
     "{{7*7}}",
@@ -427,7 +424,7 @@ def hostile_audit() -> Report:
 
 def report_of_hidden_text(task: Task) -> Report:
     """Return an audit or a plan in which every text has each of the hidden characters."""
-    text = " ".join(HIDDEN_TEXTS)
+    text = HIDDEN_TEXT
     first = hostile_audit().results[0]
     item = Item(
         type=ItemType.BUCKET_POLICY,
