@@ -184,7 +184,7 @@ def _leaves(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[str, c
 def _help(command: click.Command) -> Iterator[str]:
     for paragraph in (command.help or "").replace("\b\n", "").split("\n\n"):
         # The page has one table of the exit codes.
-        if not paragraph.startswith("Exit code: "):
+        if not paragraph.lstrip().startswith("Exit code: "):
             yield f"{' '.join(paragraph.split())}\n"
 
 

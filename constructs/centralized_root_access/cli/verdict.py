@@ -51,7 +51,7 @@ def exit_code(
         not_as_wanted = (accounts | (items - {Outcome.SKIPPED})) - _AS_PLANNED
     if not_as_wanted:
         return ExitCode.NOT_AS_WANTED, ""
-    skipped = _named_and_skipped(report, named_accounts)
+    skipped = _count_skipped(report, named_accounts)
     missing = (
         "" if checked else "It is not known whether the run wrote this report.",
         "Not everything could be read." if Outcome.INACCESSIBLE in accounts | items else "",
@@ -61,7 +61,7 @@ def exit_code(
     return (ExitCode.NO_RESULT if any(missing) else ExitCode.AS_WANTED), " ".join(filter(None, missing))
 
 
-def _named_and_skipped(report: Report, named_accounts: Collection[str]) -> int:
+def _count_skipped(report: Report, named_accounts: Collection[str]) -> int:
     named = set(named_accounts)
     if DEFINITIONS[report.task].policy_type is not None:
         # Buckets, queues and backups are named with their accounts.
