@@ -51,25 +51,28 @@ def exit_code(
         not_as_wanted = (accounts | (items - {Outcome.SKIPPED})) - _AS_PLANNED
     if not_as_wanted:
         return ExitCode.NOT_AS_WANTED, ""
-    skipped = _count_skipped(report, named_accounts)
     missing = (
         "" if checked else "It is not known whether the run wrote this report.",
         "Not everything could be read." if Outcome.INACCESSIBLE in accounts | items else "",
-        f"Named, and skipped: {quantity(skipped, 'account')}." if skipped else "",
-        _nothing(report, accounts | items),
+        _omission(report, named_accounts),
+        _emptiness(report, accounts | items),
     )
     return (ExitCode.NO_RESULT if any(missing) else ExitCode.AS_WANTED), " ".join(filter(None, missing))
 
 
-def _count_skipped(report: Report, named_accounts: Collection[str]) -> int:
+def _omission(report: Report, named_accounts: Collection[str]) -> str:
+    """Return that accounts were named and skipped; an empty text where none was."""
     named = set(named_accounts)
     if DEFINITIONS[report.task].policy_type is not None:
         # Buckets, queues and backups are named with their accounts.
         named.update(result.account_id for result in report.results)
-    return len(named.difference(r.account_id for r in report.results if r.outcome is not Outcome.SKIPPED))
+    named.difference_update(
+        found.account_id for found in report.results if found.outcome is not Outcome.SKIPPED
+    )
+    return f"Named, and skipped: {quantity(len(named), 'account')}." if named else ""
 
 
-def _nothing(report: Report, outcomes: Collection[Outcome]) -> str:
+def _emptiness(report: Report, outcomes: Collection[Outcome]) -> str:
     """Return that nothing at all was audited, planned or done; an empty text where something was."""
     if report.executed_plan is not None:
         return "" if Outcome.DONE in outcomes else "Nothing was left to do."
