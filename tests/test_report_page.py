@@ -22,6 +22,7 @@ from support.browser import Browser, browser, chromium
 from support.pages import parse_command_line
 from support.reports import (
     HIDDEN_CHARACTERS,
+    HIDDEN_TEXT,
     HOSTILE_NAMES,
     STARTED,
     example_audit,
@@ -244,6 +245,11 @@ def test_nothing_is_invisible_on_the_page(shown: Show, task: Task) -> None:
         said = page.evaluate(f"document.querySelector('{part}').textContent")
         assert HIDDEN_CHARACTERS.intersection(said) == set()
         assert r"\u2066" in said
+    if task is not Task.AUDIT:
+        catch_copies(page)
+        # Not by the mouse: its place may be under a bar.
+        page.evaluate("document.querySelector('.details .copy').click()")
+        assert page.evaluate("window.copied") == printable(HIDDEN_TEXT)
     assert page.complaints == []
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-# Printable by their category, and invisible all the same: fillers, joiners, variation selectors.
+# Printable by their category, and invisible all the same: fillers, joiners, selectors, empty symbols.
 _FILLERS = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U0001d159\U000e0100-\U000e01ef]"
 )
 
 

@@ -27,9 +27,8 @@ def account_ids_in(input_: Mapping[str, object]) -> frozenset[str]:
         input_: The input, of whatever form.
     """
     accounts = input_.get("accounts")
-    return frozenset(
-        account for account in (accounts if isinstance(accounts, list) else ()) if isinstance(account, str)
-    )
+    listed = accounts if isinstance(accounts, list) else []
+    return frozenset(id_ for id_ in listed if isinstance(id_, str))
 
 
 def exit_code(
@@ -66,9 +65,7 @@ def _omission(report: Report, named_accounts: Collection[str]) -> str:
     if DEFINITIONS[report.task].policy_type is not None:
         # Buckets, queues and backups are named with their accounts.
         named.update(result.account_id for result in report.results)
-    named.difference_update(
-        found.account_id for found in report.results if found.outcome is not Outcome.SKIPPED
-    )
+    named -= {result.account_id for result in report.results if result.outcome is not Outcome.SKIPPED}
     return f"Named, and skipped: {quantity(len(named), 'account')}." if named else ""
 
 
