@@ -106,6 +106,7 @@ class FinishedExecution:
         started_at: When it started.
         folder: Where its report is.
         totals: How many accounts ended with each outcome; an execution that failed has no output.
+        input: Its input.
     """
 
     run_id: str
@@ -116,6 +117,7 @@ class FinishedExecution:
     started_at: datetime = _STARTED_AT
     folder: str = "runs"
     totals: dict[str, int] = field(default_factory=dict)
+    input: object = None
 
 
 @dataclass(kw_only=True)
@@ -200,6 +202,7 @@ class RootTasks:
             output={},
             started_at=started_at or self.now,
             folder="executions" if acts else "runs",
+            input=input_,
         )
         arn = self.arn(execution.run_id, machine=machine)
         self.executions[arn] = execution
