@@ -165,7 +165,7 @@ def _run(
 def _confirm(names: Names, what: str) -> None:
     click.echo(
         f"{what} in the organization {names.organization_id}: management account {names.management}, "
-        f"member account {names.member}, account to register {names.delegate}. "
+        f"member account {names.member or 'none'}, account to register {names.delegate or 'none'}. "
         "Type the organization's id to start:"
     )
     if sys.stdin.readline().strip() != names.organization_id:
