@@ -97,6 +97,16 @@ def test_a_denied_call_before_any_account_fails_with_awss_words(root_tasks: Root
     failure = data["failure"]
     assert isinstance(failure, Failure)
     assert (failure.operation, failure.name) == ("organizations:ListAccounts", "AccessDenied")
+    # The role may be new.
+    assert failure.attempts == 15
+
+
+@pytest.mark.parametrize("call", ["organizations:DescribeOrganization", "iam:ListOrganizationsFeatures"])
+def test_a_run_starts_although_its_roles_policy_is_not_in_effect_yet(
+    root_tasks: RootTasks, call: str
+) -> None:
+    root_tasks.fail(call, "AccessDenied", times=8)
+    assert root_tasks.run().output["totals"] == {"clean": 3, "skipped": 1}
 
 
 def test_the_delegated_administrator_audits_the_organization(organization: LocalOrganization) -> None:

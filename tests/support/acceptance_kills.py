@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acceptance import guards
 from acceptance.callers import Callers
 from acceptance.cases import all_cases
 from acceptance.deployment import Deployment
@@ -121,6 +122,9 @@ class Killer:
             self.aws.on_call = lambda _: None
             callers = Callers(self.aws, unfinished.names)
             deployment = self.deployment(callers)
+            guards.check_organization(
+                callers, unfinished.level, allow_changes=False, of_others=unfinished.of_others
+            )
             restore_from_journal(unfinished, callers, journal=Journal(journal), deployment=deployment)
             if self.is_restored and read_journal(journal).restored:
                 return 0
@@ -171,6 +175,9 @@ def kill_everywhere(*, level: str, hidden: Sequence[str] = (), step: int = 1) ->
         enable_policies(organization)
         if hidden:
             enable_root_access(organization, *hidden, hidden=True)
+        if level == Level.DEPLOY:
+            stacks: Any = organization.client("cloudformation")
+            stacks.create_stack(StackName="CDKToolkit", TemplateBody='{"Resources": {}}')
         names = names_of(organization)
         journal = KilledJournal(Path(folder) / "journal.jsonl")
         killer = Killer(organization, names, journal.path, Level(level))

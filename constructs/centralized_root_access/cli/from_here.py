@@ -130,6 +130,7 @@ class LocalAudit:
             # What the functions log is for their operators; a person reads the report.
             log=lambda **event: None,  # noqa: ARG005
             outside_vpc=False,
+            role_may_be_new=False,
         )
 
     def _arn(self, service: str, resource: str) -> str:
