@@ -59,9 +59,10 @@ coverage:  ## run the gate, and measure how much of the library and the function
 bench: setup $(BENCH_READY)  ## compare it with the alternatives; writes benchmarks/README.md (about ten minutes)
 	@$(BIN)/python -m benchmarks
 
-build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/
+build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/, and check both
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
 
 APP ?= app.py
 template: setup  ## write a CloudFormation template of APP (app.py), and its zip files, into build/template/
@@ -74,18 +75,14 @@ docs: $(PYTHON_READY)  ## generate docs/api.md, and the commands in docs/command
 	$(BIN)/python docs/generate.py
 
 COMPILE := $(INSTALL) --name 'versions' -- $(BIN)/uv pip compile -q --universal --python-version 3.11 \
-  --no-header --no-annotate --no-emit-index-url
+  --generate-hashes --no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
 
-lock: $(PYTHON_READY)  ## update the pinned packages from pyproject.toml
+lock: $(PYTHON_READY)  ## pin what pyproject.toml asks for, by version and hash (UPGRADE=1: the newest versions)
 	$(COMPILE) --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
 	$(COMPILE) -c requirements-dev.txt --group pyproject.toml:local-aws pyproject.toml -o requirements-local-aws.txt
 	$(COMPILE) -c requirements-dev.txt pyproject.toml -o requirements.txt
 	$(COMPILE) --resolution lowest-direct pyproject.toml -o requirements-lowest.txt
 	$(COMPILE) tests/aws_cli/requirements.in -o tests/aws_cli/requirements.txt
-	{ echo '-e .'; cat requirements.txt; } >requirements.tmp && mv requirements.tmp requirements.txt
-	for file in requirements-dev.txt requirements-local-aws.txt; do \
-	  { echo '-r requirements.txt'; cat $$file; } >requirements.tmp && mv requirements.tmp $$file || exit 1; \
-	done
 	$(BIN)/npm install --package-lock-only --ignore-scripts
 	for package in benchmarks tests/scp_oracle tests/browser tests/node; do \
 	  $(BIN)/npm install --prefix $$package --package-lock-only --ignore-scripts \
@@ -104,7 +101,7 @@ $(VENV_READY):
 	@$(PYTHON) -P local_aws/install.py --name 'a virtual environment' -- $(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(LOCAL_AWS_READY): requirements.txt requirements-local-aws.txt pyproject.toml $(VENV_READY)
+$(LOCAL_AWS_READY): requirements-local-aws.txt pyproject.toml $(VENV_READY)
 	@echo '== Installing what the local AWS needs'
 	@$(INSTALL) requirements-local-aws.txt
 	@touch $@
@@ -117,14 +114,14 @@ $(PYTHON_READY): requirements-dev.txt $(LOCAL_AWS_READY)
 $(LOWEST_READY): requirements-lowest.txt $(PYTHON_READY)
 	@echo '== Setting up the lowest supported packages, for the tests'
 	rm -rf $(@D)
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-compile --target $(@D) -r requirements-lowest.txt
+	@$(INSTALL) --name 'the lowest packages' -- $(BIN)/uv pip install --target $(@D) --no-deps --require-hashes --requirements $<
 	@touch $@
 
 # The AWS CLI pins another botocore than the one of the tests.
 $(AWS_CLI_READY): tests/aws_cli/requirements.txt $(PYTHON_READY)
 	@echo '== Setting up the AWS CLI, for the tests'
 	rm -rf $(@D)
-	@$(INSTALL) --name 'the AWS CLI' -- $(BIN)/uv pip install --target $(@D) --requirements $<
+	@$(INSTALL) --name 'the AWS CLI' -- $(BIN)/uv pip install --target $(@D) --require-hashes --requirements $<
 	@touch $@
 
 # CPython 3.14 as WebAssembly, and the one package of the tests that has native code.
@@ -132,8 +129,10 @@ $(RUNTIME_READY): tests/node/package.json tests/node/package-lock.json requireme
 	@echo '== Setting up the Python of the functions, for the tests'
 	rm -rf $(@D)
 	$(BIN)/npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund
+	mkdir $(@D)
+	sed -n '/^hypothesis==/,/[^\\]$$/p' requirements-dev.txt >$(@D)/requirements.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-compile --target $(@D) --only-binary :all: \
-	  --python-version 3.14 --platform pyemscripten_2026_0_wasm32 $$(grep '^hypothesis==' requirements-dev.txt)
+	  --python-version 3.14 --platform pyemscripten_2026_0_wasm32 --require-hashes -r $(@D)/requirements.txt
 	@touch $@
 
 $(BENCH_READY): benchmarks/package.json benchmarks/package-lock.json $(PYTHON_READY)
