@@ -124,9 +124,9 @@ $(AWS_CLI_READY): tests/aws_cli/requirements.txt $(PYTHON_READY)
 	@$(INSTALL) --name 'the AWS CLI' -- $(BIN)/uv pip install --target $(@D) --require-hashes --requirements $<
 	@touch $@
 
-# CPython 3.14 as WebAssembly, and the one package of the tests that has native code.
+# CPython 3.14 as WebAssembly, the one package of the tests that has native code, and a validator of state machines.
 $(RUNTIME_READY): tests/node/package.json tests/node/package-lock.json requirements-dev.txt $(PYTHON_READY)
-	@echo '== Setting up the Python of the functions, for the tests'
+	@echo '== Setting up the Python of the functions and a validator, for the tests'
 	rm -rf $(@D)
 	$(BIN)/npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund
 	mkdir $(@D)
