@@ -36,24 +36,26 @@ local-deploy: $(LOCAL_AWS_READY) $(CLI_READY)  ## run the real `cdk deploy` of a
 
 # A cold mypy takes most of a minute, so it runs in parallel with the tests. Three workers for two cores: the
 # end-to-end tests mostly wait for the CDK CLI. A file is never split: each that needs a local AWS starts its own.
-PYTEST := $(BIN)/pytest -n 3 --dist loadfile
+# tests/conftest.py says in which order.
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+SLOW_READY := $(BROWSER_READY) $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY)
 
-test: setup $(ORACLE_READY) $(BROWSER_READY)  ## run ruff, import-linter, mypy and the tests: the gate, with test-slow and coverage
+test: setup $(ORACLE_READY) $(BROWSER_READY) $(if $(SLOW),$(SLOW_READY))  ## run ruff, import-linter, mypy and the tests (SLOW=1: all of them)
 	@log=$$(mktemp); trap 'kill $$mypy 2>/dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
 	$(BIN)/mypy >$$log 2>&1 & mypy=$$!; \
 	failed=; \
 	echo '== ruff'; $(BIN)/ruff check || failed="$$failed ruff-check"; \
 	$(BIN)/ruff format --check || failed="$$failed ruff-format"; \
 	echo '== import-linter'; $(BIN)/lint-imports --no-cache --no-logo || failed="$$failed import-linter"; \
-	echo '== pytest'; $(PYTEST) $(if $(COVERAGE),--cov --cov-report=term) -m 'not slow' || failed="$$failed pytest"; \
+	echo '== pytest'; $(PYTEST) $(if $(COVERAGE),--cov --cov-report=term) $(if $(SLOW),,-m 'not slow') || failed="$$failed pytest"; \
 	wait $$mypy || failed="$$failed mypy"; \
 	echo '== mypy'; cat $$log; \
 	test -z "$$failed" || { echo "Failed:$$failed"; exit 1; }
 
-test-slow: setup $(BROWSER_READY) $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY)  ## run the fault matrix, and every Python and package version
+test-slow: setup $(SLOW_READY)  ## run the fault matrix, and every Python and package version
 	$(PYTEST) -m slow
 
-coverage:  ## run the gate, and measure how much of the library and the functions its tests cover
+coverage:  ## run the gate, and measure how much of the library and the functions its tests cover (SLOW=1: run all tests)
 	@$(MAKE) test COVERAGE=1
 
 bench: setup $(BENCH_READY)  ## compare it with the alternatives; writes benchmarks/README.md (about ten minutes)
