@@ -25,6 +25,8 @@ from support.templates import actions, new_topic, policy_statements, resources, 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+pytestmark = pytest.mark.no_cover
+
 PROTECTED = THIRD
 FUNCTIONS = {
     "StartRun": "StartRun",

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from root_tasks.run.finish import RunFinisher
     from root_tasks.run.plans import PlanRequest, Plans
 
+pytestmark = pytest.mark.no_cover
+
 T = TypeVar("T")
 
 MEMBERS = (MEMBER, OTHER)

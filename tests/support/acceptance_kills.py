@@ -6,6 +6,7 @@ the organization and the journal as they are at this moment, forgets everything 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -29,6 +30,7 @@ from acceptance.state import State, StateField, split_case
 from local_aws.emulation import LocalOrganization, mock_organization
 from support.acceptance import EVERYTHING, EmulatedAws, enable_policies, names_of, snapshot
 from support.arrange import enable_root_access
+from support.client_pool import client_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -102,6 +104,8 @@ class Killer:
     def kill(self, where: str) -> None:
         """Kill the run here, and note if a restoration leaves anything behind."""
         self.kills += 1
+        # Otherwise a collection in the child would copy all memory.
+        gc.freeze()
         child = os.fork()
         if child == 0:
             os._exit(self._restore())
@@ -204,4 +208,5 @@ def kill_everywhere(*, level: str, hidden: Sequence[str] = (), step: int = 1) ->
 
 
 if __name__ == "__main__":
-    print(json.dumps(kill_everywhere(**json.loads(sys.argv[1]))))
+    with client_pool(lambda _: None):
+        print(json.dumps(kill_everywhere(**json.loads(sys.argv[1]))))
