@@ -548,26 +548,25 @@ def test_a_restoration_in_the_wrong_place_is_refused_before_it_changes_anything(
 
 
 @pytest.mark.parametrize(
-    ("changed", "theirs", "refusal"),
+    ("theirs", "refusal"),
     [
-        (StateField.SESSIONS, "sessions", Refusal.IN_USE),
-        (StateField.DELEGATE, "delegate", Refusal.DELEGATES),
-        (StateField.PASSWORD, "password", Refusal.ROOT_CREDENTIALS),
+        (StateField.SESSIONS, Refusal.IN_USE),
+        (StateField.DELEGATE, Refusal.DELEGATES),
+        (StateField.PASSWORD, Refusal.ROOT_CREDENTIALS),
     ],
-    ids=["feature", "delegate", "password"],
+    ids=str,
 )
 def test_what_the_run_did_not_enable_or_create_is_not_removed(
-    terminal: Terminal, tmp_path: Path, changed: StateField, theirs: str, refusal: Refusal
+    terminal: Terminal, tmp_path: Path, theirs: StateField, refusal: Refusal
 ) -> None:
     """By such a journal root access of others would be disabled, and their root password deleted."""
     organization = terminal.organization
-    enable_root_access(
-        organization, SESSIONS, delegated_administrators=[MEMBER] if theirs == "delegate" else []
-    )
-    organization.put_root_credentials(account_id=OTHER, password=theirs == "password")
+    delegates = [MEMBER] if theirs is StateField.DELEGATE else []
+    enable_root_access(organization, SESSIONS, delegated_administrators=delegates)
+    organization.put_root_credentials(account_id=OTHER, password=theirs is StateField.PASSWORD)
     journal = Journal(tmp_path / "journal.jsonl")
     journal.start(names_of(organization))
-    journal.write_change(changed, before=False, after=False)
+    journal.write_change(theirs, before=False, after=False)
     organization.clear_calls()
     finished = terminal.restore(journal.path)
     assert finished.exit_code == 2, finished.output
