@@ -220,6 +220,8 @@ def disagreement_names(drawn: Document) -> set[str]:
         # Of the keys of a root session few are numbers or dates.
         if key in KEYS and "NotEquals" in base and base.startswith(("Numeric", "Date")):
             found.add("text-that-is-not-a-number" if "Numeric" in base else "text-that-is-not-a-date")
+        if "Date" in base and key == "aws:RequestedRegion":
+            found.add("text-that-javascript-reads-as-a-date")
         # The ID of an account is a number of seconds as well.
         if "Date" in base and (key.lower() == "aws:principalaccount" or any(map(str.isdigit, values))):
             found.add("epoch-in-seconds")
