@@ -258,6 +258,14 @@ def test_an_account_that_has_credentials_stays_one_when_a_detail_cannot_be_read(
     assert metric["AccountsInaccessible"] == 0
 
 
+def test_a_count_that_is_not_zero_is_never_clean(root_tasks: RootTasks) -> None:
+    def count(parsed: dict[str, Any], **_: object) -> None:
+        parsed["SummaryMap"]["AccountAccessKeysPresent"] = -1
+
+    root_tasks.on_event("after-call.iam.GetAccountSummary", count, account_id=MEMBER)
+    assert root_tasks.outcomes(root_tasks.run({"accounts": [MEMBER]})) == {MEMBER: "has credentials"}
+
+
 def test_a_last_use_that_could_not_be_read_is_not_reported_as_no_use(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1)
     for action in ("iam:GetUser", "iam:GetAccessKeyLastUsed"):
