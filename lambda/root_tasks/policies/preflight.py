@@ -21,7 +21,7 @@ from .reader import PolicyReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
-    from concurrent.futures import Future
+    from concurrent.futures import Executor, Future
 
     from mypy_boto3_organizations import OrganizationsClient
 
@@ -61,8 +61,14 @@ class PolicyPreflight:
     log: Callable[..., None]
 
     @contextmanager
-    def begin(self, task: Task) -> Iterator[PendingPreflight]:
-        """Begin to read the policies, in a thread of its own: nobody waits for them if the run is refused."""
+    def begin(self, task: Task, *, whole: bool) -> Iterator[PendingPreflight]:
+        """Begin to read the policies, in a thread of its own: nobody waits for them if the run is refused.
+
+        Args:
+            task: The task.
+            whole: Whether the run is about the whole organization. Otherwise its policies are read once it is
+                known where its accounts are.
+        """
         types = {PolicyType.SERVICE_CONTROL_POLICY}
         if DEFINITIONS[task].policy_type is not None:
             # They apply to the calls of S3 and SQS, not to those of IAM.
@@ -76,19 +82,20 @@ class PolicyPreflight:
             abandoned=ended.is_set,
         )
         with ThreadPoolExecutor(max_workers=1) as pool:
+            pending = PendingPreflight(
+                task=task, preflight=self, reader=reader, types=types, pool=pool, deadline=deadline
+            )
             try:
-                yield PendingPreflight(
-                    task=task,
-                    preflight=self,
-                    reader=reader,
-                    attachments=pool.submit(reader.attachments, types),
-                    deadline=deadline,
-                )
+                if whole:
+                    pending.attachments = pool.submit(reader.attachments, types)
+                else:
+                    pool.submit(lambda: reader.statuses)
+                yield pending
             finally:
                 ended.set()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class PendingPreflight:
     """A pre-flight whose policies are being read.
 
@@ -96,15 +103,29 @@ class PendingPreflight:
         task: The task.
         preflight: What is known of root sessions, the time and the log.
         reader: Reads the policies.
-        attachments: What they are attached to.
+        types: The types of policies that count.
+        pool: Reads in a thread of its own.
         deadline: When it is skipped, on the clock, if not every account is checked by then.
+        attachments: What the policies are attached to; None until it is known for which accounts.
     """
 
     task: Task
     preflight: PolicyPreflight
     reader: PolicyReader
-    attachments: Future[tuple[Attachments, ...]]
+    types: Collection[PolicyType]
+    pool: Executor
     deadline: float
+    attachments: Future[tuple[Attachments, ...]] | None = None
+
+    def read(self, unit_ids: Mapping[str, tuple[str, ...] | None]) -> Future[tuple[Attachments, ...]]:
+        """Begin to read the policies of some accounts, unless it has begun, and return their attachments.
+
+        Args:
+            unit_ids: The units that each account is in, by its ID; None where they are not known.
+        """
+        if self.attachments is None:
+            self.attachments = self.pool.submit(self.reader.attachments, self.types, unit_ids=unit_ids)
+        return self.attachments
 
     def find_denials(
         self,
@@ -113,7 +134,8 @@ class PendingPreflight:
         *,
         members: Mapping[str, Member],
         organization_id: str,
-        account_count: int,
+        account_count: int | None,
+        target_names: Mapping[str, str],
         credentials: CredentialSelection,
     ) -> tuple[Preflight, tuple[Denial, ...]]:
         """Return what the pre-flight came to, and the accounts in which the policies deny the task.
@@ -123,13 +145,14 @@ class PendingPreflight:
             assignments: The accounts, and what to act on there.
             members: The accounts with their units, by their IDs.
             organization_id: The organization.
-            account_count: How many accounts it has.
+            account_count: How many accounts it has; None where nobody has counted them.
+            target_names: The names of the accounts and of their units, by their IDs.
             credentials: Which credentials a plan may list.
         """
         try:
             unit_ids = {work.account_id: members[work.account_id].unit_ids for work in assignments}
             policies = self.reader.read(
-                self.attachments.result(),
+                [of_type.with_names(target_names) for of_type in self.read(unit_ids).result()],
                 unit_ids=unit_ids,
                 account_count=account_count,
             )

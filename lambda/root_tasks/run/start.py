@@ -17,8 +17,9 @@ from ..model.run import Account, Assignment, CredentialSelection, Mode, Restore,
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from ..tasks.scope import Scope, assignments_of
-from .accounts import accounts_in_scope, classify
+from .accounts import classify
 from .backup_origins import run_id_of
+from .members import Selection
 from .plans import parse_plan_request
 from .request import parse_request
 
@@ -70,9 +71,13 @@ class _Order:
     expires_at: datetime | None = None
 
     @property
-    def account_ids(self) -> frozenset[str]:
-        """The accounts that the input, its plan or its backups name."""
-        return frozenset((*self.scope.account_ids, *self.assignments))
+    def selection(self) -> Selection:
+        """The accounts that it is about."""
+        return Selection(
+            all_accounts=self.scope.all_accounts,
+            organizational_units=self.scope.organizational_units,
+            account_ids=frozenset((*self.scope.account_ids, *self.assignments)),
+        )
 
     def assignment(self, account_id: str) -> Assignment:
         """Return what to do in an account."""
@@ -87,33 +92,27 @@ class _Starter:
     account_id: str
     protected_accounts: frozenset[str]
 
-    def _store(
-        self,
-        order: _Order,
-        *,
-        execution: Execution,
-        preflight: PendingPreflight,
-        organization: OrganizationContext,
-        everybody: Mapping[str, Member],
-    ) -> dict[str, Any]:
+    def _store(self, order: _Order, *, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
         """Store a run and its work, and return what the state machine holds of them."""
-        members = accounts_in_scope(order.scope, self.directory, everybody, named=order.account_ids)
-        absent = sorted(order.account_ids - members.keys())
+        selection = order.selection
+        organization, members = self.directory.survey(order.task, selection)
+        absent = sorted(selection.account_ids - members.keys())
         if absent and order.mode is not Mode.EXECUTE:
             raise RunRefusedError(
                 RefusalReason.NOT_MEMBERS, account_ids=absent, organization_id=organization.organization_id
             )
-        accounts = classify(
-            (member.account for member in members.values()),
-            management_account_id=organization.management_account_id,
-            protected_accounts=self.protected_accounts,
-        )
+        # The names of the units are read while the policies are.
+        accessible = _accessible_ids(self._classify(members, organization))
+        preflight.read({id_: members[id_].unit_ids for id_ in accessible})
+        members = self.directory.with_unit_names(members, whole=selection.all_accounts)
+        accounts = self._classify(members, organization)
         checked, denials = preflight.find_denials(
             order.mode,
-            [order.assignment(id_) for id_ in _accessible_ids(accounts)],
+            [order.assignment(id_) for id_ in accessible],
             members=members,
             organization_id=organization.organization_id,
-            account_count=len(everybody),
+            account_count=len(members) if selection.all_accounts else None,
+            target_names=self.directory.target_names(members),
             credentials=order.credentials,
         )
         gone = [Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in absent]
@@ -155,6 +154,15 @@ class _Starter:
             "batches": list(range(len(run.batches))),
         }
 
+    def _classify(
+        self, members: Mapping[str, Member], organization: OrganizationContext
+    ) -> tuple[Account, ...]:
+        return classify(
+            (member.account for member in members.values()),
+            management_account_id=organization.management_account_id,
+            protected_accounts=self.protected_accounts,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarter(_Starter):
@@ -195,22 +203,19 @@ class RunStarter(_Starter):
             # The state machine is in the function's own partition.
             partition=execution.partition,
         )
-        with _refuse_failed_calls(self.account_id), self.preflight.begin(request.task) as preflight:
-            return self._start(request, execution, preflight)
-
-    def _start(self, request: Request, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
         scope = request.scope
-        organization, everybody = self.directory.survey(request.task, whole=scope.all_accounts)
-        order = _Order(
-            task=request.task,
-            mode=Mode.PLAN if DEFINITIONS[request.task].makes_changes else Mode.AUDIT,
-            scope=scope,
-            assignments={assignment.account_id: assignment for assignment in self._assignments(request)},
-            credentials=scope.credential_selection(execution.started_at),
-        )
-        return self._store(
-            order, execution=execution, preflight=preflight, organization=organization, everybody=everybody
-        )
+        with (
+            _refuse_failed_calls(self.account_id),
+            self.preflight.begin(request.task, whole=scope.all_accounts) as preflight,
+        ):
+            order = _Order(
+                task=request.task,
+                mode=Mode.PLAN if DEFINITIONS[request.task].makes_changes else Mode.AUDIT,
+                scope=scope,
+                assignments={assignment.account_id: assignment for assignment in self._assignments(request)},
+                credentials=scope.credential_selection(execution.started_at),
+            )
+            return self._store(order, execution=execution, preflight=preflight)
 
     def _assignments(self, request: Request) -> Iterable[Assignment]:
         return request.scope.assignments or self._restore_assignments(request)
@@ -288,12 +293,11 @@ class ExecutionStarter(_Starter):
             self.plans.require_running(execution)
             found = self.plans.find(request, execution=execution)
             _require_backups_of_others(found, execution)
-            with self.preflight.begin(found.plan.task) as preflight:
+            with self.preflight.begin(found.plan.task, whole=False) as preflight:
                 return self._start(found, execution, preflight)
 
     def _start(self, found: FoundPlan, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
         plan = found.plan
-        organization, everybody = self.directory.survey(plan.task, whole=False)
         order = _Order(
             task=plan.task,
             mode=Mode.EXECUTE,
@@ -302,9 +306,7 @@ class ExecutionStarter(_Starter):
             executed_plan=plan.run_id,
             expires_at=found.expires_at,
         )
-        stored = self._store(
-            order, execution=execution, preflight=preflight, organization=organization, everybody=everybody
-        )
+        stored = self._store(order, execution=execution, preflight=preflight)
         # The last thing that can fail: a run that cannot start does not use up the plan.
         self.plans.claim(plan.run_id, execution=execution)
         return stored
