@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
@@ -20,7 +20,7 @@ from .check import PolicyCheck, check_account
 from .reader import PolicyReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from concurrent.futures import Executor, Future
 
     from mypy_boto3_organizations import OrganizationsClient
@@ -95,6 +95,45 @@ class PolicyPreflight:
                 ended.set()
 
 
+@dataclass(frozen=True, kw_only=True)
+class CheckedAccounts:
+    """Accounts that a pre-flight is about.
+
+    Attributes:
+        mode: What the run is for.
+        assignments: The accounts, and what to act on there.
+        members: The accounts with their units, by their IDs.
+        organization_id: The organization.
+        account_count: How many accounts it has; None where nobody has counted them.
+        target_names: The names of the accounts and of their units, by their IDs.
+        credentials: Which credentials a plan may list.
+    """
+
+    mode: Mode
+    assignments: Sequence[Assignment]
+    members: Mapping[str, Member]
+    organization_id: str
+    account_count: int | None
+    target_names: Mapping[str, str]
+    credentials: CredentialSelection
+
+    @property
+    def unit_ids(self) -> dict[str, tuple[str, ...] | None]:
+        """The units that each account is in, by its ID; None where they are not known."""
+        return {work.account_id: self.members[work.account_id].unit_ids for work in self.assignments}
+
+    def without(self, account_ids: Collection[str]) -> CheckedAccounts:
+        """Return the others of them whose units are known."""
+        return replace(
+            self,
+            assignments=[
+                work
+                for work in self.assignments
+                if work.account_id not in account_ids and self.members[work.account_id].unit_ids is not None
+            ],
+        )
+
+
 @dataclass(kw_only=True, eq=False)
 class PendingPreflight:
     """A pre-flight whose policies are being read.
@@ -107,6 +146,7 @@ class PendingPreflight:
         pool: Reads in a thread of its own.
         deadline: When it is skipped, on the clock, if not every account is checked by then.
         attachments: What the policies are attached to; None until it is known for which accounts.
+        checked: What the policies say of each account that was checked, by its ID.
     """
 
     task: Task
@@ -116,6 +156,7 @@ class PendingPreflight:
     pool: Executor
     deadline: float
     attachments: Future[tuple[Attachments, ...]] | None = None
+    checked: dict[str, AccountCheck] = field(default_factory=dict)
 
     def read(self, unit_ids: Mapping[str, tuple[str, ...] | None]) -> Future[tuple[Attachments, ...]]:
         """Begin to read the policies of some accounts, unless it has begun, and return their attachments.
@@ -127,54 +168,21 @@ class PendingPreflight:
             self.attachments = self.pool.submit(self.reader.attachments, self.types, unit_ids=unit_ids)
         return self.attachments
 
-    def find_denials(
-        self,
-        mode: Mode,
-        assignments: Collection[Assignment],
-        *,
-        members: Mapping[str, Member],
-        organization_id: str,
-        account_count: int | None,
-        target_names: Mapping[str, str],
-        credentials: CredentialSelection,
-    ) -> tuple[Preflight, tuple[Denial, ...]]:
-        """Return what the pre-flight came to, and the accounts in which the policies deny the task.
-
-        Args:
-            mode: What the run is for.
-            assignments: The accounts, and what to act on there.
-            members: The accounts with their units, by their IDs.
-            organization_id: The organization.
-            account_count: How many accounts it has; None where nobody has counted them.
-            target_names: The names of the accounts and of their units, by their IDs.
-            credentials: Which credentials a plan may list.
-        """
+    def find_denials(self, accounts: CheckedAccounts) -> tuple[Preflight, tuple[Denial, ...]]:
+        """Return what the pre-flight came to, and the accounts in which the policies deny the task."""
+        assignments = accounts.assignments
         try:
-            unit_ids = {work.account_id: members[work.account_id].unit_ids for work in assignments}
-            policies = self.reader.read(
-                [of_type.with_names(target_names) for of_type in self.read(unit_ids).result()],
-                unit_ids=unit_ids,
-                account_count=account_count,
-            )
-            session = replace(self.preflight.session, organization_id=organization_id)
-            check = PolicyCheck(policies, session=session)
-            checked: dict[str, AccountCheck] = {}
-            for assignment in assignments:
+            check = self._read_policies(accounts)
+            for number, assignment in enumerate(assignments):
                 if self.preflight.clock.now() > self.deadline:
-                    return self._skip(_OUT_OF_TIME.format(len(checked), len(assignments)))
-                checked[assignment.account_id] = check_account(
-                    check,
-                    self.task,
-                    mode,
-                    assignment,
-                    unit_ids=unit_ids[assignment.account_id],
-                    credentials=credentials,
-                )
+                    return self._skip(_OUT_OF_TIME.format(number, len(assignments)))
+                self._check(check, assignment, accounts)
         except CallError as error:
             return self._skip(describe(error.failure))
         # A policy that surprises the evaluation must not stop a run that AWS may let through.
         except Exception as error:
             return self._skip(f"{UNEXPECTED_ERROR} {type(error).__name__}.")
+        checked = {work.account_id: self.checked[work.account_id] for work in assignments}
         denials = tuple(_denials(checked))
         result = Preflight(
             checked=True,
@@ -183,6 +191,50 @@ class PendingPreflight:
         )
         self.preflight.log(event="preflight_finished", denied=result.denied, unknown=result.unknown)
         return result, denials
+
+    def find_accessible(self, accounts: CheckedAccounts) -> list[str]:
+        """Return in which accounts nothing denies the task, before the other accounts are known.
+
+        One that has policies of its own is left out: what is the cheapest way to read whether it has
+        FullAWSAccess, too, is known once all accounts are. It waits for the policies to be read.
+        """
+        try:
+            attachments = self.read(accounts.unit_ids).result()
+        # The run goes on without a pre-flight, and says why where all accounts are checked.
+        except Exception:
+            return [work.account_id for work in accounts.assignments]
+        having = {target_id for of_type in attachments for target_id in of_type.policy_ids}
+        early = accounts.without(having)
+        try:
+            check = self._read_policies(early)
+            for assignment in early.assignments:
+                self._check(check, assignment, early)
+        # It comes again where all accounts are checked, and is reported there.
+        except Exception:
+            return []
+        ids = [work.account_id for work in early.assignments]
+        return [id_ for id_ in ids if self.checked[id_].denied is None]
+
+    def _read_policies(self, accounts: CheckedAccounts) -> PolicyCheck:
+        policies = self.reader.read(
+            [of_type.with_names(accounts.target_names) for of_type in self.read(accounts.unit_ids).result()],
+            unit_ids=accounts.unit_ids,
+            account_count=accounts.account_count,
+        )
+        session = replace(self.preflight.session, organization_id=accounts.organization_id)
+        return PolicyCheck(policies, session=session)
+
+    def _check(self, check: PolicyCheck, assignment: Assignment, accounts: CheckedAccounts) -> None:
+        account_id = assignment.account_id
+        if account_id not in self.checked:
+            self.checked[account_id] = check_account(
+                check,
+                self.task,
+                accounts.mode,
+                assignment,
+                unit_ids=accounts.unit_ids[account_id],
+                credentials=accounts.credentials,
+            )
 
     def _skip(self, reason: str) -> tuple[Preflight, tuple[Denial, ...]]:
         self.preflight.log(event="preflight_skipped", reason=reason)

@@ -29,6 +29,7 @@ from .attachments import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from mypy_boto3_organizations import OrganizationsClient
 
@@ -76,6 +77,9 @@ class PolicyReader:
             )
             for operation in (LIST_ROOTS, _LIST_POLICIES, _LIST_TARGETS, _LIST_OF_TARGET, _DESCRIBE_POLICY)
         }
+        # What was read for some accounts is not read again for others.
+        self._names_at: dict[tuple[PolicyType, str], Future[dict[str, str]]] = {}
+        self._policies = {FULL_ACCESS.policy_id: FULL_ACCESS}
 
     def attachments(
         self,
@@ -133,14 +137,13 @@ class PolicyReader:
         wanted = [
             (policy_id, of_type)
             for of_type in completed
-            for policy_id in sorted(of_type.policy_ids_at(target_ids) - {FULL_ACCESS.policy_id})
+            for policy_id in sorted(of_type.policy_ids_at(target_ids).difference(self._policies))
         ]
-        policies = {FULL_ACCESS.policy_id: FULL_ACCESS}
         for done, (policy_id, of_type) in enumerate(wanted):
             show(done, len(wanted))
-            policies[policy_id] = self._policy(policy_id, of_type)
+            self._policies[policy_id] = self._policy(policy_id, of_type)
         return OrganizationPolicies(
-            attachments={of_type.policy_type: of_type for of_type in completed}, policies=policies
+            attachments={of_type.policy_type: of_type for of_type in completed}, policies=self._policies
         )
 
     @functools.cached_property
@@ -153,32 +156,41 @@ class PolicyReader:
         }
 
     def _attachments(self, policy_type: PolicyType) -> Attachments:
-        policy_names: dict[str, str] = {}
+        summaries = self._entries(
+            self._organizations.list_policies, _LIST_POLICIES, items="Policies", Filter=policy_type.value
+        )
+        names = {
+            require(summary, "Id", operation=_LIST_POLICIES): summary.get("Name", "") for summary in summaries
+        }
+        policy_names = {
+            id_: name
+            for id_, name in names.items()
+            if id_ not in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id)
+        }
         policy_ids: dict[str, list[str]] = {}
         target_names: dict[str, str] = {}
-        for summary in self._entries(
-            self._organizations.list_policies, _LIST_POLICIES, items="Policies", Filter=policy_type.value
-        ):
-            policy_id = require(summary, "Id", operation=_LIST_POLICIES)
-            if policy_id in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id):
-                continue
-            policy_names[policy_id] = summary.get("Name", "")
-            try:
-                targets = [*self._targets(policy_id)]
-            except CallError as error:
-                if error.failure.name != "PolicyNotFound":
-                    raise
-                # It was deleted since the list was read, so that it is not attached to anything.
-                continue
-            for target_id, target in targets:
-                policy_ids.setdefault(target_id, []).append(policy_id)
-                target_names[target_id] = target.get("Name", "")
+        with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
+            for policy_id, targets in zip(
+                policy_names, pool.map(self._targets_if_any, policy_names), strict=True
+            ):
+                for target_id, target in targets:
+                    policy_ids.setdefault(target_id, []).append(policy_id)
+                    target_names[target_id] = target.get("Name", "")
         return Attachments(
             policy_type=policy_type,
             policy_names=policy_names,
             policy_ids=policy_ids,
             target_names=target_names,
         )
+
+    def _targets_if_any(self, policy_id: str) -> list[tuple[str, Mapping[str, Any]]]:
+        try:
+            return [*self._targets(policy_id)]
+        except CallError as error:
+            if error.failure.name != "PolicyNotFound":
+                raise
+            # It was deleted since the list was read, so that it is not attached to anything.
+            return []
 
     def _with_full_access(
         self, attachments: Attachments, *, target_ids: Collection[str], account_count: int | None
@@ -187,10 +199,13 @@ class PolicyReader:
         if attachments.is_complete or attachments.policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
             return attachments
         # AWS refuses to detach the last policy: FullAWSAccess can be missing only where there is another one.
-        open_ids = sorted(attachments.policy_ids.keys() & set(target_ids))
-        if account_count is None or len(open_ids) <= math.ceil(account_count / MAX_ENTRIES_PER_PAGE):
-            return self._with_policies_of(open_ids, attachments, problem=_MAY_BE_ATTACHED)
-        return self._with_targets_of_full_access(open_ids, attachments)
+        open_ids = attachments.policy_ids.keys() & set(target_ids)
+        known_ids = {id_ for id_ in open_ids if (attachments.policy_type, id_) in self._names_at}
+        unread_ids = open_ids - known_ids
+        if account_count is None or len(unread_ids) <= math.ceil(account_count / MAX_ENTRIES_PER_PAGE):
+            return self._with_policies_of(sorted(open_ids), attachments, problem=_MAY_BE_ATTACHED)
+        attachments = self._with_targets_of_full_access(sorted(unread_ids), attachments)
+        return self._with_policies_of(sorted(known_ids), attachments, problem=_MAY_BE_ATTACHED)
 
     def _attachments_of(self, policy_type: PolicyType, *, target_ids: Sequence[str]) -> Attachments:
         """Return what is attached to some targets, each of which is asked for."""
@@ -206,13 +221,14 @@ class PolicyReader:
         """Read what is attached to each of some targets."""
         policy_names = dict(attachments.policy_names)
         policy_ids = dict(attachments.policy_ids)
-        problems = {}
+        problems = dict(attachments.problems)
         with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
-            names_at = {
-                target_id: pool.submit(self._policies_of, target_id, attachments.policy_type)
-                for target_id in target_ids
-            }
-        for target_id, names in names_at.items():
+            for target_id in target_ids:
+                at = (attachments.policy_type, target_id)
+                if at not in self._names_at:
+                    self._names_at[at] = pool.submit(self._policies_of, target_id, attachments.policy_type)
+        for target_id in target_ids:
+            names = self._names_at[attachments.policy_type, target_id]
             try:
                 policy_names |= names.result()
                 policy_ids[target_id] = [*names.result()]
@@ -247,7 +263,9 @@ class PolicyReader:
         except CallError as error:
             problems = dict.fromkeys(set(target_ids) - having, _problem_of(error, _MAY_BE_ATTACHED))
         policy_ids = {
-            target_id: [FULL_ACCESS.policy_id, *attached] if target_id in having else attached
+            target_id: [FULL_ACCESS.policy_id, *attached]
+            if target_id in having.intersection(target_ids)
+            else attached
             for target_id, attached in attachments.policy_ids.items()
         }
         return replace(attachments, policy_ids=policy_ids, problems=problems)

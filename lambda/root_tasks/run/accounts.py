@@ -50,6 +50,19 @@ class OrganizationContext:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Watcher:
+    """What is called while a survey goes on.
+
+    Attributes:
+        possible: Called once it is known that the task is possible.
+        found: Called with the accounts of each page, where all accounts are listed.
+    """
+
+    possible: Callable[[OrganizationContext], None] = lambda organization: None  # noqa: ARG005
+    found: Callable[[Mapping[str, Member]], None] = lambda members: None  # noqa: ARG005
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemberDirectory:
     """The organization, as its management account or a delegated administrator sees it.
 
@@ -79,7 +92,9 @@ class MemberDirectory:
             log=self.log,
         )
 
-    def survey(self, task: Task, selection: Selection) -> tuple[OrganizationContext, dict[str, Member]]:
+    def survey(
+        self, task: Task, selection: Selection, *, watcher: Watcher
+    ) -> tuple[OrganizationContext, dict[str, Member]]:
         """Return the organization, if the task is possible from this account, and a run's accounts by ID.
 
         The accounts take longest: everything else is read meanwhile.
@@ -87,6 +102,7 @@ class MemberDirectory:
         Args:
             task: The task.
             selection: Which accounts the run is about. Those that are not members are left out.
+            watcher: What is called meanwhile.
 
         Raises:
             RunRefusedError: The task is not possible; the message says what to deploy. Or a unit is unclear.
@@ -96,11 +112,13 @@ class MemberDirectory:
         reader = self._reader.until(ended.is_set)
         with ThreadPoolExecutor(max_workers=3) as pool:
             try:
-                members = pool.submit(reader.read, selection)
+                members = pool.submit(reader.read, selection, found=watcher.found)
                 features = pool.submit(self._list_features, reader.budget)
                 if selection.all_accounts:
                     pool.submit(self._read_unit_names, reader.units)
-                return self._find_organization(task, features), members.result()
+                organization = self._find_organization(task, features)
+                watcher.possible(organization)
+                return organization, members.result()
             finally:
                 # A refused run waits for no list, and names that were not read by now are read as needed.
                 ended.set()

@@ -7,6 +7,7 @@ that is about all of them.
 from __future__ import annotations
 
 import functools
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -70,23 +71,36 @@ class MemberReader:
         """Return the same reader, which reads no more once nobody waits for it."""
         return replace(self, units=self.units.until(abandoned), budget=self.budget.until(abandoned))
 
-    def read(self, selection: Selection) -> dict[str, Member]:
+    def read(
+        self,
+        selection: Selection,
+        *,
+        found: Callable[[Mapping[str, Member]], None] = lambda members: None,  # noqa: ARG005
+    ) -> dict[str, Member]:
         """Return the accounts that a run is about by their IDs, without those that are not members.
+
+        Args:
+            selection: Which accounts these are.
+            found: Called with the accounts of each page, where all accounts are listed.
 
         Raises:
             RunRefusedError: There is no such unit, or more than one.
             CallError: A read failed, for example because a unit does not exist.
         """
         if selection.all_accounts:
-            return self._everybody()
+            return self._everybody(found)
         members = self._named(selection.account_ids)
         if selection.organizational_units:
             members |= self._in_units(selection.organizational_units)
         return self._with_unit_ids(members)
 
-    def _everybody(self) -> dict[str, Member]:
+    def _everybody(self, found: Callable[[Mapping[str, Member]], None]) -> dict[str, Member]:
         started = self.clock.now()
-        members = _by_id(self._list())
+        members: dict[str, Member] = {}
+        accounts = self._list()
+        while page := _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE)):
+            members |= page
+            found(page)
         # Nothing makes a run wait longer that this library could not make faster.
         milliseconds = round((self.clock.now() - started) * 1000)
         self.log(event="accounts_listed", accounts=len(members), milliseconds=milliseconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError
@@ -14,17 +14,18 @@ from ..messages import NO_LONGER_A_MEMBER
 from ..model.codec import DecodingError
 from ..model.report import Task
 from ..model.run import Account, Assignment, CredentialSelection, Mode, Restore, Run, Target, Work
+from ..policies.preflight import CheckedAccounts
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from ..tasks.scope import Scope, assignments_of
-from .accounts import classify
+from .accounts import Watcher, classify
 from .backup_origins import run_id_of
 from .members import Selection
 from .plans import parse_plan_request
 from .request import parse_request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from ..aws.stores import Storage
@@ -84,6 +85,23 @@ class _Order:
         return self.assignments.get(account_id, Assignment(account_id=account_id))
 
 
+class Early:
+    """Looks into accounts while others are still listed. This one does not: each batch looks into its own."""
+
+    def offer(self, members: Mapping[str, Member]) -> None:
+        """Take accounts that were just listed."""
+
+    def begin(self, accessible: Callable[[Mapping[str, Member]], Iterable[str]]) -> None:
+        """Begin, now that the task is possible.
+
+        Args:
+            accessible: Returns in which of some accounts the task may run.
+        """
+
+    def end(self) -> None:
+        """Take note that every account was offered, and return once it is known which may be looked into."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Starter:
     directory: MemberDirectory
@@ -91,29 +109,29 @@ class _Starter:
     storage: Storage
     account_id: str
     protected_accounts: frozenset[str]
+    early: Early = field(default_factory=Early)
 
     def _store(self, order: _Order, *, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
         """Store a run and its work, and return what the state machine holds of them."""
         selection = order.selection
-        organization, members = self.directory.survey(order.task, selection)
+        organization, members = self.directory.survey(
+            order.task, selection, watcher=self._watcher(order, preflight)
+        )
         absent = sorted(selection.account_ids - members.keys())
         if absent and order.mode is not Mode.EXECUTE:
             raise RunRefusedError(
                 RefusalReason.NOT_MEMBERS, account_ids=absent, organization_id=organization.organization_id
             )
         # The names of the units are read while the policies are.
-        accessible = _accessible_ids(self._classify(members, organization))
-        preflight.read({id_: members[id_].unit_ids for id_ in accessible})
+        preflight.read(self._checked_accounts(order, organization, members).unit_ids)
         members = self.directory.with_unit_names(members, whole=selection.all_accounts)
         accounts = self._classify(members, organization)
+        self.early.end()
         checked, denials = preflight.find_denials(
-            order.mode,
-            [order.assignment(id_) for id_ in accessible],
-            members=members,
-            organization_id=organization.organization_id,
-            account_count=len(members) if selection.all_accounts else None,
-            target_names=self.directory.target_names(members),
-            credentials=order.credentials,
+            replace(
+                self._checked_accounts(order, organization, members),
+                account_count=len(members) if selection.all_accounts else None,
+            )
         )
         gone = [Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in absent]
         accounts = tuple(sorted((*accounts, *gone), key=lambda account: account.account_id))
@@ -154,6 +172,31 @@ class _Starter:
             "batches": list(range(len(run.batches))),
         }
 
+    def _watcher(self, order: _Order, preflight: PendingPreflight) -> Watcher:
+        def begin(organization: OrganizationContext) -> None:
+            self.early.begin(
+                lambda members: preflight.find_accessible(
+                    self._checked_accounts(order, organization, members)
+                )
+            )
+
+        return Watcher(possible=begin, found=self.early.offer)
+
+    def _checked_accounts(
+        self, order: _Order, organization: OrganizationContext, members: Mapping[str, Member]
+    ) -> CheckedAccounts:
+        return CheckedAccounts(
+            mode=order.mode,
+            assignments=[
+                order.assignment(id_) for id_ in _accessible_ids(self._classify(members, organization))
+            ],
+            members=members,
+            organization_id=organization.organization_id,
+            account_count=None,
+            target_names=self.directory.target_names(members),
+            credentials=order.credentials,
+        )
+
     def _classify(
         self, members: Mapping[str, Member], organization: OrganizationContext
     ) -> tuple[Account, ...]:
@@ -176,6 +219,7 @@ class RunStarter(_Starter):
         account_id: The account that runs the task.
         tasks: The tasks of the stack.
         protected_accounts: The accounts that are excluded from every task.
+        early: Looks into accounts while others are listed.
         allow_policy_override: Whether the input may give a corrected policy.
     """
 
@@ -271,6 +315,7 @@ class ExecutionStarter(_Starter):
         plans: The plans that can be executed.
         account_id: The account that runs the task.
         protected_accounts: The accounts that are excluded from every task.
+        early: Looks into accounts while others are listed.
     """
 
     plans: Plans
