@@ -89,7 +89,7 @@ class MemberReader:
         """
         if selection.all_accounts:
             return self._everybody(found)
-        members = self._named(selection.account_ids)
+        members = self._find_by_id(selection.account_ids)
         if selection.organizational_units:
             members |= self._in_units(selection.organizational_units)
         return self._with_unit_ids(members)
@@ -114,14 +114,14 @@ class MemberReader:
             budget=self.budget,
         )
 
-    def _named(self, account_ids: Collection[str]) -> dict[str, Member]:
+    def _find_by_id(self, account_ids: Collection[str]) -> dict[str, Member]:
         """Return some accounts: one call for each, or one for twenty where they are most of the organization.
 
         Nobody knows beforehand how long the list is. So more accounts than a page has are looked for in the
         list, for as many pages as there are accounts left.
         """
         if len(account_ids) <= MAX_ENTRIES_PER_PAGE:
-            return self._described(account_ids)
+            return self._describe_each(account_ids)
         missing = set(account_ids)
         found = []
         for number, account in enumerate(self._list(), start=1):
@@ -130,10 +130,10 @@ class MemberReader:
                 found.append(account)
             pages, entry = divmod(number, MAX_ENTRIES_PER_PAGE)
             if not missing or (entry == 0 and pages >= len(missing)):
-                return _by_id(found) | self._described(missing)
+                return _by_id(found) | self._describe_each(missing)
         return _by_id(found)
 
-    def _described(self, account_ids: Collection[str]) -> dict[str, Member]:
+    def _describe_each(self, account_ids: Collection[str]) -> dict[str, Member]:
         with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
             described = pool.map(self._describe, sorted(account_ids))
             return _by_id(account for account in described if account is not None)
@@ -209,7 +209,7 @@ class MemberReader:
         """Return the names of accounts and of their units, as far as these were read, by their IDs."""
         roots = {member.unit_ids[0]: ROOT_NAME for member in members.values() if member.unit_ids}
         accounts = {id_: member.account.name or "" for id_, member in members.items()}
-        return {**self.units.known_names(), **roots, **accounts}
+        return {**self.units.unit_names(), **roots, **accounts}
 
     def _with_unit_names(self, members: Mapping[str, Member], *, whole: bool) -> Iterator[tuple[str, Member]]:
         missing = {}

@@ -123,13 +123,13 @@ class _Starter:
                 RefusalReason.NOT_MEMBERS, account_ids=absent, organization_id=organization.organization_id
             )
         # The names of the units are read while the policies are.
-        preflight.read(self._checked_accounts(order, organization, members).unit_ids)
+        preflight.read(self._accounts_to_check(order, organization, members).unit_ids)
         members = self.directory.with_unit_names(members, whole=selection.all_accounts)
         accounts = self._classify(members, organization)
         self.early.end()
         checked, denials = preflight.find_denials(
             replace(
-                self._checked_accounts(order, organization, members),
+                self._accounts_to_check(order, organization, members),
                 account_count=len(members) if selection.all_accounts else None,
             )
         )
@@ -176,13 +176,13 @@ class _Starter:
         def begin(organization: OrganizationContext) -> None:
             self.early.begin(
                 lambda members: preflight.find_accessible(
-                    self._checked_accounts(order, organization, members)
+                    self._accounts_to_check(order, organization, members)
                 )
             )
 
         return Watcher(possible=begin, found=self.early.offer)
 
-    def _checked_accounts(
+    def _accounts_to_check(
         self, order: _Order, organization: OrganizationContext, members: Mapping[str, Member]
     ) -> CheckedAccounts:
         return CheckedAccounts(

@@ -170,7 +170,7 @@ class UnitTree:
         name: str = require(unit, "Name", operation=_DESCRIBE_UNIT)
         return name
 
-    def known_names(self) -> dict[str, str]:
+    def unit_names(self) -> dict[str, str]:
         """Return the name of each unit that was read, by its ID."""
         listed = {id_: name for names in self.names.values() for id_, name in names.items()}
         return listed | {id_: name for id_, name in self.described.items() if name is not None}
