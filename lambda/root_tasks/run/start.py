@@ -131,6 +131,7 @@ class _Starter:
             replace(
                 self._accounts_to_check(order, organization, members),
                 account_count=len(members) if selection.all_accounts else None,
+                target_names=self.directory.target_names(members),
             )
         )
         gone = [Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in absent]
@@ -193,7 +194,8 @@ class _Starter:
             members=members,
             organization_id=organization.organization_id,
             account_count=None,
-            target_names=self.directory.target_names(members),
+            # While everybody is listed, the names come with what each policy is attached to.
+            target_names={},
             credentials=order.credentials,
         )
 
