@@ -130,21 +130,35 @@ class PolicyReader:
             CallError: Policies may not be read.
         """
         target_ids = _target_ids(unit_ids)
-        completed = [
-            self._with_full_access(of_type, target_ids=target_ids, account_count=account_count)
-            for of_type in attachments
-        ]
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            completing = pool.submit(
+                lambda: [
+                    self._with_full_access(of_type, target_ids=target_ids, account_count=account_count)
+                    for of_type in attachments
+                ]
+            )
+            # Wherever FullAWSAccess is attached, the others are wanted.
+            self._read_documents(attachments, target_ids, show)
+        completed = completing.result()
+        self._read_documents(completed, target_ids, show)
+        return OrganizationPolicies(
+            attachments={of_type.policy_type: of_type for of_type in completed}, policies=self._policies
+        )
+
+    def _read_documents(
+        self,
+        attachments: Collection[Attachments],
+        target_ids: Collection[str],
+        show: Callable[[int, int], None],
+    ) -> None:
         wanted = [
             (policy_id, of_type)
-            for of_type in completed
+            for of_type in attachments
             for policy_id in sorted(of_type.policy_ids_at(target_ids).difference(self._policies))
         ]
         for done, (policy_id, of_type) in enumerate(wanted):
             show(done, len(wanted))
             self._policies[policy_id] = self._policy(policy_id, of_type)
-        return OrganizationPolicies(
-            attachments={of_type.policy_type: of_type for of_type in completed}, policies=self._policies
-        )
 
     @functools.cached_property
     def statuses(self) -> Mapping[str, str]:
