@@ -52,10 +52,13 @@ class Boundary(Stack):
                         "cloudformation:DescribeStacks",
                         # RootTasks
                         "lambda:InvokeFunction",
+                        "organizations:DescribeAccount",
+                        "organizations:DescribeOrganizationalUnit",
                         "organizations:DescribePolicy",
                         "organizations:ListAccounts",
                         "organizations:ListAccountsForParent",
                         "organizations:ListOrganizationalUnitsForParent",
+                        "organizations:ListParents",
                         "organizations:ListPolicies",
                         "organizations:ListPoliciesForTarget",
                         "organizations:ListRoots",

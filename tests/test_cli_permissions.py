@@ -80,11 +80,13 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Person:
                 raise client_error("AccessDenied", "You may not.", operation=operation)
 
         def omit_paths(parsed: dict[str, Any], **_: object) -> None:
-            for account in parsed["Accounts"] if person.omits_paths else ():
+            listed = parsed.get("Accounts", [parsed.get("Account", {})])
+            for account in listed if person.omits_paths else ():
                 account.pop("Paths", None)
 
         respond_to(client, decide, first=True)
-        client.meta.events.register("after-call.organizations.ListAccounts", omit_paths)
+        for operation in ("DescribeAccount", "ListAccounts", "ListAccountsForParent"):
+            client.meta.events.register(f"after-call.organizations.{operation}", omit_paths)
         return client
 
     monkeypatch.setattr(Caller, "client", guarded_client)

@@ -275,11 +275,10 @@ def test_an_account_that_is_skipped_at_first_is_audited_later(
     organization.put_root_credentials(account_id=MEMBER, access_keys=1)
 
     def is_pending(parsed: dict[str, Any], **_: object) -> None:
-        for account in parsed.get("Accounts", ()):
-            if account["Id"] == MEMBER and len(deployed.waits) < 2:
-                account["State"] = "PENDING_ACTIVATION"
+        if parsed["Account"]["Id"] == MEMBER and len(deployed.waits) < 2:
+            parsed["Account"]["State"] = "PENDING_ACTIVATION"
 
-    deployed.root_tasks.on_event("after-call.organizations.ListAccounts", is_pending)
+    deployed.root_tasks.on_event("after-call.organizations.DescribeAccount", is_pending)
     deployed.receive(INVITED)
     skipped = {MEMBER: Outcome.SKIPPED}
     assert deployed.outcomes() == [skipped, skipped, {MEMBER: Outcome.HAS_CREDENTIALS}]

@@ -201,7 +201,7 @@ def test_a_plan_is_executed_once(root_tasks: RootTasks) -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "url"), [("organizations:ListAccounts", ""), ("s3:PutObject", "work.json")], ids=str
+    ("action", "url"), [("organizations:DescribeAccount", ""), ("s3:PutObject", "work.json")], ids=str
 )
 @pytest.mark.parametrize("redriven", [True, False])
 def test_an_execution_that_cannot_start_does_not_use_up_its_plan(

@@ -93,12 +93,10 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
             target_id=root_id,
         )
         unit = organizations.create_organizational_unit(ParentId=root_id, Name="Workloads")
-        organizations.move_account(
-            AccountId=MEMBER,
-            SourceParentId=root_id,
-            DestinationParentId=unit["OrganizationalUnit"]["Id"],
-        )
+        unit_id = unit["OrganizationalUnit"]["Id"]
+        organizations.move_account(AccountId=MEMBER, SourceParentId=root_id, DestinationParentId=unit_id)
         root_tasks.run({"organizationalUnits": ["Workloads"]})
+        root_tasks.run({"accounts": [MEMBER]})
         root_tasks.run(name="audited")
         root_tasks.run(name="audited")
         root_tasks.advance(days=90)
@@ -120,10 +118,18 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
             s3.put_bucket_policy(Bucket="locked", Policy=_policy("arn:aws:s3:::locked", "s3:*"))
             _unlock_and_restore(root_tasks, RootTask.UNLOCK_BUCKET_POLICY, buckets={MEMBER: ["locked"]})
         if RootTask.UNLOCK_QUEUE_POLICY in tasks:
-            arn = f"arn:aws:sqs:us-east-1:{MEMBER}:locked"
-            sqs = root_tasks.client("sqs", account_id=MEMBER)
-            sqs.create_queue(QueueName="locked", Attributes={"Policy": _policy(arn, "sqs:*")})
+            arn = _lock_queue(root_tasks, MEMBER)
             _unlock_and_restore(root_tasks, RootTask.UNLOCK_QUEUE_POLICY, queues=[arn])
+        # More than are read one by one.
+        many = [organization.add_account(name=f"m-{n}", email=f"m-{n}@example.com") for n in range(21)]
+        organizations.move_account(AccountId=many[0], SourceParentId=root_id, DestinationParentId=unit_id)
+        if RootTask.DELETE_CREDENTIALS in tasks:
+            for account_id in many:
+                organization.put_root_credentials(account_id=account_id, password=True)
+            _plan_and_execute(root_tasks, RootTask.DELETE_CREDENTIALS, accounts=many)
+        elif RootTask.UNLOCK_QUEUE_POLICY in tasks:
+            arns = [_lock_queue(root_tasks, account_id) for account_id in many]
+            _plan_and_execute(root_tasks, RootTask.UNLOCK_QUEUE_POLICY, queues=arns)
         return root_tasks.requests
 
 
@@ -149,6 +155,13 @@ def _unlock_and_restore(root_tasks: running.RootTasks, task: RootTask, **named: 
     (item,) = root_tasks.results(_plan_and_execute(root_tasks, task, **named))[MEMBER]["items"]
     _plan_and_execute(root_tasks, task, restore=[item["backup"]])
     _lose_a_batch(root_tasks, root_tasks.run({"task": task, **named}))
+
+
+def _lock_queue(root_tasks: running.RootTasks, account_id: str) -> str:
+    arn = f"arn:aws:sqs:us-east-1:{account_id}:locked"
+    sqs = root_tasks.client("sqs", account_id=account_id)
+    sqs.create_queue(QueueName="locked", Attributes={"Policy": _policy(arn, "sqs:*")})
+    return arn
 
 
 def _policy(resource: str, action: str) -> str:

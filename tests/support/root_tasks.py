@@ -350,10 +350,10 @@ class RootTasks:
         """Leave the paths of accounts out of responses, as SDKs before botocore 1.42.80 do."""
 
         def omit(parsed: dict[str, Any], **_: object) -> None:
-            for account in parsed.get("Accounts", ()):
+            for account in parsed.get("Accounts", [parsed.get("Account", {})]):
                 account.pop("Paths", None)
 
-        for operation in ("ListAccounts", "ListAccountsForParent"):
+        for operation in ("DescribeAccount", "ListAccounts", "ListAccountsForParent"):
             self.on_event(f"after-call.organizations.{operation}", omit)
 
     def change_before(
