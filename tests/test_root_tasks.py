@@ -608,7 +608,7 @@ def test_an_audit_ends_no_alarm_that_a_later_full_audit_may_have_set_off(
         status=status,
         output={},
         started_at=root_tasks.now + timedelta(minutes=1),
-        input=json.dumps(input_),
+        input=input_,
     )
     root_tasks.write_report(started, results=results)
     assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == (
@@ -639,7 +639,7 @@ def test_a_hundred_audits_of_an_account_do_not_hide_a_later_full_one(root_tasks:
             status="SUCCEEDED",
             output={},
             started_at=root_tasks.now + timedelta(minutes=1),
-            input=json.dumps({"accounts": [MEMBER]}),
+            input={"accounts": [MEMBER]},
         )
     root_tasks.write_report(started, results=results)
     (metrics,) = [event for event in root_tasks.log if "_aws" in event]
