@@ -63,8 +63,7 @@ build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 
-APP ?= app.py
-template: setup  ## write a CloudFormation template of APP (app.py), and its zip files, into build/template/
+template: setup  ## write the CloudFormation templates, or that of an app (APP=app.py), and zip files into build/template/
 	@$(BIN)/python -m cloudformation $(APP)
 
 docs-site: $(PYTHON_READY)  ## build the documentation as a site, into build/site/
