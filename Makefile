@@ -15,6 +15,7 @@ BENCH_READY := benchmarks/node_modules/.ready
 ORACLE_READY := tests/scp_oracle/node_modules/.ready
 BROWSER_READY := tests/browser/node_modules/.ready
 AWS_CLI_READY := $(VENV)/aws-cli/.ready
+TYPESCRIPT_READY := $(VENV)/typescript/.ready
 
 # CDK apps look up `node` on the PATH. Whatever is imported is compiled once, not by each process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -50,7 +51,7 @@ test: setup $(ORACLE_READY) $(BROWSER_READY)  ## run ruff, import-linter, mypy a
 	echo '== mypy'; cat $$log; \
 	test -z "$$failed" || { echo "Failed:$$failed"; exit 1; }
 
-test-slow: setup $(BROWSER_READY) $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY)  ## run the fault matrix, and every Python and package version
+test-slow: setup $(BROWSER_READY) $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY) $(TYPESCRIPT_READY)  ## run the fault matrix, and every Python and package version
 	$(PYTEST) -m slow
 
 coverage:  ## run the gate, and measure how much of the library and the functions its tests cover
@@ -86,7 +87,7 @@ lock: $(PYTHON_READY)  ## update the pinned packages from pyproject.toml
 	  { echo '-r requirements.txt'; cat $$file; } >requirements.tmp && mv requirements.tmp $$file || exit 1; \
 	done
 	$(BIN)/npm install --package-lock-only --ignore-scripts
-	for package in benchmarks tests/scp_oracle tests/browser tests/node; do \
+	for package in benchmarks examples/typescript tests/scp_oracle tests/browser tests/node; do \
 	  $(BIN)/npm install --prefix $$package --package-lock-only --ignore-scripts \
 	    --omit-lockfile-registry-resolved --no-audit --no-fund || exit 1; \
 	done
@@ -124,6 +125,12 @@ $(AWS_CLI_READY): tests/aws_cli/requirements.txt $(PYTHON_READY)
 	@echo '== Setting up the AWS CLI, for the tests'
 	rm -rf $(@D)
 	@$(INSTALL) --name 'the AWS CLI' -- $(BIN)/uv pip install --target $(@D) --requirements $<
+	@touch $@
+
+$(TYPESCRIPT_READY): examples/typescript/package.json examples/typescript/package-lock.json $(PYTHON_READY)
+	@echo '== Setting up the CDK for TypeScript, for the tests'
+	mkdir -p $(@D) && cp examples/typescript/package*.json $(@D)
+	$(BIN)/npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # CPython 3.14 as WebAssembly, and the one package of the tests that has native code.
