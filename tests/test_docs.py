@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import centralized_root_access
+from cloudformation.templates import TEMPLATES, ParameterTemplate
 from support.apps import ROOT
 from support.pages import PAGES, blocks, script
 
@@ -138,3 +139,16 @@ def test_the_readme_counts_what_is_recorded() -> None:
     (recordings,) = (ROOT / "acceptance" / "recordings").glob("*.json")
     recorded = json.loads(recordings.read_text())["responses"]
     assert f"**Confirmed on AWS**: {len(recorded)} responses" in README
+
+
+@pytest.mark.parametrize(("number", "template"), enumerate(TEMPLATES), ids=[t.name for t in TEMPLATES])
+def test_the_page_without_the_cdk_has_every_parameter_with_its_default(
+    number: int, template: ParameterTemplate
+) -> None:
+    page = (ROOT / "docs" / "without-cdk.md").read_text()
+    table = page.split("| parameter of ")[1:][number].partition("\n\n")[0]
+    rows = re.findall(r"^\| (`.*?) \| (.*?) \|", table, re.MULTILINE)
+    documented = {name: default for names, default in rows for name in re.findall(r"`(\w+)`", names)}
+    assert documented.keys() == template.parameters.keys()
+    shown = {name: default.strip("`") for name, default in documented.items() if default.startswith("`")}
+    assert shown == {name: template.parameters[name]["Default"] for name in shown}
