@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local-aws local-deploy test test-slow coverage bench build template docs docs-site lock clean
+.PHONY: help setup local-aws local-deploy test test-slow coverage bench build template snapshots docs docs-site lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/
 
 template: setup  ## write the CloudFormation templates, or that of an app (APP=app.py), and zip files into build/template/
 	@$(BIN)/python -m cloudformation $(APP)
+
+snapshots: $(PYTHON_READY)  ## update the templates of the examples in tests/snapshots/, to see what a change does in AWS
+	@PYTHONPATH=tests $(BIN)/python -m support.snapshots
 
 docs-site: $(PYTHON_READY)  ## build the documentation as a site, into build/site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build

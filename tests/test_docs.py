@@ -141,7 +141,7 @@ def test_the_readme_counts_what_is_recorded() -> None:
     assert f"**Confirmed on AWS**: {len(recorded)} responses" in README
 
 
-@pytest.mark.parametrize(("number", "template"), enumerate(TEMPLATES), ids=[t.name for t in TEMPLATES])
+@pytest.mark.parametrize(("number", "template"), [*enumerate(TEMPLATES)], ids=[t.name for t in TEMPLATES])
 def test_the_page_without_the_cdk_has_every_parameter_with_its_default(
     number: int, template: ParameterTemplate
 ) -> None:
