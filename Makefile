@@ -37,32 +37,35 @@ local-deploy: $(LOCAL_AWS_READY) $(CLI_READY)  ## run the real `cdk deploy` of a
 
 # A cold mypy takes most of a minute, so it runs in parallel with the tests. Three workers for two cores: the
 # end-to-end tests mostly wait for the CDK CLI. A file is never split: each that needs a local AWS starts its own.
-PYTEST := $(BIN)/pytest -n 3 --dist loadfile
+# tests/conftest.py says in which order.
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+SLOW_READY := $(BROWSER_READY) $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY) $(TYPESCRIPT_READY)
 
-test: setup $(ORACLE_READY) $(BROWSER_READY)  ## run ruff, import-linter, mypy and the tests: the gate, with test-slow and coverage
+test: setup $(ORACLE_READY) $(BROWSER_READY) $(if $(SLOW),$(SLOW_READY))  ## run ruff, import-linter, mypy and the tests (SLOW=1: all of them)
 	@log=$$(mktemp); trap 'kill $$mypy 2>/dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
 	$(BIN)/mypy >$$log 2>&1 & mypy=$$!; \
 	failed=; \
 	echo '== ruff'; $(BIN)/ruff check || failed="$$failed ruff-check"; \
 	$(BIN)/ruff format --check || failed="$$failed ruff-format"; \
 	echo '== import-linter'; $(BIN)/lint-imports --no-cache --no-logo || failed="$$failed import-linter"; \
-	echo '== pytest'; $(PYTEST) $(if $(COVERAGE),--cov --cov-report=term) -m 'not slow' || failed="$$failed pytest"; \
+	echo '== pytest'; $(PYTEST) $(if $(COVERAGE),--cov --cov-report=term) $(if $(SLOW),,-m 'not slow') || failed="$$failed pytest"; \
 	wait $$mypy || failed="$$failed mypy"; \
 	echo '== mypy'; cat $$log; \
 	test -z "$$failed" || { echo "Failed:$$failed"; exit 1; }
 
-test-slow: setup $(BROWSER_READY) $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY) $(TYPESCRIPT_READY)  ## run the fault matrix, and every Python and package version
+test-slow: setup $(SLOW_READY)  ## run the fault matrix, and every Python and package version
 	$(PYTEST) -m slow
 
-coverage:  ## run the gate, and measure how much of the library and the functions its tests cover
+coverage:  ## run the gate, and measure how much of the library and the functions its tests cover (SLOW=1: run all tests)
 	@$(MAKE) test COVERAGE=1
 
 bench: setup $(BENCH_READY)  ## compare it with the alternatives; writes benchmarks/README.md (about ten minutes)
 	@$(BIN)/python -m benchmarks
 
-build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/
+build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/, and check both
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
 
 template: setup  ## write the CloudFormation templates, or that of an app (APP=app.py), and zip files into build/template/
 	@$(BIN)/python -m cloudformation $(APP)
@@ -77,18 +80,14 @@ docs: $(PYTHON_READY)  ## generate docs/api.md, and the commands in docs/command
 	$(BIN)/python docs/generate.py
 
 COMPILE := $(INSTALL) --name 'versions' -- $(BIN)/uv pip compile -q --universal --python-version 3.11 \
-  --no-header --no-annotate --no-emit-index-url
+  --generate-hashes --no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
 
-lock: $(PYTHON_READY)  ## update the pinned packages from pyproject.toml
+lock: $(PYTHON_READY)  ## pin what pyproject.toml asks for, by version and hash (UPGRADE=1: the newest versions)
 	$(COMPILE) --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
 	$(COMPILE) -c requirements-dev.txt --group pyproject.toml:local-aws pyproject.toml -o requirements-local-aws.txt
 	$(COMPILE) -c requirements-dev.txt pyproject.toml -o requirements.txt
 	$(COMPILE) --resolution lowest-direct pyproject.toml -o requirements-lowest.txt
 	$(COMPILE) tests/aws_cli/requirements.in -o tests/aws_cli/requirements.txt
-	{ echo '-e .'; cat requirements.txt; } >requirements.tmp && mv requirements.tmp requirements.txt
-	for file in requirements-dev.txt requirements-local-aws.txt; do \
-	  { echo '-r requirements.txt'; cat $$file; } >requirements.tmp && mv requirements.tmp $$file || exit 1; \
-	done
 	$(BIN)/npm install --package-lock-only --ignore-scripts
 	for package in benchmarks examples/typescript tests/scp_oracle tests/browser tests/node; do \
 	  $(BIN)/npm install --prefix $$package --package-lock-only --ignore-scripts \
@@ -107,7 +106,7 @@ $(VENV_READY):
 	@$(PYTHON) -P local_aws/install.py --name 'a virtual environment' -- $(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(LOCAL_AWS_READY): requirements.txt requirements-local-aws.txt pyproject.toml $(VENV_READY)
+$(LOCAL_AWS_READY): requirements-local-aws.txt pyproject.toml $(VENV_READY)
 	@echo '== Installing what the local AWS needs'
 	@$(INSTALL) requirements-local-aws.txt
 	@touch $@
@@ -120,14 +119,14 @@ $(PYTHON_READY): requirements-dev.txt $(LOCAL_AWS_READY)
 $(LOWEST_READY): requirements-lowest.txt $(PYTHON_READY)
 	@echo '== Setting up the lowest supported packages, for the tests'
 	rm -rf $(@D)
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-compile --target $(@D) -r requirements-lowest.txt
+	@$(INSTALL) --name 'the lowest packages' -- $(BIN)/uv pip install --target $(@D) --no-deps --require-hashes --requirements $<
 	@touch $@
 
 # The AWS CLI pins another botocore than the one of the tests.
 $(AWS_CLI_READY): tests/aws_cli/requirements.txt $(PYTHON_READY)
 	@echo '== Setting up the AWS CLI, for the tests'
 	rm -rf $(@D)
-	@$(INSTALL) --name 'the AWS CLI' -- $(BIN)/uv pip install --target $(@D) --requirements $<
+	@$(INSTALL) --name 'the AWS CLI' -- $(BIN)/uv pip install --target $(@D) --require-hashes --requirements $<
 	@touch $@
 
 $(TYPESCRIPT_READY): examples/typescript/package.json examples/typescript/package-lock.json $(PYTHON_READY)
@@ -136,13 +135,15 @@ $(TYPESCRIPT_READY): examples/typescript/package.json examples/typescript/packag
 	$(BIN)/npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-# CPython 3.14 as WebAssembly, and the one package of the tests that has native code.
+# CPython 3.14 as WebAssembly, the one package of the tests that has native code, and a validator of state machines.
 $(RUNTIME_READY): tests/node/package.json tests/node/package-lock.json requirements-dev.txt $(PYTHON_READY)
-	@echo '== Setting up the Python of the functions, for the tests'
+	@echo '== Setting up the Python of the functions and a validator, for the tests'
 	rm -rf $(@D)
 	$(BIN)/npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund
+	mkdir $(@D)
+	sed -n '/^hypothesis==/,/[^\\]$$/p' requirements-dev.txt >$(@D)/requirements.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-compile --target $(@D) --only-binary :all: \
-	  --python-version 3.14 --platform pyemscripten_2026_0_wasm32 $$(grep '^hypothesis==' requirements-dev.txt)
+	  --python-version 3.14 --platform pyemscripten_2026_0_wasm32 --require-hashes -r $(@D)/requirements.txt
 	@touch $@
 
 $(BENCH_READY): benchmarks/package.json benchmarks/package-lock.json $(PYTHON_READY)

@@ -20,7 +20,7 @@ from acceptance.deployment import Deployment
 from acceptance.journal import Journal, JournalError, read_journal
 from acceptance.model import Level, Result, Verdict
 from acceptance.names import Names
-from acceptance.plan import plan_lines
+from acceptance.plan import plan_lines, restoration_lines
 from acceptance.runner import Possibilities, run_cases, sort_cases
 from acceptance.scene import Scene, restore_from_journal
 
@@ -131,7 +131,7 @@ def _run(
     )
     callers = Callers(aws, names)
     surroundings = guards.check_organization(callers, level, allow_changes=options["allow_changes"])
-    _confirm(names, level, cases)
+    _confirm(names, f"Runs {len(cases)} cases of the level {level}")
     folder: Path = options["folder"]
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder / f"acceptance-{names.run}.jsonl")
@@ -162,10 +162,11 @@ def _run(
     return EXIT_DIFFERENT if different else EXIT_SAME
 
 
-def _confirm(names: Names, level: Level, cases: Sequence[Case]) -> None:
+def _confirm(names: Names, what: str) -> None:
     click.echo(
-        f"{len(cases)} cases of the level {level} in the organization {names.organization_id}. "
-        "Type its id to start:"
+        f"{what} in the organization {names.organization_id}: management account {names.management}, "
+        f"member account {names.member or 'none'}, account to register {names.delegate or 'none'}. "
+        "Type the organization's id to start:"
     )
     if sys.stdin.readline().strip() != names.organization_id:
         raise guards.RunRefusedError(guards.Refusal.NOT_CONFIRMED)
@@ -197,9 +198,15 @@ def _restore(options: dict[str, Any], connect: Callable[[str | None, str], Aws])
     if unfinished.restored:
         click.echo("Everything is restored already.")
         return EXIT_SAME
-    aws = connect(options["profile"], unfinished.names.region)
-    callers = Callers(aws, unfinished.names)
-    guards.check_identity(callers)
+    names = unfinished.names
+    if options["organization"] not in (None, names.organization_id):
+        raise JournalError(f"{path} is the journal of a run in another organization.")
+    callers = Callers(connect(options["profile"], names.region), names)
+    guards.check_organization(
+        callers, unfinished.level, allow_changes=options["allow_changes"], of_others=unfinished.of_others
+    )
+    click.echo("\n".join(restoration_lines(unfinished.before)))
+    _confirm(names, "Restores what the run has changed")
     deployment = Deployment(callers, path.with_suffix(".log"))
     touched = restore_from_journal(unfinished, callers, journal=Journal(path), deployment=deployment)
     click.echo(f"Restored: {', '.join(touched) or 'nothing was changed'}.")

@@ -1,4 +1,4 @@
-"""The CDK app of the level that deploys: root access, its drift check with repair, and the audit."""
+"""The CDK app of the level that deploys: root access, its drift check with repair, and audits."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ def main() -> None:
         description="Created by the acceptance suite of centralized-root-access; it deletes it at the end.",
     )
     root_access = CentralizedRootAccess(stack, "RootAccess")
-    root_access.add_drift_check(interval=Duration.minutes(INTERVAL_MINUTES), repair=True)
-    RootTasks(stack, "RootTasks")
+    interval = Duration.minutes(INTERVAL_MINUTES)
+    root_access.add_drift_check(interval=interval, repair=True)
+    RootTasks(stack, "RootTasks", audit_interval=interval)
     app.synth()
 
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,22 @@ if TYPE_CHECKING:
 STACK_VARIABLE = "ROOT_ACCESS_ACCEPTANCE_STACK"
 INTERVAL_MINUTES = 5
 CHECKED = "checked"
+# The warm-up of those that report what stopped is three.
+_INTERVALS_OF_A_NEW_ALARM = 4
 
 _ROOT = Path(__file__).resolve().parents[1]
 _CDK = _ROOT / "node_modules" / ".bin" / "cdk"
 _DRIFT_CHECK = "RootAccessDriftCheck"
 _RULE = "AWS::Events::Rule"
+_ALARM = "AWS::CloudWatch::Alarm"
+# Not those of what an audit finds in the accounts.
+_QUIET_ALARMS = (
+    f"{_DRIFT_CHECK}Drift",
+    f"{_DRIFT_CHECK}Stopped",
+    "RootTasksAuditsStopped",
+    "RootTasksFailed",
+    "RootTasksNotStarted",
+)
 # CloudTrail has the events of IAM and Organizations in this Region alone.
 _GLOBAL_EVENTS_REGION = "us-east-1"
 _EVENT_NAMES = (
@@ -104,6 +116,7 @@ class Deployment:
             "DriftAlarm": self._drift_alarm,
             "StoppedAlarm": self._alarm_of_stopped_check,
             "EventNames": self._event_names,
+            "FirstAudit": self._first_audit,
             "FirstCheck": self._first_check,
             "Destroy": self._destroy_with_cdk,
         }
@@ -156,14 +169,26 @@ class Deployment:
         return {"status": execution["status"], "outcome": ", ".join(sorted(totals))}
 
     def _alarms(self) -> dict[str, Any]:
-        states = self._alarm_states("Drift", "Stopped")
-        return {"inAlarm": [alarm["name"] for alarm in states if alarm["state"] == "ALARM"]}
+        return {"haveFired": [name for name in _QUIET_ALARMS if self._has_fired(name)]}
+
+    def _has_fired(self, name: str) -> bool:
+        """Return whether a new alarm was in alarm in its first intervals; it waits until they are over."""
+        aws = self._callers.aws
+        alarm = self._resource(name, _ALARM)
+        end = alarm["LastUpdatedTimestamp"] + timedelta(minutes=_INTERVALS_OF_A_NEW_ALARM * INTERVAL_MINUTES)
+        aws.wait(max((end - aws.moment().at).total_seconds(), 0.0))
+        pages = self._callers.own("cloudwatch").get_paginator("describe_alarm_history")
+        changes = pages.paginate(AlarmName=alarm["PhysicalResourceId"], HistoryItemType="StateUpdate")
+        return any(
+            json.loads(item["HistoryData"])["newState"]["stateValue"] == "ALARM"
+            for page in changes
+            for item in page["AlarmHistoryItems"]
+        )
 
     def _drift_alarm(self) -> dict[str, Any]:
         if not self._invoked:
             self._invoke_check()
-        [drift] = self._alarm_states("Drift")
-        return {"state": drift["state"]}
+        return {"state": self._alarm_state("Drift")}
 
     def _alarm_of_stopped_check(self) -> dict[str, Any]:
         if not self._is_schedule_disabled:
@@ -171,14 +196,12 @@ class Deployment:
             # It ends with the stack.
             self._callers.own("events").disable_rule(Name=rule)
             self._is_schedule_disabled = True
-        [stopped] = self._alarm_states("Stopped")
-        return {"state": stopped["state"]}
+        return {"state": self._alarm_state("Stopped")}
 
-    def _alarm_states(self, *names: str) -> Iterator[dict[str, str]]:
-        for name in names:
-            physical_id = self._physical_id(f"{_DRIFT_CHECK}{name}", "AWS::CloudWatch::Alarm")
-            response = self._callers.own("cloudwatch").describe_alarms(AlarmNames=[physical_id])
-            yield {"name": name, "state": response["MetricAlarms"][0]["StateValue"]}
+    def _alarm_state(self, name: str) -> str:
+        physical_id = self._physical_id(f"{_DRIFT_CHECK}{name}", _ALARM)
+        [alarm] = self._callers.own("cloudwatch").describe_alarms(AlarmNames=[physical_id])["MetricAlarms"]
+        return str(alarm["StateValue"])
 
     def _event_names(self) -> dict[str, Any]:
         cloudtrail = self._callers.client("cloudtrail", region=_GLOBAL_EVENTS_REGION)
@@ -188,6 +211,13 @@ class Deployment:
             events = cloudtrail.lookup_events(LookupAttributes=[attribute], MaxResults=1)["Events"]
             found |= {event["EventName"] for event in events}
         return {"eventNames": sorted(found)}
+
+    def _first_audit(self) -> dict[str, Any]:
+        pages = self._callers.own("stepfunctions").get_paginator("list_executions")
+        arn = self._outputs()["RootTasksAuditStateMachineArn"]
+        executions = [run for page in pages.paginate(stateMachineArn=arn) for run in page["executions"]]
+        first = min(executions, key=lambda run: run["startDate"], default={"status": None})
+        return {"status": first["status"]}
 
     def _first_check(self) -> dict[str, Any]:
         stack = self._find_stack() or {}

@@ -10,18 +10,27 @@ from botocore.exceptions import ClientError
 
 from acceptance.model import Level
 from acceptance.resources import (
+    PASSWORD_PRESENT,
     find_delegates,
     find_root_credentials,
     has_service_control_policies,
     observe_root_access,
 )
+from acceptance.state import CREDENTIALS, SESSIONS, StateField
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from acceptance.callers import Callers
     from acceptance.state import State
 
 MAX_ACCOUNTS = 10
 _BOOTSTRAP_STACK = "CDKToolkit"
+_ENABLED = {
+    StateField.TRUSTED_ACCESS: "Trusted access of IAM",
+    StateField.CREDENTIALS: CREDENTIALS,
+    StateField.SESSIONS: SESSIONS,
+}
 
 
 class Refusal(StrEnum):
@@ -36,12 +45,12 @@ class Refusal(StrEnum):
     NOT_ALL_FEATURES = "The organization has consolidated billing only. Root access needs all features."
     LARGE = "The organization has more than {maximum} accounts. Use one that is for tests alone."
     IN_USE = (
-        "{what} is enabled in the organization, and a run of this level changes it for a while. "
+        "{what} is enabled in the organization, and this would change it. "
         "If nobody relies on it, add --allow-changes."
     )
     DELEGATES = (
-        "The organization has delegated administrators for IAM. A run would have to deregister them, "
-        "so it refuses."
+        "The organization has delegated administrators for IAM that the run did not register. "
+        "They would have to be deregistered."
     )
     NOT_A_MEMBER = "Account {account} is not an active member account of the organization."
     SAME_ACCOUNT = "The member account and the account to register must be two accounts."
@@ -108,8 +117,20 @@ def check_identity(callers: Callers) -> None:
         raise RunRefusedError(Refusal.NOT_ALL_FEATURES)
 
 
-def check_organization(callers: Callers, level: Level, *, allow_changes: bool) -> Surroundings:
-    """Refuse an organization that a run of this level could harm. This reads only.
+def check_organization(
+    callers: Callers,
+    level: Level,
+    *,
+    allow_changes: bool,
+    of_others: Collection[StateField] = frozenset(StateField),
+) -> Surroundings:
+    """Refuse an organization that a run of this level, or its restoration, could harm. This reads only.
+
+    Args:
+        callers: The clients.
+        level: The level.
+        allow_changes: Whether nobody relies on root access.
+        of_others: What must be nobody's, if it is enabled or there: for a run, everything.
 
     Raises:
         RunRefusedError: It could.
@@ -123,11 +144,12 @@ def check_organization(callers: Callers, level: Level, *, allow_changes: bool) -
     _check_accounts(callers, level)
     state = observe_root_access(callers)
     if level is not Level.READ:
-        _check_use(callers, state, allow_changes=allow_changes)
+        _check_delegates(callers, state, of_others)
+        _check_use(state, of_others, allow_changes=allow_changes)
     for account_id in filter(None, (names.member, names.delegate)):
         _check_role(callers, account_id)
-    if level.includes(Level.MEMBER) and find_root_credentials(callers):
-        raise RunRefusedError(Refusal.ROOT_CREDENTIALS, account=names.member)
+    if level.includes(Level.MEMBER):
+        _check_root_credentials(callers, of_others)
     if level.includes(Level.DEPLOY):
         _check_bootstrap(callers)
     return Surroundings(state=state, policies=has_service_control_policies(callers))
@@ -150,17 +172,23 @@ def _check_accounts(callers: Callers, level: Level) -> None:
             raise RunRefusedError(Refusal.NOT_A_MEMBER, account=account_id)
 
 
-def _check_use(callers: Callers, state: State, *, allow_changes: bool) -> None:
-    if state.trusted_access and find_delegates(callers):
+def _check_delegates(callers: Callers, state: State, of_others: Collection[StateField]) -> None:
+    names = callers.names
+    own = set() if StateField.DELEGATE in of_others else {names.member, names.delegate}
+    if state.trusted_access and not own.issuperset(find_delegates(callers)):
         raise RunRefusedError(Refusal.DELEGATES)
-    enabled = {
-        "Trusted access of IAM": state.trusted_access,
-        "RootCredentialsManagement": state.credentials,
-        "RootSessions": state.sessions,
-    }
-    found = [name for name, is_enabled in enabled.items() if is_enabled]
+
+
+def _check_use(state: State, of_others: Collection[StateField], *, allow_changes: bool) -> None:
+    found = [name for field, name in _ENABLED.items() if field in of_others and getattr(state, field)]
     if found and not allow_changes:
         raise RunRefusedError(Refusal.IN_USE, what=", ".join(found))
+
+
+def _check_root_credentials(callers: Callers, of_others: Collection[StateField]) -> None:
+    own = set() if StateField.PASSWORD in of_others else {PASSWORD_PRESENT}
+    if not own.issuperset(find_root_credentials(callers)):
+        raise RunRefusedError(Refusal.ROOT_CREDENTIALS, account=callers.names.member)
 
 
 def _check_role(callers: Callers, account_id: str) -> None:

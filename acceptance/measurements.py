@@ -1,7 +1,8 @@
-"""What is measured because AWS documents no number. Each asks gently, and has a bound."""
+"""What is measured because AWS does not document it. Each asks gently, and has a bound."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -44,4 +45,25 @@ def _is_throttled(call: Callable[[], object]) -> bool:
     return False
 
 
-MEASUREMENTS: Mapping[str, Callable[[Callers], dict[str, Any]]] = {"AssumeRoot": measure_assume_root}
+def measure_filled_metric(callers: Callers) -> dict[str, Any]:
+    """Return what FILL makes of three periods of a metric that has never had a value."""
+    end = callers.aws.moment().at.replace(minute=0, second=0, microsecond=0)
+    metric = {"Namespace": "CentralizedRootAccess", "MetricName": callers.names.own_name}
+    queries = [
+        {
+            "Id": "checks",
+            "MetricStat": {"Metric": metric, "Period": 300, "Stat": "SampleCount"},
+            "ReturnData": False,
+        },
+        {"Id": "filled", "Expression": "FILL(checks, 0)"},
+    ]
+    [filled] = callers.own("cloudwatch").get_metric_data(
+        MetricDataQueries=queries, StartTime=end - timedelta(minutes=15), EndTime=end
+    )["MetricDataResults"]
+    return {"values": filled["Values"]}
+
+
+MEASUREMENTS: Mapping[str, Callable[[Callers], dict[str, Any]]] = {
+    "AssumeRoot": measure_assume_root,
+    "FilledMetric": measure_filled_metric,
+}

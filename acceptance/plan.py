@@ -14,10 +14,10 @@ from acceptance.model import (
 )
 from acceptance.resources import CALLS, SUBJECTS
 from acceptance.scene import field_changed_by
-from acceptance.state import State, StateField, StepKind, split_case, with_value
+from acceptance.state import FEATURES, State, StateField, StepKind, split_case, with_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from acceptance.model import Case
 
@@ -68,6 +68,21 @@ def plan_lines(cases: Iterable[Case], level: Level) -> Iterator[str]:
     restored = [SUBJECTS[resource] for resource in state.differences(State())]
     last = ", ".join(restored) or "nothing"
     yield f"At the end everything is restored; after the last case that is: {last}."
+
+
+def restoration_lines(before: Mapping[StateField, object]) -> Iterator[str]:
+    """Yield what a restoration calls and changes, each where it is not as it was before the run.
+
+    Args:
+        before: The value of each resource before the run.
+    """
+    has_features = any(before.get(field) is not None for field in FEATURES.values())
+    if has_features and StateField.TRUSTED_ACCESS not in before:
+        # A feature can be seen and changed only while trusted access is enabled.
+        yield _change(StateField.TRUSTED_ACCESS, value=True)
+    for resource, value in before.items():
+        if value is not None or resource not in FEATURES.values():
+            yield _change(resource, value)
 
 
 def _call_line(case: Case) -> str:

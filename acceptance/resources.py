@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from acceptance.deployment import Deployment
 
 PRINCIPAL = "iam.amazonaws.com"
+PASSWORD_PRESENT = "AccountPasswordPresent"
 _SCP = "SERVICE_CONTROL_POLICY"
 
 Setter = Callable[[Callers, Any], None]
@@ -262,7 +263,7 @@ def account_summary(callers: Callers) -> dict[str, int]:
 def find_root_credentials(callers: Callers) -> list[str]:
     """Return which root credentials the member account has, by their keys in the summary."""
     keys = (
-        "AccountPasswordPresent",
+        PASSWORD_PRESENT,
         "AccountAccessKeysPresent",
         "AccountMFAEnabled",
         "AccountSigningCertificatesPresent",
@@ -273,7 +274,7 @@ def find_root_credentials(callers: Callers) -> list[str]:
 
 def has_password(callers: Callers) -> bool:
     """Return whether the member's root user has a password."""
-    return bool(account_summary(callers)["AccountPasswordPresent"])
+    return bool(account_summary(callers)[PASSWORD_PRESENT])
 
 
 def has_user(callers: Callers) -> bool:

@@ -183,7 +183,9 @@ def _leaves(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[str, c
 
 def _help(command: click.Command) -> Iterator[str]:
     for paragraph in (command.help or "").replace("\b\n", "").split("\n\n"):
-        yield f"{' '.join(paragraph.split())}\n"
+        # The page has one table of the exit codes.
+        if not paragraph.lstrip().startswith("Exit code: "):
+            yield f"{' '.join(paragraph.split())}\n"
 
 
 def _options(command: click.Command) -> Iterator[tuple[str, str]]:

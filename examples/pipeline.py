@@ -11,6 +11,7 @@ After each deployment the pipeline checks the status, and fails if it is not ENA
 
 from aws_cdk import App, CfnOutput, Environment, Stack, Stage, pipelines
 from aws_cdk import aws_codepipeline as codepipeline
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from centralized_root_access import CentralizedRootAccess
@@ -62,4 +63,13 @@ pipeline.add_stage(
         )
     ],
 )
+
+# CDK grants the use of the connection by the service's former name alone, codestar-connections. The ARN has
+# the new name, for which there is an action of its own.
+pipeline.build_pipeline()
+for construct in pipeline.pipeline.node.find_child("Source").node.find_all():
+    if isinstance(construct, iam.Role):
+        construct.add_to_policy(
+            iam.PolicyStatement(actions=["codeconnections:UseConnection"], resources=[CONNECTION])
+        )
 app.synth()

@@ -1,7 +1,7 @@
 """Installs pinned packages into this Python's environment, from the index that pip is configured for.
 
-Run as a file, before anything is installed: `python -P local_aws/install.py requirements.txt` for Python's
-packages, `python -P local_aws/install.py --name "the CDK CLI" -- npm ci` for a command that installs others.
+Run as a file, before anything is installed: `python -P local_aws/install.py requirements-dev.txt` installs
+packages and this project, `python -P local_aws/install.py --name "the CDK CLI" -- npm ci` runs a command.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _SEPARATORS = {"UV_FIND_LINKS": ","}
 _SECTIONS = ("global", "install", ":env:")
 _SETTING = re.compile(r"(?P<section>[^.=]+)\.(?P<option>[^.=]+)=(?P<value>.+)")
 
+_ENTRY = re.compile(r"^([\w.-]+)==(?:.*\\\n)*.*\n", re.MULTILINE)
 _REPORT_SECONDS = 2.0
 
 # With -I it takes no setting of the caller's environment, and leaves that as it is for commands that it runs.
@@ -79,23 +80,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def install(requirements: Path) -> None:
-    """Install packages by uv, which needs seconds where pip needs a minute or more.
+    """Install packages, then this project, by uv, which needs seconds where pip needs a minute or more.
 
     Args:
-        requirements: The file with the pinned packages, uv among them.
+        requirements: The file with the pinned packages and their hashes, uv and hatchling among them.
 
     Raises:
         CalledProcessError: A program failed.
     """
-    pins = _pins(requirements)
+    entries = _entries(requirements.read_text(encoding="utf-8"))
     uv = PROGRAMS / "uv"
     if not uv.exists():
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        run("uv, which installs the others", [*pip, f"uv=={pins['uv']}"], environment=os.environ)
+        _install_by_pip("uv, which installs the others", entries["uv"])
+    command = [str(uv), "pip", "install", "--python", sys.executable]
+    environment = _uv_environment()
     run(
-        f"{len(pins)} Python packages",
-        [str(uv), "pip", "install", "--python", sys.executable, "--requirements", str(requirements)],
-        environment=_uv_environment(),
+        f"{len(entries)} Python packages",
+        [*command, "--require-hashes", "--requirements", str(requirements)],
+        environment=environment,
+    )
+    # A folder has no hash. What builds it is installed already, and no other version is fetched for it.
+    run(
+        "this project",
+        [*command, "--no-deps", "--no-build-isolation", "--editable", str(CHECKOUT)],
+        environment=environment,
     )
     script = PROGRAMS / "local-aws"
     script.write_text(_SCRIPT.format(python=sys.executable, checkout=str(CHECKOUT)))
@@ -169,15 +177,18 @@ def _exit_code_within(process: subprocess.Popen[bytes], seconds: float) -> int |
         return None
 
 
-def _pins(requirements: Path) -> dict[str, str]:
-    """Return the pinned packages of a requirements file and of those that it includes."""
-    pins: dict[str, str] = {}
-    for line in requirements.read_text(encoding="utf-8").splitlines():
-        if line.startswith("-r "):
-            pins |= _pins(requirements.with_name(line.removeprefix("-r ")))
-        elif match := re.match(r"([\w.-]+)==([^ ;]+)", line):
-            pins[match[1]] = match[2]
-    return pins
+def _install_by_pip(name: str, entry: str) -> None:
+    # pip takes hashes from files alone.
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
+        requirements.write(entry)
+        requirements.flush()
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        run(name, [*pip, "--require-hashes", "--requirement", requirements.name], environment=os.environ)
+
+
+def _entries(requirements: str) -> dict[str, str]:
+    """Return the entry of each package, a line and those that it is continued by, by the package's name."""
+    return {match[1]: match[0] for match in _ENTRY.finditer(requirements)}
 
 
 def _report(text: str, *, end: str = "\n") -> None:

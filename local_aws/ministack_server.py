@@ -172,17 +172,20 @@ def require_signatures(application: Application, *, secret_access_key: str) -> A
             await application(scope, receive, send)
             return
         request = _HeldRequest(scope, receive)
+        method = scope.get("method", "GET")
         path = scope["raw_path"].decode("latin-1").partition("?")[0]
         refusal = _load_signatures().find_refusal(
-            method=scope.get("method", "GET"),
+            method=method,
             path=path,
             query=request.query,
             headers=request.headers,
             body=await request.body(),
             secret_access_key=secret_access_key,
         )
-        is_open = "origin" not in request.headers and (path == _HEALTH or path.startswith(_CALLBACKS))
-        if refusal is None or is_open:
+        # By any other method MiniStack takes the path of a callback for a call of any service.
+        is_callback = method == "PUT" and path.startswith(_CALLBACKS)
+        is_open = scope["type"] == "http" and (path == _HEALTH or is_callback)
+        if refusal is None or (is_open and "origin" not in request.headers):
             await application(scope, request.receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})

@@ -21,7 +21,7 @@ from acceptance.measurements import measure_assume_root
 from acceptance.model import Level, Response, Verdict
 from acceptance.resources import SUBJECTS
 from acceptance.runner import MAX_SETTLING_SECONDS, run_cases, sort_cases
-from acceptance.state import FEATURES, State, StateField
+from acceptance.state import State, StateField
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from support.acceptance import (
     EVERYTHING,
@@ -32,7 +32,7 @@ from support.acceptance import (
     scene_of,
     snapshot,
 )
-from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access, writes
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ NOT_SEEN_LOCALLY = {
     "MiniStack makes no metrics of log lines",
     "MiniStack has no CloudTrail",
     "it does not wait for a schedule",
+    "it evaluates no metric math",
 }
 READS = ("Assume", "Describe", "Get", "List")
 
@@ -84,6 +85,17 @@ class Terminal:
         return CliRunner().invoke(
             command.main, [*line, "--folder", str(self.folder), *arguments], input=entered
         )
+
+    def restore(self, path: Path, *arguments: str, typed: str | None = None) -> Finished:
+        """Run the command that restores what a journal says.
+
+        Args:
+            path: The journal.
+            *arguments: More arguments.
+            typed: What is typed for the confirmation; default: the organization's id.
+        """
+        entered = f"{self.organization.id}\n" if typed is None else typed
+        return CliRunner().invoke(command.main, ["--restore", str(path), *arguments], input=entered)
 
     def journals(self) -> list[Path]:
         """Return the journals in the folder."""
@@ -307,7 +319,7 @@ def test_every_case_is_the_same_on_the_local_aws(member_run: FinishedRun) -> Non
 def test_what_the_local_aws_does_not_show_is_pinned() -> None:
     reasons = [case.local for case in all_cases() if case.local is not None]
     assert set(reasons) == NOT_SEEN_LOCALLY
-    assert len(reasons) == 11
+    assert len(reasons) == 14
 
 
 def test_the_journal_names_what_is_changed_and_ends_restored(
@@ -468,9 +480,10 @@ def test_a_policy_that_acts_for_a_while_after_it_is_detached_delays_the_restorat
 
 
 def leave_unrestored(organization: LocalOrganization, folder: Path) -> Path:
-    """Change root access as a run would, end without restoring it, and return the journal."""
-    changed = State(trusted_access=True, credentials=True, sessions=True, delegate=True)
+    """Change everything as a run would, end without restoring it, and return the journal."""
+    changed = State(trusted_access=True, credentials=True, sessions=True, delegate=True, password=True)
     scene_of(organization, folder).converge(changed)
+    organization.clear_calls()
     return folder / "journal.jsonl"
 
 
@@ -479,21 +492,122 @@ def test_a_killed_run_is_restored_from_its_journal_and_only_once(terminal: Termi
     before = snapshot(organization, names_of(organization))
     path = leave_unrestored(organization, tmp_path)
     assert snapshot(organization, names_of(organization)) != before
-    finished = CliRunner().invoke(command.main, ["--restore", str(path)])
+    finished = terminal.restore(path)
     assert finished.exit_code == 0, finished.output
-    assert all(field.value in finished.stdout for field in FEATURES.values())
     assert snapshot(organization, names_of(organization)) == before
     connections = len(terminal.connections)
-    assert CliRunner().invoke(command.main, ["--restore", str(path)]).exit_code == 0
+    assert terminal.restore(path).exit_code == 0
     assert len(terminal.connections) == connections
 
 
+def test_a_restoration_prints_every_change_and_where_before_it_asks(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    organization = terminal.organization
+    path = leave_unrestored(organization, tmp_path)
+    finished = terminal.restore(path, typed="")
+    assert finished.exit_code == 2
+    assert writes(organization) == []
+    *changes, question = finished.stdout.splitlines()
+    assert sorted(line.split("; changes ")[1] for line in changes) == sorted(
+        SUBJECTS[field] for field in read_journal(path).before
+    )
+    assert all(id_ in question for id_ in (organization.id, MANAGEMENT, OTHER, MEMBER))
+
+
+# What a restoration refuses, as a run does, although the journal is the one that the run has left.
+DANGERS_OF_A_RESTORATION: dict[Refusal, Callable[[LocalOrganization], object]] = {
+    Refusal.LARGE: add_accounts,
+    Refusal.NOT_A_MEMBER: lambda organization: organization.suspend(MEMBER),
+    Refusal.DELEGATES: lambda organization: enable_root_access(
+        organization, delegated_administrators=[THIRD]
+    ),
+    Refusal.ROLE_DENIED: lambda organization: organization.deny(
+        account_id=MANAGEMENT, action="sts:AssumeRole"
+    ),
+    Refusal.ROOT_CREDENTIALS: lambda organization: organization.put_root_credentials(
+        account_id=OTHER, password=True, mfa_devices=1
+    ),
+    Refusal.NOT_CONFIRMED: lambda _: None,
+}
+
+
+@pytest.mark.parametrize("refusal", DANGERS_OF_A_RESTORATION, ids=lambda refusal: refusal.name)
+def test_a_restoration_in_the_wrong_place_is_refused_before_it_changes_anything(
+    terminal: Terminal, tmp_path: Path, refusal: Refusal
+) -> None:
+    organization = terminal.organization
+    path = leave_unrestored(organization, tmp_path)
+    DANGERS_OF_A_RESTORATION[refusal](organization)
+    organization.clear_calls()
+    typed = "yes\n" if refusal is Refusal.NOT_CONFIRMED else None
+    finished = terminal.restore(path, typed=typed)
+    assert finished.exit_code == 2, finished.output
+    assert (refusal.value.partition("{")[0] or refusal.value.rpartition("}")[2]) in finished.stderr
+    assert writes(organization) == []
+
+
+@pytest.mark.parametrize(
+    ("theirs", "refusal"),
+    [
+        (StateField.SESSIONS, Refusal.IN_USE),
+        (StateField.DELEGATE, Refusal.DELEGATES),
+        (StateField.PASSWORD, Refusal.ROOT_CREDENTIALS),
+    ],
+    ids=str,
+)
+def test_what_the_run_did_not_enable_or_create_is_not_removed(
+    terminal: Terminal, tmp_path: Path, theirs: StateField, refusal: Refusal
+) -> None:
+    """By such a journal root access of others would be disabled, and their root password deleted."""
+    organization = terminal.organization
+    delegates = [MEMBER] if theirs is StateField.DELEGATE else []
+    enable_root_access(organization, SESSIONS, delegated_administrators=delegates)
+    organization.put_root_credentials(account_id=OTHER, password=theirs is StateField.PASSWORD)
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.start(names_of(organization))
+    journal.write_change(theirs, before=False, after=False)
+    organization.clear_calls()
+    finished = terminal.restore(journal.path)
+    assert finished.exit_code == 2, finished.output
+    assert refusal.value.rpartition("}")[2].strip() in finished.stderr
+    assert writes(organization) == []
+
+
 def test_a_journal_of_another_organization_is_refused(terminal: Terminal, tmp_path: Path) -> None:
+    organization = terminal.organization
+    journal = Journal(tmp_path / "other.jsonl")
+    journal.start(dataclasses.replace(names_of(organization), organization_id="o-zzzzzzzzzz"))
+    own = leave_unrestored(organization, tmp_path)
+    for path, *arguments in ((journal.path,), (own, "--organization", "o-zzzzzzzzzz")):
+        finished = terminal.restore(path, *arguments)
+        assert finished.exit_code == 2
+        assert "in the organization" in finished.stderr or "another organization" in finished.stderr
+    assert writes(organization) == []
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda lines: [lines[0].replace(OTHER, THIRD), *lines[1:]],
+        lambda lines: [*lines[:2], lines[2].replace('"undo": false', '"undo": true'), *lines[3:]],
+        lambda lines: [*lines[:2], *lines[3:]],
+        lambda lines: [*lines, lines[1]],
+    ],
+    ids=["account", "value before", "line left out", "line added"],
+)
+def test_an_altered_journal_is_refused(
+    terminal: Terminal, tmp_path: Path, alter: Callable[[list[str]], list[str]]
+) -> None:
     path = leave_unrestored(terminal.organization, tmp_path)
-    path.write_text(path.read_text().replace(terminal.organization.id, "o-zzzzzzzzzz"))
-    terminal.organization.clear_calls()
-    assert CliRunner().invoke(command.main, ["--restore", str(path)]).exit_code == 2
-    assert writes(terminal.organization) == []
+    lines = path.read_text().splitlines(keepends=True)
+    altered = alter(lines)
+    assert altered != lines
+    path.write_text("".join(altered))
+    finished = terminal.restore(path)
+    assert finished.exit_code == 2
+    assert "is not as the run wrote it" in finished.stderr
+    assert terminal.connections == []
 
 
 @pytest.mark.parametrize("text", ["", "{}\n", "not JSON\n", '{"journal": 99}\n', "[1]\n"])
@@ -514,3 +628,8 @@ def test_a_line_that_was_cut_off_is_of_a_change_that_did_not_begin(
     journal.write_change(StateField.SESSIONS, before=False, after=True)
     journal.path.write_bytes(journal.path.read_bytes()[:-9])
     assert read_journal(journal.path).before == {StateField.TRUSTED_ACCESS: False}
+    journal.write_change(StateField.DELEGATE, before=False, after=True)
+    assert read_journal(journal.path).before == {
+        StateField.TRUSTED_ACCESS: False,
+        StateField.DELEGATE: False,
+    }

@@ -31,7 +31,8 @@ OPEN_QUESTIONS = (
     "a delegated administrator cannot deregister itself",
     "a delegated administrator cannot disable trusted access",
     "a deleted root password is NoSuchEntity at once",
-    "a new alarm is not in alarm",
+    "AssumeRoot is recorded in the caller's account alone",
+    "FILL yields zeros for a metric that never had a value",
     "a policy on the member account does not deny AssumeRoot itself",
     "a policy without the exemption denies an audit, and the response names the policy",
     "a role is not a valid target principal",
@@ -56,6 +57,7 @@ OPEN_QUESTIONS = (
     "enabling RootSessions again succeeds",
     "enabling trusted access again succeeds",
     "features keep nothing from a disabled one when trusted access returns",
+    "no alarm of a new stack fires in its first four intervals",
     "no delegated administrators are listed while trusted access is disabled",
     "the ARN of a root user is a valid target principal",
     "the MFA key is absent in a root session: Bool false does not deny",
@@ -63,6 +65,7 @@ OPEN_QUESTIONS = (
     "the features can be listed right after trusted access was enabled",
     "the root user of the management account is not a valid target",
     "the schedule runs the first check after one interval at the latest",
+    "the schedule's first audit succeeds, although its roles are new",
 )
 
 

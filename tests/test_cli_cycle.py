@@ -83,7 +83,14 @@ def test_the_page_has_the_commands_and_options_that_there_are() -> None:
 def test_the_page_has_every_exit_code_and_every_command() -> None:
     page = (ROOT / "docs" / "command-line.md").read_text()
     section = page.partition("\n## Exit codes\n")[2].partition("\n## ")[0]
-    assert [int(code) for code in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)] == [*ExitCode]
+    assert [int(code) for code in re.findall(r"(?:^|\| |\. )(\d+)(?=: | is )", section, re.MULTILINE)] == [
+        *ExitCode
+    ]
+    rows = dict(re.findall(r"^\| `([a-z]+)` \| (.*) \|$", section, re.MULTILINE))
+    assert {*rows, "report"} == set(main.commands)
+    for name, row in rows.items():
+        ends = "; ".join(f"{code} {end.strip()}" for code, end in enumerate(row.split("|")) if end.strip())
+        assert f"Exit code: {ends}." in " ".join((main.commands[name].help or "").split())
     permissions = page.partition("\n## Permissions\n")[2].partition("\n### ")[0]
     named = re.findall(r"`([a-z -]+)`", "".join(re.findall(r"^\|([^|]+)\|", permissions, re.MULTILINE)))
     assert {name.partition(" --")[0] for name in named} == set(main.commands)

@@ -85,6 +85,14 @@ def test_why_it_cannot_start_is_the_functions_own_sentence(
         assert MANAGEMENT in said
 
 
+def test_a_person_does_not_wait_for_a_permission_that_is_missing(command_line: CommandLine) -> None:
+    organization = command_line.root_tasks.organization
+    organization.deny(account_id=MANAGEMENT, action="organizations:ListAccounts")
+    organization.clear_calls()
+    assert "organizations:ListAccounts" in command_line.refusal("audit", "--from-here")
+    assert [call.operation for call in organization.calls].count("ListAccounts") == 1
+
+
 def test_the_accounts_are_selected_as_in_a_deployment(command_line: CommandLine) -> None:
     command_line.root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     for option, exit_code, accounts in (

@@ -167,8 +167,9 @@ def names(command_line: CommandLine) -> dict[str, str]:
     root_tasks = command_line.root_tasks
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     s3 = root_tasks.organization.client("s3", account_id=MEMBER)
-    s3.create_bucket(Bucket="locked")
-    s3.put_bucket_policy(Bucket="locked", Policy='{"Version": "2012-10-17", "Statement": []}')
+    for bucket in ("locked", "still-locked"):
+        s3.create_bucket(Bucket=bucket)
+        s3.put_bucket_policy(Bucket=bucket, Policy='{"Version": "2012-10-17", "Statement": []}')
     unlocking = root_tasks.run({"task": "S3UnlockBucketPolicy", "buckets": {MEMBER: ["locked"]}})
     execution = root_tasks.execute(unlocking)
     (result,) = root_tasks.report(execution)["results"]
@@ -205,7 +206,7 @@ LOOKS, ACTS = running.AUDIT_MACHINE, running.EXECUTE_MACHINE
             [
                 f"plan delete --account {MEMBER}",
                 "plan restore --backup {backup}",
-                f"plan unlock-bucket --bucket {MEMBER}:locked",
+                f"plan unlock-bucket --bucket {MEMBER}:still-locked",
                 "runs",
             ],
             {("states:ListExecutions", ACTS)},

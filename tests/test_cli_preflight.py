@@ -110,6 +110,17 @@ def test_the_accounts_can_be_chosen(command_line: CommandLine, organization: Loc
     assert (stranger.exit_code, STRANGER in stranger.stderr) == (2, True)
 
 
+def test_an_account_that_was_named_and_skipped_never_ends_with_0(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    organization.suspend(MEMBER)
+    for named in ((MEMBER,), (MEMBER, OTHER), (organization.management_account_id,)):
+        shown = command_line.run("preflight", *(word for id_ in named for word in ("--account", id_)))
+        assert shown.exit_code == 2
+        assert f"Account {named[0]} was skipped. " in shown.stderr
+    assert command_line.run("preflight", "--organizational-unit", "Root").exit_code == 0
+
+
 def test_the_csv_has_a_row_for_each_account_and_task(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:

@@ -450,15 +450,38 @@ def test_another_genuine_report_is_not_taken_for_the_latest_full_audit(command_l
         assert "latest/report.json is not the report of a full audit" in command_line.refusal("report")
 
 
-def test_a_name_that_both_state_machines_have_is_refused_and_a_plan_is_looked_for_among_plans(
+def test_a_run_of_the_other_state_machine_does_not_hide_a_report_of_the_same_name(
     command_line: CommandLine,
 ) -> None:
-    """Who may start audits could otherwise show one in place of an execution, and the other way round."""
+    """Whoever may start only audits, or only executions, chooses their names."""
+    root_tasks = command_line.root_tasks
     plan = plan_deletion(command_line)
-    assert command_line.run("execute", plan, "--yes").exit_code == 0
-    command_line.root_tasks.run({}, name=EXECUTION)
-    assert f"Both state machines have a run {EXECUTION}" in command_line.refusal("report", EXECUTION)
+    executed = command_line.run("execute", plan, "--yes")
+    root_tasks.run(name=EXECUTION)
+    for run_id in (EXECUTION, f"executions/{EXECUTION}"):
+        assert command_line.run("report", run_id).stdout == executed.stdout
+    assert "None of the 3 accounts" in command_line.run("report", f"runs/{EXECUTION}").lines[-1]
     assert "is not a plan" in command_line.refusal("execute", EXECUTION, "--yes")
+    # An execution of this name was refused.
+    for run_id in (EXECUTION, "scheduled"):
+        audit = root_tasks.run(name=run_id)
+        root_tasks.run_execute_machine({"plan": "none"}, name=run_id)
+        assert audit.status == "SUCCEEDED"
+        assert command_line.run("report").exit_code == 0
+
+
+def test_where_the_name_of_two_runs_does_not_say_which_one_is_meant_the_command_names_the_way(
+    command_line: CommandLine,
+) -> None:
+    plan = plan_deletion(command_line)
+    command_line.root_tasks.execute(plan, name="mine")
+    command_line.root_tasks.run(name="mine")
+    said = command_line.refusal("report", "mine")
+    assert "Both state machines have a run mine." in said
+    for key, summary in (("executions/mine", "Done in 1 of 1 account"), ("runs/mine", "None of the 3")):
+        assert f"`report {key}`" in said
+        assert summary in command_line.run("report", key).lines[-1]
+    assert "is not the name of a run" in command_line.refusal("report", "latest/mine")
 
 
 # A report that cannot be shown or saved
@@ -634,7 +657,7 @@ def test_a_person_sees_the_policies_that_a_plan_removes_in_full(
 
 def test_only_a_plan_that_plans_something_is_executed(command_line: CommandLine) -> None:
     assert command_line.run("audit").exit_code == 0
-    assert command_line.run(*DELETE).exit_code == 0
+    assert command_line.run(*DELETE).exit_code == 2
     services = command_line.services
     services.stacks["Looks"] = services.outputs(executes=False)
     for run_id, stack, sentence in (

@@ -152,7 +152,10 @@ def test_the_stopped_alarm_fires_when_no_check_succeeded_for_three_intervals_and
         "ComparisonOperator": "LessThanThreshold",
         "Threshold": 1,
         "TreatMissingData": "breaching",
-        "WarmUpConfiguration": {"WarmUpPeriodDurationInMinutes": warm_up_minutes},
+        "WarmUpConfiguration": {
+            "OnlyStartEvaluatingAfterWarmUpPeriodEnds": True,
+            "WarmUpPeriodDurationInMinutes": warm_up_minutes,
+        },
     }.items() <= stopped.items()
     # As far as CloudWatch looks back: a day with a period under an hour, and seven days otherwise.
     assert 3 * seconds <= (24 if seconds < 3600 else 7 * 24) * 3600

@@ -17,7 +17,7 @@ from support.apps import EXAMPLES, ROOT, Assembly, synthesize
 from support.permissions_table import permissions, permissions_of_table
 from support.processes import run_successfully
 from support.snapshots import SNAPSHOTS, snapshot
-from support.templates import only_resource, properties_of, resources
+from support.templates import only_resource, policy_statements, properties_of, resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -121,6 +121,10 @@ def test_the_pipeline_deploys_to_the_management_account_and_checks_the_status(ex
     assert deploy["Configuration"]["StackName"] == "Management-OrganizationBootstrap"
     assert check["Name"] == "RootAccessIsEnabled"
     assert ".Status}" in json.dumps(check["Configuration"]["EnvironmentVariables"])
+    # By both names of the service: which one AWS checks is not known.
+    statements = policy_statements(example.template("OrganizationPipeline"), "PipelineSource")
+    connection = [s["Action"] for s in statements if "codeconnections" in str(s["Resource"])]
+    assert connection == ["codestar-connections:UseConnection", "codeconnections:UseConnection"]
 
 
 @of("drift_check.py")

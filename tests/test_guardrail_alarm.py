@@ -16,7 +16,16 @@ from constructs import Construct
 from centralized_root_access import RootTask, RootTasks, RootUseAlarm
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.filter_pattern import is_match
-from support.root_events import ADMINISTRATOR, EXPECTED, STOLEN, TOOL, USED, condition_for_rule
+from support.root_events import (
+    ADMINISTRATOR,
+    EXPECTED,
+    FEDERATED,
+    STOLEN,
+    TOOL,
+    USED,
+    assume_root,
+    condition_for_rule,
+)
 from support.templates import (
     MANAGEMENT,
     arguments_for,
@@ -87,6 +96,13 @@ def test_a_root_user_that_is_used_fires_its_alarm(
     assert alarms_of(event, tool_patterns) == {"RootUserUsed"}
 
 
+@pytest.mark.parametrize("event", FEDERATED.values(), ids=FEDERATED)
+def test_what_the_page_says_of_federated_sessions_is_so(
+    event: dict[str, Any], tool_patterns: dict[str, str]
+) -> None:
+    assert alarms_of(event, tool_patterns) == set()
+
+
 @pytest.mark.parametrize("event", STOLEN.values(), ids=STOLEN)
 def test_assume_root_by_another_principal_fires_its_alarm(
     event: dict[str, Any], tool_patterns: dict[str, str]
@@ -98,6 +114,24 @@ def test_without_allowed_roles_every_assume_root_fires() -> None:
     found = patterns(alarm_stack())
     event = EXPECTED["AssumeRoot by the tool"]
     assert alarms_of(event, found) == {"UnexpectedAssumeRoot"}
+
+
+def test_a_copy_of_the_event_in_the_target_account_fires_only_where_it_names_another_role() -> None:
+    """Whether there is such a copy is not known. Of a role it would have the ID alone."""
+    copies = {
+        id_: assume_root(principal_id=f"{id_}:x", issuer=None, identity_type="AWSAccount")
+        for id_ in (TOOL, "AROAOTHEROTHEROTHERO")
+    }
+    own = patterns(alarm_stack(allowed_roles=lambda stack: RootTasks(stack, "RootTasks").session_roles))
+    by_id = {name: re.sub(r"\$\{\w+\.RoleId\}", TOOL, text(pattern)) for name, pattern in own.items()}
+    assert {id_: alarms_of(event, by_id) for id_, event in copies.items()} == {
+        TOOL: set(),
+        "AROAOTHEROTHEROTHERO": {"UnexpectedAssumeRoot"},
+    }
+    by_arn = patterns(
+        alarm_stack(allowed_roles=lambda stack: [iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR)])
+    )
+    assert [alarms_of(event, by_arn) for event in copies.values()] == [set(), set()]
 
 
 def test_the_roles_of_all_tasks_have_room_in_the_pattern(tool_patterns: dict[str, str]) -> None:
@@ -157,6 +191,7 @@ def test_the_template_is_pinned() -> None:
     }
     assert patterns(stack)["UnexpectedAssumeRoot"] == (
         '{ ($.eventSource = "sts.amazonaws.com") && ($.eventName = "AssumeRoot") && '
+        '($.userIdentity.type != "AWSAccount") && '
         "(($.userIdentity.sessionContext.sessionIssuer.arn NOT EXISTS) || "
         f'($.userIdentity.sessionContext.sessionIssuer.arn != "{ADMINISTRATOR}")) }}'
     )
@@ -245,7 +280,7 @@ def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
 
     pattern = text(patterns(alarm_stack(allowed_roles=roles))["UnexpectedAssumeRoot"])
 
-    assert re.findall(r'!= "(\S+)"', pattern) == [
+    assert re.findall(r'!= "(\S+:\S+)"', pattern) == [
         "${Role1ABCC5F0.RoleId}:*",
         ADMINISTRATOR,
         f"arn:${{AWS::Partition}}:iam::{MANAGEMENT_ID}:role/there",

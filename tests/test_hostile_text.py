@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aws_calls.failures import Failure, FailureKind
+from centralized_root_access.cli.screen import show_report
 from root_tasks.messages import DAMAGED_RESULT_ACTING, DAMAGED_RESULT_LOOKING, hint
 from root_tasks.model.report import Item, ItemType, Outcome, Task
 from root_tasks.refusals import MAX_REFUSAL_BYTES, RefusalReason, RunRefusedError
@@ -22,7 +23,7 @@ from root_tasks.report.render import as_csv, as_json
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.request import parse_request
 from support.accounts import MEMBER, OTHER
-from support.reports import report, result
+from support.reports import HIDDEN_CHARACTERS, report, report_of_hidden_text, result
 from support.root_tasks import BUCKET, RootTasks
 
 if TYPE_CHECKING:
@@ -213,6 +214,23 @@ def test_no_cell_of_the_csv_is_a_formula_wherever_a_program_splits_it(
     text = as_csv(report(result(MEMBER, Outcome.FAILED, name=name, reason=reason, items=(item,))))
     for delimiter in DELIMITERS:
         assert [cell for cell in cells(text, delimiter) if is_formula(cell)] == []
+
+
+# What a person decides by
+
+
+@pytest.mark.parametrize("task", [Task.AUDIT, BUCKETS])
+@pytest.mark.parametrize("columns", ["80", "400"])
+def test_nothing_is_invisible_in_the_terminal_and_in_the_csv(
+    task: Task, columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    written = report_of_hidden_text(task)
+    show_report(written, whole=True)
+    for text in (capsys.readouterr().out, as_csv(written)):
+        assert HIDDEN_CHARACTERS.intersection(text) == set()
+        assert r"\u2066" in text
+        assert r"\U000e0041" in text
 
 
 # Objects in the bucket

@@ -6,12 +6,12 @@ import re
 import sys
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from local_aws.install import CHECKOUT, main, uv_variables
 
-if TYPE_CHECKING:
-    import pytest
+REQUIREMENTS = sorted([*CHECKOUT.glob("requirements*.txt"), *CHECKOUT.glob("tests/*/requirements.txt")])
 
 PIP_SETTINGS = """\
 :env:.index-url='https://user:word@env.example.com/simple'
@@ -50,6 +50,31 @@ def test_the_output_of_a_command_is_shown_only_if_it_fails(capsys: pytest.Captur
 
     assert main(["--name", "it", "--", *command, "3"]) == 1
     assert "failed with exit code 3:\none reason" in capsys.readouterr().err
+
+
+# Packages, each with the hashes of its files, and nothing else: no index, no folder, no other file.
+PINNED_BY_HASH = re.compile(r"([\w.-]+==[^\s;]+( ; [^\\\n]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n)+")
+
+
+@pytest.mark.parametrize("file", REQUIREMENTS, ids=lambda file: str(file.relative_to(CHECKOUT)))
+def test_each_package_is_pinned_by_its_hashes(file: Path) -> None:
+    assert PINNED_BY_HASH.fullmatch(file.read_text())
+
+
+def test_a_package_without_a_hash_is_not_installed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("six==0\n")
+    assert main([str(requirements)]) == 1
+    assert "all requirements must have a hash" in capsys.readouterr().err
+
+
+def test_nothing_is_installed_by_pip_or_uv_without_its_hash() -> None:
+    commands = (CHECKOUT / "Makefile").read_text().replace("\\\n", " ").splitlines()
+    installing = [command for command in commands if re.search(r"/(uv )?pip install ", command)]
+    assert installing
+    assert [command for command in installing if "--require-hashes" not in command] == []
 
 
 def pins(name: str) -> dict[str, str]:

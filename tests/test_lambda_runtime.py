@@ -189,4 +189,4 @@ def test_the_custom_resource_works_with_the_oldest_boto3_that_the_runtime_may_ha
 
 def require_lowest(boto3: str) -> None:
     """Fail if a version of boto3 is not the lowest that the project allows."""
-    assert f"boto3=={boto3}" in (ROOT / "requirements-lowest.txt").read_text().splitlines()
+    assert f"\nboto3=={boto3} " in (ROOT / "requirements-lowest.txt").read_text()

@@ -51,6 +51,8 @@ from support.witness import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+pytestmark = pytest.mark.no_cover
+
 MEMBERS = (MEMBER, OTHER, THIRD)
 SOON_SUSPENDED = THIRD
 OTHER_SERVICES = ("guardduty.amazonaws.com", "sso.amazonaws.com")

@@ -339,6 +339,10 @@ def test_other_users_and_web_pages_cannot_drive_it(running_aws: LocalAws) -> Non
     assert status_of(buckets, {**headers, "Origin": "http://127.0.0.1"}) == 403
     assert status_of(buckets, {}) == 403
     assert status_of(f"{buckets}_ministack/config", {}) == 403
+    # A web page can make any browser send this, as an image.
+    for callback in ("cfn-response", "cfn-signal"):
+        call = f"_ministack/{callback}/x?Action=GetCallerIdentity&Version=2011-06-15"
+        assert status_of(f"{buckets}{call}", {}) == 403
     assert status_of(f"{buckets}_ministack/health", {}) == 200
     assert status_of(f"{buckets}_ministack/health", {"Origin": "null"}) == 403
     other_secret = {**running_aws.environment, "AWS_SECRET_ACCESS_KEY": "test"}

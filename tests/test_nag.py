@@ -1,10 +1,8 @@
-"""The rules of cdk-nag and cfn-lint, over every app in this repository."""
+"""The rules of cdk-nag, over every app in this repository."""
 
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -15,18 +13,14 @@ from centralized_root_access.nag import acknowledge_nag
 from support.apps import APPS, ROOT, Assembly
 from support.many_apps import add_all_arguments
 from support.nag import ACKNOWLEDGMENTS, Finding, check, findings
-from support.processes import run_successfully
 from support.templates import MANAGEMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from aws_cdk import Environment
     from aws_cdk import aws_iam as iam
-
-# CDK writes each dependency by its name, whether or not a reference implies it, and joins ARNs instead of
-# substituting them, which cfn-lint reports in a CodePipeline action.
-_CDK_STYLE = "W3005,E3703"
 
 # What `cdk init` writes into cdk.json.
 FEATURE_FLAGS = ROOT / "node_modules/aws-cdk/lib/init-templates/.recommended-feature-flags.json"
@@ -109,11 +103,3 @@ def test_what_somebody_else_adds_to_a_role_is_still_found(tmp_path: Path) -> Non
         "organization-bootstrap/RootTasks/AuditRole/DefaultPolicy/Resource"
     }
     assert any("Action::s3:GetObject*" in finding.rule for finding in found)
-
-
-@pytest.mark.slow
-def test_cfn_lint_finds_nothing_in_any_template(
-    checked: dict[str, tuple[Assembly, list[Finding]]],
-) -> None:
-    templates = [file for assembly, _ in checked.values() for file in assembly.template_files]
-    run_successfully(Path(sys.executable).with_name("cfn-lint"), f"--ignore-checks={_CDK_STYLE}", *templates)

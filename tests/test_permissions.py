@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from local_aws.emulation import LocalOrganization
 
+pytestmark = pytest.mark.no_cover
+
 DEREGISTER = "organizations:DeregisterDelegatedAdministrator"
 
 

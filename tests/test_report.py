@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aws_calls.text import printable
 from root_tasks.model.codec import decode
 from root_tasks.model.report import (
     AccountResult,
@@ -166,16 +167,16 @@ def test_the_documentation_names_every_column() -> None:
 # CSV
 
 
-def test_names_arrive_in_the_csv_as_they_are_but_for_formulas() -> None:
-    names = [row["name"] for row in rows(as_csv(hostile_audit()))]
+def test_names_arrive_in_the_csv_but_formulas_are_defused_and_what_is_invisible_is_escaped() -> None:
+    names = [row["name"] for row in rows(as_csv(hostile_audit()).encode().decode())]
     defused = {"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)"}
-    defused |= {"\t=1+1": "'\t'=1+1", "\r=1+1": "'\r'=1+1"}
-    assert names == [defused.get(name, name) for name in HOSTILE_NAMES]
+    lines = {"two\nlines\r\nthree": "two\nlines\\r\nthree"}
+    assert names == [(defused | lines).get(name, printable(name)) for name in HOSTILE_NAMES]
 
 
 def test_a_name_that_no_utf_8_can_carry_does_not_lose_the_csv() -> None:
     text = as_csv(report(result(FIRST, name="half \ud83d an emoji")))
-    assert rows(text.encode().decode())[0]["name"] == "half ? an emoji"
+    assert rows(text.encode().decode())[0]["name"] == r"half \ud83d an emoji"
 
 
 def test_every_line_of_the_csv_ends_with_crlf() -> None:

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aws_calls.text import printable
 from root_tasks.model.codec import decode
 from root_tasks.model.report import Change, ChangeType, Item, ItemType, Outcome, Report, RootCredentials, Task
 from root_tasks.report.render import as_csv
 from support.browser import Browser, browser, chromium
 from support.pages import parse_command_line
 from support.reports import (
+    HIDDEN_CHARACTERS,
+    HIDDEN_TEXT,
     HOSTILE_NAMES,
     STARTED,
     example_audit,
@@ -34,6 +37,7 @@ from support.reports import (
     page_of,
     partly_read_audit,
     report,
+    report_of_hidden_text,
     result,
 )
 
@@ -217,17 +221,35 @@ def test_no_script_from_data_runs_and_hostile_names_are_text(shown: Show) -> Non
     page = shown(audit)
     page.click("#details")
     assert page.evaluate("document.querySelectorAll('.details').length") == len(HOSTILE_NAMES)
-    assert page.evaluate(NAMES) == [name or "(no name)" for name in HOSTILE_NAMES]
-    assert texts(page, ".reason") == [name for name in HOSTILE_NAMES if name]
-    assert texts(page, ".warnings li") == list(HOSTILE_NAMES)
+    names = [*map(printable, HOSTILE_NAMES)]
+    assert page.evaluate(NAMES) == [name or "(no name)" for name in names]
+    assert texts(page, ".reason") == [name for name in names if name]
+    assert texts(page, ".warnings li") == names
     units = page.evaluate(f"{ROWS}.map((row) => row.children[2].textContent)")
-    assert units == [name or "\N{EN DASH}" for name in HOSTILE_NAMES]
+    assert units == [name or "\N{EN DASH}" for name in names]
     chosen = page.evaluate("[...document.querySelectorAll('#units option')].map((unit) => unit.value)")
     assert {name for name in HOSTILE_NAMES if "/" not in name} <= set(chosen)
     changed = page.evaluate("document.querySelector('#changes').textContent")
-    assert [name for name in HOSTILE_NAMES if name not in changed] == []
+    assert [name for name in names if name not in changed] == []
     assert page.evaluate("document.querySelectorAll('img, iframe, script').length") == 2
     assert page.evaluate(ALERTS) == []
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("task", [Task.AUDIT, Task.UNLOCK_BUCKET_POLICY])
+def test_nothing_is_invisible_on_the_page(shown: Show, task: Task) -> None:
+    """Somebody who approves a plan on the page would otherwise approve another policy than the one shown."""
+    page = shown(report_of_hidden_text(task))
+    page.click("#details")
+    for part in ("title", "header", "main"):
+        said = page.evaluate(f"document.querySelector('{part}').textContent")
+        assert HIDDEN_CHARACTERS.intersection(said) == set()
+        assert r"\u2066" in said
+    if task is not Task.AUDIT:
+        catch_copies(page)
+        # Not by the mouse: its place may be under a bar.
+        page.evaluate("document.querySelector('.details .copy').click()")
+        assert page.evaluate("window.copied") == printable(HIDDEN_TEXT)
     assert page.complaints == []
 
 
@@ -629,6 +651,24 @@ def test_the_page_follows_light_and_dark_and_its_fields_have_visible_edges(
         edge, inside = page.evaluate(f"[{style}.borderTopColor, {style}.backgroundColor]")
         assert contrast(edge, background) >= 3
         assert contrast(edge, inside) >= 3
+
+
+AXE = Path(__file__).parent / "browser/node_modules/axe-core/axe.min.js"
+# As axe has them: the rule, and where it is violated.
+VIOLATIONS = (
+    "axe.run().then((found) => found.violations.flatMap("
+    "({id, nodes}) => nodes.map(({target}) => [id, target.join(' ')])))"
+)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_the_page_is_accessible_by_the_rules_of_axe(shown: Show, width: int, dark: bool) -> None:
+    for written in (full_audits(), example_plan(), example_unlock()):
+        page = shown(written, width=width, dark=dark)
+        page.click("#details")
+        page.evaluate(AXE.read_text())
+        assert page.evaluate(VIOLATIONS) == [], written.run_id
 
 
 # What comes next

@@ -31,6 +31,7 @@ from support.templates import (
     state_machine_definition,
     template,
     text,
+    warnings,
 )
 
 # IAM counts an inline policy's size without white space.
@@ -400,6 +401,28 @@ def test_only_its_own_rule_can_start_a_state_machine_by_a_role() -> None:
         )
 
 
+def test_the_interval_starts_no_audit_before_the_roles_have_their_policies() -> None:
+    whole = root_tasks_template(audit_interval=Duration.days(1), protected_accounts=["222222222222"])
+    (rule,) = resources(whole, "AWS::Events::Rule")
+    assert resources(whole, "AWS::IAM::Policy").keys() - depends_on(whole, rule) == set()
+
+
+@pytest.mark.parametrize(
+    ("region", "warned"),
+    [
+        ("af-south-1", True),
+        ("mx-central-1", True),
+        ("us-east-1", False),
+        ("ap-northeast-3", False),
+        (None, False),
+    ],
+)
+def test_a_region_that_member_accounts_may_not_have_enabled_warns(region: str | None, warned: bool) -> None:
+    stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
+    RootTasks(stack, "RootTasks")
+    assert warnings(stack) == (["centralized-root-access:optInRegion"] if warned else [])
+
+
 @pytest.mark.parametrize(
     ("interval", "periods", "warm_up_minutes"),
     [
@@ -425,7 +448,10 @@ def test_audits_that_stopped_are_noticed_as_far_as_cloudwatch_looks_back(
         return
     assert stopped["EvaluationPeriods"] == stopped["DatapointsToAlarm"] == periods
     assert stopped["TreatMissingData"] == "breaching"
-    assert stopped["WarmUpConfiguration"] == {"WarmUpPeriodDurationInMinutes": warm_up_minutes}
+    assert stopped["WarmUpConfiguration"] == {
+        "OnlyStartEvaluatingAfterWarmUpPeriodEnds": True,
+        "WarmUpPeriodDurationInMinutes": warm_up_minutes,
+    }
     seconds = {metric["MetricStat"]["Period"] for metric in stopped["Metrics"] if "MetricStat" in metric}
     assert seconds == {interval.to_seconds()}
     assert f"for {periods} intervals:" in stopped["AlarmDescription"]

@@ -166,6 +166,8 @@ def test_an_audit_does_without_the_names_of_units_that_cannot_be_read(
     }
     (event,) = [event for event in root_tasks.log if event.get("event") == "organizational_units_unread"]
     assert code in str(event["reason"])
+    # What is denied for good delays no run.
+    assert ("Gave up" in str(event["reason"])) == (code == "TooManyRequestsException")
 
 
 def test_a_root_on_the_second_page_is_found(root_tasks: RootTasks, units: Mapping[str, str]) -> None:

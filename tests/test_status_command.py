@@ -103,3 +103,10 @@ def test_root_access_that_cannot_be_read_is_one_sentence_and_exits_2(
         assert message in command_line.refusal("status", *arguments)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", MEMBER)
     assert f"credentials of the management account {MANAGEMENT}" in command_line.refusal("status")
+
+
+def test_the_management_account_is_refused_as_a_delegated_administrator(
+    organization: LocalOrganization, command_line: CommandLine
+) -> None:
+    said = command_line.refusal("status", "--delegated-administrator", MANAGEMENT)
+    assert f"lists {MANAGEMENT}. The management account cannot be a delegated administrator." in said

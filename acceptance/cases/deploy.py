@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from acceptance.cases._build import case, succeeds
-from acceptance.model import Level, Source
+from acceptance.model import MEMBER, Level, Source
 
 CHECKED = "stack checked deployed"
 _case = partial(case, level=Level.DEPLOY, source=Source.ASSUMED, given=(CHECKED,))
@@ -15,14 +15,14 @@ _NO_METRICS = "MiniStack makes no metrics of log lines"
 _NO_TRAIL = "MiniStack has no CloudTrail"
 _NO_SCHEDULE = "it does not wait for a schedule"
 
-# In the order in which they run: an alarm is new once, and the schedule stops before the stack is deleted.
+# In the order in which they run: a schedule's first audit comes before any other, an alarm is new once, and
+# the schedule stops before the stack is deleted.
 CASES = (
     _case(
         "deployment:Status",
         "the stack enables root access and says so in its output",
         succeeds({"status": "ENABLED", "features": _BOTH}),
     ),
-    _case("deployment:Alarms", "a new alarm is not in alarm", succeeds({"inAlarm": []})),
     _case(
         "deployment:DeployAgain",
         "deploying again changes nothing",
@@ -40,6 +40,18 @@ CASES = (
         local=_NO_SCHEDULE,
         measures="time until a schedule runs the first check",
         max_seconds=900,
+    ),
+    _case(
+        "deployment:FirstAudit",
+        "the schedule's first audit succeeds, although its roles are new",
+        succeeds({"status": "SUCCEEDED"}),
+        local=_NO_SCHEDULE,
+        max_seconds=900,
+    ),
+    _case(
+        "deployment:Alarms",
+        "no alarm of a new stack fires in its first four intervals",
+        succeeds({"haveFired": []}),
     ),
     _case(
         "deployment:DriftAlarm",
@@ -77,6 +89,15 @@ CASES = (
         local=_NO_TRAIL,
         measures="time until CloudTrail lists a call",
         max_seconds=1200,
+    ),
+    # After the one before: what was recorded is listed by now.
+    _case(
+        "cloudtrail:LookupEvents",
+        "AssumeRoot is recorded in the caller's account alone",
+        succeeds({"Events": []}),
+        caller=MEMBER,
+        local=_NO_TRAIL,
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "AssumeRoot"}],
     ),
     _case(
         "deployment:StoppedAlarm",

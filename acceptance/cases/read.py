@@ -182,4 +182,13 @@ _TASK_POLICIES = [
     for name in (AUDIT, DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE)
 ]
 
-CASES = (*_ORGANIZATION, *_FEATURES, *_SESSIONS, *_TASK_POLICIES)
+_METRICS = [
+    _assumed(
+        "measurement:FilledMetric",
+        "FILL yields zeros for a metric that never had a value",
+        succeeds({"values": [0.0, 0.0, 0.0]}),
+        local="it evaluates no metric math",
+    )
+]
+
+CASES = (*_ORGANIZATION, *_FEATURES, *_SESSIONS, *_TASK_POLICIES, *_METRICS)

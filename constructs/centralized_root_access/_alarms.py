@@ -170,10 +170,16 @@ def alarm_of_missing_data(
     alarm = create_alarm(
         scope, id, values, description=description, missing=missing, periods=intervals, below_one=True
     )
-    # A new alarm has no data points yet. The oldest supported aws-cdk-lib does not have the property.
+    # A new alarm has no data points yet, and FILL's zeros would end its warm-up early. The oldest supported
+    # aws-cdk-lib does not have the property.
     cast("cloudwatch.CfnAlarm", alarm.node.default_child).add_property_override(
-        "WarmUpConfiguration.WarmUpPeriodDurationInMinutes",
-        min(intervals * round(interval.to_minutes()), _MAX_WARM_UP_MINUTES),
+        "WarmUpConfiguration",
+        {
+            "OnlyStartEvaluatingAfterWarmUpPeriodEnds": True,
+            "WarmUpPeriodDurationInMinutes": min(
+                intervals * round(interval.to_minutes()), _MAX_WARM_UP_MINUTES
+            ),
+        },
     )
     return alarm
 

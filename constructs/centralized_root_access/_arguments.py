@@ -7,6 +7,7 @@ from enum import EnumType, StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from aws_cdk import Annotations, Aws, Duration, Stack, Token
+from aws_cdk.region_info import RegionInfo
 
 from ._permissions import MAX_PROTECTED_ACCOUNTS
 from ._tokens import TemplateValue, template_value
@@ -276,6 +277,20 @@ def require_partition(construct: Construct) -> None:
             "centralized-root-access:notOffered",
             f"The Region is {region}: as far as known, AWS does not offer centralized root access in this "
             "partition. Nothing was tried there.",
+        )
+
+
+def warn_of_opt_in_region(construct: Construct) -> None:
+    """Warn of a Region in which AWS refuses root sessions in the members that have not enabled it.
+
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoot.html
+    """
+    region = Stack.of(construct).region
+    if not Token.is_unresolved(region) and RegionInfo.get(region).is_opt_in_region:
+        Annotations.of(construct).add_warning_v2(
+            "centralized-root-access:optInRegion",
+            f"The Region is {region}, which is disabled by default: AWS refuses root sessions in member "
+            "accounts that have not enabled it. Use a Region that is enabled by default.",
         )
 
 

@@ -50,7 +50,7 @@ def rule_that_starts(
             "events.amazonaws.com", conditions={"ArnEquals": {"aws:SourceArn": rule_arn}}
         ),
     )
-    return events.Rule(
+    rule = events.Rule(
         parent,
         "Rule",
         rule_name=name,
@@ -59,3 +59,6 @@ def rule_that_starts(
         event_pattern=event_pattern,
         targets=[targets.SfnStateMachine(state_machine, input=input, role=role)],
     )
+    # With their policies: an execution that starts before them would fail.
+    rule.node.add_dependency(role, state_machine)
+    return rule

@@ -27,6 +27,8 @@ _CREATED, _JOINED = "CreateAccountResult", "AccountJoinedOrganization"
 _FIRST_WAIT = Duration.minutes(15)
 _MAX_RETRIES = 7
 
+_DETAILS = "$.serviceEventDetails"
+_JOINED_METHOD = f"{_DETAILS}.joinedMethod"
 _ACCOUNT = "States.ArrayGetItem($.accountIds, 0)"
 
 
@@ -93,7 +95,8 @@ def audit_of_new_accounts(
                 ],
             },
         ),
-        input=events.RuleTargetInput.from_event_path("$.detail.serviceEventDetails"),
+        # Not the details alone: where an event has none, an execution has to fail, or nobody would know.
+        input=events.RuleTargetInput.from_event_path("$.detail"),
     )
     return NewAccounts(state_machine=state_machine, rule=rule)
 
@@ -166,38 +169,39 @@ def _skip_protected_accounts(
 def _account_ids(states: Construct, then: sfn.IChainable) -> sfn.IChainable:
     """Return the states that find the account in an event.
 
-    AWS does not document where the event of an account that has joined names it: on top, or one level down,
-    as that of the creation does.
+    AWS documents where the event of a creation names it, and not where that of an account that has joined
+    does: on top of the details, or one level down.
     """
-    on_top = sfn.Pass(
+    no_account = sfn.Fail(
         states,
-        "Account on top",
-        parameters={"accountIds": sfn.JsonPath.array(sfn.JsonPath.string_at("$.accountId"))},
+        "No account",
+        error="NoAccountInEvent",
+        cause="The event does not name the account that has joined. Audit every account.",
     )
     one_level_down = sfn.Pass(
-        states, "Account one level down", parameters={"accountIds": sfn.JsonPath.list_at("$.*.accountId")}
-    )
-    one_level_down.next(
+        states,
+        "Account one level down",
+        parameters={"accountIds": sfn.JsonPath.list_at(f"{_DETAILS}.*.accountId")},
+    ).next(
         sfn.Choice(states, "Any account?")
         .when(sfn.Condition.is_present("$.accountIds[0]"), then)
-        .otherwise(
-            sfn.Fail(
-                states,
-                "No account",
-                error="NoAccountInEvent",
-                cause="The event does not name the account that has joined. Audit every account.",
-            )
+        .otherwise(no_account)
+    )
+    choice = sfn.Choice(states, "Which event?").when(
+        sfn.Condition.and_(
+            sfn.Condition.is_present(_JOINED_METHOD), is_any_of(_JOINED_METHOD, ("Created", "CREATED"))
+        ),
+        sfn.Succeed(states, "Audited when its creation ended"),
+    )
+    for name, path in (
+        ("Account on top", f"{_DETAILS}.accountId"),
+        ("Account of the creation", f"{_DETAILS}.createAccountStatus.accountId"),
+    ):
+        found = sfn.Pass(
+            states, name, parameters={"accountIds": sfn.JsonPath.array(sfn.JsonPath.string_at(path))}
         )
-    )
-    created = sfn.Condition.and_(
-        sfn.Condition.is_present("$.joinedMethod"), is_any_of("$.joinedMethod", ("Created", "CREATED"))
-    )
-    return (
-        sfn.Choice(states, "Which event?")
-        .when(created, sfn.Succeed(states, "Audited when its creation ended"))
-        .when(sfn.Condition.is_present("$.accountId"), on_top.next(then))
-        .otherwise(one_level_down)
-    )
+        choice.when(sfn.Condition.is_present(path), found.next(then))
+    return choice.when(sfn.Condition.is_present(_DETAILS), one_level_down).otherwise(no_account)
 
 
 def _audit(states: Construct, state_machine: sfn.IStateMachine) -> sfn.IChainable:

@@ -29,6 +29,7 @@ from ._arguments import (
     require_bool,
     require_max_concurrency,
     require_partition,
+    warn_of_opt_in_region,
 )
 from ._event_rules import rule_that_starts
 from ._function import function_role, log_group
@@ -61,8 +62,9 @@ class RootTasks(Construct):
     S3.
 
     **The stack is deployed in the organization's management account, or in the account that is the
-    delegated administrator for IAM.** :class:`CentralizedRootAccess` enables the features that the tasks
-    need.
+    delegated administrator for IAM, in a Region that is enabled by default.** In any other one AWS refuses
+    the root sessions in members that have not enabled it. :class:`CentralizedRootAccess` enables the
+    features that the tasks need.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_root-user-privileged-task.html
 
@@ -157,6 +159,7 @@ class RootTasks(Construct):
         require_max_concurrency(max_concurrency)
         log_settings = parse_log_settings(encryption_key, log_retention, stack=Stack.of(self))
         require_partition(self)
+        warn_of_opt_in_region(self)
 
         self._encryption_key = encryption_key
         functions = RootTaskFunctions(
@@ -185,6 +188,8 @@ class RootTasks(Construct):
             self, looking, max_concurrency=max_concurrency
         )
         """The state machine that looks: it audits and plans. The input ``{}`` audits every account."""
+        if RootTask.AUDIT in listed:
+            self._allow_reading_executions(self.audit_state_machine, looking.report, "Later", lists=True)
         self.execute_state_machine: sfn.StateMachine | None = (
             self._build_execute(functions, looking, max_concurrency=max_concurrency)
             if functions.acting_tasks
@@ -293,14 +298,22 @@ class RootTasks(Construct):
         return state_machine
 
     def _allow_reading_executions(
-        self, state_machine: sfn.StateMachine, function: lambda_.Function, purpose: str
+        self,
+        state_machine: sfn.StateMachine,
+        function: lambda_.Function,
+        purpose: str,
+        *,
+        lists: bool = False,
     ) -> None:
         # A policy of its own, which the function does not depend on: the state machine needs the function.
         iam.Policy(
             self,
             f"{function.node.id}{purpose}",
             roles=[function_role(function)],
-            statements=[_permissions.read_executions_statement(state_machine, sid=purpose)],
+            statements=[
+                _permissions.read_executions_statement(state_machine, sid=purpose),
+                *([_permissions.list_executions_statement(state_machine)] if lists else []),
+            ],
         )
 
     def _build_schedule(self, audit_interval: Duration) -> events.Rule:

@@ -160,6 +160,9 @@ def _assume_root_pattern(roles: Sequence[iam.IRole], *, stack: Stack) -> str:
         else:
             ids.append(role_id)
     conditions = ['($.eventSource = "sts.amazonaws.com")', '($.eventName = "AssumeRoot")']
+    if arns:
+        # If the target account has a copy of the event, as of AssumeRole, it does not name the role's ARN.
+        conditions.append('($.userIdentity.type != "AWSAccount")')
     conditions += _differs_from(_CALLER, [f"{role_id}:*" for role_id in ids])
     conditions += _differs_from(_ISSUER, arns)
     pattern = f"{{ {' && '.join(conditions)} }}"

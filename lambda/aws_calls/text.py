@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+# Printable by their category, and invisible all the same: fillers, joiners, selectors, empty symbols.
+_FILLERS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U0001d159\U000e0100-\U000e01ef]"
+)
 
 
 def printable(text: str) -> str:
-    """Return a text in which nothing can move the cursor, change colours, reorder or forge a line.
+    """Return a text in which nothing can hide, move the cursor, change colours, reorder or forge a line.
 
     Account names, AWS's messages and policies come from member accounts. Everything that is not printable is
-    escaped: control characters, line breaks, marks of direction, halves of surrogate pairs.
+    escaped: control characters, line breaks, marks of direction, halves of surrogate pairs, fillers, tags.
     """
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    if text.isprintable() and not _FILLERS.search(text):
+        return text
+    return "".join(
+        character if character.isprintable() and not _FILLERS.match(character) else ascii(character)[1:-1]
+        for character in text
+    )
 
 
 def excerpt(text: str, max_characters: int) -> str:

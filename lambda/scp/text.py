@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import string
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
 
 ARN_PARTS = 6
+
+_LOWERCASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+def lowercase(text: str) -> str:
+    """Return a text with A to Z in lowercase, and no other letter, however much it resembles one."""
+    return text.lower() if text.isascii() else text.translate(_LOWERCASE)
 
 
 class Wildcard(StrEnum):
@@ -105,6 +113,12 @@ class Template:
     def is_arn(self) -> bool:
         """Whether it has all the parts of an ARN."""
         return len(self.arn_parts) == ARN_PARTS and self.arn_parts[0].tokens == ("arn",)
+
+    @cached_property
+    def in_lowercase(self) -> Template:
+        """The same in lowercase."""
+        tokens = (token if isinstance(token, Wildcard) else lowercase(str(token)) for token in self.tokens)
+        return Template(raw=self.raw, tokens=tuple(tokens))
 
     def matches(self, text: str) -> bool:
         """Return whether it matches the whole of a text."""

@@ -6,6 +6,7 @@ the organization and the journal as they are at this moment, forgets everything 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acceptance import guards
 from acceptance.callers import Callers
 from acceptance.cases import all_cases
 from acceptance.deployment import Deployment
@@ -28,6 +30,7 @@ from acceptance.state import State, StateField, split_case
 from local_aws.emulation import LocalOrganization, mock_organization
 from support.acceptance import EVERYTHING, EmulatedAws, enable_policies, names_of, snapshot
 from support.arrange import enable_root_access
+from support.client_pool import client_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -101,6 +104,8 @@ class Killer:
     def kill(self, where: str) -> None:
         """Kill the run here, and note if a restoration leaves anything behind."""
         self.kills += 1
+        # Otherwise a collection in the child would copy all memory.
+        gc.freeze()
         child = os.fork()
         if child == 0:
             os._exit(self._restore())
@@ -121,6 +126,9 @@ class Killer:
             self.aws.on_call = lambda _: None
             callers = Callers(self.aws, unfinished.names)
             deployment = self.deployment(callers)
+            guards.check_organization(
+                callers, unfinished.level, allow_changes=False, of_others=unfinished.of_others
+            )
             restore_from_journal(unfinished, callers, journal=Journal(journal), deployment=deployment)
             if self.is_restored and read_journal(journal).restored:
                 return 0
@@ -171,6 +179,9 @@ def kill_everywhere(*, level: str, hidden: Sequence[str] = (), step: int = 1) ->
         enable_policies(organization)
         if hidden:
             enable_root_access(organization, *hidden, hidden=True)
+        if level == Level.DEPLOY:
+            stacks: Any = organization.client("cloudformation")
+            stacks.create_stack(StackName="CDKToolkit", TemplateBody='{"Resources": {}}')
         names = names_of(organization)
         journal = KilledJournal(Path(folder) / "journal.jsonl")
         killer = Killer(organization, names, journal.path, Level(level))
@@ -197,4 +208,5 @@ def kill_everywhere(*, level: str, hidden: Sequence[str] = (), step: int = 1) ->
 
 
 if __name__ == "__main__":
-    print(json.dumps(kill_everywhere(**json.loads(sys.argv[1]))))
+    with client_pool(lambda _: None):
+        print(json.dumps(kill_everywhere(**json.loads(sys.argv[1]))))

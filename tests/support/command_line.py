@@ -132,9 +132,9 @@ class DeployedServices:
         self._described[arn] = described + 1
         if described < 0:
             raise _unknown_execution(arn)
+        ended = {**self._summary(arn, execution), "input": json.dumps(execution.input)}
         if described < self.polls:
-            return {**self._summary(arn, execution), "status": "RUNNING"}
-        ended = self._summary(arn, execution)
+            return {**ended, "status": "RUNNING"}
         if described < self.polls + self.without_output:
             return ended
         if execution.status == "SUCCEEDED":

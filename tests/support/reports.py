@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from root_tasks.model.report import (
     Item,
     ItemType,
     Outcome,
+    Preflight,
     Report,
     RootCredentials,
     Task,
@@ -38,6 +39,13 @@ SCP_HINT = (
     'sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to its statement.'
 )
 
+# What no font shows, or what reorders text: of each kind that Unicode has.
+HIDDEN_TEXT = (
+    "admin\u2066 reversed\u2069\u200f, zero width\u200b\u2060\ufeff\u00ad, \u3164\u115f\u1160\uffa0\u2800, "
+    "symbol\U0001d159, tag\U000e0041\U000e007f, selector\ufe0f\U000e0100, joiner\u034f\u200d, "
+    "vowel\u17b5\u180b\u180e, blank\u00a0\u3000, control\x00\x1b[31m\x7f\x9b, private\ue000, nothing\uffff"
+)
+HIDDEN_CHARACTERS = {character for character in HIDDEN_TEXT if not " " <= character <= "~"}
 # Names that must stay text.
 HOSTILE_NAMES = (
     "<img src=x onerror=alert(1)>",
@@ -54,6 +62,7 @@ HOSTILE_NAMES = (
     "quotes \" and ' and `${alert(3)}`",
     "two\nlines\r\nthree",
     "\u202eright to left\u202c שלום",
+    HIDDEN_TEXT,
     "%%report%%",
     "\\u003cscript\\u003e",
     "{{7*7}}",
@@ -411,3 +420,45 @@ def hostile_audit() -> Report:
             for name in HOSTILE_NAMES
         ),
     )
+
+
+def report_of_hidden_text(task: Task) -> Report:
+    """Return an audit or a plan in which every text has each of the hidden characters."""
+    text = HIDDEN_TEXT
+    first = hostile_audit().results[0]
+    item = Item(
+        type=ItemType.BUCKET_POLICY,
+        id=text,
+        outcome=Outcome.PLANNED,
+        message=text,
+        region=text,
+        policy=text,
+        backup=text,
+        credential=CredentialDetails(status=text, last_used_at=STARTED, last_used_service=text),
+    )
+    results = [
+        first,
+        replace(first, outcome=Outcome.INACCESSIBLE),
+        replace(
+            first, outcome=Outcome.PLANNED, credentials=None, items=(item, replace(item, corrected=True))
+        ),
+    ]
+    written = replace(
+        report(*results, task=task, run_id=text),
+        warnings=(text,),
+        changes=(Change(type=ChangeType.JOINED, account_id=first.account_id),),
+        preflight=Preflight(checked=False, reason=text),
+    )
+    hidden: Report = _with_text(written, text)
+    return hidden
+
+
+def _with_text(value: Any, text: str) -> Any:
+    """Return a report, or a part of it, with a text in place of each of its own."""
+    if isinstance(value, tuple):
+        return tuple(_with_text(each, text) for each in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(
+            value, **{field.name: _with_text(getattr(value, field.name), text) for field in fields(value)}
+        )
+    return text if type(value) is str else value

@@ -60,7 +60,9 @@ def assume_root(
 IAM: dict[str, Any] = {"eventSource": "iam.amazonaws.com"}
 S3: dict[str, Any] = {"eventSource": "s3.amazonaws.com"}
 SQS: dict[str, Any] = {"eventSource": "sqs.amazonaws.com"}
-SIGN_IN: dict[str, Any] = {"eventSource": "signin.amazonaws.com", "eventType": "AwsConsoleSignIn"}
+STS: dict[str, Any] = {"eventSource": "sts.amazonaws.com"}
+SIGN_IN_CALL: dict[str, Any] = {"eventSource": "signin.amazonaws.com"}
+SIGN_IN: dict[str, Any] = {**SIGN_IN_CALL, "eventType": "AwsConsoleSignIn"}
 OWN_ROLE = f"arn:aws:iam::{MANAGEMENT}:role/OrganizationBootstrap-RootTasksAuditRole-1"
 EXPECTED: dict[str, dict[str, Any]] = {
     "the audit's call in IAM": root(assumed_root=True, eventName="GetAccountSummary", **IAM),
@@ -88,10 +90,38 @@ USED: dict[str, dict[str, Any]] = {
     "a call that the guardrail denied": root(eventName="GetUser", errorCode="AccessDenied", **IAM),
     "a call with an access key": root(key=ACCESS_KEY, eventName="GetUser", **IAM),
     "a bucket policy removed with an access key": root(key=ACCESS_KEY, eventName="DeleteBucketPolicy", **S3),
-    "temporary credentials from an access key": root(
-        key=ACCESS_KEY, eventSource="sts.amazonaws.com", eventName="GetSessionToken"
+    "temporary credentials by aws login": root(key=None, eventName="CreateOAuth2Token", **SIGN_IN_CALL),
+    "a call with credentials of aws login": root(eventName="ListUsers", **IAM),
+    "temporary credentials by GetSessionToken": root(key=ACCESS_KEY, eventName="GetSessionToken", **STS),
+    "a call with credentials of GetSessionToken": root(eventName="ListUsers", **IAM),
+    "temporary credentials by GetFederationToken": root(
+        key=ACCESS_KEY, eventName="GetFederationToken", **STS
     ),
     "another service in the console": root(eventName="RunInstances", eventSource="ec2.amazonaws.com"),
+}
+# With credentials of GetFederationToken.
+FEDERATED: dict[str, dict[str, Any]] = {
+    f"a call of {source['eventSource']}": {
+        "eventType": "AwsApiCall",
+        **source,
+        "userIdentity": {
+            "type": "FederatedUser",
+            "principalId": f"{MEMBER}:mallory",
+            "arn": f"arn:aws:sts::{MEMBER}:federated-user/mallory",
+            "accountId": MEMBER,
+            "accessKeyId": "ASIAEXAMPLEEXAMPLE98",
+            "sessionContext": {
+                "sessionIssuer": {
+                    "type": "Root",
+                    "principalId": MEMBER,
+                    "arn": f"arn:aws:iam::{MEMBER}:root",
+                    "accountId": MEMBER,
+                },
+                "attributes": {"creationDate": "2026-11-25T04:00:00Z", "mfaAuthenticated": "false"},
+            },
+        },
+    }
+    for source in (S3, {"eventSource": "ec2.amazonaws.com"})
 }
 BY_IAM_USER = assume_root(principal_id="AIDAUSERUSERUSERUSER", issuer=None, identity_type="IAMUser")
 STOLEN: dict[str, dict[str, Any]] = {
@@ -102,7 +132,7 @@ STOLEN: dict[str, dict[str, Any]] = {
         principal_id="AROAOTHEROTHEROTHERO:RootTasksAudit", issuer=OWN_ROLE
     ),
     "an IAM user": BY_IAM_USER,
-    "an identity without an ID": BY_IAM_USER | {"userIdentity": {"type": "AWSAccount"}},
+    "an identity without an ID": BY_IAM_USER | {"userIdentity": {"type": "Unknown"}},
     "an attempt that was denied": BY_IAM_USER | {"errorCode": "AccessDenied"},
 }
 

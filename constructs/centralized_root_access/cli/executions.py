@@ -17,11 +17,12 @@ from aws_calls.failures import CallError, FailureKind
 from root_tasks.model.run import RUN_ID
 from root_tasks.run.report_hash import report_sha256_of
 
-from .deployment import AUDIT_FOLDER, FOLDERS
+from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, FOLDERS
 from .errors import CommandError, RunFailedError, RunNotFoundError
+from .verdict import account_ids_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from aws_calls.calls import Response
@@ -33,6 +34,8 @@ _RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.25, 3.0
 # DescribeExecution is eventually consistent: what it returns may be some seconds old.
 _OUTDATED_WAITS = (0.25, 0.5, 1.0, 2.0, 4.0)
+# How this command line names the runs of each state machine.
+_PREFIXES = {"audit-": AUDIT_FOLDER, "plan-": AUDIT_FOLDER, "execute-": EXECUTE_FOLDER}
 _REPORT_URL = re.compile(r"s3://[^/]+/(?P<folder>runs|executions)/[^/]+/report\.html")
 
 
@@ -47,6 +50,7 @@ class RunExecution:
         started_at: When it started.
         ended_at: When it ended; None while it runs.
         cause: Why it failed.
+        named_accounts: The accounts that its input names one by one.
         report_sha256: The SHA-256 of its report.json; None where it holds none.
         complete: Whether what belongs to the status is there: the output, or the cause of a failure.
     """
@@ -57,6 +61,7 @@ class RunExecution:
     started_at: datetime
     ended_at: datetime | None = None
     cause: str = ""
+    named_accounts: frozenset[str] = frozenset()
     report_sha256: str | None = None
     complete: bool = True
 
@@ -114,7 +119,7 @@ class Executions:
         Raises:
             CallError: It cannot be read.
             RunNotFoundError: There is none.
-            CommandError: Both state machines have one.
+            CommandError: Both state machines have one, and its name does not say which one is meant.
         """
         if not RUN_ID.fullmatch(run_id):
             raise RunNotFoundError(run_id)
@@ -131,10 +136,7 @@ class Executions:
                 elif error.failure.code != "ExecutionDoesNotExist":
                     raise
         if len(found) > 1:
-            raise CommandError(
-                f"Both state machines have a run {run_id}. The reports are in the bucket: runs/{run_id}/ and "
-                f"executions/{run_id}/."
-            )
+            return _one_of_both(found, run_id)
         if found:
             return found[0]
         raise denied or RunNotFoundError(run_id)
@@ -255,6 +257,22 @@ def require_report(execution: RunExecution) -> None:
     raise RunFailedError(f"Run {execution.run_id} ended as {execution.status}: {cause}")
 
 
+def _one_of_both(found: Iterable[RunExecution], run_id: str) -> RunExecution:
+    """Return which one of two executions of a name is meant: somebody may have chosen it to hide the other.
+
+    Raises:
+        CommandError: The name does not say.
+    """
+    meant = next((folder for prefix, folder in _PREFIXES.items() if run_id.startswith(prefix)), None)
+    for execution in found:
+        if execution.folder == meant:
+            return execution
+    raise CommandError(
+        f"Both state machines have a run {run_id}. Show one of them: `report {AUDIT_FOLDER}/{run_id}` or "
+        f"`report {EXECUTE_FOLDER}/{run_id}`."
+    )
+
+
 def _execution(members: Mapping[str, Any], *, folder: str) -> RunExecution:
     operation = "states:DescribeExecution"
     status: str = require(members, "status", operation=operation)
@@ -267,6 +285,7 @@ def _execution(members: Mapping[str, Any], *, folder: str) -> RunExecution:
         started_at=require(members, "startDate", operation=operation),
         ended_at=members.get("stopDate"),
         cause=_sentence_of(cause),
+        named_accounts=account_ids_in(_object(members.get("input", ""))),
         report_sha256=report_sha256_of(status=status, output=output, cause=cause),
         complete=bool(output or cause) or status not in ("SUCCEEDED", "FAILED"),
     )
@@ -274,9 +293,14 @@ def _execution(members: Mapping[str, Any], *, folder: str) -> RunExecution:
 
 def _sentence_of(cause: str) -> str:
     """Return the sentence in a cause: what a function raised is an object of JSON."""
-    try:
-        error = json.loads(cause)
-    except (ValueError, RecursionError):
-        return cause
-    message = error.get("errorMessage") if isinstance(error, dict) else None
+    message = _object(cause).get("errorMessage")
     return message if isinstance(message, str) else cause
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Return an object of JSON; an empty one where the text is something else."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -130,6 +130,7 @@ class LocalAudit:
             # What the functions log is for their operators; a person reads the report.
             log=lambda **event: None,  # noqa: ARG005
             outside_vpc=False,
+            role_may_be_new=False,
         )
 
     def _arn(self, service: str, resource: str) -> str:
@@ -147,7 +148,7 @@ def _create_clients(caller: Caller, *, objects: MemoryBucket) -> Clients:
         s3=cast("S3Client", objects),
         # An audit that nobody subscribes to publishes nothing, and executes no plan.
         sns=cast("SNSClient", None),
-        step_functions=cast("SFNClient", None),
+        step_functions=cast("SFNClient", _NoExecutions()),
         sts=caller.client("sts", config=connections(MAX_ACCOUNTS_IN_PARALLEL)),
         sessions=SessionClients(
             caller.new_session(),
@@ -165,6 +166,13 @@ class _Context:
 
     def get_remaining_time_in_millis(self) -> int:
         return int(self.seconds * 1000)
+
+
+class _NoExecutions:
+    """Step Functions, of a run that it does not run."""
+
+    def list_executions(self, **_: object) -> dict[str, Any]:
+        return {"executions": []}
 
 
 class MemoryBucket:

@@ -49,6 +49,12 @@ def run_id(value: str) -> str:
     return value
 
 
+def run_id_or_key(value: str) -> str:
+    """Return the name of a run, or its folder in the bucket: runs/NAME or executions/NAME."""
+    folder, _, name = value.rpartition("/")
+    return f"{folder}/{run_id(name)}" if folder in ("runs", "executions") else run_id(value)
+
+
 def report_path(value: str) -> Path:
     """Return where to save a report: a file whose suffix says what it is, or a folder."""
     if not value:

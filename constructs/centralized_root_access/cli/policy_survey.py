@@ -18,7 +18,7 @@ from scp.documents import PolicyType
 from .errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from root_tasks.policies.findings import CheckedAccount
     from root_tasks.policies.fixes import StatementFix
@@ -40,6 +40,7 @@ class Survey:
         tasks: The tasks that were checked.
         enabled_types: The types of policies that are enabled.
         accounts: The accounts, by their IDs; without those in which no root session is possible anyway.
+        skipped: Why accounts that were named are not among them, by their IDs.
         fixes: What would let root sessions through where they are denied.
     """
 
@@ -47,6 +48,7 @@ class Survey:
     tasks: tuple[Task, ...]
     enabled_types: tuple[PolicyType, ...]
     accounts: tuple[CheckedAccount, ...]
+    skipped: Mapping[str, str]
     fixes: tuple[StatementFix, ...]
 
     def ids(self, decision: Decision) -> list[str]:
@@ -108,15 +110,12 @@ def survey(
         organizational_units=organizational_units,
     )
     members = accounts_in_scope(scope, directory, everybody, named=account_ids)
-    accounts = [
-        account
-        for account in classify(
-            (member.account for member in members.values()),
-            management_account_id=organization.management_account_id,
-            protected_accounts=(),
-        )
-        if account.skip_reason is None
-    ]
+    classified = classify(
+        (member.account for member in members.values()),
+        management_account_id=organization.management_account_id,
+        protected_accounts=(),
+    )
+    accounts = [account for account in classified if account.skip_reason is None]
     unit_ids = {account.account_id: members[account.account_id].unit_ids for account in accounts}
     policies = reader.read(
         attachments,
@@ -142,5 +141,10 @@ def survey(
         tasks=tasks,
         enabled_types=tuple(policies.attachments),
         accounts=tuple(sorted(checked, key=lambda account: account.account.account_id)),
+        skipped={
+            account.account_id: account.skip_reason
+            for account in classified
+            if account.skip_reason is not None and account.account_id in account_ids
+        },
         fixes=tuple(find_fixes(checked)),
     )

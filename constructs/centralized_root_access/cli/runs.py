@@ -118,7 +118,8 @@ class Runs:
         """
         files = self._files_of(execution)
         body = files.read(REPORT_JSON)
-        return StoredReport.of(body, unchecked=_verify(body, files, execution))
+        unchecked = _verify(body, files, execution)
+        return StoredReport.of(body, named_accounts=execution.named_accounts, unchecked=unchecked)
 
     def find_report(self, run_id: str, *, folders: Sequence[str] = FOLDERS) -> StoredReport:
         """Return the report of a run; of one that goes on, when it has ended.
@@ -128,8 +129,8 @@ class Runs:
             folders: The folders of the bucket that it can be in: those of both state machines, or of one.
 
         Raises:
-            CommandError: There is no such run, both state machines have one, it ended without a report, or
-                did not write the report that is there.
+            CommandError: There is no such run, either of two may be meant, it ended without a report, or did
+                not write the report that is there.
             InterruptedRunError: A person interrupted the command.
         """
         execution, unchecked = self._await_execution(run_id, folders=folders)
@@ -162,7 +163,7 @@ class Runs:
                 "there. Do not act on it, and find out who can write to the bucket."
             )
         # It may have written the report and go on for a moment.
-        execution, unchecked = self._await_execution(stored.report.run_id)
+        execution, unchecked = self._await_execution(stored.report.run_id, folders=[AUDIT_FOLDER])
         if execution is not None:
             unchecked = _verify(stored.body, files, execution)
         return replace(stored, unchecked=unchecked)
@@ -215,7 +216,7 @@ class Runs:
             ended: What the execution has done, as the end of a sentence.
 
         Returns:
-            Whether its accounts are as one wants them.
+            How the command ends.
 
         Raises:
             CommandError: The report cannot be shown, or not be saved.

@@ -20,20 +20,21 @@ from root_tasks.report.render import as_csv, as_html
 from root_tasks.report.summary import is_plan
 
 from . import screen
-from .errors import CommandError, ExitCode, NoReportError
+from .errors import CommandError, NoReportError
 from .options import CSV, JSON
-from .terminal import print_note, printable_lines
+from .terminal import print_note
+from .verdict import exit_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .aws import Caller
     from .deployment import Deployment
+    from .errors import ExitCode
     from .options import Output
 
 _CSV, _HTML = "report.csv", "report.html"
 _BY_SUFFIX = {".json": REPORT_JSON, ".csv": _CSV, ".html": _HTML}
-_FAILED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.UNKNOWN, Outcome.FAILED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,25 +96,31 @@ class StoredReport:
     Attributes:
         report: The report.
         body: Its report.json.
+        named_accounts: The accounts that the input of its run names one by one.
         unchecked: Why it is not known whether its run wrote it; None where it is.
     """
 
     report: Report
     body: bytes
+    named_accounts: frozenset[str] = frozenset()
     unchecked: str | None = None
 
     @classmethod
-    def of(cls, body: bytes, *, unchecked: str | None = None) -> StoredReport:
+    def of(
+        cls, body: bytes, *, named_accounts: frozenset[str] = frozenset(), unchecked: str | None = None
+    ) -> StoredReport:
         """Return the report of a report.json.
 
         Args:
             body: Its bytes.
+            named_accounts: The accounts that the input of its run names one by one.
             unchecked: Why it is not known whether its run wrote it; None where it is.
 
         Raises:
             DecodingError: It is not one, or of another version.
         """
-        return cls(report=decode(Report, body), body=body, unchecked=unchecked)
+        report = decode(Report, body)
+        return cls(report=report, body=body, named_accounts=named_accounts, unchecked=unchecked)
 
     def json(self) -> str:
         """Return the report as one line of ASCII JSON, as the functions write it, whatever is stored."""
@@ -140,7 +147,7 @@ def show_report(stored: StoredReport, *, output: Output) -> None:
     if output.format == JSON:
         click.echo(stored.json(), nl=False)
     elif output.format == CSV:
-        click.echo(printable_lines(stored.csv()), nl=False)
+        click.echo(stored.csv().replace("\r\n", "\n"), nl=False)
     else:
         screen.show_report(stored.report)
     print_doubt(stored)
@@ -158,7 +165,7 @@ def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
     """Save a report that was shown, and open it, as it was asked for.
 
     Returns:
-        Whether its accounts are as one wants them.
+        How the command ends; a note says why it has no result.
 
     Raises:
         CommandError: It cannot be saved.
@@ -169,17 +176,12 @@ def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
     if output.open:
         page, opened = _open_page(stored)
         print_note(f"{'Opened' if opened else 'No browser could be started. The page is'}: {page}")
-    return _exit_code(stored)
-
-
-def _exit_code(stored: StoredReport) -> ExitCode:
-    """Return whether the accounts are as one wants them."""
-    outcomes = set(stored.report.totals)
-    if outcomes & _FAILED:
-        return ExitCode.NOT_AS_WANTED
-    # An account that could not be read is never taken for a clean one, nor is a report of an unknown writer.
-    unknown = Outcome.INACCESSIBLE in outcomes or stored.unchecked is not None
-    return ExitCode.NO_RESULT if unknown else ExitCode.AS_WANTED
+    ended, missing = exit_code(
+        stored.report, named_accounts=stored.named_accounts, checked=stored.unchecked is None
+    )
+    if missing:
+        print_note(f"Exit code {ended:d}: {missing}")
+    return ended
 
 
 def _save_report(stored: StoredReport, path: Path) -> None:

@@ -12,6 +12,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aws_calls.text import printable
+
 from ..messages import describe_preflight
 from ..model.codec import encode, encode_in_pieces, format_time
 from ..tasks import DEFINITIONS
@@ -29,11 +31,9 @@ _PAGE = Path(__file__).with_name("page.html")
 
 # A spreadsheet takes what starts with one of these for a formula: full-width signs and minus sign, too.
 _FORMULA_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\u2212"
-# Spreadsheets of other locales, and other programs, start a cell after each of these.
-_SEPARATORS = ";,|\t\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
-# What they drop at the start of a cell: blanks, quotation marks, what is not visible.
-_DROPPED = '\\s"\x00-\x1f\x7f\xad\u200b-\u200f\u2060\ufeff'
-_FORMULA = re.compile(f"(^|[{_SEPARATORS}])([{_DROPPED}]*)(?=[{_FORMULA_SIGNS}])")
+# Spreadsheets of other locales, and other programs, start a cell after each of the first signs, too, and drop
+# blanks and quotation marks at its start.
+_FORMULA = re.compile(f"""(^|[;,|\n])([ "]*)(?=[{_FORMULA_SIGNS}])""")
 
 
 def as_json(report: Report) -> bytes:
@@ -87,13 +87,12 @@ def as_html(report: Report) -> bytes:
         "script-hash": _hash(page, "script"),
         "columns": "items" if makes_changes else "credentials",
         "recent-days": str(RECENT.days),
-        "organization": html.escape(report.organization_id),
-        "title": html.escape(title(report)),
-        "headline": html.escape(headline(report)),
-        "notice": html.escape(_notice(report)),
+        "organization": _markup(report.organization_id),
+        "title": _markup(title(report)),
+        "headline": _markup(headline(report)),
+        "notice": _markup(_notice(report)),
         "facts": "".join(
-            f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>"
-            for name, value in _facts(report)
+            f"<div><dt>{_markup(name)}</dt><dd>{_markup(value)}</dd></div>" for name, value in _facts(report)
         ),
         "controls-hidden": " hidden" if makes_changes else "",
     }
@@ -178,11 +177,14 @@ _COLUMNS: Sequence[tuple[str, Callable[[AccountResult], object]]] = (
 
 
 def csv_cell(value: object) -> str:
-    """Return a cell that no spreadsheet takes for a formula, whatever its text is."""
-    # A JSON response can have half of a surrogate pair, which UTF-8 cannot have.
-    text = "" if value is None else str(value).encode(errors="replace").decode()
+    """Return a cell that no spreadsheet takes for a formula, printable but for its line breaks."""
+    text = "" if value is None else "\n".join(map(printable, str(value).split("\n")))
     text = _FORMULA.sub(r"\1\2'", text)
-    return f"'{text}" if text.startswith(("\t", "\r", "\n")) else text
+    return f"'{text}" if text.startswith("\n") else text
+
+
+def _markup(text: str) -> str:
+    return html.escape(printable(text))
 
 
 def _hash(page: str, element: str) -> str:

@@ -76,7 +76,8 @@ class MemberDirectory:
 
     @functools.cached_property
     def _units(self) -> UnitTree:
-        return UnitTree(organizations=self.organizations, budget=self.budget)
+        # Names that are denied for good must not delay each run.
+        return UnitTree(organizations=self.organizations, budget=self.budget.with_final_denials())
 
     def survey(self, task: Task, *, whole: bool) -> tuple[OrganizationContext, dict[str, Member]]:
         """Return the organization, if the task is possible from this account, and its accounts by their IDs.

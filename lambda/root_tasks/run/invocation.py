@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import call
@@ -24,6 +24,7 @@ from .accounts import MemberDirectory
 from .backup_origins import BackupOrigins
 from .batch import BatchRunner, finding_of_expired_plan
 from .finish import RunFinisher
+from .later_audits import LaterAudits
 from .plans import Execution, Plans
 from .start import ExecutionStarter, RunStarter
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 # A batch opens no session in its last minute: the results of its other accounts have to be stored.
 _RESULT_RESERVE_SECONDS = 60.0
+# A schedule's first audit may come before the new role's policy is in effect everywhere.
+_NEW_PERMISSIONS_SECONDS = 60.0
 
 
 @dataclass(eq=False, kw_only=True)
@@ -83,6 +86,7 @@ class Invocation:
         now: The time in UTC.
         log: Writes one event, given as keyword arguments.
         outside_vpc: Whether the calls surely do not pass a VPC endpoint, as those of the functions.
+        role_may_be_new: Whether a denied call may succeed soon, as those of a function may.
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class Invocation:
         now: Callable[[], datetime],
         log: Callable[..., None],
         outside_vpc: bool = True,
+        role_may_be_new: bool = True,
     ) -> None:
         function = FunctionArn.parse(context.invoked_function_arn)
         self._function = function
@@ -108,6 +113,7 @@ class Invocation:
         self._started = clock.now()
         self._deadline = self._started + context.get_remaining_time_in_millis() / 1000
         self._budget = RetryBudget(clock=clock, deadline=self._deadline)
+        self._role_may_be_new = role_may_be_new
 
     def start_run(self, event: Mapping[str, Any], *, settings: StartRunSettings) -> dict[str, Any]:
         """Start the run that an execution's input asks for.
@@ -123,8 +129,9 @@ class Invocation:
             RunRefusedError: The run cannot start.
         """
         storage = self._storage(settings.bucket)
+        permissions_until = self._started + _NEW_PERMISSIONS_SECONDS if self._role_may_be_new else None
         starter = RunStarter(
-            directory=self._directory(),
+            directory=self._directory(replace(self._budget, new_permissions_until=permissions_until)),
             preflight=self._preflight(),
             storage=storage,
             backup_origins=BackupOrigins(
@@ -157,7 +164,7 @@ class Invocation:
         """
         storage = self._storage(settings.bucket)
         starter = ExecutionStarter(
-            directory=self._directory(),
+            directory=self._directory(self._budget),
             preflight=self._preflight(),
             storage=storage,
             plans=Plans(
@@ -273,7 +280,7 @@ class Invocation:
         return self._store(runs, work, batch, runner.run(work.batches[batch]))
 
     def _store(self, runs: RunStore, work: Work, batch: int, findings: tuple[Finding, ...]) -> dict[str, Any]:
-        checksum = runs.write_result(work, batch, BatchResult(findings=findings))
+        checksum = runs.write_result(work, batch, BatchResult(findings=findings, finished_at=self._now()))
         outcomes = [finding.outcome for finding in findings]
         self._log(
             event="batch_finished",
@@ -291,6 +298,7 @@ class Invocation:
             runs=runs,
             reports=storage.reports,
             backups=storage.backups,
+            later_audits=LaterAudits(step_functions=self._clients.step_functions, budget=self._budget),
             notify=None if topic_arn is None else functools.partial(self._notify, topic_arn),
             plan_lifetime=settings.plan_lifetime,
             now=self._now,
@@ -303,12 +311,12 @@ class Invocation:
         self._log(event="run_started", **{**run, "batches": len(run["batches"])}, milliseconds=milliseconds)
         return run
 
-    def _directory(self) -> MemberDirectory:
+    def _directory(self, budget: RetryBudget) -> MemberDirectory:
         return MemberDirectory(
             organizations=self._clients.organizations,
             iam=self._clients.iam,
             account_id=self._account_id,
-            budget=self._budget,
+            budget=budget,
             clock=self._clock,
             log=self._log,
         )

@@ -38,8 +38,8 @@ def audit(
 
     Without accounts and organizational units: every account of the organization.
 
-    Exit code: 0 no root credentials, 1 root credentials were found, 2 none were found, but not every
-    account could be read.
+    Exit code: 0 no root credentials; 1 root credentials were found; 2 none were found, but an account could
+    not be read, one that was named was skipped, or none was audited.
     """
     given = click.get_current_context().get_parameter_source("stack")
     if from_here and given is ParameterSource.COMMANDLINE:
@@ -62,13 +62,14 @@ def _audit_from_here(input_: dict[str, object], *, output: Output, target: Targe
             from ..from_here import LocalAudit
             from ..screen import progress_bar
             from ..stored_report import StoredReport, keep_report, show_report
+            from ..verdict import account_ids_in
 
             caller = find_caller(target)
         name = target.environment.run_name("audit")
         local = LocalAudit(caller, environment=target.environment, name=name)
         with progress_bar(name) as update:
             local.run(input_, show=update)
-        stored = StoredReport.of(local.read(REPORT_JSON))
+        stored = StoredReport.of(local.read(REPORT_JSON), named_accounts=account_ids_in(input_))
         # Nothing else has this report: it is shown before it is saved.
         show_report(stored, output=output)
     if output.format == TABLE and not (output.open or output.path):

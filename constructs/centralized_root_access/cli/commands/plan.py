@@ -74,8 +74,8 @@ def _planning(run_name: str, *, task: str | None = None) -> Decorator:
 def plan() -> None:
     """Plan a root task in member accounts. A plan changes nothing: `execute` does exactly what it lists.
 
-    Exit code: 0 planned, or nothing to plan; 1 something cannot be planned; 2 no plan, or not every account
-    could be read.
+    Exit code: 0 planned; 1 something cannot be planned; 2 nothing is planned, something could not be read, or
+    an account that was named was skipped.
     """
 
 

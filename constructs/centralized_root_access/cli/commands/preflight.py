@@ -10,7 +10,7 @@ from scp.task import Task
 
 from ..errors import ExitCode, failures_as
 from ..options import CSV, JSON, TABLE, account_options, caller_options, format_option
-from ..terminal import printable_lines, waiting_line
+from ..terminal import print_note, waiting_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +57,8 @@ def preflight(
     It needs no deployment, opens no root session, and changes nothing. The credentials must be of the
     management account, or of a delegated administrator. Name the Region of RootTasks.
 
-    Exit code: 0 nothing is denied, 1 something is denied, 2 nothing is, but not every policy can be read.
+    Exit code: 0 nothing is denied; 1 something is denied; 2 nothing is, but a policy could not be read, an
+    account that was named was skipped, or none was checked.
     """
     with failures_as("Unable to check the policies", as_json=format_ == JSON):
         with waiting_line("Reading the credentials ..."):
@@ -79,12 +80,14 @@ def preflight(
         if format_ == JSON:
             click.echo(_to_json(found))
         elif format_ == CSV:
-            click.echo(printable_lines(_to_csv(found)), nl=False)
+            click.echo(_to_csv(found), nl=False)
         else:
             _show(found)
+        print_note(*(f"Account {id_} was skipped. {reason}" for id_, reason in found.skipped.items()))
         if found.ids(Decision.DENIED):
             return ExitCode.NOT_AS_WANTED
-        return ExitCode.NO_RESULT if found.has_unread_policies else ExitCode.AS_WANTED
+        complete = found.accounts and not found.skipped and not found.has_unread_policies
+        return ExitCode.AS_WANTED if complete else ExitCode.NO_RESULT
 
 
 # As a table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import failures_as
-from ..options import JSON, TABLE, output_options, run_id, target_options
+from ..options import JSON, TABLE, output_options, run_id_or_key, target_options
 from ..terminal import print_note
 
 if TYPE_CHECKING:
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Show a report, or come back to a run.")
-@click.argument("run", type=run_id, required=False)
+@click.argument("run", type=run_id_or_key, required=False)
 @output_options
 @target_options
 def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCode:
     """Show the report of RUN; without RUN, of the latest full audit. It waits for a run that goes on.
+
+    Where both state machines have a run of this name, runs/RUN or executions/RUN is the one that is meant.
 
     Exit code: as that of the command that started the run.
     """
@@ -28,10 +30,15 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
         runs = target.find_runs()
         from root_tasks.report.summary import minute
 
+        from ..deployment import FOLDERS
         from ..runs import next_steps
         from ..stored_report import keep_report, show_report
 
-        stored = runs.latest_report() if run is None else runs.find_report(run)
+        if run is None:
+            stored = runs.latest_report()
+        else:
+            folder, _, name = run.rpartition("/")
+            stored = runs.find_report(name, folders=[folder] if folder else FOLDERS)
         show_report(stored, output=output)
         if run is None:
             # An earlier one is genuine, too.

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aws_calls.text import printable
-
 from ..errors import ExitCode, failures_as
 from ..options import CSV, JSON, TABLE, format_option, target_options
 
@@ -33,7 +31,7 @@ _ROW_KEYS = ("run", "stateMachine", "status", "startedAt", "endedAt")
 def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
     """List the audits, plans and executions that started last; `report` shows one of them.
 
-    Exit code: 0 listed, 2 not listed.
+    Exit code: 0 listed; 2 not listed.
     """
     with failures_as("Unable to list the runs", as_json=format_ == JSON):
         found = target.find_runs().executions.latest(limit=limit)
@@ -62,7 +60,7 @@ def _row(execution: RunExecution) -> dict[str, str | None]:
     from root_tasks.model.codec import format_time
 
     return {
-        "run": printable(execution.run_id),
+        "run": execution.run_id,
         "stateMachine": execution.state_machine,
         "status": execution.status,
         "startedAt": format_time(execution.started_at),

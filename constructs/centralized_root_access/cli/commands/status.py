@@ -49,7 +49,7 @@ def status(
 ) -> ExitCode:
     """Show an organization's root access, with credentials of its management account. This changes nothing.
 
-    Exit code: 0 as the construct lists it, 1 it deviates, 2 root access cannot be read.
+    Exit code: 0 as the construct lists it; 1 it deviates; 2 root access cannot be read.
     """
     if features and no_features:
         raise click.UsageError("Use either --feature or --no-features.")
@@ -77,6 +77,11 @@ def status(
                 budget=caller.budget(),
                 delegates_managed=bool(listed),
             ).observe()
+        if observed.management_account_id in delegated_administrators:
+            raise click.UsageError(
+                f"--delegated-administrator lists {observed.management_account_id}. The management account "
+                "cannot be a delegated administrator. List member accounts."
+            )
         steps = plan(desired=desired, observed=observed)
         click.echo(_to_json(observed, steps) if format_ == JSON else _to_text(observed, steps, desired))
         return ExitCode.NOT_AS_WANTED if steps else ExitCode.AS_WANTED

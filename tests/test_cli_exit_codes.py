@@ -1,0 +1,196 @@
+"""How commands that show a report end: never with 0 where what was asked for was not done."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import strategies as st
+
+from centralized_root_access.cli.errors import ExitCode
+from centralized_root_access.cli.verdict import exit_code
+from root_tasks.model.report import Item, ItemType, Outcome, Task
+from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.properties import property_test
+from support.reports import report, result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from root_tasks.model.report import Report
+    from support.command_line import CommandLine, Shown
+
+NAME = "20261125-0432-2345"
+BUCKET = f"{MEMBER}:locked"
+
+# Reports
+
+IDS = (MEMBER, OTHER, THIRD)
+LEFT = {Outcome.UNKNOWN, Outcome.FAILED, Outcome.INACCESSIBLE}
+AUDITED = {Outcome.CLEAN, Outcome.HAS_CREDENTIALS}
+AS_PLANNED = {Outcome.DONE, Outcome.NOTHING_TO_DO}
+# What an account may end with.
+OF_AUDITS = sorted({*LEFT, *AUDITED, Outcome.SKIPPED})
+OF_PLANS = sorted({*LEFT, Outcome.PLANNED, Outcome.IN_USE, Outcome.NOTHING_TO_DO, Outcome.SKIPPED})
+
+
+@st.composite
+def reports(draw: st.DrawFn) -> Report:
+    task = draw(st.sampled_from(Task))
+    executes = task is not Task.AUDIT and draw(st.booleans())
+    outcomes = list(Outcome) if executes else OF_AUDITS if task is Task.AUDIT else OF_PLANS
+    ends = st.lists(st.sampled_from(outcomes), max_size=3)
+    results = [
+        result(
+            id_,
+            outcome,
+            items=tuple(
+                Item(type=ItemType.ACCESS_KEY, outcome=end)
+                for end in (() if task is Task.AUDIT else draw(ends))
+            ),
+        )
+        for id_, outcome in zip(IDS, draw(ends), strict=False)
+    ]
+    return report(*results, task=task, executed_plan="plan" if executes else None, full=False)
+
+
+@property_test(examples=1_000, written=reports(), named=st.sets(st.sampled_from(IDS)), checked=st.booleans())
+def test_no_report_ends_with_0_where_a_named_account_was_not_audited_or_something_planned_not_done(
+    written: Report, named: set[str], checked: bool
+) -> None:
+    code, missing = exit_code(written, named_accounts=named, checked=checked)
+    assert bool(missing) is (code is ExitCode.NO_RESULT)
+    if code is not ExitCode.AS_WANTED:
+        return
+    accounts = {found.account_id: found.outcome for found in written.results}
+    items = {item.outcome for found in written.results for item in found.items}
+    assert checked
+    assert LEFT.isdisjoint({*accounts.values(), *items})
+    if written.executed_plan is not None:
+        assert AS_PLANNED.issuperset(accounts.values())
+        assert {*AS_PLANNED, Outcome.SKIPPED} >= items
+        assert Outcome.DONE in {*accounts.values(), *items}
+    elif written.task is not Task.AUDIT:
+        assert Outcome.PLANNED in {*accounts.values(), *items}
+        assert Outcome.SKIPPED not in {accounts.get(id_, Outcome.SKIPPED) for id_ in named}
+    else:
+        assert {*accounts.values()} - {Outcome.SKIPPED} == {Outcome.CLEAN}
+        assert {accounts.get(id_) for id_ in named} <= {Outcome.CLEAN}
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        ([Outcome.CLEAN, Outcome.SKIPPED], ExitCode.AS_WANTED),
+        ([Outcome.CLEAN, Outcome.INACCESSIBLE], ExitCode.NO_RESULT),
+        ([Outcome.HAS_CREDENTIALS, Outcome.INACCESSIBLE], ExitCode.NOT_AS_WANTED),
+        ([Outcome.SKIPPED, Outcome.SKIPPED], ExitCode.NO_RESULT),
+        ([], ExitCode.NO_RESULT),
+    ],
+)
+def test_an_audit_of_every_account_may_skip_some(outcomes: list[Outcome], code: ExitCode) -> None:
+    audit = report(*(result(id_, outcome) for id_, outcome in zip(IDS, outcomes, strict=False)))
+    assert exit_code(audit)[0] is code
+
+
+# Commands
+
+
+def protect(command_line: CommandLine) -> None:
+    root_tasks = command_line.root_tasks
+    root_tasks.settings = dataclasses.replace(root_tasks.settings, protected_accounts=frozenset({MEMBER}))
+
+
+def suspend(command_line: CommandLine) -> None:
+    command_line.root_tasks.organization.suspend(MEMBER)
+
+
+def give_credentials(command_line: CommandLine) -> None:
+    command_line.root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+
+
+def lock_bucket(command_line: CommandLine) -> None:
+    s3 = command_line.root_tasks.organization.client("s3", account_id=MEMBER)
+    s3.create_bucket(Bucket="locked")
+    s3.put_bucket_policy(Bucket="locked", Policy='{"Version":"2012-10-17","Statement":[]}')
+
+
+def run_and_report(command_line: CommandLine, *arguments: str, name: str) -> Shown:
+    """Run a command, show its report again, and return what was shown: both end alike."""
+    shown = command_line.run(*arguments)
+    again = command_line.run("report", f"{name}-{NAME}")
+    assert (again.exit_code, again.stderr) == (shown.exit_code, shown.stderr)
+    return shown
+
+
+@pytest.mark.parametrize("skip", [protect, suspend])
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (("audit", "--account", MEMBER), "audit"),
+        (("audit", "--account", MEMBER, "--account", OTHER), "audit"),
+        (("audit", "--account", MEMBER, "--organizational-unit", "Root"), "audit"),
+        (("plan", "delete", "--account", MEMBER), "plan-delete"),
+        (("plan", "recover", "--account", MEMBER), "plan-recover"),
+        (("plan", "unlock-bucket", "--bucket", BUCKET), "plan-unlock"),
+    ],
+)
+def test_an_account_that_was_named_and_skipped_never_ends_with_0(
+    command_line: CommandLine,
+    command: tuple[str, ...],
+    name: str,
+    skip: Callable[[CommandLine], None],
+) -> None:
+    give_credentials(command_line)
+    skip(command_line)
+    shown = run_and_report(command_line, *command, name=name)
+    assert shown.exit_code == 2
+    assert "Exit code 2: Named, and skipped: 1 account." in shown.stderr
+
+
+def test_an_audit_from_here_of_an_account_that_is_skipped_has_no_result(command_line: CommandLine) -> None:
+    shown = command_line.run("audit", "--from-here", "--account", MANAGEMENT, "--account", OTHER)
+    assert shown.exit_code == 2
+    assert shown.stderr.endswith("\nExit code 2: Named, and skipped: 1 account.\n")
+
+
+def test_an_account_that_a_unit_includes_may_be_skipped(command_line: CommandLine) -> None:
+    suspend(command_line)
+    for scope in ((), ("--organizational-unit", "Root")):
+        assert command_line.run("audit", *scope).exit_code == 0
+        command_line.now += timedelta(minutes=1)
+
+
+def test_a_plan_of_nothing_says_so(command_line: CommandLine) -> None:
+    shown = run_and_report(command_line, "plan", "delete", "--account", MEMBER, name="plan-delete")
+    assert (shown.exit_code, shown.stderr) == (2, "Exit code 2: Nothing is planned.\n")
+
+
+@pytest.mark.parametrize("skip", [protect, suspend])
+def test_a_plan_whose_account_was_skipped_is_not_called_executed(
+    command_line: CommandLine, skip: Callable[[CommandLine], None]
+) -> None:
+    give_credentials(command_line)
+    assert command_line.run("plan", "delete", "--account", MEMBER).exit_code == 0
+    skip(command_line)
+    shown = run_and_report(command_line, "execute", f"plan-delete-{NAME}", "--yes", name="execute")
+    assert shown.exit_code == 1
+    assert command_line.root_tasks.organization.root_credentials(MEMBER).password
+
+
+def test_an_execution_that_finds_nothing_left_to_do_says_so(command_line: CommandLine) -> None:
+    lock_bucket(command_line)
+    assert command_line.run("plan", "unlock-bucket", "--bucket", BUCKET).exit_code == 0
+    s3 = command_line.root_tasks.organization.client("s3", account_id=MEMBER)
+    s3.delete_bucket_policy(Bucket="locked")
+    shown = run_and_report(command_line, "execute", f"plan-unlock-{NAME}", "--yes", name="execute")
+    assert (shown.exit_code, shown.stderr) == (2, "Exit code 2: Nothing was left to do.\n")
+
+
+def test_a_restore_that_is_planned_in_part_is_not_called_planned(command_line: CommandLine) -> None:
+    lock_bucket(command_line)
+    planned = command_line.run("plan", "unlock-bucket", "--bucket", BUCKET, "--bucket", f"{MEMBER}:none")
+    assert planned.exit_code == 1
+    assert "Next, to execute exactly this plan" in planned.stderr

@@ -1,0 +1,51 @@
+"""Validators that others wrote find nothing in the templates and the state machines of any app."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from support import many_apps
+from support.apps import APPS, ROOT, synthesize
+from support.processes import run_successfully
+from support.templates import properties_of, text
+
+pytestmark = pytest.mark.slow
+
+ASL_VALIDATOR = ROOT / "tests" / "node" / "node_modules" / ".bin" / "asl-validator"
+# CDK writes each dependency by its name, whether or not a reference implies it, and joins text instead of
+# substituting it, which cfn-lint also reports as an error in a CodePipeline action.
+CDK_STYLE = "W3005,I1022,E3703"
+
+
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("apps")
+    for app in APPS:
+        synthesize(app, folder / app.stem)
+    many_apps.synthesize_all(folder / "many_apps")
+    return sorted(folder.rglob("*.template.json"))
+
+
+def test_cfn_lint_finds_nothing_in_any_template(templates: list[Path]) -> None:
+    cfn_lint = Path(sys.executable).with_name("cfn-lint")
+    run_successfully(cfn_lint, "--include-checks=I", f"--ignore-checks={CDK_STYLE}", *templates)
+
+
+def test_every_state_machine_is_valid(templates: list[Path], tmp_path: Path) -> None:
+    assert ASL_VALIDATOR.is_file(), "asl-validator is not installed. Run `make test-slow`."
+    definitions = {
+        text(properties["DefinitionString"]).replace("${AWS::Partition}", "aws")
+        for file in templates
+        for properties in properties_of(
+            json.loads(file.read_text()), "AWS::StepFunctions::StateMachine"
+        ).values()
+    }
+    assert definitions
+    files = [tmp_path / f"{number}.json" for number in range(len(definitions))]
+    for file, definition in zip(files, definitions, strict=True):
+        file.write_text(definition)
+    run_successfully(ASL_VALIDATOR, *(f"--json-path={file}" for file in files))
