@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -54,8 +55,14 @@ def _write_parameter_templates(output: Path) -> int:
     from .parameter_template import build_parameter_template
     from .templates import TEMPLATES
 
+    files: dict[Path, None] = {}
     for template in TEMPLATES:
-        _print_files(build_parameter_template(template, output=output))
+        package = build_parameter_template(template, output=output)
+        _print_files(package)
+        files |= dict.fromkeys((package.template, *package.archives))
+    # As `sha256sum --check` reads it.
+    sums = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in sorted(files)]
+    (output / "SHA256SUMS").write_text("".join(sums))
     return 0
 
 

@@ -202,6 +202,13 @@ def test_every_value_that_a_parameter_allows_is_compared(root_access: Package, r
         assert allowed == tried
 
 
+def test_every_file_has_its_checksum(folder: Path) -> None:
+    names = {file.name for file in folder.iterdir()} - {"SHA256SUMS"}
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    assert {line.partition("  ")[2] for line in lines} == names
+    run_successfully("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=folder)
+
+
 def test_root_access_is_deployed_without_a_bucket_for_its_template(root_access: Package) -> None:
     assert root_access.template.stat().st_size <= 51_200
 
