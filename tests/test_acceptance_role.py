@@ -17,7 +17,7 @@ from acceptance.callers import AUDIT
 from acceptance.model import Level
 from local_aws.emulation import mock_organization
 from support.acceptance import EmulatedAws, enable_policies, names_of
-from support.acceptance_role import ROLE, actions_of, allowed_actions, policies_of, role_template
+from support.acceptance_role import ROLE, actions_of, policies_of, role_actions, role_template
 from support.accounts import MEMBER, OTHER
 from support.apps import ROOT
 from support.processes import run
@@ -65,7 +65,7 @@ def own_calls(level: Level, folder: Path) -> set[str]:
 @pytest.mark.parametrize("level", [Level.READ, Level.FEATURE, Level.MEMBER])
 def test_the_role_is_allowed_the_calls_of_the_level_and_no_others(level: Level, tmp_path: Path) -> None:
     """The level `deploy` is in the end-to-end test."""
-    assert actions_of(own_calls(level, tmp_path), level) == allowed_actions(level)
+    assert actions_of(own_calls(level, tmp_path), level) == role_actions(level)
 
 
 @pytest.mark.parametrize("level", list(Level))
@@ -96,7 +96,7 @@ def test_no_level_acts_as_another_root_user_or_in_another_organization(level: Le
 
 def test_nothing_that_is_changed_is_anybody_elses() -> None:
     """What a level changes is named by the run or the parameters, or it is root access itself."""
-    anywhere = allowed_actions(Level.DEPLOY, resource="*")
+    anywhere = role_actions(Level.DEPLOY, resource="*")
     changing = {action for action in anywhere if not re.search(r":(Describe|Get|List|Lookup)", action)}
     features = ("RootCredentialsManagement", "RootSessions")
     assert changing == {

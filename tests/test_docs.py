@@ -135,10 +135,30 @@ def test_the_evidence_page_has_the_controls_that_reports_have() -> None:
     assert documented == [(id_, title, rule, cis.replace("v", "")) for id_, title, cis, rule, *_ in rows]
 
 
-def test_the_readme_counts_what_is_recorded() -> None:
-    (recordings,) = (ROOT / "acceptance" / "recordings").glob("*.json")
-    recorded = json.loads(recordings.read_text())["responses"]
-    assert f"**Confirmed on AWS**: {len(recorded)} responses" in README
+def test_the_readme_says_what_is_confirmed_on_aws_by_the_recordings() -> None:
+    assert runpy.run_path(str(ROOT / "docs" / "generate.py"))["readme"]() == README, "Run `make docs`."
+
+
+@pytest.mark.parametrize(
+    ("where", "level", "said", "unconfirmed"),
+    [
+        ("AWS", "read", "at the level *read*", "the deployment and its alarms, unlocking and policies"),
+        ("AWS", "member", "at the level *member*", "the deployment and its alarms"),
+        ("AWS", "deploy", "at the level *deploy*", None),
+        ("the local AWS", "deploy", None, "the deployment and its alarms, unlocking and policies"),
+    ],
+)
+def test_a_recording_from_aws_and_no_other_changes_what_the_readme_says(
+    where: str, level: str, said: str | None, unconfirmed: str | None, tmp_path: Path
+) -> None:
+    origin = f"Recorded from {where} by an acceptance run of the level {level}; ids replaced, names left out."
+    recording = {"origin": origin, "responses": [{"name": "one"}, {"name": "other"}]}
+    (tmp_path / "run.json").write_text(json.dumps(recording))
+    text = " ".join(runpy.run_path(str(ROOT / "docs" / "generate.py"))["readme"](tmp_path).split())
+    assert f"**Confirmed on AWS**: {2 if said else 0} responses" in text
+    assert ("It has not run on AWS yet" in text) is (said is None)
+    assert said is None or said in text
+    assert re.findall(r"Not confirmed: (.*?)\.", text) == ([unconfirmed] if unconfirmed else [])
 
 
 @pytest.mark.parametrize(("number", "template"), [*enumerate(TEMPLATES)], ids=[t.name for t in TEMPLATES])

@@ -45,7 +45,7 @@ def policies_of(level: Level) -> list[dict[str, Any]]:
     return [statement for document in (*own, *others) for statement in document["Statement"]]
 
 
-def allowed_actions(level: Level, *, resource: str | None = None) -> set[str]:
+def role_actions(level: Level, *, resource: str | None = None) -> set[str]:
     """Return the actions that the role allows at a level, on one resource or on any."""
     found: set[str] = set()
     for statement in policies_of(level):
