@@ -52,7 +52,7 @@ def own_calls(level: Level, folder: Path) -> set[str]:
         names = names_of(organization)
         arguments = ["--organization", organization.id, "--account", names.management, "--level", level.value]
         if level is not Level.READ:
-            arguments += ["--member", names.member, "--delegate", names.delegate]
+            arguments += ["--member", str(names.member), "--delegate", str(names.delegate)]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(command, "connect", lambda profile, region: aws)
             finished = CliRunner().invoke(
