@@ -83,10 +83,10 @@ COMPILE := $(INSTALL) --name 'versions' -- $(BIN)/uv pip compile -q --universal 
   --generate-hashes --no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
 
 lock: $(PYTHON_READY)  ## pin what pyproject.toml asks for, by version and hash (UPGRADE=1: the newest versions)
-	$(COMPILE) --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
-	$(COMPILE) -c requirements-dev.txt --group pyproject.toml:local-aws pyproject.toml -o requirements-local-aws.txt
-	$(COMPILE) -c requirements-dev.txt pyproject.toml -o requirements.txt
-	$(COMPILE) --resolution lowest-direct pyproject.toml -o requirements-lowest.txt
+	$(COMPILE) --extra cdk --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
+	$(COMPILE) -c requirements-dev.txt --extra cdk --group pyproject.toml:local-aws pyproject.toml -o requirements-local-aws.txt
+	$(COMPILE) -c requirements-dev.txt --extra cdk pyproject.toml -o requirements.txt
+	$(COMPILE) --resolution lowest-direct --extra cdk pyproject.toml -o requirements-lowest.txt
 	$(COMPILE) tests/aws_cli/requirements.in -o tests/aws_cli/requirements.txt
 	$(BIN)/npm install --package-lock-only --ignore-scripts
 	for package in benchmarks examples/typescript tests/scp_oracle tests/browser tests/node; do \

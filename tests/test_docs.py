@@ -115,7 +115,7 @@ def test_the_readme_is_short() -> None:
 def test_the_readmes_badges_say_what_the_metadata_says() -> None:
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pythons = [name.rpartition(" ")[2] for name in metadata["classifiers"] if " :: 3." in name]
-    (cdk,) = re.findall(r"aws-cdk-lib.*?>=(\d+\.\d+)", " ".join(metadata["dependencies"]))
+    (cdk,) = re.findall(r"aws-cdk-lib.*?>=(\d+\.\d+)", " ".join(metadata["optional-dependencies"]["cdk"]))
     badges = re.findall(r"!\[(.*?)\]\(https://img\.shields\.io/badge/(.*?)-\w+\)", README)
     assert dict(badges) == {
         f"Python {pythons[0]} to {pythons[-1]}": f"python-{pythons[0]}_to_{pythons[-1]}",
