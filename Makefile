@@ -15,13 +15,14 @@ BENCH_READY := benchmarks/node_modules/.ready
 ORACLE_READY := tests/scp_oracle/node_modules/.ready
 BROWSER_READY := tests/browser/node_modules/.ready
 AWS_CLI_READY := $(VENV)/aws-cli/.ready
+TYPESCRIPT_READY := $(VENV)/typescript/.ready
 
 # CDK apps look up `node` on the PATH. Whatever is imported is compiled once, not by each process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local-aws local-deploy test test-slow coverage bench build template docs docs-site lock clean
+.PHONY: help setup local-aws local-deploy test test-slow coverage bench build template snapshots docs docs-site lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,7 +39,7 @@ local-deploy: $(LOCAL_AWS_READY) $(CLI_READY)  ## run the real `cdk deploy` of a
 # end-to-end tests mostly wait for the CDK CLI. A file is never split: each that needs a local AWS starts its own.
 # tests/conftest.py says in which order.
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
-SLOW_READY := $(BROWSER_READY) $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY)
+SLOW_READY := $(BROWSER_READY) $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY) $(TYPESCRIPT_READY)
 
 test: setup $(ORACLE_READY) $(BROWSER_READY) $(if $(SLOW),$(SLOW_READY))  ## run ruff, import-linter, mypy and the tests (SLOW=1: all of them)
 	@log=$$(mktemp); trap 'kill $$mypy 2>/dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
@@ -66,9 +67,11 @@ build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/, a
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
 
-APP ?= app.py
-template: setup  ## write a CloudFormation template of APP (app.py), and its zip files, into build/template/
+template: setup  ## write the CloudFormation templates, or that of an app (APP=app.py), and zip files into build/template/
 	@$(BIN)/python -m cloudformation $(APP)
+
+snapshots: $(PYTHON_READY)  ## update the templates of the examples in tests/snapshots/, to see what a change does in AWS
+	@PYTHONPATH=tests $(BIN)/python -m support.snapshots
 
 docs-site: $(PYTHON_READY)  ## build the documentation as a site, into build/site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
@@ -80,13 +83,13 @@ COMPILE := $(INSTALL) --name 'versions' -- $(BIN)/uv pip compile -q --universal 
   --generate-hashes --no-header --no-annotate --no-emit-index-url $(if $(UPGRADE),--upgrade)
 
 lock: $(PYTHON_READY)  ## pin what pyproject.toml asks for, by version and hash (UPGRADE=1: the newest versions)
-	$(COMPILE) --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
-	$(COMPILE) -c requirements-dev.txt --group pyproject.toml:local-aws pyproject.toml -o requirements-local-aws.txt
-	$(COMPILE) -c requirements-dev.txt pyproject.toml -o requirements.txt
-	$(COMPILE) --resolution lowest-direct pyproject.toml -o requirements-lowest.txt
+	$(COMPILE) --extra cdk --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
+	$(COMPILE) -c requirements-dev.txt --extra cdk --group pyproject.toml:local-aws pyproject.toml -o requirements-local-aws.txt
+	$(COMPILE) -c requirements-dev.txt --extra cdk pyproject.toml -o requirements.txt
+	$(COMPILE) --resolution lowest-direct --extra cdk pyproject.toml -o requirements-lowest.txt
 	$(COMPILE) tests/aws_cli/requirements.in -o tests/aws_cli/requirements.txt
 	$(BIN)/npm install --package-lock-only --ignore-scripts
-	for package in benchmarks tests/scp_oracle tests/browser tests/node; do \
+	for package in benchmarks examples/typescript tests/scp_oracle tests/browser tests/node; do \
 	  $(BIN)/npm install --prefix $$package --package-lock-only --ignore-scripts \
 	    --omit-lockfile-registry-resolved --no-audit --no-fund || exit 1; \
 	done
@@ -124,6 +127,12 @@ $(AWS_CLI_READY): tests/aws_cli/requirements.txt $(PYTHON_READY)
 	@echo '== Setting up the AWS CLI, for the tests'
 	rm -rf $(@D)
 	@$(INSTALL) --name 'the AWS CLI' -- $(BIN)/uv pip install --target $(@D) --require-hashes --requirements $<
+	@touch $@
+
+$(TYPESCRIPT_READY): examples/typescript/package.json examples/typescript/package-lock.json $(PYTHON_READY)
+	@echo '== Setting up the CDK for TypeScript, for the tests'
+	mkdir -p $(@D) && cp examples/typescript/package*.json $(@D)
+	$(BIN)/npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # CPython 3.14 as WebAssembly, the one package of the tests that has native code, and a validator of state machines.

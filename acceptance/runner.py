@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from acceptance.comparison import differences
 from acceptance.deployment import DeploymentError
-from acceptance.model import Level, Result, Verdict
+from acceptance.model import Level, Result, Source, Verdict
 from acceptance.places import NothingFoundError
 from acceptance.scene import MEASUREMENT, field_changed_by
 from acceptance.state import State, StateField, is_time_bound, parse_step, split_case
@@ -62,16 +62,24 @@ class Possibilities:
 
 
 def sort_cases(cases: Iterable[Case]) -> list[Case]:
-    """Return cases in an order in which the state changes seldom; those that deploy stay in theirs."""
+    """Return cases level by level, first what would hurt most; then so that the state changes seldom.
+
+    Those that deploy stay in their order. A run may be interrupted, or a level take too long.
+    """
 
     def order(case: Case) -> tuple[object, ...]:
         if case.level is Level.DEPLOY:
             return (list(Level).index(case.level),)
         state, steps = split_case(case)
         values = [str(getattr(state, resource) or "") for resource in reversed(StateField)]
-        return (list(Level).index(case.level), values, bool(steps))
+        return (list(Level).index(case.level), not _may_hurt(case), values, bool(steps))
 
     return sorted(cases, key=order)
+
+
+def _may_hurt(case: Case) -> bool:
+    """Return whether it is about a change, of which nobody has recorded how AWS responds."""
+    return case.source is not Source.RECORDED and field_changed_by(case.call) is not None
 
 
 def run_cases(

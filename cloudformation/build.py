@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, MutableMapping
+    from collections.abc import Container, Iterator, Mapping, MutableMapping
 
 # The oldest time that a zip file can have: the same files give the same bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
@@ -73,12 +73,12 @@ def build_package(*, assembly: Path, stack: str | None, output: Path) -> Package
     archives = []
     for logical_id, resource in template.get("Resources", {}).items():
         _remove_cdk_metadata(resource)
-        code = _code_asset(resource, files)
+        code = code_asset(resource, files)
         if code is not None:
             # By the asset's hash: functions with the same code share a file.
             archive = output / f"function-{code[:12]}.zip"
             if archive not in archives:
-                _write_archive(source.folder / files[code]["source"]["path"], archive)
+                write_archive(source.folder / files[code]["source"]["path"], archive)
                 archives.append(archive)
             resource["Properties"]["Code"] = archive.name
         if any(asset in json.dumps(resource) for asset in (*files, *images)):
@@ -158,7 +158,7 @@ def _remove_cdk_metadata(resource: MutableMapping[str, Any]) -> None:
         resource["Metadata"] = kept
 
 
-def _code_asset(resource: Mapping[str, Any], files: Mapping[str, Any]) -> str | None:
+def code_asset(resource: Mapping[str, Any], files: Container[str]) -> str | None:
     """Return the hash of the asset that is a function's code; `None` for inline code and other resources."""
     if resource["Type"] != "AWS::Lambda::Function":
         return None
@@ -168,7 +168,13 @@ def _code_asset(resource: Mapping[str, Any], files: Mapping[str, Any]) -> str | 
     return asset if asset in files else None
 
 
-def _write_archive(source: Path, archive: Path) -> None:
+def write_archive(source: Path, archive: Path) -> None:
+    """Write the zip file of an asset: the same files give the same bytes.
+
+    Args:
+        source: The folder, or a zip file or a jar.
+        archive: The file to write.
+    """
     if source.is_file():
         # The app has a zip file or a jar already.
         archive.write_bytes(source.read_bytes())

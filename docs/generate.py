@@ -1,7 +1,8 @@
-"""Write api.md from the library's docstrings and signatures, and the commands in command-line.md."""
+"""Write api.md from the docstrings, the commands in command-line.md, and in the README what AWS confirmed."""
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "api.md"
 COMMAND_LINE = ROOT / "docs" / "command-line.md"
+README = ROOT / "README.md"
+RECORDINGS = ROOT / "acceptance" / "recordings"
 PACKAGE = "centralized_root_access"
 
 _TITLE = f"""\
@@ -30,6 +33,57 @@ _FIRST_LINE = "<!-- Generated from the commands by `make docs`; do not edit. -->
 _LAST_LINE = "<!-- The end of what is generated. -->\n"
 # An option of more commands than this is described once.
 _MAX_COMMANDS_OF_AN_OWN_OPTION = 2
+
+
+# The paragraph of the README that the recordings decide.
+_ON_AWS = re.compile(r"^\*\*It has (?:not )?run on AWS.*?\n(?=\n)", re.MULTILINE | re.DOTALL)
+_RUN = re.compile(r"Recorded from AWS by an acceptance run of the level (\w+);")
+# What a level confirms, the one that confirms the most first.
+_LEVELS = {
+    "deploy": "the deployment and its alarms",
+    "member": "unlocking and policies",
+    "feature": "",
+    "read": "",
+}
+
+
+def readme(recordings: Path = RECORDINGS) -> str:
+    """Return the README with what is confirmed on AWS, by the recordings of a folder."""
+    return _ON_AWS.sub(lambda _: _confirmation(recordings), README.read_text())
+
+
+def _confirmation(recordings: Path) -> str:
+    """Return the sentences about AWS, which become true by the recordings alone."""
+    documents = [json.loads(file.read_text()) for file in sorted(recordings.glob("*.json"))]
+    levels = {run[1] for document in documents if (run := _RUN.match(document["origin"]))}
+    names = {
+        response["name"]
+        for document in documents
+        if document["origin"].startswith("Recorded from AWS")
+        for response in document["responses"]
+    }
+    highest = next((level for level in _LEVELS if level in levels), None)
+    first = (
+        "**It has not run on AWS yet.**"
+        if highest is None
+        else f"**It has run on AWS**: the acceptance suite at the level *{highest}*."
+    )
+    unconfirmed = ", ".join(
+        what for level, what in _LEVELS.items() if what and level not in _levels_of(highest)
+    )
+    text = (
+        f"{first} **Confirmed on AWS**: {len(names)} responses, which are recorded, and which the local AWS "
+        f"is tested by. {f'Not confirmed: {unconfirmed}. ' if unconfirmed else ''}"
+        "[`python -m acceptance`](docs/acceptance.md) checks it in an organization for tests, in one "
+        "command, and restores everything."
+    )
+    return textwrap.fill(text, 150, break_long_words=False, break_on_hyphens=False) + "\n"
+
+
+def _levels_of(level: str | None) -> list[str]:
+    """Return the levels that a run of a level has the cases of."""
+    levels = [*_LEVELS]
+    return [] if level is None else levels[levels.index(level) :]
 
 
 def reference() -> str:
@@ -199,3 +253,4 @@ def _options(command: click.Command) -> Iterator[tuple[str, str]]:
 if __name__ == "__main__":
     REFERENCE.write_text(reference())
     COMMAND_LINE.write_text(command_line())
+    README.write_text(readme())

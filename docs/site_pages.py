@@ -25,6 +25,7 @@ _PAGES = {
 }
 _EXAMPLES = "examples.md"
 _APP = "app.py"
+_LANGUAGES = {".py": "python", ".tf": "hcl", ".ts": "typescript", ".yml": "yaml"}
 # A reader in a closed network sees the same site: no picture of another host.
 _BADGE = re.compile(r"^!\[[^]]*\]\(https://[^)]*\)\n", re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(#[^)]*)?\)")
@@ -71,16 +72,23 @@ def target(path: str) -> str:
 def examples() -> str:
     """Return a page with each example: what it shows, and its code."""
     sections = ['# Examples\n\nEach is one file. `cdk synth --app "python <file>"` synthesizes it.\n']
-    for file in (ROOT / _APP, *sorted((ROOT / "examples").iterdir())):
-        if file.suffix == ".py":
-            text = file.read_text()
-            first_line = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
-            sections.append(
-                f"## {file.name} {{#{_anchor(file.name)}}}\n\n{first_line}\n\n```python\n{text}```\n"
-            )
-        elif file.suffix == ".yml":
-            sections.append(f"## {file.name} {{#{_anchor(file.name)}}}\n\n```yaml\n{file.read_text()}```\n")
+    for path in (ROOT / _APP, *sorted((ROOT / "examples").iterdir())):
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        code = [_section(file, name=file.name if path.is_dir() else "") for file in files]
+        if any(code):
+            sections.append(f"## {path.name} {{#{_anchor(path.name)}}}\n\n{''.join(code)}")
     return "\n".join(sections)
+
+
+def _section(file: Path, *, name: str) -> str:
+    """Return the code of a file, with its name or what it says of itself; "" for what is not code."""
+    if file.suffix not in _LANGUAGES or not file.is_file():
+        return ""
+    text = file.read_text()
+    if file.suffix == ".py":
+        name = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+    title = f"{name}\n\n" if name else ""
+    return f"{title}```{_LANGUAGES[file.suffix]}\n{text}```\n"
 
 
 def _anchor(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
 from local_aws.processes import ChildProcess, Interrupted, child_process, foreground_process
+from local_aws.shells import shell_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +49,8 @@ def open_shell(*, environment: Mapping[str, str]) -> int:
         "The local AWS ends with the shell: exit, or Ctrl-D.",
         flush=True,
     )
-    return run_command([environment.get("SHELL", "/bin/sh")], environment=environment)
+    command, variables = shell_command(environment)
+    return run_command(command, environment={**environment, **variables})
 
 
 def _start(command: Sequence[str], environment: Mapping[str, str]) -> AbstractContextManager[ChildProcess]:

@@ -23,6 +23,7 @@ _USER_PREFIXES = ("AWS_", "BOTO_", "CDK_", "MINISTACK_", "MOTO_")
 _PROXIES = ("all_proxy", "ftp_proxy", "http_proxy", "https_proxy", "no_proxy")
 # A shell may have set these, even if the process that prints the exports does not have them.
 _CREDENTIALS_ELSEWHERE = ("AWS_PROFILE", "AWS_SESSION_TOKEN")
+_CALLERS_PROGRAMS = ("PATH", "PYTHONPATH", "VIRTUAL_ENV")
 # A service inherits nothing but the search path and the locale.
 _INHERITED_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 
@@ -162,6 +163,20 @@ def callers_environment(
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_DISABLE_VERSION_CHECK": "true",
     }
+
+
+def variables_of_run(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return those variables of a command's environment that the command relies on.
+
+    They are the local AWS's own, and what finds the caller's programs and packages.
+
+    Args:
+        environment: The environment of a command in a local AWS.
+    """
+    own = {name: value for name, value in environment.items() if _is_user_setting(name)}
+    callers = {name: environment[name] for name in _CALLERS_PROGRAMS if name in environment}
+    run = {name: environment[name] for name in (URL_VARIABLE, FOLDER_VARIABLE) if name in environment}
+    return dict(sorted({**own, **run, **callers}.items()))
 
 
 def exports(inherited: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:

@@ -18,6 +18,7 @@ from acceptance.model import (
     Level,
     Source,
 )
+from acceptance.runner import sort_cases
 from acceptance.scene import field_changed_by
 from acceptance.state import parse_step
 
@@ -120,3 +121,13 @@ def test_a_call_that_could_not_be_undone_is_not_a_case() -> None:
 
     with pytest.raises(ValueError, match="could not restore"):
         field_changed_by(Call(operation="organizations:LeaveOrganization"))
+
+
+def test_a_level_begins_with_the_changes_of_which_nobody_has_recorded_the_response() -> None:
+    for level in (Level.FEATURE, Level.MEMBER):
+        cases = [case for case in sort_cases(all_cases()) if case.level is level]
+        first = [
+            field_changed_by(case.call) is not None and case.source is not Source.RECORDED for case in cases
+        ]
+        assert first == sorted(first, reverse=True)
+        assert sum(first) > 1

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import centralized_root_access
+from cloudformation.templates import TEMPLATES, ParameterTemplate
 from support.apps import ROOT
 from support.pages import PAGES, blocks, script
 
@@ -114,7 +115,7 @@ def test_the_readme_is_short() -> None:
 def test_the_readmes_badges_say_what_the_metadata_says() -> None:
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pythons = [name.rpartition(" ")[2] for name in metadata["classifiers"] if " :: 3." in name]
-    (cdk,) = re.findall(r"aws-cdk-lib.*?>=(\d+\.\d+)", " ".join(metadata["dependencies"]))
+    (cdk,) = re.findall(r"aws-cdk-lib.*?>=(\d+\.\d+)", " ".join(metadata["optional-dependencies"]["cdk"]))
     badges = re.findall(r"!\[(.*?)\]\(https://img\.shields\.io/badge/(.*?)-\w+\)", README)
     assert dict(badges) == {
         f"Python {pythons[0]} to {pythons[-1]}": f"python-{pythons[0]}_to_{pythons[-1]}",
@@ -134,7 +135,40 @@ def test_the_evidence_page_has_the_controls_that_reports_have() -> None:
     assert documented == [(id_, title, rule, cis.replace("v", "")) for id_, title, cis, rule, *_ in rows]
 
 
-def test_the_readme_counts_what_is_recorded() -> None:
-    (recordings,) = (ROOT / "acceptance" / "recordings").glob("*.json")
-    recorded = json.loads(recordings.read_text())["responses"]
-    assert f"**Confirmed on AWS**: {len(recorded)} responses" in README
+def test_the_readme_says_what_is_confirmed_on_aws_by_the_recordings() -> None:
+    assert runpy.run_path(str(ROOT / "docs" / "generate.py"))["readme"]() == README, "Run `make docs`."
+
+
+@pytest.mark.parametrize(
+    ("where", "level", "said", "unconfirmed"),
+    [
+        ("AWS", "read", "at the level *read*", "the deployment and its alarms, unlocking and policies"),
+        ("AWS", "member", "at the level *member*", "the deployment and its alarms"),
+        ("AWS", "deploy", "at the level *deploy*", None),
+        ("the local AWS", "deploy", None, "the deployment and its alarms, unlocking and policies"),
+    ],
+)
+def test_a_recording_from_aws_and_no_other_changes_what_the_readme_says(
+    where: str, level: str, said: str | None, unconfirmed: str | None, tmp_path: Path
+) -> None:
+    origin = f"Recorded from {where} by an acceptance run of the level {level}; ids replaced, names left out."
+    recording = {"origin": origin, "responses": [{"name": "one"}, {"name": "other"}]}
+    (tmp_path / "run.json").write_text(json.dumps(recording))
+    text = " ".join(runpy.run_path(str(ROOT / "docs" / "generate.py"))["readme"](tmp_path).split())
+    assert f"**Confirmed on AWS**: {2 if said else 0} responses" in text
+    assert ("It has not run on AWS yet" in text) is (said is None)
+    assert said is None or said in text
+    assert re.findall(r"Not confirmed: (.*?)\.", text) == ([unconfirmed] if unconfirmed else [])
+
+
+@pytest.mark.parametrize(("number", "template"), [*enumerate(TEMPLATES)], ids=[t.name for t in TEMPLATES])
+def test_the_page_without_the_cdk_has_every_parameter_with_its_default(
+    number: int, template: ParameterTemplate
+) -> None:
+    page = (ROOT / "docs" / "without-cdk.md").read_text()
+    table = page.split("| parameter of ")[1:][number].partition("\n\n")[0]
+    rows = re.findall(r"^\| (`.*?) \| (.*?) \|", table, re.MULTILINE)
+    documented = {name: default for names, default in rows for name in re.findall(r"`(\w+)`", names)}
+    assert documented.keys() == template.parameters.keys()
+    shown = {name: default.strip("`") for name, default in documented.items() if default.startswith("`")}
+    assert shown == {name: template.parameters[name]["Default"] for name in shown}

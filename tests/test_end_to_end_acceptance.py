@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore import xform_name
 
 from acceptance.cases import all_cases
 from acceptance.journal import read_journal
+from acceptance.model import Level
 from acceptance.state import StateField
 from support.acceptance import enable_policies, names_of, snapshot
+from support.acceptance_role import actions_of, role_actions
 from support.apps import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from local_aws.services import LocalAws
+
+# Writes down the calls with the run's own credentials: in the local AWS the key ID is the account.
+RECORDER = """
+from botocore.client import BaseClient
+
+call = BaseClient._make_api_call
+
+def record(client, operation, parameters):
+    if client._request_signer._credentials.access_key == "111111111111":
+        with open({file!r}, "a") as calls:
+            print(client.meta.service_model.service_name + ":" + operation, file=calls)
+    return call(client, operation, parameters)
+
+BaseClient._make_api_call = record
+"""
 
 
 def surroundings(aws: LocalAws) -> dict[str, Any]:
@@ -42,10 +61,13 @@ def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
     before = surroundings(local_aws)
     page = (ROOT / "docs" / "acceptance.md").read_text()
     [line] = [line for line in page.splitlines() if line.endswith("--level deploy --run")]
+    recorder, calls = tmp_path / "recorder", tmp_path / "calls"
+    recorder.mkdir()
+    (recorder / "sitecustomize.py").write_text(RECORDER.format(file=str(calls)))
     finished = subprocess.run(
         [sys.executable, *shlex.split(line)[1:], "--folder", str(tmp_path)],
         cwd=ROOT,
-        env=local_aws.callers_environment,
+        env={**local_aws.callers_environment, "PYTHONPATH": str(recorder)},
         input=f"{local_aws.organization.id}\n",
         capture_output=True,
         text=True,
@@ -65,3 +87,15 @@ def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
     assert read_journal(journal).restored
     assert read_journal(journal).before.keys() == set(StateField)
     assert surroundings(local_aws) == before
+    assert_role_fits(actions_of(calls.read_text().splitlines(), Level.DEPLOY))
+
+
+def assert_role_fits(actions: set[str]) -> None:
+    """Compare the role for runs on AWS with a run; cases that the local AWS does not show call more."""
+    role = role_actions(Level.DEPLOY)
+    assert actions <= role
+    source = "".join(
+        (ROOT / "acceptance" / f"{name}.py").read_text() for name in ("deployment", "measurements")
+    )
+    for action in role - actions:
+        assert re.search(rf"\b{xform_name(action.partition(':')[2])}\b", source), action

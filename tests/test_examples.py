@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ import yaml
 
 from support.apps import EXAMPLES, ROOT, Assembly, synthesize
 from support.permissions_table import permissions, permissions_of_table
-from support.processes import run_successfully
+from support.processes import run, run_successfully
+from support.snapshots import SNAPSHOTS, snapshot
 from support.templates import only_resource, policy_statements, properties_of, resources
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 BOOTSTRAP = "OrganizationBootstrap"
 WORKFLOW = ROOT / "examples" / "github-actions.yml"
+POLICIES_WORKFLOW = ROOT / "examples" / "policies-workflow.yml"
+WORKFLOWS = [WORKFLOW, POLICIES_WORKFLOW]
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,19 @@ def test_every_example_deploys_the_construct_and_warns_of_nothing_that_it_does_n
         "centralized-root-access:noDelegatedAdministrators",
     ]
     assert warned == (disabling if name == "disable_everything.py" else []), "`cdk synth --strict` would fail"
+
+
+@pytest.mark.parametrize("name", [example.name for example in EXAMPLES])
+def test_a_change_of_what_an_example_deploys_is_committed_with_it(
+    name: str, assemblies: Callable[[str], Assembly]
+) -> None:
+    folder = SNAPSHOTS / Path(name).stem
+    committed = {file.name: file.read_text() for file in folder.iterdir()}
+    assert snapshot(assemblies(name)) == committed, "Run `make snapshots`, and read what changes in AWS."
+
+
+def test_every_committed_template_is_that_of_an_example() -> None:
+    assert {folder.name for folder in SNAPSHOTS.iterdir()} == {example.stem for example in EXAMPLES}
 
 
 @of("smallest.py")
@@ -143,14 +160,15 @@ def test_the_guardrail_has_one_target_and_the_audits_role_fires_no_alarm(example
     assert "RootTasksAuditRole" in json.dumps([metric_filter["FilterPattern"] for metric_filter in filters])
 
 
-def test_the_workflow_has_the_form_that_github_asks_for() -> None:
+def test_the_workflows_have_the_form_that_github_asks_for() -> None:
     check = Path(sys.executable).with_name("check-jsonschema")
-    run_successfully(check, "--builtin-schema", "vendor.github-workflows", WORKFLOW)
+    run_successfully(check, "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
 
 
-def test_the_workflow_has_no_stored_key_and_pins_every_action() -> None:
-    workflow = yaml.safe_load(WORKFLOW.read_text())
-    job = workflow["jobs"]["deploy"]
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_a_workflow_has_no_stored_key_and_pins_every_action(file: Path) -> None:
+    workflow = yaml.safe_load(file.read_text())
+    (job,) = workflow["jobs"].values()
     assert workflow["permissions"] == {"contents": "read"}
     assert job["permissions"] == {"contents": "read", "id-token": "write"}
     actions = [step["uses"] for step in job["steps"] if "uses" in step]
@@ -158,7 +176,46 @@ def test_the_workflow_has_no_stored_key_and_pins_every_action() -> None:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action)
     (credentials,) = [step for step in job["steps"] if "aws-actions/" in step.get("uses", "")]
     assert not [name for name in credentials["with"] if "key" in name]
-    assert "secrets." not in WORKFLOW.read_text()
+    assert "secrets." not in file.read_text()
+
+
+def test_the_workflow_for_policies_fails_if_one_of_the_changed_ones_does(tmp_path: Path) -> None:
+    (step,) = [
+        step
+        for step in yaml.safe_load(POLICIES_WORKFLOW.read_text())["jobs"]["preflight"]["steps"]
+        if "env" in step
+    ]
+    program = tmp_path / "bin" / "centralized-root-access"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "$*" >>../asked\ncase "$*" in *bad*) exit 1;; esac\n')
+    program.chmod(0o755)
+    repository = tmp_path / "repository"
+    for name in ("ou-a1b2-11111111/old.json", "ou-a1b2-11111111/gone.json"):
+        write(repository / "policies" / name)
+    git = functools.partial(
+        run_successfully, "git", "-c", "user.name=x", "-c", "user.email=x", cwd=repository
+    )
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "before")
+    base = git("rev-parse", "HEAD").strip()
+    (repository / "policies/ou-a1b2-11111111/gone.json").unlink()
+    for name in ("ou-a1b2-22222222/bad one.json", "333333333333/new.json"):
+        write(repository / "policies" / name)
+    git("add", ".")
+    git("commit", "-qm", "after")
+    environment = {**os.environ, "BASE": base, "PATH": f"{program.parent}:{os.environ['PATH']}"}
+    ended = run("bash", "-e", "-c", step["run"], cwd=repository, env=environment)
+    assert ended.returncode == 1, ended.stderr
+    assert sorted((tmp_path / "asked").read_text().splitlines()) == [
+        "preflight --policy policies/333333333333/new.json --target 333333333333",
+        "preflight --policy policies/ou-a1b2-22222222/bad one.json --target ou-a1b2-22222222",
+    ]
+
+
+def write(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("{}")
 
 
 def documented_queries() -> dict[str, str]:

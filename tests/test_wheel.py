@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import os
 import shutil
 import sys
 import tarfile
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.apps import ROOT, synthesize
-from support.processes import run_successfully
+from support.processes import run, run_successfully
 from support.pythons import Environment, build, clean_variables, create_environment, own_dependencies
 
 pytestmark = pytest.mark.slow
@@ -112,3 +113,41 @@ def test_tools_of_2024_read_the_metadata(built: tuple[Path, Path]) -> None:
     assert {f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13, 14)} <= set(classifiers)
     assert "Typing :: Typed" in classifiers
     assert "Project-URL" not in metadata, "Only an address that exists may be named."
+
+
+@pytest.fixture(scope="module")
+def installed(
+    request: pytest.FixtureRequest, built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The Python of an empty environment that the wheel was installed in, with an extra or without."""
+    folder = tmp_path_factory.mktemp("installed")
+    run_successfully(sys.executable, "-m", "venv", "--without-pip", folder)
+    python = folder / "bin" / "python"
+    pip = (sys.executable, "-m", "pip", "--python", python, "install", "-q", "--disable-pip-version-check")
+    run_successfully(*pip, f"{built[1]}{request.param}")
+    return python
+
+
+@pytest.mark.parametrize("installed", [""], indirect=True, ids=["without an extra"])
+def test_the_command_line_is_installed_without_the_cdk_and_says_what_the_constructs_need(
+    installed: Path, tmp_path: Path
+) -> None:
+    program = installed.with_name("centralized-root-access")
+    assert "preflight" in run_successfully(program, "--help", cwd=tmp_path, env=clean_variables())
+    # With the functions' code: there are no credentials, and it says so.
+    asked = run(program, "status", cwd=tmp_path, env={**clean_variables(), "AWS_CONFIG_FILE": os.devnull})
+    assert (asked.returncode, "Traceback" in asked.stderr) == (2, False), asked.stderr
+    assert run(installed, "-c", "import aws_cdk", env=clean_variables()).returncode == 1
+    imported = run(
+        installed, "-c", "from centralized_root_access import RootTasks", cwd=tmp_path, env=clean_variables()
+    )
+    needed = 'ImportError: RootTasks needs the CDK: pip install "centralized-root-access[cdk]"'
+    assert imported.stderr.splitlines()[-1] == needed
+    assert "ModuleNotFoundError" not in imported.stderr
+
+
+@pytest.mark.parametrize("installed", ["[cdk]"], indirect=True, ids=["with the extra"])
+def test_the_constructs_are_installed_by_the_extra(installed: Path, tmp_path: Path) -> None:
+    app = Path(shutil.copy(ROOT / "examples" / "smallest.py", tmp_path / "app.py"))
+    run_successfully(installed, app, cwd=tmp_path, env={**clean_variables(), "CDK_OUTDIR": "cdk.out"})
+    assert (tmp_path / "cdk.out" / "OrganizationBootstrap.template.json").is_file()

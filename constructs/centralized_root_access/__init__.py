@@ -41,5 +41,13 @@ _LAZY = {
 
 def __getattr__(name: str) -> object:
     if name in _LAZY:
-        return getattr(import_module(_LAZY[name], __name__), name)
+        try:
+            module = import_module(_LAZY[name], __name__)
+        except ModuleNotFoundError as error:
+            if error.name not in ("aws_cdk", "constructs"):
+                raise
+            # The command line is installed without the CDK.
+            message = f'{name} needs the CDK: pip install "centralized-root-access[cdk]"'
+            raise ImportError(message, name=error.name) from None
+        return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,7 +10,7 @@ import click
 from scp.task import Task
 
 from ..errors import ExitCode, failures_as
-from ..options import CSV, JSON, TABLE, account_options, caller_options, format_option
+from ..options import CSV, JSON, TABLE, account_options, caller_options, format_option, repeatable_option
 from ..terminal import print_note, waiting_line
 
 if TYPE_CHECKING:
@@ -41,12 +42,28 @@ _COLUMNS = (
     type=click.Choice([task.command for task in Task]),
     help="Check this task. Repeatable. Default: every task.",
 )
+@click.option(
+    "--policy",
+    "policy_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Show what this policy, which is not there yet, would deny that is not denied today.",
+)
+@repeatable_option(
+    "target", metavar="ID", help="With --policy: the root, unit or account to attach it to. Repeatable."
+)
+@click.option(
+    "--replaces", metavar="POLICY", help="With --policy: the policy of which it is the new document."
+)
 @account_options(all_accounts=False)
 @format_option(TABLE, JSON, CSV)
 @caller_options
 def preflight(
     *,
     tasks: tuple[str, ...],
+    policy_file: Path | None,
+    targets: tuple[str, ...],
+    replaces: str | None,
     accounts: tuple[str, ...],
     organizational_units: tuple[str, ...],
     format_: str,
@@ -60,14 +77,25 @@ def preflight(
     Exit code: 0 nothing is denied; 1 something is denied; 2 nothing is, but a policy could not be read, an
     account that was named was skipped, or none was checked.
     """
+    if policy_file is None:
+        if targets or replaces:
+            raise click.UsageError("--target and --replaces need --policy.")
+    elif bool(targets) is bool(replaces):
+        raise click.UsageError("--policy needs --target or --replaces: where it would be.")
     with failures_as("Unable to check the policies", as_json=format_ == JSON):
         with waiting_line("Reading the credentials ..."):
             from scp.evaluate import Decision
 
             from ..aws import find_caller
+            from ..policy_change import read_change
             from ..policy_survey import survey
             from ..screen import progress_bar
 
+            change = (
+                None
+                if policy_file is None
+                else read_change(policy_file, target_ids=targets, replaced_id=replaces)
+            )
             caller = find_caller(target)
         with progress_bar("preflight") as update:
             found = survey(
@@ -75,6 +103,7 @@ def preflight(
                 tasks=tuple(task for task in Task if not tasks or task.command in tasks),
                 account_ids=accounts,
                 organizational_units=organizational_units,
+                change=change,
                 show=update,
             )
         if format_ == JSON:
@@ -86,7 +115,8 @@ def preflight(
         print_note(*(f"Account {id_} was skipped. {reason}" for id_, reason in found.skipped.items()))
         if found.ids(Decision.DENIED):
             return ExitCode.NOT_AS_WANTED
-        complete = found.accounts and not found.skipped and not found.has_unread_policies
+        looked = found.accounts or found.change
+        complete = looked and not found.skipped and not found.has_unread_policies
         return ExitCode.AS_WANTED if complete else ExitCode.NO_RESULT
 
 
@@ -200,12 +230,13 @@ def _summary(found: Survey) -> str:
         for decision in (Decision.DENIED, Decision.UNKNOWN, Decision.ALLOWED)
         if found.ids(decision)
     ]
-    text = f"{', '.join(counts) or 'no account to check'}."
+    text = f"{', '.join(counts) or ('nothing more is denied' if found.change else 'no account to check')}."
     if not found.enabled_types:
         text += " Service control policies and resource control policies are disabled."
     if found.has_unread_policies:
         text += " Not every policy could be read."
-    return text[0].upper() + text[1:]
+    text = text[0].upper() + text[1:]
+    return f"With {found.change.policy.name}, of what is not denied today: {text}" if found.change else text
 
 
 # For programs
@@ -219,6 +250,12 @@ def _to_json(found: Survey) -> str:
             "organizationId": found.organization_id,
             "tasks": found.tasks,
             "enabledPolicyTypes": found.enabled_types,
+            "change": found.change
+            and {
+                "policyType": found.change.policy_type,
+                "targetIds": found.change.target_ids,
+                "replacedPolicyId": found.change.replaced_id,
+            },
             "accounts": [
                 {
                     "accountId": checked.account.account_id,

@@ -1,0 +1,75 @@
+"""The role for runs on AWS: which actions it allows at a level, and which the calls of a run are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from acceptance.cases import all_cases
+from acceptance.model import MANAGEMENT_ACCOUNT, Level
+from support.apps import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ROLE = ROOT / "acceptance" / "role.yaml"
+
+_SERVICES = {"stepfunctions": "states"}
+_ACTIONS = {
+    "lambda:Invoke": "lambda:InvokeFunction",
+    "s3:DeleteObject": "s3:DeleteObjectVersion",
+    "s3:ListBuckets": "s3:ListAllMyBuckets",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+}
+# AWS asks for no permission.
+_FREE = {"sts:GetCallerIdentity"}
+
+
+def role_template() -> dict[str, Any]:
+    """Return the template of the role."""
+    template: dict[str, Any] = yaml.safe_load(ROLE.read_text())
+    return template
+
+
+def policies_of(level: Level) -> list[dict[str, Any]]:
+    """Return the statements of the role at a level."""
+    resources = role_template()["Resources"]
+    own = [policy["PolicyDocument"] for policy in resources["Role"]["Properties"]["Policies"]]
+    conditions = {"Features": Level.FEATURE, "Members": Level.MEMBER, "Deploys": Level.DEPLOY}
+    others = [
+        policy["Properties"]["PolicyDocument"]
+        for policy in resources.values()
+        if "Condition" in policy and level.includes(conditions[policy["Condition"]])
+    ]
+    return [statement for document in (*own, *others) for statement in document["Statement"]]
+
+
+def role_actions(level: Level, *, resource: str | None = None) -> set[str]:
+    """Return the actions that the role allows at a level, on one resource or on any."""
+    found: set[str] = set()
+    for statement in policies_of(level):
+        if statement["Effect"] == "Allow" and resource in (None, statement["Resource"]):
+            action = statement["Action"]
+            found.update([action] if isinstance(action, str) else action)
+    return found
+
+
+def actions_of(calls: Iterable[str], level: Level) -> set[str]:
+    """Return the actions of the calls that a run made by itself, and of what the local AWS does not show.
+
+    Args:
+        calls: The calls, by boto3's name of the service and the operation.
+        level: The level of the run.
+    """
+    not_shown = {
+        case.call.operation
+        for case in all_cases()
+        if case.local is not None and case.caller == MANAGEMENT_ACCOUNT and level.includes(case.level)
+    }
+    actions = set()
+    for call in (*calls, *not_shown):
+        service, operation = call.split(":")
+        if service not in ("deployment", "measurement", "product"):
+            actions.add(_ACTIONS.get(call, f"{_SERVICES.get(service, service)}:{operation}"))
+    return actions - _FREE

@@ -1,0 +1,175 @@
+"""`preflight --policy`: what a policy would deny that is not attached yet, or has a new document."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.arrange import writes
+from support.scp import document, statement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from local_aws.emulation import LocalOrganization
+    from support.command_line import CommandLine
+
+ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
+DENY_ROOT = statement(Sid="DenyRootUsers", Condition=ROOT_USERS)
+EXEMPTED = {**DENY_ROOT, "Condition": {**ROOT_USERS, "Null": {"aws:AssumedRoot": "true"}}}
+HARMLESS = statement(Action="ec2:*")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "guard.json"
+
+
+def write(file: Path, denial: Mapping[str, object]) -> str:
+    file.write_text(json.dumps(document(denial)))
+    return str(file)
+
+
+def attach(organization: LocalOrganization, denial: Mapping[str, object], target_id: str = MEMBER) -> str:
+    return organization.attach_service_control_policy(
+        name="there", document=document(denial), target_id=target_id
+    )
+
+
+def root_of(organization: LocalOrganization) -> str:
+    (root,) = organization.client("organizations").list_roots()["Roots"]
+    return str(root["Id"])
+
+
+def denied(command_line: CommandLine, *arguments: str) -> tuple[int, list[str]]:
+    """Return the exit code, and the accounts in which something would be denied."""
+    ended = command_line.run("preflight", "--format", "json", *arguments)
+    accounts = json.loads(ended.stdout)["accounts"]
+    return ended.exit_code, [account["accountId"] for account in accounts if account["result"] == "denied"]
+
+
+def test_a_policy_is_judged_where_it_would_be_attached(
+    command_line: CommandLine, organization: LocalOrganization, file: Path
+) -> None:
+    policy = write(file, DENY_ROOT)
+    assert denied(command_line, "--policy", policy, "--target", MEMBER) == (1, [MEMBER])
+    root_id = root_of(organization)
+    assert denied(command_line, "--policy", policy, "--target", root_id) == (1, [MEMBER, OTHER, THIRD])
+    both = ("--target", MEMBER, "--target", OTHER)
+    assert denied(command_line, "--policy", policy, *both) == (1, [MEMBER, OTHER])
+    assert writes(organization) == []
+
+
+@pytest.mark.parametrize("denial", [EXEMPTED, HARMLESS], ids=["root sessions exempted", "another service"])
+def test_a_policy_that_lets_root_sessions_through_passes(
+    command_line: CommandLine, organization: LocalOrganization, file: Path, denial: dict[str, object]
+) -> None:
+    attach(organization, HARMLESS)
+    for target_id in (MEMBER, root_of(organization)):
+        assert denied(command_line, "--policy", write(file, denial), "--target", target_id) == (0, [])
+
+
+def test_what_is_denied_today_is_not_held_against_the_policy(
+    command_line: CommandLine, organization: LocalOrganization, file: Path
+) -> None:
+    attach(organization, {**DENY_ROOT, "Action": "sqs:*"})
+    policy = ("--policy", write(file, {**DENY_ROOT, "Action": ["sqs:*", "s3:*"]}), "--target", MEMBER)
+    found = json.loads(command_line.run("preflight", "--format", "json", *policy).stdout)
+    assert found["accounts"][0]["tasks"] == {
+        "IAMAuditRootUserCredentials": "allowed",
+        "IAMDeleteRootUserCredentials": "allowed",
+        "IAMCreateRootUserPassword": "allowed",
+        "S3UnlockBucketPolicy": "denied",
+    }
+    same = ("--policy", write(file, {**DENY_ROOT, "Action": "sqs:*"}), "--target", MEMBER)
+    assert denied(command_line, *same) == (0, [])
+    everything = attach_everything(organization)
+    assert denied(command_line, *same) == (0, []), everything
+
+
+def attach_everything(organization: LocalOrganization) -> str:
+    return organization.attach_service_control_policy(
+        name="all", document=document(DENY_ROOT), target_id=MEMBER
+    )
+
+
+@pytest.mark.parametrize(
+    ("there", "new", "expected"),
+    [(HARMLESS, DENY_ROOT, (1, [MEMBER])), (DENY_ROOT, EXEMPTED, (0, [])), (DENY_ROOT, DENY_ROOT, (0, []))],
+    ids=["denies", "no longer denies", "denied before"],
+)
+def test_a_new_document_is_judged_where_the_policy_is_attached(
+    command_line: CommandLine,
+    organization: LocalOrganization,
+    file: Path,
+    there: dict[str, object],
+    new: dict[str, object],
+    expected: tuple[int, list[str]],
+) -> None:
+    policy_id = attach(organization, there)
+    organization.clear_calls()
+    assert denied(command_line, "--policy", write(file, new), "--replaces", policy_id) == expected
+    assert writes(organization) == []
+
+
+def test_a_resource_control_policy_is_known_by_its_principal(
+    command_line: CommandLine, organization: LocalOrganization, file: Path
+) -> None:
+    denial = {**statement(Action="sqs:*"), "Principal": "*"}
+    policy = ("--policy", write(file, denial), "--target", MEMBER)
+    found = json.loads(command_line.run("preflight", "--format", "json", *policy).stdout)
+    assert found["change"] == {
+        "policyType": "RESOURCE_CONTROL_POLICY",
+        "targetIds": [MEMBER],
+        "replacedPolicyId": None,
+    }
+    (account,) = found["accounts"]
+    assert [task for task, result in account["tasks"].items() if result == "denied"] == [
+        "SQSUnlockQueuePolicy"
+    ]
+
+
+def test_the_table_names_the_file_and_what_would_mend_it(
+    command_line: CommandLine, organization: LocalOrganization, file: Path
+) -> None:
+    shown = command_line.run("preflight", "--policy", write(file, DENY_ROOT), "--target", MEMBER)
+    (row,) = [line for line in shown.lines if line.startswith("denied")]
+    assert "guard (not attached yet), DenyRootUsers" in row
+    assert '      "aws:AssumedRoot": "true"' in shown.stdout
+    assert shown.lines[-1].startswith("With guard, of what is not denied today: Denied: 1 account.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "content", "sentence"),
+    [
+        (
+            ["--target", "ou-a1b2-c3d4e5f6"],
+            document(HARMLESS),
+            "ou-a1b2-c3d4e5f6: there is no member",
+        ),
+        (["--target", MANAGEMENT], document(HARMLESS), f"{MANAGEMENT}: there is no member account to check."),
+        (
+            ["--replaces", "p-nothing1"],
+            document(HARMLESS),
+            "p-nothing1: no service control policy of",
+        ),
+        (["--target", MEMBER], "text", "is not a policy that AWS would accept."),
+        ([], document(HARMLESS), "--policy needs --target or --replaces"),
+        (["--target", MEMBER, "--replaces", "p-1"], document(HARMLESS), "--policy needs --target or"),
+    ],
+)
+def test_a_change_that_nothing_can_be_said_about_ends_with_a_sentence(
+    command_line: CommandLine, file: Path, arguments: list[str], content: Any, sentence: str
+) -> None:
+    file.write_text(json.dumps(content))
+    ended = command_line.run("preflight", "--policy", str(file), *arguments)
+    assert (ended.exit_code, sentence in " ".join(ended.stderr.split())) == (2, True), ended.stderr
+
+
+def test_targets_without_a_policy_are_refused(command_line: CommandLine) -> None:
+    ended = command_line.run("preflight", "--target", MEMBER)
+    assert (ended.exit_code, "--target and --replaces need --policy." in ended.stderr) == (2, True)

@@ -1,0 +1,74 @@
+"""The app in TypeScript: the CDK from npm makes of the template what CloudFormation does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloudformation.parameter_template import build_parameter_template
+from cloudformation.templates import ROOT_ACCESS
+from support.apps import ROOT, Assembly
+from support.processes import run_successfully
+from support.template_values import final_sections
+from support.templates import resources
+
+if TYPE_CHECKING:
+    from local_aws.services import LocalAws
+
+pytestmark = pytest.mark.slow
+
+EXAMPLE = ROOT / "examples" / "typescript"
+PACKAGES = Path(sys.prefix) / "typescript" / "node_modules"
+STACK = "OrganizationBootstrap"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The app in a folder of its own, with its packages and a release."""
+    folder = tmp_path_factory.mktemp("app")
+    for file in EXAMPLE.iterdir():
+        shutil.copy(file, folder)
+    (folder / "node_modules").symlink_to(PACKAGES)
+    build_parameter_template(ROOT_ACCESS, output=folder / "release")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def assembly(app: Path) -> Assembly:
+    run_successfully("node", "app.ts", cwd=app, env={**os.environ, "CDK_OUTDIR": str(app / "cdk.out")})
+    return Assembly(folder=app / "cdk.out")
+
+
+def test_its_types_are_right(app: Path) -> None:
+    run_successfully("node", "node_modules/typescript/bin/tsc", cwd=app)
+
+
+def test_it_deploys_what_the_template_does_with_the_code_as_assets(app: Path, assembly: Assembly) -> None:
+    template = json.loads((app / "release" / "root-access.template.json").read_text())
+    synthesized = assembly.template(STACK)
+    functions = resources(synthesized, "AWS::Lambda::Function")
+    keys = {function["Properties"].pop("Code")["S3Key"] for function in functions.values()}
+    assets = json.loads((assembly.folder / f"{STACK}.assets.json").read_text())["files"]
+    zipped = {name for name, asset in assets.items() if asset["source"]["packaging"] == "file"} - {
+        name for name, asset in assets.items() if asset["source"]["path"].endswith(".template.json")
+    }
+    assert {key.removesuffix(".zip") for key in keys} == zipped
+    for function in resources(template, "AWS::Lambda::Function").values():
+        del function["Properties"]["Code"]
+    given = {"CodeBucket": "", "CodePrefix": "", "NotificationTopicArn": "", "Repair": "true"}
+    expected = final_sections(template, given, region="us-east-1", account_id="111111111111")
+    assert final_sections(synthesized, {}, region="us-east-1", account_id="111111111111") == expected
+
+
+def test_it_is_deployed(local_aws: LocalAws, app: Path, assembly: Assembly) -> None:
+    deployed = local_aws.cdk(
+        "deploy", "--app", str(assembly.folder), "--require-approval", "never", folder=app
+    )
+    assert deployed.returncode == 0, deployed.stdout
+    assert local_aws.organization.root_access().features == {"RootCredentialsManagement", "RootSessions"}
