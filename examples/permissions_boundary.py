@@ -74,6 +74,8 @@ class Boundary(Stack):
                         "kms:GenerateDataKey*",
                         # notification_topic
                         "sns:Publish",
+                        # security_hub_findings
+                        "securityhub:BatchImportFindings",
                         # audit_new_accounts
                         "events:DescribeRule",
                         "events:PutRule",

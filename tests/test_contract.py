@@ -289,10 +289,16 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
     for handler in ("run_batch", "execute_batch"):
         assert read(f"root_tasks.handlers.{handler}") == RunBatchSettings(bucket=running.BUCKET)
     assert read("root_tasks.handlers.write_execution_report") == WriteReportSettings(
-        bucket=running.BUCKET, notification_topic_arn=None, plan_lifetime=timedelta(hours=7)
+        bucket=running.BUCKET,
+        notification_topic_arn=None,
+        security_hub_findings=False,
+        plan_lifetime=timedelta(hours=7),
     )
     assert read("root_tasks.handlers.write_report") == WriteReportSettings(
-        bucket=running.BUCKET, notification_topic_arn=f"${{{topic}}}", plan_lifetime=timedelta(hours=7)
+        bucket=running.BUCKET,
+        notification_topic_arn=f"${{{topic}}}",
+        security_hub_findings=True,
+        plan_lifetime=timedelta(hours=7),
     )
 
 
@@ -312,7 +318,10 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
         allow_policy_override=False,
     )
     assert read("root_tasks.handlers.write_report") == WriteReportSettings(
-        bucket=running.BUCKET, notification_topic_arn=None, plan_lifetime=timedelta(hours=24)
+        bucket=running.BUCKET,
+        notification_topic_arn=None,
+        security_hub_findings=False,
+        plan_lifetime=timedelta(hours=24),
     )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from aws_calls.failures import Failure
+    from aws_calls.security_hub import ImportResult
     from scp.evaluate import Cause, Verdict
 
     from .model.report import Preflight
@@ -195,6 +196,15 @@ def result_warning(batch: int, problem: str) -> str:
 def comparison_warning(problem: str) -> str:
     """Return that the latest full audit was not compared with."""
     return f"This audit was not compared with the latest one. {problem}"
+
+
+def findings_warning(imported: ImportResult) -> str:
+    """Return that Security Hub refused findings, and why it refused the first of them."""
+    count = imported.imported + len(imported.refused)
+    return (
+        f"Security Hub did not import {len(imported.refused):,} of {quantity(count, 'finding')}. "
+        f"{next(iter(imported.refused.values()))}"
+    )
 
 
 def listing_warning(reason: str) -> str:

@@ -113,6 +113,7 @@ def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
         reports=storage.reports,
         backups=storage.backups,
         notify=lambda subject, message: None,
+        findings=None,
         plan_lifetime=timedelta(hours=24),
         now=lambda: STARTED + timedelta(days=30),
         log=lambda **event: None,

@@ -68,6 +68,7 @@ class Settings:
         plan_lifetime: The maximum age of a plan that is executed.
         allow_policy_override: Whether the input may give a corrected policy.
         notification_topic_arn: The SNS topic for notices; None where nobody is notified.
+        security_hub_findings: Whether full audits import findings.
     """
 
     tasks: tuple[Task, ...] = tuple(Task)
@@ -75,12 +76,14 @@ class Settings:
     plan_lifetime: timedelta = timedelta(hours=24)
     allow_policy_override: bool = False
     notification_topic_arn: str | None = "arn:aws:sns:topic"
+    security_hub_findings: bool = False
 
     def environment(self, handler: str, *, account_id: str = MANAGEMENT) -> dict[str, str]:
         """The environment of a function, by its handler, in an account."""
         start: dict[str, object] = {"tasks": self.tasks, "protectedAccounts": sorted(self.protected_accounts)}
         lifetime = {"planLifetimeSeconds": int(self.plan_lifetime.total_seconds())}
         report: dict[str, object] = {"notificationTopicArn": self.notification_topic_arn, **lifetime}
+        report["securityHubFindings"] = self.security_hub_findings
         audit_machine = _ARN.format(account_id=account_id, kind="stateMachine", machine=AUDIT_MACHINE)
         settings: dict[str, dict[str, object]] = {
             "start_run": {**start, "allowPolicyOverride": self.allow_policy_override},
@@ -285,6 +288,7 @@ class RootTasks:
                 iam=self._own_client("iam"),
                 organizations=self._own_client("organizations"),
                 s3=self._own_client("s3"),
+                security_hub=lambda: self._own_client("securityhub"),
                 sns=_Topic(self),  # type: ignore[arg-type]
                 step_functions=_Executions(self),  # type: ignore[arg-type]
                 sts=self._own_client("sts"),
@@ -397,6 +401,8 @@ class RootTasks:
             case "s3:HeadObject" | "s3:GetObject" | "s3:PutObject":
                 resource = f"arn:aws:s3:::{params['Bucket']}/{params['Key']}"
                 self.record_request(action.replace("Head", "Get"), resource)
+            case "securityhub:BatchImportFindings":
+                self.record_request(action, params["Findings"][0]["ProductArn"])
             case "sts:AssumeRoot":
                 resource = f"arn:aws:iam::{params['TargetPrincipal']}:root"
                 self.record_request(action, resource, sts_TaskPolicyArn=params["TaskPolicyArn"]["arn"])

@@ -283,8 +283,8 @@ class Report(RunDetails, Document):
     Attributes:
         finished_at: When the report was written.
         results: One result for each account in scope, in the order of risk; none missing, none twice.
-        warnings: What was stored in the bucket that this run did not follow, in sentences: what somebody else
-            has written or altered.
+        warnings: In sentences, what was stored in the bucket that this run did not follow, as somebody else
+            has written or altered it; and which findings Security Hub did not import.
         changes: What has changed since the full audit before this one; None where there is none to compare
             with, and of other runs.
         plan_expires_at: When its plan can no longer be executed; None where it is not a plan.

@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
+    from aws_calls.security_hub import ImportResult
+
     from ..aws.stores import BackupStore, ReportStore, RunStore
     from ..model.report import Change
     from ..model.run import Account, Target
+    from .security_findings import FindingsImporter
 
 # An execution in which an account has one of these has failed.
 _FAILURES = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
@@ -51,6 +54,7 @@ class RunFinisher:
         reports: The latest full audit.
         backups: The policies that runs removed.
         notify: Publishes a notice, given as subject and message; None where nobody is notified.
+        findings: Imports the findings of full audits into Security Hub; None where nobody wants them.
         plan_lifetime: How long a plan can be executed.
         now: The time in UTC.
         log: Writes one event, given as keyword arguments.
@@ -60,6 +64,7 @@ class RunFinisher:
     reports: ReportStore
     backups: BackupStore
     notify: Callable[[str, str], None] | None
+    findings: FindingsImporter | None
     plan_lifetime: timedelta
     now: Callable[[], datetime]
     log: Callable[..., None]
@@ -96,9 +101,10 @@ class RunFinisher:
         # From here on only the report is needed. What it is made of would be half of the memory.
         del findings, results_
         run = dataclasses.replace(run, accounts=(), batches=())
-        notice = None
+        notice, imported = None, None
         if run.full:
             report, notice = self._compare(report)
+            report, imported = self._import_findings(report)
         files = functools.partial(_files, report)
         urls, file_checksums = {}, {}
         for file in files():
@@ -109,7 +115,7 @@ class RunFinisher:
         totals = {str(outcome): count for outcome, count in report.totals.items()}
         self.log(event="run_finished", runId=run_id, task=run.task, mode=run.mode, totals=totals)
         if run.full:
-            self._publish_audit(run, report, files, notice)
+            self._publish_audit(run, report, files, notice, imported)
         output: dict[str, Any] = {
             "runId": run_id,
             TASK: run.task,
@@ -231,15 +237,28 @@ class RunFinisher:
             notice = _subject(report.changes), changes.change_message(report.changes, report)
         return report, notice
 
+    def _import_findings(self, report: Report) -> tuple[Report, ImportResult | None]:
+        """Import the findings of a full audit, and return it with a warning of those that were refused."""
+        imported = None if self.findings is None else self.findings.import_findings(report)
+        if imported is None or not imported.refused:
+            return report, imported
+        warning = messages.findings_warning(imported)
+        return dataclasses.replace(report, warnings=(*report.warnings, warning)), imported
+
     def _publish_audit(
-        self, run: Run, report: Report, files: Callable[[], Iterator[File]], notice: tuple[str, str] | None
+        self,
+        run: Run,
+        report: Report,
+        files: Callable[[], Iterator[File]],
+        notice: tuple[str, str] | None,
+        imported: ImportResult | None,
     ) -> None:
         """Write the metrics, send the notice, and write the latest report.
 
         The notice comes first: if it fails, the next audit finds the same changes, and sends it.
         """
         # Also where a later audit has ended already: nothing in the bucket may silence the alarms.
-        self.log(**_metrics(run, report))
+        self.log(**_metrics(run, report, imported))
         if notice is not None and self.notify is not None:
             self.notify(*notice)
         # Each file is attempted: a later run may have come between two of them.
@@ -300,8 +319,13 @@ def _targets_in_report(finding: Finding) -> tuple[Target, ...]:
     return tuple(target for target in finding.planned if (target.type, target.id) in shown)
 
 
-def _metrics(run: Run, report: Report) -> dict[str, object]:
+def _metrics(run: Run, report: Report, imported: ImportResult | None) -> dict[str, object]:
     totals = report.totals
+    findings = (
+        {}
+        if imported is None
+        else {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
+    )
     return metric_line(
         namespace=NAMESPACE,
         dimensions={ORGANIZATION_ID: report.organization_id},
@@ -311,6 +335,7 @@ def _metrics(run: Run, report: Report) -> dict[str, object]:
             "AccountsAudited": totals.get(Outcome.CLEAN, 0) + totals.get(Outcome.HAS_CREDENTIALS, 0),
             "AccountsWithRootCredentials": totals.get(Outcome.HAS_CREDENTIALS, 0),
             "AccountsInaccessible": totals.get(Outcome.INACCESSIBLE, 0),
+            **findings,
         },
         timestamp=report.finished_at.timestamp(),
     )

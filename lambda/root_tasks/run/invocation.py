@@ -25,6 +25,7 @@ from .backup_origins import BackupOrigins
 from .batch import BatchRunner, finding_of_expired_plan
 from .finish import RunFinisher
 from .plans import Execution, Plans
+from .security_findings import FindingsImporter
 from .start import ExecutionStarter, RunStarter
 
 if TYPE_CHECKING:
@@ -292,11 +293,21 @@ class Invocation:
             reports=storage.reports,
             backups=storage.backups,
             notify=None if topic_arn is None else functools.partial(self._notify, topic_arn),
+            findings=self._findings_importer(storage) if settings.security_hub_findings else None,
             plan_lifetime=settings.plan_lifetime,
             now=self._now,
             log=self._log,
         )
         return finisher.finish(event["runId"], run_sha256=event["runSha256"], results=event["results"])
+
+    def _findings_importer(self, storage: Storage) -> FindingsImporter:
+        return FindingsImporter(
+            reports=storage.reports,
+            client=self._clients.security_hub,
+            importer=self._function,
+            budget=self._budget,
+            log=self._log,
+        )
 
     def _log_start(self, run: dict[str, Any]) -> dict[str, Any]:
         milliseconds = round((self._clock.now() - self._started) * 1000)
