@@ -385,6 +385,73 @@ def test_a_call_that_caused_no_deviation_is_in_the_log_alone(
     assert drift_check.published == []
 
 
+REGISTER_OTHER = {
+    "eventName": "RegisterDelegatedAdministrator",
+    "requestParameters": {"accountId": OTHER, "servicePrincipal": PRINCIPAL},
+}
+
+
+@pytest.mark.parametrize(
+    ("detail", "effect"),
+    [
+        ({"eventName": "DisableOrganizationsRootSessions"}, "RootSessions is disabled"),
+        ({"eventName": "DisableAWSServiceAccess"}, f"trusted access for {PRINCIPAL} is disabled"),
+        (REGISTER_OTHER, f"{OTHER} is registered but not listed"),
+        (REGISTER_OTHER | {"requestParameters": None}, "unknown is registered but not listed"),
+        (
+            {**REGISTER_OTHER, "eventName": "DeregisterDelegatedAdministrator"}
+            | {"requestParameters": {"accountId": MEMBER}},
+            f"{MEMBER} is listed but not registered",
+        ),
+    ],
+    ids=["feature", "trusted access", "delegate", "unknown delegate", "delegate removed"],
+)
+def test_a_call_that_contradicts_the_stack_is_published_also_where_it_was_undone(
+    organization: LocalOrganization, detail: Mapping[str, object], effect: str
+) -> None:
+    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
+    drift_check = DriftCheck(delegated_administrators=(MEMBER,))
+    (line,) = drift_check(by_event(**detail))
+    assert (line["InDesiredState"], line["deviations"]) == (1, [])
+    (notice,) = drift_check.published
+    assert notice.subject == f"Centralized root access: drift undone in {organization.id}"
+    assert f"\n- {effect}\n" in notice.message
+    assert f"Caller: {CALLER}\n" in notice.message
+    assert "another reason" not in notice.message
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        {"eventName": "EnableAWSServiceAccess"},
+        {"eventName": "DisableOrganizationsEverything"},
+        {"eventName": "DisableOrganizationsRootSessions", "errorCode": "AccessDenied"},
+        REGISTER_OTHER,
+        {**REGISTER_OTHER, "eventName": "DeregisterDelegatedAdministrator"},
+    ],
+    ids=["trusted access", "unknown", "refused", "delegates not managed", "delegate not managed"],
+)
+def test_a_call_that_contradicts_nothing_is_in_the_log_alone(
+    organization: LocalOrganization, detail: Mapping[str, object]
+) -> None:
+    enable_root_access(organization, *BOTH)
+    drift_check = DriftCheck()
+    drift_check(by_event(**detail))
+    assert drift_check.published == []
+
+
+def test_an_undone_call_is_not_said_to_have_left_what_differs_for_another_reason(
+    organization: LocalOrganization,
+) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck()
+    drift_check(by_event(eventName="DisableOrganizationsRootCredentialsManagement"))
+    (notice,) = drift_check.published
+    effects, _, others = notice.message.partition("Different from the stack, for another reason:")
+    assert "- RootCredentialsManagement is disabled\n" in effects
+    assert "- RootSessions is disabled\n" in others
+
+
 IAM = {"servicePrincipal": PRINCIPAL}
 DELEGATED = IAM | {"accountId": MEMBER}
 ENABLES = [Operation.ENABLE_ROOT_SESSIONS, Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,12 +18,13 @@ from root_tasks.model.codec import encode
 from root_tasks.model.report import Item, ItemType, Outcome, Task
 from root_tasks.model.run import BatchResult, Finding, Mode, Target
 from root_tasks.refusals import RefusalReason
+from root_tasks.run.finish import OutdatedRunError
 from root_tasks.run.invocation import WrongFunctionError
 from root_tasks.run.settings import InvalidSettingError
 from root_tasks.run.start import _batches
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.root_tasks import SETTINGS_OF, RootTasks, Settings, refusal, session_calls
+from support.root_tasks import SETTINGS_OF, FinishedExecution, RootTasks, Settings, refusal, session_calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 ONE_OF_EACH: dict[str, Any] = {"password": True, "access_keys": 1, "certificates": 1, "mfa_devices": 1}
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
+ALL_METRICS = {"AccountsAudited", "AccountsWithRootCredentials", "AccountsInaccessible"}
 
 
 # Pre-flight
@@ -520,7 +522,9 @@ def test_no_later_latest_report_hides_what_an_audit_found(root_tasks: RootTasks,
     results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
     root_tasks.organization.put_root_credentials(account_id=MEMBER)
     if genuine:
-        RootTasks(organization=root_tasks.organization, now=later).run(name="later")
+        RootTasks(organization=root_tasks.organization, now=later, executions=root_tasks.executions).run(
+            name="later"
+        )
     else:
         # Somebody who can write to the bucket puts a start that is yet to come into a genuine report.
         root_tasks.run(name="clean")
@@ -531,8 +535,8 @@ def test_no_later_latest_report_hides_what_an_audit_found(root_tasks: RootTasks,
     root_tasks.log.clear()
     root_tasks.notices.clear()
     root_tasks.write_report(started, results=results)
-    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
-    assert metrics["AccountsWithRootCredentials"] == 1
+    found = [event["AccountsWithRootCredentials"] for event in root_tasks.log if "_aws" in event]
+    assert found == ([] if genuine else [1]), "the alarms follow the later audit, if there was one"
     ((subject, message),) = root_tasks.notices
     assert subject == "Root credentials: full audit without a comparison"
     assert f"{MEMBER}: 1 access key" in message
@@ -562,6 +566,91 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks) -> None:
     assert directive["Namespace"] == "CentralizedRootAccess"
     assert {metric["Name"] for metric in directive["Metrics"]} <= set(metrics)
     assert all(name in metrics for names in directive["Dimensions"] for name in names)
+
+
+@pytest.mark.parametrize(
+    ("input_", "status", "keys"),
+    [
+        ({}, "SUCCEEDED", None),
+        ({"accounts": "all"}, "RUNNING", {"AccountsAudited"}),
+        ({}, "FAILED", {"AccountsAudited"}),
+        ({"accounts": [MEMBER]}, "SUCCEEDED", ALL_METRICS),
+        (DELETE, "SUCCEEDED", ALL_METRICS),
+        ({"task": "none"}, "FAILED", ALL_METRICS),
+    ],
+    ids=["overtaken", "overtaken yet", "failed", "named accounts", "plan", "refused"],
+)
+def test_an_audit_ends_no_alarm_that_a_later_full_audit_may_have_set_off(
+    root_tasks: RootTasks, input_: dict[str, object], status: str, keys: set[str] | None
+) -> None:
+    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    root_tasks.executions[root_tasks.arn("later")] = FinishedExecution(
+        run_id="later",
+        status=status,
+        output={},
+        started_at=root_tasks.now + timedelta(minutes=1),
+        input=json.dumps(input_),
+    )
+    root_tasks.write_report(started, results=results)
+    assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == (
+        [] if keys is None else [keys]
+    )
+
+
+def test_an_audit_that_found_something_sets_off_the_alarm_while_a_later_one_runs(
+    root_tasks: RootTasks,
+) -> None:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    root_tasks.executions[root_tasks.arn("later")] = FinishedExecution(
+        run_id="later", status="RUNNING", output={}, started_at=root_tasks.now + timedelta(minutes=1)
+    )
+    root_tasks.write_report(started, results=results)
+    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
+    assert metrics["AccountsWithRootCredentials"] == 1
+
+
+def test_a_redriven_audit_is_of_the_time_at_which_it_looked(root_tasks: RootTasks) -> None:
+    started = root_tasks.start_run({}, arn=root_tasks.arn("audit"), started_at=root_tasks.now)
+    root_tasks.advance(minutes=7)
+    looked_at = root_tasks.now
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    root_tasks.advance(hours=20)
+    root_tasks.write_report(started, results=results)
+    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
+    assert metrics["_aws"]["Timestamp"] == looked_at.timestamp() * 1000  # type: ignore[index]
+    report = json.loads(root_tasks.read("latest/report.json"))
+    assert datetime.fromisoformat(report["finishedAt"]) == looked_at
+
+
+@pytest.mark.parametrize("input_", [{}, DELETE], ids=["audit", "plan"])
+def test_a_run_that_looked_over_a_day_ago_is_not_finished(
+    root_tasks: RootTasks, input_: dict[str, object]
+) -> None:
+    started = root_tasks.start_run(input_, arn=root_tasks.arn("old"), started_at=root_tasks.now)
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    root_tasks.advance(hours=24, seconds=1)
+    with pytest.raises(OutdatedRunError) as outdated:
+        root_tasks.write_report(started, results=results)
+    assert outdated.value.run_id == "old"
+    assert str(outdated.value) == (
+        "Run old started at 2026-11-24 12:00 UTC, over a day ago: what it saw is outdated, so no report was "
+        "written. Start a new run."
+    )
+    assert not any("_aws" in event for event in root_tasks.log)
+    assert root_tasks.notices == []
+    assert root_tasks.keys("runs/old/report") == []
+
+
+def test_an_audit_that_saw_no_account_does_not_say_that_none_has_credentials(root_tasks: RootTasks) -> None:
+    root_tasks.lose_batches = lambda batch: True
+    root_tasks.run()
+    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
+    assert metrics["AccountsAudited"] == 0
+    assert metrics["AccountsInaccessible"] == 3
+    assert "AccountsWithRootCredentials" not in metrics
 
 
 def test_a_change_since_the_last_full_audit_is_published_once_by_account_ids(root_tasks: RootTasks) -> None:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local_aws.emulation.state import current_emulation
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import (
+    MFA_DEVICE_REPLACED,
     MFA_LEFT_OUT,
     MFA_STAYS,
     NO_LONGER_A_MEMBER,
@@ -466,6 +468,7 @@ def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(root_task
         "GetLoginProfile",
         "ListAccessKeys",
         "ListSigningCertificates",
+        "ListMFADevices",
         "DeactivateMFADevice",
     ]
 
@@ -523,6 +526,21 @@ def test_a_password_that_was_created_after_the_plan_is_not_deleted(root_tasks: R
     assert root_tasks.organization.root_credentials(MEMBER).mfa_devices == (MFA,)
 
 
+def test_an_mfa_device_that_was_enabled_after_the_plan_is_not_deactivated(root_tasks: RootTasks) -> None:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1, mfa_devices=1)
+    plan = root_tasks.run(DELETE)
+    root_tasks.organization.advance_clock(1)
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, mfa_devices=1)
+    executed = root_tasks.execute(plan)
+    result = root_tasks.results(executed)[MEMBER]
+    assert (result["outcome"], result["reason"]) == ("failed", MFA_DEVICE_REPLACED)
+    assert root_tasks.items(executed, MEMBER) == [
+        (f"access key {KEY}", "nothing to do"),
+        (f"MFA device {MFA}", "failed"),
+    ]
+    assert root_tasks.organization.root_credentials(MEMBER).mfa_devices == (MFA,)
+
+
 def test_a_planned_password_without_a_creation_date_is_not_deleted(root_tasks: RootTasks) -> None:
     root_tasks.omit_from_response("iam:GetLoginProfile", "LoginProfile", "CreateDate")
     plan = root_tasks.run(DELETE)
@@ -562,6 +580,8 @@ def test_an_execution_that_cannot_look_for_other_credentials_says_so(root_tasks:
         ("DeleteSigningCertificate", ["done", "done", "failed", "failed"]),
         # Without it nobody knows which password it is.
         ("GetLoginProfile", ["failed", "done", "done", "failed"]),
+        # Nor which device.
+        ("ListMFADevices", ["done", "done", "done", "failed"]),
         ("ListAccessKeys", ["done", "done", "done", "failed"]),
         ("ListSigningCertificates", ["done", "done", "done", "failed"]),
     ],
@@ -586,7 +606,10 @@ def test_a_plan_of_an_account_that_cannot_be_read_is_inaccessible(root_tasks: Ro
 
 def test_what_is_deleted_already_is_nothing_to_do(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, mfa_devices=1)
+    root_user = current_emulation().root_user(MEMBER)
+    root_user.password_created_at = None
+    root_user.access_keys.clear()
+    root_user.certificates.clear()
     executed = root_tasks.execute(plan)
     assert root_tasks.items(executed, MEMBER) == [
         ("password", "nothing to do"),

@@ -25,9 +25,9 @@ from centralized_root_access import RootTask, RootTasks
 from local_aws.emulation import LocalOrganization, mock_organization
 from local_aws.emulation.state import AccessKey, Certificate, Emulation, MfaDevice, current_emulation
 from root_tasks.aws.stores import RunStore, sha256
-from root_tasks.model.codec import DecodingError, decode
+from root_tasks.model.codec import DecodingError, decode, encode
 from root_tasks.model.report import Outcome, Report, Task
-from root_tasks.model.run import BatchResult, Finding, Mode
+from root_tasks.model.run import BatchResult, ExecutionMark, Finding, Mode
 from root_tasks.refusals import RefusalReason, RunRefusedError
 from root_tasks.run.invocation import BatchClaimedError
 from root_tasks.run.plans import parse_plan_request
@@ -127,6 +127,7 @@ class Forgery(Enum):
     COPY = "copy it over the same object of another run"
     ADD = "store it again with another name"
     CLEAN = "write clean wherever credentials are"
+    MARK = "mark the plan as executed by the execution that runs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,7 +255,16 @@ forgeries = st.one_of(
         forgery=st.sampled_from(Forgery),
         place=st.just(0),
         text=st.sampled_from(
-            ("plan.json", "report.json", "work.json", "run.json", "results/", "latest/", ".claim")
+            (
+                "plan.json",
+                "report.json",
+                "work.json",
+                "run.json",
+                "results/",
+                "latest/",
+                ".claim",
+                "executed-by",
+            )
         ),
     ),
 )
@@ -301,6 +311,22 @@ disturbances = st.lists(
             event=events,
         ),
         st.builds(Disturbance, timing=timings, kind=st.just("write"), number=st.integers(0, 4), event=events),
+    ),
+    max_size=2,
+)
+forgeries_of_marks = st.lists(
+    st.builds(
+        Disturbance,
+        timing=timings,
+        kind=st.just("call"),
+        invocation=st.just(0),
+        number=st.integers(0, 14),
+        event=st.builds(
+            ForgeryInBucket,
+            forgery=st.sampled_from((Forgery.MARK, Forgery.DELETE)),
+            place=st.just(0),
+            text=st.just("executed-by"),
+        ),
     ),
     max_size=2,
 )
@@ -360,7 +386,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.root_tasks.notices.clear()
         self.root_tasks.time.seconds = 0.0
         self.ledger = Ledger(lifetime=LIFETIME, now=self.root_tasks.now)
-        self.world.client("s3").create_bucket(Bucket=running.BUCKET)
+        running.create_report_bucket(self.world.client("s3"))
         self.units = [
             self.world.client("organizations").create_organizational_unit(
                 ParentId=self.organization.root_id, Name=name
@@ -409,7 +435,7 @@ class AnyOrder(RuleBasedStateMachine):
         during=disturbances,
         faults=service_faults,
         hours=st.sampled_from((0, 0, 0, 12, 25)),
-        again=st.booleans(),
+        again=st.one_of(st.none(), forgeries_of_marks),
         approves=approvals,
     )
     def plan_and_execute(
@@ -419,7 +445,7 @@ class AnyOrder(RuleBasedStateMachine):
         during: Sequence[Disturbance],
         faults: Mapping[int, ServiceFault],
         hours: int,
-        again: bool,
+        again: Sequence[Disturbance] | None,
         approves: bool,
     ) -> None:
         """Plan, execute, and redrive or execute once more: what people do, which chance alone seldom does."""
@@ -446,7 +472,7 @@ class AnyOrder(RuleBasedStateMachine):
         faults: Mapping[int, ServiceFault] | None = None,
         *,
         hours: int = 0,
-        again: bool = False,
+        again: Sequence[Disturbance] | None = None,
         approves: bool,
     ) -> None:
         plan = self.start_looking(self._input(request))
@@ -456,16 +482,16 @@ class AnyOrder(RuleBasedStateMachine):
             self._happen(event)
         drive = self.execute(plan.run_id, approves=approves, during=during, faults=faults)
         self.time_passes(hours)
-        if again:
-            self.execute(plan.run_id, approves=approves)
+        if again is not None:
+            self.execute(plan.run_id, approves=approves, during=again)
         if drive in self._redrivable():
             self.resume(drive)
 
     @precondition(lambda self: self.plans)
-    @rule(place=places, approves=approvals)
-    def execute_an_earlier_plan(self, place: int, approves: bool) -> None:
+    @rule(place=places, during=forgeries_of_marks, approves=approvals)
+    def execute_an_earlier_plan(self, place: int, during: Sequence[Disturbance], approves: bool) -> None:
         run_id = list(self.plans)[-1 - place % len(self.plans)]
-        self.execute(run_id, approves=approves)
+        self.execute(run_id, approves=approves, during=during)
 
     @precondition(lambda self: self._redrivable())
     @rule(place=places, during=disturbances)
@@ -621,6 +647,7 @@ class AnyOrder(RuleBasedStateMachine):
             output={},
             started_at=drive.started_at,
             folder="executions" if drive.acts else "runs",
+            input=json.dumps(input_),
         )
         self.resume(drive, during=during, faults=faults or {})
         return drive
@@ -860,6 +887,9 @@ class AnyOrder(RuleBasedStateMachine):
             s3.put_object(Bucket=running.BUCKET, Key=name, Body=content, Metadata=metadata)
 
         match forgery:
+            case Forgery.MARK:
+                drive = self.ledger.running
+                put(key, encode(ExecutionMark(execution_arn=drive.arn, started_at=drive.started_at)))
             case Forgery.DELETE if not key.startswith("backups/"):
                 # The bucket's policy lets nobody delete one.
                 s3.delete_object(Bucket=running.BUCKET, Key=key)
@@ -1028,6 +1058,10 @@ DELETE_BOTH: dict[str, object] = {"task": Task.DELETE_CREDENTIALS, "accounts": [
 UNLOCK: dict[str, object] = {"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMBER: [BUCKETS[MEMBER]]}}
 
 
+def forge_mark(forgery: Forgery) -> ForgeryInBucket:
+    return ForgeryInBucket(forgery=forgery, place=0, text="executed-by")
+
+
 def execute_and_stop(example: AnyOrder, input_: Mapping[str, object], **when: Any) -> Drive:
     plan = example.start_looking(input_)
     drive = example.execute(plan.run_id, during=stop_the_execution(**when))
@@ -1086,6 +1120,42 @@ def test_an_execution_that_failed_in_some_accounts_fails_again_when_it_is_redriv
     any_order.resume(drive)
     assert any_order.execution_of(drive).status == "FAILED"
     assert (drive.changed, any_order.ledger.invocation) == (changed, invocations)
+
+
+@pytest.mark.parametrize("forgeries", [[Forgery.MARK], [Forgery.DELETE], [Forgery.DELETE, Forgery.MARK]])
+def test_a_plan_is_executed_once_whoever_writes_or_deletes_its_mark(
+    any_order: AnyOrder, forgeries: Sequence[Forgery]
+) -> None:
+    plan = any_order.start_looking(DELETE_BOTH)
+    any_order.execute(plan.run_id)
+    during = [
+        Disturbance(timing="before", kind="call", number=number, event=forge_mark(forgery))
+        for number, forgery in enumerate(forgeries)
+    ]
+    again = any_order.execute(plan.run_id, during=during)
+    assert again is not None
+    assert any_order.execution_of(again).status == "FAILED"
+    assert any_order.world.situations[f"refused: {RefusalReason.PLAN_ALREADY_EXECUTED}"] == 1
+
+
+def test_a_mark_that_was_forged_before_lets_no_second_execution_act(any_order: AnyOrder) -> None:
+    plan = any_order.start_looking(DELETE_BOTH)
+    any_order.world.client("s3").put_object(
+        Bucket=running.BUCKET, Key=f"runs/{plan.run_id}/executed-by.json", Body=b"forged"
+    )
+    for _ in range(2):
+        during = [Disturbance(timing="before", kind="call", number=0, event=forge_mark(Forgery.MARK))]
+        drive = any_order.execute(plan.run_id, during=during)
+        assert drive is not None
+        assert any_order.execution_of(drive).status == "FAILED"
+
+
+@pytest.mark.parametrize("forgery", [Forgery.DELETE, Forgery.COPY])
+def test_a_batch_acts_once_whoever_deletes_its_claim(any_order: AnyOrder, forgery: Forgery) -> None:
+    drive = execute_and_stop(any_order, DELETE_BOTH, timing="after")
+    any_order._happen(ForgeryInBucket(forgery=forgery, place=0, text=".claim"))
+    any_order.resume(drive)
+    assert outcomes(drive) == {MEMBER: Outcome.UNKNOWN, OTHER: Outcome.DONE}
 
 
 STOP_BEFORE_REPORT = Disturbance(timing="before", kind="call", invocation=3, number=0, event=Fault.ABORT)
@@ -1177,6 +1247,13 @@ def execute_twice(example: AnyOrder) -> None:
         example.execute(plan.run_id)
 
 
+def execute_twice_by_a_forged_mark(example: AnyOrder) -> None:
+    plan = example.start_looking(DELETE)
+    during = [Disturbance(timing="before", kind="call", number=0, event=forge_mark(Forgery.MARK))]
+    for _ in range(2):
+        example.execute(plan.run_id, during=during)
+
+
 def forge_a_result_before_the_report(example: AnyOrder) -> None:
     forgery = ForgeryInBucket(forgery=Forgery.CLEAN, place=0, text="results/")
     before_report = Disturbance(timing="before", kind="call", invocation=3, number=0, event=forgery)
@@ -1231,6 +1308,10 @@ BROKEN_RELEASES = {
         scenario=execute_twice,
         replaced={"root_tasks.aws.stores.RunStore.claim_plan": claim_again},
     ),
+    "an earlier mark does not count": BrokenRelease(
+        scenario=execute_twice_by_a_forged_mark,
+        replaced={"root_tasks.aws.bucket.Bucket._count_versions": lambda bucket, key: 1},
+    ),
     "hashes are ignored": BrokenRelease(
         scenario=lambda example: execute_after(example, DELETE, SWAPPED_PLAN),
         replaced={"root_tasks.aws.stores.RunStore._read_and_verify": read_unverified},
@@ -1261,7 +1342,7 @@ BROKEN_RELEASES = {
     ),
     "any password will do": BrokenRelease(
         scenario=lambda example: execute_after(example, DELETE, by_others(Change.REPLACE_PASSWORD)),
-        replaced={f"{DELETION}._Deletion._other_password": lambda execution, target: None},
+        replaced={f"{DELETION}._Deletion._item_of_another": lambda execution, target: None},
         is_seldom=True,
     ),
     "denied is clean": BrokenRelease(

@@ -67,6 +67,9 @@ RUN = Run(
 WORK = Work(run_id="run-1", task=Task.AUDIT, mode=Mode.AUDIT, batches=((Assignment(account_id=MEMBER),),))
 PLAN = Plan(run_id="run-1", task=Task.DELETE_CREDENTIALS, assignments=(Assignment(account_id=MEMBER),))
 RESULT = BatchResult(findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),))
+MARK = ExecutionMark(execution_arn="arn", started_at=STARTED)
+OTHER_MARK = replace(MARK, started_at=STARTED + timedelta(days=90))
+KEY_OF_MARK = "runs/run-1/executed-by.json"
 BACKUP = Backup(
     run_id="run-1",
     account_id=MEMBER,
@@ -84,6 +87,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with mock_aws():
         client = boto3.client("s3", region_name="us-east-1", config=one_attempt())
         client.create_bucket(Bucket=BUCKET)
+        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         yield client
 
 
@@ -181,12 +185,46 @@ def test_a_batch_is_claimed_once(storage: Storage) -> None:
 
 
 def test_a_plan_is_claimed_by_one_execution(s3: Any, storage: Storage) -> None:
-    mark = ExecutionMark(execution_arn="arn", started_at=STARTED)
-    assert storage.runs.claim_plan("run-1", mark)
-    assert storage.runs.claim_plan("run-1", mark)
-    assert not storage.runs.claim_plan("run-1", replace(mark, started_at=STARTED + timedelta(days=90)))
-    s3.put_object(Bucket=BUCKET, Key="runs/run-1/executed-by.json", Body=b"{}")
-    assert not storage.runs.claim_plan("run-1", mark), "somebody has damaged the mark"
+    assert storage.runs.claim_plan("run-1", MARK)
+    assert storage.runs.claim_plan("run-1", MARK)
+    assert not storage.runs.claim_plan("run-1", OTHER_MARK)
+    s3.put_object(Bucket=BUCKET, Key=KEY_OF_MARK, Body=b"{}")
+    assert not storage.runs.claim_plan("run-1", MARK), "somebody has damaged the mark"
+
+
+def upload_in_parts(s3: Any, body: bytes) -> None:
+    """Complete an upload in parts: S3 may order it by its beginning."""
+    upload = s3.create_multipart_upload(Bucket=BUCKET, Key=KEY_OF_MARK)["UploadId"]
+    parts = {"Bucket": BUCKET, "Key": KEY_OF_MARK, "UploadId": upload}
+    etag = s3.upload_part(**parts, PartNumber=1, Body=body)["ETag"]
+    s3.complete_multipart_upload(**parts, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]})
+
+
+FORGERIES: dict[str, Callable[[Any], object]] = {
+    "replaced": lambda s3: s3.put_object(Bucket=BUCKET, Key=KEY_OF_MARK, Body=encode(OTHER_MARK)),
+    "deleted": lambda s3: s3.delete_object(Bucket=BUCKET, Key=KEY_OF_MARK),
+    "uploaded in parts": lambda s3: upload_in_parts(s3, encode(OTHER_MARK)),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_mark_that_is_forged_after_a_claim_lets_nobody_else_claim_the_plan(
+    s3: Any, storage: Storage, forgery: str
+) -> None:
+    assert storage.runs.claim_plan("run-1", MARK)
+    FORGERIES[forgery](s3)
+    assert not storage.runs.claim_plan("run-1", OTHER_MARK)
+
+
+def test_a_mark_that_is_forged_before_a_claim_is_of_one_execution_at_most(s3: Any, storage: Storage) -> None:
+    s3.put_object(Bucket=BUCKET, Key=KEY_OF_MARK, Body=encode(OTHER_MARK))
+    assert not storage.runs.claim_plan("run-1", MARK)
+    assert storage.runs.claim_plan("run-1", OTHER_MARK)
+
+
+def test_a_key_that_begins_like_a_mark_is_not_one_of_its_versions(s3: Any, storage: Storage) -> None:
+    s3.put_object(Bucket=BUCKET, Key=f"{KEY_OF_MARK}.json", Body=b"{}")
+    assert storage.runs.claim_plan("run-1", MARK)
 
 
 def test_run_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: Storage) -> None:

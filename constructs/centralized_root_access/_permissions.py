@@ -97,11 +97,13 @@ class BucketAccess:
         read: The objects that it may read.
         write: The objects that it may write, and no other principal.
         prefixes: The prefixes that it may list.
+        claims: The objects whose versions it may list.
     """
 
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
 
     def statements(self, bucket: s3.IBucket) -> list[iam.PolicyStatement]:
         """Return the statements of the function's role."""
@@ -113,15 +115,17 @@ class BucketAccess:
             if patterns:
                 resources = [bucket.arn_for_objects(pattern) for pattern in patterns]
                 statements.append(iam.PolicyStatement(sid=sid, actions=[action], resources=resources))
-        if self.prefixes:
-            statements.append(
-                iam.PolicyStatement(
-                    sid="ListObjects",
-                    actions=["s3:ListBucket"],
-                    resources=[bucket.bucket_arn],
-                    conditions={"StringLike": {"s3:prefix": list(self.prefixes)}},
+        for sid, action, prefixes in (
+            ("ListObjects", "s3:ListBucket", self.prefixes),
+            ("ListVersions", "s3:ListBucketVersions", self.claims),
+        ):
+            if prefixes:
+                conditions = {"StringLike": {"s3:prefix": list(prefixes)}}
+                statements.append(
+                    iam.PolicyStatement(
+                        sid=sid, actions=[action], resources=[bucket.bucket_arn], conditions=conditions
+                    )
                 )
-            )
         return statements
 
 
@@ -153,18 +157,22 @@ def write_report_access(*, audits: bool, plans: bool) -> BucketAccess:
 
 def start_execution_access() -> BucketAccess:
     """Return the access of the function that starts executions of plans."""
+    mark = "runs/*/executed-by.json"
     return BucketAccess(
-        read=("runs/*/plan.json", "runs/*/executed-by.json", "executions/*/run.json"),
-        write=("runs/*/executed-by.json", "executions/*/run.json", "executions/*/work.json"),
+        read=("runs/*/plan.json", mark, "executions/*/run.json"),
+        write=(mark, "executions/*/run.json", "executions/*/work.json"),
+        claims=(mark,),
     )
 
 
 def execute_batch_access(task: RootTask) -> BucketAccess:
     """Return the access of the function that acts for one task."""
     backups = ("backups/*",) if task in UNLOCK_TASKS else ()
+    claim = f"executions/*/results/{task}/*.claim"
     return BucketAccess(
-        read=("executions/*/work.json", f"executions/*/results/{task}/*.claim", *backups),
+        read=("executions/*/work.json", claim, *backups),
         write=(f"executions/*/results/{task}/*", *backups),
+        claims=(claim,),
     )
 
 
@@ -234,6 +242,13 @@ def read_executions_statement(state_machine: sfn.StateMachine, *, sid: str) -> i
     """Return the statement by which the executions of a state machine are read."""
     return iam.PolicyStatement(
         sid=sid, actions=["states:DescribeExecution"], resources=[execution_arn(state_machine)]
+    )
+
+
+def list_executions_statement(state_machine: sfn.StateMachine) -> iam.PolicyStatement:
+    """Return the statement by which the executions of a state machine are listed."""
+    return iam.PolicyStatement(
+        sid="Executions", actions=["states:ListExecutions"], resources=[state_machine.state_machine_arn]
     )
 
 

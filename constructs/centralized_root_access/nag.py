@@ -108,7 +108,7 @@ _ENTRIES = (
     _Entry(
         construct=RootTasks,
         path=f"({_MACHINE}/DistributedMapPolicy|StartExecutionOwn|StartExecutionRole/DefaultPolicy"
-        "|StartRunRestores|NewAccountStateMachine/Role/DefaultPolicy)/Resource",
+        "|StartRunRestores|WriteReportLater|NewAccountStateMachine/Role/DefaultPolicy)/Resource",
         rule=_wildcard(
             _ARN + r"states:(<AWS::Region>|[a-z0-9-]+):(<AWS::AccountId>|\d{12}):execution:.*StateMachine.*\*"
         ),

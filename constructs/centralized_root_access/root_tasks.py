@@ -195,6 +195,8 @@ class RootTasks(Construct):
             self, looking, max_concurrency=max_concurrency
         )
         """The state machine that looks: it audits and plans. The input ``{}`` audits every account."""
+        if RootTask.AUDIT in listed:
+            self._allow_reading_executions(self.audit_state_machine, looking.report, "Later", lists=True)
         self.execute_state_machine: sfn.StateMachine | None = (
             self._build_execute(functions, looking, max_concurrency=max_concurrency)
             if functions.acting_tasks
@@ -303,14 +305,22 @@ class RootTasks(Construct):
         return state_machine
 
     def _allow_reading_executions(
-        self, state_machine: sfn.StateMachine, function: lambda_.Function, purpose: str
+        self,
+        state_machine: sfn.StateMachine,
+        function: lambda_.Function,
+        purpose: str,
+        *,
+        lists: bool = False,
     ) -> None:
         # A policy of its own, which the function does not depend on: the state machine needs the function.
         iam.Policy(
             self,
             f"{function.node.id}{purpose}",
             roles=[function_role(function)],
-            statements=[_permissions.read_executions_statement(state_machine, sid=purpose)],
+            statements=[
+                _permissions.read_executions_statement(state_machine, sid=purpose),
+                *([_permissions.list_executions_statement(state_machine)] if lists else []),
+            ],
         )
 
     def _build_schedule(self, audit_interval: Duration) -> events.Rule:

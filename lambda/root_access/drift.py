@@ -17,7 +17,7 @@ from aws_calls.runtime import FunctionArn, LambdaContext, one_attempt, system_cl
 from aws_calls.settings import read_settings
 
 from .deviations import deviation, plan_repair
-from .drift_notice import UNKNOWN, Notice, RecordedCall, drift_notice, repair_notice
+from .drift_notice import UNKNOWN, Notice, RecordedCall, drift_notice, repair_notice, undone_notice
 from .drift_repair import CheckFailedError, Repair, WatchedStack, describe_stack
 from .organization import Organization, RootAccessClients, create_clients
 from .plan import Step, plan
@@ -190,7 +190,7 @@ class _Check:
             self._report(self._observe(), trigger=_INTERVAL if detail_type == SCHEDULED else UNKNOWN)
 
     def _check_after(self, recorded: RecordedCall) -> None:
-        """Report, and publish who made the call, where it can have led to a deviation."""
+        """Report, and publish who made the call, where it led to a deviation, or to one that is undone."""
         observed = self._observe()
         steps = self._report(
             observed,
@@ -200,15 +200,26 @@ class _Check:
             cloudTrailEventId=recorded.event_id,
         )
         caused = [step for step in steps if recorded.may_have_caused(step)]
+        others = [step for step in steps if step not in caused]
         if caused:
-            notice = drift_notice(
-                organization_id=observed.organization_id,
-                caused=caused,
-                others=[step for step in steps if step not in caused],
-                call=recorded,
-                will_be_repaired=bool(self._settings.repaired_stack_id and self._plan_repair(observed)),
+            self._publish(
+                drift_notice(
+                    organization_id=observed.organization_id,
+                    caused=caused,
+                    others=others,
+                    call=recorded,
+                    will_be_repaired=bool(self._settings.repaired_stack_id and self._plan_repair(observed)),
+                )
             )
-            self._publish(notice)
+        elif contradictions := recorded.contradictions(self._settings.desired, observed):
+            self._publish(
+                undone_notice(
+                    organization_id=observed.organization_id,
+                    contradictions=contradictions,
+                    others=others,
+                    call=recorded,
+                )
+            )
 
     def _check_and_repair(self, stack_id: str) -> None:
         stack = WatchedStack(

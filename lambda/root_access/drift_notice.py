@@ -6,20 +6,21 @@ A call as CloudTrail recorded it is hostile text: its caller has a say in names 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.text import excerpt
 
 from .deviations import deviation
-from .plan import DISABLE_FEATURE, ENABLE_FEATURE, Operation
-from .state import SERVICE_PRINCIPAL
+from .plan import DISABLE_FEATURE, ENABLE_FEATURE, Operation, plan
+from .state import SERVICE_PRINCIPAL, Feature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .drift_repair import Repair
     from .plan import Step
+    from .state import DesiredState, RootAccess
 
 UNKNOWN = "unknown"
 
@@ -32,10 +33,11 @@ _MAX_LISTED = 20
 # What identifies a caller, the best first: a service, for example, has no ARN.
 _IDENTITY_MEMBERS = ("arn", "invokedBy", "principalId", "userName", "accountId", "type")
 
+_ENABLE_TRUSTED_ACCESS = "EnableAWSServiceAccess"
 # What would correct the effect of a call. Without trusted access IAM hides the features, with it they return.
 _CORRECTIONS = {
     "DisableAWSServiceAccess": frozenset({Operation.ENABLE_TRUSTED_ACCESS, *ENABLE_FEATURE.values()}),
-    "EnableAWSServiceAccess": frozenset(DISABLE_FEATURE.values()),
+    _ENABLE_TRUSTED_ACCESS: frozenset(DISABLE_FEATURE.values()),
     **{f"DisableOrganizations{feature}": frozenset({step}) for feature, step in ENABLE_FEATURE.items()},
     **{f"EnableOrganizations{feature}": frozenset({step}) for feature, step in DISABLE_FEATURE.items()},
     "DeregisterDelegatedAdministrator": frozenset({Operation.REGISTER}),
@@ -95,6 +97,23 @@ class RecordedCall:
             step.account_id is None or self.account_id in (step.account_id, UNKNOWN)
         )
 
+    def contradictions(self, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
+        """Return what would have corrected the effect of the call right after it, if it was as listed before.
+
+        An unknown call contradicts nothing, nor does trusted access, which is never disabled.
+        """
+        if self.name not in _CORRECTIONS or self.name == _ENABLE_TRUSTED_ACCESS:
+            return ()
+        nothing = replace(observed, trusted_access=False, features=frozenset(), delegated_administrators=())
+        everything = replace(
+            observed,
+            trusted_access=True,
+            features=frozenset(Feature),
+            delegated_administrators=(self.account_id,),
+        )
+        steps = [*plan(desired=desired, observed=nothing), *plan(desired=desired, observed=everything)]
+        return tuple(step for step in dict.fromkeys(steps) if self.may_have_caused(step))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
@@ -130,12 +149,7 @@ def drift_notice(
         subject=f"Centralized root access: drift in {organization_id}",
         message=_paragraphs(
             f"After this call, organization {organization_id} does not match the stack.",
-            (
-                f"Call: {call.name}\n"
-                f"Caller: {call.caller}\n"
-                f"Time: {call.time}\n"
-                f"CloudTrail event: {call.event_id}"
-            ),
+            _paragraph_of(call),
             _bullets("Deviations:", map(deviation, caused)),
             _bullets("Also different from the stack, for another reason:", map(deviation, others)),
             (
@@ -146,6 +160,31 @@ def drift_notice(
                 else "The drift check does not repair this, nor does deploying an unchanged stack. "
                 "Correct it by hand, or change the stack's lists and deploy."
             ),
+        ),
+    )
+
+
+def undone_notice(
+    *, organization_id: str, contradictions: Sequence[Step], others: Sequence[Step], call: RecordedCall
+) -> Notice:
+    """Return what to publish about a call that contradicts the stack, but whose effect is gone.
+
+    Args:
+        organization_id: The organization.
+        contradictions: What would have corrected its effect.
+        others: What would correct the deviations that it cannot have caused.
+        call: The call.
+    """
+    return Notice(
+        subject=f"Centralized root access: drift undone in {organization_id}",
+        message=_paragraphs(
+            f"This call contradicted the stack. Its effect was undone before the drift check looked at "
+            f"organization {organization_id}: somebody may have used root access, or a delegated "
+            "administrator, in between.",
+            _paragraph_of(call),
+            _bullets("What it led to:", map(deviation, contradictions)),
+            _bullets("Different from the stack, for another reason:", map(deviation, others)),
+            "Ask the caller. CloudTrail has what followed: look for AssumeRoot, and for what undid the call.",
         ),
     )
 
@@ -181,6 +220,10 @@ def repair_notice(
             "or of a delegated administrator's account.",
         ),
     )
+
+
+def _paragraph_of(call: RecordedCall) -> str:
+    return f"Call: {call.name}\nCaller: {call.caller}\nTime: {call.time}\nCloudTrail event: {call.event_id}"
 
 
 def _members(value: object) -> Mapping[str, object]:

@@ -106,7 +106,10 @@ class RefusalReason(Enum):
     PLAN_EXPIRED = _plan_refusal("it is older than {lifetime}.")
     NOT_A_PLAN = _plan_refusal("it is not a plan.")
     PLAN_FROM_THE_FUTURE = _plan_refusal("it was created after this execution started.")
-    PLAN_ALREADY_EXECUTED = _plan_refusal("another execution has executed it already.")
+    PLAN_ALREADY_EXECUTED = _plan_refusal(
+        "another execution has executed it already, or somebody has written or deleted its "
+        "runs/{run_id}/executed-by.json."
+    )
     PLAN_REPORT_ALTERED = _plan_refusal(
         "the report that was approved is not the one that this run wrote. Somebody may have altered it."
     )

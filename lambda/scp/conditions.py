@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .context import OtherValues
 from .documents import Quantifier
 from .operators import Undefined
+from .text import lowercase
 from .truth import Truth, agreement, all_of, any_of, truth_of
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _holds_without_key(condition: Condition, operator: Operator) -> Truth:
 
 
 def _null(condition: Condition, *, absent: bool) -> Truth:
-    texts = {template.raw.lower() for template in condition.values}
+    texts = {lowercase(template.raw) for template in condition.values}
     if not texts <= {"true", "false"}:
         return Truth.UNKNOWN
     return truth_of(("true" if absent else "false") in texts)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from .text import Unresolved
+from .text import Unresolved, lowercase
 
 if TYPE_CHECKING:
     from .calls import Call, SessionFacts
@@ -289,14 +289,14 @@ CONTEXT: tuple[KeyFact, ...] = (
 )
 
 _EXACT = {
-    (key.lower(), service): row
+    (lowercase(key), service): row
     for row in reversed(CONTEXT)
     for key in row.keys
     if not key.endswith("*")
     for service in row.services or {""}
 }
 _PREFIXES = tuple(
-    (key[:-1].lower(), row.services, row) for row in CONTEXT for key in row.keys if key.endswith("*")
+    (lowercase(key[:-1]), row.services, row) for row in CONTEXT for key in row.keys if key.endswith("*")
 )
 
 
@@ -314,7 +314,7 @@ class SessionRequest:
 
     def possible(self, key: str) -> Possible:
         """Return what a condition key may be."""
-        key = key.lower()
+        key = lowercase(key)
         service = self.call.service
         row = _EXACT.get((key, service)) or _EXACT.get((key, ""))
         if row is None:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn
 
 from .operators import OPERATORS, Operator
-from .text import Index, Template, Variable, key_of_arn, parse_template, start_of_arn
+from .text import Index, Template, Variable, key_of_arn, lowercase, parse_template, start_of_arn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ class Condition:
     @cached_property
     def is_about_root_sessions(self) -> bool:
         """Whether it asks for root sessions."""
-        return self.key.lower() == "aws:assumedroot"
+        return lowercase(self.key) == "aws:assumedroot"
 
     def candidates(self, operator: Operator, value: str) -> Sequence[Template]:
         """Return those of its values that may be what a request has, by its operator."""
@@ -274,7 +274,7 @@ def _statement(statement: object, number: int, *, variables: bool, policy_type: 
         number=number,
         sid=sid,
         effect=Effect(str(effect)),
-        actions=tuple(parse_template(action.lower(), variables=False) for action in actions),
+        actions=tuple(parse_template(lowercase(action), variables=False) for action in actions),
         not_action=not_action,
         resources=tuple(parse_template(resource, variables=variables) for resource in resources),
         not_resource=not_resource,
@@ -317,7 +317,7 @@ _QUANTIFIERS = {quantifier.lower(): quantifier for quantifier in Quantifier}
 
 def _operator(name: str) -> tuple[Quantifier | None, Operator | None, bool]:
     prefix, colon, rest = name.partition(":")
-    quantifier = _QUANTIFIERS.get(prefix.lower()) if colon else None
+    quantifier = _QUANTIFIERS.get(lowercase(prefix)) if colon else None
     base = rest if quantifier else name
     if_exists = base.endswith(_IF_EXISTS)
     return quantifier, OPERATORS.get(base.removesuffix(_IF_EXISTS)), if_exists

@@ -26,6 +26,9 @@ def _one_action_matches(template: Template, action: str) -> Truth:
     """Compare an action in lowercase. Wildcards in the name of the service are not documented."""
     if template.matches_everything:
         return Truth.TRUE
+    if not template.raw.isascii():
+        # No action has such a name, unless AWS takes a letter for one that it resembles.
+        return Truth.UNKNOWN
     if not template.matches(action):
         return Truth.FALSE
     service = template.raw.partition(":")[0]

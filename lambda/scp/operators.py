@@ -13,7 +13,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, 
 from operator import eq, ge, gt, le, lt
 from typing import TYPE_CHECKING
 
-from .text import ARN_PARTS, Template, Unresolved, key_of_arn, start_of_arn
+from .text import ARN_PARTS, Template, Unresolved, key_of_arn, lowercase, start_of_arn
 from .truth import Truth, all_of, truth_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Operator:
 
 
 def _comparison_of_texts(
-    matches: Callable[[Template, str], bool],
+    matches: Callable[[Template, str], bool | Truth],
 ) -> Callable[[Template, str, ValueOf], Truth]:
     """Return a comparison that takes policy variables."""
 
@@ -65,12 +65,20 @@ def _comparison_of_texts(
         if isinstance(resolved, Unresolved):
             # Nothing equals or is like a variable without a value; negated operators match it.
             return Truth.UNKNOWN if resolved is Unresolved.UNKNOWN else Truth.FALSE
-        return truth_of(matches(resolved, value))
+        match = matches(resolved, value)
+        return match if isinstance(match, Truth) else truth_of(match)
 
     return compare
 
 
 _string_like = _comparison_of_texts(Template.matches)
+
+
+def _equals_ignoring_case(template: Template, value: str) -> bool | Truth:
+    if lowercase(template.text) == lowercase(value):
+        return True
+    # Which letters beyond ASCII AWS takes for the same is not known.
+    return not (template.text + value).isascii() and Truth.UNKNOWN
 
 
 # A template with a variable has no such start: it is compared, for the variable's value may not be known.
@@ -173,10 +181,10 @@ def _comparison(parse: Callable[[str], Decimal | int | None], holds: Callable[..
 
 def _bool(policy_value: str, value: str) -> Truth | Undefined:
     """Compare; "true" in any case is true, and every other value of a request is false."""
-    expected = policy_value.lower()
+    expected = lowercase(policy_value)
     if expected not in ("true", "false"):
         return Undefined.POLICY_VALUE
-    return truth_of((value.lower() == "true") == (expected == "true"))
+    return truth_of((lowercase(value) == "true") == (expected == "true"))
 
 
 def _binary_equals(policy_value: str, value: str) -> Truth | Undefined:
@@ -239,9 +247,9 @@ OPERATORS = {
         key_of=str,
     ),
     "StringEqualsIgnoreCase": Operator(
-        compare=_comparison_of_texts(lambda template, value: template.text.lower() == value.lower()),
-        start_of=lambda template: _text_of(template).lower(),
-        key_of=str.lower,
+        compare=_comparison_of_texts(_equals_ignoring_case),
+        start_of=lambda template: lowercase(_text_of(template)) if template.raw.isascii() else "",
+        key_of=lambda value: lowercase(value) if value.isascii() else None,
     ),
     "StringLike": Operator(compare=_string_like, start_of=_start_of, key_of=str, takes_wildcards=True),
     **{f"Numeric{name}": Operator(compare=_comparison(_number, holds)) for name, holds in _ORDERS.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import string
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
 
 ARN_PARTS = 6
+
+_LOWERCASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+def lowercase(text: str) -> str:
+    """Return a text with A to Z in lowercase, and no other letter, however much it resembles one."""
+    return text.lower() if text.isascii() else text.translate(_LOWERCASE)
 
 
 class Wildcard(StrEnum):

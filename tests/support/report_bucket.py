@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
 
 BUCKET = "root-tasks"
 
-_OPERATIONS = {"GetObject", "HeadObject", "PutObject", "ListObjectsV2", "DeleteObject"}
+_OPERATIONS = {
+    "GetObject",
+    "HeadObject",
+    "PutObject",
+    "ListObjectsV2",
+    "ListObjectVersions",
+    "DeleteObject",
+}
 
 
 class ReportBuckets:
@@ -59,8 +67,22 @@ def _create_bucket() -> MemoryBucket:
     from centralized_root_access.cli.from_here import MemoryBucket
 
     class Bucket(MemoryBucket):
+        def __init__(self) -> None:
+            super().__init__()
+            self._versions: Counter[str] = Counter()
+
+        def put_object(self, *, Key: str, **parameters: Any) -> dict[str, Any]:  # noqa: N803
+            response = super().put_object(Key=Key, **parameters)
+            self._versions[Key] += 1
+            return response
+
         def delete_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
             self._objects.pop(Key, None)
+            self._versions[Key] += 1
             return {}
+
+        def list_object_versions(self, *, Prefix: str, **_: object) -> dict[str, Any]:  # noqa: N803
+            keys = sorted(key for key in self._versions.elements() if key.startswith(Prefix))
+            return {"IsTruncated": False, "Versions": [{"Key": key} for key in keys]}
 
     return Bucket()

@@ -11,7 +11,7 @@ import re
 import sys
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from root_tasks.aws.stores import Storage
 from root_tasks.model.report import Outcome, RootCredentials, Task
 from root_tasks.model.run import Account, BatchResult, Finding, Mode, Run, Work
 from root_tasks.run.finish import RunFinisher
+from root_tasks.run.later_audits import LaterAudits
 from support.function import FakeTime
 from support.reports import NONE, STARTED, key, report
 
@@ -60,6 +61,13 @@ class FolderS3:
 
     def _file(self, key: str) -> Path:
         return self.folder / key.replace("/", " ")
+
+
+class NoExecutions:
+    """A Step Functions that has run nothing."""
+
+    def list_executions(self, **_: object) -> dict[str, Any]:
+        return {"executions": []}
 
 
 def store_audit(folder: Path, accounts: int, *, number: int) -> dict[str, Any]:
@@ -102,7 +110,8 @@ def store_audit(folder: Path, accounts: int, *, number: int) -> dict[str, Any]:
     for batch, own in enumerate(batches):
         result = BatchResult(findings=tuple(_finding(id_, number=number) for id_ in own))
         results.append({"batch": batch, "sha256": storage.runs.write_result(work, batch, result)})
-    return {"runId": run_id, "runSha256": checksum, "results": results}
+    ended_at = (run.started_at + timedelta(hours=1)).isoformat()
+    return {"runId": run_id, "runSha256": checksum, "results": results, "endedAt": ended_at}
 
 
 def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
@@ -112,10 +121,11 @@ def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
         runs=storage.runs,
         reports=storage.reports,
         backups=storage.backups,
+        later_audits=LaterAudits(step_functions=NoExecutions(), budget=_budget()),  # type: ignore[arg-type]
         notify=lambda subject, message: None,
         findings=None,
         plan_lifetime=timedelta(hours=24),
-        now=lambda: STARTED + timedelta(days=30),
+        now=lambda: datetime.fromisoformat(event["endedAt"]),
         log=lambda **event: None,
     )
     return finisher.finish(event["runId"], run_sha256=event["runSha256"], results=event["results"])
@@ -139,9 +149,13 @@ def _storage(folder: Path) -> Storage:
             s3=FolderS3(folder),  # type: ignore[arg-type]
             name="root-tasks",
             account_id=_OWN_ACCOUNT,
-            budget=RetryBudget(clock=FakeTime().clock(), deadline=600),
+            budget=_budget(),
         )
     )
+
+
+def _budget() -> RetryBudget:
+    return RetryBudget(clock=FakeTime().clock(), deadline=600)
 
 
 def _finding(account_id: str, *, number: int) -> Finding:

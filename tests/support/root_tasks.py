@@ -9,6 +9,7 @@ import json
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -109,6 +110,7 @@ class FinishedExecution:
         started_at: When it started.
         folder: Where its report is.
         totals: How many accounts ended with each outcome; an execution that failed has no output.
+        input: Its input.
     """
 
     run_id: str
@@ -119,6 +121,7 @@ class FinishedExecution:
     started_at: datetime = _STARTED_AT
     folder: str = "runs"
     totals: dict[str, int] = field(default_factory=dict)
+    input: str = "{}"
 
 
 @dataclass(kw_only=True)
@@ -170,8 +173,7 @@ class RootTasks:
 
     def __post_init__(self) -> None:
         self.sessions = _SessionClients(self.prepare_session_client)
-        # In us-east-1 an owner may create a bucket again.
-        self.client("s3").create_bucket(Bucket=BUCKET)
+        create_report_bucket(self.client("s3"))
 
     # Running
 
@@ -203,6 +205,7 @@ class RootTasks:
             output={},
             started_at=started_at or self.now,
             folder="executions" if acts else "runs",
+            input=json.dumps(input_),
         )
         arn = self.arn(execution.run_id, machine=machine)
         self.executions[arn] = execution
@@ -398,6 +401,10 @@ class RootTasks:
                 self.record_request(
                     "s3:ListBucket", f"arn:aws:s3:::{params['Bucket']}", s3_prefix=params["Prefix"]
                 )
+            case "s3:ListObjectVersions":
+                self.record_request(
+                    "s3:ListBucketVersions", f"arn:aws:s3:::{params['Bucket']}", s3_prefix=params["Prefix"]
+                )
             case "s3:HeadObject" | "s3:GetObject" | "s3:PutObject":
                 resource = f"arn:aws:s3:::{params['Bucket']}/{params['Key']}"
                 self.record_request(action.replace("Head", "Get"), resource)
@@ -544,6 +551,16 @@ class _Topic:
 class _Executions:
     root_tasks: RootTasks
 
+    def list_executions(self, *, stateMachineArn: str) -> dict[str, Any]:  # noqa: N803
+        self.root_tasks.record_request("states:ListExecutions", stateMachineArn)
+        prefix = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:"
+        listed = [
+            {"executionArn": arn, "startDate": execution.started_at}
+            for arn, execution in self.root_tasks.executions.items()
+            if arn.startswith(prefix)
+        ]
+        return {"executions": sorted(listed, key=itemgetter("startDate"), reverse=True)}
+
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
         self.root_tasks.record_request("states:DescribeExecution", executionArn)
         if code := self.root_tasks.fail_descriptions:
@@ -561,6 +578,7 @@ class _Executions:
             "name": execution.run_id,
             "status": execution.status,
             "startDate": execution.started_at,
+            "input": execution.input,
         }
         if execution.status == "SUCCEEDED":
             response["output"] = json.dumps(execution.output)
@@ -568,6 +586,12 @@ class _Executions:
             response["cause"] = execution.cause
         response |= shown
         return {name: value for name, value in response.items() if value is not None}
+
+
+def create_report_bucket(s3: Any) -> None:
+    """Create the construct's bucket; in us-east-1 an owner may do so again."""
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
 
 
 def _client_error(code: str, operation: str) -> ClientError:

@@ -134,6 +134,31 @@ class Bucket:
             raise
         return True
 
+    def claim(self, key: str, body: bytes) -> bool:
+        """Write an object that nothing can replace, and return whether it is this one.
+
+        An object can be replaced, or deleted and written again, but its earlier versions stay: a claim counts
+        only as the sole version that there has ever been. So no two bodies can claim a key, in whatever order
+        others write to it. Which version is the oldest would not tell: an upload in parts is dated by its
+        beginning.
+        """
+        # The response to an earlier attempt may have been lost. What is read here is what is then listed.
+        own = self.write(key, body, condition=IF_NEW) or self.read(key) == body
+        return own and self._count_versions(key) == 1
+
+    def _count_versions(self, key: str) -> int:
+        """Return how many versions an object has or had, as far as one page lists them."""
+        page = call(
+            lambda: self._s3.list_object_versions(
+                Bucket=self.name, Prefix=key, ExpectedBucketOwner=self._account_id
+            ),
+            operation="s3:ListBucketVersions",
+            budget=self._budget,
+        )
+        # Of all keys that start with it, it is the first.
+        entries = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+        return sum(entry["Key"] == key for entry in entries)
+
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with a prefix, in their order."""
         return (entry["Key"] for entry in self._list(prefix))

@@ -172,9 +172,7 @@ class RunStore:
     def claim_batch(self, work: Work, batch: int, *, token: str) -> bool:
         """Claim a batch, and return whether it is claimed by this token. Nobody claims a batch twice."""
         key = f"{self._results(work.run_id, work.task)}{batch:05}.claim"
-        body = token.encode()
-        # The response to an earlier attempt of this write may have been lost.
-        return self._bucket.write(key, body, condition=IF_NEW) or self._bucket.read(key) == body
+        return self._bucket.claim(key, token.encode())
 
     def write_result(self, work: Work, batch: int, result: BatchResult) -> str:
         """Store the result of a batch, and return its SHA-256, which is a part of the key."""
@@ -226,13 +224,7 @@ class RunStore:
 
     def claim_plan(self, run_id: str, mark: ExecutionMark) -> bool:
         """Mark a plan as executed, and return whether it is this execution's: a plan is executed once."""
-        key = self._key(run_id, "executed-by.json")
-        if self._bucket.write(key, encode(mark), condition=IF_NEW):
-            return True
-        try:
-            return decode(ExecutionMark, self._bucket.read(key)) == mark
-        except DecodingError:
-            return False
+        return self._bucket.claim(self._key(run_id, "executed-by.json"), encode(mark))
 
     def write_file(self, run_id: str, file: File) -> str:
         """Store a file of a run's report, and return its S3 URL."""

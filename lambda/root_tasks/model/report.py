@@ -281,7 +281,7 @@ class Report(RunDetails, Document):
     """The result of a run.
 
     Attributes:
-        finished_at: When the report was written.
+        finished_at: When its last batch ended; when the report was written if none has a result.
         results: One result for each account in scope, in the order of risk; none missing, none twice.
         warnings: In sentences, what was stored in the bucket that this run did not follow, as somebody else
             has written or altered it; and which findings Security Hub did not import.

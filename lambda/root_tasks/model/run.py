@@ -55,7 +55,8 @@ class Target:
         policy_sha256: The SHA-256 of the policy to remove, as planned; None where it cannot be read.
         skip_backup: Whether to remove a policy that cannot be read.
         restore: What to restore; None where a policy is removed, or a credential is the target.
-        created_at: When the password was created: one that was created later is another password.
+        created_at: When the password was created, or the MFA device was enabled: at another time, it is
+            another one.
     """
 
     type: ItemType
@@ -225,11 +226,17 @@ class Finding(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class BatchResult(Document):
-    """The results of a batch."""
+    """The results of a batch.
+
+    Attributes:
+        findings: The findings of its accounts.
+        finished_at: When it ended; None of an earlier release.
+    """
 
     KIND: ClassVar[str] = "batch result"
 
     findings: tuple[Finding, ...]
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

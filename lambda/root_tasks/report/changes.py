@@ -6,6 +6,8 @@ import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from aws_calls.text import printable
+
 from ..model.codec import DecodingError, decode, encode_in_pieces
 from ..model.report import AuditTotals, Change, ChangeType, ItemType, Outcome, Report, Task
 from .summary import credentials_of, is_audited, item_counts, minute, summary, types_without_list
@@ -146,7 +148,7 @@ def _heading(report: Report, what: str) -> str:
     return (
         f"Root credentials in organization {report.organization_id}: {what}.\n"
         f"{summary(report)}\n"
-        f"Audited {minute(report.started_at)}, run {report.run_id}.\n"
+        f"Audited {minute(report.started_at)}, run {printable(report.run_id)}.\n"
     )
 
 

@@ -6,10 +6,13 @@ import dataclasses
 import functools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, describe
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line
+from aws_calls.text import printable
 
 from .. import messages
 from ..aws.bucket import UnreadableObjectError
@@ -20,20 +23,22 @@ from ..model.run import Assignment, Finding, Mode, Plan, Run
 from ..report import changes
 from ..report.render import as_csv, as_html, as_json
 from ..report.risk import in_order_of_risk
-from ..report.summary import summary
+from ..report.summary import minute, summary
 from ..tasks import DEFINITIONS
+from .later_audits import SUCCEEDED
 from .plans import PLAN_SHA256, TASK
 from .report_hash import REPORT_SHA256, cause_of_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from aws_calls.security_hub import ImportResult
 
     from ..aws.stores import BackupStore, ReportStore, RunStore
     from ..model.report import Change
     from ..model.run import Account, Target
+    from .later_audits import LaterAudits
     from .security_findings import FindingsImporter
 
 # An execution in which an account has one of these has failed.
@@ -43,6 +48,27 @@ _STATE_MACHINE = "StateMachineName"
 # hash is known.
 _MAX_READS_IN_PARALLEL = 4
 _HTML = "report.html"
+# A redrive can finish a run two weeks after its start.
+_MAX_AGE = timedelta(days=1)
+
+
+@dataclass(eq=False, kw_only=True)
+class OutdatedRunError(RootAccessError):
+    """Raised where a run that looks is finished too late: what it saw would be taken for what is there.
+
+    Attributes:
+        run_id: The run.
+        started_at: When it started.
+    """
+
+    run_id: str
+    started_at: datetime
+
+    def __str__(self) -> str:
+        return (
+            f"Run {printable(self.run_id)} started at {minute(self.started_at)}, over a day ago: what it "
+            "saw is outdated, so no report was written. Start a new run."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +79,7 @@ class RunFinisher:
         runs: The runs of the state machine.
         reports: The latest full audit.
         backups: The policies that runs removed.
+        later_audits: The full audits that started later.
         notify: Publishes a notice, given as subject and message; None where nobody is notified.
         findings: Imports the findings of full audits into Security Hub; None where nobody wants them.
         plan_lifetime: How long a plan can be executed.
@@ -63,6 +90,7 @@ class RunFinisher:
     runs: RunStore
     reports: ReportStore
     backups: BackupStore
+    later_audits: LaterAudits
     notify: Callable[[str, str], None] | None
     findings: FindingsImporter | None
     plan_lifetime: timedelta
@@ -83,11 +111,13 @@ class RunFinisher:
 
         Raises:
             ChecksumMismatchError: The run was altered.
+            OutdatedRunError: It is a run that looks, and started over a day ago.
         """
         run = self.runs.read_run(run_id, checksum=run_sha256)
+        if run.mode is not Mode.EXECUTE and self.now() - run.started_at > _MAX_AGE:
+            raise OutdatedRunError(run_id=run_id, started_at=run.started_at)
         checksums = _checksums(results)
-        findings, damaged = self._findings(run, checksums)
-        finished_at = self.now()
+        findings, damaged, finished_at = self._findings(run, checksums)
         results_ = in_order_of_risk(self._results(run, findings), at=finished_at)
         warnings = (*damaged, *self._foreign_objects(run, checksums))
         plan = _plan(run, findings) if run.mode is Mode.PLAN else None
@@ -104,7 +134,7 @@ class RunFinisher:
         notice, imported = None, None
         if run.full:
             report, notice = self._compare(report)
-            report, imported = self._import_findings(report)
+            report, imported = self._import_findings(run, report)
         files = functools.partial(_files, report)
         urls, file_checksums = {}, {}
         for file in files():
@@ -134,8 +164,13 @@ class RunFinisher:
             )
         return output
 
-    def _findings(self, run: Run, checksums: Mapping[int, str]) -> tuple[dict[str, Finding], tuple[str, ...]]:
-        """Return the findings of the accounts of each batch, by account, and warnings of damaged results."""
+    def _findings(
+        self, run: Run, checksums: Mapping[int, str]
+    ) -> tuple[dict[str, Finding], tuple[str, ...], datetime]:
+        """Return the findings by account, warnings of damaged results, and when the last batch ended.
+
+        That is not now: this can be a redrive. Where no batch has a result, nothing can be old.
+        """
         batches = [number for number in sorted(checksums) if number < len(run.batches)]
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
             found = list(
@@ -143,16 +178,19 @@ class RunFinisher:
             )
         warnings = (
             messages.result_warning(batch, problem)
-            for batch, (_, problem) in zip(batches, found, strict=True)
+            for batch, (_, problem, _) in zip(batches, found, strict=True)
             if problem is not None
         )
         return (
-            {finding.account_id: finding for findings, _ in found for finding in findings},
+            {finding.account_id: finding for findings, *_ in found for finding in findings},
             messages.first_sentences(warnings, of="results"),
+            max((ended_at for *_, ended_at in found if ended_at is not None), default=self.now()),
         )
 
-    def _findings_of_batch(self, run: Run, batch: int, checksum: str) -> tuple[Sequence[Finding], str | None]:
-        """Return the findings of a batch, and what is wrong with its result, if anything is."""
+    def _findings_of_batch(
+        self, run: Run, batch: int, checksum: str
+    ) -> tuple[Sequence[Finding], str | None, datetime | None]:
+        """Return the findings of a batch, what is wrong with its result, and when it ended, if it says so."""
         try:
             result = self.runs.read_result(run, batch, checksum=checksum)
         except (ChecksumMismatchError, DecodingError, UnreadableObjectError) as error:
@@ -161,7 +199,7 @@ class RunFinisher:
             own = set(run.batches[batch])
             foreign = [finding for finding in result.findings if finding.account_id not in own]
             if not foreign:
-                return result.findings, None
+                return result.findings, None, result.finished_at
             problem = "It has an account that is not in the batch."
         self.log(event="result_damaged", runId=run.run_id, batch=batch, reason=problem)
         damaged = functools.partial(
@@ -170,7 +208,7 @@ class RunFinisher:
             looking=messages.DAMAGED_RESULT_LOOKING,
             acting=messages.DAMAGED_RESULT_ACTING,
         )
-        return tuple(map(damaged, run.batches[batch])), problem
+        return tuple(map(damaged, run.batches[batch])), problem, None
 
     def _foreign_objects(self, run: Run, checksums: Mapping[int, str]) -> tuple[str, ...]:
         """Return warnings of what somebody else has written among the results. None of it is read."""
@@ -237,9 +275,11 @@ class RunFinisher:
             notice = _subject(report.changes), changes.change_message(report.changes, report)
         return report, notice
 
-    def _import_findings(self, report: Report) -> tuple[Report, ImportResult | None]:
+    def _import_findings(self, run: Run, report: Report) -> tuple[Report, ImportResult | None]:
         """Import the findings of a full audit, and return it with a warning of those that were refused."""
-        imported = None if self.findings is None else self.findings.import_findings(report)
+        if self.findings is None or SUCCEEDED in self.later_audits.statuses(run):
+            return report, None
+        imported = self.findings.import_findings(report)
         if imported is None or not imported.refused:
             return report, imported
         warning = messages.findings_warning(imported)
@@ -257,15 +297,15 @@ class RunFinisher:
 
         The notice comes first: if it fails, the next audit finds the same changes, and sends it.
         """
-        # Also where a later audit has ended already: nothing in the bucket may silence the alarms.
-        self.log(**_metrics(run, report, imported))
+        later = self.later_audits.statuses(run)
+        if SUCCEEDED not in later:
+            # One that runs, or has failed, may have written its metrics: this one ends no alarm.
+            self.log(**_metrics(run, report, imported, ends_alarms=not later))
         if notice is not None and self.notify is not None:
             self.notify(*notice)
         # Each file is attempted: a later run may have come between two of them.
         for file in files():
-            self.reports.write_latest(
-                file, started_at=report.started_at, now=report.finished_at, log=self.log
-            )
+            self.reports.write_latest(file, started_at=report.started_at, now=self.now(), log=self.log)
 
     def _previous_audit(self, report: Report) -> tuple[Report | None, str | None]:
         """Return the full audit before this one, if there is one, or why it cannot be compared."""
@@ -319,24 +359,28 @@ def _targets_in_report(finding: Finding) -> tuple[Target, ...]:
     return tuple(target for target in finding.planned if (target.type, target.id) in shown)
 
 
-def _metrics(run: Run, report: Report, imported: ImportResult | None) -> dict[str, object]:
+def _metrics(
+    run: Run, report: Report, imported: ImportResult | None, *, ends_alarms: bool
+) -> dict[str, object]:
+    """Return the metrics. The alarms take the last value: what may not end them has no zeros for them."""
     totals = report.totals
-    findings = (
-        {}
-        if imported is None
-        else {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
-    )
+    with_credentials = totals.get(Outcome.HAS_CREDENTIALS, 0)
+    audited = totals.get(Outcome.CLEAN, 0) + with_credentials
+    inaccessible = totals.get(Outcome.INACCESSIBLE, 0)
+    values = {"AccountsAudited": audited}
+    # Of an audit that saw no account the number is not zero, but unknown.
+    if with_credentials or (ends_alarms and (audited or not inaccessible)):
+        values["AccountsWithRootCredentials"] = with_credentials
+    if inaccessible or ends_alarms:
+        values["AccountsInaccessible"] = inaccessible
+    if imported is not None:
+        values |= {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
     return metric_line(
         namespace=NAMESPACE,
         dimensions={ORGANIZATION_ID: report.organization_id},
         # For the construct's alarms: it does not know the organization.
         other_dimensions={_STATE_MACHINE: run.execution_arn.split(":")[6]},
-        values={
-            "AccountsAudited": totals.get(Outcome.CLEAN, 0) + totals.get(Outcome.HAS_CREDENTIALS, 0),
-            "AccountsWithRootCredentials": totals.get(Outcome.HAS_CREDENTIALS, 0),
-            "AccountsInaccessible": totals.get(Outcome.INACCESSIBLE, 0),
-            **findings,
-        },
+        values=values,
         timestamp=report.finished_at.timestamp(),
     )
 

@@ -24,6 +24,7 @@ from .accounts import MemberDirectory
 from .backup_origins import BackupOrigins
 from .batch import BatchRunner, finding_of_expired_plan
 from .finish import RunFinisher
+from .later_audits import LaterAudits
 from .plans import Execution, Plans
 from .security_findings import FindingsImporter
 from .start import ExecutionStarter, RunStarter
@@ -274,7 +275,7 @@ class Invocation:
         return self._store(runs, work, batch, runner.run(work.batches[batch]))
 
     def _store(self, runs: RunStore, work: Work, batch: int, findings: tuple[Finding, ...]) -> dict[str, Any]:
-        checksum = runs.write_result(work, batch, BatchResult(findings=findings))
+        checksum = runs.write_result(work, batch, BatchResult(findings=findings, finished_at=self._now()))
         outcomes = [finding.outcome for finding in findings]
         self._log(
             event="batch_finished",
@@ -292,6 +293,7 @@ class Invocation:
             runs=runs,
             reports=storage.reports,
             backups=storage.backups,
+            later_audits=LaterAudits(step_functions=self._clients.step_functions, budget=self._budget),
             notify=None if topic_arn is None else functools.partial(self._notify, topic_arn),
             findings=self._findings_importer(storage) if settings.security_hub_findings else None,
             plan_lifetime=settings.plan_lifetime,
@@ -306,6 +308,7 @@ class Invocation:
             client=self._clients.security_hub,
             importer=self._function,
             budget=self._budget,
+            now=self._now,
             log=self._log,
         )
 

@@ -38,6 +38,7 @@ class FindingsImporter:
         client: Returns a client that makes one attempt a call.
         importer: The function.
         budget: How long to retry transient failures.
+        now: The time in UTC.
         log: Writes one event, given as keyword arguments.
     """
 
@@ -45,10 +46,11 @@ class FindingsImporter:
     client: Callable[[], SecurityHubClient]
     importer: FunctionArn
     budget: RetryBudget
+    now: Callable[[], datetime]
     log: Callable[..., None]
 
     def import_findings(self, report: Report) -> ImportResult | None:
-        """Import the findings of a full audit; None where a newer one has imported its own."""
+        """Import the findings of a full audit; None where a later one has begun to import its own."""
         created_at = self._created_at()
         findings = list(findings_of_members(report, created_at=created_at))
         created_at = {finding.account_id: finding.created_at for finding in findings}
@@ -97,6 +99,4 @@ class FindingsImporter:
             )
         )
         file = File(name=_FINDINGS_JSON, content_type="application/json", body=encode(findings))
-        return self.reports.write_latest(
-            file, started_at=report.started_at, now=report.finished_at, log=self.log
-        )
+        return self.reports.write_latest(file, started_at=report.started_at, now=self.now(), log=self.log)

@@ -144,7 +144,7 @@ def existing_types(session: RootSession, iam: IAMClient) -> frozenset[ItemType]:
             counts, "AccountSigningCertificatesPresent", operation=GET_ACCOUNT_SUMMARY
         ),
     }
-    return frozenset(type_ for type_, count in present.items() if count > 0)
+    return frozenset(type_ for type_, count in present.items() if count != 0)
 
 
 def credentials_of_types(

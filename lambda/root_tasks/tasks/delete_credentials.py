@@ -20,7 +20,6 @@ from .credentials import (
     credentials_of_type,
     credentials_of_types,
     existing_types,
-    password_created_at,
 )
 from .definition import TaskDefinition
 from .outcomes import already_done, failure_item, finding_of, item_of
@@ -52,6 +51,8 @@ _DELETING_CALLS = {
     ItemType.SIGNING_CERTIFICATE: "iam:DeleteSigningCertificate",
     ItemType.MFA_DEVICE: "iam:DeactivateMFADevice",
 }
+# What is identified by the time of its creation, too: that of an MFA device is when it was enabled.
+_IDENTIFIED_BY_DATE = frozenset({ItemType.PASSWORD, ItemType.MFA_DEVICE})
 # A list of IAM may still have what was deleted a moment ago.
 _MAX_LOOKS = 5
 
@@ -92,12 +93,12 @@ def plan(task: AccountTask) -> Finding:
 
 
 def _target(credential: Credential) -> Target:
-    # A password has no ID: its creation date identifies it.
-    is_password = credential.type is ItemType.PASSWORD
+    # A password has no ID, and another device can have the serial number of one that was deactivated.
+    is_dated = credential.type in _IDENTIFIED_BY_DATE
     return Target(
         type=credential.type,
         id=credential.id,
-        created_at=credential.details.created_at if is_password else None,
+        created_at=credential.details.created_at if is_dated else None,
     )
 
 
@@ -149,7 +150,7 @@ class _Deletion:
         """Delete a credential, unless that would weaken the account."""
         if target.type is ItemType.MFA_DEVICE and (reason := self._reason_to_keep_mfa()):
             return item_of(target, Outcome.FAILED, reason)
-        if target.type is ItemType.PASSWORD and (item := self._other_password(target)):
+        if target.type in _IDENTIFIED_BY_DATE and (item := self._item_of_another(target)):
             return item
         item = self._call_deletion(target)
         if item.outcome in (Outcome.DONE, Outcome.NOTHING_TO_DO):
@@ -196,18 +197,20 @@ class _Deletion:
             return False
         return True
 
-    def _other_password(self, target: Target) -> Item | None:
-        """Return the item of a password that is not the planned one; None where it may be deleted."""
+    def _item_of_another(self, target: Target) -> Item | None:
+        """Return the item of a credential that is not the planned one; None where it may be deleted."""
+        not_checked, replaced = _SENTENCES[target.type]
         try:
-            created_at = password_created_at(self._session, self._iam)
+            exist = map(_target, credentials_of_type(self._session, self._iam, target.type))
+            found = next((existing for existing in exist if existing.id == target.id), None)
         except CallError as error:
-            message = f"{messages.PASSWORD_NOT_CHECKED} {messages.describe_with_hint(error.failure)}"
+            message = f"{not_checked} {messages.describe_with_hint(error.failure)}"
             return item_of(target, Outcome.FAILED, message)
-        if created_at is None:
+        if found is None:
             return item_of(target, Outcome.NOTHING_TO_DO)
-        if created_at != target.created_at:
-            self._reported.add(replace(target, created_at=created_at))
-            return item_of(target, Outcome.FAILED, messages.PASSWORD_REPLACED)
+        if found != target:
+            self._reported.add(found)
+            return item_of(target, Outcome.FAILED, replaced)
         return None
 
     def _call_deletion(self, target: Target) -> Item:
@@ -218,6 +221,13 @@ class _Deletion:
                 return already_done(target, error.failure)
             return failure_item(target, error.failure)
         return item_of(target, Outcome.DONE)
+
+
+# Why a credential is left unchanged: which one it is could not be read, or it is another one.
+_SENTENCES = {
+    ItemType.PASSWORD: (messages.PASSWORD_NOT_CHECKED, messages.PASSWORD_REPLACED),
+    ItemType.MFA_DEVICE: (messages.MFA_DEVICE_NOT_CHECKED, messages.MFA_DEVICE_REPLACED),
+}
 
 
 def _deleting_function(iam: IAMClient, target: Target) -> Callable[[], Any]:
@@ -239,8 +249,8 @@ def necessary_calls(mode: Mode, target: Target) -> tuple[str, ...]:
     """Return the calls without which the deletion of a credential cannot be planned or executed."""
     if mode is not Mode.EXECUTE:
         return (GET_ACCOUNT_SUMMARY, LISTING_CALLS[target.type], _DELETING_CALLS[target.type])
-    # Whether it is the planned password is read again.
-    reads = (LISTING_CALLS[target.type],) if target.type is ItemType.PASSWORD else ()
+    # Whether it is the planned one is read again.
+    reads = (LISTING_CALLS[target.type],) if target.type in _IDENTIFIED_BY_DATE else ()
     return (*reads, _DELETING_CALLS[target.type])
 
 
