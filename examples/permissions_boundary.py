@@ -35,6 +35,7 @@ class Boundary(Stack):
                         # CentralizedRootAccess
                         "iam:EnableOrganizationsRootCredentialsManagement",
                         "iam:EnableOrganizationsRootSessions",
+                        "iam:GetAccountSummary",
                         "iam:ListOrganizationsFeatures",
                         "logs:CreateLogStream",
                         "logs:PutLogEvents",

@@ -10,7 +10,7 @@ from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity, import_findings
 from root_tasks.model.report import AccessKey, Outcome, RootCredentials
-from root_tasks.report.security_findings import findings_of_members
+from root_tasks.report.security_findings import findings_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.function import FakeTime
 from support.reports import inaccessible, key, report, result
@@ -34,6 +34,7 @@ def root_tasks(root_tasks: RootTasks) -> RootTasks:
     """A deployed RootTasks that imports findings, in an account that has enabled Security Hub."""
     root_tasks.settings = Settings(security_hub_findings=True)
     root_tasks.client("securityhub").enable_security_hub()
+    root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, mfa_devices=1)
     return root_tasks
 
 
@@ -69,7 +70,7 @@ def warnings(root_tasks: RootTasks, execution: FinishedExecution) -> list[str]:
 
 
 def finding_of(result: AccountResult) -> SecurityFinding:
-    (finding,) = findings_of_members(report(result), created_at={})
+    (finding,) = findings_of(report(result), created_at={})
     return finding
 
 
@@ -146,13 +147,18 @@ def test_what_others_wrote_is_printable_and_short_in_a_finding() -> None:
 # What an audit imports
 
 
-def test_each_full_audit_imports_a_finding_for_each_member_account(root_tasks: RootTasks) -> None:
+def test_each_full_audit_imports_a_finding_for_each_account(root_tasks: RootTasks) -> None:
     organization = root_tasks.organization
     organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     organization.deny(account_id=OTHER, action="iam:*")
     audit = root_tasks.run()
-    assert statuses(root_tasks) == {MEMBER: FAILED, OTHER: NOT_AVAILABLE, THIRD: PASSED}
-    assert metric(root_tasks) == (3, 0)
+    assert statuses(root_tasks) == {
+        MANAGEMENT: PASSED,
+        MEMBER: FAILED,
+        OTHER: NOT_AVAILABLE,
+        THIRD: PASSED,
+    }
+    assert metric(root_tasks) == (4, 0)
     assert warnings(root_tasks, audit) == []
 
 
@@ -173,6 +179,7 @@ def test_the_next_audit_changes_what_changed_and_when_it_looked(root_tasks: Root
             "Severity",
             "Remediation",
         },
+        MANAGEMENT: {"UpdatedAt"},
         OTHER: {"UpdatedAt"},
         THIRD: {"UpdatedAt"},
     }
@@ -249,10 +256,10 @@ def test_where_security_hub_is_disabled_the_audit_succeeds_and_says_so(root_task
     root_tasks.client("securityhub").disable_security_hub()
     audit = root_tasks.run()
     assert warnings(root_tasks, audit) == [
-        f"Security Hub did not import 3 of 3 findings. {ACTION}: InvalidAccessException: "
+        f"Security Hub did not import 4 of 4 findings. {ACTION}: InvalidAccessException: "
         f"Account {MANAGEMENT} is not subscribed to AWS Security Hub."
     ]
-    assert metric(root_tasks) == (0, 3)
+    assert metric(root_tasks) == (0, 4)
     assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{audit.run_id}/report.json")
     assert len(root_tasks.notices) == 1
 
@@ -260,11 +267,11 @@ def test_where_security_hub_is_disabled_the_audit_succeeds_and_says_so(root_task
 def test_findings_that_security_hub_refuses_cost_none_of_the_others(root_tasks: RootTasks) -> None:
     refuse(root_tasks, MEMBER)
     audit = root_tasks.run()
-    assert statuses(root_tasks) == {OTHER: PASSED, THIRD: PASSED}
-    assert metric(root_tasks) == (2, 1)
+    assert statuses(root_tasks) == {MANAGEMENT: PASSED, OTHER: PASSED, THIRD: PASSED}
+    assert metric(root_tasks) == (3, 1)
     (warning,) = warnings(root_tasks, audit)
     assert warning.startswith(
-        "Security Hub did not import 1 of 3 findings. securityhub:BatchImportFindings: Inv"
+        "Security Hub did not import 1 of 4 findings. securityhub:BatchImportFindings: Inv"
     )
 
 
@@ -285,7 +292,7 @@ def test_findings_that_aws_does_not_name_count_as_refused(root_tasks: RootTasks)
 
     root_tasks.on_event("after-call.securityhub.BatchImportFindings", miscount)
     root_tasks.run()
-    assert metric(root_tasks) == (0, 3)
+    assert metric(root_tasks) == (0, 4)
 
 
 @pytest.mark.parametrize(
@@ -297,14 +304,14 @@ def test_throttled_and_failed_imports_are_attempted_again(
 ) -> None:
     root_tasks.fail(ACTION, code, status=status, times=2)
     root_tasks.run()
-    assert metric(root_tasks) == (3, 0)
+    assert metric(root_tasks) == (4, 0)
 
 
 def test_what_stays_throttled_leaves_time_for_the_report(root_tasks: RootTasks) -> None:
     root_tasks.fail(ACTION, "TooManyRequestsException", status=429)
     began = root_tasks.time.seconds
     audit = root_tasks.run()
-    assert metric(root_tasks) == (0, 3)
+    assert metric(root_tasks) == (0, 4)
     assert "Gave up" in warnings(root_tasks, audit)[0]
     assert root_tasks.time.seconds - began < 200
 
@@ -312,8 +319,8 @@ def test_what_stays_throttled_leaves_time_for_the_report(root_tasks: RootTasks) 
 def test_a_lost_response_does_not_duplicate_a_finding(root_tasks: RootTasks) -> None:
     root_tasks.lose_response(ACTION)
     root_tasks.run()
-    assert metric(root_tasks) == (3, 0)
-    assert statuses(root_tasks) == {MEMBER: PASSED, OTHER: PASSED, THIRD: PASSED}
+    assert metric(root_tasks) == (4, 0)
+    assert statuses(root_tasks) == dict.fromkeys((MANAGEMENT, MEMBER, OTHER, THIRD), PASSED)
 
 
 @pytest.mark.parametrize("stored", [b"", b"[]", b'{"kind":"report","schemaVersion":1}'])
@@ -322,7 +329,7 @@ def test_what_is_known_of_earlier_findings_may_be_damaged(root_tasks: RootTasks,
     root_tasks.write(LATEST, stored)
     root_tasks.advance(days=1)
     audit = root_tasks.run()
-    assert metric(root_tasks) == (3, 0)
+    assert metric(root_tasks) == (4, 0)
     assert warnings(root_tasks, audit) == []
     assert "findings_forgotten" in [line.get("event") for line in root_tasks.log]
 
@@ -343,7 +350,7 @@ def test_ten_thousand_findings_are_imported_in_a_hundred_calls() -> None:
     audit = report(*(result(account_id) for account_id in accounts))
     client = _Client()
     imported = import_findings(
-        findings_of_members(audit, created_at={}),
+        findings_of(audit, created_at={}),
         client=client,
         importer=FUNCTION,
         budget=RetryBudget(clock=FakeTime().clock(), deadline=900),

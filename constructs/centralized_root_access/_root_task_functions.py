@@ -114,16 +114,16 @@ class RootTaskFunctions:
 
     def _build_write_report(self) -> lambda_.Function:
         topic = self.notification_topic
+        audits = RootTask.AUDIT in self.tasks
         function = self._build(
             "WriteReport",
             description="Writes the report of an audit or a plan.",
             handler="write_report",
-            access=_permissions.write_report_access(
-                audits=RootTask.AUDIT in self.tasks, plans=bool(self.acting_tasks)
-            ),
-            statements=(
-                [_permissions.import_findings_statement(self.scope)] if self.security_hub_findings else []
-            ),
+            access=_permissions.write_report_access(audits=audits, plans=bool(self.acting_tasks)),
+            statements=[
+                *([_permissions.own_root_user_statement()] if audits else []),
+                *([_permissions.import_findings_statement(self.scope)] if self.security_hub_findings else []),
+            ],
             settings=self._reporting(topic, security_hub_findings=self.security_hub_findings),
         )
         if topic:

@@ -93,7 +93,7 @@ class RootTasks(Construct):
             what has changed at each later one, and of new accounts. CloudWatch and the functions are allowed
             to publish to it; the policy of an imported topic must allow that itself. It is a standard topic
             in the stack's Region: an alarm can notify no other. Default: none.
-        security_hub_findings: Whether each full audit imports a finding for every member account into
+        security_hub_findings: Whether each full audit imports a finding for every account into
             Security Hub CSPM of the stack's account and Region, which has to be enabled there. ``tasks`` has
             to list ``RootTask.AUDIT``. Default: no findings.
         max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5, for a
@@ -116,6 +116,8 @@ class RootTasks(Construct):
         metric_accounts_audited: How many accounts a full audit could audit.
         metric_accounts_with_root_credentials: How many of them have root credentials.
         metric_accounts_inaccessible: How many accounts were inaccessible in a full audit.
+        metric_management_root_user_unprotected: 1 where the management account's own root user has no MFA or has
+            an access key, otherwise 0; no data point from a delegated administrator.
         metric_findings_imported: How many findings a full audit imported into Security Hub.
         metric_findings_refused: How many it could not import. The report's warnings say why.
         metric_failed_executions: How many executions of the state machines did not succeed.
@@ -356,6 +358,9 @@ class RootTasks(Construct):
         with_credentials = audit_metric(state_machine, "AccountsWithRootCredentials")
         self.metric_accounts_with_root_credentials = with_credentials
         self.metric_accounts_inaccessible = audit_metric(state_machine, "AccountsInaccessible")
+        self.metric_management_root_user_unprotected = audit_metric(
+            state_machine, "ManagementRootUserUnprotected"
+        )
         self.metric_findings_imported = audit_metric(state_machine, "FindingsImported")
         self.metric_findings_refused = audit_metric(state_machine, "FindingsRefused")
         self.metric_failed_executions = metric_of_failed_executions(state_machines)

@@ -97,7 +97,7 @@ class SecurityFinding:
             "CreatedAt": _time(self.created_at),
             "UpdatedAt": _time(self.updated_at),
             "Title": self.title,
-            "Description": _shortened(printable(self.description)),
+            "Description": _beginning(printable(self.description)),
             "Remediation": {"Recommendation": {"Text": self.recommendation}},
             "Resources": [
                 {
@@ -187,7 +187,7 @@ def _import_batch(
 
 def _reason(failed: Mapping[str, str]) -> str:
     text = f"{failed.get('ErrorCode')}: {failed.get('ErrorMessage')}"
-    return f"{IMPORT_FINDINGS}: {_shortened(printable(text)).rstrip('.')}."
+    return f"{IMPORT_FINDINGS}: {_beginning(printable(text)).rstrip('.')}."
 
 
 def _with_throttling(function: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -201,7 +201,7 @@ def _with_throttling(function: Callable[[], Mapping[str, Any]]) -> Mapping[str, 
         raise CallError(replace(error.failure, kind=FailureKind.THROTTLED)) from error
 
 
-def _shortened(text: str) -> str:
+def _beginning(text: str) -> str:
     limit = _MAX_DESCRIPTION_CHARACTERS
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 

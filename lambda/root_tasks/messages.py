@@ -172,6 +172,11 @@ def in_use_since(moment: datetime) -> str:
     )
 
 
+def management_account_unread(reason: str) -> str:
+    """Return that it is not known what the management account's root user has."""
+    return f"{MANAGEMENT_ACCOUNT} What its root user has could not be read. {reason}"
+
+
 def skip_reason_for_state(state: str) -> str:
     """Return why an account that is not active is skipped."""
     return f"Its state is {state}."

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImportedFinding:
-    """The finding of a member account.
+    """The finding of an account.
 
     Attributes:
         account_id: The account.
@@ -26,7 +26,7 @@ class ImportedFinding:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportedFindings(Document):
-    """The findings of the member accounts that have not been archived."""
+    """The findings that have not been archived."""
 
     KIND: ClassVar[str] = "findings"
     ENTRY: ClassVar[type] = ImportedFinding

@@ -1,4 +1,4 @@
-"""The findings of a full audit for Security Hub: one for each member account. Pure."""
+"""The findings of a full audit for Security Hub: one for each account. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 
 from ..model.report import Outcome
+from .management_account import credentials_in_words, is_unprotected, management_result
 from .summary import credentials_of, item_counts, types_without_list
 
 if TYPE_CHECKING:
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
     from ..model.report import AccountResult, Report, RootCredentials
 
 MEMBER_CHECK = "member-root-credentials"
+MANAGEMENT_CHECK = "management-root-user"
 _TITLE = "Root users of member accounts should not have credentials"
+_MANAGEMENT_TITLE = "The management account's root user should have MFA and no access key"
+_MANAGEMENT_RECOMMENDATION = (
+    "Sign in to the management account as its root user, register an MFA device, and delete its access keys. "
+    "No root task can."
+)
 _LEFT = "The account has left the organization."
 _NOTHING_TO_DO = "Nothing to do."
 _ACTIVE = "Active"
@@ -31,8 +38,10 @@ _RECOMMENDATIONS = {
 }
 
 
-def findings_of_members(report: Report, *, created_at: Mapping[str, datetime]) -> Iterator[SecurityFinding]:
-    """Yield the finding of each member account, and then of those that have left, which are archived.
+def findings_of(report: Report, *, created_at: Mapping[str, datetime]) -> Iterator[SecurityFinding]:
+    """Yield the finding of each member account, and of the management account where the audit ran there.
+
+    Those of accounts that have left come last, and are archived.
 
     Args:
         report: The full audit.
@@ -41,7 +50,9 @@ def findings_of_members(report: Report, *, created_at: Mapping[str, datetime]) -
     members = [result for result in report.results if result.account_id != report.management_account_id]
     for result in members:
         yield _finding(result, report, created_at=created_at.get(result.account_id, report.started_at))
-    for account_id in sorted(created_at.keys() - {result.account_id for result in members}):
+    if (own := management_result(report)) is not None:
+        yield _management_finding(own, report, created_at=created_at.get(own.account_id, report.started_at))
+    for account_id in sorted(created_at.keys() - {result.account_id for result in report.results}):
         yield SecurityFinding(
             check=MEMBER_CHECK,
             account_id=account_id,
@@ -66,6 +77,29 @@ def _finding(result: AccountResult, report: Report, *, created_at: datetime) -> 
         status=status,
         severity=severity,
         recommendation=_RECOMMENDATIONS[status].format(result.account_id),
+        created_at=created_at,
+        updated_at=report.started_at,
+    )
+
+
+def _management_finding(own: AccountResult, report: Report, *, created_at: datetime) -> SecurityFinding:
+    has = own.credentials
+    if has is None:
+        status, severity, found = ComplianceStatus.NOT_AVAILABLE, Severity.MEDIUM, own.reason or ""
+    else:
+        found = f"Its root user has {credentials_in_words(has)}."
+        status, severity = ComplianceStatus.PASSED, Severity.INFORMATIONAL
+        if is_unprotected(has):
+            status = ComplianceStatus.FAILED
+            severity = Severity.HIGH if has.access_keys == () else Severity.CRITICAL
+    return SecurityFinding(
+        check=MANAGEMENT_CHECK,
+        account_id=own.account_id,
+        title=_MANAGEMENT_TITLE,
+        description=f"Management account {own.account_id}. {found}",
+        status=status,
+        severity=severity,
+        recommendation=_MANAGEMENT_RECOMMENDATION,
         created_at=created_at,
         updated_at=report.started_at,
     )

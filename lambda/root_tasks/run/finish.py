@@ -21,6 +21,7 @@ from ..model.codec import DecodingError
 from ..model.report import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Finding, Mode, Plan, Run
 from ..report import changes
+from ..report.management_account import is_unprotected, management_credentials
 from ..report.render import as_csv, as_html, as_json
 from ..report.risk import in_order_of_risk
 from ..report.summary import minute, summary
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
     from aws_calls.security_hub import ImportResult
 
     from ..aws.stores import BackupStore, ReportStore, RunStore
-    from ..model.report import Change
     from ..model.run import Account, Target
     from .later_audits import LaterAudits
+    from .management_account import ManagementAccount
     from .security_findings import FindingsImporter
 
 # An execution in which an account has one of these has failed.
@@ -80,6 +81,7 @@ class RunFinisher:
         reports: The latest full audit.
         backups: The policies that runs removed.
         later_audits: The full audits that started later.
+        management_account: Reads what the functions' own account has, where that is the management account.
         notify: Publishes a notice, given as subject and message; None where nobody is notified.
         findings: Imports the findings of full audits into Security Hub; None where nobody wants them.
         plan_lifetime: How long a plan can be executed.
@@ -91,6 +93,7 @@ class RunFinisher:
     reports: ReportStore
     backups: BackupStore
     later_audits: LaterAudits
+    management_account: ManagementAccount
     notify: Callable[[str, str], None] | None
     findings: FindingsImporter | None
     plan_lifetime: timedelta
@@ -239,6 +242,8 @@ class RunFinisher:
 
     def _result(self, run: Run, account: Account, findings: Mapping[str, Finding]) -> Result:
         account_id = account.account_id
+        if run.full and account_id == run.management_account_id == run.account_id:
+            return self.management_account.result(account_id)
         if account.skip_reason is not None:
             return Result(account_id=account_id, outcome=Outcome.SKIPPED, reason=account.skip_reason)
         if account_id in findings:
@@ -266,14 +271,7 @@ class RunFinisher:
                 report, warnings=(*report.warnings, messages.comparison_warning(problem))
             )
         report = changes.with_history(report, previous=previous)
-        notice = None
-        if previous is None:
-            subject = changes.FIRST_AUDIT if problem is None else changes.NOT_COMPARED
-            notice = subject, changes.first_audit_message(report, problem=problem)
-        # What is the latest report already has been sent before it was written.
-        elif report.changes and not changes.is_same_run(previous, report):
-            notice = _subject(report.changes), changes.change_message(report.changes, report)
-        return report, notice
+        return report, changes.notice(report, previous=previous, problem=problem)
 
     def _import_findings(self, run: Run, report: Report) -> tuple[Report, ImportResult | None]:
         """Import the findings of a full audit, and return it with a warning of those that were refused."""
@@ -373,6 +371,8 @@ def _metrics(
         values["AccountsWithRootCredentials"] = with_credentials
     if inaccessible or ends_alarms:
         values["AccountsInaccessible"] = inaccessible
+    if (own := management_credentials(report)) is not None:
+        values["ManagementRootUserUnprotected"] = int(is_unprotected(own))
     if imported is not None:
         values |= {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
     return metric_line(
@@ -383,8 +383,3 @@ def _metrics(
         values=values,
         timestamp=report.finished_at.timestamp(),
     )
-
-
-def _subject(found: Sequence[Change]) -> str:
-    accounts = len({change.account_id for change in found})
-    return f"Root credentials changed: {accounts} {'account' if accounts == 1 else 'accounts'}"

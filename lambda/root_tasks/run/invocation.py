@@ -25,6 +25,7 @@ from .backup_origins import BackupOrigins
 from .batch import BatchRunner, finding_of_expired_plan
 from .finish import RunFinisher
 from .later_audits import LaterAudits
+from .management_account import ManagementAccount
 from .plans import Execution, Plans
 from .security_findings import FindingsImporter
 from .start import ExecutionStarter, RunStarter
@@ -294,6 +295,7 @@ class Invocation:
             reports=storage.reports,
             backups=storage.backups,
             later_audits=LaterAudits(step_functions=self._clients.step_functions, budget=self._budget),
+            management_account=ManagementAccount(iam=self._clients.iam, budget=self._budget),
             notify=None if topic_arn is None else functools.partial(self._notify, topic_arn),
             findings=self._findings_importer(storage) if settings.security_hub_findings else None,
             plan_lifetime=settings.plan_lifetime,

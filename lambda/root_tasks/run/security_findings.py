@@ -11,7 +11,7 @@ from ..aws.bucket import UnreadableObjectError
 from ..aws.stores import File
 from ..model.codec import DecodingError, decode, encode
 from ..model.security_findings import ImportedFinding, ImportedFindings
-from ..report.security_findings import findings_of_members
+from ..report.security_findings import findings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,7 +52,7 @@ class FindingsImporter:
     def import_findings(self, report: Report) -> ImportResult | None:
         """Import the findings of a full audit; None where a later one has begun to import its own."""
         created_at = self._created_at()
-        findings = list(findings_of_members(report, created_at=created_at))
+        findings = list(findings_of(report, created_at=created_at))
         created_at = {finding.account_id: finding.created_at for finding in findings}
         # First, so that an older audit stops here.
         if not self._write(created_at, report):
