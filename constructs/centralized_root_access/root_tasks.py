@@ -116,8 +116,8 @@ class RootTasks(Construct):
         metric_accounts_audited: How many accounts a full audit could audit.
         metric_accounts_with_root_credentials: How many of them have root credentials.
         metric_accounts_inaccessible: How many accounts were inaccessible in a full audit.
-        metric_management_root_user_unprotected: 1 where the management account's own root user has no MFA or has
-            an access key, otherwise 0; no data point from a delegated administrator.
+        metric_management_root_user_unprotected: 1 where the management account's own root user has no MFA,
+            or an access key; otherwise 0. No data point from a delegated administrator.
         metric_findings_imported: How many findings a full audit imported into Security Hub.
         metric_findings_refused: How many it could not import. The report's warnings say why.
         metric_failed_executions: How many executions of the state machines did not succeed.

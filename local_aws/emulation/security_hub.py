@@ -58,7 +58,7 @@ def import_findings(backend: Any, findings: list[dict[str, Any]]) -> tuple[int, 
     stored = {finding.id: finding for finding in backend.findings}
     refused = []
     for finding in findings:
-        problem = next(chain(_missing(finding), _malformed(finding), _foreign(finding, backend)), None)
+        problem = next(chain(_missing(finding), _invalid_values(finding), _foreign(finding, backend)), None)
         if problem is not None:
             message = f"Finding does not adhere to Amazon Finding Format. {problem}"
             entry = {"Id": finding.get("Id", ""), "ErrorCode": "InvalidInput", "ErrorMessage": message}
@@ -81,7 +81,7 @@ def _missing(finding: Mapping[str, Any]) -> Iterator[str]:
         yield "data.Resources should have required property 'Id'."
 
 
-def _malformed(finding: Mapping[str, Any]) -> Iterator[str]:
+def _invalid_values(finding: Mapping[str, Any]) -> Iterator[str]:
     """Yield which members have values that they cannot have."""
     for name, limit in _MAX_CHARACTERS.items():
         if len(finding.get(name, "")) > limit:

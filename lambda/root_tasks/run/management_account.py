@@ -47,7 +47,7 @@ class ManagementAccount:
             reason = management_account_unread(describe(error.failure))
             return Result(account_id=account_id, outcome=Outcome.SKIPPED, reason=reason)
 
-        def listed(type_: ItemType) -> tuple[()] | None:
+        def list_of(type_: ItemType) -> tuple[()] | None:
             # None is for what exists and has no list.
             return None if type_ in existing else ()
 
@@ -59,8 +59,8 @@ class ManagementAccount:
             credentials=RootCredentials(
                 password=has_password,
                 password_last_use_unread=has_password,
-                access_keys=listed(ItemType.ACCESS_KEY),
-                mfa_devices=listed(ItemType.MFA_DEVICE),
-                signing_certificates=listed(ItemType.SIGNING_CERTIFICATE),
+                access_keys=list_of(ItemType.ACCESS_KEY),
+                mfa_devices=list_of(ItemType.MFA_DEVICE),
+                signing_certificates=list_of(ItemType.SIGNING_CERTIFICATE),
             ),
         )

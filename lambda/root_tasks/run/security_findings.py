@@ -51,7 +51,7 @@ class FindingsImporter:
 
     def import_findings(self, report: Report) -> ImportResult | None:
         """Import the findings of a full audit; None where a later one has begun to import its own."""
-        created_at = self._created_at()
+        created_at = self._first_imports()
         findings = list(findings_of(report, created_at=created_at))
         created_at = {finding.account_id: finding.created_at for finding in findings}
         # First, so that an older audit stops here.
@@ -79,7 +79,7 @@ class FindingsImporter:
         )
         return result
 
-    def _created_at(self) -> dict[str, datetime]:
+    def _first_imports(self) -> dict[str, datetime]:
         """Return when the finding of each account was imported first."""
         try:
             data = self.reports.read_latest(_FINDINGS_JSON)
