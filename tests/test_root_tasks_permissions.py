@@ -71,6 +71,7 @@ def policy(synthesized: Mapping[str, Any], function: str) -> tuple[PolicyStateme
                 f"{id_}.Name": running.AUDIT_MACHINE if "Audit" in id_ else running.EXECUTE_MACHINE
                 for id_ in machines
             },
+            **{id_: running.ARN_OF_AUDIT_MACHINE for id_ in machines if "Audit" in id_},
             topic: "arn:aws:sns:topic",
         },
     )
@@ -106,6 +107,10 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         root_tasks.run(name="audited")
         root_tasks.advance(days=90)
         root_tasks.run(name="audited")
+        overtaken = root_tasks.run()
+        root_tasks.advance(minutes=1)
+        root_tasks.run()
+        root_tasks.redrive(overtaken, {})
         organization.put_root_credentials(account_id=MEMBER, password=True)
         root_tasks.advance(hours=1)
         root_tasks.run()

@@ -171,6 +171,9 @@ def test_no_levels_are_never_taken_for_no_policies() -> None:
         ("*GetUser", UNKNOWN),
         ("iam*", UNKNOWN),
         ("iam?GetUser", UNKNOWN),
+        # Nor which letters beyond ASCII are the same.
+        ("iam:G\u00ebtUser", UNKNOWN),
+        ("i\u00e4m:*", UNKNOWN),
     ],
 )
 def test_an_action_is_matched_without_case_and_with_wildcards(action: str, expected: Decision) -> None:
@@ -179,6 +182,14 @@ def test_an_action_is_matched_without_case_and_with_wildcards(action: str, expec
     assert decision(policy(statement(Action=["s3:GetObject", action]))) is expected
     assert decision(policy(statement(NotAction=action))) is opposite
     assert decision(policy(statement(NotAction=["s3:GetObject", action]))) is opposite
+
+
+def test_a_kelvin_sign_is_not_taken_for_a_k() -> None:
+    denies = policy(statement(Action="s3:ListAllMyBuc\u212aets"))
+    assert decision(denies, call=LIST_BUCKETS) is UNKNOWN
+    # A key that nobody knows may have any value.
+    no_date = policy(statement(Condition={"Null": {"aws:To\u212aenIssueTime": "true"}}))
+    assert decision(no_date, call=LIST_BUCKETS) is UNKNOWN
 
 
 # Resources
@@ -229,6 +240,13 @@ def test_an_action_is_matched_without_case_and_with_wildcards(action: str, expec
         (bucket_call("payroll"), "arn:aws:s3:::payroll", DENIED),
         (bucket_call("payroll"), "arn:aws:s3:::pay*", DENIED),
         (bucket_call("payroll"), "arn:aws:s3:::payroll/*", ALLOWED),
+        (bucket_call("payroll"), "arn:aws:s3:::Payroll", ALLOWED),
+        # In which case a service is written AWS does not say.
+        (bucket_call("payroll"), "arn:aws:S3:::payroll", UNKNOWN),
+        (bucket_call("payroll"), "arn:aws:S3*", UNKNOWN),
+        (bucket_call("payroll"), "arn:aws:SQS*", ALLOWED),
+        (bucket_call("payroll"), "arn:aws:S3:::other", ALLOWED),
+        (LIST_BUCKETS, "arn:aws:S3:::*", UNKNOWN),
         (bucket_call("222222222222-x"), "arn:aws:s3:::${aws:PrincipalAccount}-?", DENIED),
         (bucket_call("payroll"), "arn:aws:s3:::${aws:username}", ALLOWED),
         (bucket_call("payroll"), "arn:aws:s3:::${aws:username", UNKNOWN),

@@ -33,6 +33,7 @@ from support.scp import (
     samples,
     statement,
 )
+from support.scp_fuzz import disagreements_of
 from support.scp_grammar import (
     CALLS,
     conditions_and_contexts,
@@ -152,6 +153,12 @@ def test_both_say_the_same_of_resource_control_policies(
         resource_control=[] if call is GET_USER else [[policy], []],
     )
     assert theirs == {ours}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_both_say_the_same_of_mutated_policies_wherever_ours_is_certain(oracle: Oracle, seed: int) -> None:
+    assert list(disagreements_of(oracle, seed=seed, count=2_000)) == []
 
 
 def decisions_of(oracle: Oracle, attached: list[dict[str, Any]], context: dict[str, Value]) -> set[Decision]:

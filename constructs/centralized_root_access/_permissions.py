@@ -25,8 +25,8 @@ _FOR_IAM = {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.co
 UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY})
 
 # A role's inline policies have 10,240 characters, of which the statements other than the Deny take less
-# than 2,240. The longest partition's name counts: the stack's is not known at synth.
-_MAX_DENY_CHARACTERS = 10_240 - 2_240
+# than 2,440. The longest partition's name counts: the stack's is not known at synth.
+_MAX_DENY_CHARACTERS = 10_240 - 2_440
 MAX_PROTECTED_ACCOUNTS = _MAX_DENY_CHARACTERS // len('"arn:aws-us-gov:iam::111111111111:root",')
 
 

@@ -17,7 +17,7 @@ from aws_calls.runtime import FunctionArn, LambdaContext, one_attempt, system_cl
 from aws_calls.settings import read_settings
 
 from .deviations import deviation, plan_repair
-from .drift_notice import UNKNOWN, Notice, RecordedCall, drift_notice, repair_notice, undone_notice
+from .drift_notice import UNKNOWN, Notice, RecordedCall, contradiction_notice, drift_notice, repair_notice
 from .drift_repair import CheckFailedError, Repair, WatchedStack, describe_stack
 from .organization import Organization, RootAccessClients, create_clients
 from .plan import Step, plan
@@ -213,7 +213,7 @@ class _Check:
             )
         elif contradictions := recorded.contradictions(self._settings.desired, observed):
             self._publish(
-                undone_notice(
+                contradiction_notice(
                     organization_id=observed.organization_id,
                     contradictions=contradictions,
                     others=others,

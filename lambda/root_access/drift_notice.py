@@ -164,7 +164,7 @@ def drift_notice(
     )
 
 
-def undone_notice(
+def contradiction_notice(
     *, organization_id: str, contradictions: Sequence[Step], others: Sequence[Step], call: RecordedCall
 ) -> Notice:
     """Return what to publish about a call that contradicts the stack, but whose effect is gone.

@@ -85,9 +85,10 @@ def _short_arn_matches(template: Template, completed: Truth, resource: PartialAr
     if not template.is_fixed:
         return Truth.UNKNOWN
     known = resource.literal_prefix
-    if not known.startswith(template.start) and not template.start.startswith(known):
+    start = template.in_lowercase.start
+    if not known.startswith(start) and not start.startswith(known):
         return Truth.FALSE
-    if None in resource.parts:
+    if None in resource.parts or start != template.start:
         return Truth.UNKNOWN
     return agreement((completed, truth_of(template.matches(known))))
 
@@ -102,11 +103,18 @@ def _matches_without_resource(parts: tuple[Template, ...], call: Call) -> Truth:
     return (
         Truth.UNKNOWN
         if all(
-            text is None or not part.is_fixed or part.matches(text)
+            text is None or not part.is_fixed or part.in_lowercase.matches(text)
             for part, text in zip(parts, possible, strict=False)
         )
         else Truth.FALSE
     )
+
+
+def _text_matches(part: Template, known: str, *, is_name: bool) -> Truth:
+    """Compare a part of an ARN. Names have two cases; of what comes before them AWS does not say it."""
+    if part.matches(known):
+        return Truth.TRUE
+    return Truth.FALSE if is_name or not part.in_lowercase.matches(known) else Truth.UNKNOWN
 
 
 # The characters that the parts of an ARN that are not known beforehand can have: a Region, or the name of a
@@ -127,5 +135,5 @@ def _part_matches(
         # In Resource nothing is like a variable without a value; of NotResource AWS does not say it.
         return Truth.UNKNOWN if negated else Truth.FALSE
     if known is not None:
-        return truth_of(resolved.matches(known))
+        return _text_matches(resolved, known, is_name=variables)
     return Truth.UNKNOWN if resolved.characters <= _NAME_CHARACTERS else Truth.FALSE

@@ -114,6 +114,12 @@ class Template:
         """Whether it has all the parts of an ARN."""
         return len(self.arn_parts) == ARN_PARTS and self.arn_parts[0].tokens == ("arn",)
 
+    @cached_property
+    def in_lowercase(self) -> Template:
+        """The same in lowercase."""
+        tokens = (token if isinstance(token, Wildcard) else lowercase(str(token)) for token in self.tokens)
+        return Template(raw=self.raw, tokens=tuple(tokens))
+
     def matches(self, text: str) -> bool:
         """Return whether it matches the whole of a text."""
         if not any(isinstance(token, Wildcard) for token in self.tokens):

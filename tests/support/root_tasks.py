@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 AUDIT_MACHINE, EXECUTE_MACHINE = "RootTasksAudit", "RootTasksExecute"
 _ARN = "arn:aws:states:us-east-1:{account_id}:{kind}:{machine}"
+ARN_OF_AUDIT_MACHINE = _ARN.format(account_id=MANAGEMENT, kind="stateMachine", machine=AUDIT_MACHINE)
 _STARTED_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 # What reads the settings of each function, by its handler.
 SETTINGS_OF: Mapping[str, Any] = {

@@ -207,7 +207,7 @@ def disagreements() -> list[dict[str, Any]]:
 def disagreement_names(drawn: Document) -> set[str]:
     """Return the names of the known disagreements that a document may run into."""
     found = set()
-    for operator, values in _operators_and_values(drawn):
+    for operator, key, values in _operators_keys_and_values(drawn):
         base = operator.rpartition(":")[2]
         if "Arn" in base and any("${aws:" in value.partition(":root")[0] for value in values):
             found.add("variable-in-arn-operator")
@@ -217,12 +217,20 @@ def disagreement_names(drawn: Document) -> set[str]:
             found.add("special-character-under-equals")
         if "NotIpAddress" in base and not all("/" in value for value in values):
             found.add("address-of-the-other-family")
+        # Of the keys of a root session few are numbers or dates.
+        if key in KEYS and "NotEquals" in base and base.startswith(("Numeric", "Date")):
+            found.add("text-that-is-not-a-number" if "Numeric" in base else "text-that-is-not-a-date")
+        if "Date" in base and key == "aws:RequestedRegion":
+            found.add("text-that-javascript-reads-as-a-date")
+        # The ID of an account is a number of seconds as well.
+        if "Date" in base and (key.lower() == "aws:principalaccount" or any(map(str.isdigit, values))):
+            found.add("epoch-in-seconds")
     return found
 
 
-def _operators_and_values(drawn: Document) -> Iterator[tuple[str, list[str]]]:
+def _operators_keys_and_values(drawn: Document) -> Iterator[tuple[str, str, list[str]]]:
     for statement in drawn["Statement"]:
         block: Mapping[str, Mapping[str, str | list[str]]] = statement.get("Condition", {})
         for operator, keys in block.items():
-            for values in keys.values():
-                yield operator, [values] if isinstance(values, str) else values
+            for key, values in keys.items():
+                yield operator, key, [values] if isinstance(values, str) else values

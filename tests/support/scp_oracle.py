@@ -149,22 +149,46 @@ class Oracle:
         Raises:
             ValueError: The oracle cannot evaluate it.
         """
-        question = {
-            "account": ACCOUNT_ID,
-            "action": call.action,
-            "serviceControl": service_control,
-            "resourceControl": resource_control,
-            "requests": [{"resource": world.resource, "context": world.context} for world in asked],
-        }
+        (answer,) = self.ask(
+            [question(call, asked, service_control=service_control, resource_control=resource_control)]
+        )
+        return answer
+
+    def ask(self, questions: Sequence[Document]) -> list[set[Decision]]:
+        """Return what comes out for each of many questions: so many at once take less time.
+
+        Raises:
+            ValueError: The oracle cannot evaluate one.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(question) + "\n")
+        found = []
+        # As one line: a pipe takes no more than 64 KB while nobody reads its other end.
+        self._process.stdin.write(json.dumps(questions) + "\n")
         self._process.stdin.flush()
-        answers: list[str] = json.loads(self._process.stdout.readline())
-        errors = [answer for answer in answers if answer not in _DECISIONS]
-        if errors:
-            raise ValueError(errors[0])
-        return {_DECISIONS[answer] for answer in answers}
+        for answers in json.loads(self._process.stdout.readline()):
+            errors = [answer for answer in answers if answer not in _DECISIONS]
+            if errors:
+                raise ValueError(errors[0])
+            found.append({_DECISIONS[answer] for answer in answers})
+        return found
+
+
+def question(
+    call: Call,
+    asked: Sequence[World],
+    *,
+    service_control: Sequence[Sequence[Document]],
+    resource_control: Sequence[Sequence[Document]] = (),
+) -> Document:
+    """Return what the oracle is asked: what comes out in each of some worlds."""
+    return {
+        "account": ACCOUNT_ID,
+        "action": call.action,
+        "serviceControl": service_control,
+        "resourceControl": resource_control,
+        "requests": [{"resource": world.resource, "context": world.context} for world in asked],
+    }
 
 
 def is_installed() -> bool:

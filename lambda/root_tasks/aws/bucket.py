@@ -139,7 +139,7 @@ class Bucket:
 
         An object can be replaced, or deleted and written again, but its earlier versions stay: a claim counts
         only as the sole version that there has ever been. So no two bodies can claim a key, in whatever order
-        others write to it. Which version is the oldest would not tell: an upload in parts is dated by its
+        others write to it. To be the oldest version does not suffice: S3 dates an upload in parts by its
         beginning.
         """
         # The response to an earlier attempt may have been lost. What is read here is what is then listed.

@@ -55,7 +55,7 @@ _MAX_AGE = timedelta(days=1)
 
 @dataclass(eq=False, kw_only=True)
 class OutdatedRunError(RootAccessError):
-    """Raised where a run that looks is finished too late: what it saw would be taken for what is there.
+    """Raised where a run that looks is finished too late: what it saw would count as new.
 
     Attributes:
         run_id: The run.
