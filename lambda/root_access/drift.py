@@ -17,7 +17,7 @@ from aws_calls.runtime import FunctionArn, LambdaContext, one_attempt, system_cl
 from aws_calls.settings import read_settings
 
 from .deviations import deviation, plan_repair
-from .drift_notice import UNKNOWN, Notice, RecordedCall, contradiction_notice, drift_notice, repair_notice
+from .drift_notice import UNKNOWN, RecordedCall, contradiction_notice, drift_notice, repair_notice
 from .drift_repair import CheckFailedError, Repair, WatchedStack, describe_stack
 from .organization import Organization, RootAccessClients, create_clients
 from .plan import Step, plan
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aws_calls.failures import Failure
+    from aws_calls.notices import Notice
 
     from .drift_repair import DescribeStack
     from .state import DesiredState, RootAccess
@@ -315,7 +316,7 @@ def publish(notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
 
     sns = boto3.client("sns", config=one_attempt())
     call(
-        lambda: sns.publish(TopicArn=topic_arn, Subject=notice.subject, Message=notice.message),
+        lambda: sns.publish(TopicArn=topic_arn, **notice.publication()),
         operation=PUBLISH,
         budget=budget,
     )

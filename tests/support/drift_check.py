@@ -17,8 +17,8 @@ from support.function import BOTH, FakeContext, Function
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aws_calls.notices import Notice
     from aws_calls.retry import RetryBudget
-    from root_access.drift_notice import Notice
 
 STACK_ID = "arn:aws:cloudformation:us-east-1:111111111111:stack/OrganizationBootstrap/5c1e0a60"
 TOPIC_ARN = "arn:aws:sns:us-east-1:111111111111:SecurityNews"

@@ -123,7 +123,7 @@ def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
         reports=storage.reports,
         backups=storage.backups,
         later_audits=LaterAudits(step_functions=NoExecutions(), budget=_budget()),  # type: ignore[arg-type]
-        notify=lambda subject, message: None,
+        notify=lambda notice: None,
         findings=None,
         # Which is not read: the run is not in it.
         management_account=ManagementAccount(iam=None, budget=_budget()),  # type: ignore[arg-type]

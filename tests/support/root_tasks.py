@@ -33,6 +33,7 @@ from support.accounts import MANAGEMENT
 from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import NO_RESPONSE_AFTER, error_response
 from support.function import FakeContext, FakeTime
+from support.notices import card_in_chat, text_by_mail
 from support.policies import PolicyRequest
 from support.report_bucket import BUCKET as BUCKET
 
@@ -138,6 +139,7 @@ class RootTasks:
         timeout: The seconds that a function has.
         log: What the functions logged.
         notices: What was published to SNS, as subject and message.
+        cards: The same, as it arrives in chat.
         lose_batches: The batches whose function does not start.
         lose_results: The batches whose function dies after it acted, before it returns.
         between: Runs before the report is written.
@@ -158,6 +160,7 @@ class RootTasks:
     timeout: float = 600.0
     log: list[Mapping[str, object]] = field(default_factory=list)
     notices: list[tuple[str, str]] = field(default_factory=list)
+    cards: list[dict[str, Any]] = field(default_factory=list)
     lose_batches: Callable[[int], bool] = lambda batch: False
     lose_results: Callable[[int], bool] = lambda batch: False
     between: Callable[[], object] = lambda: None
@@ -540,12 +543,13 @@ def _load_models() -> Loader:
 class _Topic:
     root_tasks: RootTasks
 
-    def publish(self, *, TopicArn: str, Subject: str, Message: str) -> None:  # noqa: N803
+    def publish(self, *, TopicArn: str, **publication: str) -> None:  # noqa: N803
         self.root_tasks.record_request("sns:Publish", TopicArn)
         if self.root_tasks.fail_notices:
             self.root_tasks.fail_notices -= 1
             raise _client_error("KMSAccessDenied", "Publish")
-        self.root_tasks.notices.append((Subject, Message))
+        self.root_tasks.notices.append((publication["Subject"], text_by_mail(publication)))
+        self.root_tasks.cards.append(card_in_chat(publication))
 
 
 @dataclass(frozen=True)

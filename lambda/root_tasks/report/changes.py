@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from aws_calls.notices import Notice
 from aws_calls.text import printable
 
 from ..messages import quantity
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 _FIRST_AUDIT = "Root credentials: first full audit"
 _NOT_COMPARED = "Root credentials: full audit without a comparison"
 
+_NEXT_STEPS = (
+    "Read the report: `centralized-root-access report --open`",
+    "Plan what to delete: `centralized-root-access plan delete`",
+)
 # SNS takes 256 KB; what people read is far shorter.
 _MAX_MESSAGE_BYTES = 7900
 # How many full audits the trend has.
@@ -115,8 +120,8 @@ def _totals(report: Report) -> AuditTotals:
     )
 
 
-def notice(report: Report, *, previous: Report | None, problem: str | None) -> tuple[str, str] | None:
-    """Return the notice about a full audit, as subject and message; None where there is nothing new.
+def notice(report: Report, *, previous: Report | None, problem: str | None) -> Notice | None:
+    """Return the notice about a full audit; None where there is nothing new.
 
     Args:
         report: The full audit, with its history.
@@ -125,7 +130,7 @@ def notice(report: Report, *, previous: Report | None, problem: str | None) -> t
     """
     if previous is None:
         subject = _FIRST_AUDIT if problem is None else _NOT_COMPARED
-        return subject, first_audit_message(report, problem=problem)
+        return _notice(report, subject=subject, message=first_audit_message(report, problem=problem))
     # What is the latest report already has been sent before it was written.
     if is_same_run(previous, report):
         return None
@@ -135,7 +140,17 @@ def notice(report: Report, *, previous: Report | None, problem: str | None) -> t
         accounts.append("the management account")
     if not accounts:
         return None
-    return f"Root credentials changed: {enumeration(accounts)}", change_message(found, report)
+    subject = f"Root credentials changed: {enumeration(accounts)}"
+    return _notice(report, subject=subject, message=change_message(found, report))
+
+
+def _notice(report: Report, *, subject: str, message: str) -> Notice:
+    return Notice(
+        subject=subject,
+        message=message,
+        thread=f"{report.organization_id}-root-credentials",
+        next_steps=_NEXT_STEPS,
+    )
 
 
 def _has_management_account_changed(previous: Report, report: Report) -> bool:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from aws_calls.notices import Notice
     from aws_calls.security_hub import ImportResult
 
     from ..aws.stores import BackupStore, ReportStore, RunStore
@@ -82,7 +83,7 @@ class RunFinisher:
         backups: The policies that runs removed.
         later_audits: The full audits that started later.
         management_account: Reads what the functions' own account has, where that is the management account.
-        notify: Publishes a notice, given as subject and message; None where nobody is notified.
+        notify: Publishes a notice; None where nobody is notified.
         findings: Imports the findings of full audits into Security Hub; None where nobody wants them.
         plan_lifetime: How long a plan can be executed.
         now: The time in UTC.
@@ -94,7 +95,7 @@ class RunFinisher:
     backups: BackupStore
     later_audits: LaterAudits
     management_account: ManagementAccount
-    notify: Callable[[str, str], None] | None
+    notify: Callable[[Notice], None] | None
     findings: FindingsImporter | None
     plan_lifetime: timedelta
     now: Callable[[], datetime]
@@ -262,8 +263,8 @@ class RunFinisher:
             acting = f"{acting} Backups of this run: {', '.join(references) or 'none'}."
         return Finding(account_id=account_id, outcome=Outcome.UNKNOWN, reason=acting)
 
-    def _compare(self, report: Report) -> tuple[Report, tuple[str, str] | None]:
-        """Return a full audit with its history, and the notice about it, as subject and message."""
+    def _compare(self, report: Report) -> tuple[Report, Notice | None]:
+        """Return a full audit with its history, and the notice about it."""
         previous, problem = self._previous_audit(report)
         if problem is not None:
             self.log(event="comparison_skipped", runId=report.run_id, reason=problem)
@@ -288,7 +289,7 @@ class RunFinisher:
         run: Run,
         report: Report,
         files: Callable[[], Iterator[File]],
-        notice: tuple[str, str] | None,
+        notice: Notice | None,
         imported: ImportResult | None,
     ) -> None:
         """Write the metrics, send the notice, and write the latest report.
@@ -300,7 +301,7 @@ class RunFinisher:
             # One that runs, or has failed, may have written its metrics: this one ends no alarm.
             self.log(**_metrics(run, report, imported, ends_alarms=not later))
         if notice is not None and self.notify is not None:
-            self.notify(*notice)
+            self.notify(notice)
         # Each file is attempted: a later run may have come between two of them.
         for file in files():
             self.reports.write_latest(file, started_at=report.started_at, now=self.now(), log=self.log)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from aws_calls.notices import Notice
     from aws_calls.retry import Clock
     from aws_calls.runtime import LambdaContext
 
@@ -343,9 +344,9 @@ class Invocation:
             Bucket(s3=self._clients.s3, name=bucket, account_id=self._account_id, budget=self._budget)
         )
 
-    def _notify(self, topic_arn: str, subject: str, message: str) -> None:
+    def _notify(self, topic_arn: str, notice: Notice) -> None:
         call(
-            lambda: self._clients.sns.publish(TopicArn=topic_arn, Subject=subject, Message=message),
+            lambda: self._clients.sns.publish(TopicArn=topic_arn, **notice.publication()),
             operation="sns:Publish",
             budget=self._budget,
         )
