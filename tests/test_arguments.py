@@ -242,6 +242,7 @@ ANOTHER_TYPE: list[tuple[Build, str, list[Any], str]] = [
     (root_tasks, "audit_interval", [86400], "a Duration, .*Write Duration.hours\\(1\\)"),
     (root_tasks, "plan_lifetime", [1.5], "a Duration, .*Write Duration.hours\\(1\\)"),
     (drift_check, "repair", ["false", "", 1, None], "True or False, .*Write True or False"),
+    (drift_check, "security_hub_findings", ["false", None], "True or False, .*Write True or False"),
     (root_tasks, "security_hub_findings", ["true"], "True or False, .*Write True or False"),
     (root_tasks, "allow_policy_override", ["true"], "True or False, .*Write True or False"),
     (root_tasks, "audit_new_accounts", ["yes"], "True or False, .*Write True or False"),

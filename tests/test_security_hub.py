@@ -9,9 +9,12 @@ import pytest
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity, import_findings
+from root_access.drift_repair import CheckFailedError
 from root_tasks.model.report import AccessKey, Outcome, RootCredentials
 from root_tasks.report.security_findings import findings_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.arrange import SESSIONS, set_feature
+from support.drift_check import DriftCheck
 from support.function import FakeTime
 from support.reports import inaccessible, key, report, result
 from support.root_tasks import BUCKET, Settings
@@ -19,6 +22,7 @@ from support.root_tasks import BUCKET, Settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from local_aws.emulation import LocalOrganization
     from root_tasks.model.report import AccountResult
     from support.root_tasks import FinishedExecution, RootTasks
 
@@ -357,3 +361,57 @@ def test_ten_thousand_findings_are_imported_in_a_hundred_calls() -> None:
     )
     assert (imported.imported, imported.refused) == (10_000, {})
     assert client.batches == [100] * 100
+
+
+# What a drift check imports
+
+
+def security_hub(organization: LocalOrganization) -> Any:
+    return organization.client("securityhub")
+
+
+def organization_finding(organization: LocalOrganization) -> dict[str, Any]:
+    (finding,) = security_hub(organization).get_findings()["Findings"]
+    return dict(finding)
+
+
+def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
+    with_root_access: LocalOrganization,
+) -> None:
+    security_hub(with_root_access).enable_security_hub()
+    drift_check = DriftCheck(security_hub_findings=True)
+    drift_check()
+    passed = organization_finding(with_root_access)
+    assert (passed["Compliance"], passed["Severity"]["Label"]) == ({"Status": "PASSED"}, "INFORMATIONAL")
+    assert passed["Resources"][0]["Id"] == f"AWS::::Account:{MANAGEMENT}"
+    set_feature(with_root_access, SESSIONS, enabled=False)
+    drift_check()
+    failed = organization_finding(with_root_access)
+    assert (failed["Compliance"], failed["Severity"]["Label"]) == ({"Status": "FAILED"}, "HIGH")
+    assert failed["Description"] == f"Organization {with_root_access.id}. RootSessions is disabled."
+    assert failed["CreatedAt"] == passed["CreatedAt"]
+
+
+def test_a_repair_ends_with_what_it_left(with_root_access: LocalOrganization) -> None:
+    security_hub(with_root_access).enable_security_hub()
+    set_feature(with_root_access, SESSIONS, enabled=False)
+    DriftCheck(security_hub_findings=True, repair=True)()
+    assert organization_finding(with_root_access)["Compliance"] == {"Status": "PASSED"}
+
+
+def test_a_drift_check_succeeds_where_security_hub_refuses_its_finding(
+    with_root_access: LocalOrganization,
+) -> None:
+    drift_check = DriftCheck(security_hub_findings=True)
+    (line,) = drift_check()
+    assert line["InDesiredState"] == 1
+    (refused,) = [line for line in drift_check.log if line["event"] == "finding_refused"]
+    assert "is not subscribed to AWS Security Hub" in refused["reason"]
+
+
+def test_a_drift_check_that_cannot_look_imports_nothing(with_root_access: LocalOrganization) -> None:
+    security_hub(with_root_access).enable_security_hub()
+    with_root_access.deny(account_id=MANAGEMENT, action="organizations:DescribeOrganization")
+    with pytest.raises(CheckFailedError):
+        DriftCheck(security_hub_findings=True)()
+    assert security_hub(with_root_access).get_findings()["Findings"] == []

@@ -102,6 +102,7 @@ _OPTIONS: list[tuple[str, str, dict[str, Any], Cell]] = [
     ("add_drift_check", _DEFAULT, {}, ()),
     ("add_drift_check", "`repair`", {"repair": True}, (_DEFAULT,)),
     ("add_drift_check", _TOPIC, {"notification_topic": new_topic}, (_DEFAULT,)),
+    ("add_drift_check", "`security_hub_findings`", {"security_hub_findings": True}, (_DEFAULT,)),
     ("add_drift_check", "an encrypted topic", {"notification_topic": _topic_with_key}, (_TOPIC,)),
     ("RootTasks", _DEFAULT, {}, ()),
     ("RootTasks", _CHANGING, {"tasks": _AUDIT_AND[_CHANGING]}, (_DEFAULT,)),
