@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+# Which knows every kind of document.
+import root_tasks.run.invocation
 from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import Document, OtherKindError, OtherVersionError, decode, encode
 from root_tasks.model.report import Outcome, Task
@@ -30,6 +32,7 @@ EARLIER = frozenset(
         "batch-result",
         "batch-result-of-a-plan",
         "batch-result-with-details-that-could-not-be-read",
+        "batch-result-with-its-end",
         "plan",
         "run",
         "run-with-organizational-units",
@@ -40,6 +43,7 @@ EARLIER = frozenset(
         "report-with-organizational-units-and-warnings",
         "report-with-history",
         "report-with-preflight",
+        "report-of-a-plan",
     }
 )
 each_document = pytest.mark.parametrize("name", sorted(STORED))

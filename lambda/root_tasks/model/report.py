@@ -154,6 +154,7 @@ class Result:
         hint: The probable cause, such as a service control policy that denies root.
         credentials: What the root user has; None where that was not read.
         items: What the task acted on, in the order in which it did.
+        authorization_id: By which AWS explains the first denied call for a day; None where AWS gave none.
     """
 
     account_id: str
@@ -162,6 +163,7 @@ class Result:
     hint: str | None = None
     credentials: RootCredentials | None = None
     items: tuple[Item, ...] = ()
+    authorization_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
