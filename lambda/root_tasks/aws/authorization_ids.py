@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 # The end of a message, after what was denied and why.
 _ID_IN_MESSAGE = re.compile(
     r"[.,]?\s*(Go to https://\S+ for complete details,?\s+)?(or )?"
-    r"call the GetRequestAuthorizationDetails API with the following authorization id: (?P<id>[0-9a-z]{1,64})\.?\s*$",
+    r"call the GetRequestAuthorizationDetails API with the following authorization id: "
+    r"(?P<id>[0-9a-z]{1,64})\.?\s*$",
     re.IGNORECASE,
 )
 
