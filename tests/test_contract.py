@@ -534,6 +534,9 @@ def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
         if id_.startswith("RootTasks") and not re.search("Failed|NotStarted", id_)
     }
     assert len(alarms) == 3
+    # What the dashboard reads besides.
+    names = {metric["Name"] for metric in logged["Metrics"]}
+    assert names >= {"FindingsImported", "FindingsRefused", "ManagementRootUserUnprotected"}
     for read in alarms.values():
         (dimension,) = read["Dimensions"]
         assert read["Namespace"] == logged["Namespace"]

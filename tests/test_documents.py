@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-# Which knows every kind of document.
-import root_tasks.run.invocation
 from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import Document, OtherKindError, OtherVersionError, decode, encode
 from root_tasks.model.report import Outcome, Task
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
     from support.root_tasks import FinishedExecution, RootTasks
 
+# Which knows every kind of document.
+import_module("root_tasks.run.invocation")
 TYPES = {
     type_.KIND: type_ for type_ in Document.__subclasses__() if type_.__module__.startswith("root_tasks.")
 }

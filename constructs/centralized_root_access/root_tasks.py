@@ -18,6 +18,7 @@ from ._alarms import (
     alarm_of_missing_audits,
     audit_metric,
     metric_of_failed_executions,
+    metrics_of_findings,
     notify_of_alarms,
 )
 from ._arguments import (
@@ -118,8 +119,9 @@ class RootTasks(Construct):
         metric_accounts_inaccessible: How many accounts were inaccessible in a full audit.
         metric_management_root_user_unprotected: 1 where the management account's own root user has no MFA,
             or an access key; otherwise 0. No data point from a delegated administrator.
-        metric_findings_imported: How many findings a full audit imported into Security Hub.
-        metric_findings_refused: How many it could not import. The report's warnings say why.
+        metric_findings_imported: How many findings a full audit imported. None without
+            ``security_hub_findings``.
+        metric_findings_refused: How many it could not import. None without ``security_hub_findings``.
         metric_failed_executions: How many executions of the state machines did not succeed.
 
     Raises:
@@ -213,6 +215,9 @@ class RootTasks(Construct):
             state_machines.append(new_accounts.state_machine)
             rules.append(new_accounts.rule)
         self._build_alarms(audit_interval, rules=rules, state_machines=state_machines)
+        self.metric_findings_imported, self.metric_findings_refused = metrics_of_findings(
+            self.audit_state_machine if security_hub_findings else None
+        )
         notify_of_alarms(notification_topic, self)
         self._build_outputs()
 
@@ -358,11 +363,8 @@ class RootTasks(Construct):
         with_credentials = audit_metric(state_machine, "AccountsWithRootCredentials")
         self.metric_accounts_with_root_credentials = with_credentials
         self.metric_accounts_inaccessible = audit_metric(state_machine, "AccountsInaccessible")
-        self.metric_management_root_user_unprotected = audit_metric(
-            state_machine, "ManagementRootUserUnprotected"
-        )
-        self.metric_findings_imported = audit_metric(state_machine, "FindingsImported")
-        self.metric_findings_refused = audit_metric(state_machine, "FindingsRefused")
+        own_root_user = audit_metric(state_machine, "ManagementRootUserUnprotected")
+        self.metric_management_root_user_unprotected = own_root_user
         self.metric_failed_executions = metric_of_failed_executions(state_machines)
         self.credentials_alarm = alarm_of_audits(
             self, "Credentials", with_credentials, what="Accounts had root credentials"
