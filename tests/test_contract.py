@@ -371,8 +371,8 @@ def test_enabled_features_are_sorted_and_separated_by_commas(
 def test_the_alarms_read_the_metric_that_the_drift_check_logs(
     everything: Synthesized, organization: LocalOrganization
 ) -> None:
-    line = run_drift_check(everything).checks()[0]
-    (metrics,) = line["_aws"]["CloudWatchMetrics"]
+    detected, _repaired = run_drift_check(everything).checks()
+    (metrics,) = detected["_aws"]["CloudWatchMetrics"]
     alarms = properties_of(everything.template, "AWS::CloudWatch::Alarm", "DriftCheck").values()
     assert len(alarms) == 2
     for alarm in alarms:
@@ -383,8 +383,8 @@ def test_the_alarms_read_the_metric_that_the_drift_check_logs(
         assert metrics["Namespace"] == read["Namespace"]
         assert metrics["Dimensions"] == [[dimension]]
         assert read["MetricName"] in [metric["Name"] for metric in metrics["Metrics"]]
-        assert line[read["MetricName"]] == 0
-        assert line[dimension] == organization.id
+        assert detected[read["MetricName"]] == 0
+        assert detected[dimension] == organization.id
         assert everything.reference(organization_id) == "OrganizationId"
 
 

@@ -564,9 +564,11 @@ def test_without_a_topic_nothing_is_published(organization: LocalOrganization, e
     assert drift_check.published == []
 
 
-@pytest.mark.parametrize("event", [BY_INTERVAL, BY_EVENT], ids=["interval", "event"])
+@pytest.mark.parametrize(
+    ("event", "in_desired_state"), [(BY_INTERVAL, [0, 1]), (BY_EVENT, [0])], ids=["interval", "event"]
+)
 def test_a_notice_that_cannot_be_published_fails_the_check_after_its_metric(
-    organization: LocalOrganization, event: object
+    organization: LocalOrganization, event: object, in_desired_state: list[int]
 ) -> None:
     enable_root_access(organization, CREDENTIALS)
     drift_check = DriftCheck(repair=True, publishes=False)
@@ -576,7 +578,7 @@ def test_a_notice_that_cannot_be_published_fails_the_check_after_its_metric(
     assert raised.value.topic_arn == TOPIC_ARN
     assert raised.value.account_id == MANAGEMENT
     assert TOPIC_ARN in str(raised.value)
-    assert drift_check.checks()[0]["InDesiredState"] == 0
+    assert [line["InDesiredState"] for line in drift_check.checks()] == in_desired_state
     assert drift_check.log[-1] == {
         "event": "not_published",
         "topicArn": TOPIC_ARN,
@@ -619,7 +621,8 @@ def test_a_malformed_event_is_checked_and_published_as_unknown(
     (line,) = drift_check(event)
     unknown = dict.fromkeys(("trigger", "caller", "calledAt", "cloudTrailEventId"), "unknown")
     assert unknown.items() <= line.items()
-    assert "Caller: unknown\n" in drift_check.published[0].message
+    (notice,) = drift_check.published
+    assert "Caller: unknown\n" in notice.message
     assert writes(organization) == []
 
 

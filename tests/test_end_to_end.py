@@ -190,7 +190,9 @@ def test_what_a_delegated_administrator_disables_is_detected_and_repaired_and_no
     detected, repaired = checks(aws)[-2:]
     assert (detected["InDesiredState"], repaired["InDesiredState"]) == (0, 1)
     assert detected["deviations"] == ["RootSessions is disabled"]
-    assert detected["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "CentralizedRootAccess"
+    assert [metric["Namespace"] for metric in detected["_aws"]["CloudWatchMetrics"]] == [
+        "CentralizedRootAccess"
+    ]
     (notice,) = inbox()
     assert "- RootSessions is disabled\n" in notice
     assert "- iam:EnableOrganizationsRootSessions\n" in notice
