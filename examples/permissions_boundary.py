@@ -35,6 +35,7 @@ class Boundary(Stack):
                         # CentralizedRootAccess
                         "iam:EnableOrganizationsRootCredentialsManagement",
                         "iam:EnableOrganizationsRootSessions",
+                        "iam:GetAccountSummary",
                         "iam:ListOrganizationsFeatures",
                         "logs:CreateLogStream",
                         "logs:PutLogEvents",
@@ -79,6 +80,8 @@ class Boundary(Stack):
                         "kms:GenerateDataKey*",
                         # notification_topic
                         "sns:Publish",
+                        # security_hub_findings
+                        "securityhub:BatchImportFindings",
                         # audit_new_accounts
                         "events:DescribeRule",
                         "events:PutRule",

@@ -18,6 +18,7 @@ import pytest
 from aws_cdk import App, CfnOutput, Stack
 
 from aws_calls.errors import RootAccessError
+from aws_calls.security_hub import IMPORT_FINDINGS
 from aws_calls.settings import SettingsError
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from centralized_root_access._arguments import parse_delegated_administrators, parse_protected_accounts
@@ -36,6 +37,7 @@ from root_tasks.run.settings import (
     WriteReportSettings,
 )
 from support import root_tasks as running
+from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.accounts import MEMBER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
 from support.cloudformation import FakeCloudFormation
@@ -271,6 +273,7 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         desired=desired_state(features=[SESSIONS], delegated_administrators=[MEMBER]),
         repaired_stack_id="${AWS::StackId}",
         notification_topic_arn=f"${{{topic}}}",
+        security_hub_findings=True,
     )
     assert read("root_tasks.handlers.start_run") == StartRunSettings(
         bucket=running.BUCKET,
@@ -289,10 +292,16 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
     for handler in ("run_batch", "execute_batch"):
         assert read(f"root_tasks.handlers.{handler}") == RunBatchSettings(bucket=running.BUCKET)
     assert read("root_tasks.handlers.write_execution_report") == WriteReportSettings(
-        bucket=running.BUCKET, notification_topic_arn=None, plan_lifetime=timedelta(hours=7)
+        bucket=running.BUCKET,
+        notification_topic_arn=None,
+        security_hub_findings=False,
+        plan_lifetime=timedelta(hours=7),
     )
     assert read("root_tasks.handlers.write_report") == WriteReportSettings(
-        bucket=running.BUCKET, notification_topic_arn=f"${{{topic}}}", plan_lifetime=timedelta(hours=7)
+        bucket=running.BUCKET,
+        notification_topic_arn=f"${{{topic}}}",
+        security_hub_findings=True,
+        plan_lifetime=timedelta(hours=7),
     )
 
 
@@ -304,6 +313,7 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
         desired=desired_state(features=[CREDENTIALS, SESSIONS], delegated_administrators=None),
         repaired_stack_id=None,
         notification_topic_arn=None,
+        security_hub_findings=False,
     )
     assert read("root_tasks.handlers.start_run") == StartRunSettings(
         bucket=running.BUCKET,
@@ -312,7 +322,10 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
         allow_policy_override=False,
     )
     assert read("root_tasks.handlers.write_report") == WriteReportSettings(
-        bucket=running.BUCKET, notification_topic_arn=None, plan_lifetime=timedelta(hours=24)
+        bucket=running.BUCKET,
+        notification_topic_arn=None,
+        security_hub_findings=False,
+        plan_lifetime=timedelta(hours=24),
     )
 
 
@@ -390,6 +403,10 @@ def test_the_drift_check_reads_the_state_of_its_stack_and_publishes_to_its_topic
     assert set(run_drift_check(everything).requests) == {
         (DESCRIBE_STACKS, "${AWS::StackId}"),
         (drift.PUBLISH, f"${{{topic}}}"),
+        (
+            IMPORT_FINDINGS,
+            f"arn:aws:securityhub:us-east-1:{MANAGEMENT_ID}:product/{MANAGEMENT_ID}/default",
+        ),
     }
 
 
@@ -517,6 +534,9 @@ def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
         if id_.startswith("RootTasks") and not re.search("Failed|NotStarted", id_)
     }
     assert len(alarms) == 3
+    # What the dashboard reads besides.
+    names = {metric["Name"] for metric in logged["Metrics"]}
+    assert names >= {"FindingsImported", "FindingsRefused", "ManagementRootUserUnprotected"}
     for read in alarms.values():
         (dimension,) = read["Dimensions"]
         assert read["Namespace"] == logged["Namespace"]

@@ -44,7 +44,12 @@ FUNCTIONS = {
 
 
 def synthesized(*tasks: RootTask) -> dict[str, Any]:
-    return root_tasks_template(tasks=tasks, protected_accounts=[PROTECTED], notification_topic=new_topic)
+    return root_tasks_template(
+        tasks=tasks,
+        protected_accounts=[PROTECTED],
+        notification_topic=new_topic,
+        security_hub_findings=True,
+    )
 
 
 def listed(synthesized: Mapping[str, Any], function: str) -> list[dict[str, Any]]:
@@ -79,7 +84,8 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
     with mock_organization() as organization:
         enable_root_access(organization, CREDENTIALS, SESSIONS)
         root_tasks = running.RootTasks(organization=organization)
-        root_tasks.settings = running.Settings(tasks=tuple(map(Task, tasks)))
+        root_tasks.settings = running.Settings(tasks=tuple(map(Task, tasks)), security_hub_findings=True)
+        root_tasks.client("securityhub").enable_security_hub()
         root_tasks.twice = True
         # Where the SDK knows the paths, fewer calls are made.
         root_tasks.omit_paths()

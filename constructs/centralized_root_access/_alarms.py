@@ -42,6 +42,15 @@ def audit_metric(state_machine: sfn.StateMachine, name: str) -> cloudwatch.Metri
     )
 
 
+def metrics_of_findings(
+    state_machine: sfn.StateMachine | None,
+) -> tuple[cloudwatch.Metric | None, cloudwatch.Metric | None]:
+    """Return how many findings full audits imported and could not import; None where they import none."""
+    if state_machine is None:
+        return None, None
+    return audit_metric(state_machine, "FindingsImported"), audit_metric(state_machine, "FindingsRefused")
+
+
 def alarm_of_audits(scope: Construct, id: str, metric: cloudwatch.Metric, *, what: str) -> cloudwatch.Alarm:
     """Return an alarm that has the state of the last full audit."""
     return create_alarm(

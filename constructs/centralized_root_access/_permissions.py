@@ -304,6 +304,22 @@ def encryption_key_statement(key: kms.IKey) -> iam.PolicyStatement:
     )
 
 
+def own_root_user_statement() -> iam.PolicyStatement:
+    """Return the statement by which an audit in the management account reads what its own root user has."""
+    return iam.PolicyStatement(sid="OwnRootUser", actions=["iam:GetAccountSummary"], resources=["*"])
+
+
+def import_findings_statement(scope: Construct) -> iam.PolicyStatement:
+    """Return the statement by which findings are imported into Security Hub, in the account's own name."""
+    account = Aws.ACCOUNT_ID
+    product = Stack.of(scope).format_arn(
+        service="securityhub", account=account, resource="product", resource_name=f"{account}/default"
+    )
+    return iam.PolicyStatement(
+        sid="SecurityHubFindings", actions=["securityhub:BatchImportFindings"], resources=[product]
+    )
+
+
 def _arn_of_runs(state_machine: sfn.StateMachine, resource: str, all_runs: str) -> str:
     return Stack.of(state_machine).format_arn(
         service="states",

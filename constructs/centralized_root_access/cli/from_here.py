@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_stepfunctions import SFNClient
 
+    from aws_calls.security_hub import SecurityHubClient
     from root_tasks.model.run import Finding
 
     from .aws import Caller
@@ -118,7 +119,10 @@ class LocalAudit:
         self._invocation(_REPORT_SECONDS).write_report(
             {"runId": run["runId"], "runSha256": run["runSha256"], "results": results},
             settings=WriteReportSettings(
-                bucket=_BUCKET, notification_topic_arn=None, plan_lifetime=timedelta(hours=24)
+                bucket=_BUCKET,
+                notification_topic_arn=None,
+                security_hub_findings=False,
+                plan_lifetime=timedelta(hours=24),
             ),
         )
 
@@ -179,7 +183,8 @@ def _create_clients(caller: Caller, *, objects: MemoryBucket) -> Clients:
         iam=caller.client("iam"),
         organizations=caller.client("organizations"),
         s3=cast("S3Client", objects),
-        # An audit that nobody subscribes to publishes nothing, and executes no plan.
+        # An audit that nobody subscribes to publishes and imports nothing, and executes no plan.
+        security_hub=lambda: cast("SecurityHubClient", None),
         sns=cast("SNSClient", None),
         step_functions=cast("SFNClient", _NoExecutions()),
         sts=caller.client("sts", config=connections(MAX_ACCOUNTS_IN_PARALLEL)),

@@ -154,6 +154,7 @@ class Result:
         hint: The probable cause, such as a service control policy that denies root.
         credentials: What the root user has; None where that was not read.
         items: What the task acted on, in the order in which it did.
+        authorization_id: By which AWS explains the first denied call for a day; None where AWS gave none.
     """
 
     account_id: str
@@ -162,6 +163,7 @@ class Result:
     hint: str | None = None
     credentials: RootCredentials | None = None
     items: tuple[Item, ...] = ()
+    authorization_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -283,8 +285,8 @@ class Report(RunDetails, Document):
     Attributes:
         finished_at: When its last batch ended; when the report was written if none has a result.
         results: One result for each account in scope, in the order of risk; none missing, none twice.
-        warnings: What was stored in the bucket that this run did not follow, in sentences: what somebody else
-            has written or altered.
+        warnings: In sentences, what was stored in the bucket that this run did not follow, as somebody else
+            has written or altered it; and which findings Security Hub did not import.
         changes: What has changed since the full audit before this one; None where there is none to compare
             with, and of other runs.
         plan_expires_at: When its plan can no longer be executed; None where it is not a plan.

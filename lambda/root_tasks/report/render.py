@@ -18,6 +18,7 @@ from ..messages import describe_preflight
 from ..model.codec import encode, encode_in_pieces, format_time
 from ..tasks import DEFINITIONS
 from .controls import evidence
+from .management_account import credentials_in_words, management_credentials
 from .risk import RECENT
 from .summary import duration, headline, is_plan, minute, summary, title
 
@@ -228,5 +229,8 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
     yield "Run by", f"{report.account_id}, the {role}"
     yield "Started", f"{minute(report.started_at)}, took {duration(report.started_at, report.finished_at)}"
     yield "Run ID", report.run_id
+    own = management_credentials(report)
+    if own is not None:
+        yield "Management account's root user", credentials_in_words(own)
     if report.preflight is not None:
         yield "Pre-flight", describe_preflight(report.preflight)

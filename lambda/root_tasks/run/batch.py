@@ -72,10 +72,18 @@ class BatchRunner:
         """
         if finding := self.found.get(assignment.account_id):
             return finding
+        authorization_ids: list[str] = []
+        finding = self._find(assignment, executor=executor, authorization_ids=authorization_ids)
+        # The first denial is the one that the others follow from.
+        return replace(finding, authorization_id=next(iter(authorization_ids), None))
+
+    def _find(self, assignment: Assignment, *, executor: Executor, authorization_ids: list[str]) -> Finding:
         if denial := self.denials.get(assignment.account_id):
             return self._without_session(assignment, reason=denial.reason, hint=denial.hint)
         try:
-            session = self._sessions().open(assignment.account_id, executor=executor)
+            session = self._sessions().open(
+                assignment.account_id, executor=executor, authorization_ids=authorization_ids
+            )
         except CallError as error:
             return self._without_session(assignment, reason=describe(error.failure), hint=hint(error.failure))
         # What is unexpected in one account must not cost the results of the others.

@@ -27,7 +27,9 @@ from .backup_origins import BackupOrigins
 from .batch import BatchRunner, finding_of_expired_plan
 from .finish import RunFinisher
 from .later_audits import LaterAudits
+from .management_account import ManagementAccount
 from .plans import Execution, Plans
+from .security_findings import FindingsImporter
 from .start import Early, ExecutionStarter, RunStarter
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from datetime import datetime
 
+    from aws_calls.notices import Notice
     from aws_calls.retry import Clock
     from aws_calls.runtime import LambdaContext
 
@@ -340,12 +343,24 @@ class Invocation:
             reports=storage.reports,
             backups=storage.backups,
             later_audits=LaterAudits(step_functions=self._clients.step_functions, budget=self._budget),
+            management_account=ManagementAccount(iam=self._clients.iam, budget=self._budget),
             notify=None if topic_arn is None else functools.partial(self._notify, topic_arn),
+            findings=self._findings_importer(storage) if settings.security_hub_findings else None,
             plan_lifetime=settings.plan_lifetime,
             now=self._now,
             log=self._log,
         )
         return finisher.finish(event["runId"], run_sha256=event["runSha256"], results=event["results"])
+
+    def _findings_importer(self, storage: Storage) -> FindingsImporter:
+        return FindingsImporter(
+            reports=storage.reports,
+            client=self._clients.security_hub,
+            importer=self._function,
+            budget=self._budget,
+            now=self._now,
+            log=self._log,
+        )
 
     def _log_start(self, run: dict[str, Any]) -> dict[str, Any]:
         milliseconds = round((self._clock.now() - self._started) * 1000)
@@ -376,9 +391,9 @@ class Invocation:
             Bucket(s3=self._clients.s3, name=bucket, account_id=self._account_id, budget=self._budget)
         )
 
-    def _notify(self, topic_arn: str, subject: str, message: str) -> None:
+    def _notify(self, topic_arn: str, notice: Notice) -> None:
         call(
-            lambda: self._clients.sns.publish(TopicArn=topic_arn, Subject=subject, Message=message),
+            lambda: self._clients.sns.publish(TopicArn=topic_arn, **notice.publication()),
             operation="sns:Publish",
             budget=self._budget,
         )
