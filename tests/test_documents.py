@@ -37,6 +37,8 @@ EARLIER = frozenset(
         "report-with-organizational-units-and-warnings",
         "report-with-history",
         "report-with-preflight",
+        "run-with-preflight",
+        "report-of-a-plan",
     }
 )
 each_document = pytest.mark.parametrize("name", sorted(STORED))

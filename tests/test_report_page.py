@@ -16,7 +16,17 @@ import pytest
 
 from aws_calls.text import printable
 from root_tasks.model.codec import decode
-from root_tasks.model.report import Change, ChangeType, Item, ItemType, Outcome, Report, RootCredentials, Task
+from root_tasks.model.report import (
+    Action,
+    Change,
+    ChangeType,
+    Item,
+    ItemType,
+    Outcome,
+    Report,
+    RootCredentials,
+    Task,
+)
 from root_tasks.report.render import as_csv
 from support.browser import Browser, browser, chromium
 from support.pages import parse_command_line
@@ -710,6 +720,27 @@ def test_the_command_for_many_accounts_stays_short(shown: Show) -> None:
     assert command.count("--account ") == page.evaluate(
         f"{ROWS}.filter((row) => row.matches('.warn')).length"
     )
+
+
+@pytest.mark.parametrize(
+    ("action", "planned", "done"),
+    [(Action.UNLOCK, "to be removed", "removed"), (Action.RESTORE, "to be attached", "restored")],
+)
+def test_a_policy_to_be_attached_is_never_shown_like_one_to_be_removed(
+    shown: Show, action: Action, planned: str, done: str
+) -> None:
+    for outcome, words, plan in ((Outcome.PLANNED, planned, None), (Outcome.DONE, done, "plan")):
+        item = Item(type=ItemType.BUCKET_POLICY, id="locked", outcome=outcome, policy="{}")
+        account = result("300000000001", outcome, items=(item,))
+        page = shown(report(account, task=Task.UNLOCK_BUCKET_POLICY, action=action, executed_plan=plan))
+        page.click("#details")
+        said = page.evaluate("document.querySelector('main').innerText")
+        assert [line for line in said.splitlines() if line in ("planned", "done")] == []
+        assert page.evaluate("document.querySelector('.totals [data-outcome]').innerText").endswith(words)
+        assert page.evaluate(f"{ROWS}.map((row) => row.querySelector('.badge').lastChild.textContent)") == [
+            words
+        ]
+        assert f"Policy, {words}" in said
 
 
 NOTHING_PLANNED = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS)

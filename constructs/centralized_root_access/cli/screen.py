@@ -22,7 +22,14 @@ from rich.text import Text
 from aws_calls.text import printable, unique_keys
 from root_tasks.messages import describe_preflight, quantity
 from root_tasks.model.report import ItemType, Outcome
-from root_tasks.report.summary import credentials_of, duration, item_counts, summary, types_without_list
+from root_tasks.report.summary import (
+    credentials_of,
+    duration,
+    item_counts,
+    summary,
+    types_without_list,
+    words_of,
+)
 
 from .terminal import printable_lines
 
@@ -266,7 +273,11 @@ def _report_table(report: Report, *, width: int, max_rows: int | None) -> Iterat
         for row in first
     ]
     if shown:
-        yield from [_row_table(shown)] if width >= _MIN_TABLE_WIDTH else _account_list(shown)
+        in_words = words_of(report).outcome
+        if width >= _MIN_TABLE_WIDTH:
+            yield _row_table(shown, in_words=in_words)
+        else:
+            yield from _account_list(shown, in_words=in_words)
         yield safe_text()
     for number, note in enumerate(notes, start=1):
         yield safe_text(f"Note {number}: {note}")
@@ -280,12 +291,13 @@ def _report_table(report: Report, *, width: int, max_rows: int | None) -> Iterat
 
 def _policies_of_plan(report: Report) -> Iterator[str]:
     """Yield what one decides by: the policies that a plan removes or attaches."""
+    planned = words_of(report).planned
     for result in report.results:
         for item in result.items:
             if item.outcome is not Outcome.PLANNED or item.policy is None:
                 continue
             corrected = "Corrected policy" if item.corrected else "Policy"
-            yield printable(f"{corrected} of {item.id} in {result.account_id}:")
+            yield printable(f"{corrected} of {item.id} in {result.account_id}, {planned}:")
             yield printable_lines(textwrap.indent(_pretty(item.policy), "  "))
             yield ""
 
@@ -298,7 +310,7 @@ def _pretty(policy: str) -> str:
         return policy
 
 
-def _row_table(shown: Sequence[ReportRow]) -> Table:
+def _row_table(shown: Sequence[ReportRow], *, in_words: Callable[[Outcome], str]) -> Table:
     """Return a table with a column for each fact; one that no row has is left out."""
     cells = {
         "account": [row.account_id for row in shown],
@@ -315,22 +327,25 @@ def _row_table(shown: Sequence[ReportRow]) -> Table:
         again = not row.account_id and row.outcome is previous
         previous = row.outcome
         table.add_row(
-            safe_text("" if again else row.outcome, _STYLES.get(row.outcome, "")),
+            safe_text("" if again else in_words(row.outcome), _STYLES.get(row.outcome, "")),
             *map(safe_text, values),
         )
     return table
 
 
-def _account_list(shown: Sequence[ReportRow]) -> Iterator[RenderableType]:
+def _account_list(
+    shown: Sequence[ReportRow], *, in_words: Callable[[Outcome], str]
+) -> Iterator[RenderableType]:
     """Yield a line for each account, and its rows below it: columns would break IDs and names."""
     outcome: Outcome | None = None
     for row in shown:
         if row.account_id:
             outcome = row.outcome
             yield Text.assemble(
-                (row.outcome, _STYLES.get(row.outcome, "")), printable(f"  {row.account_id}  {row.name}")
+                (in_words(row.outcome), _STYLES.get(row.outcome, "")),
+                printable(f"  {row.account_id}  {row.name}"),
             )
-        what = row.what if row.outcome is outcome else f"{row.outcome}: {row.what}"
+        what = row.what if row.outcome is outcome else f"{in_words(row.outcome)}: {row.what}"
         use = row.last_use and _USE_WORDS.get(row.last_use, f"used {row.last_use}")
         if line := ", ".join(filter(None, (what, use))):
             yield Padding(safe_text(line), (0, 0, 0, 2))

@@ -113,6 +113,7 @@ class RunFinisher:
         output: dict[str, Any] = {
             "runId": run_id,
             TASK: run.task,
+            "action": run.action,
             "mode": run.mode,
             "report": urls[_HTML],
             REPORT_SHA256: file_checksums[REPORT_JSON],

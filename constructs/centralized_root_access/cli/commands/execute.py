@@ -81,13 +81,15 @@ def _require_plan(stored: StoredReport, run: str, *, approved_report: Path | Non
 
 def _is_confirmed(plan: StoredReport) -> bool:
     """Show a plan, and ask whether to execute it. Ctrl-C and the end of the input are called a no."""
+    from root_tasks.report.summary import what_it_does
+
     from ..screen import show_report
     from ..stored_report import print_doubt
 
     show_report(plan.report, stderr=True, whole=True)
     print_doubt(plan)
     try:
-        confirmed = click.confirm("Execute this plan?", err=True)
+        confirmed = click.confirm(f"Execute this plan to {what_it_does(plan.report)}?", err=True)
     except click.Abort:
         print_note("", "Not executed. Nothing was changed.")
         raise
