@@ -609,7 +609,7 @@ def test_a_person_is_asked_about_no_row_that_was_not_shown(
     monkeypatch.setattr(screen, "_MAX_ROWS", 1)
     plan = plan_deletion(command_line)
     assert (
-        "\n2 more rows: --format csv and --open have all of them.\n"
+        "\n2 more rows: --all, --format csv and --open have all of them.\n"
         in command_line.run("report", plan).stdout
     )
     monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
