@@ -7,10 +7,11 @@ import errno
 import hashlib
 import io
 import json
+import re
 import stat
 import sys
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
@@ -588,6 +589,37 @@ def test_a_person_sees_the_plan_and_decides(
     assert ("Not executed. Nothing was changed." in shown.stderr) is (exit_code != 0)
     assert has_password(command_line) is (exit_code != 0)
     assert bool(shown.stdout) is (exit_code == 0)
+
+
+def test_a_plan_says_until_when_it_can_be_executed_and_why_not_any_more(command_line: CommandLine) -> None:
+    def said(plan: str) -> tuple[str, str]:
+        """Return what `report` says of a plan below its summary, and what `runs` says of it."""
+        notes = command_line.run("report", plan).stderr
+        listed = [line for line in command_line.run("runs").lines if line.startswith(plan)]
+        return notes, re.split(" {2,}", listed[0])[-1]
+
+    command_line.root_tasks.now = command_line.now
+    plan = plan_deletion(command_line)
+    expiry = json.loads(command_line.root_tasks.read(f"runs/{plan}/report.json"))["planExpiresAt"]
+    until = f"{expiry[:10]} {expiry[11:16]} UTC"
+    command_line.now = datetime.fromisoformat(expiry) - timedelta(hours=2, minutes=5)
+    hint = f"Next, to execute exactly this plan, until {until}: centralized-root-access execute {plan}\n"
+    assert said(plan) == (hint, "2 hours left")
+    command_line.now += timedelta(hours=2)
+    assert said(plan)[1] == "5 minutes left"
+    command_line.now += timedelta(minutes=6)
+    assert said(plan) == (f"This plan expired at {until}. Create a new plan.\n", "expired")
+    command_line.now -= timedelta(minutes=10)
+    executed = command_line.run("execute", plan, "--yes")
+    assert executed.exit_code == 0
+    (execution,) = (name for name in command_line.services.inputs if name.startswith("execute"))
+    assert said(plan) == (f"This plan was executed by {execution}.\n", f"executed by {execution}")
+    listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    states = {run["run"]: (run["planExpiresAt"], run["planExecutedBy"]) for run in listed}
+    assert states == {plan: (expiry, execution), execution: (None, None)}
+    mark = f"runs/{plan}/executed-by.json"
+    command_line.root_tasks.write(mark, b"{}")
+    assert said(plan)[0] == "This plan was executed by an execution that its mark does not name.\n"
 
 
 def test_a_plan_whose_report_was_altered_is_neither_shown_nor_executed(

@@ -27,13 +27,14 @@ from .report_rows import ReportRow, rows_of
 from .terminal import printable_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rich.console import RenderableType
 
     from root_tasks.model.report import AccountResult, Report
 
     from .executions import RunExecution
+    from .plan_state import PlanState
 
 # For a program or a file, which finds a name by its whole line; a terminal has its own width.
 _UNWRAPPED = 1_000_000
@@ -118,9 +119,9 @@ def _show_report(
     )
 
 
-def show_runs(executions: Sequence[RunExecution]) -> None:
-    """Show executions as a table."""
-    table = new_table("run", "state machine", "status", "started", "took")
+def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -> None:
+    """Show executions as a table, and until when each plan can be executed."""
+    table = new_table("run", "state machine", "status", "started", "took", *(["plan"] if states else []))
     for execution in executions:
         table.add_row(
             safe_text(execution.run_id),
@@ -128,6 +129,7 @@ def show_runs(executions: Sequence[RunExecution]) -> None:
             safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red")),
             f"{execution.started_at:%Y-%m-%d %H:%M UTC}",
             "" if execution.ended_at is None else duration(execution.started_at, execution.ended_at),
+            *([safe_text(states[execution.run_id].words)] if execution.run_id in states else []),
         )
     _print(console(), [table])
 
