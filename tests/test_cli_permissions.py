@@ -251,6 +251,7 @@ def test_reading_reports_needs_exactly_what_is_granted(
         names,
         "report",
         "report {audit} --open",
+        "report {plan}",
         "report {plan} --format csv",
         "report {execution}",
     )

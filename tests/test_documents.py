@@ -44,6 +44,7 @@ EARLIER = frozenset(
         "report-with-organizational-units-and-warnings",
         "report-with-history",
         "report-with-preflight",
+        "run-with-preflight",
         "report-of-a-plan",
     }
 )

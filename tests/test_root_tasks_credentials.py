@@ -447,7 +447,7 @@ def test_the_sentence_and_the_totals_of_a_plan_count_what_can_be_executed(root_t
     assert plan.output["totals"] == {"planned": 1}
     assert "iam:GetAccessKeyLastUsed" in root_tasks.results(plan)[MEMBER]["reason"]
     assert root_tasks.report(plan)["summary"] == (
-        "Plan: delete root credentials. Planned in 1 of 1 account: 1 password. "
+        "Plan: delete root credentials. To be deleted in 1 of 1 account: 1 password. "
         "Could not be planned: 1 access key. Nothing has been changed."
     )
     assert root_tasks.execute(plan).output["totals"] == {"done": 1}

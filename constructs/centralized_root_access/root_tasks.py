@@ -266,7 +266,7 @@ class RootTasks(Construct):
 
         Reports have the names of accounts and e-mail addresses; so have the accounts of a run, by which the
         commands count their progress. A run's execution holds the hash of its report, by which the commands
-        know whether the run wrote it.
+        know whether the run wrote it. The mark of a plan says which run executed it.
 
         Args:
             grantee: The principal.
@@ -274,6 +274,8 @@ class RootTasks(Construct):
         reports = [
             *(f"{folder}/*/{name}" for folder in ("runs", "executions") for name in ("report.*", "run.json")),
             "latest/*",
+            # Whether a plan has been executed.
+            "runs/*/executed-by.json",
         ]
         grant = _permissions.grant(
             grantee,

@@ -40,6 +40,16 @@ class Outcome(StrEnum):
         return list(Outcome).index(self)
 
 
+class Action(StrEnum):
+    """What a run does, or plans to do. One task of AWS's can do the opposite of another run of it."""
+
+    AUDIT = "audit"
+    DELETE = "delete"
+    ALLOW_RECOVERY = "allow recovery"
+    UNLOCK = "unlock"
+    RESTORE = "restore"
+
+
 class ItemType(StrEnum):
     """What a task acts on in an account."""
 
@@ -254,6 +264,7 @@ class RunDetails:
     Attributes:
         run_id: The run's ID: the name of its execution.
         task: The task.
+        action: What it does; None in documents of releases that did not say.
         executed_plan: The run ID of the plan that this run executes; None for a plan or an audit.
         full: Whether it is an audit of every account of the organization.
         organization_id: The organization.
@@ -265,6 +276,7 @@ class RunDetails:
 
     run_id: str
     task: Task
+    action: Action | None = None
     executed_plan: str | None = None
     full: bool
     organization_id: str

@@ -140,7 +140,7 @@ class BatchRunner:
         if self.mode is not Mode.EXECUTE:
             return self.definition.plan
         if self.definition.execute is None:
-            raise ValueError(f"{self.definition.title} has nothing to execute.")
+            raise ValueError(f"{self.definition.words.title} has nothing to execute.")
         return self.definition.execute
 
     def _without_session(self, assignment: Assignment, *, reason: str, hint: str | None = None) -> Finding:

@@ -17,7 +17,7 @@ from aws_calls.text import printable
 from .. import messages
 from ..aws.bucket import UnreadableObjectError
 from ..aws.stores import REPORT_JSON, ChecksumMismatchError, File, sha256
-from ..model.codec import DecodingError
+from ..model.codec import DecodingError, format_time
 from ..model.report import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Finding, Mode, Plan, Run
 from ..report import changes
@@ -27,7 +27,7 @@ from ..report.risk import in_order_of_risk
 from ..report.summary import minute, summary
 from ..tasks import DEFINITIONS
 from .later_audits import SUCCEEDED
-from .plans import PLAN_SHA256, TASK
+from .plans import PLAN_EXPIRES_AT, PLAN_SHA256, TASK
 from .report_hash import REPORT_SHA256, cause_of_failure
 
 if TYPE_CHECKING:
@@ -153,6 +153,7 @@ class RunFinisher:
         output: dict[str, Any] = {
             "runId": run_id,
             TASK: run.task,
+            "action": run.action,
             "mode": run.mode,
             "report": urls[_HTML],
             REPORT_SHA256: file_checksums[REPORT_JSON],
@@ -160,6 +161,8 @@ class RunFinisher:
         }
         if plan is not None:
             output[PLAN_SHA256] = self.runs.write_plan(plan)
+        if Outcome.PLANNED in report.totals and report.plan_expires_at is not None:
+            output[PLAN_EXPIRES_AT] = format_time(report.plan_expires_at)
         if run.mode is Mode.EXECUTE:
             output["failed"] = not _FAILURES.isdisjoint(report.totals)
             # The cause of an execution that failed: it has no output.

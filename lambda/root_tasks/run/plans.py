@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # Keys of an execution's output.
 PLAN_SHA256 = "planSha256"
+# Of a plan that has something to execute.
+PLAN_EXPIRES_AT = "planExpiresAt"
 TASK = "task"
 
 PLAN = "plan"

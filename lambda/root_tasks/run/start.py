@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from aws_calls.failures import CallError
 from ..aws.stores import ChecksumMismatchError, RunIdUsedError
 from ..messages import NO_LONGER_A_MEMBER
 from ..model.codec import DecodingError
-from ..model.report import Task
+from ..model.report import Action, Task
 from ..model.run import Account, Assignment, CredentialSelection, Mode, Restore, Run, Target, Work
 from ..policies.preflight import CheckedAccounts
 from ..refusals import RefusalReason, RunRefusedError
@@ -80,6 +81,13 @@ class _Order:
             account_ids=frozenset((*self.scope.account_ids, *self.assignments)),
         )
 
+    @property
+    def action(self) -> Action:
+        """What the run does: an input, and so a plan, restores policies or removes them, never both."""
+        targets = itertools.chain.from_iterable(each.targets for each in self.assignments.values())
+        restores = any(target.restore for target in targets)
+        return DEFINITIONS[self.task].words_of(Action.RESTORE if restores else None).action
+
     def assignment(self, account_id: str) -> Assignment:
         """Return what to do in an account."""
         return self.assignments.get(account_id, Assignment(account_id=account_id))
@@ -140,6 +148,7 @@ class _Starter:
             run_id=execution.name,
             execution_arn=execution.arn,
             task=order.task,
+            action=order.action,
             mode=order.mode,
             executed_plan=order.executed_plan,
             full=order.task is Task.AUDIT and order.scope.all_accounts,
