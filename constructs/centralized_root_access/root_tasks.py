@@ -18,6 +18,7 @@ from ._alarms import (
     alarm_of_missing_audits,
     audit_metric,
     metric_of_failed_executions,
+    metric_of_refused_executions,
     notify_of_alarms,
 )
 from ._arguments import (
@@ -106,7 +107,8 @@ class RootTasks(Construct):
     Attributes:
         credentials_alarm: In alarm while accounts had root credentials at the last full audit.
         inaccessible_alarm: In alarm while accounts were inaccessible at the last full audit.
-        failed_alarm: In alarm when an execution of any of the state machines did not succeed.
+        failed_alarm: In alarm when an execution of any of the state machines did not succeed. One that was
+            refused for its input did not fail.
         not_started_alarm: In alarm when EventBridge could not start an audit, on the interval or of a new
             account, and gave up. None without both.
         stopped_alarm: In alarm when no full audit has ended for three intervals, or for two where three are
@@ -115,6 +117,8 @@ class RootTasks(Construct):
         metric_accounts_with_root_credentials: How many of them have root credentials.
         metric_accounts_inaccessible: How many accounts were inaccessible in a full audit.
         metric_failed_executions: How many executions of the state machines did not succeed.
+        metric_refused_executions: How many were refused for their input, such as an account that is not in
+            the organization, or a plan that has expired. They ended as SUCCEEDED, and set off no alarm.
 
     Raises:
         ValueError: A task is unknown or none is listed; an account ID is not 12 digits; a role's policy has
@@ -350,6 +354,7 @@ class RootTasks(Construct):
         self.metric_accounts_with_root_credentials = with_credentials
         self.metric_accounts_inaccessible = audit_metric(state_machine, "AccountsInaccessible")
         self.metric_failed_executions = metric_of_failed_executions(state_machines)
+        self.metric_refused_executions = metric_of_refused_executions(self._own_state_machines)
         self.credentials_alarm = alarm_of_audits(
             self, "Credentials", with_credentials, what="Accounts had root credentials"
         )

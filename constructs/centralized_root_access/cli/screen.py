@@ -62,7 +62,7 @@ _STYLES = {
     Outcome.SKIPPED: "dim",
 }
 _USE_WORDS = {"never": "never used", "unknown": "last use unknown"}
-_STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan"}
+_STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "REFUSED": "yellow"}
 
 
 @dataclass(frozen=True, kw_only=True)

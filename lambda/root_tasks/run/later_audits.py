@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aws_calls.calls import call, pages, require
 
 from ..model.report import Task
-from ..refusals import RunRefusedError
+from ..refusals import REFUSED, RunRefusedError
 from .request import parse_request
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_stepfunctions import SFNClient
 
+    from aws_calls.calls import Response
     from aws_calls.retry import RetryBudget
 
     from ..model.run import Run
@@ -46,13 +47,16 @@ class LaterAudits:
     budget: RetryBudget
 
     def statuses(self, run: Run) -> frozenset[str]:
-        """Return the statuses that they have in Step Functions.
+        """Return the statuses that they have in Step Functions. One that was refused has not looked.
 
         Raises:
             CallError: A read failed.
         """
+        later = map(self._describe, self._later_arns(run))
         return frozenset(
-            status for status, input_ in map(self._describe, self._later_arns(run)) if _is_full(run, input_)
+            response.require("status")
+            for response in later
+            if _is_full(run, response.require("input")) and not is_refused(response.get("output"))
         )
 
     def _later_arns(self, run: Run) -> Iterator[str]:
@@ -72,13 +76,17 @@ class LaterAudits:
             if execution["executionArn"] != run.execution_arn:
                 yield execution["executionArn"]
 
-    def _describe(self, execution_arn: str) -> tuple[str, str]:
-        response = call(
+    def _describe(self, execution_arn: str) -> Response:
+        return call(
             lambda: self.step_functions.describe_execution(executionArn=execution_arn),
             operation="states:DescribeExecution",
             budget=self.budget,
         )
-        return response.require("status"), response.require("input")
+
+
+def is_refused(output: str | None) -> bool:
+    """Return whether an execution's output says that its run was refused."""
+    return output is not None and REFUSED in json.loads(output)
 
 
 def _is_full(run: Run, input_: str) -> bool:
