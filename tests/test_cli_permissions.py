@@ -211,7 +211,8 @@ LOOKS, ACTS = running.AUDIT_MACHINE, running.EXECUTE_MACHINE
                 f"plan unlock-bucket --bucket {MEMBER}:still-locked",
                 "runs",
             ],
-            {("states:ListExecutions", ACTS)},
+            # What is checked before a run only where these credentials may.
+            {("states:ListExecutions", ACTS), ("organizations:DescribeAccount", ACTS)},
         ),
         # Of the plan they see whether it has ended, but not how far it is.
         (

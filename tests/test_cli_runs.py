@@ -119,6 +119,9 @@ INPUTS = {
 
 
 def test_options_are_the_input_of_an_execution(command_line: CommandLine) -> None:
+    organization = command_line.root_tasks.organization
+    organizations = organization.client("organizations")
+    organizations.create_organizational_unit(ParentId=organization.root_id, Name="Prod")
     command_line.services.errors["StartExecution"] = ("AccessDeniedException", "The input is enough.")
     for command, (prefix, input_) in INPUTS.items():
         command_line.services.requests.clear()
@@ -280,15 +283,25 @@ def test_an_execution_in_which_an_account_failed_has_a_report_that_is_held_by_ha
     assert "was altered" in command_line.run("report", EXECUTION).stderr
 
 
+def test_a_typing_error_starts_no_run(command_line: CommandLine) -> None:
+    for command, sentence in (
+        (f"audit --account {STRANGER}", f"{STRANGER}: not in the organization"),
+        (f"plan unlock-bucket --bucket {STRANGER}:locked", f"{STRANGER}: not in the organization"),
+        ("audit --organizational-unit Root/Porduction", "Root/Porduction"),
+        ("plan unlock-queue --queue arn:aws:sqs:us-east-1:orders", '"queues" must contain'),
+        (f"plan unlock-queue --queue arn:aws-cn:sqs:cn-north-1:{MEMBER}:q", "is in another partition"),
+    ):
+        assert sentence in command_line.refusal(*command.split())
+    command_line.services.stacks = {STACK: command_line.services.outputs(executes=False)}
+    assert "RootTasks(tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS])" in command_line.refusal(*DELETE)
+    assert command_line.services.inputs == {}
+
+
 def test_a_run_that_is_refused_is_the_functions_own_sentence(command_line: CommandLine) -> None:
     command_line.root_tasks.settings = Settings(tasks=(Task.AUDIT,))
-    for command, sentence in (
-        (("audit", "--account", STRANGER), f"{STRANGER}: not in organization"),
-        (DELETE, "RootTasks(tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS])"),
-    ):
-        said = command_line.refusal(*command)
-        assert sentence in said
-        assert "errorMessage" not in said
+    said = command_line.refusal(*DELETE)
+    assert f"Run {PLAN} was refused: {Task.DELETE_CREDENTIALS} is not enabled in this stack." in said
+    assert "errorMessage" not in said
 
 
 def test_a_command_that_may_not_start_says_what_it_needs(command_line: CommandLine) -> None:
@@ -428,7 +441,7 @@ def test_the_latest_report_may_name_any_run(command_line: CommandLine) -> None:
     """Whoever can write to the bucket chooses the run that a report names."""
     command_line.run("audit")
     refused = command_line.root_tasks.run({"accounts": [STRANGER]})
-    assert refused.status == "FAILED"
+    assert refused.output["refused"] == "NOT_MEMBERS"
     named = AUDIT
     for run_id, reason in (
         (refused.run_id, "Its execution does not hold the hash of a report."),

@@ -319,7 +319,7 @@ def test_an_account_that_is_not_listed_yet_is_audited_later(
         name="new", email="new@example.com", account_id=STRANGER
     )
     deployed.receive(with_details(CREATED, createAccountStatus={"accountId": STRANGER}))
-    assert [audit.status for audit in deployed.audits] == ["FAILED", "SUCCEEDED"]
+    assert [audit.output.get("refused") for audit in deployed.audits] == ["NOT_MEMBERS", None]
     assert not deployed.published
 
 
@@ -348,4 +348,4 @@ def test_an_event_without_details_fails_the_execution(deployed: Deployed) -> Non
 def test_what_is_not_an_account_id_is_never_audited(deployed: Deployed, account_id: object) -> None:
     with pytest.raises(ExecutionFailedError):
         deployed.receive(with_details(INVITED, accountId=account_id))
-    assert {audit.status for audit in deployed.audits} == {"FAILED"}
+    assert {audit.output["refused"] for audit in deployed.audits} == {"INVALID_ENTRY"}

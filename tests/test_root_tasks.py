@@ -587,26 +587,31 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks) -> None:
 
 
 @pytest.mark.parametrize(
-    ("input_", "status", "keys"),
+    ("input_", "status", "output", "keys"),
     [
-        ({}, "SUCCEEDED", None),
-        ({"accounts": "all"}, "RUNNING", {"AccountsAudited"}),
-        ({}, "FAILED", {"AccountsAudited"}),
-        ({"accounts": [MEMBER]}, "SUCCEEDED", ALL_METRICS),
-        (DELETE, "SUCCEEDED", ALL_METRICS),
-        ({"task": "none"}, "FAILED", ALL_METRICS),
+        ({}, "SUCCEEDED", {}, None),
+        ({"accounts": "all"}, "RUNNING", {}, {"AccountsAudited"}),
+        ({}, "FAILED", {}, {"AccountsAudited"}),
+        ({"accounts": [MEMBER]}, "SUCCEEDED", {}, ALL_METRICS),
+        (DELETE, "SUCCEEDED", {}, ALL_METRICS),
+        ({"task": "none"}, "FAILED", {}, ALL_METRICS),
+        ({}, "SUCCEEDED", {"refused": "NAME_ALREADY_USED", "cause": "Used."}, ALL_METRICS),
     ],
-    ids=["overtaken", "overtaken yet", "failed", "named accounts", "plan", "refused"],
+    ids=["overtaken", "overtaken yet", "failed", "named accounts", "plan", "unclear", "refused"],
 )
 def test_an_audit_ends_no_alarm_that_a_later_full_audit_may_have_set_off(
-    root_tasks: RootTasks, input_: dict[str, object], status: str, keys: set[str] | None
+    root_tasks: RootTasks,
+    input_: dict[str, object],
+    status: str,
+    output: dict[str, Any],
+    keys: set[str] | None,
 ) -> None:
     started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
     results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
     root_tasks.executions[root_tasks.arn("later")] = FinishedExecution(
         run_id="later",
         status=status,
-        output={},
+        output=output,
         started_at=root_tasks.now + timedelta(minutes=1),
         input=input_,
     )

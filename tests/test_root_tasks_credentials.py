@@ -113,7 +113,7 @@ def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
     for run_id, reason, data in (
         ("nobody-ran-this", RefusalReason.PLAN_NOT_FOUND, {}),
         ("the-audit", RefusalReason.NOT_A_PLAN, {}),
-        ("the-refused", RefusalReason.PLAN_NOT_SUCCEEDED, {"status": "FAILED"}),
+        ("the-refused", RefusalReason.NOT_A_PLAN, {}),
         ("the-execution", RefusalReason.PLAN_NOT_FOUND, {}),
     ):
         assert refusal(root_tasks.execute(run_id)) == (reason, {"run_id": run_id, **data})

@@ -79,6 +79,19 @@ def metric_of_failed_executions(state_machines: Iterable[sfn.StateMachine]) -> c
     )
 
 
+def metric_of_refused_executions(state_machines: Iterable[sfn.StateMachine]) -> cloudwatch.MathExpression:
+    """Return how many executions of state machines were refused for their input."""
+    return _sum(
+        {
+            f"refused{number}": audit_metric(state_machine, "ExecutionsRefused").with_(
+                statistic="Sum", period=MINUTE
+            )
+            for number, state_machine in enumerate(state_machines)
+        },
+        label="Executions that were refused",
+    )
+
+
 def alarm_of_failures(scope: Construct, metric: cloudwatch.MathExpression) -> cloudwatch.Alarm:
     """Return the alarm for executions that did not succeed."""
     return create_alarm(

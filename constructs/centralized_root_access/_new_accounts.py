@@ -139,12 +139,12 @@ def _definition(
     )
     has_credentials = sfn.JsonPath.string_at(
         "States.Format('Account {} joined the organization, and its root user has credentials. "
-        f"Report: {{}}', {_ACCOUNT}, $.audits[0].report)"
+        f"Report: {{}}', {_ACCOUNT}, $.audits[0].output.report)"
     )
     audit.next(
         sfn.Choice(states, "Any credentials?")
         .when(
-            sfn.Condition.is_present("$.audits[0].totals['has credentials']"),
+            sfn.Condition.is_present("$.audits[0].output.totals['has credentials']"),
             _publish(
                 states,
                 "Publish that it has credentials",
@@ -221,25 +221,29 @@ def _audit(states: Construct, state_machine: sfn.IStateMachine) -> sfn.IChainabl
         input=sfn.TaskInput.from_object(
             {"task": RootTask.AUDIT, "accounts": sfn.JsonPath.list_at("$.accountIds")}
         ),
-        result_selector={
-            "report": sfn.JsonPath.string_at("$.Output.report"),
-            "totals": sfn.JsonPath.object_at("$.Output.totals"),
-        },
+        result_selector={"output": sfn.JsonPath.object_at("$.Output")},
     ).next(
         sfn.Choice(states, "Was it audited?")
         .when(
             sfn.Condition.or_(
-                sfn.Condition.is_present("$.totals.clean"),
-                sfn.Condition.is_present("$.totals['has credentials']"),
+                sfn.Condition.is_present("$.output.totals.clean"),
+                sfn.Condition.is_present("$.output.totals['has credentials']"),
             ),
             sfn.Pass(states, "Audited"),
+        )
+        # Organizations may not list the account yet.
+        .when(
+            sfn.Condition.is_present("$.output.refused"),
+            sfn.Fail(states, "Refused", error="AuditRefused", cause_path="$.output.cause"),
         )
         .otherwise(
             sfn.Fail(
                 states,
                 "Not this time",
                 error="AccountNotAudited",
-                cause_path=sfn.JsonPath.format("The report says why: {}", sfn.JsonPath.string_at("$.report")),
+                cause_path=sfn.JsonPath.format(
+                    "The report says why: {}", sfn.JsonPath.string_at("$.output.report")
+                ),
             )
         )
     )

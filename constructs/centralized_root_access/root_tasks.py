@@ -18,6 +18,7 @@ from ._alarms import (
     alarm_of_missing_audits,
     audit_metric,
     metric_of_failed_executions,
+    metric_of_refused_executions,
     metrics_of_findings,
     notify_of_alarms,
 )
@@ -111,7 +112,8 @@ class RootTasks(Construct):
     Attributes:
         credentials_alarm: In alarm while accounts had root credentials at the last full audit.
         inaccessible_alarm: In alarm while accounts were inaccessible at the last full audit.
-        failed_alarm: In alarm when an execution of any of the state machines did not succeed.
+        failed_alarm: In alarm when an execution of any of the state machines did not succeed. One that was
+            refused for its input did not fail.
         not_started_alarm: In alarm when EventBridge could not start an audit, on the interval or of a new
             account, and gave up. None without both.
         stopped_alarm: In alarm when no full audit has ended for three intervals, or for two where three are
@@ -125,6 +127,8 @@ class RootTasks(Construct):
             ``security_hub_findings``.
         metric_findings_refused: How many it could not import. None without ``security_hub_findings``.
         metric_failed_executions: How many executions of the state machines did not succeed.
+        metric_refused_executions: How many were refused for their input, such as an account that is not in
+            the organization, or a plan that has expired. They ended as SUCCEEDED, and set off no alarm.
 
     Raises:
         ValueError: A task is unknown or none is listed; an account ID is not 12 digits; a role's policy has
@@ -371,6 +375,7 @@ class RootTasks(Construct):
         own_root_user = audit_metric(state_machine, "ManagementRootUserUnprotected")
         self.metric_management_root_user_unprotected = own_root_user
         self.metric_failed_executions = metric_of_failed_executions(state_machines)
+        self.metric_refused_executions = metric_of_refused_executions(self._own_state_machines)
         self.credentials_alarm = alarm_of_audits(
             self, "Credentials", with_credentials, what="Accounts had root credentials"
         )

@@ -107,7 +107,7 @@ class FinishedExecution:
         run_id: Its name.
         status: Its status in Step Functions.
         output: Its output.
-        cause: Why it failed.
+        cause: Why it failed or was refused.
         error: What a function raised.
         started_at: When it started.
         folder: Where its report is.
@@ -221,7 +221,9 @@ class RootTasks:
             else:
                 execution.status, execution.output = "SUCCEEDED", output
         except RunRefusedError as error:
-            execution.status, execution.cause, execution.error = "FAILED", str(error), error
+            execution.cause, execution.error = str(error), error
+            execution.status = "FAILED" if error.is_failure else "SUCCEEDED"
+            execution.output = {} if error.is_failure else error.output()
         return execution
 
     def _run(self, input_: object, *, arn: str, started_at: datetime, acts: bool) -> dict[str, Any]:
@@ -624,8 +626,8 @@ def _report_event(run: Mapping[str, Any], results: Sequence[object]) -> dict[str
 
 def refusal(execution: FinishedExecution) -> tuple[RefusalReason, Mapping[str, object]]:
     """The reason for which an execution was refused, and its data."""
-    assert execution.status == "FAILED"
     assert execution.error is not None
+    assert execution.status == ("FAILED" if execution.error.is_failure else "SUCCEEDED")
     assert str(execution.error) == execution.cause
     return execution.error.reason, execution.error.data
 

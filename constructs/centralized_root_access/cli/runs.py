@@ -18,6 +18,7 @@ from root_tasks.tasks import DEFINITIONS
 
 from . import screen
 from .aws import Caller, find_caller
+from .checks import require_startable
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, FOLDERS, Deployment, find_deployment
 from .errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError, failures_as
 from .executions import Executions, require_report
@@ -84,9 +85,12 @@ class Runs:
             folder: The folder of its state machine.
 
         Raises:
+            CommandError: It would surely be refused.
             RunFailedError: It ended without a report.
             InterruptedRunError: A person interrupted the command.
         """
+        if folder == AUDIT_FOLDER:
+            require_startable(self.caller, self.deployment, input_)
         name = self.target.environment.run_name(prefix)
         with self._resumable(name):
             execution = self._wait(self.executions.start(folder, name=name, input_=input_))

@@ -58,7 +58,7 @@ _STYLES = {
 }
 # What nobody has to do anything about is counted.
 _COUNTED = frozenset({Outcome.NOTHING_TO_DO, Outcome.CLEAN})
-_STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan"}
+_STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "REFUSED": "yellow"}
 
 
 def console(*, stderr: bool = False) -> Console:

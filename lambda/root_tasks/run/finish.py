@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, describe
-from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line
+from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
 from aws_calls.text import printable
 
 from .. import messages
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 # An execution in which an account has one of these has failed.
 _FAILURES = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
-_STATE_MACHINE = "StateMachineName"
 # What somebody has stored in place of a result can be as large as any document, and is in memory until its
 # hash is known.
 _MAX_READS_IN_PARALLEL = 4
@@ -383,7 +382,7 @@ def _metrics(
         namespace=NAMESPACE,
         dimensions={ORGANIZATION_ID: report.organization_id},
         # For the construct's alarms: it does not know the organization.
-        other_dimensions={_STATE_MACHINE: run.execution_arn.split(":")[6]},
+        other_dimensions={STATE_MACHINE_NAME: run.execution_arn.split(":")[6]},
         values=values,
         timestamp=report.finished_at.timestamp(),
     )

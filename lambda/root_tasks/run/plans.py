@@ -78,6 +78,11 @@ class Execution:
         """The partition, for example aws."""
         return self.arn.split(":")[1]
 
+    @property
+    def state_machine_name(self) -> str:
+        """The name of its state machine."""
+        return self.arn.split(":")[6]
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlanRequest:
