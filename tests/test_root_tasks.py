@@ -600,7 +600,7 @@ def test_an_audit_ends_no_alarm_that_a_later_full_audit_may_have_set_off(
         status=status,
         output={},
         started_at=root_tasks.now + timedelta(minutes=1),
-        input=json.dumps(input_),
+        input=input_,
     )
     root_tasks.write_report(started, results=results)
     assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == (
@@ -615,7 +615,11 @@ def test_an_audit_that_found_something_sets_off_the_alarm_while_a_later_one_runs
     started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
     results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
     root_tasks.executions[root_tasks.arn("later")] = FinishedExecution(
-        run_id="later", status="RUNNING", output={}, started_at=root_tasks.now + timedelta(minutes=1)
+        run_id="later",
+        status="RUNNING",
+        output={},
+        started_at=root_tasks.now + timedelta(minutes=1),
+        input={},
     )
     root_tasks.write_report(started, results=results)
     (metrics,) = [event for event in root_tasks.log if "_aws" in event]

@@ -649,7 +649,7 @@ class AnyOrder(RuleBasedStateMachine):
             output={},
             started_at=drive.started_at,
             folder="executions" if drive.acts else "runs",
-            input=json.dumps(input_),
+            input=input_,
         )
         self.resume(drive, during=during, faults=faults or {})
         return drive
