@@ -608,6 +608,24 @@ def test_an_audit_ends_no_alarm_that_a_later_full_audit_may_have_set_off(
     )
 
 
+def test_no_number_of_other_executions_hides_a_later_full_audit(root_tasks: RootTasks) -> None:
+    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    inputs: list[tuple[str, object]] = [("SUCCEEDED", {}), *[("FAILED", {"task": "none"})] * 100]
+    for minutes, (status, input_) in enumerate(inputs, start=1):
+        root_tasks.executions[root_tasks.arn(f"later-{minutes}")] = FinishedExecution(
+            run_id=f"later-{minutes}",
+            status=status,
+            output={},
+            started_at=root_tasks.now + timedelta(minutes=minutes),
+            input=input_,
+        )
+    root_tasks.write_report(started, results=results)
+    assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == [
+        {"AccountsAudited"}
+    ]
+
+
 def test_an_audit_that_found_something_sets_off_the_alarm_while_a_later_one_runs(
     root_tasks: RootTasks,
 ) -> None:

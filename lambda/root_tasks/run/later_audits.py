@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 SUCCEEDED = "SUCCEEDED"
 
 _LIST_EXECUTIONS = "states:ListExecutions"
-# Of more than that nobody knows which are full audits, in the time that a function has.
+# Whoever may start executions can start more than a function has the time to describe.
 _MAX_EXECUTIONS = 100
+_NOT_DESCRIBED = "not described"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +47,15 @@ class LaterAudits:
     budget: RetryBudget
 
     def statuses(self, run: Run) -> frozenset[str]:
-        """Return the statuses that they have in Step Functions.
+        """Return the statuses that they have in Step Functions, and one of its own for too many to describe.
 
         Raises:
             CallError: A read failed.
         """
-        return frozenset(
-            status for status, input_ in map(self._describe, self._later_arns(run)) if _is_full(run, input_)
-        )
+        arns = self._later_arns(run)
+        described = map(self._describe, itertools.islice(arns, _MAX_EXECUTIONS))
+        found = {status for status, input_ in described if _is_full(run, input_)}
+        return frozenset(found | {_NOT_DESCRIBED for _ in itertools.islice(arns, 1)})
 
     def _later_arns(self, run: Run) -> Iterator[str]:
         state_machine = run.execution_arn.replace(":execution:", ":stateMachine:", 1).rpartition(":")[0]
@@ -65,12 +67,13 @@ class LaterAudits:
             request_token="nextToken",
             response_token="nextToken",
         )
-        for execution in itertools.islice(newest_first, _MAX_EXECUTIONS):
+        for execution in newest_first:
+            # The two times that Step Functions has of one start differ in their precision.
+            if execution["executionArn"] == run.execution_arn:
+                continue
             if require(execution, "startDate", operation=_LIST_EXECUTIONS) <= run.started_at:
                 return
-            # The two times that Step Functions has of one start differ in their precision.
-            if execution["executionArn"] != run.execution_arn:
-                yield execution["executionArn"]
+            yield execution["executionArn"]
 
     def _describe(self, execution_arn: str) -> tuple[str, str]:
         response = call(
