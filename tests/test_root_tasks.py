@@ -626,6 +626,21 @@ def test_no_number_of_other_executions_hides_a_later_full_audit(root_tasks: Root
     ]
 
 
+@pytest.mark.parametrize(
+    "input_", [f"[{'9' * 5000}]", f"{'[' * 9000}{']' * 9000}", '{"accounts": ["\\ud800"]}', '"all"', "null"]
+)
+def test_no_input_of_a_later_execution_stops_an_audit(root_tasks: RootTasks, input_: str) -> None:
+    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    later = root_tasks.arn("later")
+    root_tasks.executions[later] = FinishedExecution(
+        run_id="later", status="FAILED", output={}, started_at=root_tasks.now + timedelta(minutes=1)
+    )
+    root_tasks.outdated = {later: [{"input": input_}]}
+    root_tasks.write_report(started, results=results)
+    assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == [ALL_METRICS]
+
+
 def test_an_audit_that_found_something_sets_off_the_alarm_while_a_later_one_runs(
     root_tasks: RootTasks,
 ) -> None:

@@ -91,6 +91,7 @@ def _is_full(run: Run, input_: str) -> bool:
         request = parse_request(
             json.loads(input_), tasks=tuple(Task), allow_policy_override=True, partition=partition
         )
-    except (RunRefusedError, RecursionError):
+    except (RunRefusedError, ValueError, RecursionError):
+        # No run starts with it, and it must not stop this one: a number can have too many digits.
         return False
     return request.task is Task.AUDIT and request.scope.all_accounts
