@@ -672,6 +672,25 @@ def test_a_redriven_audit_is_of_the_time_at_which_it_looked(root_tasks: RootTask
     assert datetime.fromisoformat(report["finishedAt"]) == looked_at
 
 
+@pytest.mark.parametrize("inaccessible", [True, False])
+def test_what_a_redriven_audit_found_is_of_a_time_that_the_alarms_look_at(
+    root_tasks: RootTasks, inaccessible: bool
+) -> None:
+    if inaccessible:
+        root_tasks.organization.deny(account_id=MEMBER, action="iam:*")
+    else:
+        root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    started = root_tasks.start_run({}, arn=root_tasks.arn("audit"), started_at=root_tasks.now)
+    looked_at = root_tasks.now
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    root_tasks.advance(hours=20)
+    root_tasks.write_report(started, results=results)
+    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
+    assert metrics["_aws"]["Timestamp"] == root_tasks.now.timestamp() * 1000  # type: ignore[index]
+    report = json.loads(root_tasks.read("latest/report.json"))
+    assert datetime.fromisoformat(report["finishedAt"]) == looked_at
+
+
 @pytest.mark.parametrize("input_", [{}, DELETE], ids=["audit", "plan"])
 def test_a_run_that_looked_over_a_day_ago_is_not_finished(
     root_tasks: RootTasks, input_: dict[str, object]

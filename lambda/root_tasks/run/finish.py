@@ -279,7 +279,7 @@ class RunFinisher:
         later = self.later_audits.statuses(run)
         if SUCCEEDED not in later:
             # One that runs, or has failed, may have written its metrics: this one ends no alarm.
-            self.log(**_metrics(run, report, ends_alarms=not later))
+            self.log(**_metrics(run, report, ends_alarms=not later, now=self.now()))
         if notice is not None and self.notify is not None:
             self.notify(*notice)
         # Each file is attempted: a later run may have come between two of them.
@@ -338,8 +338,11 @@ def _targets_in_report(finding: Finding) -> tuple[Target, ...]:
     return tuple(target for target in finding.planned if (target.type, target.id) in shown)
 
 
-def _metrics(run: Run, report: Report, *, ends_alarms: bool) -> dict[str, object]:
-    """Return the metrics. The alarms take the last value: what may not end them has no zeros for them."""
+def _metrics(run: Run, report: Report, *, ends_alarms: bool, now: datetime) -> dict[str, object]:
+    """Return the metrics. The alarms take the last value: what may not end them has no zeros for them.
+
+    What sets one off has the time at which it is written, for an alarm looks at the last minutes only.
+    """
     totals = report.totals
     with_credentials = totals.get(Outcome.HAS_CREDENTIALS, 0)
     audited = totals.get(Outcome.CLEAN, 0) + with_credentials
@@ -356,7 +359,7 @@ def _metrics(run: Run, report: Report, *, ends_alarms: bool) -> dict[str, object
         # For the construct's alarms: it does not know the organization.
         other_dimensions={_STATE_MACHINE: run.execution_arn.split(":")[6]},
         values=values,
-        timestamp=report.finished_at.timestamp(),
+        timestamp=(now if with_credentials or inaccessible else report.finished_at).timestamp(),
     )
 
 
