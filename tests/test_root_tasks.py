@@ -608,6 +608,30 @@ def test_an_audit_ends_no_alarm_that_a_later_full_audit_may_have_set_off(
     )
 
 
+def test_a_later_audit_that_ended_before_another_one_looked_has_not_overtaken_it(
+    root_tasks: RootTasks,
+) -> None:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    later = root_tasks.arn("later")
+    root_tasks.executions[later] = FinishedExecution(
+        run_id="later",
+        status="SUCCEEDED",
+        output={},
+        started_at=root_tasks.now + timedelta(hours=1),
+        input={},
+    )
+    root_tasks.outdated = {later: [{"stopDate": root_tasks.now + timedelta(hours=2)}]}
+    # Its start failed, and it is redriven.
+    started_at = root_tasks.now
+    root_tasks.advance(hours=3)
+    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=started_at)
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    root_tasks.write_report(started, results=results)
+    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
+    assert ALL_METRICS & metrics.keys() == {"AccountsAudited", "AccountsWithRootCredentials"}
+    assert metrics["AccountsWithRootCredentials"] == 1
+
+
 def test_no_number_of_other_executions_hides_a_later_full_audit(root_tasks: RootTasks) -> None:
     started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
     results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]

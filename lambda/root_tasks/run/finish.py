@@ -276,7 +276,7 @@ class RunFinisher:
 
         The notice comes first: if it fails, the next audit finds the same changes, and sends it.
         """
-        later = self.later_audits.statuses(run)
+        later = self.later_audits.statuses(run, looked_at=report.finished_at)
         if SUCCEEDED not in later:
             # One that runs, or has failed, may have written its metrics: this one ends no alarm.
             self.log(**_metrics(run, report, ends_alarms=not later, now=self.now()))

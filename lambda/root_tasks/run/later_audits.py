@@ -16,6 +16,7 @@ from .request import parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -29,6 +30,7 @@ _LIST_EXECUTIONS = "states:ListExecutions"
 # Whoever may start executions can start more than a function has the time to describe.
 _MAX_EXECUTIONS = 100
 _NOT_DESCRIBED = "not described"
+_ENDED_EARLIER = "ended earlier"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +48,21 @@ class LaterAudits:
     step_functions: SFNClient
     budget: RetryBudget
 
-    def statuses(self, run: Run) -> frozenset[str]:
-        """Return the statuses that they have in Step Functions, and one of its own for too many to describe.
+    def statuses(self, run: Run, *, looked_at: datetime) -> frozenset[str]:
+        """Return the statuses that they have in Step Functions.
+
+        There are two more: for too many to describe, and for one that succeeded before this run looked last,
+        as a run that is redriven may look long after its start.
+
+        Args:
+            run: The run.
+            looked_at: When it looked last.
 
         Raises:
             CallError: A read failed.
         """
         arns = self._later_arns(run)
-        described = map(self._describe, itertools.islice(arns, _MAX_EXECUTIONS))
+        described = (self._describe(arn, looked_at) for arn in itertools.islice(arns, _MAX_EXECUTIONS))
         found = {status for status, input_ in described if _is_full(run, input_)}
         return frozenset(found | {_NOT_DESCRIBED for _ in itertools.islice(arns, 1)})
 
@@ -75,13 +84,16 @@ class LaterAudits:
                 return
             yield execution["executionArn"]
 
-    def _describe(self, execution_arn: str) -> tuple[str, str]:
+    def _describe(self, execution_arn: str, looked_at: datetime) -> tuple[str, str]:
         response = call(
             lambda: self.step_functions.describe_execution(executionArn=execution_arn),
             operation="states:DescribeExecution",
             budget=self.budget,
         )
-        return response.require("status"), response.require("input")
+        status = response.require("status")
+        if status == SUCCEEDED and response.get("stopDate", looked_at) < looked_at:
+            status = _ENDED_EARLIER
+        return status, response.require("input")
 
 
 def _is_full(run: Run, input_: str) -> bool:
