@@ -232,7 +232,7 @@ class PendingPreflight:
                 self.task,
                 accounts.mode,
                 assignment,
-                unit_ids=accounts.unit_ids[account_id],
+                unit_ids=accounts.members[account_id].unit_ids,
                 credentials=accounts.credentials,
             )
 
