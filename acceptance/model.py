@@ -14,6 +14,10 @@ MANAGEMENT = "111111111111"
 DELEGATE = "222222222222"
 MEMBER = "333333333333"
 STRANGER = "999999999999"
+# What a run finds by itself: an account, the root, and the unit or root that the member account is in.
+CLOSED = "{closed account}"
+ROOT = "{root id}"
+MEMBERS_PARENT = "{parent id of the member}"
 
 MANAGEMENT_ACCOUNT = "management account"
 ROOT_SESSION = "root session"
@@ -122,7 +126,8 @@ class Case:
     @property
     def needs_member(self) -> bool:
         """Whether it needs the disposable member account."""
-        return self.caller == ROOT_SESSION or MEMBER in self._text or self.level is Level.MEMBER
+        named = MEMBER in self._text or MEMBERS_PARENT in self._text
+        return named or self.caller == ROOT_SESSION or self.level is Level.MEMBER
 
     @property
     def needs_delegate(self) -> bool:

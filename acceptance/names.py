@@ -17,6 +17,9 @@ _TOKENS = {
     "{policy id}": re.compile(r"p-[0-9a-z]{8,128}"),
     "{email}": re.compile(r"[^\s@\"'<>:/]+@[^\s@\"'<>:/]+"),
     "{id}": re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
+    "{authorization id}": re.compile(
+        r"(?<=authorization-details/)[0-9a-z]+|(?<=authorization id: )[0-9a-z]+"
+    ),
     "{key id}": re.compile(r"\b(AKIA|ASIA|AROA|AIDA|ACCA)[A-Z0-9]{8,}\b"),
 }
 _PRINCIPAL = re.compile(r"(?<=:)(user|role|assumed-role|federated-user|group)/[^\s\"',]+")

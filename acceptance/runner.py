@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from acceptance.comparison import differences
 from acceptance.deployment import DeploymentError
 from acceptance.model import Level, Result, Source, Verdict
+from acceptance.places import NothingFoundError
 from acceptance.scene import MEASUREMENT, field_changed_by
 from acceptance.state import State, StateField, is_time_bound, parse_step, split_case
 
@@ -119,6 +120,8 @@ def _run_case(case: Case, scene: Scene, possibilities: Possibilities, settling_s
         return _compare(case, scene, settling_seconds)
     except DeploymentError as error:
         return Result(case=case, verdict=Verdict.DIFFERENT, differences=(str(error),))
+    except NothingFoundError as error:
+        return Result(case=case, verdict=Verdict.NOT_SEEN, differences=(str(error),))
     except (BotoCoreError, ClientError) as error:
         what = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
         return Result(case=case, verdict=Verdict.NOT_SEEN, differences=(f"it could not be arranged: {what}",))

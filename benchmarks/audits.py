@@ -1,8 +1,9 @@
-"""Audits of organizations of several sizes: by RootTasks, by a client without a bound, and by a loop."""
+"""Runs in organizations of several sizes: by RootTasks, from here, by a client without a bound, by a loop."""
 
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -10,10 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.function import BUCKET, FunctionInvocation, invoke
+from benchmarks.function import BUCKET, Executions, FunctionInvocation, invoke
 from benchmarks.limits import DOCUMENTED_STS, LOW_STS, Limit
 from benchmarks.stand_in import Scenario
-from benchmarks.stand_in_aws import MANAGEMENT_ACCOUNT_ID, MAX_PAGE
+from benchmarks.stand_in_aws import MANAGEMENT_ACCOUNT_ID
 from root_tasks.model.report import Outcome
 
 if TYPE_CHECKING:
@@ -80,9 +81,12 @@ class Setting:
 
 
 SMALL = Setting(accounts=100, latency=SLOW_SECONDS)
+SMALLISH = Setting(accounts=300, latency=SLOW_SECONDS)
 MEDIUM = Setting(accounts=1_000, latency=SLOW_SECONDS)
 LARGE = Setting(accounts=10_000, latency=FAST_SECONDS)
-SETTINGS = (SMALL, MEDIUM, replace(MEDIUM, sts=LOW_STS), LARGE)
+SETTINGS = (SMALL, SMALLISH, MEDIUM, replace(MEDIUM, sts=LOW_STS), LARGE)
+# Of these, one account is looked into.
+SIZES = tuple(Setting(accounts=accounts, latency=SLOW_SECONDS) for accounts in (10, 1_000, 10_000))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,49 +157,124 @@ class AuditMeter:
         Raises:
             AuditFailedError: An account is missing in the report, or has a wrong outcome.
         """
-        scenario, environment = setting.scenario, self._environment
+        scenario = setting.scenario
         self._stand_in.begin(scenario)
-        started_at = time.monotonic()
-        (started,) = invoke("start_run", [_execution_input()], environment=environment)
-        run = started.response
-        batches = invoke("run_batch", _batch_events(run), environment=environment, sandboxes=MAX_CONCURRENCY)
-        (finished,) = invoke("write_report", [_report_event(run, batches)], environment=environment)
-        seconds = time.monotonic() - started_at
-        stored = self._s3.get_object(Bucket=BUCKET, Key=f"runs/{run['runId']}/report.json")
-        results = json.load(stored["Body"])["results"]
-        invocations = (started, *batches, finished)
-        function_seconds = sum(invocation.seconds for invocation in invocations)
+        finished = self._run_functions("runs", _execution_input({}))
+        results = self._results("runs", finished.run_id)
         return Figures(
             candidate="RootTasks",
-            seconds=seconds,
-            listing=_listing_seconds(started),
+            seconds=finished.seconds,
+            listing=_listing_seconds(finished.invocations[0]),
             lost=number_without_result(results, expected=correct_outcomes(scenario)),
-            cpu=sum(invocation.cpu for invocation in invocations) / setting.accounts,
-            function_seconds=function_seconds,
-            dollars=dollars(batches=len(batches), function_seconds=function_seconds),
+            cpu=sum(invocation.cpu for invocation in finished.invocations) / setting.accounts,
+            function_seconds=finished.function_seconds,
+            dollars=dollars(
+                batches=len(finished.invocations) - 2, function_seconds=finished.function_seconds
+            ),
             **self._traffic(),
         )
 
-    def audit_without_bound(self, setting: Setting, *, listing: float) -> Figures:
-        """Audit an organization with the client without a bound, until no account is lost.
+    def audit_from_here(self, setting: Setting, *, account_id: str | None = None) -> Figures:
+        """Audit an organization, or one account of it, by the command line, in a process of its own.
 
-        Args:
-            setting: What to measure with.
-            listing: How many seconds ListAccounts takes: as long as for any other client.
+        Raises:
+            AuditFailedError: An account is missing in the report, or has a wrong outcome.
         """
+        scenario = setting.scenario
+        self._stand_in.begin(scenario)
+        chosen = () if account_id is None else ("--account", account_id)
+        command = ("-m", "centralized_root_access", "audit", "--from-here", "--format", "json", *chosen)
+        started_at, cpu = time.monotonic(), _cpu_of_processes()
+        # An account has credentials.
+        report = json.loads(self._run(*command, exit_code=1))
+        seconds = time.monotonic() - started_at
+        expected = correct_outcomes(scenario)
+        if account_id is not None:
+            expected = {account_id: expected[account_id]}
+        return Figures(
+            candidate="audit --from-here",
+            seconds=seconds,
+            lost=number_without_result(report["results"], expected=expected),
+            cpu=(_cpu_of_processes() - cpu) / len(expected),
+            **self._traffic(),
+        )
+
+    def audit_without_bound(self, setting: Setting, *, account_id: str | None = None) -> Figures:
+        """Audit all accounts, or one of them, with the client without a bound, until none is lost."""
         self._stand_in.begin(setting.scenario)
-        measured = json.loads(self._run("-m", "benchmarks.unbounded", setting.accounts))
-        lost, traffic = measured["lost"], self._traffic()
-        pages = setting.accounts // MAX_PAGE + 1
+        started_at = time.monotonic()
+        measured = json.loads(self._run("-m", "benchmarks.unbounded", *filter(None, [account_id])))
+        seconds = time.monotonic() - started_at
+        lost = measured["lost"]
         return Figures(
             candidate="unbounded",
-            seconds=listing + sum(measured["seconds"]),
-            listing=listing,
+            seconds=seconds,
+            listing=None if account_id else measured["seconds"][0],
             lost=lost[0],
             runs=None if lost[-1] else len(lost),
-            cpu=measured["cpu"] / setting.accounts,
-            **{**traffic, "calls": traffic["calls"] + pages},
+            cpu=measured["cpu"] / (1 if account_id else setting.accounts),
+            **self._traffic(),
         )
+
+    def plan_and_execute(self, setting: Setting) -> list[Figures]:
+        """Plan the deletion of one account's credentials, and execute it, from the start to the report.
+
+        Raises:
+            AuditFailedError: It was not planned, or not deleted.
+        """
+        self._stand_in.begin(setting.scenario)
+        account_id = setting.scenario.member_ids[0]
+        event = _execution_input({"task": "IAMDeleteRootUserCredentials", "accounts": [account_id]})
+        plan = self._run_functions("runs", event)
+        planned = self._of_one_account("plan delete", plan, "runs", {account_id: Outcome.PLANNED})
+        before = self._traffic()
+        execution = _execution_input({"plan": plan.run_id})
+        started = {
+            run["execution"]["name"]: {"startedAt": run["execution"]["startedAt"], "output": output}
+            for run, output in ((event, plan.invocations[-1].response), (execution, None))
+        }
+        executions = Executions(started, latency=setting.latency)
+        done = self._run_functions("executions", execution, executions=executions)
+        both = self._of_one_account("execute", done, "executions", {account_id: Outcome.DONE})
+        # The same organization goes on: its password is the one that was planned.
+        own = {name: getattr(both, name) - count for name, count in before.items()}
+        return [planned, replace(both, **own)]
+
+    def _of_one_account(
+        self, candidate: str, finished: _FinishedRun, folder: str, expected: Mapping[str, Outcome]
+    ) -> Figures:
+        results = self._results(folder, finished.run_id)
+        return Figures(
+            candidate=candidate,
+            seconds=finished.seconds,
+            lost=number_without_result(results, expected=expected),
+            cpu=sum(invocation.cpu for invocation in finished.invocations),
+            function_seconds=finished.function_seconds,
+            **self._traffic(),
+        )
+
+    def _run_functions(
+        self, folder: str, event: Mapping[str, Any], *, executions: Executions | None = None
+    ) -> _FinishedRun:
+        """Run the functions of a state machine one after another, each in processes of its own."""
+        start, run_batch, write_report = _ENTRY_POINTS[folder]
+        started_at = time.monotonic()
+        (started,) = invoke(start, [event], environment=self._environment, executions=executions)
+        run = started.response
+        batches = invoke(
+            run_batch, _batch_events(run), environment=self._environment, sandboxes=MAX_CONCURRENCY
+        )
+        (finished,) = invoke(write_report, [_report_event(run, batches)], environment=self._environment)
+        return _FinishedRun(
+            run_id=run["runId"],
+            seconds=time.monotonic() - started_at,
+            invocations=(started, *batches, finished),
+        )
+
+    def _results(self, folder: str, run_id: str) -> list[dict[str, Any]]:
+        stored = self._s3.get_object(Bucket=BUCKET, Key=f"{folder}/{run_id}/report.json")
+        results: list[dict[str, Any]] = json.load(stored["Body"])["results"]
+        return results
 
     def loop(self, setting: Setting) -> Figures:
         """Audit a few accounts one after another, in one process, and extrapolate it."""
@@ -217,20 +296,42 @@ class AuditMeter:
         traffic = self._stand_in.traffic()
         return {name: sum(getattr(traffic, name).values()) for name in ("calls", "throttled", "connections")}
 
-    def _run(self, *arguments: object) -> str:
+    def _run(self, *arguments: object, exit_code: int = 0) -> str:
         command = [sys.executable, *map(str, arguments)]
-        try:
-            return subprocess.run(
-                command, env=self._environment, check=True, stdout=subprocess.PIPE, text=True
-            ).stdout
-        except subprocess.CalledProcessError as error:
-            raise AuditFailedError(str(error)) from error
+        finished = subprocess.run(
+            command, env=self._environment, check=False, stdout=subprocess.PIPE, text=True
+        )
+        if finished.returncode != exit_code:
+            raise AuditFailedError(f"{command} ended with {finished.returncode}")
+        return finished.stdout
 
 
-def _execution_input() -> dict[str, Any]:
-    name = f"audit-{time.time_ns()}"
+@dataclass(frozen=True, kw_only=True)
+class _FinishedRun:
+    run_id: str
+    seconds: float
+    invocations: tuple[FunctionInvocation, ...]
+
+    @property
+    def function_seconds(self) -> float:
+        return sum(invocation.seconds for invocation in self.invocations)
+
+
+_ENTRY_POINTS = {
+    "runs": ("start_run", "run_batch", "write_report"),
+    "executions": ("start_execution", "execute_batch", "write_execution_report"),
+}
+
+
+def _cpu_of_processes() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _execution_input(input_: Mapping[str, object]) -> dict[str, Any]:
+    name = f"run-{time.time_ns()}"
     return {
-        "input": {},
+        "input": input_,
         "execution": {
             "id": f"arn:aws:states:us-east-1:{MANAGEMENT_ACCOUNT_ID}:execution:RootTasks:{name}",
             "name": name,

@@ -18,8 +18,23 @@ class Limit:
     burst: float
 
 
-# Organizations documents it, for one account; nothing else that an audit calls there is called as often.
+# Organizations documents them, for one account.
 LIST_ACCOUNTS = Limit(rate=8, burst=12)
+_LISTS = Limit(rate=5, burst=8)
+ORGANIZATIONS = {
+    "DescribeAccount": Limit(rate=20, burst=30),
+    "DescribeOrganization": Limit(rate=1, burst=2),
+    # This one is assumed.
+    "DescribeOrganizationalUnit": _LISTS,
+    "DescribePolicy": Limit(rate=2, burst=2),
+    "ListAccounts": LIST_ACCOUNTS,
+    "ListOrganizationalUnitsForParent": _LISTS,
+    "ListParents": _LISTS,
+    "ListPolicies": _LISTS,
+    "ListPoliciesForTarget": _LISTS,
+    "ListRoots": Limit(rate=1, burst=2),
+    "ListTargetsForPolicy": _LISTS,
+}
 
 # STS documents this one for AssumeRole and the other calls that are made with an account's own keys. For
 # AssumeRoot nobody has published or recorded a limit.

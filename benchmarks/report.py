@@ -68,6 +68,7 @@ class Measurements:
         app_seconds: The durations of each synthesis in a process of its own.
         invocations: The invocations of the function.
         audits: What each candidate took for an audit, RootTasks first, by the setting.
+        single_accounts: What each candidate took for one account of an organization, by the setting.
         load: The load of the machine before, by which other programs make the times longer.
     """
 
@@ -77,6 +78,7 @@ class Measurements:
     app_seconds: dict[Candidate | Yardstick, list[float]] = field(default_factory=dict)
     invocations: list[Invocation] = field(default_factory=list)
     audits: dict[Setting, list[Figures]] = field(default_factory=dict)
+    single_accounts: dict[Setting, list[Figures]] = field(default_factory=dict)
     load: float = 0.0
 
 
@@ -135,6 +137,8 @@ def _sections(measurements: Measurements) -> Iterable[str]:
         )
     if measurements.audits:
         yield from audit_page.sections(measurements.audits)
+    if measurements.single_accounts:
+        yield from audit_page.section_of_single_accounts(measurements.single_accounts)
 
 
 def _deployment_rows(measurements: Measurements) -> Iterable[Sequence[str]]:

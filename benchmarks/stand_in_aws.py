@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import itertools
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from benchmarks.candidates import State, reset_to
-from benchmarks.limits import LIST_ACCOUNTS, TokenBucket
+from benchmarks.limits import ORGANIZATIONS, TokenBucket
 from local_aws.emulation import Seed, mock_organization
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from benchmarks.stand_in import Scenario
+    from local_aws.emulation import LocalOrganization
 
 MANAGEMENT_ACCOUNT_ID = "111111111111"
 MAX_PAGE = 20
@@ -31,6 +33,22 @@ _IN_AN_ACCOUNT = (
     *("list_signing_certificates", "get_user"),
 )
 _SCP = "SERVICE_CONTROL_POLICY"
+_DELETE_POLICY = "arn:aws:iam::aws:policy/root-task/IAMDeleteRootUserCredentials"
+# The units, each with what it is in, and the service control policies, each with what it is attached to.
+_UNITS = {"Workloads": "Root", "Production": "Workloads", "Sandbox": "Root"}
+_POLICIES = {
+    "deny-leaving": "Root",
+    "keep-trails": "Root",
+    "regions": "Workloads",
+    "keep-backups": "Production",
+    "budget": "Sandbox",
+}
+_DENIAL = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Deny", "Action": "organizations:LeaveOrganization", "Resource": "*"}],
+}
+# What a call of Organizations is about.
+_SUBJECTS = ("ParentId", "OrganizationalUnitId", "PolicyId", "TargetId")
 _THROTTLED = {
     "organizations": b'{"__type": "TooManyRequestsException", "Message": "Slow down."}',
     "sts": b"<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>",
@@ -60,14 +78,18 @@ class Aws:
         self.connections: Counter[str] = Counter()
         self._calls: Counter[str] = Counter()
         self._throttled: Counter[str] = Counter()
-        self._limits = {"ListAccounts": LIST_ACCOUNTS, "AssumeRoot": scenario.sts} if scenario.sts else {}
+        self._limits = {**ORGANIZATIONS, "AssumeRoot": scenario.sts} if scenario.sts else {}
         self._buckets: dict[str, TokenBucket] = {}
         self._responses = dict(_record())
         _, listed = self._responses["ListAccounts", MANAGEMENT_ACCOUNT_ID]
-        management, clean, _ = json.loads(listed)["Accounts"]
-        text = json.dumps(clean)
-        members = (json.loads(text.replace(_CLEAN, id_)) for id_ in scenario.member_ids)
-        self._accounts = (management, *members)
+        management, *recorded = json.loads(listed)["Accounts"]
+        # The recorded accounts are in different units, and so are the others.
+        texts = [(account["Id"], json.dumps(account)) for account in reversed(recorded)]
+        members = (
+            json.loads(text.replace(recorded_id, id_))
+            for id_, (recorded_id, text) in zip(scenario.member_ids, itertools.cycle(texts))
+        )
+        self._accounts = {account["Id"]: account for account in (management, *members)}
 
     @property
     def traffic(self) -> Mapping[str, Mapping[str, int]]:
@@ -80,9 +102,9 @@ class Aws:
         if not self._take(request.operation, now):
             self._throttled[request.operation] += 1
             return _http_response(400, _THROTTLED[request.service])
-        if request.operation == "ListAccounts":
-            return _http_response(200, _page(json.loads(request.body), self._accounts))
         account_id = request.account_id
+        if request.service == "organizations":
+            return _http_response(*self._respond_about(request.operation, json.loads(request.body)))
         if request.operation == "AssumeRoot":
             account_id = request.body.split(b"TargetPrincipal=")[1][:12].decode()
         if account_id == MANAGEMENT_ACCOUNT_ID:
@@ -90,6 +112,20 @@ class Aws:
         recorded_id = _WITH_CREDENTIALS if self.scenario.has_credentials(account_id) else _CLEAN
         status, body = self._responses[request.operation, recorded_id]
         return _http_response(status, body.replace(recorded_id.encode(), account_id.encode()))
+
+    def _respond_about(self, operation: str, parameters: Mapping[str, Any]) -> tuple[int, bytes]:
+        """Return the response of Organizations to a call."""
+        if operation == "ListAccounts":
+            return 200, _page(parameters, tuple(self._accounts.values()))
+        if operation == "DescribeAccount":
+            return 200, json.dumps({"Account": self._accounts[parameters["AccountId"]]}).encode()
+        if operation == "ListParents":
+            parent_id = self._accounts[parameters["ChildId"]]["Paths"][0].split("/")[-3]
+            return 200, json.dumps({"Parents": [{"Id": parent_id, "Type": "ORGANIZATIONAL_UNIT"}]}).encode()
+        subjects = [parameters[name] for name in _SUBJECTS if name in parameters]
+        # Every account has the policies of the recorded one: none of its own.
+        named = [_CLEAN if subject in self._accounts else subject for subject in subjects]
+        return self._responses[operation, named[0] if named else MANAGEMENT_ACCOUNT_ID]
 
     def _take(self, operation: str, now: float) -> bool:
         limit = self._limits.get(operation)
@@ -108,18 +144,10 @@ def _record() -> Iterator[tuple[tuple[str, str], tuple[int, bytes]]]:
             email = f"{account_id}@example.com"
             organization.add_account(name=f"team-{account_id}", email=email, account_id=account_id)
         organization.put_root_credentials(account_id=_WITH_CREDENTIALS, password=True, access_keys=1)
-        client: Any = organization.client("organizations")
-        client.enable_policy_type(RootId=organization.root_id, PolicyType=_SCP)
-        for operation, parameters in (
-            ("describe_organization", {}),
-            ("list_accounts", {}),
-            ("list_roots", {}),
-            ("list_organizational_units_for_parent", {"ParentId": organization.root_id}),
-            ("list_policies", {"Filter": _SCP}),
-        ):
-            yield _response(client, MANAGEMENT_ACCOUNT_ID, operation, **parameters)
+        yield from _record_organization(organization)
         iam, sts = organization.client("iam"), organization.client("sts")
         yield _response(iam, MANAGEMENT_ACCOUNT_ID, "list_organizations_features")
+        yield _response(sts, MANAGEMENT_ACCOUNT_ID, "get_caller_identity")
         for account_id in (_CLEAN, _WITH_CREDENTIALS):
             target: Any = {"TargetPrincipal": account_id, "TaskPolicyArn": {"arn": TASK_POLICY}}
             yield _response(sts, account_id, "assume_root", **target)
@@ -128,6 +156,43 @@ def _record() -> Iterator[tuple[tuple[str, str], tuple[int, bytes]]]:
                 yield _response(iam, account_id, operation)
         key_id = f"AKIA{_WITH_CREDENTIALS}0001"
         yield _response(iam, _WITH_CREDENTIALS, "get_access_key_last_used", AccessKeyId=key_id)
+        target = {"TargetPrincipal": _WITH_CREDENTIALS, "TaskPolicyArn": {"arn": _DELETE_POLICY}}
+        iam = organization.client("iam", credentials=sts.assume_root(**target)["Credentials"])
+        yield _response(iam, _WITH_CREDENTIALS, "delete_access_key", AccessKeyId=key_id)
+        yield _response(iam, _WITH_CREDENTIALS, "delete_login_profile")
+
+
+def _record_organization(
+    organization: LocalOrganization,
+) -> Iterator[tuple[tuple[str, str], tuple[int, bytes]]]:
+    """Yield what Organizations responds, with the unit, policy or target that it is about."""
+    client: Any = organization.client("organizations")
+    ids = {"Root": organization.root_id}
+    for name, parent in _UNITS.items():
+        unit = client.create_organizational_unit(ParentId=ids[parent], Name=name)["OrganizationalUnit"]
+        ids[name] = unit["Id"]
+    for account_id, name in ((_CLEAN, "Sandbox"), (_WITH_CREDENTIALS, "Production")):
+        client.move_account(AccountId=account_id, SourceParentId=ids["Root"], DestinationParentId=ids[name])
+    policy_ids = [
+        organization.attach_service_control_policy(name=name, document=_DENIAL, target_id=ids[target])
+        for name, target in _POLICIES.items()
+    ]
+    for operation, parameters in (
+        ("describe_organization", {}),
+        ("list_accounts", {}),
+        ("list_roots", {}),
+        ("list_policies", {"Filter": _SCP}),
+    ):
+        yield _response(client, MANAGEMENT_ACCOUNT_ID, operation, **parameters)
+    for name, id_ in ids.items():
+        yield _response(client, id_, "list_organizational_units_for_parent", ParentId=id_)
+        if name != "Root":
+            yield _response(client, id_, "describe_organizational_unit", OrganizationalUnitId=id_)
+    for target_id in (*ids.values(), _CLEAN):
+        yield _response(client, target_id, "list_policies_for_target", TargetId=target_id, Filter=_SCP)
+    for policy_id in policy_ids:
+        yield _response(client, policy_id, "list_targets_for_policy", PolicyId=policy_id)
+        yield _response(client, policy_id, "describe_policy", PolicyId=policy_id)
 
 
 def _response(

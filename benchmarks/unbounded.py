@@ -1,8 +1,8 @@
-"""A client without a bound: it audits all accounts at once, with five calls in each.
+"""A client without a bound: it lists the accounts, and audits all of them at once, with five calls in each.
 
 It shares one TLS context and one pool of connections, and retries as the SDKs do by default: three attempts,
 and no more retries than a quota that all calls share. Run it in a process of its own, in the environment of
-the stand-in: `python -m benchmarks.unbounded ACCOUNTS` prints its measurements as JSON.
+the stand-in: `python -m benchmarks.unbounded` prints its measurements as JSON; with accounts, of these.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 import ssl
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import aiohttp
@@ -24,7 +24,6 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from benchmarks.connections import allow_many_connections
-from benchmarks.stand_in import Scenario
 from benchmarks.stand_in_aws import TASK_POLICY
 
 if TYPE_CHECKING:
@@ -33,6 +32,10 @@ if TYPE_CHECKING:
 _DETAILS = ("GetLoginProfile", "ListAccessKeys", "ListMFADevices", "ListSigningCertificates")
 _VERSIONS = {"iam": "2010-05-08", "sts": "2011-06-15"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+_LIST_ACCOUNTS = {
+    "Content-Type": "application/x-amz-json-1.1",
+    "X-Amz-Target": "AWSOrganizationsV20161128.ListAccounts",
+}
 # As botocore's standard mode has them.
 _MAX_ATTEMPTS = 3
 _MAX_BACKOFF_SECONDS = 20.0
@@ -76,9 +79,26 @@ class _Client:
                 break
         raise _CallFailedError(code)
 
-    async def _send(self, service: str, credentials: Credentials, body: str) -> tuple[int, str]:
+    async def list_accounts(self, credentials: Credentials) -> list[str]:
+        """Return the member accounts: page by page, each as soon as AWS lets it through."""
+        accounts: list[str] = []
+        page: dict[str, Any] = {"NextToken": None}
+        while "NextToken" in page:
+            body = json.dumps({} if page["NextToken"] is None else page)
+            status, text = await self._send("organizations", credentials, body, headers=_LIST_ACCOUNTS)
+            if status >= 400:
+                await asyncio.sleep(random.random() / 4)
+                continue
+            listed = json.loads(text)
+            accounts += [account["Id"] for account in listed["Accounts"]]
+            page = {key: listed[key] for key in ("NextToken",) if key in listed}
+        return [id_ for id_ in accounts if id_ != credentials.access_key]
+
+    async def _send(
+        self, service: str, credentials: Credentials, body: str, *, headers: Mapping[str, str] = _FORM
+    ) -> tuple[int, str]:
         url = os.environ[f"AWS_ENDPOINT_URL_{service.upper()}"] + "/"
-        request = AWSRequest(method="POST", url=url, data=body, headers=dict(_FORM))
+        request = AWSRequest(method="POST", url=url, data=body, headers=dict(headers))
         SigV4Auth(credentials, service, "us-east-1").add_auth(request)
         async with self._session.post(url, data=body, headers=dict(request.headers)) as response:
             return response.status, await response.text()
@@ -109,17 +129,22 @@ def _text_of(name: str, xml: str) -> str:
 async def measure(account_ids: Sequence[str]) -> Mapping[str, object]:
     """Audit accounts, and those that are lost again until each has a result; return what it took.
 
-    That is `seconds` of each run, how many accounts were `lost` after each, and the `cpu` of the process.
+    That is `seconds` of the list and of each run, how many accounts were `lost` after each, and the `cpu` of
+    the process.
+
+    Args:
+        account_ids: The accounts; without any, all that are listed.
     """
     credentials = Credentials(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
     context = ssl.create_default_context(cafile=os.environ["AWS_CA_BUNDLE"])
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=60, sock_read=60)
-    seconds: list[float] = []
     lost: list[int] = []
-    left = list(account_ids)
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=context), timeout=timeout
     ) as session:
+        started_at = time.monotonic()
+        left = list(account_ids) or await _Client(session).list_accounts(credentials)
+        seconds = [time.monotonic() - started_at]
         while left and sum(seconds) < _MAX_SECONDS:
             started_at, client = time.monotonic(), _Client(session)
             has_result = await asyncio.gather(*(client.audit(credentials, id_) for id_ in left))
@@ -131,4 +156,4 @@ async def measure(account_ids: Sequence[str]) -> Mapping[str, object]:
 
 if __name__ == "__main__":
     allow_many_connections()
-    json.dump(asyncio.run(measure(Scenario(members=int(sys.argv[1])).member_ids)), sys.stdout)
+    json.dump(asyncio.run(measure(sys.argv[1:])), sys.stdout)

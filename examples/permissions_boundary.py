@@ -35,6 +35,7 @@ class Boundary(Stack):
                         # CentralizedRootAccess
                         "iam:EnableOrganizationsRootCredentialsManagement",
                         "iam:EnableOrganizationsRootSessions",
+                        "iam:GetAccountSummary",
                         "iam:ListOrganizationsFeatures",
                         "logs:CreateLogStream",
                         "logs:PutLogEvents",
@@ -52,18 +53,23 @@ class Boundary(Stack):
                         "cloudformation:DescribeStacks",
                         # RootTasks
                         "lambda:InvokeFunction",
+                        "organizations:DescribeAccount",
+                        "organizations:DescribeOrganizationalUnit",
                         "organizations:DescribePolicy",
                         "organizations:ListAccounts",
                         "organizations:ListAccountsForParent",
                         "organizations:ListOrganizationalUnitsForParent",
+                        "organizations:ListParents",
                         "organizations:ListPolicies",
                         "organizations:ListPoliciesForTarget",
                         "organizations:ListRoots",
                         "organizations:ListTargetsForPolicy",
                         "s3:GetObject",
                         "s3:ListBucket",
+                        "s3:ListBucketVersions",
                         "s3:PutObject",
                         "states:DescribeExecution",
+                        "states:ListExecutions",
                         "states:RedriveExecution",
                         "states:StartExecution",
                         "states:StopExecution",
@@ -74,6 +80,8 @@ class Boundary(Stack):
                         "kms:GenerateDataKey*",
                         # notification_topic
                         "sns:Publish",
+                        # security_hub_findings
+                        "securityhub:BatchImportFindings",
                         # audit_new_accounts
                         "events:DescribeRule",
                         "events:PutRule",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Which local AWS a command uses, for `down`.
 FOLDER_VARIABLE = "LOCAL_AWS_FOLDER"
-ORGANIZATION_SERVICES = ("iam", "organizations", "sts")
+ORGANIZATION_SERVICES = ("iam", "organizations", "securityhub", "sts")
 
 # These would point an SDK, the CDK CLI or an emulation to another AWS.
 _USER_PREFIXES = ("AWS_", "BOTO_", "CDK_", "MINISTACK_", "MOTO_")
@@ -33,8 +33,8 @@ class LocalAddresses:
     """The addresses and the files of one local AWS.
 
     Attributes:
-        aws_url: MiniStack, for every service except three.
-        organization_url: The moto server, for IAM, Organizations and STS.
+        aws_url: MiniStack, for every other service.
+        organization_url: The moto server, for IAM, Organizations, Security Hub and STS.
         region: The Region of the clients.
         folder: The folder of this local AWS, which is deleted at the end.
         node: The Node program that CDK apps and Lambda functions run on.

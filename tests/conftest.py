@@ -8,8 +8,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import botocore.session
+import moto.s3.urls
 import pytest
 from botocore.loaders import create_loader
+from moto.s3.models import S3Backend
 
 from local_aws.emulation import LocalOrganization, mock_organization
 from local_aws.services import LocalAws, running_local_aws
@@ -57,6 +59,10 @@ def shared_sdk() -> Iterator[None]:
     """Parse botocore's descriptions of the services once, and create each client once."""
     with pytest.MonkeyPatch.context() as patch, client_pool(ReportBuckets().serve):
         patch.setattr(botocore.session, "create_loader", functools.cache(create_loader))
+        # Certificates of the caller's own would keep each client out of the pool.
+        patch.delenv("AWS_CA_BUNDLE", raising=False)
+        # With each call moto would import its table of S3's URLs again, for the sake of a variable.
+        patch.setattr(S3Backend, "_url_module", moto.s3.urls)
         yield
 
 

@@ -80,11 +80,13 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Person:
                 raise client_error("AccessDenied", "You may not.", operation=operation)
 
         def omit_paths(parsed: dict[str, Any], **_: object) -> None:
-            for account in parsed["Accounts"] if person.omits_paths else ():
+            listed = parsed.get("Accounts", [parsed.get("Account", {})])
+            for account in listed if person.omits_paths else ():
                 account.pop("Paths", None)
 
         respond_to(client, decide, first=True)
-        client.meta.events.register("after-call.organizations.ListAccounts", omit_paths)
+        for operation in ("DescribeAccount", "ListAccounts", "ListAccountsForParent"):
+            client.meta.events.register(f"after-call.organizations.{operation}", omit_paths)
         return client
 
     monkeypatch.setattr(Caller, "client", guarded_client)
@@ -209,7 +211,8 @@ LOOKS, ACTS = running.AUDIT_MACHINE, running.EXECUTE_MACHINE
                 f"plan unlock-bucket --bucket {MEMBER}:still-locked",
                 "runs",
             ],
-            {("states:ListExecutions", ACTS)},
+            # What is checked before a run only where these credentials may.
+            {("states:ListExecutions", ACTS), ("organizations:DescribeAccount", ACTS)},
         ),
         # Of the plan they see whether it has ended, but not how far it is.
         (
@@ -249,6 +252,7 @@ def test_reading_reports_needs_exactly_what_is_granted(
         names,
         "report",
         "report {audit} --open",
+        "report {plan}",
         "report {plan} --format csv",
         "report {execution}",
     )

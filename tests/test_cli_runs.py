@@ -7,10 +7,11 @@ import errno
 import hashlib
 import io
 import json
+import re
 import stat
 import sys
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
@@ -118,6 +119,9 @@ INPUTS = {
 
 
 def test_options_are_the_input_of_an_execution(command_line: CommandLine) -> None:
+    organization = command_line.root_tasks.organization
+    organizations = organization.client("organizations")
+    organizations.create_organizational_unit(ParentId=organization.root_id, Name="Prod")
     command_line.services.errors["StartExecution"] = ("AccessDeniedException", "The input is enough.")
     for command, (prefix, input_) in INPUTS.items():
         command_line.services.requests.clear()
@@ -274,20 +278,30 @@ def test_an_execution_in_which_an_account_failed_has_a_report_that_is_held_by_ha
     shown = command_line.run("execute", plan, "--yes")
     assert shown.exit_code == 1
     assert "failed" in shown.stdout
-    assert shown.lines[-1].startswith("Delete root credentials. Done in 0 of 1 account")
+    assert shown.lines[-1].startswith("Delete root credentials. Deleted in 0 of 1 account")
     alter_report(command_line, f"executions/{EXECUTION}", '"failed"', '"done"')
     assert "was altered" in command_line.run("report", EXECUTION).stderr
 
 
+def test_a_typing_error_starts_no_run(command_line: CommandLine) -> None:
+    for command, sentence in (
+        (f"audit --account {STRANGER}", f"{STRANGER}: not in the organization"),
+        (f"plan unlock-bucket --bucket {STRANGER}:locked", f"{STRANGER}: not in the organization"),
+        ("audit --organizational-unit Root/Porduction", "Root/Porduction"),
+        ("plan unlock-queue --queue arn:aws:sqs:us-east-1:orders", '"queues" must contain'),
+        (f"plan unlock-queue --queue arn:aws-cn:sqs:cn-north-1:{MEMBER}:q", "is in another partition"),
+    ):
+        assert sentence in command_line.refusal(*command.split())
+    command_line.services.stacks = {STACK: command_line.services.outputs(executes=False)}
+    assert "RootTasks(tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS])" in command_line.refusal(*DELETE)
+    assert command_line.services.inputs == {}
+
+
 def test_a_run_that_is_refused_is_the_functions_own_sentence(command_line: CommandLine) -> None:
     command_line.root_tasks.settings = Settings(tasks=(Task.AUDIT,))
-    for command, sentence in (
-        (("audit", "--account", STRANGER), f"{STRANGER}: not in organization"),
-        (DELETE, "RootTasks(tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS])"),
-    ):
-        said = command_line.refusal(*command)
-        assert sentence in said
-        assert "errorMessage" not in said
+    said = command_line.refusal(*DELETE)
+    assert f"Run {PLAN} was refused: {Task.DELETE_CREDENTIALS} is not enabled in this stack." in said
+    assert "errorMessage" not in said
 
 
 def test_a_command_that_may_not_start_says_what_it_needs(command_line: CommandLine) -> None:
@@ -427,7 +441,7 @@ def test_the_latest_report_may_name_any_run(command_line: CommandLine) -> None:
     """Whoever can write to the bucket chooses the run that a report names."""
     command_line.run("audit")
     refused = command_line.root_tasks.run({"accounts": [STRANGER]})
-    assert refused.status == "FAILED"
+    assert refused.output["refused"] == "NOT_MEMBERS"
     named = AUDIT
     for run_id, reason in (
         (refused.run_id, "Its execution does not hold the hash of a report."),
@@ -478,7 +492,7 @@ def test_where_the_name_of_two_runs_does_not_say_which_one_is_meant_the_command_
     command_line.root_tasks.run(name="mine")
     said = command_line.refusal("report", "mine")
     assert "Both state machines have a run mine." in said
-    for key, summary in (("executions/mine", "Done in 1 of 1 account"), ("runs/mine", "None of the 3")):
+    for key, summary in (("executions/mine", "Deleted in 1 of 1 account"), ("runs/mine", "None of the 3")):
         assert f"`report {key}`" in said
         assert summary in command_line.run("report", key).lines[-1]
     assert "is not the name of a run" in command_line.refusal("report", "latest/mine")
@@ -575,7 +589,11 @@ def test_a_person_sees_the_plan_and_decides(
     monkeypatch.setattr(sys, "stdin", Terminal(said))
     shown = command_line.run("execute", plan, "--format", "json")
     assert shown.exit_code == exit_code
-    for sentence in ("Execute this plan?", MEMBER, "Planned in 1 of 1 account"):
+    for sentence in (
+        "Execute this plan to delete root credentials?",
+        MEMBER,
+        "To be deleted in 1 of 1 account",
+    ):
         assert sentence in shown.stderr
     # The function is the last to look: the report that a person was shown is approved, by its hash.
     report = command_line.root_tasks.read(f"runs/{plan}/report.json")
@@ -584,6 +602,37 @@ def test_a_person_sees_the_plan_and_decides(
     assert ("Not executed. Nothing was changed." in shown.stderr) is (exit_code != 0)
     assert has_password(command_line) is (exit_code != 0)
     assert bool(shown.stdout) is (exit_code == 0)
+
+
+def test_a_plan_says_until_when_it_can_be_executed_and_why_not_any_more(command_line: CommandLine) -> None:
+    def said(plan: str) -> tuple[str, str]:
+        """Return what `report` says of a plan below its summary, and what `runs` says of it."""
+        notes = command_line.run("report", plan).stderr
+        listed = [line for line in command_line.run("runs").lines if line.startswith(plan)]
+        return notes, re.split(" {2,}", listed[0])[-1]
+
+    command_line.root_tasks.now = command_line.now
+    plan = plan_deletion(command_line)
+    expiry = json.loads(command_line.root_tasks.read(f"runs/{plan}/report.json"))["planExpiresAt"]
+    until = f"{expiry[:10]} {expiry[11:16]} UTC"
+    command_line.now = datetime.fromisoformat(expiry) - timedelta(hours=2, minutes=5)
+    hint = f"Next, to execute exactly this plan, until {until}: centralized-root-access execute {plan}\n"
+    assert said(plan) == (hint, "2 hours left")
+    command_line.now += timedelta(hours=2)
+    assert said(plan)[1] == "5 minutes left"
+    command_line.now += timedelta(minutes=6)
+    assert said(plan) == (f"This plan expired at {until}. Create a new plan.\n", "expired")
+    command_line.now -= timedelta(minutes=10)
+    executed = command_line.run("execute", plan, "--yes")
+    assert executed.exit_code == 0
+    (execution,) = (name for name in command_line.services.inputs if name.startswith("execute"))
+    assert said(plan) == (f"This plan was executed by {execution}.\n", f"executed by {execution}")
+    listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    states = {run["run"]: (run["planExpiresAt"], run["planExecutedBy"]) for run in listed}
+    assert states == {plan: (expiry, execution), execution: (None, None)}
+    mark = f"runs/{plan}/executed-by.json"
+    command_line.root_tasks.write(mark, b"{}")
+    assert said(plan)[0] == "This plan was executed by an execution that its mark does not name.\n"
 
 
 def test_a_plan_whose_report_was_altered_is_neither_shown_nor_executed(
@@ -605,7 +654,7 @@ def test_a_person_is_asked_about_no_row_that_was_not_shown(
     monkeypatch.setattr(screen, "_MAX_ROWS", 1)
     plan = plan_deletion(command_line)
     assert (
-        "\n2 more rows: --format csv and --open have all of them.\n"
+        "\n2 more rows: --all, --format csv and --open have all of them.\n"
         in command_line.run("report", plan).stdout
     )
     monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
@@ -649,7 +698,7 @@ def test_a_person_sees_the_policies_that_a_plan_removes_in_full(
         monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
         asked = command_line.run(*next_command(planned))
         for shown in (planned.stdout, asked.stderr):
-            assert f"Policy of locked in {MEMBER}:" in shown
+            assert f"Policy of locked in {MEMBER}, to be removed:" in shown
             assert line in shown
             assert "\x1b" not in shown
         command_line.now += timedelta(minutes=1)
@@ -693,7 +742,10 @@ def test_an_unlocked_policy_is_restored_by_the_key_that_the_command_shows(comman
     for known in (True, False):
         planned = run_next(command_line, unlocked)
         assert planned.exit_code == 0
-        assert "planned" in planned.stdout
+        assert planned.lines[-1].startswith(
+            "Plan: restore bucket policies. To be attached in 1 of 1 account: 1 bucket policy. Nothing"
+        )
+        assert f"Policy of locked in {MEMBER}, to be attached:" in planned.stdout
         assert started_last(command_line) == {"task": Task.UNLOCK_BUCKET_POLICY, "restore": [command[3]]}
         noted = "Whether run" in planned.stdout and "Read the policy" in planned.stdout
         assert noted is not known
@@ -701,6 +753,27 @@ def test_an_unlocked_policy_is_restored_by_the_key_that_the_command_shows(comman
         command_line.root_tasks.executions.pop(
             command_line.root_tasks.arn(EXECUTION, machine=EXECUTE_MACHINE), None
         )
+
+
+def test_a_restore_is_called_a_restore_until_it_is_done(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = run_next(command_line, unlock(command_line))
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    executed = run_next(command_line, planned)
+    assert "Execute this plan to restore bucket policies? [y/N]" in executed.stderr
+    assert "unlock bucket policies" not in (executed.stdout + executed.stderr).lower()
+    assert executed.lines[0].split()[:2] == ["outcome", "account"]
+    assert executed.lines[1].split()[:2] == ["restored", MEMBER]
+    assert executed.lines[-1] == (
+        "Restore bucket policies. Restored in 1 of 1 account; 1 bucket policy in all."
+    )
+    run_id = [*command_line.services.inputs][-1]
+    for run_, outcome in ((run_id, "done"), (command_line.services.inputs[run_id]["plan"], "planned")):
+        written = json.loads(command_line.run("report", run_, "--format", "json").stdout)
+        assert (written["task"], written["action"]) == (Task.UNLOCK_BUCKET_POLICY, "restore")
+        (row,) = csv.DictReader(io.StringIO(command_line.run("report", run_, "--format", "csv").stdout))
+        assert (row["outcome"], row["action"]) == (outcome, "restore")
 
 
 def test_a_corrected_policy_comes_from_a_file_with_or_without_the_mark_of_an_editor(

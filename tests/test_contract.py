@@ -5,6 +5,7 @@ Names that two sides have to agree on are read from the template here, not liste
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import json
@@ -18,6 +19,7 @@ import pytest
 from aws_cdk import App, CfnOutput, Stack
 
 from aws_calls.errors import RootAccessError
+from aws_calls.security_hub import IMPORT_FINDINGS
 from aws_calls.settings import SettingsError
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from centralized_root_access._arguments import parse_delegated_administrators, parse_protected_accounts
@@ -27,6 +29,8 @@ from root_access.plan import Operation
 from root_access.state import desired_state
 from root_tasks.aws.stores import sha256
 from root_tasks.model.report import Task
+from root_tasks.refusals import RefusalReason, RunRefusedError
+from root_tasks.run.refused_run import start_or_refuse
 from root_tasks.run.report_hash import REPORT_SHA256
 from root_tasks.run.request import parse_request
 from root_tasks.run.settings import (
@@ -36,7 +40,8 @@ from root_tasks.run.settings import (
     WriteReportSettings,
 )
 from support import root_tasks as running
-from support.accounts import MEMBER, THIRD
+from support.accounts import MANAGEMENT as MANAGEMENT_ID
+from support.accounts import MEMBER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
 from support.cloudformation import FakeCloudFormation
 from support.drift_check import DriftCheck
@@ -271,6 +276,7 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         desired=desired_state(features=[SESSIONS], delegated_administrators=[MEMBER]),
         repaired_stack_id="${AWS::StackId}",
         notification_topic_arn=f"${{{topic}}}",
+        security_hub_findings=True,
     )
     assert read("root_tasks.handlers.start_run") == StartRunSettings(
         bucket=running.BUCKET,
@@ -289,10 +295,16 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
     for handler in ("run_batch", "execute_batch"):
         assert read(f"root_tasks.handlers.{handler}") == RunBatchSettings(bucket=running.BUCKET)
     assert read("root_tasks.handlers.write_execution_report") == WriteReportSettings(
-        bucket=running.BUCKET, notification_topic_arn=None, plan_lifetime=timedelta(hours=7)
+        bucket=running.BUCKET,
+        notification_topic_arn=None,
+        security_hub_findings=False,
+        plan_lifetime=timedelta(hours=7),
     )
     assert read("root_tasks.handlers.write_report") == WriteReportSettings(
-        bucket=running.BUCKET, notification_topic_arn=f"${{{topic}}}", plan_lifetime=timedelta(hours=7)
+        bucket=running.BUCKET,
+        notification_topic_arn=f"${{{topic}}}",
+        security_hub_findings=True,
+        plan_lifetime=timedelta(hours=7),
     )
 
 
@@ -304,6 +316,7 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
         desired=desired_state(features=[CREDENTIALS, SESSIONS], delegated_administrators=None),
         repaired_stack_id=None,
         notification_topic_arn=None,
+        security_hub_findings=False,
     )
     assert read("root_tasks.handlers.start_run") == StartRunSettings(
         bucket=running.BUCKET,
@@ -312,7 +325,10 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
         allow_policy_override=False,
     )
     assert read("root_tasks.handlers.write_report") == WriteReportSettings(
-        bucket=running.BUCKET, notification_topic_arn=None, plan_lifetime=timedelta(hours=24)
+        bucket=running.BUCKET,
+        notification_topic_arn=None,
+        security_hub_findings=False,
+        plan_lifetime=timedelta(hours=24),
     )
 
 
@@ -390,6 +406,10 @@ def test_the_drift_check_reads_the_state_of_its_stack_and_publishes_to_its_topic
     assert set(run_drift_check(everything).requests) == {
         (DESCRIBE_STACKS, "${AWS::StackId}"),
         (drift.PUBLISH, f"${{{topic}}}"),
+        (
+            IMPORT_FINDINGS,
+            f"arn:aws:securityhub:us-east-1:{MANAGEMENT_ID}:product/{MANAGEMENT_ID}/default",
+        ),
     }
 
 
@@ -476,7 +496,11 @@ class Deployed:
             {name: value.replace(f"${{{audit_machine}}}", arn) for name, value in environment.items()}
         )
         method = getattr(self.root_tasks.invocation(), handler.rpartition(".")[2])
-        return json.loads(json.dumps(method(payload, settings=given)))
+        invoke = functools.partial(method, payload, settings=given)
+        if "start" not in handler:
+            return json.loads(json.dumps(invoke()))
+        now, log = self.root_tasks.now, lambda **event: self.root_tasks.log.append(event)
+        return json.loads(json.dumps(start_or_refuse(invoke, payload, now=now, log=log)))
 
 
 @pytest.fixture
@@ -517,6 +541,9 @@ def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
         if id_.startswith("RootTasks") and not re.search("Failed|NotStarted", id_)
     }
     assert len(alarms) == 3
+    # What the dashboard reads besides.
+    names = {metric["Name"] for metric in logged["Metrics"]}
+    assert names >= {"FindingsImported", "FindingsRefused", "ManagementRootUserUnprotected"}
     for read in alarms.values():
         (dimension,) = read["Dimensions"]
         assert read["Namespace"] == logged["Namespace"]
@@ -525,6 +552,42 @@ def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
         # The name of the state machine, as the template and an execution's ARN have it.
         assert "AuditStateMachine" in dimension["Value"]["Fn::GetAtt"][0]
         assert line[dimension["Name"]] == running.AUDIT_MACHINE
+
+
+def test_a_refused_run_does_not_fail_and_is_counted_by_the_metric_of_its_own(deployed: Deployed) -> None:
+    metrics = RootTasks(bootstrap_stack(), "RootTasks", tasks=RootTask).metric_refused_executions
+    counted = [metric.to_metric_config() for metric in metrics.using_metrics.values()]
+    audit = deployed.run({})
+    organizations = deployed.root_tasks.client("organizations")
+    organization_id = organizations.describe_organization()["Organization"]["Id"]
+    for execution, error in (
+        (
+            deployed.run({"accounts": [STRANGER]}),
+            RunRefusedError(
+                RefusalReason.NOT_MEMBERS, account_ids=[STRANGER], organization_id=organization_id
+            ),
+        ),
+        (deployed.execute(audit), RunRefusedError(RefusalReason.NOT_A_PLAN, run_id=audit.run_id)),
+    ):
+        assert execution.status == "SUCCEEDED"
+        assert execution.output == {"refused": error.reason.name, "cause": str(error)}
+    logged = [event for event in deployed.root_tasks.log if event.get("event") == "run_refused"]
+    assert [event["StateMachineName"] for event in logged] == [running.AUDIT_MACHINE, running.EXECUTE_MACHINE]
+    for event, read in zip(logged, counted, strict=True):
+        (emitted,) = event["_aws"]["CloudWatchMetrics"]  # type: ignore[index]
+        stat = read.metric_stat
+        assert stat is not None
+        assert (stat.namespace, stat.metric_name) == (emitted["Namespace"], emitted["Metrics"][0]["Name"])
+        assert [[dimension.name for dimension in stat.dimensions or ()]] == emitted["Dimensions"]
+        assert event[stat.metric_name] == 1
+        assert STRANGER not in json.dumps(event)
+
+
+def test_a_run_that_no_other_input_would_start_fails(deployed: Deployed) -> None:
+    deployed.root_tasks.fail("organizations:DescribeOrganization", "AccessDeniedException")
+    with pytest.raises(RunRefusedError) as failed:
+        deployed.run({})
+    assert failed.value.reason is RefusalReason.CALL_FAILED
 
 
 def test_every_task_is_planned_and_executed_by_its_own_state(deployed: Deployed) -> None:

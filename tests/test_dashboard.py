@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def build(*, tasks: Sequence[RootTask] = tuple(RootTask), drift: bool = True) -> dict[str, Any]:
+def build(
+    *, tasks: Sequence[RootTask] = tuple(RootTask), drift: bool = True, findings: bool = False
+) -> dict[str, Any]:
     stack = bootstrap_stack(env=MANAGEMENT)
     interval = Duration.days(1)
-    root_tasks = RootTasks(stack, "RootTasks", tasks=tasks, audit_interval=interval) if tasks else None
+    root_tasks = None
+    if tasks:
+        root_tasks = RootTasks(
+            stack, "RootTasks", tasks=tasks, audit_interval=interval, security_hub_findings=findings
+        )
     drift_check = CentralizedRootAccess(stack, "RootAccess").add_drift_check() if drift else None
     RootAccessDashboard(stack, "Dashboard", root_tasks=root_tasks, drift_check=drift_check)
     return template(stack)
@@ -37,7 +43,13 @@ def metrics(found: dict[str, Any]) -> list[tuple[str, str]]:
     return sorted((namespace, name) for shown in widgets for namespace, name, *_ in shown)
 
 
-OWN = ("AccountsAudited", "AccountsInaccessible", "AccountsWithRootCredentials", "InDesiredState")
+OWN = (
+    "AccountsAudited",
+    "AccountsInaccessible",
+    "AccountsWithRootCredentials",
+    "InDesiredState",
+    "ManagementRootUserUnprotected",
+)
 ENDS = ("ExecutionsAborted", "ExecutionsFailed", "ExecutionsSucceeded", "ExecutionsTimedOut")
 
 
@@ -49,6 +61,11 @@ def test_it_shows_root_credentials_the_runs_of_each_state_machine_and_drift(
 ) -> None:
     own = [("CentralizedRootAccess", name) for name in OWN]
     assert metrics(build(tasks=tasks)) == sorted(own + machines * [("AWS/States", name) for name in ENDS])
+
+
+def test_it_shows_findings_where_audits_import_some() -> None:
+    added = set(metrics(build(findings=True))) - set(metrics(build()))
+    assert added == {("CentralizedRootAccess", name) for name in ("FindingsImported", "FindingsRefused")}
 
 
 def test_it_shows_the_state_of_every_alarm() -> None:

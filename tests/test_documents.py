@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from support.root_tasks import FinishedExecution, RootTasks
 
+# Which knows every kind of document.
+import_module("root_tasks.run.invocation")
 TYPES = {
     type_.KIND: type_ for type_ in Document.__subclasses__() if type_.__module__.startswith("root_tasks.")
 }
@@ -30,6 +33,7 @@ EARLIER = frozenset(
         "batch-result",
         "batch-result-of-a-plan",
         "batch-result-with-details-that-could-not-be-read",
+        "batch-result-with-its-end",
         "plan",
         "run",
         "run-with-organizational-units",
@@ -40,6 +44,8 @@ EARLIER = frozenset(
         "report-with-organizational-units-and-warnings",
         "report-with-history",
         "report-with-preflight",
+        "run-with-preflight",
+        "report-of-a-plan",
     }
 )
 each_document = pytest.mark.parametrize("name", sorted(STORED))

@@ -12,9 +12,10 @@ import pytest
 
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.metrics import metric_line
+from aws_calls.notices import Notice
 from aws_calls.retry import RetryBudget
 from root_access.drift import PUBLISH, NotPublishedError, publish
-from root_access.drift_notice import Notice, RecordedCall
+from root_access.drift_notice import RecordedCall
 from root_access.drift_repair import DESCRIBE_STACKS, CheckFailedError, StackState, describe_stack
 from root_access.errors import ConvergenceError, NotTheManagementAccountError
 from root_access.plan import Operation, Step
@@ -749,7 +750,9 @@ def test_a_notice_arrives_at_the_subscribers_of_the_topic(
         "QueueArn"
     ]
     sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
-    publish(Notice(subject="Drift", message="Two\nlines\n"), topic_arn=topic_arn, budget=budget)
+    publish(
+        Notice(subject="Drift", message="Two\nlines\n", thread="drift"), topic_arn=topic_arn, budget=budget
+    )
     (received,) = sqs.receive_message(QueueUrl=queue)["Messages"]
     body = json.loads(received["Body"])
     assert (body["Subject"], body["Message"]) == ("Drift", "Two\nlines\n")
@@ -759,5 +762,5 @@ def test_a_topic_that_does_not_exist_is_an_error(
     organization: LocalOrganization, budget: RetryBudget
 ) -> None:
     with pytest.raises(CallError) as raised:
-        publish(Notice(subject="Drift", message="Drift"), topic_arn=TOPIC_ARN, budget=budget)
+        publish(Notice(subject="Drift", message="Drift", thread="drift"), topic_arn=TOPIC_ARN, budget=budget)
     assert raised.value.failure.operation == PUBLISH

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,11 +15,14 @@ from local_aws.services import running_local_aws
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.apps import ROOT
 from support.deploying import STACK, stack_outputs
+from support.policies import compare_policy, parse_statements, policy_request
+from support.templates import policy_statements
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from local_aws.services import LocalAws
+    from support.policies import PolicyStatement
 
 SECURITY = MEMBER
 TASKS_STACK = "RootTasks"
@@ -39,7 +43,9 @@ def own_stacks(aws: LocalAws, *, account_id: str) -> set[str]:
 
 
 @pytest.mark.slow
-def test_root_tasks_in_a_delegated_administrator_audit_the_organization(tmp_path: Path) -> None:
+def test_root_tasks_in_a_delegated_administrator_audit_everybody_and_act_in_one_account(
+    tmp_path: Path,
+) -> None:
     shutil.copy(ROOT / "examples" / "two_accounts.py", tmp_path)
     with running_local_aws() as aws:
         organization = aws.organization
@@ -77,3 +83,41 @@ def test_root_tasks_in_a_delegated_administrator_audit_the_organization(tmp_path
         assert outcomes[SECURITY] == outcomes[MANAGEMENT] == "skipped"
         in_management = aws.client("s3").list_buckets()["Buckets"]
         assert bucket not in {bucket["Name"] for bucket in in_management}, "in the role's own account"
+
+        organization.clear_calls()
+        plan = json.loads(run_command(aws, "plan", "delete", "--account", OTHER, "--format", "json"))
+        done = json.loads(run_command(aws, "execute", plan["runId"], "--yes", "--format", "json"))
+        assert [(row["accountId"], row["outcome"]) for row in done["results"]] == [(OTHER, "done")]
+        assert not organization.root_credentials(OTHER).password
+        calls = [call for call in organization.calls if call.service in ("iam", "organizations")]
+        own = [call for call in calls if not call.root_session]
+        assert {call.account_id for call in own} == {SECURITY}
+        assert "ListAccounts" not in {call.operation for call in own}
+        requests = [policy_request(call, organization_id=organization.id) for call in own]
+        assert compare_policy(granted_by(aws, "StartRun", "StartExecution"), requests).missing == ()
+
+
+def run_command(aws: LocalAws, *arguments: str) -> str:
+    """Run the command line in the delegated administrator, and return what it shows."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "centralized_root_access", *arguments],
+        env={**aws.environment, "AWS_ACCESS_KEY_ID": SECURITY},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def granted_by(aws: LocalAws, *functions: str) -> tuple[PolicyStatement, ...]:
+    """Return what the roles of functions may read of the organization, as it is deployed."""
+    cloudformation = aws.client("cloudformation", account_id=SECURITY)
+    body = cloudformation.get_template(StackName=TASKS_STACK)["TemplateBody"]
+    deployed = json.loads(body) if isinstance(body, str) else body
+    return parse_statements(
+        statement
+        for function in functions
+        for statement in policy_statements(deployed, f"RootTasks{function}Role")
+        if statement.get("Sid") == "Organization"
+    )

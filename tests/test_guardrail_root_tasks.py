@@ -51,7 +51,7 @@ def guardrail() -> dict[str, Any]:
 
 def skip_preflight(tasks: RootTasks) -> None:
     """Deny the pre-flight, which would find the denial before AWS does."""
-    tasks.fail("organizations:ListPolicies", "AccessDeniedException")
+    tasks.fail("organizations:ListRoots", "AccessDeniedException")
 
 
 def test_an_audit_that_aws_denies_names_the_policy(tasks: RootTasks) -> None:

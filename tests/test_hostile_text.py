@@ -226,7 +226,7 @@ def test_nothing_is_invisible_in_the_terminal_and_in_the_csv(
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     written = report_of_hidden_text(task)
-    show_report(written, whole=True)
+    show_report(written, everything=True)
     for text in (capsys.readouterr().out, as_csv(written)):
         assert HIDDEN_CHARACTERS.intersection(text) == set()
         assert r"\u2066" in text

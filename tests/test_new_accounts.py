@@ -14,6 +14,7 @@ from support import root_tasks as running
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.accounts import MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.notices import card_in_chat, text_by_mail
 from support.state_machine import ExecutionFailedError, StateMachine
 from support.templates import (
     new_topic,
@@ -130,6 +131,7 @@ class Deployed:
         whole: The template.
         root_tasks: What audits.
         published: What was published, as subject and message.
+        cards: The same, as it arrives in chat.
         waits: The seconds before each retry.
         between: What happens before each retry.
     """
@@ -137,6 +139,7 @@ class Deployed:
     whole: dict[str, Any]
     root_tasks: running.RootTasks
     published: list[tuple[str, str]] = field(default_factory=list)
+    cards: list[dict[str, Any]] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     between: Any = lambda: None
     audits: list[running.FinishedExecution] = field(default_factory=list)
@@ -165,7 +168,10 @@ class Deployed:
     def invoke(self, resource: str, payload: Any) -> Any:
         """Audit, or publish."""
         if resource.endswith(":states:::sns:publish"):
-            self.published.append((payload["Subject"], payload["Message"]))
+            # Step Functions makes text of an object.
+            publication = {**payload, "Message": json.dumps(payload["Message"])}
+            self.published.append((payload["Subject"], text_by_mail(publication)))
+            self.cards.append(card_in_chat(publication))
             return {}
         assert resource.endswith(":states:::states:startExecution.sync:2")
         assert payload["StateMachineArn"] == "${RootTasksAuditStateMachine0B495170}"
@@ -206,6 +212,7 @@ def test_credentials_of_an_account_that_has_joined_are_published_with_the_report
     assert "credentials" in subject
     assert MEMBER in message
     assert deployed.audits[0].output["report"] in message
+    assert deployed.cards[0]["content"]["description"] == message
 
 
 def test_an_account_is_looked_for_one_level_down_in_an_event_of_another_form(deployed: Deployed) -> None:
@@ -267,6 +274,11 @@ def test_an_account_that_stays_inaccessible_for_more_than_a_day_is_published_and
     assert "could not be audited" in subject
     assert MEMBER in message
     assert deployed.audits[-1].output["report"] in message
+    # A state machine cannot make inert what others wrote.
+    assert deployed.cards[0]["content"]["description"] == (
+        f"Account {MEMBER} joined the organization, and its root user could not be audited in 8 attempts. "
+        "The mail says why."
+    )
 
 
 def test_an_account_that_is_skipped_at_first_is_audited_later(
@@ -275,11 +287,10 @@ def test_an_account_that_is_skipped_at_first_is_audited_later(
     organization.put_root_credentials(account_id=MEMBER, access_keys=1)
 
     def is_pending(parsed: dict[str, Any], **_: object) -> None:
-        for account in parsed.get("Accounts", ()):
-            if account["Id"] == MEMBER and len(deployed.waits) < 2:
-                account["State"] = "PENDING_ACTIVATION"
+        if parsed["Account"]["Id"] == MEMBER and len(deployed.waits) < 2:
+            parsed["Account"]["State"] = "PENDING_ACTIVATION"
 
-    deployed.root_tasks.on_event("after-call.organizations.ListAccounts", is_pending)
+    deployed.root_tasks.on_event("after-call.organizations.DescribeAccount", is_pending)
     deployed.receive(INVITED)
     skipped = {MEMBER: Outcome.SKIPPED}
     assert deployed.outcomes() == [skipped, skipped, {MEMBER: Outcome.HAS_CREDENTIALS}]
@@ -308,7 +319,7 @@ def test_an_account_that_is_not_listed_yet_is_audited_later(
         name="new", email="new@example.com", account_id=STRANGER
     )
     deployed.receive(with_details(CREATED, createAccountStatus={"accountId": STRANGER}))
-    assert [audit.status for audit in deployed.audits] == ["FAILED", "SUCCEEDED"]
+    assert [audit.output.get("refused") for audit in deployed.audits] == ["NOT_MEMBERS", None]
     assert not deployed.published
 
 
@@ -337,4 +348,4 @@ def test_an_event_without_details_fails_the_execution(deployed: Deployed) -> Non
 def test_what_is_not_an_account_id_is_never_audited(deployed: Deployed, account_id: object) -> None:
     with pytest.raises(ExecutionFailedError):
         deployed.receive(with_details(INVITED, accountId=account_id))
-    assert {audit.status for audit in deployed.audits} == {"FAILED"}
+    assert {audit.output["refused"] for audit in deployed.audits} == {"INVALID_ENTRY"}

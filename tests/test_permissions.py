@@ -295,6 +295,11 @@ class DriftConfiguration:
     repair: bool
     topic: bool
 
+    @property
+    def findings(self) -> bool:
+        """Whether it imports findings: one more thing that nothing else depends on."""
+        return self.topic
+
     def __str__(self) -> str:
         parts = [*self.features, "repair" if self.repair else "report", "topic" if self.topic else "no topic"]
         return " ".join(parts)
@@ -311,7 +316,9 @@ def drift_policy(configuration: DriftConfiguration) -> tuple[PolicyStatement, ..
     stack = bootstrap_stack(env=MANAGEMENT)
     topic = sns.Topic(stack, "Topic") if configuration.topic else None
     CentralizedRootAccess(stack, "RootAccess", features=configuration.features).add_drift_check(
-        repair=configuration.repair, notification_topic=topic
+        repair=configuration.repair,
+        notification_topic=topic,
+        security_hub_findings=configuration.findings,
     )
     synthesized = template(stack)
     references = {"AWS::StackId": STACK_ID}
@@ -334,7 +341,10 @@ def drift_requests(configuration: DriftConfiguration) -> list[PolicyRequest]:
             organization.reset()
             enable_root_access(organization, *features, hidden=hidden)
             drift_check = DriftCheck(
-                features=configuration.features, repair=configuration.repair, topic=configuration.topic
+                features=configuration.features,
+                repair=configuration.repair,
+                topic=configuration.topic,
+                security_hub_findings=configuration.findings,
             )
             drift_check(event)
             requests += (policy_request(call, organization_id=organization.id) for call in organization.calls)

@@ -217,6 +217,7 @@ def test_the_csv_has_what_a_root_user_has() -> None:
         "signingCertificates": "0",
         "mfaDevices": "1",
         "items": "",
+        "action": "audit",
     }
 
 
@@ -348,7 +349,7 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
         (report(), "No account was selected."),
         (
             example_plan(),
-            "Plan: delete root credentials. Planned in 1 of 4 accounts: 1 password and 2 access keys. "
+            "Plan: delete root credentials. To be deleted in 1 of 4 accounts: 1 password and 2 access keys. "
             "In use, and so left out: 1 access key. Nothing has been changed. "
             "1 is in use, 1 had nothing to do and 1 was skipped.",
         ),
@@ -359,7 +360,7 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
         ),
         (
             example_execution(),
-            "Delete root credentials. Done in 1 of 3 accounts; 2 passwords and 1 access key in all. "
+            "Delete root credentials. Deleted in 1 of 3 accounts; 2 passwords and 1 access key in all. "
             "1 is unknown and 1 failed.",
         ),
         (
@@ -375,7 +376,7 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
                 task=Task.UNLOCK_BUCKET_POLICY,
                 executed_plan="plan",
             ),
-            "Unlock bucket policies. Done in 1 of 1 account; 2 bucket policies in all.",
+            "Unlock bucket policies. Removed in 1 of 1 account; 2 bucket policies in all.",
         ),
     ],
 )
@@ -433,7 +434,11 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
         (report(full=False), ["Audit of selected accounts"]),
         (
             example_plan(),
-            ["Plan: delete root credentials", "This is a plan: nothing has been changed.", "plan-2026-11-20"],
+            [
+                "Plan: delete root credentials",
+                "This is a plan to delete root credentials: nothing has been changed.",
+                "plan-2026-11-20",
+            ],
         ),
         (example_execution(), ["Delete root credentials", "Execution of plan plan-2026-11-20"]),
         (
@@ -628,6 +633,11 @@ def test_a_report_that_is_written_again_keeps_its_changes_and_its_place_in_the_t
     again = with_history(dataclasses.replace(first, changes=None, trend=()), previous=first)
     assert again == first
     assert again.changes == (change(APPEARED, ACCESS_KEY),)
+
+
+def test_the_name_of_a_run_is_escaped_in_a_message() -> None:
+    message = change_message((), report(result(FIRST), run_id="a\u202eb"))
+    assert "run a\\u202eb." in message
 
 
 def test_a_report_of_an_earlier_run_takes_nothing_over_from_a_later_one() -> None:

@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,17 @@ import pytest
 
 from aws_calls.text import printable
 from root_tasks.model.codec import decode
-from root_tasks.model.report import Change, ChangeType, Item, ItemType, Outcome, Report, RootCredentials, Task
+from root_tasks.model.report import (
+    Action,
+    Change,
+    ChangeType,
+    Item,
+    ItemType,
+    Outcome,
+    Report,
+    RootCredentials,
+    Task,
+)
 from root_tasks.report.render import as_csv
 from support.browser import Browser, browser, chromium
 from support.pages import parse_command_line
@@ -453,7 +463,7 @@ def test_an_execution_shows_each_item_that_failed(shown: Show) -> None:
     done = page.evaluate(
         f"{ROWS}.map((row) => [...row.children[3].childNodes].map((line) => line.textContent))"
     )
-    assert done == [["\N{EN DASH}"], ["failed: access key", "done: password, access key"], ["password"]]
+    assert done == [["\N{EN DASH}"], ["failed: access key", "deleted: password, access key"], ["password"]]
     page.click("#details")
     assert "iam:DeleteAccessKey: ServiceFailure: Try again." in page.evaluate("document.body.innerText")
 
@@ -712,17 +722,43 @@ def test_the_command_for_many_accounts_stays_short(shown: Show) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("action", "planned", "done"),
+    [(Action.UNLOCK, "to be removed", "removed"), (Action.RESTORE, "to be attached", "restored")],
+)
+def test_a_policy_to_be_attached_is_never_shown_like_one_to_be_removed(
+    shown: Show, action: Action, planned: str, done: str
+) -> None:
+    for outcome, words, plan in ((Outcome.PLANNED, planned, None), (Outcome.DONE, done, "plan")):
+        item = Item(type=ItemType.BUCKET_POLICY, id="locked", outcome=outcome, policy="{}")
+        account = result("300000000001", outcome, items=(item,))
+        page = shown(report(account, task=Task.UNLOCK_BUCKET_POLICY, action=action, executed_plan=plan))
+        page.click("#details")
+        said = page.evaluate("document.querySelector('main').innerText")
+        assert [line for line in said.splitlines() if line in ("planned", "done")] == []
+        assert page.evaluate("document.querySelector('.totals [data-outcome]').innerText").endswith(words)
+        assert page.evaluate(f"{ROWS}.map((row) => row.querySelector('.badge').lastChild.textContent)") == [
+            words
+        ]
+        assert f"Policy, {words}" in said
+
+
+def plan_that_expires(*, in_hours: float) -> Report:
+    return dataclasses.replace(example_plan(), plan_expires_at=datetime.now(UTC) + timedelta(hours=in_hours))
+
+
 NOTHING_PLANNED = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS)
 
 
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (example_plan(), ["execute plan-2026-11-20"]),
+        (plan_that_expires(in_hours=1), ["execute plan-2026-11-20"]),
+        (plan_that_expires(in_hours=-1), []),
         (NOTHING_PLANNED, []),
         (example_execution(), ["audit --account 300000000006 --account 300000000002 --account 300000000004"]),
     ],
-    ids=["a plan", "a plan of nothing", "an execution"],
+    ids=["a plan", "a plan that has expired", "a plan of nothing", "an execution"],
 )
 def test_a_run_ends_in_the_command_that_comes_next(shown: Show, written: Report, expected: list[str]) -> None:
     assert commands(shown(written)) == [f"centralized-root-access {command}" for command in expected]
@@ -730,7 +766,8 @@ def test_a_run_ends_in_the_command_that_comes_next(shown: Show, written: Report,
 
 def test_a_run_id_that_a_shell_could_misread_gets_into_no_command(shown: Show) -> None:
     for run_id in ("--yes", "a;b", "$(a)", "a'b", "a(b)", "!a", "a=b", "\u202ea", "a" * 81):
-        assert commands(shown(dataclasses.replace(example_plan(), run_id=run_id))) == [], run_id
+        plan = dataclasses.replace(plan_that_expires(in_hours=1), run_id=run_id)
+        assert commands(shown(plan)) == [], run_id
 
 
 def test_an_unlock_ends_in_the_command_that_restores_with_its_backups(shown: Show) -> None:

@@ -258,6 +258,14 @@ def test_an_account_that_has_credentials_stays_one_when_a_detail_cannot_be_read(
     assert metric["AccountsInaccessible"] == 0
 
 
+def test_a_count_that_is_not_zero_is_never_clean(root_tasks: RootTasks) -> None:
+    def count(parsed: dict[str, Any], **_: object) -> None:
+        parsed["SummaryMap"]["AccountAccessKeysPresent"] = -1
+
+    root_tasks.on_event("after-call.iam.GetAccountSummary", count, account_id=MEMBER)
+    assert root_tasks.outcomes(root_tasks.run({"accounts": [MEMBER]})) == {MEMBER: "has credentials"}
+
+
 def test_a_last_use_that_could_not_be_read_is_not_reported_as_no_use(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1)
     for action in ("iam:GetUser", "iam:GetAccessKeyLastUsed"):
@@ -579,28 +587,33 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks) -> None:
 
 
 @pytest.mark.parametrize(
-    ("input_", "status", "keys"),
+    ("input_", "status", "output", "keys"),
     [
-        ({}, "SUCCEEDED", None),
-        ({"accounts": "all"}, "RUNNING", {"AccountsAudited"}),
-        ({}, "FAILED", {"AccountsAudited"}),
-        ({"accounts": [MEMBER]}, "SUCCEEDED", ALL_METRICS),
-        (DELETE, "SUCCEEDED", ALL_METRICS),
-        ({"task": "none"}, "FAILED", ALL_METRICS),
+        ({}, "SUCCEEDED", {}, None),
+        ({"accounts": "all"}, "RUNNING", {}, {"AccountsAudited"}),
+        ({}, "FAILED", {}, {"AccountsAudited"}),
+        ({"accounts": [MEMBER]}, "SUCCEEDED", {}, ALL_METRICS),
+        (DELETE, "SUCCEEDED", {}, ALL_METRICS),
+        ({"task": "none"}, "FAILED", {}, ALL_METRICS),
+        ({}, "SUCCEEDED", {"refused": "NAME_ALREADY_USED", "cause": "Used."}, ALL_METRICS),
     ],
-    ids=["overtaken", "overtaken yet", "failed", "named accounts", "plan", "refused"],
+    ids=["overtaken", "overtaken yet", "failed", "named accounts", "plan", "unclear", "refused"],
 )
 def test_an_audit_ends_no_alarm_that_a_later_full_audit_may_have_set_off(
-    root_tasks: RootTasks, input_: dict[str, object], status: str, keys: set[str] | None
+    root_tasks: RootTasks,
+    input_: dict[str, object],
+    status: str,
+    output: dict[str, Any],
+    keys: set[str] | None,
 ) -> None:
     started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
     results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
     root_tasks.executions[root_tasks.arn("later")] = FinishedExecution(
         run_id="later",
         status=status,
-        output={},
+        output=output,
         started_at=root_tasks.now + timedelta(minutes=1),
-        input=json.dumps(input_),
+        input=input_,
     )
     root_tasks.write_report(started, results=results)
     assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == (
@@ -620,6 +633,22 @@ def test_an_audit_that_found_something_sets_off_the_alarm_while_a_later_one_runs
     root_tasks.write_report(started, results=results)
     (metrics,) = [event for event in root_tasks.log if "_aws" in event]
     assert metrics["AccountsWithRootCredentials"] == 1
+
+
+def test_a_hundred_audits_of_an_account_do_not_hide_a_later_full_one(root_tasks: RootTasks) -> None:
+    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    for number in range(100):
+        root_tasks.executions[root_tasks.arn(f"small-{number}")] = FinishedExecution(
+            run_id=f"small-{number}",
+            status="SUCCEEDED",
+            output={},
+            started_at=root_tasks.now + timedelta(minutes=1),
+            input={"accounts": [MEMBER]},
+        )
+    root_tasks.write_report(started, results=results)
+    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
+    assert metrics.keys() & ALL_METRICS == {"AccountsAudited"}
 
 
 def test_a_redriven_audit_is_of_the_time_at_which_it_looked(root_tasks: RootTasks) -> None:

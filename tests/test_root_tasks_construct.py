@@ -313,6 +313,7 @@ def test_readers_of_reports_read_neither_plans_nor_results_nor_backups() -> None
         "executions/*/report.*",
         "executions/*/run.json",
         "latest/*",
+        "runs/*/executed-by.json",
     ]
 
 

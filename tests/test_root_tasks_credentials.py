@@ -113,7 +113,7 @@ def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
     for run_id, reason, data in (
         ("nobody-ran-this", RefusalReason.PLAN_NOT_FOUND, {}),
         ("the-audit", RefusalReason.NOT_A_PLAN, {}),
-        ("the-refused", RefusalReason.PLAN_NOT_SUCCEEDED, {"status": "FAILED"}),
+        ("the-refused", RefusalReason.NOT_A_PLAN, {}),
         ("the-execution", RefusalReason.PLAN_NOT_FOUND, {}),
     ):
         assert refusal(root_tasks.execute(run_id)) == (reason, {"run_id": run_id, **data})
@@ -201,7 +201,7 @@ def test_a_plan_is_executed_once(root_tasks: RootTasks) -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "url"), [("organizations:ListAccounts", ""), ("s3:PutObject", "work.json")], ids=str
+    ("action", "url"), [("organizations:DescribeAccount", ""), ("s3:PutObject", "work.json")], ids=str
 )
 @pytest.mark.parametrize("redriven", [True, False])
 def test_an_execution_that_cannot_start_does_not_use_up_its_plan(
@@ -447,7 +447,7 @@ def test_the_sentence_and_the_totals_of_a_plan_count_what_can_be_executed(root_t
     assert plan.output["totals"] == {"planned": 1}
     assert "iam:GetAccessKeyLastUsed" in root_tasks.results(plan)[MEMBER]["reason"]
     assert root_tasks.report(plan)["summary"] == (
-        "Plan: delete root credentials. Planned in 1 of 1 account: 1 password. "
+        "Plan: delete root credentials. To be deleted in 1 of 1 account: 1 password. "
         "Could not be planned: 1 access key. Nothing has been changed."
     )
     assert root_tasks.execute(plan).output["totals"] == {"done": 1}

@@ -44,7 +44,12 @@ FUNCTIONS = {
 
 
 def synthesized(*tasks: RootTask) -> dict[str, Any]:
-    return root_tasks_template(tasks=tasks, protected_accounts=[PROTECTED], notification_topic=new_topic)
+    return root_tasks_template(
+        tasks=tasks,
+        protected_accounts=[PROTECTED],
+        notification_topic=new_topic,
+        security_hub_findings=True,
+    )
 
 
 def listed(synthesized: Mapping[str, Any], function: str) -> list[dict[str, Any]]:
@@ -79,7 +84,8 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
     with mock_organization() as organization:
         enable_root_access(organization, CREDENTIALS, SESSIONS)
         root_tasks = running.RootTasks(organization=organization)
-        root_tasks.settings = running.Settings(tasks=tuple(map(Task, tasks)))
+        root_tasks.settings = running.Settings(tasks=tuple(map(Task, tasks)), security_hub_findings=True)
+        root_tasks.client("securityhub").enable_security_hub()
         root_tasks.twice = True
         # Where the SDK knows the paths, fewer calls are made.
         root_tasks.omit_paths()
@@ -93,16 +99,15 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
             target_id=root_id,
         )
         unit = organizations.create_organizational_unit(ParentId=root_id, Name="Workloads")
-        organizations.move_account(
-            AccountId=MEMBER,
-            SourceParentId=root_id,
-            DestinationParentId=unit["OrganizationalUnit"]["Id"],
-        )
+        unit_id = unit["OrganizationalUnit"]["Id"]
+        organizations.move_account(AccountId=MEMBER, SourceParentId=root_id, DestinationParentId=unit_id)
         root_tasks.run({"organizationalUnits": ["Workloads"]})
+        root_tasks.run({"accounts": [MEMBER]})
         root_tasks.run(name="audited")
         root_tasks.run(name="audited")
         root_tasks.advance(days=90)
-        overtaken = root_tasks.run(name="audited")
+        root_tasks.run(name="audited")
+        overtaken = root_tasks.run()
         root_tasks.advance(minutes=1)
         root_tasks.run()
         root_tasks.redrive(overtaken, {})
@@ -119,10 +124,18 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
             s3.put_bucket_policy(Bucket="locked", Policy=_policy("arn:aws:s3:::locked", "s3:*"))
             _unlock_and_restore(root_tasks, RootTask.UNLOCK_BUCKET_POLICY, buckets={MEMBER: ["locked"]})
         if RootTask.UNLOCK_QUEUE_POLICY in tasks:
-            arn = f"arn:aws:sqs:us-east-1:{MEMBER}:locked"
-            sqs = root_tasks.client("sqs", account_id=MEMBER)
-            sqs.create_queue(QueueName="locked", Attributes={"Policy": _policy(arn, "sqs:*")})
+            arn = _lock_queue(root_tasks, MEMBER)
             _unlock_and_restore(root_tasks, RootTask.UNLOCK_QUEUE_POLICY, queues=[arn])
+        # More than are read one by one.
+        many = [organization.add_account(name=f"m-{n}", email=f"m-{n}@example.com") for n in range(21)]
+        organizations.move_account(AccountId=many[0], SourceParentId=root_id, DestinationParentId=unit_id)
+        if RootTask.DELETE_CREDENTIALS in tasks:
+            for account_id in many:
+                organization.put_root_credentials(account_id=account_id, password=True)
+            _plan_and_execute(root_tasks, RootTask.DELETE_CREDENTIALS, accounts=many)
+        elif RootTask.UNLOCK_QUEUE_POLICY in tasks:
+            arns = [_lock_queue(root_tasks, account_id) for account_id in many]
+            _plan_and_execute(root_tasks, RootTask.UNLOCK_QUEUE_POLICY, queues=arns)
         return root_tasks.requests
 
 
@@ -148,6 +161,13 @@ def _unlock_and_restore(root_tasks: running.RootTasks, task: RootTask, **named: 
     (item,) = root_tasks.results(_plan_and_execute(root_tasks, task, **named))[MEMBER]["items"]
     _plan_and_execute(root_tasks, task, restore=[item["backup"]])
     _lose_a_batch(root_tasks, root_tasks.run({"task": task, **named}))
+
+
+def _lock_queue(root_tasks: running.RootTasks, account_id: str) -> str:
+    arn = f"arn:aws:sqs:us-east-1:{account_id}:locked"
+    sqs = root_tasks.client("sqs", account_id=account_id)
+    sqs.create_queue(QueueName="locked", Attributes={"Policy": _policy(arn, "sqs:*")})
+    return arn
 
 
 def _policy(resource: str, action: str) -> str:

@@ -649,7 +649,7 @@ class AnyOrder(RuleBasedStateMachine):
             output={},
             started_at=drive.started_at,
             folder="executions" if drive.acts else "runs",
-            input=json.dumps(input_),
+            input=input_,
         )
         self.resume(drive, during=during, faults=faults or {})
         return drive
@@ -942,7 +942,10 @@ def shared_world() -> Iterator[World]:
             organization=organization,
             settings=running.Settings(protected_accounts=frozenset([PROTECTED]), plan_lifetime=LIFETIME),
         )
-        for module in ("run.accounts", "run.batch", "run.finish", "policies.preflight"):
+        for module in (
+            *("run.accounts", "run.batch", "run.finish", "run.members", "run.units"),
+            *("policies.preflight", "policies.reader"),
+        ):
             monkeypatch.setattr(f"root_tasks.{module}.ThreadPoolExecutor", lambda **_: ImmediateExecutor())
         # So that one of them can be lost.
         monkeypatch.setattr(root_tasks.run.start, "_ACCOUNTS_PER_BATCH", dict.fromkeys(Mode, 1))

@@ -134,12 +134,12 @@ def test_the_units_of_selected_accounts_are_read_once_and_no_others(
 ) -> None:
     root_tasks.organization.clear_calls()
     root_tasks.run({"accounts": [MEMBER, OTHER]})
-    listed = [
-        str(call.parameters["ParentId"])
+    described = [
+        str(call.parameters["OrganizationalUnitId"])
         for call in root_tasks.organization.calls
-        if call.operation == "ListOrganizationalUnitsForParent"
+        if call.operation == "DescribeOrganizationalUnit"
     ]
-    assert sorted(listed) == sorted([units["Root"], units["Root/Workloads"]])
+    assert sorted(described) == sorted([units["Root/Workloads"], units["Root/Workloads/Prod"]])
 
 
 @each_sdk

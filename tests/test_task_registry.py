@@ -12,12 +12,12 @@ import pytest
 from local_aws.emulation.task_policies import TASK_POLICIES, TaskPolicy
 from local_aws.emulation.task_policies import Feature as EmulatedFeature
 from root_access.state import Feature
-from root_tasks.model.report import ItemType, Outcome, Task
+from root_tasks.model.report import Action, ItemType, Outcome, Task
 from root_tasks.model.run import Target
 from root_tasks.refusals import RefusalReason
 from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.credentials import credentials_of_type
-from root_tasks.tasks.definition import TaskDefinition
+from root_tasks.tasks.definition import ActionWords, TaskDefinition
 from root_tasks.tasks.outcomes import finding_of, item_of
 from root_tasks.tasks.scope import ACCOUNTS, Scope, parse_named_accounts
 from support.accounts import MEMBER, OTHER
@@ -58,7 +58,7 @@ def execute(task: AccountTask) -> Finding:
 
 
 DEFINITION = TaskDefinition(
-    title="Delete the oldest root access key",
+    words=ActionWords(action=Action.DELETE, title="Delete the oldest root access key"),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
     calls=("iam:ListAccessKeys", "iam:DeleteAccessKey"),
     input_keys=(ACCOUNTS, "reason"),

@@ -85,6 +85,25 @@ CASES = (
         succeeds({"Accounts": ["{each}", {"Id": "{any}", "{and more}": True}]}),
     ),
     _by_delegate(
+        "organizations:DescribeAccount",
+        "a delegated administrator may describe an account",
+        succeeds({"Account": {"Id": DELEGATE, "{and more}": True}}),
+        AccountId=DELEGATE,
+    ),
+    _by_delegate(
+        "organizations:ListParents",
+        "a delegated administrator may list what an account is in",
+        succeeds({"Parents": [{"Id": "{text}", "Type": "{text}"}]}),
+        ChildId=DELEGATE,
+    ),
+    _by_delegate(
+        "organizations:ListPoliciesForTarget",
+        "a delegated administrator may list the policies of an account",
+        succeeds({"Policies": "{any}"}),
+        TargetId=DELEGATE,
+        Filter="SERVICE_CONTROL_POLICY",
+    ),
+    _by_delegate(
         _LIST_DELEGATES,
         "a delegated administrator may list the delegated administrators",
         succeeds({"DelegatedAdministrators": [{"Id": DELEGATE, "{and more}": True}]}),

@@ -17,7 +17,17 @@ from acceptance.cases._build import (
     refusal,
     succeeds,
 )
-from acceptance.model import DELEGATE, MANAGEMENT, MEMBER, STRANGER, Level, Source
+from acceptance.model import (
+    CLOSED,
+    DELEGATE,
+    MANAGEMENT,
+    MEMBER,
+    MEMBERS_PARENT,
+    ROOT,
+    STRANGER,
+    Level,
+    Source,
+)
 
 _case = partial(case, level=Level.READ)
 _assumed = partial(_case, source=Source.ASSUMED)
@@ -128,6 +138,81 @@ _ORGANIZATION = [
     ),
 ]
 
+_DESCRIBE_ACCOUNT, _PARENTS, _POLICIES = (
+    f"organizations:{operation}" for operation in ("DescribeAccount", "ListParents", "ListPoliciesForTarget")
+)
+_SCPS: dict[str, Any] = {"Filter": "SERVICE_CONTROL_POLICY"}
+
+_ACCOUNT_BY_ACCOUNT = [
+    _case(
+        _DESCRIBE_ACCOUNT,
+        "an account is described with its state and the path to it",
+        succeeds(
+            {"Account": {"Id": MEMBER, "State": "ACTIVE", "Paths": ["{each}", "{text}"], "{and more}": True}}
+        ),
+        AccountId=MEMBER,
+    ),
+    _case(
+        _DESCRIBE_ACCOUNT,
+        "a closed account is described as closed",
+        succeeds({"Account": {"Id": "{any}", "State": "CLOSED", "{and more}": True}}),
+        local="none of its accounts is closed",
+        AccountId=CLOSED,
+    ),
+    _case(
+        _DESCRIBE_ACCOUNT,
+        "an account of another organization is not found",
+        refusal("AccountNotFoundException"),
+        AccountId=STRANGER,
+    ),
+    _case(
+        _DESCRIBE_ACCOUNT,
+        "a plain member account cannot describe an account",
+        _ACCESS_DENIED,
+        caller=MEMBER,
+        AccountId=MEMBER,
+    ),
+    _case(
+        "organizations:DescribeOrganizationalUnit",
+        "a unit that does not exist is not found",
+        refusal("OrganizationalUnitNotFoundException"),
+        OrganizationalUnitId="ou-ab12-none0000",
+    ),
+    _case(
+        _PARENTS,
+        "an account is in one unit or root",
+        succeeds({"Parents": [{"Id": "{text}", "Type": "{text}"}]}),
+        ChildId=MEMBER,
+    ),
+    _case(
+        _PARENTS,
+        "an account of another organization has no parents",
+        refusal("ChildNotFoundException"),
+        ChildId=STRANGER,
+    ),
+    *(
+        _case(
+            _POLICIES,
+            f"the policies of {what} are listed",
+            succeeds({"Policies": "{any}"}),
+            TargetId=id_,
+            **_SCPS,
+        )
+        for what, id_ in (
+            ("the root", ROOT),
+            ("what an account is in", MEMBERS_PARENT),
+            ("an account", MEMBER),
+        )
+    ),
+    _case(
+        _POLICIES,
+        "an account of another organization has no policies",
+        refusal("TargetNotFoundException"),
+        TargetId=STRANGER,
+        **_SCPS,
+    ),
+]
+
 _FEATURES = [
     _assumed(
         "iam:ListOrganizationsFeatures",
@@ -191,4 +276,4 @@ _METRICS = [
     )
 ]
 
-CASES = (*_ORGANIZATION, *_FEATURES, *_SESSIONS, *_TASK_POLICIES, *_METRICS)
+CASES = (*_ORGANIZATION, *_ACCOUNT_BY_ACCOUNT, *_FEATURES, *_SESSIONS, *_TASK_POLICIES, *_METRICS)

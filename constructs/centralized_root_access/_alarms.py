@@ -42,6 +42,15 @@ def audit_metric(state_machine: sfn.StateMachine, name: str) -> cloudwatch.Metri
     )
 
 
+def metrics_of_findings(
+    state_machine: sfn.StateMachine | None,
+) -> tuple[cloudwatch.Metric | None, cloudwatch.Metric | None]:
+    """Return how many findings full audits imported and could not import; None where they import none."""
+    if state_machine is None:
+        return None, None
+    return audit_metric(state_machine, "FindingsImported"), audit_metric(state_machine, "FindingsRefused")
+
+
 def alarm_of_audits(scope: Construct, id: str, metric: cloudwatch.Metric, *, what: str) -> cloudwatch.Alarm:
     """Return an alarm that has the state of the last full audit."""
     return create_alarm(
@@ -67,6 +76,19 @@ def metric_of_failed_executions(state_machines: Iterable[sfn.StateMachine]) -> c
             )
         },
         label="Executions that did not succeed",
+    )
+
+
+def metric_of_refused_executions(state_machines: Iterable[sfn.StateMachine]) -> cloudwatch.MathExpression:
+    """Return how many executions of state machines were refused for their input."""
+    return _sum(
+        {
+            f"refused{number}": audit_metric(state_machine, "ExecutionsRefused").with_(
+                statistic="Sum", period=MINUTE
+            )
+            for number, state_machine in enumerate(state_machines)
+        },
+        label="Executions that were refused",
     )
 
 

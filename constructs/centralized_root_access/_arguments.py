@@ -191,6 +191,18 @@ def require_audit_interval(interval: Duration, *, tasks: Iterable[RootTask]) -> 
         raise ValueError("audit_interval schedules the audit. Add RootTask.AUDIT to tasks.")
 
 
+def require_audit_for_findings(security_hub_findings: object, *, tasks: Iterable[RootTask]) -> None:
+    """Refuse findings of audits that nobody can start.
+
+    Raises:
+        ValueError: The audit is not listed.
+        TypeError: It is not a bool.
+    """
+    require_bool("security_hub_findings", security_hub_findings)
+    if security_hub_findings and RootTask.AUDIT not in tasks:
+        raise ValueError("security_hub_findings imports what audits find. Add RootTask.AUDIT to tasks.")
+
+
 def require_audit_of_new_accounts(
     *, tasks: Iterable[RootTask], notification_topic: object, region: str
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
@@ -122,6 +122,11 @@ def _definition(
                 "States.Format('Account {} joined the organization, and its root user could not be audited "
                 f"in {_MAX_RETRIES + 1} attempts: {{}}: {{}}', {_ACCOUNT}, $.error.Error, $.error.Cause)"
             ),
+            # Not the cause: others chose some of its text, and a state machine cannot make it inert.
+            in_chat=sfn.JsonPath.string_at(
+                "States.Format('Account {} joined the organization, and its root user could not be audited "
+                f"in {_MAX_RETRIES + 1} attempts. The mail says why.', {_ACCOUNT})"
+            ),
         ).next(
             sfn.Fail(
                 states,
@@ -132,19 +137,21 @@ def _definition(
         ),
         result_path="$.error",
     )
+    has_credentials = sfn.JsonPath.string_at(
+        "States.Format('Account {} joined the organization, and its root user has credentials. "
+        f"Report: {{}}', {_ACCOUNT}, $.audits[0].output.report)"
+    )
     audit.next(
         sfn.Choice(states, "Any credentials?")
         .when(
-            sfn.Condition.is_present("$.audits[0].totals['has credentials']"),
+            sfn.Condition.is_present("$.audits[0].output.totals['has credentials']"),
             _publish(
                 states,
                 "Publish that it has credentials",
                 topic,
                 subject="An account that joined the organization has root credentials",
-                message=sfn.JsonPath.string_at(
-                    "States.Format('Account {} joined the organization, and its root user has credentials. "
-                    f"Report: {{}}', {_ACCOUNT}, $.audits[0].report)"
-                ),
+                message=has_credentials,
+                in_chat=has_credentials,
             ).next(sfn.Succeed(states, "Published")),
         )
         .otherwise(sfn.Succeed(states, "No credentials"))
@@ -214,40 +221,60 @@ def _audit(states: Construct, state_machine: sfn.IStateMachine) -> sfn.IChainabl
         input=sfn.TaskInput.from_object(
             {"task": RootTask.AUDIT, "accounts": sfn.JsonPath.list_at("$.accountIds")}
         ),
-        result_selector={
-            "report": sfn.JsonPath.string_at("$.Output.report"),
-            "totals": sfn.JsonPath.object_at("$.Output.totals"),
-        },
+        result_selector={"output": sfn.JsonPath.object_at("$.Output")},
     ).next(
         sfn.Choice(states, "Was it audited?")
         .when(
             sfn.Condition.or_(
-                sfn.Condition.is_present("$.totals.clean"),
-                sfn.Condition.is_present("$.totals['has credentials']"),
+                sfn.Condition.is_present("$.output.totals.clean"),
+                sfn.Condition.is_present("$.output.totals['has credentials']"),
             ),
             sfn.Pass(states, "Audited"),
+        )
+        # Organizations may not list the account yet.
+        .when(
+            sfn.Condition.is_present("$.output.refused"),
+            sfn.Fail(states, "Refused", error="AuditRefused", cause_path="$.output.cause"),
         )
         .otherwise(
             sfn.Fail(
                 states,
                 "Not this time",
                 error="AccountNotAudited",
-                cause_path=sfn.JsonPath.format("The report says why: {}", sfn.JsonPath.string_at("$.report")),
+                cause_path=sfn.JsonPath.format(
+                    "The report says why: {}", sfn.JsonPath.string_at("$.output.report")
+                ),
             )
         )
     )
 
 
 def _publish(
-    states: Construct, id: str, topic: sns.ITopic, *, subject: str, message: str
-) -> tasks.SnsPublish:
+    states: Construct, id: str, topic: sns.ITopic, *, subject: str, message: str, in_chat: str
+) -> sfn.Chain:
+    """Return the states that publish a notice, for mail and for Amazon Q in chat applications."""
+    # As lambda/aws_calls/notices.py has it, which a state machine cannot call.
+    for_chat = sfn.Pass(
+        states,
+        f"{id}: for chat",
+        parameters={
+            "version": "1.0",
+            "source": "custom",
+            "content": {"textType": "client-markdown", "title": subject, "description": in_chat},
+            "metadata": {"threadId": f"{Stack.of(states).account}-new-accounts"},
+        },
+        result_path="$.forChat",
+    )
     publish = tasks.SnsPublish(
         states,
         id,
         topic=topic,
         subject=subject,
-        message=sfn.TaskInput.from_text(message),
+        message=sfn.TaskInput.from_object(
+            {"default": message, "https": sfn.JsonPath.string_at("States.JsonToString($.forChat)")}
+        ),
+        message_per_subscription_type=True,
         result_path=sfn.JsonPath.DISCARD,
     )
     publish.add_retry(errors=["States.ALL"], interval=Duration.seconds(10), backoff_rate=2, max_attempts=5)
-    return publish
+    return for_chat.next(publish)

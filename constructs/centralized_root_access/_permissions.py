@@ -224,11 +224,14 @@ def organization_statement() -> iam.PolicyStatement:
         sid="Organization",
         actions=[
             "iam:ListOrganizationsFeatures",
+            "organizations:DescribeAccount",
             "organizations:DescribeOrganization",
+            "organizations:DescribeOrganizationalUnit",
             "organizations:DescribePolicy",
             "organizations:ListAccounts",
             "organizations:ListAccountsForParent",
             "organizations:ListOrganizationalUnitsForParent",
+            "organizations:ListParents",
             "organizations:ListPolicies",
             "organizations:ListPoliciesForTarget",
             "organizations:ListRoots",
@@ -298,6 +301,22 @@ def encryption_key_statement(key: kms.IKey) -> iam.PolicyStatement:
     """Return the statement by which objects that a key encrypts are read and written."""
     return iam.PolicyStatement(
         sid="EncryptionKey", actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn]
+    )
+
+
+def own_root_user_statement() -> iam.PolicyStatement:
+    """Return the statement by which an audit in the management account reads what its own root user has."""
+    return iam.PolicyStatement(sid="OwnRootUser", actions=["iam:GetAccountSummary"], resources=["*"])
+
+
+def import_findings_statement(scope: Construct) -> iam.PolicyStatement:
+    """Return the statement by which findings are imported into Security Hub, in the account's own name."""
+    account = Aws.ACCOUNT_ID
+    product = Stack.of(scope).format_arn(
+        service="securityhub", account=account, resource="product", resource_name=f"{account}/default"
+    )
+    return iam.PolicyStatement(
+        sid="SecurityHubFindings", actions=["securityhub:BatchImportFindings"], resources=[product]
     )
 
 

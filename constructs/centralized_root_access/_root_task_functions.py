@@ -45,6 +45,7 @@ class RootTaskFunctions:
         plan_lifetime: How long a plan can be executed.
         allow_policy_override: Whether a backup may be restored with a corrected policy.
         notification_topic: The topic for notices.
+        security_hub_findings: Whether full audits import findings into Security Hub.
         writers: The role of each function that was built, with its access to the bucket.
         session_roles: The roles of those that open root sessions.
     """
@@ -58,6 +59,7 @@ class RootTaskFunctions:
     plan_lifetime: Duration
     allow_policy_override: bool
     notification_topic: sns.ITopic | None
+    security_hub_findings: bool
     writers: list[tuple[iam.IRole, BucketAccess]] = field(default_factory=list)
     session_roles: list[iam.IRole] = field(default_factory=list)
 
@@ -112,14 +114,17 @@ class RootTaskFunctions:
 
     def _build_write_report(self) -> lambda_.Function:
         topic = self.notification_topic
+        audits = RootTask.AUDIT in self.tasks
         function = self._build(
             "WriteReport",
             description="Writes the report of an audit or a plan.",
             handler="write_report",
-            access=_permissions.write_report_access(
-                audits=RootTask.AUDIT in self.tasks, plans=bool(self.acting_tasks)
-            ),
-            settings=self._reporting(topic),
+            access=_permissions.write_report_access(audits=audits, plans=bool(self.acting_tasks)),
+            statements=[
+                *([_permissions.own_root_user_statement()] if audits else []),
+                *([_permissions.import_findings_statement(self.scope)] if self.security_hub_findings else []),
+            ],
+            settings=self._reporting(topic, security_hub_findings=self.security_hub_findings),
         )
         if topic:
             topic.grant_publish(function)
@@ -160,7 +165,7 @@ class RootTaskFunctions:
             description="Writes the report of the execution of a plan.",
             handler="write_execution_report",
             access=_permissions.write_execution_report_access(self.tasks),
-            settings=self._reporting(None),
+            settings=self._reporting(None, security_hub_findings=False),
         )
 
     def _selection(self) -> dict[str, object]:
@@ -169,9 +174,10 @@ class RootTaskFunctions:
             "protectedAccounts": self.protected_accounts,
         }
 
-    def _reporting(self, topic: sns.ITopic | None) -> dict[str, object]:
+    def _reporting(self, topic: sns.ITopic | None, *, security_hub_findings: bool) -> dict[str, object]:
         return {
             "notificationTopicArn": topic.topic_arn if topic else None,
+            "securityHubFindings": security_hub_findings,
             "planLifetimeSeconds": self.plan_lifetime.to_seconds(),
         }
 

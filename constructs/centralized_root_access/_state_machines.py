@@ -144,8 +144,11 @@ def _run(
     batches.item_processor(_batch(states, functions.batch, acts=acts))
     # The report is written whatever happens to the map.
     batches.add_catch(no_results, result_path=sfn.JsonPath.DISCARD)
+    # It ends as SUCCEEDED: what nobody has to be paged for does not count among the failures.
+    refused = sfn.Succeed(states, "Refused", comment="The input is refused: the output's cause says why.")
     return started.next(
         sfn.Choice(states, "Any accounts?")
+        .when(sfn.Condition.is_present("$.refused"), refused)
         .when(sfn.Condition.is_present("$.batches[0]"), batches.next(report))
         .otherwise(no_results)
     )

@@ -68,6 +68,7 @@ class DriftCheck(Construct):
         interval: Duration,
         repair: bool,
         notification_topic: sns.ITopic | None,
+        security_hub_findings: bool,
         log_settings: LogSettings,
     ) -> None:
         super().__init__(scope, id)
@@ -75,6 +76,7 @@ class DriftCheck(Construct):
         require_interval("interval", interval, maximum=_MAX_INTERVAL)
         require_bool("repair", repair)
         require_topic("notification_topic", notification_topic, stack=stack)
+        require_bool("security_hub_findings", security_hub_findings)
         logs = log_group(self, log_settings)
         function = python_function(
             self,
@@ -82,17 +84,21 @@ class DriftCheck(Construct):
             description="Checks that centralized root access matches the stack.",
             handler="root_access.drift.on_check",
             log_group=logs,
-            statements=(
-                _permissions.repair_statements(features=features, stack_id=stack.stack_id)
-                if repair
-                else _permissions.check_statements()
-            ),
+            statements=[
+                *(
+                    _permissions.repair_statements(features=features, stack_id=stack.stack_id)
+                    if repair
+                    else _permissions.check_statements()
+                ),
+                *([_permissions.import_findings_statement(self)] if security_hub_findings else []),
+            ],
             timeout=Duration.minutes(3),
             settings={
                 "features": [str(feature) for feature in features],
                 "delegatedAdministrators": delegated_administrators,
                 "repairedStackId": stack.stack_id if repair else None,
                 "notificationTopicArn": notification_topic.topic_arn if notification_topic else None,
+                "securityHubFindings": security_hub_findings,
             },
         )
         # In each deployment the function gets the new lists first, then the resource applies them: what its

@@ -82,6 +82,12 @@ _ENTRIES = (
         rule=_wildcard(r"\*"),
         reason="Reading the organization's accounts: AWS has no resource to limit it to.",
     ),
+    _Entry(
+        construct=RootTasks,
+        path="WriteReportRole/DefaultPolicy/Resource",
+        rule=_wildcard(r"\*"),
+        reason="Reading what the account's own root user has: AWS has no resource to limit it to.",
+    ),
     _objects(
         "StartRunRole",
         r"(runs/\*/(run|work)\.json|executions/\*/(run|report)\.json|backups/\*)",

@@ -166,6 +166,7 @@ class CentralizedRootAccess(Construct):
         interval: Duration | None = None,
         repair: bool = False,
         notification_topic: sns.ITopic | None = None,
+        security_hub_findings: bool = False,
     ) -> DriftCheck:
         """Add a check that detects drift of the organization from the stack's configuration.
 
@@ -184,6 +185,9 @@ class CentralizedRootAccess(Construct):
                 to it; the policy of an imported topic, and the key of an encrypted one that is imported, must
                 allow ``cloudwatch.amazonaws.com`` and the function's role themselves. It is a standard topic
                 in the stack's Region: an alarm can notify no other. Default: none.
+            security_hub_findings: Whether each check imports one finding for the organization into Security
+                Hub CSPM of the stack's account and Region, which has to be enabled there. Default: no
+                finding.
 
         Returns:
             The check, with its ``drift_alarm``, its ``stopped_alarm`` and its ``metric``.
@@ -191,7 +195,8 @@ class CentralizedRootAccess(Construct):
         Raises:
             ValueError: The interval is not whole minutes, or too short or too long; the topic is a FIFO
                 topic, or known to be in another Region than the stack; or there is a drift check already.
-            TypeError: The interval is not a Duration, repair is not a bool, or the topic is not a topic.
+            TypeError: The interval is not a Duration, the topic is not a topic, or repair or
+                security_hub_findings is not a bool.
         """
         # The CDK modules of the check take as long to load as those of the construct itself.
         from .drift_check import DriftCheck
@@ -211,6 +216,7 @@ class CentralizedRootAccess(Construct):
             interval=Duration.hours(1) if interval is None else interval,
             repair=repair,
             notification_topic=notification_topic,
+            security_hub_findings=security_hub_findings,
             log_settings=self._log_settings,
         )
 

@@ -27,8 +27,9 @@ class RootAccessDashboard(Construct):
     """A CloudWatch dashboard of the last three months.
 
     It has the state of the alarms; with ``root_tasks`` the accounts with root credentials and the
-    inaccessible ones at each day's full audits, and the executions by their end; with ``drift_check``
-    whether the organization matched the stack. CloudWatch charges for a dashboard, with the first three of an
+    inaccessible ones at each day's full audits, whether the management account's own root user was
+    protected, the findings for Security Hub, and the executions by their end; with ``drift_check`` whether
+    the organization matched the stack. CloudWatch charges for a dashboard, with the first three of an
     account free.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Dashboards.html
@@ -79,6 +80,7 @@ class RootAccessDashboard(Construct):
         )
         if root_tasks is not None:
             self.dashboard.add_widgets(_credentials(root_tasks), _inaccessible(root_tasks))
+            self.dashboard.add_widgets(*_management_account_and_findings(root_tasks))
             self.dashboard.add_widgets(*_executions(root_tasks))
         if drift_check is not None:
             self.dashboard.add_widgets(_drift(drift_check))
@@ -99,6 +101,25 @@ def _inaccessible(root_tasks: RootTasks) -> cloudwatch.GraphWidget:
         period=_PERIOD, label="Inaccessible", color=cloudwatch.Color.ORANGE
     )
     return _graph("Inaccessible accounts", [inaccessible])
+
+
+def _management_account_and_findings(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
+    unprotected = root_tasks.metric_management_root_user_unprotected.with_(
+        period=_PERIOD, label="Unprotected", color=cloudwatch.Color.RED
+    )
+    imported, refused = root_tasks.metric_findings_imported, root_tasks.metric_findings_refused
+    yield _graph(
+        "The management account's root user is without MFA or has an access key (1), or not (0)",
+        [unprotected],
+        width=_FULL_WIDTH if imported is None else _FULL_WIDTH // 2,
+        maximum=1,
+    )
+    if imported is not None and refused is not None:
+        yield _graph(
+            "Findings for Security Hub",
+            [refused.with_(period=_PERIOD, label="Refused", color=cloudwatch.Color.ORANGE)],
+            right=[imported.with_(period=_PERIOD, label="Imported", color=cloudwatch.Color.GREY)],
+        )
 
 
 def _executions(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:

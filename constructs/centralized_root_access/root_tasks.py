@@ -18,12 +18,15 @@ from ._alarms import (
     alarm_of_missing_audits,
     audit_metric,
     metric_of_failed_executions,
+    metric_of_refused_executions,
+    metrics_of_findings,
     notify_of_alarms,
 )
 from ._arguments import (
     parse_plan_lifetime,
     parse_protected_accounts,
     parse_tasks,
+    require_audit_for_findings,
     require_audit_interval,
     require_audit_of_new_accounts,
     require_bool,
@@ -94,6 +97,9 @@ class RootTasks(Construct):
             what has changed at each later one, and of new accounts. CloudWatch and the functions are allowed
             to publish to it; the policy of an imported topic must allow that itself. It is a standard topic
             in the stack's Region: an alarm can notify no other. Default: none.
+        security_hub_findings: Whether each full audit imports a finding for every account into
+            Security Hub CSPM of the stack's account and Region, which has to be enabled there. ``tasks`` has
+            to list ``RootTask.AUDIT``. Default: no findings.
         max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5, for a
             new account's functions have a concurrency of 10 in all.
         encryption_key: The KMS key of the bucket and the log group. CloudWatch Logs of the Region and the
@@ -106,7 +112,8 @@ class RootTasks(Construct):
     Attributes:
         credentials_alarm: In alarm while accounts had root credentials at the last full audit.
         inaccessible_alarm: In alarm while accounts were inaccessible at the last full audit.
-        failed_alarm: In alarm when an execution of any of the state machines did not succeed.
+        failed_alarm: In alarm when an execution of any of the state machines did not succeed. One that was
+            refused for its input did not fail.
         not_started_alarm: In alarm when EventBridge could not start an audit, on the interval or of a new
             account, and gave up. None without both.
         stopped_alarm: In alarm when no full audit has ended for three intervals, or for two where three are
@@ -114,12 +121,20 @@ class RootTasks(Construct):
         metric_accounts_audited: How many accounts a full audit could audit.
         metric_accounts_with_root_credentials: How many of them have root credentials.
         metric_accounts_inaccessible: How many accounts were inaccessible in a full audit.
+        metric_management_root_user_unprotected: 1 where the management account's own root user has no MFA,
+            or an access key; otherwise 0. No data point from a delegated administrator.
+        metric_findings_imported: How many findings a full audit imported. None without
+            ``security_hub_findings``.
+        metric_findings_refused: How many it could not import. None without ``security_hub_findings``.
         metric_failed_executions: How many executions of the state machines did not succeed.
+        metric_refused_executions: How many were refused for their input, such as an account that is not in
+            the organization, or a plan that has expired. They ended as SUCCEEDED, and set off no alarm.
 
     Raises:
         ValueError: A task is unknown or none is listed; an account ID is not 12 digits; a role's policy has
             no room for so many protected accounts; a duration or number is out of its range;
-            ``audit_interval`` or ``audit_new_accounts`` without ``RootTask.AUDIT`` in ``tasks``;
+            ``audit_interval``, ``audit_new_accounts`` or ``security_hub_findings`` without
+            ``RootTask.AUDIT`` in ``tasks``;
             ``audit_new_accounts`` without a ``notification_topic``, or in a stack whose ``env`` does not name
             us-east-1; the topic is a FIFO topic, or known to be in another Region than the stack;
             ``encryption_key`` is an alias; the stack has one of the outputs already; the stack is in a China
@@ -139,6 +154,7 @@ class RootTasks(Construct):
         plan_lifetime: Duration | None = None,
         allow_policy_override: bool = False,
         notification_topic: sns.ITopic | None = None,
+        security_hub_findings: bool = False,
         max_concurrency: int = 5,
         encryption_key: kms.IKey | None = None,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR,
@@ -156,6 +172,7 @@ class RootTasks(Construct):
             require_audit_of_new_accounts(
                 tasks=listed, notification_topic=notification_topic, region=Stack.of(self).region
             )
+        require_audit_for_findings(security_hub_findings, tasks=listed)
         require_max_concurrency(max_concurrency)
         log_settings = parse_log_settings(encryption_key, log_retention, stack=Stack.of(self))
         require_partition(self)
@@ -173,6 +190,7 @@ class RootTasks(Construct):
             plan_lifetime=lifetime,
             allow_policy_override=allow_policy_override,
             notification_topic=notification_topic,
+            security_hub_findings=security_hub_findings,
         )
         self.session_roles: list[iam.IRole] = functions.session_roles
         """The roles that open root sessions, for the ``allowed_roles`` of a :class:`RootUseAlarm`.
@@ -204,6 +222,9 @@ class RootTasks(Construct):
             state_machines.append(new_accounts.state_machine)
             rules.append(new_accounts.rule)
         self._build_alarms(audit_interval, rules=rules, state_machines=state_machines)
+        self.metric_findings_imported, self.metric_findings_refused = metrics_of_findings(
+            self.audit_state_machine if security_hub_findings else None
+        )
         notify_of_alarms(notification_topic, self)
         self._build_outputs()
 
@@ -249,7 +270,7 @@ class RootTasks(Construct):
 
         Reports have the names of accounts and e-mail addresses; so have the accounts of a run, by which the
         commands count their progress. A run's execution holds the hash of its report, by which the commands
-        know whether the run wrote it.
+        know whether the run wrote it. The mark of a plan says which run executed it.
 
         Args:
             grantee: The principal.
@@ -257,6 +278,8 @@ class RootTasks(Construct):
         reports = [
             *(f"{folder}/*/{name}" for folder in ("runs", "executions") for name in ("report.*", "run.json")),
             "latest/*",
+            # Whether a plan has been executed.
+            "runs/*/executed-by.json",
         ]
         grant = _permissions.grant(
             grantee,
@@ -349,7 +372,10 @@ class RootTasks(Construct):
         with_credentials = audit_metric(state_machine, "AccountsWithRootCredentials")
         self.metric_accounts_with_root_credentials = with_credentials
         self.metric_accounts_inaccessible = audit_metric(state_machine, "AccountsInaccessible")
+        own_root_user = audit_metric(state_machine, "ManagementRootUserUnprotected")
+        self.metric_management_root_user_unprotected = own_root_user
         self.metric_failed_executions = metric_of_failed_executions(state_machines)
+        self.metric_refused_executions = metric_of_refused_executions(self._own_state_machines)
         self.credentials_alarm = alarm_of_audits(
             self, "Credentials", with_credentials, what="Accounts had root credentials"
         )

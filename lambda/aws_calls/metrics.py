@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = "CentralizedRootAccess"
 ORGANIZATION_ID = "OrganizationId"
+STATE_MACHINE_NAME = "StateMachineName"
 
 
 def write_line(**event: object) -> None:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aws_calls.calls import call
@@ -14,10 +15,12 @@ from aws_calls.failures import CallError, describe_response
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line, write_line
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, one_attempt, system_clock
+from aws_calls.security_hub import import_findings
 from aws_calls.settings import read_settings
 
 from .deviations import deviation, plan_repair
-from .drift_notice import UNKNOWN, Notice, RecordedCall, contradiction_notice, drift_notice, repair_notice
+from .drift_finding import drift_finding
+from .drift_notice import UNKNOWN, RecordedCall, contradiction_notice, drift_notice, repair_notice
 from .drift_repair import CheckFailedError, Repair, WatchedStack, describe_stack
 from .organization import Organization, RootAccessClients, create_clients
 from .plan import Step, plan
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aws_calls.failures import Failure
+    from aws_calls.notices import Notice
+    from aws_calls.security_hub import SecurityFinding, SecurityHubClient
 
     from .drift_repair import DescribeStack
     from .state import DesiredState, RootAccess
@@ -74,11 +79,13 @@ class Settings:
         desired: What the stack lists.
         repaired_stack_id: The stack, where the check repairs; None: it only reports.
         notification_topic_arn: The topic for notices; None: there are none.
+        security_hub_findings: Whether each check imports its finding into Security Hub.
     """
 
     desired: DesiredState
     repaired_stack_id: str | None
     notification_topic_arn: str | None
+    security_hub_findings: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -90,7 +97,13 @@ class Settings:
         """
         settings = read_settings(
             environment,
-            keys=("features", "delegatedAdministrators", "repairedStackId", "notificationTopicArn"),
+            keys=(
+                "features",
+                "delegatedAdministrators",
+                "repairedStackId",
+                "notificationTopicArn",
+                "securityHubFindings",
+            ),
         )
         return cls(
             desired=desired_state(
@@ -98,6 +111,7 @@ class Settings:
             ),
             repaired_stack_id=settings["repairedStackId"],
             notification_topic_arn=settings["notificationTopicArn"],
+            security_hub_findings=settings["securityHubFindings"],
         )
 
 
@@ -109,6 +123,7 @@ class Services:
         clients: Returns the boto3 clients.
         describe_stack: Reads the state of the stack.
         publish: Publishes a notice.
+        security_hub: Returns a client of Security Hub that makes one attempt a call.
         clock: The time, for waiting.
         wall_clock: Seconds since 1970, for the metric.
         log: Takes one event as keyword arguments.
@@ -117,6 +132,7 @@ class Services:
     clients: Callable[[], RootAccessClients]
     describe_stack: DescribeStack
     publish: Publish
+    security_hub: Callable[[], SecurityHubClient]
     clock: Clock
     wall_clock: Callable[[], float]
     log: Callable[..., None]
@@ -136,6 +152,7 @@ def on_check(event: Mapping[str, Any], context: LambdaContext) -> None:
         clients=create_clients,
         describe_stack=describe_stack,
         publish=publish,
+        security_hub=create_security_hub_client,
         clock=system_clock(),
         wall_clock=time.time,
         log=write_line,
@@ -166,7 +183,9 @@ class _Check:
     def __init__(self, context: LambdaContext, *, settings: Settings, services: Services) -> None:
         self._settings = settings
         self._services = services
-        self._account_id = FunctionArn.parse(context.invoked_function_arn).account_id
+        self._function = FunctionArn.parse(context.invoked_function_arn)
+        self._account_id = self._function.account_id
+        self._finding: SecurityFinding | None = None
         deadline = services.clock.now() + context.get_remaining_time_in_millis() / 1000
         self._notice_budget = RetryBudget(clock=services.clock, deadline=deadline)
         reserved = _NOTICE_RESERVE_SECONDS if settings.notification_topic_arn else 0.0
@@ -179,6 +198,13 @@ class _Check:
         )
 
     def run(self, event: object) -> None:
+        try:
+            self._run(event)
+        finally:
+            # Last, and also after a repair that failed: metric and notice do not wait for it.
+            self._import_finding()
+
+    def _run(self, event: object) -> None:
         members = event if isinstance(event, Mapping) else {}
         detail_type = members.get("detail-type")
         stack_id = self._settings.repaired_stack_id
@@ -290,7 +316,22 @@ class _Check:
             **root_access.to_dict(),
             deviations=[deviation(step) for step in steps],
         )
+        checked_at = datetime.fromtimestamp(self._services.wall_clock(), tz=UTC)
+        self._finding = drift_finding(root_access, steps, account_id=self._account_id, checked_at=checked_at)
         return steps
+
+    def _import_finding(self) -> None:
+        """Import the finding of the last look. Where Security Hub refuses it, the check has succeeded."""
+        if self._finding is None or not self._settings.security_hub_findings:
+            return
+        result = import_findings(
+            [self._finding],
+            client=self._services.security_hub(),
+            importer=self._function,
+            budget=self._notice_budget,
+        )
+        reason = next(iter(result.refused.values()), None)
+        self._services.log(event="finding_imported" if reason is None else "finding_refused", reason=reason)
 
     def _publish(self, notice: Notice) -> None:
         topic_arn = self._settings.notification_topic_arn
@@ -305,6 +346,13 @@ class _Check:
             ) from error
 
 
+def create_security_hub_client() -> SecurityHubClient:
+    """Return a client of Security Hub that makes one attempt a call."""
+    import boto3
+
+    return boto3.client("securityhub", config=one_attempt())  # type: ignore[no-any-return]
+
+
 def publish(notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
     """Publish a notice.
 
@@ -315,7 +363,7 @@ def publish(notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
 
     sns = boto3.client("sns", config=one_attempt())
     call(
-        lambda: sns.publish(TopicArn=topic_arn, Subject=notice.subject, Message=notice.message),
+        lambda: sns.publish(TopicArn=topic_arn, **notice.publication()),
         operation=PUBLISH,
         budget=budget,
     )

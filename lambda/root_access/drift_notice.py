@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from aws_calls.notices import Notice
 from aws_calls.text import excerpt
 
 from .deviations import deviation
@@ -29,6 +30,10 @@ _MAX_TIME_CHARACTERS = 40
 _MAX_CALLER_CHARACTERS = 400
 _MAX_REASON_CHARACTERS = 1500
 _MAX_LISTED = 20
+_NEXT_STEPS = (
+    "See what differs now: `centralized-root-access status`",
+    "Ask the caller. Nobody meant it? Treat the caller's credentials as compromised.",
+)
 
 # What identifies a caller, the best first: a service, for example, has no ARN.
 _IDENTITY_MEMBERS = ("arn", "invokedBy", "principalId", "userName", "accountId", "type")
@@ -98,9 +103,9 @@ class RecordedCall:
         )
 
     def contradictions(self, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
-        """Return what would have corrected the effect of the call right after it, if it was as listed before.
+        """Return what would correct the effect that the call had on an organization as listed.
 
-        An unknown call contradicts nothing, nor does trusted access, which is never disabled.
+        It is empty where the stack lists the effect. To enable trusted access never contradicts a stack.
         """
         if self.name not in _CORRECTIONS or self.name == _ENABLE_TRUSTED_ACCESS:
             return ()
@@ -113,19 +118,6 @@ class RecordedCall:
         )
         steps = [*plan(desired=desired, observed=nothing), *plan(desired=desired, observed=everything)]
         return tuple(step for step in dict.fromkeys(steps) if self.may_have_caused(step))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Notice:
-    """A message for the topic.
-
-    Attributes:
-        subject: Its subject: short, and ASCII, as an organization's ID is. SNS accepts up to 100 characters.
-        message: Its text.
-    """
-
-    subject: str
-    message: str
 
 
 def drift_notice(
@@ -147,6 +139,8 @@ def drift_notice(
     """
     return Notice(
         subject=f"Centralized root access: drift in {organization_id}",
+        thread=_thread(organization_id),
+        next_steps=_NEXT_STEPS,
         message=_paragraphs(
             f"After this call, organization {organization_id} does not match the stack.",
             _paragraph_of(call),
@@ -177,6 +171,8 @@ def contradiction_notice(
     """
     return Notice(
         subject=f"Centralized root access: drift undone in {organization_id}",
+        thread=_thread(organization_id),
+        next_steps=_NEXT_STEPS,
         message=_paragraphs(
             f"This call contradicted the stack. Its effect was undone before the drift check looked at "
             f"organization {organization_id}: somebody may have used root access, or a delegated "
@@ -210,6 +206,8 @@ def repair_notice(
     repaired = "not repaired" if remaining is None else "repaired"
     return Notice(
         subject=f"Centralized root access: drift {repaired} in {organization_id}",
+        thread=_thread(organization_id),
+        next_steps=_NEXT_STEPS,
         message=_paragraphs(
             f"The scheduled drift check found that organization {organization_id} did not match the stack.",
             _bullets("Deviations found:", map(deviation, found)),
@@ -220,6 +218,10 @@ def repair_notice(
             "or of a delegated administrator's account.",
         ),
     )
+
+
+def _thread(organization_id: str) -> str:
+    return f"{organization_id}-root-access"
 
 
 def _paragraph_of(call: RecordedCall) -> str:

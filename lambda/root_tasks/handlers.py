@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from aws_calls.runtime import system_clock
 
 from .aws.clients import create_clients
 from .run.invocation import Invocation
+from .run.refused_run import start_or_refuse
 from .run.settings import (
     RunBatchSettings,
     StartExecutionSettings,
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
 
 
 def start_run(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Start a run; the entry point of the Audit state machine's first function.
+    """Start a run, or return why it is refused; the entry point of the Audit state machine's first function.
 
     Raises:
-        RunRefusedError: The run cannot start; the message says why, and what to do.
+        RunRefusedError: The run cannot start, and the reason is not its input; the message says what to do.
     """
-    return _invocation(context).start_run(event, settings=StartRunSettings.from_environment(os.environ))
+    settings = StartRunSettings.from_environment(os.environ)
+    start = functools.partial(_invocation(context).start_run, event, settings=settings)
+    return start_or_refuse(start, event, now=datetime.now(UTC), log=write_line)
 
 
 def run_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -44,14 +48,14 @@ def write_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, 
 
 
 def start_execution(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Start the execution of a plan; the entry point of the Execute state machine's first function.
+    """Start the execution of a plan, or return why it is refused; the Execute state machine's first function.
 
     Raises:
-        RunRefusedError: The plan cannot be executed; the message says why, and what to do.
+        RunRefusedError: It cannot start, and the reason is not its input; the message says what to do.
     """
-    return _invocation(context).start_execution(
-        event, settings=StartExecutionSettings.from_environment(os.environ)
-    )
+    settings = StartExecutionSettings.from_environment(os.environ)
+    start = functools.partial(_invocation(context).start_execution, event, settings=settings)
+    return start_or_refuse(start, event, now=datetime.now(UTC), log=write_line)
 
 
 def execute_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from aws_calls.failures import Failure
+    from aws_calls.security_hub import ImportResult
     from scp.evaluate import Cause, Verdict
 
     from .model.report import Preflight
@@ -171,6 +172,11 @@ def in_use_since(moment: datetime) -> str:
     )
 
 
+def management_account_unread(reason: str) -> str:
+    """Return that it is not known what the management account's root user has."""
+    return f"{MANAGEMENT_ACCOUNT} What its root user has could not be read. {reason}"
+
+
 def skip_reason_for_state(state: str) -> str:
     """Return why an account that is not active is skipped."""
     return f"Its state is {state}."
@@ -197,6 +203,15 @@ def result_warning(batch: int, problem: str) -> str:
 def comparison_warning(problem: str) -> str:
     """Return that the latest full audit was not compared with."""
     return f"This audit was not compared with the latest one. {problem}"
+
+
+def findings_warning(imported: ImportResult) -> str:
+    """Return that Security Hub refused findings, and why it refused the first of them."""
+    count = imported.imported + len(imported.refused)
+    return (
+        f"Security Hub did not import {len(imported.refused):,} of {quantity(count, 'finding')}. "
+        f"{next(iter(imported.refused.values()))}"
+    )
 
 
 def listing_warning(reason: str) -> str:

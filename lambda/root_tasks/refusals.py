@@ -133,6 +133,28 @@ class RefusalReason(Enum):
     BACKUP_NOT_IN_REPORT = _backup_refusal("run {run_id} did not make it, as its report does not list it.")
 
 
+# What no other input would have avoided: the organization is not as the stack needs it, a call failed, or
+# somebody has altered what is stored. Such an execution fails, and whoever watches failures learns of it.
+_FAILURES = frozenset(
+    {
+        RefusalReason.NO_ORGANIZATION,
+        RefusalReason.NOT_AN_ADMINISTRATOR,
+        RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
+        RefusalReason.FEATURE_NOT_ENABLED,
+        RefusalReason.NOT_AN_EXECUTION,
+        RefusalReason.CALL_FAILED,
+        RefusalReason.PLAN_REPORT_ALTERED,
+        RefusalReason.PLAN_ALTERED,
+        RefusalReason.BACKUP_ALTERED,
+        RefusalReason.BACKUP_OF_FOREIGN_RUN,
+        RefusalReason.BACKUP_REPORT_ALTERED,
+    }
+)
+# The keys of what the execution of a refused run holds, which ends as SUCCEEDED in Step Functions.
+REFUSED = "refused"
+CAUSE = "cause"
+
+
 class RunRefusedError(RootAccessError):
     """Raised where a run cannot start; the message says why, and what to do.
 
@@ -146,6 +168,15 @@ class RunRefusedError(RootAccessError):
         self.data = data
         sentence = reason.value.format(**{name: _text(value) for name, value in data.items()})
         super().__init__(truncate_json(sentence, max_bytes=MAX_REFUSAL_BYTES))
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the execution fails, as another input would have failed as well."""
+        return self.reason in _FAILURES
+
+    def output(self) -> dict[str, str]:
+        """Return the output of an execution that is refused, and does not fail."""
+        return {REFUSED: self.reason.name, CAUSE: str(self)}
 
 
 def task_not_in_stack(task: Task, *, tasks: Collection[Task]) -> RunRefusedError:

@@ -12,6 +12,7 @@ import moto.sts.urls
 from moto.core.responses import BaseResponse
 from moto.organizations.models import FakeDelegatedAdministrator, FakeServiceAccess
 from moto.s3.responses import S3Response
+from moto.securityhub.models import SecurityHubBackend
 from moto.sqs.responses import SQSResponse
 
 from .accounts import ACCESS_KEY_PATTERN, account_id_from
@@ -20,6 +21,7 @@ from .iam import EmulatedIamResponse
 from .organizations import EmulatedOrganizationsResponse
 from .other_services import authorize_in_s3, respond_in_sqs
 from .records import IAM_SERVICE_PRINCIPAL
+from .security_hub import import_findings
 from .sts import EmulatedStsResponse
 
 _ROOT_PATH = "{0}/$"
@@ -54,6 +56,7 @@ def extend_moto() -> Iterator[None]:
             (moto.iam.models, "get_account_id_from", account_id_from),
             (S3Response, "_authenticate_and_authorize_s3_action", authorize_in_s3),
             (SQSResponse, "call_action", respond_in_sqs),
+            (SecurityHubBackend, "batch_import_findings", import_findings),
             (
                 moto.core.errors,
                 "COMMON_ERROR_CODES",

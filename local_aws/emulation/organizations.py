@@ -223,8 +223,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         account_id = str(self._get_param("AccountId"))
         if self.organization.account(account_id) is None:
             raise AccountNotFoundException
-        account = self.organization.describe_accounts([account_id])[0]
-        return self._result({"Account": account})
+        return self._result({"Account": self.organization.describe_accounts([account_id])[0]})
 
     def list_accounts(self) -> ActionResult:
         """ListAccounts."""
@@ -236,6 +235,12 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         parent_id = str(self._get_param("ParentId"))
         page = self._page(sorted(self.organization.account_ids_under(parent_id)))
         return self._list_result("Accounts", self.organization.describe_accounts(page.items), page)
+
+    def list_parents(self) -> str:
+        """ListParents."""
+        if not self.organization.is_policy_target(str(self._get_param("ChildId"))):
+            raise AwsError("ChildNotFoundException", "You specified a child that doesn't exist.")
+        return str(super().list_parents())
 
     # Policies
 

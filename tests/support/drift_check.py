@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import boto3
+
 from aws_calls.failures import CallError, Failure, FailureKind
+from aws_calls.security_hub import IMPORT_FINDINGS
 from root_access.drift import PUBLISH, Services, Settings, check
 from root_access.drift_repair import DESCRIBE_STACKS, DescribeStack, StackState
 from root_access.state import desired_state
@@ -17,8 +20,8 @@ from support.function import BOTH, FakeContext, Function
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aws_calls.notices import Notice
     from aws_calls.retry import RetryBudget
-    from root_access.drift_notice import Notice
 
 STACK_ID = "arn:aws:cloudformation:us-east-1:111111111111:stack/OrganizationBootstrap/5c1e0a60"
 TOPIC_ARN = "arn:aws:sns:us-east-1:111111111111:SecurityNews"
@@ -53,6 +56,7 @@ class DriftCheck:
         delegated_administrators: The accounts that it lists.
         repair: Whether it repairs.
         topic: Whether it has a topic.
+        security_hub_findings: Whether it imports findings.
         settings: Its settings instead of these.
         describe_stack: Returns the state of the stack.
         publishes: Whether the topic accepts notices.
@@ -66,6 +70,7 @@ class DriftCheck:
     delegated_administrators: tuple[str, ...] | None = None
     repair: bool = False
     topic: bool = True
+    security_hub_findings: bool = False
     settings: Settings | None = None
     describe_stack: DescribeStack = field(default=lambda stack_id, *, budget: STABLE)
     publishes: bool = True
@@ -87,6 +92,7 @@ class DriftCheck:
                 clients=self.function.clients,
                 describe_stack=self._describe_stack,
                 publish=self._publish,
+                security_hub=self._security_hub,
                 clock=self.function.time.clock(),
                 wall_clock=lambda: 1_800_000_000.5,
                 log=lambda **line: self.log.append(json.loads(json.dumps(line))),
@@ -105,11 +111,27 @@ class DriftCheck:
             ),
             repaired_stack_id=STACK_ID if self.repair else None,
             notification_topic_arn=TOPIC_ARN if self.topic else None,
+            security_hub_findings=self.security_hub_findings,
         )
 
     def _describe_stack(self, stack_id: str, *, budget: RetryBudget) -> StackState:
         self.requests.append((DESCRIBE_STACKS, stack_id))
         return self.describe_stack(stack_id, budget=budget)
+
+    def _security_hub(self) -> Any:
+        client: Any = boto3.client(
+            "securityhub",
+            region_name="us-east-1",
+            # To moto, an access key ID of twelve digits is an account.
+            aws_access_key_id=self.function.account_id,
+            aws_secret_access_key="secret",
+        )
+
+        def record(params: dict[str, Any], **_: object) -> None:
+            self.requests.append((IMPORT_FINDINGS, params["Findings"][0]["ProductArn"]))
+
+        client.meta.events.register("provide-client-params.securityhub.BatchImportFindings", record)
+        return client
 
     def _publish(self, notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
         def attempt() -> None:

@@ -58,7 +58,7 @@ def add_all_arguments(
         encryption_key=key,
         log_retention=logs.RetentionDays.TEN_YEARS,
     )
-    root_access.add_drift_check(repair=True, notification_topic=topic)
+    root_access.add_drift_check(repair=True, notification_topic=topic, security_hub_findings=True)
     root_tasks = RootTasks(
         stack,
         "RootTasks",
@@ -69,6 +69,7 @@ def add_all_arguments(
         plan_lifetime=Duration.hours(7),
         allow_policy_override=True,
         notification_topic=topic,
+        security_hub_findings=True,
         max_concurrency=3,
         encryption_key=key,
         log_retention=logs.RetentionDays.TEN_YEARS,

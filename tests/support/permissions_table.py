@@ -102,11 +102,13 @@ _OPTIONS: list[tuple[str, str, dict[str, Any], Cell]] = [
     ("add_drift_check", _DEFAULT, {}, ()),
     ("add_drift_check", "`repair`", {"repair": True}, (_DEFAULT,)),
     ("add_drift_check", _TOPIC, {"notification_topic": new_topic}, (_DEFAULT,)),
+    ("add_drift_check", "`security_hub_findings`", {"security_hub_findings": True}, (_DEFAULT,)),
     ("add_drift_check", "an encrypted topic", {"notification_topic": _topic_with_key}, (_TOPIC,)),
     ("RootTasks", _DEFAULT, {}, ()),
     ("RootTasks", _CHANGING, {"tasks": _AUDIT_AND[_CHANGING]}, (_DEFAULT,)),
     ("RootTasks", _UNLOCKING, {"tasks": _AUDIT_AND[_UNLOCKING]}, (_CHANGING,)),
     ("RootTasks", "`audit_interval`", {"audit_interval": Duration.days(1)}, (_DEFAULT,)),
+    ("RootTasks", "`security_hub_findings`", {"security_hub_findings": True}, (_DEFAULT,)),
     ("RootTasks", _TOPIC, {"notification_topic": new_topic}, (_DEFAULT,)),
     ("RootTasks", _NEW_ACCOUNTS, {"notification_topic": new_topic, "audit_new_accounts": True}, (_TOPIC,)),
     (

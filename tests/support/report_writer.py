@@ -25,6 +25,7 @@ from root_tasks.model.report import Outcome, RootCredentials, Task
 from root_tasks.model.run import Account, BatchResult, Finding, Mode, Run, Work
 from root_tasks.run.finish import RunFinisher
 from root_tasks.run.later_audits import LaterAudits
+from root_tasks.run.management_account import ManagementAccount
 from support.function import FakeTime
 from support.reports import NONE, STARTED, key, report
 
@@ -122,7 +123,10 @@ def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
         reports=storage.reports,
         backups=storage.backups,
         later_audits=LaterAudits(step_functions=NoExecutions(), budget=_budget()),  # type: ignore[arg-type]
-        notify=lambda subject, message: None,
+        notify=lambda notice: None,
+        findings=None,
+        # Which is not read: the run is not in it.
+        management_account=ManagementAccount(iam=None, budget=_budget()),  # type: ignore[arg-type]
         plan_lifetime=timedelta(hours=24),
         now=lambda: datetime.fromisoformat(event["endedAt"]),
         log=lambda **event: None,

@@ -10,6 +10,7 @@ from root_tasks.messages import DETAILS_UNAVAILABLE, NO_RESULT_ACTING, PROTECTED
 from root_tasks.model.report import (
     AccessKey,
     AccountResult,
+    Action,
     AuditTotals,
     Change,
     ChangeType,
@@ -25,6 +26,7 @@ from root_tasks.model.report import (
 from root_tasks.report.changes import with_history
 from root_tasks.report.render import as_html
 from root_tasks.report.risk import in_order_of_risk
+from root_tasks.tasks import DEFINITIONS
 
 MANAGEMENT, SECURITY = "111111111111", "222222222222"
 STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
@@ -109,6 +111,7 @@ def inaccessible(account_id: str, *, name: str | None = None) -> AccountResult:
 def report(
     *results: AccountResult,
     task: Task = Task.AUDIT,
+    action: Action | None = None,
     executed_plan: str | None = None,
     full: bool = True,
     run_id: str = "audit-2026-11-20",
@@ -119,6 +122,7 @@ def report(
     return Report(
         run_id=run_id,
         task=task,
+        action=action or DEFINITIONS[task].words.action,
         executed_plan=executed_plan,
         full=full and task is Task.AUDIT,
         organization_id="o-8j81brsjuj",

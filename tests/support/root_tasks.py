@@ -33,6 +33,7 @@ from support.accounts import MANAGEMENT
 from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import NO_RESPONSE_AFTER, error_response
 from support.function import FakeContext, FakeTime
+from support.notices import card_in_chat, text_by_mail
 from support.policies import PolicyRequest
 from support.report_bucket import BUCKET as BUCKET
 
@@ -70,6 +71,7 @@ class Settings:
         plan_lifetime: The maximum age of a plan that is executed.
         allow_policy_override: Whether the input may give a corrected policy.
         notification_topic_arn: The SNS topic for notices; None where nobody is notified.
+        security_hub_findings: Whether full audits import findings.
     """
 
     tasks: tuple[Task, ...] = tuple(Task)
@@ -77,12 +79,14 @@ class Settings:
     plan_lifetime: timedelta = timedelta(hours=24)
     allow_policy_override: bool = False
     notification_topic_arn: str | None = "arn:aws:sns:topic"
+    security_hub_findings: bool = False
 
     def environment(self, handler: str, *, account_id: str = MANAGEMENT) -> dict[str, str]:
         """The environment of a function, by its handler, in an account."""
         start: dict[str, object] = {"tasks": self.tasks, "protectedAccounts": sorted(self.protected_accounts)}
         lifetime = {"planLifetimeSeconds": int(self.plan_lifetime.total_seconds())}
         report: dict[str, object] = {"notificationTopicArn": self.notification_topic_arn, **lifetime}
+        report["securityHubFindings"] = self.security_hub_findings
         audit_machine = _ARN.format(account_id=account_id, kind="stateMachine", machine=AUDIT_MACHINE)
         settings: dict[str, dict[str, object]] = {
             "start_run": {**start, "allowPolicyOverride": self.allow_policy_override},
@@ -103,7 +107,7 @@ class FinishedExecution:
         run_id: Its name.
         status: Its status in Step Functions.
         output: Its output.
-        cause: Why it failed.
+        cause: Why it failed or was refused.
         error: What a function raised.
         started_at: When it started.
         folder: Where its report is.
@@ -135,6 +139,7 @@ class RootTasks:
         timeout: The seconds that a function has.
         log: What the functions logged.
         notices: What was published to SNS, as subject and message.
+        cards: The same, as it arrives in chat.
         lose_batches: The batches whose function does not start.
         lose_results: The batches whose function dies after it acted, before it returns.
         between: Runs before the report is written.
@@ -155,6 +160,7 @@ class RootTasks:
     timeout: float = 600.0
     log: list[Mapping[str, object]] = field(default_factory=list)
     notices: list[tuple[str, str]] = field(default_factory=list)
+    cards: list[dict[str, Any]] = field(default_factory=list)
     lose_batches: Callable[[int], bool] = lambda batch: False
     lose_results: Callable[[int], bool] = lambda batch: False
     between: Callable[[], object] = lambda: None
@@ -215,7 +221,9 @@ class RootTasks:
             else:
                 execution.status, execution.output = "SUCCEEDED", output
         except RunRefusedError as error:
-            execution.status, execution.cause, execution.error = "FAILED", str(error), error
+            execution.cause, execution.error = str(error), error
+            execution.status = "FAILED" if error.is_failure else "SUCCEEDED"
+            execution.output = {} if error.is_failure else error.output()
         return execution
 
     def _run(self, input_: object, *, arn: str, started_at: datetime, acts: bool) -> dict[str, Any]:
@@ -289,6 +297,7 @@ class RootTasks:
                 iam=self._own_client("iam"),
                 organizations=self._own_client("organizations"),
                 s3=self._own_client("s3"),
+                security_hub=lambda: self._own_client("securityhub"),
                 sns=_Topic(self),  # type: ignore[arg-type]
                 step_functions=_Executions(self),  # type: ignore[arg-type]
                 sts=self._own_client("sts"),
@@ -350,10 +359,10 @@ class RootTasks:
         """Leave the paths of accounts out of responses, as SDKs before botocore 1.42.80 do."""
 
         def omit(parsed: dict[str, Any], **_: object) -> None:
-            for account in parsed.get("Accounts", ()):
+            for account in parsed.get("Accounts", [parsed.get("Account", {})]):
                 account.pop("Paths", None)
 
-        for operation in ("ListAccounts", "ListAccountsForParent"):
+        for operation in ("DescribeAccount", "ListAccounts", "ListAccountsForParent"):
             self.on_event(f"after-call.organizations.{operation}", omit)
 
     def change_before(
@@ -405,6 +414,8 @@ class RootTasks:
             case "s3:HeadObject" | "s3:GetObject" | "s3:PutObject":
                 resource = f"arn:aws:s3:::{params['Bucket']}/{params['Key']}"
                 self.record_request(action.replace("Head", "Get"), resource)
+            case "securityhub:BatchImportFindings":
+                self.record_request(action, params["Findings"][0]["ProductArn"])
             case "sts:AssumeRoot":
                 resource = f"arn:aws:iam::{params['TargetPrincipal']}:root"
                 self.record_request(action, resource, sts_TaskPolicyArn=params["TaskPolicyArn"]["arn"])
@@ -534,12 +545,13 @@ def _load_models() -> Loader:
 class _Topic:
     root_tasks: RootTasks
 
-    def publish(self, *, TopicArn: str, Subject: str, Message: str) -> None:  # noqa: N803
+    def publish(self, *, TopicArn: str, **publication: str) -> None:  # noqa: N803
         self.root_tasks.record_request("sns:Publish", TopicArn)
         if self.root_tasks.fail_notices:
             self.root_tasks.fail_notices -= 1
             raise _client_error("KMSAccessDenied", "Publish")
-        self.root_tasks.notices.append((Subject, Message))
+        self.root_tasks.notices.append((publication["Subject"], text_by_mail(publication)))
+        self.root_tasks.cards.append(card_in_chat(publication))
 
 
 @dataclass(frozen=True)
@@ -614,8 +626,8 @@ def _report_event(run: Mapping[str, Any], results: Sequence[object]) -> dict[str
 
 def refusal(execution: FinishedExecution) -> tuple[RefusalReason, Mapping[str, object]]:
     """The reason for which an execution was refused, and its data."""
-    assert execution.status == "FAILED"
     assert execution.error is not None
+    assert execution.status == ("FAILED" if execution.error.is_failure else "SUCCEEDED")
     assert str(execution.error) == execution.cause
     return execution.error.reason, execution.error.data
 

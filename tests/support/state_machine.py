@@ -150,7 +150,7 @@ def _retrier(state: Mapping[str, Any], error: Exception) -> int | None:
 
 def _output_of_pass(state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> Any:
     if "Parameters" in state:
-        return evaluate(state["Parameters"], data, context)
+        return _with_result(state, data, evaluate(state["Parameters"], data, context))
     return _with_result(state, data, state["Result"]) if "Result" in state else data
 
 
@@ -192,6 +192,8 @@ def _value(expression: str, data: Any, context: Mapping[str, Any]) -> Any:
                 return values
             case "States.ArrayGetItem":
                 return values[0][values[1]]
+            case "States.JsonToString":
+                return json.dumps(values[0])
             case "States.Format":
                 template, *others = values
                 assert template.count("{}") == len(others)

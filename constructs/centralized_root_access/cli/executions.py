@@ -8,6 +8,7 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
@@ -15,6 +16,8 @@ from botocore import xform_name
 from aws_calls.calls import pages, require
 from aws_calls.failures import CallError, FailureKind
 from root_tasks.model.run import RUN_ID
+from root_tasks.refusals import CAUSE, REFUSED
+from root_tasks.run.plans import PLAN_EXPIRES_AT
 from root_tasks.run.report_hash import report_sha256_of
 
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, FOLDERS
@@ -23,13 +26,13 @@ from .verdict import account_ids_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-    from datetime import datetime
 
     from aws_calls.calls import Response
 
     from .aws import Caller
     from .deployment import Deployment
 
+_REFUSED = "REFUSED"
 _RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.25, 3.0
 # DescribeExecution is eventually consistent: what it returns may be some seconds old.
@@ -46,12 +49,14 @@ class RunExecution:
     Attributes:
         run_id: Its name.
         folder: The folder of its report in the bucket.
-        status: Its status in Step Functions.
+        status: Its status in Step Functions; REFUSED where its input was.
         started_at: When it started.
         ended_at: When it ended; None while it runs.
-        cause: Why it failed.
+        cause: Why it failed, or was refused.
         named_accounts: The accounts that its input names one by one.
         report_sha256: The SHA-256 of its report.json; None where it holds none.
+        plan_expires_at: Of a plan that has something to execute, until when it can be executed, where the
+            execution's output is known.
         complete: Whether what belongs to the status is there: the output, or the cause of a failure.
     """
 
@@ -63,12 +68,18 @@ class RunExecution:
     cause: str = ""
     named_accounts: frozenset[str] = frozenset()
     report_sha256: str | None = None
+    plan_expires_at: datetime | None = None
     complete: bool = True
 
     @property
     def state_machine(self) -> str:
         """The state machine, as the stack's outputs name it."""
         return "Audit" if self.folder == AUDIT_FOLDER else "Execute"
+
+    @property
+    def is_plan(self) -> bool:
+        """Whether it is a plan, by its name and its end."""
+        return self.status == "SUCCEEDED" and self.run_id.startswith("plan-")
 
     @property
     def running(self) -> bool:
@@ -253,6 +264,8 @@ def require_report(execution: RunExecution) -> None:
     """
     if execution.status == "SUCCEEDED" or _REPORT_URL.search(execution.cause):
         return
+    if execution.status == _REFUSED:
+        raise RunFailedError(f"Run {execution.run_id} was refused: {execution.cause}")
     cause = execution.cause or "Step Functions gives no cause."
     raise RunFailedError(f"Run {execution.run_id} ended as {execution.status}: {cause}")
 
@@ -278,17 +291,25 @@ def _execution(members: Mapping[str, Any], *, folder: str) -> RunExecution:
     status: str = require(members, "status", operation=operation)
     cause: str = members.get("cause", "")
     output: str = members.get("output", "")
+    refusal = _object(output)
+    refused = REFUSED in refusal
     return RunExecution(
         run_id=require(members, "name", operation=operation),
         folder=folder,
-        status=status,
+        status=_REFUSED if refused else status,
         started_at=require(members, "startDate", operation=operation),
         ended_at=members.get("stopDate"),
-        cause=_sentence_of(cause),
+        cause=str(refusal.get(CAUSE, "")) if refused else _sentence_of(cause),
         named_accounts=account_ids_in(_object(members.get("input", ""))),
         report_sha256=report_sha256_of(status=status, output=output, cause=cause),
+        plan_expires_at=_plan_expiry(_object(output)),
         complete=bool(output or cause) or status not in ("SUCCEEDED", "FAILED"),
     )
+
+
+def _plan_expiry(output: Mapping[str, Any]) -> datetime | None:
+    expires_at = output.get(PLAN_EXPIRES_AT)
+    return None if expires_at is None else datetime.fromisoformat(expires_at)
 
 
 def _sentence_of(cause: str) -> str:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from aws_calls.pace import Pace
 from aws_calls.runtime import one_attempt
-from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL, MAX_CALLS_IN_PARALLEL, Clients
+from root_tasks.aws.clients import MAX_CALLS_IN_PARALLEL, Clients
 from root_tasks.aws.session_clients import SessionClients
 from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import decode
@@ -26,17 +27,24 @@ from root_tasks.model.run import Run
 from root_tasks.run.invocation import Invocation
 from root_tasks.run.settings import RunBatchSettings, StartRunSettings, WriteReportSettings
 
+from .early_audits import MAX_ACCOUNTS_IN_PARALLEL, EarlyAudits
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_stepfunctions import SFNClient
 
+    from aws_calls.security_hub import SecurityHubClient
+    from root_tasks.model.run import Finding
+
     from .aws import Caller
     from .terminal import Environment
 
 _BUCKET = "memory"
+_BATCH_SETTINGS = RunBatchSettings(bucket=_BUCKET)
 # As long as the functions of a deployment have.
 _START_SECONDS, _BATCH_SECONDS, _REPORT_SECONDS = 900.0, 600.0, 900.0
 # Each batch acts in many accounts at once already; more batches share the limits of the caller's STS.
@@ -69,6 +77,27 @@ class LocalAudit:
         Raises:
             RunRefusedError: The run cannot start; the message says why, and what to do.
         """
+        pace = Pace(clock=self._caller.clock)
+
+        def audit(account_id: str, executor: Executor) -> Finding:
+            return self._invocation(_BATCH_SECONDS).audit_account(
+                account_id, run_id=self._name, pace=pace, executor=executor, settings=_BATCH_SETTINGS
+            )
+
+        early = EarlyAudits(audit, show=lambda done, found: show(done, found, "accounts"))
+        try:
+            self._run(input_, early=early, show=show)
+        finally:
+            # Who interrupts it does not wait for audits, which change nothing.
+            early.stop()
+
+    def _run(
+        self,
+        input_: Mapping[str, object],
+        *,
+        early: EarlyAudits,
+        show: Callable[[int, int, str], None],
+    ) -> None:
         run = self._invocation(_START_SECONDS).start_run(
             {
                 "input": input_,
@@ -84,12 +113,16 @@ class LocalAudit:
                 protected_accounts=frozenset(),
                 allow_policy_override=False,
             ),
+            early=early,
         )
-        results = self._run_batches(run, show=show)
+        results = self._run_batches(run, found=early.findings(), show=show)
         self._invocation(_REPORT_SECONDS).write_report(
             {"runId": run["runId"], "runSha256": run["runSha256"], "results": results},
             settings=WriteReportSettings(
-                bucket=_BUCKET, notification_topic_arn=None, plan_lifetime=timedelta(hours=24)
+                bucket=_BUCKET,
+                notification_topic_arn=None,
+                security_hub_findings=False,
+                plan_lifetime=timedelta(hours=24),
             ),
         )
 
@@ -98,28 +131,32 @@ class LocalAudit:
         return self._objects.body(f"runs/{self._name}/{name}")
 
     def _run_batches(
-        self, run: Mapping[str, Any], *, show: Callable[[int, int, str], None]
+        self,
+        run: Mapping[str, Any],
+        *,
+        found: Mapping[str, Finding],
+        show: Callable[[int, int, str], None],
     ) -> list[dict[str, Any]]:
         batches = decode(Run, self._objects.body(f"runs/{self._name}/run.json")).batches
         total = sum(map(len, batches))
-        done = 0
+        done = len(found)
         show(done, total, "accounts")
         results = []
         pool = ThreadPoolExecutor(max_workers=_MAX_BATCHES_IN_PARALLEL)
         try:
-            running = {pool.submit(self._run_batch, run, batch): batch for batch in run["batches"]}
+            running = {pool.submit(self._run_batch, run, batch, found): batch for batch in run["batches"]}
             for finished in as_completed(running):
                 results.append(finished.result())
-                done += len(batches[running[finished]])
+                done += len(set(batches[running[finished]]).difference(found))
                 show(done, total, "accounts")
         finally:
             # Who interrupts it does not wait for batches, which take minutes and change nothing.
             pool.shutdown(wait=False, cancel_futures=True)
         return results
 
-    def _run_batch(self, run: Mapping[str, Any], batch: int) -> dict[str, Any]:
+    def _run_batch(self, run: Mapping[str, Any], batch: int, found: Mapping[str, Finding]) -> dict[str, Any]:
         event = {"runId": run["runId"], "workSha256": run["workSha256"], "batch": batch}
-        return self._invocation(_BATCH_SECONDS).run_batch(event, settings=RunBatchSettings(bucket=_BUCKET))
+        return self._invocation(_BATCH_SECONDS).run_batch(event, settings=_BATCH_SETTINGS, found=found)
 
     def _invocation(self, seconds: float) -> Invocation:
         return Invocation(
@@ -140,19 +177,20 @@ class LocalAudit:
 
 def _create_clients(caller: Caller, *, objects: MemoryBucket) -> Clients:
     def connections(number: int) -> Config:
-        return one_attempt().merge(Config(max_pool_connections=number * _MAX_BATCHES_IN_PARALLEL))
+        return one_attempt().merge(Config(max_pool_connections=number))
 
     return Clients(
         iam=caller.client("iam"),
         organizations=caller.client("organizations"),
         s3=cast("S3Client", objects),
-        # An audit that nobody subscribes to publishes nothing, and executes no plan.
+        # An audit that nobody subscribes to publishes and imports nothing, and executes no plan.
+        security_hub=lambda: cast("SecurityHubClient", None),
         sns=cast("SNSClient", None),
         step_functions=cast("SFNClient", _NoExecutions()),
         sts=caller.client("sts", config=connections(MAX_ACCOUNTS_IN_PARALLEL)),
         sessions=SessionClients(
             caller.new_session(),
-            config=connections(MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL),
+            config=connections(MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL * _MAX_BATCHES_IN_PARALLEL),
         ),
     )
 

@@ -116,11 +116,13 @@ class Output:
         format: table, json or csv.
         open: Whether to open the page in the browser.
         path: Where to save it; None to save nothing.
+        all: Whether a table lists every account.
     """
 
     format: str
     open: bool
     path: Path | None
+    all: bool
 
 
 def caller_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -150,9 +152,15 @@ def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --format, --open and --output, as the parameter `output`."""
+    """Add --format, --all, --open and --output, as the parameter `output`."""
 
     @format_option(TABLE, JSON, CSV)
+    @click.option(
+        "--all",
+        "all_",
+        is_flag=True,
+        help="List every account in the table, also those that are clean or have nothing to do.",
+    )
     @click.option("--open", "open_", is_flag=True, help="Open the report's page in the browser.")
     @click.option(
         "--output",
@@ -162,8 +170,8 @@ def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
         help="Save the report: .html, .json or .csv; all three in a folder.",
     )
     @functools.wraps(function)
-    def wrapper(*, format_: str, open_: bool, path: Path | None, **options: Any) -> Any:
-        return function(output=Output(format=format_, open=open_, path=path), **options)
+    def wrapper(*, format_: str, all_: bool, open_: bool, path: Path | None, **options: Any) -> Any:
+        return function(output=Output(format=format_, all=all_, open=open_, path=path), **options)
 
     return wrapper
 

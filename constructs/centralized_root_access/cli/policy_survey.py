@@ -10,8 +10,8 @@ from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.findings import check_tasks
 from root_tasks.policies.fixes import find_fixes
 from root_tasks.policies.reader import PolicyReader
-from root_tasks.run.accounts import MemberDirectory, accounts_in_scope, classify
-from root_tasks.tasks.scope import Scope
+from root_tasks.run.accounts import MemberDirectory, classify
+from root_tasks.run.members import Selection
 from scp.calls import SessionFacts
 from scp.documents import PolicyType
 from scp.evaluate import Decision
@@ -108,15 +108,15 @@ def survey(
         clock=caller.clock,
         deadline=caller.clock.now() + _MAX_SECONDS + ATTEMPT_RESERVE_SECONDS,
     )
-    attachments = reader.attachments(tuple(PolicyType))
-    organization, everybody = directory.everybody()
-    if strangers := sorted(set(account_ids) - set(everybody)):
-        raise CommandError(f"{', '.join(strangers)}: not in organization {organization.organization_id}.")
-    scope = Scope(
+    selection = Selection(
         all_accounts=not account_ids and not organizational_units,
         organizational_units=organizational_units,
+        account_ids=frozenset(account_ids),
     )
-    members = accounts_in_scope(scope, directory, everybody, named=account_ids)
+    organization, members = directory.find(selection)
+    if strangers := sorted(selection.account_ids - members.keys()):
+        raise CommandError(f"{', '.join(strangers)}: not in organization {organization.organization_id}.")
+    members = directory.with_unit_names(members, whole=selection.all_accounts)
     classified = classify(
         (member.account for member in members.values()),
         management_account_id=organization.management_account_id,
@@ -124,6 +124,8 @@ def survey(
     )
     accounts = [account for account in classified if account.skip_reason is None]
     unit_ids = {account.account_id: members[account.account_id].unit_ids for account in accounts}
+    attachments = reader.attachments(tuple(PolicyType), unit_ids=None if selection.all_accounts else unit_ids)
+    names = directory.target_names(members)
     if change is not None:
         _require_places(change.target_ids, unit_ids)
         places = change.places(attachments)
@@ -134,9 +136,9 @@ def survey(
         }
         accounts = [account for account in accounts if account.account_id in unit_ids]
     policies = reader.read(
-        attachments,
+        [of_type.with_names(names) for of_type in attachments],
         unit_ids=unit_ids,
-        account_count=len(everybody),
+        account_count=len(members) if selection.all_accounts else None,
         show=lambda done, total: show(done, total, "policies"),
     )
     session = SessionFacts(

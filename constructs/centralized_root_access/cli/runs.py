@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import functools
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind
-from root_tasks.aws.stores import REPORT_JSON, sha256
+from root_tasks.aws.stores import EXECUTION_MARK, REPORT_JSON, sha256
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report import Outcome, Task
-from root_tasks.model.run import RUN_ID, Run
+from root_tasks.model.run import RUN_ID, ExecutionMark, Run
 from root_tasks.tasks import DEFINITIONS
 
 from . import screen
 from .aws import Caller, find_caller
+from .checks import require_startable
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, FOLDERS, Deployment, find_deployment
 from .errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError, failures_as
 from .executions import Executions, require_report
 from .options import JSON, TABLE
+from .plan_state import PlanState
 from .stored_report import StoredFiles, StoredReport, is_executable, keep_report, show_report
 from .terminal import print_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from root_tasks.model.report import Report
 
@@ -38,6 +42,8 @@ _MAX_ACCOUNTS_IN_HINT = 5
 _GONE = "Step Functions has no such execution; it keeps those that ended in the last 90 days."
 _DENIED = "These credentials may not read its execution."
 _NOT_HELD = "Its execution does not hold the hash of a report."
+# A plan can be executed for at most 24 hours; what became of it shows for as long again.
+_PLANS_SHOWN_FOR = timedelta(hours=48)
 _BACKUP = re.compile(r"backups/(?P<run_id>[^/]+)/.+")
 
 
@@ -79,9 +85,12 @@ class Runs:
             folder: The folder of its state machine.
 
         Raises:
+            CommandError: It would surely be refused.
             RunFailedError: It ended without a report.
             InterruptedRunError: A person interrupted the command.
         """
+        if folder == AUDIT_FOLDER:
+            require_startable(self.caller, self.deployment, input_)
         name = self.target.environment.run_name(prefix)
         with self._resumable(name):
             execution = self._wait(self.executions.start(folder, name=name, input_=input_))
@@ -227,8 +236,58 @@ class Runs:
             stored = self.report_of(execution)
             show_report(stored, output=output)
         if output.format == TABLE:
-            print_note(*next_steps(stored.report, target=self.target))
+            self.show_next_steps(stored.report)
         return keep_report(stored, output=output)
+
+    def show_next_steps(self, report: Report) -> None:
+        """Say what one would do next; of a plan, until when it can be executed, or why it cannot any more.
+
+        Raises:
+            CallError: S3 did not respond in time.
+        """
+        state = self.plan_state(report)
+        if state is None:
+            print_note(*next_steps(report, target=self.target))
+        elif state.obstacle is not None:
+            print_note(state.obstacle)
+        else:
+            what = ", ".join(filter(None, ("Next, to execute exactly this plan", state.until)))
+            print_note(f"{what}: {self.target.command('execute', report.run_id)}")
+
+    def plan_state(self, report: Report) -> PlanState | None:
+        """Return whether a plan can still be executed; None of what is not a plan, or plans nothing.
+
+        Raises:
+            CallError: S3 did not respond in time.
+        """
+        if not is_executable(report):
+            return None
+        return self._plan_state(report.run_id, expires_at=report.plan_expires_at)
+
+    def states_of(self, executions: Sequence[RunExecution]) -> dict[str, PlanState]:
+        """Return the states of the plans among executions, by their names, as far as these can be read."""
+        now = self.target.environment.now()
+        states = {}
+        for execution in executions:
+            if not execution.is_plan or now - execution.started_at > _PLANS_SHOWN_FOR:
+                continue
+            with suppress(CallError, NoReportError):
+                expires_at = self.executions.find(execution.run_id, folders=[AUDIT_FOLDER]).plan_expires_at
+                if expires_at is not None:
+                    states[execution.run_id] = self._plan_state(execution.run_id, expires_at=expires_at)
+        return states
+
+    def _plan_state(self, run_id: str, *, expires_at: datetime | None) -> PlanState:
+        executed_by = None
+        try:
+            body = self._files_in(f"{AUDIT_FOLDER}/{run_id}").read(EXECUTION_MARK)
+            executed_by = decode(ExecutionMark, body).execution_arn.rpartition(":")[2]
+        except NoReportError:
+            # Or these credentials may not read it: then the execution itself refuses.
+            pass
+        except DecodingError:
+            executed_by = "an execution that its mark does not name"
+        return PlanState(now=self.target.environment.now(), expires_at=expires_at, executed_by=executed_by)
 
     def _files_of(self, execution: RunExecution) -> StoredFiles:
         return self._files_in(f"{execution.folder}/{execution.run_id}")
@@ -270,9 +329,7 @@ def _verify(body: bytes, files: StoredFiles, execution: RunExecution) -> str | N
 
 
 def next_steps(report: Report, *, target: TargetOptions) -> list[str]:
-    """Return what one would do next, as commands to paste."""
-    if is_executable(report):
-        return [f"Next, to execute exactly this plan: {target.command('execute', report.run_id)}"]
+    """Return what one would do after an audit or an execution, as commands to paste."""
     if report.task is Task.AUDIT:
         return _step_after_audit(report, target=target)
     if report.executed_plan is None:

@@ -149,7 +149,7 @@ def show_report(stored: StoredReport, *, output: Output) -> None:
     elif output.format == CSV:
         click.echo(stored.csv().replace("\r\n", "\n"), nl=False)
     else:
-        screen.show_report(stored.report)
+        screen.show_report(stored.report, everything=output.all)
     print_doubt(stored)
 
 

@@ -14,12 +14,16 @@ from aws_calls.runtime import one_attempt
 from .session_clients import SessionClients
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_organizations import OrganizationsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_sts import STSClient
+
+    from aws_calls.security_hub import SecurityHubClient
 
     from .sessions import SharedClients
 
@@ -36,12 +40,14 @@ class Clients:
     """The clients of the functions; each makes one attempt a call.
 
     Attributes:
+        security_hub: Returns a client that few functions need, and whose model is large.
         sessions: The clients of root sessions. The others act in the functions' own account.
     """
 
     iam: IAMClient
     organizations: OrganizationsClient
     s3: S3Client
+    security_hub: Callable[[], SecurityHubClient]
     sns: SNSClient
     step_functions: SFNClient
     sts: STSClient
@@ -59,6 +65,7 @@ def create_clients() -> Clients:
         iam=boto3.client("iam", config=config),
         organizations=boto3.client("organizations", config=config),
         s3=boto3.client("s3", config=config),
+        security_hub=functools.cache(functools.partial(boto3.client, "securityhub", config=config)),
         sns=boto3.client("sns", config=config),
         step_functions=boto3.client("stepfunctions", config=config),
         # AssumeRoot exists only in a Region's own STS, not in the global one.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 LIST_ROOTS = "organizations:ListRoots"
 # The maximum that Organizations allows.
 MAX_ENTRIES_PER_PAGE = 20
+# Of most of its lists, Organizations lets through eight at once.
+MAX_CALLS_IN_PARALLEL = 8
 
 
 def entries(

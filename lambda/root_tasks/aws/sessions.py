@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import concurrent.futures
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from aws_calls.calls import call, pages
 from aws_calls.pace import PacedRetryBudget
 from aws_calls.retry import RetryBudget
+
+from .authorization_ids import keep_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -57,6 +60,7 @@ class RootSession:
         clients: The clients of all sessions.
         executor: Makes calls in parallel.
         budget: How long to retry transient failures.
+        authorization_ids: Gets the IDs of denied calls, by which AWS explains them.
     """
 
     account_id: str
@@ -64,6 +68,7 @@ class RootSession:
     clients: SharedClients
     executor: Executor
     budget: RetryBudget
+    authorization_ids: list[str] = field(default_factory=list)
 
     def client(self, service: str, *, region: str | None = None) -> Any:
         """Return a client; by default in the function's Region.
@@ -128,7 +133,7 @@ class RootSession:
             with self.clients.acting_as(self.credentials):
                 return function(**parameters)
 
-        return sign_and_call
+        return keep_apart(sign_and_call, self.authorization_ids)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +159,9 @@ class Sessions:
     deadline: float
     pace: Pace
 
-    def open(self, account_id: str, *, executor: Executor) -> RootSession:
+    def open(
+        self, account_id: str, *, executor: Executor, authorization_ids: list[str] | None = None
+    ) -> RootSession:
         """Open a session in an account.
 
         As long as there is time, a call that is throttled is repeated: the account has nothing to do with it.
@@ -162,16 +169,20 @@ class Sessions:
         Args:
             account_id: The account.
             executor: Makes the calls in the session that are made in parallel.
+            authorization_ids: Gets the IDs of denied calls, by which AWS explains them.
 
         Raises:
             CallError: AWS refused, or did not respond in time.
         """
+        denials = [] if authorization_ids is None else authorization_ids
+        assume_root = functools.partial(
+            self.sts.assume_root,
+            TargetPrincipal=account_id,
+            TaskPolicyArn={"arn": f"arn:{self.partition}:iam::aws:policy/root-task/{self.task}"},
+            DurationSeconds=_SESSION_SECONDS,
+        )
         response = call(
-            lambda: self.sts.assume_root(
-                TargetPrincipal=account_id,
-                TaskPolicyArn={"arn": f"arn:{self.partition}:iam::aws:policy/root-task/{self.task}"},
-                DurationSeconds=_SESSION_SECONDS,
-            ),
+            keep_apart(assume_root, denials),
             operation=ASSUME_ROOT,
             budget=PacedRetryBudget(clock=self.clock, deadline=self.deadline, pace=self.pace).reserving(
                 _CALLS_RESERVE_SECONDS
@@ -185,4 +196,5 @@ class Sessions:
             budget=RetryBudget(
                 clock=self.clock, deadline=min(self.deadline, self.clock.now() + _MAX_ACCOUNT_SECONDS)
             ),
+            authorization_ids=denials,
         )

@@ -33,6 +33,8 @@ _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
 _MAX_LISTED_RESULTS = 10_000
 _MAX_REFERENCES = 1000
 REPORT_JSON = "report.json"
+# Of a plan: by which execution it is executed.
+EXECUTION_MARK = "executed-by.json"
 UNKNOWN_START = "The start of its run is not known, or yet to come."
 
 
@@ -224,7 +226,7 @@ class RunStore:
 
     def claim_plan(self, run_id: str, mark: ExecutionMark) -> bool:
         """Mark a plan as executed, and return whether it is this execution's: a plan is executed once."""
-        return self._bucket.claim(self._key(run_id, "executed-by.json"), encode(mark))
+        return self._bucket.claim(self._key(run_id, EXECUTION_MARK), encode(mark))
 
     def write_file(self, run_id: str, file: File) -> str:
         """Store a file of a run's report, and return its S3 URL."""

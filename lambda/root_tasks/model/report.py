@@ -40,6 +40,16 @@ class Outcome(StrEnum):
         return list(Outcome).index(self)
 
 
+class Action(StrEnum):
+    """What a run does, or plans to do. One task of AWS's can do the opposite of another run of it."""
+
+    AUDIT = "audit"
+    DELETE = "delete"
+    ALLOW_RECOVERY = "allow recovery"
+    UNLOCK = "unlock"
+    RESTORE = "restore"
+
+
 class ItemType(StrEnum):
     """What a task acts on in an account."""
 
@@ -154,6 +164,7 @@ class Result:
         hint: The probable cause, such as a service control policy that denies root.
         credentials: What the root user has; None where that was not read.
         items: What the task acted on, in the order in which it did.
+        authorization_id: By which AWS explains the first denied call for a day; None where AWS gave none.
     """
 
     account_id: str
@@ -162,6 +173,7 @@ class Result:
     hint: str | None = None
     credentials: RootCredentials | None = None
     items: tuple[Item, ...] = ()
+    authorization_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -252,6 +264,7 @@ class RunDetails:
     Attributes:
         run_id: The run's ID: the name of its execution.
         task: The task.
+        action: What it does; None in documents of releases that did not say.
         executed_plan: The run ID of the plan that this run executes; None for a plan or an audit.
         full: Whether it is an audit of every account of the organization.
         organization_id: The organization.
@@ -263,6 +276,7 @@ class RunDetails:
 
     run_id: str
     task: Task
+    action: Action | None = None
     executed_plan: str | None = None
     full: bool
     organization_id: str
@@ -283,8 +297,8 @@ class Report(RunDetails, Document):
     Attributes:
         finished_at: When its last batch ended; when the report was written if none has a result.
         results: One result for each account in scope, in the order of risk; none missing, none twice.
-        warnings: What was stored in the bucket that this run did not follow, in sentences: what somebody else
-            has written or altered.
+        warnings: In sentences, what was stored in the bucket that this run did not follow, as somebody else
+            has written or altered it; and which findings Security Hub did not import.
         changes: What has changed since the full audit before this one; None where there is none to compare
             with, and of other runs.
         plan_expires_at: When its plan can no longer be executed; None where it is not a plan.

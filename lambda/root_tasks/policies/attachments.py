@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from scp.documents import PolicyType, parse_policy, unreadable_policy
@@ -44,6 +44,7 @@ class Attachments:
             that is not listed has AWS's own policy alone.
         target_names: The name of each target that is listed, by its ID.
         problems: Why it is not known whether FullAWSAccess is attached to a target, by the target's ID.
+        is_complete: Whether FullAWSAccess is listed as well: each target was asked for itself.
     """
 
     policy_type: PolicyType
@@ -52,6 +53,11 @@ class Attachments:
     policy_ids: Mapping[str, Sequence[str]] = field(default_factory=dict)
     target_names: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    is_complete: bool = False
+
+    def with_names(self, target_names: Mapping[str, str]) -> Attachments:
+        """Return the same with the names of targets, unless these came with the lists of targets."""
+        return replace(self, target_names=target_names) if self.is_complete else self
 
     def policy_ids_at(self, target_ids: Iterable[str]) -> set[str]:
         """Return the IDs of the policies that are attached to some targets themselves."""

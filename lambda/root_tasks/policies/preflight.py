@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
@@ -20,8 +20,8 @@ from .check import PolicyCheck, check_account
 from .reader import PolicyReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
-    from concurrent.futures import Future
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor, Future
 
     from mypy_boto3_organizations import OrganizationsClient
 
@@ -61,8 +61,14 @@ class PolicyPreflight:
     log: Callable[..., None]
 
     @contextmanager
-    def begin(self, task: Task) -> Iterator[PendingPreflight]:
-        """Begin to read the policies, in a thread of its own: nobody waits for them if the run is refused."""
+    def begin(self, task: Task, *, whole: bool) -> Iterator[PendingPreflight]:
+        """Begin to read the policies, in a thread of its own: nobody waits for them if the run is refused.
+
+        Args:
+            task: The task.
+            whole: Whether the run is about the whole organization. Otherwise its policies are read once it is
+                known where its accounts are.
+        """
         types = {PolicyType.SERVICE_CONTROL_POLICY}
         if DEFINITIONS[task].policy_type is not None:
             # They apply to the calls of S3 and SQS, not to those of IAM.
@@ -76,19 +82,59 @@ class PolicyPreflight:
             abandoned=ended.is_set,
         )
         with ThreadPoolExecutor(max_workers=1) as pool:
+            pending = PendingPreflight(
+                task=task, preflight=self, reader=reader, types=types, pool=pool, deadline=deadline
+            )
             try:
-                yield PendingPreflight(
-                    task=task,
-                    preflight=self,
-                    reader=reader,
-                    attachments=pool.submit(reader.attachments, types),
-                    deadline=deadline,
-                )
+                if whole:
+                    pending.attachments = pool.submit(reader.attachments, types)
+                else:
+                    pool.submit(lambda: reader.statuses)
+                yield pending
             finally:
                 ended.set()
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckedAccounts:
+    """Accounts that a pre-flight is about.
+
+    Attributes:
+        mode: What the run is for.
+        assignments: The accounts, and what to act on there.
+        members: The accounts with their units, by their IDs.
+        organization_id: The organization.
+        account_count: How many accounts it has; None where nobody has counted them.
+        target_names: The names of the accounts and of their units, by their IDs.
+        credentials: Which credentials a plan may list.
+    """
+
+    mode: Mode
+    assignments: Sequence[Assignment]
+    members: Mapping[str, Member]
+    organization_id: str
+    account_count: int | None
+    target_names: Mapping[str, str]
+    credentials: CredentialSelection
+
+    @property
+    def unit_ids(self) -> dict[str, tuple[str, ...] | None]:
+        """The units that each account is in, by its ID; None where they are not known."""
+        return {work.account_id: self.members[work.account_id].unit_ids for work in self.assignments}
+
+    def without(self, account_ids: Collection[str]) -> CheckedAccounts:
+        """Return the others of them whose units are known."""
+        return replace(
+            self,
+            assignments=[
+                work
+                for work in self.assignments
+                if work.account_id not in account_ids and self.members[work.account_id].unit_ids is not None
+            ],
+        )
+
+
+@dataclass(kw_only=True, eq=False)
 class PendingPreflight:
     """A pre-flight whose policies are being read.
 
@@ -96,62 +142,47 @@ class PendingPreflight:
         task: The task.
         preflight: What is known of root sessions, the time and the log.
         reader: Reads the policies.
-        attachments: What they are attached to.
+        types: The types of policies that count.
+        pool: Reads in a thread of its own.
         deadline: When it is skipped, on the clock, if not every account is checked by then.
+        attachments: What the policies are attached to; None until it is known for which accounts.
+        checked: What the policies say of each account that was checked, by its ID.
     """
 
     task: Task
     preflight: PolicyPreflight
     reader: PolicyReader
-    attachments: Future[tuple[Attachments, ...]]
+    types: Collection[PolicyType]
+    pool: Executor
     deadline: float
+    attachments: Future[tuple[Attachments, ...]] | None = None
+    checked: dict[str, AccountCheck] = field(default_factory=dict)
 
-    def find_denials(
-        self,
-        mode: Mode,
-        assignments: Collection[Assignment],
-        *,
-        members: Mapping[str, Member],
-        organization_id: str,
-        account_count: int,
-        credentials: CredentialSelection,
-    ) -> tuple[Preflight, tuple[Denial, ...]]:
-        """Return what the pre-flight came to, and the accounts in which the policies deny the task.
+    def read(self, unit_ids: Mapping[str, tuple[str, ...] | None]) -> Future[tuple[Attachments, ...]]:
+        """Begin to read the policies of some accounts, unless it has begun, and return their attachments.
 
         Args:
-            mode: What the run is for.
-            assignments: The accounts, and what to act on there.
-            members: The accounts with their units, by their IDs.
-            organization_id: The organization.
-            account_count: How many accounts it has.
-            credentials: Which credentials a plan may list.
+            unit_ids: The units that each account is in, by its ID; None where they are not known.
         """
+        if self.attachments is None:
+            self.attachments = self.pool.submit(self.reader.attachments, self.types, unit_ids=unit_ids)
+        return self.attachments
+
+    def find_denials(self, accounts: CheckedAccounts) -> tuple[Preflight, tuple[Denial, ...]]:
+        """Return what the pre-flight came to, and the accounts in which the policies deny the task."""
+        assignments = accounts.assignments
         try:
-            unit_ids = {work.account_id: members[work.account_id].unit_ids for work in assignments}
-            policies = self.reader.read(
-                self.attachments.result(),
-                unit_ids=unit_ids,
-                account_count=account_count,
-            )
-            session = replace(self.preflight.session, organization_id=organization_id)
-            check = PolicyCheck(policies, session=session)
-            checked: dict[str, AccountCheck] = {}
-            for assignment in assignments:
+            check = self._read_policies(accounts)
+            for number, assignment in enumerate(assignments):
                 if self.preflight.clock.now() > self.deadline:
-                    return self._skip(_OUT_OF_TIME.format(len(checked), len(assignments)))
-                checked[assignment.account_id] = check_account(
-                    check,
-                    self.task,
-                    mode,
-                    assignment,
-                    unit_ids=unit_ids[assignment.account_id],
-                    credentials=credentials,
-                )
+                    return self._skip(_OUT_OF_TIME.format(number, len(assignments)))
+                self._check(check, assignment, accounts)
         except CallError as error:
             return self._skip(describe(error.failure))
         # A policy that surprises the evaluation must not stop a run that AWS may let through.
         except Exception as error:
             return self._skip(f"{UNEXPECTED_ERROR} {type(error).__name__}.")
+        checked = {work.account_id: self.checked[work.account_id] for work in assignments}
         denials = tuple(_denials(checked))
         result = Preflight(
             checked=True,
@@ -160,6 +191,50 @@ class PendingPreflight:
         )
         self.preflight.log(event="preflight_finished", denied=result.denied, unknown=result.unknown)
         return result, denials
+
+    def find_accessible(self, accounts: CheckedAccounts) -> list[str]:
+        """Return in which accounts nothing denies the task, before the other accounts are known.
+
+        One that has policies of its own is left out: what is the cheapest way to read whether it has
+        FullAWSAccess, too, is known once all accounts are. It waits for the policies to be read.
+        """
+        try:
+            attachments = self.read(accounts.unit_ids).result()
+        # The run goes on without a pre-flight, and says why where all accounts are checked.
+        except Exception:
+            return [work.account_id for work in accounts.assignments]
+        having = {target_id for of_type in attachments for target_id in of_type.policy_ids}
+        early = accounts.without(having)
+        try:
+            check = self._read_policies(early)
+            for assignment in early.assignments:
+                self._check(check, assignment, early)
+        # It comes again where all accounts are checked, and is reported there.
+        except Exception:
+            return []
+        ids = [work.account_id for work in early.assignments]
+        return [id_ for id_ in ids if self.checked[id_].denied is None]
+
+    def _read_policies(self, accounts: CheckedAccounts) -> PolicyCheck:
+        policies = self.reader.read(
+            [of_type.with_names(accounts.target_names) for of_type in self.read(accounts.unit_ids).result()],
+            unit_ids=accounts.unit_ids,
+            account_count=accounts.account_count,
+        )
+        session = replace(self.preflight.session, organization_id=accounts.organization_id)
+        return PolicyCheck(policies, session=session)
+
+    def _check(self, check: PolicyCheck, assignment: Assignment, accounts: CheckedAccounts) -> None:
+        account_id = assignment.account_id
+        if account_id not in self.checked:
+            self.checked[account_id] = check_account(
+                check,
+                self.task,
+                accounts.mode,
+                assignment,
+                unit_ids=accounts.unit_ids[account_id],
+                credentials=accounts.credentials,
+            )
 
     def _skip(self, reason: str) -> tuple[Preflight, tuple[Denial, ...]]:
         self.preflight.log(event="preflight_skipped", reason=reason)

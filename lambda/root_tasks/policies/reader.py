@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,13 @@ from aws_calls.failures import CallError, FailureKind, describe
 from aws_calls.pace import Pace, PacedRetryBudget
 from scp.documents import PolicyType, parse_policy, unreadable_policy
 
-from ..aws.organizations import LIST_ROOTS, MAX_ENTRIES_PER_PAGE, entries, organization_roots
+from ..aws.organizations import (
+    LIST_ROOTS,
+    MAX_CALLS_IN_PARALLEL,
+    MAX_ENTRIES_PER_PAGE,
+    entries,
+    organization_roots,
+)
 from .attachments import (
     FULL_ACCESS,
     RCP_FULL_ACCESS,
@@ -22,6 +29,7 @@ from .attachments import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from mypy_boto3_organizations import OrganizationsClient
 
@@ -34,15 +42,17 @@ _LIST_OF_TARGET = "organizations:ListPoliciesForTarget"
 _DESCRIBE_POLICY = "organizations:DescribePolicy"
 _ENABLED = "ENABLED"
 _MAY_BE_ATTACHED = "Whether FullAWSAccess is attached to it could not be read. {}"
+_UNREAD = "The policies that are attached to it could not be read. {}"
 
 
 class PolicyReader:
     """Reads an organization's policies, as its management account or a delegated administrator.
 
-    The cost grows with the number of policies, hardly with that of accounts: what each policy is attached to
-    is read instead of what each account has. FullAWSAccess, which is attached nearly everywhere, is read only
-    where another policy is attached: everywhere else it must be. Each document is read once, for AWS allows
-    two a second.
+    For a few accounts, what is attached on their paths is read, whatever else the organization has. For many,
+    the cost grows with the number of policies, hardly with that of accounts: what each policy is attached to
+    is read instead of what each account has. FullAWSAccess, which is attached nearly everywhere, is then read
+    only where another policy is attached: everywhere else it must be. Each document is read once, for AWS
+    allows two a second.
 
     Args:
         organizations: A client that makes one attempt a call.
@@ -67,22 +77,37 @@ class PolicyReader:
             )
             for operation in (LIST_ROOTS, _LIST_POLICIES, _LIST_TARGETS, _LIST_OF_TARGET, _DESCRIBE_POLICY)
         }
+        # What was read for some accounts is not read again for others.
+        self._names_at: dict[tuple[PolicyType, str], Future[dict[str, str]]] = {}
+        self._policies = {FULL_ACCESS.policy_id: FULL_ACCESS}
 
-    def attachments(self, types: Collection[PolicyType]) -> tuple[Attachments, ...]:
+    def attachments(
+        self,
+        types: Collection[PolicyType],
+        *,
+        unit_ids: Mapping[str, Sequence[str] | None] | None = None,
+    ) -> tuple[Attachments, ...]:
         """Return what the policies of some types are attached to, for each type that is not disabled.
 
-        FullAWSAccess is left out: `read` reads where it is attached.
+        Unless the accounts are few, FullAWSAccess is left out: `read` reads where it is attached.
+
+        Args:
+            types: The types.
+            unit_ids: The accounts that it is about, each with the units that it is in, or with None where
+                these are not known; without it, every account of the organization.
 
         Raises:
             CallError: A read failed.
         """
-        statuses = self._statuses()
+        read = self._attachments
+        if unit_ids is not None and len(_target_ids(unit_ids)) <= MAX_ENTRIES_PER_PAGE:
+            read = functools.partial(self._attachments_of, target_ids=sorted(_target_ids(unit_ids)))
         return tuple(
-            self._attachments(policy_type)
-            if statuses[policy_type] == _ENABLED
+            read(policy_type)
+            if self.statuses[policy_type] == _ENABLED
             else Attachments(policy_type=policy_type, is_pending=True)
             for policy_type in PolicyType
-            if policy_type in types and policy_type in statuses
+            if policy_type in types and policy_type in self.statuses
         )
 
     def read(
@@ -90,7 +115,7 @@ class PolicyReader:
         attachments: Collection[Attachments],
         *,
         unit_ids: Mapping[str, Sequence[str] | None],
-        account_count: int,
+        account_count: int | None = None,
         show: Callable[[int, int], None] = lambda *_: None,
     ) -> OrganizationPolicies:
         """Return the policies that apply to some accounts. One that cannot be read is a policy as well.
@@ -98,32 +123,46 @@ class PolicyReader:
         Args:
             attachments: What the policies are attached to.
             unit_ids: The units that each account is in, by its ID; None where they are not known.
-            account_count: How many accounts the organization has.
+            account_count: How many accounts the organization has; None where nobody has counted them.
             show: Shows how many documents are read, and of how many.
 
         Raises:
             CallError: Policies may not be read.
         """
-        target_ids = {*unit_ids, *(id_ for path in unit_ids.values() for id_ in path or ())}
-        completed = [
-            self._with_full_access(of_type, target_ids=target_ids, account_count=account_count)
-            for of_type in attachments
-        ]
-        wanted = [
-            (policy_id, of_type)
-            for of_type in completed
-            for policy_id in sorted(of_type.policy_ids_at(target_ids) - {FULL_ACCESS.policy_id})
-        ]
-        policies = {FULL_ACCESS.policy_id: FULL_ACCESS}
-        for done, (policy_id, of_type) in enumerate(wanted):
-            show(done, len(wanted))
-            policies[policy_id] = self._policy(policy_id, of_type)
+        target_ids = _target_ids(unit_ids)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            completing = pool.submit(
+                lambda: [
+                    self._with_full_access(of_type, target_ids=target_ids, account_count=account_count)
+                    for of_type in attachments
+                ]
+            )
+            # Wherever FullAWSAccess is attached, the others are wanted.
+            self._read_documents(attachments, target_ids, show)
+        completed = completing.result()
+        self._read_documents(completed, target_ids, show)
         return OrganizationPolicies(
-            attachments={of_type.policy_type: of_type for of_type in completed}, policies=policies
+            attachments={of_type.policy_type: of_type for of_type in completed}, policies=self._policies
         )
 
-    def _statuses(self) -> dict[str, str]:
-        """Return the status of each policy type that is not disabled."""
+    def _read_documents(
+        self,
+        attachments: Collection[Attachments],
+        target_ids: Collection[str],
+        show: Callable[[int, int], None],
+    ) -> None:
+        wanted = [
+            (policy_id, of_type)
+            for of_type in attachments
+            for policy_id in sorted(of_type.policy_ids_at(target_ids).difference(self._policies))
+        ]
+        for done, (policy_id, of_type) in enumerate(wanted):
+            show(done, len(wanted))
+            self._policies[policy_id] = self._policy(policy_id, of_type)
+
+    @functools.cached_property
+    def statuses(self) -> Mapping[str, str]:
+        """The status of each policy type that is not disabled."""
         return {
             require(type_, "Type", operation=LIST_ROOTS): require(type_, "Status", operation=LIST_ROOTS)
             for root in organization_roots(self._organizations, budget=self._budgets[LIST_ROOTS])
@@ -131,26 +170,26 @@ class PolicyReader:
         }
 
     def _attachments(self, policy_type: PolicyType) -> Attachments:
-        policy_names: dict[str, str] = {}
+        summaries = self._entries(
+            self._organizations.list_policies, _LIST_POLICIES, items="Policies", Filter=policy_type.value
+        )
+        names = {
+            require(summary, "Id", operation=_LIST_POLICIES): summary.get("Name", "") for summary in summaries
+        }
+        policy_names = {
+            id_: name
+            for id_, name in names.items()
+            if id_ not in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id)
+        }
         policy_ids: dict[str, list[str]] = {}
         target_names: dict[str, str] = {}
-        for summary in self._entries(
-            self._organizations.list_policies, _LIST_POLICIES, items="Policies", Filter=policy_type.value
-        ):
-            policy_id = require(summary, "Id", operation=_LIST_POLICIES)
-            if policy_id in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id):
-                continue
-            policy_names[policy_id] = summary.get("Name", "")
-            try:
-                targets = [*self._targets(policy_id)]
-            except CallError as error:
-                if error.failure.name != "PolicyNotFound":
-                    raise
-                # It was deleted since the list was read, so that it is not attached to anything.
-                continue
-            for target_id, target in targets:
-                policy_ids.setdefault(target_id, []).append(policy_id)
-                target_names[target_id] = target.get("Name", "")
+        with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
+            for policy_id, targets in zip(
+                policy_names, pool.map(self._targets_if_any, policy_names), strict=True
+            ):
+                for target_id, target in targets:
+                    policy_ids.setdefault(target_id, []).append(policy_id)
+                    target_names[target_id] = target.get("Name", "")
         return Attachments(
             policy_type=policy_type,
             policy_names=policy_names,
@@ -158,41 +197,73 @@ class PolicyReader:
             target_names=target_names,
         )
 
+    def _targets_if_any(self, policy_id: str) -> list[tuple[str, Mapping[str, Any]]]:
+        try:
+            return [*self._targets(policy_id)]
+        except CallError as error:
+            if error.failure.name != "PolicyNotFound":
+                raise
+            # It was deleted since the list was read, so that it is not attached to anything.
+            return []
+
     def _with_full_access(
-        self, attachments: Attachments, *, target_ids: Collection[str], account_count: int
+        self, attachments: Attachments, *, target_ids: Collection[str], account_count: int | None
     ) -> Attachments:
         """Return the attachments with those of FullAWSAccess, as far as they are known."""
-        if attachments.policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
+        if attachments.is_complete or attachments.policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
             return attachments
         # AWS refuses to detach the last policy: FullAWSAccess can be missing only where there is another one.
-        open_ids = sorted(attachments.policy_ids.keys() & set(target_ids))
-        if len(open_ids) <= math.ceil(account_count / MAX_ENTRIES_PER_PAGE):
-            return self._with_policies_of(open_ids, attachments)
-        return self._with_targets_of_full_access(open_ids, attachments)
+        open_ids = attachments.policy_ids.keys() & set(target_ids)
+        known_ids = {id_ for id_ in open_ids if (attachments.policy_type, id_) in self._names_at}
+        unread_ids = open_ids - known_ids
+        if account_count is None or len(unread_ids) <= math.ceil(account_count / MAX_ENTRIES_PER_PAGE):
+            return self._with_policies_of(sorted(open_ids), attachments, problem=_MAY_BE_ATTACHED)
+        attachments = self._with_targets_of_full_access(sorted(unread_ids), attachments)
+        return self._with_policies_of(sorted(known_ids), attachments, problem=_MAY_BE_ATTACHED)
 
-    def _with_policies_of(self, target_ids: Sequence[str], attachments: Attachments) -> Attachments:
+    def _attachments_of(self, policy_type: PolicyType, *, target_ids: Sequence[str]) -> Attachments:
+        """Return what is attached to some targets, each of which is asked for."""
+        # Of one that cannot be read, nothing is known.
+        empty = Attachments(
+            policy_type=policy_type, policy_ids=dict.fromkeys(target_ids, ()), is_complete=True
+        )
+        return self._with_policies_of(target_ids, empty, problem=_UNREAD)
+
+    def _with_policies_of(
+        self, target_ids: Sequence[str], attachments: Attachments, *, problem: str
+    ) -> Attachments:
         """Read what is attached to each of some targets."""
         policy_names = dict(attachments.policy_names)
         policy_ids = dict(attachments.policy_ids)
-        problems = {}
+        problems = dict(attachments.problems)
+        with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
+            for target_id in target_ids:
+                at = (attachments.policy_type, target_id)
+                if at not in self._names_at:
+                    self._names_at[at] = pool.submit(self._policies_of, target_id, attachments.policy_type)
         for target_id in target_ids:
+            names = self._names_at[attachments.policy_type, target_id]
             try:
-                listed = {
-                    require(summary, "Id", operation=_LIST_OF_TARGET): summary.get("Name", "")
-                    for summary in self._entries(
-                        self._organizations.list_policies_for_target,
-                        _LIST_OF_TARGET,
-                        items="Policies",
-                        TargetId=target_id,
-                        Filter=attachments.policy_type.value,
-                    )
-                }
+                policy_names |= names.result()
+                policy_ids[target_id] = [*names.result()]
             except CallError as error:
-                problems[target_id] = _problem_of(error)
-            else:
-                policy_ids[target_id] = [*listed]
-                policy_names |= listed
+                problems[target_id] = _problem_of(error, problem)
         return replace(attachments, policy_names=policy_names, policy_ids=policy_ids, problems=problems)
+
+    def _policies_of(self, target_id: str, policy_type: PolicyType) -> dict[str, str]:
+        """Return the name of each policy of a target, by its ID, without what every target has."""
+        summaries = self._entries(
+            self._organizations.list_policies_for_target,
+            _LIST_OF_TARGET,
+            items="Policies",
+            TargetId=target_id,
+            Filter=policy_type.value,
+        )
+        listed = {
+            require(summary, "Id", operation=_LIST_OF_TARGET): summary.get("Name", "")
+            for summary in summaries
+        }
+        return {id_: name for id_, name in listed.items() if id_ != RCP_FULL_ACCESS.policy_id}
 
     def _with_targets_of_full_access(
         self, target_ids: Sequence[str], attachments: Attachments
@@ -204,9 +275,11 @@ class PolicyReader:
             # What was read before a failure is kept.
             having.update(target_id for target_id, _ in self._targets(FULL_ACCESS.policy_id))
         except CallError as error:
-            problems = dict.fromkeys(set(target_ids) - having, _problem_of(error))
+            problems = dict.fromkeys(set(target_ids) - having, _problem_of(error, _MAY_BE_ATTACHED))
         policy_ids = {
-            target_id: [FULL_ACCESS.policy_id, *attached] if target_id in having else attached
+            target_id: [FULL_ACCESS.policy_id, *attached]
+            if target_id in having.intersection(target_ids)
+            else attached
             for target_id, attached in attachments.policy_ids.items()
         }
         return replace(attachments, policy_ids=policy_ids, problems=problems)
@@ -244,12 +317,17 @@ class PolicyReader:
         return parse_policy(content, policy_id=policy_id, name=name, policy_type=attachments.policy_type)
 
 
-def _problem_of(error: CallError) -> str:
-    """Return why it is not known whether FullAWSAccess is attached to a target.
+def _target_ids(unit_ids: Mapping[str, Sequence[str] | None]) -> set[str]:
+    """Return some accounts, and the units that they are in."""
+    return {*unit_ids, *(id_ for path in unit_ids.values() for id_ in path or ())}
+
+
+def _problem_of(error: CallError, problem: str) -> str:
+    """Return why it is not known what is attached to a target.
 
     Raises:
         CallError: Policies may not be read.
     """
     if error.failure.kind is FailureKind.ACCESS_DENIED:
         raise error
-    return _MAY_BE_ATTACHED.format(describe(error.failure))
+    return problem.format(describe(error.failure))

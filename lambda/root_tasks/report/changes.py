@@ -6,21 +6,27 @@ import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from aws_calls.notices import Notice
 from aws_calls.text import printable
 
+from ..messages import quantity
 from ..model.codec import DecodingError, decode, encode_in_pieces
 from ..model.report import AuditTotals, Change, ChangeType, ItemType, Outcome, Report, Task
-from .summary import credentials_of, is_audited, item_counts, minute, summary, types_without_list
+from .management_account import credentials_in_words, management_credentials, management_result
+from .summary import credentials_of, enumeration, is_audited, item_counts, minute, summary, types_without_list
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from ..model.report import AccountResult
 
-# The subject of the notice of the first full audit.
-FIRST_AUDIT = "Root credentials: first full audit"
-NOT_COMPARED = "Root credentials: full audit without a comparison"
+_FIRST_AUDIT = "Root credentials: first full audit"
+_NOT_COMPARED = "Root credentials: full audit without a comparison"
 
+_NEXT_STEPS = (
+    "Read the report: `centralized-root-access report --open`",
+    "Plan what to delete: `centralized-root-access plan delete`",
+)
 # SNS takes 256 KB; what people read is far shorter.
 _MAX_MESSAGE_BYTES = 7900
 # How many full audits the trend has.
@@ -114,6 +120,44 @@ def _totals(report: Report) -> AuditTotals:
     )
 
 
+def notice(report: Report, *, previous: Report | None, problem: str | None) -> Notice | None:
+    """Return the notice about a full audit; None where there is nothing new.
+
+    Args:
+        report: The full audit, with its history.
+        previous: The one before; None where there is none that can be compared.
+        problem: Why it cannot be compared; None where it can, or there is none.
+    """
+    if previous is None:
+        subject = _FIRST_AUDIT if problem is None else _NOT_COMPARED
+        return _notice(report, subject=subject, message=first_audit_message(report, problem=problem))
+    # What is the latest report already has been sent before it was written.
+    if is_same_run(previous, report):
+        return None
+    found = report.changes or ()
+    accounts = [quantity(len({change.account_id for change in found}), "account")] if found else []
+    if _has_management_account_changed(previous, report):
+        accounts.append("the management account")
+    if not accounts:
+        return None
+    subject = f"Root credentials changed: {enumeration(accounts)}"
+    return _notice(report, subject=subject, message=change_message(found, report))
+
+
+def _notice(report: Report, *, subject: str, message: str) -> Notice:
+    return Notice(
+        subject=subject,
+        message=message,
+        thread=f"{report.organization_id}-root-credentials",
+        next_steps=_NEXT_STEPS,
+    )
+
+
+def _has_management_account_changed(previous: Report, report: Report) -> bool:
+    had, has = management_credentials(previous), management_credentials(report)
+    return had is not None and has is not None and had != has
+
+
 def change_message(found: Sequence[Change], report: Report) -> str:
     """Return the changes as plain text of under 8 KB: account IDs, no names and no e-mail addresses.
 
@@ -148,8 +192,19 @@ def _heading(report: Report, what: str) -> str:
     return (
         f"Root credentials in organization {report.organization_id}: {what}.\n"
         f"{summary(report)}\n"
+        f"{_management_line(report)}"
         f"Audited {minute(report.started_at)}, run {printable(report.run_id)}.\n"
     )
+
+
+def _management_line(report: Report) -> str:
+    """Return a line about the management account's root user; nothing where the run was not there."""
+    result = management_result(report)
+    if result is None:
+        return ""
+    if result.credentials is None:
+        return "What the management account's root user has could not be read: the report says why.\n"
+    return f"The management account's root user has {credentials_in_words(result.credentials)}.\n"
 
 
 def _message_of(text: str, lines: Sequence[str]) -> str:

@@ -18,8 +18,9 @@ from ..messages import describe_preflight
 from ..model.codec import encode, encode_in_pieces, format_time
 from ..tasks import DEFINITIONS
 from .controls import evidence
+from .management_account import credentials_in_words, management_credentials
 from .risk import RECENT
-from .summary import duration, headline, is_plan, minute, summary, title
+from .summary import duration, headline, is_plan, minute, summary, title, what_it_does, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,8 +53,9 @@ def as_csv(report: Report) -> str:
 
     Encoded as ``utf-8-sig``, every spreadsheet reads it right.
     """
-    rows = ([value(result) for _, value in _COLUMNS] for result in report.results)
-    return csv_table([name for name, _ in _COLUMNS], rows, line_end="\r\n")
+    action = words_of(report).action
+    rows = ([*(value(result) for _, value in _COLUMNS), action] for result in report.results)
+    return csv_table([*(name for name, _ in _COLUMNS), "action"], rows, line_end="\r\n")
 
 
 def csv_table(columns: Iterable[str], rows: Iterable[Iterable[object]], *, line_end: str = "\n") -> str:
@@ -82,11 +84,16 @@ def as_html(report: Report) -> bytes:
     """
     page = _PAGE.read_text(encoding="utf-8")
     makes_changes = DEFINITIONS[report.task].makes_changes
+    words = words_of(report)
     values = {
         "style-hash": _hash(page, "style"),
         "script-hash": _hash(page, "script"),
         "columns": "items" if makes_changes else "credentials",
         "recent-days": str(RECENT.days),
+        "action": words.action,
+        "what": _markup(what_it_does(report)),
+        "planned": _markup(words.planned),
+        "done": _markup(words.done),
         "organization": _markup(report.organization_id),
         "title": _markup(title(report)),
         "headline": _markup(headline(report)),
@@ -210,7 +217,8 @@ def _notice(report: Report) -> str:
         return ""
     expiry = report.plan_expires_at
     return (
-        "This is a plan: nothing has been changed. To execute exactly what it lists, start an execution with "
+        f"This is a plan to {what_it_does(report)}: nothing has been changed. To execute exactly what it "
+        "lists, start an execution with "
         f'"plan": "{report.run_id}"{"" if expiry is None else f" before {minute(expiry)}"}.'
     )
 
@@ -228,5 +236,8 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
     yield "Run by", f"{report.account_id}, the {role}"
     yield "Started", f"{minute(report.started_at)}, took {duration(report.started_at, report.finished_at)}"
     yield "Run ID", report.run_id
+    own = management_credentials(report)
+    if own is not None:
+        yield "Management account's root user", credentials_in_words(own)
     if report.preflight is not None:
         yield "Pre-flight", describe_preflight(report.preflight)

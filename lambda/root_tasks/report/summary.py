@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from ..tasks.definition import ActionWords
+
 _AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.CLEAN})
 
 # How a summary speaks of the accounts of an outcome: of one, and of several.
@@ -33,8 +35,18 @@ _PREDICATES = {
 
 def title(report: Report) -> str:
     """Return what run it was, in a few words."""
-    words = DEFINITIONS[report.task].title
-    return f"Plan: {words[0].lower()}{words[1:]}" if is_plan(report) else words
+    return f"Plan: {what_it_does(report)}" if is_plan(report) else words_of(report).title
+
+
+def what_it_does(report: Report) -> str:
+    """Return what the run does or plans, to be used in a sentence: "restore bucket policies"."""
+    words = words_of(report).title
+    return f"{words[0].lower()}{words[1:]}"
+
+
+def words_of(report: Report) -> ActionWords:
+    """Return the words of what the run does or plans."""
+    return DEFINITIONS[report.task].words_of(report.action)
 
 
 def is_plan(report: Report) -> bool:
@@ -142,7 +154,7 @@ def _plan_sentence(report: Report) -> str:
     in_use = _items_with(report, Outcome.IN_USE)
     not_planned = _items_with(report, Outcome.FAILED, Outcome.INACCESSIBLE)
     sentences = (
-        f"Planned in {_share(report, Outcome.PLANNED)}{f': {items}' if items else ''}.",
+        f"{_share(report, Outcome.PLANNED)}{f': {items}' if items else ''}.",
         f"In use, and so left out: {in_use}." if in_use else "",
         f"Could not be planned: {not_planned}." if not_planned else "",
         "Nothing has been changed.",
@@ -153,7 +165,7 @@ def _plan_sentence(report: Report) -> str:
 def _execution_sentence(report: Report) -> str:
     # An account that failed may have items that are done.
     items = _items_with(report, Outcome.DONE)
-    return f"Done in {_share(report, Outcome.DONE)}{f'; {items} in all' if items else ''}."
+    return f"{_share(report, Outcome.DONE)}{f'; {items} in all' if items else ''}."
 
 
 def _items_with(report: Report, *outcomes: Outcome) -> str:
@@ -162,4 +174,6 @@ def _items_with(report: Report, *outcomes: Outcome) -> str:
 
 
 def _share(report: Report, outcome: Outcome) -> str:
-    return f"{report.totals.get(outcome, 0):,} of {quantity(len(report.results), 'account')}"
+    words = words_of(report).outcome(outcome)
+    accounts = quantity(len(report.results), "account")
+    return f"{words[0].upper()}{words[1:]} in {report.totals.get(outcome, 0):,} of {accounts}"

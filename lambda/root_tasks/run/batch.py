@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,7 @@ class BatchRunner:
         credentials: Which credentials a plan may list.
         denials: Of the accounts in which policies deny the task, by account: no session is opened there.
         log: Writes one event, given as keyword arguments.
+        found: The results of accounts that were looked into before, by account.
     """
 
     run_id: str
@@ -51,6 +52,7 @@ class BatchRunner:
     credentials: CredentialSelection
     denials: Mapping[str, Denial]
     log: Callable[..., None]
+    found: Mapping[str, Finding] = field(default_factory=dict)
 
     def run(self, assignments: Sequence[Assignment]) -> tuple[Finding, ...]:
         """Run the task in each account; the findings have the order of the assignments."""
@@ -59,13 +61,29 @@ class BatchRunner:
             ThreadPoolExecutor(max_workers=MAX_ACCOUNTS_IN_PARALLEL) as accounts,
             ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as calls,
         ):
-            return tuple(accounts.map(functools.partial(self._run_in_account, executor=calls), assignments))
+            return tuple(accounts.map(functools.partial(self.run_in_account, executor=calls), assignments))
 
-    def _run_in_account(self, assignment: Assignment, *, executor: Executor) -> Finding:
+    def run_in_account(self, assignment: Assignment, *, executor: Executor) -> Finding:
+        """Run the task in an account.
+
+        Args:
+            assignment: The account, and what to act on there.
+            executor: Makes the calls that are made in parallel.
+        """
+        if finding := self.found.get(assignment.account_id):
+            return finding
+        authorization_ids: list[str] = []
+        finding = self._find(assignment, executor=executor, authorization_ids=authorization_ids)
+        # The first denial is the one that the others follow from.
+        return replace(finding, authorization_id=next(iter(authorization_ids), None))
+
+    def _find(self, assignment: Assignment, *, executor: Executor, authorization_ids: list[str]) -> Finding:
         if denial := self.denials.get(assignment.account_id):
             return self._without_session(assignment, reason=denial.reason, hint=denial.hint)
         try:
-            session = self._sessions().open(assignment.account_id, executor=executor)
+            session = self._sessions().open(
+                assignment.account_id, executor=executor, authorization_ids=authorization_ids
+            )
         except CallError as error:
             return self._without_session(assignment, reason=describe(error.failure), hint=hint(error.failure))
         # What is unexpected in one account must not cost the results of the others.
@@ -122,7 +140,7 @@ class BatchRunner:
         if self.mode is not Mode.EXECUTE:
             return self.definition.plan
         if self.definition.execute is None:
-            raise ValueError(f"{self.definition.title} has nothing to execute.")
+            raise ValueError(f"{self.definition.words.title} has nothing to execute.")
         return self.definition.execute
 
     def _without_session(self, assignment: Assignment, *, reason: str, hint: str | None = None) -> Finding:

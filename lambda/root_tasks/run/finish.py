@@ -11,36 +11,40 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, describe
-from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line
+from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
 from aws_calls.text import printable
 
 from .. import messages
 from ..aws.bucket import UnreadableObjectError
 from ..aws.stores import REPORT_JSON, ChecksumMismatchError, File, sha256
-from ..model.codec import DecodingError
+from ..model.codec import DecodingError, format_time
 from ..model.report import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Finding, Mode, Plan, Run
 from ..report import changes
+from ..report.management_account import is_unprotected, management_credentials
 from ..report.render import as_csv, as_html, as_json
 from ..report.risk import in_order_of_risk
 from ..report.summary import minute, summary
 from ..tasks import DEFINITIONS
 from .later_audits import SUCCEEDED
-from .plans import PLAN_SHA256, TASK
+from .plans import PLAN_EXPIRES_AT, PLAN_SHA256, TASK
 from .report_hash import REPORT_SHA256, cause_of_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from aws_calls.notices import Notice
+    from aws_calls.security_hub import ImportResult
+
     from ..aws.stores import BackupStore, ReportStore, RunStore
-    from ..model.report import Change
     from ..model.run import Account, Target
     from .later_audits import LaterAudits
+    from .management_account import ManagementAccount
+    from .security_findings import FindingsImporter
 
 # An execution in which an account has one of these has failed.
 _FAILURES = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
-_STATE_MACHINE = "StateMachineName"
 # What somebody has stored in place of a result can be as large as any document, and is in memory until its
 # hash is known.
 _MAX_READS_IN_PARALLEL = 4
@@ -77,7 +81,9 @@ class RunFinisher:
         reports: The latest full audit.
         backups: The policies that runs removed.
         later_audits: The full audits that started later.
-        notify: Publishes a notice, given as subject and message; None where nobody is notified.
+        management_account: Reads what the functions' own account has, where that is the management account.
+        notify: Publishes a notice; None where nobody is notified.
+        findings: Imports the findings of full audits into Security Hub; None where nobody wants them.
         plan_lifetime: How long a plan can be executed.
         now: The time in UTC.
         log: Writes one event, given as keyword arguments.
@@ -87,7 +93,9 @@ class RunFinisher:
     reports: ReportStore
     backups: BackupStore
     later_audits: LaterAudits
-    notify: Callable[[str, str], None] | None
+    management_account: ManagementAccount
+    notify: Callable[[Notice], None] | None
+    findings: FindingsImporter | None
     plan_lifetime: timedelta
     now: Callable[[], datetime]
     log: Callable[..., None]
@@ -126,9 +134,10 @@ class RunFinisher:
         # From here on only the report is needed. What it is made of would be half of the memory.
         del findings, results_
         run = dataclasses.replace(run, accounts=(), batches=())
-        notice = None
+        notice, imported = None, None
         if run.full:
             report, notice = self._compare(report)
+            report, imported = self._import_findings(run, report)
         files = functools.partial(_files, report)
         urls, file_checksums = {}, {}
         for file in files():
@@ -139,10 +148,11 @@ class RunFinisher:
         totals = {str(outcome): count for outcome, count in report.totals.items()}
         self.log(event="run_finished", runId=run_id, task=run.task, mode=run.mode, totals=totals)
         if run.full:
-            self._publish_audit(run, report, files, notice)
+            self._publish_audit(run, report, files, notice, imported)
         output: dict[str, Any] = {
             "runId": run_id,
             TASK: run.task,
+            "action": run.action,
             "mode": run.mode,
             "report": urls[_HTML],
             REPORT_SHA256: file_checksums[REPORT_JSON],
@@ -150,6 +160,8 @@ class RunFinisher:
         }
         if plan is not None:
             output[PLAN_SHA256] = self.runs.write_plan(plan)
+        if Outcome.PLANNED in report.totals and report.plan_expires_at is not None:
+            output[PLAN_EXPIRES_AT] = format_time(report.plan_expires_at)
         if run.mode is Mode.EXECUTE:
             output["failed"] = not _FAILURES.isdisjoint(report.totals)
             # The cause of an execution that failed: it has no output.
@@ -233,6 +245,8 @@ class RunFinisher:
 
     def _result(self, run: Run, account: Account, findings: Mapping[str, Finding]) -> Result:
         account_id = account.account_id
+        if run.full and account_id == run.management_account_id == run.account_id:
+            return self.management_account.result(account_id)
         if account.skip_reason is not None:
             return Result(account_id=account_id, outcome=Outcome.SKIPPED, reason=account.skip_reason)
         if account_id in findings:
@@ -251,8 +265,8 @@ class RunFinisher:
             acting = f"{acting} Backups of this run: {', '.join(references) or 'none'}."
         return Finding(account_id=account_id, outcome=Outcome.UNKNOWN, reason=acting)
 
-    def _compare(self, report: Report) -> tuple[Report, tuple[str, str] | None]:
-        """Return a full audit with its history, and the notice about it, as subject and message."""
+    def _compare(self, report: Report) -> tuple[Report, Notice | None]:
+        """Return a full audit with its history, and the notice about it."""
         previous, problem = self._previous_audit(report)
         if problem is not None:
             self.log(event="comparison_skipped", runId=report.run_id, reason=problem)
@@ -260,17 +274,25 @@ class RunFinisher:
                 report, warnings=(*report.warnings, messages.comparison_warning(problem))
             )
         report = changes.with_history(report, previous=previous)
-        notice = None
-        if previous is None:
-            subject = changes.FIRST_AUDIT if problem is None else changes.NOT_COMPARED
-            notice = subject, changes.first_audit_message(report, problem=problem)
-        # What is the latest report already has been sent before it was written.
-        elif report.changes and not changes.is_same_run(previous, report):
-            notice = _subject(report.changes), changes.change_message(report.changes, report)
-        return report, notice
+        return report, changes.notice(report, previous=previous, problem=problem)
+
+    def _import_findings(self, run: Run, report: Report) -> tuple[Report, ImportResult | None]:
+        """Import the findings of a full audit, and return it with a warning of those that were refused."""
+        if self.findings is None or SUCCEEDED in self.later_audits.statuses(run):
+            return report, None
+        imported = self.findings.import_findings(report)
+        if imported is None or not imported.refused:
+            return report, imported
+        warning = messages.findings_warning(imported)
+        return dataclasses.replace(report, warnings=(*report.warnings, warning)), imported
 
     def _publish_audit(
-        self, run: Run, report: Report, files: Callable[[], Iterator[File]], notice: tuple[str, str] | None
+        self,
+        run: Run,
+        report: Report,
+        files: Callable[[], Iterator[File]],
+        notice: Notice | None,
+        imported: ImportResult | None,
     ) -> None:
         """Write the metrics, send the notice, and write the latest report.
 
@@ -279,9 +301,9 @@ class RunFinisher:
         later = self.later_audits.statuses(run)
         if SUCCEEDED not in later:
             # One that runs, or has failed, may have written its metrics: this one ends no alarm.
-            self.log(**_metrics(run, report, ends_alarms=not later))
+            self.log(**_metrics(run, report, imported, ends_alarms=not later))
         if notice is not None and self.notify is not None:
-            self.notify(*notice)
+            self.notify(notice)
         # Each file is attempted: a later run may have come between two of them.
         for file in files():
             self.reports.write_latest(file, started_at=report.started_at, now=self.now(), log=self.log)
@@ -338,7 +360,9 @@ def _targets_in_report(finding: Finding) -> tuple[Target, ...]:
     return tuple(target for target in finding.planned if (target.type, target.id) in shown)
 
 
-def _metrics(run: Run, report: Report, *, ends_alarms: bool) -> dict[str, object]:
+def _metrics(
+    run: Run, report: Report, imported: ImportResult | None, *, ends_alarms: bool
+) -> dict[str, object]:
     """Return the metrics. The alarms take the last value: what may not end them has no zeros for them."""
     totals = report.totals
     with_credentials = totals.get(Outcome.HAS_CREDENTIALS, 0)
@@ -350,16 +374,15 @@ def _metrics(run: Run, report: Report, *, ends_alarms: bool) -> dict[str, object
         values["AccountsWithRootCredentials"] = with_credentials
     if inaccessible or ends_alarms:
         values["AccountsInaccessible"] = inaccessible
+    if (own := management_credentials(report)) is not None:
+        values["ManagementRootUserUnprotected"] = int(is_unprotected(own))
+    if imported is not None:
+        values |= {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
     return metric_line(
         namespace=NAMESPACE,
         dimensions={ORGANIZATION_ID: report.organization_id},
         # For the construct's alarms: it does not know the organization.
-        other_dimensions={_STATE_MACHINE: run.execution_arn.split(":")[6]},
+        other_dimensions={STATE_MACHINE_NAME: run.execution_arn.split(":")[6]},
         values=values,
         timestamp=report.finished_at.timestamp(),
     )
-
-
-def _subject(found: Sequence[Change]) -> str:
-    accounts = len({change.account_id for change in found})
-    return f"Root credentials changed: {accounts} {'account' if accounts == 1 else 'accounts'}"

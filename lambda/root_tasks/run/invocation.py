@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import uuid
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import call
@@ -17,7 +18,8 @@ from scp.calls import SessionFacts
 from ..aws.bucket import Bucket
 from ..aws.sessions import Sessions
 from ..aws.stores import Storage
-from ..model.run import BatchResult, Mode
+from ..model.report import Task
+from ..model.run import Assignment, BatchResult, Mode, Work
 from ..policies.preflight import PolicyPreflight
 from ..tasks import DEFINITIONS
 from .accounts import MemberDirectory
@@ -25,19 +27,23 @@ from .backup_origins import BackupOrigins
 from .batch import BatchRunner, finding_of_expired_plan
 from .finish import RunFinisher
 from .later_audits import LaterAudits
+from .management_account import ManagementAccount
 from .plans import Execution, Plans
-from .start import ExecutionStarter, RunStarter
+from .security_findings import FindingsImporter
+from .start import Early, ExecutionStarter, RunStarter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
     from datetime import datetime
 
+    from aws_calls.notices import Notice
     from aws_calls.retry import Clock
     from aws_calls.runtime import LambdaContext
 
     from ..aws.clients import Clients
     from ..aws.stores import RunStore
-    from ..model.run import Finding, Work
+    from ..model.run import Finding
     from .settings import RunBatchSettings, StartExecutionSettings, StartRunSettings, WriteReportSettings
 
 # A batch opens no session in its last minute: the results of its other accounts have to be stored.
@@ -115,12 +121,15 @@ class Invocation:
         self._budget = RetryBudget(clock=clock, deadline=self._deadline)
         self._role_may_be_new = role_may_be_new
 
-    def start_run(self, event: Mapping[str, Any], *, settings: StartRunSettings) -> dict[str, Any]:
+    def start_run(
+        self, event: Mapping[str, Any], *, settings: StartRunSettings, early: Early | None = None
+    ) -> dict[str, Any]:
         """Start the run that an execution's input asks for.
 
         Args:
             event: `input` and `execution`, as the state machine passes them.
             settings: The function's settings.
+            early: Looks into accounts while others are listed; the functions do not.
 
         Returns:
             What the state machine holds: `runId`, `task`, `runSha256`, `workSha256`, `batches`.
@@ -144,6 +153,7 @@ class Invocation:
             tasks=settings.tasks,
             protected_accounts=settings.protected_accounts,
             allow_policy_override=settings.allow_policy_override,
+            early=early or Early(),
         )
         return self._log_start(starter.start(event["input"], execution=Execution.parse(event["execution"])))
 
@@ -181,12 +191,19 @@ class Invocation:
         )
         return self._log_start(starter.start(event["input"], execution=Execution.parse(event["execution"])))
 
-    def run_batch(self, event: Mapping[str, Any], *, settings: RunBatchSettings) -> dict[str, Any]:
+    def run_batch(
+        self,
+        event: Mapping[str, Any],
+        *,
+        settings: RunBatchSettings,
+        found: Mapping[str, Finding] | None = None,
+    ) -> dict[str, Any]:
         """Look into the accounts of one batch. It may be done again: what counts is what is returned.
 
         Args:
             event: `runId`, `workSha256` and `batch`, as the state machine passes them.
             settings: The function's settings.
+            found: The results of accounts that were looked into before, by account.
 
         Returns:
             What the state machine holds: `batch`, and the `sha256` of its result.
@@ -198,7 +215,7 @@ class Invocation:
         work = storage.runs.read_work(event["runId"], checksum=event["workSha256"])
         if work.mode is Mode.EXECUTE:
             raise WrongFunctionError(work.mode)
-        return self._run_batch(storage, storage.runs, work, event["batch"])
+        return self._run_batch(storage, storage.runs, work, event["batch"], found=found or {})
 
     def execute_batch(self, event: Mapping[str, Any], *, settings: RunBatchSettings) -> dict[str, Any]:
         """Act in the accounts of one batch, once.
@@ -227,6 +244,22 @@ class Invocation:
             findings = tuple(finding_of_expired_plan(assignment) for assignment in work.batches[batch])
             return self._store(storage.executions, work, batch, findings)
         return self._run_batch(storage, storage.executions, work, batch)
+
+    def audit_account(
+        self, account_id: str, *, run_id: str, pace: Pace, executor: Executor, settings: RunBatchSettings
+    ) -> Finding:
+        """Look into one account, before it is known which other accounts there are.
+
+        Args:
+            account_id: The account.
+            run_id: The run.
+            pace: How often AssumeRoot is called for the run.
+            executor: Makes the calls that are made in parallel.
+            settings: The settings of a batch.
+        """
+        work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=())
+        runner = self._batch_runner(work, self._storage(settings.bucket), pace=pace)
+        return runner.run_in_account(Assignment(account_id=account_id), executor=executor)
 
     def write_report(self, event: Mapping[str, Any], *, settings: WriteReportSettings) -> dict[str, Any]:
         """Finish a run that looks, whatever came of its batches.
@@ -258,8 +291,20 @@ class Invocation:
         storage = self._storage(settings.bucket)
         return self._finish(event, storage.executions, storage, settings)
 
-    def _run_batch(self, storage: Storage, runs: RunStore, work: Work, batch: int) -> dict[str, Any]:
-        runner = BatchRunner(
+    def _run_batch(
+        self,
+        storage: Storage,
+        runs: RunStore,
+        work: Work,
+        batch: int,
+        *,
+        found: Mapping[str, Finding] = MappingProxyType({}),
+    ) -> dict[str, Any]:
+        runner = replace(self._batch_runner(work, storage), found=found)
+        return self._store(runs, work, batch, runner.run(work.batches[batch]))
+
+    def _batch_runner(self, work: Work, storage: Storage, *, pace: Pace | None = None) -> BatchRunner:
+        return BatchRunner(
             run_id=work.run_id,
             definition=DEFINITIONS[work.task],
             mode=work.mode,
@@ -270,14 +315,13 @@ class Invocation:
                 partition=self._partition,
                 clock=self._clock,
                 deadline=self._deadline - _RESULT_RESERVE_SECONDS,
-                pace=Pace(clock=self._clock),
+                pace=pace or Pace(clock=self._clock),
             ),
             backups=storage.backups,
             credentials=work.credentials,
             denials={id_: denial for denial in work.denials for id_ in denial.account_ids},
             log=self._log,
         )
-        return self._store(runs, work, batch, runner.run(work.batches[batch]))
 
     def _store(self, runs: RunStore, work: Work, batch: int, findings: tuple[Finding, ...]) -> dict[str, Any]:
         checksum = runs.write_result(work, batch, BatchResult(findings=findings, finished_at=self._now()))
@@ -299,12 +343,24 @@ class Invocation:
             reports=storage.reports,
             backups=storage.backups,
             later_audits=LaterAudits(step_functions=self._clients.step_functions, budget=self._budget),
+            management_account=ManagementAccount(iam=self._clients.iam, budget=self._budget),
             notify=None if topic_arn is None else functools.partial(self._notify, topic_arn),
+            findings=self._findings_importer(storage) if settings.security_hub_findings else None,
             plan_lifetime=settings.plan_lifetime,
             now=self._now,
             log=self._log,
         )
         return finisher.finish(event["runId"], run_sha256=event["runSha256"], results=event["results"])
+
+    def _findings_importer(self, storage: Storage) -> FindingsImporter:
+        return FindingsImporter(
+            reports=storage.reports,
+            client=self._clients.security_hub,
+            importer=self._function,
+            budget=self._budget,
+            now=self._now,
+            log=self._log,
+        )
 
     def _log_start(self, run: dict[str, Any]) -> dict[str, Any]:
         milliseconds = round((self._clock.now() - self._started) * 1000)
@@ -335,9 +391,9 @@ class Invocation:
             Bucket(s3=self._clients.s3, name=bucket, account_id=self._account_id, budget=self._budget)
         )
 
-    def _notify(self, topic_arn: str, subject: str, message: str) -> None:
+    def _notify(self, topic_arn: str, notice: Notice) -> None:
         call(
-            lambda: self._clients.sns.publish(TopicArn=topic_arn, Subject=subject, Message=message),
+            lambda: self._clients.sns.publish(TopicArn=topic_arn, **notice.publication()),
             operation="sns:Publish",
             budget=self._budget,
         )

@@ -16,6 +16,7 @@ from .request import parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 SUCCEEDED = "SUCCEEDED"
 
 _LIST_EXECUTIONS = "states:ListExecutions"
-# Of more than that nobody knows which are full audits, in the time that a function has.
+# Whoever may start executions can start more than a function has the time to describe.
 _MAX_EXECUTIONS = 100
+_NOT_DESCRIBED = "not described"
+_ENDED_EARLIER = "ended earlier"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +48,23 @@ class LaterAudits:
     step_functions: SFNClient
     budget: RetryBudget
 
-    def statuses(self, run: Run) -> frozenset[str]:
+    def statuses(self, run: Run, *, looked_at: datetime) -> frozenset[str]:
         """Return the statuses that they have in Step Functions.
+
+        There are two more: for too many to describe, and for one that succeeded before this run looked last,
+        as a run that is redriven may look long after its start.
+
+        Args:
+            run: The run.
+            looked_at: When it looked last.
 
         Raises:
             CallError: A read failed.
         """
-        return frozenset(
-            status for status, input_ in map(self._describe, self._later_arns(run)) if _is_full(run, input_)
-        )
+        arns = self._later_arns(run)
+        described = (self._describe(arn, looked_at) for arn in itertools.islice(arns, _MAX_EXECUTIONS))
+        found = {status for status, input_ in described if _is_full(run, input_)}
+        return frozenset(found | {_NOT_DESCRIBED for _ in itertools.islice(arns, 1)})
 
     def _later_arns(self, run: Run) -> Iterator[str]:
         state_machine = run.execution_arn.replace(":execution:", ":stateMachine:", 1).rpartition(":")[0]
@@ -65,20 +76,24 @@ class LaterAudits:
             request_token="nextToken",
             response_token="nextToken",
         )
-        for execution in itertools.islice(newest_first, _MAX_EXECUTIONS):
+        for execution in newest_first:
+            # The two times that Step Functions has of one start differ in their precision.
+            if execution["executionArn"] == run.execution_arn:
+                continue
             if require(execution, "startDate", operation=_LIST_EXECUTIONS) <= run.started_at:
                 return
-            # The two times that Step Functions has of one start differ in their precision.
-            if execution["executionArn"] != run.execution_arn:
-                yield execution["executionArn"]
+            yield execution["executionArn"]
 
-    def _describe(self, execution_arn: str) -> tuple[str, str]:
+    def _describe(self, execution_arn: str, looked_at: datetime) -> tuple[str, str]:
         response = call(
             lambda: self.step_functions.describe_execution(executionArn=execution_arn),
             operation="states:DescribeExecution",
             budget=self.budget,
         )
-        return response.require("status"), response.require("input")
+        status = response.require("status")
+        if status == SUCCEEDED and response.get("stopDate", looked_at) < looked_at:
+            status = _ENDED_EARLIER
+        return status, response.require("input")
 
 
 def _is_full(run: Run, input_: str) -> bool:
@@ -88,6 +103,7 @@ def _is_full(run: Run, input_: str) -> bool:
         request = parse_request(
             json.loads(input_), tasks=tuple(Task), allow_policy_override=True, partition=partition
         )
-    except (RunRefusedError, RecursionError):
+    except (RunRefusedError, ValueError, RecursionError):
+        # No run starts with it, and it must not stop this one: a number can have too many digits.
         return False
     return request.task is Task.AUDIT and request.scope.all_accounts

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # Keys of an execution's output.
 PLAN_SHA256 = "planSha256"
+# Of a plan that has something to execute.
+PLAN_EXPIRES_AT = "planExpiresAt"
 TASK = "task"
 
 PLAN = "plan"
@@ -75,6 +77,11 @@ class Execution:
     def partition(self) -> str:
         """The partition, for example aws."""
         return self.arn.split(":")[1]
+
+    @property
+    def state_machine_name(self) -> str:
+        """The name of its state machine."""
+        return self.arn.split(":")[6]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,6 +86,7 @@ _SETTINGS: Mapping[str, _Setting] = {
         key="planLifetimeSeconds", type=int, parse=lambda seconds: timedelta(seconds=seconds)
     ),
     "audit_state_machine_arn": _Setting(key="auditStateMachineArn", type=str),
+    "security_hub_findings": _Setting(key="securityHubFindings", type=bool),
     "notification_topic_arn": _Setting(key="notificationTopicArn", type=str, optional=True),
 }
 
@@ -156,8 +157,10 @@ class WriteReportSettings(_Settings):
     Attributes:
         bucket: The bucket's name.
         notification_topic_arn: The SNS topic for notices; None where nobody is notified.
+        security_hub_findings: Whether a full audit imports its findings into Security Hub.
         plan_lifetime: How long a plan can be executed, for its page.
     """
 
     notification_topic_arn: str | None
+    security_hub_findings: bool
     plan_lifetime: timedelta

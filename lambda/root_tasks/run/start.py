@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError
@@ -12,18 +13,20 @@ from aws_calls.failures import CallError
 from ..aws.stores import ChecksumMismatchError, RunIdUsedError
 from ..messages import NO_LONGER_A_MEMBER
 from ..model.codec import DecodingError
-from ..model.report import Task
+from ..model.report import Action, Task
 from ..model.run import Account, Assignment, CredentialSelection, Mode, Restore, Run, Target, Work
+from ..policies.preflight import CheckedAccounts
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from ..tasks.scope import Scope, assignments_of
-from .accounts import accounts_in_scope, classify
+from .accounts import Watcher, classify
 from .backup_origins import run_id_of
+from .members import Selection
 from .plans import parse_plan_request
 from .request import parse_request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from ..aws.stores import Storage
@@ -70,13 +73,41 @@ class _Order:
     expires_at: datetime | None = None
 
     @property
-    def account_ids(self) -> frozenset[str]:
-        """The accounts that the input, its plan or its backups name."""
-        return frozenset((*self.scope.account_ids, *self.assignments))
+    def selection(self) -> Selection:
+        """The accounts that it is about."""
+        return Selection(
+            all_accounts=self.scope.all_accounts,
+            organizational_units=self.scope.organizational_units,
+            account_ids=frozenset((*self.scope.account_ids, *self.assignments)),
+        )
+
+    @property
+    def action(self) -> Action:
+        """What the run does: an input, and so a plan, restores policies or removes them, never both."""
+        targets = itertools.chain.from_iterable(each.targets for each in self.assignments.values())
+        restores = any(target.restore for target in targets)
+        return DEFINITIONS[self.task].words_of(Action.RESTORE if restores else None).action
 
     def assignment(self, account_id: str) -> Assignment:
         """Return what to do in an account."""
         return self.assignments.get(account_id, Assignment(account_id=account_id))
+
+
+class Early:
+    """Looks into accounts while others are still listed. This one does not: each batch looks into its own."""
+
+    def offer(self, members: Mapping[str, Member]) -> None:
+        """Take accounts that were just listed."""
+
+    def begin(self, accessible: Callable[[Mapping[str, Member]], Iterable[str]]) -> None:
+        """Begin, now that the task is possible.
+
+        Args:
+            accessible: Returns in which of some accounts the task may run.
+        """
+
+    def end(self) -> None:
+        """Take note that every account was offered, and return once it is known which may be looked into."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,35 +117,30 @@ class _Starter:
     storage: Storage
     account_id: str
     protected_accounts: frozenset[str]
+    early: Early = field(default_factory=Early)
 
-    def _store(
-        self,
-        order: _Order,
-        *,
-        execution: Execution,
-        preflight: PendingPreflight,
-        organization: OrganizationContext,
-        everybody: Mapping[str, Member],
-    ) -> dict[str, Any]:
+    def _store(self, order: _Order, *, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
         """Store a run and its work, and return what the state machine holds of them."""
-        members = accounts_in_scope(order.scope, self.directory, everybody, named=order.account_ids)
-        absent = sorted(order.account_ids - members.keys())
+        selection = order.selection
+        organization, members = self.directory.survey(
+            order.task, selection, watcher=self._watcher(order, preflight)
+        )
+        absent = sorted(selection.account_ids - members.keys())
         if absent and order.mode is not Mode.EXECUTE:
             raise RunRefusedError(
                 RefusalReason.NOT_MEMBERS, account_ids=absent, organization_id=organization.organization_id
             )
-        accounts = classify(
-            (member.account for member in members.values()),
-            management_account_id=organization.management_account_id,
-            protected_accounts=self.protected_accounts,
-        )
+        # The names of the units are read while the policies are.
+        preflight.read(self._accounts_to_check(order, organization, members).unit_ids)
+        members = self.directory.with_unit_names(members, whole=selection.all_accounts)
+        accounts = self._classify(members, organization)
+        self.early.end()
         checked, denials = preflight.find_denials(
-            order.mode,
-            [order.assignment(id_) for id_ in _accessible_ids(accounts)],
-            members=members,
-            organization_id=organization.organization_id,
-            account_count=len(everybody),
-            credentials=order.credentials,
+            replace(
+                self._accounts_to_check(order, organization, members),
+                account_count=len(members) if selection.all_accounts else None,
+                target_names=self.directory.target_names(members),
+            )
         )
         gone = [Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in absent]
         accounts = tuple(sorted((*accounts, *gone), key=lambda account: account.account_id))
@@ -122,6 +148,7 @@ class _Starter:
             run_id=execution.name,
             execution_arn=execution.arn,
             task=order.task,
+            action=order.action,
             mode=order.mode,
             executed_plan=order.executed_plan,
             full=order.task is Task.AUDIT and order.scope.all_accounts,
@@ -155,6 +182,41 @@ class _Starter:
             "batches": list(range(len(run.batches))),
         }
 
+    def _watcher(self, order: _Order, preflight: PendingPreflight) -> Watcher:
+        def begin(organization: OrganizationContext) -> None:
+            self.early.begin(
+                lambda members: preflight.find_accessible(
+                    self._accounts_to_check(order, organization, members)
+                )
+            )
+
+        return Watcher(possible=begin, found=self.early.offer)
+
+    def _accounts_to_check(
+        self, order: _Order, organization: OrganizationContext, members: Mapping[str, Member]
+    ) -> CheckedAccounts:
+        return CheckedAccounts(
+            mode=order.mode,
+            assignments=[
+                order.assignment(id_) for id_ in _accessible_ids(self._classify(members, organization))
+            ],
+            members=members,
+            organization_id=organization.organization_id,
+            account_count=None,
+            # While everybody is listed, the names come with what each policy is attached to.
+            target_names={},
+            credentials=order.credentials,
+        )
+
+    def _classify(
+        self, members: Mapping[str, Member], organization: OrganizationContext
+    ) -> tuple[Account, ...]:
+        return classify(
+            (member.account for member in members.values()),
+            management_account_id=organization.management_account_id,
+            protected_accounts=self.protected_accounts,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarter(_Starter):
@@ -168,6 +230,7 @@ class RunStarter(_Starter):
         account_id: The account that runs the task.
         tasks: The tasks of the stack.
         protected_accounts: The accounts that are excluded from every task.
+        early: Looks into accounts while others are listed.
         allow_policy_override: Whether the input may give a corrected policy.
     """
 
@@ -195,22 +258,19 @@ class RunStarter(_Starter):
             # The state machine is in the function's own partition.
             partition=execution.partition,
         )
-        with _refuse_failed_calls(self.account_id), self.preflight.begin(request.task) as preflight:
-            return self._start(request, execution, preflight)
-
-    def _start(self, request: Request, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
         scope = request.scope
-        organization, everybody = self.directory.survey(request.task, whole=scope.all_accounts)
-        order = _Order(
-            task=request.task,
-            mode=Mode.PLAN if DEFINITIONS[request.task].makes_changes else Mode.AUDIT,
-            scope=scope,
-            assignments={assignment.account_id: assignment for assignment in self._assignments(request)},
-            credentials=scope.credential_selection(execution.started_at),
-        )
-        return self._store(
-            order, execution=execution, preflight=preflight, organization=organization, everybody=everybody
-        )
+        with (
+            _refuse_failed_calls(self.account_id),
+            self.preflight.begin(request.task, whole=scope.all_accounts) as preflight,
+        ):
+            order = _Order(
+                task=request.task,
+                mode=Mode.PLAN if DEFINITIONS[request.task].makes_changes else Mode.AUDIT,
+                scope=scope,
+                assignments={assignment.account_id: assignment for assignment in self._assignments(request)},
+                credentials=scope.credential_selection(execution.started_at),
+            )
+            return self._store(order, execution=execution, preflight=preflight)
 
     def _assignments(self, request: Request) -> Iterable[Assignment]:
         return request.scope.assignments or self._restore_assignments(request)
@@ -266,6 +326,7 @@ class ExecutionStarter(_Starter):
         plans: The plans that can be executed.
         account_id: The account that runs the task.
         protected_accounts: The accounts that are excluded from every task.
+        early: Looks into accounts while others are listed.
     """
 
     plans: Plans
@@ -288,12 +349,11 @@ class ExecutionStarter(_Starter):
             self.plans.require_running(execution)
             found = self.plans.find(request, execution=execution)
             _require_backups_of_others(found, execution)
-            with self.preflight.begin(found.plan.task) as preflight:
+            with self.preflight.begin(found.plan.task, whole=False) as preflight:
                 return self._start(found, execution, preflight)
 
     def _start(self, found: FoundPlan, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
         plan = found.plan
-        organization, everybody = self.directory.survey(plan.task, whole=False)
         order = _Order(
             task=plan.task,
             mode=Mode.EXECUTE,
@@ -302,9 +362,7 @@ class ExecutionStarter(_Starter):
             executed_plan=plan.run_id,
             expires_at=found.expires_at,
         )
-        stored = self._store(
-            order, execution=execution, preflight=preflight, organization=organization, everybody=everybody
-        )
+        stored = self._store(order, execution=execution, preflight=preflight)
         # The last thing that can fail: a run that cannot start does not use up the plan.
         self.plans.claim(plan.run_id, execution=execution)
         return stored

@@ -5,12 +5,20 @@ from __future__ import annotations
 import functools
 import itertools
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from aws_calls.calls import require
+from aws_calls.calls import call, require
+from aws_calls.failures import FailureKind, unusable_response
 
-from ..aws.organizations import LIST_ROOTS, entries, organization_roots
+from ..aws.organizations import (
+    LIST_ROOTS,
+    MAX_CALLS_IN_PARALLEL,
+    MAX_ENTRIES_PER_PAGE,
+    entries,
+    organization_roots,
+)
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks.scope import UNIT_ID
 
@@ -22,8 +30,10 @@ if TYPE_CHECKING:
     from aws_calls.retry import RetryBudget
 
 _LIST_UNITS = "organizations:ListOrganizationalUnitsForParent"
+_LIST_PARENTS = "organizations:ListParents"
+_DESCRIBE_UNIT = "organizations:DescribeOrganizationalUnit"
 # AWS names it, and there is no call to rename it.
-_ROOT = "Root"
+ROOT_NAME = "Root"
 _PATH = re.compile(r"o-[a-z0-9]+/(r-[a-z0-9]+(?:/ou-[a-z0-9-]+)*)/(?:[0-9]{12}/)?")
 
 
@@ -55,15 +65,19 @@ class UnitTree:
         organizations: A client that makes one attempt a call.
         budget: How long to retry transient failures.
         names: The names of the units in each unit or root that was read, by their IDs.
+        described: The name of each unit that was described, by its ID; None where it could not be read.
+        parent_ids: What each account or unit is in directly, by its ID.
     """
 
     organizations: OrganizationsClient
     budget: RetryBudget
     names: dict[str, dict[str, str]] = field(default_factory=dict)
+    described: dict[str, str | None] = field(default_factory=dict)
+    parent_ids: dict[str, str] = field(default_factory=dict)
 
     def within(self, seconds: float) -> UnitTree:
-        """Return the same tree, which reads no more after so many seconds."""
-        return replace(self, budget=self.budget.ending_in(seconds))
+        """Return the same tree, which reads no more after so many seconds, or once a call is denied."""
+        return replace(self, budget=self.budget.ending_in(seconds).with_final_denials())
 
     def until(self, abandoned: Callable[[], bool]) -> UnitTree:
         """Return the same tree, which reads no more once nobody waits for it."""
@@ -76,7 +90,7 @@ class UnitTree:
             CallError: The read failed, or no root came back.
         """
         return [
-            Unit(id=require(root, "Id", operation=LIST_ROOTS), path=_ROOT)
+            Unit(id=require(root, "Id", operation=LIST_ROOTS), path=ROOT_NAME)
             for root in organization_roots(self.organizations, budget=self.budget)
         ]
 
@@ -99,19 +113,82 @@ class UnitTree:
                 require(unit, "Id", operation=_LIST_UNITS): require(unit, "Name", operation=_LIST_UNITS)
                 for unit in units
             }
+            self.parent_ids.update(dict.fromkeys(self.names[parent_id], parent_id))
         return self.names[parent_id]
+
+    def parents_of(self, child_id: str) -> tuple[str, ...]:
+        """Return the IDs of the units that an account or a unit is in, from the root down.
+
+        Raises:
+            CallError: A read failed, or no parent came back.
+        """
+        if child_id.startswith("r-"):
+            return ()
+        if child_id not in self.parent_ids:
+            parents = entries(
+                functools.partial(self.organizations.list_parents, ChildId=child_id),
+                operation=_LIST_PARENTS,
+                items="Parents",
+                budget=self.budget,
+            )
+            for parent in parents:
+                self.parent_ids[child_id] = require(parent, "Id", operation=_LIST_PARENTS)
+        if child_id not in self.parent_ids:
+            message = "the response has no parent"
+            raise unusable_response(_LIST_PARENTS, FailureKind.INCOMPLETE_RESPONSE, message)
+        parent_id = self.parent_ids[child_id]
+        return (*self.parents_of(parent_id), parent_id)
+
+    def describe(self, paths: Iterable[Sequence[str]]) -> None:
+        """Read the names of the units on some paths one by one, unless they are more than a list's page has.
+
+        Raises:
+            CallError: A read failed; the other names are kept.
+        """
+        unread = {
+            unit_id
+            for path in paths
+            for parent_id, unit_id in itertools.pairwise(path)
+            if parent_id not in self.names
+        }
+        if len(unread) > MAX_ENTRIES_PER_PAGE:
+            return
+        self.described.update(dict.fromkeys(unread))
+        with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
+            names = {unit_id: pool.submit(self._describe, unit_id) for unit_id in sorted(unread)}
+        read = {unit_id: name.result() for unit_id, name in names.items() if name.exception() is None}
+        self.described.update(read)
+        for name in names.values():
+            name.result()
+
+    def _describe(self, unit_id: str) -> str:
+        unit = call(
+            lambda: self.organizations.describe_organizational_unit(OrganizationalUnitId=unit_id),
+            operation=_DESCRIBE_UNIT,
+            budget=self.budget,
+        ).require("OrganizationalUnit")
+        name: str = require(unit, "Name", operation=_DESCRIBE_UNIT)
+        return name
+
+    def unit_names(self) -> dict[str, str]:
+        """Return the name of each unit that was read, by its ID."""
+        listed = {id_: name for names in self.names.values() for id_, name in names.items()}
+        return listed | {id_: name for id_, name in self.described.items() if name is not None}
 
     def path_of(self, unit_ids: Sequence[str]) -> str | None:
         """Return the names of units from the root down, each directly in the one before.
 
-        None where they are no longer in each other.
+        None where they are no longer in each other, or a name could not be described.
 
         Raises:
             CallError: A read failed.
         """
-        names = [_ROOT]
+        names = [ROOT_NAME]
         for parent_id, unit_id in itertools.pairwise(unit_ids):
-            name = self.names_in(parent_id).get(unit_id)
+            if unit_id in self.described:
+                name = self.described[unit_id]
+            else:
+                name = self.names_in(parent_id).get(unit_id)
             if name is None:
                 return None
             names.append(name)

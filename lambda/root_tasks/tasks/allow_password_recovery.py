@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError
 from root_access.state import Feature
 
-from ..model.report import ItemType, Outcome, Task
+from ..model.report import Action, ItemType, Outcome, Task
 from ..model.run import Mode, Target
 from .credentials import LISTING_CALLS, password_created_at
-from .definition import TaskDefinition
+from .definition import ActionWords, TaskDefinition
 from .outcomes import already_done, failure_item, finding_of, item_of
 from .scope import ACCOUNTS, parse_named_accounts
 
@@ -56,7 +56,12 @@ def necessary_calls(mode: Mode, target: Target) -> tuple[str, ...]:
 
 
 DEFINITION = TaskDefinition(
-    title="Allow root password recovery",
+    words=ActionWords(
+        action=Action.ALLOW_RECOVERY,
+        title="Allow root password recovery",
+        planned="recovery to be allowed",
+        done="recovery allowed",
+    ),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
     calls=(LISTING_CALLS[ItemType.PASSWORD], _CREATE_LOGIN_PROFILE),
     input_keys=(ACCOUNTS,),

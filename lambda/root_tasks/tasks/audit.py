@@ -9,7 +9,7 @@ from aws_calls.failures import CallError, describe
 from root_access.state import Feature
 
 from ..messages import DETAILS_UNAVAILABLE, contradiction, hint
-from ..model.report import AccessKey, CredentialDetails, ItemType, Outcome, RootCredentials
+from ..model.report import AccessKey, Action, CredentialDetails, ItemType, Outcome, RootCredentials
 from ..model.run import Finding
 from .credentials import (
     DETAIL_CALLS,
@@ -20,7 +20,7 @@ from .credentials import (
     existing_types,
     with_last_uses,
 )
-from .definition import TaskDefinition
+from .definition import ActionWords, TaskDefinition
 from .scope import ACCOUNT_KEYS, parse_accounts_or_all
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def necessary_calls(mode: Mode, target: Target) -> tuple[str, ...]:  # noqa: ARG
 
 
 DEFINITION = TaskDefinition(
-    title="Audit of root credentials",
+    words=ActionWords(action=Action.AUDIT, title="Audit of root credentials"),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
     calls=(GET_ACCOUNT_SUMMARY, *DETAIL_CALLS),
     input_keys=ACCOUNT_KEYS,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_iam import IAMClient
 
+    from aws_calls.calls import Response
     from aws_calls.failures import Failure
 
     from ..aws.sessions import RootSession
@@ -135,7 +136,16 @@ def existing_types(session: RootSession, iam: IAMClient) -> frozenset[ItemType]:
     Raises:
         CallError: The call failed, or its response is incomplete.
     """
-    counts = session.call(iam.get_account_summary, operation=GET_ACCOUNT_SUMMARY).require("SummaryMap")
+    return types_in_summary(session.call(iam.get_account_summary, operation=GET_ACCOUNT_SUMMARY))
+
+
+def types_in_summary(response: Response) -> frozenset[ItemType]:
+    """Return which types of credentials exist by a response to GetAccountSummary.
+
+    Raises:
+        CallError: It is incomplete.
+    """
+    counts = response.require("SummaryMap")
     present = {
         ItemType.PASSWORD: require(counts, "AccountPasswordPresent", operation=GET_ACCOUNT_SUMMARY),
         ItemType.ACCESS_KEY: require(counts, "AccountAccessKeysPresent", operation=GET_ACCOUNT_SUMMARY),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..model.report import Action, Outcome
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,11 +36,33 @@ class AccountTask:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ActionWords:
+    """An action in the words of its reports. What differs in effect has no sentence in common.
+
+    Attributes:
+        action: The action.
+        title: The title of a report.
+        planned: What is to happen to what a plan lists, such as "to be deleted".
+        done: What has happened to it, such as "deleted".
+    """
+
+    action: Action
+    title: str
+    planned: str = Outcome.PLANNED
+    done: str = Outcome.DONE
+
+    def outcome(self, outcome: Outcome) -> str:
+        """Return an outcome in the words of the action."""
+        return {Outcome.PLANNED: self.planned, Outcome.DONE: self.done}.get(outcome, outcome)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskDefinition:
     """Everything that distinguishes a root task from the others.
 
     Attributes:
-        title: The title of its report.
+        words: What it does, in words.
+        restore_words: What a run of it does that restores what another one removed; None if it cannot.
         feature: The feature of centralized root access that its sessions need.
         calls: The calls that its root sessions make, those of a plan included, named as in an IAM policy:
             without a plan nothing is executed.
@@ -56,7 +80,8 @@ class TaskDefinition:
             policies deny one of them for each target of an account, the account is not accessed.
     """
 
-    title: str
+    words: ActionWords
+    restore_words: ActionWords | None = None
     feature: Feature
     calls: tuple[str, ...]
     input_keys: tuple[str, ...]
@@ -72,3 +97,9 @@ class TaskDefinition:
     def makes_changes(self) -> bool:
         """Whether the task makes changes, and so needs a plan."""
         return self.execute is not None
+
+    def words_of(self, action: Action | None) -> ActionWords:
+        """Return an action of the task in words."""
+        if action is Action.RESTORE and self.restore_words is not None:
+            return self.restore_words
+        return self.words

@@ -11,7 +11,7 @@ from aws_calls.failures import CallError, FailureKind, describe, unusable_respon
 from root_access.state import Feature
 
 from .. import messages
-from ..model.report import ItemType, Outcome, Task
+from ..model.report import Action, ItemType, Outcome, Task
 from ..model.run import Finding, Mode, Target
 from .credentials import (
     DETAIL_CALLS,
@@ -21,7 +21,7 @@ from .credentials import (
     credentials_of_types,
     existing_types,
 )
-from .definition import TaskDefinition
+from .definition import ActionWords, TaskDefinition
 from .outcomes import already_done, failure_item, finding_of, item_of
 from .scope import ACCOUNT_KEYS, invalid_value, parse_accounts, quote
 
@@ -295,7 +295,9 @@ _SELECTION_KEYS = (_CREDENTIAL_TYPES, _UNUSED_FOR_DAYS, _INCLUDE_IN_USE)
 _INPUT_KEYS = (*ACCOUNT_KEYS, *_SELECTION_KEYS)
 
 DEFINITION = TaskDefinition(
-    title="Delete root credentials",
+    words=ActionWords(
+        action=Action.DELETE, title="Delete root credentials", planned="to be deleted", done="deleted"
+    ),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
     calls=(
         GET_ACCOUNT_SUMMARY,

@@ -14,10 +14,10 @@ from root_access.state import Feature
 
 from .. import messages
 from ..aws.stores import BackupExistsError, sha256
-from ..model.report import ItemType, Outcome
+from ..model.report import Action, ItemType, Outcome
 from ..model.run import Mode, Target
 from ..refusals import RefusalReason, RunRefusedError
-from .definition import TaskDefinition
+from .definition import ActionWords, TaskDefinition
 from .outcomes import failure_item, finding_of, item_of, unreadable_item
 from .resource_policies import (
     DELETE_BUCKET_POLICY,
@@ -298,8 +298,19 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
+def _unlock_words(what: str) -> ActionWords:
+    title = f"Unlock {what} policies"
+    return ActionWords(action=Action.UNLOCK, title=title, planned="to be removed", done="removed")
+
+
+def _restore_words(what: str) -> ActionWords:
+    title = f"Restore {what} policies"
+    return ActionWords(action=Action.RESTORE, title=title, planned="to be attached", done="restored")
+
+
 BUCKET_DEFINITION = TaskDefinition(
-    title="Unlock bucket policies",
+    words=_unlock_words("bucket"),
+    restore_words=_restore_words("bucket"),
     feature=Feature.ROOT_SESSIONS,
     calls=(LIST_BUCKETS, GET_BUCKET_POLICY, DELETE_BUCKET_POLICY, PUT_BUCKET_POLICY),
     input_keys=(_BUCKETS, _RESTORE, _POLICY_OVERRIDE),
@@ -310,7 +321,8 @@ BUCKET_DEFINITION = TaskDefinition(
     policy_type=ItemType.BUCKET_POLICY,
 )
 QUEUE_DEFINITION = TaskDefinition(
-    title="Unlock queue policies",
+    words=_unlock_words("queue"),
+    restore_words=_restore_words("queue"),
     feature=Feature.ROOT_SESSIONS,
     calls=(GET_QUEUE_ATTRIBUTES, SET_QUEUE_ATTRIBUTES),
     input_keys=(_QUEUES, _SKIP_BACKUP, _RESTORE, _POLICY_OVERRIDE),

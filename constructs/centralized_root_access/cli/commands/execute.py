@@ -54,7 +54,7 @@ def execute(
             )
         stored = runs.find_report(run, folders=[AUDIT_FOLDER])
         _require_plan(stored, run, approved_report=approved_report)
-        if not yes and not _is_confirmed(stored):
+        if not yes and not _is_confirmed(stored, everything=output.all):
             return ExitCode.NO_RESULT
         # Whoever altered the report that was shown would have had something else approved.
         input_ = {PLAN: run, REPORT_SHA256: sha256(stored.body)}
@@ -79,15 +79,17 @@ def _require_plan(stored: StoredReport, run: str, *, approved_report: Path | Non
         )
 
 
-def _is_confirmed(plan: StoredReport) -> bool:
+def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
     """Show a plan, and ask whether to execute it. Ctrl-C and the end of the input are called a no."""
-    from ..screen import show_report
+    from root_tasks.report.summary import what_it_does
+
+    from ..screen import show_plan
     from ..stored_report import print_doubt
 
-    show_report(plan.report, stderr=True, whole=True)
+    show_plan(plan.report, everything=everything)
     print_doubt(plan)
     try:
-        confirmed = click.confirm("Execute this plan?", err=True)
+        confirmed = click.confirm(f"Execute this plan to {what_it_does(plan.report)}?", err=True)
     except click.Abort:
         print_note("", "Not executed. Nothing was changed.")
         raise

@@ -31,7 +31,6 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
         from root_tasks.report.summary import minute
 
         from ..deployment import FOLDERS
-        from ..runs import next_steps
         from ..stored_report import keep_report, show_report
 
         if run is None:
@@ -45,5 +44,5 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
             ended = minute(stored.report.finished_at)
             print_note(f"This is run {stored.report.run_id}, which ended {ended}.")
         if output.format == TABLE:
-            print_note(*next_steps(stored.report, target=target))
+            runs.show_next_steps(stored.report)
     return keep_report(stored, output=output)

@@ -1,0 +1,47 @@
+"""What a case asks for without knowing its ID: the root, what the member account is in, a closed account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from acceptance.model import CLOSED, MEMBERS_PARENT, ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from acceptance.callers import Callers
+
+
+class NothingFoundError(Exception):
+    """Raised where the organization does not have what a case asks for."""
+
+
+def find_root(callers: Callers) -> str:
+    """Return the ID of the organization's root."""
+    return str(callers.own("organizations").list_roots()["Roots"][0]["Id"])
+
+
+def find_parent(callers: Callers) -> str:
+    """Return the ID of the unit or root that the member account is in."""
+    found = callers.own("organizations").list_parents(ChildId=callers.names.member)
+    return str(found["Parents"][0]["Id"])
+
+
+def find_closed_account(callers: Callers) -> str:
+    """Return a closed account.
+
+    Raises:
+        NothingFoundError: There is none.
+    """
+    for page in callers.own("organizations").get_paginator("list_accounts").paginate():
+        for account in page["Accounts"]:
+            if account.get("State") == "CLOSED":
+                return str(account["Id"])
+    raise NothingFoundError("no account of the organization is closed")
+
+
+FINDERS: Mapping[str, Callable[[Callers], str]] = {
+    ROOT: find_root,
+    MEMBERS_PARENT: find_parent,
+    CLOSED: find_closed_account,
+}

@@ -1,0 +1,71 @@
+"""A notice for people: one publish to a topic, which arrives as text in mail and as a card in chat.
+
+Amazon Q in chat applications subscribes over HTTPS, and drops what is not in its format:
+https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TypedDict
+
+# Slack shows no more in one block; each platform has a limit of its own.
+_MAX_CHAT_CHARACTERS = 2900
+_MORE_IN_MAIL = "… The mail has the rest.\n"
+# What ends a block of code in Markdown, and what Slack reads inside of one: <!channel>, <url|text>.
+_INERT = str.maketrans({"`": "'", "&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+class Publication(TypedDict):
+    """The parameters of sns:Publish, without the topic."""
+
+    Subject: str
+    Message: str
+    MessageStructure: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """A message for a topic.
+
+    Attributes:
+        subject: Its subject: short, and ASCII, as an organization's ID is. SNS accepts up to 100 characters.
+        message: Its text, of lines. It may have text that others chose.
+        thread: What chat groups it by: the organization and what the notice is about.
+        next_steps: What to do, each in a sentence in Markdown.
+    """
+
+    subject: str
+    message: str
+    thread: str
+    next_steps: tuple[str, ...] = ()
+
+    def publication(self) -> Publication:
+        """Return what to publish: this text for mail and everything else, and a card for HTTPS."""
+        messages = {"default": self.message, "https": json.dumps(self._for_chat())}
+        return Publication(Subject=self.subject, Message=json.dumps(messages), MessageStructure="json")
+
+    def _for_chat(self) -> dict[str, object]:
+        return {
+            "version": "1.0",
+            "source": "custom",
+            "content": {
+                "textType": "client-markdown",
+                "title": self.subject,
+                "description": _code_block(self.message),
+                **({"nextSteps": list(self.next_steps)} if self.next_steps else {}),
+            },
+            "metadata": {"threadId": self.thread},
+        }
+
+
+def _code_block(text: str) -> str:
+    """Return a text in which nothing is Markdown, a mention or a link, in the dialect of any platform."""
+    shown = ""
+    for line in text.translate(_INERT).splitlines(keepends=True):
+        if len(shown) + len(line) > _MAX_CHAT_CHARACTERS:
+            shown += _MORE_IN_MAIL
+            break
+        shown += line
+    return f"```\n{shown.rstrip()}\n```"

@@ -1,0 +1,210 @@
+"""Findings in AWS Security Hub: their format (ASFF), and their import in batches.
+
+https://docs.aws.amazon.com/securityhub/latest/partnerguide/guidelines-batchimportfindings.html
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from datetime import UTC
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .calls import call
+from .failures import CallError, FailureKind, call_errors, describe
+from .text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from .retry import RetryBudget
+    from .runtime import FunctionArn
+
+IMPORT_FINDINGS = "securityhub:BatchImportFindings"
+_SCHEMA_VERSION = "2018-10-08"
+_MAX_BATCH = 100
+_MAX_DESCRIPTION_CHARACTERS = 1024
+
+
+class ComplianceStatus(StrEnum):
+    """Whether a check passed; one that saw nothing has neither passed nor failed."""
+
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    NOT_AVAILABLE = "NOT_AVAILABLE"
+
+
+class Severity(StrEnum):
+    """How urgent a finding is, in Security Hub's labels."""
+
+    CRITICAL = "CRITICAL"
+    HIGH = "HIGH"
+    MEDIUM = "MEDIUM"
+    INFORMATIONAL = "INFORMATIONAL"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecurityFinding:
+    """What a check found about an account.
+
+    Attributes:
+        check: The check, such as member-root-credentials. With the account it identifies the finding.
+        account_id: The account that it is about, which need not be the one that imports it.
+        title: What the check expects, the same whatever it found.
+        description: What it found. It may have text that others chose.
+        status: Whether the check passed.
+        severity: How urgent it is.
+        recommendation: What to do about it.
+        created_at: When the finding was imported first.
+        updated_at: When the check looked.
+        archived: Whether the check is over, as the account has left.
+    """
+
+    check: str
+    account_id: str
+    title: str
+    description: str
+    status: ComplianceStatus
+    severity: Severity
+    recommendation: str
+    created_at: datetime
+    updated_at: datetime
+    archived: bool = False
+
+    @property
+    def id(self) -> str:
+        """The finding's ID, the same in every import."""
+        return f"centralized-root-access/{self.check}/{self.account_id}"
+
+    def as_asff(self, importer: FunctionArn) -> dict[str, Any]:
+        """Return it in the AWS Security Finding Format.
+
+        Args:
+            importer: The function that imports it. An account imports findings in its own name alone.
+        """
+        account_id = importer.account_id
+        return {
+            "SchemaVersion": _SCHEMA_VERSION,
+            "Id": self.id,
+            "ProductArn": (
+                f"arn:{importer.partition}:securityhub:{importer.region}:{account_id}:product/{account_id}/default"
+            ),
+            "ProductName": "Centralized Root Access",
+            "GeneratorId": f"centralized-root-access/{self.check}",
+            "AwsAccountId": account_id,
+            "CreatedAt": _time(self.created_at),
+            "UpdatedAt": _time(self.updated_at),
+            "Title": self.title,
+            "Description": _beginning(printable(self.description)),
+            "Remediation": {"Recommendation": {"Text": self.recommendation}},
+            "Resources": [
+                {
+                    "Type": "AwsAccount",
+                    "Id": f"AWS::::Account:{self.account_id}",
+                    "Partition": importer.partition,
+                    "Region": importer.region,
+                }
+            ],
+            "Compliance": {"Status": self.status},
+            "RecordState": "ARCHIVED" if self.archived else "ACTIVE",
+            # Not Severity and Types themselves: these are the users' own to change.
+            "FindingProviderFields": {
+                "Severity": {"Label": self.severity, "Original": self.severity},
+                "Types": ["Software and Configuration Checks/AWS Security Best Practices"],
+            },
+        }
+
+
+class SecurityHubClient(Protocol):
+    """What is used of boto3's client."""
+
+    def batch_import_findings(self, *, Findings: list[dict[str, Any]]) -> Mapping[str, Any]:  # noqa: N803
+        """Import at most 100 findings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportResult:
+    """What came of an import.
+
+    Attributes:
+        imported: How many findings Security Hub has accepted.
+        refused: The IDs of the others, each with AWS's code and message.
+    """
+
+    imported: int
+    refused: Mapping[str, str]
+
+
+def import_findings(
+    findings: Iterable[SecurityFinding],
+    *,
+    client: SecurityHubClient,
+    importer: FunctionArn,
+    budget: RetryBudget,
+) -> ImportResult:
+    """Import findings, a hundred in each call. A call that fails is the last one, and raises nothing.
+
+    Args:
+        findings: The findings.
+        client: A client that makes one attempt a call.
+        importer: The function that imports them.
+        budget: How long to retry transient failures.
+    """
+    waiting = iter(findings)
+    imported, refused = 0, dict[str, str]()
+    while batch := list(itertools.islice(waiting, _MAX_BATCH)):
+        try:
+            failed = _import_batch(batch, client=client, importer=importer, budget=budget)
+        except CallError as error:
+            batch += waiting
+            failed = dict.fromkeys((finding.id for finding in batch), describe(error.failure))
+        imported += len(batch) - len(failed)
+        refused |= failed
+    return ImportResult(imported=imported, refused=refused)
+
+
+def _import_batch(
+    batch: list[SecurityFinding], *, client: SecurityHubClient, importer: FunctionArn, budget: RetryBudget
+) -> dict[str, str]:
+    """Import some findings, and return the IDs of those that Security Hub refused, each with the reason."""
+    in_format = [finding.as_asff(importer) for finding in batch]
+    response = call(
+        lambda: _with_throttling(lambda: client.batch_import_findings(Findings=in_format)),
+        operation=IMPORT_FINDINGS,
+        budget=budget,
+    )
+    reasons = {failed["Id"]: _reason(failed) for failed in response.get("FailedFindings", ())}
+    # Where AWS does not say which ones it refused, none is known to be imported.
+    unnamed = response.require("FailedCount") > len(reasons)
+    return {
+        finding.id: reasons.get(finding.id, f"{IMPORT_FINDINGS}: no reason was given.")
+        for finding in batch
+        if unnamed or finding.id in reasons
+    }
+
+
+def _reason(failed: Mapping[str, str]) -> str:
+    text = f"{failed.get('ErrorCode')}: {failed.get('ErrorMessage')}"
+    return f"{IMPORT_FINDINGS}: {_beginning(printable(text)).rstrip('.')}."
+
+
+def _with_throttling(function: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Call, and take LimitExceeded for throttling, which is what Security Hub documents it for."""
+    try:
+        with call_errors(IMPORT_FINDINGS):
+            return function()
+    except CallError as error:
+        if error.failure.name != "LimitExceeded":
+            raise
+        raise CallError(replace(error.failure, kind=FailureKind.THROTTLED)) from error
+
+
+def _beginning(text: str) -> str:
+    limit = _MAX_DESCRIPTION_CHARACTERS
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

@@ -1,0 +1,102 @@
+"""The import of a full audit's findings into Security Hub. Nothing that it cannot import ends the audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aws_calls.security_hub import ImportResult, import_findings
+
+from ..aws.bucket import UnreadableObjectError
+from ..aws.stores import File
+from ..model.codec import DecodingError, decode, encode
+from ..model.security_findings import ImportedFinding, ImportedFindings
+from ..report.security_findings import findings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from aws_calls.retry import RetryBudget
+    from aws_calls.runtime import FunctionArn
+    from aws_calls.security_hub import SecurityHubClient
+
+    from ..aws.stores import ReportStore
+    from ..model.report import Report
+
+_FINDINGS_JSON = "findings.json"
+# A hundred calls, at ten a second, and as long again for AWS to accept them. Then the report is written.
+_IMPORT_SECONDS = 180.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindingsImporter:
+    """Imports findings.
+
+    Attributes:
+        reports: The latest full audit, with which it keeps the findings that it has imported.
+        client: Returns a client that makes one attempt a call.
+        importer: The function.
+        budget: How long to retry transient failures.
+        now: The time in UTC.
+        log: Writes one event, given as keyword arguments.
+    """
+
+    reports: ReportStore
+    client: Callable[[], SecurityHubClient]
+    importer: FunctionArn
+    budget: RetryBudget
+    now: Callable[[], datetime]
+    log: Callable[..., None]
+
+    def import_findings(self, report: Report) -> ImportResult | None:
+        """Import the findings of a full audit; None where a later one has begun to import its own."""
+        created_at = self._first_imports()
+        findings = list(findings_of(report, created_at=created_at))
+        created_at = {finding.account_id: finding.created_at for finding in findings}
+        # First, so that an older audit stops here.
+        if not self._write(created_at, report):
+            return None
+        result = import_findings(
+            findings,
+            client=self.client(),
+            importer=self.importer,
+            budget=self.budget.ending_in(_IMPORT_SECONDS),
+        )
+        archived = {
+            finding.account_id
+            for finding in findings
+            if finding.archived and finding.id not in result.refused
+        }
+        if archived:
+            self._write({id_: created_at[id_] for id_ in created_at.keys() - archived}, report)
+        self.log(
+            event="findings_imported",
+            runId=report.run_id,
+            imported=result.imported,
+            refused=len(result.refused),
+            reason=next(iter(result.refused.values()), None),
+        )
+        return result
+
+    def _first_imports(self) -> dict[str, datetime]:
+        """Return when the finding of each account was imported first."""
+        try:
+            data = self.reports.read_latest(_FINDINGS_JSON)
+            known = () if data is None else decode(ImportedFindings, data).findings
+        except (DecodingError, UnreadableObjectError) as error:
+            # Findings get a new date, and those of accounts that have left stay active for as long as
+            # Security Hub keeps what nobody updates.
+            self.log(event="findings_forgotten", reason=str(error))
+            known = ()
+        return {finding.account_id: finding.created_at for finding in known}
+
+    def _write(self, created_at: Mapping[str, datetime], report: Report) -> bool:
+        findings = ImportedFindings(
+            findings=tuple(
+                ImportedFinding(account_id=account_id, created_at=moment)
+                for account_id, moment in sorted(created_at.items())
+            )
+        )
+        file = File(name=_FINDINGS_JSON, content_type="application/json", body=encode(findings))
+        return self.reports.write_latest(file, started_at=report.started_at, now=self.now(), log=self.log)

@@ -1,0 +1,49 @@
+"""What arrives of a published notice: text by mail, and a card in Amazon Q in chat applications.
+
+https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MAX_PUBLISHED_BYTES = 256 * 1024
+_FENCE = "```"
+
+
+def text_by_mail(publication: Mapping[str, Any]) -> str:
+    """Return what SNS delivers by mail, and to whatever has no text of its own."""
+    assert publication["MessageStructure"] == "json"
+    assert len(publication["Message"].encode()) <= _MAX_PUBLISHED_BYTES
+    messages = json.loads(publication["Message"])
+    assert messages.keys() == {"default", "https"}
+    text: str = messages["default"]
+    return text
+
+
+def card_in_chat(publication: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what SNS delivers over HTTPS, if Amazon Q would accept it."""
+    card: dict[str, Any] = json.loads(json.loads(publication["Message"])["https"])
+    assert card.keys() == {"version", "source", "content", "metadata"}
+    assert (card["version"], card["source"]) == ("1.0", "custom")
+    content, metadata = card["content"], card["metadata"]
+    assert content.keys() <= {"textType", "title", "description", "nextSteps"}
+    assert content["textType"] == "client-markdown"
+    assert content["title"] == publication["Subject"]
+    assert metadata.keys() == {"threadId"}
+    assert all(isinstance(text, str) and text for text in (content["description"], metadata["threadId"]))
+    return card
+
+
+def text_of_code_block(markdown: str) -> str:
+    """Return the text of a block of code that is all there is, with no mention and no link in it."""
+    assert markdown.startswith(f"{_FENCE}\n")
+    assert markdown.endswith(f"\n{_FENCE}")
+    inside = markdown[len(_FENCE) + 1 : -len(_FENCE) - 1]
+    assert not {"`", "<", ">"} & set(inside)
+    return html.unescape(inside)

@@ -1,0 +1,69 @@
+"""What a run does, in its own words: nobody may take one action for another that differs in effect."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from centralized_root_access.cli import screen
+from root_tasks.model.report import Item, ItemType, Outcome, Report
+from root_tasks.report.render import as_csv
+from root_tasks.report.summary import headline, summary, title, what_it_does
+from root_tasks.tasks import DEFINITIONS
+from support.reports import page_of, report, result
+
+if TYPE_CHECKING:
+    from root_tasks.model.report import Action, Task
+
+ACTIONS = [
+    (task, words.action)
+    for task, definition in DEFINITIONS.items()
+    for words in (definition.words, definition.restore_words)
+    if definition.makes_changes and words is not None
+]
+
+
+def run(task: Task, action: Action, outcome: Outcome) -> Report:
+    """The plan or the execution of an action, in an account where everything else is the same."""
+    item = Item(
+        type=DEFINITIONS[task].policy_type or ItemType.PASSWORD, outcome=outcome, id="locked", policy="{}"
+    )
+    account = result("300000000001", outcome, items=(item,))
+    executed_plan = None if outcome is Outcome.PLANNED else "plan"
+    return report(account, task=task, action=action, executed_plan=executed_plan)
+
+
+def texts(written: Report, capsys: pytest.CaptureFixture[str]) -> tuple[str, ...]:
+    """What people read of a run, text by text."""
+    screen.show_report(written)
+    terminal = capsys.readouterr().out
+    page = page_of(written).partition("<main>")[0]
+    return (
+        title(written),
+        headline(written),
+        summary(written),
+        what_it_does(written),
+        terminal,
+        as_csv(written),
+        *re.findall(r'<(?:title|h1|p class="(?:summary|notice)")>(.+?)</', page),
+        *re.findall(r"<body (.*?)>", page),
+    )
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PLANNED, Outcome.DONE])
+def test_no_two_actions_that_differ_in_effect_share_a_text(
+    outcome: Outcome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {action: texts(run(*action, outcome), capsys) for action in ACTIONS}
+    assert len(said) == len(ACTIONS) == 6
+    for (one, these), (other, those) in itertools.combinations(said.items(), 2):
+        shared = [words for words, others in zip(these, those, strict=True) if words == others]
+        assert shared == [], (one, other)
+
+
+def test_a_report_of_a_release_that_did_not_say_is_of_the_tasks_own_action() -> None:
+    for definition in DEFINITIONS.values():
+        assert definition.words_of(None) is definition.words

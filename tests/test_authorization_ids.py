@@ -1,0 +1,67 @@
+"""AWS's own reason for a denied call: its ID is kept apart, so that the same denial has the same reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.accounts import MEMBER, OTHER
+
+if TYPE_CHECKING:
+    from support.root_tasks import RootTasks
+
+DENIED = (
+    "User: arn:aws:iam::222222222222:root is not authorized to perform: iam:GetAccountSummary on resource: * "
+    "with an explicit deny in a service control policy: arn:aws:organizations::111111111111:policy/p-example"
+)
+_CALL = "or call the GetRequestAuthorizationDetails API with the following authorization id: {id}"
+ENDS = [
+    ". Go to https://us-east-1.console.aws.amazon.com/iam/home?region=us-east-1#/authorization-details/{id} "
+    f"for complete details,\n{_CALL}",
+    f", {_CALL}.",
+]
+ID = "example1a2b3c4d5e6f7g8h9i0j"
+
+
+@pytest.mark.parametrize("action", ["sts:AssumeRoot", "iam:GetAccountSummary"])
+@pytest.mark.parametrize("end", ENDS)
+def test_the_id_of_a_denied_call_is_kept_apart_from_its_reason(
+    root_tasks: RootTasks, action: str, end: str
+) -> None:
+    account_id = "" if action == "sts:AssumeRoot" else MEMBER
+    root_tasks.fail(action, "AccessDenied", message=DENIED + end.format(id=ID), account_id=account_id)
+    result = root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]
+    assert result["authorizationId"] == ID
+    assert result["reason"] == f"{action}: AccessDenied: {DENIED}."
+    assert "service control policy" in result["hint"]
+
+
+def test_two_audits_of_the_same_denial_differ_in_the_id_alone(root_tasks: RootTasks) -> None:
+    results = []
+    for id_ in ("first1", "second2"):
+        message = DENIED + ENDS[0].format(id=id_)
+        root_tasks.fail("sts:AssumeRoot", "AccessDenied", message=message, times=1)
+        results.append(root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER])
+        root_tasks.advance(hours=1)
+    assert [result.pop("authorizationId") for result in results] == ["first1", "second2"]
+    assert results[0] == results[1]
+
+
+def test_the_id_of_a_detail_that_could_not_be_read_is_kept_too(root_tasks: RootTasks) -> None:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    message = "Denied" + ENDS[0].format(id=ID)
+    root_tasks.fail("iam:ListAccessKeys", "AccessDenied", message=message, account_id=MEMBER)
+    results = root_tasks.results(root_tasks.run())
+    assert results[MEMBER]["outcome"] == "has credentials"
+    assert results[MEMBER]["authorizationId"] == ID
+    assert ID not in results[MEMBER]["reason"]
+    assert results[OTHER]["authorizationId"] is None
+
+
+@pytest.mark.parametrize("message", [DENIED, "with the following authorization id: not an id!", ""])
+def test_a_message_without_an_id_stays_as_it_is(root_tasks: RootTasks, message: str) -> None:
+    root_tasks.fail("sts:AssumeRoot", "AccessDenied", message=message)
+    result = root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]
+    assert result["authorizationId"] is None
+    assert message in result["reason"]

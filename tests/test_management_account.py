@@ -1,0 +1,177 @@
+"""The management account's own root user: no task reaches it, so an audit there says what it has."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.accounts import MANAGEMENT, MEMBER
+from support.arrange import PRINCIPAL
+from support.emulation import DELEGATE
+from support.root_tasks import RootTasks, Settings
+
+if TYPE_CHECKING:
+    from support.root_tasks import FinishedExecution
+
+METRIC = "ManagementRootUserUnprotected"
+GET_ACCOUNT_SUMMARY = "iam:GetAccountSummary"
+
+
+@pytest.fixture
+def root_tasks(root_tasks: RootTasks) -> RootTasks:
+    """A deployed RootTasks that imports findings, in an account that has enabled Security Hub."""
+    root_tasks.settings = Settings(security_hub_findings=True)
+    root_tasks.client("securityhub").enable_security_hub()
+    return root_tasks
+
+
+def give(root_tasks: RootTasks, **credentials: Any) -> None:
+    root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, **credentials)
+
+
+def metric(root_tasks: RootTasks) -> object:
+    line = [line for line in root_tasks.log if "AccountsAudited" in line][-1]
+    return line.get(METRIC)
+
+
+def finding(root_tasks: RootTasks) -> tuple[str, str] | None:
+    """Return the status and the severity of the management account's finding."""
+    found = [
+        finding
+        for finding in root_tasks.client("securityhub").get_findings()["Findings"]
+        if finding["Resources"][0]["Id"] == f"AWS::::Account:{MANAGEMENT}"
+    ]
+    if not found:
+        return None
+    (only,) = found
+    assert only["GeneratorId"] == "centralized-root-access/management-root-user"
+    return only["Compliance"]["Status"], only["Severity"]["Label"]
+
+
+def row(root_tasks: RootTasks, execution: FinishedExecution) -> dict[str, str]:
+    text = root_tasks.read(f"runs/{execution.run_id}/report.csv").decode("utf-8-sig")
+    (found,) = [row for row in csv.DictReader(io.StringIO(text)) if row["accountId"] == MANAGEMENT]
+    return found
+
+
+def page(root_tasks: RootTasks, execution: FinishedExecution) -> str:
+    return root_tasks.read(f"runs/{execution.run_id}/report.html").decode()
+
+
+@pytest.mark.parametrize(
+    ("credentials", "words", "unprotected", "verdict"),
+    [
+        (
+            {"password": True, "mfa_devices": 2},
+            "a password, MFA and no access key",
+            0,
+            ("PASSED", "INFORMATIONAL"),
+        ),
+        ({"password": True}, "a password, no MFA and no access key", 1, ("FAILED", "HIGH")),
+        ({}, "no password, no MFA and no access key", 1, ("FAILED", "HIGH")),
+        (
+            {"password": True, "mfa_devices": 1, "access_keys": 1},
+            "a password, MFA and an access key",
+            1,
+            ("FAILED", "CRITICAL"),
+        ),
+    ],
+)
+def test_report_page_metric_notice_and_finding_say_what_it_has(
+    root_tasks: RootTasks, credentials: dict[str, Any], words: str, unprotected: int, verdict: tuple[str, str]
+) -> None:
+    give(root_tasks, **credentials)
+    audit = root_tasks.run()
+    ((_, message),) = root_tasks.notices
+    assert f"\nThe management account's root user has {words}.\n" in message
+    shown = words.replace("'", "&#x27;")
+    assert f"<dt>Management account&#x27;s root user</dt><dd>{shown}</dd>" in page(root_tasks, audit)
+    assert metric(root_tasks) == unprotected
+    assert finding(root_tasks) == verdict
+
+
+def test_the_management_account_has_its_own_row_and_counts_among_no_members(root_tasks: RootTasks) -> None:
+    give(root_tasks, password=True, access_keys=1, certificates=1)
+    audit = root_tasks.run()
+    assert audit.totals == {"clean": 3, "skipped": 1}
+    assert root_tasks.results(audit)[MANAGEMENT]["credentials"] == {
+        "password": True,
+        "passwordLastUsedAt": None,
+        "passwordLastUseUnread": True,
+        # There are some, and which ones is not read.
+        "accessKeys": None,
+        "mfaDevices": [],
+        "signingCertificates": None,
+    }
+    found = row(root_tasks, audit)
+    assert (found["outcome"], found["password"], found["mfaDevices"]) == ("skipped", "yes", "0")
+    evidence = {entry["control"]: entry for entry in root_tasks.report(audit)["evidence"]}
+    assert {control: entry["notMet"] for control, entry in evidence.items()} == {
+        "IAM.4": 0,
+        "IAM.6": 0,
+        "IAM.9": 0,
+    }
+
+
+def test_where_it_cannot_be_read_the_audit_says_so_and_claims_nothing(root_tasks: RootTasks) -> None:
+    give(root_tasks, password=True)
+    root_tasks.fail(GET_ACCOUNT_SUMMARY, "AccessDenied", account_id=MANAGEMENT)
+    audit = root_tasks.run()
+    assert audit.totals == {"clean": 3, "skipped": 1}
+    result = root_tasks.results(audit)[MANAGEMENT]
+    assert result["credentials"] is None
+    assert "could not be read. iam:GetAccountSummary: AccessDenied: This is a test." in result["reason"]
+    assert "What the management account's root user has could not be read" in root_tasks.notices[0][1]
+    assert metric(root_tasks) is None
+    assert finding(root_tasks) == ("NOT_AVAILABLE", "MEDIUM")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "published"),
+    [
+        ({"mfa_devices": 1}, {}, True),
+        ({}, {"access_keys": 1}, True),
+        ({"password": True}, {"password": True}, False),
+    ],
+)
+def test_a_notice_is_published_where_it_alone_has_changed(
+    root_tasks: RootTasks, before: dict[str, Any], after: dict[str, Any], published: bool
+) -> None:
+    give(root_tasks, **before)
+    root_tasks.run()
+    give(root_tasks, **after)
+    root_tasks.advance(days=1)
+    root_tasks.run()
+    subjects = [subject for subject, _ in root_tasks.notices[1:]]
+    assert subjects == (["Root credentials changed: the management account"] if published else [])
+
+
+def test_only_a_full_audit_reads_it(root_tasks: RootTasks) -> None:
+    give(root_tasks, password=True)
+    audit = root_tasks.run({"accounts": [MANAGEMENT, MEMBER]})
+    assert root_tasks.results(audit)[MANAGEMENT]["credentials"] is None
+    assert GET_ACCOUNT_SUMMARY not in own_calls(root_tasks)
+
+
+def own_calls(root_tasks: RootTasks) -> set[str]:
+    """Return the calls that the functions made in their own account."""
+    return {request.action for _, request in root_tasks.requests}
+
+
+def test_a_delegated_administrator_does_not_take_its_own_root_user_for_that_of_the_management_account(
+    root_tasks: RootTasks,
+) -> None:
+    root_tasks.client("organizations").register_delegated_administrator(
+        AccountId=DELEGATE, ServicePrincipal=PRINCIPAL
+    )
+    root_tasks.account_id = DELEGATE
+    root_tasks.client("securityhub", account_id=DELEGATE).enable_security_hub()
+    audit = root_tasks.run()
+    assert GET_ACCOUNT_SUMMARY not in own_calls(root_tasks)
+    assert "Management account&#x27;s" not in page(root_tasks, audit)
+    assert "management account" not in root_tasks.notices[0][1]
+    assert metric(root_tasks) is None
+    assert finding(root_tasks) is None

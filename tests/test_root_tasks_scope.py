@@ -1,0 +1,251 @@
+"""What a run reads of the organization follows the accounts that it is about; its results do not differ."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local_aws.emulation import mock_organization
+from root_tasks.messages import NO_LONGER_A_MEMBER
+from root_tasks.model.report import Task
+from root_tasks.refusals import RefusalReason
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.root_tasks import RootTasks, refusal
+from support.scp import document, statement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from local_aws.emulation import LocalOrganization
+    from support.root_tasks import FinishedExecution
+
+ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
+# The management account and the members that every test begins with.
+SEEDED = 4
+MAX_DESCRIBED = 20
+LISTS = ("ListAccounts", "ListPolicies", "ListTargetsForPolicy", "ListOrganizationalUnitsForParent")
+each_sdk = pytest.mark.parametrize("has_paths", [True, False], ids=["with paths", "without paths"])
+
+
+def add_unit(organization: LocalOrganization, name: str, *, parent_id: str, accounts: Sequence[str]) -> str:
+    """Add a unit with accounts that are right under the root, and return its ID."""
+    organizations = organization.client("organizations")
+    created = organizations.create_organizational_unit(ParentId=parent_id, Name=name)
+    unit_id = str(created["OrganizationalUnit"]["Id"])
+    for account_id in accounts:
+        organizations.move_account(
+            AccountId=account_id, SourceParentId=organization.root_id, DestinationParentId=unit_id
+        )
+    return unit_id
+
+
+def add_accounts(organization: LocalOrganization, count: int) -> list[str]:
+    ids = [str(900_000_000_000 + number) for number in range(count)]
+    for id_ in ids:
+        organization.add_account(name=f"many-{id_}", email=f"{id_}@example.com", account_id=id_)
+    return ids
+
+
+def attach(organization: LocalOrganization, target_id: str, **elements: Any) -> str:
+    """Attach a policy that denies something, and return its ID."""
+    return organization.attach_service_control_policy(
+        name=f"at-{target_id}",
+        document=document(statement(**{"Action": "ec2:*", **elements})),
+        target_id=target_id,
+    )
+
+
+def calls(organization: LocalOrganization) -> Counter[str]:
+    """Return how often each call was made to Organizations."""
+    return Counter(call.operation for call in organization.calls if call.service == "organizations")
+
+
+def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str, Counter[str]]:
+    """Run everything that is about one account in an organization, and return the calls of each run.
+
+    The account is in a unit of a unit, and has policies on its path as others have.
+    """
+    with mock_organization() as organization:
+        enable_root_access(organization, CREDENTIALS, SESSIONS)
+        root_tasks = RootTasks(organization=organization)
+        if not has_paths:
+            root_tasks.omit_paths()
+        workloads = add_unit(organization, "Workloads", parent_id=organization.root_id, accounts=[])
+        prod = add_unit(organization, "Prod", parent_id=workloads, accounts=[MEMBER])
+        for number in range(units):
+            other = add_unit(organization, f"unit-{number}", parent_id=organization.root_id, accounts=[])
+            attach(organization, other)
+        for target_id in (organization.root_id, prod, MEMBER, OTHER):
+            attach(organization, target_id)
+        add_accounts(organization, accounts - SEEDED)
+        sqs = root_tasks.client("sqs", account_id=MEMBER)
+        arn = f"arn:aws:sqs:us-east-1:{MEMBER}:locked"
+        policy = json.dumps(document(statement(Principal="*", Action="sqs:*", Resource=arn)))
+        sqs.create_queue(QueueName="locked", Attributes={"Policy": policy})
+        organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+        made: dict[str, Counter[str]] = {}
+
+        def run(name: str, input_: dict[str, object]) -> FinishedExecution:
+            organization.clear_calls()
+            execution = root_tasks.run(input_)
+            made[name] = calls(organization)
+            return execution
+
+        def execute(name: str, plan: FinishedExecution) -> FinishedExecution:
+            organization.clear_calls()
+            execution = root_tasks.execute(plan)
+            assert execution.status == "SUCCEEDED", execution.cause
+            made[name] = calls(organization)
+            return execution
+
+        run("audit", {"accounts": [MEMBER]})
+        execute("delete", run("plan delete", {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}))
+        execute("recover", run("plan recover", {"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]}))
+        unlocked = execute("unlock", run("plan unlock", {"task": Task.UNLOCK_QUEUE_POLICY, "queues": [arn]}))
+        (item,) = root_tasks.results(unlocked)[MEMBER]["items"]
+        execute(
+            "restore", run("plan restore", {"task": Task.UNLOCK_QUEUE_POLICY, "restore": [item["backup"]]})
+        )
+        return made
+
+
+@each_sdk
+@pytest.mark.parametrize("accounts", [200, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_a_run_of_one_account_makes_the_same_calls_in_a_small_and_in_a_large_organization(
+    accounts: int, has_paths: bool
+) -> None:
+    small = calls_of_each_run(accounts=10, units=0, has_paths=has_paths)
+    large = calls_of_each_run(accounts=accounts, units=40, has_paths=has_paths)
+    assert small == large
+    for made in large.values():
+        assert not set(LISTS).intersection(made)
+        # The root, two units, the account; the documents of three of these.
+        assert (made["ListPoliciesForTarget"], made["DescribePolicy"]) == (4, 3)
+        assert (made["DescribeAccount"], made["DescribeOrganizationalUnit"]) == (1, 2)
+        assert made["ListParents"] == (0 if has_paths else 3)
+
+
+def arrange_organization(organization: LocalOrganization) -> dict[str, str]:
+    """Arrange units, policies and accounts of each kind, and return the IDs of the units by their names."""
+    root_id = organization.root_id
+    units = {"Workloads": add_unit(organization, "Workloads", parent_id=root_id, accounts=[MEMBER])}
+    units["Prod"] = add_unit(organization, "Prod", parent_id=units["Workloads"], accounts=[OTHER])
+    units["Sandbox"] = add_unit(organization, "Sandbox", parent_id=root_id, accounts=[THIRD])
+    attach(organization, root_id)
+    attach(organization, units["Prod"], Action="*", Condition=ROOT_USERS)
+    attach(organization, MEMBER, Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}}, Action="iam:*")
+    organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1)
+    return units
+
+
+def rows(root_tasks: RootTasks, input_: object) -> dict[str, dict[str, Any]]:
+    """Run an audit, and return the results by account."""
+    execution = root_tasks.run(input_)
+    assert root_tasks.report(execution)["preflight"]["checked"]
+    return root_tasks.results(execution)
+
+
+@each_sdk
+def test_the_results_of_named_accounts_and_of_units_are_those_of_an_audit_of_everybody(
+    root_tasks: RootTasks, has_paths: bool
+) -> None:
+    organization = root_tasks.organization
+    arrange_organization(organization)
+    suspended, *many = add_accounts(organization, 30)
+    organization.suspend(suspended)
+    if not has_paths:
+        root_tasks.omit_paths()
+    everybody = rows(root_tasks, {})
+    assert (everybody[OTHER]["outcome"], everybody[suspended]["outcome"]) == ("inaccessible", "skipped")
+    assert everybody[OTHER]["organizationalUnit"] == "Root/Workloads/Prod"
+    named = [MANAGEMENT, MEMBER, OTHER, suspended]
+    for account_ids in (named, [*named, *many]):
+        assert rows(root_tasks, {"accounts": account_ids}) == {id_: everybody[id_] for id_ in account_ids}
+    assert rows(root_tasks, {"organizationalUnits": ["Workloads"], "accounts": [THIRD]}) == {
+        id_: everybody[id_] for id_ in (MEMBER, OTHER, THIRD)
+    }
+    assert rows(root_tasks, {"organizationalUnits": ["Root"]}) == everybody
+
+
+def test_an_account_that_left_is_refused_in_a_plan_and_skipped_in_an_execution(root_tasks: RootTasks) -> None:
+    organization = root_tasks.organization
+    for account_id in (MEMBER, OTHER):
+        organization.put_root_credentials(account_id=account_id, password=True)
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER]})
+    organization.client("organizations").remove_account_from_organization(AccountId=OTHER)
+    results = root_tasks.results(root_tasks.execute(plan))
+    assert {id_: (row["outcome"], row["reason"]) for id_, row in results.items()} == {
+        MEMBER: ("done", None),
+        OTHER: ("skipped", NO_LONGER_A_MEMBER),
+    }
+    again = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER, STRANGER]})
+    reason, data = refusal(again)
+    assert (reason, data["account_ids"]) == (RefusalReason.NOT_MEMBERS, sorted([OTHER, STRANGER]))
+
+
+def test_many_named_accounts_are_listed_where_that_takes_fewer_calls(root_tasks: RootTasks) -> None:
+    organization = root_tasks.organization
+    many = add_accounts(organization, 400 - SEEDED)
+
+    def calls_for(account_ids: Sequence[str]) -> tuple[int, int]:
+        organization.clear_calls()
+        assert set(root_tasks.outcomes(root_tasks.run({"accounts": account_ids}))) == set(account_ids)
+        made = calls(organization)
+        return made["ListAccounts"], made["DescribeAccount"]
+
+    assert calls_for(many[:MAX_DESCRIBED]) == (0, MAX_DESCRIBED)
+    # The list has twenty pages, and is left where nobody is missing any more.
+    assert calls_for(many[-100:]) == (20, 0)
+    assert calls_for(many[:36]) == (2, 0)
+    # Also where as many pages were read as accounts are missing.
+    assert calls_for([*many[:6], *many[-15:]]) == (15, 15)
+
+
+def test_a_run_of_a_unit_reads_below_it(root_tasks: RootTasks) -> None:
+    organization = root_tasks.organization
+    units = arrange_organization(organization)
+    add_accounts(organization, 30)
+    organization.clear_calls()
+    assert set(rows(root_tasks, {"organizationalUnits": [units["Workloads"]]})) == {MEMBER, OTHER}
+    listed = {
+        (call.operation, call.parameters["ParentId"])
+        for call in organization.calls
+        if "ParentId" in call.parameters
+    }
+    assert listed == {
+        (operation, units[name])
+        for operation in ("ListAccountsForParent", "ListOrganizationalUnitsForParent")
+        for name in ("Workloads", "Prod")
+    }
+    made = calls(organization)
+    assert (made["ListAccounts"], made["ListPolicies"], made["ListPoliciesForTarget"]) == (0, 0, 5)
+
+
+def test_what_cannot_be_read_of_a_target_is_unknown_and_never_taken_for_no_policy(
+    root_tasks: RootTasks,
+) -> None:
+    units = arrange_organization(root_tasks.organization)
+    root_tasks.fail("organizations:ListPoliciesForTarget", "TargetNotFoundException")
+    execution = root_tasks.run({"accounts": [OTHER]})
+    preflight = root_tasks.report(execution)["preflight"]
+    assert (preflight["checked"], preflight["denied"], preflight["unknown"]) == (True, 0, 1)
+    assert units["Prod"]
+
+
+@pytest.mark.parametrize("operation", ["DescribeOrganizationalUnit", "ListParents"])
+def test_a_run_of_named_accounts_does_without_units_that_cannot_be_read(
+    root_tasks: RootTasks, operation: str
+) -> None:
+    arrange_organization(root_tasks.organization)
+    root_tasks.omit_paths()
+    root_tasks.fail(f"organizations:{operation}", "AccessDeniedException")
+    results = root_tasks.results(root_tasks.run({"accounts": [MANAGEMENT, THIRD]}))
+    assert results[THIRD]["outcome"] == "clean"
+    assert results[THIRD]["organizationalUnit"] is None
+    assert results[MANAGEMENT]["organizationalUnit"] == ("Root" if "Describe" in operation else None)
+    (event,) = [event for event in root_tasks.log if event.get("event") == "organizational_units_unread"]
+    assert f"organizations:{operation}" in str(event["reason"])

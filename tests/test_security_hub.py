@@ -1,0 +1,417 @@
+"""The findings of full audits in Security Hub, and what an audit is worth where it cannot import them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aws_calls.retry import RetryBudget
+from aws_calls.runtime import FunctionArn
+from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity, import_findings
+from root_access.drift_repair import CheckFailedError
+from root_tasks.model.report import AccessKey, Outcome, RootCredentials
+from root_tasks.report.security_findings import findings_of
+from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.arrange import SESSIONS, set_feature
+from support.drift_check import DriftCheck
+from support.function import FakeTime
+from support.reports import inaccessible, key, report, result
+from support.root_tasks import BUCKET, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local_aws.emulation import LocalOrganization
+    from root_tasks.model.report import AccountResult
+    from support.root_tasks import FinishedExecution, RootTasks
+
+FUNCTION = FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT)
+ACTION = "securityhub:BatchImportFindings"
+LATEST = "latest/findings.json"
+PASSED, FAILED, NOT_AVAILABLE = ("PASSED", "ACTIVE"), ("FAILED", "ACTIVE"), ("NOT_AVAILABLE", "ACTIVE")
+ARCHIVED = ("NOT_AVAILABLE", "ARCHIVED")
+
+
+@pytest.fixture
+def root_tasks(root_tasks: RootTasks) -> RootTasks:
+    """A deployed RootTasks that imports findings, in an account that has enabled Security Hub."""
+    root_tasks.settings = Settings(security_hub_findings=True)
+    root_tasks.client("securityhub").enable_security_hub()
+    root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, mfa_devices=1)
+    return root_tasks
+
+
+def findings(root_tasks: RootTasks) -> dict[str, dict[str, Any]]:
+    """Return the findings in Security Hub, by the account that each is about."""
+    pages = root_tasks.client("securityhub").get_paginator("get_findings").paginate()
+    found = [finding for page in pages for finding in page["Findings"]]
+    by_account = {finding["Resources"][0]["Id"].removeprefix("AWS::::Account:"): finding for finding in found}
+    assert len(by_account) == len(found), "an account has two findings"
+    return by_account
+
+
+def statuses(root_tasks: RootTasks) -> dict[str, tuple[str, str]]:
+    return {
+        id_: (finding["Compliance"]["Status"], finding["RecordState"])
+        for id_, finding in findings(root_tasks).items()
+    }
+
+
+def metric(root_tasks: RootTasks) -> tuple[object, object]:
+    """Return how many findings the last full audit imported, and how many were refused."""
+    line = [line for line in root_tasks.log if "AccountsAudited" in line][-1]
+    return line.get("FindingsImported"), line.get("FindingsRefused")
+
+
+def warnings(root_tasks: RootTasks, execution: FinishedExecution) -> list[str]:
+    assert execution.status == "SUCCEEDED"
+    found: list[str] = root_tasks.report(execution)["warnings"]
+    return found
+
+
+# What a finding says
+
+
+def finding_of(result: AccountResult) -> SecurityFinding:
+    (finding,) = findings_of(report(result), created_at={})
+    return finding
+
+
+def having(*keys: AccessKey, password: bool = False, unlisted: bool = False, mfa: int = 0) -> AccountResult:
+    credentials = RootCredentials(
+        password=password,
+        access_keys=None if unlisted else keys,
+        mfa_devices=tuple(f"arn:aws:iam::{MEMBER}:mfa/{number}" for number in range(mfa)),
+    )
+    return result(MEMBER, Outcome.HAS_CREDENTIALS, credentials=credentials)
+
+
+@pytest.mark.parametrize(
+    ("has", "severity", "words"),
+    [
+        (having(key(1)), Severity.CRITICAL, "1 access key"),
+        (
+            having(key(1, active=False), key(2), password=True),
+            Severity.CRITICAL,
+            "1 password and 2 access keys",
+        ),
+        (having(unlisted=True), Severity.CRITICAL, "at least 1 access key"),
+        (having(password=True, mfa=1), Severity.HIGH, "1 password and 1 MFA device"),
+        (having(key(1, active=False)), Severity.MEDIUM, "1 access key"),
+        (having(mfa=1), Severity.MEDIUM, "1 MFA device"),
+    ],
+)
+def test_an_active_access_key_is_more_urgent_than_a_password_and_a_password_than_the_rest(
+    has: AccountResult, severity: Severity, words: str
+) -> None:
+    finding = finding_of(has)
+    assert (finding.status, finding.severity) == (ComplianceStatus.FAILED, severity)
+    assert finding.description == f"Account {MEMBER}. Its root user has {words}."
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_only_a_clean_account_passes(outcome: Outcome) -> None:
+    finding = finding_of(result(MEMBER, outcome, reason="AccessDenied: no."))
+    assert (finding.status is ComplianceStatus.PASSED) == (outcome is Outcome.CLEAN)
+
+
+def test_an_account_that_nobody_has_seen_keeps_the_reason() -> None:
+    finding = finding_of(inaccessible(MEMBER))
+    assert (finding.status, finding.severity) == (ComplianceStatus.NOT_AVAILABLE, Severity.MEDIUM)
+    assert str(inaccessible(MEMBER).reason) in finding.description
+
+
+def test_a_finding_is_of_the_importing_account_and_about_the_member() -> None:
+    finding = finding_of(having(password=True)).as_asff(FUNCTION)
+    assert finding["AwsAccountId"] == MANAGEMENT
+    assert finding["ProductArn"] == f"arn:aws:securityhub:us-east-1:{MANAGEMENT}:product/{MANAGEMENT}/default"
+    (resource,) = finding["Resources"]
+    assert (resource["Type"], resource["Id"]) == ("AwsAccount", f"AWS::::Account:{MEMBER}")
+    assert "SecurityControlId" not in finding["Compliance"], "Security Hub's own controls have these"
+    assert not {"Severity", "Types", "Workflow"} & finding.keys(), "these are the users' own to change"
+
+
+def test_names_and_addresses_of_accounts_never_reach_security_hub() -> None:
+    named = result(MEMBER, Outcome.INACCESSIBLE, name="acquired-shop", reason="AccessDenied: no.")
+    text = str(finding_of(named).as_asff(FUNCTION))
+    assert "acquired-shop" not in text
+    assert "@" not in text
+
+
+def test_what_others_wrote_is_printable_and_short_in_a_finding() -> None:
+    reason = "\u202eAccessDenied\r\n" + "\u3164" * 3000
+    description = finding_of(result(MEMBER, Outcome.INACCESSIBLE, reason=reason)).as_asff(FUNCTION)[
+        "Description"
+    ]
+    assert description.isprintable()
+    assert len(description) == 1024
+
+
+# What an audit imports
+
+
+def test_each_full_audit_imports_a_finding_for_each_account(root_tasks: RootTasks) -> None:
+    organization = root_tasks.organization
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    organization.deny(account_id=OTHER, action="iam:*")
+    audit = root_tasks.run()
+    assert statuses(root_tasks) == {
+        MANAGEMENT: PASSED,
+        MEMBER: FAILED,
+        OTHER: NOT_AVAILABLE,
+        THIRD: PASSED,
+    }
+    assert metric(root_tasks) == (4, 0)
+    assert warnings(root_tasks, audit) == []
+
+
+def test_the_next_audit_changes_what_changed_and_when_it_looked(root_tasks: RootTasks) -> None:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.run()
+    before = findings(root_tasks)
+    root_tasks.advance(days=1)
+    root_tasks.organization.put_root_credentials(account_id=MEMBER)
+    root_tasks.run()
+    after = findings(root_tasks)
+    assert {id_: differences(before[id_], after[id_]) for id_ in before.keys() | after.keys()} == {
+        MEMBER: {
+            "UpdatedAt",
+            "Compliance",
+            "Description",
+            "FindingProviderFields",
+            "Severity",
+            "Remediation",
+        },
+        MANAGEMENT: {"UpdatedAt"},
+        OTHER: {"UpdatedAt"},
+        THIRD: {"UpdatedAt"},
+    }
+    assert {finding["UpdatedAt"] for finding in after.values()} == {"2026-11-25T12:00:00.000Z"}
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
+def test_the_finding_of_an_account_that_left_is_archived_once_security_hub_accepts_it(
+    root_tasks: RootTasks,
+) -> None:
+    root_tasks.run()
+    root_tasks.client("organizations").remove_account_from_organization(AccountId=OTHER)
+    root_tasks.fail(ACTION, "AccessDeniedException", times=1)
+    for expected in (PASSED, ARCHIVED, ARCHIVED):
+        root_tasks.advance(days=1)
+        root_tasks.run()
+        assert statuses(root_tasks)[OTHER] == expected
+    assert findings(root_tasks)[OTHER]["UpdatedAt"] == "2026-11-26T12:00:00.000Z", "archived again"
+
+
+def test_an_account_that_returns_has_its_finding_again(root_tasks: RootTasks) -> None:
+    root_tasks.run()
+    organizations = root_tasks.client("organizations")
+    organizations.remove_account_from_organization(AccountId=OTHER)
+    root_tasks.advance(days=1)
+    root_tasks.run()
+    root_tasks.organization.add_account(name="back", email="back@example.com", account_id=OTHER)
+    root_tasks.advance(days=1)
+    root_tasks.run()
+    assert statuses(root_tasks)[OTHER] == PASSED
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "RUNNING"])
+def test_an_audit_that_looked_before_the_last_one_imports_nothing(root_tasks: RootTasks, status: str) -> None:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+
+    def audit_later() -> None:
+        root_tasks.between = lambda: None
+        root_tasks.organization.put_root_credentials(account_id=MEMBER)
+        root_tasks.advance(hours=1)
+        root_tasks.run(name="later").status = status
+        if status == "SUCCEEDED":
+            # What Step Functions says is enough, whatever the bucket has.
+            root_tasks.client("s3").delete_object(Bucket=BUCKET, Key=LATEST)
+
+    root_tasks.between = audit_later
+    root_tasks.run()
+    assert statuses(root_tasks)[MEMBER] == PASSED
+    assert [line["runId"] for line in root_tasks.log if line.get("event") == "findings_imported"] == ["later"]
+
+
+@pytest.mark.parametrize(
+    "input_", [{"accounts": [MEMBER]}, {"task": "IAMDeleteRootUserCredentials", "accounts": "all"}]
+)
+def test_nothing_but_a_full_audit_imports_findings(root_tasks: RootTasks, input_: object) -> None:
+    root_tasks.run(input_)
+    assert findings(root_tasks) == {}
+
+
+def test_without_the_argument_no_finding_is_imported(root_tasks: RootTasks) -> None:
+    root_tasks.settings = Settings()
+    root_tasks.run()
+    assert findings(root_tasks) == {}
+    assert metric(root_tasks) == (None, None)
+
+
+# Where findings cannot be imported
+
+
+def test_where_security_hub_is_disabled_the_audit_succeeds_and_says_so(root_tasks: RootTasks) -> None:
+    root_tasks.client("securityhub").disable_security_hub()
+    audit = root_tasks.run()
+    assert warnings(root_tasks, audit) == [
+        f"Security Hub did not import 4 of 4 findings. {ACTION}: InvalidAccessException: "
+        f"Account {MANAGEMENT} is not subscribed to AWS Security Hub."
+    ]
+    assert metric(root_tasks) == (0, 4)
+    assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{audit.run_id}/report.json")
+    assert len(root_tasks.notices) == 1
+
+
+def test_findings_that_security_hub_refuses_cost_none_of_the_others(root_tasks: RootTasks) -> None:
+    refuse(root_tasks, MEMBER)
+    audit = root_tasks.run()
+    assert statuses(root_tasks) == {MANAGEMENT: PASSED, OTHER: PASSED, THIRD: PASSED}
+    assert metric(root_tasks) == (3, 1)
+    (warning,) = warnings(root_tasks, audit)
+    assert warning.startswith(
+        "Security Hub did not import 1 of 4 findings. securityhub:BatchImportFindings: Inv"
+    )
+
+
+def refuse(root_tasks: RootTasks, account_id: str) -> None:
+    """Let Security Hub refuse the finding of an account, as it does one without a title."""
+
+    def remove_title(params: dict[str, Any], **_: object) -> None:
+        for finding in params["Findings"]:
+            if account_id in finding["Resources"][0]["Id"]:
+                finding["Title"] = ""
+
+    root_tasks.on_event("provide-client-params.securityhub.BatchImportFindings", remove_title)
+
+
+def test_findings_that_aws_does_not_name_count_as_refused(root_tasks: RootTasks) -> None:
+    def miscount(parsed: dict[str, Any], **_: object) -> None:
+        parsed["FailedCount"] += 1
+
+    root_tasks.on_event("after-call.securityhub.BatchImportFindings", miscount)
+    root_tasks.run()
+    assert metric(root_tasks) == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("TooManyRequestsException", 429), ("LimitExceededException", 429), ("InternalException", 500)],
+)
+def test_throttled_and_failed_imports_are_attempted_again(
+    root_tasks: RootTasks, code: str, status: int
+) -> None:
+    root_tasks.fail(ACTION, code, status=status, times=2)
+    root_tasks.run()
+    assert metric(root_tasks) == (4, 0)
+
+
+def test_what_stays_throttled_leaves_time_for_the_report(root_tasks: RootTasks) -> None:
+    root_tasks.fail(ACTION, "TooManyRequestsException", status=429)
+    began = root_tasks.time.seconds
+    audit = root_tasks.run()
+    assert metric(root_tasks) == (0, 4)
+    assert "Gave up" in warnings(root_tasks, audit)[0]
+    assert root_tasks.time.seconds - began < 200
+
+
+def test_a_lost_response_does_not_duplicate_a_finding(root_tasks: RootTasks) -> None:
+    root_tasks.lose_response(ACTION)
+    root_tasks.run()
+    assert metric(root_tasks) == (4, 0)
+    assert statuses(root_tasks) == dict.fromkeys((MANAGEMENT, MEMBER, OTHER, THIRD), PASSED)
+
+
+@pytest.mark.parametrize("stored", [b"", b"[]", b'{"kind":"report","schemaVersion":1}'])
+def test_what_is_known_of_earlier_findings_may_be_damaged(root_tasks: RootTasks, stored: bytes) -> None:
+    root_tasks.run()
+    root_tasks.write(LATEST, stored)
+    root_tasks.advance(days=1)
+    audit = root_tasks.run()
+    assert metric(root_tasks) == (4, 0)
+    assert warnings(root_tasks, audit) == []
+    assert "findings_forgotten" in [line.get("event") for line in root_tasks.log]
+
+
+class _Client:
+    """Security Hub, as far as the size of its batches is concerned."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def batch_import_findings(self, *, Findings: list[dict[str, Any]]) -> Mapping[str, Any]:  # noqa: N803
+        self.batches.append(len(Findings))
+        return {"FailedCount": 0, "SuccessCount": len(Findings), "FailedFindings": []}
+
+
+def test_ten_thousand_findings_are_imported_in_a_hundred_calls() -> None:
+    accounts = [f"{500_000_000_000 + number}" for number in range(10_000)]
+    audit = report(*(result(account_id) for account_id in accounts))
+    client = _Client()
+    imported = import_findings(
+        findings_of(audit, created_at={}),
+        client=client,
+        importer=FUNCTION,
+        budget=RetryBudget(clock=FakeTime().clock(), deadline=900),
+    )
+    assert (imported.imported, imported.refused) == (10_000, {})
+    assert client.batches == [100] * 100
+
+
+# What a drift check imports
+
+
+def security_hub(organization: LocalOrganization) -> Any:
+    return organization.client("securityhub")
+
+
+def organization_finding(organization: LocalOrganization) -> dict[str, Any]:
+    (finding,) = security_hub(organization).get_findings()["Findings"]
+    return dict(finding)
+
+
+def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
+    with_root_access: LocalOrganization,
+) -> None:
+    security_hub(with_root_access).enable_security_hub()
+    drift_check = DriftCheck(security_hub_findings=True)
+    drift_check()
+    passed = organization_finding(with_root_access)
+    assert (passed["Compliance"], passed["Severity"]["Label"]) == ({"Status": "PASSED"}, "INFORMATIONAL")
+    assert passed["Resources"][0]["Id"] == f"AWS::::Account:{MANAGEMENT}"
+    set_feature(with_root_access, SESSIONS, enabled=False)
+    drift_check()
+    failed = organization_finding(with_root_access)
+    assert (failed["Compliance"], failed["Severity"]["Label"]) == ({"Status": "FAILED"}, "HIGH")
+    assert failed["Description"] == f"Organization {with_root_access.id}. RootSessions is disabled."
+    assert failed["CreatedAt"] == passed["CreatedAt"]
+
+
+def test_a_repair_ends_with_what_it_left(with_root_access: LocalOrganization) -> None:
+    security_hub(with_root_access).enable_security_hub()
+    set_feature(with_root_access, SESSIONS, enabled=False)
+    DriftCheck(security_hub_findings=True, repair=True)()
+    assert organization_finding(with_root_access)["Compliance"] == {"Status": "PASSED"}
+
+
+def test_a_drift_check_succeeds_where_security_hub_refuses_its_finding(
+    with_root_access: LocalOrganization,
+) -> None:
+    drift_check = DriftCheck(security_hub_findings=True)
+    (line,) = drift_check()
+    assert line["InDesiredState"] == 1
+    (refused,) = [line for line in drift_check.log if line["event"] == "finding_refused"]
+    assert "is not subscribed to AWS Security Hub" in refused["reason"]
+
+
+def test_a_drift_check_that_cannot_look_imports_nothing(with_root_access: LocalOrganization) -> None:
+    security_hub(with_root_access).enable_security_hub()
+    with_root_access.deny(account_id=MANAGEMENT, action="organizations:DescribeOrganization")
+    with pytest.raises(CheckFailedError):
+        DriftCheck(security_hub_findings=True)()
+    assert security_hub(with_root_access).get_findings()["Findings"] == []

@@ -1,0 +1,127 @@
+"""The cycle in an organization of 300 accounts: what a person decides by stays readable."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.command_line import NOW
+from support.company import (
+    ACCOUNTS,
+    HAVING,
+    IN_USE,
+    INACCESSIBLE,
+    NOTHING_TO_DO,
+    PLANNED,
+    SKIPPED,
+    add_company,
+)
+
+if TYPE_CHECKING:
+    from support.command_line import CommandLine, Shown
+
+AUDITED = ACCOUNTS - INACCESSIBLE - SKIPPED
+QUESTION = "Execute this plan to delete root credentials? [y/N]"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def company(command_line: CommandLine) -> CommandLine:
+    command_line.root_tasks.now = NOW
+    add_company(command_line.root_tasks.organization)
+    return command_line
+
+
+def run_later(company: CommandLine, *arguments: str) -> Shown:
+    """Run a command a minute later: its run has another name."""
+    company.now += timedelta(minutes=1)
+    return company.run(*arguments)
+
+
+def plan_deletion(company: CommandLine) -> dict[str, Any]:
+    """Plan to delete everything, and return the report."""
+    planned = run_later(company, "plan", "delete", "--account", "all", "--format", "json")
+    report: dict[str, Any] = json.loads(planned.stdout)
+    return report
+
+
+def lines_before_question(company: CommandLine, *arguments: str) -> list[str]:
+    """Return what a person sees who is asked whether to execute a plan, and says no."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", Terminal("n\n"))
+        before, question, _ = company.run("execute", *arguments).stderr.partition(QUESTION)
+    assert question
+    return before.splitlines()
+
+
+def named(lines: list[str], accounts: dict[str, Any]) -> set[str]:
+    text = "\n".join(lines)
+    return {account_id for account_id in accounts if account_id in text}
+
+
+# In a narrow terminal an account has a line of its own, and its items follow.
+LINES_AN_ACCOUNT = {"80": 2, "140": 1, None: 1}
+
+
+def test_before_the_question_everything_that_will_be_changed_is_listed_and_nothing_else(
+    company: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = plan_deletion(company)
+    accounts = {found["accountId"]: found for found in report["results"]}
+    changed = {id_: found for id_, found in accounts.items() if found["outcome"] == "planned"}
+    assert (len(accounts), len(changed)) == (ACCOUNTS, PLANNED)
+    for columns, lines_an_account in LINES_AN_ACCOUNT.items():
+        with monkeypatch.context() as patch:
+            if columns is not None:
+                patch.setenv("COLUMNS", columns)
+            lines = lines_before_question(company, report["runId"])
+        assert len(lines) <= lines_an_account * PLANNED + 20
+        assert named(lines, accounts) == {*changed}
+        text = "\n".join(lines)
+        assert "note" not in text
+        for found in changed.values():
+            for item in found["items"]:
+                assert (item["id"] or found["accountId"]).rpartition("/")[2] in text
+    assert named(lines_before_question(company, report["runId"], "--all"), accounts) == {*accounts}
+
+
+def test_without_a_terminal_each_row_is_a_whole_line(company: CommandLine) -> None:
+    report = plan_deletion(company)
+    lines = company.run("report", report["runId"], "--all").lines
+    for found in report["results"]:
+        rows = [line for line in lines if f"  {found['accountId']}  " in line]
+        assert len(rows) == max(1, len(found["items"])), found
+        for row, item in zip(rows, found["items"], strict=False):
+            assert f"  {found['name']}  " in row
+            assert f"  {found['organizationalUnit']}  " in row
+            assert f"  {item['type']}" in row
+
+
+def test_after_a_cycle_what_needs_nobody_is_counted_and_not_listed(company: CommandLine) -> None:
+    organization = company.root_tasks.organization
+    assert company.run("audit").lines[-1].startswith(f"{HAVING} of the {AUDITED} accounts")
+    report = plan_deletion(company)
+    executed = run_later(company, "execute", report["runId"], "--yes")
+    assert executed.exit_code == 0
+    assert sum(line.startswith("deleted  ") for line in executed.lines) == sum(
+        len(found["items"]) for found in report["results"] if found["outcome"] == "planned"
+    )
+    assert run_later(company, "audit").lines[-1].startswith(f"{IN_USE} of the {AUDITED} accounts")
+    kept = [id_ for id_ in organization.members if organization.root_credentials(id_).access_keys]
+    assert len(kept) == IN_USE
+
+    planned = run_later(company, "plan", "delete", "--account", "all")
+    *rows, summary = planned.lines
+    assert f" {NOTHING_TO_DO + PLANNED} had nothing to do " in summary
+    assert [row for row in rows if row.startswith("nothing to do")] == []
+    listed = company.run("report", [*company.services.inputs][-1], "--all").lines
+    assert sum(row.startswith("nothing to do") for row in listed) == NOTHING_TO_DO + PLANNED
