@@ -249,6 +249,7 @@ def _add_root_tasks(
     protected_accounts: tuple[str, ...],
     audit_interval: Duration | None,
     notifies: bool,
+    security_hub_findings: bool,
     audit_new_accounts: bool = False,
 ) -> None:
     RootTasks(
@@ -258,6 +259,7 @@ def _add_root_tasks(
         protected_accounts=protected_accounts,
         audit_interval=audit_interval,
         audit_new_accounts=audit_new_accounts,
+        security_hub_findings=security_hub_findings,
         notification_topic=_topic(stack, notifies=notifies),
     )
 
@@ -300,6 +302,9 @@ ROOT_TASKS = ParameterTemplate(
             "Whether each account that joins the organization is audited at once. It needs the topic, and a "
             "stack in us-east-1."
         ),
+        "SecurityHubFindings": _switch(
+            "Whether each full audit imports a finding for every account into Security Hub CSPM."
+        ),
         **_NOTIFICATION,
     },
     rules={
@@ -329,9 +334,13 @@ ROOT_TASKS = ParameterTemplate(
         "NeverAudits": _equals("AuditInterval", "never"),
         **{_interval_condition(name): _equals("AuditInterval", name) for name in _INTERVALS},
         "AuditsNewAccounts": _equals("AuditNewAccounts", "true"),
+        "ImportsFindings": _equals("SecurityHubFindings", "true"),
         "Notifies": _NOTIFIES,
     },
     choices=(
+        _choice(
+            ("ImportsFindings", {"security_hub_findings": True}), (None, {"security_hub_findings": False})
+        ),
         _choice(("NeverAudits", {"audit_interval": None}), (None, {"audit_interval": _INTERVAL})),
         _choice(("ProtectsAccounts", {"protected_accounts": _PROTECTED}), (None, {"protected_accounts": ()})),
         _choice(

@@ -116,6 +116,13 @@ def test_a_new_document_is_judged_where_the_policy_is_attached(
     assert writes(organization) == []
 
 
+def test_a_new_document_of_a_policy_that_applies_to_no_account_denies_nothing(
+    command_line: CommandLine, organization: LocalOrganization, file: Path
+) -> None:
+    policy_id = attach(organization, HARMLESS, MANAGEMENT)
+    assert denied(command_line, "--policy", write(file, DENY_ROOT), "--replaces", policy_id) == (0, [])
+
+
 def test_a_resource_control_policy_is_known_by_its_principal(
     command_line: CommandLine, organization: LocalOrganization, file: Path
 ) -> None:

@@ -153,20 +153,26 @@ INTERVALS = {"never": None, "1 hour": 1, "6 hours": 6, "12 hours": 12, "1 day": 
 
 
 @pytest.mark.parametrize(
-    ("tasks", "protected", "interval", "notifies", "new_accounts"),
+    ("tasks", "protected", "interval", "notifies", "new_accounts", "findings"),
     [
-        ("audit", "", "never", False, False),
-        ("audit", MEMBER, "1 day", True, True),
-        ("audit,delete", f"{MEMBER},{OTHER}", "1 hour", True, False),
-        ("audit,delete", "", "6 hours", False, False),
-        ("audit,delete,recover", f"{MEMBER},{OTHER}", "12 hours", True, True),
-        ("audit,delete,recover", MEMBER, "never", False, False),
-        ("audit,delete,recover,unlock", "", "never", True, True),
-        ("audit,delete,recover,unlock", f"{MEMBER},{OTHER}", "1 day", True, False),
+        ("audit", "", "never", False, False, False),
+        ("audit", MEMBER, "1 day", True, True, True),
+        ("audit,delete", f"{MEMBER},{OTHER}", "1 hour", True, False, True),
+        ("audit,delete", "", "6 hours", False, False, False),
+        ("audit,delete,recover", f"{MEMBER},{OTHER}", "12 hours", True, True, False),
+        ("audit,delete,recover", MEMBER, "never", False, False, True),
+        ("audit,delete,recover,unlock", "", "never", True, True, False),
+        ("audit,delete,recover,unlock", f"{MEMBER},{OTHER}", "1 day", True, False, True),
     ],
 )
 def test_root_tasks_are_what_the_construct_deploys(
-    root_tasks: Package, tasks: str, protected: str, interval: str, notifies: bool, new_accounts: bool
+    root_tasks: Package,
+    tasks: str,
+    protected: str,
+    interval: str,
+    notifies: bool,
+    new_accounts: bool,
+    findings: bool,
 ) -> None:
     stack = bootstrap_stack(env=Environment(region=EVENTS))
     notification_topic, parameters = topic(stack, notifies=notifies, region=EVENTS)
@@ -178,6 +184,7 @@ def test_root_tasks_are_what_the_construct_deploys(
         protected_accounts=protected.split(",") if protected else [],
         audit_interval=None if hours is None else Duration.hours(hours),
         audit_new_accounts=new_accounts,
+        security_hub_findings=findings,
         notification_topic=notification_topic,
     )
     parameters |= {
@@ -185,6 +192,7 @@ def test_root_tasks_are_what_the_construct_deploys(
         "ProtectedAccounts": protected,
         "AuditInterval": interval,
         "AuditNewAccounts": "true" if new_accounts else "false",
+        "SecurityHubFindings": "true" if findings else "false",
     }
     assert_same(root_tasks, parameters, stack, region=EVENTS)
 

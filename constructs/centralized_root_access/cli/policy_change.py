@@ -60,7 +60,10 @@ class PolicyChange:
         """Return the organization's policies with the change."""
         attached = policies.attachments.get(self.policy_type, Attachments(policy_type=self.policy_type))
         if self.replaced_id is not None:
-            there = policies.policies[self.replaced_id]
+            there = policies.policies.get(self.replaced_id)
+            if there is None:
+                # It is attached where no account is checked.
+                return policies
             changed = replace(self.policy, policy_id=there.policy_id, name=there.name)
             return replace(policies, policies={**policies.policies, there.policy_id: changed})
         # What has no other policy has AWS's own.
