@@ -53,7 +53,7 @@ def _run_local_aws(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="local-aws",
-        description="An AWS on this machine: MiniStack, and moto for IAM, Organizations, Security Hub and STS.",
+        description="An AWS on this machine: MiniStack, and moto for IAM, Organizations and STS.",
     )
     actions = parser.add_subparsers(dest="action", required=True)
     run = actions.add_parser("run", help="run a command in it, and exit with the command's code")
