@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
 from scp.documents import PolicyType
 from scp.evaluate import Decision
 
-from ..messages import UNEXPECTED_ERROR, denial_hint, denial_reason
-from ..model.report import Preflight
-from ..model.run import Denial
+from ..messages import UNEXPECTED_ERROR, denial_hint, denial_reason, root_user_note
+from ..model.report import Action, Preflight
+from ..model.run import Denial, Mode
 from ..tasks import DEFINITIONS
 from .check import PolicyCheck, check_account
 from .reader import PolicyReader
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scp.calls import SessionFacts
     from scp.task import Task
 
-    from ..model.run import Assignment, CredentialSelection, Member, Mode
+    from ..model.run import Assignment, CredentialSelection, Member
     from .attachments import Attachments
     from .check import AccountCheck
 
@@ -89,6 +89,21 @@ class PolicyPreflight:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PolicyFindings:
+    """What the policies say of a run.
+
+    Attributes:
+        preflight: What the pre-flight came to.
+        denials: The accounts in which they deny the task.
+        notes: What to know before the task is executed in an account, by its ID.
+    """
+
+    preflight: Preflight
+    denials: tuple[Denial, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PendingPreflight:
     """A pre-flight whose policies are being read.
 
@@ -106,7 +121,7 @@ class PendingPreflight:
     attachments: Future[tuple[Attachments, ...]]
     deadline: float
 
-    def find_denials(
+    def findings(
         self,
         mode: Mode,
         assignments: Collection[Assignment],
@@ -115,8 +130,8 @@ class PendingPreflight:
         organization_id: str,
         account_count: int,
         credentials: CredentialSelection,
-    ) -> tuple[Preflight, tuple[Denial, ...]]:
-        """Return what the pre-flight came to, and the accounts in which the policies deny the task.
+    ) -> PolicyFindings:
+        """Return what the pre-flight came to, and what the policies say of the accounts.
 
         Args:
             mode: What the run is for.
@@ -147,6 +162,7 @@ class PendingPreflight:
                     unit_ids=unit_ids[assignment.account_id],
                     credentials=credentials,
                 )
+            notes = self._notes(check, mode, unit_ids)
         except CallError as error:
             return self._skip(describe(error.failure))
         # A policy that surprises the evaluation must not stop a run that AWS may let through.
@@ -159,11 +175,23 @@ class PendingPreflight:
             unknown=sum(account.decision is Decision.UNKNOWN for account in checked.values()),
         )
         self.preflight.log(event="preflight_finished", denied=result.denied, unknown=result.unknown)
-        return result, denials
+        return PolicyFindings(preflight=result, denials=denials, notes=notes)
 
-    def _skip(self, reason: str) -> tuple[Preflight, tuple[Denial, ...]]:
+    def _notes(
+        self, check: PolicyCheck, mode: Mode, unit_ids: Mapping[str, tuple[str, ...] | None]
+    ) -> dict[str, str]:
+        """Return where a root user that is recovered could do nothing, and why."""
+        if mode is not Mode.PLAN or DEFINITIONS[self.task].words.action is not Action.ALLOW_RECOVERY:
+            return {}
+        denials = {
+            account_id: check.root_user_denials(account_id=account_id, unit_ids=units)
+            for account_id, units in unit_ids.items()
+        }
+        return {account_id: root_user_note(causes) for account_id, causes in denials.items() if causes}
+
+    def _skip(self, reason: str) -> PolicyFindings:
         self.preflight.log(event="preflight_skipped", reason=reason)
-        return Preflight(checked=False, reason=reason), ()
+        return PolicyFindings(preflight=Preflight(checked=False, reason=reason))
 
 
 def _denials(checked: Mapping[str, AccountCheck]) -> Iterator[Denial]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError
@@ -116,7 +116,7 @@ class _Starter:
             management_account_id=organization.management_account_id,
             protected_accounts=self.protected_accounts,
         )
-        checked, denials = preflight.find_denials(
+        found = preflight.findings(
             order.mode,
             [order.assignment(id_) for id_ in _accessible_ids(accounts)],
             members=members,
@@ -125,7 +125,12 @@ class _Starter:
             credentials=order.credentials,
         )
         gone = [Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in absent]
-        accounts = tuple(sorted((*accounts, *gone), key=lambda account: account.account_id))
+        accounts = tuple(
+            replace(account, note=found.notes[account.account_id])
+            if account.account_id in found.notes
+            else account
+            for account in sorted((*accounts, *gone), key=lambda account: account.account_id)
+        )
         run = Run(
             run_id=execution.name,
             execution_arn=execution.arn,
@@ -138,7 +143,7 @@ class _Starter:
             management_account_id=organization.management_account_id,
             account_id=self.account_id,
             started_at=execution.started_at,
-            preflight=checked,
+            preflight=found.preflight,
             accounts=accounts,
             batches=_batches(_accessible_ids(accounts), mode=order.mode),
         )
@@ -149,7 +154,7 @@ class _Starter:
             batches=tuple(tuple(map(order.assignment, batch)) for batch in run.batches),
             credentials=order.credentials,
             expires_at=order.expires_at,
-            denials=denials,
+            denials=found.denials,
         )
         runs = self.storage.executions if order.mode is Mode.EXECUTE else self.storage.runs
         try:
