@@ -233,6 +233,8 @@ class RunFinisher:
         for account in run.accounts:
             result = self._result(run, account, findings)
             fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(Result)}
+            if account.note is not None and result.outcome is Outcome.PLANNED:
+                fields["reason"] = " ".join(filter(None, (result.reason, account.note)))
             for name in ("reason", "hint", "credentials"):
                 fields[name] = shared.setdefault(fields[name], fields[name])
             unit = account.organizational_unit
