@@ -202,7 +202,7 @@ def test_a_kelvin_sign_is_not_taken_for_a_k() -> None:
     ],
     ids=["key", "no key", "resource", "all but the resource"],
 )
-def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, object]) -> None:
+def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]) -> None:
     assert decision(policy(statement(**elements))) is UNKNOWN
 
 
