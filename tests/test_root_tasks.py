@@ -696,22 +696,6 @@ def test_an_audit_that_found_something_sets_off_the_alarm_while_a_later_one_runs
     assert metrics["AccountsWithRootCredentials"] == 1
 
 
-def test_a_hundred_audits_of_an_account_do_not_hide_a_later_full_one(root_tasks: RootTasks) -> None:
-    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
-    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
-    for number in range(100):
-        root_tasks.executions[root_tasks.arn(f"small-{number}")] = FinishedExecution(
-            run_id=f"small-{number}",
-            status="SUCCEEDED",
-            output={},
-            started_at=root_tasks.now + timedelta(minutes=1),
-            input={"accounts": [MEMBER]},
-        )
-    root_tasks.write_report(started, results=results)
-    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
-    assert metrics.keys() & ALL_METRICS == {"AccountsAudited"}
-
-
 def test_a_redriven_audit_is_of_the_time_at_which_it_looked(root_tasks: RootTasks) -> None:
     started = root_tasks.start_run({}, arn=root_tasks.arn("audit"), started_at=root_tasks.now)
     root_tasks.advance(minutes=7)

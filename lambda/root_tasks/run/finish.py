@@ -381,13 +381,10 @@ def _metrics(
         values["AccountsWithRootCredentials"] = with_credentials
     if inaccessible or ends_alarms:
         values["AccountsInaccessible"] = inaccessible
-    own = management_credentials(report)
-    unprotected = own is not None and is_unprotected(own)
-    if unprotected or (ends_alarms and own is not None):
-        values["ManagementRootUserUnprotected"] = int(unprotected)
+    if (own := management_credentials(report)) is not None:
+        values["ManagementRootUserUnprotected"] = int(is_unprotected(own))
     if imported is not None:
         values |= {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
-    sets_off = with_credentials or inaccessible or unprotected
     return metric_line(
         namespace=NAMESPACE,
         dimensions={ORGANIZATION_ID: report.organization_id},
