@@ -107,11 +107,7 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         root_tasks.run(name="audited")
         root_tasks.advance(days=90)
         root_tasks.run(name="audited")
-<<<<<<< HEAD
-        overtaken = root_tasks.run()
-=======
         overtaken = root_tasks.run(name="overtaken")
->>>>>>> 1b1a578cb4b28a16b977f69e60e0b0df2106a2f7
         root_tasks.advance(minutes=1)
         root_tasks.run()
         root_tasks.redrive(overtaken, {})

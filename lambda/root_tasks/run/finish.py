@@ -391,5 +391,5 @@ def _metrics(
         # For the construct's alarms: it does not know the organization.
         other_dimensions={STATE_MACHINE_NAME: run.execution_arn.split(":")[6]},
         values=values,
-        timestamp=(now if sets_off else report.finished_at).timestamp(),
+        timestamp=(now if with_credentials or inaccessible else report.finished_at).timestamp(),
     )
