@@ -17,6 +17,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from aws_calls.failures import FailureKind, unusable_response
 from centralized_root_access.cli import screen
 from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
 from centralized_root_access.cli.stored_report import StoredFiles
@@ -633,6 +634,23 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_not_any_more(command_
     mark = f"runs/{plan}/executed-by.json"
     command_line.root_tasks.write(mark, b"{}")
     assert said(plan)[0] == "This plan was executed by an execution that its mark does not name.\n"
+
+
+def test_a_mark_that_cannot_be_read_loses_neither_the_report_nor_its_hint(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_deletion(command_line)
+    read = StoredFiles.read
+
+    def read_unless_mark(files: StoredFiles, name: str) -> bytes:
+        if name == "executed-by.json":
+            raise unusable_response("s3:GetObject", FailureKind.NO_RESPONSE, "Nothing was received.")
+        return read(files, name)
+
+    monkeypatch.setattr(StoredFiles, "read", read_unless_mark)
+    shown = command_line.run("report", plan)
+    assert shown.exit_code == 0
+    assert next_command(shown) == ["execute", plan]
 
 
 def test_a_plan_whose_report_was_altered_is_neither_shown_nor_executed(

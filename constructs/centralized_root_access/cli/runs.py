@@ -240,11 +240,7 @@ class Runs:
         return keep_report(stored, output=output)
 
     def show_next_steps(self, report: Report) -> None:
-        """Say what one would do next; of a plan, until when it can be executed, or why it cannot any more.
-
-        Raises:
-            CallError: S3 did not respond in time.
-        """
+        """Say what one would do next; of a plan, until when it can be executed, or why it cannot any more."""
         state = self.plan_state(report)
         if state is None:
             print_note(*next_steps(report, target=self.target))
@@ -255,11 +251,7 @@ class Runs:
             print_note(f"{what}: {self.target.command('execute', report.run_id)}")
 
     def plan_state(self, report: Report) -> PlanState | None:
-        """Return whether a plan can still be executed; None of what is not a plan, or plans nothing.
-
-        Raises:
-            CallError: S3 did not respond in time.
-        """
+        """Return whether a plan can still be executed; None of what is not a plan, or plans nothing."""
         if not is_executable(report):
             return None
         return self._plan_state(report.run_id, expires_at=report.plan_expires_at)
@@ -271,7 +263,7 @@ class Runs:
         for execution in executions:
             if not execution.is_plan or now - execution.started_at > _PLANS_SHOWN_FOR:
                 continue
-            with suppress(CallError, NoReportError):
+            with suppress(CallError, CommandError):
                 expires_at = self.executions.find(execution.run_id, folders=[AUDIT_FOLDER]).plan_expires_at
                 if expires_at is not None:
                     states[execution.run_id] = self._plan_state(execution.run_id, expires_at=expires_at)
@@ -282,8 +274,8 @@ class Runs:
         try:
             body = self._files_in(f"{AUDIT_FOLDER}/{run_id}").read(EXECUTION_MARK)
             executed_by = decode(ExecutionMark, body).execution_arn.rpartition(":")[2]
-        except NoReportError:
-            # Or these credentials may not read it: then the execution itself refuses.
+        except (CallError, NoReportError):
+            # There is none, or it cannot be read: then the execution itself refuses.
             pass
         except DecodingError:
             executed_by = "an execution that its mark does not name"

@@ -159,8 +159,8 @@ class Result:
     Attributes:
         account_id: 12 digits.
         outcome: How the task ended.
-        reason: Why it was skipped, failed, inaccessible or left out, or which details could not be read, in
-            words, with AWS's code and message.
+        reason: Why it was skipped, failed, inaccessible or left out, which details could not be read, in
+            words, with AWS's code and message, or what to know before a plan is executed.
         hint: The probable cause, such as a service control policy that denies root.
         credentials: What the root user has; None where that was not read.
         items: What the task acted on, in the order in which it did.
