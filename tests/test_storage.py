@@ -222,6 +222,15 @@ def test_a_mark_that_is_forged_before_a_claim_is_of_one_execution_at_most(s3: An
     assert storage.runs.claim_plan("run-1", OTHER_MARK)
 
 
+def test_a_mark_whose_versions_do_not_fit_a_page_is_claimed_by_nobody(s3: Any, storage: Storage) -> None:
+    assert storage.runs.claim_plan("run-1", MARK)
+    s3.put_object(Bucket=BUCKET, Key=KEY_OF_MARK, Body=encode(OTHER_MARK))
+    s3.meta.events.register(
+        "provide-client-params.s3.ListObjectVersions", lambda params, **_: {**params, "MaxKeys": 1}
+    )
+    assert not storage.runs.claim_plan("run-1", OTHER_MARK)
+
+
 def test_a_key_that_begins_like_a_mark_is_not_one_of_its_versions(s3: Any, storage: Storage) -> None:
     s3.put_object(Bucket=BUCKET, Key=f"{KEY_OF_MARK}.json", Body=b"{}")
     assert storage.runs.claim_plan("run-1", MARK)

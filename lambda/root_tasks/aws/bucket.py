@@ -144,10 +144,10 @@ class Bucket:
         """
         # The response to an earlier attempt may have been lost. What is read here is what is then listed.
         own = self.write(key, body, condition=IF_NEW) or self.read(key) == body
-        return own and self._count_versions(key) == 1
+        return own and self._has_one_version(key)
 
-    def _count_versions(self, key: str) -> int:
-        """Return how many versions an object has or had, as far as one page lists them."""
+    def _has_one_version(self, key: str) -> bool:
+        """Return whether an object has, and had, no other version."""
         page = call(
             lambda: self._s3.list_object_versions(
                 Bucket=self.name, Prefix=key, ExpectedBucketOwner=self._account_id
@@ -157,7 +157,9 @@ class Bucket:
         )
         # Of all keys that start with it, it is the first.
         entries = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
-        return sum(entry["Key"] == key for entry in entries)
+        # A page may be short, and the next one have more of them.
+        is_complete = not page.get("IsTruncated") or page.get("NextKeyMarker") != key
+        return is_complete and sum(entry["Key"] == key for entry in entries) == 1
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with a prefix, in their order."""
