@@ -119,14 +119,14 @@ $(PYTHON_READY): requirements-dev.txt $(LOCAL_AWS_READY)
 $(LOWEST_READY): requirements-lowest.txt $(PYTHON_READY)
 	@echo '== Setting up the lowest supported packages, for the tests'
 	rm -rf $(@D)
-	@$(INSTALL) --name 'the lowest packages' -- $(BIN)/uv pip install --target $(@D) --no-deps --require-hashes --requirements $<
+	@$(INSTALL) --name 'the lowest packages' -- $(BIN)/uv pip install --target $(@D) --no-deps --require-hashes --no-build --requirements $<
 	@touch $@
 
 # The AWS CLI pins another botocore than the one of the tests.
 $(AWS_CLI_READY): tests/aws_cli/requirements.txt $(PYTHON_READY)
 	@echo '== Setting up the AWS CLI, for the tests'
 	rm -rf $(@D)
-	@$(INSTALL) --name 'the AWS CLI' -- $(BIN)/uv pip install --target $(@D) --require-hashes --requirements $<
+	@$(INSTALL) --name 'the AWS CLI' -- $(BIN)/uv pip install --target $(@D) --require-hashes --no-build --requirements $<
 	@touch $@
 
 $(TYPESCRIPT_READY): examples/typescript/package.json examples/typescript/package-lock.json $(PYTHON_READY)

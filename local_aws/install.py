@@ -96,7 +96,8 @@ def install(requirements: Path) -> None:
     environment = _uv_environment()
     run(
         f"{len(entries)} Python packages",
-        [*command, "--require-hashes", "--requirements", str(requirements)],
+        # What a package would be built with has no hash.
+        [*command, "--require-hashes", "--no-build", "--requirements", str(requirements)],
         environment=environment,
     )
     # A folder has no hash. What builds it is installed already, and no other version is fetched for it.
@@ -183,7 +184,8 @@ def _install_by_pip(name: str, entry: str) -> None:
         requirements.write(entry)
         requirements.flush()
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        run(name, [*pip, "--require-hashes", "--requirement", requirements.name], environment=os.environ)
+        wheels = ["--require-hashes", "--only-binary", ":all:", "--requirement", requirements.name]
+        run(name, [*pip, *wheels], environment=os.environ)
 
 
 def _entries(requirements: str) -> dict[str, str]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
     from support.command_line import CommandLine
 
-DENY_ROOT = statement(Sid="DenyRootUsers", Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}})
+ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
+DENY_ROOT = statement(Sid="DenyRootUsers", Condition=ROOT_USERS)
 
 
 def attach(organization: LocalOrganization, denial: Mapping[str, object], target_id: str = MEMBER) -> str:
@@ -86,6 +87,23 @@ def test_it_needs_no_deployment_opens_no_session_and_changes_nothing(
     assert command_line.run("preflight").exit_code == 1
     assert writes(organization) == []
     assert "AssumeRoot" not in {call.operation for call in organization.calls}
+
+
+def test_recovery_can_be_allowed_where_the_recovered_root_user_could_do_nothing(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    guardrail = {**DENY_ROOT, "Condition": {**ROOT_USERS, "Null": {"aws:AssumedRoot": "true"}}}
+    policy_id = attach(organization, guardrail, organization.root_id)
+    shown = command_line.run("preflight", "--task", "recover")
+    assert shown.exit_code == 0
+    (said,) = [line for line in shown.lines if "could do nothing" in line]
+    for text in ("In 3 accounts", f"deny ({policy_id}), statement DenyRootUsers", organization.root_id):
+        assert text in said
+    assert shown.lines[-1] == "Allowed: 3 accounts."
+    for tasks, denials in ((["recover"], 1), (["audit"], 0), ([], 1)):
+        options = [word for task in tasks for word in ("--task", task)]
+        found = json.loads(command_line.run("preflight", *options, "--format", "json").stdout)
+        assert [len(account["rootUserDenials"]) for account in found["accounts"]] == 3 * [denials]
 
 
 def test_what_cannot_be_decided_is_unknown_and_not_denied(

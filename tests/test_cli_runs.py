@@ -718,6 +718,18 @@ def test_only_a_plan_that_plans_something_is_executed(command_line: CommandLine)
         assert sentence in command_line.refusal("execute", run_id, "--yes", "--stack", stack)
 
 
+def test_after_a_recovery_the_whole_way_is_said(command_line: CommandLine) -> None:
+    assert command_line.run("plan", "recover", "--account", MEMBER).exit_code == 0
+    recovered = command_line.run("execute", f"plan-recover-{NAME}", "--yes")
+    (result,) = json.loads(command_line.run("report", EXECUTION, "--format", "json").stdout)["results"]
+    forgot, delete = recovered.stderr.splitlines()
+    assert f"account {MEMBER}:" in forgot
+    assert f"choose Forgot password for {result['email']}." in forgot
+    assert delete.endswith(f": centralized-root-access plan delete --account {MEMBER} --include-in-use")
+    assert run_next(command_line, recovered).exit_code == 0
+    assert started_last(command_line)["includeInUse"] is True
+
+
 # Restoring
 
 

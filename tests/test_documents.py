@@ -14,6 +14,7 @@ from root_tasks.model.codec import Document, OtherKindError, OtherVersionError, 
 from root_tasks.model.report import Outcome, Task
 from root_tasks.refusals import RefusalReason
 from support.accounts import MEMBER
+from support.root_tasks import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,10 +145,9 @@ def test_a_plan_that_this_release_cannot_read_is_refused_with_a_sentence(
     root_tasks: RootTasks, change: dict[str, object]
 ) -> None:
     execution = root_tasks.execute(altered_plan(root_tasks, lambda plan: {**plan, **change}))
-    assert execution.status == "FAILED"
-    assert execution.error is not None
-    assert execution.error.reason is RefusalReason.PLAN_NOT_READABLE
-    assert str(execution.error).endswith("Create a new plan. Nothing was changed.")
+    reason, _ = refusal(execution)
+    assert reason is RefusalReason.PLAN_NOT_READABLE
+    assert execution.cause.endswith("Create a new plan. Nothing was changed.")
 
 
 def test_a_plan_with_keys_of_a_later_release_is_executed(root_tasks: RootTasks) -> None:

@@ -86,6 +86,66 @@ def test_an_item_that_aws_denies_names_the_policy(tasks: RootTasks) -> None:
     assert tasks.organization.root_credentials(OTHER).password
 
 
+def deny_root_users(organization: LocalOrganization, name: str, target_id: str, **elements: Any) -> str:
+    """Attach the guardrail, some of its elements changed; return the ID of the policy."""
+    (statement,) = guardrail()["Statement"]
+    document = {"Version": "2012-10-17", "Statement": [{**statement, **elements}]}
+    return organization.attach_service_control_policy(name=name, document=document, target_id=target_id)
+
+
+def test_a_plan_to_recover_names_each_policy_under_which_the_root_user_could_do_nothing(
+    tasks: RootTasks,
+) -> None:
+    organization = tasks.organization
+    policies = {
+        name: (deny_root_users(organization, name, target_id), target_id)
+        for name, target_id in (("RootUserGuardrail", organization.root_id), ("another", OTHER))
+    }
+    plan = tasks.run({"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER, OTHER]})
+    assert tasks.outcomes(plan) == {MEMBER: "planned", OTHER: "planned"}
+    for account_id, names in ((MEMBER, ["RootUserGuardrail"]), (OTHER, ["RootUserGuardrail", "another"])):
+        reason = tasks.results(plan)[account_id]["reason"]
+        for name, (policy_id, target_id) in policies.items():
+            assert (f"{name} ({policy_id})" in reason) is (name in names)
+            assert (target_id in reason) is (name in names)
+    assert reason.index("RootUserGuardrail") < reason.index("another")
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"Effect": "Allow"},
+        {"Action": ["iam:*", "s3:*"]},
+        {"NotAction": "iam:*", "Action": None},
+        {"Resource": "arn:aws:s3:::*"},
+        {"Condition": {"Null": {"aws:AssumedRoot": "false"}}},
+        {"Condition": {"StringNotEquals": {"aws:PrincipalAccount": [OTHER]}}},
+        {"Condition": {"ArnNotLike": {"aws:PrincipalArn": "arn:*:iam::*:root"}}},
+        # Who signs in with MFA may be let through, or from an office.
+        {"Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}},
+        {"Condition": {"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}},
+    ],
+)
+def test_a_recovered_root_user_that_may_do_something_is_not_told_otherwise(
+    tasks: RootTasks, elements: dict[str, Any]
+) -> None:
+    (statement,) = guardrail()["Statement"]
+    merged = {key: value for key, value in {**statement, **elements}.items() if value is not None}
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    tasks.organization.attach_service_control_policy(
+        name="other", document={"Version": "2012-10-17", "Statement": [allowed, merged]}, target_id=OTHER
+    )
+    plan = tasks.run({"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [OTHER]})
+    assert "could do nothing" not in (tasks.results(plan)[OTHER]["reason"] or "")
+
+
+def test_an_account_with_a_password_has_no_note_about_its_recovery(tasks: RootTasks) -> None:
+    deny_root_users(tasks.organization, "RootUserGuardrail", OTHER)
+    tasks.organization.put_root_credentials(account_id=OTHER, password=True)
+    plan = tasks.run({"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [OTHER]})
+    assert (tasks.outcomes(plan), tasks.results(plan)[OTHER]["reason"]) == ({OTHER: "nothing to do"}, None)
+
+
 def test_behind_the_guardrail_credentials_are_audited_deleted_and_recovered(tasks: RootTasks) -> None:
     organization = tasks.organization
     organization.put_root_credentials(account_id=OTHER, password=True, access_keys=1, mfa_devices=1)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import re
 import sys
+import tarfile
 import tomllib
 from pathlib import Path
 
@@ -70,11 +73,38 @@ def test_a_package_without_a_hash_is_not_installed(
     assert "all requirements must have a hash" in capsys.readouterr().err
 
 
+def test_no_package_is_built_for_what_builds_it_has_no_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built = tmp_path / "built"
+    source = tmp_path / "sourceonly-1.tar.gz"
+    files = {
+        "PKG-INFO": "Metadata-Version: 2.1\nName: sourceonly\nVersion: 1\n",
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+        "backend.py": f"open({str(built)!r}, 'w').close()\nraise SystemExit('It is built.')\n",
+    }
+    with tarfile.open(source, "w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"sourceonly-1/{name}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(f"sourceonly==1 \\\n    --hash=sha256:{digest}\n")
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path))
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    assert main([str(requirements)]) == 1
+    assert "sourceonly" in capsys.readouterr().err
+    assert not built.exists()
+
+
 def test_nothing_is_installed_by_pip_or_uv_without_its_hash() -> None:
     commands = (CHECKOUT / "Makefile").read_text().replace("\\\n", " ").splitlines()
     installing = [command for command in commands if re.search(r"/(uv )?pip install ", command)]
     assert installing
     assert [command for command in installing if "--require-hashes" not in command] == []
+    wheels_alone = re.compile("--no-build |--only-binary :all: ")
+    assert [command for command in installing if not wheels_alone.search(command)] == []
 
 
 def pins(name: str) -> dict[str, str]:

@@ -747,6 +747,12 @@ def plan_that_expires(*, in_hours: float) -> Report:
     return dataclasses.replace(example_plan(), plan_expires_at=datetime.now(UTC) + timedelta(hours=in_hours))
 
 
+RECOVERED = report(
+    result("300000000001", Outcome.DONE, items=(Item(type=ItemType.PASSWORD, outcome=Outcome.DONE),)),
+    result("300000000002", Outcome.NOTHING_TO_DO),
+    task=Task.ALLOW_PASSWORD_RECOVERY,
+    executed_plan="plan",
+)
 NOTHING_PLANNED = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS)
 
 
@@ -756,9 +762,10 @@ NOTHING_PLANNED = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Tas
         (plan_that_expires(in_hours=1), ["execute plan-2026-11-20"]),
         (plan_that_expires(in_hours=-1), []),
         (NOTHING_PLANNED, []),
+        (RECOVERED, ["plan delete --include-in-use --account 300000000001"]),
         (example_execution(), ["audit --account 300000000006 --account 300000000002 --account 300000000004"]),
     ],
-    ids=["a plan", "a plan that has expired", "a plan of nothing", "an execution"],
+    ids=["a plan", "a plan that has expired", "a plan of nothing", "a recovery", "an execution"],
 )
 def test_a_run_ends_in_the_command_that_comes_next(shown: Show, written: Report, expected: list[str]) -> None:
     assert commands(shown(written)) == [f"centralized-root-access {command}" for command in expected]

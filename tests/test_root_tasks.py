@@ -621,6 +621,63 @@ def test_an_audit_ends_no_alarm_that_a_later_full_audit_may_have_set_off(
     )
 
 
+def test_a_later_audit_that_ended_before_another_one_looked_has_not_overtaken_it(
+    root_tasks: RootTasks,
+) -> None:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    later = root_tasks.arn("later")
+    root_tasks.executions[later] = FinishedExecution(
+        run_id="later",
+        status="SUCCEEDED",
+        output={},
+        started_at=root_tasks.now + timedelta(hours=1),
+        input={},
+    )
+    root_tasks.outdated = {later: [{"stopDate": root_tasks.now + timedelta(hours=2)}]}
+    # Its start failed, and it is redriven.
+    started_at = root_tasks.now
+    root_tasks.advance(hours=3)
+    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=started_at)
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    root_tasks.write_report(started, results=results)
+    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
+    assert ALL_METRICS & metrics.keys() == {"AccountsAudited", "AccountsWithRootCredentials"}
+    assert metrics["AccountsWithRootCredentials"] == 1
+
+
+def test_no_number_of_other_executions_hides_a_later_full_audit(root_tasks: RootTasks) -> None:
+    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    inputs: list[tuple[str, object]] = [("SUCCEEDED", {}), *[("FAILED", {"task": "none"})] * 100]
+    for minutes, (status, input_) in enumerate(inputs, start=1):
+        root_tasks.executions[root_tasks.arn(f"later-{minutes}")] = FinishedExecution(
+            run_id=f"later-{minutes}",
+            status=status,
+            output={},
+            started_at=root_tasks.now + timedelta(minutes=minutes),
+            input=input_,
+        )
+    root_tasks.write_report(started, results=results)
+    assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == [
+        {"AccountsAudited"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "input_", [f"[{'9' * 5000}]", f"{'[' * 9000}{']' * 9000}", '{"accounts": ["\\ud800"]}', '"all"', "null"]
+)
+def test_no_input_of_a_later_execution_stops_an_audit(root_tasks: RootTasks, input_: str) -> None:
+    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    later = root_tasks.arn("later")
+    root_tasks.executions[later] = FinishedExecution(
+        run_id="later", status="FAILED", output={}, started_at=root_tasks.now + timedelta(minutes=1)
+    )
+    root_tasks.outdated = {later: [{"input": input_}]}
+    root_tasks.write_report(started, results=results)
+    assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == [ALL_METRICS]
+
+
 def test_an_audit_that_found_something_sets_off_the_alarm_while_a_later_one_runs(
     root_tasks: RootTasks,
 ) -> None:
@@ -628,7 +685,11 @@ def test_an_audit_that_found_something_sets_off_the_alarm_while_a_later_one_runs
     started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
     results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
     root_tasks.executions[root_tasks.arn("later")] = FinishedExecution(
-        run_id="later", status="RUNNING", output={}, started_at=root_tasks.now + timedelta(minutes=1)
+        run_id="later",
+        status="RUNNING",
+        output={},
+        started_at=root_tasks.now + timedelta(minutes=1),
+        input={},
     )
     root_tasks.write_report(started, results=results)
     (metrics,) = [event for event in root_tasks.log if "_aws" in event]
@@ -660,6 +721,25 @@ def test_a_redriven_audit_is_of_the_time_at_which_it_looked(root_tasks: RootTask
     root_tasks.write_report(started, results=results)
     (metrics,) = [event for event in root_tasks.log if "_aws" in event]
     assert metrics["_aws"]["Timestamp"] == looked_at.timestamp() * 1000  # type: ignore[index]
+    report = json.loads(root_tasks.read("latest/report.json"))
+    assert datetime.fromisoformat(report["finishedAt"]) == looked_at
+
+
+@pytest.mark.parametrize("inaccessible", [True, False])
+def test_what_a_redriven_audit_found_is_of_a_time_that_the_alarms_look_at(
+    root_tasks: RootTasks, inaccessible: bool
+) -> None:
+    if inaccessible:
+        root_tasks.organization.deny(account_id=MEMBER, action="iam:*")
+    else:
+        root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    started = root_tasks.start_run({}, arn=root_tasks.arn("audit"), started_at=root_tasks.now)
+    looked_at = root_tasks.now
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    root_tasks.advance(hours=20)
+    root_tasks.write_report(started, results=results)
+    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
+    assert metrics["_aws"]["Timestamp"] == root_tasks.now.timestamp() * 1000  # type: ignore[index]
     report = json.loads(root_tasks.read("latest/report.json"))
     assert datetime.fromisoformat(report["finishedAt"]) == looked_at
 

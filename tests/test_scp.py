@@ -192,6 +192,20 @@ def test_a_kelvin_sign_is_not_taken_for_a_k() -> None:
     assert decision(no_date, call=LIST_BUCKETS) is UNKNOWN
 
 
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"Condition": {"StringLike": {"aw\u017f:PrincipalArn": "*"}}},
+        {"Condition": {"Null": {"aw\u017f:PrincipalArn": "true"}}},
+        {"Resource": "arn:aw\u017f:iam::*:root"},
+        {"NotResource": "arn:aw\u017f:iam::*:root"},
+    ],
+    ids=["key", "no key", "resource", "all but the resource"],
+)
+def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]) -> None:
+    assert decision(policy(statement(**elements))) is UNKNOWN
+
+
 # Resources
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.browser import browser, chromium
 from support.command_line import NOW
 from support.company import (
     ACCOUNTS,
@@ -23,8 +25,17 @@ from support.company import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.command_line import CommandLine, Shown
 
+CHROMIUM = chromium()
+# test_report_page.py says more.
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("CI"), reason="There is no Chromium."
+)
+HEADS = "[...document.querySelectorAll('.card summary h2')].map((head) => head.innerText)"
+LABELS = "[...document.querySelectorAll('.chart .date')].map((label) => label.textContent)"
 AUDITED = ACCOUNTS - INACCESSIBLE - SKIPPED
 QUESTION = "Execute this plan to delete root credentials? [y/N]"
 
@@ -104,6 +115,35 @@ def test_without_a_terminal_each_row_is_a_whole_line(company: CommandLine) -> No
             assert f"  {found['name']}  " in row
             assert f"  {found['organizationalUnit']}  " in row
             assert f"  {item['type']}" in row
+
+
+@needs_chromium
+@pytest.mark.xdist_group("chromium")
+def test_the_page_of_a_full_audit_begins_its_table_within_the_first_screen(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
+    command_line.root_tasks.now = NOW
+    # The accounts join between two audits of a day.
+    assert command_line.run("audit").exit_code == 0
+    command_line.root_tasks.advance(hours=1)
+    add_company(command_line.root_tasks.organization)
+    saved = tmp_path / "report.html"
+    assert run_later(command_line, "audit", "--output", str(saved)).exit_code == 1
+    with browser(str(CHROMIUM)) as page:
+        for width in (1280, 390):
+            page.open(saved, width=width, height=900)
+            top = page.evaluate("document.querySelector('.accounts').getBoundingClientRect().top")
+            assert top < (900 if width == 1280 else 2 * 900)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            heads = page.evaluate(HEADS)
+            assert heads == [
+                "Since the last full audit, 2026-11-25: joined the organization (296)",
+                "The last 2 full audits. With root credentials: 0, now 76. Inaccessible: 0, now 5.",
+            ]
+            labels = page.evaluate(LABELS)
+            assert labels == ["04:32", "05:32"]
+            command = page.evaluate("document.querySelector('#next code').textContent")
+            assert command == "centralized-root-access plan delete --account all"
 
 
 def test_after_a_cycle_what_needs_nobody_is_counted_and_not_listed(company: CommandLine) -> None:

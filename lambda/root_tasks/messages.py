@@ -10,7 +10,7 @@ from aws_calls.failures import FailureKind, describe
 from aws_calls.text import excerpt, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime, timedelta
 
     from aws_calls.failures import Failure
@@ -139,6 +139,20 @@ def denial_cause(cause: Cause, *, action: str) -> str:
     return (
         f"The {policies} {_name_and_id(cause.policy.name, cause.policy.policy_id)}, statement "
         f"{excerpt(statement, _MAX_STATEMENT_CHARACTERS)}, attached to {place}, denies {action}."
+    )
+
+
+def root_user_note(causes: Sequence[Cause]) -> str:
+    """Return that a root user could do nothing with a recovered password, and by which policies."""
+    listed = [denial_cause(cause, action="every action of the root user") for cause in causes[:_MAX_CAUSES]]
+    more = [f"So do {len(causes) - _MAX_CAUSES} more."] if len(causes) > _MAX_CAUSES else []
+    return " ".join(
+        [
+            "Once it has signed in, the root user could do nothing.",
+            *listed,
+            *more,
+            "Exempt this account first.",
+        ]
     )
 
 

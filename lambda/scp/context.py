@@ -314,6 +314,9 @@ class SessionRequest:
 
     def possible(self, key: str) -> Possible:
         """Return what a condition key may be."""
+        if not key.isascii():
+            # Which key it is depends on the letters that AWS takes for the same.
+            return ANYTHING
         key = lowercase(key)
         service = self.call.service
         row = _EXACT.get((key, service)) or _EXACT.get((key, ""))

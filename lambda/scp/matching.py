@@ -52,7 +52,7 @@ def _one_resource_matches(template: Template, statement: Statement, request: Ses
     if template.matches_everything:
         return Truth.TRUE
     parts = template.arn_parts
-    if parts[0].tokens != ("arn",):
+    if parts[0].tokens != ("arn",) or not template.raw.isascii():
         return Truth.UNKNOWN
     is_short = len(parts) < ARN_PARTS
     ends_with_asterisk = template.tokens[-1] is Wildcard.MANY

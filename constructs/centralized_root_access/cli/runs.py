@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError, FailureKind
 from root_tasks.aws.stores import EXECUTION_MARK, REPORT_JSON, sha256
 from root_tasks.model.codec import DecodingError, decode
-from root_tasks.model.report import Outcome, Task
+from root_tasks.model.report import Action, Outcome, Task
 from root_tasks.model.run import RUN_ID, ExecutionMark, Run
 from root_tasks.tasks import DEFINITIONS
 
@@ -344,9 +344,27 @@ def next_steps(report: Report, *, target: TargetOptions) -> list[str]:
     if backups:
         words = [word for backup in backups for word in ("--backup", backup)]
         return [f"To plan restoring it: {target.command('plan', 'restore', *words)}"]
+    if report.action is Action.ALLOW_RECOVERY:
+        return _steps_after_recovery(report, target=target)
     if report.task is Task.DELETE_CREDENTIALS:
         return [f"Next, to look again: {target.command('audit')}"]
     return []
+
+
+def _steps_after_recovery(report: Report, *, target: TargetOptions) -> list[str]:
+    recovered = [result for result in report.results if result.outcome is Outcome.DONE]
+    if not recovered:
+        return []
+    words = [word for result in recovered for word in ("--account", result.account_id)]
+    delete = target.command("plan", "delete", *words, "--include-in-use")
+    return [
+        *(
+            f"Next, for account {result.account_id}: on AWS's sign-in page, choose Forgot password for "
+            f"{result.email or 'the e-mail address of its root user'}."
+            for result in recovered
+        ),
+        f"When the work is done, to plan deleting the credentials again: {delete}",
+    ]
 
 
 def _step_after_audit(report: Report, *, target: TargetOptions) -> list[str]:

@@ -113,6 +113,7 @@ class Account:
             not be read.
         state: Its state, such as ACTIVE or SUSPENDED; None where it is not in the organization.
         skip_reason: Why the run does not act in it; None where it does.
+        note: What to know before its plan is executed there, for the report only.
     """
 
     account_id: str
@@ -121,6 +122,7 @@ class Account:
     organizational_unit: str | None = None
     state: str | None = None
     skip_reason: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +152,7 @@ class Run(RunDetails, Document):
 
     KIND: ClassVar[str] = "run"
     ENTRY: ClassVar[type] = Account
-    REPEATED: ClassVar[tuple[str, ...]] = ("organizationalUnit", "state", "skipReason")
+    REPEATED: ClassVar[tuple[str, ...]] = ("organizationalUnit", "state", "skipReason", "note")
 
     execution_arn: str
     mode: Mode

@@ -10,13 +10,14 @@ from scp.calls import call_of
 from scp.context import SessionRequest
 from scp.documents import PolicyType
 from scp.evaluate import Decision, evaluate_request, strictest, without_certainties
+from scp.root_user import RootUserRequest, denials_of_everything
 
 from ..model.run import Target
 from ..tasks import DEFINITIONS
 
 if TYPE_CHECKING:
     from scp.calls import SessionFacts
-    from scp.evaluate import Level, Verdict
+    from scp.evaluate import Cause, Level, Verdict
     from scp.task import Task
 
     from ..model.run import Assignment, CredentialSelection, Mode
@@ -48,11 +49,7 @@ class PolicyCheck:
             unit_ids: The units that it is in, from the root down; None where they are not known.
             target: The bucket or queue; None where there is none yet.
         """
-        organization_id = self._session.organization_id
-        path = None
-        if organization_id is not None and unit_ids is not None:
-            path = "/".join((organization_id, *unit_ids, ""))
-        session = replace(self._session, account_id=account_id, organization_path=path)
+        session = self._session_in(account_id, unit_ids)
         # Of a queue it is the ARN.
         name = None if target is None or target.id is None else target.id.rpartition(":")[2]
         call = call_of(
@@ -64,6 +61,28 @@ class PolicyCheck:
             service_control=self._levels_for(PolicyType.SERVICE_CONTROL_POLICY, target_ids, action),
             resource_control=self._levels_for(PolicyType.RESOURCE_CONTROL_POLICY, target_ids, action),
         )
+
+    def root_user_denials(self, *, account_id: str, unit_ids: tuple[str, ...] | None) -> tuple[Cause, ...]:
+        """Return what denies the root user itself every action, outside root sessions.
+
+        Args:
+            account_id: The account.
+            unit_ids: The units that it is in, from the root down; None where they are not known.
+        """
+        policy_type = PolicyType.SERVICE_CONTROL_POLICY
+        if policy_type not in self._policies.attachments or unit_ids is None:
+            return ()
+        session = self._session_in(account_id, unit_ids)
+        request = RootUserRequest(session=session, call=call_of("iam:GetUser", session=session))
+        levels = (self._policies.level(policy_type, target_id) for target_id in (*unit_ids, account_id))
+        return tuple(denials_of_everything(levels, request))
+
+    def _session_in(self, account_id: str, unit_ids: tuple[str, ...] | None) -> SessionFacts:
+        organization_id = self._session.organization_id
+        path = None
+        if organization_id is not None and unit_ids is not None:
+            path = "/".join((organization_id, *unit_ids, ""))
+        return replace(self._session, account_id=account_id, organization_path=path)
 
     def _levels_for(
         self, policy_type: PolicyType, target_ids: tuple[str | None, ...], action: str

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from scp.evaluate import Decision, strictest
 
+from ..model.report import Action
 from ..tasks import DEFINITIONS
 
 if TYPE_CHECKING:
@@ -53,10 +54,13 @@ class CheckedAccount:
     Attributes:
         account: The account.
         verdicts: Of each task.
+        root_user_denials: What would deny the root user itself every action, where recovery was checked and
+            is not denied.
     """
 
     account: Account
     verdicts: tuple[TaskVerdict, ...]
+    root_user_denials: tuple[Cause, ...] = ()
 
     @property
     def decision(self) -> Decision:
@@ -111,16 +115,20 @@ def check_tasks(
         unit_ids: The units that it is in, from the root down; None where they are not known.
         tasks: The tasks.
     """
-    return CheckedAccount(
-        account=account,
-        verdicts=tuple(
-            TaskVerdict(
-                task=task,
-                verdicts=tuple(
-                    check.verdict(action, account_id=account.account_id, unit_ids=unit_ids)
-                    for action in DEFINITIONS[task].calls
-                ),
-            )
-            for task in tasks
-        ),
+    verdicts = tuple(
+        TaskVerdict(
+            task=task,
+            verdicts=tuple(
+                check.verdict(action, account_id=account.account_id, unit_ids=unit_ids)
+                for action in DEFINITIONS[task].calls
+            ),
+        )
+        for task in tasks
     )
+    recovers = any(
+        DEFINITIONS[verdict.task].words.action is Action.ALLOW_RECOVERY
+        and verdict.decision is not Decision.DENIED
+        for verdict in verdicts
+    )
+    denials = check.root_user_denials(account_id=account.account_id, unit_ids=unit_ids) if recovers else ()
+    return CheckedAccount(account=account, verdicts=verdicts, root_user_denials=denials)

@@ -12,9 +12,9 @@ from aws_calls.failures import CallError, describe
 from scp.documents import PolicyType
 from scp.evaluate import Decision
 
-from ..messages import UNEXPECTED_ERROR, denial_hint, denial_reason
-from ..model.report import Preflight
-from ..model.run import Denial
+from ..messages import UNEXPECTED_ERROR, denial_hint, denial_reason, root_user_note
+from ..model.report import Action, Preflight
+from ..model.run import Denial, Mode
 from ..tasks import DEFINITIONS
 from .check import PolicyCheck, check_account
 from .reader import PolicyReader
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scp.calls import SessionFacts
     from scp.task import Task
 
-    from ..model.run import Assignment, CredentialSelection, Member, Mode
+    from ..model.run import Assignment, CredentialSelection, Member
     from .attachments import Attachments
     from .check import AccountCheck
 
@@ -134,6 +134,21 @@ class CheckedAccounts:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class PolicyFindings:
+    """What the policies say of a run.
+
+    Attributes:
+        preflight: What the pre-flight came to.
+        denials: The accounts in which they deny the task.
+        notes: What to know before the task is executed in an account, by its ID.
+    """
+
+    preflight: Preflight
+    denials: tuple[Denial, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(kw_only=True, eq=False)
 class PendingPreflight:
     """A pre-flight whose policies are being read.
@@ -168,8 +183,8 @@ class PendingPreflight:
             self.attachments = self.pool.submit(self.reader.attachments, self.types, unit_ids=unit_ids)
         return self.attachments
 
-    def find_denials(self, accounts: CheckedAccounts) -> tuple[Preflight, tuple[Denial, ...]]:
-        """Return what the pre-flight came to, and the accounts in which the policies deny the task."""
+    def findings(self, accounts: CheckedAccounts) -> PolicyFindings:
+        """Return what the pre-flight came to, and what the policies say of the accounts."""
         assignments = accounts.assignments
         try:
             check = self._read_policies(accounts)
@@ -177,6 +192,7 @@ class PendingPreflight:
                 if self.preflight.clock.now() > self.deadline:
                     return self._skip(_OUT_OF_TIME.format(number, len(assignments)))
                 self._check(check, assignment, accounts)
+            notes = self._notes(check, accounts)
         except CallError as error:
             return self._skip(describe(error.failure))
         # A policy that surprises the evaluation must not stop a run that AWS may let through.
@@ -190,7 +206,7 @@ class PendingPreflight:
             unknown=sum(account.decision is Decision.UNKNOWN for account in checked.values()),
         )
         self.preflight.log(event="preflight_finished", denied=result.denied, unknown=result.unknown)
-        return result, denials
+        return PolicyFindings(preflight=result, denials=denials, notes=notes)
 
     def find_accessible(self, accounts: CheckedAccounts) -> list[str]:
         """Return in which accounts nothing denies the task, before the other accounts are known.
@@ -232,13 +248,23 @@ class PendingPreflight:
                 self.task,
                 accounts.mode,
                 assignment,
-                unit_ids=accounts.unit_ids[account_id],
+                unit_ids=accounts.members[account_id].unit_ids,
                 credentials=accounts.credentials,
             )
 
-    def _skip(self, reason: str) -> tuple[Preflight, tuple[Denial, ...]]:
+    def _notes(self, check: PolicyCheck, accounts: CheckedAccounts) -> dict[str, str]:
+        """Return where a root user that is recovered could do nothing, and why."""
+        if accounts.mode is not Mode.PLAN or DEFINITIONS[self.task].words.action is not Action.ALLOW_RECOVERY:
+            return {}
+        denials = {
+            account_id: check.root_user_denials(account_id=account_id, unit_ids=units)
+            for account_id, units in accounts.unit_ids.items()
+        }
+        return {account_id: root_user_note(causes) for account_id, causes in denials.items() if causes}
+
+    def _skip(self, reason: str) -> PolicyFindings:
         self.preflight.log(event="preflight_skipped", reason=reason)
-        return Preflight(checked=False, reason=reason), ()
+        return PolicyFindings(preflight=Preflight(checked=False, reason=reason))
 
 
 def _denials(checked: Mapping[str, AccountCheck]) -> Iterator[Denial]:

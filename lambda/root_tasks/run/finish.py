@@ -233,6 +233,8 @@ class RunFinisher:
         for account in run.accounts:
             result = self._result(run, account, findings)
             fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(Result)}
+            if account.note is not None and result.outcome is Outcome.PLANNED:
+                fields["reason"] = " ".join(filter(None, (result.reason, account.note)))
             for name in ("reason", "hint", "credentials"):
                 fields[name] = shared.setdefault(fields[name], fields[name])
             unit = account.organizational_unit
@@ -278,7 +280,9 @@ class RunFinisher:
 
     def _import_findings(self, run: Run, report: Report) -> tuple[Report, ImportResult | None]:
         """Import the findings of a full audit, and return it with a warning of those that were refused."""
-        if self.findings is None or SUCCEEDED in self.later_audits.statuses(run):
+        if self.findings is None:
+            return report, None
+        if SUCCEEDED in self.later_audits.statuses(run, looked_at=report.finished_at):
             return report, None
         imported = self.findings.import_findings(report)
         if imported is None or not imported.refused:
@@ -298,10 +302,10 @@ class RunFinisher:
 
         The notice comes first: if it fails, the next audit finds the same changes, and sends it.
         """
-        later = self.later_audits.statuses(run)
+        later = self.later_audits.statuses(run, looked_at=report.finished_at)
         if SUCCEEDED not in later:
             # One that runs, or has failed, may have written its metrics: this one ends no alarm.
-            self.log(**_metrics(run, report, imported, ends_alarms=not later))
+            self.log(**_metrics(run, report, imported, ends_alarms=not later, now=self.now()))
         if notice is not None and self.notify is not None:
             self.notify(notice)
         # Each file is attempted: a later run may have come between two of them.
@@ -361,9 +365,12 @@ def _targets_in_report(finding: Finding) -> tuple[Target, ...]:
 
 
 def _metrics(
-    run: Run, report: Report, imported: ImportResult | None, *, ends_alarms: bool
+    run: Run, report: Report, imported: ImportResult | None, *, ends_alarms: bool, now: datetime
 ) -> dict[str, object]:
-    """Return the metrics. The alarms take the last value: what may not end them has no zeros for them."""
+    """Return the metrics. The alarms take the last value: what may not end them has no zeros for them.
+
+    What sets one off has the time at which it is written, for an alarm looks at the last minutes only.
+    """
     totals = report.totals
     with_credentials = totals.get(Outcome.HAS_CREDENTIALS, 0)
     audited = totals.get(Outcome.CLEAN, 0) + with_credentials
@@ -374,15 +381,18 @@ def _metrics(
         values["AccountsWithRootCredentials"] = with_credentials
     if inaccessible or ends_alarms:
         values["AccountsInaccessible"] = inaccessible
-    if (own := management_credentials(report)) is not None:
-        values["ManagementRootUserUnprotected"] = int(is_unprotected(own))
+    own = management_credentials(report)
+    unprotected = own is not None and is_unprotected(own)
+    if unprotected or (ends_alarms and own is not None):
+        values["ManagementRootUserUnprotected"] = int(unprotected)
     if imported is not None:
         values |= {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
+    sets_off = with_credentials or inaccessible or unprotected
     return metric_line(
         namespace=NAMESPACE,
         dimensions={ORGANIZATION_ID: report.organization_id},
         # For the construct's alarms: it does not know the organization.
         other_dimensions={STATE_MACHINE_NAME: run.execution_arn.split(":")[6]},
         values=values,
-        timestamp=report.finished_at.timestamp(),
+        timestamp=(now if sets_off else report.finished_at).timestamp(),
     )

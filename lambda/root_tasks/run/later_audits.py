@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aws_calls.calls import call, pages, require
 
 from ..model.report import Task
-from ..refusals import RunRefusedError
+from ..refusals import REFUSED, RunRefusedError
 from .request import parse_request
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_stepfunctions import SFNClient
 
+    from aws_calls.calls import Response
     from aws_calls.retry import RetryBudget
 
     from ..model.run import Run
@@ -52,7 +53,7 @@ class LaterAudits:
         """Return the statuses that they have in Step Functions.
 
         There are two more: for too many to describe, and for one that succeeded before this run looked last,
-        as a run that is redriven may look long after its start.
+        as a run that is redriven may look long after its start. One that was refused has not looked.
 
         Args:
             run: The run.
@@ -62,8 +63,8 @@ class LaterAudits:
             CallError: A read failed.
         """
         arns = self._later_arns(run)
-        described = (self._describe(arn, looked_at) for arn in itertools.islice(arns, _MAX_EXECUTIONS))
-        found = {status for status, input_ in described if _is_full(run, input_)}
+        described = map(self._describe, itertools.islice(arns, _MAX_EXECUTIONS))
+        found = {_status(execution, looked_at) for execution in described if _has_looked(run, execution)}
         return frozenset(found | {_NOT_DESCRIBED for _ in itertools.islice(arns, 1)})
 
     def _later_arns(self, run: Run) -> Iterator[str]:
@@ -84,16 +85,28 @@ class LaterAudits:
                 return
             yield execution["executionArn"]
 
-    def _describe(self, execution_arn: str, looked_at: datetime) -> tuple[str, str]:
-        response = call(
+    def _describe(self, execution_arn: str) -> Response:
+        return call(
             lambda: self.step_functions.describe_execution(executionArn=execution_arn),
             operation="states:DescribeExecution",
             budget=self.budget,
         )
-        status = response.require("status")
-        if status == SUCCEEDED and response.get("stopDate", looked_at) < looked_at:
-            status = _ENDED_EARLIER
-        return status, response.require("input")
+
+
+def _status(execution: Response, looked_at: datetime) -> str:
+    status: str = execution.require("status")
+    return (
+        _ENDED_EARLIER if status == SUCCEEDED and execution.get("stopDate", looked_at) < looked_at else status
+    )
+
+
+def _has_looked(run: Run, execution: Response) -> bool:
+    return _is_full(run, execution.require("input")) and not is_refused(execution.get("output"))
+
+
+def is_refused(output: str | None) -> bool:
+    """Return whether an execution's output says that its run was refused."""
+    return output is not None and REFUSED in json.loads(output)
 
 
 def _is_full(run: Run, input_: str) -> bool:

@@ -135,7 +135,7 @@ class _Starter:
         members = self.directory.with_unit_names(members, whole=selection.all_accounts)
         accounts = self._classify(members, organization)
         self.early.end()
-        checked, denials = preflight.find_denials(
+        found = preflight.findings(
             replace(
                 self._accounts_to_check(order, organization, members),
                 account_count=len(members) if selection.all_accounts else None,
@@ -143,7 +143,12 @@ class _Starter:
             )
         )
         gone = [Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in absent]
-        accounts = tuple(sorted((*accounts, *gone), key=lambda account: account.account_id))
+        accounts = tuple(
+            replace(account, note=found.notes[account.account_id])
+            if account.account_id in found.notes
+            else account
+            for account in sorted((*accounts, *gone), key=lambda account: account.account_id)
+        )
         run = Run(
             run_id=execution.name,
             execution_arn=execution.arn,
@@ -156,7 +161,7 @@ class _Starter:
             management_account_id=organization.management_account_id,
             account_id=self.account_id,
             started_at=execution.started_at,
-            preflight=checked,
+            preflight=found.preflight,
             accounts=accounts,
             batches=_batches(_accessible_ids(accounts), mode=order.mode),
         )
@@ -167,7 +172,7 @@ class _Starter:
             batches=tuple(tuple(map(order.assignment, batch)) for batch in run.batches),
             credentials=order.credentials,
             expires_at=order.expires_at,
-            denials=denials,
+            denials=found.denials,
         )
         runs = self.storage.executions if order.mode is Mode.EXECUTE else self.storage.runs
         try:

@@ -131,6 +131,8 @@ def _show(found: Survey) -> None:
         lines += [rows, screen.safe_text()]
     for fix in found.fixes:
         lines += [*map(screen.safe_text, _fix_lines(fix)), screen.safe_text()]
+    for sentence in _root_user_sentences(found):
+        lines += [screen.safe_text(sentence, "yellow"), screen.safe_text()]
     screen.show_lines([*lines, screen.safe_text(_summary(found), "bold")])
 
 
@@ -215,6 +217,22 @@ def _fix_lines(fix: StatementFix) -> Iterator[str]:
         yield f"The policy would then be {characters} too long for AWS: move a statement to another policy."
 
 
+def _root_user_sentences(found: Survey) -> Iterator[str]:
+    """Yield where a recovered root user could do nothing, and by which policy; once for each place."""
+    from root_tasks.messages import denial_cause, quantity
+
+    by_place: dict[object, list[Cause]] = {}
+    for account in found.accounts:
+        for cause in account.root_user_denials:
+            by_place.setdefault(cause.place, []).append(cause)
+    for causes in by_place.values():
+        denied = denial_cause(causes[0], action="every action of the root user itself")
+        yield (
+            f"In {quantity(len(causes), 'account')} recovery is not denied, but the recovered root user "
+            f"could do nothing. {denied}"
+        )
+
+
 def _json_lines(statement: object) -> list[str]:
     import json
 
@@ -264,6 +282,7 @@ def _to_json(found: Survey) -> str:
                     "result": checked.decision,
                     "tasks": {verdict.task: verdict.decision for verdict in checked.verdicts},
                     "findings": [_finding(finding) for finding in checked.findings],
+                    "rootUserDenials": [_cause(cause) for cause in checked.root_user_denials],
                 }
                 for checked in found.accounts
             ],
