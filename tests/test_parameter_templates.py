@@ -299,6 +299,7 @@ def audit(aws: LocalAws, state_machine: str) -> dict[str, int]:
     while (execution := stepfunctions.describe_execution(executionArn=arn))["status"] == "RUNNING":
         assert time.monotonic() < deadline
         time.sleep(0.2)
+    assert "totals" in json.loads(execution["output"]), execution
     totals: dict[str, int] = json.loads(execution["output"])["totals"]
     return totals
 
