@@ -104,6 +104,12 @@ def policy_request(service: str, operation: str, parameters: Mapping[str, Any]) 
         case "s3", "GetObject":
             key = f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}"
             return PolicyRequest(action="s3:GetObject", resource=key)
+        case "s3", "ListObjectsV2":
+            return PolicyRequest(
+                action="s3:ListBucket",
+                resource=f"arn:aws:s3:::{parameters['Bucket']}",
+                context={"s3:prefix": parameters["Prefix"]},
+            )
         case "sts", "AssumeRoot":
             return PolicyRequest(
                 action="sts:AssumeRoot",
@@ -116,7 +122,7 @@ def policy_request(service: str, operation: str, parameters: Mapping[str, Any]) 
             return PolicyRequest(action=f"{service}:{operation}")
 
 
-GRANTS = ("grant_audit", "grant_plan", "grant_execute", "grant_read_reports")
+GRANTS = ("grant_audit", "grant_plan", "grant_execute", "grant_read_reports", "grant_stop")
 
 
 def granted(*grants: str) -> tuple[PolicyStatement, ...]:
@@ -255,6 +261,19 @@ def test_reading_reports_needs_exactly_what_is_granted(
     )
     assert denied_to(person) == {("states:ListMapRuns", LOOKS), ("states:ListMapRuns", ACTS)}
     assert person.unused == ()
+
+
+def test_stopping_a_run_needs_exactly_what_is_granted(
+    command_line: CommandLine, person: Person, names: dict[str, str]
+) -> None:
+    root_tasks = command_line.root_tasks
+    command_line.services.polls = 0
+    for name, machine in (("execution", ACTS), ("audit", LOOKS)):
+        root_tasks.executions[root_tasks.arn(names[name], machine=machine)].status = "RUNNING"
+    person.permissions = granted("grant_stop")
+    run_all(command_line, names, "stop {execution} --yes")
+    assert command_line.run("stop", names["audit"], "--yes", *IN_STACK).exit_code == 0
+    assert (person.denied, person.unused) == ([], ())
 
 
 def test_who_executes_is_told_of_a_plan_that_is_not_there(command_line: CommandLine, person: Person) -> None:

@@ -141,6 +141,11 @@ class DeployedServices:
             return {**ended, "output": json.dumps(execution.output)}
         return {**ended, "cause": execution.cause}
 
+    def _StopExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        execution = self._find(parameters["executionArn"])
+        execution.status, execution.cause = "ABORTED", parameters["cause"]
+        return {"stopDate": execution.started_at}
+
     def _ListMapRuns(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         machine_arn = parameters["executionArn"].replace(":execution:", ":mapRun:").rpartition(":")[0]
         return {"mapRuns": [{"mapRunArn": f"{machine_arn}/Batches:0-1"}]}

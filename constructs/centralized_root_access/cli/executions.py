@@ -111,6 +111,15 @@ class Executions:
                 raise
         return self._describe_new(folder, name)
 
+    def stop(self, execution: RunExecution, *, cause: str) -> None:
+        """Stop an execution that runs. The functions that it has invoked go on.
+
+        Raises:
+            CallError: AWS refused, or did not respond in time.
+        """
+        arn = self._arn(execution.folder, execution.run_id)
+        self._call("StopExecution", executionArn=arn, error="Stopped", cause=cause)
+
     def find(self, run_id: str, *, folders: Collection[str] = FOLDERS) -> RunExecution:
         """Return the execution of this name.
 

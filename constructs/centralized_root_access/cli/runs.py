@@ -248,7 +248,8 @@ class Runs:
             yield
         except KeyboardInterrupt as error:
             raise InterruptedRunError(
-                f"Run {name} goes on in AWS; this command does not stop it. To come back to it: {back}"
+                f"Run {name} goes on in AWS; this command does not stop it. To come back to it: {back}. "
+                f"To stop it: {self.target.command('stop', name)}"
             ) from error
         except CommandError:
             raise
