@@ -110,13 +110,13 @@ def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
     root_tasks.run(DELETE, name="the-plan")
     root_tasks.execute("the-plan", name="the-execution")
     root_tasks.organization.clear_calls()
-    for run_id, reason, data in (
-        ("nobody-ran-this", RefusalReason.PLAN_NOT_FOUND, {}),
-        ("the-audit", RefusalReason.NOT_A_PLAN, {}),
-        ("the-refused", RefusalReason.NOT_A_PLAN, {}),
-        ("the-execution", RefusalReason.PLAN_NOT_FOUND, {}),
+    for run_id, reason in (
+        ("nobody-ran-this", RefusalReason.PLAN_NOT_FOUND),
+        ("the-audit", RefusalReason.NOT_A_PLAN),
+        ("the-refused", RefusalReason.NOT_A_PLAN),
+        ("the-execution", RefusalReason.PLAN_NOT_FOUND),
     ):
-        assert refusal(root_tasks.execute(run_id)) == (reason, {"run_id": run_id, **data})
+        assert refusal(root_tasks.execute(run_id)) == (reason, {"run_id": run_id})
     assert session_calls(root_tasks.organization) == []
 
 

@@ -172,7 +172,10 @@ class RunRefusedError(RootAccessError):
     @property
     def is_failure(self) -> bool:
         """Whether the execution fails, as another input would have failed as well."""
-        return self.reason in _FAILURES
+        failure = self.data.get("failure")
+        # AWS refuses the ID of a unit that does not exist.
+        mistyped = isinstance(failure, Failure) and failure.name == "ParentNotFound"
+        return self.reason in _FAILURES and not mistyped
 
     def output(self) -> dict[str, str]:
         """Return the output of an execution that is refused, and does not fail."""

@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
@@ -20,7 +20,6 @@ from root_tasks.run.report_hash import report_sha256_of
 
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, FOLDERS
 from .errors import CommandError, RunFailedError, RunNotFoundError
-from .verdict import account_ids_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -52,7 +51,7 @@ class RunExecution:
         started_at: When it started.
         ended_at: When it ended; None while it runs.
         cause: Why it failed, or was refused.
-        named_accounts: The accounts that its input names one by one.
+        input: Its input, of whatever form; empty in a list of executions.
         report_sha256: The SHA-256 of its report.json; None where it holds none.
         complete: Whether what belongs to the status is there: the output, or the cause of a failure.
     """
@@ -63,7 +62,7 @@ class RunExecution:
     started_at: datetime
     ended_at: datetime | None = None
     cause: str = ""
-    named_accounts: frozenset[str] = frozenset()
+    input: Mapping[str, Any] = field(default_factory=dict)
     report_sha256: str | None = None
     complete: bool = True
 
@@ -300,7 +299,7 @@ def _execution(members: Mapping[str, Any], *, folder: str) -> RunExecution:
         started_at=require(members, "startDate", operation=operation),
         ended_at=members.get("stopDate"),
         cause=str(refusal.get(CAUSE, "")) if refused else _sentence_of(cause),
-        named_accounts=account_ids_in(_object(members.get("input", ""))),
+        input=_object(members.get("input", "")),
         report_sha256=report_sha256_of(status=status, output=output, cause=cause),
         complete=bool(output or cause) or status not in ("SUCCEEDED", "FAILED"),
     )

@@ -269,7 +269,8 @@ def accounts_in_scope(
     """
     in_scope = directory.members_in_units(scope.organizational_units, members)
     in_scope |= {id_: member for id_, member in members.items() if scope.all_accounts or id_ in named}
-    return directory.with_units(in_scope)
+    excluded = scope.account_exclusions.union(directory.members_in_units(scope.unit_exclusions, members))
+    return directory.with_units({id_: member for id_, member in in_scope.items() if id_ not in excluded})
 
 
 def classify(

@@ -98,4 +98,4 @@ def _is_full(run: Run, input_: str) -> bool:
         )
     except (RunRefusedError, RecursionError):
         return False
-    return request.task is Task.AUDIT and request.scope.all_accounts
+    return request.task is Task.AUDIT and request.scope.full

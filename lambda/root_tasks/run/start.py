@@ -98,7 +98,8 @@ class _Starter:
     ) -> dict[str, Any]:
         """Store a run and its work, and return what the state machine holds of them."""
         members = accounts_in_scope(order.scope, self.directory, everybody, named=order.account_ids)
-        absent = sorted(order.account_ids - members.keys())
+        # Who excludes an account that does not exist has mistyped one that does.
+        absent = sorted((order.account_ids | order.scope.account_exclusions) - everybody.keys())
         if absent and order.mode is not Mode.EXECUTE:
             raise RunRefusedError(
                 RefusalReason.NOT_MEMBERS, account_ids=absent, organization_id=organization.organization_id
@@ -124,7 +125,7 @@ class _Starter:
             task=order.task,
             mode=order.mode,
             executed_plan=order.executed_plan,
-            full=order.task is Task.AUDIT and order.scope.all_accounts,
+            full=order.task is Task.AUDIT and order.scope.full,
             organization_id=organization.organization_id,
             management_account_id=organization.management_account_id,
             account_id=self.account_id,
