@@ -281,6 +281,28 @@ def test_who_executes_is_told_of_a_plan_that_is_not_there(command_line: CommandL
     assert "There is no run missing" in command_line.refusal("execute", "missing", "--yes", *IN_STACK)
 
 
+def test_the_policy_that_keeps_planner_and_executor_apart_denies_planning_and_nothing_else() -> None:
+    section = (PAGE.parent / "root-tasks.md").read_text().partition("## Who asked for a run\n")[2]
+    block = re.search(r"```json\n(.*?)```", section, re.DOTALL)
+    assert block is not None
+    (statement,) = json.loads(block[1])["Statement"]
+    assert statement["Effect"] == "Deny"
+    # What matches it is denied, whatever else allows it.
+    (denial,) = parse_statements([{**statement, "Effect": "Allow"}])
+    name = "RootTasks{}StateMachine0B495170"
+    denied = {
+        (action, machine)
+        for statement in granted("grant_plan", "grant_execute")
+        for action in statement.actions
+        for machine in ("Audit", "Execute")
+        for resource in (f"stateMachine:{name.format(machine)}", f"execution:{name.format(machine)}:run")
+        if denial.allows(
+            PolicyRequest(action=action, resource=f"arn:aws:states:us-east-1:{MANAGEMENT}:{resource}")
+        )
+    }
+    assert denied == {("states:StartExecution", "Audit")}
+
+
 def test_the_status_needs_exactly_what_is_documented(command_line: CommandLine, person: Person) -> None:
     person.permissions = documented("status")
     for options in ((), ("--no-delegated-administrators",)):

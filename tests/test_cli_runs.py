@@ -21,7 +21,7 @@ from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
 from centralized_root_access.cli.stored_report import StoredFiles
 from root_tasks.model.report import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
-from support.command_line import STACK
+from support.command_line import CALLER, STACK
 from support.root_tasks import BUCKET, EXECUTE_MACHINE, Settings
 
 if TYPE_CHECKING:
@@ -227,6 +227,25 @@ def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
     alter_report(command_line, f"runs/{AUDIT}", OTHER, MEMBER)
     assert "was altered" in command_line.refusal("audit", "--from-report", AUDIT)
     assert len(command_line.services.inputs) == 2
+
+
+def test_a_run_has_who_asked_for_it_and_its_plan_and_execution_name_each_other(
+    command_line: CommandLine,
+) -> None:
+    plan_deletion(command_line)
+    command_line.run("execute", PLAN, "--yes")
+    (row, planned) = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    assert (row["run"], row["action"], row["plan"], row["execution"]) == (EXECUTION, "execute", PLAN, None)
+    assert (planned["run"], planned["action"], planned["plan"], planned["execution"]) == (
+        PLAN,
+        "plan delete",
+        None,
+        EXECUTION,
+    )
+    for listed, folder in ((row, "executions"), (planned, "runs")):
+        report = json.loads(command_line.root_tasks.read(f"{folder}/{listed['run']}/report.json"))
+        assert (listed["requestedBy"], listed["accounts"]) == (CALLER, 1)
+        assert report["requestedBy"] == CALLER
 
 
 # Formats

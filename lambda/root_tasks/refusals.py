@@ -49,7 +49,7 @@ class RefusalReason(Enum):
     ALL_ACCOUNTS_AND_UNITS = 'Use either "accounts": "all" or "organizationalUnits", not both.'
     INPUT_NOT_A_PLAN = (
         'Executing a plan acts on exactly what the plan lists: the input must be {{"plan": "<run ID>"}}, '
-        'which may have the "reportSha256" of its report.json, and nothing else; got {value}.'
+        'which may have the "reportSha256" of its report.json, "requestedBy", and nothing else; got {value}.'
     )
     PLAN_NOT_EXECUTED_HERE = (
         "This state machine audits and plans. To execute a plan, start the Execute state machine with "

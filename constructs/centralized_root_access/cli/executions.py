@@ -6,17 +6,21 @@ import functools
 import itertools
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 
 from aws_calls.calls import pages, require
 from aws_calls.failures import CallError, FailureKind
+from root_tasks.model.report import Task
 from root_tasks.model.run import RUN_ID
 from root_tasks.refusals import CAUSE, REFUSED
+from root_tasks.run.plans import PLAN
 from root_tasks.run.report_hash import report_sha256_of
+from root_tasks.tasks.scope import REQUESTED_BY
 
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, FOLDERS
 from .errors import CommandError, RunFailedError, RunNotFoundError
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from .deployment import Deployment
 
 _REFUSED = "REFUSED"
+_MAX_READS_IN_PARALLEL = 8
 _RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.25, 3.0
 # DescribeExecution is eventually consistent: what it returns may be some seconds old.
@@ -53,6 +58,7 @@ class RunExecution:
         cause: Why it failed, or was refused.
         input: Its input, of whatever form; empty in a list of executions.
         report_sha256: The SHA-256 of its report.json; None where it holds none.
+        accounts: The number of accounts in its report; None where its output does not say.
         complete: Whether what belongs to the status is there: the output, or the cause of a failure.
     """
 
@@ -64,6 +70,7 @@ class RunExecution:
     cause: str = ""
     input: Mapping[str, Any] = field(default_factory=dict)
     report_sha256: str | None = None
+    accounts: int | None = None
     complete: bool = True
 
     @property
@@ -75,6 +82,28 @@ class RunExecution:
     def running(self) -> bool:
         """Whether it has not ended."""
         return self.status in _RUNNING
+
+    @property
+    def requested_by(self) -> str:
+        """Who asked for it, as its command stated; empty where it did not."""
+        return str(self.input.get(REQUESTED_BY, ""))
+
+    @property
+    def plan(self) -> str:
+        """The plan that it executes; empty where it executes none."""
+        return str(self.input.get(PLAN, "")) if self.folder == EXECUTE_FOLDER else ""
+
+    @property
+    def action(self) -> str:
+        """What it is for, as the command line calls it; empty where its input is not known."""
+        if self.folder == EXECUTE_FOLDER:
+            return "execute"
+        if not self.input:
+            return ""
+        task = self.input.get("task", Task.AUDIT)
+        if task == Task.AUDIT or task not in list(Task):
+            return str(Task.AUDIT.command)
+        return f"plan {'restore' if 'restore' in self.input else Task(task).command}"
 
 
 class Executions:
@@ -211,7 +240,18 @@ class Executions:
                 denied.append(error)
         if len(denied) == len(self._state_machine_arns):
             raise denied[0]
-        return sorted(found, key=lambda execution: execution.started_at, reverse=True)[:limit]
+        latest = sorted(found, key=lambda execution: execution.started_at, reverse=True)[:limit]
+        with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
+            return list(pool.map(self._with_details, latest))
+
+    def _with_details(self, execution: RunExecution) -> RunExecution:
+        """Return a listed execution with what a list leaves out, as far as it can be read."""
+        try:
+            details = self._describe(execution.folder, execution.run_id)
+        except CallError:
+            return execution
+        status = _REFUSED if details.status == _REFUSED else execution.status
+        return replace(details, status=status, ended_at=execution.ended_at)
 
     def _latest_of(self, folder: str, *, limit: int) -> Iterator[RunExecution]:
         listed = pages(
@@ -253,6 +293,12 @@ class Executions:
         return f"{self._state_machine_arns[folder].replace(':stateMachine:', ':execution:')}:{run_id}"
 
 
+def executions_of_plans(found: Iterable[RunExecution]) -> dict[str, str]:
+    """Return the execution of each plan that was executed, as far as it is among those that were found."""
+    executed = {execution.plan: execution.run_id for execution in found if execution.status != _REFUSED}
+    return {plan: run_id for plan, run_id in executed.items() if plan}
+
+
 def require_report(execution: RunExecution) -> None:
     """Refuse an execution that has ended without a report.
 
@@ -290,19 +336,25 @@ def _execution(members: Mapping[str, Any], *, folder: str) -> RunExecution:
     status: str = require(members, "status", operation=operation)
     cause: str = members.get("cause", "")
     output: str = members.get("output", "")
-    refusal = _object(output)
-    refused = REFUSED in refusal
+    held = _object(output)
+    refused = REFUSED in held
     return RunExecution(
         run_id=require(members, "name", operation=operation),
         folder=folder,
         status=_REFUSED if refused else status,
         started_at=require(members, "startDate", operation=operation),
         ended_at=members.get("stopDate"),
-        cause=str(refusal.get(CAUSE, "")) if refused else _sentence_of(cause),
+        cause=str(held.get(CAUSE, "")) if refused else _sentence_of(cause),
         input=_object(members.get("input", "")),
+        accounts=_number_of_accounts(held.get("totals")),
         report_sha256=report_sha256_of(status=status, output=output, cause=cause),
         complete=bool(output or cause) or status not in ("SUCCEEDED", "FAILED"),
     )
+
+
+def _number_of_accounts(totals: object) -> int | None:
+    numbers = list(totals.values()) if isinstance(totals, dict) else []
+    return sum(numbers) if numbers and all(type(number) is int for number in numbers) else None
 
 
 def _sentence_of(cause: str) -> str:

@@ -16,6 +16,7 @@ from root_tasks.model.report import Outcome, Task
 from root_tasks.model.run import RUN_ID, Run
 from root_tasks.report.risk import RECENT, is_all_in_use
 from root_tasks.tasks import DEFINITIONS
+from root_tasks.tasks.scope import REQUESTED_BY
 
 from . import screen
 from .aws import Caller, find_caller
@@ -89,8 +90,9 @@ class Runs:
         if folder == AUDIT_FOLDER:
             require_startable(self.caller, self.deployment, input_)
         name = self.target.environment.run_name(prefix)
+        stated = {**input_, REQUESTED_BY: self.caller.arn}
         with self._resumable(name):
-            execution = self._wait(self.executions.start(folder, name=name, input_=input_))
+            execution = self._wait(self.executions.start(folder, name=name, input_=stated))
         require_report(execution)
         return execution
 

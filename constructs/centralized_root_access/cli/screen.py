@@ -24,6 +24,7 @@ from root_tasks.messages import describe_preflight, quantity
 from root_tasks.model.report import ItemType, Outcome
 from root_tasks.report.summary import credentials_of, duration, item_counts, summary, types_without_list
 
+from .executions import executions_of_plans
 from .terminal import printable_lines
 
 if TYPE_CHECKING:
@@ -128,12 +129,18 @@ def show_report(report: Report, *, stderr: bool = False, whole: bool = False) ->
 
 def show_runs(executions: Sequence[RunExecution]) -> None:
     """Show executions as a table."""
-    table = new_table("run", "state machine", "status", "started", "took")
+    of_plans = executions_of_plans(executions)
+    columns = ("run", "action", "accounts", "status", "plan or execution", "requested by", "started", "took")
+    table = new_table(*columns)
     for execution in executions:
         table.add_row(
             safe_text(execution.run_id),
-            execution.state_machine,
+            safe_text(execution.action),
+            "" if execution.accounts is None else f"{execution.accounts:,}",
             safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red")),
+            safe_text(execution.plan or of_plans.get(execution.run_id, "")),
+            # Without the account and the role, in whose place the command states a person.
+            safe_text(execution.requested_by.rpartition("/")[2]),
             f"{execution.started_at:%Y-%m-%d %H:%M UTC}",
             "" if execution.ended_at is None else duration(execution.started_at, execution.ended_at),
         )

@@ -59,6 +59,7 @@ class _Order:
         credentials: Which credentials a plan may list.
         executed_plan: The run of the plan that it executes.
         expires_at: When no batch may act any more.
+        requested_by: Who asks for it, as the input states.
     """
 
     task: Task
@@ -68,6 +69,7 @@ class _Order:
     credentials: CredentialSelection = field(default_factory=CredentialSelection)
     executed_plan: str | None = None
     expires_at: datetime | None = None
+    requested_by: str | None = None
 
     @property
     def account_ids(self) -> frozenset[str]:
@@ -131,6 +133,7 @@ class _Starter:
             account_id=self.account_id,
             started_at=execution.started_at,
             preflight=checked,
+            requested_by=order.requested_by,
             accounts=accounts,
             batches=_batches(_accessible_ids(accounts), mode=order.mode),
         )
@@ -208,6 +211,7 @@ class RunStarter(_Starter):
             scope=scope,
             assignments={assignment.account_id: assignment for assignment in self._assignments(request)},
             credentials=scope.credential_selection(execution.started_at),
+            requested_by=request.requested_by,
         )
         return self._store(
             order, execution=execution, preflight=preflight, organization=organization, everybody=everybody
@@ -290,9 +294,16 @@ class ExecutionStarter(_Starter):
             found = self.plans.find(request, execution=execution)
             _require_backups_of_others(found, execution)
             with self.preflight.begin(found.plan.task) as preflight:
-                return self._start(found, execution, preflight)
+                return self._start(found, execution, preflight, requested_by=request.requested_by)
 
-    def _start(self, found: FoundPlan, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
+    def _start(
+        self,
+        found: FoundPlan,
+        execution: Execution,
+        preflight: PendingPreflight,
+        *,
+        requested_by: str | None,
+    ) -> dict[str, Any]:
         plan = found.plan
         organization, everybody = self.directory.survey(plan.task, whole=False)
         order = _Order(
@@ -302,6 +313,7 @@ class ExecutionStarter(_Starter):
             assignments={assignment.account_id: assignment for assignment in plan.assignments},
             executed_plan=plan.run_id,
             expires_at=found.expires_at,
+            requested_by=requested_by,
         )
         stored = self._store(
             order, execution=execution, preflight=preflight, organization=organization, everybody=everybody

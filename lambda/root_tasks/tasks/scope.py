@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ACCOUNTS = "accounts"
 ORGANIZATIONAL_UNITS = "organizationalUnits"
 EXCLUDE = "exclude"
+# Of every input: who asks for the run, as it states itself.
+REQUESTED_BY = "requestedBy"
+_REQUESTER = re.compile(r"[\x20-\x7e]{1,2048}")
 ACCOUNT_KEYS = (ACCOUNTS, ORGANIZATIONAL_UNITS)
 SCOPE_KEYS = (*ACCOUNT_KEYS, EXCLUDE)
 
@@ -156,6 +159,20 @@ class TaskInput:
         if not isinstance(value, bool):
             raise invalid_value(value, key=key, expected="true or false")
         return value
+
+
+def parse_requester(input_: Mapping[str, Any]) -> str | None:
+    """Return who asks for a run, as its input states; None where it does not.
+
+    Raises:
+        RunRefusedError: It is not the text of an ARN.
+    """
+    if REQUESTED_BY not in input_:
+        return None
+    value = input_[REQUESTED_BY]
+    if not isinstance(value, str) or not _REQUESTER.fullmatch(value):
+        raise invalid_value(value, key=REQUESTED_BY, expected="the caller's ARN")
+    return value
 
 
 def string_list(values: object, *, key: str, pattern: re.Pattern[str], expected: str) -> tuple[str, ...]:

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from ..options import TargetOptions
 
 _DEFAULT_LIMIT = 20
-_ROW_KEYS = ("run", "stateMachine", "status", "startedAt", "endedAt")
+_ROW_KEYS = (
+    "run",
+    "stateMachine",
+    "action",
+    "accounts",
+    "status",
+    "requestedBy",
+    "plan",
+    "execution",
+    "startedAt",
+    "endedAt",
+)
 
 
 @click.command(short_help="List the latest runs.")
@@ -47,22 +58,34 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
 def _to_json(found: list[RunExecution]) -> str:
     import json
 
-    return json.dumps({"runs": [_row(execution) for execution in found]})
+    return json.dumps({"runs": _rows(found)})
 
 
 def _to_csv(found: list[RunExecution]) -> str:
     from root_tasks.report.render import csv_table
 
-    return csv_table(_ROW_KEYS, (_row(execution).values() for execution in found))
+    return csv_table(_ROW_KEYS, (row.values() for row in _rows(found)))
 
 
-def _row(execution: RunExecution) -> dict[str, str | None]:
+def _rows(found: list[RunExecution]) -> list[dict[str, str | int | None]]:
+    from ..executions import executions_of_plans
+
+    of_plans = executions_of_plans(found)
+    return [_row(execution, of_plans.get(execution.run_id)) for execution in found]
+
+
+def _row(execution: RunExecution, executed_by: str | None) -> dict[str, str | int | None]:
     from root_tasks.model.codec import format_time
 
     return {
         "run": execution.run_id,
         "stateMachine": execution.state_machine,
+        "action": execution.action or None,
+        "accounts": execution.accounts,
         "status": execution.status,
+        "requestedBy": execution.requested_by or None,
+        "plan": execution.plan or None,
+        "execution": executed_by,
         "startedAt": format_time(execution.started_at),
         "endedAt": None if execution.ended_at is None else format_time(execution.ended_at),
     }
