@@ -205,6 +205,7 @@ def audit(
         session=session,
         region="us-east-1",
         account_id=MANAGEMENT,
+        arn=f"arn:aws:iam::{MANAGEMENT}:user/one",
         partition="aws",
         clock=time.clock(),
         before_page=before_page,

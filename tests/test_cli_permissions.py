@@ -106,6 +106,12 @@ def policy_request(service: str, operation: str, parameters: Mapping[str, Any]) 
         case "s3", "GetObject":
             key = f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}"
             return PolicyRequest(action="s3:GetObject", resource=key)
+        case "s3", "ListObjectsV2":
+            return PolicyRequest(
+                action="s3:ListBucket",
+                resource=f"arn:aws:s3:::{parameters['Bucket']}",
+                context={"s3:prefix": parameters["Prefix"]},
+            )
         case "sts", "AssumeRoot":
             return PolicyRequest(
                 action="sts:AssumeRoot",
@@ -118,7 +124,7 @@ def policy_request(service: str, operation: str, parameters: Mapping[str, Any]) 
             return PolicyRequest(action=f"{service}:{operation}")
 
 
-GRANTS = ("grant_audit", "grant_plan", "grant_execute", "grant_read_reports")
+GRANTS = ("grant_audit", "grant_plan", "grant_execute", "grant_read_reports", "grant_stop")
 
 
 def granted(*grants: str) -> tuple[PolicyStatement, ...]:
@@ -260,9 +266,44 @@ def test_reading_reports_needs_exactly_what_is_granted(
     assert person.unused == ()
 
 
+def test_stopping_a_run_needs_exactly_what_is_granted(
+    command_line: CommandLine, person: Person, names: dict[str, str]
+) -> None:
+    root_tasks = command_line.root_tasks
+    command_line.services.polls = 0
+    for name, machine in (("execution", ACTS), ("audit", LOOKS)):
+        root_tasks.executions[root_tasks.arn(names[name], machine=machine)].status = "RUNNING"
+    person.permissions = granted("grant_stop")
+    run_all(command_line, names, "stop {execution} --yes")
+    assert command_line.run("stop", names["audit"], "--yes", *IN_STACK).exit_code == 0
+    assert (person.denied, person.unused) == ([], ())
+
+
 def test_who_executes_is_told_of_a_plan_that_is_not_there(command_line: CommandLine, person: Person) -> None:
     person.permissions = granted("grant_execute", "grant_read_reports")
     assert "There is no run missing" in command_line.refusal("execute", "missing", "--yes", *IN_STACK)
+
+
+def test_the_policy_that_keeps_planner_and_executor_apart_denies_planning_and_nothing_else() -> None:
+    section = (PAGE.parent / "root-tasks.md").read_text().partition("## Who asked for a run\n")[2]
+    block = re.search(r"```json\n(.*?)```", section, re.DOTALL)
+    assert block is not None
+    (statement,) = json.loads(block[1])["Statement"]
+    assert statement["Effect"] == "Deny"
+    # What matches it is denied, whatever else allows it.
+    (denial,) = parse_statements([{**statement, "Effect": "Allow"}])
+    name = "RootTasks{}StateMachine0B495170"
+    denied = {
+        (action, machine)
+        for statement in granted("grant_plan", "grant_execute")
+        for action in statement.actions
+        for machine in ("Audit", "Execute")
+        for resource in (f"stateMachine:{name.format(machine)}", f"execution:{name.format(machine)}:run")
+        if denial.allows(
+            PolicyRequest(action=action, resource=f"arn:aws:states:us-east-1:{MANAGEMENT}:{resource}")
+        )
+    }
+    assert denied == {("states:StartExecution", "Audit")}
 
 
 def test_the_status_needs_exactly_what_is_documented(command_line: CommandLine, person: Person) -> None:

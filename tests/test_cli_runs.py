@@ -22,8 +22,8 @@ from centralized_root_access.cli import screen
 from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
 from centralized_root_access.cli.stored_report import StoredFiles
 from root_tasks.model.report import Task
-from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
-from support.command_line import STACK
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
+from support.command_line import CALLER, STACK
 from support.root_tasks import BUCKET, EXECUTE_MACHINE, Settings
 
 if TYPE_CHECKING:
@@ -87,6 +87,14 @@ INPUTS = {
     f"audit --account {MEMBER} --organizational-unit Root/Prod": (
         "audit",
         {"accounts": [MEMBER], "organizationalUnits": ["Root/Prod"]},
+    ),
+    f"audit --account {MEMBER},{OTHER} --exclude {THIRD},Root/Prod": (
+        "audit",
+        {"accounts": [MEMBER, OTHER], "exclude": [THIRD, "Root/Prod"]},
+    ),
+    "plan delete --account all --exclude Root/Prod": (
+        "plan-delete",
+        {"task": Task.DELETE_CREDENTIALS, "accounts": "all", "exclude": ["Root/Prod"]},
     ),
     "plan delete --account all": ("plan-delete", {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}),
     f"plan delete --account {MEMBER} --account {OTHER} --unused-for-days 0 --include-in-use"
@@ -159,18 +167,87 @@ def test_a_wrong_command_is_refused_before_anything_is_called(
     assert command_line.services.requests == []
 
 
-def test_after_an_audit_of_some_accounts_no_command_is_shown_that_plans_for_all(
+def test_accounts_come_from_a_file(command_line: CommandLine, tmp_path: Path) -> None:
+    wave = tmp_path / "wave-1.txt"
+    wave.write_text(f"# The first wave\n{MEMBER}, {OTHER}  # both\n\n{MEMBER}\n")
+    assert command_line.run("audit", "--account", f"@{wave}").exit_code == 0
+    assert command_line.services.inputs == {AUDIT: {"accounts": [MEMBER, OTHER]}}
+    wave.write_text("# Nobody\n")
+    for file in (wave, tmp_path / "missing"):
+        assert str(file) in command_line.refusal("audit", "--account", f"@{file}")
+    wave.write_text("123")
+    assert "'123' is not a 12-digit account ID" in command_line.refusal("audit", "--account", f"@{wave}")
+
+
+def test_the_hint_after_an_audit_is_one_short_command_that_plans_for_exactly_its_accounts(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("centralized_root_access.cli.runs._MAX_ACCOUNTS_IN_HINT", 1)
     for account_id in (MEMBER, OTHER):
         give_credentials(command_line, account_id)
-    some = command_line.run("audit", "--account", MEMBER, "--account", OTHER)
-    assert "plan delete" not in some.stderr
-    assert some.stderr.endswith(f": centralized-root-access report {AUDIT} --open\n")
+    few = command_line.run("audit")
+    assert next_command(few) == ["plan", "delete", "--account", f"{MEMBER},{OTHER}"]
+    monkeypatch.setattr("centralized_root_access.cli.runs._MAX_ACCOUNTS_IN_HINT", 1)
+    many = command_line.run("report", AUDIT)
+    assert next_command(many) == ["plan", "delete", "--from-report", AUDIT]
+    # It has credentials since the audit, of which nobody has read.
+    give_credentials(command_line, THIRD)
+    organizations = command_line.root_tasks.client("organizations")
+    root = command_line.root_tasks.organization.root_id
+    unit = organizations.create_organizational_unit(ParentId=root, Name="Prod")["OrganizationalUnit"]["Id"]
+    organizations.move_account(AccountId=OTHER, SourceParentId=root, DestinationParentId=unit)
+    assert run_next(command_line, many, "--exclude", "Root/Prod").exit_code == 0
+    plan = command_line.root_tasks.executions[command_line.root_tasks.arn("plan-delete-20261125-0433-2345")]
+    assert command_line.root_tasks.outcomes(plan) == {MEMBER: "planned"}
+
+
+def test_what_is_in_use_is_not_hinted_at_as_what_a_plan_deletes(command_line: CommandLine) -> None:
+    command_line.root_tasks.organization.put_root_credentials(
+        account_id=MEMBER, password=True, password_last_used=command_line.root_tasks.now
+    )
+    audit = command_line.run("audit")
+    assert "All of it was used in the last 90 days, so that a plan leaves it out." in audit.stderr
+    assert next_command(audit) == ["plan", "delete", "--account", MEMBER, "--include-in-use"]
+    assert "What is in use is left out." in command_line.run(*DELETE).stderr
+
+
+def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
+    command_line: CommandLine,
+) -> None:
+    command_line.root_tasks.organization.deny(account_id=OTHER, action="iam:*")
+    command_line.run("audit")
     command_line.now += timedelta(hours=1)
-    everybody = command_line.run("audit")
-    assert everybody.stderr.endswith("plan delete --account all\n")
+    command_line.run("audit", "--from-report", AUDIT)
+    assert list(command_line.services.inputs.values()) == [{}, {"accounts": [OTHER]}]
+    for options, sentence in (
+        (["--outcome", "dirty"], "dirty is not an outcome. Outcomes: has credentials, unknown,"),
+        (["--outcome", "planned"], f"Run {AUDIT} reports no account as planned."),
+        (["--account", MEMBER], "--from-report names the accounts"),
+        (["--from-here"], "use it without --from-here"),
+    ):
+        assert sentence in command_line.refusal("audit", "--from-report", AUDIT, *options)
+    assert "use both" in command_line.refusal("audit", "--outcome", "planned")
+    alter_report(command_line, f"runs/{AUDIT}", OTHER, MEMBER)
+    assert "was altered" in command_line.refusal("audit", "--from-report", AUDIT)
+    assert len(command_line.services.inputs) == 2
+
+
+def test_a_run_has_who_asked_for_it_and_its_plan_and_execution_name_each_other(
+    command_line: CommandLine,
+) -> None:
+    plan_deletion(command_line)
+    command_line.run("execute", PLAN, "--yes")
+    (row, planned) = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    assert (row["run"], row["action"], row["plan"], row["execution"]) == (EXECUTION, "execute", PLAN, None)
+    assert (planned["run"], planned["action"], planned["plan"], planned["execution"]) == (
+        PLAN,
+        "plan delete",
+        None,
+        EXECUTION,
+    )
+    for listed, folder in ((row, "executions"), (planned, "runs")):
+        report = json.loads(command_line.root_tasks.read(f"{folder}/{listed['run']}/report.json"))
+        assert (listed["requestedBy"], listed["accounts"]) == (CALLER, 1)
+        assert report["requestedBy"] == CALLER
 
 
 # Formats
@@ -289,6 +366,8 @@ def test_a_typing_error_starts_no_run(command_line: CommandLine) -> None:
         (f"audit --account {STRANGER}", f"{STRANGER}: not in the organization"),
         (f"plan unlock-bucket --bucket {STRANGER}:locked", f"{STRANGER}: not in the organization"),
         ("audit --organizational-unit Root/Porduction", "Root/Porduction"),
+        ("audit --exclude ou-a1b2-c3d4e5f6", "ou-a1b2-c3d4e5f6 is neither"),
+        (f"plan delete --account all --exclude {STRANGER}", f"{STRANGER}: not in the organization"),
         ("plan unlock-queue --queue arn:aws:sqs:us-east-1:orders", '"queues" must contain'),
         (f"plan unlock-queue --queue arn:aws-cn:sqs:cn-north-1:{MEMBER}:q", "is in another partition"),
     ):
@@ -610,7 +689,7 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_not_any_more(command_
         """Return what `report` says of a plan below its summary, and what `runs` says of it."""
         notes = command_line.run("report", plan).stderr
         listed = [line for line in command_line.run("runs").lines if line.startswith(plan)]
-        return notes, re.split(" {2,}", listed[0])[-1]
+        return notes, re.split(" {2,}", listed[0])[4]
 
     command_line.root_tasks.now = command_line.now
     plan = plan_deletion(command_line)
@@ -629,7 +708,7 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_not_any_more(command_
     (execution,) = (name for name in command_line.services.inputs if name.startswith("execute"))
     assert said(plan) == (f"This plan was executed by {execution}.\n", f"executed by {execution}")
     listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
-    states = {run["run"]: (run["planExpiresAt"], run["planExecutedBy"]) for run in listed}
+    states = {run["run"]: (run["planExpiresAt"], run["execution"]) for run in listed}
     assert states == {plan: (expiry, execution), execution: (None, None)}
     mark = f"runs/{plan}/executed-by.json"
     command_line.root_tasks.write(mark, b"{}")

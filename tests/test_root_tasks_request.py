@@ -217,10 +217,11 @@ def test_a_queue_is_in_a_region(region: str) -> None:
     ("key", "value"),
     [
         *(("plan", value) for value in (True, "", "../run", "a:b", "a b", "x" * 81)),
+        *(("requestedBy", value) for value in (None, "", ["arn"], "arn:\x1b[2J", "x" * 2049)),
         *(("reportSha256", value) for value in (None, "", True, "0" * 63, "G" * 64, f"{'0' * 64}\n")),
     ],
 )
-def test_what_is_not_the_run_id_of_a_plan_or_the_hash_of_a_report_is_refused(key: str, value: object) -> None:
+def test_what_is_not_a_run_id_a_hash_or_a_caller_is_refused(key: str, value: object) -> None:
     with pytest.raises(RunRefusedError) as raised:
         parse_plan_request({"plan": "run-1", key: value})
     assert (raised.value.reason, raised.value.data["key"]) == (RefusalReason.INVALID_VALUE, key)

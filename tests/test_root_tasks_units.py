@@ -8,7 +8,7 @@ import pytest
 
 from root_tasks.model.report import Task
 from root_tasks.refusals import RefusalReason
-from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.root_tasks import RootTasks, refusal, session_calls
 
 if TYPE_CHECKING:
@@ -69,6 +69,30 @@ def test_a_unit_is_named_by_its_path_or_the_end_of_it(
     ):
         execution = root_tasks.run({"organizationalUnits": named})
         assert sorted(root_tasks.outcomes(execution)) == chosen, named
+
+
+@each_sdk
+def test_accounts_and_units_are_left_out_and_the_run_is_then_not_a_full_audit(
+    root_tasks: RootTasks, units: Mapping[str, str], has_paths: bool
+) -> None:
+    if not has_paths:
+        root_tasks.omit_paths()
+    for input_, chosen in (
+        ({"exclude": ["Root/Workloads"]}, [MANAGEMENT, THIRD]),
+        ({"exclude": [OTHER, units["Root/Sandbox"]]}, [MANAGEMENT, MEMBER]),
+        ({"organizationalUnits": ["Root/Workloads"], "exclude": ["Workloads/Prod"]}, [MEMBER]),
+        ({"accounts": [MEMBER, OTHER], "exclude": [MEMBER]}, [OTHER]),
+    ):
+        execution = root_tasks.run(input_)
+        assert sorted(root_tasks.outcomes(execution)) == chosen, input_
+        assert root_tasks.report(execution)["full"] is False
+
+
+def test_what_is_left_out_has_to_exist(root_tasks: RootTasks, units: Mapping[str, str]) -> None:
+    refused = root_tasks.run({"exclude": [STRANGER]})
+    assert refusal(refused)[0] is RefusalReason.NOT_MEMBERS
+    assert refusal(root_tasks.run({"exclude": ["Root/Typo"]}))[0] is RefusalReason.UNIT_NOT_FOUND
+    assert not session_calls(root_tasks.organization)
 
 
 def test_a_name_that_several_units_have_is_refused_with_their_ids(

@@ -218,6 +218,25 @@ def grant(grantee: iam.IGrantable, *permissions: tuple[list[str], list[str]]) ->
     return functools.reduce(iam.Grant.combine, grants)
 
 
+def grant_stop(
+    grantee: iam.IGrantable, bucket: s3.IBucket, state_machines: Sequence[sfn.StateMachine]
+) -> iam.Grant:
+    """Grant stopping executions, and reading what those that act had done."""
+    objects = [bucket.arn_for_objects(f"executions/*/{name}") for name in ("run.json", "results/*")]
+    listing = iam.Grant.add_to_principal(
+        grantee=grantee,
+        actions=["s3:ListBucket"],
+        resource_arns=[bucket.bucket_arn],
+        conditions={"StringLike": {"s3:prefix": "executions/*/results/"}},
+    )
+    executions = [execution_arn(state_machine) for state_machine in state_machines]
+    return grant(
+        grantee,
+        (["states:DescribeExecution", "states:StopExecution"], executions),
+        (["s3:GetObject"], objects),
+    ).combine(listing)
+
+
 def organization_statement() -> iam.PolicyStatement:
     """Return the statement by which the functions that start runs read the organization."""
     return iam.PolicyStatement(

@@ -265,6 +265,17 @@ class RootTasks(Construct):
             )
         return self._grant_start(grantee, self.execute_state_machine)
 
+    def grant_stop(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Grant the command ``stop``: finding the stack, stopping runs, and reading what they had done.
+
+        It includes no start of a run.
+
+        Args:
+            grantee: The principal.
+        """
+        own = _permissions.grant_stop(grantee, self.bucket, self._own_state_machines)
+        return self._with_key(own.combine(_permissions.grant(grantee, self._finding_the_stack)), grantee)
+
     def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the command ``report``, which the others end with: finding the stack, reading all reports.
 
@@ -287,9 +298,12 @@ class RootTasks(Construct):
             self._finding_the_stack,
             *((["states:DescribeExecution"], [execution_arn(own)]) for own in self._own_state_machines),
         )
-        if self._encryption_key is None:
-            return grant
-        return grant.combine(self._encryption_key.grant_decrypt(grantee))
+        return self._with_key(grant, grantee)
+
+    def _with_key(self, grant: iam.Grant, grantee: iam.IGrantable) -> iam.Grant:
+        """Return a grant of reading the bucket with that of its key."""
+        key = self._encryption_key
+        return grant if key is None else grant.combine(key.grant_decrypt(grantee))
 
     def _grant_start(self, grantee: iam.IGrantable, state_machine: sfn.StateMachine) -> iam.Grant:
         return _permissions.grant(

@@ -49,7 +49,7 @@ class RefusalReason(Enum):
     ALL_ACCOUNTS_AND_UNITS = 'Use either "accounts": "all" or "organizationalUnits", not both.'
     INPUT_NOT_A_PLAN = (
         'Executing a plan acts on exactly what the plan lists: the input must be {{"plan": "<run ID>"}}, '
-        'which may have the "reportSha256" of its report.json, and nothing else; got {value}.'
+        'which may have the "reportSha256" of its report.json, "requestedBy", and nothing else; got {value}.'
     )
     PLAN_NOT_EXECUTED_HERE = (
         "This state machine audits and plans. To execute a plan, start the Execute state machine with "
@@ -172,7 +172,10 @@ class RunRefusedError(RootAccessError):
     @property
     def is_failure(self) -> bool:
         """Whether the execution fails, as another input would have failed as well."""
-        return self.reason in _FAILURES
+        failure = self.data.get("failure")
+        # AWS refuses the ID of a unit that does not exist.
+        mistyped = isinstance(failure, Failure) and failure.name == "ParentNotFound"
+        return self.reason in _FAILURES and not mistyped
 
     def output(self) -> dict[str, str]:
         """Return the output of an execution that is refused, and does not fail."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
 
 STACK = "OrgRoot"
+CALLER = f"arn:aws:iam::{MANAGEMENT}:user/local"
 _CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": MANAGEMENT,
     "AWS_SECRET_ACCESS_KEY": "secret",
@@ -77,8 +78,10 @@ class DeployedServices:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """The input of each execution that was to be started, by its name."""
-        return {call["name"]: json.loads(call["input"]) for call in self.calls("StartExecution")}
+        """The input of each execution that was to be started, by its name, without who asked for it."""
+        inputs = {call["name"]: json.loads(call["input"]) for call in self.calls("StartExecution")}
+        assert {input_.pop("requestedBy") for input_ in inputs.values()} <= {CALLER}
+        return inputs
 
     def respond(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Respond to a call."""
@@ -140,6 +143,11 @@ class DeployedServices:
         if execution.status == "SUCCEEDED":
             return {**ended, "output": json.dumps(execution.output)}
         return {**ended, "cause": execution.cause}
+
+    def _StopExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        execution = self._find(parameters["executionArn"])
+        execution.status, execution.cause = "ABORTED", parameters["cause"]
+        return {"stopDate": execution.started_at}
 
     def _ListMapRuns(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         machine_arn = parameters["executionArn"].replace(":execution:", ":mapRun:").rpartition(":")[0]

@@ -36,6 +36,7 @@ class Caller:
         session: The SDK's session, with the credentials.
         region: The Region.
         account_id: The credentials' account.
+        arn: The ARN of the credentials' identity.
         partition: The credentials' partition, for example aws.
         clock: The time.
         profile: The profile; None for the SDK's own choice.
@@ -44,6 +45,7 @@ class Caller:
     session: Session
     region: str
     account_id: str
+    arn: str
     partition: str
     clock: Clock
     profile: str | None = None
@@ -96,11 +98,13 @@ def find_caller(target: TargetOptions) -> Caller:
         region = target.region or session.get_config_variable("region") or _DEFAULT_REGION
         sts: Any = session.create_client("sts", region_name=region, config=one_attempt())
     identity = call(sts.get_caller_identity, operation=_GET_CALLER_IDENTITY, budget=retry_budget(clock))
+    arn: str = require(identity.members, "Arn", operation=_GET_CALLER_IDENTITY)
     return Caller(
         session=session,
         region=region,
         account_id=identity.require("Account"),
-        partition=require(identity.members, "Arn", operation=_GET_CALLER_IDENTITY).split(":")[1],
+        arn=arn,
+        partition=arn.split(":")[1],
         clock=clock,
         profile=target.profile,
     )

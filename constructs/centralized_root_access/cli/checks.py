@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aws_calls.calls import call
 from aws_calls.failures import CallError
 from root_tasks.model.report import Task
-from root_tasks.refusals import RunRefusedError
+from root_tasks.refusals import RefusalReason, RunRefusedError
 from root_tasks.run.request import parse_request
 from root_tasks.run.units import UnitTree
 from root_tasks.tasks import DEFINITIONS
@@ -50,19 +50,22 @@ def require_startable(caller: Caller, deployment: Deployment, input_: Mapping[st
             allow_policy_override=True,
             partition=caller.partition,
         ).scope
-        _require_units(caller, scope.organizational_units)
+        _require_units(caller, (*scope.organizational_units, *scope.unit_exclusions))
     except RunRefusedError as error:
         raise CommandError(str(error)) from error
-    _require_members(caller, {*scope.account_ids, *(work.account_id for work in scope.assignments)})
+    assigned = {assignment.account_id for assignment in scope.assignments}
+    _require_members(caller, assigned.union(scope.account_ids, scope.account_exclusions))
 
 
 def _require_units(caller: Caller, units: Iterable[str]) -> None:
     tree = UnitTree(organizations=caller.client("organizations"), budget=caller.budget(seconds=_MAX_SECONDS))
     for unit in units:
         try:
-            tree.id_of(unit)
-        except CallError:
-            return
+            tree.names_in(tree.id_of(unit))
+        except CallError as error:
+            if error.failure.name != "ParentNotFound":
+                return
+            raise RunRefusedError(RefusalReason.UNIT_NOT_FOUND, unit=unit) from error
 
 
 def _require_members(caller: Caller, account_ids: Collection[str]) -> None:

@@ -6,8 +6,9 @@ import functools
 import itertools
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,15 @@ from botocore import xform_name
 
 from aws_calls.calls import pages, require
 from aws_calls.failures import CallError, FailureKind
+from root_tasks.model.report import Task
 from root_tasks.model.run import RUN_ID
 from root_tasks.refusals import CAUSE, REFUSED
-from root_tasks.run.plans import PLAN_EXPIRES_AT
+from root_tasks.run.plans import PLAN, PLAN_EXPIRES_AT
 from root_tasks.run.report_hash import report_sha256_of
+from root_tasks.tasks.scope import REQUESTED_BY
 
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, FOLDERS
 from .errors import CommandError, RunFailedError, RunNotFoundError
-from .verdict import account_ids_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from .deployment import Deployment
 
 _REFUSED = "REFUSED"
+_MAX_READS_IN_PARALLEL = 8
 _RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.25, 3.0
 # DescribeExecution is eventually consistent: what it returns may be some seconds old.
@@ -53,10 +56,11 @@ class RunExecution:
         started_at: When it started.
         ended_at: When it ended; None while it runs.
         cause: Why it failed, or was refused.
-        named_accounts: The accounts that its input names one by one.
+        input: Its input, of whatever form; empty in a list of executions.
         report_sha256: The SHA-256 of its report.json; None where it holds none.
         plan_expires_at: Of a plan that has something to execute, until when it can be executed, where the
             execution's output is known.
+        accounts: The number of accounts in its report; None where its output does not say.
         complete: Whether what belongs to the status is there: the output, or the cause of a failure.
     """
 
@@ -66,9 +70,10 @@ class RunExecution:
     started_at: datetime
     ended_at: datetime | None = None
     cause: str = ""
-    named_accounts: frozenset[str] = frozenset()
+    input: Mapping[str, Any] = field(default_factory=dict)
     report_sha256: str | None = None
     plan_expires_at: datetime | None = None
+    accounts: int | None = None
     complete: bool = True
 
     @property
@@ -85,6 +90,28 @@ class RunExecution:
     def running(self) -> bool:
         """Whether it has not ended."""
         return self.status in _RUNNING
+
+    @property
+    def requested_by(self) -> str:
+        """Who asked for it, as its command stated; empty where it did not."""
+        return str(self.input.get(REQUESTED_BY, ""))
+
+    @property
+    def plan(self) -> str:
+        """The plan that it executes; empty where it executes none."""
+        return str(self.input.get(PLAN, "")) if self.folder == EXECUTE_FOLDER else ""
+
+    @property
+    def action(self) -> str:
+        """What it is for, as the command line calls it; empty where its input is not known."""
+        if self.folder == EXECUTE_FOLDER:
+            return "execute"
+        if not self.input:
+            return ""
+        task = self.input.get("task", Task.AUDIT)
+        if task == Task.AUDIT or task not in list(Task):
+            return str(Task.AUDIT.command)
+        return f"plan {'restore' if 'restore' in self.input else Task(task).command}"
 
 
 class Executions:
@@ -119,6 +146,15 @@ class Executions:
             if error.failure.name != "ExecutionAlreadyExists" or not error.failure.may_have_taken_effect:
                 raise
         return self._describe_new(folder, name)
+
+    def stop(self, execution: RunExecution, *, cause: str) -> None:
+        """Stop an execution that runs. The functions that it has invoked go on.
+
+        Raises:
+            CallError: AWS refused, or did not respond in time.
+        """
+        arn = self._arn(execution.folder, execution.run_id)
+        self._call("StopExecution", executionArn=arn, error="Stopped", cause=cause)
 
     def find(self, run_id: str, *, folders: Collection[str] = FOLDERS) -> RunExecution:
         """Return the execution of this name.
@@ -212,7 +248,18 @@ class Executions:
                 denied.append(error)
         if len(denied) == len(self._state_machine_arns):
             raise denied[0]
-        return sorted(found, key=lambda execution: execution.started_at, reverse=True)[:limit]
+        latest = sorted(found, key=lambda execution: execution.started_at, reverse=True)[:limit]
+        with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
+            return list(pool.map(self._with_details, latest))
+
+    def _with_details(self, execution: RunExecution) -> RunExecution:
+        """Return a listed execution with what a list leaves out, as far as it can be read."""
+        try:
+            details = self._describe(execution.folder, execution.run_id)
+        except CallError:
+            return execution
+        status = _REFUSED if details.status == _REFUSED else execution.status
+        return replace(details, status=status, ended_at=execution.ended_at)
 
     def _latest_of(self, folder: str, *, limit: int) -> Iterator[RunExecution]:
         listed = pages(
@@ -254,6 +301,12 @@ class Executions:
         return f"{self._state_machine_arns[folder].replace(':stateMachine:', ':execution:')}:{run_id}"
 
 
+def executions_of_plans(found: Iterable[RunExecution]) -> dict[str, str]:
+    """Return the execution of each plan that was executed, as far as it is among those that were found."""
+    executed = {execution.plan: execution.run_id for execution in found if execution.status != _REFUSED}
+    return {plan: run_id for plan, run_id in executed.items() if plan}
+
+
 def require_report(execution: RunExecution) -> None:
     """Refuse an execution that has ended without a report.
 
@@ -291,18 +344,19 @@ def _execution(members: Mapping[str, Any], *, folder: str) -> RunExecution:
     status: str = require(members, "status", operation=operation)
     cause: str = members.get("cause", "")
     output: str = members.get("output", "")
-    refusal = _object(output)
-    refused = REFUSED in refusal
+    held = _object(output)
+    refused = REFUSED in held
     return RunExecution(
         run_id=require(members, "name", operation=operation),
         folder=folder,
         status=_REFUSED if refused else status,
         started_at=require(members, "startDate", operation=operation),
         ended_at=members.get("stopDate"),
-        cause=str(refusal.get(CAUSE, "")) if refused else _sentence_of(cause),
-        named_accounts=account_ids_in(_object(members.get("input", ""))),
+        cause=str(held.get(CAUSE, "")) if refused else _sentence_of(cause),
+        input=_object(members.get("input", "")),
+        accounts=_number_of_accounts(held.get("totals")),
         report_sha256=report_sha256_of(status=status, output=output, cause=cause),
-        plan_expires_at=_plan_expiry(_object(output)),
+        plan_expires_at=_plan_expiry(held),
         complete=bool(output or cause) or status not in ("SUCCEEDED", "FAILED"),
     )
 
@@ -310,6 +364,11 @@ def _execution(members: Mapping[str, Any], *, folder: str) -> RunExecution:
 def _plan_expiry(output: Mapping[str, Any]) -> datetime | None:
     expires_at = output.get(PLAN_EXPIRES_AT)
     return None if expires_at is None else datetime.fromisoformat(expires_at)
+
+
+def _number_of_accounts(totals: object) -> int | None:
+    numbers = list(totals.values()) if isinstance(totals, dict) else []
+    return sum(numbers) if numbers and all(type(number) is int for number in numbers) else None
 
 
 def _sentence_of(cause: str) -> str:

@@ -18,6 +18,7 @@ from .commands.preflight import preflight
 from .commands.report import report
 from .commands.runs import runs
 from .commands.status import status
+from .commands.stop import stop
 from .errors import ExitCode, InterruptedRunError, sentence
 from .options import PROGRAM
 
@@ -40,7 +41,7 @@ def main() -> None:
     """  # noqa: D301
 
 
-for _command in (status, preflight, audit, plan, execute, runs, report):
+for _command in (status, preflight, audit, plan, execute, runs, report, stop):
     main.add_command(_command)
 
 

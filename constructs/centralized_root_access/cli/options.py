@@ -26,18 +26,52 @@ if TYPE_CHECKING:
 
 TABLE, JSON, CSV = "table", "json", "csv"
 PROGRAM = "centralized-root-access"
+_ACCOUNT_ID = re.compile(r"[0-9]{12}")
 
 
 def account_id(value: str) -> str:
     """Return the ID of an AWS account, or refuse what is not one."""
-    if not re.fullmatch(r"[0-9]{12}", value):
+    if not _ACCOUNT_ID.fullmatch(value):
         raise click.BadParameter(f"{printable(repr(value))} is not a 12-digit account ID.")
     return value
 
 
-def account_id_or_all(value: str) -> str:
-    """Return the ID of an AWS account, or `all`."""
-    return value if value == "all" else account_id(value)
+def account_ids(value: str) -> tuple[str, ...]:
+    """Return the IDs of AWS accounts: one, several with commas, or those of a file that is given as @FILE."""
+    return tuple(map(account_id, _entries(value)))
+
+
+def account_ids_or_all(value: str) -> tuple[str, ...]:
+    """Return the IDs of AWS accounts, or `all`."""
+    return ("all",) if value == "all" else account_ids(value)
+
+
+def exclusions(value: str) -> tuple[str, ...]:
+    """Return accounts and organizational units: with commas, or those of a file that is given as @FILE.
+
+    A name may have a comma: a value that has no account ID is one unit.
+    """
+    entries = _entries(value)
+    return entries if value.startswith("@") or any(map(_ACCOUNT_ID.fullmatch, entries)) else (value,)
+
+
+def _entries(value: str) -> tuple[str, ...]:
+    """Return the entries of a list with commas, or of a file: one or more a line, `#` begins a comment."""
+    if not value.startswith("@"):
+        return tuple(entry.strip() for entry in value.split(","))
+    try:
+        text = Path(value[1:]).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{printable(value[1:])} cannot be read: {printable(str(error))}") from error
+    lines = (line.partition("#")[0] for line in text.splitlines())
+    found = tuple(entry.strip() for line in lines for entry in line.split(",") if entry.strip())
+    if not found:
+        raise click.BadParameter(f"{printable(value[1:])} is empty.")
+    return found
+
+
+def _flatten(_: click.Context, __: click.Parameter, values: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(entry for value in values for entry in value))
 
 
 def run_id(value: str) -> str:
@@ -193,14 +227,22 @@ def repeatable_option(name: str, **attributes: Any) -> Decorator:
     return click.option(f"--{name}", f"{name.replace('-', '_')}s", multiple=True, **attributes)
 
 
+def account_option(*, all_accounts: bool = False, **attributes: Any) -> Decorator:
+    """Add --account, as `accounts`."""
+    return repeatable_option(
+        "account",
+        type=account_ids_or_all if all_accounts else account_ids,
+        callback=_flatten,
+        metavar="ACCOUNT",
+        help="Accounts, by their 12 digits, with commas; @FILE for those in a file"
+        f"{'; or `all`' if all_accounts else ''}. Repeatable.",
+        **attributes,
+    )
+
+
 def account_options(*, all_accounts: bool) -> Decorator:
     """Add --account and --organizational-unit, as `accounts` and `organizational_units`."""
-    account = repeatable_option(
-        "account",
-        type=account_id_or_all if all_accounts else account_id,
-        metavar="ACCOUNT",
-        help=f"An account, by its 12 digits{'; or `all`' if all_accounts else ''}. Repeatable.",
-    )
+    account = account_option(all_accounts=all_accounts)
     organizational_unit = repeatable_option(
         "organizational-unit",
         metavar="OU",
@@ -208,6 +250,94 @@ def account_options(*, all_accounts: bool) -> Decorator:
         "as in Root/Production. Repeatable.",
     )
     return lambda function: account(organizational_unit(function))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which accounts a run is about.
+
+    Attributes:
+        accounts: The accounts, or all.
+        organizational_units: The organizational units.
+        exclusions: Accounts and organizational units that are left out.
+        from_report: The run whose accounts with one of the outcomes are meant; None for no such run.
+        outcomes: The outcomes, as the option has them.
+    """
+
+    accounts: tuple[str, ...]
+    organizational_units: tuple[str, ...]
+    exclusions: tuple[str, ...]
+    from_report: str | None
+    outcomes: tuple[str, ...]
+
+    def input(self) -> dict[str, object]:
+        """Return the accounts as the input of an execution has them, without those of another run.
+
+        Raises:
+            click.UsageError: Both all accounts and some of them are asked for.
+        """
+        input_ = account_input(self.accounts, self.organizational_units)
+        if self.from_report is not None and input_:
+            raise click.UsageError(
+                "--from-report names the accounts: use it without other accounts and units."
+            )
+        return input_ | ({"exclude": list(self.exclusions)} if self.exclusions else {})
+
+
+def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decorator:
+    """Add the options that select accounts, as the parameter `selection`.
+
+    Args:
+        all_accounts: Whether `all` is accepted.
+        outcomes: The outcomes that --from-report takes where --outcome is not given.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @account_options(all_accounts=all_accounts)
+        @repeatable_option(
+            "exclude",
+            type=exclusions,
+            callback=_flatten,
+            metavar="ACCOUNT|OU",
+            help="Leave out accounts or organizational units, with commas; @FILE for those in a file. "
+            "Repeatable.",
+        )
+        @click.option(
+            "--from-report",
+            type=run_id_or_key,
+            metavar="RUN",
+            help=f"The accounts that another run reports as {' or '.join(outcomes)}.",
+        )
+        @repeatable_option(
+            "outcome",
+            metavar="OUTCOME",
+            help="Take accounts of --from-report with this outcome instead, such as `in use`. Repeatable.",
+        )
+        @functools.wraps(function)
+        def wrapper(
+            *,
+            accounts: tuple[str, ...],
+            organizational_units: tuple[str, ...],
+            excludes: tuple[str, ...],
+            from_report: str | None,
+            outcomes: tuple[str, ...],
+            **options: Any,
+        ) -> Any:
+            if outcomes and from_report is None:
+                raise click.UsageError("--outcome is of --from-report: use both.")
+            selection = Selection(
+                accounts=accounts,
+                organizational_units=organizational_units,
+                exclusions=excludes,
+                from_report=from_report,
+                outcomes=outcomes or default,
+            )
+            return function(selection=selection, **options)
+
+        return wrapper
+
+    default = outcomes
+    return decorate
 
 
 def account_input(accounts: tuple[str, ...], organizational_units: tuple[str, ...]) -> dict[str, object]:

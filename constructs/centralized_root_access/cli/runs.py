@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind
 from root_tasks.aws.stores import EXECUTION_MARK, REPORT_JSON, sha256
+from root_tasks.messages import quantity
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report import Action, Outcome, Task
 from root_tasks.model.run import RUN_ID, ExecutionMark, Run
+from root_tasks.report.risk import RECENT, is_all_in_use
 from root_tasks.tasks import DEFINITIONS
+from root_tasks.tasks.scope import REQUESTED_BY
 
 from . import screen
 from .aws import Caller, find_caller
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
     from .errors import ExitCode
     from .executions import RunExecution
-    from .options import Output, TargetOptions
+    from .options import Output, Selection, TargetOptions
 
 _MAX_ACCOUNTS_IN_HINT = 5
 # Why it is not known which report a run has written.
@@ -92,8 +95,9 @@ class Runs:
         if folder == AUDIT_FOLDER:
             require_startable(self.caller, self.deployment, input_)
         name = self.target.environment.run_name(prefix)
+        stated = {**input_, REQUESTED_BY: self.caller.arn}
         with self._resumable(name):
-            execution = self._wait(self.executions.start(folder, name=name, input_=input_))
+            execution = self._wait(self.executions.start(folder, name=name, input_=stated))
         require_report(execution)
         return execution
 
@@ -128,7 +132,7 @@ class Runs:
         files = self._files_of(execution)
         body = files.read(REPORT_JSON)
         unchecked = _verify(body, files, execution)
-        return StoredReport.of(body, named_accounts=execution.named_accounts, unchecked=unchecked)
+        return StoredReport.of(body, input_=execution.input, unchecked=unchecked)
 
     def find_report(self, run_id: str, *, folders: Sequence[str] = FOLDERS) -> StoredReport:
         """Return the report of a run; of one that goes on, when it has ended.
@@ -191,6 +195,33 @@ class Runs:
             if error.failure.kind is not FailureKind.ACCESS_DENIED:
                 raise
             return None, _DENIED
+
+    def accounts_of_report(self, selection: Selection) -> dict[str, object]:
+        """Return the accounts that another run reports with some outcomes, as an input has them.
+
+        Args:
+            selection: The run, if there is one, and the outcomes.
+
+        Raises:
+            CommandError: There is no such report or outcome, its run did not write it, or no account has it.
+        """
+        if selection.from_report is None:
+            return {}
+        if unknown := sorted(set(selection.outcomes).difference(Outcome)):
+            raise CommandError(f"{unknown[0]} is not an outcome. Outcomes: {', '.join(Outcome)}.")
+        folder, _, run_id = selection.from_report.rpartition("/")
+        stored = self.find_report(run_id, folders=[folder] if folder else FOLDERS)
+        if stored.unchecked is not None:
+            raise CommandError(
+                f"Whether run {run_id} wrote its report was not checked, so its accounts are not taken. "
+                f"{stored.unchecked}"
+            )
+        found = [
+            result.account_id for result in stored.report.results if result.outcome in selection.outcomes
+        ]
+        if not found:
+            raise CommandError(f"Run {run_id} reports no account as {' or '.join(selection.outcomes)}.")
+        return {"accounts": found}
 
     def task_of_backups(self, references: Sequence[str]) -> Task:
         """Return the task that removed, and so restores, the policies of backups.
@@ -295,7 +326,8 @@ class Runs:
             yield
         except KeyboardInterrupt as error:
             raise InterruptedRunError(
-                f"Run {name} goes on in AWS; this command does not stop it. To come back to it: {back}"
+                f"Run {name} goes on in AWS; this command does not stop it. To come back to it: {back}. "
+                f"To stop it: {self.target.command('stop', name)}"
             ) from error
         except CommandError:
             raise
@@ -325,7 +357,7 @@ def next_steps(report: Report, *, target: TargetOptions) -> list[str]:
     if report.task is Task.AUDIT:
         return _step_after_audit(report, target=target)
     if report.executed_plan is None:
-        return []
+        return _step_after_empty_plan(report)
     backups = dict.fromkeys(
         item.backup
         for result in report.results
@@ -347,8 +379,8 @@ def _steps_after_recovery(report: Report, *, target: TargetOptions) -> list[str]
     recovered = [result for result in report.results if result.outcome is Outcome.DONE]
     if not recovered:
         return []
-    words = [word for result in recovered for word in ("--account", result.account_id)]
-    delete = target.command("plan", "delete", *words, "--include-in-use")
+    accounts = ",".join(result.account_id for result in recovered)
+    delete = target.command("plan", "delete", "--account", accounts, "--include-in-use")
     return [
         *(
             f"Next, for account {result.account_id}: on AWS's sign-in page, choose Forgot password for "
@@ -359,15 +391,33 @@ def _steps_after_recovery(report: Report, *, target: TargetOptions) -> list[str]
     ]
 
 
+def _step_after_empty_plan(report: Report) -> list[str]:
+    if Outcome.IN_USE not in report.totals:
+        return []
+    return [
+        "What is in use is left out. Find out who uses it. Then plan it with --include-in-use, or wait until "
+        "nobody has used it for so long."
+    ]
+
+
 def _step_after_audit(report: Report, *, target: TargetOptions) -> list[str]:
-    accounts = [result.account_id for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
+    accounts = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
     if not accounts:
         return []
-    if len(accounts) > _MAX_ACCOUNTS_IN_HINT:
-        if not report.full:
-            # All accounts are more than those that were audited.
-            page = target.command("report", report.run_id, "--open")
-            return [f"Next, to plan their deletion, the page has a command for these accounts: {page}"]
-        accounts = ["all"]
-    words = [word for account in accounts for word in ("--account", account)]
-    return [f"Next, to plan their deletion: {target.command('plan', 'delete', *words)}"]
+    ids = [result.account_id for result in accounts]
+    words = ("--from-report", report.run_id)
+    if len(ids) <= _MAX_ACCOUNTS_IN_HINT:
+        words = ("--account", ",".join(ids))
+    in_use = sum(is_all_in_use(result, at=report.started_at) for result in accounts)
+    if in_use == len(accounts):
+        anyway = target.command("plan", "delete", *words, "--include-in-use")
+        return [
+            f"All of it was used in the last {RECENT.days} days, so that a plan leaves it out. Find out who "
+            f"uses it. Then, to plan it all the same: {anyway}"
+        ]
+    in_use_only = (
+        f"All that {quantity(in_use, 'account')} of these have was used in the last {RECENT.days} days: "
+        "a plan leaves it out."
+    )
+    next_step = f"Next, to plan their deletion: {target.command('plan', 'delete', *words)}"
+    return [in_use_only, next_step] if in_use else [next_step]

@@ -23,6 +23,7 @@ from root_tasks.messages import describe_preflight
 from root_tasks.model.report import Outcome
 from root_tasks.report.summary import duration, summary, words_of
 
+from .executions import executions_of_plans
 from .report_rows import ReportRow, rows_of
 from .terminal import printable_lines
 
@@ -121,17 +122,30 @@ def _show_report(
 
 def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -> None:
     """Show executions as a table, and until when each plan can be executed."""
-    table = new_table("run", "state machine", "status", "started", "took", *(["plan"] if states else []))
+    of_plans = executions_of_plans(executions)
+    columns = ("run", "action", "accounts", "status", "plan", "requested by", "started", "took")
+    table = new_table(*columns)
     for execution in executions:
         table.add_row(
             safe_text(execution.run_id),
-            execution.state_machine,
+            safe_text(execution.action),
+            "" if execution.accounts is None else f"{execution.accounts:,}",
             safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red")),
+            safe_text(execution.plan or _plan_words(execution, states, of_plans)),
+            # Without the account and the role, in whose place the command states a person.
+            safe_text(execution.requested_by.rpartition("/")[2]),
             f"{execution.started_at:%Y-%m-%d %H:%M UTC}",
             "" if execution.ended_at is None else duration(execution.started_at, execution.ended_at),
-            *([safe_text(states[execution.run_id].words)] if execution.run_id in states else []),
         )
     _print(console(), [table])
+
+
+def _plan_words(execution: RunExecution, states: Mapping[str, PlanState], of_plans: Mapping[str, str]) -> str:
+    """Return what became of a plan; an empty text of what is none."""
+    # Who may not read the plan's mark may see the execution.
+    if executed_by := of_plans.get(execution.run_id):
+        return f"executed by {executed_by}"
+    return states[execution.run_id].words if execution.run_id in states else ""
 
 
 def show_lines(lines: Iterable[RenderableType]) -> None:

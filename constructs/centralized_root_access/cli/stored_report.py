@@ -23,7 +23,7 @@ from . import screen
 from .errors import CommandError, NoReportError
 from .options import CSV, JSON
 from .terminal import print_note
-from .verdict import exit_code
+from .verdict import exit_code, explicit_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,20 +107,21 @@ class StoredReport:
 
     @classmethod
     def of(
-        cls, body: bytes, *, named_accounts: frozenset[str] = frozenset(), unchecked: str | None = None
+        cls, body: bytes, *, input_: Mapping[str, object] | None = None, unchecked: str | None = None
     ) -> StoredReport:
         """Return the report of a report.json.
 
         Args:
             body: Its bytes.
-            named_accounts: The accounts that the input of its run names one by one.
+            input_: The input of its run; None where it is not known.
             unchecked: Why it is not known whether its run wrote it; None where it is.
 
         Raises:
             DecodingError: It is not one, or of another version.
         """
         report = decode(Report, body)
-        return cls(report=report, body=body, named_accounts=named_accounts, unchecked=unchecked)
+        named = explicit_accounts(input_ or {}, report)
+        return cls(report=report, body=body, named_accounts=named, unchecked=unchecked)
 
     def json(self) -> str:
         """Return the report as one line of ASCII JSON, as the functions write it, whatever is stored."""

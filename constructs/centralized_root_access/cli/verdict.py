@@ -20,15 +20,22 @@ _NOT_AS_WANTED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.UNKNOWN, Outcome.FA
 _AS_PLANNED = frozenset({Outcome.DONE, Outcome.NOTHING_TO_DO})
 
 
-def account_ids_in(input_: Mapping[str, object]) -> frozenset[str]:
-    """Return the accounts that the input of an execution names one by one.
+def explicit_accounts(input_: Mapping[str, object], report: Report) -> frozenset[str]:
+    """Return the accounts that the input of an execution names one by one, and does not leave out.
 
     Args:
         input_: The input, of whatever form.
+        report: The report of the execution: it says what an organizational unit leaves out.
     """
-    accounts = input_.get("accounts")
-    listed = accounts if isinstance(accounts, list) else []
-    return frozenset(id_ for id_ in listed if isinstance(id_, str))
+    named, excluded = _texts(input_.get("accounts")), _texts(input_.get("exclude"))
+    if all(value.isdecimal() for value in excluded):
+        return named - excluded
+    return named & {result.account_id for result in report.results}
+
+
+def _texts(value: object) -> frozenset[str]:
+    listed = value if isinstance(value, list) else []
+    return frozenset(text for text in listed if isinstance(text, str))
 
 
 def exit_code(

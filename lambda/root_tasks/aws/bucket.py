@@ -158,8 +158,9 @@ class Bucket:
         # Of all keys that start with it, it is the first.
         entries = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
         # A page may be short, and the next one have more of them.
-        is_complete = not page.get("IsTruncated") or page.get("NextKeyMarker") != key
-        return is_complete and sum(entry["Key"] == key for entry in entries) == 1
+        if page.get("IsTruncated") and page.get("NextKeyMarker") == key:
+            return False
+        return sum(entry["Key"] == key for entry in entries) == 1
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with a prefix, in their order."""

@@ -272,6 +272,8 @@ class RunDetails:
         account_id: The account that runs the task.
         started_at: When the execution started.
         preflight: What the organization's policies said before; None in reports of releases that did not ask.
+        requested_by: The ARN of the caller, as the input states it: whoever started the run chose it. None
+            where it does not.
     """
 
     run_id: str
@@ -284,6 +286,7 @@ class RunDetails:
     account_id: str
     started_at: datetime
     preflight: Preflight | None = None
+    requested_by: str | None = None
 
     def details(self) -> dict[str, Any]:
         """Return the fields that every document of a run has, by name."""

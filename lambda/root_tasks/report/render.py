@@ -234,6 +234,8 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
     by_management = report.account_id == report.management_account_id
     role = "management account" if by_management else "delegated administrator"
     yield "Run by", f"{report.account_id}, the {role}"
+    if report.requested_by is not None:
+        yield "Requested by", f"{report.requested_by}, as the command states"
     yield "Started", f"{minute(report.started_at)}, took {duration(report.started_at, report.finished_at)}"
     yield "Run ID", report.run_id
     own = management_credentials(report)

@@ -53,6 +53,17 @@ def in_order_of_risk(results: Iterable[AccountResult], *, at: datetime) -> list[
     return sorted(results, key=key)
 
 
+def is_all_in_use(result: AccountResult, *, at: datetime) -> bool:
+    """Return whether a plan leaves out all that an audited account has, as it was used recently."""
+    has = result.credentials
+    if has is None or has.access_keys is None or has.signing_certificates != ():
+        return False
+    uses = [key.last_used_at for key in has.access_keys]
+    if has.password:
+        uses.append(has.password_last_used_at)
+    return bool(uses) and all(_is_recent(used, at) for used in uses)
+
+
 def _risks(result: AccountResult, at: datetime) -> Iterator[tuple[Risk, datetime | None]]:
     """Yield the risk and the last use of each credential that an account has, or that a plan lists."""
     has = result.credentials

@@ -132,6 +132,15 @@ class MemberDirectory:
         """
         return self._describe_organization(), self._reader.read(selection)
 
+    def ids_in_units(self, units: Iterable[str]) -> frozenset[str]:
+        """Return the IDs of the accounts in organizational units and in the units in these.
+
+        Raises:
+            RunRefusedError: There is no such unit, or more than one.
+            CallError: A read failed.
+        """
+        return frozenset(self._reader.in_units(units))
+
     def with_unit_names(self, members: Mapping[str, Member], *, whole: bool) -> dict[str, Member]:
         """Return accounts with their units and the names of these, as far as they can be read in time.
 

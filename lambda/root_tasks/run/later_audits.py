@@ -119,4 +119,4 @@ def _is_full(run: Run, input_: str) -> bool:
     except (RunRefusedError, ValueError, RecursionError):
         # No run starts with it, and it must not stop this one: a number can have too many digits.
         return False
-    return request.task is Task.AUDIT and request.scope.all_accounts
+    return request.task is Task.AUDIT and request.scope.full

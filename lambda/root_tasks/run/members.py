@@ -91,7 +91,7 @@ class MemberReader:
             return self._everybody(found)
         members = self._find_by_id(selection.account_ids)
         if selection.organizational_units:
-            members |= self._in_units(selection.organizational_units)
+            members |= self.in_units(selection.organizational_units)
         return self._with_unit_ids(members)
 
     def _everybody(self, found: Callable[[Mapping[str, Member]], None]) -> dict[str, Member]:
@@ -151,7 +151,13 @@ class MemberReader:
             return None
         return account
 
-    def _in_units(self, units: Iterable[str]) -> dict[str, Member]:
+    def in_units(self, units: Iterable[str]) -> dict[str, Member]:
+        """Return the accounts in organizational units and in the units in these, by their IDs.
+
+        Raises:
+            RunRefusedError: There is no such unit, or more than one.
+            CallError: A read failed.
+        """
         unit_ids = {self.units.id_of(unit) for unit in units}
         under = self.units.units_under(Unit(id=id_, path=id_) for id_ in sorted(unit_ids))
         # The accounts are listed while the units are.

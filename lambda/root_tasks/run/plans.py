@@ -19,7 +19,7 @@ from ..model.report import Task
 from ..model.run import RUN_ID, ExecutionMark
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks import DEFINITIONS
-from ..tasks.scope import invalid_value, quote, require_bounded
+from ..tasks.scope import REQUESTED_BY, invalid_value, parse_requester, quote, require_bounded
 from .report_hash import REPORT_SHA256
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ TASK = "task"
 PLAN = "plan"
 # What the whole input is called in a refusal.
 INPUT = "input"
+_OPTIONAL = frozenset({REPORT_SHA256, REQUESTED_BY})
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 # The two times that Step Functions has of one start differ in their precision.
 _START_TOLERANCE = timedelta(seconds=1)
@@ -91,10 +92,12 @@ class PlanRequest:
     Attributes:
         run_id: The run that created it.
         report_sha256: The SHA-256 of the report.json that somebody has approved; None where it was not given.
+        requested_by: Who asks for it, as the input states.
     """
 
     run_id: str
     report_sha256: str | None
+    requested_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +120,7 @@ def parse_plan_request(input_: object) -> PlanRequest:
         RunRefusedError: The input is something else.
     """
     require_bounded(input_, key=INPUT)
-    if not isinstance(input_, dict) or set(input_) | {REPORT_SHA256} != {PLAN, REPORT_SHA256}:
+    if not isinstance(input_, dict) or set(input_) | _OPTIONAL != {PLAN, *_OPTIONAL}:
         raise RunRefusedError(RefusalReason.INPUT_NOT_A_PLAN, value=quote(input_))
     report_sha256 = None
     if REPORT_SHA256 in input_:
@@ -127,6 +130,7 @@ def parse_plan_request(input_: object) -> PlanRequest:
     return PlanRequest(
         run_id=_parse_text(input_, PLAN, pattern=RUN_ID, expected="the run ID of a plan"),
         report_sha256=report_sha256,
+        requested_by=parse_requester(input_),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..model.report import Task
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks import DEFINITIONS
-from ..tasks.scope import TaskInput, quote, require_bounded
+from ..tasks.scope import REQUESTED_BY, TaskInput, parse_requester, quote, require_bounded
 from .plans import INPUT, PLAN
 
 if TYPE_CHECKING:
@@ -26,10 +26,12 @@ class Request:
     Attributes:
         task: The task.
         scope: What the input names.
+        requested_by: Who asks for it, as the input states.
     """
 
     task: Task
     scope: Scope
+    requested_by: str | None = None
 
 
 def parse_request(
@@ -55,15 +57,16 @@ def parse_request(
     if unknown := sorted(set(input_).difference(valid)):
         raise RunRefusedError(RefusalReason.UNKNOWN_KEYS, keys=unknown, valid=valid)
     task = _parse_task(input_.get(_TASK, Task.AUDIT), tasks=tasks)
+    values = {key: value for key, value in input_.items() if key != REQUESTED_BY}
     scope = DEFINITIONS[task].parse(
-        TaskInput(task=task, values=input_, allow_policy_override=allow_policy_override, partition=partition)
+        TaskInput(task=task, values=values, allow_policy_override=allow_policy_override, partition=partition)
     )
-    return Request(task=task, scope=scope)
+    return Request(task=task, scope=scope, requested_by=parse_requester(input_))
 
 
 def _valid_keys() -> tuple[str, ...]:
     of_tasks = [key for definition in DEFINITIONS.values() for key in definition.input_keys]
-    return tuple(dict.fromkeys((_TASK, *of_tasks)))
+    return tuple(dict.fromkeys((_TASK, *of_tasks, REQUESTED_BY)))
 
 
 def _parse_task(value: object, *, tasks: Collection[Task]) -> Task:

@@ -62,6 +62,7 @@ class _Order:
         credentials: Which credentials a plan may list.
         executed_plan: The run of the plan that it executes.
         expires_at: When no batch may act any more.
+        requested_by: Who asks for it, as the input states.
     """
 
     task: Task
@@ -71,14 +72,16 @@ class _Order:
     credentials: CredentialSelection = field(default_factory=CredentialSelection)
     executed_plan: str | None = None
     expires_at: datetime | None = None
+    requested_by: str | None = None
 
     @property
     def selection(self) -> Selection:
-        """The accounts that it is about."""
+        """The accounts to read: those that it is about, and those that it leaves out by their IDs."""
+        scope = self.scope
         return Selection(
-            all_accounts=self.scope.all_accounts,
-            organizational_units=self.scope.organizational_units,
-            account_ids=frozenset((*self.scope.account_ids, *self.assignments)),
+            all_accounts=scope.all_accounts,
+            organizational_units=scope.organizational_units,
+            account_ids=scope.account_exclusions.union(scope.account_ids, self.assignments),
         )
 
     @property
@@ -125,11 +128,14 @@ class _Starter:
         organization, members = self.directory.survey(
             order.task, selection, watcher=self._watcher(order, preflight)
         )
+        # Who excludes an account that does not exist has mistyped one that does.
         absent = sorted(selection.account_ids - members.keys())
         if absent and order.mode is not Mode.EXECUTE:
             raise RunRefusedError(
                 RefusalReason.NOT_MEMBERS, account_ids=absent, organization_id=organization.organization_id
             )
+        excluded = order.scope.account_exclusions | self.directory.ids_in_units(order.scope.unit_exclusions)
+        members = {id_: member for id_, member in members.items() if id_ not in excluded}
         # The names of the units are read while the policies are.
         preflight.read(self._accounts_to_check(order, organization, members).unit_ids)
         members = self.directory.with_unit_names(members, whole=selection.all_accounts)
@@ -156,12 +162,13 @@ class _Starter:
             action=order.action,
             mode=order.mode,
             executed_plan=order.executed_plan,
-            full=order.task is Task.AUDIT and order.scope.all_accounts,
+            full=order.task is Task.AUDIT and order.scope.full,
             organization_id=organization.organization_id,
             management_account_id=organization.management_account_id,
             account_id=self.account_id,
             started_at=execution.started_at,
             preflight=found.preflight,
+            requested_by=order.requested_by,
             accounts=accounts,
             batches=_batches(_accessible_ids(accounts), mode=order.mode),
         )
@@ -195,7 +202,8 @@ class _Starter:
                 )
             )
 
-        return Watcher(possible=begin, found=self.early.offer)
+        # While the accounts are listed, nobody knows which of them are left out.
+        return Watcher(possible=begin, found=self.early.offer if order.scope.full else lambda members: None)  # noqa: ARG005
 
     def _accounts_to_check(
         self, order: _Order, organization: OrganizationContext, members: Mapping[str, Member]
@@ -274,6 +282,7 @@ class RunStarter(_Starter):
                 scope=scope,
                 assignments={assignment.account_id: assignment for assignment in self._assignments(request)},
                 credentials=scope.credential_selection(execution.started_at),
+                requested_by=request.requested_by,
             )
             return self._store(order, execution=execution, preflight=preflight)
 
@@ -355,9 +364,16 @@ class ExecutionStarter(_Starter):
             found = self.plans.find(request, execution=execution)
             _require_backups_of_others(found, execution)
             with self.preflight.begin(found.plan.task, whole=False) as preflight:
-                return self._start(found, execution, preflight)
+                return self._start(found, execution, preflight, requested_by=request.requested_by)
 
-    def _start(self, found: FoundPlan, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
+    def _start(
+        self,
+        found: FoundPlan,
+        execution: Execution,
+        preflight: PendingPreflight,
+        *,
+        requested_by: str | None,
+    ) -> dict[str, Any]:
         plan = found.plan
         order = _Order(
             task=plan.task,
@@ -366,6 +382,7 @@ class ExecutionStarter(_Starter):
             assignments={assignment.account_id: assignment for assignment in plan.assignments},
             executed_plan=plan.run_id,
             expires_at=found.expires_at,
+            requested_by=requested_by,
         )
         stored = self._store(order, execution=execution, preflight=preflight)
         # The last thing that can fail: a run that cannot start does not use up the plan.

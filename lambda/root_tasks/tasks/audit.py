@@ -21,7 +21,7 @@ from .credentials import (
     with_last_uses,
 )
 from .definition import ActionWords, TaskDefinition
-from .scope import ACCOUNT_KEYS, parse_accounts_or_all
+from .scope import SCOPE_KEYS, parse_accounts_or_all
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -152,7 +152,7 @@ DEFINITION = TaskDefinition(
     words=ActionWords(action=Action.AUDIT, title="Audit of root credentials"),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
     calls=(GET_ACCOUNT_SUMMARY, *DETAIL_CALLS),
-    input_keys=ACCOUNT_KEYS,
+    input_keys=SCOPE_KEYS,
     parse=parse_accounts_or_all,
     plan=audit,
     necessary_calls=necessary_calls,

@@ -23,7 +23,7 @@ from .credentials import (
 )
 from .definition import ActionWords, TaskDefinition
 from .outcomes import already_done, failure_item, finding_of, item_of
-from .scope import ACCOUNT_KEYS, invalid_value, parse_accounts, quote
+from .scope import SCOPE_KEYS, invalid_value, parse_accounts, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,7 +292,7 @@ def _parse_unused_for(input_: TaskInput) -> timedelta | None:
 
 
 _SELECTION_KEYS = (_CREDENTIAL_TYPES, _UNUSED_FOR_DAYS, _INCLUDE_IN_USE)
-_INPUT_KEYS = (*ACCOUNT_KEYS, *_SELECTION_KEYS)
+_INPUT_KEYS = (*SCOPE_KEYS, *_SELECTION_KEYS)
 
 DEFINITION = TaskDefinition(
     words=ActionWords(

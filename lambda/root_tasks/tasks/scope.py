@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 ACCOUNTS = "accounts"
 ORGANIZATIONAL_UNITS = "organizationalUnits"
+EXCLUDE = "exclude"
+# Of every input: who asks for the run, as it states itself.
+REQUESTED_BY = "requestedBy"
+_REQUESTER = re.compile(r"[\x20-\x7e]{1,2048}")
 ACCOUNT_KEYS = (ACCOUNTS, ORGANIZATIONAL_UNITS)
+SCOPE_KEYS = (*ACCOUNT_KEYS, EXCLUDE)
 
 ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _ALL = "all"
@@ -54,6 +59,7 @@ class Scope:
         all_accounts: Whether it is every account of the organization.
         account_ids: The accounts.
         organizational_units: The organizational units, for their accounts: by ID, path or the end of a path.
+        exclusions: Accounts and organizational units that are left out of all that.
         assignments: The buckets or queues, by account.
         restores: The backups to restore.
         credential_types: The types of credentials to plan; all types where it is empty.
@@ -63,10 +69,26 @@ class Scope:
     all_accounts: bool = False
     account_ids: tuple[str, ...] = ()
     organizational_units: tuple[str, ...] = ()
+    exclusions: tuple[str, ...] = ()
     assignments: tuple[Assignment, ...] = ()
     restores: tuple[RestoreRequest, ...] = ()
     credential_types: tuple[ItemType, ...] = ()
     unused_for: timedelta | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether it is every account, and none is left out."""
+        return self.all_accounts and not self.exclusions
+
+    @property
+    def account_exclusions(self) -> frozenset[str]:
+        """The accounts that are left out by their IDs."""
+        return frozenset(filter(ACCOUNT_ID.fullmatch, self.exclusions))
+
+    @property
+    def unit_exclusions(self) -> tuple[str, ...]:
+        """The organizational units that are left out."""
+        return tuple(value for value in self.exclusions if not ACCOUNT_ID.fullmatch(value))
 
     def credential_selection(self, started_at: datetime) -> CredentialSelection:
         """Return which credentials a plan of a run that started at this time may list."""
@@ -139,6 +161,20 @@ class TaskInput:
         return value
 
 
+def parse_requester(input_: Mapping[str, Any]) -> str | None:
+    """Return who asks for a run, as its input states; None where it does not.
+
+    Raises:
+        RunRefusedError: It is not the text of an ARN.
+    """
+    if REQUESTED_BY not in input_:
+        return None
+    value = input_[REQUESTED_BY]
+    if not isinstance(value, str) or not _REQUESTER.fullmatch(value):
+        raise invalid_value(value, key=REQUESTED_BY, expected="the caller's ARN")
+    return value
+
+
 def string_list(values: object, *, key: str, pattern: re.Pattern[str], expected: str) -> tuple[str, ...]:
     """Return the strings of a list, each once.
 
@@ -200,14 +236,15 @@ def parse_accounts(input_: TaskInput) -> Scope:
     Raises:
         RunRefusedError: It names nothing, or something unclear.
     """
-    input_.require_no_other_keys(*ACCOUNT_KEYS)
+    input_.require_no_other_keys(*SCOPE_KEYS)
     _require_one_of(input_, ACCOUNT_KEYS)
     units = input_.strings(ORGANIZATIONAL_UNITS, _UNIT, "IDs, names or paths of organizational units")
+    exclusions = _exclusions(input_)
     if input_.values.get(ACCOUNTS) == _ALL:
         if units:
             raise RunRefusedError(RefusalReason.ALL_ACCOUNTS_AND_UNITS)
-        return Scope(all_accounts=True)
-    return Scope(account_ids=_account_ids(input_), organizational_units=units)
+        return Scope(all_accounts=True, exclusions=exclusions)
+    return Scope(account_ids=_account_ids(input_), organizational_units=units, exclusions=exclusions)
 
 
 def parse_accounts_or_all(input_: TaskInput) -> Scope:
@@ -217,8 +254,8 @@ def parse_accounts_or_all(input_: TaskInput) -> Scope:
         RunRefusedError: It names something unclear.
     """
     if not set(ACCOUNT_KEYS).intersection(input_.values):
-        input_.require_no_other_keys(*ACCOUNT_KEYS)
-        return Scope(all_accounts=True)
+        input_.require_no_other_keys(*SCOPE_KEYS)
+        return Scope(all_accounts=True, exclusions=_exclusions(input_))
     return parse_accounts(input_)
 
 
@@ -233,6 +270,10 @@ def parse_named_accounts(input_: TaskInput) -> Scope:
         raise RunRefusedError(RefusalReason.ACCOUNTS_NOT_NAMED, task=input_.task)
     _require_one_of(input_, (ACCOUNTS,))
     return Scope(account_ids=_account_ids(input_))
+
+
+def _exclusions(input_: TaskInput) -> tuple[str, ...]:
+    return input_.strings(EXCLUDE, _UNIT, "account IDs, and IDs, names or paths of organizational units")
 
 
 def _account_ids(input_: TaskInput) -> tuple[str, ...]:

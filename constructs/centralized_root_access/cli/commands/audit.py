@@ -8,16 +8,16 @@ import click
 from click.core import ParameterSource
 
 from ..errors import failures_as
-from ..options import JSON, TABLE, account_input, account_options, output_options, target_options
+from ..options import JSON, TABLE, output_options, selection_options, target_options
 from ..terminal import print_note, waiting_line
 
 if TYPE_CHECKING:
     from ..errors import ExitCode
-    from ..options import Output, TargetOptions
+    from ..options import Output, Selection, TargetOptions
 
 
 @click.command(short_help="Audit the root users of member accounts.")
-@account_options(all_accounts=False)
+@selection_options(all_accounts=False, outcomes=("inaccessible", "failed", "unknown"))
 @click.option(
     "--from-here",
     is_flag=True,
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 @target_options
 def audit(
     *,
-    accounts: tuple[str, ...],
-    organizational_units: tuple[str, ...],
+    selection: Selection,
     from_here: bool,
     output: Output,
     target: TargetOptions,
@@ -44,12 +43,14 @@ def audit(
     given = click.get_current_context().get_parameter_source("stack")
     if from_here and given is ParameterSource.COMMANDLINE:
         raise click.UsageError("--from-here works without a stack: use it without --stack.")
-    input_ = account_input(accounts, organizational_units)
+    input_ = selection.input()
+    if from_here and selection.from_report is not None:
+        raise click.UsageError("--from-report reads a run of a deployment: use it without --from-here.")
     if from_here:
         return _audit_from_here(input_, output=output, target=target)
     with failures_as("Unable to audit", as_json=output.format == JSON):
         runs = target.find_runs()
-        execution = runs.run("audit", input_)
+        execution = runs.run("audit", input_ | runs.accounts_of_report(selection))
     return runs.show_result(execution, output=output)
 
 
@@ -62,14 +63,13 @@ def _audit_from_here(input_: dict[str, object], *, output: Output, target: Targe
             from ..from_here import LocalAudit
             from ..screen import progress_bar
             from ..stored_report import StoredReport, keep_report, show_report
-            from ..verdict import account_ids_in
 
             caller = find_caller(target)
         name = target.environment.run_name("audit")
         local = LocalAudit(caller, environment=target.environment, name=name)
         with progress_bar(name) as update:
             local.run(input_, show=update)
-        stored = StoredReport.of(local.read(REPORT_JSON), named_accounts=account_ids_in(input_))
+        stored = StoredReport.of(local.read(REPORT_JSON), input_=input_)
         # Nothing else has this report: it is shown before it is saved.
         show_report(stored, output=output)
     if output.format == TABLE and not (output.open or output.path):

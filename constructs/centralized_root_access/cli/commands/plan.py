@@ -14,11 +14,10 @@ from aws_calls.text import printable
 from ..errors import CommandError, failures_as
 from ..options import (
     JSON,
-    account_id,
-    account_input,
-    account_options,
+    account_option,
     output_options,
     repeatable_option,
+    selection_options,
     target_options,
 )
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..errors import ExitCode
-    from ..options import Decorator, Output, TargetOptions
+    from ..options import Decorator, Output, Selection, TargetOptions
 
 # The input's names, by those of the option: a blank would have to be quoted.
 CREDENTIAL_TYPES = {
@@ -61,6 +60,8 @@ def _planning(run_name: str, *, task: str | None = None) -> Decorator:
             with failures_as("Unable to plan", as_json=output.format == JSON):
                 given = {key: value for key, value in function(**options).items() if value is not None}
                 runs = target.find_runs()
+                if (selection := options.get("selection")) is not None:
+                    given |= runs.accounts_of_report(selection)
                 of_task = task or runs.task_of_backups(options["backups"])
                 execution = runs.run(f"plan-{run_name}", {"task": of_task, **given})
             return runs.show_result(execution, output=output)
@@ -80,7 +81,7 @@ def plan() -> None:
 
 
 @plan.command(short_help="Delete the root credentials of accounts.")
-@account_options(all_accounts=True)
+@selection_options(all_accounts=True, outcomes=("has credentials",))
 @click.option(
     "--unused-for-days",
     type=click.IntRange(0, 3650),
@@ -96,16 +97,17 @@ def plan() -> None:
 @_planning("delete", task="IAMDeleteRootUserCredentials")
 def delete(
     *,
-    accounts: tuple[str, ...],
-    organizational_units: tuple[str, ...],
+    selection: Selection,
     unused_for_days: int | None,
     include_in_use: bool,
     credential_types: tuple[str, ...],
 ) -> dict[str, object]:
     """Plan to delete the root credentials of accounts. Deleting cannot be undone."""
-    selected = account_input(accounts, organizational_units)
-    if not selected:
-        raise click.UsageError("Name the accounts: --account, --organizational-unit, or --account all.")
+    selected = selection.input()
+    if not {"accounts", "organizationalUnits"}.intersection(selected) and selection.from_report is None:
+        raise click.UsageError(
+            "Name the accounts: --account, --organizational-unit, --from-report, or --account all."
+        )
     return selected | {
         "unusedForDays": unused_for_days,
         "includeInUse": include_in_use or None,
@@ -114,13 +116,7 @@ def delete(
 
 
 @plan.command(short_help="Allow the root user of an account to reset its password.")
-@repeatable_option(
-    "account",
-    required=True,
-    type=account_id,
-    metavar="ACCOUNT",
-    help="The account, by its 12 digits. Repeatable.",
-)
+@account_option(required=True)
 @_planning("recover", task="IAMCreateRootUserPassword")
 def recover(*, accounts: tuple[str, ...]) -> dict[str, object]:
     """Plan to allow the root user to reset its password by e-mail."""

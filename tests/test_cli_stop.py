@@ -1,0 +1,79 @@
+"""The stop command: what it asks, what it stops, and what it says had been done until then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from root_tasks.model.report import Task
+from support.command_line import NOW
+from support.root_tasks import EXECUTE_MACHINE, FinishedExecution
+
+if TYPE_CHECKING:
+    import pytest
+
+    from support.command_line import CommandLine
+
+RUN = "execute-20261125-0432-aaaa"
+
+
+def start_execution(command_line: CommandLine) -> list[str]:
+    """Let an execution of three batches end its first one, and lose the second; return its accounts."""
+    root_tasks = command_line.root_tasks
+    organization = root_tasks.organization
+    accounts = sorted(
+        organization.add_account(name=f"team-{number}", email=f"{number}@example.com") for number in range(11)
+    )
+    for account_id in accounts:
+        organization.put_root_credentials(account_id=account_id, password=True)
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": accounts})
+    arn = root_tasks.arn(RUN, machine=EXECUTE_MACHINE)
+    root_tasks.executions[arn] = FinishedExecution(
+        run_id=RUN, status="RUNNING", output={}, started_at=NOW, folder="executions"
+    )
+    run = root_tasks.start_execution({"plan": plan.run_id}, arn=arn, started_at=NOW)
+    root_tasks.execute_batch(run, batch=0)
+    root_tasks.write(f"executions/{RUN}/results/{Task.DELETE_CREDENTIALS}/00001.claim", b"token")
+    return accounts
+
+
+def test_a_stopped_execution_says_what_was_done_what_is_unknown_and_what_had_not_started(
+    command_line: CommandLine,
+) -> None:
+    accounts = start_execution(command_line)
+    stopped = command_line.run("stop", RUN, "--yes")
+    assert stopped.exit_code == 0
+    header, *rows = [line.split() for line in stopped.lines]
+    assert header == ["outcome", "account", "name"]
+    assert [(outcome, account_id) for outcome, account_id, _ in rows] == [
+        *(("unknown", account_id) for account_id in accounts[5:10]),
+        *(("done", account_id) for account_id in accounts[:5]),
+    ]
+    assert stopped.stderr.splitlines() == [
+        f"Run {RUN} was stopped.",
+        "Not started: 1 account.",
+        "Unknown: the functions of 5 accounts had started, and may go on for 10 minutes. Then look at them: "
+        f"centralized-root-access audit --account {','.join(accounts[5:10])}",
+    ]
+    (call,) = command_line.services.calls("StopExecution")
+    assert call["cause"].startswith("Stopped by arn:aws:")
+    ended = command_line.refusal("report", RUN)
+    assert f"Run {RUN} ended as ABORTED: {call['cause']}" in ended
+
+
+def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_execution(command_line)
+    assert "There is no terminal to ask at. Use --yes." in command_line.refusal("stop", RUN)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.confirm", lambda *_, **__: False)
+    assert command_line.refusal("stop", RUN).splitlines() == [
+        f"Run {RUN} started at 2026-11-25 04:32 UTC. What it has done stays done, and its plan cannot be "
+        "executed again.",
+        "Not stopped. The run goes on.",
+    ]
+    audit = command_line.root_tasks.run({})
+    command_line.services.polls = 0
+    said = command_line.refusal("stop", audit.run_id, "--yes")
+    assert said == f"Unable to stop the run: Run {audit.run_id} is not running: it ended as SUCCEEDED.\n"
+    assert command_line.services.calls("StopExecution") == []
