@@ -160,7 +160,7 @@ class Bucket:
         # A page may be short, and the next one have more of them.
         if page.get("IsTruncated") and page.get("NextKeyMarker") == key:
             return False
-        return sum(entry["Key"] == key for entry in entries) == 1
+        return [entry["Key"] for entry in entries].count(key) == 1
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with a prefix, in their order."""
