@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,21 +12,20 @@ from aws_calls.failures import CallError
 from ..aws.stores import ChecksumMismatchError, RunIdUsedError
 from ..messages import NO_LONGER_A_MEMBER
 from ..model.codec import DecodingError
-from ..model.report import Action, Task
-from ..model.run import Account, Assignment, CredentialSelection, Mode, Restore, Run, Target, Work
+from ..model.report import Task
+from ..model.run import Account, Assignment, Mode, Restore, Run, Target, Work
 from ..policies.preflight import CheckedAccounts
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from ..tasks.scope import Scope, assignments_of
 from .accounts import Watcher, classify
 from .backup_origins import run_id_of
-from .members import Selection
+from .order import Order
 from .plans import parse_plan_request
 from .request import parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from datetime import datetime
 
     from ..aws.stores import Storage
     from ..model.run import Backup, Member
@@ -48,52 +46,6 @@ _MAX_ACCOUNTS_PER_BATCH = {**_ACCOUNTS_PER_BATCH, Mode.AUDIT: 100, Mode.PLAN: 10
 _MIN_BATCHES = 10
 # The state machine holds the hash of each batch's result: 2,000 of them take 190 KB of the 256 KB of a state.
 _MAX_BATCHES = 2000
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Order:
-    """What a run is to do.
-
-    Attributes:
-        task: The task.
-        mode: What it is for.
-        scope: The accounts it is about, besides those that have an assignment.
-        assignments: What to act on, by account.
-        credentials: Which credentials a plan may list.
-        executed_plan: The run of the plan that it executes.
-        expires_at: When no batch may act any more.
-        requested_by: Who asks for it, as the input states.
-    """
-
-    task: Task
-    mode: Mode
-    scope: Scope
-    assignments: Mapping[str, Assignment]
-    credentials: CredentialSelection = field(default_factory=CredentialSelection)
-    executed_plan: str | None = None
-    expires_at: datetime | None = None
-    requested_by: str | None = None
-
-    @property
-    def selection(self) -> Selection:
-        """The accounts to read: those that it is about, and those that it leaves out by their IDs."""
-        scope = self.scope
-        return Selection(
-            all_accounts=scope.all_accounts,
-            organizational_units=scope.organizational_units,
-            account_ids=scope.account_exclusions.union(scope.account_ids, self.assignments),
-        )
-
-    @property
-    def action(self) -> Action:
-        """What the run does: an input, and so a plan, restores policies or removes them, never both."""
-        targets = itertools.chain.from_iterable(each.targets for each in self.assignments.values())
-        restores = any(target.restore for target in targets)
-        return DEFINITIONS[self.task].words_of(Action.RESTORE if restores else None).action
-
-    def assignment(self, account_id: str) -> Assignment:
-        """Return what to do in an account."""
-        return self.assignments.get(account_id, Assignment(account_id=account_id))
 
 
 class Early:
@@ -122,7 +74,7 @@ class _Starter:
     protected_accounts: frozenset[str]
     early: Early = field(default_factory=Early)
 
-    def _store(self, order: _Order, *, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
+    def _store(self, order: Order, *, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
         """Store a run and its work, and return what the state machine holds of them."""
         selection = order.selection
         organization, members = self.directory.survey(
@@ -194,7 +146,7 @@ class _Starter:
             "batches": list(range(len(run.batches))),
         }
 
-    def _watcher(self, order: _Order, preflight: PendingPreflight) -> Watcher:
+    def _watcher(self, order: Order, preflight: PendingPreflight) -> Watcher:
         def begin(organization: OrganizationContext) -> None:
             self.early.begin(
                 lambda members: preflight.find_accessible(
@@ -206,7 +158,7 @@ class _Starter:
         return Watcher(possible=begin, found=self.early.offer if order.scope.full else lambda members: None)  # noqa: ARG005
 
     def _accounts_to_check(
-        self, order: _Order, organization: OrganizationContext, members: Mapping[str, Member]
+        self, order: Order, organization: OrganizationContext, members: Mapping[str, Member]
     ) -> CheckedAccounts:
         return CheckedAccounts(
             mode=order.mode,
@@ -276,7 +228,7 @@ class RunStarter(_Starter):
             _refuse_failed_calls(self.account_id),
             self.preflight.begin(request.task, whole=scope.all_accounts) as preflight,
         ):
-            order = _Order(
+            order = Order(
                 task=request.task,
                 mode=Mode.PLAN if DEFINITIONS[request.task].makes_changes else Mode.AUDIT,
                 scope=scope,
@@ -375,7 +327,7 @@ class ExecutionStarter(_Starter):
         requested_by: str | None,
     ) -> dict[str, Any]:
         plan = found.plan
-        order = _Order(
+        order = Order(
             task=plan.task,
             mode=Mode.EXECUTE,
             scope=Scope(),
