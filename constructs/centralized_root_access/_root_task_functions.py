@@ -235,3 +235,32 @@ class RootTaskFunctions:
         )
         self.writers.append((function_role(function), access))
         return function
+
+
+def allow_reading_executions(
+    scope: Construct,
+    state_machine: sfn.StateMachine,
+    function: lambda_.Function,
+    purpose: str,
+    *,
+    lists: bool = False,
+) -> None:
+    """Let a function read the executions of a state machine.
+
+    Args:
+        scope: The construct that they belong to.
+        state_machine: The state machine.
+        function: The function.
+        purpose: What for, as a part of the policy's ID.
+        lists: Whether it may list them, too.
+    """
+    # A policy of its own, which the function does not depend on: the state machine needs the function.
+    iam.Policy(
+        scope,
+        f"{function.node.id}{purpose}",
+        roles=[function_role(function)],
+        statements=[
+            _permissions.read_executions_statement(state_machine, sid=purpose),
+            *([_permissions.list_executions_statement(state_machine)] if lists else []),
+        ],
+    )

@@ -35,12 +35,12 @@ from ._arguments import (
     warn_of_opt_in_region,
 )
 from ._event_rules import rule_that_starts
-from ._function import function_role, log_group
+from ._function import log_group
 from ._outputs import add_output
 from ._permissions import execution_arn
 from ._report_bucket import report_bucket
 from ._resource_arguments import parse_log_settings, require_topic
-from ._root_task_functions import RootTaskFunctions
+from ._root_task_functions import RootTaskFunctions, allow_reading_executions
 from ._state_machines import RunFunctions, audit_state_machine, execute_state_machine
 from .enums import RootTask
 
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from aws_cdk import aws_kms as kms
-    from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_sns as sns
     from aws_cdk import aws_stepfunctions as sfn
@@ -207,7 +206,7 @@ class RootTasks(Construct):
         )
         """The state machine that looks: it audits and plans. The input ``{}`` audits every account."""
         if RootTask.AUDIT in listed:
-            self._allow_reading_executions(self.audit_state_machine, looking.report, "Later", lists=True)
+            allow_reading_executions(self, self.audit_state_machine, looking.report, "Later", lists=True)
         self.execute_state_machine: sfn.StateMachine | None = (
             self._build_execute(functions, looking, max_concurrency=max_concurrency)
             if functions.acting_tasks
@@ -329,29 +328,10 @@ class RootTasks(Construct):
         acting = functions.build_acting(self.audit_state_machine)
         state_machine = execute_state_machine(self, acting, max_concurrency=max_concurrency)
         # For checking that it has not run twice; and for planning, to know whether it made a backup.
-        self._allow_reading_executions(state_machine, acting.start, "Own")
+        allow_reading_executions(self, state_machine, acting.start, "Own")
         if _permissions.UNLOCK_TASKS.intersection(functions.tasks):
-            self._allow_reading_executions(state_machine, looking.start, "Restores")
+            allow_reading_executions(self, state_machine, looking.start, "Restores")
         return state_machine
-
-    def _allow_reading_executions(
-        self,
-        state_machine: sfn.StateMachine,
-        function: lambda_.Function,
-        purpose: str,
-        *,
-        lists: bool = False,
-    ) -> None:
-        # A policy of its own, which the function does not depend on: the state machine needs the function.
-        iam.Policy(
-            self,
-            f"{function.node.id}{purpose}",
-            roles=[function_role(function)],
-            statements=[
-                _permissions.read_executions_statement(state_machine, sid=purpose),
-                *([_permissions.list_executions_statement(state_machine)] if lists else []),
-            ],
-        )
 
     def _build_schedule(self, audit_interval: Duration) -> events.Rule:
         return rule_that_starts(
