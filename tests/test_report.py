@@ -629,6 +629,11 @@ def test_a_report_that_is_written_again_keeps_its_changes_and_its_place_in_the_t
     assert again.changes == (change(APPEARED, ACCESS_KEY),)
 
 
+def test_the_name_of_a_run_is_escaped_in_a_message() -> None:
+    message = change_message((), report(result(FIRST), run_id="a\u202eb"))
+    assert "run a\\u202eb." in message
+
+
 def test_a_report_of_an_earlier_run_takes_nothing_over_from_a_later_one() -> None:
     later = with_history(report(having(FIRST, 1)), previous=None)
     late = with_history(report(result(FIRST), run_id="late", started_at=EARLIER), previous=later)

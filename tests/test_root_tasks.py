@@ -248,6 +248,14 @@ def test_an_account_that_has_credentials_stays_one_when_a_detail_cannot_be_read(
     assert metric["AccountsInaccessible"] == 0
 
 
+def test_a_count_that_is_not_zero_is_never_clean(root_tasks: RootTasks) -> None:
+    def count(parsed: dict[str, Any], **_: object) -> None:
+        parsed["SummaryMap"]["AccountAccessKeysPresent"] = -1
+
+    root_tasks.on_event("after-call.iam.GetAccountSummary", count, account_id=MEMBER)
+    assert root_tasks.outcomes(root_tasks.run({"accounts": [MEMBER]})) == {MEMBER: "has credentials"}
+
+
 def test_a_last_use_that_could_not_be_read_is_not_reported_as_no_use(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1)
     for action in ("iam:GetUser", "iam:GetAccessKeyLastUsed"):
@@ -610,6 +618,22 @@ def test_an_audit_that_found_something_sets_off_the_alarm_while_a_later_one_runs
     root_tasks.write_report(started, results=results)
     (metrics,) = [event for event in root_tasks.log if "_aws" in event]
     assert metrics["AccountsWithRootCredentials"] == 1
+
+
+def test_a_hundred_audits_of_an_account_do_not_hide_a_later_full_one(root_tasks: RootTasks) -> None:
+    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    for number in range(100):
+        root_tasks.executions[root_tasks.arn(f"small-{number}")] = FinishedExecution(
+            run_id=f"small-{number}",
+            status="SUCCEEDED",
+            output={},
+            started_at=root_tasks.now + timedelta(minutes=1),
+            input=json.dumps({"accounts": [MEMBER]}),
+        )
+    root_tasks.write_report(started, results=results)
+    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
+    assert metrics.keys() & ALL_METRICS == {"AccountsAudited"}
 
 
 def test_a_redriven_audit_is_of_the_time_at_which_it_looked(root_tasks: RootTasks) -> None:

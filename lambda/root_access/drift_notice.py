@@ -103,9 +103,9 @@ class RecordedCall:
         )
 
     def contradictions(self, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
-        """Return what would have corrected the effect of the call right after it, if it was as listed before.
+        """Return what would correct the effect that the call had on an organization as listed.
 
-        An unknown call contradicts nothing, nor does trusted access, which is never disabled.
+        It is empty where the stack lists the effect. To enable trusted access never contradicts a stack.
         """
         if self.name not in _CORRECTIONS or self.name == _ENABLE_TRUSTED_ACCESS:
             return ()

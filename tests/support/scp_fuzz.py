@@ -1,13 +1,14 @@
 """Random policies without hypothesis, so that there can be many: the grammar's texts, mutated by a seed.
 
-`python -m support.scp_fuzz SEED COUNT` compares so many with the oracle, and prints the disagreements.
+`python -m support.scp_fuzz SEED COUNT` compares 200 of each of so many seeds with the oracle, and prints
+where the two differ.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -171,21 +172,18 @@ def _certain_decisions(random: Random, drawn: Document) -> Iterator[tuple[Call, 
 
 
 def main(seed: int, count: int) -> None:
-    """Print the disagreements as lines of JSON."""
+    """Print the disagreements as lines of JSON, and on stderr which seeds have been compared."""
     with Oracle() as oracle:
-        for found in disagreements_of(oracle, seed=seed, count=count):
-            print(
-                json.dumps(
-                    {
-                        "action": found.call.action,
-                        "fullAccess": found.full_access,
-                        "ours": found.ours,
-                        "theirs": sorted(found.theirs),
-                        "document": found.document,
-                    }
-                ),
-                flush=True,
-            )
+        for each in range(seed, seed + count):
+            for found in disagreements_of(oracle, seed=each, count=_POLICIES_AT_ONCE):
+                line = {
+                    **asdict(found),
+                    "call": found.call.action,
+                    "theirs": sorted(found.theirs),
+                    "seed": each,
+                }
+                print(json.dumps(line), flush=True)
+            print(f"seed {each}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -100,6 +100,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "s3:TlsVersion": ("1.2", "1.3", "1"),
     "ec2:ResourceTag/team": ("red",),
 }
+BOOLEANS = ("aws:AssumedRoot", "aws:MultiFactorAuthPresent", "aws:ViaAWSService")
 
 
 def _operators() -> SearchStrategy[str]:
@@ -217,9 +218,11 @@ def disagreement_names(drawn: Document) -> set[str]:
             found.add("special-character-under-equals")
         if "NotIpAddress" in base and not all("/" in value for value in values):
             found.add("address-of-the-other-family")
-        # Of the keys of a root session few are numbers or dates.
+        # Few keys of a root session are numbers, dates or booleans.
         if key in KEYS and "NotEquals" in base and base.startswith(("Numeric", "Date")):
             found.add("text-that-is-not-a-number" if "Numeric" in base else "text-that-is-not-a-date")
+        if base.startswith("Bool") and key in KEYS and key not in BOOLEANS:
+            found.add("text-that-is-not-a-boolean")
         if "Date" in base and key == "aws:RequestedRegion":
             found.add("text-that-javascript-reads-as-a-date")
         # The ID of an account is a number of seconds as well.

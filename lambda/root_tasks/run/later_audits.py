@@ -6,7 +6,7 @@ import functools
 import itertools
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import call, pages, require
 
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 SUCCEEDED = "SUCCEEDED"
 
 _LIST_EXECUTIONS = "states:ListExecutions"
-# Of more than that nobody knows which are full audits, in the time that a function has.
+# To find out more takes longer than a function has.
 _MAX_EXECUTIONS = 100
+_UNKNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,18 +47,27 @@ class LaterAudits:
     budget: RetryBudget
 
     def statuses(self, run: Run) -> frozenset[str]:
-        """Return the statuses that they have in Step Functions.
+        """Return the statuses that they have in Step Functions; UNKNOWN among them if there may be more.
 
         Raises:
             CallError: A read failed.
         """
-        return frozenset(
-            status for status, input_ in map(self._describe, self._later_arns(run)) if _is_full(run, input_)
+        later = list(
+            itertools.takewhile(
+                lambda execution: (
+                    require(execution, "startDate", operation=_LIST_EXECUTIONS) > run.started_at
+                ),
+                itertools.islice(self._newest_first(run), _MAX_EXECUTIONS),
+            )
         )
+        # The two times that Step Functions has of one start differ in their precision.
+        arns = {execution["executionArn"] for execution in later} - {run.execution_arn}
+        found = {status for status, input_ in map(self._describe, sorted(arns)) if _is_full(run, input_)}
+        return frozenset(found | ({_UNKNOWN} if len(later) == _MAX_EXECUTIONS else set()))
 
-    def _later_arns(self, run: Run) -> Iterator[str]:
+    def _newest_first(self, run: Run) -> Iterator[Any]:
         state_machine = run.execution_arn.replace(":execution:", ":stateMachine:", 1).rpartition(":")[0]
-        newest_first = pages(
+        return pages(
             functools.partial(self.step_functions.list_executions, stateMachineArn=state_machine),
             operation=_LIST_EXECUTIONS,
             budget=self.budget,
@@ -65,12 +75,6 @@ class LaterAudits:
             request_token="nextToken",
             response_token="nextToken",
         )
-        for execution in itertools.islice(newest_first, _MAX_EXECUTIONS):
-            if require(execution, "startDate", operation=_LIST_EXECUTIONS) <= run.started_at:
-                return
-            # The two times that Step Functions has of one start differ in their precision.
-            if execution["executionArn"] != run.execution_arn:
-                yield execution["executionArn"]
 
     def _describe(self, execution_arn: str) -> tuple[str, str]:
         response = call(
