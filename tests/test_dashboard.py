@@ -60,7 +60,8 @@ def test_it_shows_root_credentials_the_runs_of_each_state_machine_and_drift(
     tasks: Sequence[RootTask], machines: int
 ) -> None:
     own = [("CentralizedRootAccess", name) for name in OWN]
-    assert metrics(build(tasks=tasks)) == sorted(own + machines * [("AWS/States", name) for name in ENDS])
+    ends = [*(("AWS/States", name) for name in ENDS), ("CentralizedRootAccess", "ExecutionsRefused")]
+    assert metrics(build(tasks=tasks)) == sorted(own + machines * ends)
 
 
 def test_it_shows_findings_where_audits_import_some() -> None:

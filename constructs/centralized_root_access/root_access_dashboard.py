@@ -8,7 +8,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from ._alarms import alarms_of
+from ._alarms import alarms_of, audit_metric
 from .drift_check import DriftCheck
 from .root_tasks import RootTasks
 
@@ -127,8 +127,17 @@ def _executions(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
     if root_tasks.execute_state_machine is not None:
         state_machines["Executions of plans"] = root_tasks.execute_state_machine
     for title, state_machine in state_machines.items():
-        ends = list(_ends(state_machine))
-        yield _graph(title, ends, width=_FULL_WIDTH // len(state_machines), stacked=True)
+        # What is refused ends as succeeded, so it is not stacked on the others.
+        refused = audit_metric(state_machine, "ExecutionsRefused").with_(
+            period=_PERIOD, statistic="Sum", label="Refused, of the succeeded", color=cloudwatch.Color.PURPLE
+        )
+        yield _graph(
+            title,
+            list(_ends(state_machine)),
+            right=[refused],
+            width=_FULL_WIDTH // len(state_machines),
+            stacked=True,
+        )
 
 
 def _ends(state_machine: sfn.StateMachine) -> Iterator[cloudwatch.Metric]:
