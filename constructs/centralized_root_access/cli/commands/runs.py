@@ -83,7 +83,7 @@ def _row(execution: RunExecution, executed_by: str | None) -> dict[str, str | in
         "action": execution.action or None,
         "accounts": execution.accounts,
         "status": execution.status,
-        "requestedBy": execution.requested_by or None,
+        "requestedBy": execution.requester or None,
         "plan": execution.plan or None,
         "execution": executed_by,
         "startedAt": format_time(execution.started_at),
