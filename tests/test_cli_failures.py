@@ -16,6 +16,7 @@ import pytest
 from botocore.credentials import SSOProvider
 from botocore.tokens import SSOTokenProvider
 
+from centralized_root_access.cli import terminal
 from centralized_root_access.cli.from_here import LocalAudit
 from local_aws.emulation import serve_organization
 from support.accounts import MEMBER
@@ -291,3 +292,15 @@ def test_no_command_imports_the_cdk_and_the_status_nothing_slow_but_the_sdk(keys
     found = modules_of("audit", "--from-here", variables=keys)
     assert found.isdisjoint(cdk)
     assert {"botocore", "root_tasks"} <= found
+
+
+def test_a_wait_of_over_two_seconds_says_what_it_is_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with terminal.note_if_slow("Waiting for https://sts.example.com to respond ..."):
+        pass
+    assert terminal._SLOW_SECONDS == 2
+    monkeypatch.setattr(terminal, "_SLOW_SECONDS", 0.01)
+    with terminal.note_if_slow("Waiting for https://sts.example.com to respond ..."):
+        time.sleep(0.2)
+    assert capsys.readouterr().err == "Waiting for https://sts.example.com to respond ...\n"

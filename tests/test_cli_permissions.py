@@ -284,6 +284,26 @@ def test_who_executes_is_told_of_a_plan_that_is_not_there(command_line: CommandL
     assert "There is no run missing" in command_line.refusal("execute", "missing", "--yes", *IN_STACK)
 
 
+@pytest.mark.parametrize(
+    ("heading", "grants"),
+    [
+        ("Audit, plan, and read reports", ["grant_plan", "grant_read_reports"]),
+        ("Execute plans, and read reports", ["grant_execute", "grant_read_reports"]),
+        ("Stop runs", ["grant_stop"]),
+    ],
+)
+def test_the_documented_policies_are_what_is_granted(heading: str, grants: Sequence[str]) -> None:
+    def permissions(statements: tuple[PolicyStatement, ...]) -> set[tuple[object, ...]]:
+        return {
+            (action, resource, statement.conditions)
+            for statement in statements
+            for action in statement.actions
+            for resource in statement.resources
+        }
+
+    assert permissions(documented(heading)) == permissions(granted(*grants))
+
+
 def test_the_policy_that_keeps_planner_and_executor_apart_denies_planning_and_nothing_else() -> None:
     section = (PAGE.parent / "root-tasks.md").read_text().partition("## Who asked for a run\n")[2]
     block = re.search(r"```json\n(.*?)```", section, re.DOTALL)

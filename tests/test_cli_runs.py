@@ -155,7 +155,7 @@ def test_a_wrong_command_is_refused_before_anything_is_called(
         (["execute"], "Missing argument 'RUN'"),
         (["execute", "a/b", "--yes"], "is not the name of a run"),
         (["execute", AUDIT], "There is no terminal to ask at. Read the plan, then use --yes."),
-        (["audit", "--output", "report.pdf"], "must end in .html, .json or .csv"),
+        (["audit", "--output", "report.pdf"], "there is no folder report.pdf. Create it"),
         (["audit", "--output", ""], "it is empty"),
         (["audit", "--output", "/not/there/report.html"], "is not a folder"),
         (["audit", "--output", str(tmp_path)], f"{tmp_path} is not writable."),
@@ -384,9 +384,42 @@ def test_a_run_that_is_refused_is_the_functions_own_sentence(command_line: Comma
     assert "errorMessage" not in said
 
 
+def test_an_execution_is_not_called_a_run_that_does_not_exist_where_a_plan_is_asked_for(
+    command_line: CommandLine,
+) -> None:
+    plan_deletion(command_line)
+    command_line.run("execute", PLAN, "--yes")
+    assert command_line.refusal("execute", EXECUTION, "--yes") == (
+        f"Unable to execute: Run {EXECUTION} is an execution, not a plan. `runs` lists the plans. "
+        "Nothing was changed.\n"
+    )
+    assert "There is no run nobody" in command_line.refusal("execute", "nobody", "--yes")
+
+
+def test_an_interrupt_while_an_ended_run_is_read_does_not_say_that_it_goes_on(
+    command_line: CommandLine,
+) -> None:
+    command_line.services.polls = 0
+    command_line.run("audit")
+    described: list[int] = []
+
+    def interrupt() -> None:
+        described.append(1)
+        if len(described) == 2:
+            raise KeyboardInterrupt
+
+    command_line.services.before["DescribeExecution"] = interrupt
+    shown = command_line.run("report", AUDIT)
+    assert (shown.exit_code, "goes on in AWS" in shown.stderr) == (130, False)
+
+
 def test_a_command_that_may_not_start_says_what_it_needs(command_line: CommandLine) -> None:
     for code, advice in (
-        ("AccessDeniedException", "permissions"),
+        (
+            "AccessDeniedException",
+            'RootTasks.grant_plan or grant_execute allows it, or the statement {"Effect": "Allow", "Action": '
+            '"states:StartExecution", "Resource": "*"}',
+        ),
         ("ExpiredTokenException", "Sign in again"),
     ):
         command_line.services.errors["StartExecution"] = (code, "You may not.")

@@ -343,9 +343,9 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
         (report(result(FIRST), result(SECOND)), "None of the 2 accounts has root credentials."),
         (
             report(result(FIRST), inaccessible(SECOND)),
-            "None of the 1 account that was audited has root credentials. 1 was inaccessible.",
+            "The one account that was audited has no root credentials. 1 was inaccessible.",
         ),
-        (report(inaccessible(FIRST)), "None of the 1 account could be audited. 1 was inaccessible."),
+        (report(inaccessible(FIRST)), "The account could not be audited. 1 was inaccessible."),
         (report(), "No account was selected."),
         (
             example_plan(),
@@ -355,7 +355,7 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
         ),
         (
             partly_read_audit(),
-            "1 of the 1 account has root credentials: at least 1 password, 1 access key, "
+            "The account has root credentials: at least 1 password, 1 access key, "
             "1 signing certificate and 1 MFA device.",
         ),
         (
@@ -387,7 +387,7 @@ def test_the_summary_says_what_came_of_the_run(written: Report, said: str) -> No
 
 def test_credentials_that_could_not_be_read_are_never_called_none() -> None:
     for hidden in (inaccessible(SECOND), result(SECOND, Outcome.FAILED), result(SECOND, Outcome.UNKNOWN)):
-        assert summary(report(result(FIRST), hidden)).startswith("None of the 1 account that was audited")
+        assert summary(report(result(FIRST), hidden)).startswith("The one account that was audited has no")
 
 
 # The page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -54,6 +55,23 @@ def test_every_item_of_a_list_is_one_in_the_site(site: Path) -> None:
         prose = re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
         items = re.findall(r"^ *(?:\d+\.|-) ", prose, re.MULTILINE)
         assert (site / f"{page.stem}.html").read_text().count("<li>") == len(items), page.name
+
+
+@pytest.mark.parametrize(
+    ("words", "location"),
+    [
+        ("sso", "command-line.html#operators-who-sign-in-by-iam-identity-center-sso"),
+        ("blast radius", "security-model.html#blast-radius-who-can-do-what"),
+        ("stop a run", "operating.html#stop-a-run"),
+        ("cost", "costs.html"),
+    ],
+)
+def test_the_search_has_a_title_with_the_words_that_an_operator_types(
+    site: Path, words: str, location: str
+) -> None:
+    entries = json.loads((site / "search" / "search_index.json").read_text())["docs"]
+    # The search ranks a word of a title above all others.
+    assert location in [entry["location"] for entry in entries if words in entry["title"].lower()]
 
 
 def test_a_page_asks_no_other_host_for_anything(site: Path) -> None:

@@ -115,8 +115,8 @@ class RootTasks(Construct):
             refused for its input did not fail.
         not_started_alarm: In alarm when EventBridge could not start an audit, on the interval or of a new
             account, and gave up. None without both.
-        stopped_alarm: In alarm when no full audit has ended for three intervals, or for two where three are
-            longer than a week. None without an interval, or where two are longer than a week.
+        stopped_alarm: In alarm when no full audit has ended for three intervals; for two, if three are longer
+            than a week. None without an interval, or where two are longer than a week.
         metric_accounts_audited: How many accounts a full audit could audit.
         metric_accounts_with_root_credentials: How many of them have root credentials.
         metric_accounts_inaccessible: How many accounts were inaccessible in a full audit.

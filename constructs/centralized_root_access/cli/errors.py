@@ -80,8 +80,15 @@ _ADVICE = {
     "UnrecognizedClient": _KEYS,
     "SignatureDoesNotMatch": _KEYS,
     "InvalidAccessKeyId": _KEYS,
-    "AccessDenied": "docs/command-line.md lists the permissions that each command needs.",
-    "UnauthorizedOperation": "docs/command-line.md lists the permissions that each command needs.",
+}
+_DENIED = frozenset({"AccessDenied", "UnauthorizedOperation"})
+_GRANTS = {
+    "states:StartExecution": "grant_plan or grant_execute",
+    "states:StopExecution": "grant_stop",
+    "states:DescribeExecution": "grant_read_reports",
+    "states:ListExecutions": "grant_plan or grant_execute",
+    "s3:GetObject": "grant_read_reports",
+    "s3:ListBucket": "grant_stop",
 }
 _SDK = frozenset({"boto3", "botocore", "urllib3"})
 
@@ -94,6 +101,8 @@ def sentence(error: Exception) -> str:
 
     if isinstance(error, click.ClickException):
         return error.format_message()
+    if isinstance(error, CallError) and error.failure.name in _DENIED:
+        return f"{describe(error.failure)} {_permission(error.failure.operation)}"
     if isinstance(error, CallError):
         return _with_advice(describe(error.failure), error.failure.name)
     if isinstance(error, NotTheManagementAccountError):
@@ -139,6 +148,15 @@ def failures_as(what: str, *, as_json: bool = False) -> Iterator[None]:
             with suppress(OSError):
                 click.echo(json.dumps({"error": message}))
         raise CommandError(message) from error
+
+
+def _permission(operation: str) -> str:
+    """Return what allows a call: the grant of RootTasks, if one does, and the statement."""
+    statement = json.dumps({"Effect": "Allow", "Action": operation, "Resource": "*"})
+    grant = f"RootTasks.{_GRANTS[operation]} allows it, or" if operation in _GRANTS else "What allows it is"
+    return (
+        f"{grant} the statement {statement} in a policy of these credentials, if no other policy denies it."
+    )
 
 
 def _with_advice(text: str, code: str) -> str:

@@ -92,7 +92,7 @@ class RunExecution:
         return self.status in _RUNNING
 
     @property
-    def requested_by(self) -> str:
+    def requester(self) -> str:
         """Who asked for it, as its command stated; empty where it did not."""
         return str(self.input.get(REQUESTED_BY, ""))
 
@@ -187,6 +187,14 @@ class Executions:
         if found:
             return found[0]
         raise denied or RunNotFoundError(run_id)
+
+    def exists(self, run_id: str, *, folder: str) -> bool:
+        """Return whether a state machine is known to have an execution of this name."""
+        try:
+            self._describe(folder, run_id)
+        except CallError:
+            return False
+        return True
 
     def _describe_new(self, folder: str, run_id: str) -> RunExecution:
         """Return an execution that was started just now: Step Functions may not know it for a moment."""

@@ -102,7 +102,10 @@ def report_path(value: str) -> Path:
         # Said before the run: afterwards its report would have nowhere to go.
         raise click.BadParameter(f"{printable(str(folder))} is not writable.")
     if folder != path and path.suffix.lower() not in (".html", ".json", ".csv"):
-        raise click.BadParameter("the file must end in .html, .json or .csv, or be a folder for all three.")
+        raise click.BadParameter(
+            f"there is no folder {printable(value)}. Create it for all three files, or name a file that ends "
+            "in .html, .json or .csv."
+        )
     return path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -187,7 +187,8 @@ class Runs:
         """Return the execution of a run, when it has ended; or why a report cannot be checked by it."""
         try:
             execution = self.executions.find(run_id, folders=folders)
-            with self._resumable(run_id):
+            # Nothing goes on of one that has ended.
+            with self._resumable(run_id) if execution.running else nullcontext():
                 return self._wait(execution), None
         except RunNotFoundError:
             return None, _GONE

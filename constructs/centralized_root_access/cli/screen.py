@@ -133,7 +133,7 @@ def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState
             safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red")),
             safe_text(execution.plan or _plan_words(execution, states, of_plans)),
             # Without the account and the role, in whose place the command states a person.
-            safe_text(execution.requested_by.rpartition("/")[2]),
+            safe_text(execution.requester.rpartition("/")[2]),
             f"{execution.started_at:%Y-%m-%d %H:%M UTC}",
             "" if execution.ended_at is None else duration(execution.started_at, execution.ended_at),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # Without those that are easily taken for another one.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _SUFFIX_LENGTH = 4
+_SLOW_SECONDS = 2.0
 _CLEAR_LINE = "\r\x1b[K"
 
 
@@ -75,6 +77,22 @@ def waiting_line(sentence: str) -> Iterator[None]:
         yield
     finally:
         click.echo(_CLEAR_LINE, err=True, nl=False)
+
+
+@contextmanager
+def note_if_slow(sentence: str) -> Iterator[None]:
+    """Say what a command waits for, where that takes longer than two seconds.
+
+    Args:
+        sentence: What it waits for.
+    """
+    timer = threading.Timer(_SLOW_SECONDS, print_note, [sentence])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def print_note(*sentences: str) -> None:

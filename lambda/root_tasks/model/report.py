@@ -272,8 +272,7 @@ class RunDetails:
         account_id: The account that runs the task.
         started_at: When the execution started.
         preflight: What the organization's policies said before; None in reports of releases that did not ask.
-        requested_by: The ARN of the caller, as the input states it: whoever started the run chose it. None
-            where it does not.
+        requested_by: The ARN of the caller, as the input states it; None where it does not.
     """
 
     run_id: str

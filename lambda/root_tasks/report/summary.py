@@ -135,18 +135,31 @@ def duration(start: datetime, end: datetime) -> str:
 def _audit_sentence(report: Report) -> str:
     audited = sum(is_audited(result) for result in report.results)
     having = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
-    if not audited:
-        return f"None of the {quantity(len(report.results), 'account')} could be audited."
+    if audited <= 1:
+        return _sentence_of_one(report, audited=audited, having=having)
     everybody = quantity(audited, "account")
     if audited < len(report.results):
-        everybody += " that was audited" if audited == 1 else " that were audited"
+        everybody += " that were audited"
     if not having:
         return f"None of the {everybody} has root credentials."
-    credentials = item_counts(Counter(type_ for result in having for type_, _ in credentials_of(result)))
     have = "has" if len(having) == 1 else "have"
+    return f"{len(having):,} of the {everybody} {have} root credentials{_details(having)}."
+
+
+def _sentence_of_one(report: Report, *, audited: int, having: Sequence[AccountResult]) -> str:
+    accounts = len(report.results)
+    if not audited and accounts > 1:
+        return f"None of the {accounts:,} accounts could be audited."
+    if not audited:
+        return "The account could not be audited."
+    one = "The account" if accounts == 1 else "The one account that was audited"
+    return f"{one} has {'' if having else 'no '}root credentials{_details(having)}."
+
+
+def _details(having: Sequence[AccountResult]) -> str:
+    credentials = item_counts(Counter(type_ for result in having for type_, _ in credentials_of(result)))
     at_least = "at least " if any(map(types_without_list, having)) else ""
-    details = f": {at_least}{credentials}" if credentials else ""
-    return f"{len(having):,} of the {everybody} {have} root credentials{details}."
+    return f": {at_least}{credentials}" if credentials else ""
 
 
 def _plan_sentence(report: Report) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import CommandError, ExitCode, failures_as
+from ..errors import CommandError, ExitCode, RunNotFoundError, failures_as
 from ..options import JSON, output_options, run_id, target_options
 from ..terminal import print_note
 
@@ -52,7 +52,14 @@ def execute(
                 f"Stack {runs.deployment.stack} lists no task that makes changes, so that it cannot execute "
                 "plans. Add one to RootTasks(tasks=[...]) and deploy."
             )
-        stored = runs.find_report(run, folders=[AUDIT_FOLDER])
+        try:
+            stored = runs.find_report(run, folders=[AUDIT_FOLDER])
+        except RunNotFoundError:
+            if runs.executions.exists(run, folder=EXECUTE_FOLDER):
+                raise CommandError(
+                    f"Run {run} is an execution, not a plan. `runs` lists the plans. Nothing was changed."
+                ) from None
+            raise
         _require_plan(stored, run, approved_report=approved_report)
         if not yes and not _is_confirmed(stored, everything=output.all):
             return ExitCode.NO_RESULT

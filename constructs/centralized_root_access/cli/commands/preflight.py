@@ -72,7 +72,8 @@ def preflight(
     """Show which root tasks service control policies and resource control policies deny.
 
     It needs no deployment, opens no root session, and changes nothing. The credentials must be of the
-    management account, or of a delegated administrator. Name the Region of RootTasks.
+    management account, or of a delegated administrator. Use --region
+    for the Region that RootTasks is in, or will be: policies may name it.
 
     Exit code: 0 nothing is denied; 1 something is denied; 2 nothing is, but a policy could not be read, an
     account that was named was skipped, or none was checked.

@@ -95,7 +95,7 @@ def _row(
         "action": execution.action or None,
         "accounts": execution.accounts,
         "status": execution.status,
-        "requestedBy": execution.requested_by or None,
+        "requestedBy": execution.requester or None,
         "plan": execution.plan or None,
         "execution": executed_by or (None if state is None else state.executed_by),
         "startedAt": format_time(execution.started_at),
