@@ -186,7 +186,7 @@ def test_the_hint_after_an_audit_is_one_short_command_that_plans_for_exactly_its
         give_credentials(command_line, account_id)
     few = command_line.run("audit")
     assert next_command(few) == ["plan", "delete", "--account", f"{MEMBER},{OTHER}"]
-    monkeypatch.setattr("centralized_root_access.cli.runs._MAX_ACCOUNTS_IN_HINT", 1)
+    monkeypatch.setattr("centralized_root_access.cli.next_steps._MAX_ACCOUNTS_IN_HINT", 1)
     many = command_line.run("report", AUDIT)
     assert next_command(many) == ["plan", "delete", "--from-report", AUDIT]
     # It has credentials since the audit, of which nobody has read.
