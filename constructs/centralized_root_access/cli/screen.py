@@ -141,7 +141,7 @@ def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState
 
 
 def _plan_words(execution: RunExecution, states: Mapping[str, PlanState], of_plans: Mapping[str, str]) -> str:
-    """Return what became of a plan; an empty text of what is none."""
+    """Return what became of a plan; an empty text of another run."""
     # Who may not read the plan's mark may see the execution.
     if executed_by := of_plans.get(execution.run_id):
         return f"executed by {executed_by}"
