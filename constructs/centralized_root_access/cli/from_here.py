@@ -26,6 +26,7 @@ from root_tasks.model.report import Task
 from root_tasks.model.run import Run
 from root_tasks.run.invocation import Invocation
 from root_tasks.run.settings import RunBatchSettings, StartRunSettings, WriteReportSettings
+from root_tasks.tasks.scope import REQUESTED_BY
 
 from .early_audits import MAX_ACCOUNTS_IN_PARALLEL, EarlyAudits
 
@@ -100,7 +101,7 @@ class LocalAudit:
     ) -> None:
         run = self._invocation(_START_SECONDS).start_run(
             {
-                "input": input_,
+                "input": {**input_, REQUESTED_BY: self._caller.arn},
                 "execution": {
                     "id": self._arn("states", f"execution:from-here:{self._name}"),
                     "name": self._name,
