@@ -244,8 +244,8 @@ def allow_reading_executions(
     purpose: str,
     *,
     lists: bool = False,
-) -> None:
-    """Let a function read the executions of a state machine.
+) -> iam.Policy:
+    """Let a function read the executions of a state machine, and return the policy.
 
     Args:
         scope: The construct that they belong to.
@@ -255,7 +255,7 @@ def allow_reading_executions(
         lists: Whether it may list them, too.
     """
     # A policy of its own, which the function does not depend on: the state machine needs the function.
-    iam.Policy(
+    return iam.Policy(
         scope,
         f"{function.node.id}{purpose}",
         roles=[function_role(function)],

@@ -205,8 +205,11 @@ class RootTasks(Construct):
             self, looking, max_concurrency=max_concurrency
         )
         """The state machine that looks: it audits and plans. The input ``{}`` audits every account."""
-        if RootTask.AUDIT in listed:
-            allow_reading_executions(self, self.audit_state_machine, looking.report, "Later", lists=True)
+        reads_later_audits = (
+            [allow_reading_executions(self, self.audit_state_machine, looking.report, "Later", lists=True)]
+            if RootTask.AUDIT in listed
+            else []
+        )
         self.execute_state_machine: sfn.StateMachine | None = (
             self._build_execute(functions, looking, max_concurrency=max_concurrency)
             if functions.acting_tasks
@@ -220,6 +223,8 @@ class RootTasks(Construct):
             new_accounts = self._build_new_accounts(notification_topic)
             state_machines.append(new_accounts.state_machine)
             rules.append(new_accounts.rule)
+        for rule in rules:
+            rule.node.add_dependency(*reads_later_audits)
         self._build_alarms(audit_interval, rules=rules, state_machines=state_machines)
         self.metric_findings_imported, self.metric_findings_refused = metrics_of_findings(
             self.audit_state_machine if security_hub_findings else None
@@ -385,13 +390,14 @@ class RootTasks(Construct):
         )
 
     def _build_outputs(self) -> None:
-        arn = self.audit_state_machine.state_machine_arn
+        audit, execute = self.audit_state_machine, self.execute_state_machine
         description = "ARN of the state machine that audits and plans root tasks."
-        add_output(self, "AuditStateMachineArn", description=description, value=arn)
-        if self.execute_state_machine is not None:
+        add_output(self, "AuditStateMachineArn", description=description, value=audit.state_machine_arn)
+        if execute is not None:
             description = "ARN of the state machine that executes plans of root tasks."
-            arn = self.execute_state_machine.state_machine_arn
-            add_output(self, "ExecuteStateMachineArn", description=description, value=arn)
+            add_output(
+                self, "ExecuteStateMachineArn", description=description, value=execute.state_machine_arn
+            )
         description = "S3 location of the latest full audit's report."
         location = f"s3://{self.bucket.bucket_name}/latest/report.html"
         add_output(self, "ReportLocation", description=description, value=location)

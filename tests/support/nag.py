@@ -107,9 +107,9 @@ def _read_findings(folder: Path) -> list[Finding]:
 # What the examples need; `acknowledge_nag` has what the constructs need.
 ACKNOWLEDGMENTS = [
     Acknowledgment(
-        path="OrganizationBootstrap/(Planner|Executor)/Policy/Resource",
+        path="OrganizationBootstrap/(Planner|Executor)(/Policy)?/Resource",
         rule=r"AwsSolutions-IAM5\[Resource::.*"
-        r"(/(report\.\*|run\.json)|/latest/\*|:execution:.*:\*|:mapRun:.*/\*|:stack/<AWS::StackName>/\*)\]",
+        r"(/(report\.\*|(run|executed-by)\.json|results/\*)|/latest/\*|:execution:.*:\*|:mapRun:.*/\*|:stack/<AWS::StackName>/\*)\]",
         reason="The user's own roles may read all reports, and start and watch executions of any name.",
     ),
     Acknowledgment(
