@@ -293,6 +293,11 @@ def stack_arn(scope: Construct) -> str:
     )
 
 
+def finding_the_stack(scope: Construct) -> tuple[list[str], list[str]]:
+    """Return the permission to read this stack alone: the command line then needs its name, as --stack."""
+    return ["cloudformation:DescribeStacks"], [stack_arn(scope)]
+
+
 def root_session_statement(task: RootTask) -> iam.PolicyStatement:
     """Return the statement by which a function opens root sessions for one task, and for no other."""
     return iam.PolicyStatement(

@@ -278,7 +278,9 @@ class RootTasks(Construct):
             grantee: The principal.
         """
         own = _permissions.grant_stop(grantee, self.bucket, self._own_state_machines)
-        return self._with_key(own.combine(_permissions.grant(grantee, self._finding_the_stack)), grantee)
+        return self._with_key(
+            own.combine(_permissions.grant(grantee, _permissions.finding_the_stack(self))), grantee
+        )
 
     def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the command ``report``, which the others end with: finding the stack, reading all reports.
@@ -293,13 +295,12 @@ class RootTasks(Construct):
         reports = [
             *(f"{folder}/*/{name}" for folder in ("runs", "executions") for name in ("report.*", "run.json")),
             "latest/*",
-            # Whether a plan has been executed.
             "runs/*/executed-by.json",
         ]
         grant = _permissions.grant(
             grantee,
             (["s3:GetObject"], [self.bucket.arn_for_objects(pattern) for pattern in reports]),
-            self._finding_the_stack,
+            _permissions.finding_the_stack(self),
             *((["states:DescribeExecution"], [execution_arn(own)]) for own in self._own_state_machines),
         )
         return self._with_key(grant, grantee)
@@ -312,7 +313,7 @@ class RootTasks(Construct):
     def _grant_start(self, grantee: iam.IGrantable, state_machine: sfn.StateMachine) -> iam.Grant:
         return _permissions.grant(
             grantee,
-            self._finding_the_stack,
+            _permissions.finding_the_stack(self),
             (["states:StartExecution", "states:ListExecutions"], [state_machine.state_machine_arn]),
             (["states:DescribeExecution", "states:ListMapRuns"], [execution_arn(state_machine)]),
             (["states:DescribeMapRun"], [_permissions.map_run_arn(state_machine)]),
@@ -321,11 +322,6 @@ class RootTasks(Construct):
     @property
     def _own_state_machines(self) -> list[sfn.StateMachine]:
         return [*filter(None, (self.audit_state_machine, self.execute_state_machine))]
-
-    @property
-    def _finding_the_stack(self) -> tuple[list[str], list[str]]:
-        """Reading this stack alone: the command line then needs its name, as --stack."""
-        return ["cloudformation:DescribeStacks"], [_permissions.stack_arn(self)]
 
     def _build_execute(
         self, functions: RootTaskFunctions, looking: RunFunctions, *, max_concurrency: int
@@ -366,17 +362,18 @@ class RootTasks(Construct):
         rules: Sequence[events.Rule],
         state_machines: Sequence[sfn.StateMachine],
     ) -> None:
-        state_machine = self.audit_state_machine
-        self.metric_accounts_audited = audit_metric(state_machine, "AccountsAudited")
-        with_credentials = audit_metric(state_machine, "AccountsWithRootCredentials")
-        self.metric_accounts_with_root_credentials = with_credentials
-        self.metric_accounts_inaccessible = audit_metric(state_machine, "AccountsInaccessible")
-        own_root_user = audit_metric(state_machine, "ManagementRootUserUnprotected")
-        self.metric_management_root_user_unprotected = own_root_user
+        audits = self.audit_state_machine
+        self.metric_accounts_audited = audit_metric(audits, "AccountsAudited")
+        self.metric_accounts_with_root_credentials = audit_metric(audits, "AccountsWithRootCredentials")
+        self.metric_accounts_inaccessible = audit_metric(audits, "AccountsInaccessible")
+        self.metric_management_root_user_unprotected = audit_metric(audits, "ManagementRootUserUnprotected")
         self.metric_failed_executions = metric_of_failed_executions(state_machines)
         self.metric_refused_executions = metric_of_refused_executions(self._own_state_machines)
         self.credentials_alarm = alarm_of_audits(
-            self, "Credentials", with_credentials, what="Accounts had root credentials"
+            self,
+            "Credentials",
+            self.metric_accounts_with_root_credentials,
+            what="Accounts had root credentials",
         )
         self.inaccessible_alarm = alarm_of_audits(
             self, "Inaccessible", self.metric_accounts_inaccessible, what="Accounts were inaccessible"
@@ -390,14 +387,13 @@ class RootTasks(Construct):
         )
 
     def _build_outputs(self) -> None:
-        audit, execute = self.audit_state_machine, self.execute_state_machine
+        arn = self.audit_state_machine.state_machine_arn
         description = "ARN of the state machine that audits and plans root tasks."
-        add_output(self, "AuditStateMachineArn", description=description, value=audit.state_machine_arn)
-        if execute is not None:
+        add_output(self, "AuditStateMachineArn", description=description, value=arn)
+        if self.execute_state_machine is not None:
             description = "ARN of the state machine that executes plans of root tasks."
-            add_output(
-                self, "ExecuteStateMachineArn", description=description, value=execute.state_machine_arn
-            )
+            arn = self.execute_state_machine.state_machine_arn
+            add_output(self, "ExecuteStateMachineArn", description=description, value=arn)
         description = "S3 location of the latest full audit's report."
         location = f"s3://{self.bucket.bucket_name}/latest/report.html"
         add_output(self, "ReportLocation", description=description, value=location)
