@@ -163,7 +163,8 @@ def statements_of_grants() -> dict[str, tuple[PolicyStatement, ...]]:
 
 def documented(heading: str) -> tuple[PolicyStatement, ...]:
     """Return the policy that the page has under a heading."""
-    section = PAGE.read_text().partition(f"### {heading}\n")[2]
+    # The command of the same name comes first.
+    section = PAGE.read_text().rpartition(f"### {heading}\n")[2]
     block = re.search(r"```json\n(.*?)```", section, re.DOTALL)
     assert block is not None, f"{PAGE.name} has no policy under {heading!r}"
     return parse_statements(json.loads(block[1])["Statement"])

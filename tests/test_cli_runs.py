@@ -743,6 +743,10 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_not_any_more(command_
     listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
     states = {run["run"]: (run["planExpiresAt"], run["execution"]) for run in listed}
     assert states == {plan: (expiry, execution), execution: (None, None)}
+    again = command_line.run("execute", plan, "--yes")
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert f"This plan was executed by {execution}. Nothing was changed." in again.stderr
+    assert [name for name in command_line.services.inputs if name.startswith("execute")] == [execution]
     mark = f"runs/{plan}/executed-by.json"
     command_line.root_tasks.write(mark, b"{}")
     assert said(plan)[0] == "This plan was executed by an execution that its mark does not name.\n"

@@ -61,6 +61,9 @@ def execute(
                 ) from None
             raise
         _require_plan(stored, run, approved_report=approved_report)
+        state = runs.plan_state(stored.report)
+        if state is not None and state.obstacle is not None:
+            raise CommandError(f"{state.obstacle} Nothing was changed.")
         if not yes and not _is_confirmed(stored, everything=output.all):
             return ExitCode.NO_RESULT
         # Whoever altered the report that was shown would have had something else approved.
