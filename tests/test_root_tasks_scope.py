@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
     from support.root_tasks import FinishedExecution
 
+pytestmark = pytest.mark.no_cover
+
 ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 # The management account and the members that every test begins with.
 SEEDED = 4

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from support.command_line import CommandLine, Shown
 
+pytestmark = pytest.mark.no_cover
+
 CHROMIUM = chromium()
 # test_report_page.py says more.
 needs_chromium = pytest.mark.skipif(
