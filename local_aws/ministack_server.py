@@ -82,11 +82,14 @@ def create_policy(_logical_id: str, properties: Mapping[str, Any], _stack: str) 
 
 
 def update_policy(
-    policy_id: str, old: Mapping[str, Any], new: Mapping[str, Any], _stack: str
+    policy_id: str, old: Mapping[str, Any], new: Mapping[str, Any], stack: str
 ) -> tuple[str, dict[str, Any]]:
-    """Update a policy of Organizations and its targets; return its ID and attributes."""
+    """Update a policy of Organizations and its targets, or replace it; return its ID and attributes."""
     if old["Type"] != new["Type"]:
-        raise NotImplementedError(f"The type of {policy_id} changes: a replacement is not emulated.")
+        # As CloudFormation does, the new one comes first.
+        replacement = create_policy("", new, stack)
+        delete_policy(policy_id, old)
+        return replacement
     client = _organizations()
     summary = client.update_policy(PolicyId=policy_id, **_policy_text(new))["Policy"]["PolicySummary"]
     before, after = set(old.get("TargetIds", [])), set(new.get("TargetIds", []))

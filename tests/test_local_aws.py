@@ -469,3 +469,30 @@ def test_the_cdk_cli_is_the_pinned_one(running_aws: LocalAws) -> None:
 def test_the_lock_file_has_no_download_addresses() -> None:
     packages = json.loads((REPOSITORY / "package-lock.json").read_text())["packages"]
     assert all("resolved" not in package for package in packages.values())
+
+
+@pytest.mark.slow
+def test_a_policy_whose_type_changes_is_replaced(local_aws: LocalAws) -> None:
+    def resources(type_: str, content: Mapping[str, object]) -> str:
+        properties = {"Name": type_.lower(), "Type": type_, "Content": content}
+        policy = {"Type": "AWS::Organizations::Policy", "Properties": properties}
+        return json.dumps({"Resources": {"Policy": policy}})
+
+    cloudformation, organizations = (local_aws.client(name) for name in ("cloudformation", "organizations"))
+    denial = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
+    document = {"Version": "2012-10-17", "Statement": [denial]}
+    cloudformation.create_stack(
+        StackName="policy", TemplateBody=resources("SERVICE_CONTROL_POLICY", document)
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="policy", WaiterConfig={"Delay": 1})
+    cloudformation.update_stack(
+        StackName="policy", TemplateBody=resources("RESOURCE_CONTROL_POLICY", document)
+    )
+    cloudformation.get_waiter("stack_update_complete").wait(StackName="policy", WaiterConfig={"Delay": 1})
+
+    def own(type_: str) -> list[str]:
+        listed = organizations.list_policies(Filter=type_)["Policies"]
+        return [policy["Name"] for policy in listed if not policy["AwsManaged"]]
+
+    assert own("SERVICE_CONTROL_POLICY") == []
+    assert own("RESOURCE_CONTROL_POLICY") == ["resource_control_policy"]

@@ -304,6 +304,14 @@ def audit(aws: LocalAws, state_machine: str) -> dict[str, int]:
     return totals
 
 
+def assert_refused(local_aws: LocalAws, package: Package, parameters: dict[str, str], sentence: str) -> None:
+    """CloudFormation refuses the parameters of a template with a sentence."""
+    upload(local_aws, package)
+    with pytest.raises(ClientError, match=re.escape(sentence)) as refused:
+        deploy(local_aws, package, **parameters)
+    assert refused.value.response["Error"]["Code"] == "ValidationError"
+
+
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
     [
@@ -319,10 +327,7 @@ def audit(aws: LocalAws, state_machine: str) -> dict[str, int]:
 def test_cloudformation_refuses_a_value_that_root_access_cannot_have(
     local_aws: LocalAws, root_access: Package, parameters: dict[str, str], sentence: str
 ) -> None:
-    upload(local_aws, root_access)
-    with pytest.raises(ClientError, match=re.escape(sentence)) as refused:
-        deploy(local_aws, root_access, **parameters)
-    assert refused.value.response["Error"]["Code"] == "ValidationError"
+    assert_refused(local_aws, root_access, parameters, sentence)
 
 
 @pytest.mark.parametrize(
@@ -337,10 +342,7 @@ def test_cloudformation_refuses_a_value_that_root_access_cannot_have(
 def test_cloudformation_refuses_a_value_that_root_tasks_cannot_have(
     local_aws: LocalAws, root_tasks: Package, parameters: dict[str, str], sentence: str
 ) -> None:
-    upload(local_aws, root_tasks)
-    with pytest.raises(ClientError, match=re.escape(sentence)) as refused:
-        deploy(local_aws, root_tasks, **parameters)
-    assert refused.value.response["Error"]["Code"] == "ValidationError"
+    assert_refused(local_aws, root_tasks, parameters, sentence)
 
 
 def test_new_accounts_are_audited_only_where_their_events_arrive(root_tasks: Package) -> None:
