@@ -27,9 +27,14 @@ _START = {
     "tasks": ["IAMAuditRootUserCredentials", "IAMDeleteRootUserCredentials"],
     "protectedAccounts": [],
 }
-_REPORT = {"bucket": BUCKET, "notificationTopicArn": None, "planLifetimeSeconds": 86_400}
+_REPORT = {
+    "bucket": BUCKET,
+    "notificationTopicArn": None,
+    "securityHubFindings": False,
+    "planLifetimeSeconds": 86_400,
+}
 MACHINE = "arn:aws:states:us-east-1:111111111111:stateMachine:RootTasks"
-_SETTINGS: dict[str, dict[str, Any]] = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "start_run": {**_START, "allowPolicyOverride": False},
     "run_batch": {"bucket": BUCKET},
     "write_report": _REPORT,
@@ -107,7 +112,7 @@ def invoke(
         sandboxes: How many there are.
         executions: Step Functions, where the function calls it.
     """
-    settings = {**environment, "SETTINGS": json.dumps(_SETTINGS[entry_point])}
+    settings = {**environment, "SETTINGS": json.dumps(SETTINGS[entry_point])}
     with ProcessPoolExecutor(
         sandboxes, mp_context=get_context("spawn"), initializer=_replace_environment, initargs=(settings,)
     ) as processes:

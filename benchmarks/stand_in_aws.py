@@ -147,6 +147,7 @@ def _record() -> Iterator[tuple[tuple[str, str], tuple[int, bytes]]]:
         yield from _record_organization(organization)
         iam, sts = organization.client("iam"), organization.client("sts")
         yield _response(iam, MANAGEMENT_ACCOUNT_ID, "list_organizations_features")
+        yield _response(iam, MANAGEMENT_ACCOUNT_ID, "get_account_summary")
         yield _response(sts, MANAGEMENT_ACCOUNT_ID, "get_caller_identity")
         for account_id in (_CLEAN, _WITH_CREDENTIALS):
             target: Any = {"TargetPrincipal": account_id, "TaskPolicyArn": {"arn": TASK_POLICY}}

@@ -29,6 +29,7 @@ from benchmarks.audits import (
 )
 from benchmarks.candidates import BUILDERS, COMMANDS, Candidate, State, Yardstick, reset_to
 from benchmarks.deployments import Run, duration
+from benchmarks.function import SETTINGS
 from benchmarks.invocation import Invocation, union_seconds
 from benchmarks.journal import Journal, journal, round_trips
 from benchmarks.limits import Limit, TokenBucket
@@ -40,6 +41,7 @@ from centralized_root_access import RootTasks
 from local_aws.emulation import Call, mock_organization
 from root_tasks.model.report import Outcome
 from support import accounts
+from support.root_tasks import SETTINGS_OF
 from support.templates import MANAGEMENT, bootstrap_stack, resources, template
 
 if TYPE_CHECKING:
@@ -134,6 +136,12 @@ def test_the_commands_enable_root_access() -> None:
         for service, operation, parameters in COMMANDS:
             getattr(organization.client(service), operation)(**parameters)
         assert len(organization.root_access().features) == 2
+
+
+def test_the_audits_set_what_each_function_reads() -> None:
+    assert SETTINGS.keys() == SETTINGS_OF.keys()
+    for handler, settings in SETTINGS.items():
+        SETTINGS_OF[handler].from_environment({"SETTINGS": json.dumps(settings)})
 
 
 def test_each_run_starts_from_the_same_organization() -> None:
