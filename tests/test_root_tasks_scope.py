@@ -88,6 +88,11 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
         arn = f"arn:aws:sqs:us-east-1:{MEMBER}:locked"
         policy = json.dumps(document(statement(Principal="*", Action="sqs:*", Resource=arn)))
         sqs.create_queue(QueueName="locked", Attributes={"Policy": policy})
+        s3 = root_tasks.client("s3", account_id=MEMBER)
+        s3.create_bucket(Bucket="locked")
+        s3.put_bucket_policy(
+            Bucket="locked", Policy=policy.replace(arn, "arn:aws:s3:::locked").replace("sqs:", "s3:")
+        )
         organization.put_root_credentials(account_id=MEMBER, access_keys=1)
         made: dict[str, Counter[str]] = {}
 
@@ -107,11 +112,14 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
         run("audit", {"accounts": [MEMBER]})
         execute("delete", run("plan delete", {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}))
         execute("recover", run("plan recover", {"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]}))
-        unlocked = execute("unlock", run("plan unlock", {"task": Task.UNLOCK_QUEUE_POLICY, "queues": [arn]}))
-        (item,) = root_tasks.results(unlocked)[MEMBER]["items"]
-        execute(
-            "restore", run("plan restore", {"task": Task.UNLOCK_QUEUE_POLICY, "restore": [item["backup"]]})
-        )
+        for task, target in (
+            (Task.UNLOCK_BUCKET_POLICY, {"buckets": {MEMBER: ["locked"]}}),
+            (Task.UNLOCK_QUEUE_POLICY, {"queues": [arn]}),
+        ):
+            unlocked = execute(f"unlock: {task}", run(f"plan unlock: {task}", {"task": task, **target}))
+            (item,) = root_tasks.results(unlocked)[MEMBER]["items"]
+            plan = run(f"plan restore: {task}", {"task": task, "restore": [item["backup"]]})
+            execute(f"restore: {task}", plan)
         return made
 
 
