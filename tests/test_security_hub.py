@@ -13,7 +13,7 @@ from root_access.drift_repair import CheckFailedError
 from root_tasks.model.report import AccessKey, Outcome, RootCredentials
 from root_tasks.report.security_findings import findings_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import SESSIONS, set_feature
+from support.arrange import PRINCIPAL, SESSIONS, set_feature
 from support.drift_check import DriftCheck
 from support.function import FakeTime
 from support.reports import inaccessible, key, report, result
@@ -390,6 +390,21 @@ def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
     assert (failed["Compliance"], failed["Severity"]["Label"]) == ({"Status": "FAILED"}, "HIGH")
     assert failed["Description"] == f"Organization {with_root_access.id}. RootSessions is disabled."
     assert failed["CreatedAt"] == passed["CreatedAt"]
+
+
+def test_a_finding_of_a_drift_check_says_that_no_delegated_administrator_is_registered_and_passes(
+    with_root_access: LocalOrganization,
+) -> None:
+    security_hub(with_root_access).enable_security_hub()
+    with_root_access.client("organizations").deregister_delegated_administrator(
+        AccountId=MEMBER, ServicePrincipal=PRINCIPAL
+    )
+    DriftCheck(security_hub_findings=True)()
+    finding = organization_finding(with_root_access)
+    assert finding["Compliance"] == {"Status": "PASSED"}
+    assert finding["Description"] == (
+        f"Organization {with_root_access.id}. It matches the stack. No delegated administrator is registered."
+    )
 
 
 def test_a_repair_ends_with_what_it_left(with_root_access: LocalOrganization) -> None:
