@@ -290,6 +290,24 @@ def refuse(root_tasks: RootTasks, account_id: str) -> None:
     root_tasks.on_event("provide-client-params.securityhub.BatchImportFindings", remove_title)
 
 
+def test_why_a_finding_was_refused_is_printable_and_short(root_tasks: RootTasks) -> None:
+    def refuse_all(parsed: dict[str, Any], **_: object) -> None:
+        message = "Not valid: \u202e\r\n" + "x" * 3000
+        failed = {
+            "Id": f"centralized-root-access/member-root-credentials/{MEMBER}",
+            "ErrorCode": "InvalidInput",
+        }
+        parsed |= {"FailedCount": 1, "FailedFindings": [{**failed, "ErrorMessage": message}]}
+
+    root_tasks.on_event("after-call.securityhub.BatchImportFindings", refuse_all)
+    (warning,) = warnings(root_tasks, root_tasks.run())
+    assert warning.startswith(
+        f"Security Hub did not import 1 of 4 findings. {ACTION}: InvalidInput: Not valid: "
+    )
+    assert warning.isprintable()
+    assert len(warning) < 1200
+
+
 def test_findings_that_aws_does_not_name_count_as_refused(root_tasks: RootTasks) -> None:
     def miscount(parsed: dict[str, Any], **_: object) -> None:
         parsed["FailedCount"] += 1
@@ -385,11 +403,14 @@ def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
     assert (passed["Compliance"], passed["Severity"]["Label"]) == ({"Status": "PASSED"}, "INFORMATIONAL")
     assert passed["Resources"][0]["Id"] == f"AWS::::Account:{MANAGEMENT}"
     set_feature(with_root_access, SESSIONS, enabled=False)
+    drift_check.now += 3600
     drift_check()
     failed = organization_finding(with_root_access)
     assert (failed["Compliance"], failed["Severity"]["Label"]) == ({"Status": "FAILED"}, "HIGH")
     assert failed["Description"] == f"Organization {with_root_access.id}. RootSessions is disabled."
     assert failed["CreatedAt"] == passed["CreatedAt"]
+    looked = (passed["UpdatedAt"], failed["UpdatedAt"])
+    assert looked == ("2027-01-15T08:00:00.500Z", "2027-01-15T09:00:00.500Z")
 
 
 def test_a_finding_of_a_drift_check_says_that_no_delegated_administrator_is_registered_and_passes(
