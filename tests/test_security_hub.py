@@ -345,7 +345,17 @@ def test_a_lost_response_does_not_duplicate_a_finding(root_tasks: RootTasks) -> 
     assert statuses(root_tasks) == dict.fromkeys((MANAGEMENT, MEMBER, OTHER, THIRD), PASSED)
 
 
-@pytest.mark.parametrize("stored", [b"", b"[]", b'{"kind":"report","schemaVersion":1}'])
+@pytest.mark.parametrize(
+    "stored",
+    [
+        b"",
+        b"[]",
+        b'{"kind":"report","schemaVersion":1}',
+        pytest.param(
+            b'{"kind":"findings","schemaVersion":1,"findings":[]}' + b" " * 10_000_000, id="too large"
+        ),
+    ],
+)
 def test_what_is_known_of_earlier_findings_may_be_damaged(root_tasks: RootTasks, stored: bytes) -> None:
     root_tasks.run()
     root_tasks.write(LATEST, stored)
