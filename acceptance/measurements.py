@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from acceptance.callers import AUDIT, TASK_POLICY, Callers
+from acceptance.model import ROOT_SESSION
+from root_tasks.aws.authorization_ids import keep_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 # Slower than AWS's own script for audits, which waits 0.1 s between accounts, up to twice as fast.
 _RATES_PER_SECOND = (2.0, 5.0, 10.0, 20.0)
 _CALLS_AT_EACH_RATE = 10
+_DENIALS = ("AccessDenied", "AccessDeniedException")
 
 
 def measure_assume_root(callers: Callers) -> dict[str, Any]:
@@ -63,7 +67,29 @@ def measure_filled_metric(callers: Callers) -> dict[str, Any]:
     return {"values": filled["Values"]}
 
 
+def measure_authorization_ids(callers: Callers) -> dict[str, Any]:
+    """Return which denied calls in a root session that audits carry an ID as a report keeps it."""
+    return {
+        operation: _carries_id(callers, *operation.split(":"))
+        for operation in ("iam:ListUsers", "s3:ListBuckets", "sqs:ListQueues")
+    }
+
+
+def _carries_id(callers: Callers, service: str, operation: str) -> bool:
+    ids: list[str] = []
+    call = keep_apart(getattr(callers.of_case(ROOT_SESSION, service), xform_name(operation)), ids)
+    try:
+        # A new session is not valid at once.
+        callers.patiently(lambda: dict(call()), final=_DENIALS)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _DENIALS:
+            raise
+        return bool(ids)
+    raise ValueError(f"{service}:{operation} is not denied in a root session that audits.")
+
+
 MEASUREMENTS: Mapping[str, Callable[[Callers], dict[str, Any]]] = {
     "AssumeRoot": measure_assume_root,
+    "AuthorizationIds": measure_authorization_ids,
     "FilledMetric": measure_filled_metric,
 }

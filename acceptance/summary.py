@@ -135,10 +135,7 @@ def _measurements(results: Iterable[Result]) -> Iterator[tuple[str, str]]:
         if result.case.measures is None or result.response is None:
             continue
         if result.case.call.operation.startswith(MEASUREMENT):
-            output = result.response.output or {}
-            throttled = output.get("throttledAt")
-            value = f"not throttled at {output.get('notThrottledAt')}"
-            yield result.case.measures, value + (f", throttled at {throttled}" if throttled else "")
+            yield result.case.measures, json.dumps(result.response.output)
         elif result.verdict is Verdict.SAME:
             seconds = (result.response.output or {}).get("seconds", result.seconds)
             yield result.case.measures, f"{seconds:.0f} s"

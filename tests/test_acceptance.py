@@ -13,11 +13,12 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from acceptance import __main__ as command
+from acceptance.callers import AUDIT
 from acceptance.cases import all_cases
 from acceptance.cases.recorded import read_recordings
 from acceptance.guards import MAX_ACCOUNTS, Refusal
 from acceptance.journal import Journal, JournalError, read_journal
-from acceptance.measurements import measure_assume_root
+from acceptance.measurements import measure_assume_root, measure_authorization_ids
 from acceptance.model import Level, Response, Verdict
 from acceptance.resources import SUBJECTS
 from acceptance.runner import MAX_SETTLING_SECONDS, run_cases, sort_cases
@@ -416,6 +417,27 @@ def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganizatio
     local_aws_of(scene).created = lambda client: client.meta.events.register(event, throttle)
     assert measure_assume_root(scene.callers) == {"throttledAt": 5.0, "notThrottledAt": 2.0}
     assert len(sent) == 13
+
+
+def test_each_denied_call_in_a_root_session_says_whether_it_carries_an_authorization_id(
+    organization: LocalOrganization, tmp_path: Path
+) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    scene = scene_of(organization, tmp_path)
+    call = "call the GetRequestAuthorizationDetails API with the following authorization id: example1a2b"
+
+    def add_id(parsed: dict[str, Any], **_: object) -> None:
+        parsed["Error"]["Message"] += f", or {call}"
+
+    local_aws_of(scene).created = lambda client: client.meta.events.register(
+        "after-call.iam.ListUsers", add_id
+    )
+    scene.callers.root_session = scene.callers.open_root_session(AUDIT)
+    assert measure_authorization_ids(scene.callers) == {
+        "iam:ListUsers": True,
+        "s3:ListBuckets": False,
+        "sqs:ListQueues": False,
+    }
 
 
 @pytest.mark.parametrize(("max_seconds", "calls"), [(None, 25), (3600.0, 75)])

@@ -32,6 +32,7 @@ OPEN_QUESTIONS = (
     "a delegated administrator cannot deregister itself",
     "a delegated administrator cannot disable trusted access",
     "a deleted root password is NoSuchEntity at once",
+    "a denied call in a root session may carry an authorization ID",
     "AssumeRoot is recorded in the caller's account alone",
     "FILL yields zeros for a metric that never had a value",
     "a policy on the member account does not deny AssumeRoot itself",

@@ -15,6 +15,7 @@ from constructs import Construct
 
 from centralized_root_access import RootTask, RootTasks, RootUseAlarm
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
+from support.apps import ROOT
 from support.filter_pattern import is_match
 from support.root_events import (
     ADMINISTRATOR,
@@ -41,6 +42,13 @@ if TYPE_CHECKING:
 
     from aws_cdk import App
 
+# As the page has them, each in one line.
+QUERIES = [
+    query.replace("\n", " ").strip()
+    for query in re.findall(
+        r"^```\n(fields .*?)^```$", (ROOT / "docs" / "guardrail.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+]
 PATTERNS = ("RootUserUsed", "UnexpectedAssumeRoot")
 
 
@@ -176,8 +184,9 @@ def test_the_template_is_pinned() -> None:
         "AlarmActions": [f"arn:aws:sns:us-east-1:{MANAGEMENT_ID}:security"],
         "OKActions": [f"arn:aws:sns:us-east-1:{MANAGEMENT_ID}:security"],
         "AlarmDescription": (
-            "Another principal than the allowed roles called AssumeRoot. Search the log group "
-            "organization-trail for the event."
+            "Another principal than the allowed roles called AssumeRoot. Ask the caller; if nobody meant it, "
+            "treat the caller's credentials as compromised. To see who, where and from which address, run in "
+            f"CloudWatch Logs Insights on the log group organization-trail: {QUERIES[1]}"
         ),
         "ComparisonOperator": "GreaterThanThreshold",
         "DatapointsToAlarm": 1,
@@ -195,6 +204,18 @@ def test_the_template_is_pinned() -> None:
         "(($.userIdentity.sessionContext.sessionIssuer.arn NOT EXISTS) || "
         f'($.userIdentity.sessionContext.sessionIssuer.arn != "{ADMINISTRATOR}")) }}'
     )
+
+
+def test_a_notice_has_the_query_that_the_page_explains_also_for_the_longest_name_of_a_log_group() -> None:
+    found = alarm_stack(
+        trail_log_group=lambda stack: logs.LogGroup.from_log_group_name(stack, "Long", "a" * 512)
+    )
+    texts = [
+        alarm["AlarmDescription"]
+        for alarm in properties_of(template(found), "AWS::CloudWatch::Alarm").values()
+    ]
+    assert [text.partition(f"{'a' * 512}: ")[2] for text in texts] == QUERIES
+    assert max(map(len, texts)) <= 1024
 
 
 def test_the_order_of_the_roles_does_not_change_the_template() -> None:

@@ -75,6 +75,10 @@ def test_audits_are_another_thread_of_the_organization(root_tasks: RootTasks) ->
     first, second = root_tasks.cards
     assert first["content"]["title"] == "Root credentials: first full audit"
     assert second["content"]["title"] == "Root credentials changed: 1 account"
+    read = "Read the report: `centralized-root-access report --open`"
+    assert first["content"]["nextSteps"] == [read], "there is nothing to delete"
+    plan = "Plan what to delete: `centralized-root-access plan delete`"
+    assert second["content"]["nextSteps"] == [read, plan]
     thread = f"{root_tasks.organization.id}-root-credentials"
     assert {card["metadata"]["threadId"] for card in root_tasks.cards} == {thread}
     shown = [text_of_code_block(card["content"]["description"]) for card in root_tasks.cards]

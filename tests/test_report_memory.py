@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from support.report_writer import store_audit, write_report
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,18 +34,18 @@ ENVIRONMENT = {
 FUNCTION_KILOBYTES = 1024 * 1024
 
 
-def measured(folder: Path, accounts: int, *, latest: bytes | None = None) -> dict[str, Any]:
+def measured(folder: Path, accounts: int, *, latest: Mapping[str, bytes] = {}) -> dict[str, Any]:
     """What it takes to write the report of the second of two audits, which compares it with the first.
 
     Args:
         folder: A new folder.
         accounts: How many accounts it has.
-        latest: What somebody has stored as the report of the first one; None where nobody did.
+        latest: What somebody has stored of the first one, by its name.
     """
     folder.mkdir()
     write_report(folder, store_audit(folder, accounts, number=0))
-    if latest is not None:
-        (folder / "latest report.json").write_bytes(latest)
+    for name, stored in latest.items():
+        (folder / f"latest {name}").write_bytes(stored)
     return report_of(folder, store_audit(folder, accounts, number=1))
 
 
@@ -70,6 +73,8 @@ def test_the_report_of_ten_thousand_accounts_needs_hardly_more_memory_than_that_
     )
     report = json.loads((tmp_path / "10000" / "latest report.json").read_bytes())
     assert (report["runId"], len(report["changes"]), report["warnings"]) == ("audit-1", 1_000, [])
+    imported = json.loads((tmp_path / "10000" / "latest findings.json").read_bytes())
+    assert len(imported["findings"]) == 10_000
     assert large["peakKilobytes"] <= 1.3 * small["peakKilobytes"]
 
 
@@ -78,7 +83,7 @@ def test_what_somebody_stores_as_the_latest_audit_cannot_fill_the_memory(
     tmp_path: Path, value: bytes
 ) -> None:
     latest = b"[" + (value + b",") * (99_000_000 // (len(value) + 1)) + value + b"]"
-    took = measured(tmp_path / "forged", 100, latest=latest)
+    took = measured(tmp_path / "forged", 100, latest={"report.json": latest, "findings.json": latest})
     report = json.loads((tmp_path / "forged" / "latest report.json").read_bytes())
     assert (report["runId"], report["changes"], len(report["warnings"])) == ("audit-1", None, 1)
     assert took["peakKilobytes"] <= 0.75 * FUNCTION_KILOBYTES

@@ -13,7 +13,7 @@ from root_access.drift_repair import CheckFailedError
 from root_tasks.model.report import AccessKey, Outcome, RootCredentials
 from root_tasks.report.security_findings import findings_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import SESSIONS, set_feature
+from support.arrange import PRINCIPAL, SESSIONS, set_feature
 from support.drift_check import DriftCheck
 from support.function import FakeTime
 from support.reports import inaccessible, key, report, result
@@ -290,6 +290,24 @@ def refuse(root_tasks: RootTasks, account_id: str) -> None:
     root_tasks.on_event("provide-client-params.securityhub.BatchImportFindings", remove_title)
 
 
+def test_why_a_finding_was_refused_is_printable_and_short(root_tasks: RootTasks) -> None:
+    def refuse_all(parsed: dict[str, Any], **_: object) -> None:
+        message = "Not valid: \u202e\r\n" + "x" * 3000
+        failed = {
+            "Id": f"centralized-root-access/member-root-credentials/{MEMBER}",
+            "ErrorCode": "InvalidInput",
+        }
+        parsed |= {"FailedCount": 1, "FailedFindings": [{**failed, "ErrorMessage": message}]}
+
+    root_tasks.on_event("after-call.securityhub.BatchImportFindings", refuse_all)
+    (warning,) = warnings(root_tasks, root_tasks.run())
+    assert warning.startswith(
+        f"Security Hub did not import 1 of 4 findings. {ACTION}: InvalidInput: Not valid: "
+    )
+    assert warning.isprintable()
+    assert len(warning) < 1200
+
+
 def test_findings_that_aws_does_not_name_count_as_refused(root_tasks: RootTasks) -> None:
     def miscount(parsed: dict[str, Any], **_: object) -> None:
         parsed["FailedCount"] += 1
@@ -327,7 +345,17 @@ def test_a_lost_response_does_not_duplicate_a_finding(root_tasks: RootTasks) -> 
     assert statuses(root_tasks) == dict.fromkeys((MANAGEMENT, MEMBER, OTHER, THIRD), PASSED)
 
 
-@pytest.mark.parametrize("stored", [b"", b"[]", b'{"kind":"report","schemaVersion":1}'])
+@pytest.mark.parametrize(
+    "stored",
+    [
+        b"",
+        b"[]",
+        b'{"kind":"report","schemaVersion":1}',
+        pytest.param(
+            b'{"kind":"findings","schemaVersion":1,"findings":[]}' + b" " * 10_000_000, id="too large"
+        ),
+    ],
+)
 def test_what_is_known_of_earlier_findings_may_be_damaged(root_tasks: RootTasks, stored: bytes) -> None:
     root_tasks.run()
     root_tasks.write(LATEST, stored)
@@ -385,11 +413,29 @@ def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
     assert (passed["Compliance"], passed["Severity"]["Label"]) == ({"Status": "PASSED"}, "INFORMATIONAL")
     assert passed["Resources"][0]["Id"] == f"AWS::::Account:{MANAGEMENT}"
     set_feature(with_root_access, SESSIONS, enabled=False)
+    drift_check.now += 3600
     drift_check()
     failed = organization_finding(with_root_access)
     assert (failed["Compliance"], failed["Severity"]["Label"]) == ({"Status": "FAILED"}, "HIGH")
     assert failed["Description"] == f"Organization {with_root_access.id}. RootSessions is disabled."
     assert failed["CreatedAt"] == passed["CreatedAt"]
+    looked = (passed["UpdatedAt"], failed["UpdatedAt"])
+    assert looked == ("2027-01-15T08:00:00.500Z", "2027-01-15T09:00:00.500Z")
+
+
+def test_a_finding_of_a_drift_check_says_that_no_delegated_administrator_is_registered_and_passes(
+    with_root_access: LocalOrganization,
+) -> None:
+    security_hub(with_root_access).enable_security_hub()
+    with_root_access.client("organizations").deregister_delegated_administrator(
+        AccountId=MEMBER, ServicePrincipal=PRINCIPAL
+    )
+    DriftCheck(security_hub_findings=True)()
+    finding = organization_finding(with_root_access)
+    assert finding["Compliance"] == {"Status": "PASSED"}
+    assert finding["Description"] == (
+        f"Organization {with_root_access.id}. It matches the stack. No delegated administrator is registered."
+    )
 
 
 def test_a_repair_ends_with_what_it_left(with_root_access: LocalOrganization) -> None:

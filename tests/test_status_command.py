@@ -42,6 +42,15 @@ def test_an_organization_as_listed_exits_0_and_shows_since_when(
     assert writes(organization) == []
 
 
+def test_that_no_delegated_administrator_is_registered_is_shown_and_is_not_a_deviation(
+    organization: LocalOrganization, command_line: CommandLine
+) -> None:
+    enable_root_access(organization, *BOTH)
+    shown = command_line.run("status")
+    assert shown.exit_code == 0
+    assert shown.lines[4] == "  delegated administrators              none is registered"
+
+
 def test_what_the_construct_would_change_is_shown_and_exits_1(
     organization: LocalOrganization, command_line: CommandLine
 ) -> None:

@@ -123,6 +123,12 @@ CASES = (
         succeeds({"User": {"UserId": MEMBER, "Arn": _ROOT, "CreateDate": "{time}"}}),
     ),
     _assumed(AUDIT)(
+        "measurement:AuthorizationIds",
+        "a denied call in a root session may carry an authorization ID",
+        succeeds(dict.fromkeys(("iam:ListUsers", "s3:ListBuckets", "sqs:ListQueues"), "{any}")),
+        measures="denied calls in a root session that carry an authorization ID",
+    ),
+    _assumed(AUDIT)(
         "organizations:DescribeOrganization",
         "a root session cannot read the organization",
         refusal("AccessDeniedException", http=400),

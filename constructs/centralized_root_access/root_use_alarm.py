@@ -46,6 +46,20 @@ _ROOT_USE = (
     ' || (($.eventSource != "s3.amazonaws.com") && ($.eventSource != "sqs.amazonaws.com"))) }'
 )
 
+# What finds the events: a metric filter keeps nothing of them, and CloudWatch's notice says no more than the
+# alarm's description. That has 1,024 characters, and a log group's name may have 512 of them.
+_FIND_ROOT_USE = (
+    "fields eventTime, recipientAccountId, eventSource, eventName, userIdentity.accessKeyId, sourceIPAddress,"
+    " errorCode"
+    ' | filter userIdentity.type = "Root" and not ispresent(userIdentity.sessionContext.assumedRoot)'
+    " | sort eventTime desc"
+)
+_FIND_ASSUME_ROOT = (
+    "fields eventTime, userIdentity.arn, requestParameters.targetPrincipal, sourceIPAddress, errorCode"
+    ' | filter eventSource = "sts.amazonaws.com" and eventName = "AssumeRoot"'
+    " | sort eventTime desc"
+)
+
 
 class RootUseAlarm(Construct):
     """Alarms on what root users and root sessions do in any account, except what is expected.
@@ -114,18 +128,26 @@ class RootUseAlarm(Construct):
             "RootUserUsed",
             trail_log_group,
             pattern=_ROOT_USE,
-            what="A root user was used, other than through AssumeRoot",
+            what=(
+                "A root user was used, other than through AssumeRoot. After a recovery that is expected; "
+                "otherwise plan the deletion of its credentials."
+            ),
+            query=_FIND_ROOT_USE,
         )
         self.assume_root_alarm: cloudwatch.Alarm = self._build_alarm(
             "UnexpectedAssumeRoot",
             trail_log_group,
             pattern=pattern,
-            what="Another principal than the allowed roles called AssumeRoot",
+            what=(
+                "Another principal than the allowed roles called AssumeRoot. Ask the caller; if nobody meant "
+                "it, treat the caller's credentials as compromised."
+            ),
+            query=_FIND_ASSUME_ROOT,
         )
         notify_of_alarms(notification_topic, self)
 
     def _build_alarm(
-        self, name: str, log_group: logs.ILogGroup, *, pattern: str, what: str
+        self, name: str, log_group: logs.ILogGroup, *, pattern: str, what: str, query: str
     ) -> cloudwatch.Alarm:
         metric_filter = logs.MetricFilter(
             self,
@@ -141,7 +163,10 @@ class RootUseAlarm(Construct):
             self,
             f"{name}Alarm",
             metric_filter.metric(statistic="Sum", period=_PERIOD),
-            description=f"{what}. Search the log group {log_group.log_group_name} for the event.",
+            description=(
+                f"{what} To see who, where and from which address, run in CloudWatch Logs Insights on the "
+                f"log group {log_group.log_group_name}: {query}"
+            ),
         )
 
 

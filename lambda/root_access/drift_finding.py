@@ -28,11 +28,13 @@ def drift_finding(
         checked_at: When it looked.
     """
     found = "; ".join(map(deviation, steps)) or "It matches the stack"
+    # Not a deviation where the stack lists none, but AWS's Security Reference Architecture asks for one.
+    none = " No delegated administrator is registered." if observed.delegated_administrators == () else ""
     return SecurityFinding(
         check="root-access",
         account_id=account_id,
         title="Centralized root access should be enabled as the stack lists it",
-        description=f"Organization {observed.organization_id}. {found}.",
+        description=f"Organization {observed.organization_id}. {found}.{none}",
         status=ComplianceStatus.FAILED if steps else ComplianceStatus.PASSED,
         severity=Severity.HIGH if steps else Severity.INFORMATIONAL,
         recommendation=(

@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 _FIRST_AUDIT = "Root credentials: first full audit"
 _NOT_COMPARED = "Root credentials: full audit without a comparison"
 
-_NEXT_STEPS = (
-    "Read the report: `centralized-root-access report --open`",
-    "Plan what to delete: `centralized-root-access plan delete`",
-)
+_READ_REPORT = "Read the report: `centralized-root-access report --open`"
+_PLAN_DELETION = "Plan what to delete: `centralized-root-access plan delete`"
 # SNS takes 256 KB; what people read is far shorter.
 _MAX_MESSAGE_BYTES = 7900
 # How many full audits the trend has.
@@ -149,7 +147,7 @@ def _notice(report: Report, *, subject: str, message: str) -> Notice:
         subject=subject,
         message=message,
         thread=f"{report.organization_id}-root-credentials",
-        next_steps=_NEXT_STEPS,
+        next_steps=(_READ_REPORT, *([_PLAN_DELETION] if Outcome.HAS_CREDENTIALS in report.totals else ())),
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
@@ -25,7 +27,6 @@ _MANAGEMENT_RECOMMENDATION = (
     "Sign in to the management account as its root user, register an MFA device, and delete its access keys. "
     "No root task can."
 )
-_LEFT = "The account has left the organization."
 _NOTHING_TO_DO = "Nothing to do."
 _ACTIVE = "Active"
 _RECOMMENDATIONS = {
@@ -38,6 +39,15 @@ _RECOMMENDATIONS = {
 }
 
 
+# Whether the check passed, how urgent that is, and what was found.
+_Verdict = tuple[ComplianceStatus, Severity, str]
+_LEFT: _Verdict = (
+    ComplianceStatus.NOT_AVAILABLE,
+    Severity.INFORMATIONAL,
+    "The account has left the organization.",
+)
+
+
 def findings_of(report: Report, *, created_at: Mapping[str, datetime]) -> Iterator[SecurityFinding]:
     """Yield the finding of each member account, and of the management account where the audit ran there.
 
@@ -47,66 +57,50 @@ def findings_of(report: Report, *, created_at: Mapping[str, datetime]) -> Iterat
         report: The full audit.
         created_at: When the finding of each account was imported first, as far as one was.
     """
-    members = [result for result in report.results if result.account_id != report.management_account_id]
-    for result in members:
-        yield _finding(result, report, created_at=created_at.get(result.account_id, report.started_at))
+    finding = functools.partial(_finding, report=report, created_at=created_at)
+    for result in report.results:
+        if result.account_id != report.management_account_id:
+            yield finding(result.account_id, _verdict(result))
     if (own := management_result(report)) is not None:
-        yield _management_finding(own, report, created_at=created_at.get(own.account_id, report.started_at))
-    for account_id in sorted(created_at.keys() - {result.account_id for result in report.results}):
-        yield SecurityFinding(
-            check=MEMBER_CHECK,
-            account_id=account_id,
-            title=_TITLE,
-            description=f"Account {account_id}. {_LEFT}",
-            status=ComplianceStatus.NOT_AVAILABLE,
-            severity=Severity.INFORMATIONAL,
-            recommendation=_NOTHING_TO_DO,
-            created_at=created_at[account_id],
-            updated_at=report.started_at,
-            archived=True,
+        management = finding(own.account_id, _management_verdict(own))
+        yield replace(
+            management,
+            check=MANAGEMENT_CHECK,
+            title=_MANAGEMENT_TITLE,
+            recommendation=_MANAGEMENT_RECOMMENDATION,
         )
+    for account_id in sorted(created_at.keys() - {result.account_id for result in report.results}):
+        yield replace(finding(account_id, _LEFT), recommendation=_NOTHING_TO_DO, archived=True)
 
 
-def _finding(result: AccountResult, report: Report, *, created_at: datetime) -> SecurityFinding:
-    status, severity, found = _verdict(result)
+def _finding(
+    account_id: str, verdict: _Verdict, *, report: Report, created_at: Mapping[str, datetime]
+) -> SecurityFinding:
+    status, severity, found = verdict
     return SecurityFinding(
         check=MEMBER_CHECK,
-        account_id=result.account_id,
+        account_id=account_id,
         title=_TITLE,
-        description=f"Account {result.account_id}. {found}",
+        description=f"Account {account_id}. {found}",
         status=status,
         severity=severity,
-        recommendation=_RECOMMENDATIONS[status].format(result.account_id),
-        created_at=created_at,
+        recommendation=_RECOMMENDATIONS[status].format(account_id),
+        created_at=created_at.get(account_id, report.started_at),
         updated_at=report.started_at,
     )
 
 
-def _management_finding(own: AccountResult, report: Report, *, created_at: datetime) -> SecurityFinding:
+def _management_verdict(own: AccountResult) -> _Verdict:
     has = own.credentials
     if has is None:
-        status, severity, found = ComplianceStatus.NOT_AVAILABLE, Severity.MEDIUM, own.reason or ""
-    else:
-        found = f"Its root user has {credentials_in_words(has)}."
-        status, severity = ComplianceStatus.PASSED, Severity.INFORMATIONAL
-        if is_unprotected(has):
-            status = ComplianceStatus.FAILED
-            severity = Severity.HIGH if has.access_keys == () else Severity.CRITICAL
-    return SecurityFinding(
-        check=MANAGEMENT_CHECK,
-        account_id=own.account_id,
-        title=_MANAGEMENT_TITLE,
-        description=f"Management account {own.account_id}. {found}",
-        status=status,
-        severity=severity,
-        recommendation=_MANAGEMENT_RECOMMENDATION,
-        created_at=created_at,
-        updated_at=report.started_at,
-    )
+        return ComplianceStatus.NOT_AVAILABLE, Severity.MEDIUM, own.reason or ""
+    found = f"Its root user has {credentials_in_words(has)}."
+    if not is_unprotected(has):
+        return ComplianceStatus.PASSED, Severity.INFORMATIONAL, found
+    return ComplianceStatus.FAILED, Severity.HIGH if has.access_keys == () else Severity.CRITICAL, found
 
 
-def _verdict(result: AccountResult) -> tuple[ComplianceStatus, Severity, str]:
-    """Return whether the root user has no credentials, how urgent that is, and what was found."""
+def _verdict(result: AccountResult) -> _Verdict:
     match result.outcome:
         case Outcome.CLEAN:
             return ComplianceStatus.PASSED, Severity.INFORMATIONAL, "Its root user has no credentials."

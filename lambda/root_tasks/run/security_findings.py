@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _FINDINGS_JSON = "findings.json"
 # A hundred calls, at ten a second, and as long again for AWS to accept them. Then the report is written.
 _IMPORT_SECONDS = 180.0
+# 100,000 accounts have less. JSON takes up to 40 times its size in memory as it is parsed: what somebody has
+# stored in place of the findings could fill it.
+_MAX_BYTES = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +86,10 @@ class FindingsImporter:
         """Return when the finding of each account was imported first."""
         try:
             data = self.reports.read_latest(_FINDINGS_JSON)
+            if data is not None and len(data) > _MAX_BYTES:
+                raise DecodingError(
+                    kind=ImportedFindings.KIND, problem=f"is larger than {_MAX_BYTES:,} bytes"
+                )
             known = () if data is None else decode(ImportedFindings, data).findings
         except (DecodingError, UnreadableObjectError) as error:
             # Findings get a new date, and those of accounts that have left stay active for as long as

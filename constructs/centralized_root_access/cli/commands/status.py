@@ -145,4 +145,4 @@ def _list_text(desired: DesiredState) -> str:
 def _join_accounts(account_ids: Sequence[str] | None) -> str:
     if account_ids is None:
         return "unknown (could not be read)"
-    return ", ".join(account_ids) or "none"
+    return ", ".join(account_ids) or "none is registered"
