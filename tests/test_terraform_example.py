@@ -96,13 +96,10 @@ def test_the_defaults_are_those_of_the_template() -> None:
     assert VARIABLES["delegated_administrators"]["default"] is None
     assert parameters["DelegatedAdministrators"]["Default"] == "unmanaged"
     assert (VARIABLES["repair"]["default"], parameters["Repair"]["Default"]) == (False, "false")
-    assert (
-        VARIABLES["notification_topic_arn"]["default"],
-        parameters["NotificationTopicArn"]["Default"],
-    ) == (
-        '""',
-        "",
-    )
+    assert VARIABLES["notification_topic_arn"]["default"] is None
+    topic = STACK["parameters"]["NotificationTopicArn"]
+    none = parameters["NotificationTopicArn"]["Default"]
+    assert topic == f'${{coalesce(var.notification_topic_arn, "{none}")}}'
 
 
 def test_the_status_is_decoded() -> None:
