@@ -116,7 +116,7 @@ _NOTIFICATION = {
             "encrypted topic, must allow cloudwatch.amazonaws.com to publish. With none nobody is notified."
         ),
         "AllowedPattern": r"none|arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}",
-        # Not empty: the validation of the CDK, and that of cfn-lint, refuse an alarm's action that may be.
+        # Not empty: the CDK's validation refuses an alarm's action that may be.
         "Default": "none",
         "ConstraintDescription": "must be none, or the ARN of an SNS topic that is not a FIFO topic.",
     }
