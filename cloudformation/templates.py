@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import CfnParameter, Duration, Stack
@@ -27,16 +28,18 @@ _MAX_OTHER_PROTECTED_ACCOUNTS = 199
 
 # Between them nothing differs but the interval, and how long a new alarm waits.
 _INTERVALS = {"1 hour": 1, "6 hours": 6, "12 hours": 12, "1 day": 24}
-_TASKS = {
-    "audit": (RootTask.AUDIT,),
-    "audit,delete": (RootTask.AUDIT, RootTask.DELETE_CREDENTIALS),
-    "audit,delete,recover": (
-        RootTask.AUDIT,
-        RootTask.DELETE_CREDENTIALS,
-        RootTask.ALLOW_PASSWORD_RECOVERY,
-    ),
-    "audit,delete,recover,unlock": tuple(RootTask),
+_AUDIT = "audit"
+# What can be listed after it, in this order.
+_ACTING_TASKS = {
+    "delete": (RootTask.DELETE_CREDENTIALS,),
+    "recover": (RootTask.ALLOW_PASSWORD_RECOVERY,),
+    "unlock": (RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY),
 }
+_TASKS = [
+    ",".join((_AUDIT, *names))
+    for number in range(len(_ACTING_TASKS) + 1)
+    for names in combinations(_ACTING_TASKS, number)
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,11 +113,12 @@ _NOTIFICATION = {
         "Type": "String",
         "Description": (
             "The SNS topic for alarms and notices, in the stack's Region. Its policy, and the key of an "
-            "encrypted topic, must allow cloudwatch.amazonaws.com to publish. Empty: none."
+            "encrypted topic, must allow cloudwatch.amazonaws.com to publish. With none nobody is notified."
         ),
-        "AllowedPattern": r"|arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}",
-        "Default": "",
-        "ConstraintDescription": "must be empty, or the ARN of an SNS topic that is not a FIFO topic.",
+        "AllowedPattern": r"none|arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}",
+        # Not empty: the CDK's validation refuses an alarm's action that may be.
+        "Default": "none",
+        "ConstraintDescription": "must be none, or the ARN of an SNS topic that is not a FIFO topic.",
     }
 }
 _OFFERED = {
@@ -131,7 +135,7 @@ _OFFERED = {
     }
 }
 _IN_REGION_OF_EVENTS = {"Fn::Equals": [{"Ref": "AWS::Region"}, REGION_OF_EVENTS]}
-_NOTIFIES = _not(_equals(_TOPIC, ""))
+_NOTIFIES = _not(_equals(_TOPIC, "none"))
 
 
 def _topic(stack: Stack, *, notifies: bool) -> sns.ITopic | None:
@@ -242,20 +246,27 @@ def _interval_condition(name: str) -> str:
     return f"Every{name.title().replace(' ', '')}"
 
 
+def _task_condition(name: str) -> str:
+    return f"{name.title()}s"
+
+
 def _add_root_tasks(
     stack: Stack,
     *,
-    tasks: tuple[RootTask, ...],
     protected_accounts: tuple[str, ...],
     audit_interval: Duration | None,
     notifies: bool,
     security_hub_findings: bool,
     audit_new_accounts: bool = False,
+    **listed: bool,
 ) -> None:
     RootTasks(
         stack,
         "RootTasks",
-        tasks=tasks,
+        tasks=[
+            RootTask.AUDIT,
+            *(task for name in _ACTING_TASKS if listed[name] for task in _ACTING_TASKS[name]),
+        ],
         protected_accounts=protected_accounts,
         audit_interval=audit_interval,
         audit_new_accounts=audit_new_accounts,
@@ -275,8 +286,8 @@ ROOT_TASKS = ParameterTemplate(
                 "The root tasks that can be planned and executed: delete credentials, allow password "
                 "recovery, unlock bucket and queue policies. An audit changes nothing."
             ),
-            "AllowedValues": [*_TASKS],
-            "Default": next(iter(_TASKS)),
+            "AllowedValues": _TASKS,
+            "Default": _AUDIT,
             "ConstraintDescription": f"must be one of: {' | '.join(_TASKS)}.",
         },
         "ProtectedAccounts": {
@@ -313,7 +324,7 @@ ROOT_TASKS = ParameterTemplate(
             "RuleCondition": _equals("AuditNewAccounts", "true"),
             "Assertions": [
                 {
-                    "Assert": _not(_equals(_TOPIC, "")),
+                    "Assert": _NOTIFIES,
                     "AssertDescription": f"AuditNewAccounts publishes what it finds. Set {_TOPIC}.",
                 },
                 {
@@ -327,9 +338,12 @@ ROOT_TASKS = ParameterTemplate(
         },
     },
     conditions={
-        "OnlyAudits": _equals("Tasks", "audit"),
-        "Deletes": _equals("Tasks", "audit,delete"),
-        "DeletesAndRecovers": _equals("Tasks", "audit,delete,recover"),
+        **{
+            _task_condition(name): {
+                "Fn::Or": [_equals("Tasks", tasks) for tasks in _TASKS if name in tasks.split(",")]
+            }
+            for name in _ACTING_TASKS
+        },
         "ProtectsAccounts": _not(_equals("ProtectedAccounts", "")),
         "NeverAudits": _equals("AuditInterval", "never"),
         **{_interval_condition(name): _equals("AuditInterval", name) for name in _INTERVALS},
@@ -348,14 +362,7 @@ ROOT_TASKS = ParameterTemplate(
             ("Notifies", {"notifies": True}),
             (None, {"notifies": False}),
         ),
-        _choice(
-            *(
-                (condition, {"tasks": tasks})
-                for condition, tasks in zip(
-                    ("OnlyAudits", "Deletes", "DeletesAndRecovers", None), _TASKS.values(), strict=True
-                )
-            )
-        ),
+        *(_choice((_task_condition(name), {name: True}), (None, {name: False})) for name in _ACTING_TASKS),
     ),
     lists={_PROTECTED: "ProtectedAccounts"},
     texts={"rate(11 hours)": {"Fn::Join": ["", ["rate(", {"Ref": "AuditInterval"}, ")"]]}},

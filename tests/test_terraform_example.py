@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hcl2
 
-from cloudformation.templates import ROOT_ACCESS
+from cloudformation.templates import ROOT_ACCESS, ROOT_TASKS
 from support.apps import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MODULE = ROOT / "examples" / "terraform"
 # https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/…
@@ -34,11 +37,15 @@ def body(block: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in block.items() if not name.startswith("__")}
 
 
-def blocks(kind: str, *, labels: int = 1) -> dict[str, dict[str, Any]]:
-    """Return the module's blocks of a kind, by their labels."""
+MODULE_TEXTS = [file.read_text() for file in sorted(MODULE.glob("*.tf"))]
+PAGE_TEXTS = re.findall(r"```hcl\n(.*?)```", (ROOT / "docs" / "without-cdk.md").read_text(), re.DOTALL)
+
+
+def blocks(kind: str, *, labels: int = 1, texts: Sequence[str] = MODULE_TEXTS) -> dict[str, dict[str, Any]]:
+    """Return the blocks of a kind, by their labels."""
     found: dict[str, dict[str, Any]] = {}
-    for file in sorted(MODULE.glob("*.tf")):
-        for block in hcl2.loads(file.read_text()).get(kind, ()):
+    for text in texts:
+        for block in hcl2.loads(text).get(kind, ()):
             names = []
             for _ in range(labels):
                 ((name, block),) = body(block).items()
@@ -96,15 +103,25 @@ def test_the_defaults_are_those_of_the_template() -> None:
     assert VARIABLES["delegated_administrators"]["default"] is None
     assert parameters["DelegatedAdministrators"]["Default"] == "unmanaged"
     assert (VARIABLES["repair"]["default"], parameters["Repair"]["Default"]) == (False, "false")
-    assert (
-        VARIABLES["notification_topic_arn"]["default"],
-        parameters["NotificationTopicArn"]["Default"],
-    ) == (
-        '""',
-        "",
-    )
+    assert VARIABLES["notification_topic_arn"]["default"] is None
+    topic = STACK["parameters"]["NotificationTopicArn"]
+    none = parameters["NotificationTopicArn"]["Default"]
+    assert topic == f'${{coalesce(var.notification_topic_arn, "{none}")}}'
 
 
 def test_the_status_is_decoded() -> None:
     outputs = 'aws_cloudformation_stack.root_access.outputs["RootAccessStatus"]'
     assert blocks("output")["status"]["value"] == f"${{jsondecode({outputs})}}"
+
+
+def test_the_page_uses_what_the_module_the_provider_and_the_template_have() -> None:
+    (call,) = blocks("module", texts=PAGE_TEXTS).values()
+    required = {name for name, variable in VARIABLES.items() if "default" not in variable}
+    assert set(call) - {"source"} == required
+    resources = blocks("resource", labels=2, texts=PAGE_TEXTS)
+    for name, resource in resources.items():
+        assert set(resource) - META_ARGUMENTS <= ARGUMENTS[name.partition(".")[0]], name
+    parameters = resources["aws_cloudformation_stack.root_tasks"]["parameters"]
+    assert set(parameters) <= set(ROOT_TASKS.parameters)
+    assert parameters["CodePrefix"] == VARIABLES["prefix"]["default"]
+    assert parameters["Tasks"].strip('"') in ROOT_TASKS.parameters["Tasks"]["AllowedValues"]

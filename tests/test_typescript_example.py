@@ -14,7 +14,7 @@ import pytest
 from cloudformation.parameter_template import build_parameter_template
 from cloudformation.templates import ROOT_ACCESS
 from support.apps import ROOT, Assembly
-from support.processes import run_successfully
+from support.processes import run, run_successfully
 from support.template_values import final_sections
 from support.templates import resources
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 EXAMPLE = ROOT / "examples" / "typescript"
+# What `cdk init` writes into cdk.json.
+FEATURE_FLAGS = ROOT / "node_modules/aws-cdk/lib/init-templates/.recommended-feature-flags.json"
 PACKAGES = Path(sys.prefix) / "typescript" / "node_modules"
 STACK = "OrganizationBootstrap"
 
@@ -49,6 +51,14 @@ def test_its_types_are_right(app: Path) -> None:
     run_successfully("node", "node_modules/typescript/bin/tsc", cwd=app)
 
 
+def test_in_an_app_with_the_recommended_feature_flags_its_validation_finds_nothing(
+    app: Path, tmp_path: Path
+) -> None:
+    variables = {**os.environ, "CDK_OUTDIR": str(tmp_path), "CDK_CONTEXT_JSON": FEATURE_FLAGS.read_text()}
+    synthesized = run("node", "app.ts", cwd=app, env=variables)
+    assert (synthesized.returncode, synthesized.stderr) == (0, "")
+
+
 def test_it_deploys_what_the_template_does_with_the_code_as_assets(app: Path, assembly: Assembly) -> None:
     template = json.loads((app / "release" / "root-access.template.json").read_text())
     synthesized = assembly.template(STACK)
@@ -61,7 +71,7 @@ def test_it_deploys_what_the_template_does_with_the_code_as_assets(app: Path, as
     assert {key.removesuffix(".zip") for key in keys} == zipped
     for function in resources(template, "AWS::Lambda::Function").values():
         del function["Properties"]["Code"]
-    given = {"CodeBucket": "", "CodePrefix": "", "NotificationTopicArn": "", "Repair": "true"}
+    given = {"CodeBucket": "", "CodePrefix": "", "NotificationTopicArn": "none", "Repair": "true"}
     expected = final_sections(template, given, region="us-east-1", account_id="111111111111")
     assert final_sections(synthesized, {}, region="us-east-1", account_id="111111111111") == expected
 

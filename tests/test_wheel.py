@@ -138,12 +138,14 @@ def test_the_command_line_is_installed_without_the_cdk_and_says_what_the_constru
     asked = run(program, "status", cwd=tmp_path, env={**clean_variables(), "AWS_CONFIG_FILE": os.devnull})
     assert (asked.returncode, "Traceback" in asked.stderr) == (2, False), asked.stderr
     assert run(installed, "-c", "import aws_cdk", env=clean_variables()).returncode == 1
-    imported = run(
-        installed, "-c", "from centralized_root_access import RootTasks", cwd=tmp_path, env=clean_variables()
-    )
-    needed = 'ImportError: RootTasks needs the CDK: pip install "centralized-root-access[cdk]"'
-    assert imported.stderr.splitlines()[-1] == needed
-    assert "ModuleNotFoundError" not in imported.stderr
+    for statement, name in (
+        ("from centralized_root_access import RootTasks", "RootTasks"),
+        ("import centralized_root_access.nag", "centralized_root_access.nag"),
+    ):
+        imported = run(installed, "-c", statement, cwd=tmp_path, env=clean_variables())
+        needed = f'ImportError: {name} needs the CDK: pip install "centralized-root-access[cdk]"'
+        assert imported.stderr.splitlines()[-1] == needed
+        assert "ModuleNotFoundError" not in imported.stderr
 
 
 @pytest.mark.parametrize("installed", ["[cdk]"], indirect=True, ids=["with the extra"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ._cdk import imports_of_cdk
 from .enums import RootAccessFeature, RootTask
 
 if TYPE_CHECKING:
@@ -41,13 +42,7 @@ _LAZY = {
 
 def __getattr__(name: str) -> object:
     if name in _LAZY:
-        try:
+        with imports_of_cdk(name):
             module = import_module(_LAZY[name], __name__)
-        except ModuleNotFoundError as error:
-            if error.name not in ("aws_cdk", "constructs"):
-                raise
-            # The command line is installed without the CDK.
-            message = f'{name} needs the CDK: pip install "centralized-root-access[cdk]"'
-            raise ImportError(message, name=error.name) from None
         return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,13 +10,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import CfnResource, Stack
-from aws_cdk import aws_iam as iam
+from ._cdk import imports_of_cdk
 
-from ._permissions import UNLOCK_TASKS, acting_id, looking_id
-from .enums import RootTask
-from .root_access import CentralizedRootAccess
-from .root_tasks import RootTasks
+with imports_of_cdk(__name__):
+    from aws_cdk import CfnResource, Stack
+    from aws_cdk import aws_iam as iam
+
+    from ._permissions import UNLOCK_TASKS, acting_id, looking_id
+    from .enums import RootTask
+    from .root_access import CentralizedRootAccess
+    from .root_tasks import RootTasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -33,7 +33,7 @@ resource "aws_cloudformation_stack" "root_access" {
     Features                = length(var.features) == 0 ? "none" : join(",", sort(var.features))
     DelegatedAdministrators = length(local.delegates) == 0 ? "none" : join(",", local.delegates)
     Repair                  = tostring(var.repair)
-    NotificationTopicArn    = var.notification_topic_arn
+    NotificationTopicArn    = coalesce(var.notification_topic_arn, "none")
   }
 
   depends_on = [aws_s3_object.code]

@@ -33,7 +33,7 @@ variable "repair" {
 }
 
 variable "notification_topic_arn" {
-  description = "The SNS topic for alarms and notices. Its policy must allow cloudwatch.amazonaws.com to publish."
+  description = "The SNS topic for alarms and notices, or null. Its policy must allow cloudwatch.amazonaws.com to publish."
   type        = string
-  default     = ""
+  default     = null
 }
