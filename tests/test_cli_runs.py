@@ -179,6 +179,26 @@ def test_accounts_come_from_a_file(command_line: CommandLine, tmp_path: Path) ->
     assert "'123' is not a 12-digit account ID" in command_line.refusal("audit", "--account", f"@{wave}")
 
 
+def test_exclusions_by_id_may_have_commas_and_so_may_the_name_of_a_unit(command_line: CommandLine) -> None:
+    organization = command_line.root_tasks.organization
+    organizations = organization.client("organizations")
+    sandbox, comma = (
+        organizations.create_organizational_unit(ParentId=organization.root_id, Name=name)[
+            "OrganizationalUnit"
+        ]["Id"]
+        for name in ("Sandbox", "Red, Blue")
+    )
+    for given, excluded in (
+        (f"{sandbox},{comma}", [sandbox, comma]),
+        (f"{sandbox}, {OTHER}", [sandbox, OTHER]),
+        ("Root/Red, Blue", ["Root/Red, Blue"]),
+    ):
+        command_line.services.requests.clear()
+        assert command_line.run("audit", "--exclude", given).exit_code == 0
+        assert [input_["exclude"] for input_ in command_line.services.inputs.values()] == [excluded]
+        command_line.now += timedelta(minutes=1)
+
+
 def test_the_hint_after_an_audit_is_one_short_command_that_plans_for_exactly_its_accounts(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

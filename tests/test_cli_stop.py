@@ -77,3 +77,15 @@ def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
     said = command_line.refusal("stop", audit.run_id, "--yes")
     assert said == f"Unable to stop the run: Run {audit.run_id} is not running: it ended as SUCCEEDED.\n"
     assert command_line.services.calls("StopExecution") == []
+
+
+def test_an_execution_that_ends_before_it_is_stopped_is_not_called_stopped(command_line: CommandLine) -> None:
+    start_execution(command_line)
+    (execution,) = (
+        execution for execution in command_line.root_tasks.executions.values() if execution.run_id == RUN
+    )
+    command_line.services.before["StopExecution"] = lambda: setattr(execution, "status", "SUCCEEDED")
+    assert (
+        command_line.refusal("stop", RUN, "--yes")
+        == f"Unable to stop the run: Run {RUN} is not running: it ended as SUCCEEDED.\n"
+    )

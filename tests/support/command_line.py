@@ -146,7 +146,8 @@ class DeployedServices:
 
     def _StopExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         execution = self._find(parameters["executionArn"])
-        execution.status, execution.cause = "ABORTED", parameters["cause"]
+        if execution.status == "RUNNING":
+            execution.status, execution.cause = "ABORTED", parameters["cause"]
         return {"stopDate": execution.started_at}
 
     def _ListMapRuns(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802

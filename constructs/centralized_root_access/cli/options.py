@@ -49,10 +49,13 @@ def account_ids_or_all(value: str) -> tuple[str, ...]:
 def exclusions(value: str) -> tuple[str, ...]:
     """Return accounts and organizational units: with commas, or those of a file that is given as @FILE.
 
-    A name may have a comma: a value that has no account ID is one unit.
+    A name may have a comma: a value that has no ID is one unit.
     """
+    from root_tasks.tasks.scope import UNIT_ID
+
     entries = _entries(value)
-    return entries if value.startswith("@") or any(map(_ACCOUNT_ID.fullmatch, entries)) else (value,)
+    has_id = any(_ACCOUNT_ID.fullmatch(entry) or UNIT_ID.fullmatch(entry) for entry in entries)
+    return entries if value.startswith("@") or has_id else (value,)
 
 
 def _entries(value: str) -> tuple[str, ...]:

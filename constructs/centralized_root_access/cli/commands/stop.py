@@ -38,11 +38,14 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
         folder, _, name = run.rpartition("/")
         execution = runs.executions.find(name, folders=[folder] if folder else FOLDERS)
         if not execution.running:
-            raise CommandError(f"Run {name} is not running: it ended as {execution.status}.")
+            raise _ended(execution)
         acts = execution.folder == EXECUTE_FOLDER
         if not yes and not _is_confirmed(execution, acts=acts):
             return ExitCode.NO_RESULT
-        runs.executions.stop(execution, cause=f"Stopped by {runs.caller.arn}, as its command line states.")
+        cause = f"Stopped by {runs.caller.arn}, as its command line states."
+        stopped = runs.executions.stop(execution, cause=cause)
+        if stopped.status != "ABORTED":
+            raise _ended(stopped)
     print_note(f"Run {name} was stopped.")
     if not acts:
         print_note("It changes nothing in any account. It has no report.")
@@ -50,9 +53,13 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
     with failures_as(f"Run {name} was stopped, but what it had done cannot be shown. Audit its accounts"):
         from ..stopped_run import read_stopped_run
 
-        stopped = read_stopped_run(runs.caller, runs.deployment, f"{execution.folder}/{name}")
-        _show(stopped, target=target)
+        done = read_stopped_run(runs.caller, runs.deployment, f"{execution.folder}/{name}")
+        _show(done, target=target)
     return ExitCode.AS_WANTED
+
+
+def _ended(execution: RunExecution) -> CommandError:
+    return CommandError(f"Run {execution.run_id} is not running: it ended as {execution.status}.")
 
 
 def _is_confirmed(execution: RunExecution, *, acts: bool) -> bool:
