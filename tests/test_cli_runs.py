@@ -220,6 +220,26 @@ def test_the_hint_after_an_audit_is_one_short_command_that_plans_for_exactly_its
     assert command_line.root_tasks.outcomes(plan) == {MEMBER: "planned"}
 
 
+def test_each_command_of_a_notice_can_be_pasted_and_a_run_whose_name_is_no_word_is_not_in_one(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webbrowser.open", Mock(return_value=True))
+    give_credentials(command_line)
+    root_tasks = command_line.root_tasks
+    assert command_line.run("audit").exit_code == 1
+    commands = [step.split("`")[1] for step in root_tasks.cards[-1]["content"]["nextSteps"]]
+    exit_codes = [command_line.run(*command.split()[1:]).exit_code for command in commands]
+    assert dict(zip(commands, exit_codes, strict=True)) == {
+        "centralized-root-access report --open": 1,
+        f"centralized-root-access plan delete --from-report {AUDIT}": 0,
+    }
+    give_credentials(command_line, OTHER)
+    root_tasks.advance(days=1)
+    root_tasks.run({}, name="`<!channel>`")
+    (step,) = root_tasks.cards[-1]["content"]["nextSteps"]
+    assert "channel" not in step
+
+
 def test_what_is_in_use_is_not_hinted_at_as_what_a_plan_deletes(command_line: CommandLine) -> None:
     command_line.root_tasks.organization.put_root_credentials(
         account_id=MEMBER, password=True, password_last_used=command_line.root_tasks.now
