@@ -1026,6 +1026,22 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     assert len(command_line.run("runs", "--limit", "1").lines) == 2
 
 
+def test_runs_fit_the_terminal_and_no_name_of_one_is_broken(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_deletion(command_line)
+    command_line.run("execute", plan, "--yes")
+    for columns in (50, 80, 120, 160):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = command_line.run("runs").lines
+        assert max(map(len, lines)) <= columns
+        assert any(EXECUTION in line and "SUCCEEDED" in line for line in lines), columns
+        assert any(plan in line and "SUCCEEDED" in line for line in lines), columns
+        assert " ".join(" ".join(lines).split()).count(f"executed by {EXECUTION}") == 1
+    monkeypatch.setenv("COLUMNS", "0")
+    assert any(EXECUTION in line for line in command_line.run("runs").lines)
+
+
 def test_progress_is_counted_in_accounts_and_without_permission_to_read_it_the_command_goes_on(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
