@@ -83,6 +83,11 @@ def safe_text(text: str = "", style: str = "") -> Text:
     return Text(printable(text), style)
 
 
+def unwrapped_text(text: str) -> Text:
+    """Return a line that can be copied: one that rich wraps has line ends in it."""
+    return Text(printable(text), no_wrap=True)
+
+
 def show_report(report: Report, *, everything: bool = False) -> None:
     """Show a report as a table, the policies of a plan in full, and the summary in a sentence or two.
 
@@ -315,6 +320,6 @@ def _print(target: Console, lines: Iterable[RenderableType]) -> None:
     # Through click: rich ends the process by itself where nobody reads the pipe.
     with target.capture() as captured:
         for line in lines:
-            target.print(line)
+            target.print(line, soft_wrap=isinstance(line, Text) and bool(line.no_wrap))
     if text := "\n".join(line.rstrip() for line in captured.get().splitlines()):
         click.echo(text, file=target.file, color=True)
