@@ -792,6 +792,14 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_not_any_more(command_
     assert said(plan)[0] == "This plan was executed by an execution that its mark does not name.\n"
 
 
+def test_a_plan_by_any_name_says_for_how_long_it_can_be_executed(command_line: CommandLine) -> None:
+    give_credentials(command_line)
+    command_line.root_tasks.now = command_line.now
+    command_line.services.polls = 0
+    command_line.root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}, name="by-console")
+    assert "24 hours left" in command_line.run("runs").lines[1]
+
+
 def test_a_mark_that_cannot_be_read_loses_neither_the_report_nor_its_hint(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

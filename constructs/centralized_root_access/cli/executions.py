@@ -82,11 +82,6 @@ class RunExecution:
         return "Audit" if self.folder == AUDIT_FOLDER else "Execute"
 
     @property
-    def is_plan(self) -> bool:
-        """Whether it is a plan, by its name and its end."""
-        return self.status == "SUCCEEDED" and self.run_id.startswith("plan-")
-
-    @property
     def running(self) -> bool:
         """Whether it has not ended."""
         return self.status in _RUNNING
