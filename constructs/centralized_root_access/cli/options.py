@@ -280,14 +280,22 @@ class Selection:
         """Return the accounts as the input of an execution has them, without those of another run.
 
         Raises:
-            click.UsageError: Both all accounts and some of them are asked for.
+            click.UsageError: Accounts are asked for in two ways of which one is enough.
         """
-        input_ = account_input(self.accounts, self.organizational_units)
+        input_: dict[str, object] = {}
+        if "all" in self.accounts and set(self.accounts) != {"all"}:
+            raise click.UsageError("--account is both all and an account ID. Use one of the two.")
+        if self.accounts:
+            input_["accounts"] = "all" if "all" in self.accounts else list(self.accounts)
+        if self.organizational_units:
+            input_["organizationalUnits"] = list(self.organizational_units)
         if self.from_report is not None and input_:
             raise click.UsageError(
                 "--from-report names the accounts: use it without other accounts and units."
             )
-        return input_ | ({"exclude": list(self.exclusions)} if self.exclusions else {})
+        if self.exclusions:
+            input_["exclude"] = list(self.exclusions)
+        return input_
 
 
 def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decorator:
@@ -344,19 +352,3 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
 
     default = outcomes
     return decorate
-
-
-def account_input(accounts: tuple[str, ...], organizational_units: tuple[str, ...]) -> dict[str, object]:
-    """Return the accounts as the input of an execution has them.
-
-    Raises:
-        click.UsageError: Both all accounts and some of them are asked for.
-    """
-    input_: dict[str, object] = {}
-    if "all" in accounts and set(accounts) != {"all"}:
-        raise click.UsageError("--account is both all and an account ID. Use one of the two.")
-    if accounts:
-        input_["accounts"] = "all" if "all" in accounts else list(accounts)
-    if organizational_units:
-        input_["organizationalUnits"] = list(organizational_units)
-    return input_
