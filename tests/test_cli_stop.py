@@ -89,3 +89,15 @@ def test_an_execution_that_ends_before_it_is_stopped_is_not_called_stopped(comma
         command_line.refusal("stop", RUN, "--yes")
         == f"Unable to stop the run: Run {RUN} is not running: it ended as SUCCEEDED.\n"
     )
+
+
+def test_a_function_that_starts_while_its_execution_is_stopped_is_not_called_not_started(
+    command_line: CommandLine,
+) -> None:
+    accounts = start_execution(command_line)
+    claim = f"executions/{RUN}/results/{Task.DELETE_CREDENTIALS}/00002.claim"
+    command_line.sleep = lambda seconds: command_line.root_tasks.write(claim, f"{seconds}".encode())
+    command_line.services.polls = 1
+    stopped = command_line.run("stop", RUN, "--yes")
+    assert ["unknown", accounts[10]] in [line.split()[:2] for line in stopped.lines]
+    assert "Not started: 0 accounts." in stopped.stderr

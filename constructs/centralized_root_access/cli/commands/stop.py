@@ -9,13 +9,15 @@ import click
 
 from ..errors import CommandError, ExitCode, failures_as
 from ..options import run_id_or_key, target_options
-from ..terminal import print_note
+from ..terminal import print_note, waiting_line
 
 if TYPE_CHECKING:
     from ..executions import RunExecution
     from ..options import TargetOptions
     from ..stopped_run import StoppedRun
 
+# Until then a function that was invoked has claimed its batch.
+_START_SECONDS = 5.0
 # The timeout of the functions that act.
 _MAX_MINUTES_LEFT = 10
 
@@ -53,6 +55,8 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
     with failures_as(f"Run {name} was stopped, but what it had done cannot be shown. Audit its accounts"):
         from ..stopped_run import read_stopped_run
 
+        with waiting_line("Waiting for functions that had just been invoked ..."):
+            runs.caller.clock.sleep(_START_SECONDS)
         done = read_stopped_run(runs.caller, runs.deployment, f"{execution.folder}/{name}")
         _show(done, target=target)
     return ExitCode.AS_WANTED
