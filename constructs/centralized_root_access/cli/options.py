@@ -313,8 +313,8 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
             type=exclusions,
             callback=_flatten,
             metavar="ACCOUNT|OU",
-            help="Leave out accounts or organizational units, with commas; @FILE for those in a file. "
-            "Repeatable.",
+            help="Leave out accounts or organizational units: IDs with commas, or a name; @FILE for those in "
+            "a file. Repeatable.",
         )
         @click.option(
             "--from-report",

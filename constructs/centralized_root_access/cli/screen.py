@@ -83,7 +83,7 @@ def safe_text(text: str = "", style: str = "") -> Text:
     return Text(printable(text), style)
 
 
-def unwrapped_text(text: str) -> Text:
+def whole_line(text: str) -> Text:
     """Return a line that can be copied: one that rich wraps has line ends in it."""
     return Text(printable(text), no_wrap=True)
 

@@ -40,14 +40,14 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
         folder, _, name = run.rpartition("/")
         execution = runs.executions.find(name, folders=[folder] if folder else FOLDERS)
         if not execution.running:
-            raise _ended(execution)
+            raise _not_running_error(execution)
         acts = execution.folder == EXECUTE_FOLDER
         if not yes and not _is_confirmed(execution, acts=acts):
             return ExitCode.NO_RESULT
         cause = f"Stopped by {runs.caller.arn}, as its command line states."
         stopped = runs.executions.stop(execution, cause=cause)
         if stopped.status != "ABORTED":
-            raise _ended(stopped)
+            raise _not_running_error(stopped)
     print_note(f"Run {name} was stopped.")
     if not acts:
         print_note("It changes nothing in any account. It has no report.")
@@ -62,7 +62,7 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
     return ExitCode.AS_WANTED
 
 
-def _ended(execution: RunExecution) -> CommandError:
+def _not_running_error(execution: RunExecution) -> CommandError:
     return CommandError(f"Run {execution.run_id} is not running: it ended as {execution.status}.")
 
 
