@@ -179,19 +179,24 @@ def test_accounts_come_from_a_file(command_line: CommandLine, tmp_path: Path) ->
     assert "'123' is not a 12-digit account ID" in command_line.refusal("audit", "--account", f"@{wave}")
 
 
-def test_exclusions_by_id_may_have_commas_and_so_may_the_name_of_a_unit(command_line: CommandLine) -> None:
+def test_exclusions_by_id_may_have_commas_and_so_may_the_name_of_a_unit(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
     organization = command_line.root_tasks.organization
     organizations = organization.client("organizations")
-    sandbox, comma = (
+    units = [
         organizations.create_organizational_unit(ParentId=organization.root_id, Name=name)[
             "OrganizationalUnit"
         ]["Id"]
-        for name in ("Sandbox", "Red, Blue")
-    )
+        for name in ("Red, Blue", "Team", "Team #1")
+    ]
+    file = tmp_path / "units.txt"
+    file.write_text(f"# Units\r\nRoot/Red, Blue\r\nRoot/Team #1\r\n\r\n{OTHER}, {units[1]},  # both\r\n#\r\n")
     for given, excluded in (
-        (f"{sandbox},{comma}", [sandbox, comma]),
-        (f"{sandbox}, {OTHER}", [sandbox, OTHER]),
+        (f"{units[0]},{units[1]}", units[:2]),
+        (f"{units[0]}, {OTHER}", [units[0], OTHER]),
         ("Root/Red, Blue", ["Root/Red, Blue"]),
+        (f"@{file}", ["Root/Red, Blue", "Root/Team #1", OTHER, units[1]]),
     ):
         command_line.services.requests.clear()
         assert command_line.run("audit", "--exclude", given).exit_code == 0
