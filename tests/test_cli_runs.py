@@ -1028,6 +1028,10 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     shown = command_line.run("runs")
     assert shown.exit_code == 0
     assert [line.split()[0] for line in shown.lines[1:]] == [EXECUTION, plan, "=1+1"]
+    execution = command_line.root_tasks.executions[
+        command_line.root_tasks.arn(EXECUTION, machine=EXECUTE_MACHINE)
+    ]
+    assert f"{execution.started_at:%Y-%m-%d %H:%M} UTC" in shown.lines[1]
     listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
     assert [run["run"] for run in listed] == [EXECUTION, plan, "=1+1"]
     rows = list(csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout)))

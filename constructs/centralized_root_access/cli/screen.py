@@ -21,7 +21,7 @@ from rich.text import Text
 from aws_calls.text import printable, unique_keys
 from root_tasks.messages import describe_preflight
 from root_tasks.model.report import Outcome
-from root_tasks.report.summary import duration, summary, words_of
+from root_tasks.report.summary import duration, minute, summary, words_of
 
 from .executions import executions_of_plans
 from .report_rows import ReportRow, rows_of
@@ -154,7 +154,7 @@ def _run_row(execution: RunExecution, plan_words: str) -> list[Text]:
         safe_text(execution.plan or plan_words),
         # Without the account and the role, in whose place the command states a person.
         safe_text(execution.requester.rpartition("/")[2]),
-        safe_text(f"{execution.started_at:%Y-%m-%d %H:%M UTC}"),
+        safe_text(minute(execution.started_at)),
         safe_text("" if execution.ended_at is None else duration(execution.started_at, execution.ended_at)),
     ]
 

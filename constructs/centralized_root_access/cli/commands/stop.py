@@ -67,12 +67,14 @@ def _not_running_error(execution: RunExecution) -> CommandError:
 
 
 def _is_confirmed(execution: RunExecution, *, acts: bool) -> bool:
+    from root_tasks.report.summary import minute
+
     effect = (
         "What it has done stays done, and its plan cannot be executed again."
         if acts
         else "It changes nothing in any account."
     )
-    print_note(f"Run {execution.run_id} started at {execution.started_at:%Y-%m-%d %H:%M UTC}. {effect}")
+    print_note(f"Run {execution.run_id} started at {minute(execution.started_at)}. {effect}")
     confirmed = click.confirm("Stop it?", err=True)
     if not confirmed:
         print_note("Not stopped. The run goes on.")
