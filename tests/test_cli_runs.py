@@ -586,6 +586,17 @@ def test_a_report_that_nobody_could_check_says_why_and_is_never_taken_for_a_clea
     assert_unchecked(command_line, reason="Step Functions has no such execution; it keeps those")
 
 
+def test_a_report_that_nobody_could_check_names_no_command_to_act_on_it(command_line: CommandLine) -> None:
+    give_credentials(command_line)
+    assert command_line.run("audit").exit_code == 1
+    plan = plan_deletion(command_line)
+    command_line.root_tasks.executions.clear()
+    for run in ([], [AUDIT], [plan]):
+        shown = command_line.run("report", *run)
+        assert "was not checked" in shown.stderr
+        assert "centralized-root-access" not in shown.stderr
+
+
 def test_a_report_is_not_shown_where_its_execution_cannot_be_read(command_line: CommandLine) -> None:
     command_line.run("audit")
     command_line.services.errors["DescribeExecution"] = ("InvalidArn", "Not an ARN.")

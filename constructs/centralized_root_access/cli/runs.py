@@ -266,11 +266,15 @@ class Runs:
             stored = self.report_of(execution)
             show_report(stored, output=output)
         if output.format == TABLE:
-            self.show_next_steps(stored.report)
+            self.show_next_steps(stored)
         return keep_report(stored, output=output)
 
-    def show_next_steps(self, report: Report) -> None:
+    def show_next_steps(self, stored: StoredReport) -> None:
         """Say what one would do next; of a plan, until when it can be executed, or why it cannot any more."""
+        if stored.unchecked is not None:
+            # Somebody else may have chosen the accounts and the run.
+            return
+        report = stored.report
         state = self.plan_state(report)
         if state is None:
             print_note(*next_steps(report, target=self.target))
