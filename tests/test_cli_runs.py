@@ -1070,6 +1070,21 @@ def test_runs_fit_the_terminal_and_no_name_of_one_is_broken(
     assert any(EXECUTION in line for line in command_line.run("runs").lines)
 
 
+def test_a_log_that_wants_colours_is_not_taken_for_a_terminal(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_credentials(command_line)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    plain = command_line.run("audit")
+    command_line.now += timedelta(minutes=1)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = command_line.run("audit")
+    assert "\x1b[" in coloured.stdout
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", coloured.stdout).splitlines()
+    assert [line.rstrip() for line in lines] == plain.lines
+    assert coloured.stderr == plain.stderr
+
+
 def test_progress_is_counted_in_accounts_and_without_permission_to_read_it_the_command_goes_on(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,7 +67,8 @@ def console(*, stderr: bool = False) -> Console:
     """Return a console that has colours only on a terminal, and takes no text for markup."""
     stream = sys.stderr if stderr else sys.stdout
     probe = Console(file=stream)
-    has_width = probe.is_terminal or "COLUMNS" in probe._environ
+    # Not is_terminal: FORCE_COLOR makes it true of a pipe, which has no width.
+    has_width = stream.isatty() or "COLUMNS" in probe._environ
     return Console(
         file=stream,
         # COLUMNS=0 is what some programs set where there is no terminal.
@@ -199,7 +200,8 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
         TextColumn("{task.fields[counted]}", markup=False),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=target, transient=True, disable=not target.is_terminal) as progress:
+    shown = target.is_terminal and target.file.isatty()
+    with Progress(*columns, console=target, transient=True, disable=not shown) as progress:
         task = progress.add_task(printable(what), total=None, counted="")
 
         def update(done: int, total: int, noun: str) -> None:
