@@ -33,8 +33,10 @@ def shell_command(environment: Mapping[str, str]) -> tuple[list[str], dict[str, 
             return [shell, "--rcfile", str(_write(folder / "bashrc", *lines))], {}
         case "zsh":
             theirs = shlex.quote(environment["ZDOTDIR"]) if "ZDOTDIR" in environment else '"$HOME"'
-            _write(folder / ".zshenv", _source(f"{theirs}/.zshenv"))
-            lines = [f"ZDOTDIR={theirs}", _source(f"{theirs}/.zshrc"), settings, f'PROMPT="{_PROMPT}$PROMPT"']
+            # The first of their files may say that the others are elsewhere.
+            lines = [f"ZDOTDIR={theirs}", _source('"$ZDOTDIR/.zshenv"'), "_theirs=$ZDOTDIR"]
+            _write(folder / ".zshenv", *lines, f"ZDOTDIR={shlex.quote(str(folder))}")
+            lines = ["ZDOTDIR=$_theirs", _source('"$ZDOTDIR/.zshrc"'), settings, f'PROMPT="{_PROMPT}$PROMPT"']
             _write(folder / ".zshrc", *lines)
             return [shell], {"ZDOTDIR": str(folder)}
         case "sh" | "dash" | "ksh":

@@ -163,6 +163,18 @@ def test_an_account_that_a_unit_includes_may_be_skipped(command_line: CommandLin
         command_line.now += timedelta(minutes=1)
 
 
+def test_an_account_that_is_excluded_by_its_unit_is_not_called_skipped(command_line: CommandLine) -> None:
+    organization = command_line.root_tasks.organization
+    organizations = organization.client("organizations")
+    root = organization.root_id
+    unit = organizations.create_organizational_unit(ParentId=root, Name="2024")["OrganizationalUnit"]["Id"]
+    organizations.move_account(AccountId=OTHER, SourceParentId=root, DestinationParentId=unit)
+    accounts = ("--account", f"{MEMBER},{OTHER}")
+    for excluded in (unit, "2024"):
+        assert command_line.run("audit", *accounts, "--exclude", excluded).exit_code == 0
+        command_line.now += timedelta(minutes=1)
+
+
 def test_a_plan_of_nothing_says_so(command_line: CommandLine) -> None:
     shown = run_and_report(command_line, "plan", "delete", "--account", MEMBER, name="plan-delete")
     assert (shown.exit_code, shown.stderr) == (2, "Exit code 2: Nothing is planned.\n")

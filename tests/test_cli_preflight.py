@@ -47,6 +47,20 @@ def test_it_names_the_policy_its_place_and_the_statement_that_would_mend_it(
     assert shown.lines[-1] == "Denied: 1 account, allowed: 2 accounts."
 
 
+def test_the_suggested_statement_can_be_copied_from_a_narrow_terminal(
+    command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = [
+        *ROOT_USERS["ArnLike"].values(),
+        "arn:aws:iam::*:role/platform/a-role-with-a-long-name-of-its-own",
+    ]
+    attach(organization, {**DENY_ROOT, "Condition": {"ArnLike": {"aws:PrincipalArn": users}}})
+    monkeypatch.setenv("COLUMNS", "60")
+    _, _, shown = command_line.run("preflight").stdout.partition("change it to:\n")
+    suggested, _ = json.JSONDecoder().raw_decode(shown.lstrip())
+    assert suggested["Condition"]["ArnLike"] == {"aws:PrincipalArn": users}
+
+
 @pytest.mark.parametrize(
     ("chosen", "shown_as"),
     [

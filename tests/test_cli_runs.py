@@ -179,6 +179,31 @@ def test_accounts_come_from_a_file(command_line: CommandLine, tmp_path: Path) ->
     assert "'123' is not a 12-digit account ID" in command_line.refusal("audit", "--account", f"@{wave}")
 
 
+def test_exclusions_by_id_may_have_commas_and_so_may_the_name_of_a_unit(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
+    organization = command_line.root_tasks.organization
+    organizations = organization.client("organizations")
+    units = [
+        organizations.create_organizational_unit(ParentId=organization.root_id, Name=name)[
+            "OrganizationalUnit"
+        ]["Id"]
+        for name in ("Red, Blue", "Team", "Team #1")
+    ]
+    file = tmp_path / "units.txt"
+    file.write_text(f"# Units\r\nRoot/Red, Blue\r\nRoot/Team #1\r\n\r\n{OTHER}, {units[1]},  # both\r\n#\r\n")
+    for given, excluded in (
+        (f"{units[0]},{units[1]}", units[:2]),
+        (f"{units[0]}, {OTHER}", [units[0], OTHER]),
+        ("Root/Red, Blue", ["Root/Red, Blue"]),
+        (f"@{file}", ["Root/Red, Blue", "Root/Team #1", OTHER, units[1]]),
+    ):
+        command_line.services.requests.clear()
+        assert command_line.run("audit", "--exclude", given).exit_code == 0
+        assert [input_["exclude"] for input_ in command_line.services.inputs.values()] == [excluded]
+        command_line.now += timedelta(minutes=1)
+
+
 def test_the_hint_after_an_audit_is_one_short_command_that_plans_for_exactly_its_accounts(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +223,26 @@ def test_the_hint_after_an_audit_is_one_short_command_that_plans_for_exactly_its
     assert run_next(command_line, many, "--exclude", "Root/Prod").exit_code == 0
     plan = command_line.root_tasks.executions[command_line.root_tasks.arn("plan-delete-20261125-0433-2345")]
     assert command_line.root_tasks.outcomes(plan) == {MEMBER: "planned"}
+
+
+def test_each_command_of_a_notice_can_be_pasted_and_a_run_whose_name_is_no_word_is_not_in_one(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webbrowser.open", Mock(return_value=True))
+    give_credentials(command_line)
+    root_tasks = command_line.root_tasks
+    assert command_line.run("audit").exit_code == 1
+    commands = [step.split("`")[1] for step in root_tasks.cards[-1]["content"]["nextSteps"]]
+    exit_codes = [command_line.run(*command.split()[1:]).exit_code for command in commands]
+    assert dict(zip(commands, exit_codes, strict=True)) == {
+        "centralized-root-access report --open": 1,
+        f"centralized-root-access plan delete --from-report {AUDIT}": 0,
+    }
+    give_credentials(command_line, OTHER)
+    root_tasks.advance(days=1)
+    root_tasks.run({}, name="`<!channel>`")
+    (step,) = root_tasks.cards[-1]["content"]["nextSteps"]
+    assert "channel" not in step
 
 
 def test_what_is_in_use_is_not_hinted_at_as_what_a_plan_deletes(command_line: CommandLine) -> None:
@@ -541,6 +586,17 @@ def test_a_report_that_nobody_could_check_says_why_and_is_never_taken_for_a_clea
     assert_unchecked(command_line, reason="Step Functions has no such execution; it keeps those")
 
 
+def test_a_report_that_nobody_could_check_names_no_command_to_act_on_it(command_line: CommandLine) -> None:
+    give_credentials(command_line)
+    assert command_line.run("audit").exit_code == 1
+    plan = plan_deletion(command_line)
+    command_line.root_tasks.executions.clear()
+    for run in ([], [AUDIT], [plan]):
+        shown = command_line.run("report", *run)
+        assert "was not checked" in shown.stderr
+        assert "centralized-root-access" not in shown.stderr
+
+
 def test_a_report_is_not_shown_where_its_execution_cannot_be_read(command_line: CommandLine) -> None:
     command_line.run("audit")
     command_line.services.errors["DescribeExecution"] = ("InvalidArn", "Not an ARN.")
@@ -750,6 +806,14 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_not_any_more(command_
     mark = f"runs/{plan}/executed-by.json"
     command_line.root_tasks.write(mark, b"{}")
     assert said(plan)[0] == "This plan was executed by an execution that its mark does not name.\n"
+
+
+def test_a_plan_by_any_name_says_for_how_long_it_can_be_executed(command_line: CommandLine) -> None:
+    give_credentials(command_line)
+    command_line.root_tasks.now = command_line.now
+    command_line.services.polls = 0
+    command_line.root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}, name="by-console")
+    assert "24 hours left" in command_line.run("runs").lines[1]
 
 
 def test_a_mark_that_cannot_be_read_loses_neither_the_report_nor_its_hint(
@@ -975,6 +1039,10 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     shown = command_line.run("runs")
     assert shown.exit_code == 0
     assert [line.split()[0] for line in shown.lines[1:]] == [EXECUTION, plan, "=1+1"]
+    execution = command_line.root_tasks.executions[
+        command_line.root_tasks.arn(EXECUTION, machine=EXECUTE_MACHINE)
+    ]
+    assert f"{execution.started_at:%Y-%m-%d %H:%M} UTC" in shown.lines[1]
     listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
     assert [run["run"] for run in listed] == [EXECUTION, plan, "=1+1"]
     rows = list(csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout)))
@@ -984,6 +1052,37 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
         ("'=1+1", "Audit", "SUCCEEDED"),
     ]
     assert len(command_line.run("runs", "--limit", "1").lines) == 2
+
+
+def test_runs_fit_the_terminal_and_no_name_of_one_is_broken(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_deletion(command_line)
+    command_line.run("execute", plan, "--yes")
+    for columns in (50, 80, 120, 160):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = command_line.run("runs").lines
+        assert max(map(len, lines)) <= columns
+        assert any(EXECUTION in line and "SUCCEEDED" in line for line in lines), columns
+        assert any(plan in line and "SUCCEEDED" in line for line in lines), columns
+        assert " ".join(" ".join(lines).split()).count(f"executed by {EXECUTION}") == 1
+    monkeypatch.setenv("COLUMNS", "0")
+    assert any(EXECUTION in line for line in command_line.run("runs").lines)
+
+
+def test_a_log_that_wants_colours_is_not_taken_for_a_terminal(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_credentials(command_line)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    plain = command_line.run("audit")
+    command_line.now += timedelta(minutes=1)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = command_line.run("audit")
+    assert "\x1b[" in coloured.stdout
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", coloured.stdout).splitlines()
+    assert [line.rstrip() for line in lines] == plain.lines
+    assert coloured.stderr == plain.stderr
 
 
 def test_progress_is_counted_in_accounts_and_without_permission_to_read_it_the_command_goes_on(

@@ -77,3 +77,27 @@ def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
     said = command_line.refusal("stop", audit.run_id, "--yes")
     assert said == f"Unable to stop the run: Run {audit.run_id} is not running: it ended as SUCCEEDED.\n"
     assert command_line.services.calls("StopExecution") == []
+
+
+def test_an_execution_that_ends_before_it_is_stopped_is_not_called_stopped(command_line: CommandLine) -> None:
+    start_execution(command_line)
+    (execution,) = (
+        execution for execution in command_line.root_tasks.executions.values() if execution.run_id == RUN
+    )
+    command_line.services.before["StopExecution"] = lambda: setattr(execution, "status", "SUCCEEDED")
+    assert (
+        command_line.refusal("stop", RUN, "--yes")
+        == f"Unable to stop the run: Run {RUN} is not running: it ended as SUCCEEDED.\n"
+    )
+
+
+def test_a_function_that_starts_while_its_execution_is_stopped_is_not_called_not_started(
+    command_line: CommandLine,
+) -> None:
+    accounts = start_execution(command_line)
+    claim = f"executions/{RUN}/results/{Task.DELETE_CREDENTIALS}/00002.claim"
+    command_line.sleep = lambda seconds: command_line.root_tasks.write(claim, f"{seconds}".encode())
+    command_line.services.polls = 1
+    stopped = command_line.run("stop", RUN, "--yes")
+    assert ["unknown", accounts[10]] in [line.split()[:2] for line in stopped.lines]
+    assert "Not started: 0 accounts." in stopped.stderr

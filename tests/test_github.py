@@ -6,12 +6,13 @@ import re
 import runpy
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
 import yaml
 
+from support.acceptance_role import role_template
 from support.apps import ROOT
 from support.processes import run_successfully
 
@@ -93,6 +94,26 @@ def test_only_the_job_that_publishes_has_the_identity_and_it_runs_no_code_of_the
     assert [name for name, job in release.items() if "id-token" in job["permissions"]] == ["publish"]
     assert all("run" not in step for step in release["publish"]["steps"])
     assert release["publish"]["needs"] == "build"
+
+
+def test_what_an_acceptance_run_has_left_is_restored_before_its_credentials_expire() -> None:
+    job = jobs(GITHUB / "workflows/acceptance.yml")["run"]
+    (seconds,) = [
+        step["with"]["role-duration-seconds"] for step in job["steps"] if "role-to-assume" in str(step)
+    ]
+    assert seconds > job["timeout-minutes"] * 60
+    assert role_template()["Resources"]["Role"]["Properties"]["MaxSessionDuration"] == seconds
+
+
+def test_every_package_that_npm_installs_is_kept_up_to_date() -> None:
+    (npm,) = [
+        update
+        for update in yaml.safe_load((GITHUB / "dependabot.yml").read_text())["updates"]
+        if update["package-ecosystem"] == "npm"
+    ]
+    (locks,) = re.findall(r"for package in (.*); do", (ROOT / "Makefile").read_text())
+    folders = ["/", *(f"/{folder}" for folder in locks.split())]
+    assert [folder for folder in folders if not any(map(PurePath(folder).match, npm["directories"]))] == []
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)

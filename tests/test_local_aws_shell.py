@@ -50,11 +50,26 @@ def test_the_callers_programs_and_the_local_aws_survive_the_start_up_file(
 ) -> None:
     file = tmp_path / "home" / FILES[name]
     file.write_text(START_UP)
-    command, variables = shell_command({**environment, "SHELL": str(shutil.which(name)), "ENV": str(file)})
+    assert_has_what_the_caller_had(name, {**environment, "ENV": str(file)})
+
+
+@pytest.mark.skipif("zsh" not in SHELLS, reason="This machine has no zsh.")
+def test_a_zsh_whose_files_are_elsewhere_has_what_the_caller_had(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "home" / "zsh"
+    folder.mkdir()
+    (folder / ".zshrc").write_text(START_UP)
+    (tmp_path / "home" / ".zshenv").write_text("ZDOTDIR=$HOME/zsh\n")
+    assert_has_what_the_caller_had("zsh", environment)
+
+
+def assert_has_what_the_caller_had(name: str, environment: dict[str, str]) -> None:
+    command, variables = shell_command({**environment, "SHELL": str(shutil.which(name))})
     lines = [f'printf "%s\\n" "{name}=${name}"' for name in SHOWN]
     finished = run(
         *(*command, "-i"),
-        env={**environment, "ENV": str(file), **variables},
+        env={**environment, **variables},
         input="\n".join([*lines, 'printf "%s\\n" "PS1=$PS1"', "exit", ""]),
     )
     shown = dict(line.split("=", 1) for line in finished.stdout.splitlines() if "=" in line)

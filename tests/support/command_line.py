@@ -9,7 +9,7 @@ import json
 import os
 import signal
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from centralized_root_access.cli.aws import Caller
@@ -36,6 +36,8 @@ _CREDENTIALS = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
 NOW = datetime(2026, 11, 25, 4, 32, tzinfo=UTC)
+# The SDK returns times in that of the machine.
+_MACHINES_ZONE = timezone(timedelta(hours=-5))
 
 
 @dataclass(kw_only=True)
@@ -146,7 +148,8 @@ class DeployedServices:
 
     def _StopExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         execution = self._find(parameters["executionArn"])
-        execution.status, execution.cause = "ABORTED", parameters["cause"]
+        if execution.status == "RUNNING":
+            execution.status, execution.cause = "ABORTED", parameters["cause"]
         return {"stopDate": execution.started_at}
 
     def _ListMapRuns(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
@@ -172,13 +175,14 @@ class DeployedServices:
 
     def _summary(self, arn: str, execution: FinishedExecution) -> dict[str, Any]:
         machine_arn = arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+        started_at = execution.started_at.astimezone(_MACHINES_ZONE)
         return {
             "executionArn": arn,
             "stateMachineArn": machine_arn,
             "name": execution.run_id,
             "status": execution.status,
-            "startDate": execution.started_at,
-            "stopDate": execution.started_at + timedelta(seconds=9),
+            "startDate": started_at,
+            "stopDate": started_at + timedelta(seconds=9),
         }
 
 

@@ -82,11 +82,6 @@ class RunExecution:
         return "Audit" if self.folder == AUDIT_FOLDER else "Execute"
 
     @property
-    def is_plan(self) -> bool:
-        """Whether it is a plan, by its name and its end."""
-        return self.status == "SUCCEEDED" and self.run_id.startswith("plan-")
-
-    @property
     def running(self) -> bool:
         """Whether it has not ended."""
         return self.status in _RUNNING
@@ -147,14 +142,16 @@ class Executions:
                 raise
         return self._describe_new(folder, name)
 
-    def stop(self, execution: RunExecution, *, cause: str) -> None:
-        """Stop an execution that runs. The functions that it has invoked go on.
+    def stop(self, execution: RunExecution, *, cause: str) -> RunExecution:
+        """Stop an execution that runs, and return it as it ended. The functions that it has invoked go on.
 
         Raises:
             CallError: AWS refused, or did not respond in time.
         """
         arn = self._arn(execution.folder, execution.run_id)
+        # StopExecution has no error for an execution that has ended meanwhile.
         self._call("StopExecution", executionArn=arn, error="Stopped", cause=cause)
+        return self.wait(execution, show=lambda done, total: None)  # noqa: ARG005
 
     def find(self, run_id: str, *, folders: Collection[str] = FOLDERS) -> RunExecution:
         """Return the execution of this name.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TABLE, JSON, CSV = "table", "json", "csv"
 PROGRAM = "centralized-root-access"
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
+_COMMENT = re.compile(r"^#.*|\s#(\s.*)?$")
 
 
 def account_id(value: str) -> str:
@@ -38,7 +39,7 @@ def account_id(value: str) -> str:
 
 def account_ids(value: str) -> tuple[str, ...]:
     """Return the IDs of AWS accounts: one, several with commas, or those of a file that is given as @FILE."""
-    return tuple(map(account_id, _entries(value)))
+    return tuple(account_id(entry) for line in _lines(value) for entry in _entries(line))
 
 
 def account_ids_or_all(value: str) -> tuple[str, ...]:
@@ -49,22 +50,32 @@ def account_ids_or_all(value: str) -> tuple[str, ...]:
 def exclusions(value: str) -> tuple[str, ...]:
     """Return accounts and organizational units: with commas, or those of a file that is given as @FILE.
 
-    A name may have a comma: a value that has no account ID is one unit.
+    A name may have a comma: a value, or a line of the file, that has no ID is one unit.
     """
-    entries = _entries(value)
-    return entries if value.startswith("@") or any(map(_ACCOUNT_ID.fullmatch, entries)) else (value,)
+    from root_tasks.tasks.scope import UNIT_ID
+
+    found: list[str] = []
+    for line in _lines(value):
+        entries = _entries(line)
+        has_id = any(_ACCOUNT_ID.fullmatch(entry) or UNIT_ID.fullmatch(entry) for entry in entries)
+        found += entries if has_id else [line]
+    return tuple(found)
 
 
-def _entries(value: str) -> tuple[str, ...]:
-    """Return the entries of a list with commas, or of a file: one or more a line, `#` begins a comment."""
+def _entries(line: str) -> list[str]:
+    return [entry.strip() for entry in line.split(",")]
+
+
+def _lines(value: str) -> list[str]:
+    """Return the value, or the lines of the file that it names, without comments. A name may have a `#`."""
     if not value.startswith("@"):
-        return tuple(entry.strip() for entry in value.split(","))
+        return [value]
     try:
         text = Path(value[1:]).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise click.BadParameter(f"{printable(value[1:])} cannot be read: {printable(str(error))}") from error
-    lines = (line.partition("#")[0] for line in text.splitlines())
-    found = tuple(entry.strip() for line in lines for entry in line.split(",") if entry.strip())
+    lines = (_COMMENT.sub("", line).strip().rstrip(",") for line in text.splitlines())
+    found = [line for line in lines if line]
     if not found:
         raise click.BadParameter(f"{printable(value[1:])} is empty.")
     return found
@@ -277,14 +288,22 @@ class Selection:
         """Return the accounts as the input of an execution has them, without those of another run.
 
         Raises:
-            click.UsageError: Both all accounts and some of them are asked for.
+            click.UsageError: Accounts are asked for in two ways of which one is enough.
         """
-        input_ = account_input(self.accounts, self.organizational_units)
+        input_: dict[str, object] = {}
+        if "all" in self.accounts and set(self.accounts) != {"all"}:
+            raise click.UsageError("--account is both all and an account ID. Use one of the two.")
+        if self.accounts:
+            input_["accounts"] = "all" if "all" in self.accounts else list(self.accounts)
+        if self.organizational_units:
+            input_["organizationalUnits"] = list(self.organizational_units)
         if self.from_report is not None and input_:
             raise click.UsageError(
                 "--from-report names the accounts: use it without other accounts and units."
             )
-        return input_ | ({"exclude": list(self.exclusions)} if self.exclusions else {})
+        if self.exclusions:
+            input_["exclude"] = list(self.exclusions)
+        return input_
 
 
 def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decorator:
@@ -302,8 +321,8 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
             type=exclusions,
             callback=_flatten,
             metavar="ACCOUNT|OU",
-            help="Leave out accounts or organizational units, with commas; @FILE for those in a file. "
-            "Repeatable.",
+            help="Leave out accounts or organizational units: IDs with commas, or a name; @FILE for those in "
+            "a file. Repeatable.",
         )
         @click.option(
             "--from-report",
@@ -341,19 +360,3 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
 
     default = outcomes
     return decorate
-
-
-def account_input(accounts: tuple[str, ...], organizational_units: tuple[str, ...]) -> dict[str, object]:
-    """Return the accounts as the input of an execution has them.
-
-    Raises:
-        click.UsageError: Both all accounts and some of them are asked for.
-    """
-    input_: dict[str, object] = {}
-    if "all" in accounts and set(accounts) != {"all"}:
-        raise click.UsageError("--account is both all and an account ID. Use one of the two.")
-    if accounts:
-        input_["accounts"] = "all" if "all" in accounts else list(accounts)
-    if organizational_units:
-        input_["organizationalUnits"] = list(organizational_units)
-    return input_

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -266,11 +266,15 @@ class Runs:
             stored = self.report_of(execution)
             show_report(stored, output=output)
         if output.format == TABLE:
-            self.show_next_steps(stored.report)
+            self.show_next_steps(stored)
         return keep_report(stored, output=output)
 
-    def show_next_steps(self, report: Report) -> None:
+    def show_next_steps(self, stored: StoredReport) -> None:
         """Say what one would do next; of a plan, until when it can be executed, or why it cannot any more."""
+        if stored.unchecked is not None:
+            # Somebody else may have chosen the accounts and the run.
+            return
+        report = stored.report
         state = self.plan_state(report)
         if state is None:
             print_note(*next_steps(report, target=self.target))
@@ -291,12 +295,9 @@ class Runs:
         now = self.target.environment.now()
         states = {}
         for execution in executions:
-            if not execution.is_plan or now - execution.started_at > _PLANS_SHOWN_FOR:
-                continue
-            with suppress(CallError, CommandError):
-                expires_at = self.executions.find(execution.run_id, folders=[AUDIT_FOLDER]).plan_expires_at
-                if expires_at is not None:
-                    states[execution.run_id] = self._plan_state(execution.run_id, expires_at=expires_at)
+            expires_at = execution.plan_expires_at
+            if expires_at is not None and now - execution.started_at <= _PLANS_SHOWN_FOR:
+                states[execution.run_id] = self._plan_state(execution.run_id, expires_at=expires_at)
         return states
 
     def _plan_state(self, run_id: str, *, expires_at: datetime | None) -> PlanState:

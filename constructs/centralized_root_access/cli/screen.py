@@ -21,7 +21,7 @@ from rich.text import Text
 from aws_calls.text import printable, unique_keys
 from root_tasks.messages import describe_preflight
 from root_tasks.model.report import Outcome
-from root_tasks.report.summary import duration, summary, words_of
+from root_tasks.report.summary import duration, minute, summary, words_of
 
 from .executions import executions_of_plans
 from .report_rows import ReportRow, rows_of
@@ -59,6 +59,7 @@ _STYLES = {
 }
 # What nobody has to do anything about is counted.
 _COUNTED = frozenset({Outcome.NOTHING_TO_DO, Outcome.CLEAN})
+_RUN_COLUMNS = ("run", "action", "accounts", "status", "plan", "requested by", "started", "took")
 _STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "REFUSED": "yellow"}
 
 
@@ -66,9 +67,12 @@ def console(*, stderr: bool = False) -> Console:
     """Return a console that has colours only on a terminal, and takes no text for markup."""
     stream = sys.stderr if stderr else sys.stdout
     probe = Console(file=stream)
+    # Not is_terminal: FORCE_COLOR makes it true of a pipe, which has no width.
+    has_width = stream.isatty() or "COLUMNS" in probe._environ
     return Console(
         file=stream,
-        width=probe.width if probe.is_terminal or "COLUMNS" in probe._environ else _UNWRAPPED,
+        # COLUMNS=0 is what some programs set where there is no terminal.
+        width=(probe.width if has_width else 0) or _UNWRAPPED,
         markup=False,
         highlight=False,
         emoji=False,
@@ -78,6 +82,11 @@ def console(*, stderr: bool = False) -> Console:
 def safe_text(text: str = "", style: str = "") -> Text:
     """Return a text in which nothing is a command for the terminal."""
     return Text(printable(text), style)
+
+
+def whole_line(text: str) -> Text:
+    """Return a line that can be copied: one that rich wraps has line ends in it."""
+    return Text(printable(text), no_wrap=True)
 
 
 def show_report(report: Report, *, everything: bool = False) -> None:
@@ -121,23 +130,43 @@ def _show_report(
 
 
 def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -> None:
-    """Show executions as a table, and until when each plan can be executed."""
+    """Show executions, and until when each plan can be executed: as a table where it breaks no name."""
     of_plans = executions_of_plans(executions)
-    columns = ("run", "action", "accounts", "status", "plan", "requested by", "started", "took")
-    table = new_table(*columns)
-    for execution in executions:
-        table.add_row(
-            safe_text(execution.run_id),
-            safe_text(execution.action),
-            "" if execution.accounts is None else f"{execution.accounts:,}",
-            safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red")),
-            safe_text(execution.plan or _plan_words(execution, states, of_plans)),
-            # Without the account and the role, in whose place the command states a person.
-            safe_text(execution.requester.rpartition("/")[2]),
-            f"{execution.started_at:%Y-%m-%d %H:%M UTC}",
-            "" if execution.ended_at is None else duration(execution.started_at, execution.ended_at),
-        )
-    _print(console(), [table])
+    rows = [_run_row(execution, _plan_words(execution, states, of_plans)) for execution in executions]
+    target = console()
+    widths = [
+        max(cell.cell_len for cell in cells) for cells in zip(map(Text, _RUN_COLUMNS), *rows, strict=True)
+    ]
+    if sum(widths) + _GAP * (len(widths) - 1) > target.width:
+        _print(target, _run_list(rows))
+        return
+    table = new_table(*_RUN_COLUMNS)
+    for row in rows:
+        table.add_row(*row)
+    _print(target, [table])
+
+
+def _run_row(execution: RunExecution, plan_words: str) -> list[Text]:
+    return [
+        safe_text(execution.run_id),
+        safe_text(execution.action),
+        safe_text("" if execution.accounts is None else f"{execution.accounts:,}"),
+        safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red")),
+        safe_text(execution.plan or plan_words),
+        # Without the account and the role, in whose place the command states a person.
+        safe_text(execution.requester.rpartition("/")[2]),
+        safe_text(minute(execution.started_at)),
+        safe_text("" if execution.ended_at is None else duration(execution.started_at, execution.ended_at)),
+    ]
+
+
+def _run_list(rows: Iterable[Sequence[Text]]) -> Iterator[RenderableType]:
+    """Yield a line for each execution, and what there is to know about it below."""
+    for row in rows:
+        cells = dict(zip(_RUN_COLUMNS, row, strict=True))
+        yield Text.assemble(cells.pop("status"), "  ", cells.pop("run"))
+        facts = ", ".join(f"{name} {cell.plain}" for name, cell in cells.items() if cell)
+        yield Padding(Text(facts), (0, 0, 0, 2))
 
 
 def _plan_words(execution: RunExecution, states: Mapping[str, PlanState], of_plans: Mapping[str, str]) -> str:
@@ -171,7 +200,8 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
         TextColumn("{task.fields[counted]}", markup=False),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=target, transient=True, disable=not target.is_terminal) as progress:
+    shown = target.is_terminal and target.file.isatty()
+    with Progress(*columns, console=target, transient=True, disable=not shown) as progress:
         task = progress.add_task(printable(what), total=None, counted="")
 
         def update(done: int, total: int, noun: str) -> None:
@@ -292,6 +322,6 @@ def _print(target: Console, lines: Iterable[RenderableType]) -> None:
     # Through click: rich ends the process by itself where nobody reads the pipe.
     with target.capture() as captured:
         for line in lines:
-            target.print(line)
+            target.print(line, soft_wrap=isinstance(line, Text) and bool(line.no_wrap))
     if text := "\n".join(line.rstrip() for line in captured.get().splitlines()):
         click.echo(text, file=target.file, color=True)

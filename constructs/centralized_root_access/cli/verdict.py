@@ -8,6 +8,7 @@ from root_tasks.messages import quantity
 from root_tasks.model.report import Outcome
 from root_tasks.report.summary import is_audited, is_plan
 from root_tasks.tasks import DEFINITIONS
+from root_tasks.tasks.scope import ACCOUNT_ID
 
 from .errors import ExitCode
 
@@ -28,7 +29,7 @@ def explicit_accounts(input_: Mapping[str, object], report: Report) -> frozenset
         report: The report of the execution: it says what an organizational unit leaves out.
     """
     named, excluded = _texts(input_.get("accounts")), _texts(input_.get("exclude"))
-    if all(value.isdecimal() for value in excluded):
+    if all(map(ACCOUNT_ID.fullmatch, excluded)):
         return named - excluded
     return named & {result.account_id for result in report.results}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 _FIRST_AUDIT = "Root credentials: first full audit"
 _NOT_COMPARED = "Root credentials: full audit without a comparison"
 
-_READ_REPORT = "Read the report: `centralized-root-access report --open`"
-_PLAN_DELETION = "Plan what to delete: `centralized-root-access plan delete`"
+_READ = "Read the report: `centralized-root-access report --open`"
+_PLAN = "Plan what to delete: `centralized-root-access plan delete --from-report {}`"
 # SNS takes 256 KB; what people read is far shorter.
 _MAX_MESSAGE_BYTES = 7900
 # How many full audits the trend has.
@@ -147,8 +148,15 @@ def _notice(report: Report, *, subject: str, message: str) -> Notice:
         subject=subject,
         message=message,
         thread=f"{report.organization_id}-root-credentials",
-        next_steps=(_READ_REPORT, *([_PLAN_DELETION] if Outcome.HAS_CREDENTIALS in report.totals else ())),
+        next_steps=_next_steps(report),
     )
+
+
+def _next_steps(report: Report) -> tuple[str, ...]:
+    # Somebody may have chosen a name of which a shell or a chat would take a part for more than text.
+    if Outcome.HAS_CREDENTIALS in report.totals and shlex.quote(report.run_id) == report.run_id:
+        return _READ, _PLAN.format(report.run_id)
+    return (_READ,)
 
 
 def _has_management_account_changed(previous: Report, report: Report) -> bool:

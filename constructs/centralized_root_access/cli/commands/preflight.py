@@ -131,7 +131,7 @@ def _show(found: Survey) -> None:
     for rows in _rows(found):
         lines += [rows, screen.safe_text()]
     for fix in found.fixes:
-        lines += [*map(screen.safe_text, _fix_lines(fix)), screen.safe_text()]
+        lines += [*map(screen.whole_line, _fix_lines(fix)), screen.safe_text()]
     for sentence in _root_user_sentences(found):
         lines += [screen.safe_text(sentence, "yellow"), screen.safe_text()]
     screen.show_lines([*lines, screen.safe_text(_summary(found), "bold")])

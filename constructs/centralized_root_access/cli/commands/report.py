@@ -44,5 +44,5 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
             ended = minute(stored.report.finished_at)
             print_note(f"This is run {stored.report.run_id}, which ended {ended}.")
         if output.format == TABLE:
-            runs.show_next_steps(stored.report)
+            runs.show_next_steps(stored)
     return keep_report(stored, output=output)

@@ -9,13 +9,15 @@ import click
 
 from ..errors import CommandError, ExitCode, failures_as
 from ..options import run_id_or_key, target_options
-from ..terminal import print_note
+from ..terminal import print_note, waiting_line
 
 if TYPE_CHECKING:
     from ..executions import RunExecution
     from ..options import TargetOptions
     from ..stopped_run import StoppedRun
 
+# Until then a function that was invoked has claimed its batch.
+_START_SECONDS = 5.0
 # The timeout of the functions that act.
 _MAX_MINUTES_LEFT = 10
 
@@ -38,11 +40,14 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
         folder, _, name = run.rpartition("/")
         execution = runs.executions.find(name, folders=[folder] if folder else FOLDERS)
         if not execution.running:
-            raise CommandError(f"Run {name} is not running: it ended as {execution.status}.")
+            raise _not_running_error(execution)
         acts = execution.folder == EXECUTE_FOLDER
         if not yes and not _is_confirmed(execution, acts=acts):
             return ExitCode.NO_RESULT
-        runs.executions.stop(execution, cause=f"Stopped by {runs.caller.arn}, as its command line states.")
+        cause = f"Stopped by {runs.caller.arn}, as its command line states."
+        stopped = runs.executions.stop(execution, cause=cause)
+        if stopped.status != "ABORTED":
+            raise _not_running_error(stopped)
     print_note(f"Run {name} was stopped.")
     if not acts:
         print_note("It changes nothing in any account. It has no report.")
@@ -50,18 +55,26 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
     with failures_as(f"Run {name} was stopped, but what it had done cannot be shown. Audit its accounts"):
         from ..stopped_run import read_stopped_run
 
-        stopped = read_stopped_run(runs.caller, runs.deployment, f"{execution.folder}/{name}")
-        _show(stopped, target=target)
+        with waiting_line("Waiting for functions that had just been invoked ..."):
+            runs.caller.clock.sleep(_START_SECONDS)
+        done = read_stopped_run(runs.caller, runs.deployment, f"{execution.folder}/{name}")
+        _show(done, target=target)
     return ExitCode.AS_WANTED
 
 
+def _not_running_error(execution: RunExecution) -> CommandError:
+    return CommandError(f"Run {execution.run_id} is not running: it ended as {execution.status}.")
+
+
 def _is_confirmed(execution: RunExecution, *, acts: bool) -> bool:
+    from root_tasks.report.summary import minute
+
     effect = (
         "What it has done stays done, and its plan cannot be executed again."
         if acts
         else "It changes nothing in any account."
     )
-    print_note(f"Run {execution.run_id} started at {execution.started_at:%Y-%m-%d %H:%M UTC}. {effect}")
+    print_note(f"Run {execution.run_id} started at {minute(execution.started_at)}. {effect}")
     confirmed = click.confirm("Stop it?", err=True)
     if not confirmed:
         print_note("Not stopped. The run goes on.")
