@@ -73,7 +73,7 @@ def csv_table(columns: Iterable[str], rows: Iterable[Iterable[object]], *, line_
     return text.getvalue()
 
 
-def as_html(report: Report) -> bytes:
+def as_html(report: Report, *, stored: bool = True) -> bytes:
     """Return one page, in UTF-8, that needs nothing else and runs no script but its own.
 
     Its table is drawn, as text, from the embedded JSON. Its security policy names its style and its script
@@ -81,6 +81,7 @@ def as_html(report: Report) -> bytes:
 
     Args:
         report: The report.
+        stored: Whether another command can read it, and take its accounts.
     """
     page = _PAGE.read_text(encoding="utf-8")
     makes_changes = DEFINITIONS[report.task].makes_changes
@@ -94,6 +95,7 @@ def as_html(report: Report) -> bytes:
         "what": _markup(what_it_does(report)),
         "planned": _markup(words.planned),
         "done": _markup(words.done),
+        "stored": "yes" if stored else "",
         "organization": _markup(report.organization_id),
         "title": _markup(title(report)),
         "headline": _markup(headline(report)),
