@@ -428,14 +428,17 @@ def test_a_command_that_may_not_start_says_what_it_needs(command_line: CommandLi
         assert advice in said
 
 
-def test_an_interrupted_command_says_how_to_come_back_and_stops_nothing(command_line: CommandLine) -> None:
+def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run_which_goes_on(
+    command_line: CommandLine,
+) -> None:
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
     command_line.sleep = interrupt
     shown = command_line.run("audit", "--stack", STACK)
     assert shown.exit_code == 130
-    assert f"centralized-root-access report {AUDIT} --stack {STACK}" in shown.stderr
+    for command in ("report", "stop"):
+        assert f"it: centralized-root-access {command} {AUDIT} --stack {STACK}" in shown.stderr
     assert "Traceback" not in shown.stderr
     assert {operation for operation, _ in command_line.services.requests} == {
         "DescribeStacks",
