@@ -68,29 +68,29 @@ def run_in_terminal(
 def test_a_report_fits_the_terminal_and_no_id_is_broken(organization: LocalOrganization) -> None:
     for columns in (80, 140):
         shown = run_in_terminal(organization, "audit", "--from-here", columns=columns)
-        assert shown.exit_code == 1, shown.received
+        assert shown.exit_code == 1, shown.text
         assert max(map(len, shown.lines)) <= columns
         assert any(KEY in line for line in shown.lines)
         row = next(line for line in shown.lines if "workload-a" in line)
         assert "has credentials" in (row if columns == 140 else shown.lines[0])
         assert ("OU" in shown.lines[0].split()) is (columns == 140)
-        assert COLOUR.search(shown.received)
+        assert COLOUR.search(shown.text)
 
 
 def test_progress_is_counted_while_accounts_are_audited_and_then_taken_back(
     organization: LocalOrganization,
 ) -> None:
     shown = run_in_terminal(organization, "audit", "--from-here", columns=80, NO_COLOR="1")
-    assert shown.received.startswith("Reading the credentials ...\r\x1b[K")
-    assert "of 4 accounts" in CONTROL.sub("", shown.received)
+    assert shown.text.startswith("Reading the credentials ...\r\x1b[K")
+    assert "of 4 accounts" in CONTROL.sub("", shown.text)
     assert not any("of 4 accounts" in line or "Reading" in line for line in shown.lines[:2])
-    assert not COLOUR.search(shown.received), "colours can be disabled"
+    assert not COLOUR.search(shown.text), "colours can be disabled"
 
 
 def test_a_terminal_that_cannot_take_lines_back_gets_none_of_them(organization: LocalOrganization) -> None:
     shown = run_in_terminal(organization, "status", columns=80, TERM="dumb")
-    assert shown.exit_code == 0, shown.received
-    assert "\x1b" not in shown.received
+    assert shown.exit_code == 0, shown.text
+    assert "\x1b" not in shown.text
     assert shown.lines[0].startswith("ENABLED: organization ")
 
 

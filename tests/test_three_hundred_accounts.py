@@ -40,7 +40,7 @@ needs_chromium = pytest.mark.skipif(
 HEADS = "[...document.querySelectorAll('.card summary h2')].map((head) => head.innerText)"
 LABELS = "[...document.querySelectorAll('.chart .date')].map((label) => label.textContent)"
 AUDITED = ACCOUNTS - INACCESSIBLE - SKIPPED
-QUESTION = "Execute this plan to delete root credentials? [y/N]"
+QUESTION = f"Execute this plan to delete root credentials in {PLANNED} accounts? This cannot be undone."
 
 
 class Typed(io.StringIO):

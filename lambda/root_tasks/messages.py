@@ -148,7 +148,7 @@ def root_user_note(causes: Sequence[Cause]) -> str:
     more = [f"So do {len(causes) - _MAX_CAUSES} more."] if len(causes) > _MAX_CAUSES else []
     return " ".join(
         [
-            "Once it has signed in, the root user could do nothing.",
+            "After it signs in, the root user could do nothing.",
             *listed,
             *more,
             "Exempt this account first.",
@@ -181,7 +181,7 @@ def contradiction(summary_call: str, listing_call: str) -> str:
 def in_use_since(moment: datetime) -> str:
     """Return why a credential that was used since a moment is left out of a plan."""
     return (
-        f"Left out: it was used since {moment.astimezone(UTC):%Y-%m-%d}. To plan it anyway: "
+        f"Left out: it was last used on or after {moment.astimezone(UTC):%Y-%m-%d}. To plan it anyway: "
         '--include-in-use, or "includeInUse": true in the input.'
     )
 

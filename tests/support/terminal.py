@@ -34,15 +34,15 @@ class Terminal:
     blocks: list[bytes] = field(default_factory=list)
 
     @property
-    def received(self) -> str:
+    def text(self) -> str:
         """The characters that it got."""
         return b"".join(self.blocks).decode()
 
     @property
     def lines(self) -> list[str]:
         """The lines that stay on the screen."""
-        text = self.received.rpartition("\x1b[2K")[2].rpartition("\x1b[K")[2]
-        return [CONTROL.sub("", line).rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+        stays = self.text.rpartition("\x1b[2K")[2].rpartition("\x1b[K")[2]
+        return [CONTROL.sub("", line).rstrip() for line in stays.replace("\r\n", "\n").split("\n")]
 
     def read(self, keyboard: int) -> None:
         """Read until its other end is closed, which Linux reports as an error."""

@@ -62,7 +62,8 @@ def _entries(value: str) -> tuple[str, ...]:
     try:
         text = Path(value[1:]).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"{printable(value[1:])} cannot be read: {printable(str(error))}") from error
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise click.BadParameter(f"{printable(value[1:])} cannot be read: {why}.") from error
     lines = (line.partition("#")[0] for line in text.splitlines())
     found = tuple(entry.strip() for line in lines for entry in line.split(",") if entry.strip())
     if not found:
@@ -79,7 +80,9 @@ def run_id(value: str) -> str:
     from root_tasks.model.run import RUN_ID
 
     if not RUN_ID.fullmatch(value):
-        raise click.BadParameter(f"{printable(repr(value))} is not the name of a run; `runs` lists them.")
+        raise click.BadParameter(
+            f"{printable(repr(value))} is not the name of a run; `runs` lists the latest runs."
+        )
     return value
 
 

@@ -44,6 +44,7 @@ class ReportRow:
 
     Attributes:
         outcome: How the task ended in the account, or for this item.
+        account_outcome: How it ended in the account.
         account_id: The account; empty in its second row and those after it.
         name: Its name.
         organizational_unit: Where it is in the organization.
@@ -54,6 +55,7 @@ class ReportRow:
     """
 
     outcome: Outcome
+    account_outcome: Outcome | None = None
     account_id: str = ""
     name: str = ""
     organizational_unit: str = ""
@@ -66,8 +68,8 @@ class ReportRow:
     def what(self) -> str:
         """The item, with all that one decides by."""
         created = f"created {self.created}" if self.created else ""
-        use = (self.last_use.words, self.last_use.service) if self.last_use else ()
-        return ", ".join(filter(None, (self.item, created, *use)))
+        used = self.last_use.words if self.last_use else ""
+        return ", ".join(filter(None, (self.item, created, used)))
 
 
 def rows_of(results: Iterable[AccountResult], *, now: datetime, each_whole: bool) -> Iterator[ReportRow]:
@@ -81,7 +83,8 @@ def rows_of(results: Iterable[AccountResult], *, now: datetime, each_whole: bool
     for result in results:
         rows = list(_rows_of_account(result, now=now)) or [ReportRow(outcome=result.outcome)]
         for place, row in enumerate(rows):
-            yield _with_account(row, result) if each_whole or not place else row
+            whole = _with_account(row, result) if each_whole or not place else row
+            yield replace(whole, account_outcome=result.outcome)
 
 
 def _with_account(row: ReportRow, result: AccountResult) -> ReportRow:
@@ -147,7 +150,9 @@ def _short(id_: str | None) -> str | None:
 
 def _use_with_service(used: AccessKey | CredentialDetails, now: datetime) -> LastUse:
     use = _last_use(used.last_used_at, now, unread=used.last_use_unread)
-    return replace(use, service=used.last_used_service or "") if used.last_used_at else use
+    if not (used.last_used_at and used.last_used_service) or use is _UNKNOWN:
+        return use
+    return replace(use, words=f"{use.words} for {used.last_used_service}", service=used.last_used_service)
 
 
 def _last_use(moment: datetime | None, now: datetime, *, unread: bool) -> LastUse:

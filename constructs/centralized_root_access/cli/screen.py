@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import textwrap
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -124,24 +124,49 @@ def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState
     """Show executions as a table, and until when each plan can be executed."""
     of_plans = executions_of_plans(executions)
     columns = ("run", "action", "accounts", "status", "plan", "requested by", "started", "took")
-    table = new_table(*columns)
-    for execution in executions:
-        table.add_row(
+    rows = [
+        (
             safe_text(execution.run_id),
             safe_text(execution.action),
-            "" if execution.accounts is None else f"{execution.accounts:,}",
+            safe_text("" if execution.accounts is None else f"{execution.accounts:,}"),
             safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red")),
-            safe_text(execution.plan or _plan_words(execution, states, of_plans)),
+            safe_text(_plan_words(execution, states, of_plans)),
             # Without the account and the role, in whose place the command states a person.
             safe_text(execution.requester.rpartition("/")[2]),
-            f"{execution.started_at:%Y-%m-%d %H:%M UTC}",
-            "" if execution.ended_at is None else duration(execution.started_at, execution.ended_at),
+            safe_text(f"{execution.started_at:%Y-%m-%d %H:%M UTC}"),
+            safe_text(
+                "" if execution.ended_at is None else duration(execution.started_at, execution.ended_at)
+            ),
         )
-    _print(console(), [table])
+        for execution in executions
+    ]
+    target = console()
+    widths = (
+        max(map(cell_len, (name, *map(str, cells)))) for name, *cells in zip(columns, *rows, strict=True)
+    )
+    if sum(width + _GAP for width in widths) - _GAP > target.width:
+        _print(target, itertools.chain.from_iterable(itertools.starmap(_run_lines, rows)))
+        return
+    table = new_table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    _print(target, [table])
+
+
+def _run_lines(
+    run: Text, action: Text, accounts: Text, status: Text, plan: Text, requester: Text, *times: Text
+) -> Iterator[RenderableType]:
+    """Yield the lines of a run where a table would break its name."""
+    counted = safe_text(f"accounts: {accounts}" if accounts else "")
+    yield safe_text("  ").join(filter(None, (run, action, counted, status)))
+    by = safe_text(f"by {requester}" if requester else "")
+    yield Padding(safe_text(", ").join(filter(None, (plan, by, *times))), (0, 0, 0, 2))
 
 
 def _plan_words(execution: RunExecution, states: Mapping[str, PlanState], of_plans: Mapping[str, str]) -> str:
-    """Return what became of a plan; an empty text of another run."""
+    """Return what became of a plan, or which one an execution executes; an empty text of another run."""
+    if execution.plan:
+        return f"executes {execution.plan}"
     # Who may not read the plan's mark may see the execution.
     if executed_by := of_plans.get(execution.run_id):
         return f"executed by {executed_by}"
@@ -185,7 +210,7 @@ def _report_table(
 ) -> Iterator[RenderableType]:
     rows = rows_of(listed, now=report.finished_at, each_whole=width == _UNWRAPPED)
     notes: dict[str, int] = {}
-    shown = [replace(row, reason=_remark(row, notes)) for row in islice(rows, max_rows)]
+    shown = [replace(row, reason=_remark(row, notes)) for row in itertools.islice(rows, max_rows)]
     if shown:
         in_words = words_of(report).outcome
         if width >= _MIN_TABLE_WIDTH:
@@ -269,7 +294,7 @@ def _account_lists(
     """
     lists: list[list[ReportRow]] = []
     for row in shown:
-        if row.account_id and (not lists or lists[-1][0].outcome is not row.outcome):
+        if row.account_id and (not lists or lists[-1][0].account_outcome is not row.account_outcome):
             lists.append([])
         lists[-1].append(row)
     for rows in lists:
@@ -278,7 +303,7 @@ def _account_lists(
 
 
 def _account_list(rows: Sequence[ReportRow], *, in_words: Callable[[Outcome], str], width: int) -> Table:
-    outcome = rows[0].outcome
+    outcome = rows[0].account_outcome or rows[0].outcome
     days = {
         "created": [row.created for row in rows],
         "last used": [row.last_use.day if row.last_use else "" for row in rows],

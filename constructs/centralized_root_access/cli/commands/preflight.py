@@ -34,7 +34,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-@click.command(short_help="Show which root tasks policies deny, and what would mend it.")
+@click.command(short_help="Show which root tasks policies deny, and what would allow them.")
 @click.option(
     "--task",
     "tasks",
