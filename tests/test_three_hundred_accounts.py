@@ -113,6 +113,29 @@ def test_before_the_question_everything_that_will_be_changed_is_listed_and_nothi
     assert named(lines_before_question(company, report["runId"], "--all"), accounts) == {*accounts}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [80, 140])
+def test_in_a_terminal_the_cycle_shows_each_account_that_matters_on_a_line_and_breaks_no_id(
+    company: CommandLine, columns: int
+) -> None:
+    # Of the plan: five accounts could not be read.
+    exit_codes = {"audit": 1, "plan": 2, "execute": 0}
+    for command in ("audit", "plan delete --account all", "execute", "audit"):
+        arguments = command.split() if command != "execute" else ["execute", [*company.services.inputs][-1]]
+        company.now += timedelta(minutes=1)
+        with process_in_terminal(columns=columns, typed="y\n") as terminal:
+            shown = company.run(*arguments)
+        assert shown.exit_code == exit_codes[arguments[0]]
+        written = company.run("report", [*company.services.inputs][-1], "--format", "json", "--all").stdout
+        for found in json.loads(written)["results"]:
+            lines = [line for line in terminal.lines if f"{found['accountId']}  {found['name']}" in line]
+            assert len(lines) == (found["outcome"] not in ("clean", "nothing to do")), found
+            for item in found["items"]:
+                assert any((item["id"] or "").rpartition("/")[2] in line for line in terminal.lines), item
+    organization = company.root_tasks.organization
+    assert sum(bool(organization.root_credentials(id_).access_keys) for id_ in organization.members) == IN_USE
+
+
 def test_without_a_terminal_each_row_is_a_whole_line(company: CommandLine) -> None:
     report = plan_deletion(company)
     lines = company.run("report", report["runId"], "--all").lines
