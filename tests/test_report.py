@@ -436,7 +436,7 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
             example_plan(),
             [
                 "Plan: delete root credentials",
-                "This is a plan to delete root credentials: nothing has been changed.",
+                "This is a plan to delete root credentials. Nothing has been changed.",
                 "plan-2026-11-20",
             ],
         ),
@@ -456,7 +456,7 @@ def test_the_page_says_what_run_it_was(written: Report, said: list[str]) -> None
 @pytest.mark.parametrize(
     ("expires_at", "words"),
     [
-        (datetime(2026, 11, 25, 4, 33, tzinfo=UTC), " before 2026-11-25 04:33 UTC."),
+        (datetime(2026, 11, 25, 4, 33, tzinfo=UTC), ", until 2026-11-25 04:33 UTC."),
         # Of an earlier release.
         (None, "."),
     ],
@@ -465,8 +465,15 @@ def test_the_page_of_a_plan_says_until_when_it_can_be_executed(
     expires_at: datetime | None, words: str
 ) -> None:
     plan = dataclasses.replace(example_plan(), plan_expires_at=expires_at)
-    notice = f"start an execution with &quot;plan&quot;: &quot;{plan.run_id}&quot;{words}"
+    notice = f"It can be executed once, exactly as listed{words}"
     assert notice in page_of(plan).partition('<script type="application/json"')[0]
+
+
+def test_the_page_of_a_plan_that_plans_nothing_does_not_say_that_it_can_be_executed() -> None:
+    empty = report(result(FIRST, Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS)
+    page = page_of(empty).partition('<script type="application/json"')[0]
+    assert "It lists nothing to execute." in page
+    assert "can be executed" not in page
 
 
 def test_an_audit_is_not_called_a_plan() -> None:

@@ -83,7 +83,7 @@ _EXEMPT_ROOT_SESSIONS = (
 )
 _ALLOW_IT = "Allow it there, at least in root sessions."
 _DENIED_ON_PURPOSE = (
-    "{} statement denies root sessions on purpose. Detach its policy from this account, or except it."
+    "{} statement denies root sessions on purpose. Detach its policy from this account, or exempt it."
 )
 _PREFLIGHT_SHOWS = "The command `centralized-root-access preflight` shows the statement and its change."
 
@@ -241,7 +241,7 @@ def first_sentences(sentences: Iterable[str], *, of: str) -> tuple[str, ...]:
         of: What they are about, such as "objects".
     """
     listed = tuple(itertools.islice(sentences, _MAX_LISTED + 1))
-    return listed if len(listed) <= _MAX_LISTED else (*listed[:-1], f"There are more of such {of}.")
+    return listed if len(listed) <= _MAX_LISTED else (*listed[:-1], f"There are more such {of}.")
 
 
 def quantity(count: int, noun: str) -> str:

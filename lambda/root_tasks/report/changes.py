@@ -25,7 +25,7 @@ _NOT_COMPARED = "Root credentials: full audit without a comparison"
 
 _NEXT_STEPS = (
     "Read the report: `centralized-root-access report --open`",
-    "Plan what to delete: `centralized-root-access plan delete`",
+    "Plan what to delete: `centralized-root-access plan delete --account all`",
 )
 # SNS takes 256 KB; what people read is far shorter.
 _MAX_MESSAGE_BYTES = 7900

@@ -16,6 +16,7 @@ from aws_calls.text import printable
 
 from ..messages import describe_preflight
 from ..model.codec import encode, encode_in_pieces, format_time
+from ..model.report import Outcome
 from ..tasks import DEFINITIONS
 from .controls import evidence
 from .management_account import credentials_in_words, management_credentials
@@ -217,12 +218,11 @@ def _summary_keys(report: Report) -> dict[str, object]:
 def _notice(report: Report) -> str:
     if not is_plan(report):
         return ""
-    expiry = report.plan_expires_at
-    return (
-        f"This is a plan to {what_it_does(report)}: nothing has been changed. To execute exactly what it "
-        "lists, start an execution with "
-        f'"plan": "{report.run_id}"{"" if expiry is None else f" before {minute(expiry)}"}.'
-    )
+    what = f"This is a plan to {what_it_does(report)}. Nothing has been changed."
+    if Outcome.PLANNED not in report.totals:
+        return f"{what} It lists nothing to execute."
+    until = "" if report.plan_expires_at is None else f", until {minute(report.plan_expires_at)}"
+    return f"{what} It can be executed once, exactly as listed{until}."
 
 
 def _facts(report: Report) -> Iterable[tuple[str, str]]:
