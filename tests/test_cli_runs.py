@@ -206,7 +206,7 @@ def test_what_is_in_use_is_not_hinted_at_as_what_a_plan_deletes(command_line: Co
         account_id=MEMBER, password=True, password_last_used=command_line.root_tasks.now
     )
     audit = command_line.run("audit")
-    assert "All of these were used in the last 90 days, so a plan leaves them out." in audit.stderr
+    assert "All credentials found were used in the last 90 days, so a plan leaves them out." in audit.stderr
     assert next_command(audit) == ["plan", "delete", "--account", MEMBER, "--include-in-use"]
     assert "Credentials in use are left out." in command_line.run(*DELETE).stderr
 
@@ -371,7 +371,7 @@ def test_an_execution_in_which_an_account_failed_has_a_report_that_is_held_by_ha
     shown = command_line.run("execute", plan, "--yes")
     assert shown.exit_code == 1
     assert "failed" in shown.stdout
-    assert shown.lines[-1].endswith("Complete in 0 of 1 account. 1 account failed.")
+    assert shown.lines[-1].endswith("Done as planned in 0 of 1 account. 1 account failed.")
     alter_report(command_line, f"executions/{EXECUTION}", '"failed"', '"done"')
     assert "was altered" in command_line.run("report", EXECUTION).stderr
 
@@ -625,7 +625,10 @@ def test_where_the_name_of_two_runs_does_not_say_which_one_is_meant_the_command_
     command_line.root_tasks.run(name="mine")
     said = command_line.refusal("report", "mine")
     assert "Both state machines have a run mine." in said
-    for key, summary in (("executions/mine", "Complete in 1 of 1 account"), ("runs/mine", "None of the 3")):
+    for key, summary in (
+        ("executions/mine", "Done as planned in 1 of 1 account"),
+        ("runs/mine", "None of the 3"),
+    ):
         assert f"`report {key}`" in said
         assert summary in command_line.run("report", key).lines[-1]
     assert "is not the name of a run" in command_line.refusal("report", "latest/mine")
@@ -948,7 +951,7 @@ def test_a_restore_is_called_a_restore_until_it_is_done(
     assert executed.lines[0].split()[:2] == ["outcome", "account"]
     assert executed.lines[1].split()[:2] == ["restored", MEMBER]
     assert executed.lines[-1] == (
-        "Restore bucket policies. Restored: 1 bucket policy. Complete in 1 of 1 account."
+        "Restore bucket policies. Restored: 1 bucket policy. Done as planned in 1 of 1 account."
     )
     run_id = [*command_line.services.inputs][-1]
     for run_, outcome in ((run_id, "done"), (command_line.services.inputs[run_id]["plan"], "planned")):

@@ -360,8 +360,8 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
         ),
         (
             example_execution(),
-            "Delete root credentials. Deleted: 2 passwords and 1 access key. Complete in 1 of 3 accounts. "
-            "1 account is unknown and 1 failed.",
+            "Delete root credentials. Deleted: 2 passwords and 1 access key. Done as planned in 1 of 3 "
+            "accounts. 1 account is unknown and 1 failed.",
         ),
         (
             report(
@@ -376,7 +376,7 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
                 task=Task.UNLOCK_BUCKET_POLICY,
                 executed_plan="plan",
             ),
-            "Unlock bucket policies. Removed: 2 bucket policies. Complete in 1 of 1 account.",
+            "Unlock bucket policies. Removed: 2 bucket policies. Done as planned in 1 of 1 account.",
         ),
     ],
 )
@@ -436,7 +436,7 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
             example_plan(),
             [
                 "Plan: delete root credentials",
-                "This is a plan to delete root credentials. Nothing has been changed.",
+                "This is a plan to delete root credentials.",
                 "plan-2026-11-20",
             ],
         ),

@@ -330,6 +330,10 @@ def test_inaccessible_differs_from_clean_without_color(shown: Show) -> None:
     said = page.evaluate("document.querySelector('#inaccessible').innerText")
     assert "2 accounts were inaccessible. That does not mean clean" in said
     assert "aws:AssumedRoot" in said
+    # Only an audit is about what they have.
+    page = shown(report(inaccessible("300000000001"), task=Task.UNLOCK_BUCKET_POLICY))
+    heading = page.evaluate("document.querySelector('#inaccessible h2').innerText")
+    assert heading == "1 account was inaccessible."
 
 
 def test_outcomes_are_chosen_with_the_totals(shown: Show) -> None:

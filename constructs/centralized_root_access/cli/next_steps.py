@@ -75,8 +75,8 @@ def _step_after_audit(report: Report, *, target: TargetOptions) -> list[str]:
     if in_use == len(accounts):
         anyway = target.command("plan", "delete", *words, "--include-in-use")
         return [
-            f"All of these were used in the last {RECENT.days} days, so a plan leaves them out. Find out who "
-            f"uses them. Then, to plan them anyway: {anyway}"
+            f"All credentials found were used in the last {RECENT.days} days, so a plan leaves them out. "
+            f"Find out who uses them. Then, to plan them anyway: {anyway}"
         ]
     have = "account has" if in_use == 1 else "accounts have"
     in_use_only = (

@@ -218,7 +218,7 @@ def _summary_keys(report: Report) -> dict[str, object]:
 def _notice(report: Report) -> str:
     if not is_plan(report):
         return ""
-    what = f"This is a plan to {what_it_does(report)}. Nothing has been changed."
+    what = f"This is a plan to {what_it_does(report)}."
     if Outcome.PLANNED not in report.totals:
         return f"{what} It lists nothing to execute."
     until = "" if report.plan_expires_at is None else f", until {minute(report.plan_expires_at)}"

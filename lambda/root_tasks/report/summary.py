@@ -185,7 +185,7 @@ def _execution_sentence(report: Report) -> str:
     accounts = quantity(len(report.results), "account")
     return (
         f"{done[0].upper()}{done[1:]}: {items}. "
-        f"Complete in {report.totals.get(Outcome.DONE, 0):,} of {accounts}."
+        f"Done as planned in {report.totals.get(Outcome.DONE, 0):,} of {accounts}."
     )
 
 
