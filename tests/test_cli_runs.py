@@ -21,7 +21,7 @@ from aws_calls.failures import FailureKind, unusable_response
 from centralized_root_access.cli import screen
 from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
 from centralized_root_access.cli.stored_report import StoredFiles
-from root_tasks.messages import NO_SUCH_BUCKET
+from root_tasks.messages import NO_SUCH_BUCKET, POLICY_LOST
 from root_tasks.model.report import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.command_line import CALLER, STACK
@@ -425,7 +425,7 @@ def test_an_interrupt_while_an_ended_run_is_read_does_not_say_that_it_goes_on(
 
     command_line.services.before["DescribeExecution"] = interrupt
     shown = command_line.run("report", AUDIT)
-    assert (shown.exit_code, "still running" in shown.stderr) == (130, False)
+    assert (shown.exit_code, "continues in AWS" in shown.stderr) == (130, False)
 
 
 def test_a_command_that_may_not_start_says_what_it_needs(command_line: CommandLine) -> None:
@@ -442,7 +442,7 @@ def test_a_command_that_may_not_start_says_what_it_needs(command_line: CommandLi
         assert f"states:StartExecution: {code}: You may not." in said
         assert advice in said
         # It was not started.
-        assert "still running" not in said
+        assert "continues in AWS" not in said
 
 
 def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run_which_goes_on(
@@ -875,6 +875,17 @@ def test_what_a_plan_removes_never_stands_under_what_failed_and_a_reason_stands_
         "  bucket policy locked, us-east-1",
     ]
     assert planned.stdout.count(NO_SUCH_BUCKET) == 1
+
+
+def test_that_a_policy_would_be_removed_without_a_backup_stands_in_its_row(
+    command_line: CommandLine,
+) -> None:
+    organization = command_line.root_tasks.organization
+    organization.client("sqs", account_id=MEMBER).create_queue(QueueName="q")
+    organization.deny(account_id=MEMBER, action="sqs:GetQueueAttributes")
+    planned = command_line.run("plan", "unlock-queue", "--queue", QUEUE, "--skip-backup")
+    (row,) = [line for line in planned.lines if line.startswith("to be removed")]
+    assert row.endswith(f"queue policy q, us-east-1: {POLICY_LOST}")
 
 
 def test_only_a_plan_that_plans_something_is_executed(command_line: CommandLine) -> None:

@@ -53,7 +53,7 @@ NO_SESSION_OPENED = "No root session was opened."
 CHANGED_SINCE_PLAN = "The policy has changed since the plan. Create a new plan."
 CHANGED_SINCE_BACKUP = "A policy has been attached since; restoring would overwrite it."
 NO_SUCH_BUCKET = "The account does not have a bucket with this name."
-POLICY_LOST = "The policy cannot be read: it would be removed without a backup."
+POLICY_LOST = "It cannot be read, so it would be removed without a backup."
 POLICY_UNREADABLE = (
     "The policy cannot be read, so it cannot be backed up. To remove it anyway: --skip-backup, or "
     '"skipBackup": true in the input.'

@@ -327,16 +327,14 @@ class Runs:
             yield
         except KeyboardInterrupt as error:
             raise InterruptedRunError(
-                f"Run {name} is still running in AWS. To come back to it: {back}. "
+                f"Run {name} continues in AWS. To come back to it: {back}. "
                 f"To stop it: {self.target.command('stop', name)}"
             ) from error
         except CommandError:
             raise
         except Exception as error:
             if not _is_not_started(error):
-                print_note(
-                    f"If run {name} was started, it is still running in AWS. To come back to it: {back}"
-                )
+                print_note(f"If run {name} was started, it continues in AWS. To come back to it: {back}")
             raise
 
 

@@ -315,15 +315,16 @@ def _account_list(rows: Sequence[ReportRow], *, in_words: Callable[[Outcome], st
     for row, *values in zip(rows, *columns.values(), strict=True):
         service = f", used for {row.last_use.service}" if row.last_use and row.last_use.service else ""
         said = f"{row.item}{service}{row.reason}"
-        line = said if row.outcome is outcome else f"{in_words(row.outcome)}: {said}"
-        account = f"{row.account_id}  {row.name}" if row.account_id else ""
-        whole = "  ".join(filter(None, (account, line)))
-        if account and (not line or cell_len(whole) <= room):
-            table.add_row(safe_text(whole), *values)
+        line = safe_text(said if row.outcome is outcome else f"{in_words(row.outcome)}: {said}")
+        # Bold, so that no name passes for an item.
+        account = safe_text(f"{row.account_id}  {row.name}" if row.account_id else "", "bold")
+        whole = safe_text("  ").join(filter(None, (account, line)))
+        if account and (not line or whole.cell_len <= room):
+            table.add_row(whole, *values)
             continue
         if account:
-            table.add_row(safe_text(account))
-        table.add_row(Padding(safe_text(line), (0, 0, 0, 2)), *values)
+            table.add_row(account)
+        table.add_row(Padding(line, (0, 0, 0, 2)), *values)
     return table
 
 

@@ -93,7 +93,7 @@ def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
     """Show a plan, and ask whether to execute it. Ctrl-C and the end of the input are called a no."""
     from root_tasks.messages import quantity
     from root_tasks.model.report import Action, Outcome
-    from root_tasks.report.summary import what_it_does
+    from root_tasks.report.summary import what_it_does, words_of
 
     from ..screen import show_plan
     from ..stored_report import print_doubt
@@ -102,7 +102,7 @@ def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
     print_doubt(plan)
     accounts = quantity(plan.report.totals[Outcome.PLANNED], "account")
     question = f"Execute this plan to {what_it_does(plan.report)} in {accounts}?"
-    if plan.report.action is Action.DELETE:
+    if words_of(plan.report).action is Action.DELETE:
         question += " This cannot be undone."
     try:
         confirmed = click.confirm(question, err=True)
