@@ -147,13 +147,13 @@ def test_an_account_that_was_named_and_skipped_never_ends_with_0(
     skip(command_line)
     shown = run_and_report(command_line, *command, name=name)
     assert shown.exit_code == 2
-    assert "Exit code 2: Named, and skipped: 1 account." in shown.stderr
+    assert "Exit code 2: 1 account that you named was skipped." in shown.stderr
 
 
 def test_an_audit_from_here_of_an_account_that_is_skipped_has_no_result(command_line: CommandLine) -> None:
     shown = command_line.run("audit", "--from-here", "--account", MANAGEMENT, "--account", OTHER)
     assert shown.exit_code == 2
-    assert shown.stderr.endswith("\nExit code 2: Named, and skipped: 1 account.\n")
+    assert shown.stderr.endswith("\nExit code 2: 1 account that you named was skipped.\n")
 
 
 def test_an_account_that_a_unit_includes_may_be_skipped(command_line: CommandLine) -> None:

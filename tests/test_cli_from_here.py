@@ -39,9 +39,7 @@ def test_the_report_is_that_of_a_deployment_which_it_does_not_need_and_it_change
     organization.clear_calls()
     # The stack of the shell is no obstacle.
     monkeypatch.setenv("CENTRALIZED_ROOT_ACCESS_STACK", STACK)
-    from_here = command_line.run(
-        "audit", "--from-here", "--format", "json", "--output", str(tmp_path / "report.json")
-    )
+    from_here = command_line.run("audit", "--from-here", "--format", "json", "--output", str(tmp_path))
     assert (from_here.exit_code, deployed.exit_code) == (1, 1)
     assert comparable(json.loads(from_here.stdout)) == comparable(json.loads(deployed.stdout))
     assert {row["accountId"]: row["outcome"] for row in json.loads(from_here.stdout)["results"]} == {
@@ -51,6 +49,8 @@ def test_the_report_is_that_of_a_deployment_which_it_does_not_need_and_it_change
         THIRD: "inaccessible",
     }
     assert (tmp_path / "report.json").read_text() == from_here.stdout
+    # The page names no run that another command could not find.
+    assert 'data-stored=""' in (tmp_path / "report.html").read_text()
     assert command_line.services.requests == []
     assert writes(organization) == []
     sessions = [call.parameters for call in organization.calls if call.operation == "AssumeRoot"]

@@ -21,6 +21,7 @@ from aws_calls.failures import FailureKind, unusable_response
 from centralized_root_access.cli import screen
 from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
 from centralized_root_access.cli.stored_report import StoredFiles
+from root_tasks.messages import NO_SUCH_BUCKET, POLICY_LOST
 from root_tasks.model.report import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.command_line import CALLER, STACK
@@ -250,9 +251,9 @@ def test_what_is_in_use_is_not_hinted_at_as_what_a_plan_deletes(command_line: Co
         account_id=MEMBER, password=True, password_last_used=command_line.root_tasks.now
     )
     audit = command_line.run("audit")
-    assert "All of it was used in the last 90 days, so that a plan leaves it out." in audit.stderr
+    assert "All credentials found were used in the last 90 days, so a plan leaves them out." in audit.stderr
     assert next_command(audit) == ["plan", "delete", "--account", MEMBER, "--include-in-use"]
-    assert "What is in use is left out." in command_line.run(*DELETE).stderr
+    assert "Credentials in use are left out." in command_line.run(*DELETE).stderr
 
 
 def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
@@ -293,6 +294,20 @@ def test_a_run_has_who_asked_for_it_and_its_plan_and_execution_name_each_other(
         report = json.loads(command_line.root_tasks.read(f"{folder}/{listed['run']}/report.json"))
         assert (listed["requestedBy"], listed["accounts"]) == (CALLER, 1)
         assert report["requestedBy"] == CALLER
+
+
+def test_in_a_narrow_terminal_the_name_of_a_run_is_not_broken(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command_line.run("execute", plan_deletion(command_line), "--yes")
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = command_line.run("runs").lines
+    assert [line for line in lines if not line.startswith("  ")] == [
+        f"{EXECUTION}  execute  accounts: 1  SUCCEEDED",
+        f"{PLAN}  plan delete  accounts: 1  SUCCEEDED",
+    ]
+    details = [line.partition(", by local, ")[0] for line in lines if line.startswith("  ")]
+    assert details == [f"  executes {PLAN}", f"  executed by {EXECUTION}"]
 
 
 # Formats
@@ -401,18 +416,18 @@ def test_an_execution_in_which_an_account_failed_has_a_report_that_is_held_by_ha
     shown = command_line.run("execute", plan, "--yes")
     assert shown.exit_code == 1
     assert "failed" in shown.stdout
-    assert shown.lines[-1].startswith("Delete root credentials. Deleted in 0 of 1 account")
+    assert shown.lines[-1].endswith("Done as planned in 0 of 1 account. 1 account failed.")
     alter_report(command_line, f"executions/{EXECUTION}", '"failed"', '"done"')
     assert "was altered" in command_line.run("report", EXECUTION).stderr
 
 
 def test_a_typing_error_starts_no_run(command_line: CommandLine) -> None:
     for command, sentence in (
-        (f"audit --account {STRANGER}", f"{STRANGER}: not in the organization"),
-        (f"plan unlock-bucket --bucket {STRANGER}:locked", f"{STRANGER}: not in the organization"),
+        (f"audit --account {STRANGER}", f"Not in the organization: {STRANGER}."),
+        (f"plan unlock-bucket --bucket {STRANGER}:locked", f"Not in the organization: {STRANGER}."),
         ("audit --organizational-unit Root/Porduction", "Root/Porduction"),
         ("audit --exclude ou-a1b2-c3d4e5f6", "ou-a1b2-c3d4e5f6 is neither"),
-        (f"plan delete --account all --exclude {STRANGER}", f"{STRANGER}: not in the organization"),
+        (f"plan delete --account all --exclude {STRANGER}", f"Not in the organization: {STRANGER}."),
         ("plan unlock-queue --queue arn:aws:sqs:us-east-1:orders", '"queues" must contain'),
         (f"plan unlock-queue --queue arn:aws-cn:sqs:cn-north-1:{MEMBER}:q", "is in another partition"),
     ):
@@ -455,7 +470,7 @@ def test_an_interrupt_while_an_ended_run_is_read_does_not_say_that_it_goes_on(
 
     command_line.services.before["DescribeExecution"] = interrupt
     shown = command_line.run("report", AUDIT)
-    assert (shown.exit_code, "goes on in AWS" in shown.stderr) == (130, False)
+    assert (shown.exit_code, "continues in AWS" in shown.stderr) == (130, False)
 
 
 def test_a_command_that_may_not_start_says_what_it_needs(command_line: CommandLine) -> None:
@@ -471,16 +486,21 @@ def test_a_command_that_may_not_start_says_what_it_needs(command_line: CommandLi
         said = command_line.refusal("audit")
         assert f"states:StartExecution: {code}: You may not." in said
         assert advice in said
+        # It was not started.
+        assert "continues in AWS" not in said
 
 
-def test_an_interrupted_command_says_how_to_come_back_and_stops_nothing(command_line: CommandLine) -> None:
+def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run_which_goes_on(
+    command_line: CommandLine,
+) -> None:
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
     command_line.sleep = interrupt
     shown = command_line.run("audit", "--stack", STACK)
     assert shown.exit_code == 130
-    assert f"centralized-root-access report {AUDIT} --stack {STACK}" in shown.stderr
+    for command in ("report", "stop"):
+        assert f"it: centralized-root-access {command} {AUDIT} --stack {STACK}" in shown.stderr
     assert "Traceback" not in shown.stderr
     assert {operation for operation, _ in command_line.services.requests} == {
         "DescribeStacks",
@@ -509,7 +529,7 @@ def test_a_report_waits_for_its_run_and_ends_like_the_command_that_started_it(
     assert command_line.run("report", AUDIT).stdout == first.stdout
     latest = command_line.run("report")
     assert latest.stdout == first.stdout
-    assert f"This is run {AUDIT}, which ended 2026-11-24 12:00 UTC." in latest.stderr
+    assert f"This is run {AUDIT}, which ended at 2026-11-24 12:00 UTC." in latest.stderr
 
 
 def test_a_report_that_is_not_there_says_what_it_needs(command_line: CommandLine) -> None:
@@ -661,7 +681,10 @@ def test_where_the_name_of_two_runs_does_not_say_which_one_is_meant_the_command_
     command_line.root_tasks.run(name="mine")
     said = command_line.refusal("report", "mine")
     assert "Both state machines have a run mine." in said
-    for key, summary in (("executions/mine", "Deleted in 1 of 1 account"), ("runs/mine", "None of the 3")):
+    for key, summary in (
+        ("executions/mine", "Done as planned in 1 of 1 account"),
+        ("runs/mine", "None of the 3"),
+    ):
         assert f"`report {key}`" in said
         assert summary in command_line.run("report", key).lines[-1]
     assert "is not the name of a run" in command_line.refusal("report", "latest/mine")
@@ -759,7 +782,7 @@ def test_a_person_sees_the_plan_and_decides(
     shown = command_line.run("execute", plan, "--format", "json")
     assert shown.exit_code == exit_code
     for sentence in (
-        "Execute this plan to delete root credentials?",
+        "Execute this plan to delete root credentials in 1 account? This cannot be undone. [y/N]",
         MEMBER,
         "To be deleted in 1 of 1 account",
     ):
@@ -785,7 +808,7 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_not_any_more(command_
     expiry = json.loads(command_line.root_tasks.read(f"runs/{plan}/report.json"))["planExpiresAt"]
     until = f"{expiry[:10]} {expiry[11:16]} UTC"
     command_line.now = datetime.fromisoformat(expiry) - timedelta(hours=2, minutes=5)
-    hint = f"Next, to execute exactly this plan, until {until}: centralized-root-access execute {plan}\n"
+    hint = f"Next, to execute exactly this plan (until {until}): centralized-root-access execute {plan}\n"
     assert said(plan) == (hint, "2 hours left")
     command_line.now += timedelta(hours=2)
     assert said(plan)[1] == "5 minutes left"
@@ -902,6 +925,33 @@ def test_a_person_sees_the_policies_that_a_plan_removes_in_full(
         command_line.now += timedelta(minutes=1)
 
 
+def test_what_a_plan_removes_never_stands_under_what_failed_and_a_reason_stands_once(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    lock_bucket(command_line)
+    buckets = [word for name in ("missing", "locked") for word in ("--bucket", f"{MEMBER}:{name}")]
+    planned = command_line.run("plan", "unlock-bucket", *buckets)
+    assert planned.lines[: planned.lines.index("")] == [
+        "to be removed",
+        f"{MEMBER}  workload-a",
+        f"  failed: bucket policy missing: {NO_SUCH_BUCKET}",
+        "  bucket policy locked, us-east-1",
+    ]
+    assert planned.stdout.count(NO_SUCH_BUCKET) == 1
+
+
+def test_that_a_policy_would_be_removed_without_a_backup_stands_in_its_row(
+    command_line: CommandLine,
+) -> None:
+    organization = command_line.root_tasks.organization
+    organization.client("sqs", account_id=MEMBER).create_queue(QueueName="q")
+    organization.deny(account_id=MEMBER, action="sqs:GetQueueAttributes")
+    planned = command_line.run("plan", "unlock-queue", "--queue", QUEUE, "--skip-backup")
+    (row,) = [line for line in planned.lines if line.startswith("to be removed")]
+    assert row.endswith(f"queue policy q, us-east-1: {POLICY_LOST}")
+
+
 def test_only_a_plan_that_plans_something_is_executed(command_line: CommandLine) -> None:
     assert command_line.run("audit").exit_code == 0
     assert command_line.run(*DELETE).exit_code == 2
@@ -971,12 +1021,12 @@ def test_a_restore_is_called_a_restore_until_it_is_done(
     planned = run_next(command_line, unlock(command_line))
     monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
     executed = run_next(command_line, planned)
-    assert "Execute this plan to restore bucket policies? [y/N]" in executed.stderr
+    assert "Execute this plan to restore bucket policies in 1 account? [y/N]" in executed.stderr
     assert "unlock bucket policies" not in (executed.stdout + executed.stderr).lower()
     assert executed.lines[0].split()[:2] == ["outcome", "account"]
     assert executed.lines[1].split()[:2] == ["restored", MEMBER]
     assert executed.lines[-1] == (
-        "Restore bucket policies. Restored in 1 of 1 account; 1 bucket policy in all."
+        "Restore bucket policies. Restored: 1 bucket policy. Done as planned in 1 of 1 account."
     )
     run_id = [*command_line.services.inputs][-1]
     for run_, outcome in ((run_id, "done"), (command_line.services.inputs[run_id]["plan"], "planned")):
@@ -1006,8 +1056,8 @@ def test_what_is_not_a_backup_is_not_restored(command_line: CommandLine) -> None
     assert command_line.run("execute", plan, "--yes").exit_code == 0
     for reference, sentence in (
         (f"backups/{EXECUTION}/{MEMBER}/b/{'0' * 64}.json", f"Run {EXECUTION} did not remove policies"),
-        ("latest/report.json", "is not a backup"),
-        (f"backups/{'x' * 81}/{MEMBER}/b/0.json", "is not a backup"),
+        ("latest/report.json", "is not the key of a backup"),
+        (f"backups/{'x' * 81}/{MEMBER}/b/0.json", "is not the key of a backup"),
     ):
         assert sentence in command_line.refusal("plan", "restore", "--backup", reference)
 

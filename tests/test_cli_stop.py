@@ -28,7 +28,12 @@ def start_execution(command_line: CommandLine) -> list[str]:
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": accounts})
     arn = root_tasks.arn(RUN, machine=EXECUTE_MACHINE)
     root_tasks.executions[arn] = FinishedExecution(
-        run_id=RUN, status="RUNNING", output={}, started_at=NOW, folder="executions"
+        run_id=RUN,
+        input={"plan": plan.run_id},
+        status="RUNNING",
+        output={},
+        started_at=NOW,
+        folder="executions",
     )
     run = root_tasks.start_execution({"plan": plan.run_id}, arn=arn, started_at=NOW)
     root_tasks.execute_batch(run, batch=0)
@@ -46,12 +51,13 @@ def test_a_stopped_execution_says_what_was_done_what_is_unknown_and_what_had_not
     assert header == ["outcome", "account", "name"]
     assert [(outcome, account_id) for outcome, account_id, _ in rows] == [
         *(("unknown", account_id) for account_id in accounts[5:10]),
-        *(("done", account_id) for account_id in accounts[:5]),
+        *(("deleted", account_id) for account_id in accounts[:5]),
     ]
     assert stopped.stderr.splitlines() == [
         f"Run {RUN} was stopped.",
         "Not started: 1 account.",
-        "Unknown: the functions of 5 accounts had started, and may go on for 10 minutes. Then look at them: "
+        "Unknown: 5 accounts. Their functions had started, and may run for up to 10 more minutes. Then audit "
+        "them: "
         f"centralized-root-access audit --account {','.join(accounts[5:10])}",
     ]
     (call,) = command_line.services.calls("StopExecution")
@@ -68,9 +74,9 @@ def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("click.confirm", lambda *_, **__: False)
     assert command_line.refusal("stop", RUN).splitlines() == [
-        f"Run {RUN} started at 2026-11-25 04:32 UTC. What it has done stays done, and its plan cannot be "
-        "executed again.",
-        "Not stopped. The run goes on.",
+        f"Run {RUN}, which executes run-1, started at 2026-11-25 04:32 UTC. What it has done stays "
+        "done, and its plan cannot be executed again.",
+        "Not stopped. The run continues.",
     ]
     audit = command_line.root_tasks.run({})
     command_line.services.polls = 0

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +16,7 @@ from support.accounts import MEMBER, OTHER
 from support.arrange import enable_root_access
 from support.command_line import variables_of
 from support.function import BOTH
+from support.terminal import CONTROL, Terminal, open_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +24,6 @@ if TYPE_CHECKING:
 KEY = f"AKIA{MEMBER}0001"
 NAME = "Zürich 東京"
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*3[0-7](?:;\d+)*m")
-CONTROL = re.compile(r"\x1b\[\??[0-9;]*[A-Za-z]")
 
 
 @pytest.fixture(scope="module")
@@ -42,23 +37,11 @@ def organization() -> Iterator[LocalOrganization]:
         yield organization
 
 
-@dataclass(frozen=True, kw_only=True)
-class Terminal:
-    """What a terminal got from a command.
+@dataclass(kw_only=True)
+class CommandTerminal(Terminal):
+    """What a terminal got from a command that has ended."""
 
-    Attributes:
-        exit_code: How the command ended.
-        received: The characters, with those that control the terminal.
-    """
-
-    exit_code: int
-    received: str
-
-    @property
-    def lines(self) -> list[str]:
-        """The lines that stay on the screen."""
-        text = self.received.rpartition("\x1b[2K")[2].rpartition("\x1b[K")[2]
-        return [CONTROL.sub("", line).rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+    exit_code: int | None = None
 
 
 def environment_of(organization: LocalOrganization, **variables: str) -> dict[str, str]:
@@ -67,52 +50,47 @@ def environment_of(organization: LocalOrganization, **variables: str) -> dict[st
 
 def run_in_terminal(
     organization: LocalOrganization, *arguments: str, columns: int, **variables: str
-) -> Terminal:
+) -> CommandTerminal:
     environment = environment_of(organization, **{"TERM": "xterm-256color", **variables})
     command = [sys.executable, "-m", "centralized_root_access", *arguments]
-    terminal, its_end = pty.openpty()
-    fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    terminal = CommandTerminal()
+    keyboard, its_end = open_terminal(columns=columns)
     with subprocess.Popen(
         command, env=environment, stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True
     ) as process:
         os.close(its_end)
-        received = b"".join(_blocks(terminal))
-    os.close(terminal)
-    return Terminal(exit_code=process.returncode, received=received.decode())
-
-
-def _blocks(terminal: int) -> Iterator[bytes]:
-    # Linux reports the end of a terminal as an error.
-    with contextlib.suppress(OSError):
-        while block := os.read(terminal, 65_536):
-            yield block
+        terminal.read(keyboard)
+    os.close(keyboard)
+    terminal.exit_code = process.returncode
+    return terminal
 
 
 def test_a_report_fits_the_terminal_and_no_id_is_broken(organization: LocalOrganization) -> None:
     for columns in (80, 140):
         shown = run_in_terminal(organization, "audit", "--from-here", columns=columns)
-        assert shown.exit_code == 1, shown.received
+        assert shown.exit_code == 1, shown.text
         assert max(map(len, shown.lines)) <= columns
         assert any(KEY in line for line in shown.lines)
-        assert any("workload-a" in line and "has credentials" in line for line in shown.lines)
+        row = next(line for line in shown.lines if "workload-a" in line)
+        assert "has credentials" in (row if columns == 140 else shown.lines[0])
         assert ("OU" in shown.lines[0].split()) is (columns == 140)
-        assert COLOUR.search(shown.received)
+        assert COLOUR.search(shown.text)
 
 
 def test_progress_is_counted_while_accounts_are_audited_and_then_taken_back(
     organization: LocalOrganization,
 ) -> None:
     shown = run_in_terminal(organization, "audit", "--from-here", columns=80, NO_COLOR="1")
-    assert shown.received.startswith("Reading the credentials ...\r\x1b[K")
-    assert "of 4 accounts" in CONTROL.sub("", shown.received)
+    assert shown.text.startswith("Reading the credentials ...\r\x1b[K")
+    assert "of 4 accounts" in CONTROL.sub("", shown.text)
     assert not any("of 4 accounts" in line or "Reading" in line for line in shown.lines[:2])
-    assert not COLOUR.search(shown.received), "colours can be disabled"
+    assert not COLOUR.search(shown.text), "colours can be disabled"
 
 
 def test_a_terminal_that_cannot_take_lines_back_gets_none_of_them(organization: LocalOrganization) -> None:
     shown = run_in_terminal(organization, "status", columns=80, TERM="dumb")
-    assert shown.exit_code == 0, shown.received
-    assert "\x1b" not in shown.received
+    assert shown.exit_code == 0, shown.text
+    assert "\x1b" not in shown.text
     assert shown.lines[0].startswith("ENABLED: organization ")
 
 

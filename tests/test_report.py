@@ -338,20 +338,20 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
         (
             example_audit(),
             "3 of the 10 accounts that were audited have root credentials: 2 passwords, 3 access keys, "
-            "1 signing certificate and 1 MFA device. 2 were inaccessible and 2 were skipped.",
+            "1 signing certificate and 1 MFA device. 2 accounts were inaccessible and 2 were skipped.",
         ),
         (report(result(FIRST), result(SECOND)), "None of the 2 accounts has root credentials."),
         (
             report(result(FIRST), inaccessible(SECOND)),
-            "The one account that was audited has no root credentials. 1 was inaccessible.",
+            "The one account that was audited has no root credentials. 1 account was inaccessible.",
         ),
-        (report(inaccessible(FIRST)), "The account could not be audited. 1 was inaccessible."),
+        (report(inaccessible(FIRST)), "The account could not be audited. 1 account was inaccessible."),
         (report(), "No account was selected."),
         (
             example_plan(),
             "Plan: delete root credentials. To be deleted in 1 of 4 accounts: 1 password and 2 access keys. "
             "In use, and so left out: 1 access key. Nothing has been changed. "
-            "1 is in use, 1 had nothing to do and 1 was skipped.",
+            "1 account is in use, 1 had nothing to do and 1 was skipped.",
         ),
         (
             partly_read_audit(),
@@ -360,8 +360,8 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
         ),
         (
             example_execution(),
-            "Delete root credentials. Deleted in 1 of 3 accounts; 2 passwords and 1 access key in all. "
-            "1 is unknown and 1 failed.",
+            "Delete root credentials. Deleted: 2 passwords and 1 access key. Done as planned in 1 of 3 "
+            "accounts. 1 account is unknown and 1 failed.",
         ),
         (
             report(
@@ -376,7 +376,7 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
                 task=Task.UNLOCK_BUCKET_POLICY,
                 executed_plan="plan",
             ),
-            "Unlock bucket policies. Removed in 1 of 1 account; 2 bucket policies in all.",
+            "Unlock bucket policies. Removed: 2 bucket policies. Done as planned in 1 of 1 account.",
         ),
     ],
 )
@@ -436,7 +436,7 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
             example_plan(),
             [
                 "Plan: delete root credentials",
-                "This is a plan to delete root credentials: nothing has been changed.",
+                "This is a plan to delete root credentials.",
                 "plan-2026-11-20",
             ],
         ),
@@ -456,7 +456,7 @@ def test_the_page_says_what_run_it_was(written: Report, said: list[str]) -> None
 @pytest.mark.parametrize(
     ("expires_at", "words"),
     [
-        (datetime(2026, 11, 25, 4, 33, tzinfo=UTC), " before 2026-11-25 04:33 UTC."),
+        (datetime(2026, 11, 25, 4, 33, tzinfo=UTC), ", until 2026-11-25 04:33 UTC."),
         # Of an earlier release.
         (None, "."),
     ],
@@ -465,8 +465,15 @@ def test_the_page_of_a_plan_says_until_when_it_can_be_executed(
     expires_at: datetime | None, words: str
 ) -> None:
     plan = dataclasses.replace(example_plan(), plan_expires_at=expires_at)
-    notice = f"start an execution with &quot;plan&quot;: &quot;{plan.run_id}&quot;{words}"
+    notice = f"It can be executed once, exactly as listed{words}"
     assert notice in page_of(plan).partition('<script type="application/json"')[0]
+
+
+def test_the_page_of_a_plan_that_plans_nothing_does_not_say_that_it_can_be_executed() -> None:
+    empty = report(result(FIRST, Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS)
+    page = page_of(empty).partition('<script type="application/json"')[0]
+    assert "It lists nothing to execute." in page
+    assert "can be executed" not in page
 
 
 def test_an_audit_is_not_called_a_plan() -> None:
@@ -568,7 +575,7 @@ def test_the_message_lists_the_changes_by_account_id() -> None:
     assert change_message(changes(before, after), after) == (
         "Root credentials in organization o-8j81brsjuj: changes since the last full audit.\n"
         "2 of the 4 accounts that were audited have root credentials: 1 password and 3 access keys. "
-        "1 was inaccessible.\n"
+        "1 account was inaccessible.\n"
         "Audited 2026-11-20 04:10 UTC, run audit-2026-11-20.\n"
         "\n"
         "Credentials appeared (1)\n"

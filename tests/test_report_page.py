@@ -330,6 +330,10 @@ def test_inaccessible_differs_from_clean_without_color(shown: Show) -> None:
     said = page.evaluate("document.querySelector('#inaccessible').innerText")
     assert "2 accounts were inaccessible. That does not mean clean" in said
     assert "aws:AssumedRoot" in said
+    # Only an audit is about what they have.
+    page = shown(report(inaccessible("300000000001"), task=Task.UNLOCK_BUCKET_POLICY))
+    heading = page.evaluate("document.querySelector('#inaccessible h2').innerText")
+    assert heading == "1 account was inaccessible."
 
 
 def test_outcomes_are_chosen_with_the_totals(shown: Show) -> None:
@@ -696,8 +700,8 @@ def commands(page: Browser) -> list[str]:
 def test_an_audit_ends_in_the_command_that_plans_for_the_accounts_shown(shown: Show) -> None:
     page = shown(example_audit())
     catch_copies(page)
-    of_all = " ".join(f"--account 30000000000{number}" for number in (2, 6, 4))
-    assert commands(page) == [f"centralized-root-access plan delete {of_all}"]
+    of_all = ",".join(f"30000000000{number}" for number in (2, 6, 4))
+    assert commands(page) == [f"centralized-root-access plan delete --account {of_all}"]
     page.click("#filter")
     page.type("data-lake")
     assert copied(page, "#next .copy") == "centralized-root-access plan delete --account 300000000004"
@@ -705,21 +709,27 @@ def test_an_audit_ends_in_the_command_that_plans_for_the_accounts_shown(shown: S
     assert page.evaluate("document.querySelector('#next').hidden")
 
 
-def test_after_an_audit_of_some_accounts_the_command_plans_for_none_of_the_others(shown: Show) -> None:
-    audit = dataclasses.replace(large_audit(1_500), full=False)
-    (command,) = commands(shown(audit))
-    found = [result.account_id for result in audit.results if result.outcome is Outcome.HAS_CREDENTIALS]
-    assert sorted(command.split(" --account ")[1:]) == sorted(found)
-
-
-def test_the_command_for_many_accounts_stays_short(shown: Show) -> None:
-    page = shown(large_audit(5_000))
-    assert commands(page) == ["centralized-root-access plan delete --account all"]
+def test_the_command_for_many_accounts_names_the_report_that_has_them(shown: Show) -> None:
+    for full in (True, False):
+        page = shown(dataclasses.replace(large_audit(1_500), full=full))
+        assert commands(page) == ["centralized-root-access plan delete --from-report audit-2026-11-20"]
+    # Not all that the report has.
     choose(page, "Root/Teams/Team 7")
     (command,) = commands(page)
-    assert command.count("--account ") == page.evaluate(
-        f"{ROWS}.filter((row) => row.matches('.warn')).length"
-    )
+    accounts = command.removeprefix("centralized-root-access plan delete --account ").split(",")
+    assert len(accounts) == page.evaluate(f"{ROWS}.filter((row) => row.matches('.warn')).length")
+
+
+def test_where_no_command_can_read_the_report_its_page_plans_for_all_only_after_an_audit_of_all(
+    shown: Show,
+) -> None:
+    audit = large_audit(1_500)
+    page = shown(page_of(audit, stored=False))
+    assert commands(page) == ["centralized-root-access plan delete --account all"]
+    (command,) = commands(shown(page_of(dataclasses.replace(audit, full=False), stored=False)))
+    found = [result.account_id for result in audit.results if result.outcome is Outcome.HAS_CREDENTIALS]
+    accounts = command.removeprefix("centralized-root-access plan delete --account ").split(",")
+    assert sorted(accounts) == sorted(found)
 
 
 @pytest.mark.parametrize(
@@ -753,6 +763,15 @@ RECOVERED = report(
     task=Task.ALLOW_PASSWORD_RECOVERY,
     executed_plan="plan",
 )
+MANY_RECOVERED = report(
+    *(
+        dataclasses.replace(RECOVERED.results[0], account_id=f"{300000000001 + number}")
+        for number in range(6)
+    ),
+    task=Task.ALLOW_PASSWORD_RECOVERY,
+    executed_plan="plan",
+    run_id="recover-2026-11-20",
+)
 NOTHING_PLANNED = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS)
 
 
@@ -763,9 +782,13 @@ NOTHING_PLANNED = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Tas
         (plan_that_expires(in_hours=-1), []),
         (NOTHING_PLANNED, []),
         (RECOVERED, ["plan delete --include-in-use --account 300000000001"]),
-        (example_execution(), ["audit --account 300000000006 --account 300000000002 --account 300000000004"]),
+        (
+            MANY_RECOVERED,
+            ["plan delete --include-in-use --from-report recover-2026-11-20 --outcome done"],
+        ),
+        (example_execution(), ["audit --account 300000000006,300000000002,300000000004"]),
     ],
-    ids=["a plan", "a plan that has expired", "a plan of nothing", "a recovery", "an execution"],
+    ids=["a plan", "a plan that has expired", "a plan of nothing", "a recovery", "many", "an execution"],
 )
 def test_a_run_ends_in_the_command_that_comes_next(shown: Show, written: Report, expected: list[str]) -> None:
     assert commands(shown(written)) == [f"centralized-root-access {command}" for command in expected]

@@ -84,7 +84,7 @@ def test_a_second_result_of_a_batch_that_acts_is_reported(
 
 def test_many_objects_of_somebody_else_take_a_bounded_part_of_the_report(root_tasks: RootTasks) -> None:
     warnings = audit(root_tasks, *(f"runs/audit-1/results/{number}" for number in range(50)))
-    assert (len(warnings), warnings[-1]) == (21, "There are more of such objects.")
+    assert (len(warnings), warnings[-1]) == (21, "There are more such objects.")
 
 
 def test_the_text_of_a_key_is_bounded_and_stays_out_of_the_log(root_tasks: RootTasks) -> None:

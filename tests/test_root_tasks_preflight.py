@@ -342,7 +342,7 @@ def test_a_type_that_is_being_enabled_is_unknown(
 def test_the_hint_has_all_that_a_denial_needs() -> None:
     on_purpose = statement(Condition={"Bool": {"aws:AssumedRoot": "true"}})
     assert denial_hint(verdict(policy(on_purpose))) == (
-        "The statement denies root sessions on purpose. Detach its policy from this account, or except it."
+        "The statement denies root sessions on purpose. Detach its policy from this account, or exempt it."
     )
     denied = evaluate_call(GET_USER, levels([policy(statement(), on_purpose)]))
     assert "No service control policy attached to" in denial_reason(denied)

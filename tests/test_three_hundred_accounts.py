@@ -23,6 +23,7 @@ from support.company import (
     SKIPPED,
     add_company,
 )
+from support.terminal import process_in_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,10 +40,12 @@ needs_chromium = pytest.mark.skipif(
 HEADS = "[...document.querySelectorAll('.card summary h2')].map((head) => head.innerText)"
 LABELS = "[...document.querySelectorAll('.chart .date')].map((label) => label.textContent)"
 AUDITED = ACCOUNTS - INACCESSIBLE - SKIPPED
-QUESTION = "Execute this plan to delete root credentials? [y/N]"
+QUESTION = f"Execute this plan to delete root credentials in {PLANNED} accounts? This cannot be undone."
 
 
-class Terminal(io.StringIO):
+class Typed(io.StringIO):
+    """What a person types."""
+
     def isatty(self) -> bool:
         return True
 
@@ -67,13 +70,18 @@ def plan_deletion(company: CommandLine) -> dict[str, Any]:
     return report
 
 
-def lines_before_question(company: CommandLine, *arguments: str) -> list[str]:
+def lines_before_question(company: CommandLine, *arguments: str, columns: int | None = None) -> list[str]:
     """Return what a person sees who is asked whether to execute a plan, and says no."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "stdin", Terminal("n\n"))
-        before, question, _ = company.run("execute", *arguments).stderr.partition(QUESTION)
-    assert question
-    return before.splitlines()
+    if columns is not None:
+        with process_in_terminal(columns=columns, typed="n\n") as terminal:
+            company.run("execute", *arguments)
+        lines = terminal.lines
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stdin", Typed("n\n"))
+            lines = company.run("execute", *arguments).stderr.splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith(QUESTION))
+    return lines[:place]
 
 
 def named(lines: list[str], accounts: dict[str, Any]) -> set[str]:
@@ -81,30 +89,51 @@ def named(lines: list[str], accounts: dict[str, Any]) -> set[str]:
     return {account_id for account_id in accounts if account_id in text}
 
 
-# In a narrow terminal an account has a line of its own, and its items follow.
-LINES_AN_ACCOUNT = {"80": 2, "140": 1, None: 1}
-
-
 def test_before_the_question_everything_that_will_be_changed_is_listed_and_nothing_else(
-    company: CommandLine, monkeypatch: pytest.MonkeyPatch
+    company: CommandLine,
 ) -> None:
     report = plan_deletion(company)
     accounts = {found["accountId"]: found for found in report["results"]}
     changed = {id_: found for id_, found in accounts.items() if found["outcome"] == "planned"}
     assert (len(accounts), len(changed)) == (ACCOUNTS, PLANNED)
-    for columns, lines_an_account in LINES_AN_ACCOUNT.items():
-        with monkeypatch.context() as patch:
-            if columns is not None:
-                patch.setenv("COLUMNS", columns)
-            lines = lines_before_question(company, report["runId"])
-        assert len(lines) <= lines_an_account * PLANNED + 20
+    for columns in (80, 140, None):
+        lines = lines_before_question(company, report["runId"], columns=columns)
+        assert len(lines) <= PLANNED + 20
+        assert columns is None or max(map(len, lines)) <= columns
         assert named(lines, accounts) == {*changed}
-        text = "\n".join(lines)
-        assert "note" not in text
-        for found in changed.values():
+        assert "note" not in "\n".join(lines)
+        for account_id, found in changed.items():
+            whole = f"{account_id}  {found['name']}"
+            first = next(place for place, line in enumerate(lines) if whole in line)
             for item in found["items"]:
-                assert (item["id"] or found["accountId"]).rpartition("/")[2] in text
+                said = f"{item['type']} {(item['id'] or '').rpartition('/')[2]}".strip()
+                row = next(line for line in lines[first:] if said in line)
+                assert item["credential"]["createdAt"][:10] in row
+                assert (item["credential"]["lastUsedAt"] or "")[:10] in row
     assert named(lines_before_question(company, report["runId"], "--all"), accounts) == {*accounts}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [80, 140])
+def test_in_a_terminal_the_cycle_shows_each_account_that_matters_on_a_line_and_breaks_no_id(
+    company: CommandLine, columns: int
+) -> None:
+    # Of the plan: five accounts could not be read.
+    exit_codes = {"audit": 1, "plan": 2, "execute": 0}
+    for command in ("audit", "plan delete --account all", "execute", "audit"):
+        arguments = command.split() if command != "execute" else ["execute", [*company.services.inputs][-1]]
+        company.now += timedelta(minutes=1)
+        with process_in_terminal(columns=columns, typed="y\n") as terminal:
+            shown = company.run(*arguments)
+        assert shown.exit_code == exit_codes[arguments[0]]
+        written = company.run("report", [*company.services.inputs][-1], "--format", "json", "--all").stdout
+        for found in json.loads(written)["results"]:
+            lines = [line for line in terminal.lines if f"{found['accountId']}  {found['name']}" in line]
+            assert len(lines) == (found["outcome"] not in ("clean", "nothing to do")), found
+            for item in found["items"]:
+                assert any((item["id"] or "").rpartition("/")[2] in line for line in terminal.lines), item
+    organization = company.root_tasks.organization
+    assert sum(bool(organization.root_credentials(id_).access_keys) for id_ in organization.members) == IN_USE
 
 
 def test_without_a_terminal_each_row_is_a_whole_line(company: CommandLine) -> None:
@@ -130,7 +159,8 @@ def test_the_page_of_a_full_audit_begins_its_table_within_the_first_screen(
     command_line.root_tasks.advance(hours=1)
     add_company(command_line.root_tasks.organization)
     saved = tmp_path / "report.html"
-    assert run_later(command_line, "audit", "--output", str(saved)).exit_code == 1
+    audited = run_later(command_line, "audit", "--output", str(saved), "--format", "json")
+    report = json.loads(audited.stdout)
     with browser(str(CHROMIUM)) as page:
         for width in (1280, 390):
             page.open(saved, width=width, height=900)
@@ -145,7 +175,7 @@ def test_the_page_of_a_full_audit_begins_its_table_within_the_first_screen(
             labels = page.evaluate(LABELS)
             assert labels == ["04:32", "05:32"]
             command = page.evaluate("document.querySelector('#next code').textContent")
-            assert command == "centralized-root-access plan delete --account all"
+            assert command == f"centralized-root-access plan delete --from-report {report['runId']}"
 
 
 def test_after_a_cycle_what_needs_nobody_is_counted_and_not_listed(company: CommandLine) -> None:

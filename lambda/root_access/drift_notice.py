@@ -32,7 +32,7 @@ _MAX_REASON_CHARACTERS = 1500
 _MAX_LISTED = 20
 _NEXT_STEPS = (
     "See what differs now: `centralized-root-access status`",
-    "Ask the caller. Nobody meant it? Treat the caller's credentials as compromised.",
+    "Ask the caller. If nobody intended it, treat the caller's credentials as compromised.",
 )
 
 # What identifies a caller, the best first: a service, for example, has no ARN.

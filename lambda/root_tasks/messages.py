@@ -53,7 +53,7 @@ NO_SESSION_OPENED = "No root session was opened."
 CHANGED_SINCE_PLAN = "The policy has changed since the plan. Create a new plan."
 CHANGED_SINCE_BACKUP = "A policy has been attached since; restoring would overwrite it."
 NO_SUCH_BUCKET = "The account does not have a bucket with this name."
-POLICY_LOST = "The policy cannot be read: it would be removed without a backup."
+POLICY_LOST = "It cannot be read, so it would be removed without a backup."
 POLICY_UNREADABLE = (
     "The policy cannot be read, so it cannot be backed up. To remove it anyway: --skip-backup, or "
     '"skipBackup": true in the input.'
@@ -83,7 +83,7 @@ _EXEMPT_ROOT_SESSIONS = (
 )
 _ALLOW_IT = "Allow it there, at least in root sessions."
 _DENIED_ON_PURPOSE = (
-    "{} statement denies root sessions on purpose. Detach its policy from this account, or except it."
+    "{} statement denies root sessions on purpose. Detach its policy from this account, or exempt it."
 )
 _PREFLIGHT_SHOWS = "The command `centralized-root-access preflight` shows the statement and its change."
 
@@ -148,7 +148,7 @@ def root_user_note(causes: Sequence[Cause]) -> str:
     more = [f"So do {len(causes) - _MAX_CAUSES} more."] if len(causes) > _MAX_CAUSES else []
     return " ".join(
         [
-            "Once it has signed in, the root user could do nothing.",
+            "After it signs in, the root user could do nothing.",
             *listed,
             *more,
             "Exempt this account first.",
@@ -181,7 +181,7 @@ def contradiction(summary_call: str, listing_call: str) -> str:
 def in_use_since(moment: datetime) -> str:
     """Return why a credential that was used since a moment is left out of a plan."""
     return (
-        f"Left out: it was used since {moment.astimezone(UTC):%Y-%m-%d}. To plan it anyway: "
+        f"Left out: it was last used on or after {moment.astimezone(UTC):%Y-%m-%d}. To plan it anyway: "
         '--include-in-use, or "includeInUse": true in the input.'
     )
 
@@ -241,7 +241,7 @@ def first_sentences(sentences: Iterable[str], *, of: str) -> tuple[str, ...]:
         of: What they are about, such as "objects".
     """
     listed = tuple(itertools.islice(sentences, _MAX_LISTED + 1))
-    return listed if len(listed) <= _MAX_LISTED else (*listed[:-1], f"There are more of such {of}.")
+    return listed if len(listed) <= _MAX_LISTED else (*listed[:-1], f"There are more such {of}.")
 
 
 def quantity(count: int, noun: str) -> str:

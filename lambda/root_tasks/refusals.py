@@ -84,7 +84,7 @@ class RefusalReason(Enum):
         "{task} needs the feature {feature}, which is not enabled for this organization. Deploy the "
         "construct CentralizedRootAccess with it in the management account {management_account_id}."
     )
-    NOT_MEMBERS = "{account_ids}: not in organization {organization_id}. No account was accessed."
+    NOT_MEMBERS = "Not in organization {organization_id}: {account_ids}. No account was accessed."
     UNIT_NOT_FOUND = (
         '"organizationalUnits": {unit} is neither the ID nor the path of an organizational unit. No account '
         "was accessed."

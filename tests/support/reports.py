@@ -134,9 +134,9 @@ def report(
     )
 
 
-def page_of(report: Report) -> str:
+def page_of(report: Report, *, stored: bool = True) -> str:
     """The page of a report, whose plan can be executed for 24 hours."""
-    return as_html(report).decode()
+    return as_html(report, stored=stored).decode()
 
 
 def key(

@@ -81,4 +81,4 @@ def _require_members(caller: Caller, account_ids: Collection[str]) -> None:
         except CallError as error:
             if error.failure.name != "AccountNotFound":
                 return
-            raise CommandError(f"{account_id}: not in the organization. No run was started.") from error
+            raise CommandError(f"Not in the organization: {account_id}. No run was started.") from error

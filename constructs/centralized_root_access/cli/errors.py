@@ -40,7 +40,7 @@ class RunNotFoundError(CommandError):
     """Raised where no state machine has an execution of this name."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"There is no run {run_id}. `runs` lists them.")
+        super().__init__(f"There is no run {run_id}. `runs` lists the latest runs.")
 
 
 class RunFailedError(CommandError):

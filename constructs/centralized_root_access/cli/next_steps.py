@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from root_tasks.messages import quantity
 from root_tasks.model.report import Action, Outcome, Task
 from root_tasks.report.risk import RECENT, is_all_in_use
 
@@ -31,7 +30,7 @@ def next_steps(report: Report, *, target: TargetOptions) -> list[str]:
     )
     if backups:
         words = [word for backup in backups for word in ("--backup", backup)]
-        return [f"To plan restoring it: {target.command('plan', 'restore', *words)}"]
+        return [f"To plan to restore what was removed: {target.command('plan', 'restore', *words)}"]
     if report.action is Action.ALLOW_RECOVERY:
         return _steps_after_recovery(report, target=target)
     if report.task is Task.DELETE_CREDENTIALS:
@@ -59,8 +58,8 @@ def _step_after_empty_plan(report: Report) -> list[str]:
     if Outcome.IN_USE not in report.totals:
         return []
     return [
-        "What is in use is left out. Find out who uses it. Then plan it with --include-in-use, or wait until "
-        "nobody has used it for so long."
+        "Credentials in use are left out. Find out who uses them. Then plan them with --include-in-use, or "
+        "plan again when they are no longer in use."
     ]
 
 
@@ -76,12 +75,13 @@ def _step_after_audit(report: Report, *, target: TargetOptions) -> list[str]:
     if in_use == len(accounts):
         anyway = target.command("plan", "delete", *words, "--include-in-use")
         return [
-            f"All of it was used in the last {RECENT.days} days, so that a plan leaves it out. Find out who "
-            f"uses it. Then, to plan it all the same: {anyway}"
+            f"All credentials found were used in the last {RECENT.days} days, so a plan leaves them out. "
+            f"Find out who uses them. Then, to plan them anyway: {anyway}"
         ]
+    have = "account has" if in_use == 1 else "accounts have"
     in_use_only = (
-        f"All that {quantity(in_use, 'account')} of these have was used in the last {RECENT.days} days: "
-        "a plan leaves it out."
+        f"{in_use:,} {have} only credentials that were used in the last {RECENT.days} days: a plan leaves "
+        "them out."
     )
     next_step = f"Next, to plan their deletion: {target.command('plan', 'delete', *words)}"
     return [in_use_only, next_step] if in_use else [next_step]

@@ -73,7 +73,8 @@ def _lines(value: str) -> list[str]:
     try:
         text = Path(value[1:]).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"{printable(value[1:])} cannot be read: {printable(str(error))}") from error
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise click.BadParameter(f"{printable(value[1:])} cannot be read: {why}.") from error
     lines = (_COMMENT.sub("", line).strip().rstrip(",") for line in text.splitlines())
     found = [line for line in lines if line]
     if not found:
@@ -90,7 +91,9 @@ def run_id(value: str) -> str:
     from root_tasks.model.run import RUN_ID
 
     if not RUN_ID.fullmatch(value):
-        raise click.BadParameter(f"{printable(repr(value))} is not the name of a run; `runs` lists them.")
+        raise click.BadParameter(
+            f"{printable(repr(value))} is not the name of a run; `runs` lists the latest runs."
+        )
     return value
 
 

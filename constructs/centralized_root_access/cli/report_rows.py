@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -17,7 +18,24 @@ if TYPE_CHECKING:
 
     from root_tasks.model.report import AccessKey, AccountResult, CredentialDetails, Item, RootCredentials
 
-_UNKNOWN_USE = "last use unknown"
+
+@dataclass(frozen=True, kw_only=True)
+class LastUse:
+    """When a credential was last used, and what it was used for.
+
+    Attributes:
+        day: The day, for a column that says of what; or "never", or "unknown".
+        words: The same, where no column says of what.
+        service: What it was used for, if that is known.
+    """
+
+    day: str
+    words: str
+    service: str = ""
+
+
+_NEVER = LastUse(day="never", words="never used")
+_UNKNOWN = LastUse(day="unknown", words="last use unknown")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,19 +44,32 @@ class ReportRow:
 
     Attributes:
         outcome: How the task ended in the account, or for this item.
+        account_outcome: How it ended in the account.
         account_id: The account; empty in its second row and those after it.
         name: Its name.
         organizational_unit: Where it is in the organization.
-        what: The item, with what one decides by.
+        item: The item, with its Region and its status.
+        created: The day on which it was created.
+        last_use: When it was last used; None where that says nothing of it.
         reason: Why it ended so, or what to know about it.
     """
 
     outcome: Outcome
+    account_outcome: Outcome | None = None
     account_id: str = ""
     name: str = ""
     organizational_unit: str = ""
-    what: str = ""
+    item: str = ""
+    created: str = ""
+    last_use: LastUse | None = None
     reason: str = ""
+
+    @property
+    def what(self) -> str:
+        """The item, with all that one decides by."""
+        created = f"created {self.created}" if self.created else ""
+        used = self.last_use.words if self.last_use else ""
+        return ", ".join(filter(None, (self.item, created, used)))
 
 
 def rows_of(results: Iterable[AccountResult], *, now: datetime, each_whole: bool) -> Iterator[ReportRow]:
@@ -52,7 +83,8 @@ def rows_of(results: Iterable[AccountResult], *, now: datetime, each_whole: bool
     for result in results:
         rows = list(_rows_of_account(result, now=now)) or [ReportRow(outcome=result.outcome)]
         for place, row in enumerate(rows):
-            yield _with_account(row, result) if each_whole or not place else row
+            whole = _with_account(row, result) if each_whole or not place else row
+            yield replace(whole, account_outcome=result.outcome)
 
 
 def _with_account(row: ReportRow, result: AccountResult) -> ReportRow:
@@ -66,11 +98,9 @@ def _with_account(row: ReportRow, result: AccountResult) -> ReportRow:
 
 def _rows_of_account(result: AccountResult, *, now: datetime) -> Iterator[ReportRow]:
     if result.credentials is not None:
-        for what in _credential_lines(result, result.credentials, now=now):
-            yield ReportRow(outcome=result.outcome, what=what)
+        yield from _credential_rows(result, result.credentials, now=now)
     for item in result.items:
-        what = ", ".join(filter(None, (_item_text(item), _item_use(item, now=now))))
-        yield ReportRow(outcome=item.outcome, what=what, reason=item.message or "")
+        yield _item_row(item, now=now)
     said = [item.message for item in result.items]
     # What an item says already is not said again.
     reasons = (None if result.reason in said else result.reason, result.hint)
@@ -78,32 +108,39 @@ def _rows_of_account(result: AccountResult, *, now: datetime) -> Iterator[Report
         yield ReportRow(outcome=result.outcome, reason=reason)
 
 
-def _credential_lines(result: AccountResult, has: RootCredentials, *, now: datetime) -> Iterator[str]:
+def _credential_rows(result: AccountResult, has: RootCredentials, *, now: datetime) -> Iterator[ReportRow]:
+    row = functools.partial(ReportRow, outcome=result.outcome)
     if has.password:
         used = _last_use(has.password_last_used_at, now, unread=has.password_last_use_unread)
-        yield f"password, {used}"
+        yield row(item="password", last_use=used)
     for key in has.access_keys or ():
-        yield f"access key {key.access_key_id}, {key.status}, {_use_with_service(key, now)}"
+        yield row(item=f"access key {key.access_key_id}, {key.status}", last_use=_use_with_service(key, now))
     unlisted = types_without_list(result)
     # Of these, the number says it all.
     counted = {ItemType.SIGNING_CERTIFICATE, ItemType.MFA_DEVICE} - unlisted
     if others := item_counts(Counter(type_ for type_, _ in credentials_of(result) if type_ in counted)):
-        yield others
+        yield row(item=others)
     for type_ in ItemType:
         if type_ in unlisted:
-            yield f"{type_} that could not be listed, {_UNKNOWN_USE}"
+            yield row(item=f"{type_} that could not be listed", last_use=_UNKNOWN)
 
 
-def _item_text(item: Item) -> str:
+def _item_row(item: Item, *, now: datetime) -> ReportRow:
     details = item.credential
-    facts = [" ".join(filter(None, (item.type, _short(item.id))))]
-    if item.region:
-        facts.append(item.region)
-    if details is not None and details.status:
-        facts.append(details.status)
-    if details is not None and details.created_at is not None:
-        facts.append(f"created {details.created_at:%Y-%m-%d}")
-    return ", ".join(facts)
+    facts = (
+        " ".join(filter(None, (item.type, _short(item.id)))),
+        item.region,
+        details.status if details else None,
+    )
+    row = ReportRow(outcome=item.outcome, item=", ".join(filter(None, facts)), reason=item.message or "")
+    if details is None:
+        return row
+    has_use = item.type in (ItemType.PASSWORD, ItemType.ACCESS_KEY)
+    return replace(
+        row,
+        created=f"{details.created_at:%Y-%m-%d}" if details.created_at is not None else "",
+        last_use=_use_with_service(details, now) if has_use else None,
+    )
 
 
 def _short(id_: str | None) -> str | None:
@@ -111,23 +148,18 @@ def _short(id_: str | None) -> str | None:
     return re.split("[:/]", id_)[-1] if id_ is not None and id_.startswith("arn:") else id_
 
 
-def _item_use(item: Item, *, now: datetime) -> str:
-    details = item.credential
-    if details is None or item.type not in (ItemType.PASSWORD, ItemType.ACCESS_KEY):
-        return ""
-    return _use_with_service(details, now)
+def _use_with_service(used: AccessKey | CredentialDetails, now: datetime) -> LastUse:
+    use = _last_use(used.last_used_at, now, unread=used.last_use_unread)
+    if not (used.last_used_at and used.last_used_service) or use is _UNKNOWN:
+        return use
+    return replace(use, words=f"{use.words} for {used.last_used_service}", service=used.last_used_service)
 
 
-def _use_with_service(used: AccessKey | CredentialDetails, now: datetime) -> str:
-    words = _last_use(used.last_used_at, now, unread=used.last_use_unread)
-    return f"{words}, {used.last_used_service}" if used.last_used_at and used.last_used_service else words
-
-
-def _last_use(moment: datetime | None, now: datetime, *, unread: bool) -> str:
+def _last_use(moment: datetime | None, now: datetime, *, unread: bool) -> LastUse:
     if unread:
-        return _UNKNOWN_USE
+        return _UNKNOWN
     if moment is None:
-        return "never used"
+        return _NEVER
     days = (now - moment).days
     ago = "today" if days < 1 else f"{quantity(days, 'day')} ago"
-    return f"used {moment:%Y-%m-%d} ({ago})"
+    return LastUse(day=f"{moment:%Y-%m-%d}", words=f"used {moment:%Y-%m-%d} ({ago})")

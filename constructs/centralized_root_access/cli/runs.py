@@ -237,7 +237,8 @@ class Runs:
         match = _BACKUP.fullmatch(reference)
         if match is None or not RUN_ID.fullmatch(match["run_id"]):
             raise CommandError(
-                f"{reference} is not a backup: the report of the run that made it has its key."
+                f"{reference} is not the key of a backup. The report of the run that removed the policy has "
+                "it."
             )
         run_id = match["run_id"]
         body = self._files_in(f"{EXECUTE_FOLDER}/{run_id}").read(REPORT_JSON)
@@ -281,8 +282,9 @@ class Runs:
         elif state.obstacle is not None:
             print_note(state.obstacle)
         else:
-            what = ", ".join(filter(None, ("Next, to execute exactly this plan", state.until)))
-            print_note(f"{what}: {self.target.command('execute', report.run_id)}")
+            until = f" ({state.until})" if state.until else ""
+            command = self.target.command("execute", report.run_id)
+            print_note(f"Next, to execute exactly this plan{until}: {command}")
 
     def plan_state(self, report: Report) -> PlanState | None:
         """Return whether a plan can still be executed; None of what is not a plan, or plans nothing."""
@@ -326,14 +328,22 @@ class Runs:
             yield
         except KeyboardInterrupt as error:
             raise InterruptedRunError(
-                f"Run {name} goes on in AWS; this command does not stop it. To come back to it: {back}. "
+                f"Run {name} continues in AWS. To come back to it: {back}. "
                 f"To stop it: {self.target.command('stop', name)}"
             ) from error
         except CommandError:
             raise
-        except Exception:
-            print_note(f"If run {name} was started, it goes on in AWS. To come back to it: {back}")
+        except Exception as error:
+            if not _is_not_started(error):
+                print_note(f"If run {name} was started, it continues in AWS. To come back to it: {back}")
             raise
+
+
+def _is_not_started(error: Exception) -> bool:
+    """Return whether AWS has refused to start an execution."""
+    if not isinstance(error, CallError):
+        return False
+    return error.failure.operation == "states:StartExecution" and not error.failure.may_have_taken_effect
 
 
 def _verify(body: bytes, files: StoredFiles, execution: RunExecution) -> str | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import textwrap
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -170,7 +170,9 @@ def _run_list(rows: Iterable[Sequence[Text]]) -> Iterator[RenderableType]:
 
 
 def _plan_words(execution: RunExecution, states: Mapping[str, PlanState], of_plans: Mapping[str, str]) -> str:
-    """Return what became of a plan; an empty text of another run."""
+    """Return what became of a plan, or which one an execution executes; an empty text of another run."""
+    if execution.plan:
+        return f"executes {execution.plan}"
     # Who may not read the plan's mark may see the execution.
     if executed_by := of_plans.get(execution.run_id):
         return f"executed by {executed_by}"
@@ -215,14 +217,14 @@ def _report_table(
 ) -> Iterator[RenderableType]:
     rows = rows_of(listed, now=report.finished_at, each_whole=width == _UNWRAPPED)
     notes: dict[str, int] = {}
-    shown = [replace(row, what=_cell(row, notes)) for row in islice(rows, max_rows)]
+    shown = [replace(row, reason=_remark(row, notes)) for row in itertools.islice(rows, max_rows)]
     if shown:
         in_words = words_of(report).outcome
         if width >= _MIN_TABLE_WIDTH:
             yield _row_table(shown, in_words=in_words, width=width)
+            yield safe_text()
         else:
-            yield from _account_list(shown, in_words=in_words)
-        yield safe_text()
+            yield from _account_lists(shown, in_words=in_words, width=width)
     for note, number in notes.items():
         yield safe_text(f"Note {number}: {note}")
     if notes:
@@ -233,12 +235,12 @@ def _report_table(
         yield safe_text(f"Pre-flight: {describe_preflight(report.preflight)}")
 
 
-def _cell(row: ReportRow, notes: dict[str, int]) -> str:
-    """Return what a row says of its account. A long reason becomes a note, once for all rows that have it."""
+def _remark(row: ReportRow, notes: dict[str, int]) -> str:
+    """Return what a row ends with. A long reason becomes a note, once for all rows that have it."""
     if len(row.reason) <= _MAX_REASON_CHARACTERS:
-        return ": ".join(filter(None, (row.what, row.reason)))
+        return f": {row.reason}" if row.item and row.reason else row.reason
     note = f"see note {notes.setdefault(row.reason, len(notes) + 1)}"
-    return f"{row.what} ({note})" if row.what else note
+    return f" ({note})" if row.item else note
 
 
 def _policies_of_plan(report: Report) -> Iterator[str]:
@@ -271,7 +273,7 @@ def _row_table(shown: Sequence[ReportRow], *, in_words: Callable[[Outcome], str]
         "account": [row.account_id for row in shown],
         "name": [row.name for row in shown],
         "OU": [row.organizational_unit for row in shown],
-        "what": [row.what for row in shown],
+        "what": [row.what + row.reason for row in shown],
     }
     columns = {name: values for name, values in cells.items() if any(values)}
     outcomes = [in_words(row.outcome) for row in shown]
@@ -290,20 +292,47 @@ def _row_table(shown: Sequence[ReportRow], *, in_words: Callable[[Outcome], str]
     return table
 
 
-def _account_list(
-    shown: Sequence[ReportRow], *, in_words: Callable[[Outcome], str]
+def _account_lists(
+    shown: Sequence[ReportRow], *, in_words: Callable[[Outcome], str], width: int
 ) -> Iterator[RenderableType]:
-    """Yield a line for each account, and its rows below it: columns would break IDs and names."""
-    outcome: Outcome | None = None
+    """Yield a list for each outcome: an account has one line, and its further items have lines below it.
+
+    Only days have columns: more of them would break IDs and names.
+    """
+    lists: list[list[ReportRow]] = []
     for row in shown:
-        if row.account_id:
-            outcome = row.outcome
-            yield Text.assemble(
-                (in_words(row.outcome), _STYLES.get(row.outcome, "")),
-                printable(f"  {row.account_id}  {row.name}"),
-            )
-        if line := row.what if row.outcome is outcome else f"{in_words(row.outcome)}: {row.what}":
-            yield Padding(safe_text(line), (0, 0, 0, 2))
+        if row.account_id and (not lists or lists[-1][0].account_outcome is not row.account_outcome):
+            lists.append([])
+        lists[-1].append(row)
+    for rows in lists:
+        yield _account_list(rows, in_words=in_words, width=width)
+        yield safe_text()
+
+
+def _account_list(rows: Sequence[ReportRow], *, in_words: Callable[[Outcome], str], width: int) -> Table:
+    outcome = rows[0].account_outcome or rows[0].outcome
+    days = {
+        "created": [row.created for row in rows],
+        "last used": [row.last_use.day if row.last_use else "" for row in rows],
+    }
+    columns = {name: values for name, values in days.items() if any(values)}
+    table = new_table(in_words(outcome), *columns)
+    table.columns[0].header_style = _STYLES.get(outcome, "bold")
+    room = width - sum(max(map(len, (name, *values))) + _GAP for name, values in columns.items())
+    for row, *values in zip(rows, *columns.values(), strict=True):
+        service = f", used for {row.last_use.service}" if row.last_use and row.last_use.service else ""
+        said = f"{row.item}{service}{row.reason}"
+        line = safe_text(said if row.outcome is outcome else f"{in_words(row.outcome)}: {said}")
+        # Bold, so that no name passes for an item.
+        account = safe_text(f"{row.account_id}  {row.name}" if row.account_id else "", "bold")
+        whole = safe_text("  ").join(filter(None, (account, line)))
+        if account and (not line or whole.cell_len <= room):
+            table.add_row(whole, *values)
+            continue
+        if account:
+            table.add_row(account)
+        table.add_row(Padding(line, (0, 0, 0, 2)), *values)
+    return table
 
 
 def new_table(*columns: str) -> Table:

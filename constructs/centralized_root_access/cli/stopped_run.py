@@ -10,9 +10,12 @@ from root_tasks.aws.bucket import Bucket
 from root_tasks.model.codec import decode
 from root_tasks.model.report import Outcome
 from root_tasks.model.run import BatchResult, Run
+from root_tasks.tasks import DEFINITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from root_tasks.tasks.definition import ActionWords
 
     from .aws import Caller
     from .deployment import Deployment
@@ -29,11 +32,13 @@ class StoppedRun:
             result: its function goes on.
         names: The names of the accounts. Somebody else chose them.
         not_started: The accounts whose batch had not started.
+        words: What it does, in words.
     """
 
     outcomes: Mapping[str, Outcome]
     names: Mapping[str, str]
     not_started: tuple[str, ...]
+    words: ActionWords
 
 
 def read_stopped_run(caller: Caller, deployment: Deployment, folder: str) -> StoppedRun | None:
@@ -70,4 +75,5 @@ def read_stopped_run(caller: Caller, deployment: Deployment, folder: str) -> Sto
         outcomes=outcomes,
         names={account.account_id: account.name or "" for account in run.accounts},
         not_started=tuple(id_ for batch in run.batches for id_ in batch if id_ not in outcomes),
+        words=DEFINITIONS[run.task].words_of(run.action),
     )

@@ -98,12 +98,14 @@ class StoredReport:
         body: Its report.json.
         named_accounts: The accounts that the input of its run names one by one.
         unchecked: Why it is not known whether its run wrote it; None where it is.
+        in_bucket: Whether it is in the bucket of a deployment.
     """
 
     report: Report
     body: bytes
     named_accounts: frozenset[str] = frozenset()
     unchecked: str | None = None
+    in_bucket: bool = True
 
     @classmethod
     def of(
@@ -135,7 +137,9 @@ class StoredReport:
         """Return a file of the report: report.json, report.csv or report.html."""
         if name == REPORT_JSON:
             return self.body
-        return self.csv().encode("utf-8-sig") if name == _CSV else as_html(self.report)
+        if name == _CSV:
+            return self.csv().encode("utf-8-sig")
+        return as_html(self.report, stored=self.in_bucket)
 
 
 def is_executable(report: Report) -> bool:

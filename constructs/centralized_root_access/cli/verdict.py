@@ -74,7 +74,8 @@ def _omission(report: Report, named_accounts: Collection[str]) -> str:
         # Buckets, queues and backups are named with their accounts.
         named.update(result.account_id for result in report.results)
     named -= {result.account_id for result in report.results if result.outcome is not Outcome.SKIPPED}
-    return f"Named, and skipped: {quantity(len(named), 'account')}." if named else ""
+    were = "was" if len(named) == 1 else "were"
+    return f"{quantity(len(named), 'account')} that you named {were} skipped." if named else ""
 
 
 def _emptiness(report: Report, outcomes: Collection[Outcome]) -> str:

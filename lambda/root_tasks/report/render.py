@@ -16,6 +16,7 @@ from aws_calls.text import printable
 
 from ..messages import describe_preflight
 from ..model.codec import encode, encode_in_pieces, format_time
+from ..model.report import Outcome
 from ..tasks import DEFINITIONS
 from .controls import evidence
 from .management_account import credentials_in_words, management_credentials
@@ -73,7 +74,7 @@ def csv_table(columns: Iterable[str], rows: Iterable[Iterable[object]], *, line_
     return text.getvalue()
 
 
-def as_html(report: Report) -> bytes:
+def as_html(report: Report, *, stored: bool = True) -> bytes:
     """Return one page, in UTF-8, that needs nothing else and runs no script but its own.
 
     Its table is drawn, as text, from the embedded JSON. Its security policy names its style and its script
@@ -81,6 +82,7 @@ def as_html(report: Report) -> bytes:
 
     Args:
         report: The report.
+        stored: Whether another command can read it, and take its accounts.
     """
     page = _PAGE.read_text(encoding="utf-8")
     makes_changes = DEFINITIONS[report.task].makes_changes
@@ -94,6 +96,7 @@ def as_html(report: Report) -> bytes:
         "what": _markup(what_it_does(report)),
         "planned": _markup(words.planned),
         "done": _markup(words.done),
+        "stored": "yes" if stored else "",
         "organization": _markup(report.organization_id),
         "title": _markup(title(report)),
         "headline": _markup(headline(report)),
@@ -215,12 +218,11 @@ def _summary_keys(report: Report) -> dict[str, object]:
 def _notice(report: Report) -> str:
     if not is_plan(report):
         return ""
-    expiry = report.plan_expires_at
-    return (
-        f"This is a plan to {what_it_does(report)}: nothing has been changed. To execute exactly what it "
-        "lists, start an execution with "
-        f'"plan": "{report.run_id}"{"" if expiry is None else f" before {minute(expiry)}"}.'
-    )
+    what = f"This is a plan to {what_it_does(report)}."
+    if Outcome.PLANNED not in report.totals:
+        return f"{what} It lists nothing to execute."
+    until = "" if report.plan_expires_at is None else f", until {minute(report.plan_expires_at)}"
+    return f"{what} It can be executed once, exactly as listed{until}."
 
 
 def _facts(report: Report) -> Iterable[tuple[str, str]]:

@@ -71,10 +71,10 @@ def headline(report: Report) -> str:
         included, sentence = frozenset({Outcome.PLANNED}), _plan_sentence(report)
     else:
         included, sentence = frozenset({Outcome.DONE}), _execution_sentence(report)
+    counts = [(outcome, count) for outcome, count in totals.items() if outcome not in included]
     others = [
-        f"{count:,} {_PREDICATES[outcome][count > 1]}"
-        for outcome, count in totals.items()
-        if outcome not in included
+        f"{f'{count:,}' if place else quantity(count, 'account')} {_PREDICATES[outcome][count > 1]}"
+        for place, (outcome, count) in enumerate(counts)
     ]
     return f"{sentence} {enumeration(others)}." if others else sentence
 
@@ -163,11 +163,14 @@ def _details(having: Sequence[AccountResult]) -> str:
 
 
 def _plan_sentence(report: Report) -> str:
+    planned = words_of(report).planned
+    accounts = quantity(len(report.results), "account")
     items = _items_with(report, Outcome.PLANNED)
     in_use = _items_with(report, Outcome.IN_USE)
     not_planned = _items_with(report, Outcome.FAILED, Outcome.INACCESSIBLE)
     sentences = (
-        f"{_share(report, Outcome.PLANNED)}{f': {items}' if items else ''}.",
+        f"{planned[0].upper()}{planned[1:]} in {report.totals.get(Outcome.PLANNED, 0):,} of {accounts}"
+        f"{f': {items}' if items else ''}.",
         f"In use, and so left out: {in_use}." if in_use else "",
         f"Could not be planned: {not_planned}." if not_planned else "",
         "Nothing has been changed.",
@@ -177,16 +180,15 @@ def _plan_sentence(report: Report) -> str:
 
 def _execution_sentence(report: Report) -> str:
     # An account that failed may have items that are done.
-    items = _items_with(report, Outcome.DONE)
-    return f"{_share(report, Outcome.DONE)}{f'; {items} in all' if items else ''}."
+    done = words_of(report).done
+    items = _items_with(report, Outcome.DONE) or "nothing"
+    accounts = quantity(len(report.results), "account")
+    return (
+        f"{done[0].upper()}{done[1:]}: {items}. "
+        f"Done as planned in {report.totals.get(Outcome.DONE, 0):,} of {accounts}."
+    )
 
 
 def _items_with(report: Report, *outcomes: Outcome) -> str:
     items = (item for result in report.results for item in result.items)
     return item_counts(Counter(item.type for item in items if item.outcome in outcomes))
-
-
-def _share(report: Report, outcome: Outcome) -> str:
-    words = words_of(report).outcome(outcome)
-    accounts = quantity(len(report.results), "account")
-    return f"{words[0].upper()}{words[1:]} in {report.totals.get(outcome, 0):,} of {accounts}"

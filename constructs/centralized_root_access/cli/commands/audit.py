@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -69,7 +70,7 @@ def _audit_from_here(input_: dict[str, object], *, output: Output, target: Targe
         local = LocalAudit(caller, environment=target.environment, name=name)
         with progress_bar(name) as update:
             local.run(input_, show=update)
-        stored = StoredReport.of(local.read(REPORT_JSON), input_=input_)
+        stored = replace(StoredReport.of(local.read(REPORT_JSON), input_=input_), in_bucket=False)
         # Nothing else has this report: it is shown before it is saved.
         show_report(stored, output=output)
     if output.format == TABLE and not (output.open or output.path):

@@ -34,7 +34,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-@click.command(short_help="Show which root tasks policies deny, and what would mend it.")
+@click.command(short_help="Show which root tasks policies deny, and what would allow them.")
 @click.option(
     "--task",
     "tasks",
@@ -203,13 +203,14 @@ def _fix_lines(fix: StatementFix) -> Iterator[str]:
     cause = fix.finding.cause
     accounts = quantity(len(fix.account_ids), "account")
     if fix.statement is None:
-        yield f"To mend it in {accounts}, add this statement to a {_type(cause)} attached to {_place(cause)}:"
+        where = f"a {_type(cause)} attached to {_place(cause)}"
+        yield f"To allow root sessions in {accounts}, add this statement to {where}:"
         yield from _json_lines(fix.suggested)
         return
-    yield f"{_policy(cause)}, denies {accounts}:"
+    yield f"{_policy(cause)}, denies root sessions in {accounts}:"
     yield from _json_lines(fix.statement)
     if fix.suggested is None:
-        yield "It denies root sessions on purpose. Detach the policy from these accounts, or except them."
+        yield "It denies root sessions on purpose. Detach the policy from these accounts, or exempt them."
         return
     yield "To exempt root sessions, change it to:"
     yield from _json_lines(fix.suggested)

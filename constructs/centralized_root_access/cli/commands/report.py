@@ -42,7 +42,7 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
         if run is None:
             # An earlier one is genuine, too.
             ended = minute(stored.report.finished_at)
-            print_note(f"This is run {stored.report.run_id}, which ended {ended}.")
+            print_note(f"This is run {stored.report.run_id}, which ended at {ended}.")
         if output.format == TABLE:
             runs.show_next_steps(stored)
     return keep_report(stored, output=output)

@@ -1,4 +1,4 @@
-"""The stop command: stop a run that goes on, and say what it had done."""
+"""The stop command: stop a run, and say what it had done."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _START_SECONDS = 5.0
 _MAX_MINUTES_LEFT = 10
 
 
-@click.command(short_help="Stop a run that goes on.")
+@click.command(short_help="Stop a run.")
 @click.argument("run", type=run_id_or_key)
 @click.option("--yes", is_flag=True, help="Do not ask. Needed where there is no terminal.")
 @target_options
@@ -50,7 +50,7 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
             raise _not_running_error(stopped)
     print_note(f"Run {name} was stopped.")
     if not acts:
-        print_note("It changes nothing in any account. It has no report.")
+        print_note("It changed nothing in any account, and has no report.")
         return ExitCode.AS_WANTED
     with failures_as(f"Run {name} was stopped, but what it had done cannot be shown. Audit its accounts"):
         from ..stopped_run import read_stopped_run
@@ -74,10 +74,11 @@ def _is_confirmed(execution: RunExecution, *, acts: bool) -> bool:
         if acts
         else "It changes nothing in any account."
     )
-    print_note(f"Run {execution.run_id} started at {minute(execution.started_at)}. {effect}")
+    plan = f", which executes {execution.plan}," if execution.plan else ""
+    print_note(f"Run {execution.run_id}{plan} started at {minute(execution.started_at)}. {effect}")
     confirmed = click.confirm("Stop it?", err=True)
     if not confirmed:
-        print_note("Not stopped. The run goes on.")
+        print_note("Not stopped. The run continues.")
     return confirmed
 
 
@@ -93,12 +94,14 @@ def _show(stopped: StoppedRun | None, *, target: TargetOptions) -> None:
         return
     table = screen.new_table("outcome", "account", "name")
     for account_id, outcome in sorted(stopped.outcomes.items(), key=lambda pair: (pair[1].rank, pair[0])):
-        table.add_row(outcome, account_id, screen.safe_text(stopped.names.get(account_id, "")))
+        table.add_row(
+            stopped.words.outcome(outcome), account_id, screen.safe_text(stopped.names.get(account_id, ""))
+        )
     screen.show_lines([table])
     print_note(f"Not started: {quantity(len(stopped.not_started), 'account')}.")
     if unknown := [id_ for id_, outcome in stopped.outcomes.items() if outcome is Outcome.UNKNOWN]:
         look = target.command("audit", "--account", ",".join(sorted(unknown)))
         print_note(
-            f"Unknown: the functions of {quantity(len(unknown), 'account')} had started, and may go on for "
-            f"{_MAX_MINUTES_LEFT} minutes. Then look at them: {look}"
+            f"Unknown: {quantity(len(unknown), 'account')}. Their functions had started, and may run for up "
+            f"to {_MAX_MINUTES_LEFT} more minutes. Then audit them: {look}"
         )
