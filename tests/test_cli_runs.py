@@ -296,20 +296,6 @@ def test_a_run_has_who_asked_for_it_and_its_plan_and_execution_name_each_other(
         assert report["requestedBy"] == CALLER
 
 
-def test_in_a_narrow_terminal_the_name_of_a_run_is_not_broken(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    command_line.run("execute", plan_deletion(command_line), "--yes")
-    monkeypatch.setenv("COLUMNS", "80")
-    lines = command_line.run("runs").lines
-    assert [line for line in lines if not line.startswith("  ")] == [
-        f"{EXECUTION}  execute  accounts: 1  SUCCEEDED",
-        f"{PLAN}  plan delete  accounts: 1  SUCCEEDED",
-    ]
-    details = [line.partition(", by local, ")[0] for line in lines if line.startswith("  ")]
-    assert details == [f"  executes {PLAN}", f"  executed by {EXECUTION}"]
-
-
 # Formats
 
 

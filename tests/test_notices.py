@@ -77,7 +77,7 @@ def test_audits_are_another_thread_of_the_organization(root_tasks: RootTasks) ->
     assert second["content"]["title"] == "Root credentials changed: 1 account"
     read = "Read the report: `centralized-root-access report --open`"
     assert first["content"]["nextSteps"] == [read], "there is nothing to delete"
-    plan = "Plan what to delete: `centralized-root-access plan delete`"
+    plan = "Plan what to delete: `centralized-root-access plan delete --from-report run-2`"
     assert second["content"]["nextSteps"] == [read, plan]
     thread = f"{root_tasks.organization.id}-root-credentials"
     assert {card["metadata"]["threadId"] for card in root_tasks.cards} == {thread}

@@ -152,7 +152,7 @@ def _run_row(execution: RunExecution, plan_words: str) -> list[Text]:
         safe_text(execution.action),
         safe_text("" if execution.accounts is None else f"{execution.accounts:,}"),
         safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red")),
-        safe_text(execution.plan or plan_words),
+        safe_text(plan_words),
         # Without the account and the role, in whose place the command states a person.
         safe_text(execution.requester.rpartition("/")[2]),
         safe_text(minute(execution.started_at)),
