@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aws_calls.failures import CallError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity, import_findings
@@ -327,7 +329,35 @@ def test_a_lost_response_does_not_duplicate_a_finding(root_tasks: RootTasks) -> 
     assert statuses(root_tasks) == dict.fromkeys((MANAGEMENT, MEMBER, OTHER, THIRD), PASSED)
 
 
-@pytest.mark.parametrize("stored", [b"", b"[]", b'{"kind":"report","schemaVersion":1}'])
+def test_an_audit_that_cannot_know_whether_it_is_overtaken_imports_nothing_and_keeps_its_report(
+    root_tasks: RootTasks,
+) -> None:
+    def audit_later() -> None:
+        root_tasks.between = lambda: None
+        root_tasks.advance(hours=1)
+        root_tasks.run(name="later")
+        root_tasks.fail_descriptions = "ThrottlingException"
+
+    root_tasks.between = audit_later
+    with pytest.raises(CallError):
+        root_tasks.run(name="first")
+    # The first one says that it was not compared.
+    _, warning = json.loads(root_tasks.read("runs/first/report.json"))["warnings"]
+    assert warning.startswith("Whether Security Hub has this audit's findings is not known. states:DescribeE")
+    assert [line["runId"] for line in root_tasks.log if line.get("event") == "findings_imported"] == ["later"]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        b"",
+        b"[]",
+        b'{"kind":"report","schemaVersion":1}',
+        # What is parsed could fill the function's memory, and no audit would have a report.
+        b'{"kind":"findings","schemaVersion":1,"findings":[],"other":"%s"}' % (b"a" * 10_000_000),
+    ],
+    ids=["empty", "list", "report", "large"],
+)
 def test_what_is_known_of_earlier_findings_may_be_damaged(root_tasks: RootTasks, stored: bytes) -> None:
     root_tasks.run()
     root_tasks.write(LATEST, stored)

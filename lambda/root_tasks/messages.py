@@ -228,6 +228,11 @@ def findings_warning(imported: ImportResult) -> str:
     )
 
 
+def findings_unknown(reason: str) -> str:
+    """Return that it is not known whether Security Hub has the findings of an audit."""
+    return f"Whether Security Hub has this audit's findings is not known. {reason}"
+
+
 def listing_warning(reason: str) -> str:
     """Return that it is not known what else is stored among the results of a run."""
     return f"Whether anybody else has written to this run's results is not known. {reason}"
