@@ -148,6 +148,7 @@ _FAILURES = frozenset(
         RefusalReason.BACKUP_ALTERED,
         RefusalReason.BACKUP_OF_FOREIGN_RUN,
         RefusalReason.BACKUP_REPORT_ALTERED,
+        RefusalReason.BACKUP_NOT_IN_REPORT,
     }
 )
 # The keys of what the execution of a refused run holds, which ends as SUCCEEDED in Step Functions.
