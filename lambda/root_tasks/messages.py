@@ -132,7 +132,9 @@ def denial_reason(verdict: Verdict) -> str:
 def denial_cause(cause: Cause, *, action: str) -> str:
     """Return which policy denies a call, and where it is attached."""
     policies = cause.policy_type.lower().replace("_", " ")
-    place = _name_and_id(cause.level.name, cause.level.target_id)
+    # An account's name is for its own row: this is also what findings and functions that act get.
+    is_account = cause.level.target_id.isdigit()
+    place = _name_and_id("" if is_account else cause.level.name, cause.level.target_id)
     if cause.policy is None or cause.statement is None:
         return f"No {policies} attached to {place} allows {action}."
     statement = cause.statement.sid or f"number {cause.statement.number}"
