@@ -426,6 +426,7 @@ def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
     assert (passed["Compliance"], passed["Severity"]["Label"]) == ({"Status": "PASSED"}, "INFORMATIONAL")
     assert passed["Resources"][0]["Id"] == f"AWS::::Account:{MANAGEMENT}"
     set_feature(with_root_access, SESSIONS, enabled=False)
+    drift_check.now += 60
     drift_check()
     failed = organization_finding(with_root_access)
     assert (failed["Compliance"], failed["Severity"]["Label"]) == ({"Status": "FAILED"}, "HIGH")

@@ -60,7 +60,8 @@ class DriftCheck:
         settings: Its settings instead of these.
         describe_stack: Returns the state of the stack.
         publishes: Whether the topic accepts notices.
-        function: The organization's clients, and the time.
+        now: The time, in seconds since 1970.
+        function: The organization's clients, and the time of its own clock.
         log: The lines of its log.
         published: The notices that the topic accepted.
         requests: What it requested of CloudFormation and SNS: the call, and its resource.
@@ -74,6 +75,7 @@ class DriftCheck:
     settings: Settings | None = None
     describe_stack: DescribeStack = field(default=lambda stack_id, *, budget: STABLE)
     publishes: bool = True
+    now: float = 1_800_000_000.5
     function: Function = field(default_factory=Function)
     log: list[Mapping[str, Any]] = field(default_factory=list)
     published: list[Notice] = field(default_factory=list)
@@ -94,7 +96,7 @@ class DriftCheck:
                 publish=self._publish,
                 security_hub=self._security_hub,
                 clock=self.function.time.clock(),
-                wall_clock=lambda: 1_800_000_000.5,
+                wall_clock=lambda: self.now,
                 log=lambda **line: self.log.append(json.loads(json.dumps(line))),
             ),
         )
