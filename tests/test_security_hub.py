@@ -358,6 +358,18 @@ def test_an_audit_that_cannot_know_whether_it_is_overtaken_imports_nothing_and_k
     assert [line["runId"] for line in root_tasks.log if line.get("event") == "findings_imported"] == ["later"]
 
 
+@pytest.mark.parametrize("code", ["PreconditionFailed", "AccessDenied"])
+def test_an_audit_that_cannot_store_what_it_imports_keeps_its_report(
+    root_tasks: RootTasks, code: str
+) -> None:
+    root_tasks.fail("s3:PutObject", code, url=LATEST)
+    audit = root_tasks.run()
+    (warning,) = warnings(root_tasks, audit)
+    assert warning.startswith("Whether Security Hub has this audit's findings is not known. ")
+    assert metric(root_tasks) == (None, None)
+    assert findings(root_tasks) == {}
+
+
 @pytest.mark.parametrize(
     "stored",
     [
