@@ -237,7 +237,7 @@ def test_what_cannot_be_read_of_a_target_is_unknown_and_never_taken_for_no_polic
     organization = root_tasks.organization
     arrange_organization(organization)
     organization.client("organizations").enable_policy_type(
-        RootId=organization.root_id, PolicyType=PolicyType.RESOURCE_CONTROL_POLICY
+        RootId=organization.root_id, PolicyType="RESOURCE_CONTROL_POLICY"
     )
 
     def remember(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
