@@ -23,7 +23,7 @@ _TOPIC = "NotificationTopicArn"
 
 _ACCOUNTS = r"[0-9]{12}(,[0-9]{12})"
 _TRUE = ["true", "false"]
-# An inline policy has room for so many protected accounts, and a parameter for fewer of 13 characters.
+# A function's environment has room for so many protected accounts.
 _MAX_OTHER_PROTECTED_ACCOUNTS = 199
 
 # Between them nothing differs but the interval, and how long a new alarm waits.

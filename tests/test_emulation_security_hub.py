@@ -75,7 +75,12 @@ def test_what_asff_does_not_allow_is_refused_by_itself(security_hub: Any, wrong:
 
 
 @pytest.mark.parametrize(
-    ("updated_at", "title"), [("2026-11-25T12:00:00Z", "Newer"), ("2026-11-23T12:00:00Z", "A title")]
+    ("updated_at", "title"),
+    [
+        ("2026-11-25T12:00:00Z", "Newer"),
+        (FINDING["UpdatedAt"], "A title"),
+        ("2026-11-23T12:00:00Z", "A title"),
+    ],
 )
 def test_only_a_newer_update_changes_a_finding(security_hub: Any, updated_at: str, title: str) -> None:
     security_hub.batch_import_findings(Findings=[FINDING])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 METRIC = "ManagementRootUserUnprotected"
 GET_ACCOUNT_SUMMARY = "iam:GetAccountSummary"
+SUBJECT = "Root credentials changed: the management account"
 
 
 @pytest.fixture
@@ -145,8 +146,25 @@ def test_a_notice_is_published_where_it_alone_has_changed(
     give(root_tasks, **after)
     root_tasks.advance(days=1)
     root_tasks.run()
-    subjects = [subject for subject, _ in root_tasks.notices[1:]]
-    assert subjects == (["Root credentials changed: the management account"] if published else [])
+    assert [subject for subject, _ in root_tasks.notices[1:]] == ([SUBJECT] if published else [])
+    for _, message in root_tasks.notices[1:]:
+        assert message.endswith("\n\nNothing changed in the member accounts.\n")
+
+
+def test_a_notice_is_published_where_it_can_no_longer_be_read_and_where_it_can_be_again(
+    root_tasks: RootTasks,
+) -> None:
+    give(root_tasks, mfa_devices=1)
+    root_tasks.run()
+    root_tasks.fail(GET_ACCOUNT_SUMMARY, "AccessDenied", account_id=MANAGEMENT, times=2)
+    for _ in range(4):
+        give(root_tasks, access_keys=1)
+        root_tasks.advance(days=1)
+        root_tasks.run()
+    (unread_subject, unread), (subject, read) = root_tasks.notices[1:]
+    assert (unread_subject, subject) == (SUBJECT, SUBJECT)
+    assert "\nWhat the management account's root user has could not be read: " in unread
+    assert "\nThe management account's root user has no password, no MFA and an access key.\n" in read
 
 
 def test_only_a_full_audit_reads_it(root_tasks: RootTasks) -> None:

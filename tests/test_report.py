@@ -654,10 +654,6 @@ def test_a_report_of_an_earlier_run_takes_nothing_over_from_a_later_one() -> Non
     assert [totals.run_id for totals in late.trend] == ["late"]
 
 
-def test_the_message_says_so_where_nothing_changed() -> None:
-    assert change_message((), example_audit()).endswith("\n\nNothing changed.\n")
-
-
 # Published controls
 
 

@@ -36,6 +36,8 @@ from support.templates import (
 
 # IAM counts an inline policy's size without white space.
 MAX_POLICY_CHARACTERS = 10_240
+# Lambda measures a function's variables as JSON, in which the quotation marks of the settings are escaped.
+MAX_ENVIRONMENT_CHARACTERS = 4096
 
 LOOKING = {"start_run", "run_batch", "write_report"}
 ACTING = {"start_execution", "execute_batch", "write_execution_report"}
@@ -469,7 +471,9 @@ def test_the_topic_gets_the_messages_of_every_alarm() -> None:
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1"])
-def test_the_maximum_of_protected_accounts_fits_a_roles_policy(region: str) -> None:
+def test_the_maximum_of_protected_accounts_fits_a_roles_policy_and_a_functions_environment(
+    region: str,
+) -> None:
     whole = root_tasks_template(
         env=Environment(account="111111111111", region=region),
         tasks=RootTask,
@@ -481,7 +485,12 @@ def test_the_maximum_of_protected_accounts_fits_a_roles_policy(region: str) -> N
     for policy in properties_of(whole, "AWS::IAM::Policy").values():
         role = policy["Roles"][0]["Ref"]
         sizes[role] = sizes.get(role, 0) + _max_size(policy["PolicyDocument"])
-    assert MAX_POLICY_CHARACTERS - 1_000 < max(sizes.values()) <= MAX_POLICY_CHARACTERS
+    assert max(sizes.values()) <= MAX_POLICY_CHARACTERS
+    environments = [
+        _max_size(function["Environment"]["Variables"])
+        for function in properties_of(whole, "AWS::Lambda::Function").values()
+    ]
+    assert MAX_ENVIRONMENT_CHARACTERS - 100 < max(environments) <= MAX_ENVIRONMENT_CHARACTERS
 
 
 def test_more_protected_accounts_are_refused_with_the_maximum() -> None:

@@ -268,7 +268,7 @@ SENTENCES = [
             ),
             account_id=MEMBER,
         ),
-        "iam:GetUser: AccessDenied: no. (in account 222222222222; no account was accessed)",
+        "iam:GetUser: AccessDenied: no. (in account 222222222222; nothing was changed)",
     ),
     (
         RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id="run-1", lifetime="10 minutes"),

@@ -12,6 +12,7 @@ from local_aws.emulation import mock_organization
 from root_tasks.messages import NO_LONGER_A_MEMBER
 from root_tasks.model.report import Task
 from root_tasks.refusals import RefusalReason
+from scp.documents import PolicyType
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import RootTasks, refusal
@@ -237,15 +238,29 @@ def test_a_run_of_a_unit_reads_below_it(root_tasks: RootTasks) -> None:
     assert (made["ListAccounts"], made["ListPolicies"], made["ListPoliciesForTarget"]) == (0, 0, 5)
 
 
+@pytest.mark.parametrize("policy_type", PolicyType)
 def test_what_cannot_be_read_of_a_target_is_unknown_and_never_taken_for_no_policy(
-    root_tasks: RootTasks,
+    root_tasks: RootTasks, policy_type: PolicyType
 ) -> None:
-    units = arrange_organization(root_tasks.organization)
-    root_tasks.fail("organizations:ListPoliciesForTarget", "TargetNotFoundException")
-    execution = root_tasks.run({"accounts": [OTHER]})
+    organization = root_tasks.organization
+    arrange_organization(organization)
+    organization.client("organizations").enable_policy_type(
+        RootId=organization.root_id, PolicyType="RESOURCE_CONTROL_POLICY"
+    )
+
+    def remember(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+        context["is_unread"] = params["Filter"] == policy_type
+
+    def omit(parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+        if context["is_unread"]:
+            del parsed["Policies"]
+
+    root_tasks.on_event("provide-client-params.organizations.ListPoliciesForTarget", remember)
+    root_tasks.on_event("after-call.organizations.ListPoliciesForTarget", omit)
+    queue = f"arn:aws:sqs:us-east-1:{THIRD}:locked"
+    execution = root_tasks.run({"task": Task.UNLOCK_QUEUE_POLICY, "queues": [queue]})
     preflight = root_tasks.report(execution)["preflight"]
     assert (preflight["checked"], preflight["denied"], preflight["unknown"]) == (True, 0, 1)
-    assert units["Prod"]
 
 
 @pytest.mark.parametrize("operation", ["DescribeOrganizationalUnit", "ListParents"])

@@ -389,9 +389,10 @@ def assert_noted(locked: Locked, reference: str, why: str) -> None:
 
 
 def assert_forged(locked: Locked, reference: str, reason: RefusalReason) -> None:
-    """Check that a backup is not restored, because the run that it names did not make it."""
+    """Check that a backup is not restored, and that whoever watches failures learns that it was stored."""
     data = {"reference": reference, "run_id": reference.split("/")[1]}
-    assert refusal(locked.restore(reference)) == (reason, data)
+    refused = locked.restore(reference)
+    assert (refused.status, *refusal(refused)) == ("FAILED", reason, data)
 
 
 @BUCKET_ONLY

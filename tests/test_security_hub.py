@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aws_calls.failures import CallError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity, import_findings
@@ -18,6 +20,7 @@ from support.drift_check import DriftCheck
 from support.function import FakeTime
 from support.reports import inaccessible, key, report, result
 from support.root_tasks import BUCKET, Settings
+from support.scp import document, statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,13 +135,6 @@ def test_a_finding_is_of_the_importing_account_and_about_the_member() -> None:
     assert not {"Severity", "Types", "Workflow"} & finding.keys(), "these are the users' own to change"
 
 
-def test_names_and_addresses_of_accounts_never_reach_security_hub() -> None:
-    named = result(MEMBER, Outcome.INACCESSIBLE, name="acquired-shop", reason="AccessDenied: no.")
-    text = str(finding_of(named).as_asff(FUNCTION))
-    assert "acquired-shop" not in text
-    assert "@" not in text
-
-
 def test_what_others_wrote_is_printable_and_short_in_a_finding() -> None:
     reason = "\u202eAccessDenied\r\n" + "\u3164" * 3000
     description = finding_of(result(MEMBER, Outcome.INACCESSIBLE, reason=reason)).as_asff(FUNCTION)[
@@ -164,6 +160,23 @@ def test_each_full_audit_imports_a_finding_for_each_account(root_tasks: RootTask
     }
     assert metric(root_tasks) == (4, 0)
     assert warnings(root_tasks, audit) == []
+
+
+def test_names_and_addresses_of_accounts_reach_neither_security_hub_nor_the_work_of_a_batch(
+    root_tasks: RootTasks,
+) -> None:
+    organization = root_tasks.organization
+    policy = organization.attach_service_control_policy(
+        name="deny-all", document=document(statement(Sid="DenyIt")), target_id=MEMBER
+    )
+    audit = root_tasks.run()
+    accounts = root_tasks.client("organizations").list_accounts()["Accounts"]
+    for text in (str(findings(root_tasks)), root_tasks.read(f"runs/{audit.run_id}/work.json").decode()):
+        assert [account["Name"] for account in accounts if account["Name"] in text] == []
+        assert "@" not in text
+    assert f"deny-all ({policy}), statement DenyIt, attached to {MEMBER}," in str(
+        findings(root_tasks)[MEMBER]
+    )
 
 
 def test_the_next_audit_changes_what_changed_and_when_it_looked(root_tasks: RootTasks) -> None:
@@ -343,6 +356,36 @@ def test_a_lost_response_does_not_duplicate_a_finding(root_tasks: RootTasks) -> 
     root_tasks.run()
     assert metric(root_tasks) == (4, 0)
     assert statuses(root_tasks) == dict.fromkeys((MANAGEMENT, MEMBER, OTHER, THIRD), PASSED)
+
+
+def test_an_audit_that_cannot_know_whether_it_is_overtaken_imports_nothing_and_keeps_its_report(
+    root_tasks: RootTasks,
+) -> None:
+    def audit_later() -> None:
+        root_tasks.between = lambda: None
+        root_tasks.advance(hours=1)
+        root_tasks.run(name="later")
+        root_tasks.fail_descriptions = "ThrottlingException"
+
+    root_tasks.between = audit_later
+    with pytest.raises(CallError):
+        root_tasks.run(name="first")
+    # The first one says that it was not compared.
+    _, warning = json.loads(root_tasks.read("runs/first/report.json"))["warnings"]
+    assert warning.startswith("Whether Security Hub has this audit's findings is not known. states:DescribeE")
+    assert [line["runId"] for line in root_tasks.log if line.get("event") == "findings_imported"] == ["later"]
+
+
+@pytest.mark.parametrize("code", ["PreconditionFailed", "AccessDenied"])
+def test_an_audit_that_cannot_store_what_it_imports_keeps_its_report(
+    root_tasks: RootTasks, code: str
+) -> None:
+    root_tasks.fail("s3:PutObject", code, url=LATEST)
+    audit = root_tasks.run()
+    (warning,) = warnings(root_tasks, audit)
+    assert warning.startswith("Whether Security Hub has this audit's findings is not known. ")
+    assert metric(root_tasks) == (None, None)
+    assert findings(root_tasks) == {}
 
 
 @pytest.mark.parametrize(

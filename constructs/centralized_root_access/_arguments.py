@@ -94,15 +94,15 @@ def parse_protected_accounts(account_ids: Iterable[str]) -> list[str]:
     """Return the account IDs, sorted, each once.
 
     Raises:
-        ValueError: An account ID is not 12 digits, or a policy has no room for so many.
+        ValueError: An account ID is not 12 digits, or a function's environment has no room for so many.
         TypeError: The argument is not a list, a tuple or a set.
     """
     # One that turned out to be something else at deployment would silently protect nothing.
     parsed = _account_ids("protected_accounts", account_ids)
     if len(parsed) > MAX_PROTECTED_ACCOUNTS:
         raise ValueError(
-            f"protected_accounts lists {len(parsed)} accounts; an inline policy has room for "
-            f"{MAX_PROTECTED_ACCOUNTS}. Use a service control policy for the rest."
+            f"protected_accounts lists {len(parsed)} accounts; a function's environment has room "
+            f"for {MAX_PROTECTED_ACCOUNTS}. Use a service control policy for the rest."
         )
     return parsed
 

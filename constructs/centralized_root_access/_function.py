@@ -101,7 +101,7 @@ def python_function(
             # Much faster than globs.
             ignore_mode=IgnoreMode.GIT,
         ),
-        # CPU comes with memory: a cold start is CPU, and each root session creates clients of its own.
+        # CPU comes with memory, and a cold start is CPU.
         memory_size=1024,
         timeout=timeout,
         role=_build_role(scope, f"{id.removesuffix('Function')}Role", log_group),

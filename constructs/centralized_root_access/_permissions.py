@@ -24,10 +24,9 @@ _FOR_IAM = {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.co
 # What removes policies: it makes backups, and plans in sessions of its own, as AWS's audit policy sees none.
 UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY})
 
-# A role's inline policies have 10,240 characters, of which the statements other than the Deny take less
-# than 2,440.
-_MAX_DENY_CHARACTERS = 10_240 - 2_440
-MAX_PROTECTED_ACCOUNTS = _MAX_DENY_CHARACTERS // len('"arn:*:iam::111111111111:root",')
+# Lambda allows 4,096 characters of variables, measured as JSON, in which the quotation marks of the settings
+# are escaped. Everything but these accounts takes less than 680. A role's inline policy has room for more.
+MAX_PROTECTED_ACCOUNTS = (4096 - 680) // len(r"\"111111111111\",")
 
 
 def looking_session(task: RootTask) -> RootTask:

@@ -130,8 +130,8 @@ class RootTasks(Construct):
             the organization, or a plan that has expired. They ended as SUCCEEDED, and set off no alarm.
 
     Raises:
-        ValueError: A task is unknown or none is listed; an account ID is not 12 digits; a role's policy has
-            no room for so many protected accounts; a duration or number is out of its range;
+        ValueError: A task is unknown or none is listed; an account ID is not 12 digits; a function's
+            environment has no room for so many protected accounts; a duration or number is out of its range;
             ``audit_interval``, ``audit_new_accounts`` or ``security_hub_findings`` without
             ``RootTask.AUDIT`` in ``tasks``;
             ``audit_new_accounts`` without a ``notification_topic``, or in a stack whose ``env`` does not name

@@ -132,7 +132,9 @@ def denial_reason(verdict: Verdict) -> str:
 def denial_cause(cause: Cause, *, action: str) -> str:
     """Return which policy denies a call, and where it is attached."""
     policies = cause.policy_type.lower().replace("_", " ")
-    place = _name_and_id(cause.level.name, cause.level.target_id)
+    # An account's name is for its own row: this is also what findings and functions that act get.
+    is_account = cause.level.target_id.isdigit()
+    place = _name_and_id("" if is_account else cause.level.name, cause.level.target_id)
     if cause.policy is None or cause.statement is None:
         return f"No {policies} attached to {place} allows {action}."
     statement = cause.statement.sid or f"number {cause.statement.number}"
@@ -226,6 +228,11 @@ def findings_warning(imported: ImportResult) -> str:
         f"Security Hub did not import {len(imported.refused):,} of {quantity(count, 'finding')}. "
         f"{next(iter(imported.refused.values()))}"
     )
+
+
+def findings_unknown(reason: str) -> str:
+    """Return that it is not known whether Security Hub has the findings of an audit."""
+    return f"Whether Security Hub has this audit's findings is not known. {reason}"
 
 
 def listing_warning(reason: str) -> str:

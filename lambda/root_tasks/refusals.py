@@ -99,7 +99,7 @@ class RefusalReason(Enum):
     NOT_AN_EXECUTION = (
         "Execution {execution} is not running. Start the state machine instead of its functions."
     )
-    CALL_FAILED = "{failure} (in account {account_id}; no account was accessed)"
+    CALL_FAILED = "{failure} (in account {account_id}; nothing was changed)"
 
     PLAN_NOT_FOUND = _plan_refusal("the Audit state machine has no execution of that name.")
     PLAN_NOT_SUCCEEDED = _plan_refusal("its execution has the status {status}.")
@@ -148,6 +148,7 @@ _FAILURES = frozenset(
         RefusalReason.BACKUP_ALTERED,
         RefusalReason.BACKUP_OF_FOREIGN_RUN,
         RefusalReason.BACKUP_REPORT_ALTERED,
+        RefusalReason.BACKUP_NOT_IN_REPORT,
     }
 )
 # The keys of what the execution of a refused run holds, which ends as SUCCEEDED in Step Functions.

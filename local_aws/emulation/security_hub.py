@@ -65,8 +65,8 @@ def import_findings(backend: Any, findings: list[dict[str, Any]]) -> tuple[int, 
             refused.append(entry)
         elif (existing := stored.get(finding["Id"])) is None:
             backend.findings.append(Finding(finding["Id"], _with_severity(finding)))
-        # An older update changes nothing.
-        elif finding["UpdatedAt"] >= existing.data["UpdatedAt"]:
+        # An update with the same time, or an older one, changes nothing.
+        elif finding["UpdatedAt"] > existing.data["UpdatedAt"]:
             own = {name: existing.data[name] for name in _USERS_OWN if name in existing.data}
             existing.data = _with_severity(finding) | own
     return len(refused), len(findings) - len(refused), refused

@@ -93,10 +93,10 @@ class OrganizationPolicies:
             policies = [RCP_FULL_ACCESS, *policies]
         elif target_id not in attached.policy_ids:
             policies = [FULL_ACCESS]
-        elif target_id in attached.problems:
-            policies = [*policies, _unknown(attached.problems[target_id])]
-        elif not policies:
+        elif not policies and target_id not in attached.problems:
             policies = [_unknown(_NOT_LISTED)]
+        if target_id in attached.problems:
+            policies = [*policies, _unknown(attached.problems[target_id])]
         name = attached.target_names.get(target_id, "")
         return Level(target_id=target_id, name=name, policies=tuple(policies))
 

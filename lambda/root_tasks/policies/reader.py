@@ -213,13 +213,11 @@ class PolicyReader:
         if attachments.is_complete or attachments.policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
             return attachments
         # AWS refuses to detach the last policy: FullAWSAccess can be missing only where there is another one.
-        open_ids = attachments.policy_ids.keys() & set(target_ids)
-        known_ids = {id_ for id_ in open_ids if (attachments.policy_type, id_) in self._names_at}
-        unread_ids = open_ids - known_ids
-        if account_count is None or len(unread_ids) <= math.ceil(account_count / MAX_ENTRIES_PER_PAGE):
-            return self._with_policies_of(sorted(open_ids), attachments, problem=_MAY_BE_ATTACHED)
-        attachments = self._with_targets_of_full_access(sorted(unread_ids), attachments)
-        return self._with_policies_of(sorted(known_ids), attachments, problem=_MAY_BE_ATTACHED)
+        open_ids = sorted(attachments.policy_ids.keys() & set(target_ids))
+        unread = sum((attachments.policy_type, id_) not in self._names_at for id_ in open_ids)
+        if account_count is None or unread <= math.ceil(account_count / MAX_ENTRIES_PER_PAGE):
+            return self._with_policies_of(open_ids, attachments, problem=_MAY_BE_ATTACHED)
+        return self._with_targets_of_full_access(open_ids, attachments)
 
     def _attachments_of(self, policy_type: PolicyType, *, target_ids: Sequence[str]) -> Attachments:
         """Return what is attached to some targets, each of which is asked for."""

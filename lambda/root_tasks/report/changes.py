@@ -135,7 +135,8 @@ def notice(report: Report, *, previous: Report | None, problem: str | None) -> N
         return None
     found = report.changes or ()
     accounts = [quantity(len({change.account_id for change in found}), "account")] if found else []
-    if _has_management_account_changed(previous, report):
+    # Also where it could not be read before, or now: otherwise nobody would learn what that hides.
+    if management_credentials(previous) != management_credentials(report):
         accounts.append("the management account")
     if not accounts:
         return None
@@ -159,11 +160,6 @@ def _next_steps(report: Report) -> tuple[str, ...]:
     return (_READ,)
 
 
-def _has_management_account_changed(previous: Report, report: Report) -> bool:
-    had, has = management_credentials(previous), management_credentials(report)
-    return had is not None and has is not None and had != has
-
-
 def change_message(found: Sequence[Change], report: Report) -> str:
     """Return the changes as plain text of under 8 KB: account IDs, no names and no e-mail addresses.
 
@@ -173,7 +169,7 @@ def change_message(found: Sequence[Change], report: Report) -> str:
     """
     text = _heading(report, "changes since the last full audit")
     if not found:
-        return f"{text}\nNothing changed.\n"
+        return f"{text}\nNothing changed in the member accounts.\n"
     return _message_of(text, list(_lines(found)))
 
 

@@ -137,7 +137,8 @@ class RunFinisher:
         notice, imported = None, None
         if run.full:
             report, notice = self._compare(report)
-            report, imported = self._import_findings(run, report)
+            if self.findings is not None:
+                report, imported = self.findings.import_findings(run, report, later_audits=self.later_audits)
         files = functools.partial(_files, report)
         urls, file_checksums = {}, {}
         for file in files():
@@ -277,18 +278,6 @@ class RunFinisher:
             )
         report = changes.with_history(report, previous=previous)
         return report, changes.notice(report, previous=previous, problem=problem)
-
-    def _import_findings(self, run: Run, report: Report) -> tuple[Report, ImportResult | None]:
-        """Import the findings of a full audit, and return it with a warning of those that were refused."""
-        if self.findings is None:
-            return report, None
-        if SUCCEEDED in self.later_audits.statuses(run, looked_at=report.finished_at):
-            return report, None
-        imported = self.findings.import_findings(report)
-        if imported is None or not imported.refused:
-            return report, imported
-        warning = messages.findings_warning(imported)
-        return dataclasses.replace(report, warnings=(*report.warnings, warning)), imported
 
     def _publish_audit(
         self,

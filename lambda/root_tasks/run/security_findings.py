@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from aws_calls.failures import CallError
 from aws_calls.security_hub import ImportResult, import_findings
 
+from .. import messages
 from ..aws.bucket import UnreadableObjectError
-from ..aws.stores import File
+from ..aws.stores import File, WriteContentionError
 from ..model.codec import DecodingError, decode, encode
 from ..model.security_findings import ImportedFinding, ImportedFindings
 from ..report.security_findings import findings_of
+from .later_audits import SUCCEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
     from ..aws.stores import ReportStore
     from ..model.report import Report
+    from ..model.run import Run
+    from .later_audits import LaterAudits
 
 _FINDINGS_JSON = "findings.json"
 # A hundred calls, at ten a second, and as long again for AWS to accept them. Then the report is written.
@@ -52,7 +57,33 @@ class FindingsImporter:
     now: Callable[[], datetime]
     log: Callable[..., None]
 
-    def import_findings(self, report: Report) -> ImportResult | None:
+    def import_findings(
+        self, run: Run, report: Report, *, later_audits: LaterAudits
+    ) -> tuple[Report, ImportResult | None]:
+        """Import the findings of a full audit, and return it with a warning where that did not succeed.
+
+        Args:
+            run: The run.
+            report: Its report.
+            later_audits: The full audits that started later.
+
+        Returns:
+            The report, and what came of the import; None where a later audit has ended or imports its own,
+            and where it is not known.
+        """
+        budget = self.budget.ending_in(_IMPORT_SECONDS)
+        try:
+            if SUCCEEDED in replace(later_audits, budget=budget).statuses(run, looked_at=report.finished_at):
+                return report, None
+            imported = self._import(report, budget=budget)
+        except (CallError, WriteContentionError) as error:
+            self.log(event="findings_unknown", runId=report.run_id, reason=str(error))
+            return _with_warning(report, messages.findings_unknown(str(error))), None
+        if imported is None or not imported.refused:
+            return report, imported
+        return _with_warning(report, messages.findings_warning(imported)), imported
+
+    def _import(self, report: Report, *, budget: RetryBudget) -> ImportResult | None:
         """Import the findings of a full audit; None where a later one has begun to import its own."""
         created_at = self._first_imports()
         findings = list(findings_of(report, created_at=created_at))
@@ -64,7 +95,7 @@ class FindingsImporter:
             findings,
             client=self.client(),
             importer=self.importer,
-            budget=self.budget.ending_in(_IMPORT_SECONDS),
+            budget=budget,
         )
         archived = {
             finding.account_id
@@ -107,3 +138,7 @@ class FindingsImporter:
         )
         file = File(name=_FINDINGS_JSON, content_type="application/json", body=encode(findings))
         return self.reports.write_latest(file, started_at=report.started_at, now=self.now(), log=self.log)
+
+
+def _with_warning(report: Report, warning: str) -> Report:
+    return replace(report, warnings=(*report.warnings, warning))

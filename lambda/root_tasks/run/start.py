@@ -102,9 +102,7 @@ class _Starter:
         )
         gone = [Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in absent]
         accounts = tuple(
-            replace(account, note=found.notes[account.account_id])
-            if account.account_id in found.notes
-            else account
+            replace(account, note=found.notes.get(account.account_id))
             for account in sorted((*accounts, *gone), key=lambda account: account.account_id)
         )
         run = Run(
