@@ -464,13 +464,37 @@ def test_a_result_that_was_altered_never_reaches_a_plan_and_is_reported(root_tas
     assert root_tasks.organization.writes == ()
 
 
+def store_result(root_tasks: RootTasks, task: Task, finding: Finding) -> dict[str, object]:
+    """Store a finding as the result of the first batch of run a, and return what the batch returns."""
+    body = encode(BatchResult(findings=(finding,)))
+    root_tasks.write(f"runs/a/results/{task}/00000-{sha256(body)}.json", body)
+    return {"batch": 0, "sha256": sha256(body)}
+
+
 def test_a_result_of_an_account_that_is_not_in_the_batch_is_refused(root_tasks: RootTasks) -> None:
     run = root_tasks.start_run({"accounts": [MEMBER]}, arn=root_tasks.arn("a"), started_at=root_tasks.now)
-    body = encode(BatchResult(findings=(Finding(account_id=OTHER, outcome=Outcome.CLEAN),)))
-    root_tasks.write(f"runs/a/results/{Task.AUDIT}/00000-{sha256(body)}.json", body)
-    output = root_tasks.write_report(run, results=[{"batch": 0, "sha256": sha256(body)}])
+    result = store_result(root_tasks, Task.AUDIT, Finding(account_id=OTHER, outcome=Outcome.CLEAN))
+    output = root_tasks.write_report(run, results=[result])
     assert output["totals"] == {"inaccessible": 1}
     assert "result_damaged" in [event.get("event") for event in root_tasks.log]
+
+
+def test_a_plan_has_nothing_that_its_report_does_not_show_as_planned(root_tasks: RootTasks) -> None:
+    run = root_tasks.start_run(
+        {**DELETE, "accounts": [MEMBER]}, arn=root_tasks.arn("a"), started_at=root_tasks.now
+    )
+    finding = Finding(
+        account_id=MEMBER,
+        outcome=Outcome.PLANNED,
+        items=(
+            Item(type=ItemType.PASSWORD, outcome=Outcome.PLANNED),
+            Item(type=ItemType.ACCESS_KEY, id="AKIA1", outcome=Outcome.IN_USE),
+        ),
+        planned=(Target(type=ItemType.PASSWORD), Target(type=ItemType.ACCESS_KEY, id="AKIA1")),
+    )
+    root_tasks.write_report(run, results=[store_result(root_tasks, Task.DELETE_CREDENTIALS, finding)])
+    (assignment,) = json.loads(root_tasks.read("runs/a/plan.json"))["assignments"]
+    assert [target["type"] for target in assignment["targets"]] == ["password"]
 
 
 def test_what_an_altered_execution_did_is_unknown(root_tasks: RootTasks) -> None:
