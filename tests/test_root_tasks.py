@@ -830,6 +830,18 @@ def test_a_notice_that_sns_refused_once_is_sent_later(root_tasks: RootTasks, *, 
     assert len([event for event in root_tasks.log if "_aws" in event]) == 1, "it counts"
 
 
+def test_a_notice_is_sent_once_although_its_report_is_written_again(root_tasks: RootTasks) -> None:
+    root_tasks.run()
+    root_tasks.notices.clear()
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.advance(hours=1)
+    run = root_tasks.start_run({}, arn=root_tasks.arn("a"), started_at=root_tasks.now)
+    results = [root_tasks.run_batch(run, batch=batch) for batch in run["batches"]]
+    for _ in range(2):
+        root_tasks.write_report(run, results=results)
+    assert len(root_tasks.notices) == 1
+
+
 def test_nobody_is_notified_where_there_is_no_topic(root_tasks: RootTasks) -> None:
     root_tasks.settings = replace(root_tasks.settings, notification_topic_arn=None)
     assert root_tasks.run().status == "SUCCEEDED"
