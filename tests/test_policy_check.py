@@ -156,6 +156,14 @@ def test_a_task_names_what_decides_it_alone_and_the_denials_come_first() -> None
 # What would fix a denial
 
 
+def test_a_root_user_is_denied_everything_only_by_what_holds_for_its_own_calls() -> None:
+    """Of its calls, unlike those of a root session, it is not known that they are sent by TLS."""
+    own = {"Null": {"aws:AssumedRoot": "true"}}
+    for condition, number in ((own, 1), ({**own, "Bool": {"aws:SecureTransport": "true"}}, 0)):
+        check = check_of_denial("*", Condition=condition)
+        assert len(check.root_user_denials(account_id=ACCOUNT_ID, unit_ids=UNIT_IDS)) == number
+
+
 def with_changes(
     documents: Mapping[str, Mapping[str, Any]],
     attached: Mapping[str, Sequence[str]],
