@@ -186,6 +186,11 @@ def with_changes(
     return checked(policies_of(documents_after, attached_after, without_full_access=without_full_access))
 
 
+def test_what_may_deny_is_not_fixed() -> None:
+    may_deny = document(statement(Condition={"StringEquals": {"aws:SomethingNew": "yes"}}))
+    assert list(find_fixes([checked(policies_of({"p-1": may_deny}, {ACCOUNT_ID: ["p-1"]}))])) == []
+
+
 def test_a_level_that_denies_and_does_not_allow_is_mended_in_both() -> None:
     root_id = UNIT_IDS[0]
     both = document(
@@ -320,6 +325,9 @@ def test_what_is_left_out_of_known_policies_changes_no_verdict() -> None:
         # It is not known whether the first one matches a call; the second one denies on purpose.
         document(statement(Action="i*:*")),
         document(statement(Condition={"Bool": {"aws:AssumedRoot": "true"}})),
+        document(
+            statement(Condition={"ForAnyValue:StringEquals": {"aws:PrincipalOrgPaths": ORGANIZATION_PATH}})
+        ),
     ]
     for content in contents:
         for found, expected in found_and_expected([content], ["900000000000", ACCOUNT_ID]):
