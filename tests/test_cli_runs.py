@@ -430,6 +430,15 @@ def test_a_run_that_is_refused_is_the_functions_own_sentence(command_line: Comma
     assert "errorMessage" not in said
 
 
+def test_a_run_that_failed_has_the_sentence_of_what_its_function_raised(command_line: CommandLine) -> None:
+    execution = command_line.root_tasks.run(name="audit-1")
+    raised = {"errorMessage": "No report was written.", "errorType": "OutdatedRunError", "stackTrace": []}
+    execution.status, execution.cause = "FAILED", json.dumps(raised)
+    assert command_line.refusal("report", "audit-1") == (
+        "Unable to show the report: Run audit-1 ended as FAILED: No report was written.\n"
+    )
+
+
 def test_an_execution_is_not_called_a_run_that_does_not_exist_where_a_plan_is_asked_for(
     command_line: CommandLine,
 ) -> None:

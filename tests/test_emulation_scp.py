@@ -76,6 +76,11 @@ def test_a_root_user_calls_with_an_access_key_of_its_own(served: LocalOrganizati
     assert user["Arn"] == f"arn:aws:iam::{OTHER}:root"
 
 
+def test_a_root_user_without_an_access_key_cannot_call(organization: Organization) -> None:
+    with pytest.raises(LookupError, match="no access key"):
+        organization.client("iam", account_id=OTHER, root_user=True)
+
+
 def test_a_policy_against_root_users_denies_root_sessions_with_its_arn(served: LocalOrganization) -> None:
     policy_id = served.attach_service_control_policy(name="deny-root", document=ROOT_DENIAL, target_id=OTHER)
 
@@ -183,6 +188,13 @@ def test_a_policy_cannot_be_attached_while_its_type_is_disabled(organization: Or
 
     assert error["code"] == "PolicyTypeNotEnabledException"
     assert organizations.list_roots()["Roots"][0]["PolicyTypes"] == []
+
+
+def test_a_policy_is_attached_under_a_new_name_to_what_exists(organization: Organization) -> None:
+    organization.attach_service_control_policy(name="one", document=GUARDRAIL, target_id=MEMBER)
+    for name, target_id, error in (("two", "ou-none-12345678", LookupError), ("one", OTHER, ValueError)):
+        with pytest.raises(error):
+            organization.attach_service_control_policy(name=name, document=GUARDRAIL, target_id=target_id)
 
 
 def test_attaching_and_detaching_twice_are_errors(organization: Organization) -> None:

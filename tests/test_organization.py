@@ -35,8 +35,8 @@ from root_access.plan import Operation, Step
 from root_access.state import Status
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access
-from support.faults.clients import omit_member
-from support.faults.vocabulary import THROTTLED
+from support.faults.clients import inject, omit_member
+from support.faults.vocabulary import THROTTLED, TRUSTED_ACCESS_NOT_VISIBLE
 from support.function import FakeTime, Function
 
 
@@ -132,6 +132,25 @@ def test_a_member_that_is_missing_in_a_response_is_unknown_and_not_disabled(
     assert raised.value.failure.kind is FailureKind.INCOMPLETE_RESPONSE
     assert raised.value.failure.operation == action
     assert member in raised.value.failure.message
+
+
+@pytest.mark.parametrize("operation", [LIST_FEATURES, LIST_DELEGATED_ADMINISTRATORS])
+def test_reads_that_contradict_each_other_are_unknown_and_not_disabled(
+    organization: LocalOrganization, operation: str
+) -> None:
+    enable_root_access(organization, CREDENTIALS, delegated_administrators=[MEMBER])
+    function = Function()
+    if operation == LIST_FEATURES:
+        function.on_event(
+            "after-call.organizations.ListAWSServiceAccessForOrganization",
+            lambda parsed, **_: parsed["EnabledServicePrincipals"].clear(),
+        )
+    else:
+        inject(function.on_event, operation, TRUSTED_ACCESS_NOT_VISIBLE)
+    with pytest.raises(CallError) as raised:
+        function.organization().observe()
+    failure = raised.value.failure
+    assert (failure.operation, failure.kind) == (operation, FailureKind.INCONSISTENT_READS)
 
 
 @pytest.mark.parametrize("delegates", [[], [MEMBER]], ids=["other reads are denied", "delegate"])

@@ -156,6 +156,14 @@ def test_a_task_names_what_decides_it_alone_and_the_denials_come_first() -> None
 # What would fix a denial
 
 
+def test_a_root_user_is_denied_everything_only_by_what_holds_for_its_own_calls() -> None:
+    """Of its calls, unlike those of a root session, it is not known that they are sent by TLS."""
+    own = {"Null": {"aws:AssumedRoot": "true"}}
+    for condition, number in ((own, 1), ({**own, "Bool": {"aws:SecureTransport": "true"}}, 0)):
+        check = check_of_denial("*", Condition=condition)
+        assert len(check.root_user_denials(account_id=ACCOUNT_ID, unit_ids=UNIT_IDS)) == number
+
+
 def with_changes(
     documents: Mapping[str, Mapping[str, Any]],
     attached: Mapping[str, Sequence[str]],
@@ -176,6 +184,11 @@ def with_changes(
         else:
             documents_after[cause.policy.policy_id]["Statement"][cause.statement.number - 1] = fix.suggested
     return checked(policies_of(documents_after, attached_after, without_full_access=without_full_access))
+
+
+def test_what_may_deny_is_not_fixed() -> None:
+    may_deny = document(statement(Condition={"StringEquals": {"aws:SomethingNew": "yes"}}))
+    assert list(find_fixes([checked(policies_of({"p-1": may_deny}, {ACCOUNT_ID: ["p-1"]}))])) == []
 
 
 def test_a_level_that_denies_and_does_not_allow_is_mended_in_both() -> None:
@@ -288,7 +301,11 @@ def found_and_expected(
 
 def what_is_shown(verdict: Verdict) -> object:
     """Return what is shown of a verdict: all of it but the statements' texts."""
-    return verdict.call, verdict.decision, [(cause.place, cause.undecided) for cause in verdict.causes]
+    causes = [
+        (cause.place, cause.undecided, cause.statement and cause.statement.is_about_root_sessions)
+        for cause in verdict.causes
+    ]
+    return verdict.call, verdict.decision, causes
 
 
 @property_test(
@@ -303,7 +320,15 @@ def test_what_is_left_out_of_policies_once_for_all_accounts_changes_no_verdict(
 
 
 def test_what_is_left_out_of_known_policies_changes_no_verdict() -> None:
-    contents = list({sample.policy_name: sample.document for sample in samples()}.values())
+    contents = [
+        *{sample.policy_name: sample.document for sample in samples()}.values(),
+        # It is not known whether the first one matches a call; the second one denies on purpose.
+        document(statement(Action="i*:*")),
+        document(statement(Condition={"Bool": {"aws:AssumedRoot": "true"}})),
+        document(
+            statement(Condition={"ForAnyValue:StringEquals": {"aws:PrincipalOrgPaths": ORGANIZATION_PATH}})
+        ),
+    ]
     for content in contents:
         for found, expected in found_and_expected([content], ["900000000000", ACCOUNT_ID]):
             assert what_is_shown(found) == what_is_shown(expected)

@@ -443,7 +443,7 @@ def test_an_audit_that_could_not_look_everywhere_succeeds(root_tasks: RootTasks)
 def forge_results(root_tasks: RootTasks, run_id: str) -> None:
     """Replace the results of a run by one that would have a password deleted."""
     finding = Finding(
-        account_id=OTHER,
+        account_id=MEMBER,
         outcome=Outcome.PLANNED,
         items=(Item(type=ItemType.PASSWORD, outcome=Outcome.PLANNED),),
         planned=(Target(type=ItemType.PASSWORD),),
@@ -454,8 +454,7 @@ def forge_results(root_tasks: RootTasks, run_id: str) -> None:
 
 
 def test_a_result_that_was_altered_never_reaches_a_plan_and_is_reported(root_tasks: RootTasks) -> None:
-    for account_id in (MEMBER, OTHER):
-        root_tasks.organization.put_root_credentials(account_id=account_id, password=True)
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     root_tasks.between = lambda: forge_results(root_tasks, "plan-1")
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}, name="plan-1")
     assert root_tasks.outcomes(plan) == {MEMBER: "inaccessible"}
@@ -465,13 +464,37 @@ def test_a_result_that_was_altered_never_reaches_a_plan_and_is_reported(root_tas
     assert root_tasks.organization.writes == ()
 
 
+def store_result(root_tasks: RootTasks, task: Task, finding: Finding) -> dict[str, object]:
+    """Store a finding as the result of the first batch of run a, and return what the batch returns."""
+    body = encode(BatchResult(findings=(finding,)))
+    root_tasks.write(f"runs/a/results/{task}/00000-{sha256(body)}.json", body)
+    return {"batch": 0, "sha256": sha256(body)}
+
+
 def test_a_result_of_an_account_that_is_not_in_the_batch_is_refused(root_tasks: RootTasks) -> None:
     run = root_tasks.start_run({"accounts": [MEMBER]}, arn=root_tasks.arn("a"), started_at=root_tasks.now)
-    body = encode(BatchResult(findings=(Finding(account_id=OTHER, outcome=Outcome.CLEAN),)))
-    root_tasks.write(f"runs/a/results/{Task.AUDIT}/00000-{sha256(body)}.json", body)
-    output = root_tasks.write_report(run, results=[{"batch": 0, "sha256": sha256(body)}])
+    result = store_result(root_tasks, Task.AUDIT, Finding(account_id=OTHER, outcome=Outcome.CLEAN))
+    output = root_tasks.write_report(run, results=[result])
     assert output["totals"] == {"inaccessible": 1}
     assert "result_damaged" in [event.get("event") for event in root_tasks.log]
+
+
+def test_a_plan_has_nothing_that_its_report_does_not_show_as_planned(root_tasks: RootTasks) -> None:
+    run = root_tasks.start_run(
+        {**DELETE, "accounts": [MEMBER]}, arn=root_tasks.arn("a"), started_at=root_tasks.now
+    )
+    finding = Finding(
+        account_id=MEMBER,
+        outcome=Outcome.PLANNED,
+        items=(
+            Item(type=ItemType.PASSWORD, outcome=Outcome.PLANNED),
+            Item(type=ItemType.ACCESS_KEY, id="AKIA1", outcome=Outcome.IN_USE),
+        ),
+        planned=(Target(type=ItemType.PASSWORD), Target(type=ItemType.ACCESS_KEY, id="AKIA1")),
+    )
+    root_tasks.write_report(run, results=[store_result(root_tasks, Task.DELETE_CREDENTIALS, finding)])
+    (assignment,) = json.loads(root_tasks.read("runs/a/plan.json"))["assignments"]
+    assert [target["type"] for target in assignment["targets"]] == ["password"]
 
 
 def test_what_an_altered_execution_did_is_unknown(root_tasks: RootTasks) -> None:
@@ -805,6 +828,18 @@ def test_a_notice_that_sns_refused_once_is_sent_later(root_tasks: RootTasks, *, 
     ((_, message),) = root_tasks.notices
     assert MEMBER in message
     assert len([event for event in root_tasks.log if "_aws" in event]) == 1, "it counts"
+
+
+def test_a_notice_is_sent_once_although_its_report_is_written_again(root_tasks: RootTasks) -> None:
+    root_tasks.run()
+    root_tasks.notices.clear()
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    root_tasks.advance(hours=1)
+    run = root_tasks.start_run({}, arn=root_tasks.arn("a"), started_at=root_tasks.now)
+    results = [root_tasks.run_batch(run, batch=batch) for batch in run["batches"]]
+    for _ in range(2):
+        root_tasks.write_report(run, results=results)
+    assert len(root_tasks.notices) == 1
 
 
 def test_nobody_is_notified_where_there_is_no_topic(root_tasks: RootTasks) -> None:

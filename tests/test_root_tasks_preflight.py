@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.messages import denial_hint, denial_reason
+from root_tasks.messages import UNEXPECTED_ERROR, denial_hint, denial_reason
 from root_tasks.model.report import Task
 from root_tasks.model.run import Mode, Target
 from root_tasks.tasks import DEFINITIONS
@@ -232,6 +232,19 @@ def test_policies_that_cannot_be_read_stop_no_run_and_the_report_says_so(
     assert preflight["reason"].startswith("organizations:")
     page = root_tasks.read(f"runs/{execution.run_id}/report.html").decode()
     assert "Pre-flight" in page
+
+
+def test_a_run_goes_on_where_a_policy_surprises_the_evaluation(
+    root_tasks: RootTasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def surprise(*_: object, **__: object) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("root_tasks.policies.preflight.check_account", surprise)
+    execution = root_tasks.run()
+    assert execution.status == "SUCCEEDED"
+    preflight = root_tasks.report(execution)["preflight"]
+    assert (preflight["checked"], preflight["reason"]) == (False, f"{UNEXPECTED_ERROR} KeyError.")
 
 
 def test_a_throttled_read_is_repeated(root_tasks: RootTasks, organization: LocalOrganization) -> None:
