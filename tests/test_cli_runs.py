@@ -226,6 +226,20 @@ def test_the_hint_after_an_audit_is_one_short_command_that_plans_for_exactly_its
     assert command_line.root_tasks.outcomes(plan) == {MEMBER: "planned"}
 
 
+def test_an_account_of_a_report_that_has_left_is_excluded_like_another_one(command_line: CommandLine) -> None:
+    for account_id in (MEMBER, OTHER):
+        give_credentials(command_line, account_id)
+    command_line.run("audit")
+    organizations = command_line.root_tasks.organization.client("organizations")
+    organizations.remove_account_from_organization(AccountId=OTHER)
+    command = ("plan", "delete", "--from-report", AUDIT)
+    assert f"Not in the organization: {OTHER}." in command_line.refusal(*command)
+    command_line.now += timedelta(minutes=1)
+    assert command_line.run(*command, "--exclude", OTHER).exit_code == 0
+    plan = [*command_line.root_tasks.executions.values()][-1]
+    assert command_line.root_tasks.outcomes(plan) == {MEMBER: "planned"}
+
+
 def test_each_command_of_a_notice_can_be_pasted_and_a_run_whose_name_is_no_word_is_not_in_one(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,7 @@ def require_startable(caller: Caller, deployment: Deployment, input_: Mapping[st
     except RunRefusedError as error:
         raise CommandError(str(error)) from error
     assigned = {assignment.account_id for assignment in scope.assignments}
-    _require_members(caller, assigned.union(scope.account_ids, scope.account_exclusions))
+    _require_members(caller, assigned | scope.member_ids)
 
 
 def _require_units(caller: Caller, units: Iterable[str]) -> None:

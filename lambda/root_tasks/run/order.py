@@ -51,7 +51,7 @@ class Order:
         return Selection(
             all_accounts=scope.all_accounts,
             organizational_units=scope.organizational_units,
-            account_ids=scope.account_exclusions.union(scope.account_ids, self.assignments),
+            account_ids=scope.member_ids.union(self.assignments),
         )
 
     @property

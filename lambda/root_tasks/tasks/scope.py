@@ -86,6 +86,11 @@ class Scope:
         return frozenset(filter(ACCOUNT_ID.fullmatch, self.exclusions))
 
     @property
+    def member_ids(self) -> frozenset[str]:
+        """The accounts that have to be members. One that is named and left out may have left."""
+        return self.account_exclusions.symmetric_difference(self.account_ids)
+
+    @property
     def unit_exclusions(self) -> tuple[str, ...]:
         """The organizational units that are left out."""
         return tuple(value for value in self.exclusions if not ACCOUNT_ID.fullmatch(value))
