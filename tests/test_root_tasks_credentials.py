@@ -165,7 +165,7 @@ def test_a_plan_can_be_executed_as_long_as_its_report_says(
     expires_at = format_time(started_at + timedelta(minutes=minutes))
     assert root_tasks.report(late)["planExpiresAt"] == expires_at
     root_tasks.advance(minutes=minutes)
-    assert root_tasks.execute(in_time).status == "SUCCEEDED"
+    assert root_tasks.outcomes(root_tasks.execute(in_time)) == {MEMBER: "done"}
     root_tasks.advance(seconds=1)
     assert refusal(root_tasks.execute(late)) == (
         RefusalReason.PLAN_EXPIRED,
@@ -315,7 +315,7 @@ def test_a_plan_of_a_release_that_did_not_hold_the_reports_hash_is_not_called_al
     held = plan.output.pop("reportSha256")
     refused = root_tasks.run_execute_machine({"plan": plan.run_id, "reportSha256": held})
     assert refusal(refused) == (RefusalReason.PLAN_NOT_READABLE, {"run_id": plan.run_id})
-    assert root_tasks.execute(plan).status == "SUCCEEDED"
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "done"}
 
 
 def test_a_plan_that_lists_an_account_that_is_protected_suspended_or_gone_by_now_skips_it(
