@@ -27,7 +27,7 @@ from root_tasks.model.report import Task
 from root_tasks.refusals import RefusalReason, RunRefusedError
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import enable_root_access
-from support.root_tasks import EXECUTE_MACHINE, RootTasks, refusal, session_calls
+from support.root_tasks import EXECUTE_MACHINE, FinishedExecution, RootTasks, refusal, session_calls
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -153,6 +153,18 @@ def test_a_plan_of_another_state_machine_is_not_executed(root_tasks: RootTasks) 
     plan = elsewhere.run(DELETE, name="the-plan")
     assert plan.status == "SUCCEEDED"
     assert refusal(root_tasks.execute(plan)) == (RefusalReason.PLAN_NOT_FOUND, {"run_id": "the-plan"})
+
+
+def test_an_execution_that_started_at_another_time_is_not_the_one_that_runs(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run(DELETE)
+    arn = root_tasks.arn("the-execution", machine=EXECUTE_MACHINE)
+    root_tasks.executions[arn] = FinishedExecution(
+        run_id="the-execution", status="RUNNING", output={}, started_at=root_tasks.now
+    )
+    started_at = root_tasks.now + timedelta(seconds=2)
+    with pytest.raises(RunRefusedError) as raised:
+        root_tasks.start_execution({"plan": plan.run_id}, arn=arn, started_at=started_at)
+    assert raised.value.reason is RefusalReason.NOT_AN_EXECUTION
 
 
 @pytest.mark.parametrize(("minutes", "lifetime"), [(24 * 60, "24 hours"), (30, "30 minutes")])
