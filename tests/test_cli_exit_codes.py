@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from centralized_root_access.cli.errors import ExitCode
-from centralized_root_access.cli.verdict import exit_code
+from centralized_root_access.cli.verdict import exit_code, explicit_accounts
 from root_tasks.model.report import Item, ItemType, Outcome, Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.properties import property_test
@@ -78,6 +78,23 @@ def test_no_report_ends_with_0_where_a_named_account_was_not_audited_or_somethin
     else:
         assert {*accounts.values()} - {Outcome.SKIPPED} == {Outcome.CLEAN}
         assert {accounts.get(id_) for id_ in named} <= {Outcome.CLEAN}
+
+
+@pytest.mark.parametrize(
+    ("input_", "named"),
+    [
+        ({"accounts": [MEMBER, OTHER]}, {MEMBER, OTHER}),
+        ({"accounts": [MEMBER, OTHER], "exclude": [OTHER]}, {MEMBER}),
+        # What a unit leaves out is known by the report.
+        ({"accounts": [MEMBER, OTHER, THIRD], "exclude": [OTHER, "Root/Prod"]}, {MEMBER}),
+        ({"accounts": "all"}, set()),
+        ({"accounts": [MEMBER, 1]}, {MEMBER}),
+    ],
+)
+def test_an_account_is_named_unless_its_input_leaves_it_out(
+    input_: dict[str, object], named: set[str]
+) -> None:
+    assert explicit_accounts(input_, report(result(MEMBER))) == named
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from centralized_root_access.cli.errors import CommandError
+from centralized_root_access.cli.policy_change import read_change
+from scp.documents import PolicyType
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import writes
 from support.scp import document, statement
@@ -138,6 +141,19 @@ def test_a_resource_control_policy_is_known_by_its_principal(
     assert [task for task, result in account["tasks"].items() if result == "denied"] == [
         "SQSUnlockQueuePolicy"
     ]
+
+
+def test_a_file_may_have_the_mark_of_an_editor_and_a_statement_without_a_list(file: Path) -> None:
+    content = json.dumps({**document(), "Statement": {**statement(), "Principal": "*"}})
+    file.write_text(content, encoding="utf-8-sig")
+    change = read_change(file, target_ids=(MEMBER,), replaced_id=None)
+    assert change.policy_type is PolicyType.RESOURCE_CONTROL_POLICY
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_a_sentence(file: Path) -> None:
+    file.write_bytes(b"\xff")
+    with pytest.raises(CommandError, match="cannot be read"):
+        read_change(file, target_ids=(MEMBER,), replaced_id=None)
 
 
 def test_the_table_names_the_file_and_what_would_mend_it(

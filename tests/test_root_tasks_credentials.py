@@ -27,7 +27,7 @@ from root_tasks.model.report import Task
 from root_tasks.refusals import RefusalReason, RunRefusedError
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import enable_root_access
-from support.root_tasks import EXECUTE_MACHINE, RootTasks, refusal, session_calls
+from support.root_tasks import EXECUTE_MACHINE, FinishedExecution, RootTasks, refusal, session_calls
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -155,6 +155,18 @@ def test_a_plan_of_another_state_machine_is_not_executed(root_tasks: RootTasks) 
     assert refusal(root_tasks.execute(plan)) == (RefusalReason.PLAN_NOT_FOUND, {"run_id": "the-plan"})
 
 
+def test_an_execution_that_started_at_another_time_is_not_the_one_that_runs(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run(DELETE)
+    arn = root_tasks.arn("the-execution", machine=EXECUTE_MACHINE)
+    root_tasks.executions[arn] = FinishedExecution(
+        run_id="the-execution", status="RUNNING", output={}, started_at=root_tasks.now
+    )
+    started_at = root_tasks.now + timedelta(seconds=2)
+    with pytest.raises(RunRefusedError) as raised:
+        root_tasks.start_execution({"plan": plan.run_id}, arn=arn, started_at=started_at)
+    assert raised.value.reason is RefusalReason.NOT_AN_EXECUTION
+
+
 @pytest.mark.parametrize(("minutes", "lifetime"), [(24 * 60, "24 hours"), (30, "30 minutes")])
 def test_a_plan_can_be_executed_as_long_as_its_report_says(
     root_tasks: RootTasks, minutes: int, lifetime: str
@@ -165,7 +177,7 @@ def test_a_plan_can_be_executed_as_long_as_its_report_says(
     expires_at = format_time(started_at + timedelta(minutes=minutes))
     assert root_tasks.report(late)["planExpiresAt"] == expires_at
     root_tasks.advance(minutes=minutes)
-    assert root_tasks.execute(in_time).status == "SUCCEEDED"
+    assert root_tasks.outcomes(root_tasks.execute(in_time)) == {MEMBER: "done"}
     root_tasks.advance(seconds=1)
     assert refusal(root_tasks.execute(late)) == (
         RefusalReason.PLAN_EXPIRED,
@@ -315,7 +327,7 @@ def test_a_plan_of_a_release_that_did_not_hold_the_reports_hash_is_not_called_al
     held = plan.output.pop("reportSha256")
     refused = root_tasks.run_execute_machine({"plan": plan.run_id, "reportSha256": held})
     assert refusal(refused) == (RefusalReason.PLAN_NOT_READABLE, {"run_id": plan.run_id})
-    assert root_tasks.execute(plan).status == "SUCCEEDED"
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "done"}
 
 
 def test_a_plan_that_lists_an_account_that_is_protected_suspended_or_gone_by_now_skips_it(
