@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -591,7 +592,7 @@ class AnyOrder(RuleBasedStateMachine):
         try:
             body = s3.get_object(Bucket=running.BUCKET, Key=f"runs/{run_id}/report.json")["Body"].read()
             decode(Report, body)
-        except (s3.exceptions.NoSuchKey, DecodingError):
+        except (ClientError, DecodingError):
             return None
         report_sha256 = sha256(body)
         self.approved[report_sha256] = Shown.of_report(json.loads(body))
