@@ -165,11 +165,10 @@ def test_a_tag_that_the_project_does_not_describe_is_not_released(
         release_notes(tag=tag, project=PROJECT, changelog=changelog)
 
 
-def test_the_version_of_the_project_has_its_section_in_the_changelog() -> None:
+def test_what_is_unreleased_becomes_the_release_notes() -> None:
     project = (ROOT / "pyproject.toml").read_text()
     version = re.search(r'^version = "(.*)"', project, re.MULTILINE)
     assert version
-    notes = release_notes(
-        tag=f"v{version[1]}", project=project, changelog=(ROOT / "CHANGELOG.md").read_text()
-    )
-    assert notes
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    released = changelog.replace("## [Unreleased]\n", f"## [{version[1]}] - 2026-01-01\n")
+    assert release_notes(tag=f"v{version[1]}", project=project, changelog=released)
