@@ -170,7 +170,7 @@ def test_a_wrong_command_is_refused_before_anything_is_called(
 
 def test_accounts_come_from_a_file(command_line: CommandLine, tmp_path: Path) -> None:
     wave = tmp_path / "wave-1.txt"
-    wave.write_text(f"# The first wave\n{MEMBER}, {OTHER}  # both\n\n{MEMBER}\n")
+    wave.write_text(f"# The first wave\n{MEMBER}, {OTHER}  # both\n\n  #and again\n{MEMBER}\n")
     assert command_line.run("audit", "--account", f"@{wave}").exit_code == 0
     assert command_line.services.inputs == {AUDIT: {"accounts": [MEMBER, OTHER]}}
     wave.write_text("# Nobody\n")

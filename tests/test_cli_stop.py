@@ -91,10 +91,16 @@ def test_an_execution_that_ends_before_it_is_stopped_is_not_called_stopped(comma
         execution for execution in command_line.root_tasks.executions.values() if execution.run_id == RUN
     )
     command_line.services.before["StopExecution"] = lambda: setattr(execution, "status", "SUCCEEDED")
-    assert (
-        command_line.refusal("stop", RUN, "--yes")
-        == f"Unable to stop the run: Run {RUN} is not running: it ended as SUCCEEDED.\n"
-    )
+    said = command_line.refusal("stop", RUN, "--yes")
+    assert said == f"Run {RUN} is not running: it ended as SUCCEEDED.\n"
+
+
+def test_a_stop_whose_end_cannot_be_read_is_not_called_a_failure_to_stop(command_line: CommandLine) -> None:
+    start_execution(command_line)
+    services = command_line.services
+    services.before["StopExecution"] = lambda: services.errors.update(DescribeExecution=("InvalidArn", "No."))
+    said = command_line.refusal("stop", RUN, "--yes")
+    assert said == f"Whether run {RUN} was stopped is not known: states:DescribeExecution: InvalidArn: No.\n"
 
 
 def test_a_function_that_starts_while_its_execution_is_stopped_is_not_called_not_started(

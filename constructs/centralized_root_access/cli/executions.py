@@ -142,16 +142,14 @@ class Executions:
                 raise
         return self._describe_new(folder, name)
 
-    def stop(self, execution: RunExecution, *, cause: str) -> RunExecution:
-        """Stop an execution that runs, and return it as it ended. The functions that it has invoked go on.
+    def stop(self, execution: RunExecution, *, cause: str) -> None:
+        """Stop an execution that runs. The functions that it has invoked go on.
 
         Raises:
             CallError: AWS refused, or did not respond in time.
         """
         arn = self._arn(execution.folder, execution.run_id)
-        # StopExecution has no error for an execution that has ended meanwhile.
         self._call("StopExecution", executionArn=arn, error="Stopped", cause=cause)
-        return self.wait(execution, show=lambda done, total: None)  # noqa: ARG005
 
     def find(self, run_id: str, *, folders: Collection[str] = FOLDERS) -> RunExecution:
         """Return the execution of this name.

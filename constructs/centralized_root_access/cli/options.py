@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TABLE, JSON, CSV = "table", "json", "csv"
 PROGRAM = "centralized-root-access"
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
-_COMMENT = re.compile(r"^#.*|\s#(\s.*)?$")
+_COMMENT = re.compile(r"^\s*#.*|\s#(\s.*)?$")
 
 
 def account_id(value: str) -> str:

@@ -45,9 +45,12 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
         if not yes and not _is_confirmed(execution, acts=acts):
             return ExitCode.NO_RESULT
         cause = f"Stopped by {runs.caller.arn}, as its command line states."
-        stopped = runs.executions.stop(execution, cause=cause)
-        if stopped.status != "ABORTED":
-            raise _not_running_error(stopped)
+        runs.executions.stop(execution, cause=cause)
+    with failures_as(f"Whether run {name} was stopped is not known"):
+        # StopExecution has no error for an execution that has ended meanwhile.
+        ended = runs.executions.wait(execution, show=lambda done, total: None)  # noqa: ARG005
+    if ended.status != "ABORTED":
+        raise _not_running_error(ended)
     print_note(f"Run {name} was stopped.")
     if not acts:
         print_note("It changed nothing in any account, and has no report.")
