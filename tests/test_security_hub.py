@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -349,6 +350,15 @@ def test_what_stays_throttled_leaves_time_for_the_report(root_tasks: RootTasks) 
     assert metric(root_tasks) == (0, 4)
     assert "Gave up" in warnings(root_tasks, audit)[0]
     assert root_tasks.time.seconds - began < 200
+
+
+def test_numbers_that_end_alarms_are_no_older_for_an_import_that_takes_minutes(root_tasks: RootTasks) -> None:
+    looked_at = root_tasks.now
+    root_tasks.change_before(ACTION, lambda: root_tasks.advance(minutes=3))
+    root_tasks.run()
+    (line,) = [line for line in root_tasks.log if "AccountsWithRootCredentials" in line]
+    assert line["AccountsWithRootCredentials"] == 0
+    assert line["_aws"]["Timestamp"] == (looked_at + timedelta(minutes=3)).timestamp() * 1000  # type: ignore[index]
 
 
 def test_a_lost_response_does_not_duplicate_a_finding(root_tasks: RootTasks) -> None:

@@ -117,7 +117,8 @@ class RunFinisher:
             OutdatedRunError: It is a run that looks, and started over a day ago.
         """
         run = self.runs.read_run(run_id, checksum=run_sha256)
-        if run.mode is not Mode.EXECUTE and self.now() - run.started_at > _MAX_AGE:
+        began = self.now()
+        if run.mode is not Mode.EXECUTE and began - run.started_at > _MAX_AGE:
             raise OutdatedRunError(run_id=run_id, started_at=run.started_at)
         checksums = _checksums(results)
         findings, damaged, finished_at = self._findings(run, checksums)
@@ -149,7 +150,7 @@ class RunFinisher:
         totals = {str(outcome): count for outcome, count in report.totals.items()}
         self.log(event="run_finished", runId=run_id, task=run.task, mode=run.mode, totals=totals)
         if run.full:
-            self._publish_audit(run, report, files, notice, imported)
+            self._publish_audit(run, report, files, notice, imported, began=began)
         output: dict[str, Any] = {
             "runId": run_id,
             TASK: run.task,
@@ -286,6 +287,8 @@ class RunFinisher:
         files: Callable[[], Iterator[File]],
         notice: Notice | None,
         imported: ImportResult | None,
+        *,
+        began: datetime,
     ) -> None:
         """Write the metrics, send the notice, and write the latest report.
 
@@ -293,8 +296,11 @@ class RunFinisher:
         """
         later = self.later_audits.statuses(run, looked_at=report.finished_at)
         if SUCCEEDED not in later:
+            now = self.now()
+            # An import of findings may have taken minutes, which make the look no older for the alarms.
+            looked_at = report.finished_at + (now - began)
             # One that runs, or has failed, may have written its metrics: this one ends no alarm.
-            self.log(**_metrics(run, report, imported, ends_alarms=not later, now=self.now()))
+            self.log(**_metrics(run, report, imported, ends_alarms=not later, looked_at=looked_at, now=now))
         if notice is not None and self.notify is not None:
             self.notify(notice)
         # Each file is attempted: a later run may have come between two of them.
@@ -354,7 +360,13 @@ def _targets_in_report(finding: Finding) -> tuple[Target, ...]:
 
 
 def _metrics(
-    run: Run, report: Report, imported: ImportResult | None, *, ends_alarms: bool, now: datetime
+    run: Run,
+    report: Report,
+    imported: ImportResult | None,
+    *,
+    ends_alarms: bool,
+    looked_at: datetime,
+    now: datetime,
 ) -> dict[str, object]:
     """Return the metrics. The alarms take the last value: what may not end them has no zeros for them.
 
@@ -380,5 +392,5 @@ def _metrics(
         # For the construct's alarms: it does not know the organization.
         other_dimensions={STATE_MACHINE_NAME: run.execution_arn.split(":")[6]},
         values=values,
-        timestamp=(now if with_credentials or inaccessible else report.finished_at).timestamp(),
+        timestamp=(now if with_credentials or inaccessible else looked_at).timestamp(),
     )
