@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @output_options
 @target_options
 def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCode:
-    """Show the report of RUN; without RUN, of the latest full audit. It waits for a run that goes on.
+    """Show the report of RUN; without RUN, of the latest full audit. It waits for a run that has not ended.
 
     Where both state machines have a run of this name, runs/RUN or executions/RUN is the one that is meant.
 

@@ -27,7 +27,7 @@ _MAX_MINUTES_LEFT = 10
 @click.option("--yes", is_flag=True, help="Do not ask. Needed where there is no terminal.")
 @target_options
 def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
-    """Stop RUN, and show what it had done. What is done stays done, and batches that have started go on.
+    """Stop RUN, and show what it had done. What is done stays done, and batches that have started continue.
 
     Exit code: 0 stopped; 2 not stopped, or what it had done cannot be shown.
     """
