@@ -378,6 +378,20 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
             ),
             "Unlock bucket policies. Removed: 2 bucket policies. Done as planned in 1 of 1 account.",
         ),
+        (
+            report(result(FIRST, Outcome.FAILED), task=Task.DELETE_CREDENTIALS, executed_plan="plan"),
+            "Delete root credentials. Deleted: nothing. Done as planned in 0 of 1 account. 1 account failed.",
+        ),
+        (
+            report(
+                result(FIRST, Outcome.UNKNOWN),
+                result(SECOND, Outcome.NOTHING_TO_DO),
+                task=Task.DELETE_CREDENTIALS,
+                executed_plan="plan",
+            ),
+            "Delete root credentials. Deleted: unknown. Done as planned in 0 of 2 accounts. "
+            "1 account is unknown and 1 had nothing to do.",
+        ),
     ],
 )
 def test_the_summary_says_what_came_of_the_run(written: Report, said: str) -> None:

@@ -181,7 +181,8 @@ def _plan_sentence(report: Report) -> str:
 def _execution_sentence(report: Report) -> str:
     # An account that failed may have items that are done.
     done = words_of(report).done
-    items = _items_with(report, Outcome.DONE) or "nothing"
+    none = "unknown" if Outcome.UNKNOWN in report.totals else "nothing"
+    items = _items_with(report, Outcome.DONE) or none
     accounts = quantity(len(report.results), "account")
     return (
         f"{done[0].upper()}{done[1:]}: {items}. "
