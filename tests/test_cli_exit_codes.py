@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -195,6 +196,8 @@ def test_an_account_that_is_excluded_by_its_unit_is_not_called_skipped(command_l
 def test_a_plan_of_nothing_says_so(command_line: CommandLine) -> None:
     shown = run_and_report(command_line, "plan", "delete", "--account", MEMBER, name="plan-delete")
     assert (shown.exit_code, shown.stderr) == (2, "Exit code 2: Nothing is planned.\n")
+    (listed,) = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    assert listed["planExpiresAt"] is None
 
 
 @pytest.mark.parametrize("skip", [protect, suspend])

@@ -119,6 +119,19 @@ def test_a_new_document_is_judged_where_the_policy_is_attached(
     assert writes(organization) == []
 
 
+def test_a_policy_with_a_new_document_keeps_its_name_and_only_where_it_is_attached_is_checked(
+    command_line: CommandLine, organization: LocalOrganization, file: Path
+) -> None:
+    policy_id = attach(organization, HARMLESS)
+    organization.attach_service_control_policy(name="other", document=document(HARMLESS), target_id=OTHER)
+    change = ("--policy", write(file, DENY_ROOT), "--replaces", policy_id)
+    found = json.loads(command_line.run("preflight", "--format", "json", *change).stdout)
+    (account,) = found["accounts"]
+    assert account["accountId"] == MEMBER
+    (finding,) = account["findings"]
+    assert (finding["policyId"], finding["policyName"]) == (policy_id, "there")
+
+
 def test_a_new_document_of_a_policy_that_applies_to_no_account_denies_nothing(
     command_line: CommandLine, organization: LocalOrganization, file: Path
 ) -> None:
@@ -191,6 +204,15 @@ def test_a_change_that_nothing_can_be_said_about_ends_with_a_sentence(
     file.write_text(json.dumps(content))
     ended = command_line.run("preflight", "--policy", str(file), *arguments)
     assert (ended.exit_code, sentence in " ".join(ended.stderr.split())) == (2, True), ended.stderr
+
+
+def test_a_new_document_of_another_type_is_not_that_of_a_policy_that_is_there(
+    command_line: CommandLine, organization: LocalOrganization, file: Path
+) -> None:
+    policy_id = attach(organization, HARMLESS)
+    policy = write(file, {**DENY_ROOT, "Principal": "*"})
+    refused = command_line.refusal("preflight", "--policy", policy, "--replaces", policy_id)
+    assert f"{policy_id}: no resource control policy of this ID is attached to anything." in refused
 
 
 def test_targets_without_a_policy_are_refused(command_line: CommandLine) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from root_tasks.model.report import Task
+from root_tasks.model.codec import encode
+from root_tasks.model.report import Outcome, Task
+from root_tasks.model.run import BatchResult, Finding
+from support.accounts import OTHER
 from support.command_line import NOW
 from support.root_tasks import EXECUTE_MACHINE, FinishedExecution
 
@@ -14,10 +17,16 @@ if TYPE_CHECKING:
     from support.command_line import CommandLine
 
 RUN = "execute-20261125-0432-aaaa"
+RESULTS = f"executions/{RUN}/results/{Task.DELETE_CREDENTIALS}"
 
 
-def start_execution(command_line: CommandLine) -> list[str]:
-    """Let an execution of three batches end its first one, and lose the second; return its accounts."""
+def start_execution(command_line: CommandLine, *, runs: bool = True) -> list[str]:
+    """Let an execution of three batches end its first one, and lose the second; return its accounts.
+
+    Args:
+        command_line: The command line.
+        runs: Whether it comes so far.
+    """
     root_tasks = command_line.root_tasks
     organization = root_tasks.organization
     accounts = sorted(
@@ -35,9 +44,10 @@ def start_execution(command_line: CommandLine) -> list[str]:
         started_at=NOW,
         folder="executions",
     )
-    run = root_tasks.start_execution({"plan": plan.run_id}, arn=arn, started_at=NOW)
-    root_tasks.execute_batch(run, batch=0)
-    root_tasks.write(f"executions/{RUN}/results/{Task.DELETE_CREDENTIALS}/00001.claim", b"token")
+    if runs:
+        run = root_tasks.start_execution({"plan": plan.run_id}, arn=arn, started_at=NOW)
+        root_tasks.execute_batch(run, batch=0)
+        root_tasks.write(f"{RESULTS}/00001.claim", b"token")
     return accounts
 
 
@@ -107,9 +117,32 @@ def test_a_function_that_starts_while_its_execution_is_stopped_is_not_called_not
     command_line: CommandLine,
 ) -> None:
     accounts = start_execution(command_line)
-    claim = f"executions/{RUN}/results/{Task.DELETE_CREDENTIALS}/00002.claim"
+    claim = f"{RESULTS}/00002.claim"
     command_line.sleep = lambda seconds: command_line.root_tasks.write(claim, f"{seconds}".encode())
     command_line.services.polls = 1
     stopped = command_line.run("stop", RUN, "--yes")
     assert ["unknown", accounts[10]] in [line.split()[:2] for line in stopped.lines]
     assert "Not started: 0 accounts." in stopped.stderr
+
+
+def test_an_execution_that_is_stopped_before_its_batches_has_come_to_no_account(
+    command_line: CommandLine,
+) -> None:
+    start_execution(command_line, runs=False)
+    stopped = command_line.run("stop", RUN, "--yes")
+    assert (stopped.exit_code, stopped.stdout) == (0, "")
+    assert stopped.stderr == f"Run {RUN} was stopped.\nIt had not come to any account.\n"
+
+
+def test_what_is_not_of_a_batch_of_the_run_says_nothing_about_an_account(command_line: CommandLine) -> None:
+    """Whoever can write to the bucket could call an account done that the run never came to."""
+    accounts = start_execution(command_line)
+    found = tuple(Finding(account_id=id_, outcome=Outcome.DONE) for id_ in (OTHER, accounts[10]))
+    for name in (f"00001-{'0' * 64}.json", f"00003-{'0' * 64}.json", "00003.claim", "claim"):
+        command_line.root_tasks.write(f"{RESULTS}/{name}", encode(BatchResult(findings=found)))
+    stopped = command_line.run("stop", RUN, "--yes")
+    assert {tuple(line.split()[:2]) for line in stopped.lines[1:]} == {
+        *(("deleted", account_id) for account_id in accounts[:5]),
+        *(("unknown", account_id) for account_id in accounts[5:10]),
+    }
+    assert "Not started: 1 account." in stopped.stderr

@@ -47,6 +47,7 @@ from support.reports import (
     example_audit,
     example_execution,
     example_plan,
+    example_unlock,
     hostile_audit,
     inaccessible,
     key,
@@ -241,8 +242,16 @@ def test_the_csv_has_what_a_root_user_has() -> None:
                 "access key AKIAIOSFODNN00000002: failed (iam:DeleteAccessKey: ServiceFailure: Try again.)",
             ],
         ),
+        (
+            example_unlock(),
+            [
+                "queue policy arn:aws:sqs:eu-central-1:300000000002:orders-of-the-web-shop.fifo: done "
+                "(Backup: backups/unlock-2026-11-20T04-10-00-8f2c1d7a/300000000002/"
+                f"orders-of-the-web-shop.fifo/{'bad895a4' * 8}.json)",
+            ],
+        ),
     ],
-    ids=["a plan", "an execution"],
+    ids=["a plan", "an execution", "an execution that backed up policies"],
 )
 def test_the_csv_has_a_line_for_each_item(written: Report, lines: list[str]) -> None:
     read = {row["name"]: row["items"] for row in rows(as_csv(written))}

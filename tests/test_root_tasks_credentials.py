@@ -386,6 +386,8 @@ def test_the_input_says_what_is_in_use(root_tasks: RootTasks) -> None:
         (91, {"unusedForDays": 91}, "in use"),
         (91, {"unusedForDays": 3650}, "in use"),
         (1, {"unusedForDays": 0}, "planned"),
+        # Somebody uses it now.
+        (0, {"unusedForDays": 0}, "in use"),
         (0, {"includeInUse": True}, "planned"),
         (0, {"includeInUse": True, "unusedForDays": 365}, "planned"),
         (0, {"includeInUse": False}, "in use"),

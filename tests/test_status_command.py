@@ -51,6 +51,18 @@ def test_that_no_delegated_administrator_is_registered_is_shown_and_is_not_a_dev
     assert shown.lines[4] == "  delegated administrators              none is registered"
 
 
+def test_what_cannot_be_seen_is_not_shown_as_disabled_or_not_registered(
+    organization: LocalOrganization, command_line: CommandLine
+) -> None:
+    features = [line.split(maxsplit=1)[1] for line in command_line.run("status").lines[2:4]]
+    assert features == ["disabled, or hidden while trusted access is disabled"] * 2
+    enable_root_access(organization, *BOTH)
+    organization.deny(account_id=MANAGEMENT, action="organizations:ListDelegatedAdministrators")
+    shown = command_line.run("status")
+    assert shown.exit_code == 0
+    assert shown.lines[4] == "  delegated administrators              unknown (could not be read)"
+
+
 def test_what_the_construct_would_change_is_shown_and_exits_1(
     organization: LocalOrganization, command_line: CommandLine
 ) -> None:

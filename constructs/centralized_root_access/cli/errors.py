@@ -68,10 +68,8 @@ _ADVICE = {
     "EndpointConnectionError": "Check --region, the network and the endpoint of the profile.",
     "ExpiredToken": _SIGN_IN,
     "RequestExpired": _SIGN_IN,
-    "UnauthorizedSSOTokenError": _SIGN_IN,
     "SSOTokenLoadError": _SIGN_IN,
     "TokenRetrievalError": _SIGN_IN,
-    "SSOError": _SIGN_IN,
     # What the SDK raises for a damaged file.
     "KeyError": f"A file in ~/.aws/sso/cache or ~/.aws/cli/cache may be damaged. {_SIGN_IN}",
     "ForbiddenException": _SIGN_IN,
