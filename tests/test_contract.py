@@ -663,6 +663,7 @@ def test_what_runs_leave_expires_and_backups_do_not(everything: Synthesized, dep
     ("account_id", "valid"),
     [
         (MEMBER, True),
+        ("", False),
         ("22222222222", False),
         ("2222222222222", False),
         ("22222222222a", False),

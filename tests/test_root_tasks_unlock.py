@@ -197,16 +197,18 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: Locked) -> None:
 
 @BUCKET_ONLY
 def test_a_bucket_is_addressed_in_its_region_as_its_owners(locked: Locked) -> None:
-    requests: list[tuple[str, str]] = []
+    requests: list[tuple[str, ...]] = []
+    headers = ("x-amz-expected-bucket-owner", "x-amz-confirm-remove-self-bucket-access")
 
     def record(params: dict[str, Any], **_: object) -> None:
-        owner = params["headers"].get("x-amz-expected-bucket-owner", "")
-        requests.append((params["url"].split("/")[2], owner))
+        requests.append((params["url"].split("/")[2], *map(params["headers"].get, headers)))
 
-    for action in (READ["bucket"], REMOVE["bucket"]):
+    for action in (READ["bucket"], REMOVE["bucket"], "s3:PutBucketPolicy"):
         locked.root_tasks.on_event(f"before-call.{action.replace(':', '.')}", record)
-    locked.execute(locked.plan())
-    assert requests == [(f"locked-bucket.s3.{REGION}.amazonaws.com", MEMBER)] * 4
+    locked.execute(locked.restore(locked.unlock()))
+    host = f"locked-bucket.s3.{REGION}.amazonaws.com"
+    # What is attached may lock out whoever attaches it.
+    assert requests == [(host, MEMBER, None)] * 6 + [(host, MEMBER, "true")]
 
 
 def test_no_backup_no_removal(locked: Locked) -> None:
@@ -395,6 +397,15 @@ def test_nobody_is_told_to_skip_a_backup_but_to_remove_a_queues_policy(locked: L
         assert "skipBackup" not in str(message)
 
 
+@BUCKET_ONLY
+def test_a_policy_that_is_the_backups_but_for_its_white_space_has_nothing_to_do(locked: Locked) -> None:
+    reference = locked.unlock()
+    spaced = json.dumps(json.loads(locked.text("Everybody")), indent=2)
+    s3 = locked.root_tasks.client("s3", account_id=MEMBER, region=REGION)
+    s3.put_bucket_policy(Bucket=ID["bucket"], Policy=spaced)
+    assert locked.outcome(locked.restore(reference)) == ("nothing to do", None)
+
+
 def test_what_is_not_the_backup_of_such_a_policy_is_not_restored(locked: Locked) -> None:
     root_tasks, kind, unlocked = locked.root_tasks, locked.kind, locked.unlock()
     missing, foreign = (f"backups/run-1/{MEMBER}/x/{sha}.json" for sha in ("0" * 64, sha256(b"{}")))
@@ -500,11 +511,20 @@ def expire_report(root_tasks: RootTasks, arn: str) -> None:
     root_tasks.client("s3").delete_object(Bucket="root-tasks", Key=key)
 
 
+def write_another_format(root_tasks: RootTasks, arn: str) -> None:
+    root_tasks.write(f"executions/{arn.rpartition(':')[2]}/report.json", b"{}")
+    root_tasks.executions[arn].output[REPORT_SHA256] = sha256(b"{}")
+
+
 DOUBTS: dict[str, tuple[Callable[[RootTasks, str], object], str]] = {
     "of another state machine": (name_another_state_machine, EXECUTION_DENIED),
     "gone": (lambda root_tasks, arn: root_tasks.executions.pop(arn), EXECUTION_GONE),
     "running": (
         lambda root_tasks, arn: setattr(root_tasks.executions[arn], "status", "RUNNING"),
+        EXECUTION_NOT_ENDED,
+    ),
+    "to be redriven": (
+        lambda root_tasks, arn: setattr(root_tasks.executions[arn], "status", "PENDING_REDRIVE"),
         EXECUTION_NOT_ENDED,
     ),
     "aborted": (
@@ -516,6 +536,7 @@ DOUBTS: dict[str, tuple[Callable[[RootTasks, str], object], str]] = {
         EXECUTION_WITHOUT_REPORT,
     ),
     "without its report": (expire_report, REPORT_UNREADABLE),
+    "of another format": (write_another_format, REPORT_UNREADABLE),
 }
 
 
@@ -563,6 +584,16 @@ def test_a_failed_execution_vouches_for_its_backups_and_no_others(locked: Locked
     assert f"{REMOVE[locked.kind]}: AccessDenied" in str(message)
     assert_forged(locked, locked.forge(run_id=failed.run_id), RefusalReason.BACKUP_NOT_IN_REPORT)
     assert locked.outcome(locked.restore(locked.item(failed)["backup"])) == ("nothing to do", None)
+
+
+@BUCKET_ONLY
+def test_the_reason_of_a_failed_account_vouches_for_no_backup_that_it_names(locked: Locked) -> None:
+    """AWS's message, which it repeats, may have what somebody in the account has chosen."""
+    plan, forged = locked.plan(), locked.forge(run_id="failed")
+    locked.root_tasks.fail("sts:AssumeRoot", "AccessDenied", message=forged)
+    failed = locked.execute(plan, name="failed")
+    assert forged in locked.root_tasks.results(failed)[MEMBER]["reason"]
+    assert_forged(locked, forged, RefusalReason.BACKUP_NOT_IN_REPORT)
 
 
 @BUCKET_ONLY
