@@ -437,6 +437,7 @@ def test_a_topic_whose_region_may_be_the_stacks_is_accepted(
         (root_tasks, {"audit_interval": Duration.days(365)}),
         (root_tasks, {"plan_lifetime": Duration.seconds(1)}),
         (root_tasks, {"plan_lifetime": Duration.millis(2000)}),
+        (root_tasks, {"plan_lifetime": Duration.hours(24)}),
         (root_tasks, {"max_concurrency": 1}),
         (root_tasks, {"max_concurrency": 1000}),
         (root_access, {"encryption_key": lambda stack: kms.Key(stack, "Key", alias="alias/audits")}),

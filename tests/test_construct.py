@@ -44,15 +44,17 @@ def smallest() -> dict[str, Any]:
     return root_access_template()
 
 
-def test_the_names_in_the_template_never_change(smallest: dict[str, Any]) -> None:
-    assert {id_: resource["Type"] for id_, resource in smallest["Resources"].items()} == {
+@pytest.mark.parametrize("arguments", [{}, {"features": [], "delegated_administrators": [MEMBER]}], ids=str)
+def test_the_names_in_the_template_never_change(arguments: dict[str, Any]) -> None:
+    whole = root_access_template(**arguments)
+    assert {id_: resource["Type"] for id_, resource in whole["Resources"].items()} == {
         "RootAccess0F443845": "Custom::CentralizedRootAccess",
         "RootAccessFunction30D88B3A": "AWS::Lambda::Function",
         "RootAccessLogsD50786D5": "AWS::Logs::LogGroup",
         "RootAccessRoleC904CE22": "AWS::IAM::Role",
         "RootAccessRoleDefaultPolicyAA108D27": "AWS::IAM::Policy",
     }
-    assert list(smallest["Outputs"]) == ["RootAccessStatus"]
+    assert list(whole["Outputs"]) == ["RootAccessStatus"]
 
 
 def test_the_output_shows_the_status_and_its_key_follows_the_construct_id() -> None:
@@ -273,10 +275,10 @@ def test_one_app_may_serve_two_organizations() -> None:
     assert resources(template(other), RESOURCE_TYPE)
 
 
-def test_the_same_lists_in_any_order_give_the_same_template_byte_for_byte() -> None:
+def test_the_same_lists_in_any_order_and_with_repetitions_give_the_same_template_byte_for_byte() -> None:
     one = root_access_template(delegated_administrators=[MEMBER, OTHER])
     other = root_access_template(
-        features=list(reversed(RootAccessFeature)), delegated_administrators=[OTHER, MEMBER]
+        features=[*reversed(RootAccessFeature), CREDENTIALS], delegated_administrators=[OTHER, MEMBER]
     )
     assert json.dumps(one) == json.dumps(other)
 

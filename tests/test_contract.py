@@ -339,7 +339,9 @@ def test_the_function_reads_the_properties_and_returns_the_attributes_of_the_cus
     everything: Synthesized, organization: LocalOrganization
 ) -> None:
     properties = dict(only_resource(everything.template, "Custom::CentralizedRootAccess")["Properties"])
-    del properties["ServiceToken"], properties["ServiceTimeout"]
+    (invoked,) = properties_of(everything.template, "AWS::Lambda::Function", "RootAccessFunction")
+    assert properties.pop("ServiceToken") == {"Fn::GetAtt": [invoked, "Arn"]}
+    del properties["ServiceTimeout"]
     stack = FakeCloudFormation(function=Function())
     assert stack.create(**properties).succeeded
     assert organization.root_access().features == {SESSIONS}
@@ -663,6 +665,7 @@ def test_what_runs_leave_expires_and_backups_do_not(everything: Synthesized, dep
     ("account_id", "valid"),
     [
         (MEMBER, True),
+        ("", False),
         ("22222222222", False),
         ("2222222222222", False),
         ("22222222222a", False),

@@ -198,15 +198,16 @@ def test_the_role_may_do_exactly_what_the_function_does_on_every_path(configurat
     assert compare_policy(policy(configuration), requests) == PolicyComparison()
 
 
-def test_trusted_access_and_delegation_are_allowed_for_iam_alone() -> None:
+def test_trusted_access_and_delegation_are_allowed_for_iam_alone_and_delegation_to_accounts() -> None:
+    accounts = "arn:aws:organizations::111111111111:account/o-*/*"
     assert {
-        statement.sid: [condition.values for condition in statement.conditions]
+        statement.sid: (*statement.resources, *(condition.values for condition in statement.conditions))
         for statement in policy(WIDEST)
     } == {
-        "ReadRootAccess": [],
-        "TrustedAccess": [("iam.amazonaws.com",)],
-        "Features": [],
-        "DelegatedAdministrators": [("iam.amazonaws.com",)],
+        "ReadRootAccess": ("*",),
+        "TrustedAccess": ("*", ("iam.amazonaws.com",)),
+        "Features": ("*",),
+        "DelegatedAdministrators": (accounts, ("iam.amazonaws.com",)),
     }
 
 
@@ -370,3 +371,10 @@ def test_the_drift_checks_role_may_do_exactly_what_it_does_in_every_state(
 ) -> None:
     compared = compare_policy(drift_policy(configuration), drift_requests(configuration))
     assert compared == PolicyComparison()
+
+
+def test_the_drift_checks_role_reads_its_own_stack_and_publishes_to_its_own_topic_alone() -> None:
+    widest = drift_policy(DriftConfiguration(features=BOTH, repair=True, topic=True))
+    allowed = {action: statement.resources for statement in widest for action in statement.actions}
+    assert allowed["cloudformation:DescribeStacks"] == (STACK_ID,)
+    assert allowed["sns:Publish"] == (TOPIC_ARN,)

@@ -69,11 +69,11 @@ def test_the_names_in_the_template_are_pinned() -> None:
     ]
 
 
-def test_the_same_input_gives_the_same_template() -> None:
+def test_the_same_lists_in_any_order_and_with_repetitions_give_the_same_template() -> None:
     arguments: dict[str, Any] = {"tasks": RootTask, "protected_accounts": ["222222222222", "333333333333"]}
     reordered: dict[str, Any] = {
-        "tasks": list(reversed(RootTask)),
-        "protected_accounts": ["333333333333", "222222222222"],
+        "tasks": [*reversed(RootTask), RootTask.AUDIT],
+        "protected_accounts": ["333333333333", "222222222222", "333333333333"],
     }
     assert root_tasks_template(**arguments) == root_tasks_template(**reordered)
 
@@ -192,8 +192,10 @@ def test_the_bucket_is_encrypted_private_versioned_and_retained() -> None:
     assert ownership == {"ObjectOwnership": "BucketOwnerEnforced"}
 
 
-def test_a_key_encrypts_the_bucket_and_the_log_group() -> None:
-    whole = root_tasks_template(encryption_key=new_key, log_retention=logs.RetentionDays.ONE_MONTH)
+def test_a_key_encrypts_the_bucket_and_the_log_group_and_every_function_may_use_it() -> None:
+    whole = root_tasks_template(
+        tasks=RootTask, encryption_key=new_key, log_retention=logs.RetentionDays.ONE_MONTH
+    )
     (key_id,) = resources(whole, "AWS::KMS::Key")
     arn = {"Fn::GetAtt": [key_id, "Arn"]}
     log_group = only_resource(whole, "AWS::Logs::LogGroup")["Properties"]
@@ -202,6 +204,9 @@ def test_a_key_encrypts_the_bucket_and_the_log_group() -> None:
     (rule,) = bucket["ServerSideEncryptionConfiguration"]
     assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn}
     assert rule["BucketKeyEnabled"] is True
+    for role in function_roles(whole):
+        (use,) = [statement for statement in policy_statements(whole, role) if statement["Resource"] == arn]
+        assert actions(use) == ["kms:Decrypt", "kms:GenerateDataKey"]
 
 
 def test_the_bucket_is_reached_by_tls_alone_and_each_function_writes_its_own_objects_there() -> None:

@@ -88,6 +88,13 @@ class Locked:
         else:
             self._client.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": self.text(sid)})
 
+    def detach(self) -> None:
+        """Remove the policy."""
+        if self.kind == "bucket":
+            self._client.delete_bucket_policy(Bucket=ID["bucket"])
+        else:
+            self._client.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": ""})
+
     @property
     def policy(self) -> str | None:
         """The `Sid` of the policy as it is; None: there is none."""
@@ -190,16 +197,18 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: Locked) -> None:
 
 @BUCKET_ONLY
 def test_a_bucket_is_addressed_in_its_region_as_its_owners(locked: Locked) -> None:
-    requests: list[tuple[str, str]] = []
+    requests: list[tuple[str, ...]] = []
+    headers = ("x-amz-expected-bucket-owner", "x-amz-confirm-remove-self-bucket-access")
 
     def record(params: dict[str, Any], **_: object) -> None:
-        owner = params["headers"].get("x-amz-expected-bucket-owner", "")
-        requests.append((params["url"].split("/")[2], owner))
+        requests.append((params["url"].split("/")[2], *map(params["headers"].get, headers)))
 
-    for action in (READ["bucket"], REMOVE["bucket"]):
+    for action in (READ["bucket"], REMOVE["bucket"], "s3:PutBucketPolicy"):
         locked.root_tasks.on_event(f"before-call.{action.replace(':', '.')}", record)
-    locked.execute(locked.plan())
-    assert requests == [(f"locked-bucket.s3.{REGION}.amazonaws.com", MEMBER)] * 4
+    locked.execute(locked.restore(locked.unlock()))
+    host = f"locked-bucket.s3.{REGION}.amazonaws.com"
+    # What is attached may lock out whoever attaches it.
+    assert requests == [(host, MEMBER, None)] * 6 + [(host, MEMBER, "true")]
 
 
 def test_no_backup_no_removal(locked: Locked) -> None:
@@ -221,6 +230,21 @@ def test_a_policy_that_has_changed_is_not_removed(locked: Locked, when: str) -> 
     assert locked.outcome(locked.execute(plan)) == ("failed", CHANGED_SINCE_PLAN)
     assert locked.policy == "Another"
     assert len(locked.backups) == (when == "while it is backed up")
+
+
+def test_a_policy_that_somebody_removes_while_it_is_backed_up_has_nothing_to_do(locked: Locked) -> None:
+    plan = locked.plan()
+    locked.root_tasks.change_before("s3:PutObject", locked.detach, url="backups/")
+    assert locked.outcome(locked.execute(plan)) == ("nothing to do", None)
+
+
+def test_a_policy_that_cannot_be_read_any_more_stays(locked: Locked) -> None:
+    plan = locked.plan()
+    locked.root_tasks.fail(READ[locked.kind], "AccessDenied", account_id=MEMBER, times=1)
+    outcome, message = locked.outcome(locked.execute(plan))
+    assert outcome == "failed"
+    assert f"{READ[locked.kind]}: AccessDenied" in str(message)
+    assert locked.policy == "Everybody"
 
 
 def test_a_policy_that_cannot_be_read_again_after_its_backup_stays(locked: Locked) -> None:
@@ -256,7 +280,7 @@ def test_what_is_stored_under_the_key_of_the_backup_is_never_trusted(locked: Loc
 
 
 @pytest.mark.parametrize(("times", "outcome"), [(1, "done"), (1000, "unknown")])
-def test_a_removal_that_may_have_taken_effect_names_its_backup(
+def test_a_removal_that_may_have_taken_effect_shows_the_policy_and_names_its_backup(
     locked: Locked, times: int, outcome: str
 ) -> None:
     plan = locked.plan()
@@ -264,11 +288,14 @@ def test_a_removal_that_may_have_taken_effect_names_its_backup(
     executed = locked.execute(plan)
     assert locked.outcome(executed)[0] == outcome
     assert [locked.item(executed)["backup"]] == locked.backups
+    assert json.loads(locked.item(executed)["policy"]) == json.loads(locked.text("Everybody"))
     assert locked.policy is None
 
 
 @BUCKET_ONLY
 def test_a_bucket_that_the_account_does_not_have_is_not_touched(locked: Locked) -> None:
+    # A name that another one begins with is not that one.
+    assert locked.outcome(locked.plan(buckets={MEMBER: ["locked"]})) == ("failed", NO_SUCH_BUCKET)
     plan = locked.plan(buckets={OTHER: [ID["bucket"]]})
     (only,) = locked.root_tasks.results(plan)[OTHER]["items"]
     assert (only["outcome"], only["message"]) == ("failed", NO_SUCH_BUCKET)
@@ -285,7 +312,16 @@ def test_a_bucket_whose_region_is_not_named_is_not_touched(locked: Locked) -> No
 
 @QUEUE_ONLY
 def test_a_queue_that_does_not_exist_is_inaccessible(locked: Locked) -> None:
-    assert locked.outcome(locked.plan(queues=[f"{ID['queue']}-2"]))[0] == "inaccessible"
+    assert locked.outcome(locked.plan(queues=[f"{ID['queue']}-2"], skipBackup=True))[0] == "inaccessible"
+
+
+@QUEUE_ONLY
+def test_a_queue_whose_policy_is_an_empty_text_has_none(locked: Locked) -> None:
+    def empty(parsed: dict[str, Any], **_: object) -> None:
+        parsed["Attributes"]["Policy"] = ""
+
+    locked.root_tasks.on_event("after-call.sqs.GetQueueAttributes", empty, account_id=MEMBER)
+    assert locked.outcome(locked.plan()) == ("nothing to do", None)
 
 
 @QUEUE_ONLY
@@ -303,6 +339,15 @@ def test_a_queue_whose_policy_nobody_can_read_needs_skip_backup(locked: Locked) 
     assert locked.outcome(locked.execute(plan)) == ("done", REMOVED_WITHOUT_BACKUP)
     assert locked.policy is None
     assert locked.backups == []
+
+
+@QUEUE_ONLY
+def test_a_queue_whose_policy_is_not_denied_but_cannot_be_read_keeps_it(locked: Locked) -> None:
+    locked.root_tasks.fail(READ["queue"], "AccessDenied", account_id=MEMBER, times=1)
+    plan = locked.plan(skipBackup=True)
+    locked.root_tasks.fail(READ["queue"], "InternalError", status=500, account_id=MEMBER)
+    assert locked.outcome(locked.execute(plan))[0] == "failed"
+    assert locked.policy == "Everybody"
 
 
 @QUEUE_ONLY
@@ -340,6 +385,25 @@ def test_restoring_does_not_overwrite_a_policy_that_somebody_has_attached_since(
     for finished in (locked.execute(plan), locked.restore(reference)):
         assert locked.outcome(finished) == ("failed", CHANGED_SINCE_BACKUP)
     assert locked.policy == "Another"
+
+
+def test_nobody_is_told_to_skip_a_backup_but_to_remove_a_queues_policy(locked: Locked) -> None:
+    reference = locked.unlock()
+    locked.root_tasks.fail(READ[locked.kind], "AccessDenied", account_id=MEMBER)
+    plans = [locked.restore(reference), *([locked.plan()] if locked.kind == "bucket" else [])]
+    for plan in plans:
+        outcome, message = locked.outcome(plan)
+        assert outcome == "inaccessible"
+        assert "skipBackup" not in str(message)
+
+
+@BUCKET_ONLY
+def test_a_policy_that_is_the_backups_but_for_its_white_space_has_nothing_to_do(locked: Locked) -> None:
+    reference = locked.unlock()
+    spaced = json.dumps(json.loads(locked.text("Everybody")), indent=2)
+    s3 = locked.root_tasks.client("s3", account_id=MEMBER, region=REGION)
+    s3.put_bucket_policy(Bucket=ID["bucket"], Policy=spaced)
+    assert locked.outcome(locked.restore(reference)) == ("nothing to do", None)
 
 
 def test_what_is_not_the_backup_of_such_a_policy_is_not_restored(locked: Locked) -> None:
@@ -447,11 +511,20 @@ def expire_report(root_tasks: RootTasks, arn: str) -> None:
     root_tasks.client("s3").delete_object(Bucket="root-tasks", Key=key)
 
 
+def write_another_format(root_tasks: RootTasks, arn: str) -> None:
+    root_tasks.write(f"executions/{arn.rpartition(':')[2]}/report.json", b"{}")
+    root_tasks.executions[arn].output[REPORT_SHA256] = sha256(b"{}")
+
+
 DOUBTS: dict[str, tuple[Callable[[RootTasks, str], object], str]] = {
     "of another state machine": (name_another_state_machine, EXECUTION_DENIED),
     "gone": (lambda root_tasks, arn: root_tasks.executions.pop(arn), EXECUTION_GONE),
     "running": (
         lambda root_tasks, arn: setattr(root_tasks.executions[arn], "status", "RUNNING"),
+        EXECUTION_NOT_ENDED,
+    ),
+    "to be redriven": (
+        lambda root_tasks, arn: setattr(root_tasks.executions[arn], "status", "PENDING_REDRIVE"),
         EXECUTION_NOT_ENDED,
     ),
     "aborted": (
@@ -463,6 +536,7 @@ DOUBTS: dict[str, tuple[Callable[[RootTasks, str], object], str]] = {
         EXECUTION_WITHOUT_REPORT,
     ),
     "without its report": (expire_report, REPORT_UNREADABLE),
+    "of another format": (write_another_format, REPORT_UNREADABLE),
 }
 
 
@@ -505,9 +579,21 @@ def test_a_failed_execution_vouches_for_its_backups_and_no_others(locked: Locked
     plan = locked.plan()
     locked.root_tasks.fail(REMOVE[locked.kind], "AccessDenied", account_id=MEMBER, times=1)
     failed = locked.execute(plan)
-    assert (failed.status, locked.outcome(failed)[0], locked.policy) == ("FAILED", "failed", "Everybody")
+    outcome, message = locked.outcome(failed)
+    assert (failed.status, outcome, locked.policy) == ("FAILED", "failed", "Everybody")
+    assert f"{REMOVE[locked.kind]}: AccessDenied" in str(message)
     assert_forged(locked, locked.forge(run_id=failed.run_id), RefusalReason.BACKUP_NOT_IN_REPORT)
     assert locked.outcome(locked.restore(locked.item(failed)["backup"])) == ("nothing to do", None)
+
+
+@BUCKET_ONLY
+def test_the_reason_of_a_failed_account_vouches_for_no_backup_that_it_names(locked: Locked) -> None:
+    """AWS's message, which it repeats, may have what somebody in the account has chosen."""
+    plan, forged = locked.plan(), locked.forge(run_id="failed")
+    locked.root_tasks.fail("sts:AssumeRoot", "AccessDenied", message=forged)
+    failed = locked.execute(plan, name="failed")
+    assert forged in locked.root_tasks.results(failed)[MEMBER]["reason"]
+    assert_forged(locked, forged, RefusalReason.BACKUP_NOT_IN_REPORT)
 
 
 @BUCKET_ONLY

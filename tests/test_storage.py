@@ -42,7 +42,7 @@ from root_tasks.model.run import (
     Run,
     Work,
 )
-from support.accounts import MANAGEMENT, MEMBER
+from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.function import FakeTime
 
 if TYPE_CHECKING:
@@ -260,6 +260,8 @@ def test_a_backup_is_found_by_the_checksum_of_its_stored_bytes(s3: Any, storage:
     reference = storage.backups.write(BACKUP)
     assert storage.backups.read(reference) == BACKUP
     assert reference == f"backups/run-1/{MEMBER}/locked/{sha256(objects(s3)[reference])}.json"
+    assert storage.backups.references("run-1", MEMBER) == [reference]
+    assert storage.backups.references("run-1", OTHER) == []
 
 
 def test_a_backup_of_another_release_is_read(s3: Any, storage: Storage) -> None:
