@@ -126,9 +126,14 @@ def test_a_deletion_and_a_recovery_are_planned_by_the_function_that_audits() -> 
     ]
 
 
-@pytest.mark.parametrize(("arguments", "most"), [({}, 5), ({"max_concurrency": 7}, 7)])
-def test_the_map_is_bounded_and_a_failed_batch_affects_no_other(arguments: dict[str, Any], most: int) -> None:
-    states = state_machine_definition(root_tasks_template(**arguments))["States"]
+@pytest.mark.parametrize(
+    ("which", "arguments", "most"),
+    [("Audit", {}, 5), ("Audit", {"max_concurrency": 7}, 7), ("Execute", {"max_concurrency": 7}, 7)],
+)
+def test_the_map_is_bounded_and_a_failed_batch_affects_no_other(
+    which: str, arguments: dict[str, Any], most: int
+) -> None:
+    states = state_machine_definition(root_tasks_template(tasks=RootTask, **arguments), which)["States"]
     mapped = states["Batches of accounts"]
     assert mapped["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
     assert mapped["ItemsPath"] == "$.batches", "the state has them, not the bucket"

@@ -342,7 +342,7 @@ def test_a_queue_whose_policy_nobody_can_read_needs_skip_backup(locked: Locked) 
 
 
 @QUEUE_ONLY
-def test_a_queue_whose_policy_is_not_denied_but_cannot_be_read_keeps_it(locked: Locked) -> None:
+def test_a_queue_whose_policy_cannot_be_read_for_another_reason_keeps_it(locked: Locked) -> None:
     locked.root_tasks.fail(READ["queue"], "AccessDenied", account_id=MEMBER, times=1)
     plan = locked.plan(skipBackup=True)
     locked.root_tasks.fail(READ["queue"], "InternalError", status=500, account_id=MEMBER)
@@ -387,7 +387,7 @@ def test_restoring_does_not_overwrite_a_policy_that_somebody_has_attached_since(
     assert locked.policy == "Another"
 
 
-def test_nobody_is_told_to_skip_a_backup_but_to_remove_a_queues_policy(locked: Locked) -> None:
+def test_only_the_removal_of_a_queues_policy_asks_for_skip_backup(locked: Locked) -> None:
     reference = locked.unlock()
     locked.root_tasks.fail(READ[locked.kind], "AccessDenied", account_id=MEMBER)
     plans = [locked.restore(reference), *([locked.plan()] if locked.kind == "bucket" else [])]
