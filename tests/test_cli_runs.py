@@ -10,6 +10,7 @@ import json
 import re
 import stat
 import sys
+import webbrowser
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -348,6 +349,9 @@ def test_the_page_is_opened_from_a_file_that_only_its_owner_can_read(
     assert f"Opened: {page}" in shown.stderr
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     assert stat.S_IMODE(page.parent.stat().st_mode) == 0o700
+    for browser.side_effect, browser.return_value in ((webbrowser.Error, True), (None, False)):
+        again = command_line.run("report", AUDIT, "--open")
+        assert (again.exit_code, "No browser could be started. The page is: /" in again.stderr) == (0, True)
 
 
 def test_a_forged_report_reaches_no_terminal_unescaped(
@@ -554,6 +558,10 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(command_
     shown = command_line.run("audit")
     # A report that nobody checked would end with 2.
     assert (shown.exit_code, shown.stderr) == (0, "")
+    waits: list[float] = []
+    command_line.sleep = waits.append
+    assert command_line.run("report", AUDIT).exit_code == 0
+    assert waits == []
 
 
 def test_a_lost_response_does_not_start_a_run_twice(command_line: CommandLine) -> None:
@@ -720,6 +728,7 @@ def test_a_report_that_cannot_be_saved_is_shown_all_the_same(
             assert "results" in json.loads(shown.stdout)
         assert shown.stderr.splitlines()[-1].startswith("Unable to save the report as ")
         assert "cannot be shown" not in shown.stderr
+        assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
 def fill_disk(*_: object, **__: object) -> int:
@@ -772,6 +781,8 @@ def test_what_was_executed_is_not_called_unexecuted_where_its_report_cannot_be_s
     assert f"Run {EXECUTION} has executed the plan, but its report cannot be shown" in shown.stderr
     assert f"`centralized-root-access report {EXECUTION}`" in shown.stderr
     assert reason in shown.stderr
+    if prevent is alter_what_is_read:
+        assert json.loads(shown.stdout) == {"error": shown.stderr.strip()}
 
 
 # Executing
