@@ -368,7 +368,7 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
         if "reason" in result:
             # A long one is a note.
             result["reason"] = HOSTILE * (3 if result["outcome"] == "skipped" else 1)
-    report["summary"] = HOSTILE
+    report["runId"] = report["summary"] = HOSTILE
     report["warnings"] = [HOSTILE]
     # With line ends that only another program would write.
     forged = json.dumps(report, ensure_ascii=False, separators=(",\r", ":"))
@@ -439,6 +439,17 @@ def test_a_typing_error_starts_no_run(command_line: CommandLine) -> None:
     command_line.services.stacks = {STACK: command_line.services.outputs(executes=False)}
     assert "RootTasks(tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS])" in command_line.refusal(*DELETE)
     assert command_line.services.inputs == {}
+
+
+def test_what_these_credentials_may_not_read_is_left_to_the_run(command_line: CommandLine) -> None:
+    for action, scope, input_ in (
+        ("ListRoots", ("--organizational-unit", "Root"), {"organizationalUnits": ["Root"]}),
+        ("DescribeAccount", ("--account", MEMBER), {"accounts": [MEMBER]}),
+    ):
+        command_line.root_tasks.organization.deny(account_id=MANAGEMENT, action=f"organizations:{action}")
+        command_line.run("audit", *scope)
+        assert started_last(command_line) == input_
+        command_line.now += timedelta(minutes=1)
 
 
 def test_a_run_that_is_refused_is_the_functions_own_sentence(command_line: CommandLine) -> None:
