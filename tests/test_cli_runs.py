@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import errno
+import functools
 import hashlib
 import io
 import json
@@ -21,9 +23,13 @@ import pytest
 from aws_calls.failures import FailureKind, unusable_response
 from centralized_root_access.cli import screen
 from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
+from centralized_root_access.cli.next_steps import next_steps
+from centralized_root_access.cli.options import TargetOptions
 from centralized_root_access.cli.stored_report import StoredFiles
+from centralized_root_access.cli.terminal import Environment
 from root_tasks.messages import NO_SUCH_BUCKET, POLICY_LOST
-from root_tasks.model.report import Task
+from root_tasks.model.report import Outcome, Task
+from support import reports
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.command_line import CALLER, STACK
 from support.root_tasks import BUCKET, EXECUTE_MACHINE, Settings
@@ -1009,6 +1015,20 @@ def test_after_a_recovery_the_whole_way_is_said(command_line: CommandLine) -> No
     assert started_last(command_line)["includeInUse"] is True
 
 
+def test_only_an_account_that_was_recovered_has_a_way_to_go_on() -> None:
+    here = TargetOptions(environment=Environment.of_this_machine(), profile=None, region=None, stack=None)
+    recovered = dataclasses.replace(reports.result(MEMBER, Outcome.DONE), email=None)
+    failed = reports.result(OTHER, Outcome.FAILED)
+    report = functools.partial(reports.report, task=Task.ALLOW_PASSWORD_RECOVERY, executed_plan="plan")
+    forgot, delete = next_steps(report(recovered, failed), target=here)
+    assert forgot == (
+        f"Next, for account {MEMBER}: on AWS's sign-in page, choose Forgot password for the e-mail address "
+        "of its root user."
+    )
+    assert delete.endswith(f": centralized-root-access plan delete --account {MEMBER} --include-in-use")
+    assert next_steps(report(failed), target=here) == []
+
+
 # Restoring
 
 
@@ -1054,6 +1074,8 @@ def test_a_restore_is_called_a_restore_until_it_is_done(
     executed = run_next(command_line, planned)
     assert "Execute this plan to restore bucket policies in 1 account? [y/N]" in executed.stderr
     assert "unlock bucket policies" not in (executed.stdout + executed.stderr).lower()
+    # Its backup is of an earlier run.
+    assert "plan restore" not in executed.stderr
     assert executed.lines[0].split()[:2] == ["outcome", "account"]
     assert executed.lines[1].split()[:2] == ["restored", MEMBER]
     assert executed.lines[-1] == (
