@@ -275,6 +275,11 @@ def test_what_is_in_use_is_not_hinted_at_as_what_a_plan_deletes(command_line: Co
     assert "All credentials found were used in the last 90 days, so a plan leaves them out." in audit.stderr
     assert next_command(audit) == ["plan", "delete", "--account", MEMBER, "--include-in-use"]
     assert "Credentials in use are left out." in command_line.run(*DELETE).stderr
+    give_credentials(command_line, OTHER)
+    command_line.now += timedelta(minutes=1)
+    assert command_line.run("audit").stderr.startswith(
+        "1 account has only credentials that were used in the last 90 days: a plan leaves them out.\nNext"
+    )
 
 
 def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
@@ -391,6 +396,19 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
             )
             assert "\\x1b[31mred" in shown.stdout or "\\u001b[31mred" in shown.stdout
             assert "[bold]x[/bold]" in shown.stdout
+
+
+def test_each_row_in_a_log_names_its_account(command_line: CommandLine) -> None:
+    give_credentials(command_line)
+    planned = command_line.run(*DELETE)
+    rows = planned.lines[1 : planned.lines.index("")]
+    assert [MEMBER in row for row in rows] == 3 * [True]
+
+
+def test_a_clean_account_is_listed_where_all_are_asked_for(command_line: CommandLine) -> None:
+    assert command_line.run("audit").stdout.count(MEMBER) == 0
+    listed = command_line.run("report", AUDIT, "--all").lines
+    assert [line.split()[:2] for line in listed if MEMBER in line] == [["clean", MEMBER]]
 
 
 def test_a_run_without_its_pre_flight_says_why(
