@@ -25,19 +25,22 @@ from centralized_root_access.cli import screen
 from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
 from centralized_root_access.cli.next_steps import next_steps
 from centralized_root_access.cli.options import TargetOptions
+from centralized_root_access.cli.plan_state import PlanState
+from centralized_root_access.cli.report_rows import rows_of
 from centralized_root_access.cli.stored_report import StoredFiles
 from centralized_root_access.cli.terminal import Environment
 from root_tasks.messages import NO_SUCH_BUCKET, POLICY_LOST
 from root_tasks.model.report import Outcome, Task
 from support import reports
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
-from support.command_line import CALLER, STACK
+from support.command_line import CALLER, NOW, STACK
 from support.root_tasks import BUCKET, EXECUTE_MACHINE, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from root_tasks.model.report import Report
     from support.command_line import CommandLine, Shown
 
 NAME = "20261125-0432-2345"
@@ -396,6 +399,36 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
             )
             assert "\\x1b[31mred" in shown.stdout or "\\u001b[31mred" in shown.stdout
             assert "[bold]x[/bold]" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("audit", "said"),
+    [
+        (
+            reports.example_audit(),
+            [
+                "password, used 2026-11-08 (12 days ago)",
+                "access key AKIAIOSFODNN00000001, Active, used 2026-11-17 (3 days ago) for s3",
+                "access key AKIAIOSFODNN00000002, Inactive, never used",
+                "1 MFA device",
+            ],
+        ),
+        (
+            reports.partly_read_audit(),
+            [
+                "password, last use unknown",
+                "access key that could not be listed, last use unknown",
+                "signing certificate that could not be listed, last use unknown",
+                "MFA device that could not be listed, last use unknown",
+                "",
+            ],
+        ),
+    ],
+    ids=["read", "read in part"],
+)
+def test_each_credential_has_what_one_decides_by(audit: Report, said: list[str]) -> None:
+    rows = rows_of(audit.results[:1], now=audit.finished_at, each_whole=False)
+    assert [row.what for row in rows] == said
 
 
 def test_each_row_in_a_log_names_its_account(command_line: CommandLine) -> None:
@@ -892,6 +925,14 @@ def test_a_plan_by_any_name_says_for_how_long_it_can_be_executed(command_line: C
     command_line.services.polls = 0
     command_line.root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}, name="by-console")
     assert "24 hours left" in command_line.run("runs").lines[1]
+
+
+def test_a_plan_that_was_executed_is_not_called_expired_and_one_without_an_end_names_none() -> None:
+    late = PlanState(now=NOW + timedelta(seconds=1), expires_at=NOW, executed_by="execute-1")
+    assert (late.obstacle, late.words) == ("This plan was executed by execute-1.", "executed by execute-1")
+    assert PlanState(now=NOW, expires_at=NOW, executed_by=None).obstacle is None
+    endless = PlanState(now=NOW, expires_at=None, executed_by=None)
+    assert (endless.obstacle, endless.words, endless.until) == (None, "", "")
 
 
 def test_a_mark_that_cannot_be_read_loses_neither_the_report_nor_its_hint(
