@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from root_tasks.aws.authorization_ids import keep_apart
 from support.accounts import MEMBER, OTHER
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from support.root_tasks import RootTasks
 
 DENIED = (
@@ -21,7 +25,8 @@ ENDS = [
     f"for complete details,\n{_CALL}",
     f", {_CALL}.",
 ]
-ID = "example1a2b3c4d5e6f7g8h9i0j"
+# With capitals, as on AWS's page: its API knows small letters alone.
+ID = "EXAMPLE1a2b3c4d5e6f7g8h9i0j"
 
 
 @pytest.mark.parametrize("action", ["sts:AssumeRoot", "iam:GetAccountSummary"])
@@ -65,3 +70,16 @@ def test_a_message_without_an_id_stays_as_it_is(root_tasks: RootTasks, message: 
     result = root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]
     assert result["authorizationId"] is None
     assert message in result["reason"]
+
+
+@pytest.mark.parametrize("response", [{}, {"Error": {"Code": "AccessDenied"}}])
+def test_an_error_without_a_message_stays_as_it_is(response: Mapping[str, Any]) -> None:
+    error = ClientError(response, "AssumeRoot")  # type: ignore[arg-type]
+
+    def fail() -> Mapping[str, Any]:
+        raise error
+
+    ids: list[str] = []
+    with pytest.raises(ClientError) as raised:
+        keep_apart(fail, ids)()
+    assert (raised.value, ids) == (error, [])

@@ -13,10 +13,12 @@ from botocore.session import Session
 from hypothesis import strategies as st
 
 from centralized_root_access.cli.aws import Caller
-from centralized_root_access.cli.early_audits import EarlyAudits
+from centralized_root_access.cli.early_audits import MAX_ACCOUNTS_IN_PARALLEL, EarlyAudits
 from centralized_root_access.cli.from_here import LocalAudit
 from centralized_root_access.cli.terminal import Environment
 from local_aws.emulation import mock_organization
+from root_tasks.model import run as model
+from root_tasks.model.report import Outcome
 from root_tasks.refusals import RunRefusedError
 from support.accounts import MANAGEMENT
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
@@ -27,7 +29,8 @@ from support.responding import client_error
 from support.scp import document, statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
 
     from local_aws.emulation import LocalOrganization
 
@@ -323,3 +326,39 @@ def test_policies_that_cannot_be_read_keep_no_account_waiting(organization: Loca
     report = audit()
     assert not report["preflight"]["checked"]
     assert report["totals"] == {"inaccessible": 8, "skipped": 1}
+
+
+def test_audits_that_are_stopped_are_not_waited_for_and_no_other_one_is_started() -> None:
+    begun, go_on, submitted = threading.Semaphore(0), threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    def audit_account(account_id: str, executor: Executor) -> model.Finding:
+        begun.release()
+        go_on.wait(20)
+        ended.append(account_id)
+        return model.Finding(account_id=account_id, outcome=Outcome.CLEAN)
+
+    def accessible(members: Mapping[str, model.Member]) -> Iterator[str]:
+        yield from members
+        submitted.set()
+
+    others = set(threading.enumerate())
+    early = EarlyAudits(audit_account, show=lambda done, found: None)
+    early.begin(accessible)
+    ids = [id_of(number) for number in range(MAX_ACCOUNTS_IN_PARALLEL + 1)]
+    account = model.Account(account_id=MANAGEMENT, name=None, email=None, state="ACTIVE")
+    early.offer(dict.fromkeys(ids, model.Member(account=account, unit_ids=None)))
+    assert submitted.wait(20)
+    for _ in ids[1:]:
+        assert begun.acquire(timeout=20)
+    early.stop()
+    assert ended == []
+    go_on.set()
+    # A thread that goes on would keep the command from its end.
+    threads = set(threading.enumerate()) - others
+    for thread in threads:
+        thread.join(timeout=5)
+    going_on = [thread.name for thread in threads if thread.is_alive()]
+    early.end()
+    assert going_on == []
+    assert len(ended) == MAX_ACCOUNTS_IN_PARALLEL

@@ -113,6 +113,14 @@ def test_an_audit_of_every_account_may_skip_some(outcomes: list[Outcome], code: 
     assert exit_code(audit)[0] is code
 
 
+def test_what_was_not_in_the_plan_is_not_missing_in_its_execution() -> None:
+    items = [Item(type=ItemType.PASSWORD, outcome=end) for end in (Outcome.DONE, Outcome.SKIPPED)]
+    execution = report(
+        result(MEMBER, Outcome.DONE, items=tuple(items)), task=Task.DELETE_CREDENTIALS, executed_plan="plan"
+    )
+    assert exit_code(execution) == (ExitCode.AS_WANTED, "")
+
+
 # Commands
 
 

@@ -206,6 +206,7 @@ def test_a_reader_that_is_gone_is_neither_a_traceback_nor_a_deviation(keys: dict
         ("audit --from-here", ">/dev/full 2>&1", {2}),
         ("audit --from-here --profile missing", "2>&-", {2}),
         ("audit --from-here --profile missing", "2>/dev/full", {2}),
+        ("audit --from-here --profile missing --format json", ">/dev/full", {2}),
         ("status", ">/dev/full", {2}),
         ("--version", ">&-", {0}),
         ("--version", ">/dev/full", {2}),
@@ -220,6 +221,8 @@ def test_no_stream_that_is_closed_or_full_ends_as_if_credentials_were_found(
     assert result.returncode in exit_codes, result.stderr
     if redirection == ">/dev/full":
         assert "No space left on device" in result.stderr
+    if "json" in command:
+        assert "The config profile (missing) could not be found" in result.stderr
 
 
 @pytest.fixture

@@ -132,7 +132,21 @@ def test_what_cannot_be_decided_is_unknown_and_not_denied(
     assert undecided["undecided"] == ["Bool aws:MultiFactorAuthPresent false"]
     shown = command_line.run("preflight", "--task", "audit")
     assert shown.exit_code == 0
+    assert "DenyRootUsers: depends on Bool aws:MultiFactorAuthPresent false" in shown.lines[1]
     assert shown.lines[-1] == "Unknown: 1 account, allowed: 2 accounts."
+
+
+def test_what_is_denied_comes_before_what_is_unknown_and_what_is_left_out_is_counted(
+    command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attach(organization, {**DENY_ROOT, "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}})
+    organization.attach_service_control_policy(name="other", document=document(DENY_ROOT), target_id=OTHER)
+    rows = [line.split()[:2] for line in command_line.run("preflight", "--task", "audit").lines[1:3]]
+    assert rows == [["denied", OTHER], ["unknown", MEMBER]]
+    monkeypatch.setattr("centralized_root_access.cli.commands.preflight._MAX_ROWS", 1)
+    shown = command_line.run("preflight", "--task", "audit")
+    assert [line.split()[:2] for line in shown.lines if "ed  " in line] == [["denied", OTHER]]
+    assert "1 more rows: --format csv and --format json have all of them." in shown.lines
 
 
 def test_the_accounts_can_be_chosen(command_line: CommandLine, organization: LocalOrganization) -> None:
@@ -156,14 +170,22 @@ def test_an_account_that_was_named_and_skipped_never_ends_with_0(
 def test_the_csv_has_a_row_for_each_account_and_task(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    policy_id = attach(organization, {**DENY_ROOT, "Sid": "", "Action": "sqs:*"})
+    policy_id = organization.attach_service_control_policy(
+        name="deny",
+        document=document({**DENY_ROOT, "Sid": "", "Action": "sqs:*"}, {**DENY_ROOT, "Action": "s3:*"}),
+        target_id=MEMBER,
+    )
     shown = command_line.run("preflight", "--format", "csv")
     rows = list(csv.DictReader(shown.stdout.splitlines()))
     assert len(rows) == 15
     assert {row["accountId"] for row in rows} == {MEMBER, OTHER, THIRD}
-    (denied,) = [row for row in rows if row["result"] == "denied"]
-    found = (denied["task"], denied["policyId"], denied["statement"])
-    assert found == ("SQSUnlockQueuePolicy", policy_id, "1")
+    named = {
+        (row["result"], row["task"], row["policyId"], row["statement"]) for row in rows if row["policyId"]
+    }
+    assert named == {
+        ("denied", "SQSUnlockQueuePolicy", policy_id, "1"),
+        ("denied", "S3UnlockBucketPolicy", policy_id, "DenyRootUsers"),
+    }
 
 
 def test_without_policies_everything_is_allowed(command_line: CommandLine) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import errno
+import functools
 import hashlib
 import io
 import json
 import re
 import stat
 import sys
+import webbrowser
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,17 +23,24 @@ import pytest
 from aws_calls.failures import FailureKind, unusable_response
 from centralized_root_access.cli import screen
 from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
+from centralized_root_access.cli.next_steps import next_steps
+from centralized_root_access.cli.options import TargetOptions
+from centralized_root_access.cli.plan_state import PlanState
+from centralized_root_access.cli.report_rows import rows_of
 from centralized_root_access.cli.stored_report import StoredFiles
+from centralized_root_access.cli.terminal import Environment
 from root_tasks.messages import NO_SUCH_BUCKET, POLICY_LOST
-from root_tasks.model.report import Task
+from root_tasks.model.report import Outcome, Task
+from support import reports
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
-from support.command_line import CALLER, STACK
+from support.command_line import CALLER, NOW, STACK
 from support.root_tasks import BUCKET, EXECUTE_MACHINE, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from root_tasks.model.report import Report
     from support.command_line import CommandLine, Shown
 
 NAME = "20261125-0432-2345"
@@ -268,6 +278,11 @@ def test_what_is_in_use_is_not_hinted_at_as_what_a_plan_deletes(command_line: Co
     assert "All credentials found were used in the last 90 days, so a plan leaves them out." in audit.stderr
     assert next_command(audit) == ["plan", "delete", "--account", MEMBER, "--include-in-use"]
     assert "Credentials in use are left out." in command_line.run(*DELETE).stderr
+    give_credentials(command_line, OTHER)
+    command_line.now += timedelta(minutes=1)
+    assert command_line.run("audit").stderr.startswith(
+        "1 account has only credentials that were used in the last 90 days: a plan leaves them out.\nNext"
+    )
 
 
 def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
@@ -348,6 +363,9 @@ def test_the_page_is_opened_from_a_file_that_only_its_owner_can_read(
     assert f"Opened: {page}" in shown.stderr
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     assert stat.S_IMODE(page.parent.stat().st_mode) == 0o700
+    for browser.side_effect, browser.return_value in ((webbrowser.Error, True), (None, False)):
+        again = command_line.run("report", AUDIT, "--open")
+        assert (again.exit_code, "No browser could be started. The page is: /" in again.stderr) == (0, True)
 
 
 def test_a_forged_report_reaches_no_terminal_unescaped(
@@ -364,7 +382,7 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
         if "reason" in result:
             # A long one is a note.
             result["reason"] = HOSTILE * (3 if result["outcome"] == "skipped" else 1)
-    report["summary"] = HOSTILE
+    report["runId"] = report["summary"] = HOSTILE
     report["warnings"] = [HOSTILE]
     # With line ends that only another program would write.
     forged = json.dumps(report, ensure_ascii=False, separators=(",\r", ":"))
@@ -381,6 +399,49 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
             )
             assert "\\x1b[31mred" in shown.stdout or "\\u001b[31mred" in shown.stdout
             assert "[bold]x[/bold]" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("audit", "said"),
+    [
+        (
+            reports.example_audit(),
+            [
+                "password, used 2026-11-08 (12 days ago)",
+                "access key AKIAIOSFODNN00000001, Active, used 2026-11-17 (3 days ago) for s3",
+                "access key AKIAIOSFODNN00000002, Inactive, never used",
+                "1 MFA device",
+            ],
+        ),
+        (
+            reports.partly_read_audit(),
+            [
+                "password, last use unknown",
+                "access key that could not be listed, last use unknown",
+                "signing certificate that could not be listed, last use unknown",
+                "MFA device that could not be listed, last use unknown",
+                "",
+            ],
+        ),
+    ],
+    ids=["read", "read in part"],
+)
+def test_each_credential_has_what_one_decides_by(audit: Report, said: list[str]) -> None:
+    rows = rows_of(audit.results[:1], now=audit.finished_at, each_whole=False)
+    assert [row.what for row in rows] == said
+
+
+def test_each_row_in_a_log_names_its_account(command_line: CommandLine) -> None:
+    give_credentials(command_line)
+    planned = command_line.run(*DELETE)
+    rows = planned.lines[1 : planned.lines.index("")]
+    assert [MEMBER in row for row in rows] == 3 * [True]
+
+
+def test_a_clean_account_is_listed_where_all_are_asked_for(command_line: CommandLine) -> None:
+    assert command_line.run("audit").stdout.count(MEMBER) == 0
+    listed = command_line.run("report", AUDIT, "--all").lines
+    assert [line.split()[:2] for line in listed if MEMBER in line] == [["clean", MEMBER]]
 
 
 def test_a_run_without_its_pre_flight_says_why(
@@ -435,6 +496,17 @@ def test_a_typing_error_starts_no_run(command_line: CommandLine) -> None:
     command_line.services.stacks = {STACK: command_line.services.outputs(executes=False)}
     assert "RootTasks(tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS])" in command_line.refusal(*DELETE)
     assert command_line.services.inputs == {}
+
+
+def test_what_these_credentials_may_not_read_is_left_to_the_run(command_line: CommandLine) -> None:
+    for action, scope, input_ in (
+        ("ListRoots", ("--organizational-unit", "Root"), {"organizationalUnits": ["Root"]}),
+        ("DescribeAccount", ("--account", MEMBER), {"accounts": [MEMBER]}),
+    ):
+        command_line.root_tasks.organization.deny(account_id=MANAGEMENT, action=f"organizations:{action}")
+        command_line.run("audit", *scope)
+        assert started_last(command_line) == input_
+        command_line.now += timedelta(minutes=1)
 
 
 def test_a_run_that_is_refused_is_the_functions_own_sentence(command_line: CommandLine) -> None:
@@ -554,6 +626,10 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(command_
     shown = command_line.run("audit")
     # A report that nobody checked would end with 2.
     assert (shown.exit_code, shown.stderr) == (0, "")
+    waits: list[float] = []
+    command_line.sleep = waits.append
+    assert command_line.run("report", AUDIT).exit_code == 0
+    assert waits == []
 
 
 def test_a_lost_response_does_not_start_a_run_twice(command_line: CommandLine) -> None:
@@ -720,6 +796,7 @@ def test_a_report_that_cannot_be_saved_is_shown_all_the_same(
             assert "results" in json.loads(shown.stdout)
         assert shown.stderr.splitlines()[-1].startswith("Unable to save the report as ")
         assert "cannot be shown" not in shown.stderr
+        assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
 def fill_disk(*_: object, **__: object) -> int:
@@ -772,6 +849,8 @@ def test_what_was_executed_is_not_called_unexecuted_where_its_report_cannot_be_s
     assert f"Run {EXECUTION} has executed the plan, but its report cannot be shown" in shown.stderr
     assert f"`centralized-root-access report {EXECUTION}`" in shown.stderr
     assert reason in shown.stderr
+    if prevent is alter_what_is_read:
+        assert json.loads(shown.stdout) == {"error": shown.stderr.strip()}
 
 
 # Executing
@@ -846,6 +925,14 @@ def test_a_plan_by_any_name_says_for_how_long_it_can_be_executed(command_line: C
     command_line.services.polls = 0
     command_line.root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}, name="by-console")
     assert "24 hours left" in command_line.run("runs").lines[1]
+
+
+def test_a_plan_that_was_executed_is_not_called_expired_and_one_without_an_end_names_none() -> None:
+    late = PlanState(now=NOW + timedelta(seconds=1), expires_at=NOW, executed_by="execute-1")
+    assert (late.obstacle, late.words) == ("This plan was executed by execute-1.", "executed by execute-1")
+    assert PlanState(now=NOW, expires_at=NOW, executed_by=None).obstacle is None
+    endless = PlanState(now=NOW, expires_at=None, executed_by=None)
+    assert (endless.obstacle, endless.words, endless.until) == (None, "", "")
 
 
 def test_a_mark_that_cannot_be_read_loses_neither_the_report_nor_its_hint(
@@ -987,6 +1074,20 @@ def test_after_a_recovery_the_whole_way_is_said(command_line: CommandLine) -> No
     assert started_last(command_line)["includeInUse"] is True
 
 
+def test_only_an_account_that_was_recovered_has_a_way_to_go_on() -> None:
+    here = TargetOptions(environment=Environment.of_this_machine(), profile=None, region=None, stack=None)
+    recovered = dataclasses.replace(reports.result(MEMBER, Outcome.DONE), email=None)
+    failed = reports.result(OTHER, Outcome.FAILED)
+    report = functools.partial(reports.report, task=Task.ALLOW_PASSWORD_RECOVERY, executed_plan="plan")
+    forgot, delete = next_steps(report(recovered, failed), target=here)
+    assert forgot == (
+        f"Next, for account {MEMBER}: on AWS's sign-in page, choose Forgot password for the e-mail address "
+        "of its root user."
+    )
+    assert delete.endswith(f": centralized-root-access plan delete --account {MEMBER} --include-in-use")
+    assert next_steps(report(failed), target=here) == []
+
+
 # Restoring
 
 
@@ -1032,6 +1133,8 @@ def test_a_restore_is_called_a_restore_until_it_is_done(
     executed = run_next(command_line, planned)
     assert "Execute this plan to restore bucket policies in 1 account? [y/N]" in executed.stderr
     assert "unlock bucket policies" not in (executed.stdout + executed.stderr).lower()
+    # Its backup is of an earlier run.
+    assert "plan restore" not in executed.stderr
     assert executed.lines[0].split()[:2] == ["outcome", "account"]
     assert executed.lines[1].split()[:2] == ["restored", MEMBER]
     assert executed.lines[-1] == (

@@ -62,7 +62,7 @@ def exit_code(
         "" if checked else "It is not known whether the run wrote this report.",
         "Not everything could be read." if Outcome.INACCESSIBLE in accounts | items else "",
         _omission(report, named_accounts),
-        _emptiness(report, accounts | items),
+        _emptiness(report, accounts),
     )
     return (ExitCode.NO_RESULT if any(missing) else ExitCode.AS_WANTED), " ".join(filter(None, missing))
 
