@@ -258,7 +258,7 @@ def lose_batches(deployed: Deployed) -> None:
     restore()
     assert execution.status == "FAILED"
     assert deployed.accounts(execution, "unknown") == {MFA_ONLY}
-    assert "1 is unknown" in execution.cause
+    assert "1 account is unknown" in execution.cause
 
 
 def execute_plan(deployed: Deployed, plan: Execution) -> None:
