@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _RATES_PER_SECOND = (2.0, 5.0, 10.0, 20.0)
 _CALLS_AT_EACH_RATE = 10
 _DENIALS = ("AccessDenied", "AccessDeniedException")
+# What no audit may call, of each service that has root tasks.
+DENIED_CALLS = ("iam:ListUsers", "s3:ListBuckets", "sqs:ListQueues")
 
 
 def measure_assume_root(callers: Callers) -> dict[str, Any]:
@@ -69,10 +71,7 @@ def measure_filled_metric(callers: Callers) -> dict[str, Any]:
 
 def measure_authorization_ids(callers: Callers) -> dict[str, Any]:
     """Return which denied calls in a root session that audits carry an ID as a report keeps it."""
-    return {
-        operation: _carries_id(callers, *operation.split(":"))
-        for operation in ("iam:ListUsers", "s3:ListBuckets", "sqs:ListQueues")
-    }
+    return {operation: _carries_id(callers, *operation.split(":")) for operation in DENIED_CALLS}
 
 
 def _carries_id(callers: Callers, service: str, operation: str) -> bool:

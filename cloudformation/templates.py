@@ -10,6 +10,7 @@ from aws_cdk import CfnParameter, Duration, Stack
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
+from centralized_root_access._permissions import MAX_PROTECTED_ACCOUNTS
 
 from .merge import Option
 
@@ -23,8 +24,7 @@ _TOPIC = "NotificationTopicArn"
 
 _ACCOUNTS = r"[0-9]{12}(,[0-9]{12})"
 _TRUE = ["true", "false"]
-# A function's environment has room for so many protected accounts.
-_MAX_OTHER_PROTECTED_ACCOUNTS = 199
+_MAX_OTHER_PROTECTED_ACCOUNTS = MAX_PROTECTED_ACCOUNTS - 1
 
 # Between them nothing differs but the interval, and how long a new alarm waits.
 _INTERVALS = {"1 hour": 1, "6 hours": 6, "12 hours": 12, "1 day": 24}

@@ -184,9 +184,9 @@ def test_the_template_is_pinned() -> None:
         "AlarmActions": [f"arn:aws:sns:us-east-1:{MANAGEMENT_ID}:security"],
         "OKActions": [f"arn:aws:sns:us-east-1:{MANAGEMENT_ID}:security"],
         "AlarmDescription": (
-            "Another principal than the allowed roles called AssumeRoot. Ask the caller; if nobody meant it, "
-            "treat the caller's credentials as compromised. To see who, where and from which address, run in "
-            f"CloudWatch Logs Insights on the log group organization-trail: {QUERIES[1]}"
+            "Another principal than the allowed roles called AssumeRoot. Ask the caller; if nobody "
+            "intended it, treat the caller's credentials as compromised. To see who, where and from which "
+            f"address, run in CloudWatch Logs Insights on the log group organization-trail: {QUERIES[1]}"
         ),
         "ComparisonOperator": "GreaterThanThreshold",
         "DatapointsToAlarm": 1,

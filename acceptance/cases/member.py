@@ -6,6 +6,7 @@ from functools import partial
 
 from acceptance.callers import AUDIT, DELETE, RECOVER
 from acceptance.cases._build import DENIED, PASSWORD, in_session, refusal, succeeds
+from acceptance.measurements import DENIED_CALLS
 from acceptance.model import MEMBER, Response, Source
 
 _ROOT = f"arn:aws:iam::{MEMBER}:root"
@@ -125,7 +126,7 @@ CASES = (
     _assumed(AUDIT)(
         "measurement:AuthorizationIds",
         "a denied call in a root session may carry an authorization ID",
-        succeeds(dict.fromkeys(("iam:ListUsers", "s3:ListBuckets", "sqs:ListQueues"), "{any}")),
+        succeeds(dict.fromkeys(DENIED_CALLS, "{any}")),
         measures="denied calls in a root session that carry an authorization ID",
     ),
     _assumed(AUDIT)(

@@ -139,8 +139,8 @@ class RootUseAlarm(Construct):
             trail_log_group,
             pattern=pattern,
             what=(
-                "Another principal than the allowed roles called AssumeRoot. Ask the caller; if nobody meant "
-                "it, treat the caller's credentials as compromised."
+                "Another principal than the allowed roles called AssumeRoot. Ask the caller; if nobody "
+                "intended it, treat the caller's credentials as compromised."
             ),
             query=_FIND_ASSUME_ROOT,
         )

@@ -163,13 +163,12 @@ def _details(having: Sequence[AccountResult]) -> str:
 
 
 def _plan_sentence(report: Report) -> str:
-    planned = words_of(report).planned
     accounts = quantity(len(report.results), "account")
     items = _items_with(report, Outcome.PLANNED)
     in_use = _items_with(report, Outcome.IN_USE)
     not_planned = _items_with(report, Outcome.FAILED, Outcome.INACCESSIBLE)
     sentences = (
-        f"{planned[0].upper()}{planned[1:]} in {report.totals.get(Outcome.PLANNED, 0):,} of {accounts}"
+        f"{_capitalize(words_of(report).planned)} in {report.totals.get(Outcome.PLANNED, 0):,} of {accounts}"
         f"{f': {items}' if items else ''}.",
         f"In use, and so left out: {in_use}." if in_use else "",
         f"Could not be planned: {not_planned}." if not_planned else "",
@@ -180,14 +179,18 @@ def _plan_sentence(report: Report) -> str:
 
 def _execution_sentence(report: Report) -> str:
     # An account that failed may have items that are done.
-    done = words_of(report).done
     none = "unknown" if Outcome.UNKNOWN in report.totals else "nothing"
     items = _items_with(report, Outcome.DONE) or none
     accounts = quantity(len(report.results), "account")
     return (
-        f"{done[0].upper()}{done[1:]}: {items}. "
+        f"{_capitalize(words_of(report).done)}: {items}. "
         f"Done as planned in {report.totals.get(Outcome.DONE, 0):,} of {accounts}."
     )
+
+
+def _capitalize(words: str) -> str:
+    # Not str.capitalize: names keep their capitals.
+    return f"{words[0].upper()}{words[1:]}"
 
 
 def _items_with(report: Report, *outcomes: Outcome) -> str:
