@@ -169,10 +169,12 @@ class ListeningCaller(Caller):
 
     Attributes:
         before_page: Called before each page of the accounts, with its number.
+        before_document: Called before each document of a policy is read, with the policy's ID.
         has_paths: Whether the SDK knows where accounts are.
     """
 
     before_page: Callable[[int], None] = lambda page: None
+    before_document: Callable[[str], None] = lambda policy_id: None
     has_paths: bool = True
 
     def client(self, service: str, **options: Any) -> Any:
@@ -189,6 +191,10 @@ class ListeningCaller(Caller):
             client.meta.events.register(
                 f"before-call.{list_accounts}", lambda **_: self.before_page(next(pages))
             )
+            client.meta.events.register(
+                "provide-client-params.organizations.DescribePolicy",
+                lambda params, **_: self.before_document(params["PolicyId"]),
+            )
             client.meta.events.register(f"after-call.{list_accounts}", omit_paths)
             client.meta.events.register(f"after-call.{list_accounts}ForParent", omit_paths)
         return client
@@ -197,6 +203,7 @@ class ListeningCaller(Caller):
 def audit(
     before_page: Callable[[int], None] = lambda page: None,
     *,
+    before_document: Callable[[str], None] = lambda policy_id: None,
     has_paths: bool = True,
     show: Callable[[int, int, str], None] = lambda done, found, noun: None,
 ) -> dict[str, Any]:
@@ -212,6 +219,7 @@ def audit(
         partition="aws",
         clock=time.clock(),
         before_page=before_page,
+        before_document=before_document,
         has_paths=has_paths,
     )
     environment = Environment(
@@ -298,6 +306,26 @@ def test_accounts_are_audited_before_the_next_page_is_listed(organization: Local
     assert shown[-1] == (43, 43)
     sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
     assert len(sessions) == 43
+
+
+def test_accounts_wait_for_the_policies_of_their_own_units_alone(organization: LocalOrganization) -> None:
+    members = [Member(unit="Workloads")] * 15 + [Member(unit="Sandbox")] * 15
+    scene = Scene(members=members, policies={"Root": "other", "Sandbox": "deny"})
+    names = arrange(organization, scene)
+    others_are_audited = threading.Event()
+
+    def wait_for_others(policy_id: str) -> None:
+        if names[policy_id] == "deny at Sandbox":
+            assert others_are_audited.wait(20)
+
+    def show(done: int, found: int, noun: str) -> None:
+        # With those of the first page that are in no unit.
+        if done == 15 + SEEDED - 1:
+            others_are_audited.set()
+
+    report = audit(before_document=wait_for_others, show=show)
+    assert report["preflight"]["checked"]
+    assert report["totals"] == {"clean": 18, "inaccessible": 15, "skipped": 1}
 
 
 def test_a_list_that_fails_halfway_ends_the_audit_which_does_not_deny_that_it_accessed_accounts(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -52,9 +54,14 @@ def detach_full_access(organization: LocalOrganization, target_id: str) -> None:
     organization.client("organizations").detach_policy(PolicyId="p-FullAWSAccess", TargetId=target_id)
 
 
-def reader_of(organization: LocalOrganization) -> PolicyReader:
+def reader_of(
+    organization: LocalOrganization, *, time: FakeTime | None = None, client: Any = None, **options: Any
+) -> PolicyReader:
     return PolicyReader(
-        organizations=organization.client("organizations"), clock=FakeTime().clock(), deadline=1000.0
+        organizations=client or organization.client("organizations"),
+        clock=(time or FakeTime()).clock(),
+        deadline=1000.0,
+        **options,
     )
 
 
@@ -149,3 +156,67 @@ def test_what_a_target_itself_has_is_newer_than_what_its_policies_listed(
         accounts[0]: Decision.DENIED,
         accounts[1]: Decision.ALLOWED,
     }
+
+
+def test_the_policies_are_listed_while_it_is_asked_whether_their_type_is_enabled(
+    organization: LocalOrganization,
+) -> None:
+    attach(organization, "any", DENY_OTHERS, [organization.root_id])
+    client, listed = organization.client("organizations"), threading.Event()
+
+    def wait_for_list(**_: object) -> None:
+        assert listed.wait(20)
+
+    client.meta.events.register("before-call.organizations.ListPolicies", lambda **_: listed.set())
+    client.meta.events.register("before-call.organizations.ListRoots", wait_for_list)
+    (of_type,) = reader_of(organization, client=client).attachments([PolicyType.SERVICE_CONTROL_POLICY])
+    assert not of_type.is_pending
+
+
+def test_documents_are_read_as_fast_as_aws_allows_those_of_the_root_first_and_none_that_nobody_waits_for(
+    organization: LocalOrganization,
+) -> None:
+    accounts = add_accounts(organization, 3)
+    for target_id in (*accounts, organization.root_id):
+        attach(organization, f"at {target_id}", DENY_OTHERS, [target_id])
+    time, abandoned = FakeTime(), False
+    reader = reader_of(organization, time=time, abandoned=lambda: abandoned)
+    attachments = reader.attachments([PolicyType.SERVICE_CONTROL_POLICY])
+    organization.clear_calls()
+
+    def read_in(account_ids: Sequence[str]) -> tuple[list[object], float]:
+        """Return which documents were asked for, and how long that took."""
+        began, units = time.seconds, dict.fromkeys(account_ids, (organization.root_id,))
+        reader.read(attachments, unit_ids=units, account_count=100)
+        asked = [call for call in organization.calls if call.operation == "DescribePolicy"]
+        return [call.parameters["PolicyId"] for call in asked], time.seconds - began
+
+    (of_type,) = attachments
+    of_accounts = [of_type.policy_ids[id_][0] for id_ in sorted(accounts[:2], reverse=True)]
+    asked, seconds = read_in(accounts[:2])
+    assert asked == [of_type.policy_ids[organization.root_id][0], *of_accounts]
+    # Two at once, then less than two a second.
+    assert seconds == pytest.approx(0.55)
+    abandoned = True
+    assert read_in(accounts) == (asked, 0)
+
+
+def test_threads_that_read_at_once_read_nothing_twice(organization: LocalOrganization) -> None:
+    accounts = add_accounts(organization, 1)
+    attach(organization, "everywhere", DENY_OTHERS, [organization.root_id])
+    attach(organization, "account", DENY_IT, accounts)
+    client, both = organization.client("organizations"), threading.Barrier(2)
+    reader = reader_of(organization, client=client)
+    attachments = reader.attachments([PolicyType.SERVICE_CONTROL_POLICY])
+    organization.clear_calls()
+
+    def read_as_another_does(_: int) -> dict[str, Decision]:
+        both.wait(20)
+        units = dict.fromkeys(accounts, (organization.root_id,))
+        policies = reader.read(attachments, unit_ids=units, account_count=100)
+        return decisions(organization, policies, accounts)
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        found = list(pool.map(read_as_another_does, range(2)))
+    assert found == [{accounts[0]: Decision.DENIED}] * 2
+    assert calls(organization) == {"ListPoliciesForTarget": 2, "DescribePolicy": 2}

@@ -201,7 +201,10 @@ def test_resource_control_policies_count_for_queues_and_not_for_audits(
     assert "The resource control policy rcp" in root_tasks.results(plan)[MEMBER]["reason"]
     organization.clear_calls()
     assert "inaccessible" not in root_tasks.outcomes(root_tasks.run()).values()
-    assert set(reads(organization)) == {"ListRoots"}
+    # The list of service control policies does not wait for the answer that there are none.
+    assert set(reads(organization)) == {"ListRoots", "ListPolicies"}
+    listed = [call.parameters["Filter"] for call in organization.calls if call.operation == "ListPolicies"]
+    assert listed == ["SERVICE_CONTROL_POLICY"]
 
 
 UNREADABLE: dict[str, Callable[[RootTasks], None]] = {

@@ -34,19 +34,22 @@ _LET_THROUGH = frozenset({FailureKind.ACCESS_DENIED, FailureKind.REFUSED})
 class Pace:
     """The pace of one call. Several threads use it.
 
-    Nobody knows AWS's limit, nor how much of it others use: there is no pace until a call is throttled. From
-    then on the calls take turns, as many a second as AWS has let through lately, a few more each second, and
-    fewer again when another one is throttled. So functions that share a limit find their shares without
-    knowing of each other.
+    Nobody knows how much of AWS's limit others use: until a call is throttled, there is no pace but that of
+    the limit, where AWS documents it. From then on the calls take turns, as many a second as AWS has let
+    through lately, a few more each second, and fewer again when another one is throttled. So functions that
+    share a limit find their shares without knowing of each other.
 
     Attributes:
         clock: The time.
+        period: The seconds for a call by AWS's documented limit, after two at once; 0 without one.
     """
 
     clock: Clock
+    period: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _rate: float | None = None
-    _next_turn: float = 0.0
+    _next_turn: float = float("-inf")
+    _periods_end: float = float("-inf")
     _decreased_at: float = float("-inf")
     _successes: deque[float] = field(default_factory=deque)
 
@@ -54,11 +57,13 @@ class Pace:
         """Take a turn and return 0; or return in how many seconds to ask again."""
         with self._lock:
             now = self.clock.now()
-            if self._rate is None or now >= self._next_turn:
+            turn = max(self._next_turn, self._periods_end - self.period)
+            if now >= turn:
+                self._periods_end = max(self._periods_end, now) + self.period
                 # With jitter: the functions that were throttled together must not stay in step.
                 self._next_turn = now + (0.5 + self.clock.random()) / (self._rate or math.inf)
                 return 0.0
-            return self._next_turn - now
+            return turn - now
 
     def note_success(self) -> None:
         """Take note of a call that was not throttled."""
@@ -118,7 +123,7 @@ class PacedRetryBudget(RetryBudget):
 
     def _take_turn(self) -> bool:
         while seconds := self.pace.take_turn():
-            if self._is_too_late(self.clock.now() + seconds):
+            if self.abandoned() or self._is_too_late(self.clock.now() + seconds):
                 return False
             self.clock.sleep(seconds)
         return super()._take_turn()

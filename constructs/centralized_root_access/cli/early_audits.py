@@ -11,13 +11,15 @@ from root_tasks.aws.clients import MAX_CALLS_IN_PARALLEL
 from root_tasks.run.start import Early
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Executor, Future
 
     from root_tasks.model.run import Finding, Member
 
 # As many wait for AWS at once as keep up with the list: three pages a second.
 MAX_ACCOUNTS_IN_PARALLEL = 64
+# So many groups of accounts wait at once, each for the policies of its units.
+_MAX_CHECKS_IN_PARALLEL = 16
 
 
 class EarlyAudits(Early):
@@ -72,9 +74,21 @@ class EarlyAudits(Early):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _start(self, accessible: Callable[[Mapping[str, Member]], Iterable[str]]) -> None:
-        while (members := self._pages.get()) is not None:
+        def start(members: Mapping[str, Member]) -> None:
             for account_id in accessible(members):
                 self._audits[account_id] = self._accounts.submit(self._audit_account, account_id)
+
+        with ThreadPoolExecutor(max_workers=_MAX_CHECKS_IN_PARALLEL) as pool:
+            for _ in pool.map(start, self._accounts_by_units()):
+                pass
+
+    def _accounts_by_units(self) -> Iterator[dict[str, Member]]:
+        """Yield the accounts of each page by their units, whose policies they wait for."""
+        while (members := self._pages.get()) is not None:
+            by_units: dict[tuple[str, ...] | None, dict[str, Member]] = {}
+            for account_id, member in members.items():
+                by_units.setdefault(member.unit_ids, {})[account_id] = member
+            yield from by_units.values()
 
     def _audit_account(self, account_id: str) -> Finding:
         finding = self._audit(account_id, self._calls)

@@ -79,6 +79,8 @@ class LocalAudit:
             RunRefusedError: The run cannot start; the message says why, and what to do.
         """
         pace = Pace(clock=self._caller.clock)
+        # The SDK loads what all sessions need while the accounts are listed.
+        ThreadPoolExecutor(max_workers=1).submit(self._clients.sessions.client, "iam", region=None)
 
         def audit(account_id: str, executor: Executor) -> Finding:
             return self._invocation(_BATCH_SECONDS).audit_account(

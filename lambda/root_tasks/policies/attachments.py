@@ -9,7 +9,7 @@ from scp.documents import PolicyType, parse_policy, unreadable_policy
 from scp.evaluate import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from scp.documents import Policy
 
@@ -58,10 +58,6 @@ class Attachments:
     def with_names(self, target_names: Mapping[str, str]) -> Attachments:
         """Return the same with the names of targets, unless these came with the lists of targets."""
         return replace(self, target_names=target_names) if self.is_complete else self
-
-    def policy_ids_at(self, target_ids: Iterable[str]) -> set[str]:
-        """Return the IDs of the policies that are attached to some targets themselves."""
-        return {policy_id for target_id in target_ids for policy_id in self.policy_ids.get(target_id, ())}
 
 
 @dataclass(frozen=True, kw_only=True)

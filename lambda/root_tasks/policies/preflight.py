@@ -162,6 +162,7 @@ class PendingPreflight:
         deadline: When it is skipped, on the clock, if not every account is checked by then.
         attachments: What the policies are attached to; None until it is known for which accounts.
         checked: What the policies say of each account that was checked, by its ID.
+        early_checks: The policies of the units that accounts without policies of their own are in.
     """
 
     task: Task
@@ -172,6 +173,7 @@ class PendingPreflight:
     deadline: float
     attachments: Future[tuple[Attachments, ...]] | None = None
     checked: dict[str, AccountCheck] = field(default_factory=dict)
+    early_checks: dict[frozenset[tuple[str, ...] | None], PolicyCheck] = field(default_factory=dict)
 
     def read(self, unit_ids: Mapping[str, tuple[str, ...] | None]) -> Future[tuple[Attachments, ...]]:
         """Begin to read the policies of some accounts, unless it has begun, and return their attachments.
@@ -221,10 +223,12 @@ class PendingPreflight:
             return [work.account_id for work in accounts.assignments]
         having = {target_id for of_type in attachments for target_id in of_type.policy_ids}
         early = accounts.without(having)
+        paths = frozenset(early.unit_ids.values())
         try:
-            check = self._read_policies(early)
+            if paths not in self.early_checks:
+                self.early_checks[paths] = self._read_policies(early)
             for assignment in early.assignments:
-                self._check(check, assignment, early)
+                self._check(self.early_checks[paths], assignment, early)
         # It comes again where all accounts are checked, and is reported there.
         except Exception:
             return []

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aws_calls.calls import call, require
 from aws_calls.failures import CallError, FailureKind, describe
@@ -29,17 +30,21 @@ from .attachments import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
 
     from mypy_boto3_organizations import OrganizationsClient
 
     from aws_calls.retry import Clock, RetryBudget
     from scp.documents import Policy
 
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
 _LIST_POLICIES = "organizations:ListPolicies"
 _LIST_TARGETS = "organizations:ListTargetsForPolicy"
 _LIST_OF_TARGET = "organizations:ListPoliciesForTarget"
 _DESCRIBE_POLICY = "organizations:DescribePolicy"
+# AWS lets through two at once, and two a second. Calls that leave evenly do not arrive evenly.
+_SECONDS_PER_DOCUMENT = 0.55
 _ENABLED = "ENABLED"
 _MAY_BE_ATTACHED = "Whether FullAWSAccess is attached to it could not be read. {}"
 _UNREAD = "The policies that are attached to it could not be read. {}"
@@ -52,7 +57,7 @@ class PolicyReader:
     the cost grows with the number of policies, hardly with that of accounts: what each policy is attached to
     is read instead of what each account has. FullAWSAccess, which is attached nearly everywhere, is then read
     only where another policy is attached: everywhere else it must be. Each document is read once, for AWS
-    allows two a second.
+    allows two a second. Several threads may read at once.
 
     Args:
         organizations: A client that makes one attempt a call.
@@ -70,15 +75,19 @@ class PolicyReader:
         abandoned: Callable[[], bool] = lambda: False,
     ) -> None:
         self._organizations = organizations
+        # Each call has a limit of its own.
+        paces = {
+            operation: Pace(clock=clock)
+            for operation in (LIST_ROOTS, _LIST_POLICIES, _LIST_TARGETS, _LIST_OF_TARGET)
+        } | {_DESCRIBE_POLICY: Pace(clock=clock, period=_SECONDS_PER_DOCUMENT)}
         self._budgets: dict[str, RetryBudget] = {
-            # Each call has a limit of its own.
-            operation: PacedRetryBudget(clock=clock, deadline=deadline, pace=Pace(clock=clock)).until(
-                abandoned
-            )
-            for operation in (LIST_ROOTS, _LIST_POLICIES, _LIST_TARGETS, _LIST_OF_TARGET, _DESCRIBE_POLICY)
+            operation: PacedRetryBudget(clock=clock, deadline=deadline, pace=pace).until(abandoned)
+            for operation, pace in paces.items()
         }
+        self._lock = threading.Lock()
         # What was read for some accounts is not read again for others.
         self._names_at: dict[tuple[PolicyType, str], Future[dict[str, str]]] = {}
+        self._documents: dict[str, Future[Policy]] = {}
         self._policies = {FULL_ACCESS.policy_id: FULL_ACCESS}
 
     def attachments(
@@ -99,9 +108,19 @@ class PolicyReader:
         Raises:
             CallError: A read failed.
         """
-        read = self._attachments
         if unit_ids is not None and len(_target_ids(unit_ids)) <= MAX_ENTRIES_PER_PAGE:
-            read = functools.partial(self._attachments_of, target_ids=sorted(_target_ids(unit_ids)))
+            of_targets = functools.partial(self._attachments_of, target_ids=sorted(_target_ids(unit_ids)))
+            return self._of_enabled_types(types, of_targets)
+        # The list does not wait for the answer: it is in vain only where the type is not enabled.
+        with ThreadPoolExecutor(max_workers=len(PolicyType)) as pool:
+            names = {type_: pool.submit(self._names, type_) for type_ in types}
+            return self._of_enabled_types(
+                types, lambda type_: self._attachments(type_, names[type_].result())
+            )
+
+    def _of_enabled_types(
+        self, types: Collection[PolicyType], read: Callable[[PolicyType], Attachments]
+    ) -> tuple[Attachments, ...]:
         return tuple(
             read(policy_type)
             if self.statuses[policy_type] == _ENABLED
@@ -151,14 +170,32 @@ class PolicyReader:
         target_ids: Collection[str],
         show: Callable[[int, int], None],
     ) -> None:
-        wanted = [
-            (policy_id, of_type)
+        # In reverse order the root comes first, then units, then accounts: the more accounts wait for it, the
+        # earlier.
+        wanted = {
+            policy_id: of_type
             for of_type in attachments
-            for policy_id in sorted(of_type.policy_ids_at(target_ids).difference(self._policies))
-        ]
-        for done, (policy_id, of_type) in enumerate(wanted):
+            for target_id in sorted(target_ids, reverse=True)
+            for policy_id in of_type.policy_ids.get(target_id, ())
+            if policy_id not in self._policies
+        }
+        for done, (policy_id, of_type) in enumerate(wanted.items()):
             show(done, len(wanted))
-            self._policies[policy_id] = self._policy(policy_id, of_type)
+            read = functools.partial(self._policy, policy_id, of_type)
+            self._policies[policy_id] = self._read_once(self._documents, policy_id, read)
+
+    def _read_once(self, reads: dict[_Key, Future[_Value]], key: _Key, read: Callable[[], _Value]) -> _Value:
+        """Return what is read, by this thread unless another one has begun to."""
+        with self._lock:
+            begun = key in reads
+            future = reads.setdefault(key, Future())
+        if not begun:
+            try:
+                future.set_result(read())
+            # Whoever waits for it learns why it ended.
+            except BaseException as error:
+                future.set_exception(error)
+        return future.result()
 
     @functools.cached_property
     def statuses(self) -> Mapping[str, str]:
@@ -169,18 +206,21 @@ class PolicyReader:
             for type_ in require(root, "PolicyTypes", operation=LIST_ROOTS)
         }
 
-    def _attachments(self, policy_type: PolicyType) -> Attachments:
+    def _names(self, policy_type: PolicyType) -> dict[str, str]:
+        """Return the name of each policy of a type, by its ID, without AWS's own ones."""
         summaries = self._entries(
             self._organizations.list_policies, _LIST_POLICIES, items="Policies", Filter=policy_type.value
         )
         names = {
             require(summary, "Id", operation=_LIST_POLICIES): summary.get("Name", "") for summary in summaries
         }
-        policy_names = {
+        return {
             id_: name
             for id_, name in names.items()
             if id_ not in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id)
         }
+
+    def _attachments(self, policy_type: PolicyType, policy_names: Mapping[str, str]) -> Attachments:
         policy_ids: dict[str, list[str]] = {}
         target_names: dict[str, str] = {}
         with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
@@ -237,8 +277,8 @@ class PolicyReader:
         with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
             for target_id in target_ids:
                 at = (attachments.policy_type, target_id)
-                if at not in self._names_at:
-                    self._names_at[at] = pool.submit(self._policies_of, target_id, attachments.policy_type)
+                read = functools.partial(self._policies_of, target_id, attachments.policy_type)
+                pool.submit(self._read_once, self._names_at, at, read)
         for target_id in target_ids:
             names = self._names_at[attachments.policy_type, target_id]
             try:

@@ -58,14 +58,19 @@ def audit(
 def _audit_from_here(input_: dict[str, object], *, output: Output, target: TargetOptions) -> ExitCode:
     with failures_as("Unable to audit", as_json=output.format == JSON):
         with waiting_line("Reading the credentials ..."):
-            from root_tasks.aws.stores import REPORT_JSON
+            from concurrent.futures import ThreadPoolExecutor
 
             from ..aws import find_caller
+
+            # The imports take as long as the call.
+            found = ThreadPoolExecutor(max_workers=1).submit(find_caller, target)
+            from root_tasks.aws.stores import REPORT_JSON
+
             from ..from_here import LocalAudit
             from ..screen import progress_bar
             from ..stored_report import StoredReport, keep_report, show_report
 
-            caller = find_caller(target)
+            caller = found.result()
         name = target.environment.run_name("audit")
         local = LocalAudit(caller, environment=target.environment, name=name)
         with progress_bar(name) as update:
