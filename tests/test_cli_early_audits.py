@@ -170,11 +170,13 @@ class ListeningCaller(Caller):
     Attributes:
         before_page: Called before each page of the accounts, with its number.
         before_document: Called before each document of a policy is read, with the policy's ID.
+        before_own_summary: Called before the caller reads what its own root user has.
         has_paths: Whether the SDK knows where accounts are.
     """
 
     before_page: Callable[[int], None] = lambda page: None
     before_document: Callable[[str], None] = lambda policy_id: None
+    before_own_summary: Callable[[], None] = lambda: None
     has_paths: bool = True
 
     def client(self, service: str, **options: Any) -> Any:
@@ -186,6 +188,9 @@ class ListeningCaller(Caller):
             for account in () if self.has_paths else parsed.get("Accounts", ()):
                 account.pop("Paths", None)
 
+        if service == "iam":
+            own_summary = "before-call.iam.GetAccountSummary"
+            client.meta.events.register(own_summary, lambda **_: self.before_own_summary())
         if service == "organizations":
             list_accounts = "organizations.ListAccounts"
             client.meta.events.register(
@@ -203,9 +208,8 @@ class ListeningCaller(Caller):
 def audit(
     before_page: Callable[[int], None] = lambda page: None,
     *,
-    before_document: Callable[[str], None] = lambda policy_id: None,
-    has_paths: bool = True,
     show: Callable[[int, int, str], None] = lambda done, found, noun: None,
+    **listening: Any,
 ) -> dict[str, Any]:
     """Audit everybody from here, and return the report."""
     session = Session()
@@ -219,8 +223,7 @@ def audit(
         partition="aws",
         clock=time.clock(),
         before_page=before_page,
-        before_document=before_document,
-        has_paths=has_paths,
+        **listening,
     )
     environment = Environment(
         now=lambda: NOW, monotonic=lambda: time.seconds, sleep=time.sleep, random=lambda: 0.5
@@ -326,6 +329,18 @@ def test_accounts_wait_for_the_policies_of_their_own_units_alone(organization: L
     report = audit(before_document=wait_for_others, show=show)
     assert report["preflight"]["checked"]
     assert report["totals"] == {"clean": 18, "inaccessible": 15, "skipped": 1}
+
+
+def test_the_management_account_is_read_while_the_last_accounts_are(organization: LocalOrganization) -> None:
+    arrange(organization, Scene(members=[Member()] * 5))
+    is_read = threading.Event()
+
+    def show(done: int, found: int, noun: str) -> None:
+        if done == 8:
+            assert is_read.wait(20)
+
+    report = audit(before_own_summary=is_read.set, show=show)
+    assert report["totals"] == {"clean": 8, "skipped": 1}
 
 
 def test_a_list_that_fails_halfway_ends_the_audit_which_does_not_deny_that_it_accessed_accounts(

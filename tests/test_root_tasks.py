@@ -18,8 +18,8 @@ from root_tasks.model.codec import encode
 from root_tasks.model.report import Item, ItemType, Outcome, Task
 from root_tasks.model.run import BatchResult, Finding, Mode, Target
 from root_tasks.refusals import RefusalReason
+from root_tasks.run.batch import WrongFunctionError
 from root_tasks.run.finish import OutdatedRunError
-from root_tasks.run.invocation import WrongFunctionError
 from root_tasks.run.settings import InvalidSettingError
 from root_tasks.run.start import _batches
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD

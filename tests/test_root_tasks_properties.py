@@ -30,7 +30,7 @@ from root_tasks.model.codec import DecodingError, decode, encode
 from root_tasks.model.report import Outcome, Report, Task
 from root_tasks.model.run import BatchResult, ExecutionMark, Finding, Mode
 from root_tasks.refusals import RefusalReason, RunRefusedError
-from root_tasks.run.invocation import BatchClaimedError
+from root_tasks.run.batch import BatchClaimedError
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.report_hash import REPORT_SHA256
 from root_tasks.tasks import delete_credentials, unlock_policy

@@ -21,7 +21,8 @@ from root_tasks.aws.clients import Clients
 from root_tasks.aws.session_clients import SessionClients
 from root_tasks.model.report import Task
 from root_tasks.refusals import RunRefusedError
-from root_tasks.run.invocation import BatchClaimedError, Invocation
+from root_tasks.run.batch import BatchClaimedError
+from root_tasks.run.invocation import Invocation
 from root_tasks.run.settings import (
     RunBatchSettings,
     StartExecutionSettings,

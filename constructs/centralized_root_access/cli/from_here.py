@@ -31,14 +31,15 @@ from root_tasks.tasks.scope import REQUESTED_BY
 from .early_audits import MAX_ACCOUNTS_IN_PARALLEL, EarlyAudits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from concurrent.futures import Executor
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Executor, Future
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_stepfunctions import SFNClient
 
     from aws_calls.security_hub import SecurityHubClient
+    from root_tasks.model.report import Result
     from root_tasks.model.run import Finding
 
     from .aws import Caller
@@ -67,6 +68,8 @@ class LocalAudit:
         self._name = name
         self._objects = MemoryBucket()
         self._clients = _create_clients(caller, objects=self._objects)
+        # For what nothing waits for at once.
+        self._pool = ThreadPoolExecutor(max_workers=1)
 
     def run(self, input_: Mapping[str, object], *, show: Callable[[int, int, str], None]) -> None:
         """Audit the accounts that the input names; it is the input of an execution.
@@ -80,7 +83,7 @@ class LocalAudit:
         """
         pace = Pace(clock=self._caller.clock)
         # The SDK loads what all sessions need while the accounts are listed.
-        ThreadPoolExecutor(max_workers=1).submit(self._clients.sessions.client, "iam", region=None)
+        self._pool.submit(self._clients.sessions.client, "iam", region=None)
 
         def audit(account_id: str, executor: Executor) -> Finding:
             return self._invocation(_BATCH_SECONDS).audit_account(
@@ -118,7 +121,13 @@ class LocalAudit:
             ),
             early=early,
         )
-        results = self._run_batches(run, found=early.findings(), show=show)
+        started = decode(Run, self._objects.body(f"runs/{self._name}/run.json"))
+        own: Future[Result] | None = None
+        if started.full and started.management_account_id == self._caller.account_id:
+            # Nothing waits for it but the report: it is read while the last accounts are.
+            reader = self._invocation(_REPORT_SECONDS).management_account
+            own = self._pool.submit(reader.result, self._caller.account_id)
+        results = self._run_batches(run, started.batches, found=early.findings(), show=show)
         self._invocation(_REPORT_SECONDS).write_report(
             {"runId": run["runId"], "runSha256": run["runSha256"], "results": results},
             settings=WriteReportSettings(
@@ -127,6 +136,7 @@ class LocalAudit:
                 security_hub_findings=False,
                 plan_lifetime=timedelta(hours=24),
             ),
+            management_account=None if own is None else lambda _: own.result(),
         )
 
     def read(self, name: str) -> bytes:
@@ -136,11 +146,11 @@ class LocalAudit:
     def _run_batches(
         self,
         run: Mapping[str, Any],
+        batches: Sequence[Sequence[str]],
         *,
         found: Mapping[str, Finding],
         show: Callable[[int, int, str], None],
     ) -> list[dict[str, Any]]:
-        batches = decode(Run, self._objects.body(f"runs/{self._name}/run.json")).batches
         total = sum(map(len, batches))
         done = len(found)
         show(done, total, "accounts")

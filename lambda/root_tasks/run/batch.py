@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, describe
 
 from ..aws.clients import MAX_ACCOUNTS_IN_PARALLEL, MAX_CALLS_IN_PARALLEL
@@ -26,6 +27,36 @@ if TYPE_CHECKING:
     from ..aws.stores import BackupStore
     from ..model.run import Assignment, CredentialSelection, Denial, Target
     from ..tasks.definition import TaskDefinition
+
+
+@dataclass(eq=False, kw_only=True)
+class BatchClaimedError(RootAccessError):
+    """Raised where a batch that acts was invoked before. It is never run twice.
+
+    Attributes:
+        run_id: The run.
+        batch: The number of the batch.
+    """
+
+    run_id: str
+    batch: int
+
+    def __str__(self) -> str:
+        return f"Batch {self.batch} of run {self.run_id} was started before, and may have acted."
+
+
+@dataclass(eq=False)
+class WrongFunctionError(RootAccessError):
+    """Raised where a function that looks is given work to act on, or the other way round.
+
+    Attributes:
+        mode: What the work is for.
+    """
+
+    mode: Mode
+
+    def __str__(self) -> str:
+        return f"This function does not run work for the mode {self.mode}."
 
 
 @dataclass(frozen=True, kw_only=True)

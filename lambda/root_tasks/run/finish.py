@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from ..aws.stores import BackupStore, ReportStore, RunStore
     from ..model.run import Account, Target
     from .later_audits import LaterAudits
-    from .management_account import ManagementAccount
     from .security_findings import FindingsImporter
 
 # An execution in which an account has one of these has failed.
@@ -81,7 +80,7 @@ class RunFinisher:
         reports: The latest full audit.
         backups: The policies that runs removed.
         later_audits: The full audits that started later.
-        management_account: Reads what the functions' own account has, where that is the management account.
+        management_account: Returns what the functions' own account has, where that is the management account.
         notify: Publishes a notice; None where nobody is notified.
         findings: Imports the findings of full audits into Security Hub; None where nobody wants them.
         plan_lifetime: How long a plan can be executed.
@@ -93,7 +92,7 @@ class RunFinisher:
     reports: ReportStore
     backups: BackupStore
     later_audits: LaterAudits
-    management_account: ManagementAccount
+    management_account: Callable[[str], Result]
     notify: Callable[[Notice], None] | None
     findings: FindingsImporter | None
     plan_lifetime: timedelta
@@ -250,7 +249,7 @@ class RunFinisher:
     def _result(self, run: Run, account: Account, findings: Mapping[str, Finding]) -> Result:
         account_id = account.account_id
         if run.full and account_id == run.management_account_id == run.account_id:
-            return self.management_account.result(account_id)
+            return self.management_account(account_id)
         if account.skip_reason is not None:
             return Result(account_id=account_id, outcome=Outcome.SKIPPED, reason=account.skip_reason)
         if account_id in findings:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import call
-from aws_calls.errors import RootAccessError
 from aws_calls.pace import Pace
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
@@ -24,7 +23,7 @@ from ..policies.preflight import PolicyPreflight
 from ..tasks import DEFINITIONS
 from .accounts import MemberDirectory
 from .backup_origins import BackupOrigins
-from .batch import BatchRunner, finding_of_expired_plan
+from .batch import BatchClaimedError, BatchRunner, WrongFunctionError, finding_of_expired_plan
 from .finish import RunFinisher
 from .later_audits import LaterAudits
 from .management_account import ManagementAccount
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
 
     from ..aws.clients import Clients
     from ..aws.stores import RunStore
+    from ..model.report import Result
     from ..model.run import Finding
     from .settings import RunBatchSettings, StartExecutionSettings, StartRunSettings, WriteReportSettings
 
@@ -50,36 +50,6 @@ if TYPE_CHECKING:
 _RESULT_RESERVE_SECONDS = 60.0
 # A schedule's first audit may come before the new role's policy is in effect everywhere.
 _NEW_PERMISSIONS_SECONDS = 60.0
-
-
-@dataclass(eq=False, kw_only=True)
-class BatchClaimedError(RootAccessError):
-    """Raised where a batch that acts was invoked before. It is never run twice.
-
-    Attributes:
-        run_id: The run.
-        batch: The number of the batch.
-    """
-
-    run_id: str
-    batch: int
-
-    def __str__(self) -> str:
-        return f"Batch {self.batch} of run {self.run_id} was started before, and may have acted."
-
-
-@dataclass(eq=False)
-class WrongFunctionError(RootAccessError):
-    """Raised where a function that looks is given work to act on, or the other way round.
-
-    Attributes:
-        mode: What the work is for.
-    """
-
-    mode: Mode
-
-    def __str__(self) -> str:
-        return f"This function does not run work for the mode {self.mode}."
 
 
 class Invocation:
@@ -261,19 +231,28 @@ class Invocation:
         runner = self._batch_runner(work, self._storage(settings.bucket), pace=pace)
         return runner.run_in_account(Assignment(account_id=account_id), executor=executor)
 
-    def write_report(self, event: Mapping[str, Any], *, settings: WriteReportSettings) -> dict[str, Any]:
+    def write_report(
+        self,
+        event: Mapping[str, Any],
+        *,
+        settings: WriteReportSettings,
+        management_account: Callable[[str], Result] | None = None,
+    ) -> dict[str, Any]:
         """Finish a run that looks, whatever came of its batches.
 
         Args:
             event: `runId`, `runSha256` and `results`, as the state machine passes them.
             settings: The function's settings.
+            management_account: Returns what its own account has, where that is the management account; by
+                default it is read now.
 
         Returns:
             The execution's output: `runId`, `task`, `mode`, `report`, `reportSha256`, `totals`; `planSha256`
             of a plan.
         """
         storage = self._storage(settings.bucket)
-        return self._finish(event, storage.runs, storage, settings)
+        read = management_account or self.management_account.result
+        return self._finish(event, storage.runs, storage, settings, management_account=read)
 
     def write_execution_report(
         self, event: Mapping[str, Any], *, settings: WriteReportSettings
@@ -289,7 +268,13 @@ class Invocation:
             `summary`.
         """
         storage = self._storage(settings.bucket)
-        return self._finish(event, storage.executions, storage, settings)
+        read = self.management_account.result
+        return self._finish(event, storage.executions, storage, settings, management_account=read)
+
+    @property
+    def management_account(self) -> ManagementAccount:
+        """The account that this runs in, where it is the management account."""
+        return ManagementAccount(iam=self._clients.iam, budget=self._budget)
 
     def _run_batch(
         self,
@@ -335,7 +320,13 @@ class Invocation:
         return {"batch": batch, "sha256": checksum}
 
     def _finish(
-        self, event: Mapping[str, Any], runs: RunStore, storage: Storage, settings: WriteReportSettings
+        self,
+        event: Mapping[str, Any],
+        runs: RunStore,
+        storage: Storage,
+        settings: WriteReportSettings,
+        *,
+        management_account: Callable[[str], Result],
     ) -> dict[str, Any]:
         topic_arn = settings.notification_topic_arn
         finisher = RunFinisher(
@@ -343,7 +334,7 @@ class Invocation:
             reports=storage.reports,
             backups=storage.backups,
             later_audits=LaterAudits(step_functions=self._clients.step_functions, budget=self._budget),
-            management_account=ManagementAccount(iam=self._clients.iam, budget=self._budget),
+            management_account=management_account,
             notify=None if topic_arn is None else functools.partial(self._notify, topic_arn),
             findings=self._findings_importer(storage) if settings.security_hub_findings else None,
             plan_lifetime=settings.plan_lifetime,
