@@ -13,7 +13,7 @@ from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.drift_check import TOPIC_ARN
 from support.notices import text_by_mail
 from support.root_events import ACCESS_KEY, IAM, SIGN_IN, USED, root
-from support.root_use import LOG_GROUP, LOG_STREAM, NEXT_STEP, RootUseNotices, delivery, encoded
+from support.root_use import LOG_GROUP, LOG_STREAM, NEXT_STEP, RootUseNotices, delivery, delivery_of
 
 WHERE: dict[str, Any] = {
     "eventTime": "2026-11-25T04:00:01Z",
@@ -126,10 +126,10 @@ UNREADABLE: dict[str, object] = {
     "no Base64": {"awslogs": {"data": "A"}},
     "no gzip": {"awslogs": {"data": base64.b64encode(b"not gzip").decode()}},
     "an end that is missing": {"awslogs": {"data": delivery(DENIED)["awslogs"]["data"][:40]}},
-    "no UTF-8": encoded(b"\xff"),
-    "too deep": encoded(b"[" * 100_000),
-    "a list of JSON": encoded(b"[]"),
-    "20 MB": encoded(json.dumps({"logEvents": ["x" * 20_000_000]}).encode()),
+    "no UTF-8": delivery_of(b"\xff"),
+    "too deep": delivery_of(b"[" * 100_000),
+    "a list of JSON": delivery_of(b"[]"),
+    "20 MB": delivery_of(json.dumps({"logEvents": ["x" * 20_000_000]}).encode()),
     "no event": delivery(),
     "no list of events": delivery(logEvents=None),
     "an event of another type": delivery(logEvents=[7]),

@@ -113,11 +113,12 @@ class RootUseAlarm(Construct):
             success. It includes the management account's root user.
         assume_root_alarm: In alarm when another principal than the allowed roles called AssumeRoot, also
             without success.
+        notices_alarm: In alarm when a notice could not be published. None without ``root_user_notices``.
 
     Raises:
-        ValueError: The pattern has no room for so many roles; the topic is a FIFO topic; the topic or the log
-            group is in another Region than the stack; the stack is in a China Region. A Region that is a
-            token is not checked.
+        ValueError: The pattern has no room for so many roles; ``root_user_notices`` without a
+            ``notification_topic``; the topic is a FIFO topic; the topic or the log group is in another Region
+            than the stack; the stack is in a China Region. A Region that is a token is not checked.
         TypeError: An argument has another type.
     """
 

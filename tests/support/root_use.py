@@ -44,10 +44,10 @@ def delivery(*messages: object, **members: object) -> dict[str, Any]:
         "subscriptionFilters": ["RootUse"],
         "logEvents": log_events,
     }
-    return encoded(json.dumps(data | members).encode())
+    return delivery_of(json.dumps(data | members).encode())
 
 
-def encoded(data: bytes) -> dict[str, Any]:
+def delivery_of(data: bytes) -> dict[str, Any]:
     """Return the event in which CloudWatch Logs delivers data."""
     return {"awslogs": {"data": base64.b64encode(gzip.compress(data)).decode()}}
 
