@@ -74,9 +74,9 @@ class Notice:
         }
 
 
-def paragraphs(*paragraphs: str) -> str:
-    """Return the text of a notice."""
-    return "\n\n".join(filter(None, paragraphs)) + "\n"
+def paragraphs(*texts: str) -> str:
+    """Return the message of a notice; an empty text is left out."""
+    return "\n\n".join(filter(None, texts)) + "\n"
 
 
 def bullets(title: str, entries: Iterable[object]) -> str:
