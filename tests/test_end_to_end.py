@@ -313,16 +313,16 @@ def test_the_alarms_on_root_users_are_deployed_with_the_id_of_the_auditing_role(
 
 def test_an_event_of_a_root_user_in_the_trails_log_group_reaches_the_topic(aws: LocalAws) -> None:
     inbox = new_inbox(aws, "RootUseTopic")
-    logs, log_group = aws.client("logs"), physical_id(aws, "Trail")
-    (subscription,) = logs.describe_subscription_filters(logGroupName=log_group)["subscriptionFilters"]
+    client, log_group = aws.client("logs"), physical_id(aws, "Trail")
+    (subscription,) = client.describe_subscription_filters(logGroupName=log_group)["subscriptionFilters"]
     event = USED["a console sign-in"] | {
         "sourceIPAddress": "192.0.2.7",
         # MiniStack delivers an event that has every word of the pattern.
         "userAgent": subscription["filterPattern"],
     }
     log_stream = f"{aws.organization.id}_{MANAGEMENT}_CloudTrail_us-east-1"
-    logs.create_log_stream(logGroupName=log_group, logStreamName=log_stream)
-    logs.put_log_events(
+    client.create_log_stream(logGroupName=log_group, logStreamName=log_stream)
+    client.put_log_events(
         logGroupName=log_group,
         logStreamName=log_stream,
         logEvents=[{"timestamp": int(time.time() * 1000), "message": json.dumps(event)}],

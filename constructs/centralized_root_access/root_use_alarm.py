@@ -1,4 +1,4 @@
-"""The RootUseAlarm construct: alarms and notices of root users in use, and of root sessions of others."""
+"""The RootUseAlarm construct: alarms on root users in use and on root sessions of others, and notices."""
 
 from __future__ import annotations
 
@@ -55,14 +55,15 @@ _FIND_ROOT_USE = (
     ' | filter userIdentity.type = "Root" and not ispresent(userIdentity.sessionContext.assumedRoot)'
     " | sort eventTime desc"
 )
-# What to do, also in the notices.
-_ROOT_USE_NEXT_STEP = (
-    "After a recovery this is expected; otherwise plan the deletion of the root user's credentials."
-)
 _FIND_ASSUME_ROOT = (
     "fields eventTime, userIdentity.arn, requestParameters.targetPrincipal, sourceIPAddress, errorCode"
     ' | filter eventSource = "sts.amazonaws.com" and eventName = "AssumeRoot"'
     " | sort eventTime desc"
+)
+
+# What to do, also in the notices.
+_ROOT_USE_NEXT_STEP = (
+    "After a recovery this is expected; otherwise plan the deletion of the root user's credentials."
 )
 
 
