@@ -19,11 +19,12 @@ import pytest
 from aws_cdk import App, CfnOutput, Stack
 
 from aws_calls.errors import RootAccessError
+from aws_calls.notices import PUBLISH
 from aws_calls.security_hub import IMPORT_FINDINGS
 from aws_calls.settings import SettingsError
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from centralized_root_access._arguments import parse_delegated_administrators, parse_protected_accounts
-from root_access import drift
+from root_access import drift, root_use
 from root_access.drift_repair import DESCRIBE_STACKS
 from root_access.plan import Operation
 from root_access.state import desired_state
@@ -75,6 +76,7 @@ ATTRIBUTES = [name for name, member in vars(CentralizedRootAccess).items() if is
 
 SETTINGS: dict[str, Callable[[Mapping[str, str]], object]] = {
     "root_access.drift.on_check": drift.Settings.from_environment,
+    "root_access.root_use.on_delivery": root_use.Settings.from_environment,
     "root_tasks.handlers.start_run": StartRunSettings.from_environment,
     "root_tasks.handlers.run_batch": RunBatchSettings.from_environment,
     "root_tasks.handlers.write_report": WriteReportSettings.from_environment,
@@ -132,7 +134,7 @@ def synthesize(folder: Path, *, everything: bool) -> Synthesized:
     app = App(outdir=str(folder), analytics_reporting=False)
     stack = Stack(app, "Contract", env=MANAGEMENT)
     if everything:
-        root_access, _ = add_all_arguments(stack)
+        root_access, *_ = add_all_arguments(stack)
     else:
         root_access = CentralizedRootAccess(stack, "RootAccess")
         root_access.add_drift_check()
@@ -278,6 +280,11 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         notification_topic_arn=f"${{{topic}}}",
         security_hub_findings=True,
     )
+    (alarm,) = properties_of(everything.template, "AWS::CloudWatch::Alarm", "RootUserUsed").values()
+    notices = read("root_access.root_use.on_delivery")
+    assert isinstance(notices, root_use.Settings)
+    assert notices.notification_topic_arn == f"${{{topic}}}"
+    assert f"{notices.next_step} To see who" in alarm["AlarmDescription"]
     assert read("root_tasks.handlers.start_run") == StartRunSettings(
         bucket=running.BUCKET,
         tasks=tuple(Task),
@@ -407,7 +414,7 @@ def test_the_drift_check_reads_the_state_of_its_stack_and_publishes_to_its_topic
     (topic,) = resources(everything.template, "AWS::SNS::Topic")
     assert set(run_drift_check(everything).requests) == {
         (DESCRIBE_STACKS, "${AWS::StackId}"),
-        (drift.PUBLISH, f"${{{topic}}}"),
+        (PUBLISH, f"${{{topic}}}"),
         (
             IMPORT_FINDINGS,
             f"arn:aws:securityhub:us-east-1:{MANAGEMENT_ID}:product/{MANAGEMENT_ID}/default",

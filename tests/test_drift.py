@@ -12,9 +12,8 @@ import pytest
 
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.metrics import metric_line
-from aws_calls.notices import Notice
+from aws_calls.notices import PUBLISH, Notice, NotPublishedError, publish
 from aws_calls.retry import RetryBudget
-from root_access.drift import PUBLISH, NotPublishedError, publish
 from root_access.drift_notice import RecordedCall
 from root_access.drift_repair import DESCRIBE_STACKS, CheckFailedError, StackState, describe_stack
 from root_access.errors import ConvergenceError, NotTheManagementAccountError

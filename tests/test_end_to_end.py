@@ -89,7 +89,14 @@ def deployed(bootstrapped_aws: LocalAws, tmp_path_factory: pytest.TempPathFactor
         tasks = RootTasks(stack, "RootTasks")
         RootUserGuardrail(stack, "RootUserGuardrail", targets=[*units.values()], exempt_accounts=[THIRD])
         trail = logs.LogGroup(stack, "Trail")
-        RootUseAlarm(stack, "RootUse", trail_log_group=trail, allowed_roles=tasks.session_roles)
+        RootUseAlarm(
+            stack,
+            "RootUse",
+            trail_log_group=trail,
+            allowed_roles=tasks.session_roles,
+            notification_topic=sns.Topic(stack, "RootUseTopic"),
+            root_user_notices=True,
+        )
 
     organization.clear_calls()
     deployer = Deployer(bootstrapped_aws, tmp_path_factory.mktemp("deployed"))
@@ -128,13 +135,18 @@ def test_the_deployment_enables_root_access_and_its_output_has_the_status(deploy
 
 @pytest.fixture
 def inbox(aws: LocalAws) -> Callable[[], list[str]]:
-    """Return a function that receives what the topic has sent since the last time, as text."""
+    """Return what receives the messages of the drift check's topic."""
+    return new_inbox(aws, "Topic")
+
+
+def new_inbox(aws: LocalAws, topic: str) -> Callable[[], list[str]]:
+    """Return a function that receives what a topic has sent since the last time, as text."""
     sqs = aws.client("sqs")
-    queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+    queue = sqs.create_queue(QueueName=f"inbox-{topic}")["QueueUrl"]
     aws.client("sns").subscribe(
-        TopicArn=physical_id(aws, "Topic"),
+        TopicArn=physical_id(aws, topic),
         Protocol="sqs",
-        Endpoint=f"arn:aws:sqs:us-east-1:{MANAGEMENT}:inbox",
+        Endpoint=f"arn:aws:sqs:us-east-1:{MANAGEMENT}:inbox-{topic}",
     )
 
     def receive() -> list[str]:
@@ -291,12 +303,38 @@ def test_the_guardrail_denies_root_users_not_root_sessions(deployed: Deployed) -
 
 def test_the_alarms_on_root_users_are_deployed_with_the_id_of_the_auditing_role(aws: LocalAws) -> None:
     alarms = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    assert len([alarm for alarm in alarms if "RootUse" in alarm["AlarmName"]]) == 2
+    assert len([alarm for alarm in alarms if "RootUse" in alarm["AlarmName"]]) == 3
     patterns = [
         found["filterPattern"] for found in aws.client("logs").describe_metric_filters()["metricFilters"]
     ]
     own = [pattern for pattern in patterns if re.search(r'principalId != "AROA[A-Z0-9]+:\*"', pattern)]
     assert len(own) == 1
+
+
+def test_an_event_of_a_root_user_in_the_trails_log_group_reaches_the_topic(aws: LocalAws) -> None:
+    inbox = new_inbox(aws, "RootUseTopic")
+    client, log_group = aws.client("logs"), physical_id(aws, "Trail")
+    (subscription,) = client.describe_subscription_filters(logGroupName=log_group)["subscriptionFilters"]
+    event = USED["a console sign-in"] | {
+        "sourceIPAddress": "192.0.2.7",
+        # MiniStack delivers an event that has every word of the pattern.
+        "userAgent": subscription["filterPattern"],
+    }
+    log_stream = f"{aws.organization.id}_{MANAGEMENT}_CloudTrail_us-east-1"
+    client.create_log_stream(logGroupName=log_group, logStreamName=log_stream)
+    client.put_log_events(
+        logGroupName=log_group,
+        logStreamName=log_stream,
+        logEvents=[{"timestamp": int(time.time() * 1000), "message": json.dumps(event)}],
+    )
+    deadline = time.monotonic() + 60
+    # Its alarms notify the topic as well.
+    while not (notices := [message for message in inbox() if message.startswith("Root use")]):
+        assert time.monotonic() < deadline, "no notice arrives"
+        time.sleep(0.1)
+    (notice,) = notices
+    assert f"account {MEMBER}: ConsoleLogin of signin.amazonaws.com from 192.0.2.7" in notice
+    assert f"Log stream: {log_stream}\n" in notice
 
 
 def test_the_documented_condition_for_an_eventbridge_rule_exempts_root_sessions_alone(

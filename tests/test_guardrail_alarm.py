@@ -206,6 +206,30 @@ def test_the_template_is_pinned() -> None:
     )
 
 
+def test_notices_are_of_exactly_the_events_that_fire_the_alarm_on_root_users() -> None:
+    stack = alarm_stack(notification_topic=lambda stack: sns.Topic(stack, "Topic"), root_user_notices=True)
+    found = template(stack)
+    (subscription,) = resources(found, "AWS::Logs::SubscriptionFilter").values()
+    assert subscription["Properties"]["FilterPattern"] == patterns(stack)["RootUserUsed"]
+    (function,) = resources(found, "AWS::Lambda::Function")
+    assert subscription["Properties"]["DestinationArn"] == {"Fn::GetAtt": [function, "Arn"]}
+    # CloudWatch Logs refuses a subscription of a function that it may not invoke.
+    (permission,) = resources(found, "AWS::Lambda::Permission")
+    assert permission in subscription["DependsOn"]
+
+
+def test_where_a_notice_fails_the_topic_is_notified() -> None:
+    stack = alarm_stack(notification_topic=lambda stack: sns.Topic(stack, "Topic"), root_user_notices=True)
+    found = template(stack)
+    (topic,) = resources(found, "AWS::SNS::Topic")
+    (function,) = resources(found, "AWS::Lambda::Function")
+    (alarm,) = properties_of(found, "AWS::CloudWatch::Alarm", "Notices").values()
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "Errors")
+    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": function}}]
+    assert (alarm["Threshold"], alarm["EvaluationPeriods"], alarm["Statistic"]) == (0, 1, "Sum")
+    assert alarm["AlarmActions"] == [{"Ref": topic}]
+
+
 def test_a_notice_has_the_query_that_the_page_explains_also_for_the_longest_name_of_a_log_group() -> None:
     found = alarm_stack(
         trail_log_group=lambda stack: logs.LogGroup.from_log_group_name(stack, "Long", "a" * 512)

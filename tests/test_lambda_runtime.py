@@ -50,6 +50,7 @@ OTHER_FILES = (
     "test_plan.py",
     "test_report.py",
     "test_root_tasks_request.py",
+    "test_root_use.py",
     "test_scp.py",
     "test_scp_conditions.py",
     "test_scp_properties.py",

@@ -64,15 +64,15 @@ def findings_of(
     """Return the findings of cdk-nag in the constructs with every argument, without those in the topic."""
     app = App(outdir=str(tmp_path), analytics_reporting=False, context=flags)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    root_access, root_tasks = add_all_arguments(
+    root_access, root_tasks, root_use = add_all_arguments(
         Stack(app, "organization-bootstrap", env=env),
         encrypted_topic=encrypted_topic,
         audit_new_accounts=env is not None,
     )
     if widen:
         root_tasks.bucket.grant_read(cast("iam.Role", root_tasks.node.find_child("AuditRole")))
-    acknowledge_nag(root_access)
-    acknowledge_nag(root_tasks)
+    for construct in (root_access, root_tasks, root_use):
+        acknowledge_nag(construct)
     return [
         finding
         for finding in findings(app)

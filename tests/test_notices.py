@@ -11,6 +11,8 @@ from support.accounts import MEMBER
 from support.arrange import SESSIONS, set_feature
 from support.drift_check import BY_EVENT, BY_INTERVAL, DriftCheck, by_event
 from support.notices import card_in_chat, text_by_mail, text_of_code_block
+from support.root_events import USED
+from support.root_use import NEXT_STEP, ORGANIZATION_ID, RootUseNotices, delivery
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
@@ -65,6 +67,21 @@ def test_drift_and_repairs_are_one_thread_of_the_organization(with_root_access: 
     for notice, card in zip(drift_check.published, cards, strict=True):
         assert text_of_code_block(card["content"]["description"]) == notice.message.rstrip().replace("`", "'")
         assert card["content"]["nextSteps"]
+
+
+def test_root_use_is_a_thread_of_its_own_and_what_to_do_is_in_mail_and_in_chat() -> None:
+    function = RootUseNotices()
+    event = USED["a console sign-in"] | {"sourceIPAddress": HOSTILE[0], "awsRegion": HOSTILE[1]}
+    function(delivery(event))
+    (published,) = function.published
+    publication = published.publication()
+    card = card_in_chat(publication)
+    assert card["content"]["title"] == f"Root use: account {MEMBER}"
+    assert card["metadata"]["threadId"] == f"{ORGANIZATION_ID}-root-use"
+    assert card["content"]["nextSteps"] == [NEXT_STEP]
+    mail = text_by_mail(publication)
+    assert f"\n\n{NEXT_STEP}\n\n" in mail
+    assert text_of_code_block(card["content"]["description"]) == mail.rstrip().replace("`", "'")
 
 
 def test_audits_are_another_thread_of_the_organization(root_tasks: RootTasks) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
-from centralized_root_access import CentralizedRootAccess
+from centralized_root_access import CentralizedRootAccess, RootUseAlarm
 from local_aws.emulation import mock_organization
 from support.accounts import MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
@@ -26,6 +27,8 @@ from support.policies import (
     parse_statements,
     policy_request,
 )
+from support.root_events import USED
+from support.root_use import RootUseNotices, delivery
 from support.templates import (
     MANAGEMENT,
     actions,
@@ -378,3 +381,23 @@ def test_the_drift_checks_role_reads_its_own_stack_and_publishes_to_its_own_topi
     allowed = {action: statement.resources for statement in widest for action in statement.actions}
     assert allowed["cloudformation:DescribeStacks"] == (STACK_ID,)
     assert allowed["sns:Publish"] == (TOPIC_ARN,)
+
+
+# Notices of root use
+
+
+def test_the_role_for_notices_of_root_use_may_publish_to_its_topic_and_do_nothing_else() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    RootUseAlarm(
+        stack,
+        "RootUse",
+        trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail"),
+        notification_topic=sns.Topic.from_topic_arn(stack, "Topic", TOPIC_ARN),
+        root_user_notices=True,
+    )
+    function = RootUseNotices()
+    function(delivery(USED["a console sign-in"]))
+    statements = policy_statements(template(stack), "RootUseNoticesRole")
+    allowed = parse_statements(statement for statement in statements if not _is_for_logs(statement))
+    requests = [PolicyRequest(action=action, resource=resource) for action, resource in function.requests]
+    assert compare_policy(allowed, requests) == PolicyComparison()

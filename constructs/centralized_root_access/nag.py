@@ -20,6 +20,7 @@ with imports_of_cdk(__name__):
     from .enums import RootTask
     from .root_access import CentralizedRootAccess
     from .root_tasks import RootTasks
+    from .root_use_alarm import RootUseAlarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,7 +181,7 @@ def _acknowledgments(scope: IConstruct) -> Iterator[tuple[CfnResource, str, str]
     for resource in scope.node.find_all():
         if isinstance(resource, CfnResource):
             for construct in resource.node.scopes:
-                if isinstance(construct, CentralizedRootAccess | RootTasks):
+                if isinstance(construct, CentralizedRootAccess | RootTasks | RootUseAlarm):
                     yield from _in_construct(construct, resource)
 
 

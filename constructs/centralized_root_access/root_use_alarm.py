@@ -1,4 +1,4 @@
-"""The RootUseAlarm construct: alarms on root users in use, and on root sessions of other principals."""
+"""The RootUseAlarm construct: alarms on root users in use and on root sessions of others, and notices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from ._alarms import NAMESPACE, create_alarm, notify_of_alarms
-from ._arguments import require_partition
+from ._arguments import require_bool, require_partition
+from ._function import LogSettings, log_group, python_function
 from ._resource_arguments import attribute_of, parse_allowed_roles, require_log_group, require_topic
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ _FIND_ASSUME_ROOT = (
     " | sort eventTime desc"
 )
 
+# What to do, also in the notices.
+_ROOT_USE_NEXT_STEP = (
+    "After a recovery this is expected; otherwise plan the deletion of the root user's credentials."
+)
+
 
 class RootUseAlarm(Construct):
     """Alarms on what root users and root sessions do in any account, except what is expected.
@@ -94,19 +100,26 @@ class RootUseAlarm(Construct):
             that is no longer listed, while this stack imports its ID or its ARN. A pattern of CloudWatch Logs
             has room for 14 roles of the same stack, or for about five imported ones with long names. Default:
             none, so that every AssumeRoot fires.
-        notification_topic: SNS topic that both alarms notify: a standard topic in the stack's Region.
-            Default: none.
+        notification_topic: SNS topic that the alarms notify: a standard topic in the stack's Region.
+            CloudWatch and the function are allowed to publish to it; the policy of an imported topic must
+            allow that itself. Default: none.
+        root_user_notices: Whether a function publishes notices to the ``notification_topic``, which is
+            required: for what ``root_user_alarm`` fires on, when, in which account, which call, from which
+            address, and how it ended. It takes one of the two subscription filters that a log group can
+            have, see https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html.
+            Default: the alarms alone.
 
     Attributes:
         root_user_alarm: In alarm when a root user was used, other than through AssumeRoot, also without
             success. It includes the management account's root user.
         assume_root_alarm: In alarm when another principal than the allowed roles called AssumeRoot, also
             without success.
+        notices_alarm: In alarm when a notice could not be published. None without ``root_user_notices``.
 
     Raises:
-        ValueError: The pattern has no room for so many roles; the topic is a FIFO topic; the topic or the log
-            group is in another Region than the stack; the stack is in a China Region. A Region that is a
-            token is not checked.
+        ValueError: The pattern has no room for so many roles; ``root_user_notices`` without a
+            ``notification_topic``; the topic is a FIFO topic; the topic or the log group is in another Region
+            than the stack; the stack is in a China Region. A Region that is a token is not checked.
         TypeError: An argument has another type.
     """
 
@@ -118,20 +131,21 @@ class RootUseAlarm(Construct):
         trail_log_group: logs.ILogGroup,
         allowed_roles: Iterable[iam.IRole] = (),
         notification_topic: sns.ITopic | None = None,
+        root_user_notices: bool = False,
     ) -> None:
         super().__init__(scope, id)
         require_log_group("trail_log_group", trail_log_group, stack=Stack.of(self))
         require_topic("notification_topic", notification_topic, stack=Stack.of(self))
+        require_bool("root_user_notices", root_user_notices)
+        if root_user_notices and notification_topic is None:
+            raise ValueError("root_user_notices publishes what root users do. Add a notification_topic.")
         pattern = _assume_root_pattern(parse_allowed_roles(allowed_roles), stack=Stack.of(self))
         require_partition(self)
         self.root_user_alarm: cloudwatch.Alarm = self._build_alarm(
             "RootUserUsed",
             trail_log_group,
             pattern=_ROOT_USE,
-            what=(
-                "A root user was used, other than through AssumeRoot. After a recovery that is expected; "
-                "otherwise plan the deletion of its credentials."
-            ),
+            what=f"A root user was used, other than through AssumeRoot. {_ROOT_USE_NEXT_STEP}",
             query=_FIND_ROOT_USE,
         )
         self.assume_root_alarm: cloudwatch.Alarm = self._build_alarm(
@@ -144,7 +158,45 @@ class RootUseAlarm(Construct):
             ),
             query=_FIND_ASSUME_ROOT,
         )
+        self.notices_alarm: cloudwatch.Alarm | None = (
+            self._build_notices(trail_log_group, notification_topic)
+            if root_user_notices and notification_topic is not None
+            else None
+        )
         notify_of_alarms(notification_topic, self)
+
+    def _build_notices(self, trail_log_group: logs.ILogGroup, topic: sns.ITopic) -> cloudwatch.Alarm:
+        # Loaded only where it is needed, as it takes a while.
+        from aws_cdk import aws_logs_destinations as destinations
+
+        own_logs = log_group(self, LogSettings(encryption_key=None, retention=logs.RetentionDays.ONE_YEAR))
+        function = python_function(
+            self,
+            "NoticesFunction",
+            description="Publishes a notice of root users that are used.",
+            handler="root_access.root_use.on_delivery",
+            log_group=own_logs,
+            statements=[],
+            timeout=Duration.minutes(1),
+            settings={"notificationTopicArn": topic.topic_arn, "nextStep": _ROOT_USE_NEXT_STEP},
+        )
+        topic.grant_publish(function)
+        logs.SubscriptionFilter(
+            self,
+            "Notices",
+            log_group=trail_log_group,
+            filter_pattern=logs.FilterPattern.literal(_ROOT_USE),
+            destination=destinations.LambdaDestination(function),
+        )
+        return create_alarm(
+            self,
+            "NoticesAlarm",
+            function.metric_errors(period=_PERIOD),
+            description=(
+                "A notice of root use could not be published. The alarm on root users does not depend on it. "
+                f"Log group: {own_logs.log_group_name}"
+            ),
+        )
 
     def _build_alarm(
         self, name: str, log_group: logs.ILogGroup, *, pattern: str, what: str, query: str

@@ -8,7 +8,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TYPE_CHECKING, Protocol, TypedDict
+
+from .calls import call
+from .errors import RootAccessError
+from .failures import describe_response
+from .runtime import one_attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .failures import Failure
+    from .retry import RetryBudget
+
+PUBLISH = "sns:Publish"
+MAX_LISTED = 20
 
 # Slack shows no more in one block; each platform has a limit of its own.
 _MAX_CHAT_CHARACTERS = 2900
@@ -58,6 +72,65 @@ class Notice:
             },
             "metadata": {"threadId": self.thread},
         }
+
+
+def paragraphs(*texts: str) -> str:
+    """Return the message of a notice; an empty text is left out."""
+    return "\n\n".join(filter(None, texts)) + "\n"
+
+
+def bullets(title: str, entries: Iterable[object]) -> str:
+    """Return a list for a notice; nothing if it is empty."""
+    listed = [f"- {entry}" for entry in entries]
+    if more := len(listed[MAX_LISTED:]):
+        listed[MAX_LISTED:] = [f"- and {more} more"]
+    return "\n".join([title, *listed]) if listed else ""
+
+
+@dataclass(eq=False, kw_only=True)
+class NotPublishedError(RootAccessError):
+    """Raised where the topic did not accept a notice.
+
+    Attributes:
+        publisher: What was to publish it, as the sentence begins.
+        consequence: What there is without the notice, in sentences.
+    """
+
+    failure: Failure
+    account_id: str
+    topic_arn: str
+    publisher: str
+    consequence: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.publisher} in account {self.account_id} could not publish to {self.topic_arn}: "
+            f"{describe_response(self.failure)} Allow {self.failure.operation} in the topic's policy, and "
+            f"the use of its key in the key's policy. {self.consequence}"
+        )
+
+
+class Publish(Protocol):
+    """Publishes a notice."""
+
+    def __call__(self, notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
+        """Publish it, or raise CallError."""
+
+
+def publish(notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
+    """Publish a notice.
+
+    Raises:
+        CallError: SNS did not accept it.
+    """
+    import boto3
+
+    sns = boto3.client("sns", config=one_attempt())
+    call(
+        lambda: sns.publish(TopicArn=topic_arn, **notice.publication()),
+        operation=PUBLISH,
+        budget=budget,
+    )
 
 
 def _code_block(text: str) -> str:

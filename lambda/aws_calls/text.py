@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
+
+UNKNOWN = "unknown"
 
 # Printable by their category, and invisible all the same: fillers, joiners, selectors, empty symbols.
 _FILLERS = re.compile(
@@ -29,6 +32,16 @@ def printable(text: str) -> str:
 def excerpt(text: str, max_characters: int) -> str:
     """Return the beginning of a text, printable."""
     return printable(text if len(text) <= max_characters else f"{text[:max_characters]}…")
+
+
+def text_or_unknown(value: object, max_characters: int) -> str:
+    """Return the beginning of a text, printable; anything else, or an empty text, is unknown."""
+    return excerpt(value, max_characters) if isinstance(value, str) and value else UNKNOWN
+
+
+def members(value: object) -> Mapping[str, object]:
+    """Return the members of an object of JSON; anything else has none."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,20 +7,20 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from aws_calls.calls import call
-from aws_calls.errors import RootAccessError
-from aws_calls.failures import CallError, describe_response
+from aws_calls.failures import CallError
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line, write_line
+from aws_calls.notices import NotPublishedError, publish
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, one_attempt, system_clock
 from aws_calls.security_hub import import_findings
 from aws_calls.settings import read_settings
+from aws_calls.text import UNKNOWN
 
 from .deviations import deviation, plan_repair
 from .drift_finding import drift_finding
-from .drift_notice import UNKNOWN, RecordedCall, contradiction_notice, drift_notice, repair_notice
+from .drift_notice import RecordedCall, contradiction_notice, drift_notice, repair_notice
 from .drift_repair import CheckFailedError, Repair, WatchedStack, describe_stack
 from .organization import Organization, RootAccessClients, create_clients
 from .plan import Step, plan
@@ -29,8 +29,7 @@ from .state import desired_state
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aws_calls.failures import Failure
-    from aws_calls.notices import Notice
+    from aws_calls.notices import Notice, Publish
     from aws_calls.security_hub import SecurityFinding, SecurityHubClient
 
     from .drift_repair import DescribeStack
@@ -42,33 +41,8 @@ SCHEDULED = "Scheduled Event"
 RECORDED = "AWS API Call via CloudTrail"
 _INTERVAL = "interval"
 
-PUBLISH = "sns:Publish"
-
 # The end of a check belongs to its notice: one attempt, and the wait before a second one.
 _NOTICE_RESERVE_SECONDS = 25.0
-
-
-@dataclass(eq=False, kw_only=True)
-class NotPublishedError(RootAccessError):
-    """Raised where the topic did not accept a notice."""
-
-    failure: Failure
-    account_id: str
-    topic_arn: str
-
-    def __str__(self) -> str:
-        return (
-            f"The drift check in account {self.account_id} could not publish to {self.topic_arn}: "
-            f"{describe_response(self.failure)} Allow {self.failure.operation} in the topic's policy, and "
-            "the use of its key in the key's policy. The check itself succeeded: the log has its result."
-        )
-
-
-class Publish(Protocol):
-    """Publishes a notice."""
-
-    def __call__(self, notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
-        """Publish it, or raise CallError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -342,7 +316,11 @@ class _Check:
         except CallError as error:
             self._services.log(event="not_published", topicArn=topic_arn, code=error.failure.code)
             raise NotPublishedError(
-                failure=error.failure, account_id=self._account_id, topic_arn=topic_arn
+                failure=error.failure,
+                account_id=self._account_id,
+                topic_arn=topic_arn,
+                publisher="The drift check",
+                consequence="The check itself succeeded: the log has its result.",
             ) from error
 
 
@@ -351,19 +329,3 @@ def create_security_hub_client() -> SecurityHubClient:
     import boto3
 
     return boto3.client("securityhub", config=one_attempt())  # type: ignore[no-any-return]
-
-
-def publish(notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
-    """Publish a notice.
-
-    Raises:
-        CallError: SNS did not accept it.
-    """
-    import boto3
-
-    sns = boto3.client("sns", config=one_attempt())
-    call(
-        lambda: sns.publish(TopicArn=topic_arn, **notice.publication()),
-        operation=PUBLISH,
-        budget=budget,
-    )

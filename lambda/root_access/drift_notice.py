@@ -5,31 +5,27 @@ A call as CloudTrail recorded it is hostile text: its caller has a say in names 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aws_calls.notices import Notice
-from aws_calls.text import excerpt
+from aws_calls.notices import Notice, bullets, paragraphs
+from aws_calls.text import UNKNOWN, excerpt, members, text_or_unknown
 
 from .deviations import deviation
 from .plan import DISABLE_FEATURE, ENABLE_FEATURE, Operation, plan
 from .state import SERVICE_PRINCIPAL, Feature
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from .drift_repair import Repair
     from .plan import Step
     from .state import DesiredState, RootAccess
 
-UNKNOWN = "unknown"
-
 _MAX_NAME_CHARACTERS = 100
 _MAX_TIME_CHARACTERS = 40
 _MAX_CALLER_CHARACTERS = 400
 _MAX_REASON_CHARACTERS = 1500
-_MAX_LISTED = 20
 _NEXT_STEPS = (
     "See what differs now: `centralized-root-access status`",
     "Ask the caller. If nobody intended it, treat the caller's credentials as compromised.",
@@ -73,18 +69,18 @@ class RecordedCall:
     @classmethod
     def parse(cls, detail: object) -> RecordedCall:
         """Return the call in the detail of EventBridge's event. What is missing there is unknown."""
-        members = _members(detail)
-        identity = _members(members.get("userIdentity"))
+        call = members(detail)
+        identity = members(call.get("userIdentity"))
         caller = next((identity[name] for name in _IDENTITY_MEMBERS if identity.get(name)), None)
-        parameters = _members(members.get("requestParameters"))
+        parameters = members(call.get("requestParameters"))
         service = parameters.get("servicePrincipal", SERVICE_PRINCIPAL)
         return cls(
-            name=_text(members.get("eventName"), _MAX_NAME_CHARACTERS),
-            caller=_text(caller, _MAX_CALLER_CHARACTERS),
-            time=_text(members.get("eventTime"), _MAX_TIME_CHARACTERS),
-            event_id=_text(members.get("eventID"), _MAX_NAME_CHARACTERS),
-            account_id=_text(parameters.get("accountId"), _MAX_NAME_CHARACTERS),
-            may_have_changed_root_access=not members.get("errorCode") and service == SERVICE_PRINCIPAL,
+            name=text_or_unknown(call.get("eventName"), _MAX_NAME_CHARACTERS),
+            caller=text_or_unknown(caller, _MAX_CALLER_CHARACTERS),
+            time=text_or_unknown(call.get("eventTime"), _MAX_TIME_CHARACTERS),
+            event_id=text_or_unknown(call.get("eventID"), _MAX_NAME_CHARACTERS),
+            account_id=text_or_unknown(parameters.get("accountId"), _MAX_NAME_CHARACTERS),
+            may_have_changed_root_access=not call.get("errorCode") and service == SERVICE_PRINCIPAL,
         )
 
     def may_have_caused(self, step: Step) -> bool:
@@ -141,11 +137,11 @@ def drift_notice(
         subject=f"Centralized root access: drift in {organization_id}",
         thread=_thread(organization_id),
         next_steps=_NEXT_STEPS,
-        message=_paragraphs(
+        message=paragraphs(
             f"After this call, organization {organization_id} does not match the stack.",
             _paragraph_of(call),
-            _bullets("Deviations:", map(deviation, caused)),
-            _bullets("Also different from the stack, for another reason:", map(deviation, others)),
+            bullets("Deviations:", map(deviation, caused)),
+            bullets("Also different from the stack, for another reason:", map(deviation, others)),
             (
                 "The next scheduled check enables what is listed and disabled, unless the stack is being "
                 "deployed or its last update failed. To prevent that, disable the EventBridge rule that has "
@@ -173,13 +169,13 @@ def contradiction_notice(
         subject=f"Centralized root access: drift undone in {organization_id}",
         thread=_thread(organization_id),
         next_steps=_NEXT_STEPS,
-        message=_paragraphs(
+        message=paragraphs(
             f"This call contradicted the stack. Its effect was undone before the drift check looked at "
             f"organization {organization_id}: somebody may have used root access, or a delegated "
             "administrator, in between.",
             _paragraph_of(call),
-            _bullets("What it led to:", map(deviation, contradictions)),
-            _bullets("Different from the stack, for another reason:", map(deviation, others)),
+            bullets("What it led to:", map(deviation, contradictions)),
+            bullets("Different from the stack, for another reason:", map(deviation, others)),
             "Ask the caller. CloudTrail has what followed: look for AssumeRoot, and for what undid the call.",
         ),
     )
@@ -200,7 +196,7 @@ def repair_notice(
         reason = excerpt(str(repair.error or repair.deployment), _MAX_REASON_CHARACTERS)
         outcome = f"The repair did not finish. {reason}\nEach scheduled check tries again."
     elif remaining:
-        outcome = _bullets("Still different from the stack:", map(deviation, remaining))
+        outcome = bullets("Still different from the stack:", map(deviation, remaining))
     else:
         outcome = "The organization matches the stack now."
     repaired = "not repaired" if remaining is None else "repaired"
@@ -208,11 +204,11 @@ def repair_notice(
         subject=f"Centralized root access: drift {repaired} in {organization_id}",
         thread=_thread(organization_id),
         next_steps=_NEXT_STEPS,
-        message=_paragraphs(
+        message=paragraphs(
             f"The scheduled drift check found that organization {organization_id} did not match the stack.",
-            _bullets("Deviations found:", map(deviation, found)),
-            _bullets("Applied by the repair:", repair.convergence.applied),
-            _bullets("May have been applied:", repair.convergence.possibly_applied),
+            bullets("Deviations found:", map(deviation, found)),
+            bullets("Applied by the repair:", repair.convergence.applied),
+            bullets("May have been applied:", repair.convergence.possibly_applied),
             outcome,
             "CloudTrail has the call that caused it, and its caller: in us-east-1 of the management account, "
             "or of a delegated administrator's account.",
@@ -226,24 +222,3 @@ def _thread(organization_id: str) -> str:
 
 def _paragraph_of(call: RecordedCall) -> str:
     return f"Call: {call.name}\nCaller: {call.caller}\nTime: {call.time}\nCloudTrail event: {call.event_id}"
-
-
-def _members(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(value: object, max_characters: int) -> str:
-    """Return a short text of an event; anything else, or an empty one, is unknown."""
-    return excerpt(value, max_characters) if isinstance(value, str) and value else UNKNOWN
-
-
-def _paragraphs(*paragraphs: str) -> str:
-    return "\n\n".join(filter(None, paragraphs)) + "\n"
-
-
-def _bullets(title: str, entries: Iterable[object]) -> str:
-    """Return a list; nothing if it is empty."""
-    listed = [f"- {entry}" for entry in entries]
-    if more := len(listed[_MAX_LISTED:]):
-        listed[_MAX_LISTED:] = [f"- and {more} more"]
-    return "\n".join([title, *listed]) if listed else ""

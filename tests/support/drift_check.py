@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from aws_calls.failures import CallError, Failure, FailureKind
+from aws_calls.notices import PUBLISH
 from aws_calls.security_hub import IMPORT_FINDINGS
-from root_access.drift import PUBLISH, Services, Settings, check
+from root_access.drift import Services, Settings, check
 from root_access.drift_repair import DESCRIBE_STACKS, DescribeStack, StackState
 from root_access.state import desired_state
 from support.accounts import MANAGEMENT

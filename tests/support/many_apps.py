@@ -14,7 +14,13 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
-from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
+from centralized_root_access import (
+    CentralizedRootAccess,
+    RootAccessFeature,
+    RootTask,
+    RootTasks,
+    RootUseAlarm,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +46,8 @@ def all_arguments(app: App) -> None:
 
 def add_all_arguments(
     stack: Stack, *, encrypted_topic: bool = False, audit_new_accounts: bool = False
-) -> tuple[CentralizedRootAccess, RootTasks]:
-    """Add root access and root tasks with every argument to a stack.
+) -> tuple[CentralizedRootAccess, RootTasks, RootUseAlarm]:
+    """Add root access, root tasks and the alarms on root users with every argument to a stack.
 
     Args:
         stack: The stack.
@@ -74,7 +80,15 @@ def add_all_arguments(
         encryption_key=key,
         log_retention=logs.RetentionDays.TEN_YEARS,
     )
-    return root_access, root_tasks
+    root_use = RootUseAlarm(
+        stack,
+        "RootUse",
+        trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail"),
+        allowed_roles=root_tasks.session_roles,
+        notification_topic=topic,
+        root_user_notices=True,
+    )
+    return root_access, root_tasks, root_use
 
 
 def nested_stack(app: App) -> None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration, Stack
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
-from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
+from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks, RootUseAlarm
 from centralized_root_access._permissions import acting_id
 from support.apps import ROOT
 from support.many_apps import add_all_arguments
@@ -81,6 +82,7 @@ TASKS = {
 
 _DEFAULT, _TOPIC, _KEY = "default", "`notification_topic`", "`encryption_key`"
 _NEW_ACCOUNTS = "`audit_new_accounts`"
+_NOTICES = "`root_user_notices`"
 _CHANGING, _UNLOCKING = "a task that makes changes", "a task that unlocks"
 _AUDIT_AND = {
     _CHANGING: [RootTask.AUDIT, RootTask.DELETE_CREDENTIALS],
@@ -130,6 +132,13 @@ _OPTIONS: list[tuple[str, str, dict[str, Any], Cell]] = [
         {"tasks": _AUDIT_AND[_UNLOCKING], "encryption_key": new_key},
         (f"{_KEY}, {_CHANGING}", _UNLOCKING),
     ),
+    ("RootUseAlarm", _NOTICES, {"notification_topic": new_topic, "root_user_notices": True}, ()),
+    (
+        "RootUseAlarm",
+        "an encrypted topic",
+        {"notification_topic": _topic_with_key, "root_user_notices": True},
+        (_NOTICES,),
+    ),
 ]
 
 
@@ -139,6 +148,12 @@ _BUILDERS: dict[str, Callable[..., object]] = {
         **given
     ),
     "RootTasks": lambda stack, **given: RootTasks(stack, "RootTasks", **given),
+    "RootUseAlarm": lambda stack, **given: RootUseAlarm(
+        stack,
+        "RootUse",
+        trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail"),
+        **given,
+    ),
 }
 
 
@@ -217,7 +232,7 @@ def permissions(template: Mapping[str, Any]) -> Iterator[Permission]:
 
 
 def _role(logical_id: str) -> str:
-    role = re.sub(r"^(RootAccess|RootTasks)(.*?)[0-9A-F]{8}$", r"\2", logical_id)
+    role = re.sub(r"^(RootAccess|RootTasks|RootUse)(.*?)[0-9A-F]{8}$", r"\2", logical_id)
     makes_changes = {f"{acting_id(task)}Role" for task in TASKS}
     if role in makes_changes:
         return "<Task>Role"

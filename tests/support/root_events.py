@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from .accounts import MANAGEMENT, MEMBER
-from .apps import ROOT
 
 ADMINISTRATOR = f"arn:aws:iam::{MANAGEMENT}:role/SecurityAdministrator"
 TOOL = "AROATOOLTOOLTOOLTOOLT"
 ACCESS_KEY = "AKIAEXAMPLEEXAMPLE99"
 
-_PAGE = (ROOT / "docs" / "guardrail.md").read_text()
+_PAGE = (Path(__file__).parents[2] / "docs" / "guardrail.md").read_text()
 
 
 def root(

@@ -1,0 +1,92 @@
+"""The function for notices of root use as Lambda runs it, with a topic of the test's."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aws_calls.notices import PUBLISH
+from root_access.root_use import Settings, notify
+from support.accounts import MANAGEMENT
+from support.drift_check import TOPIC_ARN, denial_of
+from support.function import FakeContext, FakeTime
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aws_calls.notices import Notice
+    from aws_calls.retry import RetryBudget
+
+ORGANIZATION_ID = "o-8j81brsjuj"
+NEXT_STEP = "Do this."
+LOG_GROUP = "organization-trail"
+LOG_STREAM = f"{ORGANIZATION_ID}_{MANAGEMENT}_CloudTrail_us-east-1"
+
+
+def delivery(*messages: object, **members: object) -> dict[str, Any]:
+    """Return what CloudWatch Logs delivers; a message that is not a text is an event of CloudTrail."""
+    log_events = [
+        {
+            "id": f"{number:056}",
+            "timestamp": 1_800_000_000_000,
+            "message": message if isinstance(message, str) else json.dumps(message),
+        }
+        for number, message in enumerate(messages)
+    ]
+    data = {
+        "messageType": "DATA_MESSAGE",
+        "owner": MANAGEMENT,
+        "logGroup": LOG_GROUP,
+        "logStream": LOG_STREAM,
+        "subscriptionFilters": ["RootUse"],
+        "logEvents": log_events,
+    }
+    return delivery_of(json.dumps(data | members).encode())
+
+
+def delivery_of(data: bytes) -> dict[str, Any]:
+    """Return the event in which CloudWatch Logs delivers data."""
+    return {"awslogs": {"data": base64.b64encode(gzip.compress(data)).decode()}}
+
+
+@dataclass(kw_only=True)
+class RootUseNotices:
+    """The deployed function.
+
+    Attributes:
+        publishes: Whether the topic accepts notices.
+        log: The lines of its log.
+        published: The notices that the topic accepted.
+        requests: What it requested of SNS: the call, and its resource.
+    """
+
+    publishes: bool = True
+    log: list[Mapping[str, Any]] = field(default_factory=list)
+    published: list[Notice] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+
+    def __call__(self, event: object) -> None:
+        """Invoke the function."""
+        notify(
+            event,
+            FakeContext(
+                invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:RootUse",
+                remaining_seconds=60,
+            ),
+            settings=Settings(notification_topic_arn=TOPIC_ARN, next_step=NEXT_STEP),
+            publish=self._publish,
+            clock=FakeTime().clock(),
+            log=lambda **line: self.log.append(json.loads(json.dumps(line))),
+        )
+
+    def _publish(self, notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
+        def attempt() -> None:
+            if not self.publishes:
+                raise denial_of(PUBLISH)
+
+        self.requests.append((PUBLISH, topic_arn))
+        budget.attempt(attempt, operation=PUBLISH)
+        self.published.append(notice)

@@ -1,0 +1,201 @@
+"""The notice of root use: what it says of each event, and what becomes of events that it cannot read."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from aws_calls.notices import NotPublishedError
+from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.drift_check import TOPIC_ARN
+from support.notices import text_by_mail
+from support.root_events import ACCESS_KEY, IAM, SIGN_IN, USED, root
+from support.root_use import LOG_GROUP, LOG_STREAM, NEXT_STEP, RootUseNotices, delivery, delivery_of
+
+WHERE: dict[str, Any] = {
+    "eventTime": "2026-11-25T04:00:01Z",
+    "awsRegion": "us-east-1",
+    "sourceIPAddress": "192.0.2.7",
+    "recipientAccountId": MEMBER,
+    "eventID": "3fcfb182-98f8-4744-bd45-10a395ab61cb",
+    # Of which a notice and a log have nothing.
+    "userAgent": "secret-agent",
+    "requestParameters": {"userName": "secret-name", "email": "secret@example.com"},
+}
+SIGNED_IN = root(
+    key=None,
+    eventName="ConsoleLogin",
+    responseElements={"ConsoleLogin": "Failure"},
+    additionalEventData={"LoginTo": "https://secret.example.com", "MFAUsed": "No"},
+    errorMessage="Failed authentication",
+    **SIGN_IN,
+    **WHERE,
+)
+DENIED = root(key=ACCESS_KEY, eventName="GetUser", errorCode="AccessDenied", **IAM, **WHERE)
+DENIED_LINE = (
+    f"- 2026-11-25T04:00:01Z, account {MEMBER}: GetUser of iam.amazonaws.com from 192.0.2.7 in us-east-1, "
+    "AccessDenied"
+)
+ID = f"{0:056}"
+
+
+def lines(event: object) -> list[str]:
+    """Return the lines of the list in the one notice that a delivery leads to."""
+    function = RootUseNotices()
+    function(event)
+    (notice,) = function.published
+    title, *listed = notice.message.split("\n\n")[0].split("\n")
+    assert title == "Root use, other than through AssumeRoot:"
+    return listed
+
+
+def test_a_notice_says_when_in_which_account_what_from_where_and_how_it_ended() -> None:
+    function = RootUseNotices()
+    function(delivery(SIGNED_IN, DENIED))
+    (notice,) = function.published
+    assert notice.subject == f"Root use: account {MEMBER}"
+    assert notice.next_steps == (NEXT_STEP,)
+    assert notice.message == (
+        "Root use, other than through AssumeRoot:\n"
+        f"- 2026-11-25T04:00:01Z, account {MEMBER}: ConsoleLogin of signin.amazonaws.com from 192.0.2.7 in "
+        "us-east-1, Failure, MFA used: No\n"
+        f"{DENIED_LINE}\n\n"
+        f"{NEXT_STEP}\n\n"
+        f"Log group: {LOG_GROUP}\n"
+        f"Log stream: {LOG_STREAM}\n"
+    )
+    ids = [WHERE["eventID"]] * 2
+    assert function.log == [{"event": "root_use", "events": 2, "eventIds": ids}]
+
+
+def test_what_fires_the_alarm_has_a_line_and_what_is_missing_there_is_unknown() -> None:
+    unknown = f"- unknown, account {MEMBER}: "
+    assert [line.startswith(unknown) for line in lines(delivery(*USED.values()))] == [True] * len(USED)
+    assert lines(delivery(USED["a console sign-in"])) == [
+        f"{unknown}ConsoleLogin of signin.amazonaws.com from unknown in unknown, unknown, MFA used: unknown"
+    ]
+
+
+def test_events_of_several_accounts_are_one_notice() -> None:
+    function = RootUseNotices()
+    function(delivery(DENIED, DENIED | {"userIdentity": {"type": "Root", "accountId": OTHER}}))
+    (notice,) = function.published
+    assert notice.subject == "Root use: 2 accounts"
+
+
+@pytest.mark.parametrize(
+    ("log_stream", "thread"),
+    [
+        (LOG_STREAM, "o-8j81brsjuj-root-use"),
+        (f"{MANAGEMENT}_CloudTrail_us-east-1", f"{MANAGEMENT}-root-use"),
+        (None, f"{MANAGEMENT}-root-use"),
+    ],
+    ids=str,
+)
+def test_a_thread_is_the_organizations_or_of_the_account_that_has_the_log_group(
+    log_stream: str | None, thread: str
+) -> None:
+    function = RootUseNotices()
+    function(delivery(DENIED, logStream=log_stream))
+    assert [notice.thread for notice in function.published] == [thread]
+
+
+# Events as they may arrive
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["", "{", "null", "7", "[]", "{}", '"Root"', "[" * 100_000, "1" * 5_000, '{"a": ' * 100_000],
+    ids=lambda message: message[:6] or "nothing",
+)
+def test_an_event_that_cannot_be_read_is_said_and_hides_no_other(message: str) -> None:
+    unreadable = f"- an event that could not be read, with the ID {ID} in CloudWatch Logs"
+    assert lines(delivery(message, DENIED)) == [unreadable, DENIED_LINE]
+
+
+UNREADABLE: dict[str, object] = {
+    "null": None,
+    "a list": [],
+    "an object": {},
+    "no object": {"awslogs": None},
+    "no text": {"awslogs": {"data": 7}},
+    "no ASCII": {"awslogs": {"data": "\u00e9"}},
+    "no Base64": {"awslogs": {"data": "A"}},
+    "no gzip": {"awslogs": {"data": base64.b64encode(b"not gzip").decode()}},
+    "an end that is missing": {"awslogs": {"data": delivery(DENIED)["awslogs"]["data"][:40]}},
+    "no UTF-8": delivery_of(b"\xff"),
+    "too deep": delivery_of(b"[" * 100_000),
+    "a list of JSON": delivery_of(b"[]"),
+    "20 MB": delivery(DENIED, "x" * 20_000_000),
+    "no event": delivery(),
+    "no list of events": delivery(logEvents=None),
+    "an event of another type": delivery(logEvents=[7]),
+    "an event without a text": delivery(logEvents=[{"message": 7}]),
+}
+
+
+@pytest.mark.parametrize("event", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_delivery_that_cannot_be_read_is_published_as_such(event: object) -> None:
+    assert lines(event) == ["- an event that could not be read, with the ID unknown in CloudWatch Logs"]
+
+
+def test_a_control_message_publishes_nothing() -> None:
+    function = RootUseNotices()
+    function(delivery("CWL CONTROL MESSAGE: Checking health of destination", messageType="CONTROL_MESSAGE"))
+    assert (function.published, function.log) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "wrong", [7, None, [], {}, {"a": "b"}, "", "x\n\u2028- \u202e\x1b[31m<!channel>\ud83d"]
+)
+def test_what_is_in_an_event_forges_no_line_and_no_account(wrong: object) -> None:
+    fields = ("eventTime", "eventName", "eventSource", "sourceIPAddress", "awsRegion", "errorCode", "eventID")
+    hostile = SIGNED_IN | dict.fromkeys(fields, wrong)
+    for event in (
+        hostile,
+        hostile | {"userIdentity": wrong},
+        hostile | {"userIdentity": {"accountId": wrong}},
+        SIGNED_IN | {"responseElements": {"ConsoleLogin": wrong}, "additionalEventData": {"MFAUsed": wrong}},
+        SIGNED_IN | {"responseElements": wrong, "additionalEventData": wrong},
+    ):
+        function = RootUseNotices()
+        function(delivery(event, DENIED))
+        function(delivery(event))
+        notice, alone = function.published
+        assert notice.message.count("\n") == 8
+        assert f"\n{DENIED_LINE}\n" in notice.message
+        assert all(line.isprintable() for line in notice.message.split("\n"))
+        assert alone.subject in (f"Root use: account {MEMBER}", "Root use: account unknown")
+        assert "secret" not in f"{notice}{function.log}"
+        assert all(map(str.isprintable, function.log[0]["eventIds"]))
+
+
+def test_a_notice_of_many_long_events_says_how_many_more_there_are_and_fits_into_a_message() -> None:
+    long = "\U000e0100" * 1_000
+    fields = ("eventTime", "eventSource", "sourceIPAddress", "awsRegion", "errorCode", "eventID")
+    event = SIGNED_IN | dict.fromkeys(fields, long) | {"responseElements": {"ConsoleLogin": long}}
+    function = RootUseNotices()
+    function(delivery(*[event] * 50))
+    (notice,) = function.published
+    listed = text_by_mail(notice.publication()).split("\n\n")[0].split("\n")[1:]
+    assert len(listed) == 21
+    assert listed[-1] == "- and 30 more"
+    assert (function.log[0]["events"], len(function.log[0]["eventIds"])) == (50, 20)
+
+
+# A topic that does not accept it
+
+
+def test_a_notice_that_cannot_be_published_fails_so_that_lambda_tries_again_and_an_alarm_notices() -> None:
+    function = RootUseNotices(publishes=False)
+    with pytest.raises(NotPublishedError) as raised:
+        function(delivery(DENIED))
+    assert (raised.value.account_id, raised.value.topic_arn) == (MANAGEMENT, TOPIC_ARN)
+    assert str(raised.value) == (
+        f"The function for notices of root use in account {MANAGEMENT} could not publish to {TOPIC_ARN}: "
+        "AccessDenied: denied. Allow sns:Publish in the topic's policy, and the use of its key in the key's "
+        "policy. Lambda tries twice more. The alarm's description has the query for the events."
+    )
+    assert function.log[-1] == {"event": "not_published", "topicArn": TOPIC_ARN, "code": "AccessDenied"}
