@@ -336,6 +336,7 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_access, {"encryption_key": lambda stack: key(stack, "key/1", "eu-west-1")}, KEY_ELSEWHERE),
     (root_access, {"encryption_key": lambda stack: kms.Key(elsewhere(stack), "Key")}, KEY_ELSEWHERE),
     (root_tasks, {"encryption_key": lambda stack: key(stack, "alias/audits")}, ALIAS),
+    (root_tasks, {"max_concurrency": -1}, NUMBER.format(-1)),
     (root_tasks, {"max_concurrency": 0}, NUMBER.format(0)),
     (root_tasks, {"max_concurrency": 1001}, NUMBER.format(1001)),
 ]

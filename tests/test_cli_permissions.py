@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -265,6 +265,19 @@ def test_reading_reports_needs_exactly_what_is_granted(
     )
     assert denied_to(person) == {("states:ListMapRuns", LOOKS), ("states:ListMapRuns", ACTS)}
     assert person.unused == ()
+
+
+def test_a_report_is_found_where_s3_denies_what_is_not_there(
+    command_line: CommandLine, person: Person, names: dict[str, str]
+) -> None:
+    command_line.root_tasks.executions.clear()
+    # As S3 does where these credentials may not list the bucket.
+    person.permissions = tuple(
+        replace(statement, resources=tuple(arn for arn in statement.resources if "/runs/" not in arn))
+        for statement in granted("grant_read_reports")
+    )
+    shown = command_line.run("report", names["execution"], *IN_STACK)
+    assert MEMBER in shown.stdout
 
 
 def test_stopping_a_run_needs_exactly_what_is_granted(

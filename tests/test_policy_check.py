@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import strategies as st
 
 from root_tasks.model.report import ItemType, Task
-from root_tasks.model.run import Account, Assignment, CredentialSelection, Mode, Target
+from root_tasks.model.run import Account, Assignment, CredentialSelection, Mode, Restore, Target
 from root_tasks.policies.attachments import FULL_ACCESS
 from root_tasks.policies.check import PolicyCheck, check_account
 from root_tasks.policies.findings import check_tasks
@@ -109,6 +110,17 @@ def test_a_queue_that_nobody_can_read_needs_no_reading_where_the_backup_is_skipp
         assert decision(check, Task.UNLOCK_QUEUE_POLICY, Mode.PLAN, target) is expected
 
 
+def test_a_bucket_policy_is_not_restored_by_the_call_that_removes_it() -> None:
+    restoring = replace(BUCKET, restore=Restore(reference="backups/run-1", policy="{}"))
+    for denied, unlock, restore in (
+        ("s3:DeleteBucketPolicy", Decision.DENIED, Decision.ALLOWED),
+        ("s3:PutBucketPolicy", Decision.ALLOWED, Decision.DENIED),
+    ):
+        check = check_of_denial(denied)
+        assert decision(check, Task.UNLOCK_BUCKET_POLICY, Mode.EXECUTE, BUCKET) is unlock
+        assert decision(check, Task.UNLOCK_BUCKET_POLICY, Mode.EXECUTE, restoring) is restore
+
+
 @pytest.mark.parametrize(("name", "expected"), [("locked", Decision.DENIED), ("other", Decision.ALLOWED)])
 def test_the_queue_that_is_named_decides(name: str, expected: Decision) -> None:
     locked = f"arn:aws:sqs:eu-west-1:{ACCOUNT_ID}:locked"
@@ -203,6 +215,7 @@ def test_a_level_that_denies_and_does_not_allow_is_mended_in_both() -> None:
     (allow,) = [fix for fix in find_fixes([found]) if fix.statement is None]
     assert allow.suggested is not None
     assert allow.suggested["Condition"] == {"Null": {"aws:AssumedRoot": "false"}}
+    assert allow.suggested["Action"] == [call for call in EVERY_CALL if not call.startswith("s3:")]
     after = with_changes({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
     assert after.decision is Decision.ALLOWED
 

@@ -645,6 +645,22 @@ def test_an_audit_ends_no_alarm_that_a_later_full_audit_may_have_set_off(
     )
 
 
+def test_an_audit_is_not_overtaken_by_itself(root_tasks: RootTasks) -> None:
+    """A list of executions has the start of each more precisely than the execution itself."""
+    own = root_tasks.arn("audit")
+    started = root_tasks.start_run({}, arn=own, started_at=root_tasks.now)
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    root_tasks.executions[own] = FinishedExecution(
+        run_id="audit",
+        status="RUNNING",
+        output={},
+        started_at=root_tasks.now + timedelta(microseconds=1),
+        input={},
+    )
+    root_tasks.write_report(started, results=results)
+    assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == [ALL_METRICS]
+
+
 def test_a_later_audit_that_ended_before_another_one_looked_has_not_overtaken_it(
     root_tasks: RootTasks,
 ) -> None:
