@@ -267,17 +267,23 @@ def test_reading_reports_needs_exactly_what_is_granted(
     assert person.unused == ()
 
 
-def test_a_report_is_found_where_s3_denies_what_is_not_there(
+def test_what_is_denied_of_audits_hides_no_report_of_an_execution(
     command_line: CommandLine, person: Person, names: dict[str, str]
 ) -> None:
-    command_line.root_tasks.executions.clear()
-    # As S3 does where these credentials may not list the bucket.
+    """S3 denies what is not there, too, to who may not list the bucket."""
     person.permissions = tuple(
-        replace(statement, resources=tuple(arn for arn in statement.resources if "/runs/" not in arn))
+        replace(
+            statement,
+            resources=tuple(arn for arn in statement.resources if "/runs/" not in arn and LOOKS not in arn),
+        )
         for statement in granted("grant_read_reports")
     )
-    shown = command_line.run("report", names["execution"], *IN_STACK)
-    assert MEMBER in shown.stdout
+    checked = command_line.run("report", names["execution"], *IN_STACK)
+    # As after 90 days.
+    command_line.root_tasks.executions.clear()
+    unchecked = command_line.run("report", names["execution"], *IN_STACK)
+    assert (checked.exit_code, unchecked.exit_code) == (0, 2)
+    assert checked.stdout == unchecked.stdout
 
 
 def test_stopping_a_run_needs_exactly_what_is_granted(
