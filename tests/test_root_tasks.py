@@ -356,6 +356,15 @@ def test_the_management_a_protected_and_a_suspended_account_are_skipped_and_the_
     assert [call.parameters["TargetPrincipal"] for call in sessions] == [MEMBER]
 
 
+@pytest.mark.parametrize("member", ["State", "Status"])
+def test_an_account_is_active_by_its_state_or_by_its_status(root_tasks: RootTasks, member: str) -> None:
+    """AWS has announced that the status goes; older SDKs do not know the state."""
+    root_tasks.organization.suspend(OTHER)
+    root_tasks.omit_of_accounts(member)
+    outcomes = root_tasks.outcomes(root_tasks.run())
+    assert outcomes == {MANAGEMENT: "skipped", MEMBER: "clean", OTHER: "skipped", THIRD: "clean"}
+
+
 def test_a_run_in_which_every_account_is_skipped_has_a_report(root_tasks: RootTasks) -> None:
     execution = root_tasks.run({"accounts": [MANAGEMENT]})
     assert execution.output["totals"] == {"skipped": 1}

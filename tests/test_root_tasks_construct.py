@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -226,7 +228,7 @@ def test_the_bucket_is_reached_by_tls_alone_and_each_function_writes_its_own_obj
         assert statement["Principal"] == {"AWS": "*"}
         assert set(statement["Condition"]) == {"ArnNotEquals"}
         assert not [action for action in actions(statement) if "Get" in action or "List" in action]
-    assert {"s3:DeleteObject*", "s3:PutObject*"} <= set(actions(everybody_else))
+    assert set(actions(everybody_else)) == {"s3:DeleteObject*", "s3:PutObject*", "s3:Replicate*"}
     assert writers(everybody_else) == roles
     allowed: dict[str, set[str]] = {}
     for role in roles:
@@ -238,6 +240,7 @@ def test_the_bucket_is_reached_by_tls_alone_and_each_function_writes_its_own_obj
     assert denied == allowed
     shared = {pattern for pattern, roles in allowed.items() if len(roles) > 1}
     assert shared == {"backups/*"}
+    assert [pair for pair in permutations(allowed, 2) if fnmatchcase(*pair)] == [], "no pattern is in another"
 
 
 def writers(statement: dict[str, Any]) -> set[str]:
@@ -342,7 +345,16 @@ def test_the_alarms_are_of_credentials_access_failures_and_audits_that_stopped()
         ("Credentials", "AccountsWithRootCredentials"),
         ("Inaccessible", "AccountsInaccessible"),
     ):
-        assert (found[name]["MetricName"], found[name]["TreatMissingData"]) == (metric, "ignore")
+        assert {
+            "MetricName": metric,
+            "Statistic": "Maximum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "DatapointsToAlarm": 1,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "Threshold": 0,
+            "TreatMissingData": "ignore",
+        }.items() <= found[name].items()
         (dimension,) = found[name]["Dimensions"]
         assert dimension["Name"] == "StateMachineName"
     counted = [
