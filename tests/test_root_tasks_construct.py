@@ -158,13 +158,15 @@ def test_a_function_is_invoked_again_where_it_did_not_start_and_what_acts_nowher
     mapped = [child for child in children if child["Type"] == "Task"]
     assert len(mapped) == batches
     for state in (states["Start run"], *mapped, states["Write report"]):
-        retried = {error for retry in state["Retry"] for error in retry["ErrorEquals"]}
-        assert "Lambda.TooManyRequestsException" in retried
-        assert "States.ALL" not in retried, "an input that a function refuses is not given to it again"
+        attempts = {error: retry["MaxAttempts"] for retry in state["Retry"] for error in retry["ErrorEquals"]}
+        assert attempts["Lambda.TooManyRequestsException"] == 20
+        assert "States.ALL" not in attempts, "an input that a function refuses is not given to it again"
         if which == "Execute" and state in mapped:
-            assert retried == {"Lambda.TooManyRequestsException"}
+            assert attempts.keys() == {"Lambda.TooManyRequestsException"}
     for state in mapped:
         assert state["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "No result"}]
+        # A minute more than the function has.
+        assert state["TimeoutSeconds"] == 660
 
 
 def test_an_execution_with_failures_fails_after_its_report() -> None:
