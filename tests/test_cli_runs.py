@@ -30,7 +30,7 @@ from centralized_root_access.cli.report_rows import rows_of
 from centralized_root_access.cli.stored_report import StoredFiles
 from centralized_root_access.cli.terminal import Environment
 from root_tasks.messages import NO_SUCH_BUCKET, POLICY_LOST
-from root_tasks.model.report import Outcome, RootCredentials, Task
+from root_tasks.model.report import CredentialDetails, Item, ItemType, Outcome, RootCredentials, Task
 from root_tasks.report.risk import RECENT
 from support import reports
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
@@ -443,6 +443,21 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
 def test_each_credential_has_what_one_decides_by(audit: Report, said: list[str]) -> None:
     rows = rows_of(audit.results[:1], now=audit.finished_at, each_whole=False)
     assert [row.what for row in rows] == said
+
+
+def test_a_row_says_nothing_of_a_use_that_aws_does_not_know_and_what_to_do_about_an_account() -> None:
+    device = Item(
+        type=ItemType.MFA_DEVICE,
+        id=f"arn:aws:iam::{MEMBER}:mfa/phone",
+        outcome=Outcome.PLANNED,
+        credential=CredentialDetails(created_at=reports.STARTED),
+    )
+    planned = reports.result(MEMBER, Outcome.PLANNED, items=(device,))
+    rows = rows_of([planned, reports.inaccessible(OTHER)], now=NOW, each_whole=False)
+    assert [(row.what, row.reason) for row in rows] == [
+        ("MFA device phone, created 2026-11-20", ""),
+        ("", f"{reports.DENIED.format(account_id=OTHER)} {reports.SCP_HINT}"),
+    ]
 
 
 @pytest.mark.parametrize(("hours", "ago"), [(23, "today"), (24, "1 day ago")])

@@ -18,6 +18,7 @@ from root_tasks.model.report import Task
 from support.templates import (
     MANAGEMENT,
     actions,
+    arguments_for,
     as_list,
     bootstrap_stack,
     depends_on,
@@ -260,7 +261,7 @@ def patterns(statement: dict[str, Any]) -> list[str]:
 def granted(grant: str, **arguments: Any) -> dict[str, list[str]]:
     """Return what a method grants to a role: the resources of each action."""
     stack = bootstrap_stack(env=MANAGEMENT)
-    root_tasks = RootTasks(stack, "RootTasks", **arguments)
+    root_tasks = RootTasks(stack, "RootTasks", **arguments_for(stack, arguments))
     role = iam.Role(stack, "Operator", assumed_by=iam.AccountRootPrincipal())
     getattr(root_tasks, grant)(role)
     found: dict[str, list[str]] = {}
@@ -312,6 +313,12 @@ def test_a_person_of_another_stack_finds_the_stack_of_the_tasks_and_no_other(nes
         assert output.endswith("AWSStackName")
     else:
         assert name["Fn::ImportValue"].startswith("Tasks:ExportsOutputRefAWSStackName")
+
+
+@pytest.mark.parametrize("grant", ["grant_read_reports", "grant_stop"])
+def test_who_may_read_the_bucket_may_decrypt_it(grant: str) -> None:
+    with_key = granted(grant, encryption_key=new_key)
+    assert set(with_key) == {*granted(grant), "kms:Decrypt"}
 
 
 def test_there_is_nothing_to_execute_where_no_task_acts() -> None:
