@@ -371,6 +371,13 @@ def test_cloudformation_refuses_a_value_that_root_tasks_cannot_have(
     assert_refused(local_aws, root_tasks, parameters, sentence)
 
 
+def test_cloudformation_refuses_the_china_regions(root_access: Package, root_tasks: Package) -> None:
+    in_china = {"Fn::Contains": [["cn-north-1", "cn-northwest-1"], {"Ref": "AWS::Region"}]}
+    for package in (root_access, root_tasks):
+        (rule,) = template(package)["Rules"]["OfferedInRegion"]["Assertions"]
+        assert rule["Assert"] == {"Fn::Not": [in_china]}
+
+
 def test_new_accounts_are_audited_only_where_their_events_arrive(root_tasks: Package) -> None:
     rules = template(root_tasks)["Rules"]["NewAccounts"]["Assertions"]
     (in_region,) = [rule for rule in rules if "us-east-1" in rule["AssertDescription"]]
