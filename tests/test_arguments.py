@@ -252,7 +252,7 @@ ANOTHER_TYPE: list[tuple[Build, str, list[Any], str]] = [
     (root_tasks, "notification_topic", [TOPIC_ARN], "an SNS topic of the CDK, .*sns.Topic.from_topic_arn"),
     (root_use_alarm, "notification_topic", [TOPIC_ARN], "an SNS topic of the CDK, .*sns.Topic.from_topic"),
     (root_use_alarm, "trail_log_group", ["trail", None], "a log group of the CDK, .*from_log_group_name"),
-    (root_use_alarm, "allowed_roles", ["arn", iter(()), None], "a list, a tuple or a set, .*from_role_arn"),
+    (root_use_alarm, "allowed_roles", ["arn", iter(()), {}, None], "a list, a tuple or a set, .*from_role"),
     (root_use_alarm, "allowed_roles", [["arn"]], "a list of roles of the CDK, .*iam.Role.from_role_arn"),
     (root_access, "encryption_key", [f"{KEY_ARN}:key/1", True, {}], "a KMS key .*kms.Key.from_key_arn"),
     (root_tasks, "encryption_key", [f"{KEY_ARN}:key/1"], "a KMS key of the CDK, .*kms.Key.from_key_arn"),
@@ -300,6 +300,7 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_tasks, {"tasks": []}, "is empty. List at least RootTask.AUDIT"),
     (root_tasks, {"tasks": lambda stack: [parameter(stack)]}, A_TOKEN),
     (root_tasks, {"protected_accounts": ["2222"]}, WITHOUT_DIGITS),
+    (root_tasks, {"protected_accounts": ["\u0662" * 12]}, "must contain 12-digit account IDs"),
     (root_tasks, {"protected_accounts": lambda stack: [parameter(stack)]}, A_TOKEN),
     (guardrail, {"targets": []}, "is empty"),
     *((guardrail, {"targets": [target]}, f".* '{target}' is not one") for target in NOT_TARGETS),
@@ -338,6 +339,7 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_access, {"encryption_key": lambda stack: key(stack, "key/1", "eu-west-1")}, KEY_ELSEWHERE),
     (root_access, {"encryption_key": lambda stack: kms.Key(elsewhere(stack), "Key")}, KEY_ELSEWHERE),
     (root_tasks, {"encryption_key": lambda stack: key(stack, "alias/audits")}, ALIAS),
+    (root_tasks, {"max_concurrency": -1}, NUMBER.format(-1)),
     (root_tasks, {"max_concurrency": 0}, NUMBER.format(0)),
     (root_tasks, {"max_concurrency": 1001}, NUMBER.format(1001)),
 ]
@@ -436,6 +438,7 @@ def test_a_topic_whose_region_may_be_the_stacks_is_accepted(
 @pytest.mark.parametrize(
     ("build", "arguments"),
     [
+        (drift_check, {"interval": Duration.minutes(1)}),
         (root_tasks, {"audit_interval": Duration.days(365)}),
         (root_tasks, {"plan_lifetime": Duration.seconds(1)}),
         (root_tasks, {"plan_lifetime": Duration.millis(2000)}),

@@ -176,10 +176,11 @@ def test_an_account_that_was_named_and_skipped_never_ends_with_0(
     assert "Exit code 2: 1 account that you named was skipped." in shown.stderr
 
 
-def test_an_audit_from_here_of_an_account_that_is_skipped_has_no_result(command_line: CommandLine) -> None:
-    shown = command_line.run("audit", "--from-here", "--account", MANAGEMENT, "--account", OTHER)
+def test_an_audit_from_here_of_accounts_that_are_skipped_has_no_result(command_line: CommandLine) -> None:
+    suspend(command_line)
+    shown = command_line.run("audit", "--from-here", "--account", f"{MANAGEMENT},{MEMBER},{OTHER}")
     assert shown.exit_code == 2
-    assert shown.stderr.endswith("\nExit code 2: 1 account that you named was skipped.\n")
+    assert shown.stderr.endswith("\nExit code 2: 2 accounts that you named were skipped.\n")
 
 
 def test_an_account_that_a_unit_includes_may_be_skipped(command_line: CommandLine) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -265,6 +265,25 @@ def test_reading_reports_needs_exactly_what_is_granted(
     )
     assert denied_to(person) == {("states:ListMapRuns", LOOKS), ("states:ListMapRuns", ACTS)}
     assert person.unused == ()
+
+
+def test_what_is_denied_of_audits_hides_no_report_of_an_execution(
+    command_line: CommandLine, person: Person, names: dict[str, str]
+) -> None:
+    """S3 denies what is not there, too, to who may not list the bucket."""
+    person.permissions = tuple(
+        replace(
+            statement,
+            resources=tuple(arn for arn in statement.resources if "/runs/" not in arn and LOOKS not in arn),
+        )
+        for statement in granted("grant_read_reports")
+    )
+    checked = command_line.run("report", names["execution"], *IN_STACK)
+    # As after 90 days.
+    command_line.root_tasks.executions.clear()
+    unchecked = command_line.run("report", names["execution"], *IN_STACK)
+    assert (checked.exit_code, unchecked.exit_code) == (0, 2)
+    assert checked.stdout == unchecked.stdout
 
 
 def test_stopping_a_run_needs_exactly_what_is_granted(

@@ -30,7 +30,8 @@ from centralized_root_access.cli.report_rows import rows_of
 from centralized_root_access.cli.stored_report import StoredFiles
 from centralized_root_access.cli.terminal import Environment
 from root_tasks.messages import NO_SUCH_BUCKET, POLICY_LOST
-from root_tasks.model.report import Outcome, Task
+from root_tasks.model.report import CredentialDetails, Item, ItemType, Outcome, RootCredentials, Task
+from root_tasks.report.risk import RECENT
 from support import reports
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.command_line import CALLER, NOW, STACK
@@ -52,6 +53,7 @@ DELETE = ("plan", "delete", "--account", MEMBER)
 PLAN = f"plan-delete-{NAME}"
 QUEUE = f"arn:aws:sqs:us-east-1:{MEMBER}:q"
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})
+HERE = TargetOptions(environment=Environment.of_this_machine(), profile=None, region=None, stack=None)
 HOSTILE = "\x1b[31mred\x1b[0m\r\nclean [bold]x[/bold] \u202e\x9b2J"
 
 
@@ -285,6 +287,18 @@ def test_what_is_in_use_is_not_hinted_at_as_what_a_plan_deletes(command_line: Co
     )
 
 
+def test_what_is_in_use_is_what_was_when_the_audit_looked() -> None:
+    """Of an audit that is redriven, the start may be a day earlier."""
+    used = reports.STARTED - RECENT
+    has = RootCredentials(
+        password=True, password_last_used_at=used, access_keys=(), signing_certificates=(), mfa_devices=()
+    )
+    audit = reports.report(reports.result(MEMBER, Outcome.HAS_CREDENTIALS, credentials=has))
+    assert next_steps(audit, target=HERE) == [
+        f"Next, to plan their deletion: centralized-root-access plan delete --account {MEMBER}"
+    ]
+
+
 def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
     command_line: CommandLine,
 ) -> None:
@@ -429,6 +443,28 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
 def test_each_credential_has_what_one_decides_by(audit: Report, said: list[str]) -> None:
     rows = rows_of(audit.results[:1], now=audit.finished_at, each_whole=False)
     assert [row.what for row in rows] == said
+
+
+def test_a_row_says_nothing_of_a_use_that_aws_does_not_know_and_what_to_do_about_an_account() -> None:
+    device = Item(
+        type=ItemType.MFA_DEVICE,
+        id=f"arn:aws:iam::{MEMBER}:mfa/phone",
+        outcome=Outcome.PLANNED,
+        credential=CredentialDetails(created_at=reports.STARTED),
+    )
+    planned = reports.result(MEMBER, Outcome.PLANNED, items=(device,))
+    rows = rows_of([planned, reports.inaccessible(OTHER)], now=NOW, each_whole=False)
+    assert [(row.what, row.reason) for row in rows] == [
+        ("MFA device phone, created 2026-11-20", ""),
+        ("", f"{reports.DENIED.format(account_id=OTHER)} {reports.SCP_HINT}"),
+    ]
+
+
+@pytest.mark.parametrize(("hours", "ago"), [(23, "today"), (24, "1 day ago")])
+def test_a_use_is_of_today_until_a_day_has_passed(hours: int, ago: str) -> None:
+    now = reports.STARTED - timedelta(days=12) + timedelta(hours=hours)
+    (password, *_) = rows_of(reports.example_audit().results[:1], now=now, each_whole=False)
+    assert password.what == f"password, used 2026-11-08 ({ago})"
 
 
 def test_each_row_in_a_log_names_its_account(command_line: CommandLine) -> None:
@@ -901,20 +937,29 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_not_any_more(command_
     command_line.now += timedelta(hours=2)
     assert said(plan)[1] == "5 minutes left"
     command_line.now += timedelta(minutes=6)
+    command_line.root_tasks.now = command_line.now
+    command_line.services.polls = 0
+    command_line.root_tasks.run_execute_machine({"plan": plan}, name="refused")
+    assert command_line.run("runs").lines[1].split()[:3] == ["refused", "execute", "REFUSED"]
     assert said(plan) == (f"This plan expired at {until}. Create a new plan.\n", "expired")
-    command_line.now -= timedelta(minutes=10)
+    command_line.root_tasks.now = command_line.now = command_line.now - timedelta(minutes=10)
     executed = command_line.run("execute", plan, "--yes")
     assert executed.exit_code == 0
     (execution,) = (name for name in command_line.services.inputs if name.startswith("execute"))
     assert said(plan) == (f"This plan was executed by {execution}.\n", f"executed by {execution}")
     listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
     states = {run["run"]: (run["planExpiresAt"], run["execution"]) for run in listed}
-    assert states == {plan: (expiry, execution), execution: (None, None)}
+    assert states == {plan: (expiry, execution), execution: (None, None), "refused": (None, None)}
     again = command_line.run("execute", plan, "--yes")
     assert (again.exit_code, again.stdout) == (2, "")
     assert f"This plan was executed by {execution}. Nothing was changed." in again.stderr
     assert [name for name in command_line.services.inputs if name.startswith("execute")] == [execution]
     mark = f"runs/{plan}/executed-by.json"
+    name = command_line.root_tasks.arn(execution, machine=EXECUTE_MACHINE)
+    # Who may only look sees the mark alone.
+    del command_line.root_tasks.executions[name]
+    listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    assert [run["execution"] for run in listed if run["run"] == plan] == [execution]
     command_line.root_tasks.write(mark, b"{}")
     assert said(plan)[0] == "This plan was executed by an execution that its mark does not name.\n"
 
@@ -950,6 +995,11 @@ def test_a_mark_that_cannot_be_read_loses_neither_the_report_nor_its_hint(
     shown = command_line.run("report", plan)
     assert shown.exit_code == 0
     assert next_command(shown) == ["execute", plan]
+    command_line.now += timedelta(minutes=1)
+    command_line.root_tasks.run_execute_machine({"plan": plan}, name="executing")
+    assert "executed by executing" in command_line.run("runs").stdout
+    listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    assert [run["execution"] for run in listed if run["run"] == plan] == ["executing"]
 
 
 def test_a_plan_whose_report_was_altered_is_neither_shown_nor_executed(
@@ -1075,17 +1125,16 @@ def test_after_a_recovery_the_whole_way_is_said(command_line: CommandLine) -> No
 
 
 def test_only_an_account_that_was_recovered_has_a_way_to_go_on() -> None:
-    here = TargetOptions(environment=Environment.of_this_machine(), profile=None, region=None, stack=None)
     recovered = dataclasses.replace(reports.result(MEMBER, Outcome.DONE), email=None)
     failed = reports.result(OTHER, Outcome.FAILED)
     report = functools.partial(reports.report, task=Task.ALLOW_PASSWORD_RECOVERY, executed_plan="plan")
-    forgot, delete = next_steps(report(recovered, failed), target=here)
+    forgot, delete = next_steps(report(recovered, failed), target=HERE)
     assert forgot == (
         f"Next, for account {MEMBER}: on AWS's sign-in page, choose Forgot password for the e-mail address "
         "of its root user."
     )
     assert delete.endswith(f": centralized-root-access plan delete --account {MEMBER} --include-in-use")
-    assert next_steps(report(failed), target=here) == []
+    assert next_steps(report(failed), target=HERE) == []
 
 
 # Restoring

@@ -587,8 +587,10 @@ def test_a_refused_run_does_not_fail_and_is_counted_by_the_metric_of_its_own(dep
         stat = read.metric_stat
         assert stat is not None
         assert (stat.namespace, stat.metric_name) == (emitted["Namespace"], emitted["Metrics"][0]["Name"])
+        assert stat.statistic == "Sum"
         assert [[dimension.name for dimension in stat.dimensions or ()]] == emitted["Dimensions"]
         assert event[stat.metric_name] == 1
+        assert event["_aws"]["Timestamp"] == deployed.root_tasks.now.timestamp() * 1000  # type: ignore[index]
         assert STRANGER not in json.dumps(event)
 
 

@@ -58,7 +58,10 @@ OVERRIDES: dict[RefusalReason, dict[str, object]] = {
         "100,000 objects in a policy's text": '{"a":' * 40_000 + "1" + "}" * 40_000,
         "100 lists in a policy's text": "[" * 100 + "]" * 100,
     },
-    RefusalReason.INPUT_TOO_LARGE: {"a policy of 100 KB": json.dumps({"Sid": "x" * 100_000})},
+    RefusalReason.INPUT_TOO_LARGE: {
+        "a policy of 100 KB": json.dumps({"Sid": "x" * 100_000}),
+        "a policy of 100 KB in 50,000 characters": json.dumps({"Sid": "é" * 50_000}, ensure_ascii=False),
+    },
     RefusalReason.OVERRIDE_NOT_JSON: {
         "NaN in a policy": {"Version": float("nan")},
         "NaN in a policy's text": '{"Version": NaN}',

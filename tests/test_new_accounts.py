@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aws_cdk import aws_sns as sns
 from moto.events.models import EventPattern
 
 from root_tasks.model.report import Outcome
@@ -17,8 +18,11 @@ from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.notices import card_in_chat, text_by_mail
 from support.state_machine import ExecutionFailedError, StateMachine
 from support.templates import (
+    actions,
+    new_key,
     new_topic,
     only_resource,
+    policy_statements,
     properties_of,
     resources,
     root_tasks_template,
@@ -134,6 +138,7 @@ class Deployed:
         cards: The same, as it arrives in chat.
         waits: The seconds before each retry.
         between: What happens before each retry.
+        lost: How many publications SNS does not accept.
     """
 
     whole: dict[str, Any]
@@ -142,6 +147,7 @@ class Deployed:
     cards: list[dict[str, Any]] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     between: Any = lambda: None
+    lost: int = 0
     audits: list[running.FinishedExecution] = field(default_factory=list)
 
     def receive(self, event: dict[str, Any], *, without: str | None = None) -> None:
@@ -168,6 +174,9 @@ class Deployed:
     def invoke(self, resource: str, payload: Any) -> Any:
         """Audit, or publish."""
         if resource.endswith(":states:::sns:publish"):
+            if self.lost:
+                self.lost -= 1
+                raise ExecutionFailedError("SNS.InternalErrorException", "Try again.")
             # Step Functions makes text of an object.
             publication = {**payload, "Message": json.dumps(payload["Message"])}
             self.published.append((payload["Subject"], text_by_mail(publication)))
@@ -213,6 +222,25 @@ def test_credentials_of_an_account_that_has_joined_are_published_with_the_report
     assert MEMBER in message
     assert deployed.audits[0].output["report"] in message
     assert deployed.cards[0]["content"]["description"] == message
+
+
+def test_a_notice_that_sns_does_not_accept_at_first_is_published_later(
+    deployed: Deployed, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    deployed.lost = 5
+    deployed.receive(INVITED)
+    assert len(deployed.published) == len(deployed.audits) == 1
+
+
+def test_a_notice_reaches_an_encrypted_topic() -> None:
+    whole = root_tasks_template(
+        audit_new_accounts=True,
+        notification_topic=lambda stack: sns.Topic(stack, "Topic", master_key=new_key(stack)),
+    )
+    (role,) = (id_ for id_ in resources(whole, "AWS::IAM::Role") if "NewAccountStateMachineRole" in id_)
+    allowed = {action for statement in policy_statements(whole, role) for action in actions(statement)}
+    assert {"sns:Publish", "kms:Decrypt", "kms:GenerateDataKey*"} <= allowed
 
 
 def test_an_account_is_looked_for_one_level_down_in_an_event_of_another_form(deployed: Deployed) -> None:
@@ -321,6 +349,13 @@ def test_an_account_that_is_not_listed_yet_is_audited_later(
     deployed.receive(with_details(CREATED, createAccountStatus={"accountId": STRANGER}))
     assert [audit.output.get("refused") for audit in deployed.audits] == ["NOT_MEMBERS", None]
     assert not deployed.published
+
+
+def test_why_each_audit_of_an_account_was_refused_is_published(deployed: Deployed) -> None:
+    with pytest.raises(ExecutionFailedError):
+        deployed.receive(with_details(CREATED, createAccountStatus={"accountId": STRANGER}))
+    ((_, message),) = deployed.published
+    assert f"AuditRefused: {deployed.audits[-1].output['cause']}" in message
 
 
 @pytest.mark.parametrize(

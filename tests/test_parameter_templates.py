@@ -216,6 +216,25 @@ def test_every_value_that_a_parameter_allows_is_compared(root_access: Package, r
         assert allowed == tried
 
 
+def test_what_is_not_given_is_as_the_constructs_have_it(root_access: Package, root_tasks: Package) -> None:
+    for package, defaults in (
+        (root_access, {"Features": BOTH, "DelegatedAdministrators": "unmanaged", "Repair": "false"}),
+        (
+            root_tasks,
+            {
+                "Tasks": "audit",
+                "ProtectedAccounts": "",
+                "AuditInterval": "never",
+                "AuditNewAccounts": "false",
+                "SecurityHubFindings": "false",
+            },
+        ),
+    ):
+        parameters = template(package)["Parameters"].items()
+        found = {name: parameter["Default"] for name, parameter in parameters if "Default" in parameter}
+        assert found == {"CodePrefix": "", "NotificationTopicArn": "none", **defaults}
+
+
 def test_every_file_has_its_checksum(folder: Path) -> None:
     names = {file.name for file in folder.iterdir()} - {"SHA256SUMS"}
     lines = (folder / "SHA256SUMS").read_text().splitlines()
@@ -350,6 +369,13 @@ def test_cloudformation_refuses_a_value_that_root_tasks_cannot_have(
     local_aws: LocalAws, root_tasks: Package, parameters: dict[str, str], sentence: str
 ) -> None:
     assert_refused(local_aws, root_tasks, parameters, sentence)
+
+
+def test_cloudformation_refuses_the_china_regions(root_access: Package, root_tasks: Package) -> None:
+    in_china = {"Fn::Contains": [["cn-north-1", "cn-northwest-1"], {"Ref": "AWS::Region"}]}
+    for package in (root_access, root_tasks):
+        (rule,) = template(package)["Rules"]["OfferedInRegion"]["Assertions"]
+        assert rule["Assert"] == {"Fn::Not": [in_china]}
 
 
 def test_new_accounts_are_audited_only_where_their_events_arrive(root_tasks: Package) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import strategies as st
 
 from root_tasks.model.report import ItemType, Task
-from root_tasks.model.run import Account, Assignment, CredentialSelection, Mode, Target
+from root_tasks.model.run import Account, Assignment, CredentialSelection, Mode, Restore, Target
 from root_tasks.policies.attachments import FULL_ACCESS
 from root_tasks.policies.check import PolicyCheck, check_account
 from root_tasks.policies.findings import check_tasks
@@ -46,10 +47,10 @@ UNIT_IDS = LEVEL_IDS[:-1]
 EVERY_CALL = sorted({action for definition in DEFINITIONS.values() for action in definition.calls})
 
 
-def checked(policies: OrganizationPolicies) -> CheckedAccount:
-    """Return what the command finds in the account, of every task."""
+def checked(policies: OrganizationPolicies, *tasks: Task) -> CheckedAccount:
+    """Return what the command finds in the account, of some tasks or of every one."""
     account = Account(account_id=ACCOUNT_ID, name="workload", email="", skip_reason=None)
-    return check_tasks(check_of(policies), account, unit_ids=UNIT_IDS, tasks=tuple(Task))
+    return check_tasks(check_of(policies), account, unit_ids=UNIT_IDS, tasks=tasks or tuple(Task))
 
 
 def decision(
@@ -107,6 +108,17 @@ def test_a_queue_that_nobody_can_read_needs_no_reading_where_the_backup_is_skipp
     for skip_backup, expected in ((False, Decision.DENIED), (True, Decision.ALLOWED)):
         target = Target(type=ItemType.QUEUE_POLICY, id=arn, region="eu-west-1", skip_backup=skip_backup)
         assert decision(check, Task.UNLOCK_QUEUE_POLICY, Mode.PLAN, target) is expected
+
+
+def test_a_bucket_policy_is_not_restored_by_the_call_that_removes_it() -> None:
+    restoring = replace(BUCKET, restore=Restore(reference="backups/run-1", policy="{}"))
+    for denied, unlock, restore in (
+        ("s3:DeleteBucketPolicy", Decision.DENIED, Decision.ALLOWED),
+        ("s3:PutBucketPolicy", Decision.ALLOWED, Decision.DENIED),
+    ):
+        check = check_of_denial(denied)
+        assert decision(check, Task.UNLOCK_BUCKET_POLICY, Mode.EXECUTE, BUCKET) is unlock
+        assert decision(check, Task.UNLOCK_BUCKET_POLICY, Mode.EXECUTE, restoring) is restore
 
 
 @pytest.mark.parametrize(("name", "expected"), [("locked", Decision.DENIED), ("other", Decision.ALLOWED)])
@@ -200,9 +212,12 @@ def test_a_level_that_denies_and_does_not_allow_is_mended_in_both() -> None:
     policies = policies_of({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
     found = checked(policies)
     assert {finding.cause.reason for finding in found.findings} == {Reason.EXPLICIT_DENY, Reason.NO_ALLOW}
-    (allow,) = [fix for fix in find_fixes([found]) if fix.statement is None]
+    # An Allow can be missing for other calls in another account.
+    each = [checked(policies, task) for task in Task]
+    (allow,) = [fix for fix in find_fixes(each) if fix.statement is None]
     assert allow.suggested is not None
     assert allow.suggested["Condition"] == {"Null": {"aws:AssumedRoot": "false"}}
+    assert allow.suggested["Action"] == [call for call in EVERY_CALL if not call.startswith("s3:")]
     after = with_changes({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
     assert after.decision is Decision.ALLOWED
 

@@ -356,6 +356,15 @@ def test_the_management_a_protected_and_a_suspended_account_are_skipped_and_the_
     assert [call.parameters["TargetPrincipal"] for call in sessions] == [MEMBER]
 
 
+@pytest.mark.parametrize("member", ["State", "Status"])
+def test_an_account_is_active_by_its_state_or_by_its_status(root_tasks: RootTasks, member: str) -> None:
+    """AWS has announced that the status goes; older SDKs do not know the state."""
+    root_tasks.organization.suspend(OTHER)
+    root_tasks.omit_of_accounts(member)
+    outcomes = root_tasks.outcomes(root_tasks.run())
+    assert outcomes == {MANAGEMENT: "skipped", MEMBER: "clean", OTHER: "skipped", THIRD: "clean"}
+
+
 def test_a_run_in_which_every_account_is_skipped_has_a_report(root_tasks: RootTasks) -> None:
     execution = root_tasks.run({"accounts": [MANAGEMENT]})
     assert execution.output["totals"] == {"skipped": 1}
@@ -643,6 +652,22 @@ def test_an_audit_ends_no_alarm_that_a_later_full_audit_may_have_set_off(
     assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == (
         [] if keys is None else [keys]
     )
+
+
+def test_an_audit_is_not_overtaken_by_itself(root_tasks: RootTasks) -> None:
+    """A list of executions has the start of each more precisely than the execution itself."""
+    own = root_tasks.arn("audit")
+    started = root_tasks.start_run({}, arn=own, started_at=root_tasks.now)
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    root_tasks.executions[own] = FinishedExecution(
+        run_id="audit",
+        status="RUNNING",
+        output={},
+        started_at=root_tasks.now + timedelta(microseconds=1),
+        input={},
+    )
+    root_tasks.write_report(started, results=results)
+    assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == [ALL_METRICS]
 
 
 def test_a_later_audit_that_ended_before_another_one_looked_has_not_overtaken_it(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from root_tasks.model.report import Task
 from support.templates import (
     MANAGEMENT,
     actions,
+    arguments_for,
     as_list,
     bootstrap_stack,
     depends_on,
@@ -156,13 +159,15 @@ def test_a_function_is_invoked_again_where_it_did_not_start_and_what_acts_nowher
     mapped = [child for child in children if child["Type"] == "Task"]
     assert len(mapped) == batches
     for state in (states["Start run"], *mapped, states["Write report"]):
-        retried = {error for retry in state["Retry"] for error in retry["ErrorEquals"]}
-        assert "Lambda.TooManyRequestsException" in retried
-        assert "States.ALL" not in retried, "an input that a function refuses is not given to it again"
+        attempts = {error: retry["MaxAttempts"] for retry in state["Retry"] for error in retry["ErrorEquals"]}
+        assert attempts["Lambda.TooManyRequestsException"] == 20
+        assert "States.ALL" not in attempts, "an input that a function refuses is not given to it again"
         if which == "Execute" and state in mapped:
-            assert retried == {"Lambda.TooManyRequestsException"}
+            assert attempts.keys() == {"Lambda.TooManyRequestsException"}
     for state in mapped:
         assert state["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "No result"}]
+        # A minute more than the function has.
+        assert state["TimeoutSeconds"] == 660
 
 
 def test_an_execution_with_failures_fails_after_its_report() -> None:
@@ -226,7 +231,7 @@ def test_the_bucket_is_reached_by_tls_alone_and_each_function_writes_its_own_obj
         assert statement["Principal"] == {"AWS": "*"}
         assert set(statement["Condition"]) == {"ArnNotEquals"}
         assert not [action for action in actions(statement) if "Get" in action or "List" in action]
-    assert {"s3:DeleteObject*", "s3:PutObject*"} <= set(actions(everybody_else))
+    assert set(actions(everybody_else)) == {"s3:DeleteObject*", "s3:PutObject*", "s3:Replicate*"}
     assert writers(everybody_else) == roles
     allowed: dict[str, set[str]] = {}
     for role in roles:
@@ -238,6 +243,7 @@ def test_the_bucket_is_reached_by_tls_alone_and_each_function_writes_its_own_obj
     assert denied == allowed
     shared = {pattern for pattern, roles in allowed.items() if len(roles) > 1}
     assert shared == {"backups/*"}
+    assert [pair for pair in permutations(allowed, 2) if fnmatchcase(*pair)] == [], "no pattern is in another"
 
 
 def writers(statement: dict[str, Any]) -> set[str]:
@@ -255,7 +261,7 @@ def patterns(statement: dict[str, Any]) -> list[str]:
 def granted(grant: str, **arguments: Any) -> dict[str, list[str]]:
     """Return what a method grants to a role: the resources of each action."""
     stack = bootstrap_stack(env=MANAGEMENT)
-    root_tasks = RootTasks(stack, "RootTasks", **arguments)
+    root_tasks = RootTasks(stack, "RootTasks", **arguments_for(stack, arguments))
     role = iam.Role(stack, "Operator", assumed_by=iam.AccountRootPrincipal())
     getattr(root_tasks, grant)(role)
     found: dict[str, list[str]] = {}
@@ -309,6 +315,12 @@ def test_a_person_of_another_stack_finds_the_stack_of_the_tasks_and_no_other(nes
         assert name["Fn::ImportValue"].startswith("Tasks:ExportsOutputRefAWSStackName")
 
 
+@pytest.mark.parametrize("grant", ["grant_read_reports", "grant_stop"])
+def test_who_may_read_the_bucket_may_decrypt_it(grant: str) -> None:
+    with_key = granted(grant, encryption_key=new_key)
+    assert set(with_key) == {*granted(grant), "kms:Decrypt"}
+
+
 def test_there_is_nothing_to_execute_where_no_task_acts() -> None:
     with pytest.raises(ValueError, match="lists no task that makes changes"):
         granted("grant_execute")
@@ -342,7 +354,16 @@ def test_the_alarms_are_of_credentials_access_failures_and_audits_that_stopped()
         ("Credentials", "AccountsWithRootCredentials"),
         ("Inaccessible", "AccountsInaccessible"),
     ):
-        assert (found[name]["MetricName"], found[name]["TreatMissingData"]) == (metric, "ignore")
+        assert {
+            "MetricName": metric,
+            "Statistic": "Maximum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "DatapointsToAlarm": 1,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "Threshold": 0,
+            "TreatMissingData": "ignore",
+        }.items() <= found[name].items()
         (dimension,) = found[name]["Dimensions"]
         assert dimension["Name"] == "StateMachineName"
     counted = [

@@ -104,6 +104,16 @@ def test_an_account_that_a_policy_denies_is_inaccessible_without_a_root_session(
     }
 
 
+@pytest.mark.parametrize("place", ["Root", "Workloads"])
+def test_a_denial_is_shown_with_the_name_of_its_place_for_a_named_account_too(
+    root_tasks: RootTasks, organization: LocalOrganization, unit_id: str, place: str
+) -> None:
+    target_id = {"Root": organization.root_id, "Workloads": unit_id}[place]
+    deny_root(organization, target_id)
+    results = root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))
+    assert f"attached to {place} ({target_id}), denies" in results[MEMBER]["reason"]
+
+
 def test_the_path_of_an_account_is_known_with_an_sdk_that_lists_none(
     root_tasks: RootTasks, organization: LocalOrganization, unit_id: str
 ) -> None:

@@ -152,6 +152,7 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "skipBackup": True}, {"keys": ["skipBackup"]}),
         ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "policyOverride": {}}, {"keys": ["policyOverride"]}),
         ({"task": QUEUES, "restore": [BACKUP], "queues": [QUEUE]}, {"keys": ["queues"]}),
+        ({"task": QUEUES, "queues": [QUEUE], "policyOverride": {}}, {"keys": ["policyOverride"]}),
         *(
             ({"task": task, "accounts": [MEMBER], key: 1}, {"task": task, "keys": [key]})
             for task in (Task.AUDIT, RECOVER)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 
+from aws_calls.failures import CallError, FailureKind
+from aws_calls.retry import RetryBudget
 from root_tasks.model.report import Task
 from root_tasks.refusals import RefusalReason
+from root_tasks.run.members import MemberReader, Selection
+from root_tasks.run.units import UnitTree
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
+from support.function import FakeTime
 from support.root_tasks import RootTasks, refusal, session_calls
 
 if TYPE_CHECKING:
@@ -229,6 +235,23 @@ def test_a_unit_that_is_moved_during_the_start_of_a_run_costs_its_names_alone(
     root_tasks.change_before("organizations:ListOrganizationalUnitsForParent", delete_unit)
     found = _units_in_report(root_tasks, root_tasks.run())
     assert (found[THIRD], found[OTHER]) == (None, "Root/Workloads/Prod")
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [Selection(all_accounts=True), Selection(organizational_units=("Root",))],
+    ids=["all accounts", "a unit"],
+)
+def test_nothing_is_listed_for_a_run_that_was_refused_meanwhile(
+    organization: LocalOrganization, selection: Selection
+) -> None:
+    client, clock = organization.client("organizations"), FakeTime().clock()
+    budget = RetryBudget(clock=clock, deadline=180)
+    units = UnitTree(organizations=client, budget=budget)
+    reader = MemberReader(organizations=client, units=units, budget=budget, clock=clock, log=Mock())
+    with pytest.raises(CallError) as ended:
+        reader.until(lambda: True).read(selection)
+    assert (ended.value.failure.kind, organization.calls) == (FailureKind.OUT_OF_TIME, ())
 
 
 def _units_in_report(root_tasks: RootTasks, execution: FinishedExecution) -> dict[str, str | None]:

@@ -198,6 +198,7 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: Locked) -> None:
 @BUCKET_ONLY
 def test_a_bucket_is_addressed_in_its_region_as_its_owners(locked: Locked) -> None:
     requests: list[tuple[str, ...]] = []
+    lists: list[dict[str, object]] = []
     headers = ("x-amz-expected-bucket-owner", "x-amz-confirm-remove-self-bucket-access")
 
     def record(params: dict[str, Any], **_: object) -> None:
@@ -205,7 +206,12 @@ def test_a_bucket_is_addressed_in_its_region_as_its_owners(locked: Locked) -> No
 
     for action in (READ["bucket"], REMOVE["bucket"], "s3:PutBucketPolicy"):
         locked.root_tasks.on_event(f"before-call.{action.replace(':', '.')}", record)
+    locked.root_tasks.on_event(
+        "before-call.s3.ListBuckets", lambda params, **_: lists.append(params["query_string"])
+    )
     locked.execute(locked.restore(locked.unlock()))
+    # Without a page size ListBuckets leaves the Regions out.
+    assert lists == [{"max-buckets": 1000, "prefix": "locked-bucket"}] * 2
     host = f"locked-bucket.s3.{REGION}.amazonaws.com"
     # What is attached may lock out whoever attaches it.
     assert requests == [(host, MEMBER, None)] * 6 + [(host, MEMBER, "true")]

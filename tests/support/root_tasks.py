@@ -358,10 +358,14 @@ class RootTasks:
 
     def omit_paths(self) -> None:
         """Leave the paths of accounts out of responses, as SDKs before botocore 1.42.80 do."""
+        self.omit_of_accounts("Paths")
+
+    def omit_of_accounts(self, member: str) -> None:
+        """Leave a member of accounts out of responses, as an SDK does that does not know it."""
 
         def omit(parsed: dict[str, Any], **_: object) -> None:
             for account in parsed.get("Accounts", [parsed.get("Account", {})]):
-                account.pop("Paths", None)
+                account.pop(member, None)
 
         for operation in ("DescribeAccount", "ListAccounts", "ListAccountsForParent"):
             self.on_event(f"after-call.organizations.{operation}", omit)

@@ -8,7 +8,7 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -258,11 +258,9 @@ class Executions:
     def _with_details(self, execution: RunExecution) -> RunExecution:
         """Return a listed execution with what a list leaves out, as far as it can be read."""
         try:
-            details = self._describe(execution.folder, execution.run_id)
+            return self._describe(execution.folder, execution.run_id)
         except CallError:
             return execution
-        status = _REFUSED if details.status == _REFUSED else execution.status
-        return replace(details, status=status, ended_at=execution.ended_at)
 
     def _latest_of(self, folder: str, *, limit: int) -> Iterator[RunExecution]:
         listed = pages(

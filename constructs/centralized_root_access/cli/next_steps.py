@@ -71,7 +71,7 @@ def _step_after_audit(report: Report, *, target: TargetOptions) -> list[str]:
     words = ("--from-report", report.run_id)
     if len(ids) <= _MAX_ACCOUNTS_IN_HINT:
         words = ("--account", ",".join(ids))
-    in_use = sum(is_all_in_use(result, at=report.started_at) for result in accounts)
+    in_use = sum(is_all_in_use(result, at=report.finished_at) for result in accounts)
     if in_use == len(accounts):
         anyway = target.command("plan", "delete", *words, "--include-in-use")
         return [

@@ -150,7 +150,7 @@ def _short(id_: str | None) -> str | None:
 
 def _use_with_service(used: AccessKey | CredentialDetails, now: datetime) -> LastUse:
     use = _last_use(used.last_used_at, now, unread=used.last_use_unread)
-    if not (used.last_used_at and used.last_used_service) or use is _UNKNOWN:
+    if not (used.last_used_at and used.last_used_service):
         return use
     return replace(use, words=f"{use.words} for {used.last_used_service}", service=used.last_used_service)
 

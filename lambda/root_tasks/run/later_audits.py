@@ -52,8 +52,8 @@ class LaterAudits:
     def statuses(self, run: Run, *, looked_at: datetime) -> frozenset[str]:
         """Return the statuses that they have in Step Functions.
 
-        There are two more: for too many to describe, and for one that succeeded before this run looked last,
-        as a run that is redriven may look long after its start. One that was refused has not looked.
+        There are two more: for too many to describe, and for one that ended before this run looked last, as a
+        run that is redriven may look long after its start. One that was refused has not looked.
 
         Args:
             run: The run.
@@ -95,9 +95,7 @@ class LaterAudits:
 
 def _status(execution: Response, looked_at: datetime) -> str:
     status: str = execution.require("status")
-    return (
-        _ENDED_EARLIER if status == SUCCEEDED and execution.get("stopDate", looked_at) < looked_at else status
-    )
+    return _ENDED_EARLIER if execution.get("stopDate", looked_at) < looked_at else status
 
 
 def _has_looked(run: Run, execution: Response) -> bool:
@@ -114,9 +112,9 @@ def _is_full(run: Run, input_: str) -> bool:
     partition = run.execution_arn.split(":")[1]
     try:
         request = parse_request(
-            json.loads(input_), tasks=tuple(Task), allow_policy_override=True, partition=partition
+            json.loads(input_), tasks=(Task.AUDIT,), allow_policy_override=False, partition=partition
         )
     except (RunRefusedError, ValueError, RecursionError):
-        # No run starts with it, and it must not stop this one: a number can have too many digits.
+        # No audit starts with it, and it must not stop this one: a number can have too many digits.
         return False
-    return request.task is Task.AUDIT and request.scope.full
+    return request.scope.full
