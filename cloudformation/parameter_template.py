@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import tempfile
 from pathlib import Path
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 # As in the examples, so that a stack of theirs can be updated with the template.
 _STACK = "OrganizationBootstrap"
 _SECTIONS = ("Resources", "Outputs")
+# What the name of a copied asset's folder begins with, before its hash.
+_ASSET = "asset."
 
 
 def build_parameter_template(template: ParameterTemplate, *, output: Path) -> Package:
@@ -33,12 +34,10 @@ def build_parameter_template(template: ParameterTemplate, *, output: Path) -> Pa
         output: The folder to write to; created if it does not exist.
     """
     output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        assemblies = Path(folder)
-        sections = name_conditions(
-            merge(template.choices, _synthesis(template, assemblies)), template.conditions
-        )
-        archives = _write_archives(sections["Resources"], assemblies, output)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        sections = name_conditions(merge(template.choices, _synthesis(template, folder)), template.conditions)
+        archives = _write_archives(sections["Resources"], folder, output)
     written = output / f"{template.name}.template.json"
     document = {
         "Description": template.description,
@@ -50,22 +49,19 @@ def build_parameter_template(template: ParameterTemplate, *, output: Path) -> Pa
     return Package(template=written, archives=archives)
 
 
-def _synthesis(
-    template: ParameterTemplate, assemblies: Path
-) -> Callable[[Mapping[str, object]], dict[str, Any]]:
+def _synthesis(template: ParameterTemplate, folder: Path) -> Callable[[Mapping[str, object]], dict[str, Any]]:
     """Return what synthesizes the construct with a value of each argument, and returns its sections."""
-    numbers = itertools.count()
 
     def sections(chosen: Mapping[str, object]) -> dict[str, Any]:
         arguments = dict(chosen)
         region = str(arguments.pop("region", REGION_OF_EVENTS))
-        assembly = assemblies / str(next(numbers))
-        # An app for each: logical ids have the path of the stack in the app.
-        app = App(outdir=str(assembly), analytics_reporting=False, builtin_cloud_formation_validation=False)
+        # An app for each: logical ids have the path of the stack in the app. All in one folder, into which
+        # the CDK copies each function's code once.
+        app = App(outdir=str(folder), analytics_reporting=False, builtin_cloud_formation_validation=False)
         stack = Stack(app, _STACK, env=Environment(region=region))
         template.add(stack, **arguments)
         app.synth()
-        synthesized = json.loads((assembly / stack.template_file).read_text())
+        synthesized = json.loads((folder / stack.template_file).read_text())
         placeholders = Placeholders(
             texts={**template.texts, region: {"Ref": "AWS::Region"}},
             numbers=template.numbers,
@@ -76,13 +72,9 @@ def _synthesis(
     return sections
 
 
-def _write_archives(resources: Mapping[str, Any], assemblies: Path, output: Path) -> tuple[Path, ...]:
+def _write_archives(resources: Mapping[str, Any], folder: Path, output: Path) -> tuple[Path, ...]:
     """Write the zip files, and let the functions have their code from the bucket of the parameters."""
-    sources = {
-        asset: manifest.parent / file["source"]["path"]
-        for manifest in assemblies.glob("*/*.assets.json")
-        for asset, file in json.loads(manifest.read_text())["files"].items()
-    }
+    sources = {source.name.removeprefix(_ASSET): source for source in folder.glob(f"{_ASSET}*")}
     archives: dict[Path, None] = {}
     for resource in resources.values():
         code = code_asset(resource, sources)

@@ -9,15 +9,20 @@ from __future__ import annotations
 import copy
 import os
 from contextlib import contextmanager
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+import botocore.useragent
+import moto.core.responses
 from botocore.client import ClientCreator
 from botocore.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from types import ModuleType
 
     from botocore.config import Config
 
@@ -53,8 +58,15 @@ def client_pool(prepare: Callable[[Any], None]) -> Iterator[None]:
     with (
         patch.object(ClientCreator, "create_client", create_client),
         patch.object(Session, "_register_builtin_handlers", register_builtin_handlers),
+        # Each call would find out both again.
+        _cache_results(moto.core.responses, "method_names_from_class"),
+        _cache_results(botocore.useragent, "sanitize_user_agent_string_component"),
     ):
         yield
+
+
+def _cache_results(module: ModuleType, name: str) -> AbstractContextManager[object]:
+    return patch.object(module, name, cache(getattr(module, name)))
 
 
 def _copy(shared: Any, credentials: object) -> Any:
