@@ -363,6 +363,35 @@ def test_a_list_that_fails_halfway_ends_the_audit_which_does_not_deny_that_it_ac
     assert "accessed" not in str(refused.value)
 
 
+def test_a_refused_run_accesses_no_account_whose_policies_it_has_stopped_to_read(
+    organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrange(organization, Scene(members=[Member()] * 40, policies={"Root": "deny"}))
+    stop, asked, is_refused = EarlyAudits.stop, threading.Event(), threading.Event()
+
+    def stop_late(early: EarlyAudits) -> None:
+        is_refused.set()
+        early.end()
+        # Waits for the audits that have begun.
+        early.findings()
+        stop(early)
+
+    def refuse(page: int) -> None:
+        if page == 2:
+            assert asked.wait(20)
+            raise client_error("AccessDeniedException", "You may not.", operation="ListAccounts")
+
+    def throttle(policy_id: str) -> None:
+        asked.set()
+        assert is_refused.wait(20)
+        raise client_error("TooManyRequestsException", "Slow down.", operation="DescribePolicy")
+
+    monkeypatch.setattr(EarlyAudits, "stop", stop_late)
+    with pytest.raises(RunRefusedError, match="organizations:ListAccounts"):
+        audit(refuse, before_document=throttle)
+    assert "AssumeRoot" not in {call.operation for call in organization.calls}
+
+
 def test_policies_that_cannot_be_read_keep_no_account_waiting(organization: LocalOrganization) -> None:
     arrange(organization, Scene(members=[Member()] * 5, policies={"Root": "deny"}))
     organization.deny(account_id=MANAGEMENT, action="organizations:ListPolicies")
