@@ -257,6 +257,25 @@ def test_an_interrupt_exits_130_without_a_traceback(
     assert "Traceback" not in shown
 
 
+def test_a_command_without_a_result_waits_for_no_thread_that_still_reads() -> None:
+    program = """
+import sys, threading, time
+from centralized_root_access.__main__ import lambda_root, main
+sys.path.insert(0, str(lambda_root()))
+from centralized_root_access.cli import main as cli
+
+def run(arguments, *, environment):
+    threading.Thread(target=time.sleep, args=[60]).start()
+    print("not read", file=sys.stderr)
+    return 2
+
+cli.run = run
+sys.exit(main())
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=30)
+    assert (result.returncode, result.stderr) == (2, b"not read\n")
+
+
 # What it needs
 
 
