@@ -169,12 +169,14 @@ class ListeningCaller(Caller):
 
     Attributes:
         before_page: Called before each page of the accounts, with its number.
+        change_page: Called with the accounts of each page.
         before_document: Called before each document of a policy is read, with the policy's ID.
         before_own_summary: Called before the caller reads what its own root user has.
         has_paths: Whether the SDK knows where accounts are.
     """
 
     before_page: Callable[[int], None] = lambda page: None
+    change_page: Callable[[list[dict[str, Any]]], None] = lambda accounts: None
     before_document: Callable[[str], None] = lambda policy_id: None
     before_own_summary: Callable[[], None] = lambda: None
     has_paths: bool = True
@@ -199,6 +201,9 @@ class ListeningCaller(Caller):
             client.meta.events.register(
                 "provide-client-params.organizations.DescribePolicy",
                 lambda params, **_: self.before_document(params["PolicyId"]),
+            )
+            client.meta.events.register(
+                f"after-call.{list_accounts}", lambda parsed, **_: self.change_page(parsed["Accounts"])
             )
             client.meta.events.register(f"after-call.{list_accounts}", omit_paths)
             client.meta.events.register(f"after-call.{list_accounts}ForParent", omit_paths)
@@ -311,6 +316,22 @@ def test_accounts_are_audited_before_the_next_page_is_listed(organization: Local
     assert len(sessions) == 43
 
 
+def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrganization) -> None:
+    arrange(organization, Scene(members=[Member()] * 40))
+    listed: list[dict[str, Any]] = []
+    found: set[int] = set()
+
+    def repeat_accounts(accounts: list[dict[str, Any]]) -> None:
+        accounts += listed[-5:]
+        listed.extend(accounts)
+
+    report = audit(change_page=repeat_accounts, show=lambda done, total, noun: found.add(total))
+    assert report["totals"] == {"clean": 43, "skipped": 1}
+    sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
+    assert len(sessions) == 43
+    assert max(found) == 44
+
+
 def test_accounts_wait_for_the_policies_of_their_own_units_alone(organization: LocalOrganization) -> None:
     members = [Member(unit="Workloads")] * 15 + [Member(unit="Sandbox")] * 15
     scene = Scene(members=members, policies={"Root": "other", "Sandbox": "deny"})
@@ -361,6 +382,35 @@ def test_a_list_that_fails_halfway_ends_the_audit_which_does_not_deny_that_it_ac
     with pytest.raises(RunRefusedError, match="organizations:ListAccounts") as refused:
         audit(deny_second_page, show=show)
     assert "accessed" not in str(refused.value)
+
+
+def test_a_refused_run_accesses_no_account_whose_policies_it_has_stopped_to_read(
+    organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrange(organization, Scene(members=[Member()] * 40, policies={"Root": "deny"}))
+    stop, asked, is_refused = EarlyAudits.stop, threading.Event(), threading.Event()
+
+    def stop_late(early: EarlyAudits) -> None:
+        is_refused.set()
+        early.end()
+        # Waits for the audits that have begun.
+        early.findings()
+        stop(early)
+
+    def refuse(page: int) -> None:
+        if page == 2:
+            assert asked.wait(20)
+            raise client_error("AccessDeniedException", "You may not.", operation="ListAccounts")
+
+    def throttle(policy_id: str) -> None:
+        asked.set()
+        assert is_refused.wait(20)
+        raise client_error("TooManyRequestsException", "Slow down.", operation="DescribePolicy")
+
+    monkeypatch.setattr(EarlyAudits, "stop", stop_late)
+    with pytest.raises(RunRefusedError, match="organizations:ListAccounts"):
+        audit(refuse, before_document=throttle)
+    assert "AssumeRoot" not in {call.operation for call in organization.calls}
 
 
 def test_policies_that_cannot_be_read_keep_no_account_waiting(organization: LocalOrganization) -> None:

@@ -23,6 +23,7 @@ from support.accounts import MEMBER
 from support.arrange import enable_root_access
 from support.command_line import variables_of
 from support.function import BOTH
+from support.scp import document, statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -255,6 +256,71 @@ def test_an_interrupt_exits_130_without_a_traceback(
     _, shown = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize("operation", ["ListPolicies", "ListTargetsForPolicy"])
+def test_an_interrupt_ends_a_pre_flight_whose_calls_are_throttled(
+    interruptible: None, operation: str
+) -> None:
+    program = f"""
+import sys
+from centralized_root_access.__main__ import lambda_root, main
+sys.path.insert(0, str(lambda_root()))
+from botocore.exceptions import ClientError
+from centralized_root_access.cli.aws import Caller
+
+def create_client(caller, service, **options):
+    client = create(caller, service, **options)
+    client.meta.events.register("before-call.organizations.{operation}", throttle)
+    return client
+
+def throttle(**_):
+    print("asked", file=sys.stderr, flush=True)
+    raise ClientError({{"Error": {{"Code": "TooManyRequestsException", "Message": "."}}}}, "{operation}")
+
+create, Caller.client = Caller.client, create_client
+sys.exit(main())
+"""
+    with serve_organization() as organization:
+        enable_root_access(organization, *BOTH)
+        organization.attach_service_control_policy(
+            name="any", document=document(statement()), target_id=organization.root_id
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", program, "preflight"],
+            env=variables_of(organization),
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            assert process.stderr.readline() == "asked\n"
+            # Time for the other reads, so that it waits for this one.
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            try:
+                process.communicate(timeout=20)
+            finally:
+                process.kill()
+    assert process.returncode == 130
+
+
+def test_a_command_without_a_result_waits_for_no_thread_that_still_reads() -> None:
+    program = """
+import sys, threading, time
+from centralized_root_access.__main__ import lambda_root, main
+sys.path.insert(0, str(lambda_root()))
+from centralized_root_access.cli import main as cli
+
+def run(arguments, *, environment):
+    threading.Thread(target=time.sleep, args=[60]).start()
+    print("not read", file=sys.stderr)
+    return 2
+
+cli.run = run
+sys.exit(main())
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=30)
+    assert (result.returncode, result.stderr) == (2, b"not read\n")
 
 
 # What it needs

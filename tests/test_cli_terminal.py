@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import termios
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from local_aws.emulation import LocalOrganization, serve_organization
-from support.accounts import MEMBER, OTHER
+from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import enable_root_access
 from support.command_line import variables_of
 from support.function import BOTH
@@ -20,6 +22,7 @@ from support.terminal import CONTROL, Terminal, open_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 KEY = f"AKIA{MEMBER}0001"
 NAME = "Zürich 東京"
@@ -108,3 +111,33 @@ def test_a_name_that_stdout_cannot_encode_loses_no_report(
     shown = result.stdout.decode("latin-1")
     assert KEY in shown
     assert r"\u6771\u4eac" in shown
+
+
+def test_an_interrupted_question_for_an_mfa_code_leaves_a_terminal_that_shows_what_is_typed(
+    organization: LocalOrganization, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile mfa]\n"
+        f"role_arn = arn:aws:iam::{MANAGEMENT}:role/audit\n"
+        "credential_source = Environment\n"
+        f"mfa_serial = arn:aws:iam::{MANAGEMENT}:mfa/one\n"
+    )
+    keyboard, its_end = open_terminal(columns=80)
+    shown = b""
+    with subprocess.Popen(
+        [sys.executable, "-m", "centralized_root_access", "audit", "--from-here", "--profile", "mfa"],
+        env=environment_of(organization, AWS_CONFIG_FILE=str(config)),
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+        start_new_session=True,
+    ) as process:
+        os.close(its_end)
+        while b"MFA code" not in shown:
+            shown += os.read(keyboard, 65_536)
+        process.send_signal(signal.SIGINT)
+    local_modes = termios.tcgetattr(keyboard)[3]
+    os.close(keyboard)
+    assert process.returncode == 130
+    assert local_modes & termios.ECHO

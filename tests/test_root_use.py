@@ -196,6 +196,6 @@ def test_a_notice_that_cannot_be_published_fails_so_that_lambda_tries_again_and_
     assert str(raised.value) == (
         f"The function for notices of root use in account {MANAGEMENT} could not publish to {TOPIC_ARN}: "
         "AccessDenied: denied. Allow sns:Publish in the topic's policy, and the use of its key in the key's "
-        "policy. Lambda tries twice more. The alarm's description has the query for the events."
+        "policy. Lambda tries three times. The alarm's description has the query for the events."
     )
     assert function.log[-1] == {"event": "not_published", "topicArn": TOPIC_ARN, "code": "AccessDenied"}

@@ -154,7 +154,7 @@ def notify(
             account_id=account_id,
             topic_arn=topic_arn,
             publisher="The function for notices of root use",
-            consequence="Lambda tries twice more. The alarm's description has the query for the events.",
+            consequence="Lambda tries three times. The alarm's description has the query for the events.",
         ) from error
 
 

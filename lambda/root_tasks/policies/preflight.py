@@ -83,7 +83,13 @@ class PolicyPreflight:
         )
         with ThreadPoolExecutor(max_workers=1) as pool:
             pending = PendingPreflight(
-                task=task, preflight=self, reader=reader, types=types, pool=pool, deadline=deadline
+                task=task,
+                preflight=self,
+                reader=reader,
+                types=types,
+                pool=pool,
+                deadline=deadline,
+                abandoned=ended.is_set,
             )
             try:
                 if whole:
@@ -160,6 +166,7 @@ class PendingPreflight:
         types: The types of policies that count.
         pool: Reads in a thread of its own.
         deadline: When it is skipped, on the clock, if not every account is checked by then.
+        abandoned: Whether nobody waits for it any more.
         attachments: What the policies are attached to; None until it is known for which accounts.
         checked: What the policies say of each account that was checked, by its ID.
         early_checks: The policies of the units that accounts without policies of their own are in.
@@ -171,6 +178,7 @@ class PendingPreflight:
     types: Collection[PolicyType]
     pool: Executor
     deadline: float
+    abandoned: Callable[[], bool]
     attachments: Future[tuple[Attachments, ...]] | None = None
     checked: dict[str, AccountCheck] = field(default_factory=dict)
     early_checks: dict[frozenset[tuple[str, ...] | None], PolicyCheck] = field(default_factory=dict)
@@ -216,6 +224,11 @@ class PendingPreflight:
         One that has policies of its own is left out: what is the cheapest way to read whether it has
         FullAWSAccess, too, is known once all accounts are. It waits for the policies to be read.
         """
+        accessible = self._find_accessible(accounts)
+        # Of policies that were not read any more, nothing is known.
+        return [] if self.abandoned() else accessible
+
+    def _find_accessible(self, accounts: CheckedAccounts) -> list[str]:
         try:
             attachments = self.read(accounts.unit_ids).result()
         # The run goes on without a pre-flight, and says why where all accounts are checked.

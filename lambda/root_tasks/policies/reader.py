@@ -6,6 +6,7 @@ import functools
 import math
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,6 +31,7 @@ from .attachments import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
 
     from mypy_boto3_organizations import OrganizationsClient
 
@@ -75,13 +77,16 @@ class PolicyReader:
         abandoned: Callable[[], bool] = lambda: False,
     ) -> None:
         self._organizations = organizations
+        self._interrupted = threading.Event()
         # Each call has a limit of its own.
         paces = {
             operation: Pace(clock=clock)
             for operation in (LIST_ROOTS, _LIST_POLICIES, _LIST_TARGETS, _LIST_OF_TARGET)
         } | {_DESCRIBE_POLICY: Pace(clock=clock, period=_SECONDS_PER_DOCUMENT)}
         self._budgets: dict[str, RetryBudget] = {
-            operation: PacedRetryBudget(clock=clock, deadline=deadline, pace=pace).until(abandoned)
+            operation: PacedRetryBudget(clock=clock, deadline=deadline, pace=pace, abandoned=abandoned).until(
+                self._interrupted.is_set
+            )
             for operation, pace in paces.items()
         }
         self._lock = threading.Lock()
@@ -112,7 +117,7 @@ class PolicyReader:
             of_targets = functools.partial(self._attachments_of, target_ids=sorted(_target_ids(unit_ids)))
             return self._of_enabled_types(types, of_targets)
         # The list does not wait for the answer: it is in vain only where the type is not enabled.
-        with ThreadPoolExecutor(max_workers=len(PolicyType)) as pool:
+        with self._pool(max_workers=len(PolicyType)) as pool:
             names = {type_: pool.submit(self._names, type_) for type_ in types}
             return self._of_enabled_types(
                 types, lambda type_: self._attachments(type_, names[type_].result())
@@ -149,7 +154,7 @@ class PolicyReader:
             CallError: Policies may not be read.
         """
         target_ids = _target_ids(unit_ids)
-        with ThreadPoolExecutor(max_workers=1) as pool:
+        with self._pool(max_workers=1) as pool:
             completing = pool.submit(
                 lambda: [
                     self._with_full_access(of_type, target_ids=target_ids, account_count=account_count)
@@ -183,6 +188,16 @@ class PolicyReader:
             show(done, len(wanted))
             read = functools.partial(self._policy, policy_id, of_type)
             self._policies[policy_id] = self._read_once(self._documents, policy_id, read)
+
+    @contextmanager
+    def _pool(self, *, max_workers: int) -> Iterator[Executor]:
+        """Yield a pool whose threads read no more once this thread is interrupted, which waits for them."""
+        with ThreadPoolExecutor(max_workers=max_workers) as pool:
+            try:
+                yield pool
+            except KeyboardInterrupt:
+                self._interrupted.set()
+                raise
 
     def _read_once(self, reads: dict[_Key, Future[_Value]], key: _Key, read: Callable[[], _Value]) -> _Value:
         """Return what is read, by this thread unless another one has begun to."""
@@ -223,7 +238,7 @@ class PolicyReader:
     def _attachments(self, policy_type: PolicyType, policy_names: Mapping[str, str]) -> Attachments:
         policy_ids: dict[str, list[str]] = {}
         target_names: dict[str, str] = {}
-        with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
+        with self._pool(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
             for policy_id, targets in zip(
                 policy_names, pool.map(self._targets_if_any, policy_names), strict=True
             ):
@@ -274,7 +289,7 @@ class PolicyReader:
         policy_names = dict(attachments.policy_names)
         policy_ids = dict(attachments.policy_ids)
         problems = dict(attachments.problems)
-        with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
+        with self._pool(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
             for target_id in target_ids:
                 at = (attachments.policy_type, target_id)
                 read = functools.partial(self._policies_of, target_id, attachments.policy_type)

@@ -81,7 +81,7 @@ class MemberReader:
 
         Args:
             selection: Which accounts these are.
-            found: Called with the accounts of each page, where all accounts are listed.
+            found: Called with each page's accounts that no page before had, where all accounts are listed.
 
         Raises:
             RunRefusedError: There is no such unit, or more than one.
@@ -99,8 +99,8 @@ class MemberReader:
         members: dict[str, Member] = {}
         accounts = self._list()
         while page := _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE)):
+            found({id_: member for id_, member in page.items() if id_ not in members})
             members |= page
-            found(page)
         # Nothing makes a run wait longer that this library could not make faster.
         milliseconds = round((self.clock.now() - started) * 1000)
         self.log(event="accounts_listed", accounts=len(members), milliseconds=milliseconds)

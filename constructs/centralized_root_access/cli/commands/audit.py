@@ -59,18 +59,20 @@ def _audit_from_here(input_: dict[str, object], *, output: Output, target: Targe
     with failures_as("Unable to audit", as_json=output.format == JSON):
         with waiting_line("Reading the credentials ..."):
             from concurrent.futures import ThreadPoolExecutor
+            from importlib import import_module
 
             from ..aws import find_caller
 
-            # The imports take as long as the call.
-            found = ThreadPoolExecutor(max_workers=1).submit(find_caller, target)
+            # The imports take as long as the call, which this thread makes: the SDK may ask for an MFA code,
+            # and a terminal shows again what is typed after Ctrl-C only if this thread has asked.
+            ThreadPoolExecutor(max_workers=1).submit(import_module, "centralized_root_access.cli.from_here")
+            caller = find_caller(target)
             from root_tasks.aws.stores import REPORT_JSON
 
             from ..from_here import LocalAudit
             from ..screen import progress_bar
             from ..stored_report import StoredReport, keep_report, show_report
 
-            caller = found.result()
         name = target.environment.run_name("audit")
         local = LocalAudit(caller, environment=target.environment, name=name)
         with progress_bar(name) as update:
