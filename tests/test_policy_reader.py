@@ -173,6 +173,21 @@ def test_the_policies_are_listed_while_it_is_asked_whether_their_type_is_enabled
     assert not of_type.is_pending
 
 
+def test_a_document_is_read_while_it_is_asked_what_policies_are_attached_to(
+    organization: LocalOrganization,
+) -> None:
+    attach(organization, "any", DENY_OTHERS, [organization.root_id])
+    client, asked = organization.client("organizations"), threading.Event()
+
+    def wait_for_document(**_: object) -> None:
+        assert asked.wait(20)
+
+    client.meta.events.register("before-call.organizations.DescribePolicy", lambda **_: asked.set())
+    client.meta.events.register("before-call.organizations.ListTargetsForPolicy", wait_for_document)
+    (of_type,) = reader_of(organization, client=client).attachments([PolicyType.SERVICE_CONTROL_POLICY])
+    assert list(of_type.policy_ids) == [organization.root_id]
+
+
 def test_documents_are_read_as_fast_as_aws_allows_those_of_the_root_first_and_none_that_nobody_waits_for(
     organization: LocalOrganization,
 ) -> None:
@@ -192,11 +207,13 @@ def test_documents_are_read_as_fast_as_aws_allows_those_of_the_root_first_and_no
         return [call.parameters["PolicyId"] for call in asked], time.seconds - began
 
     (of_type,) = attachments
-    of_accounts = [of_type.policy_ids[id_][0] for id_ in sorted(accounts[:2], reverse=True)]
+    ids = {target_id: policy_ids[0] for target_id, policy_ids in of_type.policy_ids.items()}
+    # The first one was read while it was asked what is attached.
+    assert next(iter(of_type.policy_names)) == ids[accounts[0]]
     asked, seconds = read_in(accounts[:2])
-    assert asked == [of_type.policy_ids[organization.root_id][0], *of_accounts]
+    assert asked == [ids[organization.root_id], ids[accounts[1]]]
     # Two at once, then less than two a second.
-    assert seconds == pytest.approx(0.55)
+    assert seconds == pytest.approx(0.52)
     abandoned = True
     assert read_in(accounts) == (asked, 0)
 
@@ -219,4 +236,5 @@ def test_threads_that_read_at_once_read_nothing_twice(organization: LocalOrganiz
     with ThreadPoolExecutor(max_workers=2) as pool:
         found = list(pool.map(read_as_another_does, range(2)))
     assert found == [{accounts[0]: Decision.DENIED}] * 2
-    assert calls(organization) == {"ListPoliciesForTarget": 2, "DescribePolicy": 2}
+    # The first document was read before.
+    assert calls(organization) == {"ListPoliciesForTarget": 2, "DescribePolicy": 1}

@@ -34,11 +34,9 @@ def main() -> int:
             print(f"Unable to write the output: {error.strerror or error}.", file=sys.stderr, flush=True)
         _discard_output()
         return ExitCode.NO_RESULT
-    if exit_code in (2, 130):
-        # Threads that call AWS would be waited for otherwise. They only read.
-        sys.stderr.flush()
-        os._exit(exit_code)
-    return exit_code
+    # Threads that call AWS would be waited for otherwise. They only read.
+    sys.stderr.flush()
+    os._exit(exit_code)
 
 
 def _prepare_streams() -> None:
