@@ -145,7 +145,8 @@ async def measure(account_ids: Sequence[str]) -> Mapping[str, object]:
         started_at = time.monotonic()
         left = list(account_ids) or await _Client(session).list_accounts(credentials)
         seconds = [time.monotonic() - started_at]
-        while left and sum(seconds) < _MAX_SECONDS:
+        # The list takes a minute of 10,000 accounts by itself.
+        while left and sum(seconds[1:]) < _MAX_SECONDS:
             started_at, client = time.monotonic(), _Client(session)
             has_result = await asyncio.gather(*(client.audit(credentials, id_) for id_ in left))
             seconds.append(time.monotonic() - started_at)
