@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -136,7 +137,11 @@ def test_an_interrupted_question_for_an_mfa_code_leaves_a_terminal_that_shows_wh
         os.close(its_end)
         while b"MFA code" not in shown:
             shown += os.read(keyboard, 65_536)
-        process.send_signal(signal.SIGINT)
+        # One that comes right before the process reads is noticed only with the next one.
+        while process.returncode is None:
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=5)
     local_modes = termios.tcgetattr(keyboard)[3]
     os.close(keyboard)
     assert process.returncode == 130
