@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import signal
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -200,3 +201,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     cases = {report.nodeid: dict(report.user_properties).get("fault_cases", 0) for report in reports}
     if total := sum(cases.values()):
         terminalreporter.write_line(f"Fault matrix: {total} cases, each one fault at one call on one path.")
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let interrupts arrive: whatever runs in the background ignores them, and so do its processes."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)

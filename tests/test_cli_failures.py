@@ -226,14 +226,6 @@ def test_no_stream_that_is_closed_or_full_ends_as_if_credentials_were_found(
         assert "The config profile (missing) could not be found" in result.stderr
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Let interrupts arrive: whatever runs in the background ignores them, and so do its processes."""
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, handler)
-
-
 @pytest.mark.parametrize("command", [("status",), ("plan", "delete", "--account", MEMBER)], ids=" ".join)
 def test_an_interrupt_exits_130_without_a_traceback(
     interruptible: None, tmp_path: Path, command: tuple[str, ...]
