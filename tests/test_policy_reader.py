@@ -158,32 +158,22 @@ def test_what_a_target_itself_has_is_newer_than_what_its_policies_listed(
     }
 
 
-def test_the_policies_are_listed_while_it_is_asked_whether_their_type_is_enabled(
-    organization: LocalOrganization,
-) -> None:
+@pytest.mark.parametrize(
+    ("read", "waiting"),
+    [
+        pytest.param("ListPolicies", "ListRoots", id="the list, while the type may be disabled"),
+        pytest.param("DescribePolicy", "ListTargetsForPolicy", id="a document, while targets are listed"),
+    ],
+)
+def test_a_read_does_not_wait_for_another(organization: LocalOrganization, read: str, waiting: str) -> None:
     attach(organization, "any", DENY_OTHERS, [organization.root_id])
-    client, listed = organization.client("organizations"), threading.Event()
+    client, is_read = organization.client("organizations"), threading.Event()
 
-    def wait_for_list(**_: object) -> None:
-        assert listed.wait(20)
+    def wait(**_: object) -> None:
+        assert is_read.wait(20)
 
-    client.meta.events.register("before-call.organizations.ListPolicies", lambda **_: listed.set())
-    client.meta.events.register("before-call.organizations.ListRoots", wait_for_list)
-    (of_type,) = reader_of(organization, client=client).attachments([PolicyType.SERVICE_CONTROL_POLICY])
-    assert not of_type.is_pending
-
-
-def test_a_document_is_read_while_it_is_asked_what_policies_are_attached_to(
-    organization: LocalOrganization,
-) -> None:
-    attach(organization, "any", DENY_OTHERS, [organization.root_id])
-    client, asked = organization.client("organizations"), threading.Event()
-
-    def wait_for_document(**_: object) -> None:
-        assert asked.wait(20)
-
-    client.meta.events.register("before-call.organizations.DescribePolicy", lambda **_: asked.set())
-    client.meta.events.register("before-call.organizations.ListTargetsForPolicy", wait_for_document)
+    client.meta.events.register(f"before-call.organizations.{read}", lambda **_: is_read.set())
+    client.meta.events.register(f"before-call.organizations.{waiting}", wait)
     (of_type,) = reader_of(organization, client=client).attachments([PolicyType.SERVICE_CONTROL_POLICY])
     assert list(of_type.policy_ids) == [organization.root_id]
 

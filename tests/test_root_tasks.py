@@ -654,18 +654,19 @@ def test_an_audit_ends_no_alarm_that_a_later_full_audit_may_have_set_off(
     )
 
 
+def running(root_tasks: RootTasks, run_id: str, *, started: timedelta) -> FinishedExecution:
+    """Return a full audit that Step Functions says is running, and started so long from now."""
+    return FinishedExecution(
+        run_id=run_id, status="RUNNING", output={}, started_at=root_tasks.now + started, input={}
+    )
+
+
 def test_an_audit_is_not_overtaken_by_itself(root_tasks: RootTasks) -> None:
     """A list of executions has the start of each more precisely than the execution itself."""
     own = root_tasks.arn("audit")
     started = root_tasks.start_run({}, arn=own, started_at=root_tasks.now)
     results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
-    root_tasks.executions[own] = FinishedExecution(
-        run_id="audit",
-        status="RUNNING",
-        output={},
-        started_at=root_tasks.now + timedelta(microseconds=1),
-        input={},
-    )
+    root_tasks.executions[own] = running(root_tasks, "audit", started=timedelta(microseconds=1))
     root_tasks.write_report(started, results=results)
     assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == [ALL_METRICS]
 
@@ -733,12 +734,8 @@ def test_an_audit_that_found_something_sets_off_the_alarm_while_a_later_one_runs
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
     results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
-    root_tasks.executions[root_tasks.arn("later")] = FinishedExecution(
-        run_id="later",
-        status="RUNNING",
-        output={},
-        started_at=root_tasks.now + timedelta(minutes=1),
-        input={},
+    root_tasks.executions[root_tasks.arn("later")] = running(
+        root_tasks, "later", started=timedelta(minutes=1)
     )
     root_tasks.write_report(started, results=results)
     (metrics,) = [event for event in root_tasks.log if "_aws" in event]

@@ -49,7 +49,50 @@ BY_EVENT = by_event()
 
 
 @dataclass(kw_only=True)
-class DriftCheck:
+class Publisher:
+    """A function that publishes notices.
+
+    Attributes:
+        publishes: Whether the topic accepts notices.
+        log: The lines of its log.
+        published: The notices that the topic accepted.
+        requests: What it requested of AWS: the call, and its resource.
+    """
+
+    publishes: bool = True
+    log: list[Mapping[str, Any]] = field(default_factory=list)
+    published: list[Notice] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+
+    def _publish(self, notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
+        def attempt() -> None:
+            if not self.publishes:
+                raise denial_of(PUBLISH)
+
+        self.requests.append((PUBLISH, topic_arn))
+        budget.attempt(attempt, operation=PUBLISH)
+        self.published.append(notice)
+
+
+def denial_of(operation: str) -> CallError:
+    """Return the error of a call that AWS denied."""
+    return CallError(
+        Failure(operation=operation, kind=FailureKind.ACCESS_DENIED, code="AccessDenied", message="denied")
+    )
+
+
+def stack_states(*states: StackState) -> DescribeStack:
+    """Return a stack that has these states one after the other, and then stays in the last one."""
+    left = list(states)
+
+    def describe_stack(stack_id: str, *, budget: RetryBudget) -> StackState:
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return describe_stack
+
+
+@dataclass(kw_only=True)
+class DriftCheck(Publisher):
     """The deployed drift check.
 
     Attributes:
@@ -60,12 +103,8 @@ class DriftCheck:
         security_hub_findings: Whether it imports findings.
         settings: Its settings instead of these.
         describe_stack: Returns the state of the stack.
-        publishes: Whether the topic accepts notices.
         now: Seconds since 1970.
         function: The organization's clients, and the time that passes in a check.
-        log: The lines of its log.
-        published: The notices that the topic accepted.
-        requests: What it requested of CloudFormation and SNS: the call, and its resource.
     """
 
     features: tuple[str, ...] = BOTH
@@ -75,12 +114,8 @@ class DriftCheck:
     security_hub_findings: bool = False
     settings: Settings | None = None
     describe_stack: DescribeStack = field(default=lambda stack_id, *, budget: STABLE)
-    publishes: bool = True
     now: float = 1_800_000_000.5
     function: Function = field(default_factory=Function)
-    log: list[Mapping[str, Any]] = field(default_factory=list)
-    published: list[Notice] = field(default_factory=list)
-    requests: list[tuple[str, str]] = field(default_factory=list)
 
     def __call__(self, event: object = BY_INTERVAL) -> list[Mapping[str, Any]]:
         """Run it, and return the lines of its checks."""
@@ -135,29 +170,3 @@ class DriftCheck:
 
         client.meta.events.register("provide-client-params.securityhub.BatchImportFindings", record)
         return client
-
-    def _publish(self, notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
-        def attempt() -> None:
-            if not self.publishes:
-                raise denial_of(PUBLISH)
-
-        self.requests.append((PUBLISH, topic_arn))
-        budget.attempt(attempt, operation=PUBLISH)
-        self.published.append(notice)
-
-
-def denial_of(operation: str) -> CallError:
-    """Return the error of a call that AWS denied."""
-    return CallError(
-        Failure(operation=operation, kind=FailureKind.ACCESS_DENIED, code="AccessDenied", message="denied")
-    )
-
-
-def stack_states(*states: StackState) -> DescribeStack:
-    """Return a stack that has these states one after the other, and then stays in the last one."""
-    left = list(states)
-
-    def describe_stack(stack_id: str, *, budget: RetryBudget) -> StackState:
-        return left.pop(0) if len(left) > 1 else left[0]
-
-    return describe_stack

@@ -5,20 +5,12 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from aws_calls.notices import PUBLISH
 from root_access.root_use import Settings, notify
 from support.accounts import MANAGEMENT
-from support.drift_check import TOPIC_ARN, denial_of
+from support.drift_check import TOPIC_ARN, Publisher
 from support.function import FakeContext, FakeTime
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aws_calls.notices import Notice
-    from aws_calls.retry import RetryBudget
 
 ORGANIZATION_ID = "o-8j81brsjuj"
 NEXT_STEP = "Do this."
@@ -52,21 +44,8 @@ def delivery_of(data: bytes) -> dict[str, Any]:
     return {"awslogs": {"data": base64.b64encode(gzip.compress(data)).decode()}}
 
 
-@dataclass(kw_only=True)
-class RootUseNotices:
-    """The deployed function.
-
-    Attributes:
-        publishes: Whether the topic accepts notices.
-        log: The lines of its log.
-        published: The notices that the topic accepted.
-        requests: What it requested of SNS: the call, and its resource.
-    """
-
-    publishes: bool = True
-    log: list[Mapping[str, Any]] = field(default_factory=list)
-    published: list[Notice] = field(default_factory=list)
-    requests: list[tuple[str, str]] = field(default_factory=list)
+class RootUseNotices(Publisher):
+    """The deployed function."""
 
     def __call__(self, event: object) -> None:
         """Invoke the function."""
@@ -81,12 +60,3 @@ class RootUseNotices:
             clock=FakeTime().clock(),
             log=lambda **line: self.log.append(json.loads(json.dumps(line))),
         )
-
-    def _publish(self, notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
-        def attempt() -> None:
-            if not self.publishes:
-                raise denial_of(PUBLISH)
-
-        self.requests.append((PUBLISH, topic_arn))
-        budget.attempt(attempt, operation=PUBLISH)
-        self.published.append(notice)

@@ -45,8 +45,11 @@ _LIST_POLICIES = "organizations:ListPolicies"
 _LIST_TARGETS = "organizations:ListTargetsForPolicy"
 _LIST_OF_TARGET = "organizations:ListPoliciesForTarget"
 _DESCRIBE_POLICY = "organizations:DescribePolicy"
-# AWS lets through two at once, and two a second. Calls that leave evenly do not arrive evenly.
-_SECONDS_PER_DOCUMENT = 0.52
+# Each call has a limit of its own. Of documents, AWS lets through two at once, and two a second: calls that
+# leave evenly do not arrive evenly.
+_PERIODS = dict.fromkeys((LIST_ROOTS, _LIST_POLICIES, _LIST_TARGETS, _LIST_OF_TARGET), 0.0) | {
+    _DESCRIBE_POLICY: 0.52
+}
 _ENABLED = "ENABLED"
 _MAY_BE_ATTACHED = "Whether FullAWSAccess is attached to it could not be read. {}"
 _UNREAD = "The policies that are attached to it could not be read. {}"
@@ -78,16 +81,14 @@ class PolicyReader:
     ) -> None:
         self._organizations = organizations
         self._interrupted = threading.Event()
-        # Each call has a limit of its own.
-        paces = {
-            operation: Pace(clock=clock)
-            for operation in (LIST_ROOTS, _LIST_POLICIES, _LIST_TARGETS, _LIST_OF_TARGET)
-        } | {_DESCRIBE_POLICY: Pace(clock=clock, period=_SECONDS_PER_DOCUMENT)}
         self._budgets: dict[str, RetryBudget] = {
-            operation: PacedRetryBudget(clock=clock, deadline=deadline, pace=pace, abandoned=abandoned).until(
-                self._interrupted.is_set
+            operation: PacedRetryBudget(
+                clock=clock,
+                deadline=deadline,
+                abandoned=lambda: abandoned() or self._interrupted.is_set(),
+                pace=Pace(clock=clock, period=period),
             )
-            for operation, pace in paces.items()
+            for operation, period in _PERIODS.items()
         }
         self._lock = threading.Lock()
         # What was read for some accounts is not read again for others.
