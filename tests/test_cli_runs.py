@@ -24,10 +24,10 @@ from aws_calls.failures import FailureKind, unusable_response
 from centralized_root_access.cli import screen
 from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
 from centralized_root_access.cli.next_steps import next_steps
-from centralized_root_access.cli.options import TargetOptions
 from centralized_root_access.cli.plan_state import PlanState
 from centralized_root_access.cli.report_rows import rows_of
 from centralized_root_access.cli.stored_report import StoredFiles
+from centralized_root_access.cli.target import TargetOptions
 from centralized_root_access.cli.terminal import Environment
 from root_tasks.messages import NO_SUCH_BUCKET, POLICY_LOST
 from root_tasks.model.report import CredentialDetails, Item, ItemType, Outcome, RootCredentials, Task

@@ -20,7 +20,7 @@ from .commands.runs import runs
 from .commands.status import status
 from .commands.stop import stop
 from .errors import ExitCode, InterruptedRunError, sentence
-from .options import PROGRAM
+from .target import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

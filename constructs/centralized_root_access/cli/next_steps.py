@@ -10,7 +10,7 @@ from root_tasks.report.risk import RECENT, is_all_in_use
 if TYPE_CHECKING:
     from root_tasks.model.report import Report
 
-    from .options import TargetOptions
+    from .target import TargetOptions
 
 _MAX_ACCOUNTS_IN_HINT = 5
 

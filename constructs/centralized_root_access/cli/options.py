@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,18 +13,16 @@ import click
 
 from aws_calls.text import printable
 
-from .terminal import waiting_line
+from .target import TargetOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .runs import Runs
     from .terminal import Environment
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 TABLE, JSON, CSV = "table", "json", "csv"
-PROGRAM = "centralized-root-access"
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _COMMENT = re.compile(r"^\s*#.*|\s#(\s.*)?$")
 
@@ -121,42 +118,6 @@ def report_path(value: str) -> Path:
             "in .html, .json or .csv."
         )
     return path
-
-
-@dataclass(frozen=True, kw_only=True)
-class TargetOptions:
-    """Where a command works.
-
-    Attributes:
-        environment: The time and chance.
-        profile: The profile; None for the SDK's own choice.
-        region: The Region; None for the profile's own.
-        stack: The stack; None for the only one.
-    """
-
-    environment: Environment
-    profile: str | None
-    region: str | None
-    stack: str | None
-
-    def command(self, *words: str) -> str:
-        """Return a command line that works in the same place, to be pasted into a shell."""
-        options = {"--profile": self.profile, "--region": self.region, "--stack": self.stack}
-        given = [word for name, value in options.items() if value is not None for word in (name, value)]
-        return shlex.join([PROGRAM, *words, *given])
-
-    def find_runs(self) -> Runs:
-        """Return the runs of the deployment that a command works with, and show that it is looked for.
-
-        Raises:
-            CommandError: There is no such deployment, or more than one.
-            CallError: It cannot be looked for.
-        """
-        with waiting_line("Looking for RootTasks ..."):
-            # Not at the top: the SDK takes a second to import.
-            from .runs import Runs
-
-            return Runs.find(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
     from .errors import ExitCode
     from .executions import RunExecution
-    from .options import Output, Selection, TargetOptions
+    from .options import Output, Selection
+    from .target import TargetOptions
 
 # Why it is not known which report a run has written.
 _GONE = "Step Functions has no such execution; it keeps those that ended in the last 90 days."

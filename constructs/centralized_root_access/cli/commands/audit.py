@@ -11,10 +11,12 @@ from click.core import ParameterSource
 from ..errors import failures_as
 from ..options import JSON, TABLE, output_options, selection_options, target_options
 from ..terminal import print_note, waiting_line
+from . import find_runs
 
 if TYPE_CHECKING:
     from ..errors import ExitCode
-    from ..options import Output, Selection, TargetOptions
+    from ..options import Output, Selection
+    from ..target import TargetOptions
 
 
 @click.command(short_help="Audit the root users of member accounts.")
@@ -50,7 +52,7 @@ def audit(
     if from_here:
         return _audit_from_here(input_, output=output, target=target)
     with failures_as("Unable to audit", as_json=output.format == JSON):
-        runs = target.find_runs()
+        runs = find_runs(target)
         execution = runs.run("audit", input_ | runs.accounts_of_report(selection))
     return runs.show_result(execution, output=output)
 

@@ -11,10 +11,12 @@ import click
 from ..errors import CommandError, ExitCode, RunNotFoundError, failures_as
 from ..options import JSON, output_options, run_id, target_options
 from ..terminal import print_note
+from . import find_runs
 
 if TYPE_CHECKING:
-    from ..options import Output, TargetOptions
+    from ..options import Output
     from ..stored_report import StoredReport
+    from ..target import TargetOptions
 
 
 @click.command(short_help="Execute a plan.")
@@ -40,7 +42,7 @@ def execute(
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Read the plan, then use --yes.")
     with failures_as("Unable to execute", as_json=output.format == JSON):
-        runs = target.find_runs()
+        runs = find_runs(target)
         from root_tasks.aws.stores import sha256
         from root_tasks.run.plans import PLAN
         from root_tasks.run.report_hash import REPORT_SHA256

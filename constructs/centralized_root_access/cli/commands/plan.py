@@ -20,12 +20,14 @@ from ..options import (
     selection_options,
     target_options,
 )
+from . import find_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..errors import ExitCode
-    from ..options import Decorator, Output, Selection, TargetOptions
+    from ..options import Decorator, Output, Selection
+    from ..target import TargetOptions
 
 # The input's names, by those of the option: a blank would have to be quoted.
 CREDENTIAL_TYPES = {
@@ -59,7 +61,7 @@ def _planning(run_name: str, *, task: str | None = None) -> Decorator:
         def wrapper(*, output: Output, target: TargetOptions, **options: Any) -> ExitCode:
             with failures_as("Unable to plan", as_json=output.format == JSON):
                 given = {key: value for key, value in function(**options).items() if value is not None}
-                runs = target.find_runs()
+                runs = find_runs(target)
                 if (selection := options.get("selection")) is not None:
                     given |= runs.accounts_of_report(selection)
                 of_task = task or runs.task_of_backups(options["backups"])

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from root_tasks.policies.fixes import StatementFix
     from scp.evaluate import Cause
 
-    from ..options import TargetOptions
     from ..policy_survey import Survey
+    from ..target import TargetOptions
 
 _MAX_ROWS = 200
 _STYLES = {"denied": "bold red", "unknown": "yellow"}

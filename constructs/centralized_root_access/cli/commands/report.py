@@ -9,10 +9,12 @@ import click
 from ..errors import failures_as
 from ..options import JSON, TABLE, output_options, run_id_or_key, target_options
 from ..terminal import print_note
+from . import find_runs
 
 if TYPE_CHECKING:
     from ..errors import ExitCode
-    from ..options import Output, TargetOptions
+    from ..options import Output
+    from ..target import TargetOptions
 
 
 @click.command(short_help="Show a report, or come back to a run.")
@@ -27,7 +29,7 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
     Exit code: as that of the command that started the run.
     """
     with failures_as("Unable to show the report", as_json=output.format == JSON):
-        runs = target.find_runs()
+        runs = find_runs(target)
         from root_tasks.report.summary import minute
 
         from ..deployment import FOLDERS

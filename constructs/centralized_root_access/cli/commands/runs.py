@@ -8,13 +8,14 @@ import click
 
 from ..errors import ExitCode, failures_as
 from ..options import CSV, JSON, TABLE, format_option, target_options
+from . import find_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..executions import RunExecution
-    from ..options import TargetOptions
     from ..plan_state import PlanState
+    from ..target import TargetOptions
 
 _DEFAULT_LIMIT = 20
 _ROW_KEYS = (
@@ -49,7 +50,7 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
     Exit code: 0 listed; 2 not listed.
     """
     with failures_as("Unable to list the runs", as_json=format_ == JSON):
-        runs_ = target.find_runs()
+        runs_ = find_runs(target)
         found = runs_.executions.latest(limit=limit)
         states = runs_.states_of(found)
         from .. import screen

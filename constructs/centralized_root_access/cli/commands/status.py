@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from root_access.plan import Step
     from root_access.state import DesiredState, RootAccess
 
-    from ..options import TargetOptions
+    from ..target import TargetOptions
 
 FEATURES = tuple(feature.value for feature in RootAccessFeature)
 

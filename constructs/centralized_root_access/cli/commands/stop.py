@@ -10,11 +10,12 @@ import click
 from ..errors import CommandError, ExitCode, failures_as
 from ..options import run_id_or_key, target_options
 from ..terminal import print_note, waiting_line
+from . import find_runs
 
 if TYPE_CHECKING:
     from ..executions import RunExecution
-    from ..options import TargetOptions
     from ..stopped_run import StoppedRun
+    from ..target import TargetOptions
 
 # Until then a function that was invoked has claimed its batch.
 _START_SECONDS = 5.0
@@ -34,7 +35,7 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Use --yes.")
     with failures_as("Unable to stop the run"):
-        runs = target.find_runs()
+        runs = find_runs(target)
         from ..deployment import EXECUTE_FOLDER, FOLDERS
 
         folder, _, name = run.rpartition("/")

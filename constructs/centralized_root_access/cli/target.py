@@ -1,0 +1,28 @@
+"""Where a command works: profile, Region and stack."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .terminal import Environment
+
+PROGRAM = "centralized-root-access"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetOptions:
+    """Where a command works. What is None is left to the SDK, or is the only one."""
+
+    environment: Environment
+    profile: str | None
+    region: str | None
+    stack: str | None
+
+    def command(self, *words: str) -> str:
+        """Return a command line that works in the same place, to be pasted into a shell."""
+        options = {"--profile": self.profile, "--region": self.region, "--stack": self.stack}
+        given = [word for name, value in options.items() if value is not None for word in (name, value)]
+        return shlex.join([PROGRAM, *words, *given])
