@@ -105,7 +105,9 @@ def test_every_file_that_contributors_are_sent_to_exists() -> None:
     files = {code for code in named - paths if re.fullmatch(r"[\w.]+\.(py|md|toml)", code)}
     assert len(paths) > 20
     assert not [path for path in paths if not list(ROOT.glob(path))]
-    assert not [file for file in files - names - {"__init__.py"} if not (ROOT / file).exists()]
+    assert not [
+        file for file in files - names - {"__init__.py", "test_words.py"} if not (ROOT / file).exists()
+    ]
 
 
 def test_the_readme_is_short() -> None:

@@ -26,7 +26,7 @@ import_module("root_tasks.run.invocation")
 TYPES = {
     type_.KIND: type_ for type_ in Document.__subclasses__() if type_.__module__.startswith("root_tasks.")
 }
-STORED = {path.stem: path for path in (Path(__file__).parent / "data" / "documents").iterdir()}
+STORED = {path.stem: path for path in (Path(__file__).parents[2] / "data" / "documents").iterdir()}
 # Never change or remove a file. When a field is added, which has to be optional, add a file with it, and name
 # the one without it here: it has to be read as before, but this release no longer writes it.
 EARLIER = frozenset(

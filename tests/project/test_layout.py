@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,3 +66,24 @@ def test_the_names_of_features_and_tasks_do_not_start_the_cdk() -> None:
         "print([name for name in sys.modules if name.partition('.')[0] in ('jsii', 'aws_cdk')])"
     )
     assert run_successfully(sys.executable, "-c", code).strip() == "[]"
+
+
+def test_the_import_contracts_cover_every_package() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    packages = {
+        path.parent.name
+        for root in ("constructs", "lambda", ".")
+        for path in (ROOT / root).glob("*/__init__.py")
+    }
+    assert packages - set(contracts["root_packages"]) == {"benchmarks"}
+    (layers,) = (contract["layers"] for contract in contracts["contracts"] if contract["id"] == "functions")
+    functions = {path.parent.name for path in FUNCTIONS.glob("*/__init__.py")}
+    assert {name for layer in layers for name in layer.split(" | ")} == functions
+
+
+def test_no_module_has_two_subjects() -> None:
+    folders = ("constructs", "lambda", "cloudformation", "local_aws", "acceptance", "benchmarks")
+    lines = {
+        path: len(path.read_text().splitlines()) for name in folders for path in (ROOT / name).rglob("*.py")
+    }
+    assert {str(path): count for path, count in lines.items() if count > 600} == {}

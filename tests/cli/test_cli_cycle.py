@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from support.command_line import CommandLine
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "centralized-root-access"
 # Each with its exit code.
 COMMANDS = (

@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="the peak of a program's memory is read from /proc"),
 ]
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 ENVIRONMENT = {
     "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("lambda", "tests", ".")),
     "AWS_ACCESS_KEY_ID": "testing",

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     Show = Callable[..., Browser]
 
 CHROMIUM = chromium()
-PICTURES = Path(__file__).parents[1] / "test-results"
+PICTURES = Path(__file__).parents[3] / "test-results"
 
 pytestmark = [
     pytest.mark.xdist_group("chromium"),
@@ -667,7 +667,7 @@ def test_the_page_follows_light_and_dark_and_its_fields_have_visible_edges(
         assert contrast(edge, inside) >= 3
 
 
-AXE = Path(__file__).parent / "browser/node_modules/axe-core/axe.min.js"
+AXE = Path(__file__).parents[2] / "browser/node_modules/axe-core/axe.min.js"
 # As axe has them: the rule, and where it is violated.
 VIOLATIONS = (
     "axe.run().then((found) => found.violations.flatMap("

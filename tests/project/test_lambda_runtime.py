@@ -82,10 +82,12 @@ EXCEPTIONS = (
 
 def selection(files: Sequence[str]) -> list[str]:
     """Return pytest's arguments for the tests of some files."""
+    paths = {path.name: path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    names = (test.partition("::") for test in EXCEPTIONS)
     return [
         "-q",
-        *(f"--deselect=tests/{test}" for test in EXCEPTIONS),
-        *(f"tests/{file}" for file in files),
+        *(f"--deselect={paths[file]}::{test}" for file, _, test in names),
+        *(paths[file] for file in files),
     ]
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from local_aws.services import LocalAws
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 USER_SETTINGS = {
     "AWS_PROFILE": "production",
     "AWS_SESSION_TOKEN": "a-real-token",

@@ -692,7 +692,7 @@ def test_the_evaluator_needs_nothing_but_the_standard_library() -> None:
 
 
 def test_every_known_disagreement_with_the_other_evaluator_is_in_the_docs() -> None:
-    text = (Path(__file__).parents[1] / "docs" / "scp-evaluation.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "scp-evaluation.md").read_text(encoding="utf-8")
     for disagreement in disagreements():
         assert f"| {disagreement['name']} |" in text
         assert disagreement["page"] in text

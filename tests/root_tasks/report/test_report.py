@@ -57,7 +57,7 @@ from support.reports import (
     result,
 )
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 # However slow the machine is.
 SOME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 EARLIER = STARTED - timedelta(days=1)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from local_aws.emulation import LocalOrganization
 
-LAMBDA = Path(__file__).parents[1] / "lambda"
+LAMBDA = Path(__file__).parents[2] / "lambda"
 
 
 @dataclass(kw_only=True)

@@ -35,7 +35,7 @@ STACK_ARN = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/{STACK}/0123"
 ALL_STACKS = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/*/*"
 FOR_IAM = {"organizations:ServicePrincipal": "iam.amazonaws.com"}
 IN_STACK = ("--stack", STACK)
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "command-line.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "command-line.md"
 
 
 @dataclass(kw_only=True)
