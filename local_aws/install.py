@@ -15,11 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 PROGRAMS = Path(sys.executable).parent
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -41,6 +42,7 @@ _SETTING = re.compile(r"(?P<section>[^.=]+)\.(?P<option>[^.=]+)=(?P<value>.+)")
 
 _ENTRY = re.compile(r"^([\w.-]+)==(?:.*\\\n)*.*\n", re.MULTILINE)
 _REPORT_SECONDS = 2.0
+_CDK = "aws-cdk-lib"
 
 # With -I it takes no setting of the caller's environment, and leaves that as it is for commands that it runs.
 _SCRIPT = """#!{python} -I
@@ -91,15 +93,22 @@ def install(requirements: Path) -> None:
     entries = _entries(requirements.read_text(encoding="utf-8"))
     uv = PROGRAMS / "uv"
     if not uv.exists():
-        _install_by_pip("uv, which installs the others", entries["uv"])
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        with _file_of(entries["uv"]) as file:
+            run(
+                "uv, which installs the others",
+                [*pip, "--require-hashes", "--only-binary", ":all:", "--requirement", file],
+                environment=os.environ,
+            )
     command = [str(uv), "pip", "install", "--python", sys.executable]
+    # What a package would be built with has no hash.
+    pinned = [*command, "--require-hashes", "--no-build", "--requirements"]
     environment = _uv_environment()
-    run(
-        f"{len(entries)} Python packages",
-        # What a package would be built with has no hash.
-        [*command, "--require-hashes", "--no-build", "--requirements", str(requirements)],
-        environment=environment,
-    )
+    run(f"{len(entries)} Python packages", [*pinned, str(requirements)], environment=environment)
+    if _CDK in entries:
+        # Another package has the same files, in a version that does not work, and uv installs both at once.
+        with _file_of(entries[_CDK]) as file:
+            run(_CDK, [*pinned, file, "--reinstall", "--no-deps"], environment=environment)
     # A folder has no hash. What builds it is installed already, and no other version is fetched for it.
     run(
         "this project",
@@ -178,14 +187,13 @@ def _exit_code_within(process: subprocess.Popen[bytes], seconds: float) -> int |
         return None
 
 
-def _install_by_pip(name: str, entry: str) -> None:
-    # pip takes hashes from files alone.
+@contextmanager
+def _file_of(entry: str) -> Iterator[str]:
+    """Yield the name of a file with one package: hashes are read from files alone."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
         requirements.write(entry)
         requirements.flush()
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        wheels = ["--require-hashes", "--only-binary", ":all:", "--requirement", requirements.name]
-        run(name, [*pip, *wheels], environment=os.environ)
+        yield requirements.name
 
 
 def _entries(requirements: str) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import importlib.metadata
 import io
 import re
 import sys
@@ -105,6 +107,14 @@ def test_nothing_is_installed_by_pip_or_uv_without_its_hash() -> None:
     assert [command for command in installing if "--require-hashes" not in command] == []
     wheels_alone = re.compile("--no-build |--only-binary :all: ")
     assert [command for command in installing if not wheels_alone.search(command)] == []
+
+
+def test_the_cdks_files_are_its_own_where_another_package_has_them_too() -> None:
+    files = importlib.metadata.distribution("aws-cdk-lib").files or []
+    (file,) = (file for file in files if str(file) == "aws_cdk/cloud_assembly_schema/__init__.py")
+    digest = hashlib.sha256(Path(str(file.locate())).read_bytes()).digest()
+    assert file.hash is not None
+    assert file.hash.value == base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def pins(name: str) -> dict[str, str]:
