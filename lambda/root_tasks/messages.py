@@ -10,12 +10,11 @@ from aws_calls.failures import FailureKind, describe
 from aws_calls.text import excerpt, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from datetime import datetime, timedelta
 
     from aws_calls.failures import Failure
     from aws_calls.security_hub import ImportResult
-    from scp.evaluate import Cause, Verdict
 
     from .model.report import Preflight
 
@@ -73,19 +72,7 @@ REMOVED_WITHOUT_BACKUP = "Removed without a backup: the policy could not be read
 
 
 _MAX_LISTED = 20
-_MAX_STATEMENT_CHARACTERS = 100
 _MAX_KEY_CHARACTERS = 200
-# The longest that Organizations allows.
-_MAX_NAME_CHARACTERS = 128
-_MAX_CAUSES = 3
-_EXEMPT_ROOT_SESSIONS = (
-    'To exempt root sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to the statement.'
-)
-_ALLOW_IT = "Allow it there, at least in root sessions."
-_DENIED_ON_PURPOSE = (
-    "{} statement denies root sessions on purpose. Detach its policy from this account, or exempt it."
-)
-_PREFLIGHT_SHOWS = "The command `centralized-root-access preflight` shows the statement and its change."
 
 
 def describe_with_hint(failure: Failure) -> str:
@@ -119,60 +106,6 @@ def describe_preflight(preflight: Preflight) -> str:
         f"{quantity(preflight.unknown, 'account')} undecided" if preflight.unknown else "",
     ]
     return ", ".join(filter(None, found)) or "No policy denies the task"
-
-
-def denial_reason(verdict: Verdict) -> str:
-    """Return which policies deny a call, and where they are attached. People chose their names."""
-    causes = verdict.causes[:_MAX_CAUSES]
-    more = len(verdict.causes) - len(causes)
-    sentences = [NO_SESSION_OPENED, *(denial_cause(cause, action=verdict.call.action) for cause in causes)]
-    return " ".join([*sentences, *([f"So do {more} more."] if more else [])])
-
-
-def denial_cause(cause: Cause, *, action: str) -> str:
-    """Return which policy denies a call, and where it is attached."""
-    policies = cause.policy_type.lower().replace("_", " ")
-    # An account's name is for its own row: this is also what findings and functions that act get.
-    is_account = cause.level.target_id.isdigit()
-    place = _name_and_id("" if is_account else cause.level.name, cause.level.target_id)
-    if cause.policy is None or cause.statement is None:
-        return f"No {policies} attached to {place} allows {action}."
-    statement = cause.statement.sid or f"number {cause.statement.number}"
-    return (
-        f"The {policies} {_name_and_id(cause.policy.name, cause.policy.policy_id)}, statement "
-        f"{excerpt(statement, _MAX_STATEMENT_CHARACTERS)}, attached to {place}, denies {action}."
-    )
-
-
-def root_user_note(causes: Sequence[Cause]) -> str:
-    """Return that a root user could do nothing with a recovered password, and by which policies."""
-    listed = [denial_cause(cause, action="every action of the root user") for cause in causes[:_MAX_CAUSES]]
-    more = [f"So do {len(causes) - _MAX_CAUSES} more."] if len(causes) > _MAX_CAUSES else []
-    return " ".join(
-        [
-            "After it signs in, the root user could do nothing.",
-            *listed,
-            *more,
-            "Exempt this account first.",
-        ]
-    )
-
-
-def denial_hint(verdict: Verdict) -> str:
-    """Return what would end a denial by policies."""
-    on_purpose = [cause.statement.is_about_root_sessions for cause in verdict.causes if cause.statement]
-    changes = [
-        "" if all(on_purpose) else _EXEMPT_ROOT_SESSIONS,
-        _ALLOW_IT if len(on_purpose) < len(verdict.causes) else "",
-    ]
-    sentences = [*changes, _PREFLIGHT_SHOWS] if any(changes) else []
-    if any(on_purpose):
-        sentences.append(_DENIED_ON_PURPOSE.format("Another" if any(changes) else "The"))
-    return " ".join(filter(None, sentences))
-
-
-def _name_and_id(name: str, id_: str) -> str:
-    return f"{excerpt(name, _MAX_NAME_CHARACTERS)} ({id_})" if name else id_
 
 
 def contradiction(summary_call: str, listing_call: str) -> str:

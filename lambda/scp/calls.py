@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Where IAM calls are signed for.
 _IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
@@ -37,6 +41,17 @@ class SessionFacts:
     def principal_arn(self) -> str | None:
         """The ARN of the root user; None if the account is not known."""
         return None if self.account_id is None else f"arn:{self.partition}:iam::{self.account_id}:root"
+
+    def in_account(self, account_id: str, unit_ids: Sequence[str] | None) -> SessionFacts:
+        """Return the facts of a session in an account.
+
+        Args:
+            account_id: The account.
+            unit_ids: The units that it is in, from the root down; None if they are not known.
+        """
+        is_known = self.organization_id is not None and unit_ids is not None
+        path = "/".join((self.organization_id or "", *(unit_ids or ()), "")) if is_known else None
+        return replace(self, account_id=account_id, organization_path=path)
 
 
 @dataclass(frozen=True, kw_only=True)

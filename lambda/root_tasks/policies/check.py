@@ -49,15 +49,10 @@ class PolicyCheck:
             unit_ids: The units that it is in, from the root down; None where they are not known.
             target: The bucket or queue; None where there is none yet.
         """
-        session = self._session_in(account_id, unit_ids)
-        # Of a queue it is the ARN.
-        name = None if target is None or target.id is None else target.id.rpartition(":")[2]
-        call = call_of(
-            action, session=session, target=name, target_region=None if target is None else target.region
-        )
+        request = request_in(self._session.in_account(account_id, unit_ids), action, target)
         target_ids = (None,) if unit_ids is None else (*unit_ids, account_id)
         return evaluate_request(
-            SessionRequest(session=session, call=call),
+            request,
             service_control=self._levels_for(PolicyType.SERVICE_CONTROL_POLICY, target_ids, action),
             resource_control=self._levels_for(PolicyType.RESOURCE_CONTROL_POLICY, target_ids, action),
         )
@@ -72,17 +67,10 @@ class PolicyCheck:
         policy_type = PolicyType.SERVICE_CONTROL_POLICY
         if policy_type not in self._policies.attachments or unit_ids is None:
             return ()
-        session = self._session_in(account_id, unit_ids)
+        session = self._session.in_account(account_id, unit_ids)
         request = RootUserRequest(session=session, call=call_of("iam:GetUser", session=session))
         levels = (self._policies.level(policy_type, target_id) for target_id in (*unit_ids, account_id))
         return tuple(denials_of_everything(levels, request))
-
-    def _session_in(self, account_id: str, unit_ids: tuple[str, ...] | None) -> SessionFacts:
-        organization_id = self._session.organization_id
-        path = None
-        if organization_id is not None and unit_ids is not None:
-            path = "/".join((organization_id, *unit_ids, ""))
-        return replace(self._session, account_id=account_id, organization_path=path)
 
     def _levels_for(
         self, policy_type: PolicyType, target_ids: tuple[str | None, ...], action: str
@@ -105,6 +93,15 @@ class PolicyCheck:
             for policy in level.policies
         ]
         return replace(level, policies=tuple(policies))
+
+
+def request_in(session: SessionFacts, action: str, target: Target | None) -> SessionRequest:
+    """Return a call in a session, on a bucket, on a queue, or on a target that is not known yet."""
+    # A queue's ID is its ARN.
+    name = None if target is None or target.id is None else target.id.rpartition(":")[2]
+    region = None if target is None else target.region
+    call = call_of(action, session=session, target=name, target_region=region)
+    return SessionRequest(session=session, call=call)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,12 +12,13 @@ from aws_calls.failures import CallError, describe
 from scp.documents import PolicyType
 from scp.evaluate import Decision
 
-from ..messages import UNEXPECTED_ERROR, denial_hint, denial_reason, root_user_note
+from ..messages import NO_SESSION_OPENED, UNEXPECTED_ERROR
 from ..model.report import Action, Preflight
 from ..model.run import Denial, Mode
 from ..tasks import DEFINITIONS
 from .check import PolicyCheck, check_account
 from .reader import PolicyReader
+from .sentences import denial_hint, denial_reason, root_user_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -289,7 +290,9 @@ def _denials(checked: Mapping[str, AccountCheck]) -> Iterator[Denial]:
     by_sentences: dict[tuple[str, str], list[str]] = {}
     for account_id, account in checked.items():
         if account.denied is not None:
-            sentences = (denial_reason(account.denied), denial_hint(account.denied))
+            causes = account.denied.causes
+            reason = denial_reason(causes, action=account.denied.call.action)
+            sentences = (f"{NO_SESSION_OPENED} {reason}", denial_hint(causes))
             by_sentences.setdefault(sentences, []).append(account_id)
     for (reason, hint), account_ids in by_sentences.items():
         yield Denial(reason=reason, hint=hint, account_ids=tuple(account_ids))

@@ -170,6 +170,15 @@ class PolicyReader:
             attachments={of_type.policy_type: of_type for of_type in completed}, policies=self._policies
         )
 
+    def named(self, policy_id: str, policy_type: PolicyType) -> tuple[Policy, dict[str, str]]:
+        """Return a policy, and the name of each target that it is attached to, by its ID.
+
+        Raises:
+            CallError: The policy may not be read, or its targets could not be.
+        """
+        policy = self._document(policy_id, {}, policy_type)
+        return policy, {id_: target.get("Name", "") for id_, target in self._targets(policy_id)}
+
     def _read_documents(
         self,
         attachments: Collection[Attachments],
@@ -358,7 +367,7 @@ class PolicyReader:
         )
 
     def _document(self, policy_id: str, policy_names: Mapping[str, str], policy_type: PolicyType) -> Policy:
-        read = functools.partial(self._policy, policy_id, policy_names[policy_id], policy_type)
+        read = functools.partial(self._policy, policy_id, policy_names.get(policy_id, ""), policy_type)
         return self._read_once(self._documents, policy_id, read)
 
     def _policy(self, policy_id: str, name: str, policy_type: PolicyType) -> Policy:
@@ -369,6 +378,7 @@ class PolicyReader:
                 budget=self._budgets[_DESCRIBE_POLICY],
             ).require("Policy")
             content: str = require(described, "Content", operation=_DESCRIBE_POLICY)
+            name = name or described.get("PolicySummary", {}).get("Name", "")
         except CallError as error:
             if error.failure.kind is FailureKind.ACCESS_DENIED:
                 raise

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.messages import UNEXPECTED_ERROR, denial_hint, denial_reason
+from root_tasks.messages import UNEXPECTED_ERROR
 from root_tasks.model.report import Task
 from root_tasks.model.run import Mode, Target
+from root_tasks.policies.sentences import denial_hint, denial_reason
 from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, enable_root_access
@@ -367,17 +368,17 @@ def test_a_type_that_is_being_enabled_is_unknown(
 
 def test_the_hint_has_all_that_a_denial_needs() -> None:
     on_purpose = statement(Condition={"Bool": {"aws:AssumedRoot": "true"}})
-    assert denial_hint(verdict(policy(on_purpose))) == (
+    assert denial_hint(verdict(policy(on_purpose)).causes) == (
         "The statement denies root sessions on purpose. Detach its policy from this account, or exempt it."
     )
     denied = evaluate_call(GET_USER, levels([policy(statement(), on_purpose)]))
-    assert "No service control policy attached to" in denial_reason(denied)
+    assert "No service control policy attached to" in denial_reason(denied.causes, action=denied.call.action)
     for text in (
         '"Null": {"aws:AssumedRoot": "true"}',
         "Allow it there, at least in root sessions.",
         "Another statement denies root sessions on purpose.",
     ):
-        assert text in denial_hint(denied)
+        assert text in denial_hint(denied.causes)
 
 
 def test_an_empty_first_page_of_roots_does_not_look_as_if_policies_were_disabled(

@@ -221,7 +221,8 @@ def _fix_lines(fix: StatementFix) -> Iterator[str]:
 
 def _root_user_sentences(found: Survey) -> Iterator[str]:
     """Yield where a recovered root user could do nothing, and by which policy; once for each place."""
-    from root_tasks.messages import denial_cause, quantity
+    from root_tasks.messages import quantity
+    from root_tasks.policies.sentences import denial_cause
 
     by_place: dict[object, list[Cause]] = {}
     for account in found.accounts:

@@ -1,0 +1,49 @@
+"""What AWS's message says about a denied call: which call it was, and which policy denied it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from scp.documents import PolicyType
+
+_DENIED_CALL = re.compile(r"is not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)(.*)", re.DOTALL)
+_POLICY_TYPE = re.compile(r"\b(service|resource) control policy\b")
+# AWS names the policy since January 2026, not yet in every service.
+_POLICY_ARN = re.compile(
+    r"arn:[a-z-]+:organizations::(?:\d{12}|aws):policy/(?:o-[a-z0-9]+/)?(service|resource)_control_policy/"
+    r"(p-[0-9a-zA-Z_]{8,128})"
+)
+_POLICY_TYPES = {
+    "service": PolicyType.SERVICE_CONTROL_POLICY,
+    "resource": PolicyType.RESOURCE_CONTROL_POLICY,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwsDenial:
+    """A call that AWS denied because of a policy of the organization.
+
+    Attributes:
+        action: The call, named as in an IAM policy.
+        policy_type: The type of the policy.
+        policy_id: The policy; None if the message does not name it.
+    """
+
+    action: str
+    policy_type: PolicyType
+    policy_id: str | None
+
+
+def parse_denial(message: str) -> AwsDenial | None:
+    """Return the denial that AWS's message describes; None if no policy of the organization is its cause."""
+    denied = _DENIED_CALL.search(message)
+    if denied is None:
+        return None
+    action, cause = denied.groups()
+    if named := _POLICY_ARN.search(cause):
+        return AwsDenial(action=action, policy_type=_POLICY_TYPES[named[1]], policy_id=named[2])
+    policy_type = _POLICY_TYPE.search(cause)
+    if policy_type is None:
+        return None
+    return AwsDenial(action=action, policy_type=_POLICY_TYPES[policy_type[1]], policy_id=None)

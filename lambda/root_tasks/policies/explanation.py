@@ -1,0 +1,205 @@
+"""Why AWS denied a call: by the policy that its message names, otherwise by those on the account's path.
+
+AWS's answer is the truth. What is read afterwards adds the statement, its place, and how to fix it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aws_calls.failures import CallError, describe
+from aws_calls.retry import ATTEMPT_RESERVE_SECONDS
+from scp.evaluate import Cause, Decision, Level, Reason, denying_statements
+
+from ..messages import UNEXPECTED_ERROR
+from ..tasks import DEFINITIONS
+from .aws_denial import parse_denial
+from .check import PolicyCheck, request_in
+from .reader import PolicyReader
+from .sentences import denial_hint, denial_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from mypy_boto3_organizations import OrganizationsClient
+
+    from aws_calls.retry import Clock
+    from scp.calls import SessionFacts
+    from scp.context import SessionRequest
+    from scp.evaluate import Verdict
+
+    from ..model.run import Target
+    from .aws_denial import AwsDenial
+
+# An attempt takes up to 20 s: none starts in the last 20 s of the time for an explanation.
+_MAX_ATTEMPT_SECONDS = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeniedAccount:
+    """An account in which AWS denied a call.
+
+    Attributes:
+        account_id: The account.
+        message: AWS's message, or a sentence that contains it.
+        unit_ids: The units that the account is in, from the root down; None if they are not known.
+        targets: What the task was to act on.
+    """
+
+    account_id: str
+    message: str
+    unit_ids: tuple[str, ...] | None
+    targets: tuple[Target, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """What AWS's message does not say about a denial.
+
+    Attributes:
+        reason: Which statement of which policy denies the call, and where it is attached.
+        hint: What would end it.
+    """
+
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanations:
+    """The explanations of denied accounts.
+
+    Attributes:
+        by_account: The explanations that were found, by account ID.
+        problem: Why denials are left unexplained; None if nothing got in the way.
+    """
+
+    by_account: Mapping[str, Explanation] = field(default_factory=dict)
+    problem: str | None = None
+
+
+def explain_denials(
+    denied: Iterable[DeniedAccount],
+    *,
+    organizations: OrganizationsClient,
+    clock: Clock,
+    session: SessionFacts,
+    target_names: Mapping[str, str],
+    seconds: float = 30.0,
+) -> Explanations:
+    """Read the policies that denied calls, and return which statements did.
+
+    A failure costs explanations, and nothing else.
+
+    Args:
+        denied: The accounts.
+        organizations: A client that makes one attempt per call.
+        clock: The time.
+        session: What is known of root sessions in any account, with the organization.
+        target_names: The names of accounts and units, by their IDs.
+        seconds: How long it may take.
+    """
+    reader = PolicyReader(
+        organizations=organizations,
+        clock=clock,
+        deadline=clock.now() + seconds + ATTEMPT_RESERVE_SECONDS - _MAX_ATTEMPT_SECONDS,
+    )
+    explainer = _Explainer(reader=reader, session=session, target_names=target_names)
+    groups: dict[AwsDenial, list[DeniedAccount]] = {}
+    for account in denied:
+        denial = parse_denial(account.message)
+        if denial is not None and denial.action in _KNOWN_CALLS:
+            groups.setdefault(denial, []).append(account)
+    explanations: dict[str, Explanation] = {}
+    problem = None
+    for denial, accounts in groups.items():
+        try:
+            explanations.update(explainer.explain(denial, accounts))
+        except CallError as error:
+            problem = describe(error.failure)
+        # A policy that surprises the evaluation must not cost AWS's own answer.
+        except Exception as error:
+            problem = f"{UNEXPECTED_ERROR} {type(error).__name__}."
+    return Explanations(by_account=explanations, problem=problem)
+
+
+_KNOWN_CALLS = frozenset(action for definition in DEFINITIONS.values() for action in definition.calls)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Explainer:
+    """Reads policies, each once, and finds the statements that deny."""
+
+    reader: PolicyReader
+    session: SessionFacts
+    target_names: Mapping[str, str]
+
+    def explain(
+        self, denial: AwsDenial, accounts: Sequence[DeniedAccount]
+    ) -> Iterator[tuple[str, Explanation]]:
+        """Yield the explanation of one denial for each account that has one."""
+        find = self._causes_in_named_policy if denial.policy_id else self._causes_on_path
+        for account, causes in find(denial, accounts):
+            found = tuple({cause.place: cause for cause in causes}.values())
+            if found:
+                reason = denial_reason(found, action=denial.action)
+                yield account.account_id, Explanation(reason=reason, hint=denial_hint(found))
+
+    def _causes_in_named_policy(
+        self, denial: AwsDenial, accounts: Sequence[DeniedAccount]
+    ) -> Iterator[tuple[DeniedAccount, list[Cause]]]:
+        policy, targets = self.reader.named(denial.policy_id or "", denial.policy_type)
+        for account in accounts:
+            path = (*(account.unit_ids or ()), account.account_id)
+            # A single target must be the place, even if the account's units are not known.
+            places = [id_ for id_ in path if id_ in targets] or ([*targets] if len(targets) == 1 else [""])
+            statements = {
+                statement.number: statement
+                for target in account.targets or (None,)
+                for statement in denying_statements(policy, self._request(account, denial, target))
+            }
+            yield (
+                account,
+                [
+                    Cause(
+                        reason=Reason.EXPLICIT_DENY,
+                        policy_type=denial.policy_type,
+                        level=Level(target_id=place, name=targets.get(place, ""), policies=(policy,)),
+                        policy=policy,
+                        # AWS is right even if none of the statements seems to deny the call.
+                        statement=statement,
+                    )
+                    for place in places
+                    for statement in statements.values() or (None,)
+                ],
+            )
+
+    def _causes_on_path(
+        self, denial: AwsDenial, accounts: Sequence[DeniedAccount]
+    ) -> Iterator[tuple[DeniedAccount, list[Cause]]]:
+        unit_ids = {account.account_id: account.unit_ids for account in accounts}
+        attachments = self.reader.attachments({denial.policy_type}, unit_ids=unit_ids)
+        policies = self.reader.read(
+            [of_type.with_names(self.target_names) for of_type in attachments], unit_ids=unit_ids
+        )
+        check = PolicyCheck(policies, session=self.session)
+        for account in accounts:
+            verdicts = [
+                check.verdict(
+                    denial.action, account_id=account.account_id, unit_ids=account.unit_ids, target=target
+                )
+                for target in account.targets or (None,)
+            ]
+            yield account, [cause for verdict in verdicts for cause in _denials(verdict)]
+
+    def _request(self, account: DeniedAccount, denial: AwsDenial, target: Target | None) -> SessionRequest:
+        session = self.session.in_account(account.account_id, account.unit_ids)
+        return request_in(session, denial.action, target)
+
+
+def _denials(verdict: Verdict) -> Sequence[Cause]:
+    """Return what denies a call that AWS denied: the only candidate does, even if that was not certain."""
+    if verdict.decision is Decision.DENIED:
+        return verdict.causes
+    return verdict.causes if [cause.reason for cause in verdict.causes] == [Reason.UNDECIDED_DENY] else ()

@@ -1,0 +1,289 @@
+"""A denial by AWS is explained by the policy that its message names, and never at the cost of the denial."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import strategies as st
+
+from root_tasks.policies.aws_denial import AwsDenial, parse_denial
+from root_tasks.policies.explanation import DeniedAccount, Explanations, explain_denials
+from root_tasks.policies.sentences import denial_hint, denial_reason
+from scp.calls import SessionFacts
+from scp.documents import PolicyType
+from scp.evaluate import Decision
+from support.accounts import MEMBER, OTHER
+from support.function import FakeTime
+from support.properties import property_test
+from support.scp import ACCOUNT_ID, LEVEL_IDS, ORGANIZATION_ID, check_of, document, policies_of, statement
+from support.scp_grammar import documents
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from local_aws.emulation import LocalOrganization
+
+ACTION = "iam:GetAccountSummary"
+NOT_AUTHORIZED = (
+    f"{ACTION}: AccessDenied: User: arn:aws:iam::{MEMBER}:root is not authorized to perform: {ACTION} "
+    "on resource: *"
+)
+UNNAMED = f"{NOT_AUTHORIZED} with an explicit deny in a service control policy"
+# AWS may name a policy whose statements seem to spare the call, or of which only some may apply.
+DENIES = statement(Sid="DenyIt", Action="iam:*")
+SPARES = statement(Sid="SpareIt", Action="ec2:*")
+MAY_DENY = statement(Sid="MayDenyIt", Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}})
+
+
+def named(policy_id: str) -> str:
+    """Return AWS's message with the ARN of the policy that denies the call."""
+    policy = f"policy/o-a1b2c3d4e5/service_control_policy/{policy_id}"
+    return f"{UNNAMED}: arn:aws:organizations::111111111111:{policy}"
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        pytest.param(named("p-examplepolicy"), ("SERVICE_CONTROL_POLICY", "p-examplepolicy"), id="named"),
+        pytest.param(UNNAMED, ("SERVICE_CONTROL_POLICY", None), id="unnamed"),
+        pytest.param(
+            f"{NOT_AUTHORIZED} because no service control policy allows the {ACTION} action",
+            ("SERVICE_CONTROL_POLICY", None),
+            id="no Allow",
+        ),
+        pytest.param(
+            f"{NOT_AUTHORIZED} with an explicit deny in a resource control policy",
+            ("RESOURCE_CONTROL_POLICY", None),
+            id="resource control policy",
+        ),
+        pytest.param(
+            f"{NOT_AUTHORIZED} because no identity-based policy allows the {ACTION} action", None, id="role"
+        ),
+        pytest.param(NOT_AUTHORIZED, None, id="no cause"),
+        pytest.param("Root sessions feature is not enabled for your AWS Organization.", None, id="feature"),
+    ],
+)
+def test_the_policy_is_taken_from_the_message(message: str, expected: tuple[str, str | None] | None) -> None:
+    assert parse_denial(message) == (
+        expected and AwsDenial(action=ACTION, policy_type=PolicyType(expected[0]), policy_id=expected[1])
+    )
+
+
+@pytest.fixture
+def unit_id(organization: LocalOrganization) -> str:
+    """A unit with two of the three members."""
+    organizations = organization.client("organizations")
+    unit = organizations.create_organizational_unit(ParentId=organization.root_id, Name="Workloads")
+    for account_id in (MEMBER, OTHER):
+        organizations.move_account(
+            AccountId=account_id,
+            SourceParentId=organization.root_id,
+            DestinationParentId=str(unit["OrganizationalUnit"]["Id"]),
+        )
+    return str(unit["OrganizationalUnit"]["Id"])
+
+
+def attach(organization: LocalOrganization, target_id: str, *statements: Mapping[str, object]) -> str:
+    return organization.attach_service_control_policy(
+        name=f"guard-{target_id}", document=document(*statements), target_id=target_id
+    )
+
+
+def explain(organization: LocalOrganization, unit_id: str, message: str, *account_ids: str) -> Explanations:
+    """Explain the same denial in accounts of the unit; the calls are counted from here."""
+    organization.clear_calls()
+    return explain_denials(
+        [
+            DeniedAccount(account_id=account_id, message=message, unit_ids=(organization.root_id, unit_id))
+            for account_id in account_ids or (MEMBER,)
+        ],
+        organizations=organization.client("organizations"),
+        clock=FakeTime().clock(),
+        session=SessionFacts(organization_id=organization.id, region="us-east-1", outside_vpc=True),
+        target_names={unit_id: "Workloads", organization.root_id: "Root"},
+    )
+
+
+def calls(organization: LocalOrganization) -> Counter[str]:
+    return Counter(call.operation for call in organization.calls)
+
+
+def test_two_calls_explain_every_account_that_one_named_policy_denies(
+    organization: LocalOrganization, unit_id: str
+) -> None:
+    attach(organization, organization.root_id, SPARES)
+    policy_id = attach(organization, unit_id, SPARES, DENIES)
+    explained = explain(organization, unit_id, named(policy_id), MEMBER, OTHER)
+    assert calls(organization) == {"DescribePolicy": 1, "ListTargetsForPolicy": 1}
+    assert explained.problem is None
+    for account_id in (MEMBER, OTHER):
+        explanation = explained.by_account[account_id]
+        assert explanation.reason == (
+            f"The service control policy guard-{unit_id} ({policy_id}), statement DenyIt, attached to "
+            f"Workloads ({unit_id}), denies {ACTION}."
+        )
+        assert '"Null": {"aws:AssumedRoot": "true"}' in explanation.hint
+
+
+@pytest.mark.parametrize("denies", [DENIES, MAY_DENY], ids=["certain", "the only one that may"])
+def test_without_a_name_the_policies_on_the_path_explain_the_denial(
+    organization: LocalOrganization, unit_id: str, denies: dict[str, object]
+) -> None:
+    attach(organization, organization.root_id, SPARES)
+    policy_id = attach(organization, unit_id, denies)
+    elsewhere = organization.client("organizations").create_organizational_unit(
+        ParentId=organization.root_id, Name="Elsewhere"
+    )
+    attach(organization, str(elsewhere["OrganizationalUnit"]["Id"]), DENIES)
+    explained = explain(organization, unit_id, UNNAMED)
+    assert f"({policy_id}), statement {denies['Sid']}," in explained.by_account[MEMBER].reason
+    assert calls(organization)["DescribePolicy"] == 2
+
+
+def test_a_level_that_allows_nothing_is_named(organization: LocalOrganization, unit_id: str) -> None:
+    attach(organization, unit_id, statement("Allow", Action="s3:*"))
+    organization.client("organizations").detach_policy(PolicyId="p-FullAWSAccess", TargetId=unit_id)
+    message = f"{NOT_AUTHORIZED} because no service control policy allows the {ACTION} action"
+    assert explain(organization, unit_id, message).by_account[MEMBER].reason == (
+        f"No service control policy attached to Workloads ({unit_id}) allows {ACTION}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("statements", "says"),
+    [
+        pytest.param([MAY_DENY, SPARES], "statement MayDenyIt, attached to", id="one may"),
+        pytest.param([MAY_DENY, {**MAY_DENY, "Sid": "OrThis"}], "which of its statements", id="two may"),
+        pytest.param([SPARES], "which of its statements", id="none does"),
+        pytest.param([DENIES, MAY_DENY], "statement DenyIt, attached to", id="one does"),
+    ],
+)
+def test_aws_is_right_and_only_a_certain_statement_is_named(
+    organization: LocalOrganization, unit_id: str, statements: list[dict[str, object]], says: str
+) -> None:
+    policy_id = attach(organization, unit_id, *statements)
+    reason = explain(organization, unit_id, named(policy_id)).by_account[MEMBER].reason
+    assert says in reason
+    assert reason.startswith(f"The service control policy guard-{unit_id} ({policy_id})")
+
+
+def test_a_denial_that_the_policies_do_not_show_stays_as_aws_gave_it(
+    organization: LocalOrganization, unit_id: str
+) -> None:
+    attach(organization, unit_id, SPARES)
+    assert explain(organization, unit_id, UNNAMED) == Explanations()
+
+
+@pytest.mark.parametrize("denied", ["DescribePolicy", "ListTargetsForPolicy"])
+def test_a_failed_read_costs_the_explanation_alone(
+    organization: LocalOrganization, unit_id: str, denied: str
+) -> None:
+    policy_id = attach(organization, unit_id, DENIES)
+    organization.deny(account_id=organization.management_account_id, action=f"organizations:{denied}")
+    explained = explain(organization, unit_id, named(policy_id))
+    assert not explained.by_account
+    assert (explained.problem or "").startswith(f"organizations:{denied}: AccessDenied")
+
+
+def test_an_explanation_ends_within_its_time() -> None:
+    """A call that is throttled for as long as it is made."""
+    time = FakeTime()
+    throttled: Any = {"Error": {"Code": "TooManyRequestsException", "Message": "Rate exceeded"}}
+    organizations: Any = StoredPolicies({}, {}, error=ClientError(throttled, "DescribePolicy"))
+    explained = explain_denials(
+        [DeniedAccount(account_id=MEMBER, message=named("p-examplepolicy"), unit_ids=("r-ab12",))],
+        organizations=organizations,
+        clock=time.clock(),
+        session=SessionFacts(),
+        target_names={},
+    )
+    assert explained.by_account[MEMBER].reason == (
+        f"The service control policy p-examplepolicy denies {ACTION}; "
+        "which of its statements does is unknown."
+    )
+    assert 5.0 < time.clock().now() <= 10.0, "an attempt that begins now and takes 20 s ends in time"
+
+
+class StoredPolicies:
+    """The calls of Organizations that an explanation makes, on policies in memory."""
+
+    def __init__(
+        self,
+        documents: Mapping[str, Mapping[str, Any]],
+        attached: Mapping[str, Sequence[str]],
+        *,
+        error: Exception | None = None,
+    ) -> None:
+        self._documents = documents
+        self._attached = attached
+        self._error = error
+
+    def list_roots(self, **_: object) -> dict[str, Any]:
+        types = [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}]
+        return {"Roots": [{"Id": LEVEL_IDS[0], "PolicyTypes": types}]}
+
+    def describe_policy(self, *, PolicyId: str) -> dict[str, Any]:  # noqa: N803
+        if self._error:
+            raise self._error
+        summary = {"Id": PolicyId, "Name": f"name of {PolicyId}"}
+        return {"Policy": {"PolicySummary": summary, "Content": json.dumps(self._documents[PolicyId])}}
+
+    def list_targets_for_policy(self, *, PolicyId: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        return {"Targets": [{"TargetId": id_} for id_, ids in self._attached.items() if PolicyId in ids]}
+
+    def list_policies_for_target(self, *, TargetId: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        ids = ["p-FullAWSAccess", *self._attached.get(TargetId, ())]
+        return {"Policies": [{"Id": id_, "Name": f"name of {id_}"} for id_ in ids]}
+
+
+@property_test(
+    drawn=st.lists(documents(effects=("Deny",)), min_size=1, max_size=4),
+    places=st.lists(st.sampled_from(LEVEL_IDS), min_size=4, max_size=4),
+    names_policies=st.booleans(),
+)
+def test_an_explanation_names_the_statements_that_the_evaluator_finds(
+    drawn: list[dict[str, Any]], places: list[str], names_policies: bool
+) -> None:
+    ids = [f"p-example{number:03}" for number in range(len(drawn))]
+    attached = {
+        place: [id_ for id_, _ in placed]
+        for place, placed in itertools.groupby(
+            sorted(zip(ids, places, strict=False), key=lambda pair: pair[1]), key=lambda pair: pair[1]
+        )
+    }
+    stored = dict(zip(ids, drawn, strict=True))
+    verdict = check_of(policies_of(stored, attached)).verdict(
+        ACTION, account_id=ACCOUNT_ID, unit_ids=LEVEL_IDS[:-1]
+    )
+    if verdict.decision is not Decision.DENIED:
+        return
+    # Of several policies that deny a call, AWS names one.
+    denying = verdict.causes[0].policy
+    assert denying is not None
+    causes = [cause for cause in verdict.causes if not names_policies or cause.policy == denying]
+    organizations: Any = StoredPolicies(stored, attached)
+    explained = explain_denials(
+        [
+            DeniedAccount(
+                account_id=ACCOUNT_ID,
+                message=named(denying.policy_id) if names_policies else UNNAMED,
+                unit_ids=LEVEL_IDS[:-1],
+            )
+        ],
+        organizations=organizations,
+        clock=FakeTime().clock(),
+        session=SessionFacts(organization_id=ORGANIZATION_ID, region="eu-west-1", outside_vpc=True),
+        target_names={},
+    ).by_account[ACCOUNT_ID]
+    assert sentences(explained.reason) == sentences(denial_reason(causes, action=ACTION))
+    assert explained.hint == denial_hint(causes)
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences in any order: which come first depends on what is read first."""
+    return sorted(text.split(". "))
