@@ -227,6 +227,7 @@ def audit(
         arn=f"arn:aws:iam::{MANAGEMENT}:user/one",
         partition="aws",
         clock=time.clock(),
+        now=lambda: NOW,
         before_page=before_page,
         **listening,
     )

@@ -18,13 +18,16 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.session import Session
 
 # Its memory is a part of the function's.
 import root_tasks.handlers  # noqa: F401
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, one_attempt
 from root_tasks.aws.bucket import Bucket
-from root_tasks.aws.clients import create_clients
+from root_tasks.aws.clients import Clients, create_clients
+from root_tasks.aws.context import Aws
+from root_tasks.aws.session_clients import SessionClients
 from root_tasks.aws.stores import Storage
 from root_tasks.model.report import Outcome, RootCredentials, Task
 from root_tasks.model.run import Account, BatchResult, Finding, Mode, Run, Work
@@ -127,22 +130,24 @@ def store_audit(folder: Path, accounts: int, *, number: int) -> dict[str, Any]:
 def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
     """Write the report of an audit that was stored, and return the function's output."""
     storage = _storage(folder)
+    stand_ins = {"stepfunctions": NoExecutions, "securityhub": _security_hub}
+    aws = Aws(
+        function=FunctionArn(partition="aws", region="us-east-1", account_id=_OWN_ACCOUNT),
+        clients=Clients(
+            lambda service: stand_ins[service](), sessions=SessionClients(Session(), config=one_attempt())
+        ),
+        now=lambda: datetime.fromisoformat(event["endedAt"]),
+        log=lambda **event: None,
+        budget=_budget(),
+    )
     finisher = RunFinisher(
         runs=storage.runs,
         reports=storage.reports,
         backups=storage.backups,
-        later_audits=LaterAudits(step_functions=NoExecutions(), budget=_budget()),  # type: ignore[arg-type]
+        later_audits=LaterAudits(aws=aws),
         notify=lambda notice: None,
-        findings=FindingsImporter(
-            reports=storage.reports,
-            client=_security_hub,
-            importer=FunctionArn(partition="aws", region="us-east-1", account_id=_OWN_ACCOUNT),
-            budget=_budget(),
-            now=lambda: datetime.fromisoformat(event["endedAt"]),
-            log=lambda **event: None,
-        ),
-        # Which is not read: the run is not in it.
-        management_account=ManagementAccount(iam=None, budget=_budget()),  # type: ignore[arg-type]
+        findings=FindingsImporter(aws=aws, reports=storage.reports),
+        management_account=ManagementAccount(aws=aws).result,
         plan_lifetime=timedelta(hours=24),
         now=lambda: datetime.fromisoformat(event["endedAt"]),
         log=lambda **event: None,

@@ -294,16 +294,7 @@ class RootTasks:
                 invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootTasks",
                 remaining_seconds=self.timeout,
             ),
-            clients=Clients(
-                iam=self._own_client("iam"),
-                organizations=self._own_client("organizations"),
-                s3=self._own_client("s3"),
-                security_hub=lambda: self._own_client("securityhub"),
-                sns=_Topic(self),  # type: ignore[arg-type]
-                step_functions=_Executions(self),  # type: ignore[arg-type]
-                sts=self._own_client("sts"),
-                sessions=self.sessions,
-            ),
+            clients=Clients(self._create_client, sessions=self.sessions),
             clock=self.time.clock(),
             now=lambda: self.now,
             log=lambda **event: self.log.append(event),
@@ -470,6 +461,14 @@ class RootTasks:
     @functools.cached_property
     def _s3(self) -> Any:
         return self.client("s3")
+
+    def _create_client(self, service: str) -> Any:
+        match service:
+            case "sns":
+                return _Topic(self)
+            case "stepfunctions":
+                return _Executions(self)
+        return self._own_client(service)
 
     def _own_client(self, service: str) -> Any:
         if service in self._own:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.config import Config
 from botocore.session import Session
 
 from aws_calls.calls import call, require
 from aws_calls.failures import call_errors
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
-from aws_calls.runtime import one_attempt
+from aws_calls.runtime import FunctionArn, one_attempt
 
 from .terminal import note_if_slow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from botocore.config import Config
+    from datetime import datetime
 
     from aws_calls.calls import Response
+    from root_tasks.aws.context import Aws
 
     from .target import TargetOptions
 
@@ -40,7 +42,8 @@ class Caller:
         account_id: The credentials' account.
         arn: The ARN of the credentials' identity.
         partition: The credentials' partition, for example aws.
-        clock: The time.
+        clock: The time that waiting is measured by.
+        now: Returns the time in UTC.
         profile: The profile; None for the SDK's own choice.
     """
 
@@ -50,6 +53,7 @@ class Caller:
     arn: str
     partition: str
     clock: Clock
+    now: Callable[[], datetime]
     profile: str | None = None
 
     def client(self, service: str, *, config: Config | None = None) -> Any:
@@ -64,11 +68,37 @@ class Caller:
                 service, region_name=self.region, config=config or one_attempt()
             )
 
-    def new_session(self) -> Session:
+    def _new_session(self) -> Session:
         """Return a session of the SDK with the same settings, for credentials of its own."""
         session = _session(self.profile)
         session.set_config_variable("region", self.region)
         return session
+
+    def aws(self, *, seconds: float, connections: int = 10) -> Aws:
+        """Return what the functions' code works with, on this machine.
+
+        Args:
+            seconds: How long it may take.
+            connections: How many calls of a service it makes in parallel.
+        """
+        # Not all commands need it.
+        from root_tasks.aws.clients import Clients
+        from root_tasks.aws.context import Aws
+        from root_tasks.aws.session_clients import SessionClients
+
+        config = one_attempt().merge(Config(max_pool_connections=connections))
+        return Aws(
+            function=FunctionArn(partition=self.partition, region=self.region, account_id=self.account_id),
+            clients=Clients(
+                functools.partial(self.client, config=config),
+                sessions=SessionClients(self._new_session(), config=config),
+            ),
+            now=self.now,
+            # What the functions log is for their operators; a person reads the report.
+            log=lambda **event: None,  # noqa: ARG005
+            budget=self.budget(seconds=seconds),
+            outside_vpc=False,
+        )
 
     def budget(self, *, seconds: float = MAX_WAIT_SECONDS) -> RetryBudget:
         """Return how long a person waits for calls from now on."""
@@ -109,6 +139,7 @@ def find_caller(target: TargetOptions) -> Caller:
         arn=arn,
         partition=arn.split(":")[1],
         clock=clock,
+        now=environment.now,
         profile=target.profile,
     )
 

@@ -58,7 +58,7 @@ def require_startable(caller: Caller, deployment: Deployment, input_: Mapping[st
 
 
 def _require_units(caller: Caller, units: Iterable[str]) -> None:
-    tree = UnitTree(organizations=caller.client("organizations"), budget=caller.budget(seconds=_MAX_SECONDS))
+    tree = UnitTree(aws=caller.aws(seconds=_MAX_SECONDS))
     for unit in units:
         try:
             tree.names_in(tree.id_of(unit))

@@ -11,15 +11,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from aws_calls.pace import Pace
-from aws_calls.runtime import one_attempt
 from root_tasks.aws.clients import MAX_CALLS_IN_PARALLEL, Clients
-from root_tasks.aws.session_clients import SessionClients
 from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import decode
 from root_tasks.model.report import Task
@@ -34,11 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor, Future
 
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sns import SNSClient
-    from mypy_boto3_stepfunctions import SFNClient
-
-    from aws_calls.security_hub import SecurityHubClient
     from root_tasks.model.report import Result
     from root_tasks.model.run import Finding
 
@@ -67,7 +59,9 @@ class LocalAudit:
         self._environment = environment
         self._name = name
         self._objects = MemoryBucket()
-        self._clients = _create_clients(caller, objects=self._objects)
+        connections = MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL * _MAX_BATCHES_IN_PARALLEL
+        clients = caller.aws(seconds=_START_SECONDS, connections=connections).clients
+        self._clients = _LocalClients(clients, objects=self._objects)
         # For what nothing waits for at once.
         self._pool = ThreadPoolExecutor(max_workers=1)
 
@@ -188,24 +182,15 @@ class LocalAudit:
         return f"arn:{caller.partition}:{service}:{caller.region}:{caller.account_id}:{resource}"
 
 
-def _create_clients(caller: Caller, *, objects: MemoryBucket) -> Clients:
-    def connections(number: int) -> Config:
-        return one_attempt().merge(Config(max_pool_connections=number))
+class _LocalClients(Clients):
+    """The caller's clients, and stand-ins for what a run on this machine does not have."""
 
-    return Clients(
-        iam=caller.client("iam"),
-        organizations=caller.client("organizations"),
-        s3=cast("S3Client", objects),
-        # An audit that nobody subscribes to publishes and imports nothing, and executes no plan.
-        security_hub=lambda: cast("SecurityHubClient", None),
-        sns=cast("SNSClient", None),
-        step_functions=cast("SFNClient", _NoExecutions()),
-        sts=caller.client("sts", config=connections(MAX_ACCOUNTS_IN_PARALLEL)),
-        sessions=SessionClients(
-            caller.new_session(),
-            config=connections(MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL * _MAX_BATCHES_IN_PARALLEL),
-        ),
-    )
+    def __init__(self, clients: Clients, *, objects: MemoryBucket) -> None:
+        super().__init__(clients._client, sessions=clients.sessions)
+        self._stand_ins = {"s3": objects, "stepfunctions": _NoExecutions()}
+
+    def _client(self, service: str) -> Any:
+        return self._stand_ins.get(service) or super()._client(service)
 
 
 @dataclass(frozen=True, kw_only=True)

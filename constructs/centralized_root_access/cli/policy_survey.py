@@ -94,17 +94,10 @@ def survey(
         CommandError: An account is not in the organization, or the change is about nothing that is.
         RunRefusedError: There is no organization, or no such unit.
     """
-    organizations = caller.client("organizations")
-    directory = MemberDirectory(
-        organizations=organizations,
-        iam=caller.client("iam"),
-        account_id=caller.account_id,
-        budget=caller.budget(seconds=_MAX_SECONDS),
-        clock=caller.clock,
-        log=lambda **event: None,  # noqa: ARG005
-    )
+    aws = caller.aws(seconds=_MAX_SECONDS)
+    directory = MemberDirectory(aws=aws)
     reader = PolicyReader(
-        organizations=organizations,
+        organizations=aws.clients.organizations,
         clock=caller.clock,
         deadline=caller.clock.now() + _MAX_SECONDS + ATTEMPT_RESERVE_SECONDS,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
@@ -35,23 +35,68 @@ _MAX_CALLS_OF_ACCOUNT = 5
 MAX_CALLS_IN_PARALLEL = MAX_ACCOUNTS_IN_PARALLEL * (_MAX_CALLS_OF_ACCOUNT - 1)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Clients:
-    """The clients of the functions; each makes one attempt a call.
+    """The clients of an invocation, each created when it is first used. Several threads use them.
+
+    Args:
+        create: Creates the client of a service in the account that the invocation runs in.
+        sessions: The clients of root sessions.
 
     Attributes:
-        security_hub: Returns a client that few functions need, and whose model is large.
-        sessions: The clients of root sessions. The others act in the functions' own account.
+        sessions: The clients of root sessions.
     """
 
-    iam: IAMClient
-    organizations: OrganizationsClient
-    s3: S3Client
-    security_hub: Callable[[], SecurityHubClient]
-    sns: SNSClient
-    step_functions: SFNClient
-    sts: STSClient
-    sessions: SharedClients
+    def __init__(self, create: Callable[[str], Any], *, sessions: SharedClients) -> None:
+        self.sessions = sessions
+        # A session of the SDK must not create two clients at once.
+        self._lock = threading.Lock()
+        self._create = functools.cache(create)
+
+    @property
+    def iam(self) -> IAMClient:
+        """The client of IAM."""
+        client: IAMClient = self._client("iam")
+        return client
+
+    @property
+    def organizations(self) -> OrganizationsClient:
+        """The client of Organizations."""
+        client: OrganizationsClient = self._client("organizations")
+        return client
+
+    @property
+    def s3(self) -> S3Client:
+        """The client of S3."""
+        client: S3Client = self._client("s3")
+        return client
+
+    @property
+    def security_hub(self) -> SecurityHubClient:
+        """The client of Security Hub."""
+        client: SecurityHubClient = self._client("securityhub")
+        return client
+
+    @property
+    def sns(self) -> SNSClient:
+        """The client of SNS."""
+        client: SNSClient = self._client("sns")
+        return client
+
+    @property
+    def step_functions(self) -> SFNClient:
+        """The client of Step Functions."""
+        client: SFNClient = self._client("stepfunctions")
+        return client
+
+    @property
+    def sts(self) -> STSClient:
+        """The client of STS in the Region; the global STS does not have AssumeRoot."""
+        client: STSClient = self._client("sts")
+        return client
+
+    def _client(self, service: str) -> Any:
+        with self._lock:
+            return self._create(service)
 
 
 @functools.cache
@@ -60,24 +105,8 @@ def create_clients() -> Clients:
     import boto3
     from botocore.session import get_session
 
-    config = one_attempt()
-    return Clients(
-        iam=boto3.client("iam", config=config),
-        organizations=boto3.client("organizations", config=config),
-        s3=boto3.client("s3", config=config),
-        security_hub=functools.cache(functools.partial(boto3.client, "securityhub", config=config)),
-        sns=boto3.client("sns", config=config),
-        step_functions=boto3.client("stepfunctions", config=config),
-        # AssumeRoot exists only in a Region's own STS, not in the global one.
-        sts=boto3.client(
-            "sts",
-            region_name=os.environ["AWS_REGION"],
-            config=config.merge(Config(max_pool_connections=MAX_ACCOUNTS_IN_PARALLEL)),
-        ),
-        sessions=SessionClients(
-            get_session(),
-            config=config.merge(
-                Config(max_pool_connections=MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL)
-            ),
-        ),
+    config = one_attempt().merge(
+        Config(max_pool_connections=MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL)
     )
+    create = functools.partial(boto3.client, region_name=os.environ["AWS_REGION"], config=config)
+    return Clients(create, sessions=SessionClients(get_session(), config=config))

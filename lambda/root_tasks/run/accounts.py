@@ -22,12 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from concurrent.futures import Future
 
-    from mypy_boto3_iam import IAMClient
-    from mypy_boto3_organizations import OrganizationsClient
-
     from aws_calls.calls import Response
-    from aws_calls.retry import Clock, RetryBudget
+    from aws_calls.retry import RetryBudget
 
+    from ..aws.context import Aws
     from ..model.report import Task
     from ..model.run import Account, Member
     from .members import Selection
@@ -67,30 +65,14 @@ class MemberDirectory:
     """The organization, as its management account or a delegated administrator sees it.
 
     Attributes:
-        organizations: A client that makes one attempt a call.
-        iam: A client that makes one attempt a call.
-        account_id: The account that the clients act in.
-        budget: How long to retry transient failures.
-        clock: The time.
-        log: Writes one event, given as keyword arguments.
+        aws: The account that sees it.
     """
 
-    organizations: OrganizationsClient
-    iam: IAMClient
-    account_id: str
-    budget: RetryBudget
-    clock: Clock
-    log: Callable[..., None]
+    aws: Aws
 
     @functools.cached_property
     def _reader(self) -> MemberReader:
-        return MemberReader(
-            organizations=self.organizations,
-            units=UnitTree(organizations=self.organizations, budget=self.budget),
-            budget=self.budget,
-            clock=self.clock,
-            log=self.log,
-        )
+        return MemberReader(aws=self.aws, units=UnitTree(aws=self.aws))
 
     def survey(
         self, task: Task, selection: Selection, *, watcher: Watcher
@@ -113,7 +95,7 @@ class MemberDirectory:
         with ThreadPoolExecutor(max_workers=3) as pool:
             try:
                 members = pool.submit(reader.read, selection, found=watcher.found)
-                features = pool.submit(self._list_features, reader.budget)
+                features = pool.submit(self._list_features, reader.aws.budget)
                 if selection.all_accounts:
                     pool.submit(self._read_unit_names, reader.units)
                 organization = self._find_organization(task, features)
@@ -175,20 +157,22 @@ class MemberDirectory:
 
     def _list_features(self, budget: RetryBudget) -> Response:
         return call(
-            self.iam.list_organizations_features, operation="iam:ListOrganizationsFeatures", budget=budget
+            self.aws.clients.iam.list_organizations_features,
+            operation="iam:ListOrganizationsFeatures",
+            budget=budget,
         )
 
     def _describe_organization(self) -> OrganizationContext:
         try:
             organization = call(
-                self.organizations.describe_organization,
+                self.aws.clients.organizations.describe_organization,
                 operation=_DESCRIBE_ORGANIZATION,
-                budget=self.budget,
+                budget=self.aws.budget,
             ).require("Organization")
         except CallError as error:
             if error.failure.name != "AWSOrganizationsNotInUse":
                 raise
-            raise RunRefusedError(RefusalReason.NO_ORGANIZATION, account_id=self.account_id) from error
+            raise RunRefusedError(RefusalReason.NO_ORGANIZATION, account_id=self.aws.account_id) from error
         return OrganizationContext(
             organization_id=require(organization, "Id", operation=_DESCRIBE_ORGANIZATION),
             management_account_id=require(organization, "MasterAccountId", operation=_DESCRIBE_ORGANIZATION),
@@ -203,7 +187,7 @@ class MemberDirectory:
             if error.failure.name == "AccountNotManagementOrDelegatedAdministrator":
                 raise RunRefusedError(
                     RefusalReason.NOT_AN_ADMINISTRATOR,
-                    account_id=self.account_id,
+                    account_id=self.aws.account_id,
                     management_account_id=management_account_id,
                 ) from error
             if error.failure.kind is FailureKind.TRUSTED_ACCESS_DISABLED:

@@ -21,12 +21,9 @@ from .report_hash import report_sha256_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from mypy_boto3_stepfunctions import SFNClient
-
     from aws_calls.calls import Response
-    from aws_calls.retry import RetryBudget
-    from aws_calls.runtime import FunctionArn
 
+    from ..aws.context import Aws
     from ..aws.stores import RunStore
     from ..model.report import Report
 
@@ -48,15 +45,11 @@ class BackupOrigins:
 
     Attributes:
         executions: The stored runs of the Execute state machine.
-        step_functions: A client that makes one attempt a call.
-        function: Where the function runs.
-        budget: How long to retry transient failures.
+        aws: The function.
     """
 
     executions: RunStore
-    step_functions: SFNClient
-    function: FunctionArn
-    budget: RetryBudget
+    aws: Aws
 
     def notes(self, references: Iterable[str]) -> dict[str, str | None]:
         """Return for each backup why it is not known whether its run made it; None where it did.
@@ -110,7 +103,7 @@ class BackupOrigins:
 
     def _may_be_own(self, arn: str, run_id: str) -> bool:
         """Return whether it is the ARN of this run in any state machine here: the role decides in which."""
-        function = self.function
+        function = self.aws.function
         own = ["arn", function.partition, "states", function.region, function.account_id, "execution"]
         *beginning, name, last = arn.split(":")
         return (beginning, last) == (own, run_id) and _STATE_MACHINE_NAME.fullmatch(name) is not None
@@ -118,9 +111,9 @@ class BackupOrigins:
     def _describe(self, arn: str) -> Response:
         try:
             return call(
-                lambda: self.step_functions.describe_execution(executionArn=arn),
+                lambda: self.aws.clients.step_functions.describe_execution(executionArn=arn),
                 operation="states:DescribeExecution",
-                budget=self.budget,
+                budget=self.aws.budget,
             )
         except CallError as error:
             if error.failure.name == "ExecutionDoesNotExist":

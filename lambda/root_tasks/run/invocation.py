@@ -12,9 +12,9 @@ from aws_calls.calls import call
 from aws_calls.pace import Pace
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
-from scp.calls import SessionFacts
 
 from ..aws.bucket import Bucket
+from ..aws.context import Aws
 from ..aws.sessions import Sessions
 from ..aws.stores import Storage
 from ..model.report import Task
@@ -76,19 +76,16 @@ class Invocation:
         outside_vpc: bool = True,
         role_may_be_new: bool = True,
     ) -> None:
-        function = FunctionArn.parse(context.invoked_function_arn)
-        self._function = function
-        self._partition, self._account_id = function.partition, function.account_id
-        self._root_session = SessionFacts(
-            partition=function.partition, region=function.region, outside_vpc=outside_vpc
-        )
-        self._clients = clients
-        self._clock = clock
-        self._now = now
-        self._log = log
         self._started = clock.now()
-        self._deadline = self._started + context.get_remaining_time_in_millis() / 1000
-        self._budget = RetryBudget(clock=clock, deadline=self._deadline)
+        deadline = self._started + context.get_remaining_time_in_millis() / 1000
+        self._aws = Aws(
+            function=FunctionArn.parse(context.invoked_function_arn),
+            clients=clients,
+            now=now,
+            log=log,
+            budget=RetryBudget(clock=clock, deadline=deadline),
+            outside_vpc=outside_vpc,
+        )
         self._role_may_be_new = role_may_be_new
 
     def start_run(
@@ -110,16 +107,13 @@ class Invocation:
         storage = self._storage(settings.bucket)
         permissions_until = self._started + _NEW_PERMISSIONS_SECONDS if self._role_may_be_new else None
         starter = RunStarter(
-            directory=self._directory(replace(self._budget, new_permissions_until=permissions_until)),
+            directory=MemberDirectory(
+                aws=self._aws.with_budget(replace(self._aws.budget, new_permissions_until=permissions_until))
+            ),
             preflight=self._preflight(),
             storage=storage,
-            backup_origins=BackupOrigins(
-                executions=storage.executions,
-                step_functions=self._clients.step_functions,
-                function=self._function,
-                budget=self._budget,
-            ),
-            account_id=self._account_id,
+            backup_origins=BackupOrigins(aws=self._aws, executions=storage.executions),
+            account_id=self._aws.account_id,
             tasks=settings.tasks,
             protected_accounts=settings.protected_accounts,
             allow_policy_override=settings.allow_policy_override,
@@ -144,19 +138,17 @@ class Invocation:
         """
         storage = self._storage(settings.bucket)
         starter = ExecutionStarter(
-            directory=self._directory(self._budget),
+            directory=MemberDirectory(aws=self._aws),
             preflight=self._preflight(),
             storage=storage,
             plans=Plans(
                 runs=storage.runs,
-                step_functions=self._clients.step_functions,
+                aws=self._aws,
                 audit_state_machine_arn=settings.audit_state_machine_arn,
                 tasks=settings.tasks,
                 lifetime=settings.plan_lifetime,
-                now=self._now,
-                budget=self._budget,
             ),
-            account_id=self._account_id,
+            account_id=self._aws.account_id,
             protected_accounts=settings.protected_accounts,
         )
         return self._log_start(starter.start(event["input"], execution=Execution.parse(event["execution"])))
@@ -209,7 +201,7 @@ class Invocation:
         # Before anything else: a batch that was started earlier may have acted, whatever the time is now.
         if not storage.executions.claim_batch(work, batch, token=uuid.uuid4().hex):
             raise BatchClaimedError(run_id=run_id, batch=batch)
-        if self._now() > work.expires_at:
+        if self._aws.now() > work.expires_at:
             # A redrive can run a batch days after the others.
             findings = tuple(finding_of_expired_plan(assignment) for assignment in work.batches[batch])
             return self._store(storage.executions, work, batch, findings)
@@ -274,7 +266,7 @@ class Invocation:
     @property
     def management_account(self) -> ManagementAccount:
         """The account that this runs in, where it is the management account."""
-        return ManagementAccount(iam=self._clients.iam, budget=self._budget)
+        return ManagementAccount(aws=self._aws)
 
     def _run_batch(
         self,
@@ -294,24 +286,24 @@ class Invocation:
             definition=DEFINITIONS[work.task],
             mode=work.mode,
             sessions=Sessions(
-                sts=self._clients.sts,
-                clients=self._clients.sessions,
+                sts=self._aws.clients.sts,
+                clients=self._aws.clients.sessions,
                 task=work.task,
-                partition=self._partition,
-                clock=self._clock,
-                deadline=self._deadline - _RESULT_RESERVE_SECONDS,
-                pace=pace or Pace(clock=self._clock),
+                partition=self._aws.function.partition,
+                clock=self._aws.clock,
+                deadline=self._aws.deadline - _RESULT_RESERVE_SECONDS,
+                pace=pace or Pace(clock=self._aws.clock),
             ),
             backups=storage.backups,
             credentials=work.credentials,
             denials={id_: denial for denial in work.denials for id_ in denial.account_ids},
-            log=self._log,
+            log=self._aws.log,
         )
 
     def _store(self, runs: RunStore, work: Work, batch: int, findings: tuple[Finding, ...]) -> dict[str, Any]:
-        checksum = runs.write_result(work, batch, BatchResult(findings=findings, finished_at=self._now()))
+        checksum = runs.write_result(work, batch, BatchResult(findings=findings, finished_at=self._aws.now()))
         outcomes = [finding.outcome for finding in findings]
-        self._log(
+        self._aws.log(
             event="batch_finished",
             runId=work.run_id,
             batch=batch,
@@ -333,58 +325,47 @@ class Invocation:
             runs=runs,
             reports=storage.reports,
             backups=storage.backups,
-            later_audits=LaterAudits(step_functions=self._clients.step_functions, budget=self._budget),
+            later_audits=LaterAudits(aws=self._aws),
             management_account=management_account,
             notify=None if topic_arn is None else functools.partial(self._notify, topic_arn),
-            findings=self._findings_importer(storage) if settings.security_hub_findings else None,
+            findings=FindingsImporter(aws=self._aws, reports=storage.reports)
+            if settings.security_hub_findings
+            else None,
             plan_lifetime=settings.plan_lifetime,
-            now=self._now,
-            log=self._log,
+            now=self._aws.now,
+            log=self._aws.log,
         )
         return finisher.finish(event["runId"], run_sha256=event["runSha256"], results=event["results"])
 
-    def _findings_importer(self, storage: Storage) -> FindingsImporter:
-        return FindingsImporter(
-            reports=storage.reports,
-            client=self._clients.security_hub,
-            importer=self._function,
-            budget=self._budget,
-            now=self._now,
-            log=self._log,
-        )
-
     def _log_start(self, run: dict[str, Any]) -> dict[str, Any]:
-        milliseconds = round((self._clock.now() - self._started) * 1000)
-        self._log(event="run_started", **{**run, "batches": len(run["batches"])}, milliseconds=milliseconds)
-        return run
-
-    def _directory(self, budget: RetryBudget) -> MemberDirectory:
-        return MemberDirectory(
-            organizations=self._clients.organizations,
-            iam=self._clients.iam,
-            account_id=self._account_id,
-            budget=budget,
-            clock=self._clock,
-            log=self._log,
+        milliseconds = round((self._aws.clock.now() - self._started) * 1000)
+        self._aws.log(
+            event="run_started", **{**run, "batches": len(run["batches"])}, milliseconds=milliseconds
         )
+        return run
 
     def _preflight(self) -> PolicyPreflight:
         return PolicyPreflight(
-            organizations=self._clients.organizations,
-            session=self._root_session,
-            clock=self._clock,
-            deadline=self._deadline,
-            log=self._log,
+            organizations=self._aws.clients.organizations,
+            session=self._aws.root_session,
+            clock=self._aws.clock,
+            deadline=self._aws.deadline,
+            log=self._aws.log,
         )
 
     def _storage(self, bucket: str) -> Storage:
         return Storage(
-            Bucket(s3=self._clients.s3, name=bucket, account_id=self._account_id, budget=self._budget)
+            Bucket(
+                s3=self._aws.clients.s3,
+                name=bucket,
+                account_id=self._aws.account_id,
+                budget=self._aws.budget,
+            )
         )
 
     def _notify(self, topic_arn: str, notice: Notice) -> None:
         call(
-            lambda: self._clients.sns.publish(TopicArn=topic_arn, **notice.publication()),
+            lambda: self._aws.clients.sns.publish(TopicArn=topic_arn, **notice.publication()),
             operation="sns:Publish",
-            budget=self._budget,
+            budget=self._aws.budget,
         )

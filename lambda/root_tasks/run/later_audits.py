@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from mypy_boto3_stepfunctions import SFNClient
-
     from aws_calls.calls import Response
-    from aws_calls.retry import RetryBudget
 
+    from ..aws.context import Aws
     from ..model.run import Run
 
 SUCCEEDED = "SUCCEEDED"
@@ -42,12 +40,10 @@ class LaterAudits:
     otherwise keep the numbers of every audit from the alarms.
 
     Attributes:
-        step_functions: A client that makes one attempt a call.
-        budget: How long to retry transient failures.
+        aws: The function.
     """
 
-    step_functions: SFNClient
-    budget: RetryBudget
+    aws: Aws
 
     def statuses(self, run: Run, *, looked_at: datetime) -> frozenset[str]:
         """Return the statuses that they have in Step Functions.
@@ -70,9 +66,9 @@ class LaterAudits:
     def _later_arns(self, run: Run) -> Iterator[str]:
         state_machine = run.execution_arn.replace(":execution:", ":stateMachine:", 1).rpartition(":")[0]
         newest_first = pages(
-            functools.partial(self.step_functions.list_executions, stateMachineArn=state_machine),
+            functools.partial(self.aws.clients.step_functions.list_executions, stateMachineArn=state_machine),
             operation=_LIST_EXECUTIONS,
-            budget=self.budget,
+            budget=self.aws.budget,
             items="executions",
             request_token="nextToken",
             response_token="nextToken",
@@ -87,9 +83,9 @@ class LaterAudits:
 
     def _describe(self, execution_arn: str) -> Response:
         return call(
-            lambda: self.step_functions.describe_execution(executionArn=execution_arn),
+            lambda: self.aws.clients.step_functions.describe_execution(executionArn=execution_arn),
             operation="states:DescribeExecution",
-            budget=self.budget,
+            budget=self.aws.budget,
         )
 
 

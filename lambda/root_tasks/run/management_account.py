@@ -13,9 +13,7 @@ from ..model.report import ItemType, Outcome, Result, RootCredentials
 from ..tasks.credentials import GET_ACCOUNT_SUMMARY, types_in_summary
 
 if TYPE_CHECKING:
-    from mypy_boto3_iam import IAMClient
-
-    from aws_calls.retry import RetryBudget
+    from ..aws.context import Aws
 
 # The report waits for it, and is worth more.
 _READ_SECONDS = 60.0
@@ -26,21 +24,19 @@ class ManagementAccount:
     """The management account, where it is the functions' own.
 
     Attributes:
-        iam: A client that makes one attempt a call.
-        budget: How long to retry transient failures.
+        aws: The function.
     """
 
-    iam: IAMClient
-    budget: RetryBudget
+    aws: Aws
 
     def result(self, account_id: str) -> Result:
         """Return its result: skipped, as no task can act there, but with what its root user has."""
         try:
             existing = types_in_summary(
                 call(
-                    self.iam.get_account_summary,
+                    self.aws.clients.iam.get_account_summary,
                     operation=GET_ACCOUNT_SUMMARY,
-                    budget=self.budget.ending_in(_READ_SECONDS),
+                    budget=self.aws.budget.ending_in(_READ_SECONDS),
                 )
             )
         except CallError as error:

@@ -22,10 +22,9 @@ from .units import ROOT_NAME, Unit, UnitTree, parse_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from mypy_boto3_organizations import OrganizationsClient
     from mypy_boto3_organizations.type_defs import AccountTypeDef
 
-    from aws_calls.retry import Clock, RetryBudget
+    from ..aws.context import Aws
 
 _DESCRIBE_ACCOUNT = "organizations:DescribeAccount"
 _LIST_ACCOUNTS = "organizations:ListAccounts"
@@ -54,22 +53,16 @@ class MemberReader:
     """Reads accounts of the organization.
 
     Attributes:
-        organizations: A client that makes one attempt a call.
+        aws: The account that sees them.
         units: The organizational units.
-        budget: How long to retry transient failures.
-        clock: The time.
-        log: Writes one event, given as keyword arguments.
     """
 
-    organizations: OrganizationsClient
+    aws: Aws
     units: UnitTree
-    budget: RetryBudget
-    clock: Clock
-    log: Callable[..., None]
 
     def until(self, abandoned: Callable[[], bool]) -> MemberReader:
-        """Return the same reader, which reads no more once nobody waits for it."""
-        return replace(self, units=self.units.until(abandoned), budget=self.budget.until(abandoned))
+        """Return the same reader, which stops reading once the run is refused."""
+        return replace(self, units=self.units.until(abandoned), aws=self.aws.until(abandoned))
 
     def read(
         self,
@@ -95,23 +88,23 @@ class MemberReader:
         return self._with_unit_ids(members)
 
     def _everybody(self, found: Callable[[Mapping[str, Member]], None]) -> dict[str, Member]:
-        started = self.clock.now()
+        started = self.aws.clock.now()
         members: dict[str, Member] = {}
         accounts = self._list()
         while page := _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE)):
             found({id_: member for id_, member in page.items() if id_ not in members})
             members |= page
         # Nothing makes a run wait longer that this library could not make faster.
-        milliseconds = round((self.clock.now() - started) * 1000)
-        self.log(event="accounts_listed", accounts=len(members), milliseconds=milliseconds)
+        milliseconds = round((self.aws.clock.now() - started) * 1000)
+        self.aws.log(event="accounts_listed", accounts=len(members), milliseconds=milliseconds)
         return members
 
     def _list(self) -> Iterator[AccountTypeDef]:
         return entries(
-            self.organizations.list_accounts,
+            self.aws.clients.organizations.list_accounts,
             operation=_LIST_ACCOUNTS,
             items="Accounts",
-            budget=self.budget,
+            budget=self.aws.budget,
         )
 
     def _find_by_id(self, account_ids: Collection[str]) -> dict[str, Member]:
@@ -141,9 +134,9 @@ class MemberReader:
     def _describe(self, account_id: str) -> AccountTypeDef | None:
         try:
             account: AccountTypeDef = call(
-                lambda: self.organizations.describe_account(AccountId=account_id),
+                lambda: self.aws.clients.organizations.describe_account(AccountId=account_id),
                 operation=_DESCRIBE_ACCOUNT,
-                budget=self.budget,
+                budget=self.aws.budget,
             ).require("Account")
         except CallError as error:
             if error.failure.name != "AccountNotFound":
@@ -166,12 +159,13 @@ class MemberReader:
             return {id_: member for members in listed for id_, member in members.items()}
 
     def _directly_in(self, parent_id: str) -> dict[str, Member]:
+        list_accounts = self.aws.clients.organizations.list_accounts_for_parent
         members = _by_id(
             entries(
-                functools.partial(self.organizations.list_accounts_for_parent, ParentId=parent_id),
+                functools.partial(list_accounts, ParentId=parent_id),
                 operation="organizations:ListAccountsForParent",
                 items="Accounts",
-                budget=self.budget,
+                budget=self.aws.budget,
             )
         )
         self.units.parent_ids.update(dict.fromkeys(members, parent_id))
@@ -199,7 +193,7 @@ class MemberReader:
         """
         # Names that are denied for good must not delay each run.
         units = self.units.within(_UNIT_NAMES_SECONDS)
-        reader = replace(self, units=units, budget=units.budget)
+        reader = replace(self, units=units, aws=units.aws)
         found: dict[str, Member] = {}
         try:
             if not whole:
@@ -237,7 +231,7 @@ class MemberReader:
                 return
 
     def _log_unread_units(self, error: CallError) -> None:
-        self.log(event="organizational_units_unread", reason=describe(error.failure))
+        self.aws.log(event="organizational_units_unread", reason=describe(error.failure))
 
 
 def _in_units(member: Member, unit_ids: tuple[str, ...], *, path: str | None) -> Member:

@@ -25,11 +25,9 @@ from .report_hash import REPORT_SHA256
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from mypy_boto3_stepfunctions import SFNClient
-
     from aws_calls.calls import Response
-    from aws_calls.retry import RetryBudget
 
+    from ..aws.context import Aws
     from ..aws.stores import RunStore
     from ..model.run import Plan
 
@@ -163,21 +161,17 @@ class Plans:
 
     Attributes:
         runs: The stored runs of the Audit state machine.
-        step_functions: A client that makes one attempt a call.
+        aws: The function.
         audit_state_machine_arn: The Audit state machine.
         tasks: The tasks of the stack.
         lifetime: The maximum age of a plan.
-        now: The time in UTC.
-        budget: How long to retry transient failures.
     """
 
     runs: RunStore
-    step_functions: SFNClient
+    aws: Aws
     audit_state_machine_arn: str
     tasks: Collection[Task]
     lifetime: timedelta
-    now: Callable[[], datetime]
-    budget: RetryBudget
 
     def require_running(self, execution: Execution) -> None:
         """Refuse an execution that Step Functions does not run: somebody invoked the function directly.
@@ -260,7 +254,7 @@ class Plans:
         if planned_at > execution.started_at + _START_TOLERANCE:
             raise RunRefusedError(RefusalReason.PLAN_FROM_THE_FUTURE, run_id=run_id)
         expires_at = planned_at + self.lifetime
-        if self.now() > expires_at:
+        if self.aws.now() > expires_at:
             raise RunRefusedError(
                 RefusalReason.PLAN_EXPIRED, run_id=run_id, lifetime=describe_duration(self.lifetime)
             )
@@ -278,7 +272,7 @@ class Plans:
         Returns:
             The execution; None where there is none.
         """
-        budget = self.budget.ending_in(_MAX_DELAY_SECONDS)
+        budget = self.aws.budget.ending_in(_MAX_DELAY_SECONDS)
         message = "the execution is not as expected"
         outdated = unusable_response(_DESCRIBE_EXECUTION, FailureKind.INCONSISTENT_READS, message)
         for times in itertools.count(1):
@@ -294,9 +288,9 @@ class Plans:
     def _describe_now(self, execution_arn: str) -> Response | None:
         try:
             return call(
-                lambda: self.step_functions.describe_execution(executionArn=execution_arn),
+                lambda: self.aws.clients.step_functions.describe_execution(executionArn=execution_arn),
                 operation=_DESCRIBE_EXECUTION,
-                budget=self.budget,
+                budget=self.aws.budget,
             )
         except CallError as error:
             if error.failure.name != "ExecutionDoesNotExist":

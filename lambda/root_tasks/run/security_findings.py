@@ -17,13 +17,12 @@ from ..report.security_findings import findings_of
 from .later_audits import SUCCEEDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from aws_calls.retry import RetryBudget
-    from aws_calls.runtime import FunctionArn
-    from aws_calls.security_hub import SecurityHubClient
 
+    from ..aws.context import Aws
     from ..aws.stores import ReportStore
     from ..model.report import Report
     from ..model.run import Run
@@ -42,20 +41,12 @@ class FindingsImporter:
     """Imports findings.
 
     Attributes:
+        aws: The function.
         reports: The latest full audit, with which it keeps the findings that it has imported.
-        client: Returns a client that makes one attempt a call.
-        importer: The function.
-        budget: How long to retry transient failures.
-        now: The time in UTC.
-        log: Writes one event, given as keyword arguments.
     """
 
+    aws: Aws
     reports: ReportStore
-    client: Callable[[], SecurityHubClient]
-    importer: FunctionArn
-    budget: RetryBudget
-    now: Callable[[], datetime]
-    log: Callable[..., None]
 
     def import_findings(
         self, run: Run, report: Report, *, later_audits: LaterAudits
@@ -71,13 +62,13 @@ class FindingsImporter:
             The report, and what came of the import; None where a later audit has ended or imports its own,
             and where it is not known.
         """
-        budget = self.budget.ending_in(_IMPORT_SECONDS)
+        aws = self.aws.ending_in(_IMPORT_SECONDS)
         try:
-            if SUCCEEDED in replace(later_audits, budget=budget).statuses(run, looked_at=report.finished_at):
+            if SUCCEEDED in replace(later_audits, aws=aws).statuses(run, looked_at=report.finished_at):
                 return report, None
-            imported = self._import(report, budget=budget)
+            imported = self._import(report, budget=aws.budget)
         except (CallError, WriteContentionError) as error:
-            self.log(event="findings_unknown", runId=report.run_id, reason=str(error))
+            self.aws.log(event="findings_unknown", runId=report.run_id, reason=str(error))
             return _with_warning(report, messages.findings_unknown(str(error))), None
         if imported is None or not imported.refused:
             return report, imported
@@ -93,8 +84,8 @@ class FindingsImporter:
             return None
         result = import_findings(
             findings,
-            client=self.client(),
-            importer=self.importer,
+            client=self.aws.clients.security_hub,
+            importer=self.aws.function,
             budget=budget,
         )
         archived = {
@@ -104,7 +95,7 @@ class FindingsImporter:
         }
         if archived:
             self._write({id_: created_at[id_] for id_ in created_at.keys() - archived}, report)
-        self.log(
+        self.aws.log(
             event="findings_imported",
             runId=report.run_id,
             imported=result.imported,
@@ -125,7 +116,7 @@ class FindingsImporter:
         except (DecodingError, UnreadableObjectError) as error:
             # Findings get a new date, and those of accounts that have left stay active for as long as
             # Security Hub keeps what nobody updates.
-            self.log(event="findings_forgotten", reason=str(error))
+            self.aws.log(event="findings_forgotten", reason=str(error))
             known = ()
         return {finding.account_id: finding.created_at for finding in known}
 
@@ -137,7 +128,9 @@ class FindingsImporter:
             )
         )
         file = File(name=_FINDINGS_JSON, content_type="application/json", body=encode(findings))
-        return self.reports.write_latest(file, started_at=report.started_at, now=self.now(), log=self.log)
+        return self.reports.write_latest(
+            file, started_at=report.started_at, now=self.aws.now(), log=self.aws.log
+        )
 
 
 def _with_warning(report: Report, warning: str) -> Report:

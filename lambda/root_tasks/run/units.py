@@ -25,9 +25,7 @@ from ..tasks.scope import UNIT_ID
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from mypy_boto3_organizations import OrganizationsClient
-
-    from aws_calls.retry import RetryBudget
+    from ..aws.context import Aws
 
 _LIST_UNITS = "organizations:ListOrganizationalUnitsForParent"
 _LIST_PARENTS = "organizations:ListParents"
@@ -62,26 +60,25 @@ class UnitTree:
     """The units of an organization, read as far as they are needed, each list once.
 
     Attributes:
-        organizations: A client that makes one attempt a call.
-        budget: How long to retry transient failures.
+        aws: The account that sees them.
         names: The names of the units in each unit or root that was read, by their IDs.
         described: The name of each unit that was described, by its ID; None where it could not be read.
         parent_ids: What each account or unit is in directly, by its ID.
     """
 
-    organizations: OrganizationsClient
-    budget: RetryBudget
+    aws: Aws
     names: dict[str, dict[str, str]] = field(default_factory=dict)
     described: dict[str, str | None] = field(default_factory=dict)
     parent_ids: dict[str, str] = field(default_factory=dict)
 
     def within(self, seconds: float) -> UnitTree:
         """Return the same tree, which reads no more after so many seconds, or once a call is denied."""
-        return replace(self, budget=self.budget.ending_in(seconds).with_final_denials())
+        budget = self.aws.budget.ending_in(seconds).with_final_denials()
+        return replace(self, aws=self.aws.with_budget(budget))
 
     def until(self, abandoned: Callable[[], bool]) -> UnitTree:
-        """Return the same tree, which reads no more once nobody waits for it."""
-        return replace(self, budget=self.budget.until(abandoned))
+        """Return the same tree, which stops reading once the run is refused."""
+        return replace(self, aws=self.aws.until(abandoned))
 
     def roots(self) -> list[Unit]:
         """Return the roots, of which an organization has one.
@@ -91,7 +88,7 @@ class UnitTree:
         """
         return [
             Unit(id=require(root, "Id", operation=LIST_ROOTS), path=ROOT_NAME)
-            for root in organization_roots(self.organizations, budget=self.budget)
+            for root in organization_roots(self.aws.clients.organizations, budget=self.aws.budget)
         ]
 
     def names_in(self, parent_id: str) -> Mapping[str, str]:
@@ -103,11 +100,11 @@ class UnitTree:
         if parent_id not in self.names:
             units = entries(
                 functools.partial(
-                    self.organizations.list_organizational_units_for_parent, ParentId=parent_id
+                    self.aws.clients.organizations.list_organizational_units_for_parent, ParentId=parent_id
                 ),
                 operation=_LIST_UNITS,
                 items="OrganizationalUnits",
-                budget=self.budget,
+                budget=self.aws.budget,
             )
             self.names[parent_id] = {
                 require(unit, "Id", operation=_LIST_UNITS): require(unit, "Name", operation=_LIST_UNITS)
@@ -126,10 +123,10 @@ class UnitTree:
             return ()
         if child_id not in self.parent_ids:
             parents = entries(
-                functools.partial(self.organizations.list_parents, ChildId=child_id),
+                functools.partial(self.aws.clients.organizations.list_parents, ChildId=child_id),
                 operation=_LIST_PARENTS,
                 items="Parents",
-                budget=self.budget,
+                budget=self.aws.budget,
             )
             for parent in parents:
                 self.parent_ids[child_id] = require(parent, "Id", operation=_LIST_PARENTS)
@@ -163,9 +160,9 @@ class UnitTree:
 
     def _describe(self, unit_id: str) -> str:
         unit = call(
-            lambda: self.organizations.describe_organizational_unit(OrganizationalUnitId=unit_id),
+            lambda: self.aws.clients.organizations.describe_organizational_unit(OrganizationalUnitId=unit_id),
             operation=_DESCRIBE_UNIT,
-            budget=self.budget,
+            budget=self.aws.budget,
         ).require("OrganizationalUnit")
         name: str = require(unit, "Name", operation=_DESCRIBE_UNIT)
         return name

@@ -9,6 +9,9 @@ import pytest
 
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import RetryBudget
+from aws_calls.runtime import FunctionArn
+from root_tasks.aws.clients import Clients
+from root_tasks.aws.context import Aws
 from root_tasks.model.report import Task
 from root_tasks.refusals import RefusalReason
 from root_tasks.run.members import MemberReader, Selection
@@ -246,9 +249,14 @@ def test_nothing_is_listed_for_a_run_that_was_refused_meanwhile(
     organization: LocalOrganization, selection: Selection
 ) -> None:
     client, clock = organization.client("organizations"), FakeTime().clock()
-    budget = RetryBudget(clock=clock, deadline=180)
-    units = UnitTree(organizations=client, budget=budget)
-    reader = MemberReader(organizations=client, units=units, budget=budget, clock=clock, log=Mock())
+    aws = Aws(
+        function=FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT),
+        clients=Clients(lambda service: client, sessions=Mock()),
+        now=Mock(),
+        log=Mock(),
+        budget=RetryBudget(clock=clock, deadline=180),
+    )
+    reader = MemberReader(aws=aws, units=UnitTree(aws=aws))
     with pytest.raises(CallError) as ended:
         reader.until(lambda: True).read(selection)
     assert (ended.value.failure.kind, organization.calls) == (FailureKind.OUT_OF_TIME, ())

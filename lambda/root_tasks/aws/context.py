@@ -1,0 +1,73 @@
+"""What one invocation works with: where it runs, its clients, its time, its log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from scp.calls import SessionFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from aws_calls.retry import Clock, RetryBudget
+    from aws_calls.runtime import FunctionArn
+
+    from .clients import Clients
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aws:
+    """What one invocation works with.
+
+    Attributes:
+        function: The partition, the Region and the account that it runs in.
+        clients: Its clients.
+        now: Returns the time in UTC.
+        log: Writes one event, given as keyword arguments.
+        budget: How long to retry transient failures; it ends with the invocation.
+        outside_vpc: Whether no call passes a VPC endpoint, which holds for functions.
+    """
+
+    function: FunctionArn
+    clients: Clients
+    now: Callable[[], datetime]
+    log: Callable[..., None]
+    budget: RetryBudget
+    outside_vpc: bool = True
+
+    @property
+    def clock(self) -> Clock:
+        """The time that waiting is measured by."""
+        return self.budget.clock
+
+    @property
+    def deadline(self) -> float:
+        """When the invocation ends, on the clock."""
+        return self.budget.deadline
+
+    @property
+    def account_id(self) -> str:
+        """The account that it runs in."""
+        return self.function.account_id
+
+    @property
+    def root_session(self) -> SessionFacts:
+        """What is known of a root session in any account."""
+        function = self.function
+        return SessionFacts(
+            partition=function.partition, region=function.region, outside_vpc=self.outside_vpc
+        )
+
+    def with_budget(self, budget: RetryBudget) -> Aws:
+        """Return the same with another budget."""
+        return replace(self, budget=budget)
+
+    def ending_in(self, seconds: float) -> Aws:
+        """Return the same, which starts no call later than so many seconds from now."""
+        return self.with_budget(self.budget.ending_in(seconds))
+
+    def until(self, abandoned: Callable[[], bool]) -> Aws:
+        """Return the same, which starts no call once its results are no longer needed."""
+        return self.with_budget(self.budget.until(abandoned))
