@@ -35,22 +35,19 @@ local-aws: $(LOCAL_AWS_READY) $(CLI_READY)  ## install .venv/bin/local-aws, an A
 local-deploy: $(LOCAL_AWS_READY) $(CLI_READY)  ## run the real `cdk deploy` of app.py against a local AWS (KEEP=1: and stay)
 	@$(BIN)/python -m local_aws.local_deploy $(if $(KEEP),--keep)
 
-# A cold mypy takes most of a minute, so it runs in parallel with the tests. Three workers for two cores: the
+# Three workers for two cores: the
 # end-to-end tests mostly wait for the CDK CLI. A file is never split: each that needs a local AWS starts its own.
 # tests/conftest.py says in which order.
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 SLOW_READY := $(BROWSER_READY) $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY) $(TYPESCRIPT_READY)
 
-test: setup $(ORACLE_READY) $(BROWSER_READY) $(if $(SLOW),$(SLOW_READY))  ## run ruff, import-linter, mypy and the tests (SLOW=1: all of them)
-	@log=$$(mktemp); trap 'kill $$mypy 2>/dev/null; rm -f $$log' EXIT; trap 'exit 130' INT TERM; \
-	$(BIN)/mypy >$$log 2>&1 & mypy=$$!; \
-	failed=; \
+test: setup $(ORACLE_READY) $(BROWSER_READY) $(if $(SLOW),$(SLOW_READY))  ## run ruff, import-linter, zuban and the tests (SLOW=1: all of them)
+	@trap 'exit 130' INT TERM; failed=; \
 	echo '== ruff'; $(BIN)/ruff check || failed="$$failed ruff-check"; \
 	$(BIN)/ruff format --check || failed="$$failed ruff-format"; \
 	echo '== import-linter'; $(BIN)/lint-imports --no-cache --no-logo || failed="$$failed import-linter"; \
+	echo '== zuban'; $(BIN)/zmypy || failed="$$failed zuban"; \
 	echo '== pytest'; $(PYTEST) $(if $(COVERAGE),--cov --cov-report=term) $(if $(SLOW),,-m 'not slow') || failed="$$failed pytest"; \
-	wait $$mypy || failed="$$failed mypy"; \
-	echo '== mypy'; cat $$log; \
 	test -z "$$failed" || { echo "Failed:$$failed"; exit 1; }
 
 test-slow: setup $(SLOW_READY)  ## run the fault matrix, and every Python and package version
@@ -96,7 +93,7 @@ lock: $(PYTHON_READY)  ## pin what pyproject.toml asks for, by version and hash 
 
 clean:  ## remove everything that was set up or built
 	rm -rf $(VENV) node_modules */node_modules tests/*/node_modules .local-aws cdk.out build dist .coverage htmlcov
-	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV_READY):

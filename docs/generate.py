@@ -146,10 +146,10 @@ def _docstring(item: griffe.Object) -> Iterator[str]:
             case griffe.DocstringSectionAttributes():
                 yield from _table("attribute", [(f"`{one.name}`", one.description) for one in section.value])
             case griffe.DocstringSectionRaises():
-                rows = [(f"`{error.annotation}`", error.description) for error in section.value]
+                rows = [(f"`{error.annotation}`", str(error.description)) for error in section.value]
                 yield from _table("raises", rows)
             case griffe.DocstringSectionReturns():
-                yield f"Returns: {_line(' '.join(value.description for value in section.value))}\n"
+                yield f"Returns: {_line(' '.join(str(value.description) for value in section.value))}\n"
             case _:
                 raise TypeError(
                     f"{item.path} has a section of kind {section.kind}. Add the kind to _docstring()."
@@ -158,7 +158,8 @@ def _docstring(item: griffe.Object) -> Iterator[str]:
 
 def _table(head: str, rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     columns = len(rows[0])
-    lines = [[head, *[""] * (columns - 1)], ["---"] * columns, *(map(_line, row) for row in rows)]
+    lines: list[list[str]] = [[head, *[""] * (columns - 1)], ["---"] * columns]
+    lines += [list(map(_line, row)) for row in rows]
     yield "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

@@ -219,5 +219,5 @@ def _nag_text(value: Any) -> str:
         case {"Fn::GetAtt": [str(name), str(attribute)]}:
             return f"<{name}.{attribute}>"
         case {"Fn::Join": [str(separator), list(parts)]}:
-            return separator.join(map(_nag_text, parts))
+            return str(separator.join(map(_nag_text, parts)))
     return json.dumps(value, separators=(",", ":"))

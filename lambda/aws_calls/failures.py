@@ -21,7 +21,7 @@ from botocore.parsers import ResponseParserError
 from .errors import RootAccessError, truncate_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _THROTTLING = frozenset(
     {
@@ -151,7 +151,8 @@ def _from_client_error(operation: str, error: ClientError) -> Failure:
         message=detail.get("Message", ""),
         reason=str(error.response.get("Reason", "")),
     )
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    metadata: Mapping[str, object] = dict(error.response.get("ResponseMetadata") or ())
+    status = int(str(metadata.get("HTTPStatusCode", 0)))
     kind = _kind(failure, status=status)
     return replace(failure, kind=kind, may_have_taken_effect=kind in _MAY_HAVE_TAKEN_EFFECT)
 

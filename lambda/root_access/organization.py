@@ -259,9 +259,10 @@ class Organization:
         try:
             response = call(list_features, operation=LIST_FEATURES, budget=self._read_budget)
         except CallError as error:
-            if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
+            failure: Failure = error.failure
+            if failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
                 raise
-            return error.failure
+            return failure
         return frozenset(response.require("EnabledFeatures"))
 
     def _read_trusted_access(self) -> Mapping[str, Any]:
@@ -303,10 +304,11 @@ class Organization:
                 for account in accounts
             )
         except CallError as error:
-            refused = error.failure.kind in (FailureKind.REFUSED, FailureKind.TRUSTED_ACCESS_DISABLED)
+            failure: Failure = error.failure
+            refused = failure.kind in (FailureKind.REFUSED, FailureKind.TRUSTED_ACCESS_DISABLED)
             if self._delegates_managed and not refused:
                 raise
-            return error.failure
+            return failure
         return tuple(account_id for _, account_id in registered)
 
 

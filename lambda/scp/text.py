@@ -180,7 +180,7 @@ class Template:
                 continue
             head, *others = token.split(separator, count + 1 - len(parts))
             parts[-1].append(head)
-            parts += [[other] for other in others]
+            parts.extend([other] for other in others)
         return tuple(Template(raw=self.raw, tokens=tuple(filter(None, part))) for part in parts)
 
 

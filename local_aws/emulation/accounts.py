@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 
 import moto.iam.models
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.models import AccessKey, iam_backends
 
 from .state import current_emulation
@@ -61,7 +62,7 @@ def issue_secret_access_key(secret_access_key: str) -> Iterator[None]:
 
         issued_secret = secret_access_key
 
-        def __init__(self, *args: object, **kwargs: object) -> None:
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.secret_access_key = self.issued_secret
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.organizations.exceptions import (
@@ -57,7 +58,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         return self.emulation.organization
 
     @property
-    def organizations_backend(self) -> object:
+    def organizations_backend(self) -> Any:
         """The backend for moto's operations: of every account, its organization's."""
         if self.organization.account(self.account_id) is None:
             return super().organizations_backend

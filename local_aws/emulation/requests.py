@@ -16,7 +16,7 @@ from .errors import QUERY_ERRORS, AuthorizationErrors, AwsError
 from .handle import Call
 from .state import Emulation, RootSession, current_emulation, is_root_session_token
 
-HttpResponse = tuple[int, dict[str, str], str]
+HttpResponse = tuple[int, dict[str, Any], str | bytes]
 
 _SECURITY_TOKEN = "X-Amz-Security-Token"
 _ACCESS_KEY_ID = re.compile(r"Credential=([A-Z0-9]+)/")

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.sts.responses import TokenResponse
@@ -54,7 +55,8 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
     def assume_role(self) -> ActionResult:
         """AssumeRole."""
         response = super().assume_role()
-        role = response.result["Credentials"]
+        result: Any = response.result
+        role = result["Credentials"]
         # As for a root session: MiniStack reads the account from the access key id.
         role.access_key_id = role.account_id
         return response

@@ -95,7 +95,7 @@ def alter_report(command_line: CommandLine, folder: str, old: str, new: str) -> 
     command_line.root_tasks.write(key, altered)
 
 
-INPUTS = {
+INPUTS: dict[str, tuple[str, dict[str, Any]]] = {
     "audit": ("audit", {}),
     f"audit --account {MEMBER} --organizational-unit Root/Prod": (
         "audit",
@@ -692,7 +692,8 @@ def test_a_report_that_its_run_did_not_write_is_not_shown(command_line: CommandL
     give_credentials(command_line)
     command_line.run("audit")
     saved = tmp_path / "report.html"
-    for run, folder in (([], "latest"), ([AUDIT], f"runs/{AUDIT}")):
+    for folder in ("latest", f"runs/{AUDIT}"):
+        run = [] if folder == "latest" else [AUDIT]
         alter_report(command_line, folder, '"has credentials"', '"clean"')
         for format_ in FORMATS:
             shown = command_line.run("report", *run, "--format", format_, "--output", str(saved))

@@ -120,12 +120,13 @@ def test_root_access_that_cannot_be_read_is_one_sentence_and_exits_2(
     organization: LocalOrganization, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     organization.deny(account_id=MANAGEMENT, action="iam:ListOrganizationsFeatures")
-    for arguments, message in (
+    cases: list[tuple[list[str], str]] = [
         ([], "Unable to read root access: iam:ListOrganizationsFeatures: AccessDenied"),
         (["--feature", "RootPasswords"], "'RootPasswords' is not one of"),
         (["--feature", SESSIONS, "--no-features"], "either --feature or --no-features"),
         (["--delegated-administrator", "123"], "'123' is not a 12-digit account ID"),
-    ):
+    ]
+    for arguments, message in cases:
         assert message in command_line.refusal("status", *arguments)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", MEMBER)
     assert f"credentials of the management account {MANAGEMENT}" in command_line.refusal("status")

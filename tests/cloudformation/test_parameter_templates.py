@@ -99,7 +99,7 @@ def topic(stack: Stack, *, notifies: bool, region: str) -> tuple[sns.ITopic | No
 
 
 BOTH = "RootCredentialsManagement,RootSessions"
-FEATURES = {
+FEATURES: dict[str, list[Any]] = {
     BOTH: [CREDENTIALS, SESSIONS],
     "RootCredentialsManagement": [CREDENTIALS],
     "RootSessions": [SESSIONS],
@@ -250,7 +250,10 @@ def test_cfn_lint_finds_nothing(root_access: Package, root_tasks: Package) -> No
     for package, ignored in ((root_access, (CDK_STYLE,)), (root_tasks, (CDK_STYLE, NOT_EVERY_CASE))):
         lint = run(
             Path(sys.executable).with_name("cfn-lint"),
-            *("--ignore-checks", *ignored, "--template", package.template),
+            "--ignore-checks",
+            *ignored,
+            "--template",
+            package.template,
         )
         assert (lint.returncode, lint.stdout) == (0, "")
 

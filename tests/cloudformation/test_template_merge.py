@@ -102,7 +102,8 @@ PLACEHOLDERS = Placeholders(
     ],
 )
 def test_a_parameter_takes_the_place_of_what_stands_for_it(synthesized: Any, expected: Any) -> None:
-    template = {"Resources": {"A": {"Properties": PLACEHOLDERS.replace(synthesized)}}, "Outputs": {}}
+    resources = {"A": {"Properties": PLACEHOLDERS.replace(synthesized)}}
+    template: dict[str, Any] = {"Resources": resources, "Outputs": {}}
     found = values(template, {"Accounts": "1,2,3", "Seconds": "7"})
     assert found["Resources"]["A"]["Properties"] == expected
 

@@ -187,7 +187,7 @@ class Request:
 class ImmediateExecutor(Executor):
     """A thread pool without threads: calls that really run in parallel have no order that can be repeated."""
 
-    def submit(self, fn: Callable[..., T], /, *args: object, **kwargs: object) -> Future[T]:
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Run a task."""
         future: Future[T] = Future()
         try:

@@ -214,6 +214,6 @@ def _text(value: Any, references: Mapping[str, str]) -> str:
             name = f"{logical_id}.{attribute}"
             return references.get(name, f"${{{name}}}")
         case {"Fn::Join": [str(separator), list(parts)]}:
-            return separator.join(_text(part, references) for part in parts)
+            return str(separator).join(_text(part, references) for part in parts)
         case _:
             raise ValueError(f"{value} cannot be compared")

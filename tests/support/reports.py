@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from root_tasks.messages import DETAILS_UNAVAILABLE, NO_RESULT_ACTING, PROTECTED, in_use_since
 from root_tasks.model.report import (
@@ -27,6 +27,9 @@ from root_tasks.report.changes import with_history
 from root_tasks.report.render import as_html
 from root_tasks.report.risk import in_order_of_risk
 from root_tasks.tasks import DEFINITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MANAGEMENT, SECURITY = "111111111111", "222222222222"
 STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
@@ -87,8 +90,12 @@ def result(
         email=f"aws+{account_id[-4:]}@example.com",
         outcome=outcome,
         organizational_unit=unit,
-        **{"credentials": NONE if outcome is Outcome.CLEAN else None, **details},
+        **_with_credentials(outcome, details),
     )
+
+
+def _with_credentials(outcome: Outcome, details: Mapping[str, Any]) -> dict[str, Any]:
+    return {"credentials": NONE if outcome is Outcome.CLEAN else None, **details}
 
 
 def _having(account_id: str, name: str, unit: str, *, password: bool, **others: Any) -> AccountResult:

@@ -145,7 +145,7 @@ def text(value: Any) -> str:
     """Return a property's text, in which a resource is "${Bucket}" and its attribute "${Bucket.Arn}"."""
     match value:
         case {"Fn::Join": [str(separator), list(parts)]}:
-            return separator.join(map(text, parts))
+            return str(separator).join(map(text, parts))
         case {"Ref": str(logical_id)}:
             return f"${{{logical_id}}}"
         case {"Fn::GetAtt": [str(logical_id), str(attribute)]}:

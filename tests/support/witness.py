@@ -339,7 +339,7 @@ class SequentialExecutor(Executor):
         self._backwards = backwards
         self._tasks: list[Callable[[], None]] = []
 
-    def submit(self, fn: Callable[..., T], /, *args: object, **kwargs: object) -> Future[T]:
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Accept a task."""
         future: Future[T] = Future()
 

@@ -123,7 +123,7 @@ class Bucket:
             "ContentType": content_type,
             "ExpectedBucketOwner": self._account_id,
             "Metadata": metadata or {},
-            **(condition or {}),  # type: ignore[typeddict-item]
+            **(condition or {}),  # type: ignore[misc]
         }
 
         try:

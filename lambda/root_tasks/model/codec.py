@@ -267,8 +267,9 @@ def _from_json(type_: Any, value: Any, path: str) -> Any:
     if type_ is datetime:
         return _parse_time(text, path)
     if issubclass(type_, StrEnum):
+        enum: type[str] = type_
         try:
-            return type_(text)
+            return enum(text)
         except ValueError:
             raise _FieldError(path, f"is not a valid {type_.__name__}") from None
     return text

@@ -114,7 +114,8 @@ class _DetailsReader:
         try:
             return credentials_of_type(self._session, self._iam, type_)
         except CallError as error:
-            return error.failure
+            failure: Failure = error.failure
+            return failure
 
     def _accept(
         self, type_: ItemType, listed: tuple[Credential, ...] | Failure

@@ -98,7 +98,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
             self.end_headers()
             self.wfile.write(response)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -315,7 +315,8 @@ def test_an_account_with_every_credential_takes_at_most_four_round_trips(
     organization.put_root_credentials(
         account_id=MEMBER, password=True, access_keys=2, mfa_devices=2, certificates=2
     )
-    running, trips = Counter[str](), []
+    running = Counter[str]()
+    trips: list[Any] = []
 
     def begin(model: Any, **_: object) -> None:
         # What starts while nothing else runs begins a round trip.

@@ -105,7 +105,8 @@ def storage(s3: Any, time: FakeTime) -> Storage:
 
 def respond(s3: Any, operation: str, *responses: tuple[int, str] | Callable[[], None]) -> list[str]:
     """Let the first calls of an operation fail, each with a status and a code; return the keys called for."""
-    left, called = list(responses), []
+    left = list(responses)
+    called: list[str] = []
 
     def answer(params: dict[str, Any], **_: object) -> tuple[AWSResponse, dict[str, Any]] | None:
         called.append(params["url"].partition(f"{BUCKET}")[2])
@@ -447,14 +448,13 @@ def test_endless_contention_for_the_latest_file_is_an_error(s3: Any, storage: St
 
 
 def test_a_transient_failure_repeats_its_page_of_a_list_only(s3: Any, storage: Storage) -> None:
-    pages: Iterator[dict[str, Any] | Exception] = iter(
-        [
-            {"Contents": [{"Key": "backups/run-1/1/a"}], "NextContinuationToken": "two"},
-            ReadTimeoutError(endpoint_url="https://s3"),
-            {"Contents": [{"Key": "backups/run-1/1/b"}]},
-        ]
-    )
-    tokens = []
+    responses: list[dict[str, Any] | Exception] = [
+        {"Contents": [{"Key": "backups/run-1/1/a"}], "NextContinuationToken": "two"},
+        ReadTimeoutError(endpoint_url="https://s3"),
+        {"Contents": [{"Key": "backups/run-1/1/b"}]},
+    ]
+    pages = iter(responses)
+    tokens: list[str | None] = []
 
     def list_objects_v2(**arguments: str) -> dict[str, Any]:
         tokens.append(arguments.get("ContinuationToken"))
