@@ -14,6 +14,7 @@ import pytest
 
 import centralized_root_access
 from cloudformation.templates import TEMPLATES, ParameterTemplate
+from root_tasks.report.key_use import key_query
 from support.apps import ROOT
 from support.pages import PAGES, blocks, script
 
@@ -133,8 +134,15 @@ def test_the_evidence_page_has_the_controls_that_reports_have() -> None:
         re.MULTILINE,
     )
     page = (ROOT / "lambda" / "root_tasks" / "report" / "page.html").read_text()
-    rows = [re.findall(r"<td data-label=.*?>(.*?)</td>", row) for row in re.findall("<tr><td.*</tr>", page)]
-    assert documented == [(id_, title, rule, cis.replace("v", "")) for id_, title, cis, rule, *_ in rows]
+    controls = json.loads("{" + ", ".join(re.findall(r'"IAM.\d+": \[.*\]', page)) + "}")
+    assert documented == [
+        (id_, title, rule, cis.replace("v", "")) for id_, (title, cis, rule) in controls.items()
+    ]
+
+
+def test_the_docs_have_the_query_of_an_access_key_that_the_page_has() -> None:
+    shown = [" ".join(block.text.split()) for block in blocks("") if "accessKeyId in" in block.text]
+    assert shown == [key_query(["AKIAIOSFODNN7EXAMPLE"])]
 
 
 def test_the_readme_says_what_is_confirmed_on_aws_by_the_recordings() -> None:

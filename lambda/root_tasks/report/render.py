@@ -19,6 +19,7 @@ from ..model.codec import encode, encode_in_pieces, format_time
 from ..model.report import Outcome
 from ..tasks import DEFINITIONS
 from .controls import evidence
+from .key_use import KEY_QUERY
 from .management_account import credentials_in_words, management_credentials
 from .risk import RECENT
 from .summary import duration, headline, is_plan, minute, summary, title, what_it_does, words_of
@@ -85,15 +86,16 @@ def as_html(report: Report, *, stored: bool = True) -> bytes:
         stored: Whether another command can read it, and take its accounts.
     """
     page = _PAGE.read_text(encoding="utf-8")
-    makes_changes = DEFINITIONS[report.task].makes_changes
     words = words_of(report)
     values = {
         "style-hash": _hash(page, "style"),
         "script-hash": _hash(page, "script"),
-        "columns": "items" if makes_changes else "credentials",
+        "columns": "items" if DEFINITIONS[report.task].makes_changes else "credentials",
         "recent-days": str(RECENT.days),
         "action": words.action,
         "what": _markup(what_it_does(report)),
+        "warning": _markup(words.warning),
+        "key-query": _markup(KEY_QUERY),
         "planned": _markup(words.planned),
         "done": _markup(words.done),
         "stored": "yes" if stored else "",
@@ -104,12 +106,7 @@ def as_html(report: Report, *, stored: bool = True) -> bytes:
         "facts": "".join(
             f"<div><dt>{_markup(name)}</dt><dd>{_markup(value)}</dd></div>" for name, value in _facts(report)
         ),
-        "controls-hidden": " hidden" if makes_changes else "",
     }
-    for found in evidence(report):
-        values[f"{found.control}-met"] = f"{found.met:,}"
-        values[f"{found.control}-not-met"] = f"{found.not_met:,}"
-        values[f"{found.control}-not-known"] = f"{found.not_known:,}"
     # In one pass, so that nothing in a value is taken for a placeholder.
     parts = re.split(r"%%([\w.-]+)%%", page)
     data = io.BytesIO()
@@ -222,7 +219,8 @@ def _notice(report: Report) -> str:
     if Outcome.PLANNED not in report.totals:
         return f"{what} It lists nothing to execute."
     until = "" if report.plan_expires_at is None else f", until {minute(report.plan_expires_at)}"
-    return f"{what} It can be executed once, exactly as listed{until}."
+    sentences = (f"{what} It can be executed once, exactly as listed{until}.", words_of(report).warning)
+    return " ".join(filter(None, sentences))
 
 
 def _facts(report: Report) -> Iterable[tuple[str, str]]:

@@ -44,12 +44,14 @@ class ActionWords:
         title: The title of a report.
         planned: What is to happen to what a plan lists, such as "to be deleted".
         done: What has happened to it, such as "deleted".
+        warning: A sentence to read before the action is executed.
     """
 
     action: Action
     title: str
     planned: str = Outcome.PLANNED
     done: str = Outcome.DONE
+    warning: str = ""
 
     def outcome(self, outcome: Outcome) -> str:
         """Return an outcome in the words of the action."""

@@ -296,7 +296,11 @@ _INPUT_KEYS = (*SCOPE_KEYS, *_SELECTION_KEYS)
 
 DEFINITION = TaskDefinition(
     words=ActionWords(
-        action=Action.DELETE, title="Delete root credentials", planned="to be deleted", done="deleted"
+        action=Action.DELETE,
+        title="Delete root credentials",
+        planned="to be deleted",
+        done="deleted",
+        warning="This cannot be undone.",
     ),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
     calls=(

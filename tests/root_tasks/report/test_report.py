@@ -442,7 +442,7 @@ def test_the_page_runs_only_what_its_policy_names_by_hash(element: str) -> None:
 def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
     page = page_of(report())
     assert len(page.encode()) < 64_000
-    assert re.findall(r"https?://[^\s\"']+", page) == ["http://www.w3.org/2000/svg"]
+    assert re.findall(r"https?://[^\s\"']+", page) == []
     assert not re.search(r"<[^>]+\s(on\w+|style|src|href)\s*=", page)
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|url\(|@import", page)
 
@@ -722,5 +722,3 @@ def test_the_json_of_an_audit_has_the_evidence_of_its_page() -> None:
 @pytest.mark.parametrize("written", [example_plan(), example_execution()], ids=["a plan", "an execution"])
 def test_only_an_audit_has_evidence(written: Report) -> None:
     assert json.loads(as_json(written))["evidence"] == []
-    assert 'id="controls" hidden>' in page_of(written)
-    assert 'id="controls">' in page_of(example_audit())

@@ -94,7 +94,7 @@ def _require_plan(stored: StoredReport, run: str, *, approved_report: Path | Non
 def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
     """Show a plan, and ask whether to execute it. Ctrl-C and the end of the input are called a no."""
     from root_tasks.messages import quantity
-    from root_tasks.model.report import Action, Outcome
+    from root_tasks.model.report import Outcome
     from root_tasks.report.summary import what_it_does, words_of
 
     from ..screen import show_plan
@@ -103,11 +103,11 @@ def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
     show_plan(plan.report, everything=everything)
     print_doubt(plan)
     accounts = quantity(plan.report.totals[Outcome.PLANNED], "account")
-    question = f"Execute this plan to {what_it_does(plan.report)} in {accounts}?"
-    if words_of(plan.report).action is Action.DELETE:
-        question += " This cannot be undone."
+    question = (
+        f"Execute this plan to {what_it_does(plan.report)} in {accounts}? {words_of(plan.report).warning}"
+    )
     try:
-        confirmed = click.confirm(question, err=True)
+        confirmed = click.confirm(question.rstrip(), err=True)
     except click.Abort:
         print_note("", "Not executed. Nothing was changed.")
         raise
