@@ -1,7 +1,8 @@
 """Starts MiniStack for callers that know the secret of this run, and with what templates need.
 
-That is alarms on metric math, which nothing evaluates, and policies of Organizations, which are moto's. In a
-root session, S3 and SQS deny what the organization's policies and the task policy deny.
+That is alarms on metric math, which nothing evaluates, and policies of Organizations, which are moto's. Long
+names are shortened as CloudFormation does, and functions call as their roles. In a root session, S3 and SQS
+deny what the organization's policies and the task policy deny.
 
 Run as a file, because the process has no access to this package.
 """
@@ -22,7 +23,9 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import boto3
 import ministack.app
+from ministack.core import lambda_runtime
 from ministack.core.sigv4 import decode_header_value
+from ministack.services import lambda_svc
 from ministack.services.cloudformation import provisioners
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     Record = Callable[[str, Mapping[str, Any]], dict[str, Any]]
+    Name = Callable[..., str]
+    Credentials = Callable[[dict[str, Any]], dict[str, str]]
     Scope = dict[str, Any]
     Receive = Callable[[], Awaitable[dict[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -64,6 +69,41 @@ def accept_metric_math(record: Record) -> Record:
         return alarm | {"MetricName": "", "Namespace": "", "Metrics": properties["Metrics"]}
 
     return record_any
+
+
+def shorten_names(name: Name) -> Name:
+    """Return a function that names a resource; if the name is too long, CloudFormation cuts both its parts.
+
+    Args:
+        name: MiniStack's function, which cuts the end alone.
+    """
+
+    def shortened(stack: str, logical_id: str, *, max_len: int = 128, **options: bool) -> str:
+        whole = name(stack, logical_id, max_len=10 * max_len, **options)
+        if len(whole) <= max_len:
+            return whole
+        suffix = whole.rpartition("-")[2]
+        room = max_len - len(f"--{suffix}")
+        first = max(room - len(logical_id), room // 2)
+        second = max(room - len(stack), room - room // 2)
+        short = f"{stack[:first]}-{logical_id[:second]}-{suffix}"
+        return short.lower() if options.get("lowercase") else short
+
+    return shortened
+
+
+def name_role(credentials: Credentials) -> Credentials:
+    """Return a function that gives a function credentials that name its role.
+
+    Args:
+        credentials: MiniStack's function, whose credentials name the account alone.
+    """
+
+    def credentials_of_role(config: dict[str, Any]) -> dict[str, str]:
+        token = f"function-session/{config['FunctionName']}/{config['Role']}"
+        return {**credentials(config), "AWS_SESSION_TOKEN": token}
+
+    return credentials_of_role
 
 
 def create_policy(_logical_id: str, properties: Mapping[str, Any], _stack: str) -> tuple[str, dict[str, Any]]:
@@ -284,6 +324,9 @@ def _load_signatures() -> ModuleType:
 
 if __name__ == "__main__":
     provisioners._cw_metric_alarm_record = accept_metric_math(provisioners._cw_metric_alarm_record)
+    provisioners._physical_name = shorten_names(provisioners._physical_name)
+    for module in (lambda_runtime, lambda_svc):
+        module.execution_credentials = name_role(module.execution_credentials)
     provisioners._RESOURCE_HANDLERS[_ORGANIZATIONS_POLICY] = {
         "create": create_policy,
         "update": update_policy,

@@ -1,10 +1,55 @@
-"""What is denied to root users and root sessions, in any service."""
+"""What the organization's policies and a session's task policy deny to a caller, in any service."""
 
-from .service_control_policies import PolicyRequest, find_policy_denial
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .organization_policies import (
+    POLICY_TYPE_NAMES,
+    RESOURCE_CONTROL_POLICY,
+    SERVICE_CONTROL_POLICY,
+    PolicyRequest,
+    find_policy_denial,
+)
 from .state import Emulation, RootSession
 
 # No policy denies it.
 _NEVER_DENIED = "sts:GetCallerIdentity"
+# The services here to which resource control policies apply.
+_RESOURCE_CONTROLLED_SERVICES = ("s3", "sqs", "sts")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who calls, as policies see it.
+
+    Attributes:
+        account_id: The caller's account.
+        principal_arn: The ARN of the root user, the IAM user or the role.
+        context: The condition keys that only callers of this kind have, in lower case.
+    """
+
+    account_id: str
+    principal_arn: str
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A call to authorize.
+
+    Attributes:
+        action: The action as in a policy.
+        resource: What it acts on; None if that is not known.
+        resource_account_id: The account of what it acts on.
+        region: The Region of the endpoint.
+        context: The condition keys of this operation, in lower case.
+    """
+
+    action: str
+    resource: str | None
+    resource_account_id: str
+    region: str
+    context: Mapping[str, str] = field(default_factory=dict)
 
 
 def root_arn(account_id: str) -> str:
@@ -12,62 +57,71 @@ def root_arn(account_id: str) -> str:
     return f"arn:aws:iam::{account_id}:root"
 
 
+def root_caller(account_id: str, *, in_root_session: bool) -> Caller:
+    """Return an account's root user as a caller, by its own credentials or in a root session."""
+    # A root user's type is Account, never Root.
+    context = {"aws:principaltype": "Account", "aws:userid": account_id}
+    if in_root_session:
+        context["aws:assumedroot"] = "true"
+    return Caller(account_id=account_id, principal_arn=root_arn(account_id), context=context)
+
+
 def access_denied_message(*, caller: str, action: str, resource: str, reason: str) -> str:
     """Return AWS's message for a caller that lacks a permission."""
     return f"User: {caller} is not authorized to perform: {action} on resource: {resource} {reason}".rstrip()
 
 
-def reason_of_policy_denial(
-    emulation: Emulation,
-    *,
-    account_id: str,
-    action: str,
-    resource: str | None,
-    region: str,
-    in_root_session: bool,
-) -> str | None:
-    """Return why the organization's policies deny a root user a call, as AWS's message says it, or None.
+def reason_of_policy_denial(emulation: Emulation, caller: Caller, request: Request) -> str | None:
+    """Return why the organization's policies deny a call, as AWS's message says it, or None.
+
+    Service control policies on the path of the caller's account apply, and resource control policies on
+    the path of the resource's account. The management account has neither.
 
     Args:
         emulation: The emulation.
-        account_id: The root user's account.
-        action: The action as in a policy.
-        resource: What it acts on; None if that is not known.
-        region: The Region of the endpoint.
-        in_root_session: Whether the caller is a root session, not the root user itself.
+        caller: Who calls.
+        request: The call.
 
     Raises:
-        UnsupportedPolicyError: If a policy has something that the emulation does not know.
+        UnsupportedPolicyError: A policy has something that the emulation does not know.
     """
     organization = emulation.organization
-    if action == _NEVER_DENIED or not organization.exists:
+    if request.action == _NEVER_DENIED or not organization.exists:
         return None
-    levels = organization.service_control_policies(account_id)
-    if not levels:
-        return None
+    accounts = {SERVICE_CONTROL_POLICY: caller.account_id}
+    if request.action.startswith(_RESOURCE_CONTROLLED_SERVICES):
+        accounts[RESOURCE_CONTROL_POLICY] = request.resource_account_id
     context = {
-        "aws:principalarn": root_arn(account_id),
-        "aws:principalaccount": account_id,
-        "aws:principalorgid": organization.id,
-        # A root user's type is Account, never Root.
-        "aws:principaltype": "Account",
-        "aws:userid": account_id,
-        "aws:resourceaccount": account_id,
-        "aws:resourceorgid": organization.id,
-        "aws:requestedregion": region,
+        "aws:principalarn": caller.principal_arn,
+        "aws:principalaccount": caller.account_id,
+        "aws:resourceaccount": request.resource_account_id,
+        "aws:requestedregion": request.region,
         "aws:principalisawsservice": "false",
         "aws:viaawsservice": "false",
         # The caller of AWS has TLS, whatever the emulation is served with.
         "aws:securetransport": "true",
+        **_organization_ids(emulation, caller, request),
+        **caller.context,
+        **request.context,
     }
-    if in_root_session:
-        context["aws:assumedroot"] = "true"
-    denial = find_policy_denial(levels, PolicyRequest(action=action, resource=resource, context=context))
-    if denial is None:
-        return None
-    if denial.policy_arn is None:
-        return f"because no service control policy allows the {action} action"
-    return f"with an explicit deny in a service control policy: {denial.policy_arn}"
+    for policy_type, account_id in accounts.items():
+        levels = organization.attached_policies(account_id, policy_type=policy_type)
+        if not levels:
+            continue
+        denial = find_policy_denial(
+            levels, PolicyRequest(action=request.action, resource=request.resource, context=context)
+        )
+        if denial is not None:
+            name = POLICY_TYPE_NAMES[policy_type]
+            if denial.policy_arn is None:
+                return f"because no {name} allows the {request.action} action"
+            return explicit_deny(name, policy_arn=denial.policy_arn if emulation.shows_policy_arns else None)
+    return None
+
+
+def explicit_deny(policy: str, *, policy_arn: str | None = None) -> str:
+    """Return the reason of a denial by a kind of policy; AWS names the policy since January 2026."""
+    return f"with an explicit deny in a {policy}" + (f": {policy_arn}" if policy_arn else "")
 
 
 def root_session_denial(
@@ -77,22 +131,27 @@ def root_session_denial(
     denial = emulation.denial(account_id=session.account_id, action=action)
     if denial is not None and denial.message is not None:
         return denial.message
-    reason = (
-        "with an explicit deny in a service control policy"
-        if denial is not None
-        else reason_of_policy_denial(
-            emulation,
-            account_id=session.account_id,
-            action=action,
-            resource=resource,
-            region=region,
-            in_root_session=True,
-        )
+    reason = explicit_deny("service control policy") if denial is not None else None
+    reason = reason or reason_of_policy_denial(
+        emulation,
+        root_caller(session.account_id, in_root_session=True),
+        Request(action=action, resource=resource, resource_account_id=session.account_id, region=region),
     )
     if reason is None and action not in session.task_policy.allows:
-        reason = "with an explicit deny in a session policy"
+        reason = explicit_deny("session policy")
     if reason is None:
         return None
     return access_denied_message(
         caller=root_arn(session.account_id), action=action, resource=resource, reason=reason
     )
+
+
+def _organization_ids(emulation: Emulation, caller: Caller, request: Request) -> dict[str, str]:
+    """Return the organization's ID as the caller's and the resource's, if their accounts are in it."""
+    organization = emulation.organization
+    accounts = {"aws:principalorgid": caller.account_id, "aws:resourceorgid": request.resource_account_id}
+    return {
+        key: organization.id
+        for key, account_id in accounts.items()
+        if organization.account(account_id) is not None
+    }

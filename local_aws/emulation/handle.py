@@ -14,6 +14,7 @@ from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 from .accounts import DEFAULT_SECRET_ACCESS_KEY
+from .organization_policies import RESOURCE_CONTROL_POLICY, SERVICE_CONTROL_POLICY
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -206,19 +207,48 @@ class Organization(ABC):
         """Remove a denial, if there is one."""
 
     @abstractmethod
+    def hide_policy_arns(self) -> None:
+        """Deny without the policy's ARN, as services did until January 2026 and some still do."""
+
     def attach_service_control_policy(
         self, *, name: str, document: Mapping[str, object], target_id: str
     ) -> str:
-        """Create a service control policy, attach it, and return its id.
+        """Create a service control policy, attach it, and return its ID.
 
-        If the policy type is disabled, this enables it. The policy then applies to root users and root
-        sessions of the member accounts on or under the target.
+        If the policy type is disabled, this enables it. In the member accounts on or under the target the
+        policy then applies to root users, to root sessions, and to AssumeRoot of a delegated administrator.
 
         Args:
             name: The name of the policy, unique in the organization.
             document: Its content.
             target_id: The organization's root, an organizational unit or an account.
         """
+        return self.attach_policy(
+            name=name, document=document, target_id=target_id, policy_type=SERVICE_CONTROL_POLICY
+        )
+
+    def attach_resource_control_policy(
+        self, *, name: str, document: Mapping[str, object], target_id: str
+    ) -> str:
+        """Create a resource control policy, attach it, and return its ID.
+
+        If the policy type is disabled, this enables it. The policy then applies to AssumeRoot in the member
+        accounts on or under the target, from every account, and to S3 and SQS in root sessions there.
+
+        Args:
+            name: The name of the policy, unique in the organization.
+            document: Its content.
+            target_id: The organization's root, an organizational unit or an account.
+        """
+        return self.attach_policy(
+            name=name, document=document, target_id=target_id, policy_type=RESOURCE_CONTROL_POLICY
+        )
+
+    @abstractmethod
+    def attach_policy(
+        self, *, name: str, document: Mapping[str, object], target_id: str, policy_type: str
+    ) -> str:
+        """Create a policy of a type, attach it, and return its ID."""
 
     @abstractmethod
     def root_session_denial(self, *, token: str, action: str, resource: str, region: str) -> str | None:

@@ -149,12 +149,16 @@ class LocalOrganization(Organization):
             self._emulation.allow(account_id=account_id, action=action)
 
     @override
-    def attach_service_control_policy(
-        self, *, name: str, document: Mapping[str, object], target_id: str
+    def hide_policy_arns(self) -> None:
+        self._emulation.shows_policy_arns = False
+
+    @override
+    def attach_policy(
+        self, *, name: str, document: Mapping[str, object], target_id: str, policy_type: str
     ) -> str:
         with self._emulation.lock:
             return self._emulation.organization.attach_new_policy(
-                name=name, content=json.dumps(document), target_id=target_id
+                name=name, content=json.dumps(document), target_id=target_id, policy_type=policy_type
             )
 
     @override

@@ -18,22 +18,22 @@ from moto.organizations.exceptions import (
 from moto.organizations.responses import OrganizationsResponse
 
 from .errors import JSON_ERRORS, AwsError, constraint_violation, invalid_input
+from .organization_policies import (
+    MAX_POLICIES_PER_TARGET,
+    MAX_POLICY_CHARACTERS,
+    POLICY_TYPE_NAMES,
+    MalformedPolicyError,
+    require_valid_policy,
+)
 from .paging import InvalidPageTokenError, Page, page_of
 from .records import (
     IAM_SERVICE_PRINCIPAL,
     MANAGEMENT_ACCOUNT_ID,
-    SERVICE_CONTROL_POLICY,
     OrganizationRecords,
     is_trusted_service,
     supports_delegated_administrators,
 )
 from .requests import EmulatedResponse
-from .service_control_policies import (
-    MAX_POLICIES_PER_TARGET,
-    MAX_POLICY_CHARACTERS,
-    MalformedPolicyError,
-    policy_statements,
-)
 
 _MAX_PAGE_SIZE = 20
 _READING_VERBS = ("Describe", "List")
@@ -337,10 +337,10 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
                 "POLICY_CONTENT_LIMIT_EXCEEDED",
                 f"The policy document has more than {maximum} characters.",
             )
-        if policy_type != SERVICE_CONTROL_POLICY:
+        if policy_type not in POLICY_TYPE_NAMES:
             return
         try:
-            policy_statements(content)
+            require_valid_policy(content, policy_type=policy_type)
         except MalformedPolicyError as error:
             raise AwsError(
                 "MalformedPolicyDocumentException",

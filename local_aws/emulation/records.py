@@ -16,11 +16,10 @@ from moto.organizations.models import (
     organizations_backends,
 )
 
-from .service_control_policies import ServiceControlPolicy, policy_statements
+from .organization_policies import AttachedPolicy, require_valid_policy
 
 MANAGEMENT_ACCOUNT_ID = "111111111111"
 IAM_SERVICE_PRINCIPAL = "iam.amazonaws.com"
-SERVICE_CONTROL_POLICY = "SERVICE_CONTROL_POLICY"
 
 _SUSPENDED = "SUSPENDED"
 
@@ -198,26 +197,24 @@ class OrganizationRecords:
         ]
         return targets
 
-    def attach_new_policy(self, *, name: str, content: str, target_id: str) -> str:
-        """Create a service control policy, attach it and return its id; enable the type if necessary."""
+    def attach_new_policy(self, *, name: str, content: str, target_id: str, policy_type: str) -> str:
+        """Create a policy, attach it and return its ID; enable its type if necessary."""
         if not self.is_policy_target(target_id):
             raise LookupError(f"{target_id} is not a root, an organizational unit or an account.")
         if self.is_policy_name(name):
             raise ValueError(f"A policy with the name {name} exists already.")
-        policy_statements(content)
-        if not self.is_policy_type_enabled(SERVICE_CONTROL_POLICY):
-            self._backend.enable_policy_type(RootId=self.root_id, PolicyType=SERVICE_CONTROL_POLICY)
-            self.attach_managed_policies(SERVICE_CONTROL_POLICY)
-        created = self._backend.create_policy(
-            Name=name, Description="", Type=SERVICE_CONTROL_POLICY, Content=content
-        )
+        require_valid_policy(content, policy_type=policy_type)
+        if not self.is_policy_type_enabled(policy_type):
+            self._backend.enable_policy_type(RootId=self.root_id, PolicyType=policy_type)
+            self.attach_managed_policies(policy_type)
+        created = self._backend.create_policy(Name=name, Description="", Type=policy_type, Content=content)
         policy_id = str(created["Policy"]["PolicySummary"]["Id"])
         self._backend.attach_policy(PolicyId=policy_id, TargetId=target_id)
         return policy_id
 
-    def service_control_policies(self, account_id: str) -> list[list[ServiceControlPolicy]]:
-        """Return the policies from the root to an account; none where they do not apply to it."""
-        if account_id == MANAGEMENT_ACCOUNT_ID or not self.is_policy_type_enabled(SERVICE_CONTROL_POLICY):
+    def attached_policies(self, account_id: str, *, policy_type: str) -> list[list[AttachedPolicy]]:
+        """Return the policies of a type from the root to an account; none if they do not apply to it."""
+        if account_id == MANAGEMENT_ACCOUNT_ID or not self.is_policy_type_enabled(policy_type):
             return []
         account = self._find(account_id)
         if account is None:
@@ -227,9 +224,9 @@ class OrganizationRecords:
             path.insert(0, self._find_target(path[0].parent_id))
         return [
             [
-                ServiceControlPolicy(arn=str(policy.arn), content=str(policy.content))
+                AttachedPolicy(arn=str(policy.arn), content=str(policy.content))
                 for policy in entity.attached_policies
-                if policy.type == SERVICE_CONTROL_POLICY
+                if policy.type == policy_type
             ]
             for entity in path
         ]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from time import sleep
 from typing import Any, ClassVar
@@ -11,7 +12,15 @@ from moto.core.responses import ActionResult, BaseResponse
 from moto.sts.models import sts_backends
 
 from .accounts import is_account_id
-from .authorization import access_denied_message, reason_of_policy_denial, root_arn
+from .authorization import (
+    Caller,
+    Request,
+    access_denied_message,
+    explicit_deny,
+    reason_of_policy_denial,
+    root_arn,
+    root_caller,
+)
 from .errors import QUERY_ERRORS, AuthorizationErrors, AwsError
 from .handle import Call
 from .state import Emulation, RootSession, current_emulation, is_root_session_token
@@ -20,6 +29,25 @@ HttpResponse = tuple[int, dict[str, Any], str | bytes]
 
 _SECURITY_TOKEN = "X-Amz-Security-Token"
 _ACCESS_KEY_ID = re.compile(r"Credential=([A-Z0-9]+)/")
+# MiniStack's process gives it to a function: the function's name and the ARN of its role.
+_FUNCTION_TOKEN = re.compile(r"function-session/(?P<function>[^/]+)/(?P<role_arn>arn:.+)")
+# Of callers that are no root users, only this is asked of the organization's policies.
+_ASSUME_ROOT = "sts:AssumeRoot"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleSession:
+    """A session of a role."""
+
+    role_arn: str
+    name: str
+    user_id: str
+
+    @property
+    def arn(self) -> str:
+        """The ARN of the session, which has no path."""
+        account_id, role_name = self.role_arn.split(":")[4], self.role_arn.rpartition("/")[2]
+        return f"arn:aws:sts::{account_id}:assumed-role/{role_name}/{self.name}"
 
 
 class EmulatedResponse(BaseResponse):  # type: ignore[misc]
@@ -70,18 +98,42 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
         backend = sts_backends[self.account_id][self.partition]
         role = self.role_session
         if role is not None:
-            return str(role.arn)
+            return role.arn
         if is_account_id(access_key_id):
             return f"arn:aws:iam::{access_key_id}:user/local"
         _, arn, _ = backend.get_caller_identity(access_key_id, self.region)
         return str(arn)
 
     @property
-    def role_session(self) -> Any:
-        """The session of a role that the request belongs to, as moto has it, or None."""
+    def role_session(self) -> RoleSession | None:
+        """The session of a role that the request belongs to, or None."""
         token = security_token(self)
+        if token is None:
+            return None
+        if function := _FUNCTION_TOKEN.fullmatch(token):
+            name = function["function"]
+            return RoleSession(role_arn=function["role_arn"], name=name, user_id=f"AROALOCAL:{name}")
         roles = sts_backends[self.account_id][self.partition].assumed_roles
-        return next((role for role in roles if token is not None and role.session_token == token), None)
+        role = next((role for role in roles if role.session_token == token), None)
+        if role is None:
+            return None
+        return RoleSession(role_arn=role.role_arn, name=role.session_name, user_id=role.user_id)
+
+    @property
+    def caller(self) -> Caller:
+        """The calling principal as policies see it."""
+        if self.is_root_user:
+            return root_caller(self.account_id, in_root_session=self.root_session is not None)
+        role = self.role_session
+        if role is None:
+            context = {"aws:principaltype": "User", "aws:username": "local"}
+            return Caller(account_id=self.account_id, principal_arn=self.caller_arn, context=context)
+        context = {
+            "aws:principaltype": "AssumedRole",
+            "aws:userid": role.user_id,
+            "aws:multifactorauthpresent": "false",
+        }
+        return Caller(account_id=self.account_id, principal_arn=role.role_arn, context=context)
 
     @property
     def resource(self) -> str:
@@ -92,6 +144,16 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
     def policy_resource(self) -> str | None:
         """What the request acts on, for policies; None if the emulation does not know it."""
         return None
+
+    @property
+    def resource_account_id(self) -> str:
+        """The account of what the request acts on."""
+        return self.account_id
+
+    @property
+    def policy_context(self) -> dict[str, str]:
+        """The condition keys of the operation, in lower case."""
+        return {}
 
     @property
     def endpoint_region(self) -> str:
@@ -154,28 +216,26 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
     def authorize(self) -> None:
         """Deny what is denied to the account, and what the session's task policy does not allow."""
         denial = self.emulation.denial(account_id=self.account_id, action=self.action)
-        if self.is_root_user:
-            if denial is not None:
-                raise self.access_denied(
-                    "with an explicit deny in a service control policy", message=denial.message
-                )
-            reason = reason_of_policy_denial(
-                self.emulation,
-                account_id=self.account_id,
-                action=self.action,
-                resource=self.policy_resource,
-                region=self.endpoint_region,
-                in_root_session=self.root_session is not None,
-            )
-            if reason is not None:
-                raise self.access_denied(reason)
-            if self.root_session is not None and not self._task_policy_allows(self.root_session):
-                raise self.access_denied("with an explicit deny in a session policy")
-        elif denial is not None:
+        if denial is not None:
             raise self.access_denied(
-                f"because no identity-based policy allows the {self.action} action",
+                explicit_deny("service control policy")
+                if self.is_root_user
+                else f"because no identity-based policy allows the {self.action} action",
                 message=denial.message,
             )
+        if self.is_root_user or self.action == _ASSUME_ROOT:
+            request = Request(
+                action=self.action,
+                resource=self.policy_resource,
+                resource_account_id=self.resource_account_id,
+                region=self.endpoint_region,
+                context=self.policy_context,
+            )
+            reason = reason_of_policy_denial(self.emulation, self.caller, request)
+            if reason is not None:
+                raise self.access_denied(reason)
+        if self.root_session is not None and not self._task_policy_allows(self.root_session):
+            raise self.access_denied(explicit_deny("session policy"))
 
     def access_denied(self, reason: str = "", *, message: str | None = None) -> AwsError:
         """Return AWS's error for a caller that lacks a permission."""

@@ -109,6 +109,7 @@ class Emulation:
         self.features: set[Feature] = set()
         self.delegated_administrator_limit = DEFAULT_DELEGATED_ADMINISTRATOR_LIMIT
         self.latency = 0.0
+        self.shows_policy_arns = True
         self._advanced = timedelta()
         self._denials: dict[tuple[str, str], Denial] = {}
         self._root_users: dict[str, RootUser] = {}

@@ -34,6 +34,21 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
             return "*"
         return root_arn(self._target_account_id())
 
+    @property
+    def policy_resource(self) -> str | None:
+        """The root user that AssumeRoot names."""
+        return self.resource if self.operation == "AssumeRoot" else None
+
+    @property
+    def resource_account_id(self) -> str:
+        """The account of the root user that AssumeRoot names."""
+        return self._target_account_id() if self.operation == "AssumeRoot" else self.account_id
+
+    @property
+    def policy_context(self) -> dict[str, str]:
+        """The condition key of AssumeRoot."""
+        return {"sts:taskpolicyarn": str(self._get_param("TaskPolicyArn.arn"))}
+
     def authorize(self) -> None:
         """Postpone the authorization of AssumeRoot: AWS validates its parameters first."""
         if self.operation != "AssumeRoot":
@@ -45,7 +60,7 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
         if self.is_root_user:
             user_id = self.account_id
         elif self.role_session is not None:
-            user_id = str(self.role_session.user_id)
+            user_id = self.role_session.user_id
         elif is_account_id(access_key_id):
             user_id = f"AIDA{access_key_id}LOCAL"
         else:

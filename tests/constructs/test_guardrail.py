@@ -11,9 +11,9 @@ from aws_cdk import aws_organizations as organizations
 from aws_cdk.assertions import Annotations, Match
 
 from centralized_root_access import RootUserGuardrail
-from local_aws.emulation.service_control_policies import (
+from local_aws.emulation.organization_policies import (
+    AttachedPolicy,
     PolicyRequest,
-    ServiceControlPolicy,
     find_policy_denial,
 )
 from root_tasks.policies.attachments import FULL_ACCESS
@@ -100,10 +100,10 @@ def test_it_denies_every_action_to_a_root_user_that_is_signed_in_and_to_nobody_e
         "aws:principalaccount": account_id,
         **({"aws:assumedroot": "true"} if assumed_root else {}),
     }
-    full_access = ServiceControlPolicy(arn="full", content=json.dumps(_ALLOW_ALL))
+    full_access = AttachedPolicy(arn="full", content=json.dumps(_ALLOW_ALL))
 
     denial = find_policy_denial(
-        [[full_access, ServiceControlPolicy(arn="guardrail", content=content)]],
+        [[full_access, AttachedPolicy(arn="guardrail", content=content)]],
         PolicyRequest(action=action, resource=None, context=context),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -68,10 +69,11 @@ import boto3
 from botocore.exceptions import ClientError
 
 def handler(event, context):
+    role = boto3.client("sts").get_caller_identity()["Arn"]
     try:
         return boto3.client("iam").list_organizations_features()
     except ClientError as error:
-        return error.response["Error"]
+        return {"role": role, **error.response["Error"]}
 '''
 
 package = io.BytesIO()
@@ -230,6 +232,7 @@ def test_a_command_and_its_functions_see_only_the_local_aws_on_two_ports_of_this
     assert seen["account"] == MANAGEMENT
     assert seen["function"]["Code"] == "ServiceAccessNotEnabledException"
     assert MANAGEMENT in seen["function"]["Message"]
+    assert seen["function"]["role"] == f"arn:aws:sts::{MANAGEMENT}:assumed-role/role/function"
     assert listening(run.children()) == {("127.0.0.1", urlsplit(url).port) for url in seen["urls"]}
 
 
@@ -473,20 +476,18 @@ def test_the_lock_file_has_no_download_addresses() -> None:
 
 @pytest.mark.slow
 def test_a_policy_whose_type_changes_is_replaced(local_aws: LocalAws) -> None:
-    def resources(type_: str, content: Mapping[str, object]) -> str:
+    def resources(type_: str, **elements: str) -> str:
+        statement = {"Effect": "Deny", "Action": "s3:*", "Resource": "*", **elements}
+        content = {"Version": "2012-10-17", "Statement": [statement]}
         properties = {"Name": type_.lower(), "Type": type_, "Content": content}
         policy = {"Type": "AWS::Organizations::Policy", "Properties": properties}
         return json.dumps({"Resources": {"Policy": policy}})
 
     cloudformation, organizations = (local_aws.client(name) for name in ("cloudformation", "organizations"))
-    denial = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
-    document = {"Version": "2012-10-17", "Statement": [denial]}
-    cloudformation.create_stack(
-        StackName="policy", TemplateBody=resources("SERVICE_CONTROL_POLICY", document)
-    )
+    cloudformation.create_stack(StackName="policy", TemplateBody=resources("SERVICE_CONTROL_POLICY"))
     cloudformation.get_waiter("stack_create_complete").wait(StackName="policy", WaiterConfig={"Delay": 1})
     cloudformation.update_stack(
-        StackName="policy", TemplateBody=resources("RESOURCE_CONTROL_POLICY", document)
+        StackName="policy", TemplateBody=resources("RESOURCE_CONTROL_POLICY", Principal="*")
     )
     cloudformation.get_waiter("stack_update_complete").wait(StackName="policy", WaiterConfig={"Delay": 1})
 
@@ -496,3 +497,18 @@ def test_a_policy_whose_type_changes_is_replaced(local_aws: LocalAws) -> None:
 
     assert own("SERVICE_CONTROL_POLICY") == []
     assert own("RESOURCE_CONTROL_POLICY") == ["resource_control_policy"]
+
+
+@pytest.mark.slow
+def test_cloudformation_cuts_both_parts_of_a_name_that_is_too_long(local_aws: LocalAws) -> None:
+    cloudformation = local_aws.client("cloudformation")
+    stack, logical_id = "RootAccessAcceptance-0123456789ab", "RootTasksBucket51641F9D"
+    template = {"Resources": {logical_id: {"Type": "AWS::S3::Bucket"}}}
+    cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(template))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
+
+    (resource,) = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
+
+    assert re.fullmatch(
+        "rootaccessacceptance-0123-roottasksbucket51641f9d-[0-9a-f]{13}", resource["PhysicalResourceId"]
+    )

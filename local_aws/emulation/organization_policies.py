@@ -1,4 +1,4 @@
-"""Decides what service control policies deny to a root user or a root session.
+"""Decides what service control policies and resource control policies deny.
 
 The emulation has its own evaluator, so that a mistake in the library's cannot confirm itself. It knows
 what is true of a request, so its result is yes or no. What it does not know of the language it refuses
@@ -11,16 +11,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+SERVICE_CONTROL_POLICY = "SERVICE_CONTROL_POLICY"
+RESOURCE_CONTROL_POLICY = "RESOURCE_CONTROL_POLICY"
+POLICY_TYPE_NAMES = {
+    SERVICE_CONTROL_POLICY: "service control policy",
+    RESOURCE_CONTROL_POLICY: "resource control policy",
+}
 # Since May 2026; moto has older numbers or none.
-MAX_POLICY_CHARACTERS = {"SERVICE_CONTROL_POLICY": 10_240, "RESOURCE_CONTROL_POLICY": 5_120}
-MAX_POLICIES_PER_TARGET = {"SERVICE_CONTROL_POLICY": 10, "RESOURCE_CONTROL_POLICY": 5}
+MAX_POLICY_CHARACTERS = {SERVICE_CONTROL_POLICY: 10_240, RESOURCE_CONTROL_POLICY: 5_120}
+MAX_POLICIES_PER_TARGET = {SERVICE_CONTROL_POLICY: 10, RESOURCE_CONTROL_POLICY: 5}
 
 _Matches: TypeAlias = Callable[[str, str], bool]
 
 _ARN_PARTS = 6
 _VERSIONS = ("2012-10-17", "2008-10-17")
-_ELEMENTS = frozenset({"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"})
-# In the context of no request of a root user or a root session.
+_ELEMENTS = frozenset(
+    {"Sid", "Effect", "Principal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
+)
+# None of the requests that policies apply to here has these, except where its context says so.
 _ABSENT_KEYS = re.compile(
     r"aws:(username|multifactorauth(present|age)|principaltag/.*|requesttag/.*|tagkeys|federatedprovider"
     r"|sourceidentity|source(vpc|vpce|vpcarn)|vpcsourceip|vpce(account|org(id|paths))|calledvia(first|last)?"
@@ -37,7 +45,7 @@ class MalformedPolicyError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServiceControlPolicy:
+class AttachedPolicy:
     """A policy that is attached on the path of an account."""
 
     arn: str
@@ -46,7 +54,7 @@ class ServiceControlPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyRequest:
-    """A request of a root user or in a root session.
+    """A request as policies see it.
 
     Attributes:
         action: The action as in a policy.
@@ -67,7 +75,7 @@ class PolicyDenial:
 
 
 def find_policy_denial(
-    levels: Iterable[Sequence[ServiceControlPolicy]], request: PolicyRequest
+    levels: Iterable[Sequence[AttachedPolicy]], request: PolicyRequest
 ) -> PolicyDenial | None:
     """Return why the policies deny a request, or None if they allow it.
 
@@ -83,7 +91,7 @@ def find_policy_denial(
     for policies in levels:
         allowed = False
         for policy in policies:
-            for statement in policy_statements(policy.content):
+            for statement in _statements(policy.content):
                 if not _is_applicable(statement, request):
                     continue
                 if statement["Effect"] == "Deny":
@@ -93,12 +101,30 @@ def find_policy_denial(
     return PolicyDenial(policy_arn=None) if missing_allow else None
 
 
-def policy_statements(content: str) -> list[dict[str, Any]]:
-    """Return the statements of a document.
+def require_valid_policy(content: str, *, policy_type: str) -> None:
+    """Require a document that Organizations accepts as a policy of a type.
 
     Raises:
-        MalformedPolicyError: If Organizations does not accept the document.
+        MalformedPolicyError: Organizations does not accept it.
     """
+    for statement in _statements(content):
+        principal = statement.get("Principal")
+        if policy_type == SERVICE_CONTROL_POLICY:
+            is_valid = principal is None
+        else:
+            is_valid = (
+                principal in ("*", {"AWS": "*"})
+                and statement["Effect"] == "Deny"
+                and "Action" in statement
+                and not any(action.lower().startswith("iam:") for action in _to_list(statement["Action"]))
+            )
+        if not is_valid:
+            raise MalformedPolicyError(
+                f"A {POLICY_TYPE_NAMES[policy_type]} cannot have the statement {json.dumps(statement)}."
+            )
+
+
+def _statements(content: str) -> list[dict[str, Any]]:
     try:
         document = json.loads(content)
     except ValueError as error:

@@ -1,0 +1,271 @@
+"""The emulated AWS applies the organization's policies as AWS does."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local_aws.emulation.organization_policies import (
+    AttachedPolicy,
+    MalformedPolicyError,
+    PolicyRequest,
+    UnsupportedPolicyError,
+    find_policy_denial,
+)
+from root_tasks.tasks import DEFINITIONS
+from scp.evaluate import Decision
+from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.emulation import AUDIT, DELETE, error_of, open_root_session, register
+from support.scp import samples
+
+if TYPE_CHECKING:
+    from local_aws.emulation import LocalOrganization, Organization
+
+DELEGATE = MEMBER
+SESSION_ROLES = "arn:aws:iam::*:role/centralized-root-access/*"
+
+
+def deny(action: str | list[str], condition: dict[str, Any], **elements: str) -> dict[str, Any]:
+    """Return a policy that denies an action under a condition."""
+    statement = {"Effect": "Deny", "Action": action, "Resource": "*", "Condition": condition, **elements}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+DENY_ROOT = deny("*", {"ArnLike": {"aws:PrincipalArn": "arn:*:iam::*:root"}})
+ONLY_SESSION_ROLES = {"ArnNotLike": {"aws:PrincipalArn": SESSION_ROLES}}
+ONLY_AUDITS = {"ArnNotEquals": {"sts:TaskPolicyArn": AUDIT["arn"]}}
+
+
+@pytest.fixture
+def served(organization: LocalOrganization) -> LocalOrganization:
+    """Return the organization with root access enabled, and a delegated administrator."""
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    register(organization, DELEGATE)
+    return organization
+
+
+def attach(organization: Organization, kind: str, document: dict[str, Any], target_id: str) -> str:
+    """Attach a policy of a kind, and return its ARN."""
+    attach_policy = organization.attach_service_control_policy
+    if kind == "resource":
+        attach_policy = organization.attach_resource_control_policy
+        document = {**document, "Statement": [{**document["Statement"][0], "Principal": "*"}]}
+    policy_id = attach_policy(name="policy", document=document, target_id=target_id)
+    described = organization.client("organizations").describe_policy(PolicyId=policy_id)
+    return described["Policy"]["PolicySummary"]["Arn"]
+
+
+def assume_root(organization: Organization, account_id: str, task: Any = AUDIT, *, role: str = "") -> None:
+    """Open a root session, as an account or as a role of it."""
+    credentials: Any = None
+    if role:
+        caller = organization.client("sts", account_id=account_id)
+        arn = f"arn:aws:iam::{account_id}:role/{role}"
+        credentials = caller.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    client = organization.client("sts", account_id=account_id, credentials=credentials)
+    client.assume_root(TargetPrincipal=OTHER, TaskPolicyArn=task)
+
+
+@pytest.mark.parametrize("names_policy", [True, False], ids=["names the policy", "names no policy"])
+@pytest.mark.parametrize("kind", ["service", "resource"])
+def test_a_denial_names_the_policy_unless_that_is_hidden(
+    served: LocalOrganization, kind: str, names_policy: bool
+) -> None:
+    arn = attach(served, kind, deny("sts:AssumeRoot", ONLY_SESSION_ROLES), served.root_id)
+    if not names_policy:
+        served.hide_policy_arns()
+
+    error = error_of(lambda: assume_root(served, DELEGATE))
+
+    assert (error["code"], error["http"]) == ("AccessDenied", 403)
+    assert error["message"] == (
+        f"User: arn:aws:iam::{DELEGATE}:user/local is not authorized to perform: sts:AssumeRoot "
+        f"on resource: arn:aws:iam::{OTHER}:root with an explicit deny in a {kind} control policy"
+        + (f": {arn}" if names_policy else "")
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "target_id", "denied"),
+    [
+        ("service", DELEGATE, [DELEGATE]),
+        ("service", OTHER, []),
+        ("service", "r-", [DELEGATE]),
+        ("resource", OTHER, [DELEGATE, MANAGEMENT]),
+        ("resource", THIRD, []),
+        ("resource", "r-", [DELEGATE, MANAGEMENT]),
+    ],
+)
+def test_assume_root_is_bound_by_its_callers_policies_and_by_its_targets(
+    served: LocalOrganization, kind: str, target_id: str, denied: list[str]
+) -> None:
+    target_id = served.root_id if target_id == "r-" else target_id
+    attach(served, kind, deny("sts:AssumeRoot", ONLY_SESSION_ROLES), target_id)
+
+    for account_id in (DELEGATE, MANAGEMENT):
+        assume_root(served, account_id, role="centralized-root-access/Audit")
+        if account_id in denied:
+            assert error_of(lambda account_id=account_id: assume_root(served, account_id))["http"] == 403
+        else:
+            assume_root(served, account_id)
+
+
+@pytest.mark.parametrize("kind", ["service", "resource"])
+def test_a_policy_can_limit_assume_root_to_a_task(served: LocalOrganization, kind: str) -> None:
+    attach(served, kind, deny("sts:AssumeRoot", ONLY_AUDITS), served.root_id)
+
+    assume_root(served, DELEGATE, AUDIT)
+    assert "explicit deny" in error_of(lambda: assume_root(served, DELEGATE, DELETE))["message"]
+
+
+@pytest.mark.parametrize("kind", ["service", "resource"])
+def test_no_policy_applies_after_its_type_was_disabled(served: LocalOrganization, kind: str) -> None:
+    attach(served, kind, deny("sts:AssumeRoot", ONLY_SESSION_ROLES), served.root_id)
+    policy_type = f"{kind.upper()}_CONTROL_POLICY"
+    organizations: Any = served.client("organizations")
+
+    organizations.disable_policy_type(RootId=served.root_id, PolicyType=policy_type)
+    assume_root(served, DELEGATE)
+    organizations.enable_policy_type(RootId=served.root_id, PolicyType=policy_type)
+    assume_root(served, DELEGATE)
+
+    (attached,) = organizations.list_policies_for_target(TargetId=OTHER, Filter=policy_type)["Policies"]
+    assert attached["AwsManaged"]
+
+
+@pytest.mark.parametrize("kind", ["service", "resource"])
+def test_a_policy_denies_root_sessions_in_s3_and_sqs(served: LocalOrganization, kind: str) -> None:
+    served.client("s3", account_id=OTHER).create_bucket(Bucket="locked")
+    queue = served.client("sqs", account_id=OTHER).create_queue(QueueName="locked")["QueueUrl"]
+    clients: list[Any] = [
+        served.client(service, credentials=open_root_session(served, {"arn": arn}, OTHER))
+        for service, arn in (
+            ("s3", "arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy"),
+            ("sqs", "arn:aws:iam::aws:policy/root-task/SQSUnlockQueuePolicy"),
+        )
+    ]
+    s3, sqs = clients
+    calls: list[tuple[Any, dict[str, str], str]] = [
+        (s3.delete_bucket_policy, {"Bucket": "locked"}, "arn:aws:s3:::locked"),
+        (sqs.get_queue_attributes, {"QueueUrl": queue}, f"arn:aws:sqs:us-east-1:{OTHER}:locked"),
+    ]
+    for call, parameters, _ in calls:
+        call(**parameters)
+    document = deny(["s3:*", "sqs:*"], {"Null": {"aws:AssumedRoot": "false"}})
+    arn = attach(served, kind, document, OTHER)
+
+    for call, parameters, resource in calls:
+        error = error_of(call, **parameters)
+        assert (error["code"], error["http"]) == ("AccessDenied", 403)
+        assert f"on resource: {resource} " in error["message"]
+        assert error["message"].endswith(arn)
+
+
+def test_get_caller_identity_is_never_denied(served: LocalOrganization) -> None:
+    attach(served, "service", DENY_ROOT, OTHER)
+    served.put_root_credentials(account_id=OTHER, access_keys=1)
+
+    identity = served.client("sts", account_id=OTHER, root_user=True).get_caller_identity()
+
+    assert identity["Arn"] == f"arn:aws:iam::{OTHER}:root"
+
+
+@pytest.mark.parametrize(
+    ("policy_type", "document"),
+    [
+        ("SERVICE_CONTROL_POLICY", "not JSON"),
+        ("SERVICE_CONTROL_POLICY", deny("*", {}, Principal="*")),
+        ("RESOURCE_CONTROL_POLICY", deny("sts:*", {})),
+        ("RESOURCE_CONTROL_POLICY", deny("iam:*", {}, Principal="*")),
+        ("RESOURCE_CONTROL_POLICY", deny("sts:*", {}, Principal="*", Effect="Allow")),
+    ],
+)
+def test_a_document_that_aws_refuses_is_refused(
+    organization: LocalOrganization, policy_type: Any, document: object
+) -> None:
+    error = error_of(
+        organization.client("organizations").create_policy,
+        Name="bad",
+        Description="",
+        Type=policy_type,
+        Content=document if isinstance(document, str) else json.dumps(document),
+    )
+
+    assert error["code"] == "MalformedPolicyDocumentException"
+
+
+def test_organizations_refuses_attachments_as_aws_does(organization: LocalOrganization) -> None:
+    organizations = organization.client("organizations")
+    attached = [
+        organization.attach_service_control_policy(name=f"{number}", document=DENY_ROOT, target_id=OTHER)
+        for number in range(9)
+    ]
+    created = organizations.create_policy(
+        Name="more", Description="", Type="SERVICE_CONTROL_POLICY", Content=json.dumps(DENY_ROOT)
+    )
+    more = created["Policy"]["PolicySummary"]["Id"]
+
+    full = error_of(organizations.attach_policy, PolicyId=more, TargetId=OTHER)
+    again = error_of(organizations.attach_policy, PolicyId=attached[0], TargetId=OTHER)
+    unknown = error_of(organizations.attach_policy, PolicyId=more, TargetId="999999999999")
+    last = error_of(organizations.detach_policy, PolicyId="p-FullAWSAccess", TargetId=THIRD)
+    organizations.disable_policy_type(RootId=organization.root_id, PolicyType="SERVICE_CONTROL_POLICY")
+    disabled = error_of(organizations.attach_policy, PolicyId=more, TargetId=THIRD)
+
+    assert full["reason"] == "MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED"
+    assert again["code"] == "DuplicatePolicyAttachmentException"
+    assert unknown["code"] == "TargetNotFoundException"
+    assert last["reason"] == "MIN_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED"
+    assert disabled["code"] == "PolicyTypeNotEnabledException"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-*"}},
+        {"StringEquals": {"aws:PrincipalArn": "arn:aws:iam::${aws:PrincipalAccount}:root"}},
+        {"StringEquals": {"aws:SomethingNew": "x"}},
+        {"ArnLike": {"aws:PrincipalArn": "*:root"}},
+        {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
+    ],
+    ids=str,
+)
+def test_a_policy_that_the_emulation_cannot_decide_is_never_guessed(
+    served: LocalOrganization, condition: dict[str, Any]
+) -> None:
+    attach(served, "service", deny("sts:*", condition), DELEGATE)
+
+    with pytest.raises(UnsupportedPolicyError):
+        assume_root(served, DELEGATE)
+
+
+def test_the_emulation_agrees_with_what_is_known_of_published_policies() -> None:
+    principal = f"arn:aws:iam::{MEMBER}:root"
+    context = {"aws:principalarn": principal, "aws:assumedroot": "true", "aws:requestedregion": "us-east-1"}
+    context |= {"aws:principalaccount": MEMBER, "aws:principaltype": "Account"}
+    full_access = json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
+    decided = 0
+    for sample in samples():
+        # Only of the tasks in IAM the emulation knows everything that a policy asks for.
+        if not sample.task.startswith("IAM") or sample.decision is Decision.UNKNOWN:
+            continue
+        policies = [AttachedPolicy(arn="sample", content=json.dumps(sample.document))]
+        policies += [AttachedPolicy(arn="full", content=full_access)] * sample.full_access
+        requests = [
+            PolicyRequest(
+                action=action,
+                resource="*" if action == "iam:GetAccountSummary" else principal,
+                context=context,
+            )
+            for action in DEFINITIONS[sample.task].calls
+        ]
+        try:
+            denials = [find_policy_denial([policies], request) for request in requests]
+        except (UnsupportedPolicyError, MalformedPolicyError):
+            continue
+        decided += 1
+        assert any(denials) is (sample.decision is Decision.DENIED), sample.name
+    assert decided > 60
