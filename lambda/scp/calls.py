@@ -1,4 +1,4 @@
-"""The calls of root sessions: what is known of a session before it is opened, and what its calls act on."""
+"""Root sessions before they are opened: who opens them, which calls they make, and what these act on."""
 
 from __future__ import annotations
 
@@ -9,11 +9,32 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .task import Task
+
+ASSUME_ROOT = "sts:AssumeRoot"
+
 # Where IAM calls are signed for.
 _IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 # The calls that have no resource type in the Service Authorization Reference act on "*".
 _WITHOUT_RESOURCE = frozenset({"iam:GetAccountSummary", "s3:ListAllMyBuckets"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionOpener:
+    """The role or user that opens root sessions.
+
+    Attributes:
+        account_id: Its account.
+        unit_ids: The units that its account is in, from the root down; None if they are not known.
+        is_in_management_account: Whether no service control policy applies to it.
+        principal_arn: Its ARN, with the path of a role; None if not known.
+    """
+
+    account_id: str
+    unit_ids: tuple[str, ...] | None = None
+    is_in_management_account: bool = False
+    principal_arn: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +48,9 @@ class SessionFacts:
         organization_path: The account's parents, as in o-8j81brsjuj/r-ab12/ou-ab12-11111111/; None if not
             known.
         region: The Region that calls without a resource are sent to; None if not known.
-        outside_vpc: Whether the calls surely do not pass a VPC endpoint.
+        outside_vpc: Whether the calls certainly do not pass a VPC endpoint.
+        opener: Who opens the session; None if not known.
+        opened_after: A time before the session is opened, in seconds since 1970; None if not known.
     """
 
     account_id: str | None = None
@@ -36,6 +59,8 @@ class SessionFacts:
     organization_path: str | None = None
     region: str | None = None
     outside_vpc: bool = False
+    opener: SessionOpener | None = None
+    opened_after: int | None = None
 
     @property
     def principal_arn(self) -> str | None:
@@ -49,9 +74,13 @@ class SessionFacts:
             account_id: The account.
             unit_ids: The units that it is in, from the root down; None if they are not known.
         """
-        is_known = self.organization_id is not None and unit_ids is not None
-        path = "/".join((self.organization_id or "", *(unit_ids or ()), "")) if is_known else None
-        return replace(self, account_id=account_id, organization_path=path)
+        return replace(self, account_id=account_id, organization_path=self.path_of(unit_ids))
+
+    def path_of(self, unit_ids: Sequence[str] | None) -> str | None:
+        """Return units as a path in the organization; None if it is not known."""
+        if self.organization_id is None or unit_ids is None:
+            return None
+        return "/".join((self.organization_id, *unit_ids, ""))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +90,8 @@ class PartialArn:
     Attributes:
         partition: For example aws.
         service: For example sqs.
-        region: Its Region; "" where the ARN has none.
-        account_id: Its account; "" where the ARN has none.
+        region: Its Region; "" if the ARN has none.
+        account_id: Its account; "" if the ARN has none.
         name: Its name.
     """
 
@@ -90,17 +119,19 @@ class PartialArn:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A call in a root session.
+    """A call in a root session, or the call that opens it.
 
     Attributes:
         action: The call as a policy names it, such as iam:GetUser.
-        resource: What it acts on; None where the action has no resource type.
+        resource: What it acts on; None if the action has no resource type.
         region: The Region of the endpoint; None if not known.
+        task: The task whose policy the session gets, for the call that opens it.
     """
 
     action: str
     resource: PartialArn | None
     region: str | None
+    task: Task | None = None
 
     @property
     def service(self) -> str:
@@ -109,9 +140,14 @@ class Call:
 
 
 def call_of(
-    action: str, *, session: SessionFacts, target: str | None = None, target_region: str | None = None
+    action: str,
+    *,
+    session: SessionFacts,
+    target: str | None = None,
+    target_region: str | None = None,
+    task: Task | None = None,
 ) -> Call:
-    """Return a call that a task makes in an account.
+    """Return a call that a task makes in an account, or the call that opens its session.
 
     Args:
         action: The call as a policy names it. Without a user name the IAM calls act on the root user's ARN:
@@ -119,23 +155,27 @@ def call_of(
         session: The account.
         target: The name of the bucket or queue; None if it is not known yet.
         target_region: The Region of the bucket or queue; None if it is not known yet.
+        task: For the call that opens the session, the task whose policy it gets.
 
     Raises:
-        ValueError: Of this service it is not known what root sessions act on.
+        ValueError: Root sessions do not call this service.
     """
+    root_user = PartialArn(
+        partition=session.partition, service="iam", region="", account_id=session.account_id, name="root"
+    )
+    if action == ASSUME_ROOT:
+        return Call(action=action, resource=root_user, region=session.region, task=task)
     service = action.partition(":")[0]
     region = _IAM_REGIONS.get(session.partition) if service == "iam" else target_region
     if action in _WITHOUT_RESOURCE:
         return Call(action=action, resource=None, region=region if service == "iam" else session.region)
-    parts: dict[str, str | None]
     match service:
         case "iam":
-            parts = {"region": "", "account_id": session.account_id, "name": "root"}
+            resource = root_user
         case "s3":
-            parts = {"region": "", "account_id": "", "name": target}
+            resource = replace(root_user, service=service, account_id="", name=target)
         case "sqs":
-            parts = {"region": region, "account_id": session.account_id, "name": target}
+            resource = replace(root_user, service=service, region=region, name=target)
         case _:
             raise ValueError(f"{action}: root sessions call IAM, Amazon S3 and Amazon SQS.")
-    resource = PartialArn(partition=session.partition, service=service, **parts)
     return Call(action=action, resource=resource, region=region)

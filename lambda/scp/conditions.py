@@ -20,9 +20,9 @@ _MAX_OUTCOMES = 16
 
 
 def condition_holds(condition: Condition, request: SessionRequest) -> Truth:
-    """Return whether a condition holds for all that its key may be.
+    """Return whether a condition holds for everything that its key may be.
 
-    The last outcomes are kept, by what the condition reads of a request: its key, and its policy variables.
+    The last outcomes are kept, by what the condition reads in a request: its key, and its policy variables.
     """
     possible = request.possible(condition.key)
     variables = tuple((key, request.possible(key)) for key in condition.variables)
@@ -42,17 +42,20 @@ def _outcome(condition: Condition, possible: Possible, value_of: ValueOf) -> Tru
     if possible.absent:
         cases.append(_holds(condition, None, value_of))
     if possible.others is not None:
-        cases.append(_holds_for_any_value(condition, possible.others))
+        cases.append(_holds_for_any_value(condition, possible, value_of))
     return agreement(cases)
 
 
-def _holds_for_any_value(condition: Condition, what: OtherValues) -> Truth:
+def _holds_for_any_value(condition: Condition, possible: Possible, value_of: ValueOf) -> Truth:
     """Return whether a condition holds for every value that a key may have if it is there."""
     operator = condition.operator
     if operator is None:
         return _null(condition, absent=False)
     everything = any(template.matches_everything for template in condition.values)
-    if what is OtherValues.ONE_VALUE and operator.takes_wildcards and everything:
+    if possible.times is not None and operator.is_order:
+        # What holds for the earliest and for the latest time holds for every time in between.
+        return agreement(_holds(condition, time, value_of) for time in possible.times)
+    if possible.others is OtherValues.ONE_VALUE and operator.takes_wildcards and everything:
         return truth_of(not operator.negated)
     return Truth.UNKNOWN
 

@@ -1,12 +1,13 @@
-"""The context of a root session: which condition keys its requests carry, as far as that is known.
+"""The context of a request: which condition keys it carries, and which values they may have.
 
-The table below is the one place that says so. A key that it does not list may be absent or have any value,
-except that keys of another service than the call's are absent.
+The table below is the one place that says so. A key that it does not list may be absent or have any value.
+In a root session, keys of other services than the call's are absent.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -31,13 +32,15 @@ class Possible:
 
     Attributes:
         absent: Whether the request may lack it.
-        values: Values that it may have; a tuple where AWS sends a list.
+        values: Values that it may have; a tuple if AWS sends a list.
         others: What it may have besides; None if nothing.
+        times: The earliest and the latest of the other values, if these are times.
     """
 
     absent: bool = False
     values: tuple[Value, ...] = ()
     others: OtherValues | None = None
+    times: tuple[str, str] | None = None
 
     @property
     def text(self) -> str | Unresolved:
@@ -58,8 +61,14 @@ ANYTHING = Possible(absent=True, others=OtherValues.ONE_OR_MORE_VALUES)
 
 
 class Fact(StrEnum):
-    """What is known of a session or a call, where it is known."""
+    """What is known of a session or a call, if it is known."""
 
+    OPENER_ARN = "the ARN of the role or user that opens the session"
+    OPENER_ACCOUNT_ID = "the account of the role or user that opens the session"
+    OPENER_PATHS = "the parents of that account, as a list"
+    TASK_POLICY_ARN = "the ARN of the task policy"
+    DATE = "a date that is not before the present"
+    EPOCH = "a number of seconds that is not before the present"
     PRINCIPAL_ARN = "the ARN of the root user"
     ACCOUNT_ID = "the account"
     ORGANIZATION_ID = "the organization"
@@ -75,7 +84,7 @@ class KeyFact:
         keys: Their names; one that ends with an asterisk stands for all that start like it.
         possible: What they may be.
         source: How that is known.
-        outside_vpc: What they may be if the calls surely do not pass a VPC endpoint; None for the same.
+        outside_vpc: What they may be if the calls certainly do not pass a VPC endpoint; None for the same.
         services: The services whose calls it is about; empty for all.
     """
 
@@ -89,7 +98,79 @@ class KeyFact:
 _CONDITION_KEYS = "IAM User Guide, AWS global condition context keys"
 _VARIABLES = "IAM User Guide, policy variables, the table of principal values"
 
+_OPENING = frozenset({"sts"})
+
+# The first row that fits counts: those of the call that opens the session come first.
 CONTEXT: tuple[KeyFact, ...] = (
+    KeyFact(
+        keys=("aws:PrincipalArn",),
+        possible=Fact.OPENER_ARN,
+        source=f"{_CONDITION_KEYS}: the ARN of the role that was assumed, or of the user",
+        services=_OPENING,
+    ),
+    KeyFact(
+        keys=("aws:PrincipalAccount",),
+        possible=Fact.OPENER_ACCOUNT_ID,
+        source=f"{_CONDITION_KEYS}: the account of the principal",
+        services=_OPENING,
+    ),
+    KeyFact(
+        keys=("aws:PrincipalOrgPaths",),
+        possible=Fact.OPENER_PATHS,
+        source=f"{_CONDITION_KEYS}: a list with the one path of the parents of the principal's account",
+        services=_OPENING,
+    ),
+    KeyFact(
+        keys=("aws:PrincipalType",),
+        possible=Possible(values=("AssumedRole", "User", "FederatedUser")),
+        source=f"{_VARIABLES}; a root user cannot call AssumeRoot",
+        services=_OPENING,
+    ),
+    KeyFact(
+        keys=("aws:AssumedRoot",),
+        possible=ABSENT,
+        source=f"{_CONDITION_KEYS}: only in sessions by AssumeRoot, which cannot open others",
+        services=_OPENING,
+    ),
+    KeyFact(
+        keys=("aws:userid",),
+        possible=PRESENT,
+        source=f"{_VARIABLES}: depends on the session's name",
+        services=_OPENING,
+    ),
+    KeyFact(
+        keys=("aws:MultiFactorAuthPresent",),
+        possible=Possible(absent=True, values=("true", "false")),
+        source=f"{_CONDITION_KEYS}: a function has no MFA, a person may have it",
+        services=_OPENING,
+    ),
+    KeyFact(
+        keys=(
+            "aws:username",
+            "aws:PrincipalTag/*",
+            "aws:FederatedProvider",
+            "aws:MultiFactorAuthAge",
+            "aws:TokenIssueTime",
+            "aws:Ec2InstanceSourceVpc",
+            "aws:Ec2InstanceSourcePrivateIPv4",
+            "aws:ChatbotSourceArn",
+        ),
+        possible=ABSENT_OR_ONE_VALUE,
+        source=f"{_CONDITION_KEYS}: depends on the role or user, and on how its session began",
+        services=_OPENING,
+    ),
+    KeyFact(
+        keys=("sts:TaskPolicyArn",),
+        possible=Fact.TASK_POLICY_ARN,
+        source="Service Authorization Reference: the task policy of AssumeRoot",
+        services=_OPENING,
+    ),
+    KeyFact(
+        keys=("sts:*", "iam:*", "s3:*", "sqs:*"),
+        possible=ABSENT,
+        source="Service Authorization Reference: AssumeRoot has no other key of these services",
+        services=_OPENING,
+    ),
     KeyFact(
         keys=("aws:PrincipalArn",),
         possible=Fact.PRINCIPAL_ARN,
@@ -178,9 +259,19 @@ CONTEXT: tuple[KeyFact, ...] = (
         source=f"{_CONDITION_KEYS}: only with MFA; nobody enters a code in a root session",
     ),
     KeyFact(
-        keys=("aws:TokenIssueTime", "aws:CurrentTime", "aws:EpochTime", "aws:UserAgent"),
+        keys=("aws:TokenIssueTime", "aws:CurrentTime"),
+        possible=Fact.DATE,
+        source=f"{_CONDITION_KEYS}: in every request with temporary credentials, and not before the present",
+    ),
+    KeyFact(
+        keys=("aws:EpochTime",),
+        possible=Fact.EPOCH,
+        source=f"{_CONDITION_KEYS}: in every request, and not before the present",
+    ),
+    KeyFact(
+        keys=("aws:UserAgent",),
         possible=PRESENT,
-        source=f"{_CONDITION_KEYS}: in every request with temporary credentials; not known in advance",
+        source=f"{_CONDITION_KEYS}: the SDK sends it; not known in advance",
     ),
     KeyFact(
         keys=("aws:SourceIdentity", "aws:referer"),
@@ -226,7 +317,7 @@ CONTEXT: tuple[KeyFact, ...] = (
         keys=("aws:ResourceTag/*",),
         possible=ABSENT,
         source="A root user cannot have tags",
-        services=frozenset({"iam"}),
+        services=frozenset({"iam", "sts"}),
     ),
     KeyFact(
         keys=("aws:ResourceTag/*",),
@@ -258,8 +349,8 @@ CONTEXT: tuple[KeyFact, ...] = (
     KeyFact(
         keys=("iam:*", "sqs:*"),
         possible=ABSENT,
-        source="Service Authorization Reference: of the calls none has a key of its service, and of the "
-        "resources only an IAM user, by its tags",
+        source="Service Authorization Reference: none of the calls has a key of its service, and no resource "
+        "but an IAM user has one, by its tags",
         services=frozenset({"iam", "sqs"}),
     ),
     KeyFact(
@@ -286,7 +377,36 @@ CONTEXT: tuple[KeyFact, ...] = (
         source="Amazon S3 User Guide: milliseconds since the request was signed; not known in advance",
         services=frozenset({"s3"}),
     ),
+    KeyFact(
+        keys=("s3:x-amz-content-sha256",),
+        possible=PRESENT,
+        source="Amazon S3 User Guide: the SDK signs it; not known in advance",
+        services=frozenset({"s3"}),
+    ),
+    KeyFact(
+        keys=(
+            "s3:AccessGrant*",
+            "s3:AccessPoint*",
+            "s3:DataAccessPoint*",
+            "s3:delimiter",
+            "s3:Existing*",
+            "s3:if-*",
+            "s3:LocationConstraint",
+            "s3:max-keys",
+            "s3:object-lock-*",
+            "s3:prefix",
+            "s3:Request*",
+            "s3:VersionId",
+            "s3:x-amz-*",
+        ),
+        possible=ABSENT,
+        source="Service Authorization Reference: neither the calls on a bucket's policy nor the list of "
+        "buckets has one of these",
+        services=frozenset({"s3"}),
+    ),
 )
+
+_LATEST_DATE, _LATEST_EPOCH = "9999-12-31T00:00:00Z", "253402214400"
 
 _EXACT = {
     (lowercase(key), service): row
@@ -302,7 +422,7 @@ _PREFIXES = tuple(
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRequest:
-    """A call in a root session, as the conditions of policies see it.
+    """A call in a root session, or the call that opens it, as the conditions of policies see it.
 
     Attributes:
         session: The session.
@@ -334,27 +454,45 @@ class SessionRequest:
                 return row.outside_vpc
             return row.possible if isinstance(row.possible, Possible) else self._fact_value(row.possible)
         prefix, colon, _ = key.partition(":")
-        # Keys of a service are in the requests of that service alone. The exceptions are of sessions of a
-        # function's or an instance's role; the root session is neither.
-        return ABSENT if colon and prefix not in ("aws", service) else ANYTHING
+        # Keys of a service are in the requests of that service alone, except in sessions of the role of a
+        # function or an instance, which open root sessions.
+        is_foreign = colon and prefix not in ("aws", service) and service not in _OPENING
+        return ABSENT if is_foreign else ANYTHING
 
     def text_of(self, key: str) -> str | Unresolved:
         """Return the value of a condition key for a policy variable, or why there is none."""
         return self.possible(key).text
 
     def _fact_value(self, fact: Fact) -> Possible:
-        session = self.session
-        if fact is Fact.ORGANIZATION_PATHS:
-            path = session.organization_path
-            return (
-                Possible(others=OtherValues.ONE_OR_MORE_VALUES)
-                if path is None
-                else Possible(values=((path,),))
-            )
+        session, opener = self.session, self.session.opener
+        match fact:
+            case Fact.ORGANIZATION_PATHS:
+                return _paths(session.organization_path)
+            case Fact.OPENER_PATHS:
+                return _paths(None if opener is None else session.path_of(opener.unit_ids))
+            case Fact.DATE | Fact.EPOCH:
+                return _time(session.opened_after, is_date=fact is Fact.DATE)
         value = {
             Fact.PRINCIPAL_ARN: session.principal_arn,
             Fact.ACCOUNT_ID: session.account_id,
             Fact.ORGANIZATION_ID: session.organization_id,
             Fact.REGION: self.call.region,
+            Fact.OPENER_ARN: None if opener is None else opener.principal_arn,
+            Fact.OPENER_ACCOUNT_ID: None if opener is None else opener.account_id,
+            Fact.TASK_POLICY_ARN: f"arn:{session.partition}:iam::aws:policy/root-task/{self.call.task}",
         }[fact]
         return PRESENT if value is None else Possible(values=(value,))
+
+
+def _paths(path: str | None) -> Possible:
+    return Possible(others=OtherValues.ONE_OR_MORE_VALUES) if path is None else Possible(values=((path,),))
+
+
+def _time(earliest: int | None, *, is_date: bool) -> Possible:
+    if earliest is None:
+        return PRESENT
+    if not is_date:
+        return replace(PRESENT, times=(str(earliest), _LATEST_EPOCH))
+    return replace(
+        PRESENT, times=(f"{datetime.fromtimestamp(earliest, UTC):%Y-%m-%dT%H:%M:%SZ}", _LATEST_DATE)
+    )

@@ -1,7 +1,7 @@
-"""The evaluation: what the policies of an account's levels say of a call in a root session.
+"""The evaluation: what the policies of an account's levels say of a call.
 
-A call passes if every level allows it and none denies it. A Deny that surely applies denies, whatever else is
-unknown; nothing that is unknown is ever taken for an Allow.
+A call passes if every level allows it and none denies it. A Deny that certainly applies denies, regardless of
+what is unknown; what is unknown is never taken for an Allow.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from .calls import ASSUME_ROOT
 from .conditions import condition_holds
 from .documents import Effect, PolicyType
 from .matching import action_matches, resource_matches
@@ -42,6 +43,9 @@ class Reason(StrEnum):
     UNDECIDED_ALLOW = "only a statement that may not apply allows it"
     UNREADABLE_POLICY = "a policy could not be read or parsed"
     NO_RESOURCE = "whether resource control policies apply to calls without a resource is not known"
+    UNCONFIRMED = (
+        "it denies the call if resource control policies apply to sts:AssumeRoot, which is not confirmed"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +84,7 @@ class Cause:
         reason: Why.
         policy_type: The type of the policies.
         level: Where the policy is attached.
-        policy: The policy; None if there is none, since none of the level allows the call.
+        policy: The policy; None if no policy of the level allows the call.
         statement: The statement; None if there is none.
         undecided: The parts of the statement that could not be decided.
     """
@@ -111,7 +115,7 @@ class Verdict:
     Attributes:
         call: The call.
         decision: Allowed, denied or unknown.
-        causes: Why; none if it is allowed. Of a denied call only what denies it.
+        causes: Why; none if it is allowed. A denied call has only the causes that deny it.
     """
 
     call: Call
@@ -121,8 +125,8 @@ class Verdict:
 
 _EVERYTHING = (parse_template("*", variables=False),)
 
-# Whose calls resource control policies apply to, of the services that the tasks call.
-_RESOURCE_CONTROLLED_SERVICES = frozenset({"s3", "sqs"})
+# Resource control policies do not support IAM.
+_RESOURCE_CONTROLLED_SERVICES = frozenset({"s3", "sqs", "sts"})
 
 
 def evaluate_request(
@@ -131,13 +135,14 @@ def evaluate_request(
     service_control: Sequence[Level] | None,
     resource_control: Sequence[Level] | None,
 ) -> Verdict:
-    """Return what the policies say of a call in a root session.
+    """Return what the policies say of a call in a root session, or of the call that opens it.
 
     Args:
         request: The call and its context.
-        service_control: The levels from the root to the account with their service control policies; None
-            if the organization has the policy type disabled.
-        resource_control: The same with resource control policies.
+        service_control: The levels from the root to the caller's account with their service control policies;
+            None if the type is disabled, or the caller is in the management account.
+        resource_control: The levels from the root to the member account with their resource control policies;
+            None if the type is disabled.
 
     Raises:
         ValueError: A policy type is enabled and there are no levels.
@@ -146,10 +151,7 @@ def evaluate_request(
     results = [*_levels(service_control, PolicyType.SERVICE_CONTROL_POLICY, request)]
     of_resources = _levels(resource_control, PolicyType.RESOURCE_CONTROL_POLICY, request)
     if call.service in _RESOURCE_CONTROLLED_SERVICES:
-        if call.resource is None:
-            # AWS's guide excludes calls without a resource type; sqs:ListQueues was recorded to be denied.
-            of_resources = [_with_doubt(decision, causes) for decision, causes in of_resources]
-        results += of_resources
+        results += [_with_doubt(call, *result) for result in of_resources]
     decision = strictest({decision for decision, _ in results})
     return Verdict(
         call=call,
@@ -159,10 +161,10 @@ def evaluate_request(
 
 
 def without_certainties(statements: Iterable[Statement], request: SessionRequest) -> Iterator[Statement]:
-    """Yield the statements that may apply, without what surely matches or holds.
+    """Yield the statements that may apply, without what certainly matches or holds.
 
     What remains says the same of every request in which more is known than in this one. Conditions on root
-    sessions remain: whether a statement is about them is asked later, too.
+    sessions remain: later it is asked whether a statement is about them.
 
     Args:
         statements: The statements.
@@ -207,10 +209,19 @@ def strictest(decisions: Collection[Decision]) -> Decision:
 _Result = tuple[Decision, tuple[Cause, ...]]
 
 
-def _with_doubt(decision: Decision, causes: tuple[Cause, ...]) -> _Result:
+def _with_doubt(call: Call, decision: Decision, causes: tuple[Cause, ...]) -> _Result:
+    """Return the result of resource control policies, undecided if it is not known that they apply."""
+    if call.action == ASSUME_ROOT:
+        # AWS lists a resource type for it, and STS among the services; no answer of AWS is recorded.
+        doubt = Reason.UNCONFIRMED
+    elif call.resource is None:
+        # AWS's guide excludes calls without a resource type; sqs:ListQueues was recorded to be denied.
+        doubt = Reason.NO_RESOURCE
+    else:
+        return decision, causes
     if decision is not Decision.DENIED:
         return decision, causes
-    return Decision.UNKNOWN, tuple(replace(cause, reason=Reason.NO_RESOURCE) for cause in causes)
+    return Decision.UNKNOWN, tuple(replace(cause, reason=doubt) for cause in causes)
 
 
 def _levels(
@@ -254,7 +265,7 @@ def _level(level: Level, policy_type: PolicyType, request: SessionRequest) -> _R
                 )
     if not (allowed or causes[Reason.UNREADABLE_POLICY] or causes[Reason.UNDECIDED_ALLOW]):
         causes[Reason.NO_ALLOW].append(Cause(reason=Reason.NO_ALLOW, policy_type=policy_type, level=level))
-    # Both where both are the case: to mend one of them alone would mend nothing.
+    # Report both; fixing only one would not help.
     if denials := [*causes[Reason.EXPLICIT_DENY], *causes[Reason.NO_ALLOW]]:
         return Decision.DENIED, tuple(denials)
     unknown = [*causes[Reason.UNREADABLE_POLICY], *causes[Reason.UNDECIDED_DENY]]
@@ -264,7 +275,7 @@ def _level(level: Level, policy_type: PolicyType, request: SessionRequest) -> _R
 
 
 def _applies(statement: Statement, request: SessionRequest) -> tuple[Truth, tuple[Undecided, ...]]:
-    """Return whether a statement applies to a request, and what could not be decided of it."""
+    """Return whether a statement applies to a request, and its parts that could not be decided."""
     undecided = []
     for holds, part, templates in _parts(statement, request):
         if holds is Truth.FALSE:

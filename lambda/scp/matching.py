@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .documents import PolicyType
-from .text import ARN_PARTS, Unresolved, Wildcard
+from .text import ARN_PARTS, Unresolved, Variable, Wildcard, lowercase
 from .truth import Truth, agreement, all_of, any_of, truth_of
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def _one_resource_matches(template: Template, statement: Statement, request: Ses
     if resource is None:
         return _matches_without_resource(parts, request.call)
     match = all_of(
-        _part_matches(part, known, request, variables=number == ARN_PARTS - 1, negated=statement.not_resource)
-        for number, (part, known) in enumerate(zip(parts, resource.parts, strict=False))
+        _part_matches(part, known, request, place=place, negated=statement.not_resource)
+        for place, (part, known) in enumerate(zip(parts, resource.parts, strict=False))
     )
     # Of an ARN with all parts the wildcards stay within their parts: the resources have as many colons.
     return _short_arn_matches(template, match, resource) if is_short else match
@@ -117,23 +117,36 @@ def _text_matches(part: Template, known: str, *, is_name: bool) -> Truth:
     return Truth.FALSE if is_name or not part.in_lowercase.matches(known) else Truth.UNKNOWN
 
 
+# The place of the account among the parts of an ARN.
+_ACCOUNT = 4
 # The characters that the parts of an ARN that are not known beforehand can have: a Region, or the name of a
 # bucket or queue.
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
 def _part_matches(
-    part: Template, known: str | None, request: SessionRequest, *, variables: bool, negated: bool
+    part: Template, known: str | None, request: SessionRequest, *, place: int, negated: bool
 ) -> Truth:
-    """Compare a part of an ARN; variables are documented for the last part alone."""
+    """Compare a part of an ARN."""
     if part.matches_everything:
         return Truth.TRUE
     resolved = part.resolve(request.text_of)
-    if resolved is Unresolved.UNKNOWN or not (part.is_fixed or variables):
+    if resolved is Unresolved.UNKNOWN or not (part.is_fixed or place > _ACCOUNT or _is_account(place, part)):
         return Truth.UNKNOWN
     if isinstance(resolved, Unresolved):
         # In Resource nothing is like a variable without a value; of NotResource AWS does not say it.
         return Truth.UNKNOWN if negated else Truth.FALSE
     if known is not None:
-        return _text_matches(resolved, known, is_name=variables)
+        return _text_matches(resolved, known, is_name=place > _ACCOUNT)
     return Truth.UNKNOWN if resolved.characters <= _NAME_CHARACTERS else Truth.FALSE
+
+
+def _is_account(place: int, part: Template) -> bool:
+    """Return whether a part is ${aws:PrincipalAccount} in the place of the account.
+
+    AWS documents variables for the last part alone; its own policies have this one there, for example
+    AmazonTimestreamInfluxDBServiceRolePolicy.
+    """
+    (token, *others) = part.tokens
+    is_principal = isinstance(token, Variable) and lowercase(token.key) == "aws:principalaccount"
+    return place == _ACCOUNT and is_principal and not others

@@ -44,8 +44,9 @@ class Operator:
         start_of: What the key of a value of the request starts with if it is what a value of the policy says;
             "" if that is not known, so that the two have to be compared.
         key_of: The key of a value of the request; None if it has to be compared with all values of a policy.
-        negated: Whether it holds where no value of the policy matches.
+        negated: Whether it holds if no value of the policy matches.
         takes_wildcards: Whether an asterisk in a value of the policy matches every value of a request.
+        is_order: Whether it compares which value is less.
     """
 
     compare: Compare
@@ -53,6 +54,7 @@ class Operator:
     key_of: Callable[[str], str | None] = lambda _: None
     negated: bool = False
     takes_wildcards: bool = False
+    is_order: bool = False
 
 
 def _comparison_of_texts(
@@ -252,8 +254,11 @@ OPERATORS = {
         key_of=lambda value: lowercase(value) if value.isascii() else None,
     ),
     "StringLike": Operator(compare=_string_like, start_of=_start_of, key_of=str, takes_wildcards=True),
-    **{f"Numeric{name}": Operator(compare=_comparison(_number, holds)) for name, holds in _ORDERS.items()},
-    **{f"Date{name}": Operator(compare=_comparison(_milliseconds, holds)) for name, holds in _ORDERS.items()},
+    **{
+        f"{kind}{name}": Operator(compare=_comparison(parse, holds), is_order=holds is not eq)
+        for kind, parse in (("Numeric", _number), ("Date", _milliseconds))
+        for name, holds in _ORDERS.items()
+    },
     "Bool": Operator(compare=_without_variables(_bool)),
     "BinaryEquals": Operator(compare=_without_variables(_binary_equals)),
     "IpAddress": Operator(compare=_without_variables(_ip_address)),

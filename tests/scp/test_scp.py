@@ -222,7 +222,8 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
         (GET_USER, "arn:aws:iam::*:user/*", ALLOWED),
         (GET_USER, "arn:aws:iam::333333333333:*", ALLOWED),
         (GET_USER, "arn:aws:iam::*:*:root", ALLOWED),
-        (GET_USER, "arn:aws:iam::${aws:PrincipalAccount}:root", UNKNOWN),
+        (GET_USER, "arn:aws:iam::${aws:PrincipalAccount}:root", DENIED),
+        (GET_USER, "arn:aws:iam::${aws:userid}:root", UNKNOWN),
         (GET_USER, "arn:aws:iam::${aws:PrincipalAccount}:user/*", ALLOWED),
         (GET_USER, "arn:aws:iam::*:${aws:PrincipalType}", ALLOWED),
         (GET_USER, "arn:aws:iam::*:${aws:username, 'root'}", DENIED),
@@ -562,6 +563,9 @@ def test_what_is_known_of_a_root_session_is_what_the_oracle_is_told() -> None:
         (GET_USER, "aws:SomethingNew", ANYTHING),
         (GET_USER, "accounts.google.com", ANYTHING),
         (bucket_call("payroll"), "s3:SomethingNew", ANYTHING),
+        (bucket_call("payroll"), "s3:x-amz-acl", ABSENT),
+        (bucket_call("payroll"), "s3:x-amz-content-sha256", PRESENT),
+        (LIST_BUCKETS, "s3:prefix", ABSENT),
     ],
 )
 def test_what_a_key_may_be_in_a_call(call: Call, key: str, expected: Possible) -> None:

@@ -20,6 +20,7 @@ from support.properties import property_test
 from support.scp import (
     FULL_ACCESS_DOCUMENT,
     GET_USER,
+    OPEN_SESSION,
     SESSION,
     Sample,
     bucket_call,
@@ -97,6 +98,24 @@ def test_of_a_sample_policy_both_say_the_same_of_every_call(oracle: Oracle, samp
         theirs = oracle.decisions(call, asked, service_control=[attached])
         expected = {Decision.ALLOWED, Decision.DENIED} if ours is Decision.UNKNOWN else {ours}
         assert theirs == expected, call.action
+
+
+@pytest.mark.parametrize(
+    "sample",
+    {
+        sample.policy_name: sample
+        for sample in samples()
+        if sample.policy_name not in SAMPLES_WITH_DISAGREEMENTS
+    }.values(),
+    ids=lambda sample: sample.policy_name,
+)
+def test_of_a_sample_policy_both_say_the_same_of_assume_root(oracle: Oracle, sample: Sample) -> None:
+    attached = [FULL_ACCESS_DOCUMENT, sample.document] if sample.full_access else [sample.document]
+    theirs = oracle.decisions(
+        OPEN_SESSION, worlds(OPEN_SESSION, documents=[sample.document]), service_control=[attached]
+    )
+    certain = {sample.assume_root}
+    assert theirs == ({Decision.ALLOWED, Decision.DENIED} if certain == {Decision.UNKNOWN} else certain)
 
 
 @property_test(examples=250, drawn=documents(), call=st.sampled_from(CALLS), full_access=st.booleans())

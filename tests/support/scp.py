@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from root_tasks.policies.attachments import (
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.findings import TaskVerdict
 from root_tasks.tasks import DEFINITIONS
-from scp.calls import SessionFacts, call_of
+from scp.calls import ASSUME_ROOT, SessionFacts, SessionOpener, call_of
 from scp.context import ABSENT, Possible, SessionRequest, Value
 from scp.documents import Policy, PolicyType, parse_policy
 from scp.evaluate import Decision, Level, Verdict, evaluate_request
@@ -38,6 +38,16 @@ SESSION = SessionFacts(
     organization_path=ORGANIZATION_PATH,
     region="eu-west-1",
 )
+
+# A role of a delegated administrator opens the session, in a function: outside of a VPC.
+DELEGATE_ID = "444444444444"
+OPENER = SessionOpener(
+    account_id=DELEGATE_ID,
+    unit_ids=("r-ab12", "ou-ab12-security"),
+    principal_arn=f"arn:aws:iam::{DELEGATE_ID}:role/centralized-root-access/Audit",
+)
+OPENED_SESSION = replace(SESSION, opener=OPENER, outside_vpc=True)
+OPEN_SESSION = call_of(ASSUME_ROOT, session=OPENED_SESSION, task=Task.AUDIT)
 
 FULL_ACCESS_DOCUMENT: dict[str, Any] = json.loads(FULL_ACCESS.content)
 
@@ -110,22 +120,23 @@ def evaluate_call(
     service_control: Sequence[Level] | None,
     resource_control: Sequence[Level] | None = None,
     *,
-    session: SessionFacts = SESSION,
+    session: SessionFacts | None = None,
 ) -> Verdict:
     """Return what the policies of an account's levels say of a call."""
+    known = session or (OPENED_SESSION if call.action == ASSUME_ROOT else SESSION)
     return evaluate_request(
-        SessionRequest(session=session, call=call),
+        SessionRequest(session=known, call=call),
         service_control=service_control,
         resource_control=resource_control,
     )
 
 
-def verdict(*policies: Policy, call: Call = GET_USER, session: SessionFacts = SESSION) -> Verdict:
+def verdict(*policies: Policy, call: Call = GET_USER, session: SessionFacts | None = None) -> Verdict:
     """Return the verdict with policies at the root, next to FullAWSAccess."""
     return evaluate_call(call, levels((FULL_ACCESS, *policies)), session=session)
 
 
-def decision(*policies: Policy, call: Call = GET_USER, session: SessionFacts = SESSION) -> Decision:
+def decision(*policies: Policy, call: Call = GET_USER, session: SessionFacts | None = None) -> Decision:
     """Return the decision with policies at the root, next to FullAWSAccess."""
     return verdict(*policies, call=call, session=session).decision
 
@@ -237,6 +248,7 @@ class Sample:
         target: The name of the bucket or queue; None if none is named.
         target_region: Its Region.
         decision: What must come out.
+        assume_root: What must come out for AssumeRoot by a role in an account that has the policy.
     """
 
     name: str
@@ -248,6 +260,7 @@ class Sample:
     target: str | None
     target_region: str | None
     decision: Decision
+    assume_root: Decision
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -286,4 +299,5 @@ def _samples(entry: dict[str, Any]) -> Iterator[Sample]:
             target=target,
             target_region=region,
             decision=Decision(expected_decision),
+            assume_root=Decision(entry["assumeRoot"]),
         )

@@ -20,6 +20,7 @@ from .scp import (
     GET_ACCOUNT_SUMMARY,
     GET_USER,
     LIST_BUCKETS,
+    OPEN_SESSION,
     ORGANIZATION_PATH,
     bucket_call,
     document,
@@ -43,9 +44,22 @@ CALLS = (
     bucket_call(None, region=None),
     queue_call("jobs"),
     queue_call(None, region=None),
+    OPEN_SESSION,
 )
 
-ACTIONS = ("*", "iam:*", "iam:Get*", "IAM:getuser", "iam:?etUser", "s3:*", "s3:*BucketPolicy", "sqs:Set*")
+ACTIONS = (
+    "sts:*",
+    "sts:AssumeRole",
+    "sts:AssumeRo*",
+    "*",
+    "iam:*",
+    "iam:Get*",
+    "IAM:getuser",
+    "iam:?etUser",
+    "s3:*",
+    "s3:*BucketPolicy",
+    "sqs:Set*",
+)
 RESOURCES = (
     "*",
     "arn:aws:iam::*:root",
@@ -76,12 +90,20 @@ KEYS: dict[str, tuple[str, ...]] = {
         "arn:aws:iam::*:user/*",
         "arn:aws:iam::${aws:PrincipalAccount}:root",
         "arn:aws:iam::2222*:ro?t",
+        "arn:aws:iam::*:role/centralized-root-access/*",
         "*:root",
     ),
     "aws:AssumedRoot": ("true", "false", "True"),
     "aws:PrincipalType": ("Account", "Root", "account", "*"),
     "aws:PrincipalAccount": (ACCOUNT_ID, "333333333333", "2*", "${aws:userid}", "${aws:username}"),
     "AWS:principalaccount": (ACCOUNT_ID, f"${{aws:username, '{ACCOUNT_ID}'}}"),
+    "aws:ResourceAccount": (ACCOUNT_ID, "444444444444", "${aws:PrincipalAccount}"),
+    "sts:TaskPolicyArn": (
+        "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials",
+        "arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy",
+        "arn:aws:iam::aws:policy/root-task/*",
+    ),
+    "aws:CurrentTime": ("2020-01-01T00:00:00Z", "2031-01-01T00:00:00Z", "junk"),
     "aws:PrincipalOrgID": ("o-exampleorgid", "o-other", "o-*"),
     "aws:PrincipalOrgPaths": (ORGANIZATION_PATH, "o-exampleorgid/*", "o-other/*"),
     "aws:MultiFactorAuthPresent": ("true", "false"),

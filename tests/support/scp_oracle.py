@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from scp.evaluate import Decision
 
-from .scp import ACCOUNT_ID, ORGANIZATION_ID, ORGANIZATION_PATH
+from .scp import ACCOUNT_ID, DELEGATE_ID, ORGANIZATION_ID, ORGANIZATION_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,6 +53,23 @@ KNOWN: Context = {
     "aws:ResourceAccount": ACCOUNT_ID,
     "aws:ResourceOrgID": ORGANIZATION_ID,
     "aws:ResourceOrgPaths": [ORGANIZATION_PATH],
+}
+# What differs in the call that opens the session.
+KNOWN_OF_OPENER: Context = {
+    "aws:PrincipalArn": f"arn:aws:iam::{DELEGATE_ID}:role/centralized-root-access/Audit",
+    "aws:PrincipalAccount": DELEGATE_ID,
+    "aws:PrincipalOrgPaths": [f"{ORGANIZATION_ID}/r-ab12/ou-ab12-security/"],
+    "sts:TaskPolicyArn": "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials",
+}
+OPEN_OF_OPENER: dict[str, tuple[str | None, ...]] = {
+    "aws:PrincipalType": ("AssumedRole", "User"),
+    "aws:MultiFactorAuthPresent": (None, "false", "true"),
+    "aws:MultiFactorAuthAge": (None, "1", "7200"),
+    "aws:PrincipalTag/team": (None, "red", "blue"),
+    "aws:PrincipalTag/dp:include:network": (None, "true"),
+    "aws:username": (None, "alice", "payroll"),
+    "aws:userid": ("AROAEXAMPLE:audit", "444444444444"),
+    "aws:FederatedProvider": (None, "x"),
 }
 # What is not known; None is a key that is absent.
 OPEN: dict[str, tuple[str | None, ...]] = {
@@ -89,14 +106,21 @@ def worlds(call: Call, *, documents: Sequence[Document], names: Sequence[str] = 
         names: Further names that the bucket or queue may have.
     """
     text = json.dumps(documents).lower()
-    options = {key: values for key, values in OPEN.items() if key.lower() in text}
-    if call.service == "iam":
+    known, open_ = KNOWN, OPEN
+    if call.action == "sts:AssumeRoot":
+        known = {**KNOWN, **KNOWN_OF_OPENER}
+        for key in ("aws:AssumedRoot", *OPEN_OF_OPENER):
+            known.pop(key, None)
+        open_ = {**OPEN, **OPEN_OF_OPENER, "aws:SourceVpc": (None,), "aws:SourceVpce": (None,)}
+        open_["aws:SourceIp"] = OPEN["aws:SourceIp"][1:]
+    options = {key: values for key, values in open_.items() if key.lower() in text}
+    if call.service in ("iam", "sts"):
         options.pop("aws:ResourceTag/team", None)
     if call.service == "s3":
         options["s3:TlsVersion"] = TLS_VERSIONS
     options["aws:RequestedRegion"] = REGIONS if call.region is None else (call.region,)
     found = [
-        World(resource=resource, context=_context(options, values))
+        World(resource=resource, context=_context(known, options, values))
         for values in itertools.product(*options.values())
         for resource in _resources(call, names)
     ]
@@ -105,9 +129,11 @@ def worlds(call: Call, *, documents: Sequence[Document], names: Sequence[str] = 
     return found
 
 
-def _context(options: dict[str, tuple[str | None, ...]], values: tuple[str | None, ...]) -> Context:
+def _context(
+    known: Context, options: dict[str, tuple[str | None, ...]], values: tuple[str | None, ...]
+) -> Context:
     chosen = {key: value for key, value in zip(options, values, strict=True) if value is not None}
-    return {**KNOWN, **chosen}
+    return {**known, **chosen}
 
 
 def _resources(call: Call, names: Sequence[str]) -> Iterator[str]:

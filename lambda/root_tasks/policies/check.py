@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from scp.calls import call_of
+from scp.calls import ASSUME_ROOT, call_of
 from scp.context import SessionRequest
 from scp.documents import PolicyType
 from scp.evaluate import Decision, evaluate_request, strictest, without_certainties
@@ -16,7 +16,7 @@ from ..model.run import Target
 from ..tasks import DEFINITIONS
 
 if TYPE_CHECKING:
-    from scp.calls import SessionFacts
+    from scp.calls import Call, SessionFacts
     from scp.evaluate import Cause, Level, Verdict
     from scp.task import Task
 
@@ -26,35 +26,48 @@ if TYPE_CHECKING:
 
 
 class PolicyCheck:
-    """What the policies say of calls in root sessions, account by account. Pure.
+    """What the policies say of the calls that open root sessions and of those in them. Pure.
 
     Args:
         policies: The organization's policies.
-        session: What is known of the sessions in whatever account.
+        session: What is known of the sessions in any account, and who opens them.
     """
 
     def __init__(self, policies: OrganizationPolicies, *, session: SessionFacts) -> None:
         self._policies = policies
         self._session = session
-        self._levels: dict[tuple[PolicyType, str | None, str], Level] = {}
+        self._levels: dict[tuple[PolicyType, str | None, str, Task | None], Level] = {}
 
     def verdict(
-        self, action: str, *, account_id: str, unit_ids: tuple[str, ...] | None, target: Target | None = None
+        self,
+        action: str,
+        *,
+        account_id: str,
+        unit_ids: tuple[str, ...] | None,
+        target: Target | None = None,
+        task: Task | None = None,
     ) -> Verdict:
         """Return what the policies say of a call in an account.
 
         Args:
             action: The call, one that a task makes.
             account_id: The account.
-            unit_ids: The units that it is in, from the root down; None where they are not known.
-            target: The bucket or queue; None where there is none yet.
+            unit_ids: The units that it is in, from the root down; None if they are not known.
+            target: The bucket or queue; None if there is none yet.
+            task: For the call that opens the session, the task whose policy it gets.
         """
-        request = request_in(self._session.in_account(account_id, unit_ids), action, target)
-        target_ids = (None,) if unit_ids is None else (*unit_ids, account_id)
+        session = self._session.in_account(account_id, unit_ids)
+        call = call_in(session, action, target=target, task=task)
+        account_path = _path(account_id, unit_ids)
+        # Service control policies apply to the caller, resource control policies to what it acts on.
+        caller_path: tuple[str | None, ...] | None = account_path
+        if action == ASSUME_ROOT and (opener := session.opener) is not None:
+            is_bound = not opener.is_in_management_account
+            caller_path = _path(opener.account_id, opener.unit_ids) if is_bound else None
         return evaluate_request(
-            request,
-            service_control=self._levels_for(PolicyType.SERVICE_CONTROL_POLICY, target_ids, action),
-            resource_control=self._levels_for(PolicyType.RESOURCE_CONTROL_POLICY, target_ids, action),
+            SessionRequest(session=session, call=call),
+            service_control=self._levels_on(caller_path, PolicyType.SERVICE_CONTROL_POLICY, call),
+            resource_control=self._levels_on(account_path, PolicyType.RESOURCE_CONTROL_POLICY, call),
         )
 
     def root_user_denials(self, *, account_id: str, unit_ids: tuple[str, ...] | None) -> tuple[Cause, ...]:
@@ -72,22 +85,23 @@ class PolicyCheck:
         levels = (self._policies.level(policy_type, target_id) for target_id in (*unit_ids, account_id))
         return tuple(denials_of_everything(levels, request))
 
-    def _levels_for(
-        self, policy_type: PolicyType, target_ids: tuple[str | None, ...], action: str
+    def _levels_on(
+        self, path: tuple[str | None, ...] | None, policy_type: PolicyType, call: Call
     ) -> tuple[Level, ...] | None:
-        """Return the levels without what is certain in whatever account: most accounts share most levels."""
-        if policy_type not in self._policies.attachments:
+        """Return the levels without what is certain in any account: most accounts share most levels."""
+        if path is None or policy_type not in self._policies.attachments:
             return None
-        keys = [(policy_type, target_id, action) for target_id in target_ids]
+        keys = [(policy_type, target_id, call.action, call.task) for target_id in path]
         for key in keys:
             if key not in self._levels:
                 level = self._policies.level(policy_type, key[1])
-                self._levels[key] = self._without_certainties(level, action)
+                self._levels[key] = self._without_certainties(level, call)
         return tuple(self._levels[key] for key in keys)
 
-    def _without_certainties(self, level: Level, action: str) -> Level:
-        call = call_of(action, session=self._session)
-        request = SessionRequest(session=self._session, call=call)
+    def _without_certainties(self, level: Level, call: Call) -> Level:
+        request = SessionRequest(
+            session=self._session, call=call_of(call.action, session=self._session, task=call.task)
+        )
         policies = [
             replace(policy, statements=tuple(without_certainties(policy.statements, request)))
             for policy in level.policies
@@ -95,13 +109,18 @@ class PolicyCheck:
         return replace(level, policies=tuple(policies))
 
 
-def request_in(session: SessionFacts, action: str, target: Target | None) -> SessionRequest:
-    """Return a call in a session, on a bucket, on a queue, or on a target that is not known yet."""
+def _path(account_id: str, unit_ids: tuple[str, ...] | None) -> tuple[str | None, ...]:
+    return (None,) if unit_ids is None else (*unit_ids, account_id)
+
+
+def call_in(
+    session: SessionFacts, action: str, *, target: Target | None = None, task: Task | None = None
+) -> Call:
+    """Return a call in a session: on a bucket, on a queue, or on a target that is not known yet."""
     # A queue's ID is its ARN.
     name = None if target is None or target.id is None else target.id.rpartition(":")[2]
     region = None if target is None else target.region
-    call = call_of(action, session=session, target=name, target_region=region)
-    return SessionRequest(session=session, call=call)
+    return call_of(action, session=session, target=name, target_region=region, task=task)
 
 
 @dataclass(frozen=True, kw_only=True)

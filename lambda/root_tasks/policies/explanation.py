@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS
+from scp.context import SessionRequest
 from scp.evaluate import Cause, Decision, Level, Reason, denying_statements
 
 from ..messages import UNEXPECTED_ERROR
 from ..tasks import DEFINITIONS
 from .aws_denial import parse_denial
-from .check import PolicyCheck, request_in
+from .check import PolicyCheck, call_in
 from .reader import PolicyReader
 from .sentences import denial_hint, denial_reason
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from aws_calls.retry import Clock
     from scp.calls import SessionFacts
-    from scp.context import SessionRequest
     from scp.evaluate import Verdict
 
     from ..model.run import Target
@@ -195,7 +195,7 @@ class _Explainer:
 
     def _request(self, account: DeniedAccount, denial: AwsDenial, target: Target | None) -> SessionRequest:
         session = self.session.in_account(account.account_id, account.unit_ids)
-        return request_in(session, denial.action, target)
+        return SessionRequest(session=session, call=call_in(session, denial.action, target=target))
 
 
 def _denials(verdict: Verdict) -> Sequence[Cause]:

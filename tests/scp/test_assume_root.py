@@ -1,0 +1,142 @@
+"""`sts:AssumeRoot` is judged by the policies on its caller's account, and by those on the member's path."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from root_tasks.policies.attachments import FULL_ACCESS, RCP_FULL_ACCESS
+from root_tasks.policies.check import PolicyCheck
+from scp.calls import ASSUME_ROOT, SessionFacts, SessionOpener
+from scp.context import ABSENT, ABSENT_OR_ONE_VALUE, ANYTHING, PRESENT, Possible, SessionRequest
+from scp.documents import PolicyType
+from scp.evaluate import Decision, Reason
+from scp.task import Task
+from support.scp import (
+    ACCOUNT_ID,
+    DELEGATE_ID,
+    GET_USER,
+    LEVEL_IDS,
+    OPEN_SESSION,
+    OPENED_SESSION,
+    OPENER,
+    ORGANIZATION_ID,
+    document,
+    evaluate_call,
+    levels,
+    policies_of,
+    policy,
+    policy_of,
+    samples,
+    statement,
+    verdict,
+)
+
+if TYPE_CHECKING:
+    from support.scp import Sample
+
+ALLOWED, DENIED, UNKNOWN = Decision.ALLOWED, Decision.DENIED, Decision.UNKNOWN
+_DATA = Path(__file__).parents[1] / "data" / "scp" / "resource_control_policies.json"
+RESOURCE_CONTROL_POLICIES = json.loads(_DATA.read_text(encoding="utf-8"))
+SAMPLES = {sample.policy_name: sample for sample in samples()}
+
+
+@pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
+def test_a_policy_on_the_callers_account_is_judged_for_assume_root(sample: Sample) -> None:
+    assert evaluate_call(OPEN_SESSION, sample.levels).decision is sample.assume_root
+
+
+def test_at_least_twenty_policies_with_a_source_are_judged_for_assume_root() -> None:
+    real = [sample for sample in SAMPLES.values() if sample.is_real]
+    real += [sample for sample in RESOURCE_CONTROL_POLICIES if sample["source"].startswith("https:")]
+    assert len(real) >= 20
+
+
+@pytest.mark.parametrize("sample", RESOURCE_CONTROL_POLICIES, ids=lambda sample: sample["name"])
+def test_a_resource_control_policy_on_the_member_is_judged_but_never_certain(sample: dict[str, Any]) -> None:
+    attached = policy_of(sample["policy"], policy_type=PolicyType.RESOURCE_CONTROL_POLICY)
+    judged = evaluate_call(OPEN_SESSION, levels((FULL_ACCESS,)), levels((RCP_FULL_ACCESS, attached)))
+    assert judged.decision == sample["assumeRoot"]
+    assert {cause.reason for cause in judged.causes} <= {Reason.UNCONFIRMED}
+    # Resource control policies do not support IAM.
+    assert evaluate_call(GET_USER, None, levels((RCP_FULL_ACCESS, attached))).decision is ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("aws:PrincipalArn", Possible(values=(str(OPENER.principal_arn),))),
+        ("aws:PrincipalAccount", Possible(values=(DELEGATE_ID,))),
+        ("aws:PrincipalOrgID", Possible(values=(ORGANIZATION_ID,))),
+        ("aws:PrincipalOrgPaths", Possible(values=((f"{ORGANIZATION_ID}/r-ab12/ou-ab12-security/",),))),
+        ("aws:ResourceAccount", Possible(values=(ACCOUNT_ID,))),
+        ("aws:ResourceOrgID", Possible(values=(ORGANIZATION_ID,))),
+        ("sts:TaskPolicyArn", Possible(values=(f"arn:aws:iam::aws:policy/root-task/{Task.AUDIT}",))),
+        ("sts:ExternalId", ABSENT),
+        ("aws:AssumedRoot", ABSENT),
+        ("aws:RequestedRegion", Possible(values=("eu-west-1",))),
+        ("aws:MultiFactorAuthPresent", Possible(absent=True, values=("true", "false"))),
+        ("aws:PrincipalTag/team", ABSENT_OR_ONE_VALUE),
+        ("aws:ResourceTag/team", ABSENT),
+        ("aws:SourceIp", PRESENT),
+        ("lambda:SourceFunctionArn", ANYTHING),
+        ("aws:SomethingNew", ANYTHING),
+    ],
+)
+def test_what_a_key_may_be_in_the_call_that_opens_a_session(key: str, expected: Possible) -> None:
+    assert SessionRequest(session=OPENED_SESSION, call=OPEN_SESSION).possible(key) == expected
+
+
+def check_of(*, opener: SessionOpener, attached: dict[str, list[str]]) -> PolicyCheck:
+    denies = document(statement(Action="sts:*"))
+    session = SessionFacts(organization_id=ORGANIZATION_ID, region="eu-west-1", opener=opener)
+    return PolicyCheck(policies_of({"p-sts": denies}, attached), session=session)
+
+
+@pytest.mark.parametrize(
+    ("opener", "place", "expected"),
+    [
+        pytest.param(OPENER, DELEGATE_ID, DENIED, id="on the delegate"),
+        pytest.param(OPENER, "ou-ab12-security", DENIED, id="on the delegate's unit"),
+        pytest.param(OPENER, ACCOUNT_ID, ALLOWED, id="on the member"),
+        pytest.param(replace(OPENER, unit_ids=None), ACCOUNT_ID, UNKNOWN, id="of an unknown path"),
+        pytest.param(replace(OPENER, is_in_management_account=True), "r-ab12", ALLOWED, id="management"),
+    ],
+)
+def test_service_control_policies_bind_the_caller_of_assume_root(
+    opener: SessionOpener, place: str, expected: Decision
+) -> None:
+    check = check_of(opener=opener, attached={place: ["p-sts"]})
+    verdict = check.verdict(ASSUME_ROOT, account_id=ACCOUNT_ID, unit_ids=LEVEL_IDS[:-1], task=Task.AUDIT)
+    assert verdict.decision is expected
+
+
+NOW = 1_790_000_000  # In September 2026.
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, DENIED),
+        ({"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, ALLOWED),
+        ({"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}, UNKNOWN),
+        ({"DateGreaterThan": {"aws:CurrentTime": ["2030-01-01T00:00:00Z", "2020-01-01"]}}, DENIED),
+        ({"DateNotEquals": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}, UNKNOWN),
+        ({"DateGreaterThanEqualsIfExists": {"aws:TokenIssueTime": "2020-01-01"}}, DENIED),
+        ({"ForAnyValue:DateLessThan": {"aws:TokenIssueTime": "2020-01-01"}}, ALLOWED),
+        ({"NumericLessThan": {"aws:EpochTime": "1577836800"}}, ALLOWED),
+        ({"DateGreaterThan": {"aws:EpochTime": "2020-01-01T00:00:00Z"}}, DENIED),
+        ({"StringLike": {"aws:CurrentTime": "2020-*"}}, UNKNOWN),
+        ({"DateGreaterThan": {"aws:CurrentTime": "junk"}}, UNKNOWN),
+    ],
+    ids=str,
+)
+def test_a_time_in_a_session_is_not_before_the_present(condition: dict[str, Any], expected: Decision) -> None:
+    session = replace(OPENED_SESSION, opened_after=NOW)
+    assert verdict(policy(statement(Condition=condition)), session=session).decision is expected
+    without = verdict(policy(statement(Condition=condition))).decision
+    assert without in (UNKNOWN, expected)
