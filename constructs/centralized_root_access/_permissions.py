@@ -259,11 +259,12 @@ def organization_statement() -> iam.PolicyStatement:
     )
 
 
-def read_executions_statement(state_machine: sfn.StateMachine, *, sid: str) -> iam.PolicyStatement:
+def read_executions_statement(
+    state_machine: sfn.StateMachine, *, sid: str, history: bool = False
+) -> iam.PolicyStatement:
     """Return the statement by which the executions of a state machine are read."""
-    return iam.PolicyStatement(
-        sid=sid, actions=["states:DescribeExecution"], resources=[execution_arn(state_machine)]
-    )
+    actions = ["states:DescribeExecution", *(["states:GetExecutionHistory"] if history else [])]
+    return iam.PolicyStatement(sid=sid, actions=actions, resources=[execution_arn(state_machine)])
 
 
 def list_executions_statement(state_machine: sfn.StateMachine) -> iam.PolicyStatement:

@@ -244,6 +244,7 @@ def allow_reading_executions(
     purpose: str,
     *,
     lists: bool = False,
+    history: bool = False,
 ) -> iam.Policy:
     """Let a function read the executions of a state machine, and return the policy.
 
@@ -252,7 +253,8 @@ def allow_reading_executions(
         state_machine: The state machine.
         function: The function.
         purpose: What for, as a part of the policy's ID.
-        lists: Whether it may list them, too.
+        lists: Whether it may also list them.
+        history: Whether it may also read their events.
     """
     # A policy of its own, which the function does not depend on: the state machine needs the function.
     return iam.Policy(
@@ -260,7 +262,7 @@ def allow_reading_executions(
         f"{function.node.id}{purpose}",
         roles=[function_role(function)],
         statements=[
-            _permissions.read_executions_statement(state_machine, sid=purpose),
+            _permissions.read_executions_statement(state_machine, sid=purpose, history=history),
             *([_permissions.list_executions_statement(state_machine)] if lists else []),
         ],
     )

@@ -117,7 +117,7 @@ _ENTRIES = (
     ),
     _Entry(
         construct=RootTasks,
-        path=f"({_MACHINE}/DistributedMapPolicy|StartExecutionOwn|StartExecutionRole/DefaultPolicy"
+        path=rf"({_MACHINE}/DistributedMapPolicy|\w+Own|StartExecutionRole/DefaultPolicy"
         "|StartRunRestores|WriteReportLater|NewAccountStateMachine/Role/DefaultPolicy)/Resource",
         rule=_wildcard(
             _ARN + r"states:(<AWS::Region>|[a-z0-9-]+):(<AWS::AccountId>|\d{12}):execution:.*StateMachine.*\*"

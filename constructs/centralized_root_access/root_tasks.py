@@ -330,6 +330,9 @@ class RootTasks(Construct):
         state_machine = execute_state_machine(self, acting, max_concurrency=max_concurrency)
         # For checking that it has not run twice; and for planning, to know whether it made a backup.
         allow_reading_executions(self, state_machine, acting.start, "Own")
+        # For making no change once it was stopped.
+        for batch in acting.batch.values():
+            allow_reading_executions(self, state_machine, batch, "Own", history=True)
         if _permissions.UNLOCK_TASKS.intersection(functions.tasks):
             allow_reading_executions(self, state_machine, looking.start, "Restores")
         return state_machine

@@ -30,6 +30,7 @@ DAMAGED_RESULT_ACTING = (
     "The result of its batch is damaged: the task may have been completed, or not. Audit this account."
 )
 EXPIRED = "Not attempted: the plan expired before this account's turn. Create a new plan."
+STOPPED = "Not attempted: the execution was stopped. Create a new plan."
 DETAILS_UNAVAILABLE = "Some details could not be read."
 MFA_STAYS = "Not deactivated: a password, an access key or a signing certificate still exists."
 MFA_NOT_CHECKED = "Not deactivated: whether other credentials still exist could not be read."

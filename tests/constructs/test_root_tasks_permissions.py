@@ -115,8 +115,13 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         root_tasks.advance(hours=1)
         root_tasks.run()
         if RootTask.DELETE_CREDENTIALS in tasks:
+            _stop_and_redrive(
+                root_tasks, root_tasks.run({"task": RootTask.DELETE_CREDENTIALS, "accounts": "all"})
+            )
             _plan_and_execute(root_tasks, RootTask.DELETE_CREDENTIALS, accounts="all")
         if RootTask.ALLOW_PASSWORD_RECOVERY in tasks:
+            recovery = {"task": RootTask.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]}
+            _stop_and_redrive(root_tasks, root_tasks.run(recovery))
             _plan_and_execute(root_tasks, RootTask.ALLOW_PASSWORD_RECOVERY, accounts=[MEMBER])
         if RootTask.UNLOCK_BUCKET_POLICY in tasks:
             s3 = root_tasks.client("s3", account_id=MEMBER)
@@ -150,6 +155,14 @@ def _plan_and_execute(root_tasks: running.RootTasks, task: RootTask, **named: ob
     return executed
 
 
+def _stop_and_redrive(root_tasks: running.RootTasks, plan: running.FinishedExecution) -> None:
+    root_tasks.lose_batches = lambda batch: True
+    stopped = root_tasks.execute(plan)
+    stopped.status, root_tasks.lose_batches = "ABORTED", lambda batch: False
+    redriven = root_tasks.redrive(stopped, {"plan": plan.run_id})
+    assert set(redriven.totals) == {"failed"}, redriven.cause
+
+
 def _lose_a_batch(root_tasks: running.RootTasks, plan: running.FinishedExecution) -> None:
     root_tasks.lose_results = lambda batch: True
     assert set(root_tasks.execute(plan).totals) == {"unknown"}
@@ -157,6 +170,7 @@ def _lose_a_batch(root_tasks: running.RootTasks, plan: running.FinishedExecution
 
 
 def _unlock_and_restore(root_tasks: running.RootTasks, task: RootTask, **named: object) -> None:
+    _stop_and_redrive(root_tasks, root_tasks.run({"task": task, **named}))
     root_tasks.lose_response("s3:PutObject", url="backups/")
     (item,) = root_tasks.results(_plan_and_execute(root_tasks, task, **named))[MEMBER]["items"]
     _plan_and_execute(root_tasks, task, restore=[item["backup"]])

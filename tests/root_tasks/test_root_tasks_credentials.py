@@ -21,6 +21,7 @@ from root_tasks.messages import (
     OTHERS_NOT_READ,
     PASSWORD_REPLACED,
     PROTECTED,
+    STOPPED,
 )
 from root_tasks.model.codec import format_time
 from root_tasks.model.report import Task
@@ -192,6 +193,27 @@ def test_a_redrive_does_not_execute_an_old_plan(root_tasks: RootTasks) -> None:
     root_tasks.advance(days=13)
     again = root_tasks.redrive(failed, {"plan": plan.run_id})
     assert refusal(again)[0] is RefusalReason.PLAN_EXPIRED
+    assert root_tasks.organization.writes == ()
+
+
+@pytest.mark.parametrize("redriven", [False, True], ids=["still retried", "redriven"])
+def test_no_batch_makes_changes_once_its_execution_was_stopped(
+    root_tasks: RootTasks, *, redriven: bool
+) -> None:
+    plan = root_tasks.run(DELETE)
+
+    def stop(batch: int) -> bool:
+        execution = [*root_tasks.executions.values()][-1]
+        execution.status = "ABORTED"
+        return redriven
+
+    root_tasks.lose_batches = stop
+    execution = root_tasks.execute(plan)
+    if redriven:
+        execution.status, root_tasks.lose_batches = "ABORTED", lambda batch: False
+        execution = root_tasks.redrive(execution, {"plan": plan.run_id})
+    (result,) = root_tasks.results(execution).values()
+    assert (result["outcome"], result["reason"]) == ("failed", STOPPED)
     assert root_tasks.organization.writes == ()
 
 

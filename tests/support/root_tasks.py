@@ -114,6 +114,8 @@ class FinishedExecution:
         folder: Where its report is.
         totals: How many accounts ended with each outcome; an execution that failed has no output.
         input: Its input.
+        redrives: How often it was redriven.
+        was_stopped: Whether it was stopped before.
     """
 
     run_id: str
@@ -125,6 +127,8 @@ class FinishedExecution:
     folder: str = "runs"
     totals: dict[str, int] = field(default_factory=dict)
     input: object = None
+    redrives: int = 0
+    was_stopped: bool = False
 
 
 @dataclass(kw_only=True)
@@ -198,10 +202,23 @@ class RootTasks:
     def redrive(self, execution: FinishedExecution, input_: object) -> FinishedExecution:
         """Run an execution that failed again: its name and its start stay the same."""
         machine = EXECUTE_MACHINE if execution.folder == "executions" else AUDIT_MACHINE
-        return self._execution(machine, input_, execution.run_id, started_at=execution.started_at)
+        return self._execution(
+            machine,
+            input_,
+            execution.run_id,
+            started_at=execution.started_at,
+            redrives=execution.redrives + 1,
+            was_stopped=execution.was_stopped or execution.status == "ABORTED",
+        )
 
     def _execution(
-        self, machine: str, input_: object, name: str | None, *, started_at: datetime | None = None
+        self,
+        machine: str,
+        input_: object,
+        name: str | None,
+        *,
+        started_at: datetime | None = None,
+        **history: Any,
     ) -> FinishedExecution:
         acts = machine == EXECUTE_MACHINE
         execution = FinishedExecution(
@@ -211,6 +228,7 @@ class RootTasks:
             started_at=started_at or self.now,
             folder="executions" if acts else "runs",
             input=input_,
+            **history,
         )
         arn = self.arn(execution.run_id, machine=machine)
         self.executions[arn] = execution
@@ -572,6 +590,12 @@ class _Executions:
         ]
         return {"executions": sorted(listed, key=itemgetter("startDate"), reverse=True)}
 
+    def get_execution_history(self, *, executionArn: str, reverseOrder: bool) -> dict[str, Any]:  # noqa: N803
+        self.root_tasks.record_request("states:GetExecutionHistory", executionArn)
+        assert reverseOrder
+        aborted = self.root_tasks.executions[executionArn].was_stopped
+        return {"events": [{"type": "ExecutionAborted" if aborted else "ExecutionFailed"}]}
+
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
         self.root_tasks.record_request("states:DescribeExecution", executionArn)
         if code := self.root_tasks.fail_descriptions:
@@ -590,6 +614,7 @@ class _Executions:
             "status": execution.status,
             "startDate": execution.started_at,
             "input": json.dumps(execution.input),
+            "redriveCount": execution.redrives,
         }
         if execution.status == "SUCCEEDED":
             response["output"] = json.dumps(execution.output)

@@ -185,8 +185,9 @@ class Work(Document):
         mode: What it is for.
         batches: The accounts of each batch, with what to act on.
         credentials: Which credentials a plan may list.
-        expires_at: When no batch may act any more; None where none acts.
+        expires_at: When no batch may make changes any longer; None if none does.
         denials: The accounts in which policies deny the task.
+        execution_arn: The execution; None in work of earlier releases.
     """
 
     KIND: ClassVar[str] = "work"
@@ -198,6 +199,7 @@ class Work(Document):
     credentials: CredentialSelection = CredentialSelection()
     expires_at: datetime | None = None
     denials: tuple[Denial, ...] = ()
+    execution_arn: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, describe
 
 from ..aws.clients import MAX_ACCOUNTS_IN_PARALLEL, MAX_CALLS_IN_PARALLEL
-from ..messages import AUDIT_THIS_ACCOUNT, EXPIRED, NO_SESSION, UNEXPECTED_ERROR, hint
+from ..messages import AUDIT_THIS_ACCOUNT, NO_SESSION, UNEXPECTED_ERROR, hint
 from ..model.report import Outcome
 from ..model.run import Backup, Finding, Mode
 from ..tasks.definition import AccountTask
@@ -220,7 +220,7 @@ class BatchRunner:
         return f"{UNEXPECTED_ERROR} {name}."
 
 
-def finding_of_expired_plan(assignment: Assignment) -> Finding:
-    """Return the finding of an account whose turn comes after the plan has expired."""
-    items = tuple(item_of(target, Outcome.FAILED, EXPIRED) for target in assignment.targets)
-    return Finding(account_id=assignment.account_id, outcome=Outcome.FAILED, reason=EXPIRED, items=items)
+def finding_not_attempted(assignment: Assignment, reason: str) -> Finding:
+    """Return the finding of an account whose turn comes too late."""
+    items = tuple(item_of(target, Outcome.FAILED, reason) for target in assignment.targets)
+    return Finding(account_id=assignment.account_id, outcome=Outcome.FAILED, reason=reason, items=items)

@@ -13,8 +13,10 @@ from aws_calls.pace import Pace
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
 
+from .. import messages
 from ..aws.bucket import Bucket
 from ..aws.context import Aws
+from ..aws.executions import was_stopped
 from ..aws.sessions import Sessions
 from ..aws.stores import Storage
 from ..model.report import Task
@@ -23,7 +25,7 @@ from ..policies.preflight import PolicyPreflight
 from ..tasks import DEFINITIONS
 from .accounts import MemberDirectory
 from .backup_origins import BackupOrigins
-from .batch import BatchClaimedError, BatchRunner, WrongFunctionError, finding_of_expired_plan
+from .batch import BatchClaimedError, BatchRunner, WrongFunctionError, finding_not_attempted
 from .finish import RunFinisher
 from .later_audits import LaterAudits
 from .management_account import ManagementAccount
@@ -201,11 +203,18 @@ class Invocation:
         # Before anything else: a batch that was started earlier may have acted, whatever the time is now.
         if not storage.executions.claim_batch(work, batch, token=uuid.uuid4().hex):
             raise BatchClaimedError(run_id=run_id, batch=batch)
-        if self._aws.now() > work.expires_at:
-            # A redrive can run a batch days after the others.
-            findings = tuple(finding_of_expired_plan(assignment) for assignment in work.batches[batch])
+        if obstacle := self._obstacle(work, work.expires_at):
+            findings = tuple(
+                finding_not_attempted(assignment, obstacle) for assignment in work.batches[batch]
+            )
             return self._store(storage.executions, work, batch, findings)
         return self._run_batch(storage, storage.executions, work, batch)
+
+    def _obstacle(self, work: Work, expires_at: datetime) -> str | None:
+        """Return why no change may be made any longer. A redrive can run a batch days after the others."""
+        if self._aws.now() > expires_at:
+            return messages.EXPIRED
+        return messages.STOPPED if work.execution_arn and was_stopped(self._aws, work.execution_arn) else None
 
     def audit_account(
         self, account_id: str, *, run_id: str, pace: Pace, executor: Executor, settings: RunBatchSettings

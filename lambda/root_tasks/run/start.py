@@ -129,6 +129,7 @@ class _Starter:
             batches=tuple(tuple(map(order.assignment, batch)) for batch in run.batches),
             credentials=order.credentials,
             expires_at=order.expires_at,
+            execution_arn=execution.arn,
             denials=found.denials,
         )
         runs = self.storage.executions if order.mode is Mode.EXECUTE else self.storage.runs

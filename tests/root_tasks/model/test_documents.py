@@ -41,6 +41,8 @@ EARLIER = frozenset(
         "work",
         "work-of-a-plan",
         "work-of-an-execution",
+        "work-of-an-execution-with-denials",
+        "work-with-denials",
         "report",
         "report-with-organizational-units-and-warnings",
         "report-with-history",
