@@ -174,7 +174,7 @@ class RootUseAlarm(Construct):
             self,
             "NoticesFunction",
             description="Publishes a notice of root users that are used.",
-            handler="root_access.root_use.on_delivery",
+            handler="root_use.delivery.on_delivery",
             log_group=own_logs,
             statements=[],
             timeout=Duration.minutes(1),

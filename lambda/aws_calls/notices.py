@@ -16,13 +16,17 @@ from .failures import describe_response
 from .runtime import one_attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from mypy_boto3_sns import SNSClient
 
     from .failures import Failure
     from .retry import RetryBudget
 
 PUBLISH = "sns:Publish"
 MAX_LISTED = 20
+# SNS accepts a hundred.
+MAX_SUBJECT_CHARACTERS = 100
 
 # Slack shows no more in one block; each platform has a limit of its own.
 _MAX_CHAT_CHARACTERS = 2900
@@ -40,27 +44,59 @@ class Publication(TypedDict):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NextStep:
+    """Something to do. Chat reads it as Markdown, so it has no text that others chose.
+
+    Attributes:
+        what: What to do: a sentence if there is no command, otherwise one without its full stop.
+        command: A command or a query to paste.
+    """
+
+    what: str
+    command: str = ""
+
+    def as_text(self) -> str:
+        """Return it for mail, with the command on a line of its own."""
+        return f"{self.what}:\n   {self.command}" if self.command else self.what
+
+    def as_markdown(self) -> str:
+        """Return it for chat."""
+        return f"{self.what}: `{self.command}`" if self.command else self.what
+
+
+@dataclass(frozen=True, kw_only=True)
 class Notice:
     """A message for a topic.
 
     Attributes:
-        subject: Its subject: short, and ASCII, as an organization's ID is. SNS accepts up to 100 characters.
-        message: Its text, of lines. It may have text that others chose.
+        subject: Its subject, the worst first; ASCII, of at most MAX_SUBJECT_CHARACTERS.
+        message: What happened, in lines. It may have text that others chose.
         thread: What chat groups it by: the organization and what the notice is about.
-        next_steps: What to do, each in a sentence in Markdown.
+        next_steps: What to do, in order.
+        runbook: The heading in docs/operating.md that says more, as in its address.
     """
 
     subject: str
     message: str
     thread: str
-    next_steps: tuple[str, ...] = ()
+    next_steps: Sequence[NextStep]
+    runbook: str
 
     def publication(self) -> Publication:
-        """Return what to publish: this text for mail and everything else, and a card for HTTPS."""
-        messages = {"default": self.message, "https": json.dumps(self._for_chat())}
+        """Return what to publish: a text for mail and everything else, and a card for HTTPS."""
+        messages = {"default": self.text(), "https": json.dumps(self._card())}
         return Publication(Subject=self.subject, Message=json.dumps(messages), MessageStructure="json")
 
-    def _for_chat(self) -> dict[str, object]:
+    def text(self) -> str:
+        """Return the text for mail: what happened, what to do, and where more is said."""
+        steps = [f"{number}. {step.as_text()}" for number, step in enumerate(self.next_steps, 1)]
+        return paragraphs(self.message.rstrip(), "\n".join(["What to do:", *steps]), self._runbook)
+
+    @property
+    def _runbook(self) -> str:
+        return f"Runbook: docs/operating.md#{self.runbook}"
+
+    def _card(self) -> dict[str, object]:
         return {
             "version": "1.0",
             "source": "custom",
@@ -68,7 +104,7 @@ class Notice:
                 "textType": "client-markdown",
                 "title": self.subject,
                 "description": _code_block(self.message),
-                **({"nextSteps": list(self.next_steps)} if self.next_steps else {}),
+                "nextSteps": [*(step.as_markdown() for step in self.next_steps), self._runbook],
             },
             "metadata": {"threadId": self.thread},
         }
@@ -89,11 +125,11 @@ def bullets(title: str, entries: Iterable[object]) -> str:
 
 @dataclass(eq=False, kw_only=True)
 class NotPublishedError(RootAccessError):
-    """Raised where the topic did not accept a notice.
+    """The topic did not accept a notice.
 
     Attributes:
-        publisher: What was to publish it, as the sentence begins.
-        consequence: What there is without the notice, in sentences.
+        publisher: The function that was to publish it, as the sentence begins.
+        consequence: What is left without the notice, in sentences.
     """
 
     failure: Failure
@@ -117,17 +153,19 @@ class Publish(Protocol):
         """Publish it, or raise CallError."""
 
 
-def publish(notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
+def publish(notice: Notice, *, topic_arn: str, budget: RetryBudget, sns: SNSClient | None = None) -> None:
     """Publish a notice.
 
     Raises:
         CallError: SNS did not accept it.
     """
-    import boto3
+    if sns is None:
+        import boto3
 
-    sns = boto3.client("sns", config=one_attempt())
+        sns = boto3.client("sns", config=one_attempt())
+    client = sns
     call(
-        lambda: sns.publish(TopicArn=topic_arn, **notice.publication()),
+        lambda: client.publish(TopicArn=topic_arn, **notice.publication()),
         operation=PUBLISH,
         budget=budget,
     )

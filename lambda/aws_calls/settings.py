@@ -1,26 +1,33 @@
-"""A function's settings: one JSON environment variable, whose keys are checked."""
+"""A function's settings: one JSON environment variable, whose keys and types are checked."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import RootAccessError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Set
+    from collections.abc import Callable, Mapping, Set
+
+    from _typeshed import DataclassInstance
+
+    SettingsT = TypeVar("SettingsT", bound=DataclassInstance)
 
 SETTINGS = "SETTINGS"
+_SAME_VERSION = "Deploy the construct and its function in the same version."
 
 
 class SettingsError(RootAccessError):
-    """Raised where a function's settings are not the ones that its code reads."""
+    """The function's settings are not the ones that its code reads."""
 
 
 @dataclass(eq=False, kw_only=True)
 class SettingsKeysError(SettingsError):
-    """Raised where settings are missing, or have other keys than the function reads.
+    """Settings are missing, or have other keys than the function reads.
 
     Attributes:
         expected: The keys that the function reads.
@@ -31,10 +38,7 @@ class SettingsKeysError(SettingsError):
     given: Set[str] | None
 
     def __str__(self) -> str:
-        return (
-            f"The function's environment variable SETTINGS {self._problem()}. "
-            "Deploy the construct and its function in the same version."
-        )
+        return f"The function's environment variable SETTINGS {self._problem()}. {_SAME_VERSION}"
 
     def _problem(self) -> str:
         if self.given is None:
@@ -45,21 +49,70 @@ class SettingsKeysError(SettingsError):
         return " and ".join(problems)
 
 
-def read_settings(environment: Mapping[str, str], *, keys: Collection[str]) -> dict[str, Any]:
-    """Return the settings that the construct wrote.
+@dataclass(eq=False, kw_only=True)
+class InvalidSettingError(SettingsError):
+    """A setting has a value of another type, or one that cannot be used."""
+
+    key: str
+    value: object
+    expected: str
+
+    def __str__(self) -> str:
+        return f"The setting {self.key} must be {self.expected}, got {self.value!r}. {_SAME_VERSION}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """How a setting is written, and read.
+
+    Attributes:
+        type: The type of its value in JSON.
+        key: Its key; None: its name in camelCase.
+        parse: Returns it from such a value, or raises ValueError.
+        expected: What its value must be.
+        optional: Whether its value may be null.
+    """
+
+    type: type
+    key: str | None = None
+    parse: Callable[[Any], Any] = lambda value: value
+    expected: str = ""
+    optional: bool = False
+
+    def read(self, value: object, *, key: str) -> Any:
+        """Return the setting from its value in JSON, or raise InvalidSettingError."""
+        if value is None and self.optional:
+            return None
+        try:
+            # Not isinstance: true is an int.
+            if type(value) is self.type:
+                return self.parse(value)
+        except ValueError:
+            pass
+        expected = self.expected or f"a value of type {self.type.__name__}"
+        raise InvalidSettingError(key=key, value=value, expected=expected)
+
+
+def read_settings(
+    settings: type[SettingsT], environment: Mapping[str, str], *, known: Mapping[str, Setting]
+) -> SettingsT:
+    """Return the settings that the construct wrote: all of them, and no other.
 
     Args:
+        settings: The dataclass of the settings.
         environment: The function's environment variables.
-        keys: The keys that the function reads: all of them, and no other.
+        known: How each setting is read, by the name of its field.
 
     Raises:
-        SettingsKeysError: There are no settings, or a key is missing or unknown.
+        SettingsError: A key is missing or unknown, or has a value that cannot be used.
     """
+    names = [field.name for field in dataclasses.fields(settings)]
+    keys = {name: known[name].key or re.sub("_(.)", lambda match: match[1].upper(), name) for name in names}
     try:
-        settings: dict[str, Any] = json.loads(environment.get(SETTINGS, ""))
+        values = json.loads(environment.get(SETTINGS, ""))
     except json.JSONDecodeError as error:
-        raise SettingsKeysError(expected=set(keys), given=None) from error
-    given = set(settings) if isinstance(settings, dict) else None
-    if given != set(keys):
-        raise SettingsKeysError(expected=set(keys), given=given)
-    return settings
+        raise SettingsKeysError(expected=set(keys.values()), given=None) from error
+    given = set(values) if isinstance(values, dict) else None
+    if given != set(keys.values()):
+        raise SettingsKeysError(expected=set(keys.values()), given=given)
+    return settings(**{name: known[name].read(values[key], key=key) for name, key in keys.items()})

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, Failure, FailureKind
 
-from .errors import ConvergenceError, is_quota_reached
-from .plan import ENABLE_FEATURE, Operation, Step
+from .root_access_errors import ConvergenceError, is_quota_reached
+from .steps import ENABLE_FEATURE, Operation, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

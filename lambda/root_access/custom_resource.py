@@ -11,7 +11,7 @@ from aws_calls.runtime import FunctionArn, LambdaContext
 
 from .converge import Convergence
 from .organization import Organization, RootAccessClients
-from .plan import plan
+from .steps import plan
 from .state import DesiredState, InvalidValueError, desired_state
 
 if TYPE_CHECKING:

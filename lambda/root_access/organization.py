@@ -14,13 +14,13 @@ from aws_calls.calls import call, pages, require
 from aws_calls.failures import CallError, Failure, FailureKind, unusable_response
 from aws_calls.runtime import one_attempt
 
-from .errors import (
+from .root_access_errors import (
     NotAllFeaturesError,
     NotInAnOrganizationError,
     NotTheManagementAccountError,
     SdkTooOldError,
 )
-from .plan import Operation, Step
+from .steps import Operation, Step
 from .state import SERVICE_PRINCIPAL, RootAccess
 
 if TYPE_CHECKING:

@@ -85,7 +85,7 @@ def test_elsewhere_it_runs_on_the_interval_alone_and_synth_says_so(
 def test_the_function_reads_empty_lists_as_empty_lists() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     CentralizedRootAccess(stack, "RootAccess", features=[], delegated_administrators=[]).add_drift_check()
-    (function,) = functions(template(stack), "root_access.drift.on_check")
+    (function,) = functions(template(stack), "root_access.drift.comparison.on_check")
     read = Settings.from_environment({"SETTINGS": json.dumps(settings(function))})
     assert read.desired == desired_state(features=[], delegated_administrators=[])
 

@@ -19,7 +19,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess, RootTasks, RootUseAlarm, RootUserGuardrail
-from root_access.plan import Operation
+from root_access.steps import Operation
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import PRINCIPAL, SESSIONS, set_feature
 from support.deploying import (

@@ -14,10 +14,10 @@ from aws_calls.failures import CallError, FailureKind
 from aws_calls.metrics import metric_line
 from aws_calls.notices import PUBLISH, Notice, NotPublishedError, publish
 from aws_calls.retry import RetryBudget
-from root_access.drift_notice import RecordedCall
-from root_access.drift_repair import DESCRIBE_STACKS, CheckFailedError, StackState, describe_stack
-from root_access.errors import ConvergenceError, NotTheManagementAccountError
-from root_access.plan import Operation, Step
+from root_access.drift.notice import RecordedCall
+from root_access.drift.repair import DESCRIBE_STACKS, CheckFailedError, StackState, describe_stack
+from root_access.root_access_errors import ConvergenceError, NotTheManagementAccountError
+from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access, writes
 from support.drift_check import (

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from aws_calls.failures import Failure, FailureKind
-from root_access.errors import ConvergenceError
-from root_access.plan import Operation, Step
+from root_access.root_access_errors import ConvergenceError
+from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 
 NOTHING_CHANGED = "Nothing was changed by this invocation."

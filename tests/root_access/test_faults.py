@@ -14,7 +14,7 @@ import pytest
 from local_aws.emulation import serve_organization
 from local_aws.emulation.state import current_emulation
 from local_aws.emulation.task_policies import Feature
-from root_access.plan import Operation, Step
+from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
 from support.cloudformation import FakeCloudFormation

@@ -12,7 +12,7 @@ import pytest
 from aws_calls.failures import FailureKind
 from aws_calls.runtime import PartitionNotSupportedError
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
-from root_access.errors import ConvergenceError
+from root_access.root_access_errors import ConvergenceError
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import PRINCIPAL, enable_root_access, writes
 from support.cloudformation import FakeCloudFormation

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aws_calls.failures import FailureKind
-from root_access.errors import ConvergenceError, NotTheManagementAccountError
-from root_access.plan import Operation, Step
+from root_access.root_access_errors import ConvergenceError, NotTheManagementAccountError
+from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature, writes
 from support.cloudformation import FakeCloudFormation

@@ -17,7 +17,7 @@ from botocore.loaders import Loader
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import RetryBudget
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
-from root_access.errors import (
+from root_access.root_access_errors import (
     NotAllFeaturesError,
     NotInAnOrganizationError,
     NotTheManagementAccountError,
@@ -31,7 +31,7 @@ from root_access.organization import (
     Organization,
     RootAccessClients,
 )
-from root_access.plan import Operation, Step
+from root_access.steps import Operation, Step
 from root_access.state import Status
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access

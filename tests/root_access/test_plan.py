@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
-from root_access.deviations import deviation, plan_repair
-from root_access.plan import DISABLE_FEATURE, ENABLE_FEATURE, Operation, Step, plan
+from root_access.drift.deviations import deviation, plan_repair
+from root_access.steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, Step, plan
 from root_access.state import DesiredState, Feature, RootAccess
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aws_calls.failures import CallError, Failure
-from aws_calls.settings import SettingsError
+from aws_calls.settings import InvalidSettingError, SettingsError
 from local_aws.emulation import mock_organization
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED
@@ -20,7 +20,6 @@ from root_tasks.model.run import BatchResult, Finding, Mode, Target
 from root_tasks.refusals import RefusalReason
 from root_tasks.run.batch import WrongFunctionError
 from root_tasks.run.finish import OutdatedRunError
-from root_tasks.run.settings import InvalidSettingError
 from root_tasks.run.start import _batches
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access

@@ -13,7 +13,7 @@ from aws_calls.failures import CallError, Failure, FailureKind
 from aws_calls.notices import PUBLISH
 from aws_calls.security_hub import IMPORT_FINDINGS
 from root_access.drift import Services, Settings, check
-from root_access.drift_repair import DESCRIBE_STACKS, DescribeStack, StackState
+from root_access.drift.repair import DESCRIBE_STACKS, DescribeStack, StackState
 from root_access.state import desired_state
 from support.accounts import MANAGEMENT
 from support.function import BOTH, FakeContext, Function

@@ -7,7 +7,7 @@ import gzip
 import json
 from typing import Any
 
-from root_access.root_use import Settings, notify
+from root_use.delivery import Settings, notify
 from support.accounts import MANAGEMENT
 from support.drift_check import TOPIC_ARN, Publisher
 from support.function import FakeContext, FakeTime

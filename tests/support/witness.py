@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from botocore.exceptions import ClientError
 
-from root_access.errors import ConvergenceError
+from root_access.root_access_errors import ConvergenceError
 from support.arrange import PRINCIPAL
 from support.faults.vocabulary import step_name
 

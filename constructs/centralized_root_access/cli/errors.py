@@ -95,7 +95,7 @@ def sentence(error: Exception) -> str:
     """Return what failed, and what to do."""
     from aws_calls.errors import RootAccessError
     from aws_calls.failures import CallError, describe
-    from root_access.errors import NotTheManagementAccountError
+    from root_access.root_access_errors import NotTheManagementAccountError
 
     if isinstance(error, click.ClickException):
         return error.format_message()

@@ -2,92 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from aws_calls.settings import SettingsError, read_settings
+from aws_calls.settings import Setting, read_settings
 
 from ..model.report import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 
-@dataclass(eq=False, kw_only=True)
-class InvalidSettingError(SettingsError):
-    """Raised for a setting that has a value of another type.
-
-    Attributes:
-        key: The setting.
-        value: Its value.
-        expected: What it must be.
-    """
-
-    key: str
-    value: object
-    expected: str
-
-    def __str__(self) -> str:
-        return (
-            f"The setting {self.key} must be {self.expected}, got {self.value!r}. "
-            "Deploy the construct and its function in the same version."
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Setting:
-    """How a setting is written, and read.
-
-    Attributes:
-        key: Its key.
-        type: The type of its value in JSON.
-        parse: Returns it from such a value, or raises ValueError.
-        expected: What its value must be.
-        optional: Whether its value may be null.
-    """
-
-    key: str
-    type: type
-    parse: Callable[[Any], Any] = lambda value: value
-    expected: str = ""
-    optional: bool = False
-
-    def read(self, value: object) -> Any:
-        """Return the setting from its value in JSON.
-
-        Raises:
-            InvalidSettingError: It is of another type.
-        """
-        if value is None and self.optional:
-            return None
-        try:
-            # Not isinstance: true is an int.
-            if type(value) is self.type:
-                return self.parse(value)
-        except ValueError:
-            pass
-        expected = self.expected or f"a value of type {self.type.__name__}"
-        raise InvalidSettingError(key=self.key, value=value, expected=expected)
-
-
-_SETTINGS: Mapping[str, _Setting] = {
-    "bucket": _Setting(key="bucket", type=str),
-    "tasks": _Setting(
-        key="tasks",
+_KNOWN: Mapping[str, Setting] = {
+    "bucket": Setting(type=str),
+    "tasks": Setting(
         type=list,
         parse=lambda names: tuple(map(Task, names)),
         expected=f"a list of {', '.join(Task)}",
     ),
-    "protected_accounts": _Setting(key="protectedAccounts", type=list, parse=frozenset),
-    "allow_policy_override": _Setting(key="allowPolicyOverride", type=bool),
-    "plan_lifetime": _Setting(
-        key="planLifetimeSeconds", type=int, parse=lambda seconds: timedelta(seconds=seconds)
+    "protected_accounts": Setting(type=list, parse=frozenset),
+    "allow_policy_override": Setting(type=bool),
+    "plan_lifetime": Setting(
+        type=int, key="planLifetimeSeconds", parse=lambda seconds: timedelta(seconds=seconds)
     ),
-    "audit_state_machine_arn": _Setting(key="auditStateMachineArn", type=str),
-    "security_hub_findings": _Setting(key="securityHubFindings", type=bool),
-    "notification_topic_arn": _Setting(key="notificationTopicArn", type=str, optional=True),
+    "audit_state_machine_arn": Setting(type=str),
+    "security_hub_findings": Setting(type=bool),
+    "notification_topic_arn": Setting(type=str, optional=True),
 }
 
 
@@ -102,9 +43,7 @@ class _Settings:
         Raises:
             SettingsError: A key is missing or unknown, or has a value of another type.
         """
-        settings = {field.name: _SETTINGS[field.name] for field in dataclasses.fields(cls)}
-        values = read_settings(environment, keys=[setting.key for setting in settings.values()])
-        return cls(**{name: setting.read(values[setting.key]) for name, setting in settings.items()})
+        return read_settings(cls, environment, known=_KNOWN)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from aws_calls.failures import CallError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity, import_findings
-from root_access.drift_repair import CheckFailedError
+from root_access.drift.repair import CheckFailedError
 from root_tasks.model.report import AccessKey, Outcome, RootCredentials
 from root_tasks.report.security_findings import findings_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD

@@ -14,7 +14,7 @@ from ..terminal import waiting_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from root_access.plan import Step
+    from root_access.steps import Step
     from root_access.state import DesiredState, RootAccess
 
     from ..target import TargetOptions
@@ -58,7 +58,7 @@ def status(
     with failures_as("Unable to read root access", as_json=format_ == JSON):
         with waiting_line("Reading root access ..."):
             from root_access.organization import Organization, RootAccessClients
-            from root_access.plan import plan
+            from root_access.steps import plan
             from root_access.state import desired_state
 
             from ..aws import find_caller
@@ -91,7 +91,7 @@ def _to_json(observed: RootAccess, steps: Sequence[Step]) -> str:
     """Return root access and what would change as one line of JSON, with the keys of the stack's output."""
     import json
 
-    from root_access.deviations import deviation
+    from root_access.drift.deviations import deviation
 
     return json.dumps(
         {
@@ -105,7 +105,7 @@ def _to_json(observed: RootAccess, steps: Sequence[Step]) -> str:
 
 def _to_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState) -> str:
     """Return root access and what would change in words."""
-    from root_access.deviations import deviation
+    from root_access.drift.deviations import deviation
     from root_access.state import SERVICE_PRINCIPAL, Feature
 
     trusted = observed.trusted_access

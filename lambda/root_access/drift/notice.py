@@ -12,15 +12,15 @@ from aws_calls.notices import Notice, bullets, paragraphs
 from aws_calls.text import UNKNOWN, excerpt, members, text_or_unknown
 
 from .deviations import deviation
-from .plan import DISABLE_FEATURE, ENABLE_FEATURE, Operation, plan
-from .state import SERVICE_PRINCIPAL, Feature
+from ..steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, plan
+from ..state import SERVICE_PRINCIPAL, Feature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .drift_repair import Repair
-    from .plan import Step
-    from .state import DesiredState, RootAccess
+    from .repair import Repair
+    from ..steps import Step
+    from ..state import DesiredState, RootAccess
 
 _MAX_NAME_CHARACTERS = 100
 _MAX_TIME_CHARACTERS = 40

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .plan import DISABLE_FEATURE, ENABLE_FEATURE, Operation, Step, plan
-from .state import SERVICE_PRINCIPAL
+from ..steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, Step, plan
+from ..state import SERVICE_PRINCIPAL
 
 if TYPE_CHECKING:
-    from .state import DesiredState, RootAccess
+    from ..state import DesiredState, RootAccess
 
 _DEVIATIONS = {
     Operation.ENABLE_TRUSTED_ACCESS: f"trusted access for {SERVICE_PRINCIPAL} is disabled",

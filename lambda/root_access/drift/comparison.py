@@ -19,12 +19,12 @@ from aws_calls.settings import read_settings
 from aws_calls.text import UNKNOWN
 
 from .deviations import deviation, plan_repair
-from .drift_finding import drift_finding
-from .drift_notice import RecordedCall, contradiction_notice, drift_notice, repair_notice
-from .drift_repair import CheckFailedError, Repair, WatchedStack, describe_stack
-from .organization import Organization, RootAccessClients, create_clients
-from .plan import Step, plan
-from .state import desired_state
+from .finding import drift_finding
+from .notice import RecordedCall, contradiction_notice, drift_notice, repair_notice
+from .repair import CheckFailedError, Repair, WatchedStack, describe_stack
+from ..organization import Organization, RootAccessClients, create_clients
+from ..steps import Step, plan
+from ..state import desired_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from aws_calls.notices import Notice, Publish
     from aws_calls.security_hub import SecurityFinding, SecurityHubClient
 
-    from .drift_repair import DescribeStack
-    from .state import DesiredState, RootAccess
+    from .repair import DescribeStack
+    from ..state import DesiredState, RootAccess
 
 IN_DESIRED_STATE = "InDesiredState"
 

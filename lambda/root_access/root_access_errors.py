@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aws_calls.errors import RootAccessError
 from aws_calls.failures import Failure, FailureKind, describe_response
 
-from .plan import Operation, Step
+from .steps import Operation, Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

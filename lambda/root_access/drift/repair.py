@@ -11,8 +11,8 @@ from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError
 from aws_calls.runtime import one_attempt
 
-from .converge import Convergence
-from .errors import describe_step
+from ..converge import Convergence
+from ..root_access_errors import describe_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from aws_calls.failures import Failure
     from aws_calls.retry import RetryBudget
 
-    from .organization import Organization
-    from .plan import Step
-    from .state import RootAccess
+    from ..organization import Organization
+    from ..steps import Step
+    from ..state import RootAccess
 
 DESCRIBE_STACKS = "cloudformation:DescribeStacks"
 

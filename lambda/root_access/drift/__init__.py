@@ -1,0 +1,1 @@
+"""The drift check: compare the organization with the stack, report, and repair."""
