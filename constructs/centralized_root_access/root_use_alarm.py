@@ -178,7 +178,7 @@ class RootUseAlarm(Construct):
             log_group=own_logs,
             statements=[],
             timeout=Duration.minutes(1),
-            settings={"notificationTopicArn": topic.topic_arn, "nextStep": _ROOT_USE_NEXT_STEP},
+            settings={"notificationTopicArn": topic.topic_arn},
         )
         topic.grant_publish(function)
         logs.SubscriptionFilter(

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class RootAccessError(Exception):
-    """Raised with a sentence that says what failed, in which account, and what to do.
+    """A failure whose sentence says what failed, in which account, and what to do.
 
     Subclasses keep their data as attributes and derive the sentence from it.
     """

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from .calls import call
 from .errors import RootAccessError
-from .failures import describe_response
+from .failures import CallError, describe_response
 from .runtime import one_attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from mypy_boto3_sns import SNSClient
 
@@ -169,6 +169,35 @@ def publish(notice: Notice, *, topic_arn: str, budget: RetryBudget, sns: SNSClie
         operation=PUBLISH,
         budget=budget,
     )
+
+
+def publish_or_fail(
+    notice: Notice,
+    *,
+    publish: Publish,
+    topic_arn: str,
+    budget: RetryBudget,
+    log: Callable[..., None],
+    account_id: str,
+    publisher: str,
+    consequence: str,
+) -> None:
+    """Publish a notice, and log it if the topic does not accept it.
+
+    Raises:
+        NotPublishedError: It did not. The other arguments are the error's.
+    """
+    try:
+        publish(notice, topic_arn=topic_arn, budget=budget)
+    except CallError as error:
+        log(event="not_published", topicArn=topic_arn, code=error.failure.code)
+        raise NotPublishedError(
+            failure=error.failure,
+            account_id=account_id,
+            topic_arn=topic_arn,
+            publisher=publisher,
+            consequence=consequence,
+        ) from error
 
 
 def _code_block(text: str) -> str:

@@ -26,7 +26,7 @@ class LambdaContext(Protocol):
 
 @dataclass(eq=False, kw_only=True)
 class PartitionNotSupportedError(RootAccessError):
-    """Raised in the China partition."""
+    """The function is in the China partition."""
 
     account_id: str
 
@@ -39,11 +39,12 @@ class PartitionNotSupportedError(RootAccessError):
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionArn:
-    """The parts of a function's ARN that say where it runs."""
+    """The parts of a function's ARN that say where it runs, and its name; outside of Lambda there is none."""
 
     partition: str
     region: str
     account_id: str
+    name: str = ""
 
     @classmethod
     def parse(cls, arn: str) -> FunctionArn:
@@ -52,10 +53,10 @@ class FunctionArn:
         Raises:
             PartitionNotSupportedError: It is in the China partition.
         """
-        _, partition, _, region, account_id, *_ = arn.split(":")
+        _, partition, _, region, account_id, _, name, *_ = arn.split(":")
         if partition == "aws-cn":
             raise PartitionNotSupportedError(account_id=account_id)
-        return cls(partition=partition, region=region, account_id=account_id)
+        return cls(partition=partition, region=region, account_id=account_id, name=name)
 
 
 def one_attempt() -> Config:

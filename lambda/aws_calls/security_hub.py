@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .calls import call
 from .failures import CallError, FailureKind, call_errors, describe
+from .runtime import one_attempt
 from .text import printable
 
 if TYPE_CHECKING:
@@ -47,19 +48,19 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SecurityFinding:
-    """What a check found about an account.
+    """The result of a check of an account.
 
     Attributes:
-        check: The check, such as member-root-credentials. With the account it identifies the finding.
+        check: The check, such as member-root-credentials.
         account_id: The account that it is about, which need not be the one that imports it.
-        title: What the check expects, the same whatever it found.
+        title: What the check expects.
         description: What it found. It may have text that others chose.
         status: Whether the check passed.
         severity: How urgent it is.
         recommendation: What to do about it.
         created_at: When the finding was imported first.
         updated_at: When the check looked.
-        archived: Whether the check is over, as the account has left.
+        archived: Whether the check is over, because the account has left.
     """
 
     check: str
@@ -73,10 +74,9 @@ class SecurityFinding:
     updated_at: datetime
     archived: bool = False
 
-    @property
-    def id(self) -> str:
-        """The finding's ID, the same in every import."""
-        return f"centralized-root-access/{self.check}/{self.account_id}"
+    def id(self, importer: FunctionArn) -> str:
+        """Return the finding's ID: the same in every import by a function, and another one by another."""
+        return f"centralized-root-access/{self.check}/{importer.name}/{self.account_id}"
 
     def as_asff(self, importer: FunctionArn) -> dict[str, Any]:
         """Return it in the AWS Security Finding Format.
@@ -87,7 +87,7 @@ class SecurityFinding:
         account_id = importer.account_id
         return {
             "SchemaVersion": _SCHEMA_VERSION,
-            "Id": self.id,
+            "Id": self.id(importer),
             "ProductArn": (
                 f"arn:{importer.partition}:securityhub:{importer.region}:{account_id}:product/{account_id}/default"
             ),
@@ -109,7 +109,7 @@ class SecurityFinding:
             ],
             "Compliance": {"Status": self.status},
             "RecordState": "ARCHIVED" if self.archived else "ACTIVE",
-            # Not Severity and Types themselves: these are the users' own to change.
+            # Not Severity and Types themselves, which users may change.
             "FindingProviderFields": {
                 "Severity": {"Label": self.severity, "Original": self.severity},
                 "Types": ["Software and Configuration Checks/AWS Security Best Practices"],
@@ -118,15 +118,22 @@ class SecurityFinding:
 
 
 class SecurityHubClient(Protocol):
-    """What is used of boto3's client."""
+    """The part of boto3's client that is used."""
 
     def batch_import_findings(self, *, Findings: list[dict[str, Any]]) -> Mapping[str, Any]:  # noqa: N803
         """Import at most 100 findings."""
 
 
+def create_client() -> SecurityHubClient:
+    """Return a client that makes one attempt per call."""
+    import boto3
+
+    return boto3.client("securityhub", config=one_attempt())  # type: ignore[no-any-return]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImportResult:
-    """What came of an import.
+    """The result of an import.
 
     Attributes:
         imported: How many findings Security Hub has accepted.
@@ -144,11 +151,11 @@ def import_findings(
     importer: FunctionArn,
     budget: RetryBudget,
 ) -> ImportResult:
-    """Import findings, a hundred in each call. A call that fails is the last one, and raises nothing.
+    """Import findings, a hundred per call. A call that fails is the last one, and raises nothing.
 
     Args:
         findings: The findings.
-        client: A client that makes one attempt a call.
+        client: A client that makes one attempt per call.
         importer: The function that imports them.
         budget: How long to retry transient failures.
     """
@@ -159,7 +166,7 @@ def import_findings(
             failed = _import_batch(batch, client=client, importer=importer, budget=budget)
         except CallError as error:
             batch += waiting
-            failed = dict.fromkeys((finding.id for finding in batch), describe(error.failure))
+            failed = dict.fromkeys((finding.id(importer) for finding in batch), describe(error.failure))
         imported += len(batch) - len(failed)
         refused |= failed
     return ImportResult(imported=imported, refused=refused)
@@ -176,12 +183,12 @@ def _import_batch(
         budget=budget,
     )
     reasons = {failed["Id"]: _reason(failed) for failed in response.get("FailedFindings", ())}
-    # Where AWS does not say which ones it refused, none is known to be imported.
+    # If AWS does not say which ones it refused, none is known to be imported.
     unnamed = response.require("FailedCount") > len(reasons)
     return {
-        finding.id: reasons.get(finding.id, f"{IMPORT_FINDINGS}: no reason was given.")
-        for finding in batch
-        if unnamed or finding.id in reasons
+        finding_id: reasons.get(finding_id, f"{IMPORT_FINDINGS}: no reason was given.")
+        for finding_id in (finding.id(importer) for finding in batch)
+        if unnamed or finding_id in reasons
     }
 
 
@@ -191,7 +198,7 @@ def _reason(failed: Mapping[str, str]) -> str:
 
 
 def _with_throttling(function: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Call, and take LimitExceeded for throttling, which is what Security Hub documents it for."""
+    """Call, and treat LimitExceeded as throttling, as Security Hub documents it."""
     try:
         with call_errors(IMPORT_FINDINGS):
             return function()

@@ -11,8 +11,8 @@ from aws_calls.runtime import FunctionArn, LambdaContext
 
 from .converge import Convergence
 from .organization import Organization, RootAccessClients
-from .steps import plan
 from .state import DesiredState, InvalidValueError, desired_state
+from .steps import plan
 
 if TYPE_CHECKING:
     import threading

@@ -46,9 +46,9 @@ _MAX_PUT_WAIT_SECONDS = 2.0
 
 
 class ResponseNotDeliveredError(Exception):
-    """Raised where CloudFormation did not accept the response, so that Lambda runs the event again.
+    """CloudFormation rejected the response; Lambda runs the event again.
 
-    The message never has the URL in it: its signature lets anybody respond in this function's place.
+    The message never contains the URL: its signature lets anyone respond in this function's place.
     """
 
     def __init__(self, *, problem: str) -> None:

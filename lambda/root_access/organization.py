@@ -20,8 +20,8 @@ from .root_access_errors import (
     NotTheManagementAccountError,
     SdkTooOldError,
 )
-from .steps import Operation, Step
 from .state import SERVICE_PRINCIPAL, RootAccess
+from .steps import Operation, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

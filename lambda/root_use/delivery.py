@@ -11,26 +11,26 @@ import os
 import re
 import zlib
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from aws_calls.failures import CallError
 from aws_calls.metrics import write_line
-from aws_calls.notices import MAX_LISTED, Notice, NotPublishedError, bullets, paragraphs, publish
+from aws_calls.notices import MAX_LISTED, NextStep, Notice, bullets, paragraphs, publish, publish_or_fail
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, system_clock
-from aws_calls.settings import read_settings
+from aws_calls.settings import Setting, read_settings
 from aws_calls.text import UNKNOWN, members, text_or_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from aws_calls.notices import Publish
     from aws_calls.retry import Clock
     from aws_calls.runtime import LambdaContext
 
 _GZIP = zlib.MAX_WBITS | 16
-# Much more than CloudWatch Logs delivers at once, and no more than the function's memory has room for.
-_MAX_DELIVERY_BYTES = 20_000_000
+# Several times what CloudWatch Logs delivers at once; as nested lists of JSON it still fits into the memory.
+_MAX_DELIVERY_BYTES = 5_000_000
 _MAX_CHARACTERS = 100
 _MAX_LOG_GROUP_CHARACTERS = 512
 
@@ -38,28 +38,52 @@ _ACCOUNT_ID = re.compile("[0-9]{12}")
 # How CloudTrail begins the names of an organization trail's log streams.
 _ORGANIZATION_ID = re.compile("(o-[a-z0-9]{10,32})_")
 
+_SETTINGS = {"notification_topic_arn": Setting(type=str)}
+
+# As the guardrail has it: root sessions stay possible, so the deletion does, too.
+_DENY_ROOT_USER = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Deny",
+                "Action": "*",
+                "Resource": "*",
+                "Condition": {
+                    "ArnLike": {"aws:PrincipalArn": "arn:*:iam::*:root"},
+                    "Null": {"aws:AssumedRoot": "true"},
+                },
+            }
+        ],
+    },
+    separators=(",", ":"),
+)
+# What lets a root user, or who has its credentials, come back.
+_WAYS_BACK = [
+    *("CreateAccessKey", "CreateLoginProfile", "UpdateLoginProfile", "CreateUser", "CreateRole"),
+    *("UpdateAssumeRolePolicy", "AttachUserPolicy", "AttachRolePolicy", "PutUserPolicy", "PutRolePolicy"),
+    *("CreateOpenIDConnectProvider", "CreateSAMLProvider"),
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the construct configures.
-
-    Attributes:
-        notification_topic_arn: The topic.
-        next_step: What to do, in the words of the alarm.
-    """
+    """The topic that the construct configures."""
 
     notification_topic_arn: str
-    next_step: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Return the settings in the function's environment variables.
+        """Return the settings in the function's environment variables, or raise SettingsError."""
+        return read_settings(cls, environment, known=_SETTINGS)
 
-        Raises:
-            SettingsError: A key is missing or unknown.
-        """
-        settings = read_settings(environment, keys=("notificationTopicArn", "nextStep"))
-        return cls(notification_topic_arn=settings["notificationTopicArn"], next_step=settings["nextStep"])
+
+class Use(IntEnum):
+    """What came of a call, the worst first."""
+
+    SIGNED_IN = 0
+    USED = 1
+    DENIED = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,14 +91,16 @@ class RootUse:
     """An event of a root user, in short and printable text.
 
     Attributes:
-        line: When, in which account, what, from where, and how it ended.
+        line: When, in which account, which call, from where, and how it ended.
         account_id: The account of the root user.
         event_id: The event's ID in CloudTrail; that in CloudWatch Logs, if the event cannot be read.
+        use: What came of it.
     """
 
     line: str
     account_id: str
     event_id: str
+    use: Use
 
     @classmethod
     def parse(cls, log_event: object) -> RootUse:
@@ -84,7 +110,7 @@ class RootUse:
         if not event:
             event_id = _text(delivered.get("id"))
             line = f"an event that could not be read, with the ID {event_id} in CloudWatch Logs"
-            return cls(line=line, account_id=UNKNOWN, event_id=event_id)
+            return cls(line=line, account_id=UNKNOWN, event_id=event_id, use=Use.USED)
         account_id = _text(members(event.get("userIdentity")).get("accountId"))
         if not _ACCOUNT_ID.fullmatch(account_id):
             account_id = UNKNOWN
@@ -95,6 +121,7 @@ class RootUse:
             line=", ".join([line, *_results(event)]),
             account_id=account_id,
             event_id=_text(event.get("eventID")),
+            use=_use(event),
         )
 
 
@@ -139,44 +166,86 @@ def notify(
     delivered = log_events if isinstance(log_events, list) and log_events else [None]
     uses = [RootUse.parse(log_event) for log_event in delivered]
     log(event="root_use", events=len(uses), eventIds=[use.event_id for use in uses[:MAX_LISTED]])
-    topic_arn = settings.notification_topic_arn
     deadline = clock.now() + context.get_remaining_time_in_millis() / 1000
-    try:
-        publish(
-            _notice(uses, delivery, account_id=account_id, next_step=settings.next_step),
-            topic_arn=topic_arn,
-            budget=RetryBudget(clock=clock, deadline=deadline),
-        )
-    except CallError as error:
-        log(event="not_published", topicArn=topic_arn, code=error.failure.code)
-        raise NotPublishedError(
-            failure=error.failure,
-            account_id=account_id,
-            topic_arn=topic_arn,
-            publisher="The function for notices of root use",
-            consequence="Lambda tries three times. The alarm's description has the query for the events.",
-        ) from error
+    publish_or_fail(
+        _notice(uses, delivery, account_id=account_id),
+        publish=publish,
+        topic_arn=settings.notification_topic_arn,
+        budget=RetryBudget(clock=clock, deadline=deadline),
+        log=log,
+        account_id=account_id,
+        publisher="The function for notices of root use",
+        consequence="Lambda tries three times. The alarm's description has the query for the events.",
+    )
 
 
-def _notice(
-    uses: list[RootUse], delivery: Mapping[str, object], *, account_id: str, next_step: str
-) -> Notice:
+def _notice(uses: Sequence[RootUse], delivery: Mapping[str, object], *, account_id: str) -> Notice:
     log_group, log_stream = (
         text_or_unknown(delivery.get(name), _MAX_LOG_GROUP_CHARACTERS) for name in ("logGroup", "logStream")
     )
     organization = _ORGANIZATION_ID.match(log_stream)
-    account_ids = {use.account_id for use in uses}
-    where = f"account {uses[0].account_id}" if len(account_ids) == 1 else f"{len(account_ids)} accounts"
+    # In a list that is cut, calls that were denied must not hide a sign-in.
+    uses = sorted(uses, key=lambda use: use.use)
+    worst = uses[0].use
+    accounts = {use.account_id for use in uses if use.use is worst}
+    where = f"account {uses[0].account_id}" if len(accounts) == 1 else f"{len(accounts)} accounts"
     return Notice(
-        subject=f"Root use: {where}",
+        subject=f"Root user {worst.name.lower().replace('_', ' ')}: {where}",
         thread=f"{organization[1] if organization else account_id}-root-use",
-        next_steps=(next_step,),
+        runbook="root-use",
+        next_steps=_next_steps(sorted({use.account_id for use in uses} - {UNKNOWN})[:MAX_LISTED]),
         message=paragraphs(
             bullets("Root use, other than through AssumeRoot:", [use.line for use in uses]),
-            next_step,
+            "After a recovery this is expected.",
             f"Log group: {log_group}\nLog stream: {log_stream}",
         ),
     )
+
+
+def _next_steps(account_ids: Sequence[str]) -> Sequence[NextStep]:
+    accounts = account_ids or ["ACCOUNT"]
+    listed = ",".join(accounts)
+    quoted = ", ".join(f'"{account}"' for account in accounts)
+    ways_back = ", ".join(f'"{name}"' for name in _WAYS_BACK)
+    fields = "fields eventTime, recipientAccountId, eventSource, eventName, userIdentity.arn, sourceIPAddress"
+    return (
+        NextStep(
+            what="Deny the root user everything, now, in the management account, unless the guardrail does",
+            command=(
+                f"for account in {' '.join(accounts)}; do aws organizations attach-policy "
+                "--target-id $account "
+                "--policy-id $(aws organizations create-policy --type SERVICE_CONTROL_POLICY "
+                f"--name DenyRootUser-$account --description 'Root use' --content '{_DENY_ROOT_USER}' "
+                "--query Policy.PolicySummary.Id --output text); done"
+            ),
+        ),
+        NextStep(
+            what="No policy binds the management account's own root user: change its password, and delete "
+            "its keys."
+        ),
+        NextStep(
+            what="Plan the deletion of a member's root credentials",
+            command=f"centralized-root-access plan delete --account {listed} --include-in-use",
+        ),
+        NextStep(what="Read the plan, and execute it", command="centralized-root-access execute RUN"),
+        NextStep(
+            what="See everything that it did, in CloudWatch Logs Insights on the log group",
+            command=f'{fields}, errorCode | filter userIdentity.type = "Root" and userIdentity.accountId in '
+            f"[{quoted}] | sort eventTime desc",
+        ),
+        NextStep(
+            what="See which keys, users, roles and policies are new there",
+            command=f"{fields} | filter recipientAccountId in [{quoted}] and eventName in [{ways_back}] "
+            "| sort eventTime desc",
+        ),
+    )
+
+
+def _use(event: Mapping[str, object]) -> Use:
+    if event.get("eventName") == "ConsoleLogin":
+        failed = members(event.get("responseElements")).get("ConsoleLogin") == "Failure"
+        return Use.DENIED if failed else Use.SIGNED_IN
+    return Use.DENIED if event.get("errorCode") else Use.USED
 
 
 def _results(event: Mapping[str, object]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +20,7 @@ from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, Failure, FailureKind, call_errors, describe
 from aws_calls.metrics import metric_line
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
-from aws_calls.settings import SettingsKeysError, read_settings
+from aws_calls.settings import InvalidSettingError, Setting, SettingsKeysError, read_settings
 from support.function import FakeTime
 
 if TYPE_CHECKING:
@@ -271,12 +271,25 @@ def test_a_failure_that_has_used_up_the_budget_keeps_its_attempts_in_an_attempt_
 # Settings
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    bucket: str
+    max_accounts: int | None
+
+
+KNOWN = {"bucket": Setting(type=str), "max_accounts": Setting(type=int, optional=True)}
+
+
+def read(settings: object) -> Settings:
+    return read_settings(Settings, {"SETTINGS": json.dumps(settings)}, known=KNOWN)
+
+
 @pytest.mark.parametrize(
     ("settings", "given", "sentence"),
     [
-        ({}, set[str](), "has no bucket, tasks"),
-        ({"bucket": "b", "task": []}, {"bucket", "task"}, "has no tasks and has unknown keys: task"),
-        ({"bucket": "b", "tasks": [], "more": 1}, {"bucket", "tasks", "more"}, "has unknown keys: more"),
+        ({}, set[str](), "has no bucket, maxAccounts"),
+        ({"bucket": "b", "max": 7}, {"bucket", "max"}, "has no maxAccounts and has unknown keys: max"),
+        ({"bucket": "b", "maxAccounts": 7, "m": 1}, {"bucket", "maxAccounts", "m"}, "has unknown keys: m"),
         ([], None, "is not a JSON object"),
     ],
     ids=["none", "misspelt", "unknown", "list"],
@@ -285,22 +298,27 @@ def test_settings_have_exactly_the_keys_that_the_function_reads(
     settings: object, given: set[str] | None, sentence: str
 ) -> None:
     with pytest.raises(SettingsKeysError) as raised:
-        read_settings({"SETTINGS": json.dumps(settings)}, keys=("bucket", "tasks"))
+        read(settings)
     assert raised.value.given == given
-    assert raised.value.expected == {"bucket", "tasks"}
+    assert raised.value.expected == {"bucket", "maxAccounts"}
     assert f"SETTINGS {sentence}." in str(raised.value)
 
 
 @pytest.mark.parametrize("environment", [{}, {"SETTINGS": "bucket"}], ids=["missing", "not-json"])
 def test_settings_that_cannot_be_read_are_an_error(environment: Mapping[str, str]) -> None:
     with pytest.raises(SettingsKeysError) as raised:
-        read_settings(environment, keys=("bucket",))
+        read_settings(Settings, environment, known=KNOWN)
     assert raised.value.given is None
 
 
 def test_settings_are_read_as_they_were_written() -> None:
-    settings = {"bucket": "b", "tasks": None}
-    assert read_settings({"SETTINGS": json.dumps(settings)}, keys=("tasks", "bucket")) == settings
+    assert read({"maxAccounts": None, "bucket": "b"}) == Settings(bucket="b", max_accounts=None)
+
+
+@pytest.mark.parametrize("value", ["7", True, 7.0, []], ids=str)
+def test_a_setting_of_another_type_is_an_error(value: object) -> None:
+    with pytest.raises(InvalidSettingError, match=r"maxAccounts must be a value of type int"):
+        read({"bucket": "b", "maxAccounts": value})
 
 
 # Metrics

@@ -1,20 +1,27 @@
-"""A notice as it arrives: as text in mail, and as a card in chat, in which nothing that others wrote acts."""
+"""A notice as it arrives: as text in mail, and as a card in chat, in which nothing that others wrote acts.
+
+The notices themselves are in tests/notices/, for people to read. WRITE_NOTICES=1 writes them.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aws_calls.notices import Notice
-from support.accounts import MEMBER
-from support.arrange import SESSIONS, set_feature
+from aws_calls.notices import NextStep, Notice
+from root_access.root_access_errors import ConvergenceError
+from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access
 from support.drift_check import BY_EVENT, BY_INTERVAL, DriftCheck, by_event
-from support.notices import card_in_chat, text_by_mail, text_of_code_block
-from support.root_events import USED
-from support.root_use import NEXT_STEP, ORGANIZATION_ID, RootUseNotices, delivery
+from support.function import BOTH
+from support.notices import card_in_chat, read_or_write_golden, rendered, text_by_mail, text_of_code_block
+from support.root_events import ACCESS_KEY, IAM, SIGN_IN, root
+from support.root_use import RootUseNotices, delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from local_aws.emulation import LocalOrganization
     from support.root_tasks import RootTasks
 
@@ -26,18 +33,33 @@ HOSTILE = [
     "&lt;!here&gt; & so on",
     "# A title\n- [x] done\n> quoted ~~struck~~ `code`",
 ]
+STEPS = (NextStep(what="Ask the caller."), NextStep(what="See what differs", command="status --all"))
 
 
 def notice(message: str) -> Notice:
-    return Notice(subject="A subject", message=message, thread="o-8j81brsjuj-root-access")
+    return Notice(
+        subject="A subject",
+        message=message,
+        thread="o-8j81brsjuj-root-access",
+        next_steps=STEPS,
+        runbook="drift",
+    )
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_others_wrote_is_text_in_mail_and_inert_in_chat(text: str) -> None:
     publication = notice(f"Caller: {text}\n").publication()
-    assert text_by_mail(publication) == f"Caller: {text}\n"
-    shown = text_of_code_block(card_in_chat(publication)["content"]["description"])
-    assert shown == f"Caller: {text}".replace("`", "'")
+    assert text_by_mail(publication) == (
+        f"Caller: {text}\n\nWhat to do:\n1. Ask the caller.\n2. See what differs:\n   status --all\n\n"
+        "Runbook: docs/operating.md#drift\n"
+    )
+    content = card_in_chat(publication)["content"]
+    assert text_of_code_block(content["description"]) == f"Caller: {text}".replace("`", "'")
+    assert content["nextSteps"] == [
+        "Ask the caller.",
+        "See what differs: `status --all`",
+        "Runbook: docs/operating.md#drift",
+    ]
 
 
 def test_what_is_too_long_for_chat_ends_with_a_whole_line_and_says_where_the_rest_is() -> None:
@@ -49,39 +71,95 @@ def test_what_is_too_long_for_chat_ends_with_a_whole_line_and_says_where_the_res
     assert shown == lines[: len(shown)]
     assert len(shown) == 65
     assert last == "… The mail has the rest."
-    assert text_by_mail(publication) == "".join(lines)
+    assert text_by_mail(publication).startswith("".join(lines))
 
 
-def test_drift_and_repairs_are_one_thread_of_the_organization(with_root_access: LocalOrganization) -> None:
+def disabled(organization: LocalOrganization) -> Notice:
+    enable_root_access(organization, CREDENTIALS)
+    return published(DriftCheck(), BY_EVENT)
+
+
+def disabled_until_repaired(organization: LocalOrganization) -> Notice:
+    enable_root_access(organization, *BOTH, hidden=True)
+    call = by_event(eventName="DisableAWSServiceAccess", requestParameters={"servicePrincipal": PRINCIPAL})
+    return published(DriftCheck(repair=True), call)
+
+
+def registered(organization: LocalOrganization) -> Notice:
+    enable_root_access(organization, CREDENTIALS, delegated_administrators=[OTHER])
+    call = {"eventName": "RegisterDelegatedAdministrator", "requestParameters": {"accountId": OTHER}}
+    return published(DriftCheck(delegated_administrators=()), by_event(**call))
+
+
+def undone(organization: LocalOrganization) -> Notice:
+    enable_root_access(organization, *BOTH)
+    return published(DriftCheck(), BY_EVENT)
+
+
+def repaired(organization: LocalOrganization) -> Notice:
+    enable_root_access(organization, *BOTH, hidden=True)
+    return published(DriftCheck(repair=True), BY_INTERVAL)
+
+
+def published(drift_check: DriftCheck, event: object) -> Notice:
+    drift_check(event)
+    (notice,) = drift_check.published
+    return notice
+
+
+def used(*events: dict[str, Any]) -> Callable[[LocalOrganization], Notice]:
+    def publish(organization: LocalOrganization) -> Notice:
+        function = RootUseNotices()
+        function(delivery(*events))
+        (notice,) = function.published
+        return notice
+
+    return publish
+
+
+WHERE: dict[str, Any] = {
+    "eventTime": "2026-11-25T04:00:01Z",
+    "awsRegion": "us-east-1",
+    "sourceIPAddress": "192.0.2.7",
+}
+SIGNED_IN = root(
+    key=None,
+    eventName="ConsoleLogin",
+    responseElements={"ConsoleLogin": "Success"},
+    additionalEventData={"MFAUsed": "No"},
+    **SIGN_IN,
+    **WHERE,
+)
+DENIED = root(key=ACCESS_KEY, eventName="GetUser", errorCode="AccessDenied", **IAM, **WHERE)
+NOTICES = {
+    "drift": disabled,
+    "drift-that-will-be-repaired": disabled_until_repaired,
+    "drift-of-a-delegated-administrator": registered,
+    "drift-undone": undone,
+    "drift-repaired": repaired,
+    "root-use": used(DENIED, SIGNED_IN),
+    "root-use-denied": used(DENIED, DENIED | {"userIdentity": {"type": "Root", "accountId": OTHER}}),
+}
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_a_notice_says_what_happened_and_what_to_do(organization: LocalOrganization, name: str) -> None:
+    publication = NOTICES[name](organization).publication()
+    assert publication["Subject"].isascii()
+    assert len(publication["Subject"]) <= 100
+    text = rendered(publication).replace(organization.id, "o-8j81brsjuj")
+    assert text == read_or_write_golden(name, text)
+
+
+def test_a_notice_of_a_repair_that_failed_says_why(organization: LocalOrganization) -> None:
+    organization.deny(account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions")
+    enable_root_access(organization)
     drift_check = DriftCheck(repair=True)
-    set_feature(with_root_access, SESSIONS, enabled=False)
-    drift_check(BY_EVENT)
-    drift_check(BY_INTERVAL)
-    drift_check(by_event(userIdentity={"arn": HOSTILE[0]}))
-    cards = [card_in_chat(notice.publication()) for notice in drift_check.published]
-    assert [card["content"]["title"] for card in cards] == [
-        f"Centralized root access: {what} in {with_root_access.id}"
-        for what in ("drift", "drift repaired", "drift undone")
-    ]
-    assert {card["metadata"]["threadId"] for card in cards} == {f"{with_root_access.id}-root-access"}
-    for notice, card in zip(drift_check.published, cards, strict=True):
-        assert text_of_code_block(card["content"]["description"]) == notice.message.rstrip().replace("`", "'")
-        assert card["content"]["nextSteps"]
-
-
-def test_root_use_is_a_thread_of_its_own_and_what_to_do_is_in_mail_and_in_chat() -> None:
-    function = RootUseNotices()
-    event = USED["a console sign-in"] | {"sourceIPAddress": HOSTILE[0], "awsRegion": HOSTILE[1]}
-    function(delivery(event))
-    (published,) = function.published
-    publication = published.publication()
-    card = card_in_chat(publication)
-    assert card["content"]["title"] == f"Root use: account {MEMBER}"
-    assert card["metadata"]["threadId"] == f"{ORGANIZATION_ID}-root-use"
-    assert card["content"]["nextSteps"] == [NEXT_STEP]
-    mail = text_by_mail(publication)
-    assert f"\n\n{NEXT_STEP}\n\n" in mail
-    assert text_of_code_block(card["content"]["description"]) == mail.rstrip().replace("`", "'")
+    with pytest.raises(ConvergenceError):
+        drift_check()
+    (notice,) = drift_check.published
+    text = rendered(notice.publication()).replace(organization.id, "o-8j81brsjuj")
+    assert text == read_or_write_golden("drift-not-repaired", text)
 
 
 def test_audits_are_another_thread_of_the_organization(root_tasks: RootTasks) -> None:
@@ -93,10 +171,9 @@ def test_audits_are_another_thread_of_the_organization(root_tasks: RootTasks) ->
     assert first["content"]["title"] == "Root credentials: first full audit"
     assert second["content"]["title"] == "Root credentials changed: 1 account"
     read = "Read the report: `centralized-root-access report --open`"
-    assert first["content"]["nextSteps"] == [read], "there is nothing to delete"
+    runbook = "Runbook: docs/operating.md#accounts-with-root-credentials"
+    assert first["content"]["nextSteps"] == [read, runbook], "there is nothing to delete"
     plan = "Plan what to delete: `centralized-root-access plan delete --from-report run-2`"
-    assert second["content"]["nextSteps"] == [read, plan]
+    assert second["content"]["nextSteps"] == [read, plan, runbook]
     thread = f"{root_tasks.organization.id}-root-credentials"
     assert {card["metadata"]["threadId"] for card in root_tasks.cards} == {thread}
-    shown = [text_of_code_block(card["content"]["description"]) for card in root_tasks.cards]
-    assert shown == [message.rstrip() for _, message in root_tasks.notices]

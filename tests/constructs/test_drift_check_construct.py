@@ -11,8 +11,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match
 
 from centralized_root_access import CentralizedRootAccess, DriftCheck
-from root_access.drift import Settings
-from root_access.state import desired_state
+from root_access.drift.comparison import Settings
 from support.templates import (
     MANAGEMENT,
     actions,
@@ -87,7 +86,7 @@ def test_the_function_reads_empty_lists_as_empty_lists() -> None:
     CentralizedRootAccess(stack, "RootAccess", features=[], delegated_administrators=[]).add_drift_check()
     (function,) = functions(template(stack), "root_access.drift.comparison.on_check")
     read = Settings.from_environment({"SETTINGS": json.dumps(settings(function))})
-    assert read.desired == desired_state(features=[], delegated_administrators=[])
+    assert (read.features, read.delegated_administrators) == ([], [])
 
 
 def test_the_function_has_the_new_lists_first_and_no_check_runs_before_they_are_applied() -> None:

@@ -24,10 +24,10 @@ from aws_calls.security_hub import IMPORT_FINDINGS
 from aws_calls.settings import SettingsError
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from centralized_root_access._arguments import parse_delegated_administrators, parse_protected_accounts
-from root_access import drift, root_use
+from root_access.drift import comparison
 from root_access.drift.repair import DESCRIBE_STACKS
-from root_access.steps import Operation
 from root_access.state import desired_state
+from root_access.steps import Operation
 from root_tasks.aws.stores import sha256
 from root_tasks.model.report import Task
 from root_tasks.refusals import RefusalReason, RunRefusedError
@@ -40,6 +40,7 @@ from root_tasks.run.settings import (
     StartRunSettings,
     WriteReportSettings,
 )
+from root_use import delivery
 from support import root_tasks as running
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.accounts import MEMBER, STRANGER, THIRD
@@ -75,8 +76,8 @@ STATE_MACHINE = "AWS::StepFunctions::StateMachine"
 ATTRIBUTES = [name for name, member in vars(CentralizedRootAccess).items() if isinstance(member, property)]
 
 SETTINGS: dict[str, Callable[[Mapping[str, str]], object]] = {
-    "root_access.drift.comparison.on_check": drift.Settings.from_environment,
-    "root_use.delivery.on_delivery": root_use.Settings.from_environment,
+    "root_access.drift.comparison.on_check": comparison.Settings.from_environment,
+    "root_use.delivery.on_delivery": delivery.Settings.from_environment,
     "root_tasks.handlers.start_run": StartRunSettings.from_environment,
     "root_tasks.handlers.run_batch": RunBatchSettings.from_environment,
     "root_tasks.handlers.write_report": WriteReportSettings.from_environment,
@@ -274,17 +275,14 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         return SETTINGS[handler](everything.environment(handler))
 
     (topic,) = resources(everything.template, "AWS::SNS::Topic")
-    assert read("root_access.drift.comparison.on_check") == drift.Settings(
-        desired=desired_state(features=[SESSIONS], delegated_administrators=[MEMBER]),
+    assert read("root_access.drift.comparison.on_check") == comparison.Settings(
+        features=[SESSIONS],
+        delegated_administrators=[MEMBER],
         repaired_stack_id="${AWS::StackId}",
         notification_topic_arn=f"${{{topic}}}",
         security_hub_findings=True,
     )
-    (alarm,) = properties_of(everything.template, "AWS::CloudWatch::Alarm", "RootUserUsed").values()
-    notices = read("root_use.delivery.on_delivery")
-    assert isinstance(notices, root_use.Settings)
-    assert notices.notification_topic_arn == f"${{{topic}}}"
-    assert f"{notices.next_step} To see who" in alarm["AlarmDescription"]
+    assert read("root_use.delivery.on_delivery") == delivery.Settings(notification_topic_arn=f"${{{topic}}}")
     assert read("root_tasks.handlers.start_run") == StartRunSettings(
         bucket=running.BUCKET,
         tasks=tuple(Task),
@@ -319,8 +317,9 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
     def read(handler: str) -> object:
         return SETTINGS[handler](defaults.environment(handler))
 
-    assert read("root_access.drift.comparison.on_check") == drift.Settings(
-        desired=desired_state(features=[CREDENTIALS, SESSIONS], delegated_administrators=None),
+    assert read("root_access.drift.comparison.on_check") == comparison.Settings(
+        features=[CREDENTIALS, SESSIONS],
+        delegated_administrators=None,
         repaired_stack_id=None,
         notification_topic_arn=None,
         security_hub_findings=False,
@@ -425,7 +424,7 @@ def test_the_drift_check_reads_the_state_of_its_stack_and_publishes_to_its_topic
 def run_drift_check(everything: Synthesized) -> DriftCheck:
     """Run the drift check with the template's settings."""
     environment = everything.environment("root_access.drift.comparison.on_check")
-    drift_check = DriftCheck(settings=drift.Settings.from_environment(environment))
+    drift_check = DriftCheck(settings=comparison.Settings.from_environment(environment))
     drift_check()
     return drift_check
 

@@ -90,10 +90,21 @@ def test_the_interval_repairs_reports_before_and_after_and_publishes_what_it_fou
     assert after["deviations"] == []
     assert writes(organization) == ["EnableOrganizationsRootSessions"]
     (notice,) = drift_check.published
-    assert notice.subject == f"Centralized root access: drift repaired in {organization.id}"
+    assert notice.subject == f"Root access drift repaired in {organization.id}: RootSessions is disabled"
     assert "Deviations found:\n- RootSessions is disabled\n\n" in notice.message
     assert "Applied by the repair:\n- iam:EnableOrganizationsRootSessions\n\n" in notice.message
     assert "The organization matches the stack now." in notice.message
+
+
+def test_the_points_of_a_check_have_one_time_so_a_repair_does_not_end_the_alarm(
+    organization: LocalOrganization,
+) -> None:
+    """CloudWatch takes the minimum of each minute: a 1 in the next minute would end the alarm at once."""
+    enable_root_access(organization, CREDENTIALS)
+    seconds = iter((1_800_000_059.0, 1_800_000_061.0))
+    before, after = DriftCheck(repair=True, now=lambda: next(seconds))()
+    assert (before["InDesiredState"], after["InDesiredState"]) == (0, 1)
+    assert before["_aws"]["Timestamp"] == after["_aws"]["Timestamp"] == 1_800_000_059_000
 
 
 def test_repair_enables_trusted_access_and_leaves_an_unlisted_feature_that_comes_back_with_it(
@@ -174,7 +185,7 @@ def test_each_scheduled_check_that_cannot_repair_a_failed_stack_publishes_why(
     assert drift_check.log[-1] == {"event": "repair_skipped", "reason": f"the stack is in {status}"}
     first, second = drift_check.published
     assert first == second
-    assert first.subject == f"Centralized root access: drift not repaired in {organization.id}"
+    assert first.subject == f"Root access drift not repaired in {organization.id}: RootSessions is disabled"
     assert "Deviations found:\n- RootSessions is disabled\n" in first.message
     assert f"It stopped because the stack is in {status}. Bring the stack to a status" in first.message
 
@@ -206,7 +217,7 @@ def test_a_deployment_that_begins_between_two_writes_leaves_the_second_to_it_and
     assert writes(organization) == ["EnableOrganizationsRootCredentialsManagement"]
     assert drift_check.log[-1]["event"] == "repair_skipped"
     (notice,) = drift_check.published
-    assert notice.subject == f"Centralized root access: drift not repaired in {organization.id}"
+    assert notice.subject.startswith(f"Root access drift not repaired in {organization.id}: ")
     assert "- iam:EnableOrganizationsRootCredentialsManagement\n" in notice.message
     assert "The repair did not finish. It stopped because the stack is in UPDATE_IN_PROGRESS." in (
         notice.message
@@ -270,7 +281,7 @@ def test_a_stack_whose_status_cannot_be_read_is_not_repaired_which_is_published(
     assert writes(organization) == []
     assert [line["InDesiredState"] for line in drift_check.checks()] == [0]
     (notice,) = drift_check.published
-    assert notice.subject == f"Centralized root access: drift not repaired in {organization.id}"
+    assert notice.subject.startswith(f"Root access drift not repaired in {organization.id}: ")
     assert str(raised.value) in notice.message
 
 
@@ -324,7 +335,7 @@ def test_an_event_that_left_drift_is_published_at_once_with_who_and_when(
     drift_check = DriftCheck()
     (line,) = drift_check(BY_EVENT)
     (notice,) = drift_check.published
-    assert notice.subject == f"Centralized root access: drift in {organization.id}"
+    assert notice.subject == f"Root access drift in {organization.id}: RootSessions is disabled"
     assert "- RootSessions is disabled\n" in notice.message
     assert "Call: DisableOrganizationsRootSessions\n" in notice.message
     assert f"Caller: {CALLER}\n" in notice.message
@@ -414,7 +425,7 @@ def test_a_call_that_contradicts_the_stack_is_published_also_where_it_was_undone
     (line,) = drift_check(by_event(**detail))
     assert (line["InDesiredState"], line["deviations"]) == (1, [])
     (notice,) = drift_check.published
-    assert notice.subject == f"Centralized root access: drift undone in {organization.id}"
+    assert notice.subject == f"Root access drift undone in {organization.id}: {effect}"
     assert f"\n- {effect}\n" in notice.message
     assert f"Caller: {CALLER}\n" in notice.message
     assert "another reason" not in notice.message
@@ -536,7 +547,7 @@ def test_a_repair_that_fails_publishes_why_and_what_it_applied(
     assert raised.value.failure.operation == "iam:EnableOrganizationsRootSessions"
     assert raised.value.failure.kind is FailureKind.ACCESS_DENIED
     (notice,) = drift_check.published
-    assert notice.subject == f"Centralized root access: drift not repaired in {organization.id}"
+    assert notice.subject.startswith(f"Root access drift not repaired in {organization.id}: ")
     assert f"The repair did not finish. {raised.value}\n" in notice.message
     assert re.findall(r"Applied by the repair:\n(?:- .+\n)+\n", notice.message) == applied
 
@@ -702,7 +713,8 @@ def test_a_notice_lists_no_more_than_twenty_deviations(
     drift_check(by_event(eventName="DeregisterDelegatedAdministrator"))
     (notice,) = drift_check.published
     listed = [f"- {account_id} is listed but not registered" for account_id in account_ids[:20]]
-    assert [line for line in notice.message.split("\n") if line.startswith("- ")] == [*listed, *more]
+    rest = notice.message.partition("Deviations:\n")[2]
+    assert rest.split("\n\n")[0].split("\n") == [*listed, *more]
 
 
 # The calls of CloudFormation and SNS
@@ -739,6 +751,9 @@ def test_a_stack_that_does_not_exist_is_an_error(
     assert raised.value.failure.operation == DESCRIBE_STACKS
 
 
+NOTICE = Notice(subject="Drift", message="Two\nlines\n", thread="drift", next_steps=(), runbook="drift")
+
+
 def test_a_notice_arrives_at_the_subscribers_of_the_topic(
     organization: LocalOrganization, budget: RetryBudget
 ) -> None:
@@ -749,17 +764,15 @@ def test_a_notice_arrives_at_the_subscribers_of_the_topic(
         "QueueArn"
     ]
     sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
-    publish(
-        Notice(subject="Drift", message="Two\nlines\n", thread="drift"), topic_arn=topic_arn, budget=budget
-    )
+    publish(NOTICE, topic_arn=topic_arn, budget=budget)
     (received,) = sqs.receive_message(QueueUrl=queue)["Messages"]
     body = json.loads(received["Body"])
-    assert (body["Subject"], body["Message"]) == ("Drift", "Two\nlines\n")
+    assert (body["Subject"], body["Message"]) == ("Drift", NOTICE.text())
 
 
 def test_a_topic_that_does_not_exist_is_an_error(
     organization: LocalOrganization, budget: RetryBudget
 ) -> None:
     with pytest.raises(CallError) as raised:
-        publish(Notice(subject="Drift", message="Drift", thread="drift"), topic_arn=TOPIC_ARN, budget=budget)
+        publish(NOTICE, topic_arn=TOPIC_ARN, budget=budget)
     assert raised.value.failure.operation == PUBLISH

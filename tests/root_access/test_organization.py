@@ -17,12 +17,6 @@ from botocore.loaders import Loader
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import RetryBudget
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
-from root_access.root_access_errors import (
-    NotAllFeaturesError,
-    NotInAnOrganizationError,
-    NotTheManagementAccountError,
-    SdkTooOldError,
-)
 from root_access.organization import (
     DESCRIBE_ORGANIZATION,
     LIST_DELEGATED_ADMINISTRATORS,
@@ -31,8 +25,14 @@ from root_access.organization import (
     Organization,
     RootAccessClients,
 )
-from root_access.steps import Operation, Step
+from root_access.root_access_errors import (
+    NotAllFeaturesError,
+    NotInAnOrganizationError,
+    NotTheManagementAccountError,
+    SdkTooOldError,
+)
 from root_access.state import Status
+from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access
 from support.faults.clients import inject, omit_member

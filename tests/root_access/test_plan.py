@@ -8,8 +8,8 @@ from itertools import product
 import pytest
 
 from root_access.drift.deviations import deviation, plan_repair
-from root_access.steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, Step, plan
 from root_access.state import DesiredState, Feature, RootAccess
+from root_access.steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, Step, plan
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 
 CREDENTIALS = Feature.ROOT_CREDENTIALS_MANAGEMENT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.drift_check import TOPIC_ARN
 from support.notices import text_by_mail
 from support.root_events import ACCESS_KEY, IAM, SIGN_IN, USED, root
-from support.root_use import LOG_GROUP, LOG_STREAM, NEXT_STEP, RootUseNotices, delivery, delivery_of
+from support.root_use import LOG_STREAM, RootUseNotices, delivery, delivery_of
 
 WHERE: dict[str, Any] = {
     "eventTime": "2026-11-25T04:00:01Z",
@@ -51,23 +52,11 @@ def lines(event: object) -> list[str]:
     return listed
 
 
-def test_a_notice_says_when_in_which_account_what_from_where_and_how_it_ended() -> None:
+def subject(*events: dict[str, Any]) -> str:
     function = RootUseNotices()
-    function(delivery(SIGNED_IN, DENIED))
+    function(delivery(*events))
     (notice,) = function.published
-    assert notice.subject == f"Root use: account {MEMBER}"
-    assert notice.next_steps == (NEXT_STEP,)
-    assert notice.message == (
-        "Root use, other than through AssumeRoot:\n"
-        f"- 2026-11-25T04:00:01Z, account {MEMBER}: ConsoleLogin of signin.amazonaws.com from 192.0.2.7 in "
-        "us-east-1, Failure, MFA used: No\n"
-        f"{DENIED_LINE}\n\n"
-        f"{NEXT_STEP}\n\n"
-        f"Log group: {LOG_GROUP}\n"
-        f"Log stream: {LOG_STREAM}\n"
-    )
-    ids = [WHERE["eventID"]] * 2
-    assert function.log == [{"event": "root_use", "events": 2, "eventIds": ids}]
+    return notice.subject
 
 
 def test_what_fires_the_alarm_has_a_line_and_what_is_missing_there_is_unknown() -> None:
@@ -78,11 +67,28 @@ def test_what_fires_the_alarm_has_a_line_and_what_is_missing_there_is_unknown() 
     ]
 
 
-def test_events_of_several_accounts_are_one_notice() -> None:
-    function = RootUseNotices()
-    function(delivery(DENIED, DENIED | {"userIdentity": {"type": "Root", "accountId": OTHER}}))
-    (notice,) = function.published
-    assert notice.subject == "Root use: 2 accounts"
+ELSEWHERE = {"userIdentity": {"type": "Root", "accountId": OTHER}}
+SUCCESS = SIGNED_IN | {"responseElements": {"ConsoleLogin": "Success"}}
+CALL = {name: value for name, value in DENIED.items() if name != "errorCode"}
+
+
+@pytest.mark.parametrize(
+    ("events", "subject_"),
+    [
+        ([DENIED, SIGNED_IN], f"Root user denied: account {MEMBER}"),
+        ([DENIED, CALL], f"Root user used: account {MEMBER}"),
+        ([DENIED, CALL, SUCCESS], f"Root user signed in: account {MEMBER}"),
+        ([DENIED, SUCCESS | ELSEWHERE], f"Root user signed in: account {OTHER}"),
+        ([CALL, CALL | ELSEWHERE, DENIED], "Root user used: 2 accounts"),
+    ],
+    ids=["denied", "used", "signed in", "elsewhere", "two accounts"],
+)
+def test_the_subject_says_the_worst(events: list[dict[str, Any]], subject_: str) -> None:
+    assert subject(*events) == subject_
+
+
+def test_calls_that_were_denied_hide_no_sign_in() -> None:
+    assert "ConsoleLogin" in lines(delivery(*[DENIED] * 30, SUCCESS))[0]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +134,7 @@ UNREADABLE: dict[str, object] = {
     "no UTF-8": delivery_of(b"\xff"),
     "too deep": delivery_of(b"[" * 100_000),
     "a list of JSON": delivery_of(b"[]"),
-    "20 MB": delivery(DENIED, "x" * 20_000_000),
+    "over 5 MB": delivery(DENIED, "x" * 5_000_000),
     "no event": delivery(),
     "no list of events": delivery(logEvents=None),
     "an event of another type": delivery(logEvents=[7]),
@@ -139,6 +145,11 @@ UNREADABLE: dict[str, object] = {
 @pytest.mark.parametrize("event", UNREADABLE.values(), ids=UNREADABLE)
 def test_a_delivery_that_cannot_be_read_is_published_as_such(event: object) -> None:
     assert lines(event) == ["- an event that could not be read, with the ID unknown in CloudWatch Logs"]
+
+
+def test_as_much_as_cloudwatch_logs_delivers_is_read() -> None:
+    """A batch of events has at most 1 MB."""
+    assert lines(delivery(DENIED, DENIED | {"padding": "x" * 1_048_576})) == [DENIED_LINE] * 2
 
 
 def test_a_control_message_publishes_nothing() -> None:
@@ -167,7 +178,7 @@ def test_what_is_in_an_event_forges_no_line_and_no_account(wrong: object) -> Non
         assert notice.message.count("\n") == 8
         assert f"\n{DENIED_LINE}\n" in notice.message
         assert all(line.isprintable() for line in notice.message.split("\n"))
-        assert alone.subject in (f"Root use: account {MEMBER}", "Root use: account unknown")
+        assert re.fullmatch(f"Root user (signed in|used|denied): account ({MEMBER}|unknown)", alone.subject)
         assert "secret" not in f"{notice}{function.log}"
         assert all(map(str.isprintable, function.log[0]["eventIds"]))
 

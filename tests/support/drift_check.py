@@ -12,14 +12,14 @@ import boto3
 from aws_calls.failures import CallError, Failure, FailureKind
 from aws_calls.notices import PUBLISH
 from aws_calls.security_hub import IMPORT_FINDINGS
-from root_access.drift import Services, Settings, check
+from root_access.drift import comparison
+from root_access.drift.comparison import Settings
 from root_access.drift.repair import DESCRIBE_STACKS, DescribeStack, StackState
-from root_access.state import desired_state
 from support.accounts import MANAGEMENT
 from support.function import BOTH, FakeContext, Function
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from aws_calls.notices import Notice
     from aws_calls.retry import RetryBudget
@@ -103,7 +103,7 @@ class DriftCheck(Publisher):
         security_hub_findings: Whether it imports findings.
         settings: Its settings instead of these.
         describe_stack: Returns the state of the stack.
-        now: Seconds since 1970.
+        now: Returns the seconds since 1970.
         function: The organization's clients, and the time that passes in a check.
     """
 
@@ -114,28 +114,25 @@ class DriftCheck(Publisher):
     security_hub_findings: bool = False
     settings: Settings | None = None
     describe_stack: DescribeStack = field(default=lambda stack_id, *, budget: STABLE)
-    now: float = 1_800_000_000.5
+    now: Callable[[], float] = lambda: 1_800_000_000.5
     function: Function = field(default_factory=Function)
 
     def __call__(self, event: object = BY_INTERVAL) -> list[Mapping[str, Any]]:
         """Run it, and return the lines of its checks."""
-        check(
-            event,
-            FakeContext(
+        comparison.DriftCheck(
+            context=FakeContext(
                 invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.function.account_id}:function:Drift",
                 remaining_seconds=180,
             ),
             settings=self.settings or self._settings(),
-            services=Services(
-                clients=self.function.clients,
-                describe_stack=self._describe_stack,
-                publish=self._publish,
-                security_hub=self._security_hub,
-                clock=self.function.time.clock(),
-                wall_clock=lambda: self.now,
-                log=lambda **line: self.log.append(json.loads(json.dumps(line))),
-            ),
-        )
+            clients=self.function.clients,
+            describe_stack=self._describe_stack,
+            publish=self._publish,
+            security_hub=self._security_hub,
+            clock=self.function.time.clock(),
+            now=self.now,
+            log=lambda **line: self.log.append(json.loads(json.dumps(line))),
+        ).run(event)
         return self.checks()
 
     def checks(self) -> list[Mapping[str, Any]]:
@@ -144,9 +141,8 @@ class DriftCheck(Publisher):
 
     def _settings(self) -> Settings:
         return Settings(
-            desired=desired_state(
-                features=self.features, delegated_administrators=self.delegated_administrators
-            ),
+            features=self.features,
+            delegated_administrators=self.delegated_administrators,
             repaired_stack_id=STACK_ID if self.repair else None,
             notification_topic_arn=TOPIC_ARN if self.topic else None,
             security_hub_findings=self.security_hub_findings,

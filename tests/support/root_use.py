@@ -13,7 +13,6 @@ from support.drift_check import TOPIC_ARN, Publisher
 from support.function import FakeContext, FakeTime
 
 ORGANIZATION_ID = "o-8j81brsjuj"
-NEXT_STEP = "Do this."
 LOG_GROUP = "organization-trail"
 LOG_STREAM = f"{ORGANIZATION_ID}_{MANAGEMENT}_CloudTrail_us-east-1"
 
@@ -55,7 +54,7 @@ class RootUseNotices(Publisher):
                 invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:RootUse",
                 remaining_seconds=60,
             ),
-            settings=Settings(notification_topic_arn=TOPIC_ARN, next_step=NEXT_STEP),
+            settings=Settings(notification_topic_arn=TOPIC_ARN),
             publish=self._publish,
             clock=FakeTime().clock(),
             log=lambda **line: self.log.append(json.loads(json.dumps(line))),

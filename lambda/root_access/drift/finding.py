@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from ..steps import Step
     from ..state import RootAccess
+    from ..steps import Step
 
 
 def drift_finding(

@@ -1,34 +1,43 @@
-"""What the drift check publishes: who changed root access and when, and what was repaired or not. Pure.
+"""The notices of the drift check: who changed root access and when, and what was repaired or not. Pure.
 
 A call as CloudTrail recorded it is hostile text: its caller has a say in names and parameters.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aws_calls.notices import Notice, bullets, paragraphs
+from aws_calls.notices import MAX_SUBJECT_CHARACTERS, NextStep, Notice, bullets, paragraphs
 from aws_calls.text import UNKNOWN, excerpt, members, text_or_unknown
 
-from .deviations import deviation
-from ..steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, plan
 from ..state import SERVICE_PRINCIPAL, Feature
+from ..steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, plan
+from .deviations import cause, correction, deviation, effect, worst_first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .repair import Repair
-    from ..steps import Step
     from ..state import DesiredState, RootAccess
+    from ..steps import Step
+    from .repair import Repair
 
 _MAX_NAME_CHARACTERS = 100
 _MAX_TIME_CHARACTERS = 40
 _MAX_CALLER_CHARACTERS = 400
 _MAX_REASON_CHARACTERS = 1500
-_NEXT_STEPS = (
-    "See what differs now: `centralized-root-access status`",
-    "Ask the caller. If nobody intended it, treat the caller's credentials as compromised.",
+_MAX_CORRECTIONS = 5
+_ACCOUNT_ID = re.compile("[0-9]{12}")
+_RUNBOOK = "drift"
+_SEE = NextStep(what="See what differs now", command="centralized-root-access status")
+_ASK_THE_CALLER = NextStep(
+    what="Ask the caller. If no one intended it, treat the caller's credentials as compromised."
+)
+_TERRAFORM = NextStep(
+    what="If it comes back after each repair, look for another tool: Terraform's "
+    "`aws_organizations_organization` disables trusted access unless its `aws_service_access_principals` has "
+    "`iam.amazonaws.com`."
 )
 
 # What identifies a caller, the best first: a service, for example, has no ARN.
@@ -74,12 +83,13 @@ class RecordedCall:
         caller = next((identity[name] for name in _IDENTITY_MEMBERS if identity.get(name)), None)
         parameters = members(call.get("requestParameters"))
         service = parameters.get("servicePrincipal", SERVICE_PRINCIPAL)
+        account_id = text_or_unknown(parameters.get("accountId"), _MAX_NAME_CHARACTERS)
         return cls(
             name=text_or_unknown(call.get("eventName"), _MAX_NAME_CHARACTERS),
             caller=text_or_unknown(caller, _MAX_CALLER_CHARACTERS),
             time=text_or_unknown(call.get("eventTime"), _MAX_TIME_CHARACTERS),
             event_id=text_or_unknown(call.get("eventID"), _MAX_NAME_CHARACTERS),
-            account_id=text_or_unknown(parameters.get("accountId"), _MAX_NAME_CHARACTERS),
+            account_id=account_id if _ACCOUNT_ID.fullmatch(account_id) else UNKNOWN,
             may_have_changed_root_access=not call.get("errorCode") and service == SERVICE_PRINCIPAL,
         )
 
@@ -87,7 +97,7 @@ class RecordedCall:
         """Return whether the call can have led to what the step would correct.
 
         An unknown call may have, and so may one of its kind whose account is unknown. The calls of a repair,
-        or of somebody who corrects one deviation after the other, are not the cause of what remains.
+        or of an operator who corrects one deviation after the other, are not the cause of what remains.
         """
         if not self.may_have_changed_root_access:
             return False
@@ -99,9 +109,9 @@ class RecordedCall:
         )
 
     def contradictions(self, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
-        """Return what would correct the effect that the call had on an organization as listed.
+        """Return the steps that would correct the effect of the call on an organization as listed.
 
-        It is empty where the stack lists the effect. To enable trusted access never contradicts a stack.
+        There are none if the stack lists the effect. Enabling trusted access never contradicts a stack.
         """
         if self.name not in _CORRECTIONS or self.name == _ENABLE_TRUSTED_ACCESS:
             return ()
@@ -124,24 +134,26 @@ def drift_notice(
     call: RecordedCall,
     will_be_repaired: bool,
 ) -> Notice:
-    """Return what to publish about drift that a call left.
+    """Return the notice of drift that a call left.
 
     Args:
         organization_id: The organization.
-        caused: What would correct the deviations that the call can have caused.
-        others: What would correct the other ones.
+        caused: The steps that would correct the deviations that the call can have caused.
+        others: The steps that would correct the other ones.
         call: The call.
         will_be_repaired: Whether the next scheduled check is to enable some of it again.
     """
     return Notice(
-        subject=f"Centralized root access: drift in {organization_id}",
+        subject=_subject("Root access drift", organization_id, caused),
         thread=_thread(organization_id),
-        next_steps=_NEXT_STEPS,
+        runbook=_RUNBOOK,
+        next_steps=(_ASK_THE_CALLER, _SEE, *_corrections([*caused, *others])),
         message=paragraphs(
             f"After this call, organization {organization_id} does not match the stack.",
             _paragraph_of(call),
-            bullets("Deviations:", map(deviation, caused)),
+            bullets("Deviations:", map(deviation, worst_first(caused))),
             bullets("Also different from the stack, for another reason:", map(deviation, others)),
+            _meanwhile([*caused, *others]),
             (
                 "The next scheduled check enables what is listed and disabled, unless the stack is being "
                 "deployed or its last update failed. To prevent that, disable the EventBridge rule that has "
@@ -157,26 +169,32 @@ def drift_notice(
 def contradiction_notice(
     *, organization_id: str, contradictions: Sequence[Step], others: Sequence[Step], call: RecordedCall
 ) -> Notice:
-    """Return what to publish about a call that contradicts the stack, but whose effect is gone.
+    """Return the notice of a call that contradicts the stack, but whose effect is gone.
 
     Args:
         organization_id: The organization.
-        contradictions: What would have corrected its effect.
-        others: What would correct the deviations that it cannot have caused.
+        contradictions: The steps that would have corrected its effect.
+        others: The steps that would correct the deviations that it cannot have caused.
         call: The call.
     """
+    undone_by = worst_first(contradictions)[0].operation.partition(":")[2]
     return Notice(
-        subject=f"Centralized root access: drift undone in {organization_id}",
+        subject=_subject("Root access drift undone", organization_id, contradictions),
         thread=_thread(organization_id),
-        next_steps=_NEXT_STEPS,
+        runbook=_RUNBOOK,
+        next_steps=(
+            _ASK_THE_CALLER,
+            _lookup("See who opened root sessions in between", "AssumeRoot"),
+            _lookup("See what undid it", undone_by),
+            _SEE,
+        ),
         message=paragraphs(
             f"This call contradicted the stack. Its effect was undone before the drift check looked at "
-            f"organization {organization_id}: somebody may have used root access, or a delegated "
-            "administrator, in between.",
+            f"organization {organization_id}: in between, root access or a delegated administrator may have "
+            "been used.",
             _paragraph_of(call),
-            bullets("What it led to:", map(deviation, contradictions)),
+            bullets("It led to:", map(deviation, worst_first(contradictions))),
             bullets("Different from the stack, for another reason:", map(deviation, others)),
-            "Ask the caller. CloudTrail has what followed: look for AssumeRoot, and for what undid the call.",
         ),
     )
 
@@ -184,36 +202,79 @@ def contradiction_notice(
 def repair_notice(
     repair: Repair, *, organization_id: str, found: Sequence[Step], remaining: Sequence[Step] | None
 ) -> Notice:
-    """Return what to publish about a repair, also about one that did not take place.
+    """Return the notice of a repair, even of one that did not take place.
 
     Args:
         repair: The repair.
         organization_id: The organization.
-        found: What would have corrected the deviations before it.
-        remaining: What would correct those that are left; None: the repair did not finish.
+        found: The steps that would have corrected the deviations before it.
+        remaining: The steps that would correct those that are left; None: the repair did not finish.
     """
+    left = found if remaining is None else remaining
     if remaining is None:
         reason = excerpt(str(repair.error or repair.deployment), _MAX_REASON_CHARACTERS)
         outcome = f"The repair did not finish. {reason}\nEach scheduled check tries again."
     elif remaining:
-        outcome = bullets("Still different from the stack:", map(deviation, remaining))
+        outcome = bullets("Still different from the stack:", map(deviation, worst_first(remaining)))
     else:
         outcome = "The organization matches the stack now."
     repaired = "not repaired" if remaining is None else "repaired"
+    # Without trusted access IAM hides the features: their own calls need not have happened.
+    hides = any(step.operation is Operation.ENABLE_TRUSTED_ACCESS for step in found)
+    causes = dict.fromkeys(
+        cause(step)
+        for step in worst_first(found)
+        if not (hides and step.operation in ENABLE_FEATURE.values())
+    )
     return Notice(
-        subject=f"Centralized root access: drift {repaired} in {organization_id}",
+        subject=_subject(f"Root access drift {repaired}", organization_id, found),
         thread=_thread(organization_id),
-        next_steps=_NEXT_STEPS,
+        runbook=_RUNBOOK,
+        next_steps=(
+            *(_lookup("Find the caller, in CloudTrail", name) for name in causes),
+            _ASK_THE_CALLER,
+            _SEE,
+            *_corrections(left),
+            _TERRAFORM,
+        ),
         message=paragraphs(
             f"The scheduled drift check found that organization {organization_id} did not match the stack.",
-            bullets("Deviations found:", map(deviation, found)),
+            bullets("Deviations found:", map(deviation, worst_first(found))),
             bullets("Applied by the repair:", repair.convergence.applied),
             bullets("May have been applied:", repair.convergence.possibly_applied),
             outcome,
-            "CloudTrail has the call that caused it, and its caller: in us-east-1 of the management account, "
-            "or of a delegated administrator's account.",
+            _meanwhile(left),
+            "CloudTrail has the call that caused it in us-east-1 of the management account, or of a "
+            "delegated administrator's account.",
         ),
     )
+
+
+def _subject(what: str, organization_id: str, steps: Sequence[Step]) -> str:
+    """Return the subject with the worst deviation; without it if it has text that SNS refuses."""
+    worst, *more = map(deviation, worst_first(steps))
+    number = f" and {len(more)} more" if more else ""
+    for subject in (f"{what} in {organization_id}: {text}" for text in (f"{worst}{number}", worst)):
+        if subject.isascii() and len(subject) <= MAX_SUBJECT_CHARACTERS:
+            return subject
+    return f"{what} in {organization_id}"
+
+
+def _meanwhile(steps: Sequence[Step]) -> str:
+    return bullets("Meanwhile:", map(effect, worst_first(steps)))
+
+
+def _corrections(steps: Sequence[Step]) -> list[NextStep]:
+    """Return how to correct the worst deviations by hand, in the management account."""
+    return [
+        NextStep(what=f"Correct that {deviation(step)}", command=correction(step))
+        for step in worst_first(steps)[:_MAX_CORRECTIONS]
+    ]
+
+
+def _lookup(what: str, event_name: str) -> NextStep:
+    lookup = "aws cloudtrail lookup-events --region us-east-1 --lookup-attributes"
+    return NextStep(what=what, command=f"{lookup} AttributeKey=EventName,AttributeValue={event_name}")
 
 
 def _thread(organization_id: str) -> str:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from aws_calls.retry import RetryBudget
 
     from ..organization import Organization
-    from ..steps import Step
     from ..state import RootAccess
+    from ..steps import Step
 
 DESCRIBE_STACKS = "cloudformation:DescribeStacks"
 

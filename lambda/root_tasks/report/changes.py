@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from aws_calls.notices import Notice
+from aws_calls.notices import NextStep, Notice
 from aws_calls.text import printable
 
 from ..messages import quantity
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 _FIRST_AUDIT = "Root credentials: first full audit"
 _NOT_COMPARED = "Root credentials: full audit without a comparison"
 
-_READ = "Read the report: `centralized-root-access report --open`"
-_PLAN = "Plan what to delete: `centralized-root-access plan delete --from-report {}`"
+_READ = NextStep(what="Read the report", command="centralized-root-access report --open")
 # SNS takes 256 KB; what people read is far shorter.
 _MAX_MESSAGE_BYTES = 7900
 # How many full audits the trend has.
@@ -150,13 +149,15 @@ def _notice(report: Report, *, subject: str, message: str) -> Notice:
         message=message,
         thread=f"{report.organization_id}-root-credentials",
         next_steps=_next_steps(report),
+        runbook="accounts-with-root-credentials",
     )
 
 
-def _next_steps(report: Report) -> tuple[str, ...]:
+def _next_steps(report: Report) -> tuple[NextStep, ...]:
     # Somebody may have chosen a name of which a shell or a chat would take a part for more than text.
     if Outcome.HAS_CREDENTIALS in report.totals and shlex.quote(report.run_id) == report.run_id:
-        return _READ, _PLAN.format(report.run_id)
+        command = f"centralized-root-access plan delete --from-report {report.run_id}"
+        return _READ, NextStep(what="Plan what to delete", command=command)
     return (_READ,)
 
 

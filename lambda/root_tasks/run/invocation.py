@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.calls import call
+from aws_calls.notices import publish
 from aws_calls.pace import Pace
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
@@ -373,8 +373,4 @@ class Invocation:
         )
 
     def _notify(self, topic_arn: str, notice: Notice) -> None:
-        call(
-            lambda: self._aws.clients.sns.publish(TopicArn=topic_arn, **notice.publication()),
-            operation="sns:Publish",
-            budget=self._aws.budget,
-        )
+        publish(notice, topic_arn=topic_arn, budget=self._aws.budget, sns=self._aws.clients.sns)

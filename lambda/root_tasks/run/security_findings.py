@@ -91,7 +91,7 @@ class FindingsImporter:
         archived = {
             finding.account_id
             for finding in findings
-            if finding.archived and finding.id not in result.refused
+            if finding.archived and finding.id(self.aws.function) not in result.refused
         }
         if archived:
             self._write({id_: created_at[id_] for id_ in created_at.keys() - archived}, report)

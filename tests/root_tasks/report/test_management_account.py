@@ -148,7 +148,7 @@ def test_a_notice_is_published_where_it_alone_has_changed(
     root_tasks.run()
     assert [subject for subject, _ in root_tasks.notices[1:]] == ([SUBJECT] if published else [])
     for _, message in root_tasks.notices[1:]:
-        assert message.endswith("\n\nNothing changed in the member accounts.\n")
+        assert "\n\nNothing changed in the member accounts.\n\n" in message
 
 
 def test_a_notice_is_published_where_it_can_no_longer_be_read_and_where_it_can_be_again(

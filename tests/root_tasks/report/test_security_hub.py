@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from root_tasks.model.report import AccountResult
     from support.root_tasks import FinishedExecution, RootTasks
 
-FUNCTION = FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT)
+FUNCTION = FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT, name="Report")
 ACTION = "securityhub:BatchImportFindings"
 LATEST = "latest/findings.json"
 PASSED, FAILED, NOT_AVAILABLE = ("PASSED", "ACTIVE"), ("FAILED", "ACTIVE"), ("NOT_AVAILABLE", "ACTIVE")
@@ -308,7 +308,7 @@ def test_why_a_finding_was_refused_is_printable_and_short(root_tasks: RootTasks)
     def refuse_all(parsed: dict[str, Any], **_: object) -> None:
         message = "Not valid: \u202e\r\n" + "x" * 3000
         failed = {
-            "Id": f"centralized-root-access/member-root-credentials/{MEMBER}",
+            "Id": f"centralized-root-access/member-root-credentials/RootTasks/{MEMBER}",
             "ErrorCode": "InvalidInput",
         }
         parsed |= {"FailedCount": 1, "FailedFindings": [{**failed, "ErrorMessage": message}]}
@@ -466,7 +466,7 @@ def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
     assert (passed["Compliance"], passed["Severity"]["Label"]) == ({"Status": "PASSED"}, "INFORMATIONAL")
     assert passed["Resources"][0]["Id"] == f"AWS::::Account:{MANAGEMENT}"
     set_feature(with_root_access, SESSIONS, enabled=False)
-    drift_check.now += 3600
+    drift_check.now = lambda: 1_800_003_600.5
     drift_check()
     failed = organization_finding(with_root_access)
     assert (failed["Compliance"], failed["Severity"]["Label"]) == ({"Status": "FAILED"}, "HIGH")

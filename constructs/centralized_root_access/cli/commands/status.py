@@ -14,8 +14,8 @@ from ..terminal import waiting_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from root_access.steps import Step
     from root_access.state import DesiredState, RootAccess
+    from root_access.steps import Step
 
     from ..target import TargetOptions
 
@@ -58,8 +58,8 @@ def status(
     with failures_as("Unable to read root access", as_json=format_ == JSON):
         with waiting_line("Reading root access ..."):
             from root_access.organization import Organization, RootAccessClients
-            from root_access.steps import plan
             from root_access.state import desired_state
+            from root_access.steps import plan
 
             from ..aws import find_caller
 
