@@ -9,9 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ._cdk import imports_of_cdk
-from .enums import RootAccessFeature, RootTask
+from .enums import CredentialType, RootAccessFeature, RootTask
 
 if TYPE_CHECKING:
+    from .accepted_credentials import AcceptedCredentials
     from .drift_check import DriftCheck
     from .root_access import CentralizedRootAccess
     from .root_access_dashboard import RootAccessDashboard
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from .root_user_guardrail import RootUserGuardrail
 
 __all__ = [
+    "AcceptedCredentials",
     "CentralizedRootAccess",
+    "CredentialType",
     "DriftCheck",
     "RootAccessDashboard",
     "RootAccessFeature",
@@ -31,6 +34,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "AcceptedCredentials": ".accepted_credentials",
     "CentralizedRootAccess": ".root_access",
     "DriftCheck": ".drift_check",
     "RootAccessDashboard": ".root_access_dashboard",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from enum import EnumType, StrEnum
 from typing import TYPE_CHECKING, TypeVar
@@ -9,12 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 from aws_cdk import Annotations, Aws, Duration, Stack, Token
 from aws_cdk.region_info import RegionInfo
 
-from ._permissions import MAX_PROTECTED_ACCOUNTS
+from ._permissions import MAX_PROTECTED_ACCOUNTS, MAX_SETTINGS_CHARACTERS
 from ._tokens import TemplateValue, template_value
-from .enums import RootAccessFeature, RootTask
+from .enums import CredentialType, RootAccessFeature, RootTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from constructs import Construct
 
@@ -31,8 +32,12 @@ _MAX_CONCURRENCY = 1000
 # What CDK puts into the list that stands for a list token, such as that of a CommaDelimitedList.
 _LIST_TOKEN = "#{Token["
 
+ACCOUNT_ID = r"[0-9]{12}"
+UNIT_ID = r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}"
 # The ID of the organization's root, of an organizational unit or of an account.
-_TARGET = r"r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|[0-9]{12}"
+_TARGET = rf"r-[0-9a-z]{{4,32}}|{UNIT_ID}|{ACCOUNT_ID}"
+_DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}"
+_PATH = r"(?=.{1,512}$)/([A-Za-z0-9+=,.@_-]+/)*"
 
 # Regions by the beginning of their names: where AWS does not offer centralized root access, as far as known.
 _NOT_OFFERED = ("us-gov-", "eusc-", "us-iso", "eu-iso")
@@ -105,6 +110,70 @@ def parse_protected_accounts(account_ids: Iterable[str]) -> list[str]:
             f"for {MAX_PROTECTED_ACCOUNTS}. Use a service control policy for the rest."
         )
     return parsed
+
+
+def parse_credential_types(argument: str, types: Iterable[CredentialType | str]) -> list[CredentialType]:
+    """Return the types in the order of the enum, each once.
+
+    Raises:
+        ValueError: A value is not a type of root credential, or the list is empty.
+        TypeError: The argument is not a list, a tuple or a set.
+    """
+    parsed = _parse_members(argument, types, CredentialType)
+    if not parsed:
+        raise ValueError(f"{argument} is empty. List CredentialType.MFA_DEVICE, for example.")
+    return parsed
+
+
+def parse_root_email_domains(domains: Iterable[str]) -> list[str]:
+    """Return the domains in lower case, sorted, each once.
+
+    Raises:
+        ValueError: A value is not the name of a domain.
+        TypeError: The argument is not a list, a tuple or a set.
+    """
+    argument = "root_email_domains"
+    listed = _list(argument, domains)
+    for domain in listed:
+        require_known(argument, domain)
+        if not re.fullmatch(_DOMAIN, domain.lower()):
+            raise ValueError(
+                f"{argument} must contain names of domains; {domain!r} is not one. Write example.com, for "
+                "example, without @ or *; a subdomain is a domain of its own."
+            )
+    return sorted({domain.lower() for domain in listed})
+
+
+def parse_role_path(path: str) -> str:
+    """Return the IAM path of roles.
+
+    Raises:
+        ValueError: It is not the path of a role.
+        TypeError: It is not a string.
+    """
+    remedy = "Write /security/root-access/, for example."
+    if not isinstance(path, str):
+        raise wrong_type("role_path", path, expected="a string", remedy=remedy)
+    require_known("role_path", path)
+    if not re.fullmatch(_PATH, path):
+        raise ValueError(f"role_path must begin and end with a slash, got {path!r}. {remedy}")
+    return path
+
+
+def require_room(settings: Mapping[str, object]) -> None:
+    """Refuse arguments for which a function's environment has no room.
+
+    Raises:
+        ValueError: They are too long.
+    """
+    # As Lambda measures them: the settings are a text in JSON.
+    texts = (json.dumps(value, separators=(",", ":")) for value in settings.values())
+    characters = sum(len(json.dumps(text)) - len('""') for text in texts)
+    if characters > MAX_SETTINGS_CHARACTERS:
+        raise ValueError(
+            f"{' and '.join(settings)} would have {characters} characters in a function's environment, which "
+            f"has room for {MAX_SETTINGS_CHARACTERS}. List less."
+        )
 
 
 def parse_targets(targets: Iterable[str], *, allow_organization_root: bool, stack: Stack) -> list[str]:
@@ -312,7 +381,8 @@ def _list(argument: str, value: Iterable[object]) -> list[str]:
     An iterator is empty when a second construct reads it, and a mapping's values would not count.
     """
     if isinstance(value, str):
-        raise TypeError(f"{argument} must be a list, got the string {value!r}. Write [{value!r}].")
+        shown = _python(value)
+        raise TypeError(f"{argument} must be a list, got the string {shown}. Write [{shown}].")
     if not isinstance(value, list | tuple | set | frozenset | EnumType):
         raise wrong_type(
             argument, value, expected="a list, a tuple or a set", remedy="Write its values as a list."
@@ -336,7 +406,7 @@ def _parse_members(argument: str, names: Iterable[str], valid: type[Member]) -> 
     listed = set(_list(argument, names))
     if unknown := listed.difference(valid):
         for name in sorted(unknown):
-            _require_known(argument, name)
+            require_known(argument, name)
         names = ", ".join(sorted(repr(str(name)) for name in unknown))
         raise ValueError(f"{argument} contains {names}. Valid {argument}: {', '.join(valid)}.")
     return [member for member in valid if member in listed]
@@ -345,7 +415,7 @@ def _parse_members(argument: str, names: Iterable[str], valid: type[Member]) -> 
 def _account_ids(argument: str, account_ids: Iterable[str]) -> list[str]:
     parsed = sorted(set(_list(argument, account_ids)))
     for account_id in parsed:
-        _require_known(argument, account_id)
+        require_known(argument, account_id)
         _require_account_id(argument, account_id)
     return parsed
 
@@ -360,21 +430,28 @@ def _milliseconds(argument: str, duration: object) -> float:
     return duration.to_milliseconds()
 
 
-def _require_known(argument: str, value: str) -> None:
+def require_known(argument: str, value: str) -> None:
+    """Refuse a token."""
     if Token.is_unresolved(value):
-        raise ValueError(
-            f"{argument} contains a token, {value}. Its elements must be known at synth. Write the value."
-        )
+        raise ValueError(f"{argument} contains a token, {value}. It must be known at synth. Write the value.")
 
 
 def _require_account_id(argument: str, account_id: str) -> None:
-    if not re.fullmatch(r"[0-9]{12}", account_id):
-        raise ValueError(
-            f"{argument} must contain 12-digit account IDs as strings; {account_id!r} is not one. Write all "
-            "12 digits."
-        )
+    if re.fullmatch(ACCOUNT_ID, account_id):
+        return
+    is_unit = re.fullmatch(UNIT_ID, account_id)
+    raise ValueError(
+        f"{argument} must contain 12-digit account IDs as strings; {account_id!r} is "
+        + ("an organizational unit. List its accounts." if is_unit else "not one. Write all 12 digits.")
+    )
 
 
 def wrong_type(argument: str, value: object, *, expected: str, remedy: str) -> TypeError:
     """Return the error for an argument of another type."""
-    return TypeError(f"{argument} must be {expected}, got {value!r} of type {type(value).__name__}. {remedy}")
+    shown = f"{_python(value)} of type {type(value).__name__}"
+    return TypeError(f"{argument} must be {expected}, got {shown}. {remedy}")
+
+
+def _python(value: object) -> str:
+    """Return a value as a person writes it: a member of an enum by its name."""
+    return f"{type(value).__name__}.{value.name}" if isinstance(value, StrEnum) else repr(value)

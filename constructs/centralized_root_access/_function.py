@@ -70,6 +70,7 @@ def python_function(
     timeout: Duration,
     settings: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
+    role_path: str | None = None,
 ) -> lambda_.Function:
     """Return a function of the code in `lambda/`.
 
@@ -83,6 +84,7 @@ def python_function(
         timeout: The maximum duration of an invocation.
         settings: The settings that the code reads, which may contain tokens. By default it reads none.
         environment: Variables that are not read by this library's code.
+        role_path: The IAM path of the role; by default "/".
     """
     root = lambda_root()
     variables = dict(environment or {})
@@ -104,7 +106,7 @@ def python_function(
         # CPU comes with memory, and a cold start is CPU.
         memory_size=1024,
         timeout=timeout,
-        role=_build_role(scope, f"{id.removesuffix('Function')}Role", log_group),
+        role=_build_role(scope, f"{id.removesuffix('Function')}Role", log_group, path=role_path),
         # On the function, so that every resource that uses it waits for the policy.
         initial_policy=[*statements],
         log_group=log_group,
@@ -142,9 +144,9 @@ def _allow_log_encryption(scope: Construct, key: kms.IKey) -> None:
     )
 
 
-def _build_role(scope: Construct, id: str, log_group: logs.ILogGroup) -> iam.Role:
+def _build_role(scope: Construct, id: str, log_group: logs.ILogGroup, *, path: str | None) -> iam.Role:
     """Build a role that may write to this log group alone; AWS's managed policy allows all of them."""
-    role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), path=path)
     log_group.grant_write(role)
     return role
 

@@ -16,8 +16,6 @@ from ._state_machines import is_any_of
 from .enums import RootTask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from aws_cdk import aws_sns as sns
 
 # The first ends the creation of an account; the second one comes whenever an account has joined.
@@ -50,7 +48,6 @@ def audit_of_new_accounts(
     *,
     audit_state_machine: sfn.IStateMachine,
     notification_topic: sns.ITopic,
-    protected_accounts: Sequence[str],
 ) -> NewAccounts:
     """Return the state machine that audits an account that has joined, and the rule that starts it.
 
@@ -60,19 +57,13 @@ def audit_of_new_accounts(
         scope: The construct that it belongs to.
         audit_state_machine: The state machine that audits.
         notification_topic: The topic.
-        protected_accounts: The accounts that are never audited, and so not when they join.
     """
     state_machine = sfn.StateMachine(
         scope,
         "NewAccountStateMachine",
         comment="Audits the root user of an account that has joined the organization.",
         definition_body=sfn.DefinitionBody.from_chainable(
-            _definition(
-                Construct(scope, "NewAccountStates"),
-                audit_state_machine,
-                notification_topic,
-                protected_accounts=protected_accounts,
-            )
+            _definition(Construct(scope, "NewAccountStates"), audit_state_machine, notification_topic)
         ),
     )
     # With the key of an encrypted topic, which the task leaves out.
@@ -102,11 +93,7 @@ def audit_of_new_accounts(
 
 
 def _definition(
-    states: Construct,
-    audit_state_machine: sfn.IStateMachine,
-    topic: sns.ITopic,
-    *,
-    protected_accounts: Sequence[str],
+    states: Construct, audit_state_machine: sfn.IStateMachine, topic: sns.ITopic
 ) -> sfn.IChainable:
     audit = sfn.Parallel(states, "Until audited", result_path="$.audits").branch(
         _audit(states, audit_state_machine)
@@ -156,21 +143,7 @@ def _definition(
         )
         .otherwise(sfn.Succeed(states, "No credentials"))
     )
-    return _account_ids(
-        states, _skip_protected_accounts(states, audit, protected_accounts=protected_accounts)
-    )
-
-
-def _skip_protected_accounts(
-    states: Construct, audit: sfn.Parallel, *, protected_accounts: Sequence[str]
-) -> sfn.IChainable:
-    """Return the states that end at once for a protected account, which every attempt would skip."""
-    if not protected_accounts:
-        return audit
-    is_protected = is_any_of("$.accountIds[0]", protected_accounts)
-    return (
-        sfn.Choice(states, "Protected?").when(is_protected, sfn.Succeed(states, "Protected")).otherwise(audit)
-    )
+    return _account_ids(states, audit)
 
 
 def _account_ids(states: Construct, then: sfn.IChainable) -> sfn.IChainable:

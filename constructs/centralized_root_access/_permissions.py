@@ -25,8 +25,9 @@ _FOR_IAM = {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.co
 UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY})
 
 # Lambda allows 4,096 characters of variables, measured as JSON, in which the quotation marks of the settings
-# are escaped. Everything but these accounts takes less than 680. A role's inline policy has room for more.
-MAX_PROTECTED_ACCOUNTS = (4096 - 680) // len(r"\"111111111111\",")
+# are escaped. Everything but these lists takes less than 690. A role's inline policy has room for more.
+MAX_SETTINGS_CHARACTERS = 4096 - 690
+MAX_PROTECTED_ACCOUNTS = MAX_SETTINGS_CHARACTERS // len(r"\"111111111111\",")
 
 
 def looking_session(task: RootTask) -> RootTask:

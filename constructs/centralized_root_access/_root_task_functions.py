@@ -41,7 +41,10 @@ class RootTaskFunctions:
         bucket: The bucket of the runs.
         encryption_key: The KMS key of the bucket; None: S3 has its own.
         tasks: The tasks that executions may ask for.
-        protected_accounts: The accounts that are excluded from every task.
+        protected_accounts: The accounts in which no run makes changes.
+        accepted_credentials: What stays on purpose, as the setting has it.
+        root_email_domains: The domains that root users' e-mail addresses may have.
+        role_path: The IAM path of the roles that open root sessions.
         plan_lifetime: How long a plan can be executed.
         allow_policy_override: Whether a backup may be restored with a corrected policy.
         notification_topic: The topic for notices.
@@ -56,6 +59,9 @@ class RootTaskFunctions:
     encryption_key: kms.IKey | None
     tasks: Sequence[RootTask]
     protected_accounts: Sequence[str]
+    accepted_credentials: Mapping[str, object]
+    root_email_domains: Sequence[str]
+    role_path: str
     plan_lifetime: Duration
     allow_policy_override: bool
     notification_topic: sns.ITopic | None
@@ -89,7 +95,11 @@ class RootTaskFunctions:
             handler="start_run",
             access=_permissions.start_run_access(self.tasks),
             statements=[_permissions.organization_statement()],
-            settings={**self._selection(), "allowPolicyOverride": self.allow_policy_override},
+            settings={
+                **self._selection(),
+                "rootEmailDomains": self.root_email_domains,
+                "allowPolicyOverride": self.allow_policy_override,
+            },
         )
 
     def _build_run_batch(self) -> dict[RootTask, lambda_.Function]:
@@ -124,7 +134,11 @@ class RootTaskFunctions:
                 *([_permissions.own_root_user_statement()] if audits else []),
                 *([_permissions.import_findings_statement(self.scope)] if self.security_hub_findings else []),
             ],
-            settings=self._reporting(topic, security_hub_findings=self.security_hub_findings),
+            settings=self._reporting(
+                topic,
+                security_hub_findings=self.security_hub_findings,
+                accepted_credentials=self.accepted_credentials,
+            ),
         )
         if topic:
             topic.grant_publish(function)
@@ -165,7 +179,7 @@ class RootTaskFunctions:
             description="Writes the report of the execution of a plan.",
             handler="write_execution_report",
             access=_permissions.write_execution_report_access(self.tasks),
-            settings=self._reporting(None, security_hub_findings=False),
+            settings=self._reporting(None, security_hub_findings=False, accepted_credentials={}),
         )
 
     def _selection(self) -> dict[str, object]:
@@ -174,11 +188,18 @@ class RootTaskFunctions:
             "protectedAccounts": self.protected_accounts,
         }
 
-    def _reporting(self, topic: sns.ITopic | None, *, security_hub_findings: bool) -> dict[str, object]:
+    def _reporting(
+        self,
+        topic: sns.ITopic | None,
+        *,
+        security_hub_findings: bool,
+        accepted_credentials: Mapping[str, object],
+    ) -> dict[str, object]:
         return {
             "notificationTopicArn": topic.topic_arn if topic else None,
             "securityHubFindings": security_hub_findings,
             "planLifetimeSeconds": self.plan_lifetime.to_seconds(),
+            "acceptedCredentials": accepted_credentials,
         }
 
     def _build_batch(
@@ -192,9 +213,11 @@ class RootTaskFunctions:
             timeout=_BATCH_TIMEOUT,
             access=access,
             statements=[_permissions.root_session_statement(task)],
+            role_path=self.role_path,
         )
         self.session_roles.append(function_role(function))
-        if self.protected_accounts:
+        # An audit looks into protected accounts as well: its sessions can change nothing.
+        if self.protected_accounts and task is not RootTask.AUDIT:
             # A policy of its own: CDK splits a policy that is too long, and may attach the rest later.
             policy = iam.Policy(
                 self.scope,
@@ -215,6 +238,7 @@ class RootTaskFunctions:
         statements: Sequence[iam.PolicyStatement] = (),
         settings: Mapping[str, object] | None = None,
         timeout: Duration = _RUN_TIMEOUT,
+        role_path: str | None = None,
     ) -> lambda_.Function:
         key = self.encryption_key
         function = python_function(
@@ -232,6 +256,7 @@ class RootTaskFunctions:
             settings={"bucket": self.bucket.bucket_name, **(settings or {})},
             # For an SDK of the runtime that still defaults to the global STS.
             environment={"AWS_STS_REGIONAL_ENDPOINTS": "regional"},
+            role_path=role_path,
         )
         self.writers.append((function_role(function), access))
         return function

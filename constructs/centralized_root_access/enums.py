@@ -1,4 +1,4 @@
-"""The features of centralized root access and the root tasks, under AWS's names."""
+"""The features of centralized root access, the root tasks and the types of root credentials."""
 
 from enum import StrEnum
 
@@ -36,3 +36,12 @@ class RootTask(StrEnum):
 
     UNLOCK_QUEUE_POLICY = "SQSUnlockQueuePolicy"
     """Remove a queue policy that denies everybody access, or restore it."""
+
+
+class CredentialType(StrEnum):
+    """A type of root credential, as reports name it."""
+
+    PASSWORD = "password"
+    ACCESS_KEY = "access key"
+    SIGNING_CERTIFICATE = "signing certificate"
+    MFA_DEVICE = "MFA device"

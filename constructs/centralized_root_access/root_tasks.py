@@ -25,6 +25,8 @@ from ._alarms import (
 from ._arguments import (
     parse_plan_lifetime,
     parse_protected_accounts,
+    parse_role_path,
+    parse_root_email_domains,
     parse_tasks,
     require_audit_for_findings,
     require_audit_interval,
@@ -32,6 +34,7 @@ from ._arguments import (
     require_bool,
     require_max_concurrency,
     require_partition,
+    require_room,
     warn_of_opt_in_region,
 )
 from ._event_rules import rule_that_starts
@@ -42,10 +45,11 @@ from ._report_bucket import report_bucket
 from ._resource_arguments import parse_log_settings, require_topic
 from ._root_task_functions import RootTaskFunctions, allow_reading_executions
 from ._state_machines import RunFunctions, audit_state_machine, execute_state_machine
+from .accepted_credentials import parse_accepted_credentials
 from .enums import RootTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_s3 as s3
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_stepfunctions as sfn
 
     from ._new_accounts import NewAccounts
+    from .accepted_credentials import AcceptedCredentials
 
 
 class RootTasks(Construct):
@@ -80,8 +85,14 @@ class RootTasks(Construct):
             ``<id>ExecuteStateMachineArn`` and ``<id>ReportLocation``, where ``<id>`` is without characters
             other than letters and digits.
         tasks: The tasks that executions may ask for. Default: the audit alone, which changes nothing.
-        protected_accounts: Account IDs of 12 digits to exclude from every task. They are skipped, and the
-            functions' roles are denied a root session there. Default: none.
+        protected_accounts: Account IDs of 12 digits in which no run makes changes: plans and executions skip
+            them, and the roles for these are denied root sessions there. Audits include them. Default: none.
+        accepted_credentials: The root credentials that stay on purpose, by the ID of an account, or of an
+            organizational unit for each account in it. Audits show them as *accepted*, and the alarm leaves
+            them out. Default: none.
+        root_email_domains: The domains that the e-mail addresses of root users may have: whoever controls the
+            mailbox can become root after a recovery. An audit reports each account with an address in another
+            domain, a subdomain included. Default: any.
         audit_interval: How often every account of the organization is audited: whole minutes, from 1
             minute to 365 days. ``tasks`` has to list ``RootTask.AUDIT``. Default: no schedule.
         audit_new_accounts: Whether each account that joins the organization is audited at once. The
@@ -101,6 +112,9 @@ class RootTasks(Construct):
             to list ``RootTask.AUDIT``. Default: no findings.
         max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5, for a
             new account's functions have a concurrency of 10 in all.
+        role_path: The IAM path of the roles that open root sessions, which nothing else should use: it is one
+            pattern for the ``allowed_roles`` of a :class:`RootUseAlarm`. Default:
+            ``/centralized-root-access/``.
         encryption_key: The KMS key of the bucket and the log group. CloudWatch Logs of the Region and the
             construct's roles are allowed to use it; the policy of an imported key must allow CloudWatch Logs
             itself. An alias is refused: policies on it do not apply to its key. What is stored keeps its key
@@ -130,8 +144,8 @@ class RootTasks(Construct):
             the organization, or a plan that has expired. They ended as SUCCEEDED, and set off no alarm.
 
     Raises:
-        ValueError: A task is unknown or none is listed; an account ID is not 12 digits; a function's
-            environment has no room for so many protected accounts; a duration or number is out of its range;
+        ValueError: A task is unknown or none is listed; an ID, a domain or a path is malformed; a function's
+            environment has no room for so long lists; a duration or number is out of its range;
             ``audit_interval``, ``audit_new_accounts`` or ``security_hub_findings`` without
             ``RootTask.AUDIT`` in ``tasks``;
             ``audit_new_accounts`` without a ``notification_topic``, or in a stack whose ``env`` does not name
@@ -148,6 +162,8 @@ class RootTasks(Construct):
         *,
         tasks: Iterable[RootTask | str] = (RootTask.AUDIT,),
         protected_accounts: Iterable[str] = (),
+        accepted_credentials: Mapping[str, AcceptedCredentials] | None = None,
+        root_email_domains: Iterable[str] = (),
         audit_interval: Duration | None = None,
         audit_new_accounts: bool = False,
         plan_lifetime: Duration | None = None,
@@ -155,12 +171,17 @@ class RootTasks(Construct):
         notification_topic: sns.ITopic | None = None,
         security_hub_findings: bool = False,
         max_concurrency: int = 5,
+        role_path: str = "/centralized-root-access/",
         encryption_key: kms.IKey | None = None,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR,
     ) -> None:
         super().__init__(scope, id)
         listed = parse_tasks(tasks)
-        self._protected_accounts = parse_protected_accounts(protected_accounts)
+        protected = parse_protected_accounts(protected_accounts)
+        domains = parse_root_email_domains(root_email_domains)
+        require_room({"protected_accounts": protected, "root_email_domains": domains})
+        accepted = parse_accepted_credentials({} if accepted_credentials is None else accepted_credentials)
+        require_room({"accepted_credentials": accepted})
         lifetime = parse_plan_lifetime(plan_lifetime)
         if audit_interval is not None:
             require_audit_interval(audit_interval, tasks=listed)
@@ -185,7 +206,10 @@ class RootTasks(Construct):
             bucket=report_bucket(self, encryption_key=encryption_key),
             encryption_key=encryption_key,
             tasks=listed,
-            protected_accounts=self._protected_accounts,
+            protected_accounts=protected,
+            accepted_credentials=accepted,
+            root_email_domains=domains,
+            role_path=parse_role_path(role_path),
             plan_lifetime=lifetime,
             allow_policy_override=allow_policy_override,
             notification_topic=notification_topic,
@@ -355,7 +379,6 @@ class RootTasks(Construct):
             self,
             audit_state_machine=self.audit_state_machine,
             notification_topic=notification_topic,
-            protected_accounts=self._protected_accounts,
         )
 
     def _build_alarms(

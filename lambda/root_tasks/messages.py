@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MANAGEMENT_ACCOUNT = "Root sessions are not supported for the management account."
 PROTECTED = "The stack lists this account in protected_accounts."
+PROTECTED_AUDIT = "Protected: no run makes changes in this account."
 NO_LONGER_A_MEMBER = "The account is no longer in the organization."
 NO_RESULT_LOOKING = "Its batch ended without a result. Nothing was changed."
 NO_RESULT_ACTING = (

@@ -151,16 +151,20 @@ def run_and_report(command_line: CommandLine, *arguments: str, name: str) -> Sho
     return shown
 
 
-@pytest.mark.parametrize("skip", [protect, suspend])
+PLANS = [
+    (("plan", "delete", "--account", MEMBER), "plan-delete"),
+    (("plan", "recover", "--account", MEMBER), "plan-recover"),
+    (("plan", "unlock-bucket", "--bucket", BUCKET), "plan-unlock"),
+]
+
+
 @pytest.mark.parametrize(
-    ("command", "name"),
+    ("command", "name", "skip"),
     [
-        (("audit", "--account", MEMBER), "audit"),
-        (("audit", "--account", MEMBER, "--account", OTHER), "audit"),
-        (("audit", "--account", MEMBER, "--organizational-unit", "Root"), "audit"),
-        (("plan", "delete", "--account", MEMBER), "plan-delete"),
-        (("plan", "recover", "--account", MEMBER), "plan-recover"),
-        (("plan", "unlock-bucket", "--bucket", BUCKET), "plan-unlock"),
+        (("audit", "--account", MEMBER), "audit", suspend),
+        (("audit", "--account", MEMBER, "--account", OTHER), "audit", suspend),
+        (("audit", "--account", MEMBER, "--organizational-unit", "Root"), "audit", suspend),
+        *((*plan, skip) for plan in PLANS for skip in (suspend, protect)),
     ],
 )
 def test_an_account_that_was_named_and_skipped_never_ends_with_0(

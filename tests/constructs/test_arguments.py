@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from datetime import timedelta
+import re
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -15,6 +17,7 @@ from aws_cdk import aws_organizations as organizations
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import (
+    AcceptedCredentials,
     CentralizedRootAccess,
     RootAccessDashboard,
     RootAccessFeature,
@@ -80,6 +83,7 @@ LISTS: list[tuple[Build, str, str]] = [
     (root_access, "delegated_administrators", MEMBER),
     (root_tasks, "tasks", "IAMAuditRootUserCredentials"),
     (root_tasks, "protected_accounts", MEMBER),
+    (root_tasks, "root_email_domains", "example.com"),
     (guardrail, "targets", MEMBER),
     (guardrail, "exempt_accounts", MEMBER),
 ]
@@ -259,6 +263,8 @@ ANOTHER_TYPE: list[tuple[Build, str, list[Any], str]] = [
     (root_access, "log_retention", [365, "ONE_YEAR", None, True], "a RetentionDays.*RetentionDays.ONE_YEAR"),
     (root_tasks, "log_retention", [365], "a RetentionDays.*logs.RetentionDays.ONE_YEAR"),
     (root_tasks, "max_concurrency", [True, 2.5, "10", None], "an int, .*Write a number from 1 to 1000"),
+    (root_tasks, "accepted_credentials", ["x", 1], "a mapping, .*AcceptedCredentials"),
+    (root_tasks, "role_path", [None, 1, ("/a/",)], "a string, .*Write /security/root-access/"),
 ]
 
 
@@ -275,6 +281,8 @@ def test_an_argument_of_another_type_is_refused(
 
 WITHOUT_DIGITS = r"must contain 12-digit account IDs as strings; '2222' is not one\. Write all 12 digits"
 A_TOKEN = r"contains a token, .*TOKEN.*must be known at synth\. Write the value"
+NOT_A_DOMAIN = r"must contain names of domains; '{}' is not one\. Write example.com"
+NOT_A_PATH = r"must begin and end with a slash, got '{}'\. Write /security/root-access/"
 UNKNOWN = r"must be known at synth, got a token\. Write Duration.hours\(1\)"
 MINUTES = r"must be whole minutes, from 1 minute to {}, got {}\. Write Duration.hours\(1\)"
 LIFETIME = r"must be whole seconds, more than 0 and at most 24 hours, got .*\. Write Duration.hours\(24\)"
@@ -286,6 +294,7 @@ NUMBER = r"must be from 1 to 1000, got {}\. Write 5, for example"
 AUDIT = r"starts the audit\. Add RootTask.AUDIT to tasks"
 
 UNIT = "ou-a1b2-c3d4e5f6"
+ACCEPTED = AcceptedCredentials(types=["password"], reason="Billing, until it has moved", until="2027-03-31")
 NOT_TARGETS = ("ou-a1b2", "OU-A1B2-C3D4E5F6", f"{UNIT} ", "p-FullAWSAccess", "12345", "")
 DELETION = [RootTask.DELETE_CREDENTIALS]
 SECONDS = Duration.seconds(Token.as_number({"Ref": "Seconds"}))
@@ -302,6 +311,56 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_tasks, {"protected_accounts": ["2222"]}, WITHOUT_DIGITS),
     (root_tasks, {"protected_accounts": ["\u0662" * 12]}, "must contain 12-digit account IDs"),
     (root_tasks, {"protected_accounts": lambda stack: [parameter(stack)]}, A_TOKEN),
+    (root_tasks, {"protected_accounts": [UNIT]}, f".* '{UNIT}' is an organizational unit. List its accounts"),
+    *(
+        (root_tasks, {"root_email_domains": [domain]}, NOT_A_DOMAIN.format(re.escape(domain)))
+        for domain in (
+            "root@example.com",
+            "@example.com",
+            "*.example.com",
+            "localhost",
+            "-a.com",
+            "a..com",
+            "",
+        )
+    ),
+    (root_tasks, {"root_email_domains": lambda stack: [parameter(stack)]}, A_TOKEN),
+    *(
+        (root_tasks, {"role_path": path}, NOT_A_PATH.format(path))
+        for path in ("", "root", "/root", "//", "/ä/")
+    ),
+    (root_tasks, {"role_path": f"/{'a' * 511}/"}, "must begin and end with a slash"),
+    (root_tasks, {"role_path": parameter}, A_TOKEN),
+    *(
+        (root_tasks, {"accepted_credentials": {id_: ACCEPTED}}, "must have IDs of accounts or .* as keys; ")
+        for id_ in ("2222", "r-a1b2", MEMBER + " ", 222222222222)
+    ),
+    *(
+        (root_tasks, {"accepted_credentials": {MEMBER: replace(ACCEPTED, **changed)}}, why)
+        for changed, why in (
+            ({"types": []}, r"is empty\. List CredentialType.MFA_DEVICE"),
+            ({"types": ["policy"]}, r"contains 'policy'\. Valid .*: password, access key"),
+            ({"reason": " "}, r"must be one line of text, got ' '\. Write why they stay"),
+            ({"reason": "a\nb"}, r"must be one line of text"),
+            ({"reason": "a" * 201}, r"has 201 characters; reports show 200\. Shorten it"),
+            ({"until": "2027-02-30"}, r"must be a day, got '2027-02-30'\. Write 2027-03-31"),
+            ({"until": "20270331"}, r"must be a day"),
+            ({"until": date(2027, 3, 31)}, r"must be a day"),
+        )
+    ),
+    (
+        root_tasks,
+        {"accepted_credentials": {f"{number:012}": ACCEPTED for number in range(40)}},
+        "would have .* characters in a function's environment, which has room for 3406. List less",
+    ),
+    (
+        root_tasks,
+        {
+            "protected_accounts": [f"{number:012}" for number in range(199)],
+            "root_email_domains": ["the-longest-of-names.example.com"],
+        },
+        "and root_email_domains would have .* characters in a function's environment",
+    ),
     (guardrail, {"targets": []}, "is empty"),
     *((guardrail, {"targets": [target]}, f".* '{target}' is not one") for target in NOT_TARGETS),
     (guardrail, {"targets": [UNIT, "r-a1b2"]}, "lists r-a1b2, the organization's root"),
@@ -350,7 +409,7 @@ def test_what_cannot_work_is_refused_with_its_argument_and_a_remedy(
     build: Build, arguments: dict[str, Any], why: str
 ) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
-    with pytest.raises(ValueError, match=rf"^{next(iter(arguments))} {why}.*\.$"):
+    with pytest.raises(ValueError, match=rf"^{next(iter(arguments))}(\['\d+'\]\.\w+)? {why}.*\.$"):
         build(stack, **arguments_for(stack, arguments))
 
 

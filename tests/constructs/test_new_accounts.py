@@ -13,7 +13,7 @@ from moto.events.models import EventPattern
 from root_tasks.model.report import Outcome
 from support import root_tasks as running
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
-from support.accounts import MEMBER, OTHER, STRANGER, THIRD
+from support.accounts import MEMBER, OTHER, STRANGER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.notices import card_in_chat, text_by_mail
 from support.state_machine import ExecutionFailedError, StateMachine
@@ -324,20 +324,6 @@ def test_an_account_that_is_skipped_at_first_is_audited_later(
     assert deployed.outcomes() == [skipped, skipped, {MEMBER: Outcome.HAS_CREDENTIALS}]
     ((subject, _),) = deployed.published
     assert "has root credentials" in subject
-
-
-@pytest.mark.parametrize("protected", [[OTHER], [MEMBER, OTHER]], ids=["alone", "the last of two"])
-def test_a_protected_account_that_joins_bothers_nobody(
-    organization: LocalOrganization, protected: list[str]
-) -> None:
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
-    deployed = Deployed(
-        synthesized(protected_accounts=protected), running.RootTasks(organization=organization)
-    )
-    deployed.receive(with_details(INVITED, accountId=OTHER, joinedMethod="Invited"))
-    assert (deployed.audits, deployed.waits, deployed.published) == ([], [], [])
-    deployed.receive(with_details(INVITED, accountId=THIRD, joinedMethod="Invited"))
-    assert deployed.outcomes() == [{THIRD: Outcome.CLEAN}]
 
 
 def test_an_account_that_is_not_listed_yet_is_audited_later(

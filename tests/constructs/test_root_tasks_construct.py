@@ -548,10 +548,10 @@ def _max_size(document: object) -> int:
     return len(json.dumps(resolved, separators=(",", ":")))
 
 
-def test_a_function_is_denied_the_protected_accounts_before_it_exists() -> None:
+def test_a_function_that_could_make_changes_is_denied_protected_accounts_before_it_exists() -> None:
     whole = root_tasks_template(tasks=RootTask, protected_accounts=["222222222222"])
     for id_, function in properties_of(whole, "AWS::Lambda::Function").items():
-        if function["Handler"].endswith("_batch"):
+        if function["Handler"].endswith("_batch") and "RootTasksAudit" not in id_:
             role = function["Role"]["Fn::GetAtt"][0]
             (denying,) = [
                 policy
@@ -559,3 +559,15 @@ def test_a_function_is_denied_the_protected_accounts_before_it_exists() -> None:
                 if "Deny" in json.dumps(attached) and attached["Properties"]["Roles"] == [{"Ref": role}]
             ]
             assert denying in depends_on(whole, id_)
+
+
+def test_the_roles_that_open_root_sessions_and_no_others_have_the_path() -> None:
+    for arguments, path in (({}, "/centralized-root-access/"), ({"role_path": "/a/b/"}, "/a/b/")):
+        stack = bootstrap_stack(env=MANAGEMENT)
+        tasks = RootTasks(stack, "RootTasks", tasks=RootTask, **arguments)
+        session_roles = {stack.resolve(role.role_name)["Ref"] for role in tasks.session_roles}
+        paths = {
+            id_: role.get("Path") for id_, role in properties_of(template(stack), "AWS::IAM::Role").items()
+        }
+        assert {id_ for id_, own in paths.items() if own is not None} == session_roles
+        assert {paths[id_] for id_ in session_roles} == {path}

@@ -13,7 +13,7 @@ from aws_calls.failures import CallError, Failure
 from aws_calls.settings import InvalidSettingError, SettingsError
 from local_aws.emulation import mock_organization
 from root_tasks.aws.stores import sha256
-from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED
+from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED_AUDIT
 from root_tasks.model.codec import encode
 from root_tasks.model.report import Item, ItemType, Outcome, Task
 from root_tasks.model.run import BatchResult, Finding, Mode, Target
@@ -339,7 +339,7 @@ def test_accounts_that_a_batch_does_not_reach_in_time_are_reported(root_tasks: R
 # Which accounts
 
 
-def test_the_management_a_protected_and_a_suspended_account_are_skipped_and_the_report_says_why(
+def test_an_audit_skips_the_management_account_and_says_which_account_is_protected(
     root_tasks: RootTasks,
 ) -> None:
     root_tasks.organization.suspend(OTHER)
@@ -349,10 +349,10 @@ def test_the_management_a_protected_and_a_suspended_account_are_skipped_and_the_
         MANAGEMENT: MANAGEMENT_ACCOUNT,
         MEMBER: None,
         OTHER: "Its state is SUSPENDED.",
-        THIRD: PROTECTED,
+        THIRD: PROTECTED_AUDIT,
     }
     sessions = [call for call in root_tasks.organization.calls if call.operation == "AssumeRoot"]
-    assert [call.parameters["TargetPrincipal"] for call in sessions] == [MEMBER]
+    assert {call.parameters["TargetPrincipal"] for call in sessions} == {MEMBER, THIRD}
 
 
 @pytest.mark.parametrize("member", ["State", "Status"])

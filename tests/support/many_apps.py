@@ -15,7 +15,9 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import (
+    AcceptedCredentials,
     CentralizedRootAccess,
+    CredentialType,
     RootAccessFeature,
     RootTask,
     RootTasks,
@@ -70,6 +72,14 @@ def add_all_arguments(
         "RootTasks",
         tasks=list(RootTask),
         protected_accounts=["444444444444"],
+        accepted_credentials={
+            "222222222222": AcceptedCredentials(
+                types=[CredentialType.MFA_DEVICE, "password"],
+                reason="Billing, until it has moved",
+                until="2027-03-31",
+            )
+        },
+        root_email_domains=["Example.com"],
         audit_interval=Duration.days(1),
         audit_new_accounts=audit_new_accounts,
         plan_lifetime=Duration.hours(7),

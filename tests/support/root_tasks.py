@@ -68,7 +68,9 @@ class Settings:
 
     Attributes:
         tasks: The tasks of the stack.
-        protected_accounts: The accounts that are excluded from every task.
+        protected_accounts: The accounts in which no run makes changes.
+        root_email_domains: The domains that root users' e-mail addresses may have.
+        accepted_credentials: What stays on purpose, as the setting has it.
         plan_lifetime: The maximum age of a plan that is executed.
         allow_policy_override: Whether the input may give a corrected policy.
         notification_topic_arn: The SNS topic for notices; None where nobody is notified.
@@ -77,6 +79,8 @@ class Settings:
 
     tasks: tuple[Task, ...] = tuple(Task)
     protected_accounts: frozenset[str] = frozenset()
+    root_email_domains: tuple[str, ...] = ()
+    accepted_credentials: Mapping[str, object] = field(default_factory=dict)
     plan_lifetime: timedelta = timedelta(hours=24)
     allow_policy_override: bool = False
     notification_topic_arn: str | None = "arn:aws:sns:topic"
@@ -88,9 +92,14 @@ class Settings:
         lifetime = {"planLifetimeSeconds": int(self.plan_lifetime.total_seconds())}
         report: dict[str, object] = {"notificationTopicArn": self.notification_topic_arn, **lifetime}
         report["securityHubFindings"] = self.security_hub_findings
+        report["acceptedCredentials"] = self.accepted_credentials
         audit_machine = _ARN.format(account_id=account_id, kind="stateMachine", machine=AUDIT_MACHINE)
         settings: dict[str, dict[str, object]] = {
-            "start_run": {**start, "allowPolicyOverride": self.allow_policy_override},
+            "start_run": {
+                **start,
+                "rootEmailDomains": self.root_email_domains,
+                "allowPolicyOverride": self.allow_policy_override,
+            },
             "start_execution": {**start, **lifetime, "auditStateMachineArn": audit_machine},
             "run_batch": {},
             "execute_batch": {},

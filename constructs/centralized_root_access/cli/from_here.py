@@ -111,6 +111,7 @@ class LocalAudit:
                 bucket=_BUCKET,
                 tasks=(Task.AUDIT,),
                 protected_accounts=frozenset(),
+                root_email_domains=frozenset(),
                 allow_policy_override=False,
             ),
             early=early,
@@ -129,6 +130,7 @@ class LocalAudit:
                 notification_topic_arn=None,
                 security_hub_findings=False,
                 plan_lifetime=timedelta(hours=24),
+                accepted_credentials={},
             ),
             management_account=None if own is None else lambda _: own.result(),
         )

@@ -113,7 +113,7 @@ class Account:
             not be read.
         state: Its state, such as ACTIVE or SUSPENDED; None where it is not in the organization.
         skip_reason: Why the run does not act in it; None where it does.
-        note: What to know before its plan is executed there, for the report only.
+        note: What to know of a protected account, or before its plan is executed, for the report only.
     """
 
     account_id: str

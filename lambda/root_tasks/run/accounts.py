@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aws_calls.calls import call, require
 from aws_calls.failures import CallError, FailureKind
 
-from ..messages import MANAGEMENT_ACCOUNT, PROTECTED, skip_reason_for_state
+from ..messages import MANAGEMENT_ACCOUNT, PROTECTED, PROTECTED_AUDIT, skip_reason_for_state
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from .members import MemberReader
@@ -202,27 +202,23 @@ class MemberDirectory:
 
 
 def classify(
-    accounts: Iterable[Account], *, management_account_id: str, protected_accounts: Collection[str]
+    accounts: Iterable[Account],
+    *,
+    management_account_id: str,
+    protected_accounts: Collection[str],
+    audits: bool,
 ) -> tuple[Account, ...]:
-    """Return the accounts, each with the reason to skip it, if there is one."""
-    return tuple(
-        replace(
-            account,
-            skip_reason=_skip_reason(
-                account, management_account_id=management_account_id, protected_accounts=protected_accounts
-            ),
-        )
-        for account in accounts
-    )
-
-
-def _skip_reason(
-    account: Account, *, management_account_id: str, protected_accounts: Collection[str]
-) -> str | None:
-    if account.account_id == management_account_id:
-        return MANAGEMENT_ACCOUNT
-    if account.account_id in protected_accounts:
-        return PROTECTED
-    if account.state != _ACTIVE:
-        return skip_reason_for_state(account.state or "unknown")
-    return None
+    """Return the accounts, each with the reason to skip it, if there is one. Audits skip no protected one."""
+    classified = []
+    for account in accounts:
+        protected = account.account_id in protected_accounts
+        skip_reason = None
+        if account.account_id == management_account_id:
+            skip_reason = MANAGEMENT_ACCOUNT
+        elif protected and not audits:
+            skip_reason = PROTECTED
+        elif account.state != _ACTIVE:
+            skip_reason = skip_reason_for_state(account.state or "unknown")
+        note = PROTECTED_AUDIT if protected and audits else None
+        classified.append(replace(account, skip_reason=skip_reason, note=note))
+    return tuple(classified)

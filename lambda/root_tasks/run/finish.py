@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 # An execution in which an account has one of these has failed.
 _FAILURES = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
+# The outcomes with which the report shows an account's note.
+_NOTED = frozenset({Outcome.PLANNED, Outcome.CLEAN, Outcome.HAS_CREDENTIALS})
 # What somebody has stored in place of a result can be as large as any document, and is in memory until its
 # hash is known.
 _MAX_READS_IN_PARALLEL = 4
@@ -234,7 +236,7 @@ class RunFinisher:
         for account in run.accounts:
             result = self._result(run, account, findings)
             fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(Result)}
-            if account.note is not None and result.outcome is Outcome.PLANNED:
+            if account.note is not None and result.outcome in _NOTED:
                 fields["reason"] = " ".join(filter(None, (result.reason, account.note)))
             for name in ("reason", "hint", "credentials"):
                 fields[name] = shared.setdefault(fields[name], fields[name])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from aws_calls.settings import Setting, read_settings
 
+from ..model.accepted_credentials import AcceptedCredentials
 from ..model.report import Task
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ _KNOWN: Mapping[str, Setting] = {
         expected=f"a list of {', '.join(Task)}",
     ),
     "protected_accounts": Setting(type=list, parse=frozenset),
+    "root_email_domains": Setting(type=list, parse=frozenset),
+    "accepted_credentials": Setting(
+        type=dict,
+        parse=lambda accepted: {id_: AcceptedCredentials.parse(value) for id_, value in accepted.items()},
+        expected="what is accepted by account or unit",
+    ),
     "allow_policy_override": Setting(type=bool),
     "plan_lifetime": Setting(
         type=int, key="planLifetimeSeconds", parse=lambda seconds: timedelta(seconds=seconds)
@@ -53,12 +60,14 @@ class StartRunSettings(_Settings):
     Attributes:
         bucket: The bucket's name.
         tasks: The tasks that the stack was deployed with.
-        protected_accounts: The accounts that are excluded from every task.
+        protected_accounts: The accounts in which no run makes changes.
+        root_email_domains: The domains that root users' e-mail addresses may have; empty: any.
         allow_policy_override: Whether the input may give a corrected policy.
     """
 
     tasks: tuple[Task, ...]
     protected_accounts: frozenset[str]
+    root_email_domains: frozenset[str]
     allow_policy_override: bool
 
 
@@ -69,7 +78,7 @@ class StartExecutionSettings(_Settings):
     Attributes:
         bucket: The bucket's name.
         tasks: The tasks that the stack was deployed with.
-        protected_accounts: The accounts that are excluded from every task.
+        protected_accounts: The accounts in which no run makes changes.
         plan_lifetime: The maximum age of a plan that is executed.
         audit_state_machine_arn: The state machine that creates the plans.
     """
@@ -98,8 +107,10 @@ class WriteReportSettings(_Settings):
         notification_topic_arn: The SNS topic for notices; None where nobody is notified.
         security_hub_findings: Whether a full audit imports its findings into Security Hub.
         plan_lifetime: How long a plan can be executed, for its page.
+        accepted_credentials: What stays on purpose, by the ID of an account or of a unit.
     """
 
     notification_topic_arn: str | None
     security_hub_findings: bool
     plan_lifetime: timedelta
+    accepted_credentials: Mapping[str, AcceptedCredentials]

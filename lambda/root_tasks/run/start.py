@@ -91,7 +91,7 @@ class _Starter:
         # The names of the units are read while the policies are.
         preflight.read(self._accounts_to_check(order, organization, members).unit_ids)
         members = self.directory.with_unit_names(members, whole=selection.all_accounts)
-        accounts = self._classify(members, organization)
+        accounts = self._classify(order, organization, members)
         self.early.end()
         found = preflight.findings(
             replace(
@@ -102,7 +102,7 @@ class _Starter:
         )
         gone = [Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in absent]
         accounts = tuple(
-            replace(account, note=found.notes.get(account.account_id))
+            replace(account, note=found.notes.get(account.account_id, account.note))
             for account in sorted((*accounts, *gone), key=lambda account: account.account_id)
         )
         run = Run(
@@ -162,7 +162,7 @@ class _Starter:
         return CheckedAccounts(
             mode=order.mode,
             assignments=[
-                order.assignment(id_) for id_ in _accessible_ids(self._classify(members, organization))
+                order.assignment(id_) for id_ in _accessible_ids(self._classify(order, organization, members))
             ],
             members=members,
             organization_id=organization.organization_id,
@@ -173,12 +173,13 @@ class _Starter:
         )
 
     def _classify(
-        self, members: Mapping[str, Member], organization: OrganizationContext
+        self, order: Order, organization: OrganizationContext, members: Mapping[str, Member]
     ) -> tuple[Account, ...]:
         return classify(
             (member.account for member in members.values()),
             management_account_id=organization.management_account_id,
             protected_accounts=self.protected_accounts,
+            audits=order.task is Task.AUDIT,
         )
 
 
@@ -193,7 +194,7 @@ class RunStarter(_Starter):
         backup_origins: Which backups runs have made.
         account_id: The account that runs the task.
         tasks: The tasks of the stack.
-        protected_accounts: The accounts that are excluded from every task.
+        protected_accounts: The accounts in which no run makes changes.
         early: Looks into accounts while others are listed.
         allow_policy_override: Whether the input may give a corrected policy.
     """
@@ -290,7 +291,7 @@ class ExecutionStarter(_Starter):
         storage: The bucket.
         plans: The plans that can be executed.
         account_id: The account that runs the task.
-        protected_accounts: The accounts that are excluded from every task.
+        protected_accounts: The accounts in which no run makes changes.
         early: Looks into accounts while others are listed.
     """
 

@@ -1,0 +1,91 @@
+"""Root credentials that stay in an account on purpose."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from ._arguments import ACCOUNT_ID, UNIT_ID, parse_credential_types, require_known, wrong_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .enums import CredentialType
+
+_MAX_REASON_CHARACTERS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceptedCredentials:
+    """Root credentials that audits accept: shown in every report, but no alarm.
+
+    Anything else that an audit finds in the account counts as always: another type of credential, or a
+    second one of a type. So does everything from the day after ``until``.
+
+    Example::
+
+        AcceptedCredentials(types=[CredentialType.MFA_DEVICE], reason="Billing, TICKET-1", until="2027-03-31")
+
+    Attributes:
+        types: The types of credentials.
+        reason: Why they stay, as reports show it: one line of at most 200 characters.
+        until: The last day, in UTC, as ``YYYY-MM-DD``.
+    """
+
+    types: Iterable[CredentialType | str]
+    reason: str
+    until: str
+
+
+def parse_accepted_credentials(accepted: Mapping[str, AcceptedCredentials]) -> dict[str, object]:
+    """Return what is accepted as the functions' setting, by the ID of an account or of a unit.
+
+    Raises:
+        ValueError: An ID is malformed, or its entry has a value that cannot be.
+        TypeError: The argument or a value in it has another type.
+    """
+    argument = "accepted_credentials"
+    if not isinstance(accepted, Mapping):
+        remedy = 'Write {"222222222222": AcceptedCredentials(types=…, reason=…, until=…)}.'
+        raise wrong_type(argument, accepted, expected="a mapping", remedy=remedy)
+    setting: dict[str, object] = {}
+    for id_, entry in accepted.items():
+        if not isinstance(id_, str) or not re.fullmatch(f"{ACCOUNT_ID}|{UNIT_ID}", id_):
+            raise ValueError(
+                f"{argument} must have IDs of accounts or organizational units as keys; {id_!r} is not one. "
+                "Write all 12 digits of an account, or ou-a1b2-c3d4e5f6, for example."
+            )
+        where = f"{argument}[{id_!r}]"
+        if not isinstance(entry, AcceptedCredentials):
+            remedy = "Write AcceptedCredentials(types=…, reason=…, until=…)."
+            raise wrong_type(where, entry, expected="AcceptedCredentials", remedy=remedy)
+        setting[id_] = {
+            "types": parse_credential_types(f"{where}.types", entry.types),
+            "reason": _parse_reason(f"{where}.reason", entry.reason),
+            "until": _parse_day(f"{where}.until", entry.until),
+        }
+    return {id_: setting[id_] for id_ in sorted(setting)}
+
+
+def _parse_reason(argument: str, reason: object) -> str:
+    if not isinstance(reason, str) or not reason.isprintable() or not reason.strip():
+        raise ValueError(f"{argument} must be one line of text, got {reason!r}. Write why they stay.")
+    require_known(argument, reason)
+    if len(reason) > _MAX_REASON_CHARACTERS:
+        raise ValueError(
+            f"{argument} has {len(reason)} characters; reports show {_MAX_REASON_CHARACTERS}. Shorten it."
+        )
+    return reason
+
+
+def _parse_day(argument: str, day: object) -> str:
+    try:
+        # Python also reads other forms, such as 2027-W13-3.
+        if isinstance(day, str) and date.fromisoformat(day).isoformat() == day:
+            return day
+    except ValueError:
+        pass
+    raise ValueError(f"{argument} must be a day, got {day!r}. Write 2027-03-31, for example.")
