@@ -67,7 +67,7 @@ build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/, a
 template: setup  ## write the CloudFormation templates, or that of an app (APP=app.py), and zip files into build/template/
 	@$(BIN)/python -m cloudformation $(APP)
 
-snapshots: $(PYTHON_READY)  ## update the templates of the examples in tests/snapshots/, to see what a change does in AWS
+snapshots: $(PYTHON_READY)  ## update the templates in tests/snapshots/, to see what a change does in AWS
 	@PYTHONPATH=tests $(BIN)/python -m support.snapshots
 
 docs-site: $(PYTHON_READY)  ## build the documentation as a site, into build/site/

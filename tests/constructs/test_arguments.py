@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -294,7 +293,24 @@ NUMBER = r"must be from 1 to 1000, got {}\. Write 5, for example"
 AUDIT = r"starts the audit\. Add RootTask.AUDIT to tasks"
 
 UNIT = "ou-a1b2-c3d4e5f6"
-ACCEPTED = AcceptedCredentials(types=["password"], reason="Billing, until it has moved", until="2027-03-31")
+
+
+def accepted(**changed: Any) -> AcceptedCredentials:
+    return AcceptedCredentials(
+        **{"types": ["password"], "reason": "Billing", "until": "2027-03-31", **changed}
+    )
+
+
+REFUSED_ENTRIES: list[tuple[dict[str, Any], str]] = [
+    ({"types": []}, r"is empty\. List CredentialType.MFA_DEVICE"),
+    ({"types": ["policy"]}, r"contains 'policy'\. Valid .*: password, access key"),
+    ({"reason": " "}, r"must be one line of text, got ' '\. Write why they stay"),
+    ({"reason": "a\nb"}, r"must be one line of text"),
+    ({"reason": "a" * 201}, r"has 201 characters; reports show 200\. Shorten it"),
+    ({"until": "2027-02-30"}, r"must be a day, got '2027-02-30'\. Write 2027-03-31"),
+    ({"until": "20270331"}, r"must be a day"),
+    ({"until": date(2027, 3, 31)}, r"must be a day"),
+]
 NOT_TARGETS = ("ou-a1b2", "OU-A1B2-C3D4E5F6", f"{UNIT} ", "p-FullAWSAccess", "12345", "")
 DELETION = [RootTask.DELETE_CREDENTIALS]
 SECONDS = Duration.seconds(Token.as_number({"Ref": "Seconds"}))
@@ -332,25 +348,16 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_tasks, {"role_path": f"/{'a' * 511}/"}, "must begin and end with a slash"),
     (root_tasks, {"role_path": parameter}, A_TOKEN),
     *(
-        (root_tasks, {"accepted_credentials": {id_: ACCEPTED}}, "must have IDs of accounts or .* as keys; ")
+        (root_tasks, {"accepted_credentials": {id_: accepted()}}, "must have IDs of accounts or .* as keys; ")
         for id_ in ("2222", "r-a1b2", MEMBER + " ", 222222222222)
     ),
     *(
-        (root_tasks, {"accepted_credentials": {MEMBER: replace(ACCEPTED, **changed)}}, why)
-        for changed, why in (
-            ({"types": []}, r"is empty\. List CredentialType.MFA_DEVICE"),
-            ({"types": ["policy"]}, r"contains 'policy'\. Valid .*: password, access key"),
-            ({"reason": " "}, r"must be one line of text, got ' '\. Write why they stay"),
-            ({"reason": "a\nb"}, r"must be one line of text"),
-            ({"reason": "a" * 201}, r"has 201 characters; reports show 200\. Shorten it"),
-            ({"until": "2027-02-30"}, r"must be a day, got '2027-02-30'\. Write 2027-03-31"),
-            ({"until": "20270331"}, r"must be a day"),
-            ({"until": date(2027, 3, 31)}, r"must be a day"),
-        )
+        (root_tasks, {"accepted_credentials": {MEMBER: accepted(**changed)}}, why)
+        for changed, why in REFUSED_ENTRIES
     ),
     (
         root_tasks,
-        {"accepted_credentials": {f"{number:012}": ACCEPTED for number in range(40)}},
+        {"accepted_credentials": {f"{number:012}": accepted() for number in range(40)}},
         "would have .* characters in a function's environment, which has room for 3406. List less",
     ),
     (

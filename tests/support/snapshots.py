@@ -1,4 +1,4 @@
-"""The committed templates of the examples. `python -m support.snapshots` writes them."""
+"""Committed templates, which show what a change does in AWS. `python -m support.snapshots` writes them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from support.apps import EXAMPLES, ROOT, synthesize
+from aws_cdk import App, Stack
 
-if TYPE_CHECKING:
-    from support.apps import Assembly
+from centralized_root_access import RootAccessDashboard, RootUserGuardrail
+from support.apps import ROOT, Assembly, synthesize
+from support.many_apps import MANAGEMENT, add_all_arguments
 
 SNAPSHOTS = ROOT / "tests" / "snapshots"
 
@@ -21,23 +22,47 @@ _ASSET = re.compile(r"[0-9a-f]{64}")
 _MAX_CHARACTERS_IN_A_LINE = 100
 
 
-def snapshot(assembly: Assembly) -> dict[str, str]:
-    """Return the templates of an app as they are committed, by the names of their files."""
+def snapshots(folder: Path) -> dict[str, dict[str, str]]:
+    """Return the templates of each app as they are committed, by the names of their files.
+
+    Args:
+        folder: Where the cloud assemblies are written.
+    """
+    everything = App(outdir=str(folder / "everything"), analytics_reporting=False)
+    stack = Stack(everything, "OrganizationBootstrap", env=MANAGEMENT)
+    _, root_tasks, _ = add_all_arguments(stack, audit_new_accounts=True)
+    RootAccessDashboard(stack, "Dashboard", root_tasks=root_tasks)
+    RootUserGuardrail(
+        stack, "Guardrail", targets=["r-a1b2"], allow_organization_root=True, exempt_accounts=["555555555555"]
+    )
+    everything.synth()
     return {
-        file.name: json.dumps(_readable(json.loads(_ASSET.sub("asset", file.read_text()))), indent=1) + "\n"
-        for file in assembly.template_files
+        "defaults": _templates(synthesize(ROOT / "examples" / "smallest.py", folder / "defaults")),
+        "everything": _templates(Assembly(folder=folder / "everything")),
+        "delegated_administrator": _templates(
+            synthesize(ROOT / "examples" / "two_accounts.py", folder / "delegated_administrator")
+        ),
+        "key_and_boundary": _templates(
+            synthesize(ROOT / "examples" / "permissions_boundary.py", folder / "key_and_boundary")
+        ),
     }
 
 
 def write_snapshots() -> None:
-    """Write the templates of each example."""
+    """Write the templates of each app."""
     shutil.rmtree(SNAPSHOTS, ignore_errors=True)
-    for example in EXAMPLES:
-        folder = SNAPSHOTS / example.stem
-        folder.mkdir(parents=True)
-        with tempfile.TemporaryDirectory() as temporary:
-            for name, text in snapshot(synthesize(example, Path(temporary))).items():
-                (folder / name).write_text(text)
+    with tempfile.TemporaryDirectory() as temporary:
+        for name, templates in snapshots(Path(temporary)).items():
+            (SNAPSHOTS / name).mkdir(parents=True)
+            for file, text in templates.items():
+                (SNAPSHOTS / name / file).write_text(text)
+
+
+def _templates(assembly: Assembly) -> dict[str, str]:
+    return {
+        file.name: json.dumps(_readable(json.loads(_ASSET.sub("asset", file.read_text()))), indent=1) + "\n"
+        for file in assembly.template_files
+    }
 
 
 def _readable(value: Any) -> Any:

@@ -114,6 +114,7 @@ def survey(
         (member.account for member in members.values()),
         management_account_id=organization.management_account_id,
         protected_accounts=(),
+        audits=True,
     )
     accounts = [account for account in classified if account.skip_reason is None]
     unit_ids = {account.account_id: members[account.account_id].unit_ids for account in accounts}
