@@ -69,6 +69,7 @@ class Boundary(Stack):
                         "s3:ListBucketVersions",
                         "s3:PutObject",
                         "states:DescribeExecution",
+                        "states:GetExecutionHistory",
                         "states:ListExecutions",
                         "states:RedriveExecution",
                         "states:StartExecution",
