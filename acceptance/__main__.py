@@ -17,15 +17,16 @@ from acceptance.aws import Aws
 from acceptance.callers import Callers
 from acceptance.cases import all_cases
 from acceptance.deployment import Deployment
-from acceptance.journal import Journal, JournalError, read_journal
 from acceptance.model import Level, Result, Verdict
 from acceptance.names import Names
-from acceptance.plan import plan_lines, restoration_lines
+from acceptance.resources import SUBJECTS, field_changed_by
 from acceptance.runner import Possibilities, run_cases, sort_cases
-from acceptance.scene import Scene, restore_from_journal
+from acceptance.scene import Scene
+from acceptance.snapshot import Snapshot, SnapshotError, read_snapshot
+from acceptance.state import State, StateField
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from acceptance.model import Case
 
@@ -63,12 +64,12 @@ EXIT_SAME, EXIT_DIFFERENT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
     "--region", default="us-east-1", show_default=True, help="For the bucket, the queue and the stack."
 )
 @click.option("--run", "execute", is_flag=True, help="Make the calls. Without it they are only printed.")
-@click.option("--allow-changes", is_flag=True, help="Also where root access is enabled: it is restored.")
+@click.option("--allow-changes", is_flag=True, help="Run even if root access is enabled: it is restored.")
 @click.option(
-    "--folder", type=click.Path(path_type=Path), default=Path(), help="For the journal and the results."
+    "--folder", type=click.Path(path_type=Path), default=Path(), help="For the snapshot and the results."
 )
 @click.option(
-    "--restore", type=click.Path(path_type=Path, exists=True), metavar="JOURNAL", help="Undo a run."
+    "--restore", type=click.Path(path_type=Path, exists=True), metavar="SNAPSHOT", help="Undo a run."
 )
 def main(**options: Any) -> None:
     """Compare what centralized-root-access assumes about AWS with an organization for tests."""
@@ -102,7 +103,7 @@ def run(options: dict[str, Any], *, connect: Callable[[str | None, str], Aws]) -
         if not options["execute"]:
             return _show_plan(cases, level)
         return _run(options, level, cases, connect)
-    except (guards.RunRefusedError, JournalError) as error:
+    except (guards.RunRefusedError, SnapshotError) as error:
         click.echo(str(error), err=True)
         return EXIT_REFUSED
     except KeyboardInterrupt:
@@ -110,10 +111,24 @@ def run(options: dict[str, Any], *, connect: Callable[[str | None, str], Aws]) -
 
 
 def _show_plan(cases: Sequence[Case], level: Level) -> int:
-    click.echo("\n".join(plan_lines(cases, level)))
-    totals = ", ".join(f"{count} {name}" for name, count in summary.level_totals(cases).items() if count)
-    click.echo(f"\n{len(cases)} cases of the level {level}: {totals}. Nothing was called. Add --run.")
+    click.echo("\n".join(line for case in cases for line in _plan_lines(case)))
+    changed = ", ".join(SUBJECTS[field] for field in _changed_by(level)) or "nothing"
+    click.echo(f"\nThe {len(cases)} cases of the level {level} change, and restore: {changed}.")
+    click.echo("Nothing was called. Add --run.")
     return EXIT_SAME
+
+
+def _plan_lines(case: Case) -> Iterator[str]:
+    yield f"{case.name} ({case.level}, {case.source})"
+    if case.given:
+        yield f"    given: {', '.join(case.given)}"
+    changed = field_changed_by(case.call)
+    effect = "changes nothing" if changed is None else f"may change {SUBJECTS[changed]}"
+    yield f"    calls {case.call.operation} as {case.caller}; {effect}"
+
+
+def _changed_by(level: Level) -> list[StateField]:
+    return [] if level is Level.READ else [field for field in StateField if level.includes(field.level)]
 
 
 def _run(
@@ -134,17 +149,15 @@ def _run(
     _confirm(names, f"Runs {len(cases)} cases of the level {level}")
     folder: Path = options["folder"]
     folder.mkdir(parents=True, exist_ok=True)
-    journal = Journal(folder / f"acceptance-{names.run}.jsonl")
-    journal.start(names)
-    click.echo(
-        f"The journal is {journal.path}. If the run is killed: python -m acceptance --restore {journal.path}"
-    )
-    deployment = Deployment(callers, journal.path.with_suffix(".log")) if level is Level.DEPLOY else None
-    scene = Scene(callers, journal=journal, state=surroundings.state, deployment=deployment)
+    path = folder / f"acceptance-{names.run}"
+    snapshot = path.with_suffix(".snapshot.json")
+    click.echo(f"If the run is killed: python -m acceptance --restore {snapshot}")
     try:
         results = run_cases(
             cases,
-            scene,
+            Scene(
+                callers, state=surroundings.state, deployment=_deployment(callers, level, options, snapshot)
+            ),
             Possibilities(
                 level=level,
                 member=names.member is not None,
@@ -152,14 +165,23 @@ def _run(
                 policies=surroundings.policies,
                 local=aws.is_local,
             ),
-            report=_show_result,
+            report=lambda result: click.echo(f"{result.verdict:<9} {result.case.name}"),
+            keep=lambda before: Snapshot(names=names, level=level, before=before).write(snapshot),
         )
-    finally:
-        if not read_journal(journal.path).restored:
-            click.echo(f"Restore it: python -m acceptance --restore {journal.path}", err=True)
-    _write_results(results, level=level, path=journal.path, where="the local AWS" if aws.is_local else "AWS")
+    except BaseException:
+        if snapshot.exists():
+            click.echo(f"Restore it: python -m acceptance --restore {snapshot}", err=True)
+        raise
+    snapshot.unlink(missing_ok=True)
+    _write_results(results, level=level, path=path, where="the local AWS" if aws.is_local else "AWS")
     different = any(result.verdict is Verdict.DIFFERENT for result in results)
     return EXIT_DIFFERENT if different else EXIT_SAME
+
+
+def _deployment(callers: Callers, level: Level, options: dict[str, Any], snapshot: Path) -> Deployment | None:
+    if level is not Level.DEPLOY:
+        return None
+    return Deployment(callers, snapshot.with_suffix(".log"), profile=options["profile"])
 
 
 def _confirm(names: Names, what: str) -> None:
@@ -172,15 +194,10 @@ def _confirm(names: Names, what: str) -> None:
         raise guards.RunRefusedError(guards.Refusal.NOT_CONFIRMED)
 
 
-def _show_result(result: Result) -> None:
-    click.echo(f"{result.verdict:<9} {result.case.name}")
-
-
 def _write_results(results: Sequence[Result], *, level: Level, path: Path, where: str) -> None:
     versions = {name: version(name) for name in _PACKAGES}
     origin = f"Recorded from {where} by an acceptance run of the level {level}; ids replaced, names left out."
     for suffix, text in (
-        (".json", summary.to_json(results)),
         (".issue.txt", summary.to_issue(results, level=level, where=where, versions=versions)),
         (".recording.json", summary.to_recording(results, origin=origin)),
     ):
@@ -194,22 +211,20 @@ def _write_results(results: Sequence[Result], *, level: Level, path: Path, where
 
 def _restore(options: dict[str, Any], connect: Callable[[str | None, str], Aws]) -> int:
     path: Path = options["restore"]
-    unfinished = read_journal(path)
-    if unfinished.restored:
-        click.echo("Everything is restored already.")
-        return EXIT_SAME
-    names = unfinished.names
-    if options["organization"] not in (None, names.organization_id):
-        raise JournalError(f"{path} is the journal of a run in another organization.")
+    snapshot = read_snapshot(path)
+    names, level = snapshot.names, snapshot.level
     callers = Callers(connect(options["profile"], names.region), names)
-    guards.check_organization(
-        callers, unfinished.level, allow_changes=options["allow_changes"], of_others=unfinished.of_others
-    )
-    click.echo("\n".join(restoration_lines(unfinished.before)))
-    _confirm(names, "Restores what the run has changed")
-    deployment = Deployment(callers, path.with_suffix(".log"))
-    touched = restore_from_journal(unfinished, callers, journal=Journal(path), deployment=deployment)
-    click.echo(f"Restored: {', '.join(touched) or 'nothing was changed'}.")
+    guards.check_identity(callers)
+    guards.check_roles(callers)
+    scene = Scene(callers, state=State(), deployment=_deployment(callers, level, options, path))
+    scene.observe(level)
+    changed = scene.state.differences(snapshot.before)
+    hidden = () if scene.state.trusted_access else ("features that are hidden now",)
+    what = ", ".join([*(SUBJECTS[field] for field in changed), *hidden]) or "nothing"
+    _confirm(names, f"Restores, as it was before the run: {what}")
+    scene.restore(snapshot.before, level)
+    path.unlink()
+    click.echo("Everything is restored.")
     return EXIT_SAME
 
 

@@ -70,9 +70,6 @@ class Aws:
         """Return the time of the last call."""
         return Moment(at=datetime.now(UTC), tolerance=timedelta(seconds=60))
 
-    def set_denial(self, action: str, *, account_id: str, denied: bool) -> None:
-        """Deny an action to an account of the local AWS; on AWS the caller has no policy that allows it."""
-
 
 def client_config(*, repeat: bool = True) -> Config:
     """Return the clients' settings: throttled calls are repeated, more and more slowly."""

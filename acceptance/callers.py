@@ -1,15 +1,14 @@
-"""The clients of the callers: the run itself, roles in the member accounts, root sessions, a user."""
+"""The clients of the callers: the run itself, roles in the member accounts, root sessions."""
 
 from __future__ import annotations
 
-import functools
 import re
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 from botocore.exceptions import ClientError, ParamValidationError
 
-from acceptance.model import DELEGATE, MANAGEMENT_ACCOUNT, MEMBER, ROOT_SESSION, USER_WITHOUT_POLICIES
+from acceptance.model import DELEGATE, MANAGEMENT_ACCOUNT, MEMBER, ROOT_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,7 +47,6 @@ class Callers:
         self.names = names
         self.root_session: Mapping[str, Any] | None = None
         self._roles: dict[str, tuple[float, Mapping[str, Any]]] = {}
-        self._user_key: Mapping[str, Any] | None = None
         self._arns: dict[str, str] = {}
         self._clients: dict[object, Any] = {}
 
@@ -90,9 +88,9 @@ class Callers:
         credentials: Mapping[str, Any] = response["Credentials"]
         return credentials
 
-    def of_case(self, caller: str, service: str, *, host: str | None = None) -> Any:
+    def of_case(self, caller: str, service: str, **options: str | None) -> Any:
         """Return a client of a case's caller."""
-        return self.client(service, credentials=self._credentials_of(caller), host=host)
+        return self.client(service, credentials=self._credentials_of(caller), **options)
 
     def arn_of(self, caller: str) -> str:
         """Return the ARN of a case's caller."""
@@ -100,17 +98,11 @@ class Callers:
             return f"arn:aws:iam::{self.names.member}:root"
         if caller not in self._arns:
             sts = self.of_case(caller, "sts")
-            # The key of a new user is not valid at once.
             self._arns[caller] = self.patiently(sts.get_caller_identity)["Arn"]
         return self._arns[caller]
 
-    def forget_user(self) -> None:
-        """Forget the key of a user that was deleted."""
-        self._user_key = None
-        self._arns.pop(USER_WITHOUT_POLICIES, None)
-
     def patiently(self, call: Callable[[], dict[str, Any]], *, final: tuple[str, ...] = ()) -> dict[str, Any]:
-        """Call, and again for a while where AWS may not know yet what was changed.
+        """Call, and again for a while if AWS may not know yet what was changed.
 
         Args:
             call: The call.
@@ -139,8 +131,6 @@ class Callers:
                 if self.root_session is None:
                     raise ValueError("The case opens no root session.")
                 return self.root_session
-            case str() if caller == USER_WITHOUT_POLICIES:
-                return self._key_of_user()
             case str() if caller in (DELEGATE, MEMBER):
                 return self.assume_role_in(self.names.to_real(caller))
             case _:
@@ -158,12 +148,6 @@ class Callers:
             )["Credentials"]
             self._roles[account_id] = (self.aws.monotonic(), credentials)
         return credentials
-
-    def _key_of_user(self) -> Mapping[str, Any]:
-        if self._user_key is None:
-            create = functools.partial(self.own("iam").create_access_key, UserName=self.names.own_name)
-            self._user_key = self.patiently(create)["AccessKey"]
-        return self._user_key
 
 
 def call_operation(client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

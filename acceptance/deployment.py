@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import functools
 import json
 import os
 import subprocess
@@ -14,40 +14,29 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from acceptance.callers import AUDIT
 from acceptance.resources import observe_root_access
 from acceptance.state import CREDENTIALS, SESSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from acceptance.callers import Callers
 
-STACK_VARIABLE = "ROOT_ACCESS_ACCEPTANCE_STACK"
+NAMES_VARIABLE = "ROOT_ACCESS_ACCEPTANCE_NAMES"
 INTERVAL_MINUTES = 5
 CHECKED = "checked"
-# The warm-up of those that report what stopped is three.
-_INTERVALS_OF_A_NEW_ALARM = 4
 
 _ROOT = Path(__file__).resolve().parents[1]
 _CDK = _ROOT / "node_modules" / ".bin" / "cdk"
 _DRIFT_CHECK = "RootAccessDriftCheck"
-_RULE = "AWS::Events::Rule"
-_ALARM = "AWS::CloudWatch::Alarm"
-# Not those of what an audit finds in the accounts.
+# Not the alarms on what an audit finds in the accounts.
 _QUIET_ALARMS = (
     f"{_DRIFT_CHECK}Drift",
     f"{_DRIFT_CHECK}Stopped",
     "RootTasksAuditsStopped",
     "RootTasksFailed",
     "RootTasksNotStarted",
-)
-# CloudTrail has the events of IAM and Organizations in this Region alone.
-_GLOBAL_EVENTS_REGION = "us-east-1"
-_EVENT_NAMES = (
-    "DisableOrganizationsRootCredentialsManagement",
-    "DisableOrganizationsRootSessions",
-    "EnableOrganizationsRootCredentialsManagement",
-    "EnableOrganizationsRootSessions",
 )
 _SCHEDULE = {"detail-type": "Scheduled Event", "source": "aws.events"}
 _MAX_CDK_SECONDS = 1800.0
@@ -56,7 +45,7 @@ _PAUSE_SECONDS = 5.0
 
 
 class DeploymentError(Exception):
-    """Raised where the CDK CLI or the stack failed."""
+    """The CDK CLI or the stack failed."""
 
 
 class Deployment:
@@ -65,178 +54,180 @@ class Deployment:
     Args:
         callers: The clients.
         log: Where the output of the CDK CLI goes.
+        profile: The profile of the AWS configuration that the CDK CLI uses as well.
+        run: Runs a process.
     """
 
-    def __init__(self, callers: Callers, log: Path) -> None:
+    def __init__(
+        self,
+        callers: Callers,
+        log: Path,
+        *,
+        profile: str | None = None,
+        run: Callable[..., subprocess.CompletedProcess[Any]] = subprocess.run,
+    ) -> None:
         self._callers = callers
         self._log = log
-        self._invoked = False
-        self._is_schedule_disabled = False
+        self._profile = profile
+        self._run_process = run
+        self._stopped = ""
         self._assembly = tempfile.TemporaryDirectory(prefix="root-access-acceptance-")
         self._is_synthesized = False
 
-    def deploy(self, variant: str) -> None:
+    def deploy(self) -> None:
         """Deploy the stack with the CDK CLI.
 
         Raises:
             DeploymentError: The CLI failed.
         """
-        if variant != CHECKED:
-            raise ValueError(f"There is no stack {variant!r}.")
         if self._cdk("deploy", "--require-approval", "never") != 0:
             raise DeploymentError("`cdk deploy` failed; its output is in the run's log")
 
     def destroy(self) -> None:
         """Delete the stack, and the bucket that it retains. It may be in any state, or gone."""
-        cloudformation = self._callers.own("cloudformation")
         stack = self._find_stack()
         if stack is not None:
-            cloudformation.delete_stack(StackName=stack["StackId"])
+            self._callers.own("cloudformation").delete_stack(StackName=stack["StackId"])
             self._wait(lambda: self._find_stack() is None)
-        self._delete_buckets()
+        if self._has_bucket():
+            self._delete_bucket()
 
     def find(self) -> str | None:
         """Return which stack there is, or that only its bucket is left; None for nothing."""
-        found = self._find_stack() is not None or next(self._buckets(), None) is not None
-        return CHECKED if found else None
-
-    def arrange(self) -> None:
-        """Forget what was invoked for the case before."""
-        self._invoked = False
+        return CHECKED if self._find_stack() is not None or self._has_bucket() else None
 
     def look(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a case of the deployment compares."""
-        del parameters
-        looks: dict[str, Callable[[], dict[str, Any]]] = {
+        looks: dict[str, Callable[..., dict[str, Any]]] = {
             "Status": self._status,
-            "DeployAgain": self._deploy_again,
             "Check": self._check,
             "Audit": self._audit,
+            "Execute": self._execute,
+            "Stop": self._stop,
+            "Redrive": self._redrive,
             "Alarms": self._alarms,
-            "DriftAlarm": self._drift_alarm,
-            "StoppedAlarm": self._alarm_of_stopped_check,
-            "EventNames": self._event_names,
-            "FirstAudit": self._first_audit,
-            "FirstCheck": self._first_check,
+            "Sdk": self._sdk,
+            "SummedMetrics": self._summed_metrics,
             "Destroy": self._destroy_with_cdk,
         }
-        return looks[operation]()
+        return looks[operation](**parameters)
 
     def _status(self) -> dict[str, Any]:
         status = json.loads(self._outputs()["RootAccessStatus"])
         return {"status": status["status"], "features": sorted(status["features"])}
 
-    def _deploy_again(self) -> dict[str, Any]:
-        before = self._find_stack() or {}
-        exit_code = self._cdk("deploy", "--require-approval", "never")
-        after = self._find_stack() or {}
-        return {
-            "exitCode": exit_code,
-            "writes": before.get("LastUpdatedTime") != after.get("LastUpdatedTime"),
-        }
-
     def _check(self) -> dict[str, Any]:
-        checks = self._invoke_check()
-        return {
-            "InDesiredState": checks[0]["InDesiredState"],
-            "repaired": len(checks) > 1,
-            "features": self._features(),
-        }
-
-    def _invoke_check(self) -> list[dict[str, Any]]:
-        self._invoked = True
+        """Run the drift check without its schedule, whose own check could come before this one."""
+        self._callers.own("events").disable_rule(Name=self._rule_name())
+        function = self._resource(f"{_DRIFT_CHECK}Function", "AWS::Lambda::Function")
         response = self._callers.own("lambda").invoke(
-            FunctionName=self._physical_id(f"{_DRIFT_CHECK}Function", "AWS::Lambda::Function"),
-            Payload=json.dumps(_SCHEDULE),
-            LogType="Tail",
+            FunctionName=function["PhysicalResourceId"], Payload=json.dumps(_SCHEDULE)
         )
-        log = base64.b64decode(response["LogResult"]).decode()
-        lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-        checks = [line for line in lines if line.get("event") == "checked"]
-        if not checks:
-            raise DeploymentError("the drift check wrote no result to its log")
-        return checks
+        return {"succeeded": "FunctionError" not in response, "features": self._features()}
+
+    def _rule_name(self) -> str:
+        # The physical ID may be the name, the ARN, or begin with the name of the event bus.
+        rule = self._resource(f"{_DRIFT_CHECK}Interval", "AWS::Events::Rule")["PhysicalResourceId"]
+        return str(rule).rpartition("/")[2].rpartition("|")[2]
 
     def _audit(self) -> dict[str, Any]:
-        step_functions = self._callers.own("stepfunctions")
-        input_ = {"task": "IAMAuditRootUserCredentials", "accounts": [self._callers.names.member]}
-        arn = step_functions.start_execution(
-            stateMachineArn=self._outputs()["RootTasksAuditStateMachineArn"], input=json.dumps(input_)
-        )["executionArn"]
+        name = self._run("Audit", {"task": AUDIT, "accounts": [self._callers.names.member]})
+        return self._end_of("Audit", name)
+
+    def _execute(self, **input_: Any) -> dict[str, Any]:
+        """Plan a task, and execute the plan."""
+        plan = self._run("Audit", input_)
+        planned = self._end_of("Audit", plan)
+        return {"plan": planned["outcome"], **self._end_of("Execute", self._run("Execute", {"plan": plan}))}
+
+    def _stop(self, **input_: Any) -> dict[str, Any]:
+        """Stop the execution of a plan right after its start, and return what is still running then."""
+        plan = self._run("Audit", input_)
+        self._end_of("Audit", plan)
+        self._stopped = self._run("Execute", {"plan": plan})
+        step_functions, arn = (
+            self._callers.own("stepfunctions"),
+            self._execution_arn("Execute", self._stopped),
+        )
+        step_functions.stop_execution(executionArn=arn)
+        maps = step_functions.list_map_runs(executionArn=arn)["mapRuns"]
+        children = [
+            child
+            for map_run in maps
+            for child in step_functions.list_executions(
+                mapRunArn=map_run["mapRunArn"], statusFilter="RUNNING"
+            )["executions"]
+        ]
+        return {**self._end_of("Execute", self._stopped), "stillRunning": len(children)}
+
+    def _redrive(self, **_: Any) -> dict[str, Any]:
+        arn = self._execution_arn("Execute", self._stopped)
+        self._callers.own("stepfunctions").redrive_execution(executionArn=arn)
+        return self._end_of("Execute", self._stopped)
+
+    def _run(self, machine: str, input_: Mapping[str, Any]) -> str:
+        arn = self._outputs()[f"RootTasks{machine}StateMachineArn"]
+        started = self._callers.own("stepfunctions").start_execution(
+            stateMachineArn=arn, input=json.dumps(input_)
+        )
+        return str(started["executionArn"]).rpartition(":")[2]
+
+    def _end_of(self, machine: str, name: str) -> dict[str, Any]:
+        step_functions, arn = self._callers.own("stepfunctions"), self._execution_arn(machine, name)
         self._wait(lambda: step_functions.describe_execution(executionArn=arn)["status"] != "RUNNING")
         execution = step_functions.describe_execution(executionArn=arn)
         totals = json.loads(execution.get("output") or "{}").get("totals", {})
         return {"status": execution["status"], "outcome": ", ".join(sorted(totals))}
 
+    def _execution_arn(self, machine: str, name: str) -> str:
+        arn = self._outputs()[f"RootTasks{machine}StateMachineArn"]
+        return f"{arn.replace(':stateMachine:', ':execution:')}:{name}"
+
     def _alarms(self) -> dict[str, Any]:
-        return {"haveFired": [name for name in _QUIET_ALARMS if self._has_fired(name)]}
-
-    def _has_fired(self, name: str) -> bool:
-        """Return whether a new alarm was in alarm in its first intervals; it waits until they are over."""
-        aws = self._callers.aws
-        alarm = self._resource(name, _ALARM)
-        end = alarm["LastUpdatedTimestamp"] + timedelta(minutes=_INTERVALS_OF_A_NEW_ALARM * INTERVAL_MINUTES)
-        aws.wait(max((end - aws.moment().at).total_seconds(), 0.0))
+        """Return the alarms that were in alarm since the deployment, even if only for a while."""
         pages = self._callers.own("cloudwatch").get_paginator("describe_alarm_history")
-        changes = pages.paginate(AlarmName=alarm["PhysicalResourceId"], HistoryItemType="StateUpdate")
-        return any(
-            json.loads(item["HistoryData"])["newState"]["stateValue"] == "ALARM"
-            for page in changes
-            for item in page["AlarmHistoryItems"]
+        fired = set()
+        for name in _QUIET_ALARMS:
+            alarm = self._resource(name, "AWS::CloudWatch::Alarm")["PhysicalResourceId"]
+            for page in pages.paginate(AlarmName=alarm, HistoryItemType="StateUpdate"):
+                for item in page["AlarmHistoryItems"]:
+                    if json.loads(item["HistoryData"])["newState"]["stateValue"] == "ALARM":
+                        fired.add(name)
+        return {"haveFired": sorted(fired)}
+
+    def _summed_metrics(self) -> dict[str, Any]:
+        """Return whether the sum of an existing metric and one that never had a value has values."""
+        end = self._callers.aws.moment().at.replace(second=0, microsecond=0)
+        machine = {"Name": "StateMachineArn", "Value": self._outputs()["RootTasksAuditStateMachineArn"]}
+        queries: list[dict[str, Any]] = [
+            {"Id": "filled", "Expression": "FILL(existing, 0) + FILL(never, 0)"},
+            {"Id": "array", "Expression": "SUM([FILL(existing, 0), FILL(never, 0)])"},
+            {"Id": "neverAlone", "Expression": "FILL(never, 0)"},
+        ]
+        for id_, name in (("existing", "ExecutionsStarted"), ("never", self._callers.names.own_name)):
+            metric = {"Namespace": "AWS/States", "MetricName": name, "Dimensions": [machine]}
+            stat = {"Metric": metric, "Period": 3600, "Stat": "Sum"}
+            queries.append({"Id": id_, "MetricStat": stat, "ReturnData": False})
+        found = self._callers.own("cloudwatch").get_metric_data(
+            MetricDataQueries=queries, StartTime=end - timedelta(hours=3), EndTime=end
         )
+        return {result["Id"]: bool(result["Values"]) for result in found["MetricDataResults"]}
 
-    def _drift_alarm(self) -> dict[str, Any]:
-        if not self._invoked:
-            self._invoke_check()
-        return {"state": self._alarm_state("Drift")}
-
-    def _alarm_of_stopped_check(self) -> dict[str, Any]:
-        if not self._is_schedule_disabled:
-            rule = self._physical_id(f"{_DRIFT_CHECK}Interval", _RULE)
-            # It ends with the stack.
-            self._callers.own("events").disable_rule(Name=rule)
-            self._is_schedule_disabled = True
-        return {"state": self._alarm_state("Stopped")}
-
-    def _alarm_state(self, name: str) -> str:
-        physical_id = self._physical_id(f"{_DRIFT_CHECK}{name}", _ALARM)
-        [alarm] = self._callers.own("cloudwatch").describe_alarms(AlarmNames=[physical_id])["MetricAlarms"]
-        return str(alarm["StateValue"])
-
-    def _event_names(self) -> dict[str, Any]:
-        cloudtrail = self._callers.client("cloudtrail", region=_GLOBAL_EVENTS_REGION)
-        found = set()
-        for name in _EVENT_NAMES:
-            attribute = {"AttributeKey": "EventName", "AttributeValue": name}
-            events = cloudtrail.lookup_events(LookupAttributes=[attribute], MaxResults=1)["Events"]
-            found |= {event["EventName"] for event in events}
-        return {"eventNames": sorted(found)}
-
-    def _first_audit(self) -> dict[str, Any]:
-        pages = self._callers.own("stepfunctions").get_paginator("list_executions")
-        arn = self._outputs()["RootTasksAuditStateMachineArn"]
-        executions = [run for page in pages.paginate(stateMachineArn=arn) for run in page["executions"]]
-        first = min(executions, key=lambda run: run["startDate"], default={"status": None})
-        return {"status": first["status"]}
-
-    def _first_check(self) -> dict[str, Any]:
-        stack = self._find_stack() or {}
-        rule = self._resource(f"{_DRIFT_CHECK}Interval", _RULE)
-        points = self._callers.own("cloudwatch").get_metric_statistics(
-            Namespace="AWS/Events",
-            MetricName="Invocations",
-            Dimensions=[{"Name": "RuleName", "Value": rule["PhysicalResourceId"]}],
-            StartTime=stack["CreationTime"],
-            EndTime=self._callers.aws.moment().at,
-            Period=60,
-            Statistics=["Sum"],
-        )["Datapoints"]
-        times = [point["Timestamp"] for point in points if point["Sum"]]
-        if not times:
-            return {"withinInterval": False}
-        seconds = (min(times) - rule["LastUpdatedTimestamp"]).total_seconds()
-        # The time of a data point is the minute that it begins.
-        return {"withinInterval": seconds <= INTERVAL_MINUTES * 60, "seconds": max(seconds, 0.0)}
+    def _sdk(self) -> dict[str, Any]:
+        """Return the SDK's version that the functions log once per cold start."""
+        function = self._resource(f"{_DRIFT_CHECK}Function", "AWS::Lambda::Function")
+        configuration = self._callers.own("lambda").get_function_configuration(
+            FunctionName=function["PhysicalResourceId"]
+        )
+        pages = self._callers.own("logs").get_paginator("filter_log_events")
+        for page in pages.paginate(logGroupName=configuration["LoggingConfig"]["LogGroup"]):
+            for event in page["events"]:
+                line: dict[str, Any] = (
+                    json.loads(event["message"]) if event["message"].startswith("{") else {}
+                )
+                if "botocore" in line:
+                    return {"botocore": line["botocore"], "runtime": configuration["Runtime"]}
+        return {"botocore": None}
 
     def _destroy_with_cdk(self) -> dict[str, Any]:
         exit_code = self._cdk("destroy", "--force")
@@ -258,9 +249,6 @@ class Deployment:
             raise DeploymentError("the stack does not exist")
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
-    def _physical_id(self, logical_prefix: str, type_: str) -> str:
-        return str(self._resource(logical_prefix, type_)["PhysicalResourceId"])
-
     def _resource(self, logical_prefix: str, type_: str) -> dict[str, Any]:
         pages = self._callers.own("cloudformation").get_paginator("list_stack_resources")
         for page in pages.paginate(StackName=self._callers.names.stack):
@@ -280,22 +268,19 @@ class Deployment:
         [stack] = stacks["Stacks"] or [None]
         return None if stack is None or stack["StackStatus"] == "DELETE_COMPLETE" else dict(stack)
 
-    def _buckets(self) -> Iterator[str]:
-        # CloudFormation names it after the stack, and nobody else's stack has this run's name.
-        prefix = f"{self._callers.names.stack.lower()}-"
-        for bucket in self._callers.own("s3").list_buckets()["Buckets"]:
-            if bucket["Name"].startswith(prefix):
-                yield bucket["Name"]
+    def _has_bucket(self) -> bool:
+        buckets = self._callers.own("s3").list_buckets()["Buckets"]
+        return any(bucket["Name"] == self._callers.names.report_bucket for bucket in buckets)
 
-    def _delete_buckets(self) -> None:
-        s3 = self._callers.own("s3")
-        for name in self._buckets():
-            # It denies deletions to everybody but the functions' roles, which are gone.
-            s3.delete_bucket_policy(Bucket=name)
-            for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
-                for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-                    s3.delete_object(Bucket=name, Key=version["Key"], VersionId=version["VersionId"])
-            s3.delete_bucket(Bucket=name)
+    def _delete_bucket(self) -> None:
+        s3, name = self._callers.own("s3"), self._callers.names.report_bucket
+        # It denies deletions to all but the functions' roles, which are gone; its removal takes a while.
+        s3.delete_bucket_policy(Bucket=name)
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
+            for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                object_ = {"Key": version["Key"], "VersionId": version["VersionId"]}
+                self._callers.patiently(functools.partial(s3.delete_object, Bucket=name, **object_))
+        s3.delete_bucket(Bucket=name)
 
     def _wait(self, is_done: Callable[[], bool]) -> None:
         aws = self._callers.aws
@@ -306,16 +291,24 @@ class Deployment:
             aws.wait(_PAUSE_SECONDS)
 
     def _cdk(self, *arguments: str) -> int:
-        stack = self._callers.names.stack
+        names = self._callers.names
         # The app is synthesized once: that takes longer than a deployment without changes.
         app = self._assembly.name if self._is_synthesized else f"{sys.executable} -m acceptance.app"
         output = () if self._is_synthesized else ("--output", self._assembly.name)
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        profile = () if self._profile is None else ("--profile", self._profile)
+        environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+            "PYTHONPATH": str(_ROOT),
+            "AWS_REGION": names.region,
+            "AWS_DEFAULT_REGION": names.region,
+            NAMES_VARIABLE: json.dumps(vars(names)),
+        }
         with self._log.open("ab") as log:
-            finished = subprocess.run(  # noqa: S603 - the arguments are this module's own
-                [str(_CDK), *arguments, stack, "--app", app, *output],
+            finished = self._run_process(
+                [str(_CDK), *arguments, names.stack, "--app", app, *output, *profile],
                 cwd=_ROOT,
-                env={**os.environ, "PATH": path, "PYTHONPATH": str(_ROOT), STACK_VARIABLE: stack},
+                env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 timeout=_MAX_CDK_SECONDS,

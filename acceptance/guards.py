@@ -10,17 +10,14 @@ from botocore.exceptions import ClientError
 
 from acceptance.model import Level
 from acceptance.resources import (
-    PASSWORD_PRESENT,
     find_delegates,
     find_root_credentials,
-    has_service_control_policies,
     observe_root_access,
+    policy_types,
 )
 from acceptance.state import CREDENTIALS, SESSIONS, StateField
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from acceptance.callers import Callers
     from acceptance.state import State
 
@@ -46,12 +43,9 @@ class Refusal(StrEnum):
     LARGE = "The organization has more than {maximum} accounts. Use one that is for tests alone."
     IN_USE = (
         "{what} is enabled in the organization, and this would change it. "
-        "If nobody relies on it, add --allow-changes."
+        "If no one relies on it, add --allow-changes."
     )
-    DELEGATES = (
-        "The organization has delegated administrators for IAM that the run did not register. "
-        "They would have to be deregistered."
-    )
+    DELEGATES = "The organization has delegated administrators for IAM, which would have to be deregistered."
     NOT_A_MEMBER = "Account {account} is not an active member account of the organization."
     SAME_ACCOUNT = "The member account and the account to register must be two accounts."
     MEMBER_REQUIRED = "A run of the level {level} needs a disposable member account: --member."
@@ -65,7 +59,7 @@ class Refusal(StrEnum):
 
 
 class RunRefusedError(Exception):
-    """Raised where a run would be in the wrong place.
+    """The run would be in the wrong place.
 
     Attributes:
         refusal: Why.
@@ -83,15 +77,15 @@ class RunRefusedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What the guards found out about the organization.
+    """The organization as the guards saw it.
 
     Attributes:
         state: The state of root access.
-        policies: Whether service control policies are enabled.
+        policies: The types of policies that are enabled.
     """
 
     state: State
-    policies: bool
+    policies: frozenset[str]
 
 
 def check_identity(callers: Callers) -> None:
@@ -117,23 +111,16 @@ def check_identity(callers: Callers) -> None:
         raise RunRefusedError(Refusal.NOT_ALL_FEATURES)
 
 
-def check_organization(
-    callers: Callers,
-    level: Level,
-    *,
-    allow_changes: bool,
-    of_others: Collection[StateField] = frozenset(StateField),
-) -> Surroundings:
-    """Refuse an organization that a run of this level, or its restoration, could harm. This reads only.
+def check_organization(callers: Callers, level: Level, *, allow_changes: bool) -> Surroundings:
+    """Refuse an organization that a run of this level could harm. This reads only.
 
     Args:
         callers: The clients.
         level: The level.
-        allow_changes: Whether nobody relies on root access.
-        of_others: What must be nobody's, if it is enabled or there: for a run, everything.
+        allow_changes: Whether the run may change root access that is enabled.
 
     Raises:
-        RunRefusedError: It could.
+        RunRefusedError: The run could harm it.
     """
     check_identity(callers)
     names = callers.names
@@ -144,15 +131,17 @@ def check_organization(
     _check_accounts(callers, level)
     state = observe_root_access(callers)
     if level is not Level.READ:
-        _check_delegates(callers, state, of_others)
-        _check_use(state, of_others, allow_changes=allow_changes)
-    for account_id in filter(None, (names.member, names.delegate)):
-        _check_role(callers, account_id)
-    if level.includes(Level.MEMBER):
-        _check_root_credentials(callers, of_others)
+        if state.trusted_access and find_delegates(callers):
+            raise RunRefusedError(Refusal.DELEGATES)
+        in_use = [name for field, name in _ENABLED.items() if getattr(state, field)]
+        if in_use and not allow_changes:
+            raise RunRefusedError(Refusal.IN_USE, what=", ".join(in_use))
+    check_roles(callers)
+    if level.includes(Level.MEMBER) and find_root_credentials(callers):
+        raise RunRefusedError(Refusal.ROOT_CREDENTIALS, account=names.member)
     if level.includes(Level.DEPLOY):
         _check_bootstrap(callers)
-    return Surroundings(state=state, policies=has_service_control_policies(callers))
+    return Surroundings(state=state, policies=policy_types(callers))
 
 
 def _check_accounts(callers: Callers, level: Level) -> None:
@@ -172,35 +161,20 @@ def _check_accounts(callers: Callers, level: Level) -> None:
             raise RunRefusedError(Refusal.NOT_A_MEMBER, account=account_id)
 
 
-def _check_delegates(callers: Callers, state: State, of_others: Collection[StateField]) -> None:
-    names = callers.names
-    own = set() if StateField.DELEGATE in of_others else {names.member, names.delegate}
-    if state.trusted_access and not own.issuperset(find_delegates(callers)):
-        raise RunRefusedError(Refusal.DELEGATES)
+def check_roles(callers: Callers) -> None:
+    """Refuse accounts in which the role cannot be assumed.
 
-
-def _check_use(state: State, of_others: Collection[StateField], *, allow_changes: bool) -> None:
-    found = [name for field, name in _ENABLED.items() if field in of_others and getattr(state, field)]
-    if found and not allow_changes:
-        raise RunRefusedError(Refusal.IN_USE, what=", ".join(found))
-
-
-def _check_root_credentials(callers: Callers, of_others: Collection[StateField]) -> None:
-    own = set() if StateField.PASSWORD in of_others else {PASSWORD_PRESENT}
-    if not own.issuperset(find_root_credentials(callers)):
-        raise RunRefusedError(Refusal.ROOT_CREDENTIALS, account=callers.names.member)
-
-
-def _check_role(callers: Callers, account_id: str) -> None:
-    try:
-        callers.assume_role_in(account_id)
-    except ClientError as error:
-        raise RunRefusedError(
-            Refusal.ROLE_DENIED,
-            role=callers.names.role,
-            account=account_id,
-            code=error.response["Error"]["Code"],
-        ) from error
+    Raises:
+        RunRefusedError: It cannot be assumed.
+    """
+    for account_id in filter(None, (callers.names.member, callers.names.delegate)):
+        try:
+            callers.assume_role_in(account_id)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            raise RunRefusedError(
+                Refusal.ROLE_DENIED, role=callers.names.role, account=account_id, code=code
+            ) from error
 
 
 def _check_bootstrap(callers: Callers) -> None:

@@ -11,6 +11,8 @@ from acceptance.comparison import Moment
 from local_aws.emulation import RemoteOrganization
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import boto3
 
     from local_aws.emulation import Organization
@@ -34,9 +36,17 @@ class LocalAws(Aws):
         self._organization = organization
         self._skipped = 0.0
 
-    def client(self, service: str, *, host: str | None = None, **options: Any) -> Any:
+    def client(
+        self,
+        service: str,
+        *,
+        credentials: Mapping[str, Any] | None = None,
+        host: str | None = None,
+        region: str | None = None,
+        repeat: bool = True,
+    ) -> Any:
         """Return a client."""
-        client = super().client(service, **options)
+        client = super().client(service, credentials=credentials, region=region, repeat=repeat)
         if host is not None:
             client.meta.events.register("before-sign", lambda request, **_: name_host(request, host))
         return client
@@ -54,13 +64,6 @@ class LocalAws(Aws):
     def moment(self) -> Moment:
         """Return the time of the last call, by the emulation's clock."""
         return Moment(at=self._organization.calls[-1].at, tolerance=timedelta())
-
-    def set_denial(self, action: str, *, account_id: str, denied: bool) -> None:
-        """Deny an action to an account, or allow it again."""
-        if denied:
-            self._organization.deny(account_id=account_id, action=action)
-        else:
-            self._organization.allow(account_id=account_id, action=action)
 
 
 def connect_local(session: boto3.Session) -> LocalAws:

@@ -19,9 +19,14 @@ CLOSED = "{closed account}"
 ROOT = "{root id}"
 MEMBERS_PARENT = "{parent id of the member}"
 
+DETECTOR = "{detector id}"
+AUDIT_MACHINE = "{audit state machine}"
+
+# What a call names instead of a service of AWS.
+DEPLOYMENT, MEASUREMENT = "deployment", "measurement"
+
 MANAGEMENT_ACCOUNT = "management account"
 ROOT_SESSION = "root session"
-USER_WITHOUT_POLICIES = f"user U in {MANAGEMENT}"
 
 
 class Level(StrEnum):
@@ -62,11 +67,13 @@ class Call:
         operation: The service and the operation, such as ``iam:GetUser``.
         parameters: The parameters, with the accounts of the cases.
         host: The host to send the call to; None for the service's own.
+        region: The Region to call; None for the run's.
     """
 
     operation: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     host: str | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +82,8 @@ class Response:
 
     Attributes:
         code: The error code; None for a success.
-        http: The HTTP status; None where it does not matter.
-        message: The message; None where it does not matter.
+        http: The HTTP status; None if it does not matter.
+        message: The message; None if it does not matter.
         reason: The reason that Organizations names.
         output: The members of a success that matter.
     """
@@ -99,25 +106,25 @@ class Case:
     Attributes:
         name: What is assumed, as a sentence.
         level: The level of the runs that have it.
-        given: The steps that lead to the state before the call, from an organization without root access.
-        caller: Who makes the call.
         call: The call.
         response: The expected response.
+        given: The steps that lead to the state before the call, from an organization without root access.
+        caller: Who makes the call.
         source: Why it is expected.
         afterwards: The root credentials in the member account after the call, by their keys in
-            GetAccountSummary; None where they do not matter.
-        local: Why the local AWS does not show it; None where it does.
+            GetAccountSummary; None if they do not matter.
+        local: Why the local AWS does not show it; None if it does.
         measures: What the time until the expected response measures; None for nothing.
         max_seconds: How long the expected response may take; None for as long as the run waits for any.
     """
 
     name: str
     level: Level
-    given: tuple[str, ...]
-    caller: str
     call: Call
     response: Response
-    source: Source
+    given: tuple[str, ...] = ()
+    caller: str = MANAGEMENT_ACCOUNT
+    source: Source = Source.DOCUMENTED
     afterwards: Mapping[str, int] | None = None
     local: str | None = None
     measures: str | None = None
@@ -146,10 +153,10 @@ class Result:
     Attributes:
         case: The case.
         verdict: How it ended.
-        response: The response, normalized; None where there was none.
-        differences: In what it differs; where it was not seen, why.
+        response: The response, normalized; None if there was none.
+        differences: In what it differs; if it was not seen, why.
         seconds: How long it took until the response was the expected one, or until the run gave up.
-        afterwards: The root credentials after the call; None where they do not matter.
+        afterwards: The root credentials after the call; None if they do not matter.
     """
 
     case: Case

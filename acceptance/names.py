@@ -1,9 +1,9 @@
-"""Replaces the accounts of the cases by those of an organization, and whatever identifies it by examples."""
+"""Replaces the accounts of the cases by those of an organization, and what identifies it by examples."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -26,15 +26,14 @@ _PRINCIPAL = re.compile(r"(?<=:)(user|role|assumed-role|federated-user|group)/[^
 _ACCOUNT_ID = re.compile(r"(?<![0-9])[0-9]{12}(?![0-9])")
 _MANAGED_POLICY = "p-FullAWSAccess"
 
-# A string under any other key may be a name that somebody chose.
+# A string under any other key may be a name that a person chose.
 _SAFE_KEYS = frozenset(
     {
-        "Account", "Arn", "Code", "DefaultVersionId", "FeatureSet", "Id", "JoinedMethod", "MasterAccountId",
-        "OrganizationId", "PolicyArn", "ServicePrincipal", "State", "Status", "Type", "UserId", "actions",
-        "outcome", "state", "status", "type",
+        "Account", "Arn", "Code", "DefaultVersionId", "EnabledFeatures", "FeatureSet", "Id", "JoinedMethod",
+        "MasterAccountId", "OrganizationId", "PolicyArn", "ServicePrincipal", "State", "Status", "Type",
+        "UserId",
     }
 )  # fmt: skip
-_SAFE_LISTS = frozenset({"EnabledFeatures", "eventNames", "features", "items"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +60,7 @@ class Names:
 
     @property
     def own_name(self) -> str:
-        """What the run's bucket, queue, user and service control policy are called."""
+        """The name of the run's bucket, queue, user and policy."""
         return f"root-access-acceptance-{self.run}"
 
     @property
@@ -74,9 +73,10 @@ class Names:
         """The run's stack in the management account."""
         return f"RootAccessAcceptance-{self.run}"
 
-    def to_json(self) -> dict[str, str | None]:
-        """Return the names as the journal has them."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+    @property
+    def report_bucket(self) -> str:
+        """The stack's bucket: CloudFormation would choose a name that is known only afterwards."""
+        return f"{self.own_name}-reports"
 
     def to_real(self, value: Any) -> Any:
         """Return a value of a case with the organization's own accounts and this run's resources."""
@@ -103,7 +103,7 @@ class Names:
         match value:
             case str():
                 text = self.to_example_text(value, caller=caller)
-                return text if key in _SAFE_KEYS or key in _SAFE_LISTS else "{text}"
+                return text if key in _SAFE_KEYS else "{text}"
             case dict():
                 return {
                     name: self.to_example(member, caller=caller, key=name) for name, member in value.items()

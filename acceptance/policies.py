@@ -1,9 +1,12 @@
-"""The policies that the cases attach: to a bucket, to a queue, and to the member account."""
+"""The policies that the cases attach: to a bucket, to a queue, and to an account."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from acceptance.model import DELEGATE, MEMBER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -11,30 +14,39 @@ if TYPE_CHECKING:
 _ROOT = {"aws:PrincipalArn": ["arn:aws:iam::*:root"]}
 
 
-def _deny_root(action: str, conditions: Mapping[str, Mapping[str, Any]]) -> str:
-    statement = {
-        "Sid": "DenyRoot",
-        "Effect": "Deny",
-        "Action": action,
-        "Resource": "*",
-        "Condition": {"ArnLike": _ROOT, **conditions},
-    }
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """A policy of the organization, and the account that a case attaches it to."""
+
+    content: str
+    type: str = "SERVICE_CONTROL_POLICY"
+    account: str = MEMBER
+
+
+def _deny(action: str, **more: Any) -> str:
+    statement = {"Sid": "Acceptance", "Effect": "Deny", "Action": action, "Resource": "*", **more}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-# Each denies something to root users alone, so that the role that restores the account is not affected.
-SERVICE_CONTROL_POLICIES: Mapping[str, str] = {
-    "with the exemption": _deny_root("*", {"Null": {"aws:AssumedRoot": "true"}}),
-    "without the exemption": _deny_root("*", {}),
-    "on bool mfa": _deny_root("iam:GetUser", {"Bool": {"aws:MultiFactorAuthPresent": "false"}}),
-    "on bool if exists mfa": _deny_root(
-        "iam:GetUser", {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}
+def _deny_root(action: str, **conditions: Mapping[str, str]) -> Policy:
+    return Policy(content=_deny(action, Condition={"ArnLike": _ROOT, **conditions}))
+
+
+# On the member account each denies root users or root sessions alone: its role can restore the account.
+POLICIES: Mapping[str, Policy] = {
+    "with the exemption": _deny_root("*", Null={"aws:AssumedRoot": "true"}),
+    "without the exemption": _deny_root("*"),
+    "on bool mfa": _deny_root("iam:GetUser", Bool={"aws:MultiFactorAuthPresent": "false"}),
+    "on bool if exists mfa": _deny_root("iam:GetUser", BoolIfExists={"aws:MultiFactorAuthPresent": "false"}),
+    "on password": _deny_root("iam:CreateLoginProfile"),
+    "of the delegate on AssumeRoot": Policy(content=_deny("sts:AssumeRoot"), account=DELEGATE),
+    "of resources on AssumeRoot": Policy(
+        content=_deny("sts:AssumeRoot", Principal="*"), type="RESOURCE_CONTROL_POLICY"
     ),
-    "on password": _deny_root("iam:CreateLoginProfile", {}),
 }
 
 
 def locking_policy(service: str, resource: str) -> str:
-    """Return a resource policy that locks everybody out, also the owner."""
+    """Return a resource policy that locks everyone out, including the owner."""
     statement = {"Effect": "Deny", "Principal": "*", "Action": f"{service}:*", "Resource": resource}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

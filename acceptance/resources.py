@@ -1,65 +1,90 @@
 """The changes of a run: how each resource is set to a value, and how its value is found.
 
-Each change may find that it was made before, or half of it, because a run may be killed at any point.
+A run may be killed at any point, so each setter also works when its change, or half of it, is there already.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from acceptance.callers import DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE, Callers
-from acceptance.policies import SERVICE_CONTROL_POLICIES, locking_policy
+from acceptance.callers import DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE
+from acceptance.model import DEPLOYMENT, MEASUREMENT
+from acceptance.policies import POLICIES, locking_policy
 from acceptance.state import CREDENTIALS, SESSIONS, State, StateField
 
 if TYPE_CHECKING:
-    from acceptance.deployment import Deployment
+    from collections.abc import Callable, Mapping
+
+    from acceptance.callers import Callers
+    from acceptance.model import Call
 
 PRINCIPAL = "iam.amazonaws.com"
 PASSWORD_PRESENT = "AccountPasswordPresent"
-_SCP = "SERVICE_CONTROL_POLICY"
 
-Setter = Callable[[Callers, Any], None]
-
-# What each change calls, for the plan of a run.
-CALLS: dict[tuple[StateField, bool], str] = {
-    (StateField.TRUSTED_ACCESS, True): "organizations:EnableAWSServiceAccess",
-    (StateField.TRUSTED_ACCESS, False): "organizations:DisableAWSServiceAccess",
-    (StateField.CREDENTIALS, True): "iam:EnableOrganizationsRootCredentialsManagement",
-    (StateField.CREDENTIALS, False): "iam:DisableOrganizationsRootCredentialsManagement",
-    (StateField.SESSIONS, True): "iam:EnableOrganizationsRootSessions",
-    (StateField.SESSIONS, False): "iam:DisableOrganizationsRootSessions",
-    (StateField.DELEGATE, True): "organizations:RegisterDelegatedAdministrator",
-    (StateField.DELEGATE, False): "organizations:DeregisterDelegatedAdministrator",
-    (StateField.USER, True): "iam:CreateUser, iam:CreateAccessKey",
-    (StateField.USER, False): "iam:DeleteAccessKey, iam:DeleteUser",
-    (StateField.PASSWORD, True): "sts:AssumeRoot, iam:CreateLoginProfile",
-    (StateField.PASSWORD, False): "sts:AssumeRoot, iam:DeleteLoginProfile",
-    (StateField.BUCKET, True): "s3:CreateBucket, s3:PutBucketPolicy",
-    (StateField.BUCKET, False): "sts:AssumeRoot, s3:DeleteBucketPolicy, s3:DeleteBucket",
-    (StateField.QUEUE, True): "sqs:CreateQueue, sqs:SetQueueAttributes",
-    (StateField.QUEUE, False): "sts:AssumeRoot, sqs:SetQueueAttributes, sqs:DeleteQueue",
-    (StateField.POLICY, True): "organizations:CreatePolicy, organizations:AttachPolicy",
-    (StateField.POLICY, False): "organizations:DetachPolicy, organizations:DeletePolicy",
-    (StateField.STACK, True): "cdk deploy",
-    (StateField.STACK, False): "cloudformation:DeleteStack, s3:DeleteObject, s3:DeleteBucket",
+# What a call of a case may change: the run itself changes it by the same call, and so can restore it.
+_CHANGED_BY: Mapping[str, StateField] = {
+    "organizations:EnableAWSServiceAccess": StateField.TRUSTED_ACCESS,
+    "organizations:DisableAWSServiceAccess": StateField.TRUSTED_ACCESS,
+    "iam:EnableOrganizationsRootCredentialsManagement": StateField.CREDENTIALS,
+    "iam:DisableOrganizationsRootCredentialsManagement": StateField.CREDENTIALS,
+    "iam:EnableOrganizationsRootSessions": StateField.SESSIONS,
+    "iam:DisableOrganizationsRootSessions": StateField.SESSIONS,
+    "organizations:RegisterDelegatedAdministrator": StateField.DELEGATE,
+    "organizations:DeregisterDelegatedAdministrator": StateField.DELEGATE,
+    "iam:CreateLoginProfile": StateField.PASSWORD,
+    "iam:DeleteLoginProfile": StateField.PASSWORD,
+    "s3:PutBucketPolicy": StateField.BUCKET,
+    "s3:DeleteBucketPolicy": StateField.BUCKET,
+    "sqs:SetQueueAttributes": StateField.QUEUE,
 }
+_CHANGED_BY_TASK: Mapping[str, StateField] = {
+    RECOVER: StateField.PASSWORD,
+    DELETE: StateField.PASSWORD,
+    UNLOCK_BUCKET: StateField.BUCKET,
+    UNLOCK_QUEUE: StateField.QUEUE,
+}
+# They name what does not exist.
+_CHANGES_NOTHING = (
+    *("iam:DeleteAccessKey", "iam:DeactivateMFADevice", "iam:DeleteSigningCertificate"),
+    "iam:UpdateAccessKey",
+)
+_READS = ("Assume", "Describe", "Get", "List", "Lookup", "Simulate")
+
 SUBJECTS: dict[StateField, str] = {
     StateField.TRUSTED_ACCESS: "trusted access of IAM in the organization",
     StateField.CREDENTIALS: f"the feature {CREDENTIALS}",
     StateField.SESSIONS: f"the feature {SESSIONS}",
     StateField.DELEGATE: "the registration of the delegated administrator",
-    StateField.USER: "a user without policies in the management account",
     StateField.PASSWORD: "the root password of the member account",
     StateField.BUCKET: "an empty bucket in the member account",
     StateField.QUEUE: "an empty queue in the member account",
-    StateField.POLICY: "a service control policy on the member account",
+    StateField.POLICY: "a policy on the member account or the delegate",
     StateField.STACK: "a stack in the management account",
 }
+
+
+def field_changed_by(call: Call) -> StateField | None:
+    """Return what a call of a case may change, or None if it only reads.
+
+    Raises:
+        ValueError: The call changes something that the run could not restore.
+    """
+    service, operation = call.operation.split(":")
+    if service == MEASUREMENT:
+        return None
+    if service == DEPLOYMENT:
+        return _CHANGED_BY_TASK.get(call.parameters.get("task", ""))
+    if operation.startswith(_READS) or call.operation in _CHANGES_NOTHING:
+        return None
+    if call.operation not in _CHANGED_BY:
+        raise ValueError(f"A run could not restore what {call.operation} changes.")
+    if service == "organizations" and call.parameters["ServicePrincipal"] != PRINCIPAL:
+        return None
+    return _CHANGED_BY[call.operation]
 
 
 def _tolerate(callers: Callers, call: Callable[[], Any], *codes: str) -> None:
@@ -87,7 +112,7 @@ def set_feature(callers: Callers, value: bool, *, feature: str) -> None:
 
 
 def set_delegate(callers: Callers, value: bool) -> None:
-    """Register or deregister the delegate; nobody else of the run's accounts stays registered."""
+    """Register or deregister the delegate; the run's other account does not stay registered."""
     organizations, names = callers.own("organizations"), callers.names
     # The member account is registered only by a case that has two administrators.
     for account_id, wanted in ((names.member, False), (names.delegate, value)):
@@ -101,21 +126,6 @@ def set_delegate(callers: Callers, value: bool) -> None:
         _tolerate(callers, functools.partial(change, AccountId=account_id, ServicePrincipal=PRINCIPAL), done)
 
 
-def set_user(callers: Callers, value: bool) -> None:
-    """Create the user without policies, or delete it with its keys."""
-    iam, name = callers.own("iam"), callers.names.own_name
-    if value:
-        _tolerate(callers, lambda: iam.create_user(UserName=name), "EntityAlreadyExists")
-        return
-    callers.forget_user()
-    try:
-        for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
-            iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
-        iam.delete_user(UserName=name)
-    except iam.exceptions.NoSuchEntityException:
-        return
-
-
 def set_password(callers: Callers, value: bool) -> None:
     """Allow the recovery of the root password, or delete it."""
     if value:
@@ -126,24 +136,17 @@ def set_password(callers: Callers, value: bool) -> None:
 
 def set_bucket(callers: Callers, value: str | None) -> None:
     """Create the bucket, lock it, unlock it, or delete it."""
-    s3, name = callers.member("s3"), callers.names.own_name
+    s3, name, region = callers.member("s3"), callers.names.own_name, callers.names.region
+    if _has_bucket(callers):
+        callers.patiently(lambda: callers.root("s3", UNLOCK_BUCKET).delete_bucket_policy(Bucket=name))
+    elif value is not None:
+        location = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        s3.create_bucket(Bucket=name, **({} if region == "us-east-1" else location))
     if value is None:
-        _tolerate(callers, lambda: _unlock_bucket(callers), "NoSuchBucket")
         _tolerate(callers, lambda: s3.delete_bucket(Bucket=name), "NoSuchBucket")
-        return
-    region = callers.names.region
-    location = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    if not _has_bucket(callers):
-        s3.create_bucket(Bucket=name, **location)
-    if value == "locked":
+    elif value == "locked":
         policy = locking_policy("s3", f"arn:aws:s3:::{name}")
         callers.patiently(lambda: s3.put_bucket_policy(Bucket=name, Policy=policy))
-    else:
-        _unlock_bucket(callers)
-
-
-def _unlock_bucket(callers: Callers) -> None:
-    callers.root("s3", UNLOCK_BUCKET).delete_bucket_policy(Bucket=callers.names.own_name)
 
 
 def _has_bucket(callers: Callers) -> bool:
@@ -155,19 +158,16 @@ def set_queue(callers: Callers, value: str | None) -> None:
     """Create the queue, lock it, unlock it, or delete it."""
     sqs, names = callers.member("sqs"), callers.names
     url = find_queue_url(callers)
-    if value is None:
-        if url is not None:
-            _unlock_queue(callers, url)
-            # A policy that was removed still acts for a while.
-            callers.patiently(lambda: sqs.delete_queue(QueueUrl=url))
-        return
-    if url is None:
+    if url is not None:
+        _unlock_queue(callers, url)
+    elif value is not None:
         url = callers.patiently(lambda: sqs.create_queue(QueueName=names.own_name))["QueueUrl"]
-    if value == "locked":
+    if value is None and url is not None:
+        # A policy that was removed still acts for a while.
+        callers.patiently(lambda: sqs.delete_queue(QueueUrl=url))
+    elif value == "locked":
         policy = locking_policy("sqs", names.queue_arn)
         callers.patiently(lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy}))
-    else:
-        _unlock_queue(callers, url)
 
 
 def _unlock_queue(callers: Callers, url: str) -> None:
@@ -187,42 +187,49 @@ def find_queue_url(callers: Callers) -> str | None:
 
 
 def set_policy(callers: Callers, value: str | None) -> None:
-    """Create a service control policy and attach it to the member, or detach and delete it."""
+    """Create a policy and attach it, or detach and delete it."""
     organizations, names = callers.own("organizations"), callers.names
     policy_id = find_policy(callers)
     if policy_id is not None:
-        _tolerate(
-            callers,
-            lambda: organizations.detach_policy(PolicyId=policy_id, TargetId=names.member),
-            "PolicyNotAttachedException",
-        )
+        for account_id in filter(None, (names.member, names.delegate)):
+            _tolerate(
+                callers,
+                functools.partial(organizations.detach_policy, PolicyId=policy_id, TargetId=account_id),
+                "PolicyNotAttachedException",
+            )
         _tolerate(callers, lambda: organizations.delete_policy(PolicyId=policy_id), "PolicyNotFoundException")
     if value is not None:
+        policy = POLICIES[value]
         created = organizations.create_policy(
             Name=names.own_name,
             Description="Created by the acceptance suite of centralized-root-access.",
-            Content=SERVICE_CONTROL_POLICIES[value],
-            Type=_SCP,
+            Content=policy.content,
+            Type=policy.type,
         )
         policy_id = created["Policy"]["PolicySummary"]["Id"]
-        callers.patiently(lambda: organizations.attach_policy(PolicyId=policy_id, TargetId=names.member))
+        target = names.to_real(policy.account)
+        callers.patiently(lambda: organizations.attach_policy(PolicyId=policy_id, TargetId=target))
 
 
 def find_policy(callers: Callers) -> str | None:
-    """Return the id of the run's service control policy, or None if there is none."""
-    pages = callers.own("organizations").get_paginator("list_policies").paginate(Filter=_SCP)
-    for page in pages:
-        for policy in page["Policies"]:
-            if policy["Name"] == callers.names.own_name:
-                return str(policy["Id"])
+    """Return the ID of the run's policy, or None if there is none."""
+    list_policies = callers.own("organizations").get_paginator("list_policies")
+    for type_ in policy_types(callers):
+        for page in list_policies.paginate(Filter=type_):
+            for policy in page["Policies"]:
+                if policy["Name"] == callers.names.own_name:
+                    return str(policy["Id"])
     return None
 
 
-def has_service_control_policies(callers: Callers) -> bool:
-    """Return whether the organization has service control policies."""
+def policy_types(callers: Callers) -> frozenset[str]:
+    """Return the types of policies that are enabled in the organization, of those that the run attaches."""
     pages = callers.own("organizations").get_paginator("list_roots").paginate()
-    types = [kind for page in pages for root in page["Roots"] for kind in root["PolicyTypes"]]
-    return any(kind["Type"] == _SCP and kind["Status"] == "ENABLED" for kind in types)
+    types = [type_ for page in pages for root in page["Roots"] for type_ in root["PolicyTypes"]]
+    used = {policy.type for policy in POLICIES.values()}
+    return frozenset(
+        type_["Type"] for type_ in types if type_["Status"] == "ENABLED" and type_["Type"] in used
+    )
 
 
 def observe_root_access(callers: Callers) -> State:
@@ -277,57 +284,32 @@ def has_password(callers: Callers) -> bool:
     return bool(account_summary(callers)[PASSWORD_PRESENT])
 
 
-def has_user(callers: Callers) -> bool:
-    """Return whether the user without policies exists."""
-    iam = callers.own("iam")
-    try:
-        iam.get_user(UserName=callers.names.own_name)
-    except iam.exceptions.NoSuchEntityException:
-        return False
-    return True
-
-
 def find_bucket(callers: Callers) -> str | None:
-    """Return "locked" if the bucket exists: nobody but a root session may be able to look."""
-    return "locked" if _has_bucket(callers) else None
+    """Return whether the bucket is there; its policy may keep everyone but a root session from looking."""
+    return "there" if _has_bucket(callers) else None
 
 
 def find_queue(callers: Callers) -> str | None:
-    """Return "locked" if the queue exists, for the same reason."""
-    return "locked" if find_queue_url(callers) else None
+    """Return whether the queue is there, for the same reason."""
+    return "there" if find_queue_url(callers) else None
 
 
-SETTERS: dict[StateField, Setter] = {
+SETTERS: dict[StateField, Callable[[Callers, Any], None]] = {
     StateField.TRUSTED_ACCESS: set_trusted_access,
     StateField.CREDENTIALS: functools.partial(set_feature, feature=CREDENTIALS),
     StateField.SESSIONS: functools.partial(set_feature, feature=SESSIONS),
     StateField.DELEGATE: set_delegate,
-    StateField.USER: set_user,
     StateField.PASSWORD: set_password,
     StateField.BUCKET: set_bucket,
     StateField.QUEUE: set_queue,
     StateField.POLICY: set_policy,
 }
 FINDERS: dict[StateField, Callable[[Callers], Any]] = {
-    StateField.USER: has_user,
     StateField.PASSWORD: has_password,
     StateField.BUCKET: find_bucket,
     StateField.QUEUE: find_queue,
     StateField.POLICY: find_policy,
 }
-
-
-def observe(
-    callers: Callers, resources: frozenset[StateField], *, deployment: Deployment | None = None
-) -> State:
-    """Return the state of these resources and of root access; of the others, that there is nothing."""
-    state = observe_root_access(callers)
-    found = {resource.value: find(callers) for resource, find in FINDERS.items() if resource in resources}
-    if deployment is not None and StateField.STACK in resources:
-        found[StateField.STACK.value] = deployment.find()
-    return State(**{**vars(state), **found})
-
-
 NEEDED_FEATURES: dict[StateField, StateField] = {
     StateField.PASSWORD: StateField.CREDENTIALS,
     StateField.BUCKET: StateField.SESSIONS,

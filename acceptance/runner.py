@@ -1,21 +1,22 @@
-"""Runs cases one after the other, and restores the organization whatever happens."""
+"""Runs cases one after the other, and restores the organization however the run ends."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from acceptance.comparison import differences
 from acceptance.deployment import DeploymentError
-from acceptance.model import Level, Result, Source, Verdict
+from acceptance.model import MEASUREMENT, Level, Result, Source, Verdict
 from acceptance.places import NothingFoundError
-from acceptance.scene import MEASUREMENT, field_changed_by
-from acceptance.state import State, StateField, is_time_bound, parse_step, split_case
+from acceptance.policies import POLICIES
+from acceptance.resources import field_changed_by
+from acceptance.state import State, StateField, is_time_bound, parse_step, split_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from acceptance.model import Case, Response
     from acceptance.scene import Scene
@@ -34,14 +35,14 @@ class Possibilities:
         level: Its level.
         member: Whether it has a member account.
         delegate: Whether it has an account to register.
-        policies: Whether the organization has service control policies.
+        policies: The types of policies that are enabled in the organization.
         local: Whether it is on the local AWS.
     """
 
     level: Level
     member: bool
     delegate: bool
-    policies: bool
+    policies: frozenset[str]
     local: bool
 
     def obstacle(self, case: Case, *, state: State) -> str | None:
@@ -52,10 +53,13 @@ class Possibilities:
             return "it needs --member"
         if case.needs_delegate and not self.delegate:
             return "it needs --delegate"
-        if not self.policies and any(parse_step(step).resource is StateField.POLICY for step in case.given):
-            return "the organization has no service control policies enabled"
+        for step in map(parse_step, case.given):
+            if step.resource is StateField.POLICY and step.value:
+                type_ = POLICIES[str(step.value)].type
+                if type_ not in self.policies:
+                    return f"policies of the type {type_} are not enabled in the organization"
         if self.level is Level.READ:
-            changed = state.differences(split_case(case)[0])
+            changed = state.differences(split_steps(case.given)[0])
             if changed:
                 return f"the organization is in another state: {', '.join(changed)}"
         return None
@@ -70,7 +74,7 @@ def sort_cases(cases: Iterable[Case]) -> list[Case]:
     def order(case: Case) -> tuple[object, ...]:
         if case.level is Level.DEPLOY:
             return (list(Level).index(case.level),)
-        state, steps = split_case(case)
+        state, steps = split_steps(case.given)
         values = [str(getattr(state, resource) or "") for resource in reversed(StateField)]
         return (list(Level).index(case.level), not _may_hurt(case), values, bool(steps))
 
@@ -78,7 +82,7 @@ def sort_cases(cases: Iterable[Case]) -> list[Case]:
 
 
 def _may_hurt(case: Case) -> bool:
-    """Return whether it is about a change, of which nobody has recorded how AWS responds."""
+    """Return whether it is about a change to which AWS's response is not recorded yet."""
     return case.source is not Source.RECORDED and field_changed_by(case.call) is not None
 
 
@@ -89,6 +93,7 @@ def run_cases(
     *,
     settling_seconds: float = MAX_SETTLING_SECONDS,
     report: Callable[[Result], None] = lambda _: None,
+    keep: Callable[[State], object] = lambda _: None,
 ) -> list[Result]:
     """Run cases, and restore the state that the organization had before.
 
@@ -98,16 +103,32 @@ def run_cases(
         possibilities: What the run can see.
         settling_seconds: How long to wait for a response that a change before may not have reached yet.
         report: Called with each result.
+        keep: Called with the state before the run, before the first change, and once the features are known.
     """
-    results = []
+    if possibilities.level is Level.READ:
+        return list(_results(cases, scene, possibilities, settling_seconds, report))
+    before = scene.state
+    keep(before)
     try:
-        for case in cases:
-            result = _run_case(case, scene, possibilities, settling_seconds)
-            report(result)
-            results.append(result)
+        scene.reveal_features()
+        before = replace(before, credentials=scene.state.credentials, sessions=scene.state.sessions)
+        keep(before)
+        return list(_results(cases, scene, possibilities, settling_seconds, report))
     finally:
-        scene.restore()
-    return results
+        scene.restore(before, possibilities.level)
+
+
+def _results(
+    cases: Iterable[Case],
+    scene: Scene,
+    possibilities: Possibilities,
+    settling_seconds: float,
+    report: Callable[[Result], None],
+) -> Iterator[Result]:
+    for case in cases:
+        result = _run_case(case, scene, possibilities, settling_seconds)
+        report(result)
+        yield result
 
 
 def _run_case(case: Case, scene: Scene, possibilities: Possibilities, settling_seconds: float) -> Result:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from acceptance.model import DELEGATE, MEMBER, USER_WITHOUT_POLICIES, Level
+from acceptance.model import DELEGATE, MEMBER, Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from acceptance.model import Case
 
 CREDENTIALS = "RootCredentialsManagement"
 SESSIONS = "RootSessions"
@@ -25,7 +24,6 @@ class StateField(StrEnum):
     CREDENTIALS = "credentials"
     SESSIONS = "sessions"
     DELEGATE = "delegate"
-    USER = "user"
     PASSWORD = "password"
     BUCKET = "bucket"
     QUEUE = "queue"
@@ -46,18 +44,17 @@ FEATURES: Mapping[str, StateField] = {CREDENTIALS: StateField.CREDENTIALS, SESSI
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """The state of the organization, as far as a run changes it.
+    """The part of the organization's state that a run changes.
 
     Attributes:
         trusted_access: Whether IAM has trusted access.
-        credentials: Whether RootCredentialsManagement is enabled; None while nobody can list it.
-        sessions: Whether RootSessions is enabled; None while nobody can list it.
+        credentials: Whether RootCredentialsManagement is enabled; None while it cannot be listed.
+        sessions: Whether RootSessions is enabled; None while it cannot be listed.
         delegate: Whether the delegate is registered for IAM; a text if the member account is, too.
-        user: Whether the run's user without policies exists.
         password: Whether the member's root user has a password.
         bucket: The policy of the run's bucket, "open" or "locked"; None if there is no bucket.
         queue: The same for the run's queue.
-        policy: Which service control policy the run attached to the member; None for none.
+        policy: Which policy the run attached; None for none.
         stack: Which stack the run deployed; None for none.
     """
 
@@ -65,7 +62,6 @@ class State:
     credentials: bool | None = False
     sessions: bool | None = False
     delegate: bool | str = False
-    user: bool = False
     password: bool = False
     bucket: str | None = None
     queue: str | None = None
@@ -73,7 +69,7 @@ class State:
     stack: str | None = None
 
     def differences(self, other: State) -> tuple[StateField, ...]:
-        """Return in what another state differs. A feature that nobody can list does not differ."""
+        """Return in what another state differs. A feature that cannot be listed does not differ."""
         return tuple(
             resource
             for resource in StateField
@@ -89,8 +85,8 @@ class Step:
 
     Attributes:
         text: The step as the case has it.
-        resource: What it changes; None if it is a wait, a session or a denial.
-        value: What it changes it to; the seconds of a wait, the task of a session, the denied action.
+        resource: What it changes; None if it is a wait or a session.
+        value: What it changes it to; the seconds of a wait, the task of a session.
         in_order: Whether it matters that it happens after the steps before it.
     """
 
@@ -105,11 +101,10 @@ class StepKind(StrEnum):
 
     WAIT = "wait"
     SESSION = "session"
-    DENIAL = "denial"
 
 
 _ENABLED = {"enabled": True, "disabled": False, "registered": True, "deregistered": False}
-_POLICY = re.compile(r"policy (?P<name>[a-z -]+) (?P<state>attached|detached)")
+_POLICY = re.compile(r"policy (?P<name>[A-Za-z -]+) (?P<state>attached|detached)")
 
 
 def parse_step(text: str) -> Step:
@@ -136,8 +131,6 @@ def parse_step(text: str) -> Step:
             return Step(text=text, resource=None, value=f"{StepKind.WAIT} {seconds}", in_order=True)
         case ["root", "session", task]:
             return Step(text=text, resource=None, value=f"{StepKind.SESSION} {task}", in_order=True)
-        case [action, "denied", "to", _]:
-            return Step(text=text, resource=None, value=f"{StepKind.DENIAL} {action}", in_order=True)
         case _:
             return _parse_policy(text)
     enabled = _ENABLED[state]
@@ -154,12 +147,12 @@ def _parse_policy(text: str) -> Step:
 
 
 def is_time_bound(given: Iterable[str]) -> bool:
-    """Return whether the response depends on the time since a step, so that nobody may wait for it."""
+    """Return whether the response depends on the time since a step, so the run must not wait for it."""
     return any(step.endswith("seconds later") for step in given)
 
 
 def split_steps(given: Sequence[str]) -> tuple[State, tuple[Step, ...]]:
-    """Return the state that the first steps lead to, whatever their order, and those that follow in order."""
+    """Return the state that the first steps lead to in any order, and the steps that follow in order."""
     steps = [parse_step(text) for text in given]
     state = State()
     for number, step in enumerate(steps):
@@ -170,12 +163,6 @@ def split_steps(given: Sequence[str]) -> tuple[State, tuple[Step, ...]]:
             # The stack enables them.
             state = replace(state, trusted_access=True, credentials=True, sessions=True)
     return state, ()
-
-
-def split_case(case: Case) -> tuple[State, tuple[Step, ...]]:
-    """Return the same for a case, whose caller may have to be created as well."""
-    state, steps = split_steps(case.given)
-    return replace(state, user=case.caller == USER_WITHOUT_POLICIES), steps
 
 
 def with_value(state: State, resource: StateField, value: object) -> State:

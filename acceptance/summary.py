@@ -1,4 +1,4 @@
-"""The results of a run as a table, as JSON, as an issue, and as a recording."""
+"""The results of a run as a table, as an issue, and as a recording."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from acceptance.model import Level, Source, Verdict
-from acceptance.scene import DEPLOYMENT, MEASUREMENT, PRODUCT
+from acceptance.model import DEPLOYMENT, MEASUREMENT, Level, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from acceptance.model import Case, Result
+    from acceptance.model import Result
 
 _MAX_LINE_CHARACTERS = 400
 
@@ -27,30 +26,9 @@ def to_text(results: Sequence[Result]) -> str:
                 lines.append(f"{verdict}: {result.case.name} ({result.case.source})")
                 lines += [f"    {difference}" for difference in result.differences]
     lines += ["", *(f"{name}: {value}" for name, value in _measurements(results))]
-    lines += ["", *_table(results)]
+    counts = Counter(result.verdict for result in results)
+    lines += ["", ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict)]
     return "\n".join(lines).strip()
-
-
-def to_json(results: Sequence[Result]) -> str:
-    """Return the results as JSON, with nothing that identifies the organization."""
-    return json.dumps(
-        {
-            "totals": {verdict.value: _count(results, verdict) for verdict in Verdict},
-            "measurements": dict(_measurements(results)),
-            "cases": [
-                {
-                    "name": result.case.name,
-                    "level": result.case.level,
-                    "source": result.case.source,
-                    "verdict": result.verdict,
-                    "differences": list(result.differences),
-                    "seconds": round(result.seconds, 1),
-                }
-                for result in results
-            ],
-        },
-        indent=2,
-    )
 
 
 def to_issue(results: Sequence[Result], *, level: Level, where: str, versions: Mapping[str, str]) -> str:
@@ -72,7 +50,7 @@ def _is_recordable(result: Result) -> bool:
     return (
         result.response is not None
         and result.case.level is not Level.DEPLOY
-        and service not in (DEPLOYMENT, MEASUREMENT, PRODUCT)
+        and service not in (DEPLOYMENT, MEASUREMENT)
     )
 
 
@@ -81,6 +59,7 @@ def _entry(result: Result) -> dict[str, Any]:
     call = {"operation": case.call.operation, "parameters": case.call.parameters}
     entry = {
         "name": case.name,
+        "level": case.level,
         "given": list(case.given),
         "caller": case.caller,
         "call": {**call, **({"host": case.call.host} if case.call.host else {})},
@@ -117,19 +96,6 @@ def _to_placeholders(value: Any) -> Any:
             return value
 
 
-def _count(results: Iterable[Result], verdict: Verdict, source: Source | None = None) -> int:
-    return sum(r.verdict is verdict and source in (None, r.case.source) for r in results)
-
-
-def _table(results: Sequence[Result]) -> Iterator[str]:
-    width = max(len(source) for source in Source)
-    yield " " * width + "".join(f"{verdict:>12}" for verdict in Verdict)
-    for source in Source:
-        counts = "".join(f"{_count(results, verdict, source):>12}" for verdict in Verdict)
-        yield f"{source:<{width}}{counts}"
-    yield " " * width + "".join(f"{_count(results, verdict):>12}" for verdict in Verdict)
-
-
 def _measurements(results: Iterable[Result]) -> Iterator[tuple[str, str]]:
     for result in results:
         if result.case.measures is None or result.response is None:
@@ -148,9 +114,3 @@ def _plain(line: str) -> str:
     shown = line if len(line) <= _MAX_LINE_CHARACTERS else line[:_MAX_LINE_CHARACTERS] + "…"
     shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown)
     return shown.replace("`", "'")
-
-
-def level_totals(cases: Iterable[Case]) -> dict[str, int]:
-    """Return how many cases each level has of its own."""
-    counts = Counter(case.level for case in cases)
-    return {level.value: counts[level] for level in Level}

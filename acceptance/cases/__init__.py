@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from acceptance.cases import delegation, deploy, feature, member, policies, read, root_tasks, sessions, unlock
+from acceptance.cases import delegation, deploy, feature, member, policies, read, sessions, unlock
 from acceptance.cases.recorded import read_recordings
 
 if TYPE_CHECKING:
@@ -19,5 +19,5 @@ def all_cases() -> tuple[Case, ...]:
 
 def own_cases() -> tuple[Case, ...]:
     """Return the cases as they are expected."""
-    subjects = (read, feature, delegation, sessions, member, unlock, root_tasks, policies, deploy)
+    subjects = (read, feature, delegation, sessions, member, unlock, policies, deploy)
     return tuple(case for subject in subjects for case in subject.CASES)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from acceptance.callers import TASK_POLICY, UNLOCK_BUCKET, UNLOCK_QUEUE
 from acceptance.model import (
     DELEGATE,
-    MANAGEMENT_ACCOUNT,
     MEMBER,
     ROOT_SESSION,
     Call,
@@ -48,35 +47,20 @@ def refusal(
 DENIED = refusal("AccessDenied", http=403)
 
 
-def case(
-    operation: str,
-    name: str,
-    response: Response,
-    *,
-    level: Level,
-    given: tuple[str, ...] = (),
-    caller: str = MANAGEMENT_ACCOUNT,
-    source: Source = Source.DOCUMENTED,
-    local: str | None = None,
-    measures: str | None = None,
-    max_seconds: float | None = None,
-    afterwards: Mapping[str, int] | None = None,
-    **parameters: Any,
-) -> Case:
-    """Return a case. The operation comes first, so that cases of one operation can share it."""
-    return Case(
-        name=name,
-        level=level,
-        given=given,
-        caller=caller,
-        call=Call(operation=operation, parameters=parameters),
-        response=response,
-        source=source,
-        local=local,
-        measures=measures,
-        max_seconds=max_seconds,
-        afterwards=afterwards,
-    )
+def case(operation: str, name: str, response: Response, **options: Any) -> Case:
+    """Return a case. The operation comes first, because cases of one operation share it.
+
+    Args:
+        operation: The service and the operation.
+        name: What is assumed, as a sentence.
+        response: The expected response.
+        **options: The parameters of the call, which begin with a capital, and the other fields of the case.
+    """
+    named = {key: value for key, value in options.items() if key[0].isupper()}
+    fields = {key: value for key, value in options.items() if key not in named}
+    parameters = {**named, **fields.pop("parameters", {})}
+    call = Call(operation=operation, parameters=parameters, region=fields.pop("region", None))
+    return Case(name=name, call=call, response=response, **fields)
 
 
 def assume_root(level: Level, target: str, policy: str) -> partial[Case]:

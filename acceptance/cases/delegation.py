@@ -72,13 +72,6 @@ CASES = (
         given=(TRUSTED_ACCESS, REGISTERED),
         **IAM,
     ),
-    _case(
-        "organizations:ListDelegatedServicesForAccount",
-        "the services of a delegated administrator are listed",
-        succeeds({"DelegatedServices": [{**IAM, "DelegationEnabledDate": "{time}"}]}),
-        given=(TRUSTED_ACCESS, REGISTERED),
-        AccountId=DELEGATE,
-    ),
     _by_delegate(
         "organizations:ListAccounts",
         "a delegated administrator may list the accounts",

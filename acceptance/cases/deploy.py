@@ -4,113 +4,175 @@ from __future__ import annotations
 
 from functools import partial
 
-from acceptance.cases._build import case, succeeds
-from acceptance.model import MEMBER, Level, Source
+from acceptance.callers import DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE
+from acceptance.cases._build import PASSWORD, case, succeeds
+from acceptance.model import AUDIT_MACHINE, MEMBER, Level, Source
 
 CHECKED = "stack checked deployed"
 _case = partial(case, level=Level.DEPLOY, source=Source.ASSUMED, given=(CHECKED,))
 _DISABLED = "RootSessions disabled"
 _BOTH = ["RootCredentialsManagement", "RootSessions"]
+_EXECUTED = succeeds({"plan": "planned", "status": "SUCCEEDED", "outcome": "done"})
+_RECOVERY = {"task": RECOVER, "accounts": [MEMBER]}
 _NO_METRICS = "MiniStack makes no metrics of log lines"
 _NO_TRAIL = "MiniStack has no CloudTrail"
 _NO_SCHEDULE = "it does not wait for a schedule"
+_NO_REDRIVE = "MiniStack does not redrive executions"
+_NO_SDK = "its functions run with the SDK of this machine"
 
-# In the order in which they run: a schedule's first audit comes before any other, an alarm is new once, and
-# the schedule stops before the stack is deleted.
-CASES = (
+
+def _event(name: str) -> list[dict[str, str]]:
+    return [{"AttributeKey": "EventName", "AttributeValue": name}]
+
+
+_NEW = (
     _case(
         "deployment:Status",
         "the stack enables root access and says so in its output",
         succeeds({"status": "ENABLED", "features": _BOTH}),
     ),
     _case(
-        "deployment:DeployAgain",
-        "deploying again changes nothing",
-        succeeds({"exitCode": 0, "writes": False}),
-    ),
-    _case(
-        "deployment:Check",
-        "the drift check finds the organization as the stack lists it",
-        succeeds({"InDesiredState": 1, "repaired": False, "features": _BOTH}),
-    ),
-    _case(
-        "deployment:FirstCheck",
-        "the schedule runs the first check after one interval at the latest",
-        succeeds({"withinInterval": True}),
-        local=_NO_SCHEDULE,
-        measures="time until a schedule runs the first check",
-        max_seconds=900,
-    ),
-    _case(
-        "deployment:FirstAudit",
-        "the schedule's first audit succeeds, although its roles are new",
-        succeeds({"status": "SUCCEEDED"}),
+        "stepfunctions:ListExecutions",
+        "the schedule's first audits succeed, although their roles are new",
+        succeeds({"executions": ["{each}", {"status": "SUCCEEDED", "{and more}": True}]}),
         local=_NO_SCHEDULE,
         max_seconds=900,
+        parameters={"stateMachineArn": AUDIT_MACHINE},
     ),
+    # The warm-up of the alarms that report what stopped takes three.
     _case(
         "deployment:Alarms",
         "no alarm of a new stack fires in its first four intervals",
         succeeds({"haveFired": []}),
+        given=(CHECKED, "1200 seconds later"),
     ),
     _case(
-        "deployment:DriftAlarm",
-        "the drift alarm fires on the first check that finds drift",
-        succeeds({"state": "ALARM"}),
-        given=(CHECKED, _DISABLED),
-        local=_NO_METRICS,
-        measures="time until the drift alarm fires",
+        "deployment:SummedMetrics",
+        "a metric that never had a value counts as zero in a sum",
+        succeeds({"array": True, "filled": True, "neverAlone": "{any}"}),
+        local="it evaluates no metric math",
         max_seconds=900,
     ),
     _case(
+        "deployment:Sdk",
+        "the functions' log names the SDK of the runtime",
+        succeeds({"botocore": "{text}", "runtime": "{text}"}),
+        local=_NO_SDK,
+        measures="the SDK of the functions' runtime",
+        max_seconds=300,
+    ),
+)
+
+_CHECKS = (
+    _case(
         "deployment:Check",
-        "the drift check finds a disabled feature and repairs it where the stack asks for that",
-        succeeds({"InDesiredState": 0, "repaired": True, "features": _BOTH}),
+        "the drift check finds the organization as the stack lists it",
+        succeeds({"succeeded": True, "features": _BOTH}),
+    ),
+    _case(
+        "deployment:Check",
+        "the drift check repairs a disabled feature if the stack asks for that",
+        succeeds({"succeeded": True, "features": _BOTH}),
         given=(CHECKED, _DISABLED),
     ),
+    # The schedule is disabled by now.
+    *(
+        _case(
+            "cloudwatch:DescribeAlarms",
+            name,
+            succeeds({"MetricAlarms": [{"StateValue": "ALARM", "{and more}": True}]}),
+            local=_NO_METRICS,
+            measures=f"time until {measured}",
+            max_seconds=max_seconds,
+            AlarmNamePrefix=f"{{stack}}-RootAccessDriftCheck{alarm}",
+        )
+        for alarm, name, measured, max_seconds in (
+            (
+                *("Drift", "the drift alarm fires on the first check that finds drift"),
+                *("the drift alarm fires", 900),
+            ),
+            # Three intervals, and two for a missed look and for metrics that come late.
+            (
+                *("Stopped", "the alarm of a stopped check fires after about three intervals"),
+                *("the alarm of a stopped check fires, at an interval of five minutes", 1500),
+            ),
+        )
+    ),
+)
+
+_TASKS = (
     _case(
         "deployment:Audit",
         "the state machine audits the member account",
         succeeds({"status": "SUCCEEDED", "outcome": "clean"}),
     ),
-    _case(
-        "deployment:EventNames",
-        "CloudTrail names the calls that change root access as the API does",
-        succeeds(
-            {
-                "eventNames": [
-                    "DisableOrganizationsRootCredentialsManagement",
-                    "DisableOrganizationsRootSessions",
-                    "EnableOrganizationsRootCredentialsManagement",
-                    "EnableOrganizationsRootSessions",
-                ]
-            }
-        ),
-        local=_NO_TRAIL,
-        measures="time until CloudTrail lists a call",
-        max_seconds=1200,
+    *(
+        _case(
+            "deployment:Execute",
+            f"the plan of {what} is executed",
+            _EXECUTED,
+            given=(CHECKED, *given),
+            afterwards={"AccountPasswordPresent": password},
+            parameters={"task": task, **targets},
+        )
+        for what, task, given, password, targets in (
+            ("the recovery of a password", RECOVER, (), 1, {"accounts": [MEMBER]}),
+            ("the deletion of a password", DELETE, (PASSWORD,), 0, {"accounts": [MEMBER]}),
+            ("unlocking a bucket", UNLOCK_BUCKET, ("bucket locked",), 0, {"buckets": {MEMBER: ["{bucket}"]}}),
+            ("unlocking a queue", UNLOCK_QUEUE, ("queue locked",), 0, {"queues": ["{queue arn}"]}),
+        )
     ),
-    # After the one before: what was recorded is listed by now.
+    _case(
+        "deployment:Stop",
+        "a stopped execution has no batch that still runs",
+        succeeds({"status": "ABORTED", "stillRunning": 0}),
+        parameters=_RECOVERY,
+    ),
+    _case(
+        "deployment:Redrive",
+        "a stopped execution can be redriven",
+        succeeds({"status": "{any}"}),
+        local=_NO_REDRIVE,
+        measures="how an execution ends that was stopped and redriven",
+        parameters=_RECOVERY,
+    ),
+)
+
+_TRAIL = (
+    *(
+        _case(
+            "cloudtrail:LookupEvents",
+            f"CloudTrail names the call {verb}Organizations{feature} as the API does",
+            succeeds({"Events": ["{each}", {"EventName": "{any}", "{and more}": True}]}),
+            local=_NO_TRAIL,
+            measures=f"time until CloudTrail lists {verb}Organizations{feature}",
+            max_seconds=1200,
+            # It has the events of IAM and Organizations in this Region alone.
+            region="us-east-1",
+            LookupAttributes=_event(f"{verb}Organizations{feature}"),
+            MaxResults=1,
+        )
+        for verb in ("Disable", "Enable")
+        for feature in _BOTH
+    ),
+    # After those before: what was recorded is listed by now.
     _case(
         "cloudtrail:LookupEvents",
         "AssumeRoot is recorded in the caller's account alone",
         succeeds({"Events": []}),
         caller=MEMBER,
         local=_NO_TRAIL,
-        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "AssumeRoot"}],
+        LookupAttributes=_event("AssumeRoot"),
     ),
-    _case(
-        "deployment:StoppedAlarm",
-        "the alarm of a stopped check fires after about three intervals",
-        succeeds({"state": "ALARM"}),
-        local=_NO_METRICS,
-        measures="time until the alarm of a stopped check fires, at an interval of five minutes",
-        # Three intervals, and one for metrics that come late.
-        max_seconds=1200,
-    ),
+)
+
+_END = (
     _case(
         "deployment:Destroy",
         "destroying the stack leaves root access as it is",
         succeeds({"exitCode": 0, "features": _BOTH, "trustedAccess": True}),
     ),
 )
+
+# In the order in which they run: a schedule's first audit comes before any other, and an alarm is new once.
+CASES = (*_NEW, *_CHECKS, *_TASKS, *_TRAIL, *_END)

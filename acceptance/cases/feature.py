@@ -39,11 +39,6 @@ _TRUSTED_ACCESS = [
         given=("trusted access disabled", TRUSTED_ACCESS),
         measures="time until trusted access is effective",
     ),
-    _enable_access(
-        "an unknown service cannot get trusted access",
-        refusal("InvalidInputException", reason="UNRECOGNIZED_SERVICE_PRINCIPAL"),
-        ServicePrincipal="nobody.amazonaws.com",
-    ),
 ]
 
 _FEATURES = [

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from acceptance.callers import AUDIT, DELETE, RECOVER
-from acceptance.cases._build import DENIED, PASSWORD, in_session, refusal, succeeds
+from acceptance.cases._build import DENIED, PASSWORD, WITH_CREDENTIALS, case, in_session, refusal, succeeds
 from acceptance.measurements import DENIED_CALLS
-from acceptance.model import MEMBER, Response, Source
+from acceptance.model import DETECTOR, MEMBER, Level, Response, Source
 
 _ROOT = f"arn:aws:iam::{MEMBER}:root"
 _KEY = {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE"}
@@ -128,6 +128,20 @@ CASES = (
         "a denied call in a root session may carry an authorization ID",
         succeeds(dict.fromkeys(DENIED_CALLS, "{any}")),
         measures="denied calls in a root session that carry an authorization ID",
+    ),
+    case(
+        "guardduty:ListFindings",
+        "a root session raises GuardDuty's finding on short-term root credentials",
+        succeeds({"FindingIds": ["{each}", "{text}"]}),
+        level=Level.MEMBER,
+        given=(*WITH_CREDENTIALS, f"root session {AUDIT}"),
+        caller=MEMBER,
+        source=Source.ASSUMED,
+        local="it has no GuardDuty",
+        measures="time until GuardDuty reports a root session",
+        max_seconds=1800,
+        DetectorId=DETECTOR,
+        FindingCriteria={"Criterion": {"type": {"Eq": ["Policy:IAMUser/ShortTermRootCredentialUsage"]}}},
     ),
     _assumed(AUDIT)(
         "organizations:DescribeOrganization",

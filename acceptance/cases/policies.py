@@ -1,4 +1,4 @@
-"""The cases of service control policies on the member account."""
+"""The cases of service and resource control policies on the member account and the delegate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from acceptance.callers import AUDIT, RECOVER
 from acceptance.cases._build import (
+    DENIED,
     EVERYTHING,
+    REGISTERED,
     SESSION,
     WITH_CREDENTIALS,
     assume_root,
@@ -15,11 +17,12 @@ from acceptance.cases._build import (
     refusal,
     succeeds,
 )
-from acceptance.model import MEMBER, Case, Level, Response, Source
+from acceptance.model import DELEGATE, MANAGEMENT_ACCOUNT, MEMBER, Case, Level, Response, Source
 
 if TYPE_CHECKING:
     from functools import partial
 
+_NOT_ENFORCED = "it applies no policy to AssumeRoot itself"
 _ROOT = f"arn:aws:iam::{MEMBER}:root"
 _NO_PASSWORD = succeeds({"SummaryMap": {"AccountPasswordPresent": 0, "{and more}": True}})
 
@@ -81,6 +84,28 @@ CASES = (
     ),
     _audit_under("on password")(
         "iam:GetAccountSummary", "a policy on the creation of passwords does not deny an audit", _NO_PASSWORD
+    ),
+    *(
+        assume_root(Level.MEMBER, MEMBER, AUDIT)(
+            f"a resource control policy on the member account denies AssumeRoot of {who}",
+            DENIED,
+            given=(*WITH_CREDENTIALS, *given, "policy of resources on AssumeRoot attached"),
+            caller=caller,
+            source=Source.ASSUMED,
+            local=_NOT_ENFORCED,
+        )
+        for who, caller, given in (
+            ("the management account", MANAGEMENT_ACCOUNT, ()),
+            ("a delegated administrator", DELEGATE, (REGISTERED,)),
+        )
+    ),
+    assume_root(Level.MEMBER, MEMBER, AUDIT)(
+        "a service control policy on a delegated administrator denies its AssumeRoot",
+        DENIED,
+        given=(*WITH_CREDENTIALS, REGISTERED, "policy of the delegate on AssumeRoot attached"),
+        caller=DELEGATE,
+        source=Source.ASSUMED,
+        local=_NOT_ENFORCED,
     ),
     case(
         "iam:GetAccountSummary",

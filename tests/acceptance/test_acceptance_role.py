@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,8 @@ import yaml
 from click.testing import CliRunner
 
 from acceptance import __main__ as command
-from acceptance.callers import AUDIT
 from acceptance.model import Level
+from centralized_root_access import RootTask
 from local_aws.emulation import mock_organization
 from support.acceptance import EmulatedAws, enable_policies, names_of
 from support.acceptance_role import ROLE, actions_of, policies_of, role_actions, role_template
@@ -24,8 +25,6 @@ from support.processes import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-TASKS = "arn:*:iam::aws:policy/root-task/"
 
 
 class RecordingAws(EmulatedAws):
@@ -68,36 +67,52 @@ def test_the_role_is_allowed_the_calls_of_the_level_and_no_others(level: Level, 
     assert actions_of(own_calls(level, tmp_path), level) == role_actions(level)
 
 
+def may_open(level: Level, task: str, account: str) -> bool:
+    """Return whether the role may open a root session in an account: the member account is `${Member}`."""
+    policy, target = (
+        f"arn:aws:iam::aws:policy/root-task/{task}",
+        f"arn:${{AWS::Partition}}:iam::{account}:root",
+    )
+    for statement in policies_of(level):
+        if statement["Effect"] == "Deny" and statement["Action"] == "sts:AssumeRoot":
+            conditions = statement["Condition"]
+            if (
+                statement.get("NotResource") != {"Fn::Sub": target}
+                and fnmatchcase(policy, conditions["StringLike"]["sts:TaskPolicyArn"])
+                and not any(
+                    fnmatchcase(policy, pattern)
+                    for pattern in conditions["StringNotLike"]["sts:TaskPolicyArn"]
+                )
+            ):
+                return False
+    return "sts:AssumeRoot" in role_actions(level, resource="*")
+
+
 @pytest.mark.parametrize("level", list(Level))
-def test_no_level_acts_as_another_root_user_or_in_another_organization(level: Level) -> None:
-    denied = {
-        statement["Sid"]: statement for statement in policies_of(level) if statement["Effect"] == "Deny"
-    }
-    assert denied == {
-        "OtherOrganizations": {
-            "Sid": "OtherOrganizations",
-            "Effect": "Deny",
-            "Action": "*",
-            "Resource": "*",
-            "Condition": {"StringNotEquals": {"aws:PrincipalOrgID": {"Ref": "Organization"}}},
-        },
-        "ActingOutsideOfTheMember": {
-            "Sid": "ActingOutsideOfTheMember",
-            "Effect": "Deny",
-            "Action": "sts:AssumeRoot",
-            "NotResource": {"Fn::Sub": "arn:${AWS::Partition}:iam::${Member}:root"},
-            "Condition": {
-                "StringLike": {"sts:TaskPolicyArn": f"{TASKS}*"},
-                "StringNotLike": {"sts:TaskPolicyArn": f"{TASKS}{AUDIT}"},
-            },
-        },
-    }
+@pytest.mark.parametrize("task", list(RootTask))
+def test_the_role_opens_sessions_to_audit_and_above_read_all_in_the_member(
+    level: Level, task: RootTask
+) -> None:
+    assert may_open(level, task, "999999999999") == (task is RootTask.AUDIT)
+    assert may_open(level, task, "${Member}") == (task is RootTask.AUDIT or level is not Level.READ)
 
 
-def test_nothing_that_is_changed_is_anybody_elses() -> None:
+@pytest.mark.parametrize("level", list(Level))
+def test_the_role_does_nothing_in_another_organization(level: Level) -> None:
+    assert {
+        "Sid": "OtherOrganizations",
+        "Effect": "Deny",
+        "Action": "*",
+        "Resource": "*",
+        "Condition": {"StringNotEquals": {"aws:PrincipalOrgID": {"Ref": "Organization"}}},
+    } in policies_of(level)
+
+
+def test_nothing_that_is_changed_belongs_to_others() -> None:
     """What a level changes is named by the run or the parameters, or it is root access itself."""
     anywhere = role_actions(Level.DEPLOY, resource="*")
-    changing = {action for action in anywhere if not re.search(r":(Describe|Get|List|Lookup)", action)}
+    reading = r":(Assume|Describe|Get|List|Lookup|Simulate)"
+    changing = {action for action in anywhere if not re.search(reading, action)}
     features = ("RootCredentialsManagement", "RootSessions")
     assert changing == {
         *(f"iam:{verb}Organizations{feature}" for verb in ("Enable", "Disable") for feature in features),
@@ -112,6 +127,8 @@ def test_the_role_is_one_of_the_environment_of_the_workflow() -> None:
     assert job["environment"] == "acceptance"
     pattern = role_template()["Parameters"]["Subject"]["AllowedPattern"]
     assert re.fullmatch(pattern, "repo:example/centralized-root-access:environment:acceptance")
+    # As of a repository that was created, renamed or moved since 2026-07-15.
+    assert re.fullmatch(pattern, "repo:example@123456/centralized-root-access@789012:environment:acceptance")
     assert not re.fullmatch(pattern, "repo:example/*:environment:acceptance")
     # YAML 1.1 reads `on` as true.
     inputs = workflow[True]["workflow_dispatch"]["inputs"]
@@ -124,21 +141,24 @@ def test_cfn_lint_finds_nothing_in_the_template_of_the_role() -> None:
     assert (lint.returncode, lint.stdout) == (0, "")
 
 
-def test_the_workflow_runs_the_suite_with_its_inputs_and_restores_by_its_journals() -> None:
+def test_the_workflow_runs_the_suite_and_restores_only_snapshots_of_its_own_runs() -> None:
     program = runpy.run_path(str(ROOT / ".github" / "run_acceptance.py"))
     inputs = {
         "ORGANIZATION": "o-a1b2c3d4e5",
         "ACCOUNT": "111111111111",
         "LEVEL": "read",
         "REGION": "us-east-1",
+        "RUNNER_TEMP": "/runner/temp",
     }
     for more in ({"MEMBER": "", "DELEGATE": ""}, {"MEMBER": OTHER, "DELEGATE": MEMBER}):
         arguments = program["run_command"]({**inputs, **more})[3:]
         options = command.main.make_context("acceptance", arguments).params
         given = {name.upper(): options[name] or "" for name in ("organization", "account", "level", "region")}
-        assert given == inputs
+        assert given == {name: inputs[name] for name in given}
+        assert options["folder"] == program["results_folder"](inputs)
+        assert not options["folder"].is_relative_to(ROOT)
         assert {name: options[name.lower()] or "" for name in more} == more
         assert options["execute"]
-    journal = ROOT / "pyproject.toml"
-    (restoring,) = program["restore_commands"]([journal])
-    assert command.main.make_context("acceptance", restoring[3:]).params["restore"] == journal
+    snapshot = ROOT / "pyproject.toml"
+    (restoring,) = program["restore_commands"]([snapshot])
+    assert command.main.make_context("acceptance", restoring[3:]).params["restore"] == snapshot

@@ -12,8 +12,9 @@ from click.testing import CliRunner
 
 from acceptance import __main__ as command
 from acceptance.guards import MAX_ACCOUNTS
-from acceptance.journal import Journal
 from acceptance.model import Level
+from acceptance.snapshot import Snapshot
+from acceptance.state import State
 from local_aws.__main__ import _parser as local_aws_parser
 from support.acceptance import EmulatedAws, enable_policies, names_of, snapshot
 from support.apps import ROOT
@@ -55,7 +56,8 @@ def test_a_command_of_the_page_works(
     before = snapshot(organization, names_of(organization))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "connect", lambda profile, region: EmulatedAws(organization))
-    Journal(tmp_path / "acceptance-0123456789ab.jsonl").start(names_of(organization))
+    killed = Snapshot(names=names_of(organization), level=Level.FEATURE, before=State())
+    killed.write(tmp_path / "acceptance-0123456789ab.snapshot.json")
     organization.clear_calls()
     arguments = shlex.split(line.removeprefix(SUITE))
     # The levels above take longer, and are run in other tests: here it is enough that they begin.

@@ -18,7 +18,6 @@ from support.acceptance import EVERYTHING, enable_policies, scene_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from acceptance.model import Case
 
@@ -38,10 +37,10 @@ def organization(emulation: Organization) -> Organization:
 @pytest.mark.parametrize(
     "case", [pytest.param(case, id=case.name) for case in read_recordings() if case.local is None]
 )
-def test_the_emulation_responds_as_aws_did(organization: Organization, case: Case, tmp_path: Path) -> None:
+def test_the_emulation_responds_as_aws_did(organization: Organization, case: Case) -> None:
     enable_policies(organization)
     # No second look: what AWS responded has to be the first response.
-    [result] = run_cases([case], scene_of(organization, tmp_path), EVERYTHING, settling_seconds=0)
+    [result] = run_cases([case], scene_of(organization), EVERYTHING, settling_seconds=0)
     assert (result.verdict, result.differences) == (Verdict.SAME, ())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from acceptance.callers import Callers
-from acceptance.journal import Journal
 from acceptance.local import LocalAws, name_host
 from acceptance.model import Level
 from acceptance.names import Names
@@ -15,12 +14,12 @@ from acceptance.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from local_aws.emulation import Organization
 
 RUN = "0123456789ab"
-EVERYTHING = Possibilities(level=Level.MEMBER, member=True, delegate=True, policies=True, local=True)
+TYPES = frozenset({"SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"})
+EVERYTHING = Possibilities(level=Level.MEMBER, member=True, delegate=True, policies=TYPES, local=True)
 
 
 class EmulatedAws(LocalAws):
@@ -52,8 +51,16 @@ class EmulatedAws(LocalAws):
         self._options = options
         self._clients: dict[object, Any] = {}
 
-    def client(self, service: str, *, host: str | None = None, **options: Any) -> Any:
-        credentials = options.get("credentials")
+    def client(
+        self,
+        service: str,
+        *,
+        credentials: Mapping[str, Any] | None = None,
+        host: str | None = None,
+        region: str | None = None,
+        repeat: bool = True,
+    ) -> Any:
+        del region, repeat
         key = (service, host, str(credentials))
         if key not in self._clients:
             self._clients[key] = self._create_client(service, credentials, host)
@@ -104,19 +111,17 @@ def names_of(
 
 
 def enable_policies(organization: Organization) -> None:
-    """Enable service control policies."""
+    """Enable the policies that cases attach."""
     organizations = organization.client("organizations")
     [root] = organizations.list_roots()["Roots"]
     organizations.enable_policy_type(RootId=root["Id"], PolicyType="SERVICE_CONTROL_POLICY")
+    organizations.enable_policy_type(RootId=root["Id"], PolicyType="RESOURCE_CONTROL_POLICY")
 
 
-def scene_of(organization: Organization, folder: Path) -> Scene:
-    """Return the scene of a run in an organization, with a journal in a folder."""
-    names = names_of(organization)
-    callers = Callers(EmulatedAws(organization), names)
-    journal = Journal(folder / "journal.jsonl")
-    journal.start(names)
-    return Scene(callers, journal=journal, state=observe_root_access(callers))
+def scene_of(organization: Organization) -> Scene:
+    """Return the scene of a run in an organization."""
+    callers = Callers(EmulatedAws(organization), names_of(organization))
+    return Scene(callers, state=observe_root_access(callers))
 
 
 def local_aws_of(scene: Scene) -> EmulatedAws:
@@ -131,7 +136,10 @@ def snapshot(organization: Organization, names: Names) -> dict[str, Any]:
     root_access = organization.root_access()
     member = str(names.member)
     organizations = organization.client("organizations")
-    policies = organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
+    policies = [
+        *organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"],
+        *organizations.list_policies(Filter="RESOURCE_CONTROL_POLICY")["Policies"],
+    ]
     attached = organizations.list_policies_for_target(TargetId=member, Filter="SERVICE_CONTROL_POLICY")
     return {
         "trusted access": sorted(root_access.trusted_access),
@@ -141,7 +149,6 @@ def snapshot(organization: Organization, names: Names) -> dict[str, Any]:
         "root credentials": {id_: organization.root_credentials(id_) for id_ in organization.members},
         "buckets": organization.client("s3", account_id=member).list_buckets()["Buckets"],
         "queues": organization.client("sqs", account_id=member).list_queues().get("QueueUrls", []),
-        "users": organization.client("iam").list_users()["Users"],
         "policies": sorted(policy["Id"] for policy in policies),
         "attached": sorted(policy["Id"] for policy in attached["Policies"]),
     }

@@ -22,6 +22,8 @@ _ACTIONS = {
     "s3:ListBuckets": "s3:ListAllMyBuckets",
     "s3:ListObjectVersions": "s3:ListBucketVersions",
 }
+# What a measurement calls that the local AWS does not show.
+_MEASURED = {"measurement:Simulation": "iam:SimulateCustomPolicy"}
 # AWS asks for no permission.
 _FREE = {"sts:GetCallerIdentity"}
 
@@ -37,10 +39,11 @@ def policies_of(level: Level) -> list[dict[str, Any]]:
     resources = role_template()["Resources"]
     own = [policy["PolicyDocument"] for policy in resources["Role"]["Properties"]["Policies"]]
     conditions = {"Features": Level.FEATURE, "Members": Level.MEMBER, "Deploys": Level.DEPLOY}
+    own += [resources["ReadPolicy"]["Properties"]["PolicyDocument"]] * (level is Level.READ)
     others = [
         policy["Properties"]["PolicyDocument"]
         for policy in resources.values()
-        if "Condition" in policy and level.includes(conditions[policy["Condition"]])
+        if policy.get("Condition") in conditions and level.includes(conditions[policy["Condition"]])
     ]
     return [statement for document in (*own, *others) for statement in document["Statement"]]
 
@@ -70,6 +73,8 @@ def actions_of(calls: Iterable[str], level: Level) -> set[str]:
     actions = set()
     for call in (*calls, *not_shown):
         service, operation = call.split(":")
-        if service not in ("deployment", "measurement", "product"):
+        if call in _MEASURED:
+            actions.add(_MEASURED[call])
+        elif service not in ("deployment", "measurement"):
             actions.add(_ACTIONS.get(call, f"{_SERVICES.get(service, service)}:{operation}"))
     return actions - _FREE
