@@ -112,7 +112,7 @@ def run(options: dict[str, Any], *, connect: Callable[[str | None, str], Aws]) -
 
 def _show_plan(cases: Sequence[Case], level: Level) -> int:
     click.echo("\n".join(line for case in cases for line in _plan_lines(case)))
-    changed = ", ".join(SUBJECTS[field] for field in _changed_by(level)) or "nothing"
+    changed = ", ".join(SUBJECTS[field] for field in _changes(level)) or "nothing"
     click.echo(f"\nThe {len(cases)} cases of the level {level} change, and restore: {changed}.")
     click.echo("Nothing was called. Add --run.")
     return EXIT_SAME
@@ -127,7 +127,7 @@ def _plan_lines(case: Case) -> Iterator[str]:
     yield f"    calls {case.call.operation} as {case.caller}; {effect}"
 
 
-def _changed_by(level: Level) -> list[StateField]:
+def _changes(level: Level) -> list[StateField]:
     return [] if level is Level.READ else [field for field in StateField if level.includes(field.level)]
 
 

@@ -107,7 +107,7 @@ class Deployment:
             "Redrive": self._redrive,
             "Alarms": self._alarms,
             "Sdk": self._sdk,
-            "SummedMetrics": self._summed_metrics,
+            "SummedMetrics": self._sum_metrics,
             "Destroy": self._destroy_with_cdk,
         }
         return looks[operation](**parameters)
@@ -195,7 +195,7 @@ class Deployment:
                         fired.add(name)
         return {"haveFired": sorted(fired)}
 
-    def _summed_metrics(self) -> dict[str, Any]:
+    def _sum_metrics(self) -> dict[str, Any]:
         """Return whether the sum of an existing metric and one that never had a value has values."""
         end = self._callers.aws.moment().at.replace(second=0, microsecond=0)
         machine = {"Name": "StateMachineArn", "Value": self._outputs()["RootTasksAuditStateMachineArn"]}

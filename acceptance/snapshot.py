@@ -28,7 +28,7 @@ class Snapshot:
     Attributes:
         names: The organization, and the names of the run's own resources.
         level: The level of the run.
-        before: The state before the run. A feature that could not be listed is None: it was not changed.
+        before: The state before the run. None for a feature that is hidden, which the run does not change.
     """
 
     names: Names

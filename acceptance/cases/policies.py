@@ -22,7 +22,6 @@ from acceptance.model import DELEGATE, MANAGEMENT_ACCOUNT, MEMBER, Case, Level, 
 if TYPE_CHECKING:
     from functools import partial
 
-_NOT_ENFORCED = "it applies no policy to AssumeRoot itself"
 _ROOT = f"arn:aws:iam::{MEMBER}:root"
 _NO_PASSWORD = succeeds({"SummaryMap": {"AccountPasswordPresent": 0, "{and more}": True}})
 
@@ -92,7 +91,6 @@ CASES = (
             given=(*WITH_CREDENTIALS, *given, "policy of resources on AssumeRoot attached"),
             caller=caller,
             source=Source.ASSUMED,
-            local=_NOT_ENFORCED,
         )
         for who, caller, given in (
             ("the management account", MANAGEMENT_ACCOUNT, ()),
@@ -105,7 +103,6 @@ CASES = (
         given=(*WITH_CREDENTIALS, REGISTERED, "policy of the delegate on AssumeRoot attached"),
         caller=DELEGATE,
         source=Source.ASSUMED,
-        local=_NOT_ENFORCED,
     ),
     case(
         "iam:GetAccountSummary",

@@ -3,8 +3,20 @@
 from datetime import UTC, datetime
 
 from local_aws.emulation import LocalOrganization
-from support.accounts import OTHER, THIRD
-from support.emulation import AUDIT, DELETE, open_root_session
+from support.accounts import MANAGEMENT, OTHER, THIRD
+from support.emulation import AUDIT, DELETE, error_of, open_root_session
+
+
+def test_a_caller_without_permission_is_denied_as_recorded(with_root_access: LocalOrganization) -> None:
+    with_root_access.deny(account_id=MANAGEMENT, action="iam:ListOrganizationsFeatures")
+
+    error = error_of(with_root_access.client("iam").list_organizations_features)
+
+    assert (error["code"], error["http"]) == ("AccessDenied", 403)
+    assert error["message"].partition(" is ")[2] == (
+        "not authorized to perform: iam:ListOrganizationsFeatures on resource: * because no identity-based "
+        "policy allows the iam:ListOrganizationsFeatures action"
+    )
 
 
 def test_an_audit_sees_every_root_credential(with_root_access: LocalOrganization) -> None:
