@@ -25,7 +25,6 @@ from support.root_events import (
     TOOL,
     USED,
     assume_root,
-    condition_for_rule,
 )
 from support.templates import (
     MANAGEMENT,
@@ -334,15 +333,12 @@ def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
 
 # What the documentation says of other rules
 
-CIS = (
-    '{ ($.userIdentity.type = "Root") && ($.userIdentity.invokedBy NOT EXISTS) '
-    '&& ($.eventType != "AwsServiceEvent")%s }'
-)
 
-
-def test_the_condition_for_a_cis_filter_exempts_an_audit_and_nothing_that_is_used() -> None:
-    pattern = CIS % f" {condition_for_rule('CloudWatch Logs metric filter (CIS)')}"
-    audit = EXPECTED["the audit's call in IAM"]
-    assert is_match(CIS % "", audit, missing_differs=False)
-    assert alarms_of(audit, {"CIS": pattern}) == set()
-    assert all(alarms_of(event, {"CIS": pattern}) for event in USED.values())
+def test_the_cis_filter_fires_on_audits_and_the_alarm_on_misuse_alone() -> None:
+    page = (ROOT / "docs" / "detections.md").read_text()
+    (cis,) = re.findall(r"^ +'(\{.*\})'$", page, re.MULTILINE)
+    audit, misuse = (json.loads(event) for event in re.findall("^```json\n(.*)\n```$", page, re.MULTILINE))
+    root_used = {"RootUserUsed": text(patterns(alarm_stack())["RootUserUsed"])}
+    assert all(is_match(cis, event, missing_differs=False) for event in (audit, misuse))
+    assert alarms_of(audit, root_used) == set()
+    assert alarms_of(misuse, root_used) == {"RootUserUsed"}

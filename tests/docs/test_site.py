@@ -64,6 +64,29 @@ def test_every_item_of_a_list_is_one_in_the_site(site: Path) -> None:
         ("blast radius", "security-model.html#blast-radius-who-can-do-what"),
         ("stop a run", "operating.html#stop-a-run"),
         ("cost", "costs.html"),
+        *(
+            (words, f"questions.html#{anchor}")
+            for words, anchor in {
+                "uninstall": "uninstall",
+                "stages": "stages-and-rollout",
+                "rollout": "stages-and-rollout",
+                "naming": "naming-and-renaming",
+                "jira": "jira-servicenow-and-other-webhooks",
+                "servicenow": "jira-servicenow-and-other-webhooks",
+                "webhook": "jira-servicenow-and-other-webhooks",
+                "pci": "pci-soc-2-iso-27001-for-an-auditor",
+                "auditor": "pci-soc-2-iso-27001-for-an-auditor",
+                "time zone": "time-zone",
+                "govcloud": "govcloud",
+                "exclude an account": "exclude-an-account",
+                "four eyes": "four-eyes",
+                "break glass": "break-glass",
+                "who can delete": "who-can-delete",
+                "key in use": "key-in-use",
+                "root login": "root-login",
+                "new account": "new-account",
+            }.items()
+        ),
     ],
 )
 def test_the_search_has_a_title_with_the_words_that_an_operator_types(

@@ -10,8 +10,6 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-import pytest
-
 from support.apps import ROOT
 
 if TYPE_CHECKING:
@@ -47,9 +45,6 @@ PHRASES = {
     r"\bcould not look\b": "Account X could not look.",
 }
 ANY_PHRASE = re.compile("|".join(PHRASES), re.IGNORECASE | re.MULTILINE)
-GOOD = """There is no plan. It is no longer a member, and not a list. Otherwise the deployment fails.
-Enable both features, and restore the policy. A setting, such as a Duration."""
-
 LIMIT = re.compile(r"_?(?:LONGEST|LARGEST|MOST)_[A-Z]")
 NO_PARTICIPLES = re.compile("(?:bl|br|f|n|s|sp)eed|bed|embed|red|shed|exceed|proceed|succeed")
 # Without those that are also the verb: cut, hit, let, put, read, run, set, split.
@@ -105,18 +100,3 @@ def test_the_words_and_names_are_those_of_aws() -> None:
     found = {str(path.relative_to(ROOT)): here - ALLOWED for path, here in (code | prose).items()}
     assert {path: here for path, here in found.items() if here} == {}
     assert set().union(*code.values()) == ALLOWED, "An exception that nothing needs."
-
-
-@pytest.mark.parametrize(("phrase", "sentence"), PHRASES.items())
-def test_a_planted_sentence_is_found_in_prose_and_in_code(phrase: str, sentence: str) -> None:
-    assert re.search(phrase, sentence, re.IGNORECASE | re.MULTILINE)
-    assert len(list(phrases(f"{GOOD} {sentence}" if "Made" not in sentence else sentence))) == 1
-    assert len(list(findings(f'"""{GOOD}"""\ndef f():\n    raise ValueError(f"""{sentence} {{1}}""")'))) == 1
-
-
-def test_only_planted_names_are_found() -> None:
-    bad = ["made", "_executed", "planned_for", "_policy_changed", "written"]
-    good = ["apply_step", "seed", "is_listed", "read", "put_object", "wait_until_created", "trusted_access"]
-    source = "\n".join(f"async def {name}(self): pass" for name in (*bad, *good))
-    fixture = "@pytest.fixture(scope='module')\ndef synthesized(): pass"
-    assert list(findings(f"{source}\n{fixture}\n_LONGEST_WAIT: int = 5")) == [*bad, "_LONGEST_WAIT"]

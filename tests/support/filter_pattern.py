@@ -30,7 +30,7 @@ def is_match(pattern: str, event: Mapping[str, Any], *, missing_differs: bool) -
         missing_differs: Whether `!=` holds for a field that is missing.
     """
     assert len(pattern) <= MAX_CHARACTERS
-    body = re.fullmatch(r"\{ (.*) \}", pattern)
+    body = re.fullmatch(r"\{ ?(.*?) ?\}", pattern)
     assert body is not None
     parser = _Parser(tokens=_tokens(body[1]), missing_differs=missing_differs)
     condition = parser.parse_any()

@@ -12,7 +12,7 @@ ADMINISTRATOR = f"arn:aws:iam::{MANAGEMENT}:role/SecurityAdministrator"
 TOOL = "AROATOOLTOOLTOOLTOOLT"
 ACCESS_KEY = "AKIAEXAMPLEEXAMPLE99"
 
-_PAGE = (Path(__file__).parents[2] / "docs" / "guardrail.md").read_text()
+_PAGE = (Path(__file__).parents[2] / "docs" / "detections.md").read_text()
 
 
 def root(
