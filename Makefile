@@ -31,7 +31,7 @@ setup: $(PYTHON_READY) $(CLI_READY)  ## install the pinned packages, Node and th
 
 local-aws: $(LOCAL_AWS_READY) $(CLI_READY)  ## install .venv/bin/local-aws, an AWS on this machine for an app of your own
 
-# With KEEP=1 the local AWS runs on, with a shell in it.
+# With KEEP=1 a shell in the local AWS follows.
 local-deploy: $(LOCAL_AWS_READY) $(CLI_READY)  ## run the real `cdk deploy` of app.py against a local AWS (KEEP=1: and stay)
 	@$(BIN)/python -m local_aws.local_deploy $(if $(KEEP),--keep)
 

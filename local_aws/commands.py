@@ -1,4 +1,4 @@
-"""A caller's commands in a local AWS: one that runs to its end, or a shell."""
+"""A caller's command in a local AWS."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
 from local_aws.processes import ChildProcess, Interrupted, child_process, foreground_process
-from local_aws.shells import shell_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,22 +33,6 @@ def run_command(command: Sequence[str], *, environment: Mapping[str, str]) -> in
     except OSError as error:
         print(f"The command did not start: {error}.", file=sys.stderr)
         return _COMMAND_NOT_FOUND
-
-
-def open_shell(*, environment: Mapping[str, str]) -> int:
-    """Open the user's shell, and return its exit code.
-
-    Args:
-        environment: Its environment variables.
-    """
-    print(
-        f"A shell in the local AWS, as the management account {MANAGEMENT_ACCOUNT_ID}."
-        " As another account: export AWS_ACCESS_KEY_ID=222222222222\n"
-        "The local AWS ends with the shell: exit, or Ctrl-D.",
-        flush=True,
-    )
-    command, variables = shell_command(environment)
-    return run_command(command, environment={**environment, **variables})
 
 
 def _start(command: Sequence[str], environment: Mapping[str, str]) -> AbstractContextManager[ChildProcess]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,16 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-# Which local AWS a command uses, for `down`.
-FOLDER_VARIABLE = "LOCAL_AWS_FOLDER"
 ORGANIZATION_SERVICES = ("iam", "organizations", "securityhub", "sts")
 
 # These would point an SDK, the CDK CLI or an emulation to another AWS.
 _USER_PREFIXES = ("AWS_", "BOTO_", "CDK_", "MINISTACK_", "MOTO_")
 _PROXIES = ("all_proxy", "ftp_proxy", "http_proxy", "https_proxy", "no_proxy")
-# A shell may have set these, even if the process that prints the exports does not have them.
-_CREDENTIALS_ELSEWHERE = ("AWS_PROFILE", "AWS_SESSION_TOKEN")
-_CALLERS_PROGRAMS = ("PATH", "PYTHONPATH", "VIRTUAL_ENV")
 # A service inherits nothing but the search path and the locale.
 _INHERITED_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 
@@ -155,7 +149,6 @@ def callers_environment(
         "PATH": _search_path([], inherited, last=[addresses.programs, *programs]),
         **aws_variables(addresses),
         URL_VARIABLE: addresses.organization_url,
-        FOLDER_VARIABLE: str(addresses.folder),
         # The CLI caches account ids by access key there.
         "CDK_HOME": str(addresses.folder / "cdk"),
         # Each of the three would call a server on the internet.
@@ -163,39 +156,6 @@ def callers_environment(
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_DISABLE_VERSION_CHECK": "true",
     }
-
-
-def variables_of_run(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return those variables of a command's environment that the command relies on.
-
-    They are the local AWS's own, and what finds the caller's programs and packages.
-
-    Args:
-        environment: The environment of a command in a local AWS.
-    """
-    own = {name: value for name, value in environment.items() if _is_user_setting(name)}
-    callers = {name: environment[name] for name in _CALLERS_PROGRAMS if name in environment}
-    run = {name: environment[name] for name in (URL_VARIABLE, FOLDER_VARIABLE) if name in environment}
-    return dict(sorted({**own, **run, **callers}.items()))
-
-
-def exports(inherited: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
-    """Return the shell commands that turn one environment into another.
-
-    Args:
-        inherited: The shell's environment.
-        wanted: The environment of a command that uses the local AWS.
-    """
-    removed = sorted({*_CREDENTIALS_ELSEWHERE, *inherited} - wanted.keys())
-    changed = {name: shlex.quote(value) for name, value in wanted.items() if inherited.get(name) != value}
-    path = inherited.get("PATH", "")
-    if wanted["PATH"].startswith(path):
-        # The shell may have another one, which stays.
-        changed["PATH"] = f'"$PATH"{shlex.quote(wanted["PATH"].removeprefix(path))}'
-    return [
-        f"unset {' '.join(removed)}",
-        *(f"export {name}={value}" for name, value in sorted(changed.items())),
-    ]
 
 
 def _is_user_setting(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 import time
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from local_aws.cdk_cli import REPOSITORY, run_cdk
-from local_aws.commands import open_shell
+from local_aws.commands import run_command
 from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
 from local_aws.processes import Interrupted, StartError, child_process, raise_interrupted_on_signals
 from local_aws.progress import progress_line
@@ -65,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print_next_steps(keep=options.keep)
             print(f"Done in {time.monotonic() - started_at:.0f} s.", end=" ", flush=True)
             if options.keep:
-                print()
-                open_shell(environment=aws.environment)
+                print("\nThe local AWS ends with this shell: exit, or Ctrl-D.", flush=True)
+                run_command([os.environ.get("SHELL", "sh")], environment=aws.environment)
     except (StartError, DemonstrationError) as error:
         print(error, file=sys.stderr)
         return 1

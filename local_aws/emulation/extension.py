@@ -19,9 +19,8 @@ from .accounts import ACCESS_KEY_PATTERN, account_id_from
 from .errors import COMMON_ERROR_CODES
 from .iam import EmulatedIamResponse
 from .organizations import EmulatedOrganizationsResponse
-from .other_services import authorize_in_s3, respond_in_sqs
+from .other_services import authorize_in_s3, import_findings, respond_in_sqs
 from .records import IAM_SERVICE_PRINCIPAL
-from .security_hub import import_findings
 from .sts import EmulatedStsResponse
 
 _ROOT_PATH = "{0}/$"

@@ -1,10 +1,12 @@
-"""S3 and SQS in a root session: moto does what is allowed, and knows nothing of what is denied."""
+"""What S3, SQS and Security Hub deny; moto does everything that it is asked for."""
 
 from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.s3.exceptions import S3ClientError
 from moto.s3.responses import S3Response
+from moto.securityhub.exceptions import SecurityHubClientError
+from moto.securityhub.models import SecurityHubBackend
 from moto.sqs.responses import SQSResponse
 
 from .authorization import root_session_denial
@@ -15,6 +17,7 @@ from .state import current_emulation, is_root_session_token
 _FORBIDDEN = 403
 _authorize_in_s3 = S3Response._authenticate_and_authorize_s3_action
 _respond_in_sqs = SQSResponse.call_action
+_import_findings = SecurityHubBackend.batch_import_findings
 
 
 def authorize_in_s3(response: Any, bucket_name: str | None = None, key_name: str | None = None) -> None:
@@ -35,6 +38,15 @@ def respond_in_sqs(response: Any) -> HttpResponse:
     _, headers, body = response.serialized(ActionResult(AwsError("AccessDenied", message)))
     headers, body = response._enrich_response(headers, body)
     return _FORBIDDEN, headers, body
+
+
+def import_findings(backend: Any, findings: Any) -> Any:
+    """Import findings if the account has enabled Security Hub, in the place of moto's own method."""
+    if not backend.enabled:
+        raise SecurityHubClientError(
+            "InvalidAccessException", f"Account {backend.account_id} is not subscribed to AWS Security Hub"
+        )
+    return _import_findings(backend, findings)
 
 
 def _denial(response: Any, *, resource: str) -> str | None:

@@ -98,7 +98,10 @@ class OrganizationRecords:
             while parent_id is not None:
                 path.insert(0, str(parent_id))
                 parent_id = parents[parent_id]
-            accounts.append({**account.describe(), "Paths": [f"{self.id}/{'/'.join(path)}/"]})
+            described = {**account.describe(), "Paths": [f"{self.id}/{'/'.join(path)}/"]}
+            # AWS retired it on 2026-09-09.
+            del described["Status"]
+            accounts.append(described)
         return accounts
 
     def account_ids_under(self, parent_id: str) -> list[str]:

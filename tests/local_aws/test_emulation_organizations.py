@@ -204,9 +204,7 @@ def test_a_delegated_administrator_has_a_date_for_each_service(with_root_access:
 
     assert dates[1]["DelegationEnabledDate"] - dates[0]["DelegationEnabledDate"] >= timedelta(hours=1)
     assert dates[0] | {"DelegationEnabledDate": None} == dates[1] | {"DelegationEnabledDate": None}
-    assert {"Id", "Arn", "Email", "Name", "State", "Status", "JoinedMethod", "JoinedTimestamp"} <= set(
-        dates[0]
-    )
+    assert {"Id", "Arn", "Email", "Name", "State", "JoinedMethod", "JoinedTimestamp"} <= set(dates[0])
 
 
 # Pages

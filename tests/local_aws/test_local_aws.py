@@ -98,9 +98,7 @@ print(json.dumps(seen), flush=True)
 sys.exit(int(sys.stdin.readline()))
 """
 STARTED_PROCESSES = ("MiniStack", "moto", "the command", "the command's sleep", "the function's worker")
-LOCAL_AWS = f"{sys.executable} -m local_aws"
 RUN = (sys.executable, "-m", "local_aws", "run", "--")
-LAST_LINE_OF_UP = "# The local AWS runs until Ctrl-C.\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,67 +264,21 @@ def test_a_command_that_does_not_exist_is_named_in_the_error(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_up_prints_the_exports_for_a_shell_and_runs_until_ctrl_c(tmp_path: Path) -> None:
-    with command_line("up", folder=tmp_path) as up:
-        exports = "".join(iter(up.read_line, LAST_LINE_OF_UP))
-        children = up.children()
-        ports = {port for _, port in listening(children)}
-
-        script = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
-        command = f'{exports}\nexec "{sys.executable}" -c "{script}"'
-        shell = finish("sh", "-c", command, **USER_SETTINGS)
-        assert shell.stdout.strip() == MANAGEMENT
-
-        up.process.send_signal(signal.SIGINT)
-        assert up.process.wait(timeout=15) == 0
-        assert_nothing_remains(up, children, ports)
-
-
-@pytest.mark.slow
-def test_up_can_be_used_in_a_script_and_ended_by_down(tmp_path: Path) -> None:
-    folder, exports = tmp_path / "folder", tmp_path / "exports"
-    folder.mkdir()
-    script = f"""
-        {LOCAL_AWS} up --detach --exports {exports}
-        . {exports}
-        {sys.executable} -c "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
-        echo "$PATH"
-        {LOCAL_AWS} down
-    """
-    ran = finish("sh", "-ec", script, TMPDIR=str(folder), PATH="/bin:/usr/bin")
-    assert ran.returncode == 0, ran.stderr
-    _, account, path = ran.stdout.splitlines()
-    assert account == MANAGEMENT
-    assert path.startswith("/bin:/usr/bin:")
-    assert exports.stat().st_mode & 0o077 == 0, "it has the secret"
-    assert list(folder.iterdir()) == []
-
-
-@pytest.mark.slow
-def test_down_ends_nothing_that_up_did_not_start(tmp_path: Path) -> None:
-    with command_line("run", "--", "sleep", "60", folder=tmp_path) as run:
-        wait_for(lambda: len(run.children()) == 3)
-        down = finish(*LOCAL_AWS.split(), "down", "--all", TMPDIR=str(tmp_path))
-        assert down.returncode == 1
-        assert run.process.poll() is None
-
-
-@pytest.mark.slow
 def test_what_a_killed_one_left_is_removed_by_the_next_one_and_a_running_one_stays(run: CommandLine) -> None:
     run.read_line()
     servers = [process for process in run.children() if process.cwd().startswith(str(run.folder))]
     (folder,) = run.folder.iterdir()
     run.process.kill()
     run.process.wait()
-    with command_line("up", folder=run.folder) as other:
-        "".join(iter(other.read_line, LAST_LINE_OF_UP))
+    with command_line("run", "--", "sh", "-c", "echo ready; read line", folder=run.folder) as other:
+        other.read_line()
         assert not folder.exists()
         assert [process for process in servers if is_running(process)] == []
         assert len(servers) >= 2
         script = "from local_aws.runs import remove_killed_runs; remove_killed_runs()"
         assert finish(sys.executable, "-c", script, TMPDIR=str(run.folder)).returncode == 0
         assert other.process.poll() is None
-        other.process.send_signal(signal.SIGINT)
+        other.write_line("end")
         assert other.process.wait(timeout=15) == 0
 
 
@@ -383,11 +335,6 @@ def status_of(url: str, headers: Mapping[str, str]) -> int:
             "GET", f"{parts.path}?{parts.query}" if parts.query else parts.path, headers=headers
         )
         return connection.getresponse().status
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    while not condition():
-        time.sleep(0.02)
 
 
 EXITS_AT_ONCE = (sys.executable, "-c", "print('no room here'); raise SystemExit(4)")

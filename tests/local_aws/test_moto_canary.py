@@ -1,9 +1,11 @@
 """These tests fail when moto or MiniStack supports what the local AWS adds, which can then be removed."""
 
 from collections.abc import Callable
+from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from ministack.services.cloudformation import provisioners
 from moto import mock_aws
 from moto.core.responses import BaseResponse
@@ -47,6 +49,20 @@ def test_moto_does_not_take_an_account_id_as_an_access_key_id_yet() -> None:
     known = BaseResponse.access_key_regex.search(header)
 
     assert known is None, _REMOVE_OUR_COPY.format("account ids as access key ids")
+
+
+def test_moto_imports_findings_where_security_hub_is_not_enabled_yet() -> None:
+    with mock_aws():
+        client: Any = boto3.client(
+            "securityhub",
+            "us-east-1",
+            aws_access_key_id="x",
+            aws_secret_access_key="x",
+            config=Config(parameter_validation=False),
+        )
+        imported = client.batch_import_findings(Findings=[{"Id": "x", "Resources": [{}]}])
+
+    assert imported["SuccessCount"] == 1, _REMOVE_OUR_COPY.format("Security Hub's import")
 
 
 def test_ministack_refuses_an_alarm_on_metric_math_yet() -> None:

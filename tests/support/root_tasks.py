@@ -378,12 +378,14 @@ class RootTasks:
         """Leave the paths of accounts out of responses, as SDKs before botocore 1.42.80 do."""
         self.omit_of_accounts("Paths")
 
-    def omit_of_accounts(self, member: str) -> None:
-        """Leave a member of accounts out of responses, as an SDK does that does not know it."""
+    def omit_of_accounts(self, member: str, *, instead: str | None = None) -> None:
+        """Omit a member of accounts, as an SDK does that does not know it, or put it under another name."""
 
         def omit(parsed: dict[str, Any], **_: object) -> None:
             for account in parsed.get("Accounts", [parsed.get("Account", {})]):
-                account.pop(member, None)
+                value = account.pop(member, None)
+                if instead is not None and value is not None:
+                    account[instead] = value
 
         for operation in ("DescribeAccount", "ListAccounts", "ListAccountsForParent"):
             self.on_event(f"after-call.organizations.{operation}", omit)

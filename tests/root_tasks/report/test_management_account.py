@@ -49,7 +49,7 @@ def finding(root_tasks: RootTasks) -> tuple[str, str] | None:
         return None
     (only,) = found
     assert only["GeneratorId"] == "centralized-root-access/management-root-user"
-    return only["Compliance"]["Status"], only["Severity"]["Label"]
+    return only["Compliance"]["Status"], only["FindingProviderFields"]["Severity"]["Label"]
 
 
 def row(root_tasks: RootTasks, execution: FinishedExecution) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +146,32 @@ def test_what_others_wrote_is_printable_and_short_in_a_finding() -> None:
     assert len(description) == 1024
 
 
+# https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format-syntax.html
+ASFF_VALUES = {
+    ("SchemaVersion",): r"2018-10-08",
+    ("Id",): r".{1,512}",
+    ("ProductName",): r".{1,128}",
+    ("GeneratorId",): r".{1,512}",
+    ("CreatedAt",): r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z",
+    ("UpdatedAt",): r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z",
+    ("Title",): r".{1,256}",
+    ("Description",): r".{1,1024}",
+    ("Remediation", "Recommendation", "Text"): r".{1,512}",
+    ("Compliance", "Status"): r"PASSED|WARNING|FAILED|NOT_AVAILABLE",
+    ("RecordState",): r"ACTIVE|ARCHIVED",
+    ("FindingProviderFields", "Severity", "Label"): r"INFORMATIONAL|LOW|MEDIUM|HIGH|CRITICAL",
+    ("FindingProviderFields", "Types", 0): r"Software and Configuration Checks/[^/]+(/[^/]+)?",
+}
+
+
+@pytest.mark.parametrize(("path", "pattern"), ASFF_VALUES.items(), ids=str)
+def test_a_finding_has_the_values_that_the_format_allows(path: tuple[str | int, ...], pattern: str) -> None:
+    value: Any = finding_of(result(MEMBER, Outcome.FAILED, reason="x" * 3000)).as_asff(FUNCTION)
+    for name in path:
+        value = value[name]
+    assert re.fullmatch(pattern, value)
+
+
 # What an audit imports
 
 
@@ -194,7 +221,6 @@ def test_the_next_audit_changes_what_changed_and_when_it_looked(root_tasks: Root
             "Compliance",
             "Description",
             "FindingProviderFields",
-            "Severity",
             "Remediation",
         },
         MANAGEMENT: {"UpdatedAt"},
@@ -294,14 +320,14 @@ def test_findings_that_security_hub_refuses_cost_none_of_the_others(root_tasks: 
 
 
 def refuse(root_tasks: RootTasks, account_id: str) -> None:
-    """Let Security Hub refuse the finding of an account, as it does one without a title."""
+    """Let Security Hub refuse the finding of an account, as it does one without a resource."""
 
-    def remove_title(params: dict[str, Any], **_: object) -> None:
+    def remove_resource(params: dict[str, Any], **_: object) -> None:
         for finding in params["Findings"]:
             if account_id in finding["Resources"][0]["Id"]:
-                finding["Title"] = ""
+                finding["Resources"] = []
 
-    root_tasks.on_event("provide-client-params.securityhub.BatchImportFindings", remove_title)
+    root_tasks.on_event("provide-client-params.securityhub.BatchImportFindings", remove_resource)
 
 
 def test_why_a_finding_was_refused_is_printable_and_short(root_tasks: RootTasks) -> None:
@@ -456,6 +482,10 @@ def organization_finding(organization: LocalOrganization) -> dict[str, Any]:
     return dict(finding)
 
 
+def severity(finding: Mapping[str, Any]) -> str:
+    return str(finding["FindingProviderFields"]["Severity"]["Label"])
+
+
 def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
     with_root_access: LocalOrganization,
 ) -> None:
@@ -463,13 +493,13 @@ def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
     drift_check = DriftCheck(security_hub_findings=True)
     drift_check()
     passed = organization_finding(with_root_access)
-    assert (passed["Compliance"], passed["Severity"]["Label"]) == ({"Status": "PASSED"}, "INFORMATIONAL")
+    assert (passed["Compliance"], severity(passed)) == ({"Status": "PASSED"}, "INFORMATIONAL")
     assert passed["Resources"][0]["Id"] == f"AWS::::Account:{MANAGEMENT}"
     set_feature(with_root_access, SESSIONS, enabled=False)
     drift_check.now = lambda: 1_800_003_600.5
     drift_check()
     failed = organization_finding(with_root_access)
-    assert (failed["Compliance"], failed["Severity"]["Label"]) == ({"Status": "FAILED"}, "HIGH")
+    assert (failed["Compliance"], severity(failed)) == ({"Status": "FAILED"}, "HIGH")
     assert failed["Description"] == f"Organization {with_root_access.id}. RootSessions is disabled."
     assert failed["CreatedAt"] == passed["CreatedAt"]
     looked = (passed["UpdatedAt"], failed["UpdatedAt"])
