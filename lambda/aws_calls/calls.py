@@ -1,4 +1,4 @@
-"""Calls of AWS: one call or a list of pages, each call repeated while its failures are transient."""
+"""Calls to AWS: one call or a list of pages, each call repeated while its failures are transient."""
 
 from __future__ import annotations
 
@@ -63,20 +63,26 @@ def pages(
     has the entries in `items`, and in `response_token` the value of `request_token` for the next page.
 
     Raises:
-        CallError: A page failed or is incomplete, or the list does not end.
+        CallError: A page failed or is incomplete, or the list does not end: a token came twice, or there are
+            more pages than the list can have.
     """
     token: dict[str, str] = {}
+    seen: set[str] = set()
     for _ in range(max_pages):
         page = call(functools.partial(function, **token), operation=operation, budget=budget)
         yield from page.require(items)
         value = page.require(response_token) if page.get("IsTruncated") else page.get(response_token)
         if not value or page.get("IsTruncated") is False:
             return
+        if value in seen:
+            raise _endless(operation, "RepeatedPageToken", "the list repeats a page")
+        seen.add(value)
         token = {request_token: value}
-    message = f"the list has more than {max_pages} pages"
-    raise CallError(
-        Failure(operation=operation, kind=FailureKind.REFUSED, code="TooManyPages", message=message)
-    )
+    raise _endless(operation, "TooManyPages", f"the list has more than {max_pages} pages")
+
+
+def _endless(operation: str, code: str, message: str) -> CallError:
+    return CallError(Failure(operation=operation, kind=FailureKind.REFUSED, code=code, message=message))
 
 
 def require(members: Mapping[str, Any], name: str, *, operation: str) -> Any:

@@ -43,9 +43,7 @@ class Reason(StrEnum):
     UNDECIDED_ALLOW = "only a statement that may not apply allows it"
     UNREADABLE_POLICY = "a policy could not be read or parsed"
     NO_RESOURCE = "whether resource control policies apply to calls without a resource is not known"
-    UNCONFIRMED = (
-        "it denies the call if resource control policies apply to sts:AssumeRoot, which is not confirmed"
-    )
+    UNCONFIRMED = "probably denied: no response of AWS confirms that this type applies to sts:AssumeRoot"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +210,7 @@ _Result = tuple[Decision, tuple[Cause, ...]]
 def _with_doubt(call: Call, decision: Decision, causes: tuple[Cause, ...]) -> _Result:
     """Return the result of resource control policies, undecided if it is not known that they apply."""
     if call.action == ASSUME_ROOT:
-        # AWS lists a resource type for it, and STS among the services; no answer of AWS is recorded.
+        # AWS lists a resource type for it, and STS among the services; no response of AWS is recorded.
         doubt = Reason.UNCONFIRMED
     elif call.resource is None:
         # AWS's guide excludes calls without a resource type; sqs:ListQueues was recorded to be denied.

@@ -127,12 +127,20 @@ def test_a_page_that_is_not_needed_is_not_read() -> None:
     assert len(service.calls) == 1
 
 
-def test_a_list_that_does_not_end_is_a_failure() -> None:
-    service = Service(*({"Items": [], "NextMarker": "again"} for _ in range(99)))
+@pytest.mark.parametrize(
+    ("tokens", "code", "calls"),
+    [
+        pytest.param([str(number) for number in range(99)], "TooManyPages", 7, id="too many pages"),
+        pytest.param(["again"] * 99, "RepeatedPageToken", 2, id="one token"),
+        pytest.param(["a", "b", "c"] * 33, "RepeatedPageToken", 4, id="a circle"),
+    ],
+)
+def test_a_list_that_does_not_end_is_a_failure(tokens: list[str], code: str, calls: int) -> None:
+    service = Service(*({"Items": [], "NextMarker": token} for token in tokens))
     with pytest.raises(CallError) as raised:
         list(list_of(service, max_pages=7))
-    assert raised.value.failure.code == "TooManyPages"
-    assert len(service.calls) == 7
+    assert raised.value.failure.code == code
+    assert len(service.calls) == calls
 
 
 @pytest.mark.parametrize(

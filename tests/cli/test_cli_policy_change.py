@@ -11,7 +11,7 @@ from centralized_root_access.cli.errors import CommandError
 from centralized_root_access.cli.policy_change import read_change
 from scp.documents import PolicyType
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import writes
+from support.arrange import CREDENTIALS, enable_root_access, writes
 from support.scp import document, statement
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def test_the_table_names_the_file_and_what_would_mend_it(
     (row,) = [line for line in shown.lines if line.startswith("denied")]
     assert "guard (not attached yet), DenyRootUsers" in row
     assert '      "aws:AssumedRoot": "true"' in shown.stdout
-    assert shown.lines[-1].startswith("With guard, of what is not denied today: Denied: 1 account.")
+    assert shown.lines[-1].startswith("With guard, 1 account would become denied.")
 
 
 @pytest.mark.parametrize(
@@ -213,6 +213,52 @@ def test_a_new_document_of_another_type_is_not_that_of_a_policy_that_is_there(
     policy = write(file, {**DENY_ROOT, "Principal": "*"})
     refused = command_line.refusal("preflight", "--policy", policy, "--replaces", policy_id)
     assert f"{policy_id}: no resource control policy of this ID is attached to anything." in refused
+
+
+@pytest.mark.parametrize("name", ["Workloads", "Root/Workloads"])
+def test_a_target_can_be_given_by_its_name(
+    command_line: CommandLine, organization: LocalOrganization, file: Path, name: str
+) -> None:
+    organizations = organization.client("organizations")
+    unit = organizations.create_organizational_unit(ParentId=organization.root_id, Name="Workloads")
+    organizations.move_account(
+        AccountId=MEMBER,
+        SourceParentId=organization.root_id,
+        DestinationParentId=str(unit["OrganizationalUnit"]["Id"]),
+    )
+    assert denied(command_line, "--policy", write(file, DENY_ROOT), "--target", name) == (1, [MEMBER])
+
+
+ONLY_THE_ROLES = statement(
+    Action="sts:AssumeRoot",
+    Condition={"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{THIRD}:role/centralized-root-access/*"}},
+)
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [
+        ("centralized-root-access/Audit", (0, "allowed")),
+        ("Audit", (1, "denied")),
+        (None, (0, "unknown")),
+    ],
+)
+def test_a_policy_on_a_delegate_is_judged_for_the_role_that_opens_sessions(
+    command_line: CommandLine,
+    organization: LocalOrganization,
+    monkeypatch: pytest.MonkeyPatch,
+    file: Path,
+    role: str | None,
+    expected: tuple[int, str],
+) -> None:
+    enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", THIRD)
+    options = ["--session-role", f"arn:aws:iam::{THIRD}:role/{role}"] if role else []
+    policy = ("--policy", write(file, ONLY_THE_ROLES), "--target", THIRD)
+    shown = command_line.run("preflight", "--format", "json", *policy, *options)
+    found = json.loads(shown.stdout)["accounts"]
+    assert (shown.exit_code, {account["session"] for account in found}) == (expected[0], {expected[1]})
+    assert {account["accountId"] for account in found} == {MEMBER, OTHER, THIRD}
 
 
 def test_targets_without_a_policy_are_refused(command_line: CommandLine) -> None:

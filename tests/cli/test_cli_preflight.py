@@ -1,8 +1,9 @@
-"""`preflight`: which root tasks policies deny, where the policy is attached, and what would mend it."""
+"""`preflight`: which root tasks policies deny, where the policy is attached, and how to fix it."""
 
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,14 @@ from support.faults.vocabulary import error_response
 from support.scp import document, statement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from local_aws.emulation import LocalOrganization
     from support.command_line import CommandLine
 
 ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 DENY_ROOT = statement(Sid="DenyRootUsers", Condition=ROOT_USERS)
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def attach(organization: LocalOrganization, denial: Mapping[str, object], target_id: str = MEMBER) -> str:
@@ -34,7 +36,7 @@ def attach(organization: LocalOrganization, denial: Mapping[str, object], target
     return policy_id
 
 
-def test_it_names_the_policy_its_place_and_the_statement_that_would_mend_it(
+def test_it_names_the_policy_its_place_and_how_to_fix_it(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
     policy_id = attach(organization, DENY_ROOT)
@@ -149,6 +151,46 @@ def test_what_is_denied_comes_before_what_is_unknown_and_what_is_left_out_is_cou
     assert "1 more rows: --format csv and --format json have all of them." in shown.lines
 
 
+def test_accounts_with_the_same_result_are_one_line_on_a_terminal(
+    command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    perhaps = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
+    attach(organization, {**DENY_ROOT, "Action": "sqs:*"}, organization.root_id)
+    organization.attach_service_control_policy(
+        name="mfa",
+        document=document({**DENY_ROOT, "Action": "iam:*", "Condition": perhaps}),
+        target_id=organization.root_id,
+    )
+    in_pipe = [line.split()[:2] for line in command_line.run("preflight").lines[1:7]]
+    assert [row[1] for row in in_pipe] == [MEMBER, MEMBER, OTHER, OTHER, THIRD, THIRD]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    first, second, end = [COLOURS.sub("", line) for line in command_line.run("preflight").lines[1:4]]
+    assert re.split(r" {2,}", first)[:3] == ["denied", "3 accounts", "Root"]
+    assert re.split(r" {2,}", second)[:2] == ["unknown", "audit, delete, recover"]
+    assert not end
+
+
+def test_a_call_that_is_denied_makes_a_task_partly_possible(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    attach(organization, {**DENY_ROOT, "Action": "iam:DeleteLoginProfile"})
+    shown = command_line.run("preflight")
+    assert (shown.exit_code, shown.lines[-1]) == (1, "Partly: 1 account, allowed: 2 accounts.")
+    (row,) = [line for line in shown.lines if line.startswith("partly")]
+    assert "delete" in row
+    assert "DenyRootUsers: iam:DeleteLoginProfile" in row
+
+
+def test_a_member_without_a_delegation_is_told_that_its_account_is_wrong(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", MEMBER)
+    refused = command_line.refusal("preflight")
+    assert f"Account {MEMBER} is neither the management account nor a delegated administrator" in refused
+    assert "statement" not in refused
+
+
 def test_the_accounts_can_be_chosen(command_line: CommandLine, organization: LocalOrganization) -> None:
     attach(organization, DENY_ROOT)
     assert command_line.run("preflight", "--account", OTHER).exit_code == 0
@@ -235,6 +277,46 @@ def test_policies_that_cannot_be_read_are_a_sentence(
     assert f"organizations:{action}: AccessDenied" in shown.stderr
     assert "Traceback" not in shown.stderr
     assert json.loads(shown.stdout)["error"] in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("operation", "is_fatal"),
+    [
+        ("ListAccounts", True),
+        ("ListRoots", True),
+        ("ListPolicies", True),
+        ("ListTargetsForPolicy", True),
+        # What the others say is not worth failing for.
+        ("ListPoliciesForTarget", False),
+        ("ListOrganizationalUnitsForParent", False),
+    ],
+)
+def test_a_list_that_repeats_its_pages_is_an_error_with_its_name(
+    command_line: CommandLine,
+    organization: LocalOrganization,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    is_fatal: bool,
+) -> None:
+    attach(organization, DENY_ROOT)
+    create_client = Caller.client
+
+    def client_with_endless_list(caller: Caller, service: str, **options: Any) -> Any:
+        client = create_client(caller, service, **options)
+        register = functools.partial(_register, client.meta.events.register, operation)
+        register("provide-client-params", lambda params, **_: params.pop("NextToken", None) and params)
+        register("after-call", lambda parsed, **_: parsed.update(NextToken="again"))
+        return client
+
+    monkeypatch.setattr(Caller, "client", client_with_endless_list)
+    shown = command_line.run("preflight")
+    assert shown.exit_code == (2 if is_fatal else 1)
+    assert (f"organizations:{operation}: RepeatedPageToken" in " ".join(shown.stderr.split())) is is_fatal
+    assert sum(call.operation == operation for call in organization.calls) <= 4
+
+
+def _register(register: Callable[..., None], operation: str, event: str, handler: object) -> None:
+    register(f"{event}.organizations.{operation}", handler)
 
 
 @pytest.mark.parametrize("format_", ["table", "csv", "json"])

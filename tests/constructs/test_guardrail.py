@@ -21,7 +21,7 @@ from scp.documents import parse_policy
 from scp.evaluate import Decision
 from scp.task import Task
 from support.accounts import MEMBER, OTHER, THIRD
-from support.scp import ACCOUNT_ID, levels, task_verdict
+from support.scp import ACCOUNT_ID, levels, task_decision
 from support.templates import MANAGEMENT, arguments_for, bootstrap_stack, only_resource, template, warnings
 
 UNIT = "ou-a1b2-c3d4e5f6"
@@ -77,7 +77,7 @@ def test_its_own_pre_flight_allows_every_task(task: Task, exempt_accounts: list[
     content = json.dumps(guardrail(exempt_accounts=exempt_accounts)["Content"])
     policy = parse_policy(content, policy_id="p-guardrail", name="guardrail")
 
-    assert task_verdict(task, levels((FULL_ACCESS, policy))).decision is Decision.ALLOWED
+    assert task_decision(task, levels((FULL_ACCESS, policy))) is Decision.ALLOWED
 
 
 @pytest.mark.parametrize(

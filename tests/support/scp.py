@@ -13,12 +13,11 @@ from root_tasks.policies.attachments import (
     OrganizationPolicies,
 )
 from root_tasks.policies.check import PolicyCheck
-from root_tasks.policies.findings import TaskVerdict
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import ASSUME_ROOT, SessionFacts, SessionOpener, call_of
 from scp.context import ABSENT, Possible, SessionRequest, Value
 from scp.documents import Policy, PolicyType, parse_policy
-from scp.evaluate import Decision, Level, Verdict, evaluate_request
+from scp.evaluate import Decision, Level, Verdict, evaluate_request, strictest
 from scp.task import Task
 from scp.truth import Truth
 
@@ -141,23 +140,20 @@ def decision(*policies: Policy, call: Call = GET_USER, session: SessionFacts | N
     return verdict(*policies, call=call, session=session).decision
 
 
-def task_verdict(
+def task_decision(
     task: Task,
     service_control: Sequence[Level],
     *,
     session: SessionFacts = SESSION,
     target: str | None = None,
     target_region: str | None = None,
-) -> TaskVerdict:
-    """Return what service control policies say of all calls of a task."""
+) -> Decision:
+    """Return the strictest decision of service control policies on a call of a task."""
     calls = [
         call_of(action, session=session, target=target, target_region=target_region)
         for action in DEFINITIONS[task].calls
     ]
-    return TaskVerdict(
-        task=task,
-        verdicts=tuple(evaluate_call(call, service_control, session=session) for call in calls),
-    )
+    return strictest({evaluate_call(call, service_control, session=session).decision for call in calls})
 
 
 def policies_of(

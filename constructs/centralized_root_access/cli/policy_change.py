@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,13 @@ from scp.documents import PolicyType, parse_policy
 from .errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from scp.documents import Policy
 
 _NOT_ATTACHED = "not attached yet"
+_ACCOUNT_ID = re.compile(r"\d{12}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,15 @@ class PolicyChange:
     policy_type: PolicyType
     target_ids: tuple[str, ...] = ()
     replaced_id: str | None = None
+
+    def with_targets(self, unit_id: Callable[[str], str]) -> PolicyChange:
+        """Return the same with the IDs of targets that are given by their names.
+
+        Args:
+            unit_id: Returns the ID of a unit that is given by its ID, its path or the end of its path.
+        """
+        ids = (id_ if _ACCOUNT_ID.fullmatch(id_) else unit_id(id_) for id_ in self.target_ids)
+        return replace(self, target_ids=tuple(ids))
 
     def places(self, attachments: Iterable[Attachments]) -> frozenset[str]:
         """Return the IDs of the root, units and accounts where something changes.

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS
 from root_tasks.policies.check import PolicyCheck
-from root_tasks.policies.findings import check_tasks
 from root_tasks.policies.fixes import find_fixes
 from root_tasks.policies.reader import PolicyReader
+from root_tasks.policies.verdicts import judge_account
 from root_tasks.run.accounts import MemberDirectory, classify
-from root_tasks.run.members import Selection
-from scp.calls import SessionFacts
+from scp.calls import SessionFacts, SessionOpener
 from scp.documents import PolicyType
 from scp.evaluate import Decision
 
 from .errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from root_tasks.model.run import Account, Member
     from root_tasks.policies.attachments import OrganizationPolicies
-    from root_tasks.policies.findings import CheckedAccount
     from root_tasks.policies.fixes import StatementFix
+    from root_tasks.policies.verdicts import AccountVerdict, TaskResult, TaskVerdict
+    from root_tasks.run.accounts import OrganizationContext
+    from root_tasks.run.members import Selection
     from scp.task import Task
 
     from .aws import Caller
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
 # Two documents a second, of which an organization can have thousands.
 _MAX_SECONDS = 1800.0
+# Requests are signed with clocks that differ by five minutes at most.
+_CLOCK_SKEW_SECONDS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,30 +48,71 @@ class Survey:
         enabled_types: The types of policies that are enabled.
         accounts: The accounts, by their IDs; without those in which no root session is possible anyway.
         skipped: Why accounts that were named are not among them, by their IDs.
-        change: The change that they were checked with, where it counts, and for what is not denied
-            today; None: they were checked as they are.
+        change: The change that they were checked with, for the tasks of which it denies more than is denied
+            today, and for those that stay possible; None: they were checked as they are.
         fixes: What would let root sessions through where they are denied.
     """
 
     organization_id: str
     tasks: tuple[Task, ...]
     enabled_types: tuple[PolicyType, ...]
-    accounts: tuple[CheckedAccount, ...]
+    accounts: tuple[AccountVerdict, ...]
     skipped: Mapping[str, str]
     change: PolicyChange | None
     fixes: tuple[StatementFix, ...]
 
-    def ids(self, decision: Decision) -> list[str]:
-        """Return the accounts with a decision."""
-        return [account.account.account_id for account in self.accounts if account.decision is decision]
+    def count(self, result: TaskResult) -> int:
+        """Return how many accounts have a result."""
+        return sum(account.result is result for account in self.accounts)
 
     @property
     def has_unread_policies(self) -> bool:
         """Whether an account is undecided because a policy, or what it is attached to, could not be read."""
         return any(
-            finding.cause.policy is not None and finding.cause.policy.problem
+            cause.cause.policy is not None and cause.cause.policy.problem
             for account in self.accounts
-            for finding in account.findings
+            for cause in account.causes
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scope:
+    """The accounts to check, and who opens root sessions in them."""
+
+    organization: OrganizationContext
+    classified: tuple[Account, ...]
+    members: Mapping[str, Member]
+    is_whole: bool
+    opener: SessionOpener
+
+    @property
+    def accounts(self) -> list[Account]:
+        """The accounts in which root sessions are possible, by their IDs."""
+        possible = [account for account in self.classified if account.skip_reason is None]
+        return sorted(possible, key=lambda account: account.account_id)
+
+    @property
+    def unit_ids(self) -> dict[str, tuple[str, ...] | None]:
+        """The units that each account is in, from the root down; None if they are not known."""
+        return {account.account_id: self.members[account.account_id].unit_ids for account in self.accounts}
+
+    @property
+    def paths(self) -> dict[str, tuple[str, ...] | None]:
+        """The units of each account whose policies count, the one that opens the sessions included."""
+        of_opener = {self.opener.account_id: self.opener.unit_ids}
+        return self.unit_ids if self.opener.is_in_management_account else {**self.unit_ids, **of_opener}
+
+    def under(self, places: Collection[str]) -> _Scope:
+        """Return the accounts for which policies in some places count."""
+        wanted = set(places)
+        opener_path = self.paths.get(self.opener.account_id, ())
+        if opener_path is None or wanted.intersection((self.opener.account_id, *opener_path)):
+            return self
+        affected = {
+            id_ for id_, path in self.unit_ids.items() if path is None or wanted.intersection((id_, *path))
+        }
+        return replace(
+            self, classified=tuple(account for account in self.classified if account.account_id in affected)
         )
 
 
@@ -74,9 +120,9 @@ def survey(
     caller: Caller,
     *,
     tasks: tuple[Task, ...],
-    account_ids: tuple[str, ...],
-    organizational_units: tuple[str, ...],
+    selection: Selection,
     change: PolicyChange | None,
+    session_role: str | None,
     show: Callable[[int, int, str], None],
 ) -> Survey:
     """Read the organization's policies, and return what they let root tasks do.
@@ -84,9 +130,9 @@ def survey(
     Args:
         caller: The caller: the management account or a delegated administrator.
         tasks: The tasks.
-        account_ids: The accounts.
-        organizational_units: Units whose accounts are meant; without accounts and units, every account.
+        selection: The accounts.
         change: A change of the policies to check; None to check them as they are.
+        session_role: The ARN of the role that opens root sessions; None if not known.
         show: Shows how much is read, and of how much.
 
     Raises:
@@ -96,92 +142,123 @@ def survey(
     """
     aws = caller.aws(seconds=_MAX_SECONDS)
     directory = MemberDirectory(aws=aws)
+    scope = _find_scope(caller, directory, selection, session_role=session_role)
     reader = PolicyReader(
         organizations=aws.clients.organizations,
         clock=caller.clock,
         deadline=caller.clock.now() + _MAX_SECONDS + ATTEMPT_RESERVE_SECONDS,
     )
-    selection = Selection(
-        all_accounts=not account_ids and not organizational_units,
-        organizational_units=organizational_units,
-        account_ids=frozenset(account_ids),
-    )
-    organization, members = directory.find(selection)
-    if strangers := sorted(selection.account_ids - members.keys()):
-        raise CommandError(f"{', '.join(strangers)}: not in organization {organization.organization_id}.")
-    members = directory.with_unit_names(members, whole=selection.all_accounts)
-    classified = classify(
-        (member.account for member in members.values()),
-        management_account_id=organization.management_account_id,
-        protected_accounts=(),
-        audits=True,
-    )
-    accounts = [account for account in classified if account.skip_reason is None]
-    unit_ids = {account.account_id: members[account.account_id].unit_ids for account in accounts}
-    attachments = reader.attachments(tuple(PolicyType), unit_ids=None if selection.all_accounts else unit_ids)
-    names = directory.target_names(members)
+    attachments = reader.attachments(tuple(PolicyType), unit_ids=None if scope.is_whole else scope.paths)
+    checked = scope
     if change is not None:
-        _require_places(change.target_ids, unit_ids)
-        places = change.places(attachments)
-        unit_ids = {
-            account_id: path
-            for account_id, path in unit_ids.items()
-            if path is None or places.intersection((account_id, *path))
-        }
-        accounts = [account for account in accounts if account.account_id in unit_ids]
+        change = change.with_targets(directory.unit_id)
+        _require_places(change.target_ids, scope.paths)
+        checked = scope.under(change.places(attachments))
+    names = directory.target_names(scope.members)
     policies = reader.read(
         [of_type.with_names(names) for of_type in attachments],
-        unit_ids=unit_ids,
-        account_count=len(members) if selection.all_accounts else None,
+        unit_ids=checked.paths,
+        account_count=len(scope.members) if scope.is_whole else None,
         show=lambda done, total: show(done, total, "policies"),
     )
     session = SessionFacts(
         partition=caller.partition,
-        organization_id=organization.organization_id,
+        organization_id=scope.organization.organization_id,
         region=caller.region,
         outside_vpc=True,
+        opener=scope.opener,
+        opened_after=int(caller.now().timestamp()) - _CLOCK_SKEW_SECONDS,
     )
-
-    def accounts_with(
-        policies: OrganizationPolicies, tasks_of: Mapping[str, tuple[Task, ...]]
-    ) -> list[CheckedAccount]:
-        check = PolicyCheck(policies, session=session)
-        return [
-            check_tasks(
-                check, account, unit_ids=unit_ids[account.account_id], tasks=tasks_of[account.account_id]
-            )
-            for account in accounts
-        ]
-
-    found = accounts_with(policies, dict.fromkeys(unit_ids, tasks))
+    accounts = _judge(checked, policies, session, tasks)
     if change is not None:
-        possible = {account.account.account_id: _possible_tasks(account) for account in found}
-        found = [
-            account
-            for account in accounts_with(change.resulting_policies(policies), possible)
-            if account.verdicts
-        ]
+        changed = _judge(checked, change.resulting_policies(policies), session, tasks)
+        accounts = [*_new_results(accounts, changed)]
     return Survey(
-        organization_id=organization.organization_id,
+        organization_id=scope.organization.organization_id,
         tasks=tasks,
         enabled_types=tuple(policies.attachments),
-        accounts=tuple(sorted(found, key=lambda account: account.account.account_id)),
+        accounts=tuple(accounts),
         skipped={
             account.account_id: account.skip_reason
-            for account in classified
-            if account.skip_reason is not None and account.account_id in account_ids
+            for account in scope.classified
+            if account.skip_reason is not None and account.account_id in selection.account_ids
         },
         change=change,
-        fixes=tuple(find_fixes(found)),
+        fixes=tuple(find_fixes(accounts)),
     )
 
 
-def _possible_tasks(account: CheckedAccount) -> tuple[Task, ...]:
-    return tuple(verdict.task for verdict in account.verdicts if verdict.decision is not Decision.DENIED)
+def _find_scope(
+    caller: Caller, directory: MemberDirectory, selection: Selection, *, session_role: str | None
+) -> _Scope:
+    # The policies on the caller's own account count for the call that opens a session.
+    opener_id = session_role.split(":")[4] if session_role else caller.account_id
+    wanted = replace(selection, account_ids=selection.account_ids | {opener_id})
+    try:
+        organization, members = directory.find(selection if selection.all_accounts else wanted)
+    except CallError as error:
+        if error.failure.kind is not FailureKind.ACCESS_DENIED or "not authorized" in error.failure.message:
+            raise
+        raise CommandError(
+            f"Account {caller.account_id} is neither the management account nor a delegated administrator of "
+            "its organization. Use credentials of one of these."
+        ) from error
+    if strangers := sorted(selection.account_ids - members.keys()):
+        raise CommandError(f"{', '.join(strangers)}: not in organization {organization.organization_id}.")
+    opener = members.get(opener_id)
+    if opener_id not in selection.account_ids and not selection.all_accounts:
+        in_units = directory.ids_in_units(selection.organizational_units)
+        members = {id_: member for id_, member in members.items() if id_ != opener_id or id_ in in_units}
+    members = directory.with_unit_names(members, whole=selection.all_accounts)
+    return _Scope(
+        organization=organization,
+        classified=classify(
+            (member.account for member in members.values()),
+            management_account_id=organization.management_account_id,
+            protected_accounts=(),
+            audits=True,
+        ),
+        members=members,
+        is_whole=selection.all_accounts,
+        opener=SessionOpener(
+            account_id=opener_id,
+            unit_ids=None if opener is None else opener.unit_ids,
+            is_in_management_account=opener_id == organization.management_account_id,
+            principal_arn=session_role,
+        ),
+    )
+
+
+def _judge(
+    scope: _Scope, policies: OrganizationPolicies, session: SessionFacts, tasks: tuple[Task, ...]
+) -> list[AccountVerdict]:
+    check = PolicyCheck(policies, session=session)
+    return [
+        judge_account(check, account, unit_ids=scope.members[account.account_id].unit_ids, tasks=tasks)
+        for account in scope.accounts
+    ]
+
+
+def _new_results(
+    before: Iterable[AccountVerdict], after: Iterable[AccountVerdict]
+) -> Iterator[AccountVerdict]:
+    """Yield the accounts after a change, without tasks that are denied today already."""
+    for old, new in zip(before, after, strict=True):
+        tasks = tuple(
+            task
+            for was, task in zip(old.tasks, new.tasks, strict=True)
+            if not (denied := _denials_of(task)) or denied - _denials_of(was)
+        )
+        if tasks:
+            yield replace(new, tasks=tasks)
+
+
+def _denials_of(task: TaskVerdict) -> set[object]:
+    return {(call.call.action, call.call.task) for call in task.calls if call.decision is Decision.DENIED}
 
 
 def _require_places(target_ids: Iterable[str], unit_ids: Mapping[str, tuple[str, ...] | None]) -> None:
-    """Refuse what is not on the path of an account, such as a mistyped ID, as far as paths are known.
+    """Refuse what is not on the path of an account, such as a mistyped ID, if all paths are known.
 
     Raises:
         CommandError: There is no account below one of them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.calls import pages
+from aws_calls.calls import MAX_PAGES, pages
 from aws_calls.failures import FailureKind, unusable_response
 
 if TYPE_CHECKING:
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 LIST_ROOTS = "organizations:ListRoots"
 # The maximum that Organizations allows.
 MAX_ENTRIES_PER_PAGE = 20
-# Of most of its lists, Organizations lets through eight at once.
+# Organizations allows eight concurrent calls for most List APIs.
 MAX_CALLS_IN_PARALLEL = 8
+# Lists of a few entries: of the root, of what an account or a unit is in, of a target's policies.
+_SHORT_LISTS = frozenset({LIST_ROOTS, "organizations:ListParents", "organizations:ListPoliciesForTarget"})
+_MAX_SHORT_PAGES = 20
 
 
 def entries(
@@ -34,7 +37,7 @@ def entries(
         budget: How long to retry transient failures of each page.
 
     Raises:
-        CallError: A page failed or is incomplete.
+        CallError: A page failed or is incomplete, or the list does not end.
     """
     return pages(
         functools.partial(function, MaxResults=MAX_ENTRIES_PER_PAGE),
@@ -43,6 +46,7 @@ def entries(
         items=items,
         request_token="NextToken",
         response_token="NextToken",
+        max_pages=_MAX_SHORT_PAGES if operation in _SHORT_LISTS else MAX_PAGES,
     )
 
 

@@ -38,6 +38,11 @@ class PolicyCheck:
         self._session = session
         self._levels: dict[tuple[PolicyType, str | None, str, Task | None], Level] = {}
 
+    @property
+    def knows_opener(self) -> bool:
+        """Whether the calls that open the sessions can be judged."""
+        return self._session.opener is not None
+
     def verdict(
         self,
         action: str,

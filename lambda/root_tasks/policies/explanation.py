@@ -1,6 +1,6 @@
 """Why AWS denied a call: by the policy that its message names, otherwise by those on the account's path.
 
-AWS's answer is the truth. What is read afterwards adds the statement, its place, and how to fix it.
+AWS's response is the truth. What is read afterwards adds the statement, its place, and how to fix it.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def explain_denials(
             explanations.update(explainer.explain(denial, accounts))
         except CallError as error:
             problem = describe(error.failure)
-        # A policy that surprises the evaluation must not cost AWS's own answer.
+        # A policy that surprises the evaluation must not cost AWS's own message.
         except Exception as error:
             problem = f"{UNEXPECTED_ERROR} {type(error).__name__}."
     return Explanations(by_account=explanations, problem=problem)
@@ -144,12 +144,15 @@ class _Explainer:
             found = tuple({cause.place: cause for cause in causes}.values())
             if found:
                 reason = denial_reason(found, action=denial.action)
-                yield account.account_id, Explanation(reason=reason, hint=denial_hint(found))
+                yield (
+                    account.account_id,
+                    Explanation(reason=reason, hint=denial_hint(found, action=denial.action)),
+                )
 
     def _causes_in_named_policy(
         self, denial: AwsDenial, accounts: Sequence[DeniedAccount]
     ) -> Iterator[tuple[DeniedAccount, list[Cause]]]:
-        policy, targets = self.reader.named(denial.policy_id or "", denial.policy_type)
+        policy, targets = self.reader.policy_and_targets(denial.policy_id or "", denial.policy_type)
         for account in accounts:
             path = (*(account.unit_ids or ()), account.account_id)
             # A single target must be the place, even if the account's units are not known.

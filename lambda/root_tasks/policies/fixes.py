@@ -6,18 +6,22 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scp.calls import ASSUME_ROOT
 from scp.documents import PolicyType, parse_policy
 from scp.evaluate import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from scp.documents import Policy
     from scp.evaluate import Cause
 
-    from .findings import CheckedAccount, PolicyFinding
+    from .verdicts import AccountVerdict, DenialCause
 
 _NULL, _ASSUMED_ROOT = "Null", "aws:AssumedRoot"
+_ARN_NOT_LIKE, _PRINCIPAL_ARN = "ArnNotLike", "aws:PrincipalArn"
+# The path of the roles that RootTasks creates, if no other one is chosen.
+_SESSION_ROLES = "arn:*:iam::*:role/centralized-root-access/*"
 # AWS's limits for a policy of each type.
 _MAX_CHARACTERS = {PolicyType.SERVICE_CONTROL_POLICY: 10_240, PolicyType.RESOURCE_CONTROL_POLICY: 5120}
 
@@ -27,7 +31,7 @@ class StatementFix:
     """What would let root sessions through in spite of a denial.
 
     Attributes:
-        finding: The denial, in one of its accounts.
+        denial: The denial, in one of its accounts.
         account_ids: Its accounts.
         statement: The statement as it is; None where an Allow is missing.
         suggested: The statement as it would let root sessions through; None where it cannot.
@@ -35,25 +39,25 @@ class StatementFix:
             fixes before this one; 0 where it fits.
     """
 
-    finding: PolicyFinding
+    denial: DenialCause
     account_ids: tuple[str, ...]
     statement: dict[str, Any] | None
     suggested: dict[str, Any] | None
     excess_characters: int = 0
 
 
-def find_fixes(accounts: Iterable[CheckedAccount]) -> Iterator[StatementFix]:
+def find_fixes(accounts: Iterable[AccountVerdict]) -> Iterator[StatementFix]:
     """Yield what would fix each denial, once for all accounts that it is in."""
-    by_place: dict[object, list[tuple[str, PolicyFinding]]] = {}
+    by_place: dict[object, list[tuple[str, DenialCause]]] = {}
     for account in accounts:
-        for finding in account.findings:
-            if finding.decision is Decision.DENIED:
-                key = _statement_key(finding.cause)
-                by_place.setdefault(key, []).append((account.account.account_id, finding))
+        for denial in account.causes:
+            if denial.decision is Decision.DENIED:
+                key = _statement_key(denial.cause)
+                by_place.setdefault(key, []).append((account.account.account_id, denial))
     documents: dict[str, dict[str, Any]] = {}
     for denied in by_place.values():
         account_ids = tuple(sorted({account_id for account_id, _ in denied}))
-        yield _fix([finding for _, finding in denied], account_ids, documents)
+        yield _fix([denial for _, denial in denied], account_ids, documents)
 
 
 def _statement_key(cause: Cause) -> tuple[str, ...]:
@@ -64,7 +68,7 @@ def _statement_key(cause: Cause) -> tuple[str, ...]:
 
 
 def _fix(
-    denied: Sequence[PolicyFinding], account_ids: tuple[str, ...], documents: dict[str, dict[str, Any]]
+    denied: Sequence[DenialCause], account_ids: tuple[str, ...], documents: dict[str, dict[str, Any]]
 ) -> StatementFix:
     """Return what fixes the denials of one statement, or by one level.
 
@@ -73,20 +77,21 @@ def _fix(
         account_ids: Their accounts.
         documents: The documents of policies with the fixes so far, by the policies' IDs.
     """
-    finding = denied[0]
-    policy, statement = finding.cause.policy, finding.cause.statement
+    denial = denied[0]
+    policy, statement = denial.cause.policy, denial.cause.statement
     if policy is None or statement is None:
         allow = {
             "Effect": "Allow",
-            "Action": sorted({call for finding in denied for call in finding.calls}),
+            "Action": sorted({call for denial in denied for call in denial.calls}),
             "Resource": "*",
             "Condition": {_NULL: {_ASSUMED_ROOT: "false"}},
         }
-        return StatementFix(finding=finding, account_ids=account_ids, statement=None, suggested=allow)
+        return StatementFix(denial=denial, account_ids=account_ids, statement=None, suggested=allow)
     document = documents.setdefault(policy.policy_id, _document(policy))
     current = document["Statement"][statement.number - 1]
-    policy_type = finding.cause.policy_type
-    suggested = statement_with_exemption(current, policy_type=policy_type)
+    policy_type = denial.cause.policy_type
+    actions = {action for denial in denied for action in denial.calls}
+    suggested = statement_with_exemption(current, actions=actions, policy_type=policy_type)
     excess = 0
     if suggested is not None:
         document["Statement"][statement.number - 1] = suggested
@@ -94,7 +99,7 @@ def _fix(
         length = len(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
         excess = max(0, length - _MAX_CHARACTERS[policy_type])
     return StatementFix(
-        finding=finding,
+        denial=denial,
         account_ids=account_ids,
         statement=current,
         suggested=suggested,
@@ -110,16 +115,25 @@ def _document(policy: Policy) -> dict[str, Any]:
 
 
 def statement_with_exemption(
-    statement: Mapping[str, Any], *, policy_type: PolicyType = PolicyType.SERVICE_CONTROL_POLICY
+    statement: Mapping[str, Any],
+    *,
+    actions: Collection[str],
+    policy_type: PolicyType = PolicyType.SERVICE_CONTROL_POLICY,
 ) -> dict[str, Any] | None:
-    """Return a Deny statement that spares root sessions; None where it denies them on purpose.
+    """Return a Deny statement that spares root sessions; None if it denies them on purpose.
 
     Args:
         statement: The statement.
+        actions: The calls that it denies: those in the sessions, or the one that opens them.
         policy_type: The type of its policy.
     """
     condition = dict(statement.get("Condition", {}))
-    condition[_NULL] = {**condition.get(_NULL, {}), _ASSUMED_ROOT: "true"}
+    if set(actions) != {ASSUME_ROOT}:
+        condition[_NULL] = {**condition.get(_NULL, {}), _ASSUMED_ROOT: "true"}
+    if ASSUME_ROOT in actions:
+        arns = condition.get(_ARN_NOT_LIKE, {}).get(_PRINCIPAL_ARN, [])
+        exempt = [*(arns if isinstance(arns, list) else [arns]), _SESSION_ROLES]
+        condition[_ARN_NOT_LIKE] = {**condition.get(_ARN_NOT_LIKE, {}), _PRINCIPAL_ARN: exempt}
     suggested = {**statement, "Condition": condition}
     parsed, parsed_suggestion = (_parse(text, policy_type) for text in (statement, suggested))
     on_purpose = any(statement.is_about_root_sessions for statement in parsed.statements)

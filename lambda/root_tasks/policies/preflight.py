@@ -291,8 +291,9 @@ def _denials(checked: Mapping[str, AccountCheck]) -> Iterator[Denial]:
     for account_id, account in checked.items():
         if account.denied is not None:
             causes = account.denied.causes
-            reason = denial_reason(causes, action=account.denied.call.action)
-            sentences = (f"{NO_SESSION_OPENED} {reason}", denial_hint(causes))
+            action = account.denied.call.action
+            reason = denial_reason(causes, action=action)
+            sentences = (f"{NO_SESSION_OPENED} {reason}", denial_hint(causes, action=action))
             by_sentences.setdefault(sentences, []).append(account_id)
     for (reason, hint), account_ids in by_sentences.items():
         yield Denial(reason=reason, hint=hint, account_ids=tuple(account_ids))

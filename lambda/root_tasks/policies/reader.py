@@ -170,7 +170,7 @@ class PolicyReader:
             attachments={of_type.policy_type: of_type for of_type in completed}, policies=self._policies
         )
 
-    def named(self, policy_id: str, policy_type: PolicyType) -> tuple[Policy, dict[str, str]]:
+    def policy_and_targets(self, policy_id: str, policy_type: PolicyType) -> tuple[Policy, dict[str, str]]:
         """Return a policy, and the name of each target that it is attached to, by its ID.
 
         Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aws_calls.text import excerpt
+from scp.calls import ASSUME_ROOT
 
 from ..messages import quantity
 
@@ -19,6 +20,10 @@ _MAX_NAME_CHARACTERS = 128
 _MAX_CAUSES = 3
 _EXEMPT_ROOT_SESSIONS = (
     'To exempt root sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to the statement.'
+)
+_EXEMPT_ROLES = (
+    'To exempt the roles that open root sessions, add their ARNs to the statement: "ArnNotLike": '
+    '{"aws:PrincipalArn": ["arn:*:iam::*:role/centralized-root-access/*"]}.'
 )
 _ALLOW_IT = "Allow it there, at least in root sessions."
 _DENIED_ON_PURPOSE = (
@@ -59,8 +64,10 @@ def root_user_note(causes: Sequence[Cause]) -> str:
     return f"After it signs in, the root user could do nothing. {denied} Exempt this account first."
 
 
-def denial_hint(causes: Sequence[Cause]) -> str:
+def denial_hint(causes: Sequence[Cause], *, action: str) -> str:
     """Return what would end a denial by policies."""
+    if action == ASSUME_ROOT:
+        return f"{_EXEMPT_ROLES} {_PREFLIGHT_SHOWS}"
     on_purpose = [
         cause.statement is not None and cause.statement.is_about_root_sessions
         for cause in causes

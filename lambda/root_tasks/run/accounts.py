@@ -123,6 +123,15 @@ class MemberDirectory:
         """
         return frozenset(self._reader.in_units(units))
 
+    def unit_id(self, value: str) -> str:
+        """Return the ID of a unit that is given by its ID, its path or the end of its path.
+
+        Raises:
+            RunRefusedError: There is no such unit, or more than one.
+            CallError: A read failed.
+        """
+        return self._reader.units.id_of(value)
+
     def with_unit_names(self, members: Mapping[str, Member], *, whole: bool) -> dict[str, Member]:
         """Return accounts with their units and the names of these, as far as they can be read in time.
 

@@ -281,7 +281,7 @@ def test_an_explanation_names_the_statements_that_the_evaluator_finds(
         target_names={},
     ).by_account[ACCOUNT_ID]
     assert sentences(explained.reason) == sentences(denial_reason(causes, action=ACTION))
-    assert explained.hint == denial_hint(causes)
+    assert explained.hint == denial_hint(causes, action=ACTION)
 
 
 def sentences(text: str) -> list[str]:

@@ -10,18 +10,20 @@ import pytest
 from hypothesis import strategies as st
 
 from root_tasks.model.report import ItemType, Task
-from root_tasks.model.run import Account, Assignment, CredentialSelection, Mode, Restore, Target
+from root_tasks.model.run import Account, Restore, Target
 from root_tasks.policies.attachments import FULL_ACCESS
-from root_tasks.policies.check import PolicyCheck, check_account
-from root_tasks.policies.findings import check_tasks
+from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.fixes import find_fixes, statement_with_exemption
+from root_tasks.policies.verdicts import TaskResult, judge_account, judge_task
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import SessionFacts, call_of
 from scp.evaluate import Decision, Reason
 from support.properties import property_test
 from support.scp import (
     ACCOUNT_ID,
+    DELEGATE_ID,
     LEVEL_IDS,
+    OPENER,
     ORGANIZATION_ID,
     ORGANIZATION_PATH,
     check_of,
@@ -40,31 +42,22 @@ if TYPE_CHECKING:
     from typing import Any
 
     from root_tasks.policies.attachments import OrganizationPolicies
-    from root_tasks.policies.findings import CheckedAccount
+    from root_tasks.policies.verdicts import AccountVerdict
     from scp.evaluate import Verdict
 
 UNIT_IDS = LEVEL_IDS[:-1]
 EVERY_CALL = sorted({action for definition in DEFINITIONS.values() for action in definition.calls})
 
 
-def checked(policies: OrganizationPolicies, *tasks: Task) -> CheckedAccount:
+def checked(policies: OrganizationPolicies, *tasks: Task) -> AccountVerdict:
     """Return what the command finds in the account, of some tasks or of every one."""
     account = Account(account_id=ACCOUNT_ID, name="workload", email="", skip_reason=None)
-    return check_tasks(check_of(policies), account, unit_ids=UNIT_IDS, tasks=tasks or tuple(Task))
+    return judge_account(check_of(policies), account, unit_ids=UNIT_IDS, tasks=tasks or tuple(Task))
 
 
-def decision(
-    check: PolicyCheck, task: Task, mode: Mode, *targets: Target, types: tuple[ItemType, ...] = ()
-) -> Decision:
-    """Return the decision on a task in the account."""
-    return check_account(
-        check,
-        task,
-        mode,
-        Assignment(account_id=ACCOUNT_ID, targets=targets),
-        unit_ids=UNIT_IDS,
-        credentials=CredentialSelection(types=types),
-    ).decision
+def result(check: PolicyCheck, task: Task, *targets: Target) -> TaskResult:
+    """Return the result of a task in the account, or of its execution on some targets."""
+    return judge_task(check, task, account_id=ACCOUNT_ID, unit_ids=UNIT_IDS, targets=targets).result
 
 
 def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:
@@ -73,62 +66,77 @@ def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:
     return check_of(policies_of({"p-1": document(denied)}, {ACCOUNT_ID: ["p-1"]}))
 
 
+PASSWORD, ACCESS_KEY = Target(type=ItemType.PASSWORD), Target(type=ItemType.ACCESS_KEY, id="AKIA")
+QUEUE = Target(type=ItemType.QUEUE_POLICY, id=f"arn:aws:sqs:eu-west-1:{ACCOUNT_ID}:jobs", region="eu-west-1")
+BUCKET = Target(type=ItemType.BUCKET_POLICY, id="payroll", region="eu-west-1")
+RESTORED = replace(BUCKET, restore=Restore(reference="backups/run-1", policy="{}"))
+DELETE, RECOVER = Task.DELETE_CREDENTIALS, Task.ALLOW_PASSWORD_RECOVERY
+
+
 @pytest.mark.parametrize(
-    ("denied", "task", "mode", "expected"),
+    ("denied", "task", "targets", "expected"),
     [
-        ("iam:GetAccountSummary", Task.AUDIT, Mode.AUDIT, Decision.DENIED),
-        ("iam:GetUser", Task.AUDIT, Mode.AUDIT, Decision.ALLOWED),
-        ("iam:GetAccountSummary", Task.DELETE_CREDENTIALS, Mode.PLAN, Decision.DENIED),
-        ("iam:DeleteAccessKey", Task.DELETE_CREDENTIALS, Mode.PLAN, Decision.ALLOWED),
-        ("iam:D*", Task.DELETE_CREDENTIALS, Mode.PLAN, Decision.DENIED),
-        ("iam:CreateLoginProfile", Task.ALLOW_PASSWORD_RECOVERY, Mode.PLAN, Decision.DENIED),
-        ("iam:GetLoginProfile", Task.ALLOW_PASSWORD_RECOVERY, Mode.PLAN, Decision.DENIED),
-        ("iam:CreateUser", Task.ALLOW_PASSWORD_RECOVERY, Mode.PLAN, Decision.ALLOWED),
+        ("iam:GetAccountSummary", Task.AUDIT, [], TaskResult.DENIED),
+        ("iam:GetUser", Task.AUDIT, [], TaskResult.PARTLY),
+        ("iam:CreateUser", Task.AUDIT, [], TaskResult.ALLOWED),
+        ("iam:GetAccountSummary", DELETE, [], TaskResult.DENIED),
+        ("iam:DeleteAccessKey", DELETE, [], TaskResult.PARTLY),
+        ("iam:D*", DELETE, [], TaskResult.DENIED),
+        ("iam:CreateLoginProfile", RECOVER, [], TaskResult.DENIED),
+        ("iam:GetLoginProfile", RECOVER, [], TaskResult.DENIED),
+        ("s3:DeleteBucketPolicy", Task.UNLOCK_BUCKET_POLICY, [], TaskResult.DENIED),
+        ("s3:PutBucketPolicy", Task.UNLOCK_BUCKET_POLICY, [], TaskResult.PARTLY),
+        # An execution is judged by what it acts on.
+        ("iam:DeleteLoginProfile", DELETE, [PASSWORD], TaskResult.DENIED),
+        ("iam:DeleteLoginProfile", DELETE, [PASSWORD, ACCESS_KEY], TaskResult.PARTLY),
+        ("iam:DeleteLoginProfile", DELETE, [ACCESS_KEY], TaskResult.ALLOWED),
+        ("iam:GetLoginProfile", RECOVER, [PASSWORD], TaskResult.ALLOWED),
+        ("s3:DeleteBucketPolicy", Task.UNLOCK_BUCKET_POLICY, [BUCKET], TaskResult.DENIED),
+        ("s3:DeleteBucketPolicy", Task.UNLOCK_BUCKET_POLICY, [RESTORED], TaskResult.ALLOWED),
+        ("s3:PutBucketPolicy", Task.UNLOCK_BUCKET_POLICY, [RESTORED], TaskResult.DENIED),
+        ("sqs:GetQueueAttributes", Task.UNLOCK_QUEUE_POLICY, [QUEUE], TaskResult.DENIED),
+        (
+            "sqs:GetQueueAttributes",
+            Task.UNLOCK_QUEUE_POLICY,
+            [replace(QUEUE, skip_backup=True)],
+            TaskResult.ALLOWED,
+        ),
     ],
+    ids=lambda value: None if isinstance(value, list) else str(value),
 )
-def test_a_task_is_denied_where_nothing_of_it_is_possible(
-    denied: str, task: Task, mode: Mode, expected: Decision
+def test_a_task_is_denied_if_nothing_of_it_is_possible(
+    denied: str, task: Task, targets: list[Target], expected: TaskResult
 ) -> None:
-    assert decision(check_of_denial(denied), task, mode) is expected
+    assert result(check_of_denial(denied), task, *targets) is expected
 
 
-def test_a_plan_for_one_type_of_credentials_is_denied_by_what_denies_their_deletion() -> None:
-    check = check_of_denial("iam:DeleteLoginProfile")
-    task = Task.DELETE_CREDENTIALS
-    assert decision(check, task, Mode.PLAN, types=(ItemType.PASSWORD,)) is Decision.DENIED
-    assert decision(check, task, Mode.PLAN, types=(ItemType.ACCESS_KEY,)) is Decision.ALLOWED
-    password, key = Target(type=ItemType.PASSWORD), Target(type=ItemType.ACCESS_KEY, id="AKIA")
-    assert decision(check, task, Mode.EXECUTE, password) is Decision.DENIED
-    assert decision(check, task, Mode.EXECUTE, password, key) is Decision.ALLOWED
+@pytest.mark.parametrize(("name", "expected"), [("jobs", TaskResult.DENIED), ("other", TaskResult.ALLOWED)])
+def test_the_queue_that_is_named_decides(name: str, expected: TaskResult) -> None:
+    check = check_of_denial("sqs:*", Resource=QUEUE.id)
+    named = replace(QUEUE, id=str(QUEUE.id).replace("jobs", name))
+    assert result(check, Task.UNLOCK_QUEUE_POLICY, named) is expected
 
 
-def test_a_queue_that_nobody_can_read_needs_no_reading_where_the_backup_is_skipped() -> None:
-    check = check_of_denial("sqs:GetQueueAttributes")
-    arn = f"arn:aws:sqs:eu-west-1:{ACCOUNT_ID}:locked"
-    for skip_backup, expected in ((False, Decision.DENIED), (True, Decision.ALLOWED)):
-        target = Target(type=ItemType.QUEUE_POLICY, id=arn, region="eu-west-1", skip_backup=skip_backup)
-        assert decision(check, Task.UNLOCK_QUEUE_POLICY, Mode.PLAN, target) is expected
-
-
-def test_a_bucket_policy_is_not_restored_by_the_call_that_removes_it() -> None:
-    restoring = replace(BUCKET, restore=Restore(reference="backups/run-1", policy="{}"))
-    for denied, unlock, restore in (
-        ("s3:DeleteBucketPolicy", Decision.DENIED, Decision.ALLOWED),
-        ("s3:PutBucketPolicy", Decision.ALLOWED, Decision.DENIED),
-    ):
-        check = check_of_denial(denied)
-        assert decision(check, Task.UNLOCK_BUCKET_POLICY, Mode.EXECUTE, BUCKET) is unlock
-        assert decision(check, Task.UNLOCK_BUCKET_POLICY, Mode.EXECUTE, restoring) is restore
-
-
-@pytest.mark.parametrize(("name", "expected"), [("locked", Decision.DENIED), ("other", Decision.ALLOWED)])
-def test_the_queue_that_is_named_decides(name: str, expected: Decision) -> None:
-    locked = f"arn:aws:sqs:eu-west-1:{ACCOUNT_ID}:locked"
-    check = check_of_denial("sqs:*", Resource=locked)
-    target = Target(
-        type=ItemType.QUEUE_POLICY, id=locked.replace("locked", name), region="eu-west-1", skip_backup=True
+@pytest.mark.parametrize(
+    ("task_policy", "delete"),
+    [(Task.AUDIT, TaskResult.DENIED), (DELETE, TaskResult.DENIED), (RECOVER, TaskResult.ALLOWED)],
+)
+def test_a_task_is_denied_if_its_plan_or_its_execution_gets_no_session(
+    task_policy: Task, delete: TaskResult
+) -> None:
+    of_task = {"StringLike": {"sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{task_policy}"}}
+    denies = document(statement(Action="sts:*", Condition=of_task))
+    policies = policies_of({"p-1": denies}, {DELEGATE_ID: ["p-1"]})
+    session = SessionFacts(organization_id=ORGANIZATION_ID, opener=OPENER)
+    judged = judge_account(
+        PolicyCheck(policies, session=session),
+        Account(account_id=ACCOUNT_ID, name="workload", email="", skip_reason=None),
+        unit_ids=UNIT_IDS,
+        tasks=(DELETE,),
     )
-    assert decision(check, Task.UNLOCK_QUEUE_POLICY, Mode.EXECUTE, target) is expected
+    assert judged.result is delete
+    assert judged.session is (Decision.ALLOWED if delete is TaskResult.ALLOWED else Decision.DENIED)
+    assert {cause.calls for cause in judged.causes} <= {("sts:AssumeRoot",)}
 
 
 def test_an_account_whose_path_is_not_known_is_unknown() -> None:
@@ -137,29 +145,12 @@ def test_an_account_whose_path_is_not_known_is_unknown() -> None:
     assert verdict.decision is Decision.UNKNOWN
 
 
-@pytest.mark.parametrize(
-    ("action", "denied"),
-    [
-        ("iam:GetLoginProfile", [Task.DELETE_CREDENTIALS, Task.ALLOW_PASSWORD_RECOVERY]),
-        ("iam:GetAccountSummary", [Task.AUDIT, Task.DELETE_CREDENTIALS]),
-        ("iam:CreateLoginProfile", [Task.ALLOW_PASSWORD_RECOVERY]),
-    ],
-)
-def test_a_call_denies_the_tasks_that_make_it_also_when_they_are_planned(
-    action: str, denied: list[Task]
-) -> None:
-    found = checked(policies_of({"p-1": document(statement(Action=action))}, {ACCOUNT_ID: ["p-1"]}))
-    assert [verdict.task for verdict in found.verdicts if verdict.decision is Decision.DENIED] == denied
-
-
 def test_a_task_names_what_decides_it_alone_and_the_denials_come_first() -> None:
     perhaps = statement(Action="iam:List*", Condition={"StringEquals": {"aws:SomethingNew": "yes"}})
     mixed = document(perhaps, statement(Action="iam:DeleteAccessKey"))
-    found = checked(policies_of({"p-1": mixed}, {ACCOUNT_ID: ["p-1"]})).findings
+    found = checked(policies_of({"p-1": mixed}, {ACCOUNT_ID: ["p-1"]})).causes
     lists = ("iam:ListAccessKeys", "iam:ListMFADevices", "iam:ListSigningCertificates")
-    assert [
-        (finding.cause.place[4], finding.decision, finding.tasks, finding.calls) for finding in found
-    ] == [
+    assert [(denial.cause.place[4], denial.decision, denial.tasks, denial.calls) for denial in found] == [
         (2, Decision.DENIED, (Task.DELETE_CREDENTIALS,), ("iam:DeleteAccessKey",)),
         (1, Decision.UNKNOWN, (Task.AUDIT,), lists),
     ]
@@ -181,13 +172,13 @@ def with_changes(
     attached: Mapping[str, Sequence[str]],
     *,
     without_full_access: Collection[str] = (),
-) -> CheckedAccount:
+) -> AccountVerdict:
     """Return what the command finds once every change that it suggests is made."""
     policies = policies_of(documents, attached, without_full_access=without_full_access)
     documents_after: dict[str, Any] = json.loads(json.dumps(documents))
     attached_after = {id_: [*policy_ids] for id_, policy_ids in attached.items()}
     for number, fix in enumerate(find_fixes([checked(policies)])):
-        cause = fix.finding.cause
+        cause = fix.denial.cause
         if fix.suggested is None:
             continue
         if cause.policy is None or cause.statement is None:
@@ -211,7 +202,7 @@ def test_a_level_that_denies_and_does_not_allow_is_mended_in_both() -> None:
     )
     policies = policies_of({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
     found = checked(policies)
-    assert {finding.cause.reason for finding in found.findings} == {Reason.EXPLICIT_DENY, Reason.NO_ALLOW}
+    assert {denial.cause.reason for denial in found.causes} == {Reason.EXPLICIT_DENY, Reason.NO_ALLOW}
     # An Allow can be missing for other calls in another account.
     each = [checked(policies, task) for task in Task]
     (allow,) = [fix for fix in find_fixes(each) if fix.statement is None]
@@ -219,7 +210,7 @@ def test_a_level_that_denies_and_does_not_allow_is_mended_in_both() -> None:
     assert allow.suggested["Condition"] == {"Null": {"aws:AssumedRoot": "false"}}
     assert allow.suggested["Action"] == [call for call in EVERY_CALL if not call.startswith("s3:")]
     after = with_changes({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
-    assert after.decision is Decision.ALLOWED
+    assert after.result is TaskResult.ALLOWED
 
 
 @property_test(
@@ -237,9 +228,9 @@ def test_with_every_change_nothing_is_denied_but_on_purpose(
         attached,
         without_full_access=set(attached) if without_full_access else (),
     )
-    for finding in after.findings:
-        denies = finding.cause.statement
-        assert finding.decision is Decision.UNKNOWN or (denies and denies.is_about_root_sessions)
+    for denial in after.causes:
+        denies = denial.cause.statement
+        assert denial.decision is Decision.UNKNOWN or (denies and denies.is_about_root_sessions)
 
 
 @pytest.mark.parametrize(
@@ -252,11 +243,12 @@ def test_with_every_change_nothing_is_denied_but_on_purpose(
     ],
 )
 def test_a_statement_about_root_sessions_denies_them_on_purpose(condition: dict[str, Any]) -> None:
-    assert statement_with_exemption(statement(Condition=condition)) is None
+    assert statement_with_exemption(statement(Condition=condition), actions=["iam:GetUser"]) is None
 
 
 def test_a_fix_keeps_the_conditions_of_a_statement() -> None:
-    suggested = statement_with_exemption(statement(Condition={"Null": {"aws:SourceVpc": "true"}}))
+    denies = statement(Condition={"Null": {"aws:SourceVpc": "true"}})
+    suggested = statement_with_exemption(denies, actions=["iam:GetUser"])
     kept = {"Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}
     assert suggested == statement(Condition=kept)
 
@@ -278,8 +270,6 @@ def test_a_policy_that_its_changes_make_too_long_is_named_with_how_much() -> Non
     assert excess_characters(document(padded, denied[1])) == [0, change]
 
 
-BUCKET = Target(type=ItemType.BUCKET_POLICY, id="payroll", region="eu-west-1")
-QUEUE = Target(type=ItemType.QUEUE_POLICY, id=f"arn:aws:sqs:eu-west-1:{ACCOUNT_ID}:jobs", region="eu-west-1")
 TARGETS: dict[str, tuple[Target | None, ...]] = {"iam": (None,), "s3": (None, BUCKET), "sqs": (None, QUEUE)}
 
 

@@ -368,7 +368,7 @@ def test_a_type_that_is_being_enabled_is_unknown(
 
 def test_the_hint_has_all_that_a_denial_needs() -> None:
     on_purpose = statement(Condition={"Bool": {"aws:AssumedRoot": "true"}})
-    assert denial_hint(verdict(policy(on_purpose)).causes) == (
+    assert denial_hint(verdict(policy(on_purpose)).causes, action=GET_USER.action) == (
         "The statement denies root sessions on purpose. Detach its policy from this account, or exempt it."
     )
     denied = evaluate_call(GET_USER, levels([policy(statement(), on_purpose)]))
@@ -378,7 +378,7 @@ def test_the_hint_has_all_that_a_denial_needs() -> None:
         "Allow it there, at least in root sessions.",
         "Another statement denies root sessions on purpose.",
     ):
-        assert text in denial_hint(denied.causes)
+        assert text in denial_hint(denied.causes, action=GET_USER.action)
 
 
 def test_an_empty_first_page_of_roots_does_not_look_as_if_policies_were_disabled(

@@ -1,7 +1,9 @@
-"""The preflight command: which root tasks the organization's policies deny, and what would mend it."""
+"""The preflight command: which root tasks the organization's policies deny, and how to fix it."""
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,19 +21,27 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from root_tasks.policies.findings import CheckedAccount, PolicyFinding
     from root_tasks.policies.fixes import StatementFix
+    from root_tasks.policies.verdicts import AccountVerdict, DenialCause
     from scp.evaluate import Cause
 
     from ..policy_survey import Survey
     from ..target import TargetOptions
 
 _MAX_ROWS = 200
-_STYLES = {"denied": "bold red", "unknown": "yellow"}
+# A line that stands for many accounts names so many of their units.
+_MAX_UNITS = 3
+_STYLES = {"denied": "bold red", "partly": "red", "unknown": "yellow"}
 _COLUMNS = (
-    "accountId", "name", "organizationalUnit", "task", "result", "policyType", "policyId", "policyName",
-    "statement", "attachedToId", "attachedToName", "calls", "undecided",
+    "accountId", "name", "organizationalUnit", "task", "result", "session", "policyType", "policyId",
+    "policyName", "statement", "attachedToId", "attachedToName", "calls", "undecided",
 )  # fmt: skip
+
+
+def _role_arn(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and re.fullmatch(r"arn:[a-z-]+:iam::\d{12}:role/.+", value) is None:
+        raise click.BadParameter("write the ARN of a role, with its path.", context, parameter)
+    return value
 
 
 @click.command(short_help="Show which root tasks policies deny, and what would allow them.")
@@ -50,10 +60,18 @@ _COLUMNS = (
     help="Show what this policy, which is not there yet, would deny that is not denied today.",
 )
 @repeatable_option(
-    "target", metavar="ID", help="With --policy: the root, unit or account to attach it to. Repeatable."
+    "target",
+    metavar="TARGET",
+    help="With --policy: the root, unit (ID or name) or account to attach it to. Repeatable.",
 )
 @click.option(
     "--replaces", metavar="POLICY", help="With --policy: the policy of which it is the new document."
+)
+@click.option(
+    "--session-role",
+    metavar="ARN",
+    callback=_role_arn,
+    help="The role that opens root sessions, if policies name such roles.",
 )
 @account_options(all_accounts=False)
 @format_option(TABLE, JSON, CSV)
@@ -64,6 +82,7 @@ def preflight(
     policy_file: Path | None,
     targets: tuple[str, ...],
     replaces: str | None,
+    session_role: str | None,
     accounts: tuple[str, ...],
     organizational_units: tuple[str, ...],
     format_: str,
@@ -75,8 +94,8 @@ def preflight(
     management account, or of a delegated administrator. Use --region
     for the Region that RootTasks is in, or will be: policies may name it.
 
-    Exit code: 0 nothing is denied; 1 something is denied; 2 nothing is, but a policy could not be read, an
-    account that was named was skipped, or none was checked.
+    Exit code: 0 nothing is denied; 1 a task is denied, or a part of one; 2 nothing is, but a policy could not
+    be read, an account that was named was skipped, or none was checked.
     """
     if policy_file is None:
         if targets or replaces:
@@ -85,7 +104,8 @@ def preflight(
         raise click.UsageError("--policy needs --target or --replaces: where it would be.")
     with failures_as("Unable to check the policies", as_json=format_ == JSON):
         with waiting_line("Reading the credentials ..."):
-            from scp.evaluate import Decision
+            from root_tasks.policies.verdicts import TaskResult
+            from root_tasks.run.members import Selection
 
             from ..aws import find_caller
             from ..policy_change import read_change
@@ -102,9 +122,13 @@ def preflight(
             found = survey(
                 caller,
                 tasks=tuple(task for task in Task if not tasks or task.command in tasks),
-                account_ids=accounts,
-                organizational_units=organizational_units,
+                selection=Selection(
+                    all_accounts=not accounts and not organizational_units,
+                    organizational_units=organizational_units,
+                    account_ids=frozenset(accounts),
+                ),
                 change=change,
+                session_role=session_role,
                 show=update,
             )
         if format_ == JSON:
@@ -114,7 +138,7 @@ def preflight(
         else:
             _show(found)
         print_note(*(f"Account {id_} was skipped. {reason}" for id_, reason in found.skipped.items()))
-        if found.ids(Decision.DENIED):
+        if found.count(TaskResult.DENIED) or found.count(TaskResult.PARTLY):
             return ExitCode.NOT_AS_WANTED
         looked = found.accounts or found.change
         complete = looked and not found.skipped and not found.has_unread_policies
@@ -141,27 +165,66 @@ def _rows(found: Survey) -> Iterator[Table | Text]:
     from .. import screen
 
     table = screen.new_table("result", "account", "name", "tasks", "policy", "attached to")
-    left = 0
-    for account in sorted(found.accounts, key=lambda checked: checked.decision == "unknown"):
-        for place, finding in enumerate(account.findings):
-            if table.row_count >= _MAX_ROWS:
-                left += 1
-                continue
-            cells = [
-                "" if place else account.account.account_id,
-                "" if place else account.account.name or "",
-                _tasks(finding.tasks, of=found.tasks),
-                _policy(finding.cause) + _condition(finding.cause),
-                _place(finding.cause),
-            ]
-            table.add_row(
-                screen.safe_text(finding.decision, _STYLES.get(finding.decision, "")),
-                *map(screen.safe_text, cells),
-            )
+    rows = list(_group_rows(found) if sys.stdout.isatty() else _account_rows(found))
+    for result, *cells in rows[:_MAX_ROWS]:
+        table.add_row(screen.safe_text(result, _STYLES.get(result, "")), *map(screen.safe_text, cells))
     if table.row_count:
         yield table
-    if left:
+    if len(rows) > _MAX_ROWS:
+        left = len(rows) - _MAX_ROWS
         yield screen.safe_text(f"{left:,} more rows: --format csv and --format json have all of them.")
+
+
+def _account_rows(found: Survey) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each account and each reason, the worst first."""
+    for account in sorted(found.accounts, key=_severity):
+        of_account = (account.account.account_id, account.account.name or "")
+        for row in _reasons(account, found):
+            yield (row[0], *of_account, *row[1:])
+
+
+def _group_rows(found: Survey) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of accounts once for all accounts that have the same."""
+    from root_tasks.messages import quantity
+
+    groups: dict[tuple[tuple[str, ...], ...], list[AccountVerdict]] = {}
+    for account in sorted(found.accounts, key=_severity):
+        groups.setdefault(tuple(_reasons(account, found)), []).append(account)
+    for rows, accounts in groups.items():
+        first = accounts[0].account
+        of_accounts = (first.account_id, first.name or "")
+        if len(accounts) > 1:
+            units = sorted({account.account.organizational_unit or "" for account in accounts})
+            left = len(units) - _MAX_UNITS
+            more = [f"{quantity(left, 'more unit')}"] if left > 0 else []
+            of_accounts = (quantity(len(accounts), "account"), ", ".join([*units[:_MAX_UNITS], *more]))
+        for place, row in enumerate(rows):
+            yield (row[0], *(of_accounts if place == 0 else ("", "")), *row[1:])
+
+
+def _severity(account: AccountVerdict) -> int:
+    from root_tasks.policies.verdicts import TaskResult
+
+    return [*TaskResult].index(account.result)
+
+
+def _reasons(account: AccountVerdict, found: Survey) -> Iterator[tuple[str, ...]]:
+    """Yield the result, the tasks, the policy and its place for each reason."""
+    from root_tasks.policies.verdicts import TaskResult, worst
+    from scp.calls import ASSUME_ROOT
+
+    results = {task.task: task.result for task in account.tasks}
+    for reason in account.causes:
+        result = worst(results[task] for task in reason.tasks)
+        names_calls = result is TaskResult.PARTLY or ASSUME_ROOT in reason.calls
+        yield (
+            result,
+            _tasks(reason.tasks, of=found.tasks),
+            _policy(reason.cause)
+            + _condition(reason.cause)
+            + (f": {', '.join(reason.calls)}" if names_calls else ""),
+            _place(reason.cause),
+        )
 
 
 def _tasks(tasks: Sequence[Task], *, of: Sequence[Task]) -> str:
@@ -184,6 +247,10 @@ def _type(cause: Cause) -> str:
 
 
 def _condition(cause: Cause) -> str:
+    from scp.evaluate import Reason
+
+    if cause.reason is Reason.UNCONFIRMED:
+        return f": {cause.reason}"
     return f": depends on {'; '.join(_open_conditions(cause))}" if cause.undecided else ""
 
 
@@ -200,7 +267,7 @@ def _place(cause: Cause) -> str:
 def _fix_lines(fix: StatementFix) -> Iterator[str]:
     from root_tasks.messages import quantity
 
-    cause = fix.finding.cause
+    cause = fix.denial.cause
     accounts = quantity(len(fix.account_ids), "account")
     if fix.statement is None:
         where = f"a {_type(cause)} attached to {_place(cause)}"
@@ -244,20 +311,27 @@ def _json_lines(statement: object) -> list[str]:
 
 def _summary(found: Survey) -> str:
     from root_tasks.messages import quantity
-    from scp.evaluate import Decision
+    from root_tasks.policies.verdicts import TaskResult
 
-    counts = [
-        f"{decision}: {quantity(len(found.ids(decision)), 'account')}"
-        for decision in (Decision.DENIED, Decision.UNKNOWN, Decision.ALLOWED)
-        if found.ids(decision)
-    ]
-    text = f"{', '.join(counts) or ('nothing more is denied' if found.change else 'no account to check')}."
+    counts = {result: count for result in TaskResult if (count := found.count(result))}
+    text = ""
+    if found.change is not None:
+        denied = [counts.pop(result, 0) for result in (TaskResult.DENIED, TaskResult.PARTLY)]
+        becoming = [
+            f"{quantity(count, 'account')} would become {words}"
+            for count, words in zip(denied, ("denied", "partly denied"), strict=True)
+            if count
+        ]
+        text = f"With {found.change.policy.name}, {', '.join(becoming) or 'nothing more is denied'}."
+    listed = ", ".join(f"{result}: {quantity(count, 'account')}" for result, count in counts.items())
+    if listed or not text:
+        listed = listed or "no account to check"
+        text += f" {listed[0].upper()}{listed[1:]}."
     if not found.enabled_types:
         text += " Service control policies and resource control policies are disabled."
     if found.has_unread_policies:
         text += " Not every policy could be read."
-    text = text[0].upper() + text[1:]
-    return f"With {found.change.policy.name}, of what is not denied today: {text}" if found.change else text
+    return text.strip()
 
 
 # For programs
@@ -282,16 +356,17 @@ def _to_json(found: Survey) -> str:
                     "accountId": checked.account.account_id,
                     "name": checked.account.name,
                     "organizationalUnit": checked.account.organizational_unit,
-                    "result": checked.decision,
-                    "tasks": {verdict.task: verdict.decision for verdict in checked.verdicts},
-                    "findings": [_finding(finding) for finding in checked.findings],
+                    "result": checked.result,
+                    "session": checked.session,
+                    "tasks": {task.task: task.result for task in checked.tasks},
+                    "findings": [_finding(cause) for cause in checked.causes],
                     "rootUserDenials": [_cause(cause) for cause in checked.root_user_denials],
                 }
                 for checked in found.accounts
             ],
             "changes": [
                 {
-                    **_cause(fix.finding.cause),
+                    **_cause(fix.denial.cause),
                     "accountIds": fix.account_ids,
                     "current": fix.statement,
                     "suggested": fix.suggested,
@@ -303,13 +378,13 @@ def _to_json(found: Survey) -> str:
     )
 
 
-def _finding(finding: PolicyFinding) -> dict[str, Any]:
+def _finding(denial: DenialCause) -> dict[str, Any]:
     return {
-        "result": finding.decision,
-        **_cause(finding.cause),
-        "tasks": finding.tasks,
-        "calls": finding.calls,
-        "undecided": _open_conditions(finding.cause),
+        "result": denial.decision,
+        **_cause(denial.cause),
+        "tasks": denial.tasks,
+        "calls": denial.calls,
+        "undecided": _open_conditions(denial.cause),
     }
 
 
@@ -332,17 +407,17 @@ def _to_csv(found: Survey) -> str:
     return csv_table(_COLUMNS, (row for account in found.accounts for row in _csv_rows(account)))
 
 
-def _csv_rows(account: CheckedAccount) -> Iterator[tuple[object, ...]]:
+def _csv_rows(account: AccountVerdict) -> Iterator[tuple[object, ...]]:
     """Yield a row for each task and each statement that denies or may deny it."""
     of_account = (account.account.account_id, account.account.name, account.account.organizational_unit)
-    for verdict in account.verdicts:
-        row = (*of_account, verdict.task, verdict.decision)
-        causes = [finding for finding in account.findings if verdict.task in finding.tasks]
-        if not causes:
+    for task in account.tasks:
+        row = (*of_account, task.task, task.result, task.session)
+        denials = [denial for denial in account.causes if task.task in denial.tasks]
+        if not denials:
             yield (*row, *([None] * (len(_COLUMNS) - len(row))))
-        for finding in causes:
-            about = _finding(finding)
+        for denial in denials:
+            about = _finding(denial)
             about["statement"] = about["sid"] or about["statement"]
-            about["calls"] = " ".join(finding.calls)
+            about["calls"] = " ".join(denial.calls)
             about["undecided"] = "; ".join(about["undecided"])
             yield (*row, *(about[name] for name in _COLUMNS[len(row) :]))

@@ -1,0 +1,205 @@
+"""What policies let root tasks do in an account: one result per task, and why. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from scp.calls import ASSUME_ROOT
+from scp.evaluate import Decision, strictest
+
+from ..model.report import Action
+from ..model.run import Mode, Target
+from ..tasks import DEFINITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from scp.evaluate import Cause, Verdict
+    from scp.task import Task
+
+    from ..model.run import Account
+    from .check import PolicyCheck
+
+
+class TaskResult(StrEnum):
+    """What policies let a task do in an account; the worst comes first."""
+
+    DENIED = "denied"
+    PARTLY = "partly"
+    UNKNOWN = "unknown"
+    ALLOWED = "allowed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskVerdict:
+    """What policies let a task do in an account.
+
+    Attributes:
+        task: The task.
+        result: Denied if nothing of it is possible, partly if a part of it is denied.
+        calls: The calls that open its sessions, and those in them.
+    """
+
+    task: Task
+    result: TaskResult
+    calls: tuple[Verdict, ...]
+
+    @property
+    def session(self) -> Decision:
+        """Whether its sessions can be opened."""
+        return strictest({call.decision for call in self.calls if call.call.action == ASSUME_ROOT})
+
+    def deciding(self) -> Iterator[tuple[Verdict, Cause]]:
+        """Yield the calls that are denied, otherwise those that are undecided, each with its causes."""
+        decision = strictest({call.decision for call in self.calls})
+        for call in self.calls:
+            if call.decision is decision:
+                for cause in call.causes:
+                    yield call, cause
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenialCause:
+    """Why tasks are denied or undecided in an account: one statement at one place, or a missing Allow.
+
+    Attributes:
+        cause: The statement, and where it is attached.
+        decision: Whether it denies or may deny.
+        tasks: The tasks, in their order.
+        calls: Their calls that it is about, in their order.
+    """
+
+    cause: Cause
+    decision: Decision
+    tasks: tuple[Task, ...]
+    calls: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountVerdict:
+    """What policies let root tasks do in an account.
+
+    Attributes:
+        account: The account.
+        tasks: The tasks.
+        root_user_denials: What would deny the root user itself every action, if recovery was checked and is
+            possible.
+    """
+
+    account: Account
+    tasks: tuple[TaskVerdict, ...]
+    root_user_denials: tuple[Cause, ...] = ()
+
+    @property
+    def result(self) -> TaskResult:
+        """The worst result of a task."""
+        return worst(task.result for task in self.tasks)
+
+    @property
+    def session(self) -> Decision:
+        """Whether the sessions of all tasks can be opened."""
+        return strictest({task.session for task in self.tasks})
+
+    @cached_property
+    def causes(self) -> list[DenialCause]:
+        """Why tasks are denied or undecided; the denials first."""
+        by_place: dict[tuple[Decision, object], list[tuple[Cause, Task, str]]] = {}
+        for task in self.tasks:
+            for call, cause in task.deciding():
+                found = (cause, task.task, call.call.action)
+                by_place.setdefault((call.decision, cause.place), []).append(found)
+        in_order = [
+            DenialCause(
+                cause=found[0][0],
+                decision=decision,
+                tasks=tuple(dict.fromkeys(task for _, task, _ in found)),
+                calls=tuple(dict.fromkeys(action for _, _, action in found)),
+            )
+            for (decision, _), found in by_place.items()
+        ]
+        return sorted(in_order, key=lambda cause: cause.decision is not Decision.DENIED)
+
+
+def worst(results: Iterable[TaskResult]) -> TaskResult:
+    """Return the worst of some results; allowed if there is none."""
+    return min(results, key=[*TaskResult].index, default=TaskResult.ALLOWED)
+
+
+def judge_account(
+    check: PolicyCheck, account: Account, *, unit_ids: tuple[str, ...] | None, tasks: Iterable[Task]
+) -> AccountVerdict:
+    """Return what policies let tasks do in an account, regardless of what there is to do.
+
+    Args:
+        check: The policies.
+        account: The account.
+        unit_ids: The units that it is in, from the root down; None if they are not known.
+        tasks: The tasks.
+    """
+    account_id = account.account_id
+    verdicts = tuple(judge_task(check, task, account_id=account_id, unit_ids=unit_ids) for task in tasks)
+    recovers = any(
+        DEFINITIONS[verdict.task].words.action is Action.ALLOW_RECOVERY
+        and verdict.result is not TaskResult.DENIED
+        for verdict in verdicts
+    )
+    denials = check.root_user_denials(account_id=account_id, unit_ids=unit_ids) if recovers else ()
+    return AccountVerdict(account=account, tasks=verdicts, root_user_denials=denials)
+
+
+def judge_task(
+    check: PolicyCheck,
+    task: Task,
+    *,
+    account_id: str,
+    unit_ids: tuple[str, ...] | None,
+    targets: Sequence[Target] = (),
+) -> TaskVerdict:
+    """Return what policies let a task do in an account.
+
+    Args:
+        check: The policies.
+        task: The task.
+        account_id: The account.
+        unit_ids: The units that it is in, from the root down; None if they are not known.
+        targets: What an execution is to act on; without targets, an audit, or a plan and its execution.
+    """
+    definition = DEFINITIONS[task]
+    mode = Mode.EXECUTE if targets else Mode.PLAN if definition.makes_changes else Mode.AUDIT
+    # A plan has sessions of its own, in which nothing can be changed.
+    sessions = {task} if targets else {definition.planned_by or task: None, task: None}
+    verdicts: dict[tuple[str, Target | Task | None], Verdict] = {}
+
+    def judge(action: str, target: Target | None = None, session: Task | None = None) -> Verdict:
+        key = action, target or session
+        if key not in verdicts:
+            verdicts[key] = check.verdict(
+                action, account_id=account_id, unit_ids=unit_ids, target=target, task=session
+            )
+        return verdicts[key]
+
+    opening = [judge(ASSUME_ROOT, session=session) for session in sessions if check.knows_opener]
+    if not targets:
+        for action in definition.calls:
+            judge(action)
+    types = definition.found_types or ([definition.policy_type] if definition.policy_type else [])
+    by_target = [
+        # If targets are found later, no more than their type is known, which no policy asks for.
+        [judge(action, target if targets else None) for action in definition.necessary_calls(mode, target)]
+        for target in targets or [Target(type=type_) for type_ in types]
+    ]
+    decisions = {verdict.decision for verdict in verdicts.values()}
+    if _is_denied(opening) or all(map(_is_denied, by_target)):
+        result = TaskResult.DENIED
+    elif Decision.DENIED in decisions:
+        result = TaskResult.PARTLY
+    else:
+        result = TaskResult.UNKNOWN if Decision.UNKNOWN in decisions else TaskResult.ALLOWED
+    return TaskVerdict(task=task, result=result, calls=tuple(verdicts.values()))
+
+
+def _is_denied(calls: Collection[Verdict]) -> bool:
+    return any(call.decision is Decision.DENIED for call in calls)
