@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scp.task import Task
 
     from ..model.run import Account
+    from ..tasks.definition import TaskDefinition
     from .check import PolicyCheck
 
 
@@ -168,7 +169,6 @@ def judge_task(
         targets: What an execution is to act on; without targets, an audit, or a plan and its execution.
     """
     definition = DEFINITIONS[task]
-    mode = Mode.EXECUTE if targets else Mode.PLAN if definition.makes_changes else Mode.AUDIT
     # A plan has sessions of its own, in which nothing can be changed.
     sessions = {task} if targets else {definition.planned_by or task: None, task: None}
     verdicts: dict[tuple[str, Target | Task | None], Verdict] = {}
@@ -185,20 +185,25 @@ def judge_task(
     if not targets:
         for action in definition.calls:
             judge(action)
-    types = definition.found_types or ([definition.policy_type] if definition.policy_type else [])
+    necessary = [*opening, *(judge(action) for action in (() if targets else definition.necessary_reads))]
+    types = definition.item_types or filter(None, [definition.policy_type])
     by_target = [
         # If targets are found later, no more than their type is known, which no policy asks for.
-        [judge(action, target if targets else None) for action in definition.necessary_calls(mode, target)]
+        [judge(action, target if targets else None) for action in _necessary_calls(definition, target)]
         for target in targets or [Target(type=type_) for type_ in types]
     ]
     decisions = {verdict.decision for verdict in verdicts.values()}
-    if _is_denied(opening) or all(map(_is_denied, by_target)):
+    if _is_denied(necessary) or (by_target and all(map(_is_denied, by_target))):
         result = TaskResult.DENIED
     elif Decision.DENIED in decisions:
         result = TaskResult.PARTLY
     else:
         result = TaskResult.UNKNOWN if Decision.UNKNOWN in decisions else TaskResult.ALLOWED
     return TaskVerdict(task=task, result=result, calls=tuple(verdicts.values()))
+
+
+def _necessary_calls(definition: TaskDefinition, target: Target) -> tuple[str, ...]:
+    return definition.necessary_calls(Mode.EXECUTE, target)
 
 
 def _is_denied(calls: Collection[Verdict]) -> bool:

@@ -63,6 +63,8 @@ DEFINITION = TaskDefinition(
         done="recovery allowed",
     ),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+    necessary_reads=(LISTING_CALLS[ItemType.PASSWORD],),
+    item_types=(ItemType.PASSWORD,),
     calls=(LISTING_CALLS[ItemType.PASSWORD], _CREATE_LOGIN_PROFILE),
     input_keys=(ACCOUNTS,),
     parse=parse_named_accounts,

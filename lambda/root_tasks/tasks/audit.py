@@ -152,6 +152,7 @@ def necessary_calls(mode: Mode, target: Target) -> tuple[str, ...]:  # noqa: ARG
 DEFINITION = TaskDefinition(
     words=ActionWords(action=Action.AUDIT, title="Audit of root credentials"),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+    necessary_reads=(GET_ACCOUNT_SUMMARY,),
     calls=(GET_ACCOUNT_SUMMARY, *DETAIL_CALLS),
     input_keys=SCOPE_KEYS,
     parse=parse_accounts_or_all,

@@ -66,6 +66,8 @@ class TaskDefinition:
         words: What it does, in words.
         restore_words: What a run of it does that restores what another one removed; None if it cannot.
         feature: The feature of centralized root access that its sessions need.
+        necessary_reads: The calls without which an audit or a plan finds nothing in an account.
+        item_types: What a plan finds by itself; empty if the input names the targets.
         calls: The calls that its root sessions make, those of a plan included, named as in an IAM policy:
             without a plan nothing is executed.
         input_keys: The keys that its input may have, besides "task" and "plan".
@@ -85,6 +87,8 @@ class TaskDefinition:
     words: ActionWords
     restore_words: ActionWords | None = None
     feature: Feature
+    necessary_reads: tuple[str, ...] = ()
+    item_types: tuple[ItemType, ...] = ()
     calls: tuple[str, ...]
     input_keys: tuple[str, ...]
     parse: Callable[[TaskInput], Scope]

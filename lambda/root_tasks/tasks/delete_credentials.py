@@ -303,6 +303,8 @@ DEFINITION = TaskDefinition(
         warning="This cannot be undone.",
     ),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
+    necessary_reads=(GET_ACCOUNT_SUMMARY,),
+    item_types=_ORDER,
     calls=(
         GET_ACCOUNT_SUMMARY,
         LISTING_CALLS[ItemType.PASSWORD],

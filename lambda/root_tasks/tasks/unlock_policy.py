@@ -312,6 +312,7 @@ BUCKET_DEFINITION = TaskDefinition(
     words=_unlock_words("bucket"),
     restore_words=_restore_words("bucket"),
     feature=Feature.ROOT_SESSIONS,
+    necessary_reads=(LIST_BUCKETS,),
     calls=(LIST_BUCKETS, GET_BUCKET_POLICY, DELETE_BUCKET_POLICY, PUT_BUCKET_POLICY),
     input_keys=(_BUCKETS, _RESTORE, _POLICY_OVERRIDE),
     parse=_parse_bucket_input,
