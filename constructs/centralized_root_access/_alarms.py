@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 NAMESPACE = "CentralizedRootAccess"
 
 MINUTE = Duration.minutes(1)
-# FILL fills the newest minute, so that what CloudWatch gets late would never be looked at by an alarm of one.
+# FILL also fills the newest minute, so a one-period alarm would miss late data.
 _MINUTES_UNTIL_METRIC = 10
 
-# What stopped is reported after this many intervals, as far as CloudWatch looks back. With a single one, an
-# audit that takes longer than the previous one would be reported, too.
+# Checks and audits have stopped after this many intervals, if CloudWatch looks back that far. After one, an
+# audit that takes longer than the previous one would count as well.
 INTERVALS_UNTIL_STOPPED = 3
 _MIN_INTERVALS_UNTIL_STOPPED = 2
 _MAX_ALARM_MINUTES = 7 * 24 * 60
@@ -45,19 +45,61 @@ def audit_metric(state_machine: sfn.StateMachine, name: str) -> cloudwatch.Metri
 def metrics_of_findings(
     state_machine: sfn.StateMachine | None,
 ) -> tuple[cloudwatch.Metric | None, cloudwatch.Metric | None]:
-    """Return how many findings full audits imported and could not import; None where they import none."""
+    """Return how many findings full audits imported and could not import; None if they import none."""
     if state_machine is None:
         return None, None
     return audit_metric(state_machine, "FindingsImported"), audit_metric(state_machine, "FindingsRefused")
 
 
-def alarm_of_audits(scope: Construct, id: str, metric: cloudwatch.Metric, *, what: str) -> cloudwatch.Alarm:
+def alarm_of_credentials(scope: Construct, metric: cloudwatch.Metric) -> cloudwatch.Alarm:
+    """Return the alarm for root credentials that the last full audit found."""
+    return _alarm_of_audits(
+        scope,
+        "Credentials",
+        metric,
+        description="Accounts had root credentials at the last full audit.",
+        steps=(
+            "See which, the riskiest first: centralized-root-access report",
+            "Plan their deletion: centralized-root-access plan delete --from-report RUN",
+            "Read the plan, and execute it: centralized-root-access execute RUN",
+        ),
+        runbook="accounts-with-root-credentials",
+    )
+
+
+def alarm_of_inaccessible_accounts(scope: Construct, metric: cloudwatch.Metric) -> cloudwatch.Alarm:
+    """Return the alarm for accounts that the last full audit could not read."""
+    return _alarm_of_audits(
+        scope,
+        "Inaccessible",
+        metric,
+        description="Accounts were inaccessible at the last full audit.",
+        steps=(
+            "See why: centralized-root-access report",
+            "See which policy to change: centralized-root-access preflight",
+            "Then audit them again: centralized-root-access audit --from-report RUN",
+        ),
+        runbook="inaccessible-accounts",
+    )
+
+
+def _alarm_of_audits(
+    scope: Construct,
+    id: str,
+    metric: cloudwatch.Metric,
+    *,
+    description: str,
+    steps: Sequence[str],
+    runbook: str,
+) -> cloudwatch.Alarm:
     """Return an alarm that has the state of the last full audit."""
     return create_alarm(
         scope,
         id,
         metric.with_(period=MINUTE),
-        description=f"{what} at the last full audit.",
+        description=description,
+        steps=steps,
+        runbook=runbook,
         # Between two audits, and before the first one, the state stays as it is.
         missing=cloudwatch.TreatMissingData.IGNORE,
     )
@@ -98,7 +140,13 @@ def alarm_of_failures(scope: Construct, metric: cloudwatch.MathExpression) -> cl
         scope,
         "Failed",
         metric,
-        description="An execution of a root task did not succeed. Its cause says why.",
+        description="An audit, a plan or an execution failed, timed out or was stopped.",
+        steps=(
+            "See which: centralized-root-access runs",
+            "See why, and what was done: centralized-root-access report RUN",
+            "Audit unknown accounts first: centralized-root-access audit --from-report RUN --outcome unknown",
+        ),
+        runbook="a-failed-execution",
         periods=_MINUTES_UNTIL_METRIC,
     )
 
@@ -107,7 +155,7 @@ def alarm_of_failed_starts(scope: Construct, rules: Sequence[events.Rule]) -> cl
     """Return the alarm for audits that EventBridge gave up starting; None without rules."""
     if not rules:
         return None
-    # EventBridge sends the metric only where it is not zero.
+    # EventBridge sends the metric only if it is not zero.
     metric = _sum(
         {
             f"failed{number}": cloudwatch.Metric(
@@ -127,8 +175,10 @@ def alarm_of_failed_starts(scope: Construct, rules: Sequence[events.Rule]) -> cl
         metric,
         description=(
             "EventBridge could not start an audit of root users. An account that has joined the organization "
-            "may not have been audited: audit every account."
+            "may not have been audited."
         ),
+        steps=("Audit every account: centralized-root-access audit",),
+        runbook="an-audit-that-was-not-started",
         periods=_MINUTES_UNTIL_METRIC,
     )
 
@@ -136,7 +186,7 @@ def alarm_of_failed_starts(scope: Construct, rules: Sequence[events.Rule]) -> cl
 def alarm_of_missing_audits(
     scope: Construct, audits: cloudwatch.Metric, *, interval: Duration
 ) -> cloudwatch.Alarm | None:
-    """Return the alarm for full audits that do not run, or fail; None where two intervals are over a week."""
+    """Return the alarm for full audits that do not run, or fail; None if two intervals are over a week."""
     minutes = round(interval.to_minutes())
     intervals = min(INTERVALS_UNTIL_STOPPED, _MAX_ALARM_MINUTES // minutes)
     if intervals < _MIN_INTERVALS_UNTIL_STOPPED:
@@ -153,6 +203,11 @@ def alarm_of_missing_audits(
             f"No full audit has ended for {intervals} intervals: root credentials would not be noticed."
             f"{warning if minutes >= _MAX_WARM_UP_MINUTES else ''}"
         ),
+        steps=(
+            "See the last ones: centralized-root-access runs",
+            "Audit every account: centralized-root-access audit",
+        ),
+        runbook="audits-stopped",
         interval=interval,
         intervals=intervals,
     )
@@ -166,6 +221,8 @@ def alarm_of_missing_data(
     name: str,
     label: str,
     description: str,
+    steps: Sequence[str],
+    runbook: str,
     interval: Duration,
     intervals: int,
 ) -> cloudwatch.Alarm:
@@ -177,7 +234,9 @@ def alarm_of_missing_data(
         metric: The metric.
         name: What the metric's values are called in the alarm's expression.
         label: What the expression is called.
-        description: The alarm's description.
+        description: What the alarm means.
+        steps: What to do, each ending with a command.
+        runbook: The heading in docs/operating.md.
         interval: How often the metric has a value.
         intervals: After how many intervals without a value it is in alarm.
     """
@@ -190,7 +249,15 @@ def alarm_of_missing_data(
     )
     missing = cloudwatch.TreatMissingData.BREACHING
     alarm = create_alarm(
-        scope, id, values, description=description, missing=missing, periods=intervals, below_one=True
+        scope,
+        id,
+        values,
+        description=description,
+        steps=steps,
+        runbook=runbook,
+        missing=missing,
+        periods=intervals,
+        below_one=True,
     )
     # A new alarm has no data points yet, and FILL's zeros would end its warm-up early. The oldest supported
     # aws-cdk-lib does not have the property.
@@ -212,16 +279,21 @@ def create_alarm(
     metric: cloudwatch.Metric | cloudwatch.MathExpression,
     *,
     description: str,
+    steps: Sequence[str],
+    runbook: str,
     missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
     periods: int = 1,
     below_one: bool = False,
 ) -> cloudwatch.Alarm:
-    """Create an alarm for a metric that was above zero in any period, or instead below one in all of them."""
+    """Create an alarm for a metric that was above zero in any period, or instead below one in all of them.
+
+    Its description, of at most 1,024 characters, ends with what to do and the heading in docs/operating.md.
+    """
     comparisons = cloudwatch.ComparisonOperator
     return metric.create_alarm(
         scope,
         id,
-        alarm_description=description,
+        alarm_description="\n".join([description, *steps, f"Runbook: docs/operating.md#{runbook}"]),
         comparison_operator=(
             comparisons.LESS_THAN_THRESHOLD if below_one else comparisons.GREATER_THAN_THRESHOLD
         ),
@@ -255,8 +327,10 @@ def notify_of_alarms(topic: sns.ITopic | None, construct: Construct) -> None:
 
 
 def _sum(metrics: Mapping[str, cloudwatch.Metric], *, label: str) -> cloudwatch.MathExpression:
+    # SUM leaves out metrics that have never had a value; with + there would be no value at all.
+    filled = ", ".join(f"FILL({name}, 0)" for name in metrics)
     return cloudwatch.MathExpression(
-        expression="+".join(f"FILL({name}, 0)" for name in metrics),
+        expression=f"SUM([{filled}])",
         label=label,
         using_metrics={name: cast("cloudwatch.IMetric", metric) for name, metric in metrics.items()},
         period=MINUTE,

@@ -16,6 +16,8 @@ from ._state_machines import is_any_of
 from .enums import RootTask
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aws_cdk import aws_sns as sns
 
 # The first ends the creation of an account; the second one comes whenever an account has joined.
@@ -86,7 +88,7 @@ def audit_of_new_accounts(
                 ],
             },
         ),
-        # Not the details alone: where an event has none, an execution has to fail, or nobody would know.
+        # Not the details alone: if an event has none, an execution has to fail, so the alarm notices.
         input=events.RuleTargetInput.from_event_path("$.detail"),
     )
     return NewAccounts(state_machine=state_machine, rule=rule)
@@ -104,16 +106,16 @@ def _definition(
             states,
             "Publish that it was not audited",
             topic,
-            subject="An account that joined the organization could not be audited",
-            message=sfn.JsonPath.string_at(
-                "States.Format('Account {} joined the organization, and its root user could not be audited "
-                f"in {_MAX_RETRIES + 1} attempts: {{}}: {{}}', {_ACCOUNT}, $.error.Error, $.error.Cause)"
-            ),
+            subject="Root user of new account {} not audited",
+            what=f"An account joined the organization, and its {_MAX_RETRIES + 1} audits failed.",
+            details=["$.error.Error", "$.error.Cause"],
             # Not the cause: others chose some of its text, and a state machine cannot make it inert.
-            in_chat=sfn.JsonPath.string_at(
-                "States.Format('Account {} joined the organization, and its root user could not be audited "
-                f"in {_MAX_RETRIES + 1} attempts. The mail says why.', {_ACCOUNT})"
-            ),
+            details_in_chat="The mail says why.",
+            next_steps=[
+                "Audit it again: `centralized-root-access audit --account {}`",
+                "If it is denied, see by which policy: `centralized-root-access preflight --account {}`",
+            ],
+            runbook="inaccessible-accounts",
         ).next(
             sfn.Fail(
                 states,
@@ -124,10 +126,6 @@ def _definition(
         ),
         result_path="$.error",
     )
-    has_credentials = sfn.JsonPath.string_at(
-        "States.Format('Account {} joined the organization, and its root user has credentials. "
-        f"Report: {{}}', {_ACCOUNT}, $.audits[0].output.report)"
-    )
     audit.next(
         sfn.Choice(states, "Any credentials?")
         .when(
@@ -136,9 +134,16 @@ def _definition(
                 states,
                 "Publish that it has credentials",
                 topic,
-                subject="An account that joined the organization has root credentials",
-                message=has_credentials,
-                in_chat=has_credentials,
+                subject="Root credentials in new account {}",
+                what="An account joined the organization, and its root user has credentials.",
+                details=["$.audits[0].output.summary", "$.audits[0].output.report"],
+                details_in_chat="$.audits[0].output.summary",
+                next_steps=[
+                    "Find out whether they are in use: `centralized-root-access audit --account {}`",
+                    "Plan their deletion: `centralized-root-access plan delete --account {}`",
+                    "Read the plan, and execute it: `centralized-root-access execute RUN`",
+                ],
+                runbook="accounts-with-root-credentials",
             ).next(sfn.Succeed(states, "Published")),
         )
         .otherwise(sfn.Succeed(states, "No credentials"))
@@ -149,8 +154,8 @@ def _definition(
 def _account_ids(states: Construct, then: sfn.IChainable) -> sfn.IChainable:
     """Return the states that find the account in an event.
 
-    AWS documents where the event of a creation names it, and not where that of an account that has joined
-    does: on top of the details, or one level down.
+    AWS documents where the event of a creation names it. The event of an account that has joined may name it
+    on top of the details, or one level down.
     """
     no_account = sfn.Fail(
         states,
@@ -185,7 +190,7 @@ def _account_ids(states: Construct, then: sfn.IChainable) -> sfn.IChainable:
 
 
 def _audit(states: Construct, state_machine: sfn.IStateMachine) -> sfn.IChainable:
-    """Return one attempt: it fails unless the account was audited, so also where it was skipped."""
+    """Return one attempt: it fails unless the account was audited, and so if it was skipped."""
     return tasks.StepFunctionsStartExecution(
         states,
         "Audit",
@@ -223,31 +228,81 @@ def _audit(states: Construct, state_machine: sfn.IStateMachine) -> sfn.IChainabl
 
 
 def _publish(
-    states: Construct, id: str, topic: sns.ITopic, *, subject: str, message: str, in_chat: str
+    states: Construct,
+    id: str,
+    topic: sns.ITopic,
+    *,
+    subject: str,
+    what: str,
+    details: Sequence[str],
+    details_in_chat: str,
+    next_steps: Sequence[str],
+    runbook: str,
 ) -> sfn.Chain:
-    """Return the states that publish a notice, for mail and for Amazon Q in chat applications."""
-    # As lambda/aws_calls/notices.py has it, which a state machine cannot call.
-    for_chat = sfn.Pass(
+    """Return the states that publish a notice, for mail and for Amazon Q in chat applications.
+
+    They do what lambda/aws_calls/notices.py does, which a state machine cannot call.
+
+    Args:
+        states: The construct that the states belong to.
+        id: What they are called.
+        topic: The topic.
+        subject: The subject, with {} for the account.
+        what: What happened.
+        details: The paths of the details, for mail.
+        details_in_chat: A sentence, or the path of one.
+        next_steps: What to do, in Markdown, with {} for the account.
+        runbook: The heading in docs/operating.md.
+    """
+    see = f"Runbook: docs/operating.md#{runbook}"
+    steps = [step.replace(": `", ":\n   ").rstrip("`") for step in next_steps]
+    numbered = [f"{number}. {step}" for number, step in enumerate(steps, 1)]
+    mail = "\n\n".join([what, *("{}" for _ in details), "\n".join(["What to do:", *numbered]), see]) + "\n"
+    accounts = [_ACCOUNT for step in next_steps if "{}" in step]
+    is_path = details_in_chat.startswith("$")
+    notice = sfn.Pass(
         states,
-        f"{id}: for chat",
+        f"{id}: the notice",
         parameters={
-            "version": "1.0",
-            "source": "custom",
-            "content": {"textType": "client-markdown", "title": subject, "description": in_chat},
-            "metadata": {"threadId": f"{Stack.of(states).account}-new-accounts"},
+            # As data, because an intrinsic function's own text has no line breaks.
+            "mail": mail,
+            "card": {
+                "version": "1.0",
+                "source": "custom",
+                "content": {
+                    "textType": "client-markdown",
+                    "title": _format(subject),
+                    "description": (
+                        sfn.JsonPath.string_at(f"States.Format('{what} {{}}', {details_in_chat})")
+                        if is_path
+                        else f"{what} {details_in_chat}"
+                    ),
+                    "nextSteps": sfn.JsonPath.array(*map(_format, next_steps), see),
+                },
+                "metadata": {"threadId": f"{Stack.of(states).account}-new-accounts"},
+            },
         },
-        result_path="$.forChat",
+        result_path="$.notice",
     )
+    arguments = ", ".join(["$.notice.mail", *details, *accounts])
     publish = tasks.SnsPublish(
         states,
         id,
         topic=topic,
-        subject=subject,
+        subject=_format(subject),
         message=sfn.TaskInput.from_object(
-            {"default": message, "https": sfn.JsonPath.string_at("States.JsonToString($.forChat)")}
+            {
+                "default": sfn.JsonPath.string_at(f"States.Format({arguments})"),
+                "https": sfn.JsonPath.string_at("States.JsonToString($.notice.card)"),
+            }
         ),
         message_per_subscription_type=True,
         result_path=sfn.JsonPath.DISCARD,
     )
     publish.add_retry(errors=["States.ALL"], interval=Duration.seconds(10), backoff_rate=2, max_attempts=5)
-    return for_chat.next(publish)
+    return notice.next(publish)
+
+
+def _format(text: str) -> str:
+    """Return a text with the account's ID in place of {}."""
+    return sfn.JsonPath.string_at(f"States.Format('{text}', {_ACCOUNT})") if "{}" in text else text

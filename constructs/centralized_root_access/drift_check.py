@@ -160,8 +160,13 @@ class DriftCheck(Construct):
             self.metric.with_(period=MINUTE),
             description=(
                 "Centralized root access did not match the stack at the last drift check. The check may have "
-                f"repaired it since. Log group: {log_group_name}"
+                "repaired it since."
             ),
+            steps=(
+                "See what differs now: centralized-root-access status",
+                f"See the check, and any caller: aws logs tail {log_group_name} --since 1d",
+            ),
+            runbook="drift",
             # Between two checks, and before the first one, the state stays as it is.
             missing=cloudwatch.TreatMissingData.IGNORE,
             below_one=True,
@@ -177,9 +182,13 @@ class DriftCheck(Construct):
             label="Successful drift checks",
             description=(
                 "The drift check of centralized root access has not succeeded for "
-                f"{INTERVALS_UNTIL_STOPPED} intervals: drift would not be noticed. Log group: "
-                f"{log_group_name}"
+                f"{INTERVALS_UNTIL_STOPPED} intervals: drift would not be noticed."
             ),
+            steps=(
+                f"See why: aws logs tail {log_group_name} --since 1d",
+                "See whether there is drift: centralized-root-access status",
+            ),
+            runbook="the-drift-check-stopped",
             interval=interval,
             intervals=INTERVALS_UNTIL_STOPPED,
         )

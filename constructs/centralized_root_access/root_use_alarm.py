@@ -47,8 +47,8 @@ _ROOT_USE = (
     ' || (($.eventSource != "s3.amazonaws.com") && ($.eventSource != "sqs.amazonaws.com"))) }'
 )
 
-# What finds the events: a metric filter keeps nothing of them, and CloudWatch's notice says no more than the
-# alarm's description. That has 1,024 characters, and a log group's name may have 512 of them.
+# A metric filter keeps nothing of the events, and CloudWatch's message says no more than the description.
+# That has 1,024 characters, and a log group's name may have 512 of them.
 _FIND_ROOT_USE = (
     "fields eventTime, recipientAccountId, eventSource, eventName, userIdentity.accessKeyId, sourceIPAddress,"
     " errorCode"
@@ -59,11 +59,6 @@ _FIND_ASSUME_ROOT = (
     "fields eventTime, userIdentity.arn, requestParameters.targetPrincipal, sourceIPAddress, errorCode"
     ' | filter eventSource = "sts.amazonaws.com" and eventName = "AssumeRoot"'
     " | sort eventTime desc"
-)
-
-# What to do, also in the notices.
-_ROOT_USE_NEXT_STEP = (
-    "After a recovery this is expected; otherwise plan the deletion of the root user's credentials."
 )
 
 
@@ -145,17 +140,16 @@ class RootUseAlarm(Construct):
             "RootUserUsed",
             trail_log_group,
             pattern=_ROOT_USE,
-            what=f"A root user was used, other than through AssumeRoot. {_ROOT_USE_NEXT_STEP}",
+            what="A root user was used, other than through AssumeRoot. After a recovery this is expected.",
+            step="Deny it, and then: centralized-root-access plan delete --account ACCOUNT --include-in-use",
             query=_FIND_ROOT_USE,
         )
         self.assume_root_alarm: cloudwatch.Alarm = self._build_alarm(
             "UnexpectedAssumeRoot",
             trail_log_group,
             pattern=pattern,
-            what=(
-                "Another principal than the allowed roles called AssumeRoot. Ask the caller; if nobody "
-                "intended it, treat the caller's credentials as compromised."
-            ),
+            what="Another principal than the allowed roles called AssumeRoot.",
+            step="Ask the caller. If no one intended it, treat the caller's credentials as compromised.",
             query=_FIND_ASSUME_ROOT,
         )
         self.notices_alarm: cloudwatch.Alarm | None = (
@@ -193,13 +187,14 @@ class RootUseAlarm(Construct):
             "NoticesAlarm",
             function.metric_errors(period=_PERIOD),
             description=(
-                "A notice of root use could not be published. The alarm on root users does not depend on it. "
-                f"Log group: {own_logs.log_group_name}"
+                "A notice of root use could not be published. The alarm on root users does not depend on it."
             ),
+            steps=(f"See why: aws logs tail {own_logs.log_group_name} --since 1d",),
+            runbook="root-use",
         )
 
     def _build_alarm(
-        self, name: str, log_group: logs.ILogGroup, *, pattern: str, what: str, query: str
+        self, name: str, log_group: logs.ILogGroup, *, pattern: str, what: str, step: str, query: str
     ) -> cloudwatch.Alarm:
         metric_filter = logs.MetricFilter(
             self,
@@ -215,10 +210,9 @@ class RootUseAlarm(Construct):
             self,
             f"{name}Alarm",
             metric_filter.metric(statistic="Sum", period=_PERIOD),
-            description=(
-                f"{what} To see who, where and from which address, run in CloudWatch Logs Insights on the "
-                f"log group {log_group.log_group_name}: {query}"
-            ),
+            description=what,
+            steps=(step, f"See who, in Logs Insights on {log_group.log_group_name}: {query}"),
+            runbook="root-use",
         )
 
 

@@ -15,7 +15,7 @@ from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access
 from support.drift_check import BY_EVENT, BY_INTERVAL, DriftCheck, by_event
 from support.function import BOTH
-from support.notices import card_in_chat, read_or_write_golden, rendered, text_by_mail, text_of_code_block
+from support.notices import card_in_chat, read_or_write_golden, rendering, text_by_mail, text_of_code_block
 from support.root_events import ACCESS_KEY, IAM, SIGN_IN, root
 from support.root_use import RootUseNotices, delivery
 
@@ -147,7 +147,7 @@ def test_a_notice_says_what_happened_and_what_to_do(organization: LocalOrganizat
     publication = NOTICES[name](organization).publication()
     assert publication["Subject"].isascii()
     assert len(publication["Subject"]) <= 100
-    text = rendered(publication).replace(organization.id, "o-8j81brsjuj")
+    text = rendering(publication).replace(organization.id, "o-8j81brsjuj")
     assert text == read_or_write_golden(name, text)
 
 
@@ -158,7 +158,7 @@ def test_a_notice_of_a_repair_that_failed_says_why(organization: LocalOrganizati
     with pytest.raises(ConvergenceError):
         drift_check()
     (notice,) = drift_check.published
-    text = rendered(notice.publication()).replace(organization.id, "o-8j81brsjuj")
+    text = rendering(notice.publication()).replace(organization.id, "o-8j81brsjuj")
     assert text == read_or_write_golden("drift-not-repaired", text)
 
 

@@ -25,7 +25,6 @@ from support.templates import (
     resources,
     settings,
     template,
-    text,
 )
 
 if TYPE_CHECKING:
@@ -158,12 +157,6 @@ def test_the_stopped_alarm_fires_when_no_check_succeeded_for_three_intervals_and
     }.items() <= stopped.items()
     # As far as CloudWatch looks back: a day with a period under an hour, and seven days otherwise.
     assert 3 * seconds <= (24 if seconds < 3600 else 7 * 24) * 3600
-
-
-@pytest.mark.parametrize("name", ["Drift", "Stopped"])
-def test_an_alarm_says_where_the_log_is(name: str) -> None:
-    description = text(alarm(drift_template(), name)["AlarmDescription"])
-    assert description.endswith("Log group: ${RootAccessDriftCheckLogs38C55207}")
 
 
 def topic_and_template(new_topic: Callable[[Stack], sns.Topic]) -> tuple[Any, dict[str, Any]]:

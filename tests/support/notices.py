@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _MAX_PUBLISHED_BYTES = 256 * 1024
 _FENCE = "```"
-_GOLDEN = Path(__file__).parents[1] / "notices"
+GOLDEN = Path(__file__).parents[1] / "notices"
 
 
 def text_by_mail(publication: Mapping[str, Any]) -> str:
@@ -35,7 +35,7 @@ def card_in_chat(publication: Mapping[str, Any]) -> dict[str, Any]:
     assert card.keys() == {"version", "source", "content", "metadata"}
     assert (card["version"], card["source"]) == ("1.0", "custom")
     content, metadata = card["content"], card["metadata"]
-    assert content.keys() - {"nextSteps"} == {"textType", "title", "description"}
+    assert content.keys() == {"textType", "title", "description", "nextSteps"}
     assert content["textType"] == "client-markdown"
     assert content["title"] == publication["Subject"]
     assert metadata.keys() == {"threadId"}
@@ -52,7 +52,7 @@ def text_of_code_block(markdown: str) -> str:
     return html.unescape(inside)
 
 
-def rendered(publication: Mapping[str, Any]) -> str:
+def rendering(publication: Mapping[str, Any]) -> str:
     """Return a notice as it arrives in mail and in chat, for a reader."""
     card = card_in_chat(publication)
     steps = "\n".join(f"* {step}" for step in card["content"]["nextSteps"])
@@ -65,7 +65,7 @@ def rendered(publication: Mapping[str, Any]) -> str:
 
 def read_or_write_golden(name: str, text: str) -> str:
     """Return what tests/notices/ has for a notice; with WRITE_NOTICES=1 the text is written there first."""
-    path = _GOLDEN / f"{name}.txt"
+    path = GOLDEN / f"{name}.txt"
     if os.environ.get("WRITE_NOTICES"):
         path.write_text(text)
     return path.read_text()

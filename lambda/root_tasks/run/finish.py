@@ -171,6 +171,9 @@ class RunFinisher:
             output["summary"] = cause_of_failure(
                 summary(report), url=urls[_HTML], report_sha256=output[REPORT_SHA256]
             )
+        else:
+            # For the notice of an account that has joined.
+            output["summary"] = summary(report)
         return output
 
     def _findings(

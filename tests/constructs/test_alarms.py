@@ -1,0 +1,75 @@
+"""The descriptions of all alarms: what happened, what to do, and where more is said.
+
+They are in tests/notices/alarms.txt, for people to read. WRITE_NOTICES=1 writes it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Any
+
+import pytest
+from aws_cdk import App, Stack
+
+from centralized_root_access.cli.main import main
+from support.apps import ROOT
+from support.many_apps import MANAGEMENT, add_all_arguments
+from support.notices import GOLDEN, read_or_write_golden
+from support.templates import properties_of, template, text
+
+RUNBOOK = (ROOT / "docs" / "operating.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def alarms() -> dict[str, Any]:
+    stack = Stack(App(), "OrganizationBootstrap", env=MANAGEMENT)
+    add_all_arguments(stack, audit_new_accounts=True)
+    return properties_of(template(stack), "AWS::CloudWatch::Alarm")
+
+
+def test_an_alarm_says_what_happened_and_what_to_do(alarms: dict[str, Any]) -> None:
+    descriptions = {name: text(alarm["AlarmDescription"]) for name, alarm in alarms.items()}
+    shown = "\n".join(f"---- {name}\n{descriptions[name]}\n" for name in sorted(descriptions))
+    assert shown == read_or_write_golden("alarms", shown)
+
+
+def test_a_sum_needs_no_metric_that_has_ever_had_a_value(alarms: dict[str, Any]) -> None:
+    """SUM over a list leaves a series out that does not exist; with + the sum would not exist either."""
+    sums = [
+        metric["Expression"]
+        for alarm in alarms.values()
+        for metric in alarm.get("Metrics", ())
+        if len(alarm["Metrics"]) > 2 and "Expression" in metric
+    ]
+    assert len(sums) == 2
+    assert all(
+        re.fullmatch(r"SUM\(\[FILL\(\w+, 0\)(, FILL\(\w+, 0\))+\]\)", expression) for expression in sums
+    )
+
+
+TEXTS = sorted(GOLDEN.glob("*.txt"))
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
+def test_the_runbook_has_what_a_notice_or_an_alarm_names(path: Any) -> None:
+    headings = {
+        re.sub("[^a-z -]", "", line.lower()).strip()
+        for line in re.findall("^#+ (.+)$", RUNBOOK, re.MULTILINE)
+    }
+    named = re.findall(r"docs/operating\.md#(\S+)", path.read_text())
+    assert named
+    assert {name.replace("-", " ") for name in named} <= headings
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
+def test_each_command_in_a_notice_or_an_alarm_can_be_run(path: Any) -> None:
+    for line in set(re.findall(r"(?:^ *|: )(centralized-root-access .+)$", path.read_text(), re.MULTILINE)):
+        name, *arguments = shlex.split(line.replace("ACCOUNT", "222222222222"))[1:]
+        command: Any = main
+        context = main.make_context("centralized-root-access", [name, *arguments], resilient_parsing=False)
+        while hasattr(command, "commands"):
+            name, command, arguments = command.resolve_command(context, [name, *arguments])
+            if hasattr(command, "commands"):
+                name, *arguments = arguments
+        command.make_context(name, list(arguments), parent=context)
