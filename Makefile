@@ -35,13 +35,12 @@ local-aws: $(LOCAL_AWS_READY) $(CLI_READY)  ## install .venv/bin/local-aws, an A
 local-deploy: $(LOCAL_AWS_READY) $(CLI_READY)  ## run the real `cdk deploy` of app.py against a local AWS (KEEP=1: and stay)
 	@$(BIN)/python -m local_aws.local_deploy $(if $(KEEP),--keep)
 
-# Three workers for two cores: the
-# end-to-end tests mostly wait for the CDK CLI. A file is never split: each that needs a local AWS starts its own.
-# tests/conftest.py says in which order.
-PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
-SLOW_READY := $(BROWSER_READY) $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY) $(TYPESCRIPT_READY)
+# A file is never split: each that needs a local AWS starts its own. tests/conftest.py says in which order, and what
+# is slow as a whole. CI has a third worker: the end-to-end tests mostly wait for the CDK CLI.
+PYTEST := $(BIN)/pytest -n $(if $(SLOW),3,2) --dist loadfile --no-loadscope-reorder
+SLOW_READY := $(ORACLE_READY) $(BROWSER_READY) $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY) $(TYPESCRIPT_READY)
 
-test: setup $(ORACLE_READY) $(BROWSER_READY) $(if $(SLOW),$(SLOW_READY))  ## run ruff, import-linter, zuban and the tests (SLOW=1: all of them)
+test: setup $(if $(SLOW),$(SLOW_READY))  ## run ruff, import-linter, zuban and the tests (SLOW=1: all of them)
 	@trap 'exit 130' INT TERM; failed=; \
 	echo '== ruff'; $(BIN)/ruff check || failed="$$failed ruff-check"; \
 	$(BIN)/ruff format --check || failed="$$failed ruff-format"; \

@@ -28,6 +28,7 @@ from support.report_bucket import ReportBuckets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from support.command_line import CommandLine
     from support.root_tasks import RootTasks
@@ -42,19 +43,52 @@ _FIRST_FILES = (
     "test_permissions.py",
 )
 
+# What takes long and seldom breaks: `make test-slow` and CI run it. The gate does not even import it.
+_SLOW_FOLDERS = ("acceptance", "benchmarks", "cloudformation")
+_SLOW_FILES = (
+    "test_cli_terminal.py",
+    "test_deploying.py",
+    "test_emulation_server.py",
+    "test_end_to_end_root_tasks.py",
+    "test_end_to_end_two_accounts.py",
+    "test_examples.py",
+    "test_layout.py",
+    "test_local_aws.py",
+    "test_local_aws_page.py",
+    "test_local_deploy.py",
+    "test_nag.py",
+    "test_report_page.py",
+    "test_root_tasks_page.py",
+    "test_scp_oracle.py",
+    "test_snippets.py",
+    "test_three_hundred_accounts.py",
+)
+
+
+def _is_slow(path: Path) -> bool:
+    return path.name in _SLOW_FILES or path.parent.name in _SLOW_FOLDERS
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what is slow as a whole where only the gate's tests are asked for."""
+    return True if config.option.markexpr == "not slow" and _is_slow(collection_path) else None
+
 
 def pytest_configure() -> None:
     """Let a deprecated part of the CDK fail: users would see a warning that they did not cause."""
     os.environ["JSII_DEPRECATED"] = "fail"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest files first, and measure no coverage where it costs most: in the slow tests."""
+    """Start the longest files first, and measure no coverage where it costs most: in single slow tests."""
     places = {name: place for place, name in enumerate(_FIRST_FILES)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker("no_cover")
+        elif _is_slow(item.path):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="module", autouse=True)
