@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -P local_aws/install.py
 # Stamps: each is as new as the setup that its file describes.
 VENV_READY := $(VENV)/.created
+TEMPLATE_READY := $(VENV)/.template-ready
 LOCAL_AWS_READY := $(VENV)/.local-aws-ready
 PYTHON_READY := $(VENV)/.ready
 CLI_READY := node_modules/.ready
@@ -63,8 +64,8 @@ build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/, a
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
 
-template: setup  ## write the CloudFormation templates, or that of an app (APP=app.py), and zip files into build/template/
-	@$(BIN)/python -m cloudformation $(APP)
+template: $(TEMPLATE_READY)  ## write the CloudFormation templates with parameters, and zip files, into build/template/
+	@$(BIN)/python -m cloudformation
 
 snapshots: $(PYTHON_READY)  ## update the templates in tests/snapshots/, to see what a change does in AWS
 	@PYTHONPATH=tests $(BIN)/python -m support.snapshots
@@ -81,6 +82,7 @@ COMPILE := $(INSTALL) --name 'versions' -- $(BIN)/uv pip compile -q --universal 
 lock: $(PYTHON_READY)  ## pin what pyproject.toml asks for, by version and hash (UPGRADE=1: the newest versions)
 	$(COMPILE) --extra cdk --group pyproject.toml:dev pyproject.toml -o requirements-dev.txt
 	$(COMPILE) -c requirements-dev.txt --extra cdk --group pyproject.toml:local-aws pyproject.toml -o requirements-local-aws.txt
+	$(COMPILE) -c requirements-dev.txt --extra cdk --group pyproject.toml:template pyproject.toml -o requirements-template.txt
 	$(COMPILE) -c requirements-dev.txt --extra cdk pyproject.toml -o requirements.txt
 	$(COMPILE) --resolution lowest-direct --extra cdk pyproject.toml -o requirements-lowest.txt
 	$(COMPILE) tests/aws_cli/requirements.in -o tests/aws_cli/requirements.txt
@@ -100,6 +102,11 @@ $(VENV_READY):
 	  echo '$(PYTHON) is older than Python 3.11. Use a newer one: make PYTHON=python3.12'; exit 1; }
 	@echo '== Setting up $(VENV), once'
 	@$(PYTHON) -P local_aws/install.py --name 'a virtual environment' -- $(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(TEMPLATE_READY): requirements-template.txt pyproject.toml $(VENV_READY)
+	@echo '== Installing what the templates are made with'
+	@$(INSTALL) requirements-template.txt
 	@touch $@
 
 $(LOCAL_AWS_READY): requirements-local-aws.txt pyproject.toml $(VENV_READY)

@@ -1,33 +1,106 @@
-"""Build a template with parameters from the templates that its construct makes for every choice."""
+"""Build a template with parameters: a construct with everything, and what each parameter switches in it."""
 
 from __future__ import annotations
 
+import functools
 import json
+import re
 import tempfile
-from pathlib import Path
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import App, Environment, Stack
 
-from .build import Package, code_asset, write_archive
-from .merge import merge, name_conditions
+from .merge import NO_VALUE, merge_values
 from .placeholders import Placeholders
-from .templates import REGION_OF_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from .templates import ParameterTemplate
-
-# As in the examples, so that a stack of theirs can be updated with the template.
+REGION_OF_EVENTS = "us-east-1"
+# As in the examples: a stack of theirs can be updated with the template.
 _STACK = "OrganizationBootstrap"
-_SECTIONS = ("Resources", "Outputs")
-# What the name of a copied asset's folder begins with, before its hash.
+# The beginning of the name of a copied asset's folder, before its hash.
 _ASSET = "asset."
+# The oldest time that a zip file can have: the same files give the same bytes.
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
+_READABLE_BY_ALL = 0o644 << 16
 
 
-def build_parameter_template(template: ParameterTemplate, *, output: Path) -> Package:
-    """Write a template with parameters, and a zip file for each function's code.
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One of the ways in which a construct can be made.
+
+    Attributes:
+        condition: The condition under which it is made so; None for the last option, for every other case.
+        arguments: The construct's arguments.
+    """
+
+    condition: str | None
+    arguments: Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What the parameters switch in some resources and outputs.
+
+    Attributes:
+        ids: The pattern of their logical IDs.
+        condition: The condition under which they exist; None: they always do.
+        choices: The choices that decide their properties.
+    """
+
+    ids: str
+    condition: str | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterTemplate:
+    """A template with parameters.
+
+    Attributes:
+        name: The beginning of its file's name.
+        description: What it deploys.
+        parameters: Its section of parameters.
+        add: Adds the construct to a stack, with the arguments of an option of each choice.
+        rules: Its section of rules.
+        conditions: The definitions of the conditions.
+        choices: The options of each choice. The first ones together make everything.
+        table: What each resource and output depends on; the first row that matches counts.
+        statements: The conditions of the statements of policies, by a text in them.
+        optional: The conditions of properties.
+        properties: The values of properties, by a resource's type and the property.
+        lists: The elements that stand for a list, and its parameter.
+        texts: What stands for a text, and the function that takes its place.
+        numbers: What stands for a number, and the function that takes its place.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Mapping[str, Any]]
+    add: Callable[..., None]
+    rules: Mapping[str, Any]
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    choices: Mapping[str, tuple[Option, ...]] = field(default_factory=dict)
+    table: tuple[Row, ...] = ()
+    statements: Mapping[str, str] = field(default_factory=dict)
+    optional: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    lists: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    texts: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[int, Any] = field(default_factory=dict)
+
+    def row_of(self, logical_id: str) -> Row:
+        """Return what the parameters switch in a resource or an output."""
+        found = (row for row in self.table if re.match(row.ids, logical_id))
+        return next(found, Row(ids=logical_id))
+
+
+def build_parameter_template(template: ParameterTemplate, *, output: Path) -> tuple[Path, ...]:
+    """Write a template with parameters and the zip files of its functions' code, and return the files.
 
     Args:
         template: The template.
@@ -36,56 +109,150 @@ def build_parameter_template(template: ParameterTemplate, *, output: Path) -> Pa
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        sections = name_conditions(merge(template.choices, _synthesis(template, folder)), template.conditions)
+        builder = _Builder(template, folder)
+        sections = {section: builder.section(section) for section in ("Resources", "Outputs")}
         archives = _write_archives(sections["Resources"], folder, output)
-    written = output / f"{template.name}.template.json"
     document = {
         "Description": template.description,
         "Parameters": template.parameters,
         "Rules": template.rules,
+        "Conditions": template.conditions,
         **sections,
     }
-    written.write_text(json.dumps(document, indent=1) + "\n")
-    return Package(template=written, archives=archives)
+    written = output / f"{template.name}.template.json"
+    written.write_text(json.dumps({key: part for key, part in document.items() if part}, indent=1) + "\n")
+    return written, *archives
 
 
-def _synthesis(template: ParameterTemplate, folder: Path) -> Callable[[Mapping[str, object]], dict[str, Any]]:
-    """Return what synthesizes the construct with a value of each argument, and returns its sections."""
+class _Builder:
+    """Builds the sections of one template."""
 
-    def sections(chosen: Mapping[str, object]) -> dict[str, Any]:
-        arguments = dict(chosen)
-        region = str(arguments.pop("region", REGION_OF_EVENTS))
-        # An app for each: logical ids have the path of the stack in the app. All in one folder, into which
+    def __init__(self, template: ParameterTemplate, folder: Path) -> None:
+        self._template = template
+        self._folder = folder
+        self._everything = {
+            name: value
+            for options in template.choices.values()
+            for name, value in options[0].arguments.items()
+        }
+        self._synthesized = functools.cache(self._synthesize)
+
+    def section(self, name: str) -> dict[str, Any]:
+        """Return the resources or the outputs, with their conditions."""
+        return {id_: self._entry(name, id_) for id_ in self._sections({}).get(name, {})}
+
+    def _entry(self, section: str, id_: str) -> dict[str, Any]:
+        row = self._template.row_of(id_)
+        entry = dict(self._sections({})[section][id_])
+        key = "Properties" if section == "Resources" else "Value"
+
+        def value(chosen: Mapping[str, object]) -> Any:
+            return self._sections(chosen)[section].get(id_, {}).get(key)
+
+        merged = _merge([self._template.choices[name] for name in row.choices], value, {})
+        if merged is not None:
+            entry[key] = merged
+        if section == "Resources":
+            self._switch_properties(entry, row)
+            self._switch_dependencies(entry, row)
+        return entry if row.condition is None else {**entry, "Condition": row.condition}
+
+    def _switch_properties(self, entry: dict[str, Any], row: Row) -> None:
+        properties = entry.setdefault("Properties", {})
+        for name, condition in self._template.optional.items():
+            if name in properties and condition != row.condition:
+                properties[name] = {"Fn::If": [condition, properties[name], NO_VALUE]}
+        for (type_, name), value in self._template.properties.items():
+            if entry["Type"] == type_:
+                properties[name] = value
+        document = properties.get("PolicyDocument", {})
+        if "Statement" in document:
+            statements = [self._statement(statement, row) for statement in document["Statement"]]
+            properties["PolicyDocument"] = {**document, "Statement": statements}
+
+    def _statement(self, statement: Any, row: Row) -> Any:
+        for text, condition in self._template.statements.items():
+            if text in json.dumps(statement) and condition != row.condition:
+                return {"Fn::If": [condition, statement, NO_VALUE]}
+        return statement
+
+    def _switch_dependencies(self, entry: dict[str, Any], row: Row) -> None:
+        """Let the metadata refer to what may not exist: DependsOn can have no conditions."""
+        always, references = [], []
+        for id_ in entry.pop("DependsOn", []):
+            condition = self._template.row_of(id_).condition
+            if condition in (None, row.condition):
+                always.append(id_)
+            else:
+                references.append({"Fn::If": [condition, {"Ref": id_}, NO_VALUE]})
+        if always:
+            entry["DependsOn"] = always
+        if references:
+            entry["Metadata"] = {"DependsOn": references}
+
+    def _sections(self, chosen: Mapping[str, object]) -> dict[str, Any]:
+        """Return the sections with everything but what was chosen otherwise."""
+        return self._synthesized(tuple({**self._everything, **chosen}.items()))
+
+    def _synthesize(self, arguments: tuple[tuple[str, object], ...]) -> dict[str, Any]:
+        # An app for each: logical IDs have the path of the stack in the app. All are in one folder, into which
         # the CDK copies each function's code once.
-        app = App(outdir=str(folder), analytics_reporting=False, builtin_cloud_formation_validation=False)
-        stack = Stack(app, _STACK, env=Environment(region=region))
-        template.add(stack, **arguments)
-        app.synth()
-        synthesized = json.loads((folder / stack.template_file).read_text())
-        placeholders = Placeholders(
-            texts={**template.texts, region: {"Ref": "AWS::Region"}},
-            numbers=template.numbers,
-            lists=template.lists,
+        app = App(
+            outdir=str(self._folder), analytics_reporting=False, builtin_cloud_formation_validation=False
         )
-        return {section: placeholders.replace(synthesized[section]) for section in _SECTIONS}
+        stack = Stack(app, _STACK, env=Environment(region=REGION_OF_EVENTS))
+        self._template.add(stack, **dict(arguments))
+        app.synth()
+        synthesized = json.loads((self._folder / stack.template_file).read_text())
+        placeholders = Placeholders(
+            texts={**self._template.texts, REGION_OF_EVENTS: {"Ref": "AWS::Region"}},
+            numbers=self._template.numbers,
+            lists=self._template.lists,
+        )
+        return {
+            section: placeholders.replace(synthesized.get(section, {}))
+            for section in ("Resources", "Outputs")
+        }
 
-    return sections
+
+def _merge(
+    choices: Sequence[tuple[Option, ...]],
+    value: Callable[[Mapping[str, object]], Any],
+    chosen: Mapping[str, object],
+) -> Any:
+    """Return the value that the conditions of the choices' options decide."""
+    if not choices:
+        return value(chosen)
+    first, *others = choices
+    merged: Any = None
+    for option in reversed(first):
+        one = _merge(others, value, {**chosen, **option.arguments})
+        merged = one if option.condition is None else merge_values(option.condition, one, merged)
+    return merged
 
 
 def _write_archives(resources: Mapping[str, Any], folder: Path, output: Path) -> tuple[Path, ...]:
     """Write the zip files, and let the functions have their code from the bucket of the parameters."""
-    sources = {source.name.removeprefix(_ASSET): source for source in folder.glob(f"{_ASSET}*")}
     archives: dict[Path, None] = {}
     for resource in resources.values():
-        code = code_asset(resource, sources)
-        if code is not None:
-            archive = output / f"function-{code[:12]}.zip"
-            if archive not in archives:
-                write_archive(sources[code], archive)
-            archives[archive] = None
-            # By the code's hash: CloudFormation updates a function whose key changes, and no other.
-            resource["Properties"]["Code"] = {
-                "S3Bucket": {"Ref": "CodeBucket"},
-                "S3Key": {"Fn::Join": ["", [{"Ref": "CodePrefix"}, archive.name]]},
-            }
+        if resource["Type"] != "AWS::Lambda::Function":
+            continue
+        code = PurePosixPath(resource["Properties"]["Code"]["S3Key"]).stem
+        archive = output / f"function-{code[:12]}.zip"
+        if archive not in archives:
+            _write_archive(folder / f"{_ASSET}{code}", archive)
+        archives[archive] = None
+        # By the code's hash: CloudFormation updates a function whose key changes, and no other.
+        key = {"Fn::Join": ["", [{"Ref": "CodePrefix"}, archive.name]]}
+        resource["Properties"]["Code"] = {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": key}
     return tuple(archives)
+
+
+def _write_archive(source: Path, archive: Path) -> None:
+    """Write the zip file of a folder: the same files give the same bytes."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as written:
+        for file in sorted(path for path in source.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(file.relative_to(source).as_posix(), _NO_TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = _READABLE_BY_ALL
+            written.writestr(entry, file.read_bytes())

@@ -78,7 +78,7 @@ class Placeholders:
             yield self.texts.get(piece, piece)
 
     def _list(self, first: str, second: str) -> Any:
-        """Return the list that two elements stand for; None where they do not."""
+        """Return the list that two elements stand for; None if they stand for none."""
         for (one, other), parameter in self.lists.items():
             before, found, after = first.partition(one)
             if found and second == f"{before}{other}{after}":

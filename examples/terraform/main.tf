@@ -1,4 +1,4 @@
-# Enables centralized root access, with the template of a release. Destroying it disables nothing.
+# Deploys one of a release's templates. Destroying the root-access stack disables nothing.
 
 terraform {
   required_version = ">= 1.5"
@@ -7,34 +7,43 @@ terraform {
   }
 }
 
+data "aws_region" "current" {}
+
 locals {
-  delegates = var.delegated_administrators == null ? ["unmanaged"] : sort(var.delegated_administrators)
+  template = "${var.release}/${var.template}.template.json"
+  has_code = contains(["root-access", "root-tasks"], var.template)
+  code     = local.has_code ? { CodeBucket = var.bucket, CodePrefix = var.prefix } : {}
 }
 
 resource "aws_s3_object" "code" {
-  for_each = fileset(var.release, "*.zip")
+  for_each = local.has_code ? fileset(var.release, "*.zip") : toset([])
 
   bucket = var.bucket
   key    = "${var.prefix}${each.value}"
   source = "${var.release}/${each.value}"
+  tags   = var.tags
 
   # A deployment that fails goes back to the code that was there.
   lifecycle { create_before_destroy = true }
 }
 
-resource "aws_cloudformation_stack" "root_access" {
-  name          = "RootAccess"
-  template_body = file("${var.release}/root-access.template.json")
-  capabilities  = ["CAPABILITY_IAM"]
+# By its address, because root-tasks is too large to be passed as text; with its hash, which Terraform sees.
+resource "aws_s3_object" "template" {
+  bucket = var.bucket
+  key    = "${var.prefix}${var.template}-${filemd5(local.template)}.template.json"
+  source = local.template
+  tags   = var.tags
 
-  parameters = {
-    CodeBucket              = var.bucket
-    CodePrefix              = var.prefix
-    Features                = length(var.features) == 0 ? "none" : join(",", sort(var.features))
-    DelegatedAdministrators = length(local.delegates) == 0 ? "none" : join(",", local.delegates)
-    Repair                  = tostring(var.repair)
-    NotificationTopicArn    = coalesce(var.notification_topic_arn, "none")
-  }
+  lifecycle { create_before_destroy = true }
+}
+
+resource "aws_cloudformation_stack" "stack" {
+  name         = var.name
+  template_url = "https://s3.${data.aws_region.current.name}.amazonaws.com/${var.bucket}/${aws_s3_object.template.key}"
+  capabilities = ["CAPABILITY_IAM"]
+  iam_role_arn = var.iam_role_arn
+  tags         = var.tags
+  parameters   = merge(local.code, var.parameters)
 
   depends_on = [aws_s3_object.code]
 }

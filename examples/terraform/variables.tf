@@ -4,7 +4,7 @@ variable "release" {
 }
 
 variable "bucket" {
-  description = "An S3 bucket in the provider's Region, for the functions' code and the templates."
+  description = "An S3 bucket in the provider's Region, for the functions' code and the template."
   type        = string
 }
 
@@ -12,28 +12,63 @@ variable "prefix" {
   description = "What the keys in the bucket begin with: empty, or ending with a slash."
   type        = string
   default     = "centralized-root-access/"
+
+  validation {
+    condition     = can(regex("^(|.*/)$", var.prefix))
+    error_message = "prefix must be empty, or end with a slash."
+  }
 }
 
-variable "features" {
-  description = "The features to enable. Any other is disabled for the whole organization."
-  type        = set(string)
-  default     = ["RootCredentialsManagement", "RootSessions"]
+variable "template" {
+  description = "The template: root-access, root-tasks, root-user-guardrail or root-use-alarm."
+  type        = string
+  default     = "root-access"
+
+  validation {
+    condition     = contains(["root-access", "root-tasks", "root-user-guardrail", "root-use-alarm"], var.template)
+    error_message = "template must be root-access, root-tasks, root-user-guardrail or root-use-alarm."
+  }
 }
 
-variable "delegated_administrators" {
-  description = "The member accounts to register for IAM; any other is deregistered. Null: they stay as they are."
-  type        = set(string)
-  default     = null
+variable "name" {
+  description = "The name of the stack."
+  type        = string
 }
 
-variable "repair" {
-  description = "Whether the drift check enables again what was disabled."
-  type        = bool
-  default     = false
+variable "parameters" {
+  description = "The template's parameters; each that is not listed has its default."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition = contains(
+      ["RootCredentialsManagement,RootSessions", "RootCredentialsManagement", "RootSessions", "none"],
+      lookup(var.parameters, "Features", "none")
+    )
+    error_message = "Features must be RootCredentialsManagement,RootSessions, one of the two, or none."
+  }
+
+  validation {
+    condition = can(regex(
+      "^(unmanaged|none|[0-9]{12}(,[0-9]{12})*)$", lookup(var.parameters, "DelegatedAdministrators", "none")
+    ))
+    error_message = "DelegatedAdministrators must be unmanaged, none, or account IDs, separated by commas without spaces."
+  }
+
+  validation {
+    condition     = can(regex("^(|[0-9]{12}(,[0-9]{12})*)$", lookup(var.parameters, "ProtectedAccounts", "")))
+    error_message = "ProtectedAccounts must be empty, or account IDs, separated by commas without spaces."
+  }
 }
 
-variable "notification_topic_arn" {
-  description = "The SNS topic for alarms and notices, or null. Its policy must allow cloudwatch.amazonaws.com to publish."
+variable "tags" {
+  description = "The tags of the stack, of its resources and of the objects in the bucket."
+  type        = map(string)
+  default     = {}
+}
+
+variable "iam_role_arn" {
+  description = "The role that CloudFormation deploys by. Null: the provider's own permissions."
   type        = string
   default     = null
 }

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import hcl2
 
-from cloudformation.templates import ROOT_ACCESS, ROOT_TASKS
+from cloudformation.templates import TEMPLATES
+from support.accounts import MEMBER, OTHER
 from support.apps import ROOT
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def blocks(kind: str, *, labels: int = 1, texts: Sequence[str] = MODULE_TEXTS) -
 
 VARIABLES = blocks("variable")
 RESOURCES = blocks("resource", labels=2)
-STACK = RESOURCES["aws_cloudformation_stack.root_access"]
+STACK = RESOURCES["aws_cloudformation_stack.stack"]
+BY_NAME = {template.name: template for template in TEMPLATES}
 
 
 def test_every_argument_is_one_that_the_provider_documents() -> None:
@@ -65,26 +67,22 @@ def test_every_argument_is_one_that_the_provider_documents() -> None:
         assert set(resource) - META_ARGUMENTS <= ARGUMENTS[name.partition(".")[0]], name
 
 
-def test_the_stack_gets_every_parameter_of_the_template_and_no_other() -> None:
-    assert set(STACK["parameters"]) == set(ROOT_ACCESS.parameters)
-
-
-def test_the_template_is_passed_as_text_which_the_provider_limits_to_51200_bytes() -> None:
-    name = f"{ROOT_ACCESS.name}.template.json"
-    assert STACK["template_body"] == f'${{file("${{var.release}}/{name}")}}'
-    assert STACK["capabilities"] == ['"CAPABILITY_IAM"']
-
-
-def test_the_code_is_where_the_template_looks_for_it_and_before_the_stack() -> None:
+def test_the_code_is_uploaded_before_the_stack_that_has_its_parameters() -> None:
     code = RESOURCES["aws_s3_object.code"]
     assert (code["bucket"], code["key"]) == ("${var.bucket}", '"${var.prefix}${each.value}"')
-    assert (STACK["parameters"]["CodeBucket"], STACK["parameters"]["CodePrefix"]) == (
-        "${var.bucket}",
-        "${var.prefix}",
-    )
     assert STACK["depends_on"] == ["${aws_s3_object.code}"]
     # Otherwise an update deletes the code that its rollback needs.
     assert [body(lifecycle) for lifecycle in code["lifecycle"]] == [{"create_before_destroy": True}]
+    (local,) = hcl2.loads((MODULE / "main.tf").read_text())["locals"]
+    with_code = {name for name, template in BY_NAME.items() if "CodeBucket" in template.parameters}
+    assert set(re.findall(r'"([a-z-]+)"', local["has_code"])) == with_code
+
+
+def test_the_template_has_its_hash_in_its_address() -> None:
+    template = RESOURCES["aws_s3_object.template"]
+    assert "${filemd5(local.template)}" in template["key"]
+    assert STACK["template_url"].endswith('amazonaws.com/${var.bucket}/${aws_s3_object.template.key}"')
+    assert STACK["capabilities"] == ['"CAPABILITY_IAM"']
 
 
 def test_every_variable_is_typed_described_and_used() -> None:
@@ -95,33 +93,39 @@ def test_every_variable_is_typed_described_and_used() -> None:
     assert set(re.findall(r"\bvar\.(\w+)", text)) == set(VARIABLES)
 
 
-def test_the_defaults_are_those_of_the_template() -> None:
-    parameters = ROOT_ACCESS.parameters
-    assert {feature.strip('"') for feature in VARIABLES["features"]["default"]} == set(
-        parameters["Features"]["Default"].split(",")
-    )
-    assert VARIABLES["delegated_administrators"]["default"] is None
-    assert parameters["DelegatedAdministrators"]["Default"] == "unmanaged"
-    assert (VARIABLES["repair"]["default"], parameters["Repair"]["Default"]) == (False, "false")
-    assert VARIABLES["notification_topic_arn"]["default"] is None
-    topic = STACK["parameters"]["NotificationTopicArn"]
-    none = parameters["NotificationTopicArn"]["Default"]
-    assert topic == f'${{coalesce(var.notification_topic_arn, "{none}")}}'
+def validations(variable: str) -> str:
+    """Return the conditions of a variable's validations."""
+    return " ".join(block["condition"] for block in VARIABLES[variable]["validation"])
+
+
+def test_a_wrong_value_is_refused_by_the_plan_as_the_template_would() -> None:
+    assert set(re.findall(r'"([a-z-]+)"', validations("template"))) == BY_NAME.keys()
+    conditions = validations("parameters")
+    for value in BY_NAME["root-access"].parameters["Features"]["AllowedValues"]:
+        assert f'"{value}"' in conditions
+    (delegates, protected) = re.findall(r'regex\(\s*"\^\((.*?)\)\$"', conditions)
+    assert delegates == "unmanaged|none|[0-9]{12}(,[0-9]{12})*"
+    assert BY_NAME["root-access"].parameters["DelegatedAdministrators"]["AllowedPattern"] == delegates
+    for accounts in ("", MEMBER, f"{MEMBER},{OTHER}"):
+        assert re.fullmatch(protected, accounts)
+        pattern = BY_NAME["root-tasks"].parameters["ProtectedAccounts"]["AllowedPattern"]
+        assert re.fullmatch(pattern, accounts)
 
 
 def test_the_status_is_decoded() -> None:
-    outputs = 'aws_cloudformation_stack.root_access.outputs["RootAccessStatus"]'
-    assert blocks("output")["status"]["value"] == f"${{jsondecode({outputs})}}"
+    outputs = 'aws_cloudformation_stack.stack.outputs["RootAccessStatus"]'
+    assert blocks("output")["status"]["value"] == f"${{try(jsondecode({outputs}), null)}}"
 
 
-def test_the_page_uses_what_the_module_the_provider_and_the_template_have() -> None:
-    (call,) = blocks("module", texts=PAGE_TEXTS).values()
+def test_the_page_calls_the_module_with_what_it_and_the_templates_have() -> None:
+    calls = blocks("module", texts=PAGE_TEXTS)
+    assert calls.keys() == {"root_access", "root_tasks"}
     required = {name for name, variable in VARIABLES.items() if "default" not in variable}
-    assert set(call) - {"source"} == required
-    resources = blocks("resource", labels=2, texts=PAGE_TEXTS)
-    for name, resource in resources.items():
-        assert set(resource) - META_ARGUMENTS <= ARGUMENTS[name.partition(".")[0]], name
-    parameters = resources["aws_cloudformation_stack.root_tasks"]["parameters"]
-    assert set(parameters) <= set(ROOT_TASKS.parameters)
-    assert parameters["CodePrefix"] == VARIABLES["prefix"]["default"]
-    assert parameters["Tasks"].strip('"') in ROOT_TASKS.parameters["Tasks"]["AllowedValues"]
+    for call in calls.values():
+        assert required <= set(call) - {"source"} - META_ARGUMENTS <= set(VARIABLES)
+        template = BY_NAME[call.get("template", VARIABLES["template"]["default"]).strip('"')]
+        assert set(call.get("parameters", {})) <= set(template.parameters)
+    assert (
+        calls["root_tasks"]["parameters"]["Tasks"].strip('"')
+        in (BY_NAME["root-tasks"].parameters["Tasks"]["AllowedValues"])
+    )

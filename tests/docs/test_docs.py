@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import centralized_root_access
-from cloudformation.templates import TEMPLATES, ParameterTemplate
+from cloudformation.parameter_template import ParameterTemplate
+from cloudformation.templates import TEMPLATES
 from root_tasks.report.key_use import key_query
 from support.apps import ROOT
 from support.pages import PAGES, blocks, script
@@ -181,4 +182,4 @@ def test_the_page_without_the_cdk_has_every_parameter_with_its_default(
     documented = {name: default for names, default in rows for name in re.findall(r"`(\w+)`", names)}
     assert documented.keys() == template.parameters.keys()
     shown = {name: default.strip("`") for name, default in documented.items() if default.startswith("`")}
-    assert shown == {name: template.parameters[name]["Default"] for name in shown}
+    assert shown == {name: str(template.parameters[name]["Default"]) for name in shown}

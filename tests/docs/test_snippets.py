@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PROGRAMS = ("aws", "cdk", "centralized-root-access", "jq", "make", "pip", "python")
 MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 # The AWS CLI's own commands, that are not calls of a service.
-OWN_COMMANDS = {"cloudformation package", "cloudformation deploy", "s3 cp", "s3 ls"}
+OWN_COMMANDS = {"cloudformation deploy", "s3 cp", "s3 ls"}
 GLOBAL_OPTIONS = {"query", "output", "region", "profile", "no_cli_pager"}
 AWS_CLI = Path(sys.prefix) / "aws-cli"
 

@@ -124,5 +124,7 @@ def pins(name: str) -> dict[str, str]:
 def test_the_local_aws_needs_a_part_of_the_packages_of_the_tests_in_the_same_versions() -> None:
     local_aws = pins("requirements-local-aws.txt")
     assert local_aws.items() < pins("requirements-dev.txt").items()
+    assert pins("requirements-template.txt").items() < local_aws.items()
     groups = tomllib.loads(Path(CHECKOUT / "pyproject.toml").read_text())["dependency-groups"]
-    assert {re.split(r"\W", package)[0] for package in groups["local-aws"]} - {"nodejs"} <= local_aws.keys()
+    named = [package for package in (*groups["local-aws"], *groups["template"]) if isinstance(package, str)]
+    assert {re.split(r"\W", package)[0] for package in named} - {"nodejs"} <= local_aws.keys()

@@ -14,7 +14,7 @@ _NO_VALUE = object()
 @dataclass(frozen=True, kw_only=True)
 class _Resolver:
     conditions: Mapping[str, Any]
-    values: Mapping[str, str]
+    values: Mapping[str, Any]
 
     def resolve(self, value: Any) -> Any:
         match value:
@@ -30,7 +30,7 @@ class _Resolver:
                 return whole.split(separator) if isinstance(whole, str) else {"Fn::Split": [separator, whole]}
             case {"Fn::Sub": str(text)}:
                 for name, replacement in self.values.items():
-                    text = text.replace(f"${{{name}}}", replacement)
+                    text = text.replace(f"${{{name}}}", str(replacement))
                 return text
             case dict():
                 members = {key: self.resolve(member) for key, member in value.items()}
@@ -69,7 +69,7 @@ def _concatenation(separator: str, parts: list[Any]) -> Any:
 
 
 def final_sections(
-    template: Mapping[str, Any], parameters: Mapping[str, str], *, region: str, account_id: str
+    template: Mapping[str, Any], parameters: Mapping[str, Any], *, region: str, account_id: str
 ) -> dict[str, Any]:
     """Return the resources and outputs that exist, with their values.
 
@@ -92,7 +92,7 @@ def final_sections(
     for section in ("Resources", "Outputs"):
         existing = {
             name: entry
-            for name, entry in template[section].items()
+            for name, entry in template.get(section, {}).items()
             if "Condition" not in entry or resolver.holds({"Condition": entry["Condition"]})
         }
         sections[section] = {
