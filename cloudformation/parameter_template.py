@@ -195,8 +195,8 @@ class _Builder:
         return self._synthesized(tuple({**self._everything, **chosen}.items()))
 
     def _synthesize(self, arguments: tuple[tuple[str, object], ...]) -> dict[str, Any]:
-        # An app for each: logical IDs have the path of the stack in the app. All are in one folder, into which
-        # the CDK copies each function's code once.
+        # An app for each: logical IDs have the path of the stack in the app. All are in one folder: the CDK
+        # copies each function's code into it once.
         app = App(
             outdir=str(self._folder), analytics_reporting=False, builtin_cloud_formation_validation=False
         )

@@ -50,7 +50,7 @@ CDK_STYLE = "W3005"
 # It tries the default of NotificationTopicArn even if a condition says that there is a topic.
 NOT_EVERY_CASE = "W1030"
 TOPIC = f"arn:aws:sns:{{}}:{ACCOUNT}:security-news"
-KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/0d990263-018e-4e65-a703-eff731de951e"
+KEY = f"arn:aws:kms:{{}}:{ACCOUNT}:key/0d990263-018e-4e65-a703-eff731de951e"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 ROLES = f"arn:aws:iam::{MEMBER}:role/centralized-root-access/*"
 CREDENTIALS, SESSIONS = RootAccessFeature
@@ -78,7 +78,7 @@ UNLOCK = [RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY]
 DELETE, RECOVER = RootTask.DELETE_CREDENTIALS, RootTask.ALLOW_PASSWORD_RECOVERY
 OPERATION: dict[str, dict[str, Any]] = {
     "NotificationTopicArn": {"none": False, "topic": True},
-    "KmsKeyArn": {"none": None, KEY: KEY},
+    "KmsKeyArn": {"none": False, "key": True},
     "LogRetentionDays": {"365": "ONE_YEAR", "30": "ONE_MONTH"},
     "PermissionsBoundaryArn": {"none": None, BOUNDARY: BOUNDARY},
 }
@@ -193,9 +193,9 @@ def operation(stack: Stack, given: Mapping[str, Any]) -> dict[str, Any]:
     if given["PermissionsBoundaryArn"]:
         boundary = iam.ManagedPolicy.from_managed_policy_arn(stack, "Boundary", BOUNDARY)
         iam.PermissionsBoundary.of(stack).apply(boundary)
-    key = given["KmsKeyArn"]
+    key = kms.Key.from_key_arn(stack, "Key", KEY.format(stack.region)) if given["KmsKeyArn"] else None
     return {
-        "encryption_key": kms.Key.from_key_arn(stack, "Key", key) if key else None,
+        "encryption_key": key,
         "log_retention": getattr(logs.RetentionDays, given["LogRetentionDays"]),
     }
 
@@ -255,6 +255,8 @@ def test_a_template_deploys_what_the_construct_does(folder: Path, name: str, row
         parameters["LogRetentionDays"] = int(row["LogRetentionDays"])
     if notifies:
         parameters["NotificationTopicArn"] = arn
+    if given.get("KmsKeyArn"):
+        parameters["KmsKeyArn"] = KEY.format(region)
     found = final_sections(template(folder, name), parameters, region=region, account_id=ACCOUNT)
     expected = final_sections(synthesized(stack), {}, region=region, account_id=ACCOUNT)
     expected.setdefault("Outputs", {})
