@@ -1,4 +1,4 @@
-"""Text from other accounts, made safe for a terminal, a log or a message."""
+"""Text that somebody else chose, as a terminal, a log or a message may get it."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from aws_calls.failures import FailureKind, describe
 from aws_calls.text import excerpt, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime, timedelta
 
     from aws_calls.failures import Failure
@@ -42,7 +42,7 @@ PASSWORD_REPLACED = "Not deleted: this password was created after the plan. Crea
 PASSWORD_NOT_CHECKED = "Not deleted: whether it is the planned password could not be read."
 MFA_DEVICE_REPLACED = "Not deactivated: this device was enabled after the plan. Create a new plan."
 MFA_DEVICE_NOT_CHECKED = "Not deactivated: whether it is the planned device could not be read."
-NOT_IN_PLAN = "Left unchanged: it is not in the plan."
+NOT_IN_PLAN = "Left out: it is not in the plan."
 OTHERS_NOT_READ = "Whether other credentials exist could not be read."
 LAST_USE_UNREAD = (
     "Left out: whether it is in use could not be read. To plan it anyway: --include-in-use, or "
@@ -192,6 +192,11 @@ def quantity(count: int, noun: str) -> str:
         return f"1 {noun}"
     plural = f"{noun.removesuffix('y')}ies" if noun.endswith("policy") else f"{noun}s"
     return f"{count:,} {plural}"
+
+
+def enumeration(parts: Sequence[str]) -> str:
+    """Return parts as prose: a, b and c."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def describe_duration(duration: timedelta) -> str:

@@ -256,7 +256,7 @@ CONTEXT: tuple[KeyFact, ...] = (
     KeyFact(
         keys=("aws:MultiFactorAuthAge",),
         possible=ABSENT,
-        source=f"{_CONDITION_KEYS}: only with MFA; a root session has no code to enter",
+        source=f"{_CONDITION_KEYS}: only with MFA; nobody enters a code in a root session",
     ),
     KeyFact(
         keys=("aws:TokenIssueTime", "aws:CurrentTime"),

@@ -42,7 +42,7 @@ class Operator:
     Attributes:
         compare: Whether a value of the request is what a value of the policy says.
         start_of: What the key of a value of the request starts with if it is what a value of the policy says;
-            "" if not known: then the two have to be compared.
+            "" if that is not known, so that the two have to be compared.
         key_of: The key of a value of the request; None if it has to be compared with all values of a policy.
         negated: Whether it holds if no value of the policy matches.
         takes_wildcards: Whether an asterisk in a value of the policy matches every value of a request.

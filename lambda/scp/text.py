@@ -89,7 +89,7 @@ class Template:
 
     @cached_property
     def text(self) -> str:
-        """The text as written: some operators take wildcards literally."""
+        """Its text, for the operators that take wildcards as they are written."""
         return "".join(token for token in self.tokens if isinstance(token, str))
 
     @cached_property
@@ -188,7 +188,7 @@ class Index:
     """The templates of a list by what they start with: nearly all are ruled out without a comparison.
 
     Args:
-        templates: Each with the start of every text that it matches; "" if that is not known.
+        templates: Each with what a text surely starts with if it matches; "" if that is not known.
     """
 
     def __init__(self, templates: Iterable[tuple[str, Template]]) -> None:

@@ -5,17 +5,23 @@ The notices themselves are in tests/notices/, for people to read. WRITE_NOTICES=
 
 from __future__ import annotations
 
+import dataclasses
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aws_calls.notices import NextStep, Notice
 from root_access.root_access_errors import ConvergenceError
+from root_tasks.model.report import Outcome, RootCredentials
+from root_tasks.report.changes import notice as audit_notice
+from root_tasks.report.changes import with_history
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access
 from support.drift_check import BY_EVENT, BY_INTERVAL, DriftCheck, by_event
 from support.function import BOTH
 from support.notices import card_in_chat, read_or_write_golden, rendering, text_by_mail, text_of_code_block
+from support.reports import STARTED, inaccessible, report, result
 from support.root_events import ACCESS_KEY, IAM, SIGN_IN, root
 from support.root_use import RootUseNotices, delivery
 
@@ -23,7 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from local_aws.emulation import LocalOrganization
+    from root_tasks.model.report import AccountResult
     from support.root_tasks import RootTasks
+
+
+def having(account_id: str) -> AccountResult:
+    """An account whose root user has a password."""
+    return result(account_id, Outcome.HAS_CREDENTIALS, credentials=RootCredentials(password=True))
+
 
 HOSTILE = [
     "```\n<!channel> *read this*",
@@ -151,6 +164,35 @@ def test_a_notice_says_what_happened_and_what_to_do(organization: LocalOrganizat
     assert text == read_or_write_golden(name, text)
 
 
+BEFORE = report(
+    result("300000000001"),
+    dataclasses.replace(having("300000000002"), outcome=Outcome.ACCEPTED),
+    result("300000000003"),
+    having("300000000004"),
+    result(MANAGEMENT, Outcome.SKIPPED, credentials=RootCredentials(password=False, mfa_devices=None)),
+)
+AFTER = report(
+    having("300000000001"),
+    dataclasses.replace(having("300000000002"), reason="No longer accepted, as of 2026-11-19: billing."),
+    inaccessible("300000000003"),
+    result("300000000004"),
+    result("300000000005", email_outside=True),
+    result(MANAGEMENT, Outcome.SKIPPED, credentials=RootCredentials(password=True, access_keys=None)),
+    run_id="audit-2026-11-21",
+    started_at=STARTED + timedelta(days=1),
+)
+
+
+@pytest.mark.parametrize("name", ["audit-first", "audit-changes"])
+def test_a_notice_of_an_audit_says_the_worst_first(name: str) -> None:
+    previous = None if name == "audit-first" else dataclasses.replace(BEFORE, account_id=MANAGEMENT)
+    audit = dataclasses.replace(AFTER, account_id=MANAGEMENT, root_email_domains=("example.org",))
+    sent = audit_notice(with_history(audit, previous=previous), previous=previous, problem=None)
+    assert sent is not None
+    text = rendering(sent.publication())
+    assert text == read_or_write_golden(name, text)
+
+
 def test_a_notice_of_a_repair_that_failed_says_why(organization: LocalOrganization) -> None:
     organization.deny(account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions")
     enable_root_access(organization)
@@ -169,11 +211,12 @@ def test_audits_are_another_thread_of_the_organization(root_tasks: RootTasks) ->
     root_tasks.run()
     first, second = root_tasks.cards
     assert first["content"]["title"] == "Root credentials: first full audit"
-    assert second["content"]["title"] == "Root credentials changed: 1 account"
+    assert second["content"]["title"] == "Root credentials appeared: 1 account"
     read = "Read the report: `centralized-root-access report --open`"
     runbook = "Runbook: docs/operating.md#accounts-with-root-credentials"
-    assert first["content"]["nextSteps"] == [read, runbook], "there is nothing to delete"
-    plan = "Plan what to delete: `centralized-root-access plan delete --from-report run-2`"
-    assert second["content"]["nextSteps"] == [read, plan, runbook]
+    own = "Sign in to the management account as its root user, register MFA, and delete its access keys."
+    assert first["content"]["nextSteps"] == [read, own, runbook], "there is nothing to delete"
+    plan = f"Plan what to delete: `centralized-root-access plan delete --account {MEMBER}`"
+    assert second["content"]["nextSteps"] == [read, plan, own, runbook]
     thread = f"{root_tasks.organization.id}-root-credentials"
     assert {card["metadata"]["threadId"] for card in root_tasks.cards} == {thread}

@@ -812,7 +812,7 @@ def test_a_change_since_the_last_full_audit_is_published_once_by_account_ids(roo
         root_tasks.advance(hours=1)
         root_tasks.run()
     ((subject, message),) = root_tasks.notices
-    assert subject == "Root credentials changed: 1 account"
+    assert subject == "Root credentials appeared: 1 account"
     assert MEMBER in message
     assert "workload" not in message
     assert "example.com" not in message

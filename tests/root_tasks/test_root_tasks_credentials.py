@@ -396,7 +396,7 @@ def test_what_was_used_in_the_last_90_days_is_left_out_of_a_plan(root_tasks: Roo
     ]
     assert plan.output["totals"] == {"in use": 1, "nothing to do": 2, "skipped": 1}
     summary = root_tasks.report(plan)["summary"]
-    assert "In use, and so left out: 1 password and 1 access key." in summary
+    assert "Left out, because in use: 1 password and 1 access key, in 1 account." in summary
     assert root_tasks.outcomes(root_tasks.execute(plan)) == {}
     assert root_tasks.organization.root_credentials(MEMBER).password
 

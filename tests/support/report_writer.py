@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +32,10 @@ from root_tasks.aws.session_clients import SessionClients
 from root_tasks.aws.stores import Storage
 from root_tasks.model.report import Outcome, RootCredentials, Task
 from root_tasks.model.run import Account, BatchResult, Finding, Mode, Run, Work
+from root_tasks.run.findings_import import import_audit
 from root_tasks.run.finish import RunFinisher
 from root_tasks.run.later_audits import LaterAudits
 from root_tasks.run.management_account import ManagementAccount
-from root_tasks.run.security_findings import FindingsImporter
 from support.function import FakeTime
 from support.reports import NONE, STARTED, key, report
 
@@ -146,8 +147,9 @@ def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
         backups=storage.backups,
         later_audits=LaterAudits(aws=aws),
         notify=lambda notice: None,
-        findings=FindingsImporter(aws=aws, reports=storage.reports),
+        import_findings=partial(import_audit, aws),
         management_account=ManagementAccount(aws=aws).result,
+        accepted_credentials={},
         plan_lifetime=timedelta(hours=24),
         now=lambda: datetime.fromisoformat(event["endedAt"]),
         log=lambda **event: None,

@@ -29,6 +29,7 @@ class Outcome(StrEnum):
     INACCESSIBLE = "inaccessible"
     PLANNED = "planned"
     IN_USE = "in use"
+    ACCEPTED = "accepted"
     DONE = "done"
     NOTHING_TO_DO = "nothing to do"
     CLEAN = "clean"
@@ -185,17 +186,24 @@ class AccountResult(Result):
         email: The e-mail address of its root user. Never trust it either.
         organizational_unit: Where it is in the organization: names from the root down, joined by "/", such
             as Root/Workloads/Prod; None where that could not be read. Never trust it either.
+        joined_at: When it joined the organization; None in reports of releases that did not say.
+        email_outside: Whether the address is in none of the run's domains; None if there are none, or the
+            address is not known.
     """
 
     name: str | None = None
     email: str | None = None
     organizational_unit: str | None = None
+    joined_at: datetime | None = None
+    email_outside: bool | None = None
 
 
 class ChangeType(StrEnum):
     """What can differ in an account from one full audit to the next; what matters most is first."""
 
     CREDENTIALS_APPEARED = "credentials appeared"
+    NO_LONGER_ACCEPTED = "credentials no longer accepted"
+    EMAIL_OUTSIDE = "e-mail address outside of the domains"
     NO_LONGER_AUDITED = "no longer audited"
     JOINED = "joined the organization"
     AUDITED_AGAIN = "audited again"
@@ -210,8 +218,7 @@ class Change:
     Attributes:
         type: What changed.
         account_id: The account, without its name and its e-mail address.
-        credentials: Those that appeared or disappeared; for an account that joined or is audited again,
-            those that it has.
+        credentials: Those that appeared or disappeared; otherwise those that the account has.
         audited: Whether the newer audit could audit the account.
     """
 
@@ -273,6 +280,7 @@ class RunDetails:
         started_at: When the execution started.
         preflight: What the organization's policies said before; None in reports of releases that did not ask.
         requested_by: The ARN of the caller, as the input states it; None where it does not.
+        root_email_domains: The domains that the e-mail addresses of root users may have; empty: any.
     """
 
     run_id: str
@@ -286,6 +294,7 @@ class RunDetails:
     started_at: datetime
     preflight: Preflight | None = None
     requested_by: str | None = None
+    root_email_domains: tuple[str, ...] = ()
 
     def details(self) -> dict[str, Any]:
         """Return the fields that every document of a run has, by name."""

@@ -114,6 +114,9 @@ class Account:
         state: Its state, such as ACTIVE or SUSPENDED; None where it is not in the organization.
         skip_reason: Why the run does not act in it; None where it does.
         note: What to know of a protected account, or before its plan is executed, for the report only.
+        joined_at: When it joined the organization, for the report only.
+        unit_path: The IDs of the units that it is in, from the root down, joined by "/", for the report only;
+            None where they are not known.
     """
 
     account_id: str
@@ -123,6 +126,8 @@ class Account:
     state: str | None = None
     skip_reason: str | None = None
     note: str | None = None
+    joined_at: datetime | None = None
+    unit_path: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +157,7 @@ class Run(RunDetails, Document):
 
     KIND: ClassVar[str] = "run"
     ENTRY: ClassVar[type] = Account
-    REPEATED: ClassVar[tuple[str, ...]] = ("organizationalUnit", "state", "skipReason", "note")
+    REPEATED: ClassVar[tuple[str, ...]] = ("organizationalUnit", "state", "skipReason", "note", "unitPath")
 
     execution_arn: str
     mode: Mode

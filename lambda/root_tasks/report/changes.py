@@ -5,26 +5,46 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_calls.notices import NextStep, Notice
-from aws_calls.text import printable
+from aws_calls.text import excerpt, printable
 
-from ..messages import quantity
+from ..messages import enumeration, quantity
 from ..model.codec import DecodingError, decode, encode_in_pieces
 from ..model.report import AuditTotals, Change, ChangeType, ItemType, Outcome, Report, Task
-from .management_account import credentials_in_words, management_credentials, management_result
-from .summary import credentials_of, enumeration, is_audited, item_counts, minute, summary, types_without_list
+from .management_root_user import is_unprotected, management_credentials, management_root_user
+from .summary import credentials_of, is_audited, item_counts, minute, summary, types_without_list
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from ..model.report import AccountResult
+    from .management_root_user import ManagementRootUser
 
 _FIRST_AUDIT = "Root credentials: first full audit"
 _NOT_COMPARED = "Root credentials: full audit without a comparison"
 
 _READ = NextStep(what="Read the report", command="centralized-root-access report --open")
+_CHANGE_EMAIL = NextStep(
+    what="Change the e-mail addresses of these root users, or list their domains in root_email_domains."
+)
+_PROTECT_OWN = NextStep(
+    what="Sign in to the management account as its root user, register MFA, and delete its access keys."
+)
+# More accounts are named by the run.
+_MAX_NAMED = 5
+# The subjects, the worst first; of anything else it only says that it changed.
+_WORST = {
+    ChangeType.CREDENTIALS_APPEARED: "Root credentials appeared",
+    ChangeType.NO_LONGER_ACCEPTED: "Root credentials no longer accepted",
+    ChangeType.EMAIL_OUTSIDE: "Root e-mail addresses outside of the domains",
+    ChangeType.NO_LONGER_AUDITED: "Root credentials no longer audited",
+}
+# Changes that the reason in the account's row explains.
+_WITH_REASON = (ChangeType.NO_LONGER_ACCEPTED, ChangeType.NO_LONGER_AUDITED)
+_MAX_REASON_CHARACTERS = 400
 # SNS takes 256 KB; what people read is far shorter.
 _MAX_MESSAGE_BYTES = 7900
 # How many full audits the trend has.
@@ -133,14 +153,73 @@ def notice(report: Report, *, previous: Report | None, problem: str | None) -> N
     if is_same_run(previous, report):
         return None
     found = report.changes or ()
-    accounts = [quantity(len({change.account_id for change in found}), "account")] if found else []
-    # Also where it could not be read before, or now: otherwise nobody would learn what that hides.
-    if management_credentials(previous) != management_credentials(report):
-        accounts.append("the management account")
-    if not accounts:
+    own = _management_change(management_root_user(previous), management_root_user(report))
+    if not found and own is None:
         return None
-    subject = f"Root credentials changed: {enumeration(accounts)}"
-    return _notice(report, subject=subject, message=change_message(found, report))
+    message = change_message(found, report, previous=previous, own=own)
+    return _notice(report, subject=_subject(found, own), message=message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ManagementChange:
+    """What changed at the management account's root user, and the same in a sentence."""
+
+    type: ChangeType
+    sentence: str
+
+
+def _management_change(
+    before: ManagementRootUser | None, after: ManagementRootUser | None
+) -> _ManagementChange | None:
+    if before is None or after is None or before == after:
+        return None
+    # Also if it could not be read before, or now: otherwise no one would learn what that hides.
+    if not after.looked_at:
+        return _ManagementChange(type=ChangeType.NO_LONGER_AUDITED, sentence=after.summary)
+    if not before.looked_at:
+        return _ManagementChange(type=ChangeType.AUDITED_AGAIN, sentence=after.summary)
+    facts = (
+        ("a password", before.password, after.password),
+        ("an access key", before.access_key, after.access_key),
+        ("a signing certificate", before.signing_certificate, after.signing_certificate),
+        ("MFA", before.mfa, after.mfa),
+    )
+    new = [name for name, had, has in facts if has and not had]
+    gone = [name for name, had, has in facts if had and not has]
+    parts = (
+        f"now has {enumeration(new)}" if new else "",
+        f"no longer has {enumeration(gone)}" if gone else "",
+    )
+    return _ManagementChange(
+        type=ChangeType.CREDENTIALS_APPEARED
+        if new not in ([], ["MFA"])
+        else ChangeType.CREDENTIALS_DISAPPEARED,
+        sentence=f"The management account's root user {enumeration(list(filter(None, parts)))}.",
+    )
+
+
+def _subject(found: Sequence[Change], own: _ManagementChange | None) -> str:
+    """Return the subject: what is worst, and where that happened."""
+    for type_, words in _WORST.items():
+        concerned = [change for change in found if _kind(change) is type_]
+        is_own = own is not None and own.type is type_
+        if concerned or is_own:
+            return f"{words}: {_places(concerned, own=is_own)}"
+    disappeared = own is None and all(change.type is ChangeType.CREDENTIALS_DISAPPEARED for change in found)
+    words = "Root credentials disappeared" if disappeared else "Root credentials changed"
+    return f"{words}: {_places(found, own=own is not None)}"
+
+
+def _kind(change: Change) -> ChangeType:
+    """Return what a reader takes a change for: what an account brings with it has appeared."""
+    is_new = change.type in (ChangeType.JOINED, ChangeType.AUDITED_AGAIN) and change.credentials
+    return ChangeType.CREDENTIALS_APPEARED if is_new else change.type
+
+
+def _places(found: Iterable[Change], *, own: bool) -> str:
+    accounts = len({change.account_id for change in found})
+    parts = (quantity(accounts, "account") if accounts else "", "the management account" if own else "")
+    return enumeration(list(filter(None, parts)))
 
 
 def _notice(report: Report, *, subject: str, message: str) -> Notice:
@@ -148,30 +227,59 @@ def _notice(report: Report, *, subject: str, message: str) -> Notice:
         subject=subject,
         message=message,
         thread=f"{report.organization_id}-root-credentials",
-        next_steps=_next_steps(report),
+        next_steps=tuple(_next_steps(report)),
         runbook="accounts-with-root-credentials",
     )
 
 
-def _next_steps(report: Report) -> tuple[NextStep, ...]:
-    # Somebody may have chosen a name of which a shell or a chat would take a part for more than text.
-    if Outcome.HAS_CREDENTIALS in report.totals and shlex.quote(report.run_id) == report.run_id:
-        command = f"centralized-root-access plan delete --from-report {report.run_id}"
-        return _READ, NextStep(what="Plan what to delete", command=command)
-    return (_READ,)
+def _next_steps(report: Report) -> Iterator[NextStep]:
+    yield _READ
+    by_type: dict[ChangeType, dict[str, None]] = {}
+    for change in report.changes or ():
+        by_type.setdefault(_kind(change), {})[change.account_id] = None
+    if Outcome.HAS_CREDENTIALS in report.totals:
+        appeared = by_type.get(ChangeType.CREDENTIALS_APPEARED, {})
+        yield from _command("Plan what to delete", "plan delete", appeared, report)
+    unseen = by_type.get(ChangeType.NO_LONGER_AUDITED, {})
+    if unseen:
+        yield from _command("When the cause is fixed, audit them again", "audit", unseen, report)
+    if ChangeType.EMAIL_OUTSIDE in by_type:
+        yield _CHANGE_EMAIL
+    own = management_credentials(report)
+    if own is not None and is_unprotected(own):
+        yield _PROTECT_OWN
 
 
-def change_message(found: Sequence[Change], report: Report) -> str:
+def _command(what: str, command: str, account_ids: Collection[str], report: Report) -> Iterator[NextStep]:
+    """Yield what to do about a few accounts, or about those of the run."""
+    named = f"--account {','.join(account_ids)}"
+    if not 0 < len(account_ids) <= _MAX_NAMED:
+        # A shell or a chat would take a part of some names for more than text.
+        if shlex.quote(report.run_id) != report.run_id:
+            return
+        outcome = " --outcome inaccessible" if command == "audit" else ""
+        named = f"--from-report {report.run_id}{outcome}"
+    yield NextStep(what=what, command=f"centralized-root-access {command} {named}")
+
+
+def change_message(
+    found: Sequence[Change], report: Report, *, previous: Report, own: _ManagementChange | None = None
+) -> str:
     """Return the changes as plain text of under 8 KB: account IDs, no names and no e-mail addresses.
 
     Args:
         found: What `changes` returned.
         report: The newer of the two audits.
+        previous: The other one.
+        own: What changed at the management account's root user.
     """
-    text = _heading(report, "changes since the last full audit")
+    text = _heading(report, f"changes since the full audit of {minute(previous.started_at)}")
+    if own is not None:
+        text += f"\n{own.sentence}\n"
     if not found:
         return f"{text}\nNothing changed in the member accounts.\n"
-    return _message_of(text, list(_lines(found)))
+    reasons = {result.account_id: result.reason for result in report.results}
+    return _message_of(text, list(_lines(found, reasons)))
 
 
 def first_audit_message(report: Report, *, problem: str | None = None) -> str:
@@ -195,19 +303,8 @@ def _heading(report: Report, what: str) -> str:
     return (
         f"Root credentials in organization {report.organization_id}: {what}.\n"
         f"{summary(report)}\n"
-        f"{_management_line(report)}"
         f"Audited {minute(report.started_at)}, run {printable(report.run_id)}.\n"
     )
-
-
-def _management_line(report: Report) -> str:
-    """Return a line about the management account's root user; nothing where the run was not there."""
-    result = management_result(report)
-    if result is None:
-        return ""
-    if result.credentials is None:
-        return "What the management account's root user has could not be read: the report says why.\n"
-    return f"The management account's root user has {credentials_in_words(result.credentials)}.\n"
 
 
 def _message_of(text: str, lines: Sequence[str]) -> str:
@@ -223,10 +320,11 @@ def _account_changes(
 ) -> Iterator[Change]:
     if after is None:
         yield Change(type=ChangeType.LEFT, account_id=account_id, audited=False)
-    elif before is None:
+        return
+    if before is None:
         yield _all_of(ChangeType.JOINED, after)
     elif is_audited(before) and is_audited(after):
-        # Of what one of them could not list, only the existence can be compared.
+        # If one of the audits could not list a type, only its existence can be compared.
         unlisted = types_without_list(before) | types_without_list(after)
         had, has = _comparable_credentials(before, unlisted), _comparable_credentials(after, unlisted)
         for type_, credentials in (
@@ -235,10 +333,14 @@ def _account_changes(
         ):
             if credentials:
                 yield Change(type=type_, account_id=account_id, credentials=_types(credentials))
+        if before.outcome is Outcome.ACCEPTED and after.outcome is Outcome.HAS_CREDENTIALS:
+            yield _all_of(ChangeType.NO_LONGER_ACCEPTED, after)
     elif is_audited(before):
         yield _all_of(ChangeType.NO_LONGER_AUDITED, after)
     elif is_audited(after):
         yield _all_of(ChangeType.AUDITED_AGAIN, after)
+    if after.email_outside and not (before and before.email_outside):
+        yield Change(type=ChangeType.EMAIL_OUTSIDE, account_id=account_id, audited=is_audited(after))
 
 
 def _comparable_credentials(
@@ -258,13 +360,17 @@ def _types(credentials: Iterable[tuple[ItemType, str | None]]) -> tuple[ItemType
     return tuple(type_ for type_ in ItemType for _ in range(counts[type_]))
 
 
-def _lines(found: Sequence[Change]) -> Iterator[str]:
+def _lines(found: Sequence[Change], reasons: Mapping[str, str | None]) -> Iterator[str]:
     """Yield a line for each change, the first of its type under a heading."""
     for type_ in ChangeType:
         of_type = [change for change in found if change.type is type_]
         for position, change in enumerate(of_type):
             heading = "" if position else f"\n{type_.capitalize()} ({len(of_type):,})\n"
-            yield f"{heading}  {change.account_id}{_details(change)}\n"
+            why = reasons.get(change.account_id) if type_ in _WITH_REASON else None
+            details = _details(change)
+            if why:
+                details += f"{'.' if details else ':'} {excerpt(why, _MAX_REASON_CHARACTERS)}"
+            yield f"{heading}  {change.account_id}{details}\n"
 
 
 def _details(change: Change) -> str:

@@ -20,12 +20,12 @@ from ..model.report import Outcome
 from ..tasks import DEFINITIONS
 from .controls import evidence
 from .key_use import KEY_QUERY
-from .management_account import credentials_in_words, management_credentials
+from .management_root_user import management_root_user
 from .risk import RECENT
 from .summary import duration, headline, is_plan, minute, summary, title, what_it_does, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from ..model.report import AccessKey, AccountResult, CredentialDetails, Item, Report, RootCredentials
@@ -162,6 +162,7 @@ def _details_line(details: CredentialDetails) -> str:
     return f"{', '.join(filter(None, (details.status, created, used)))}."
 
 
+_YES_OR_NO: Mapping[bool | None, str] = {True: "yes", False: "no"}
 _COLUMNS: Sequence[tuple[str, Callable[[AccountResult], object]]] = (
     ("accountId", lambda result: result.account_id),
     ("name", lambda result: result.name),
@@ -170,7 +171,7 @@ _COLUMNS: Sequence[tuple[str, Callable[[AccountResult], object]]] = (
     ("outcome", lambda result: result.outcome),
     ("reason", lambda result: result.reason),
     ("hint", lambda result: result.hint),
-    ("password", _of_credentials(lambda has: "yes" if has.password else "no")),
+    ("password", _of_credentials(lambda has: _YES_OR_NO[has.password])),
     ("passwordLastUsedAt", _of_credentials(lambda has: _time_cell(has.password_last_used_at))),
     ("accessKeys", _of_keys(len)),
     ("activeAccessKeys", _of_keys(lambda keys: sum(key.status == "Active" for key in keys))),
@@ -180,6 +181,7 @@ _COLUMNS: Sequence[tuple[str, Callable[[AccountResult], object]]] = (
     ("signingCertificates", _of_credentials(lambda has: _number_of(has.signing_certificates))),
     ("mfaDevices", _of_credentials(lambda has: _number_of(has.mfa_devices))),
     ("items", lambda result: "\n".join(map(_item_line, result.items))),
+    ("emailOutside", lambda result: _YES_OR_NO.get(result.email_outside)),
 )
 
 
@@ -209,6 +211,7 @@ def _summary_keys(report: Report) -> dict[str, object]:
         "summary": summary(report),
         "totals": report.totals,
         "evidence": () if DEFINITIONS[report.task].makes_changes else tuple(evidence(report)),
+        "managementRootUser": management_root_user(report),
     }
 
 
@@ -238,8 +241,5 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
         yield "Requested by", f"{report.requested_by}, as the command states"
     yield "Started", f"{minute(report.started_at)}, took {duration(report.started_at, report.finished_at)}"
     yield "Run ID", report.run_id
-    own = management_credentials(report)
-    if own is not None:
-        yield "Management account's root user", credentials_in_words(own)
     if report.preflight is not None:
         yield "Pre-flight", describe_preflight(report.preflight)

@@ -6,9 +6,10 @@ from collections import Counter
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from ..messages import quantity
-from ..model.report import AccountResult, ItemType, Outcome, Report
+from ..messages import enumeration, quantity
+from ..model.report import AccountResult, Action, ItemType, Outcome, Report
 from ..tasks import DEFINITIONS
+from .management_root_user import management_root_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..tasks.definition import ActionWords
 
-_AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.CLEAN})
+_AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED, Outcome.CLEAN})
 
 # How a summary speaks of the accounts of an outcome: of one, and of several.
 _PREDICATES = {
@@ -25,7 +26,8 @@ _PREDICATES = {
     Outcome.FAILED: ("failed", "failed"),
     Outcome.INACCESSIBLE: ("was inaccessible", "were inaccessible"),
     Outcome.PLANNED: ("is planned", "are planned"),
-    Outcome.IN_USE: ("is in use", "are in use"),
+    Outcome.IN_USE: ("has only credentials in use", "have only credentials in use"),
+    Outcome.ACCEPTED: ("has accepted credentials", "have accepted credentials"),
     Outcome.DONE: ("is done", "are done"),
     Outcome.NOTHING_TO_DO: ("had nothing to do", "had nothing to do"),
     Outcome.CLEAN: ("is clean", "are clean"),
@@ -65,10 +67,13 @@ def headline(report: Report) -> str:
     totals = report.totals
     if not totals:
         return "No account was selected."
+    more = []
     if not DEFINITIONS[report.task].makes_changes:
-        included, sentence = _AUDITED, _audit_sentence(report)
+        included, sentence = frozenset({Outcome.HAS_CREDENTIALS, Outcome.CLEAN}), _audit_sentence(report)
+        own = management_root_user(report)
+        more = [_email_sentence(report), "" if own is None else own.summary]
     elif is_plan(report):
-        included, sentence = frozenset({Outcome.PLANNED}), _plan_sentence(report)
+        included, sentence = frozenset({Outcome.PLANNED, Outcome.IN_USE}), _plan_sentence(report)
     else:
         included, sentence = frozenset({Outcome.DONE}), _execution_sentence(report)
     counts = [(outcome, count) for outcome, count in totals.items() if outcome not in included]
@@ -76,7 +81,7 @@ def headline(report: Report) -> str:
         f"{f'{count:,}' if place else quantity(count, 'account')} {_PREDICATES[outcome][count > 1]}"
         for place, (outcome, count) in enumerate(counts)
     ]
-    return f"{sentence} {enumeration(others)}." if others else sentence
+    return " ".join(filter(None, (sentence, f"{enumeration(others)}." if others else "", *more)))
 
 
 def is_audited(result: AccountResult) -> bool:
@@ -116,11 +121,6 @@ def item_counts(counts: Mapping[ItemType, int]) -> str:
     return enumeration([quantity(counts[type_], type_) for type_ in ItemType if counts.get(type_)])
 
 
-def enumeration(parts: Sequence[str]) -> str:
-    """Return parts as prose: a, b and c."""
-    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
-
-
 def minute(moment: datetime) -> str:
     """Return a time for readers, in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -140,10 +140,13 @@ def _audit_sentence(report: Report) -> str:
     everybody = quantity(audited, "account")
     if audited < len(report.results):
         everybody += " that were audited"
+    credentials = "root credentials"
+    if Outcome.ACCEPTED in report.totals:
+        credentials += " that are not accepted"
     if not having:
-        return f"None of the {everybody} has root credentials."
+        return f"None of the {everybody} has {credentials}."
     have = "has" if len(having) == 1 else "have"
-    return f"{len(having):,} of the {everybody} {have} root credentials{_details(having)}."
+    return f"{len(having):,} of the {everybody} {have} {credentials}{_details(having)}."
 
 
 def _sentence_of_one(report: Report, *, audited: int, having: Sequence[AccountResult]) -> str:
@@ -153,7 +156,17 @@ def _sentence_of_one(report: Report, *, audited: int, having: Sequence[AccountRe
     if not audited:
         return "The account could not be audited."
     one = "The account" if accounts == 1 else "The one account that was audited"
+    if Outcome.ACCEPTED in report.totals:
+        return f"{one} has root credentials, all of them accepted."
     return f"{one} has {'' if having else 'no '}root credentials{_details(having)}."
+
+
+def _email_sentence(report: Report) -> str:
+    outside = sum(result.email_outside is True for result in report.results)
+    if not outside:
+        return ""
+    have = "root user has an e-mail address" if outside == 1 else "root users have e-mail addresses"
+    return f"{outside:,} {have} outside of {enumeration(report.root_email_domains)}."
 
 
 def _details(having: Sequence[AccountResult]) -> str:
@@ -165,12 +178,11 @@ def _details(having: Sequence[AccountResult]) -> str:
 def _plan_sentence(report: Report) -> str:
     accounts = quantity(len(report.results), "account")
     items = _items_with(report, Outcome.PLANNED)
-    in_use = _items_with(report, Outcome.IN_USE)
     not_planned = _items_with(report, Outcome.FAILED, Outcome.INACCESSIBLE)
     sentences = (
         f"{_capitalize(words_of(report).planned)} in {report.totals.get(Outcome.PLANNED, 0):,} of {accounts}"
         f"{f': {items}' if items else ''}.",
-        f"In use, and so left out: {in_use}." if in_use else "",
+        _remaining(report, "Left out, because in use", Outcome.IN_USE),
         f"Could not be planned: {not_planned}." if not_planned else "",
         "Nothing has been changed.",
     )
@@ -182,10 +194,19 @@ def _execution_sentence(report: Report) -> str:
     none = "unknown" if Outcome.UNKNOWN in report.totals else "nothing"
     items = _items_with(report, Outcome.DONE) or none
     accounts = quantity(len(report.results), "account")
-    return (
-        f"{_capitalize(words_of(report).done)}: {items}. "
-        f"Done as planned in {report.totals.get(Outcome.DONE, 0):,} of {accounts}."
+    sentences = (
+        f"{_capitalize(words_of(report).done)}: {items}.",
+        f"Done as planned in {report.totals.get(Outcome.DONE, 0):,} of {accounts}.",
+        _remaining(report, "Still there", Outcome.SKIPPED) if report.action is Action.DELETE else "",
     )
+    return " ".join(filter(None, sentences))
+
+
+def _remaining(report: Report, words: str, outcome: Outcome) -> str:
+    """Return which items stay as they are, and in how many accounts; nothing if there are none."""
+    items = _items_with(report, outcome)
+    accounts = sum(any(item.outcome is outcome for item in result.items) for result in report.results)
+    return f"{words}: {items}, in {quantity(accounts, 'account')}." if items else ""
 
 
 def _capitalize(words: str) -> str:

@@ -21,10 +21,12 @@ from ..model.codec import DecodingError, format_time
 from ..model.report import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Finding, Mode, Plan, Run
 from ..report import changes
-from ..report.management_account import is_unprotected, management_credentials
+from ..report.acceptance import with_acceptance
+from ..report.email_domains import is_outside
+from ..report.management_root_user import is_unprotected, management_credentials
 from ..report.render import as_csv, as_html, as_json
 from ..report.risk import in_order_of_risk
-from ..report.summary import minute, summary
+from ..report.summary import is_audited, minute, summary
 from ..tasks import DEFINITIONS
 from .later_audits import SUCCEEDED
 from .plans import PLAN_EXPIRES_AT, PLAN_SHA256, TASK
@@ -38,9 +40,9 @@ if TYPE_CHECKING:
     from aws_calls.security_hub import ImportResult
 
     from ..aws.stores import BackupStore, ReportStore, RunStore
+    from ..model.accepted_credentials import AcceptedCredentials
     from ..model.run import Account, Target
     from .later_audits import LaterAudits
-    from .security_findings import FindingsImporter
 
 # An execution in which an account has one of these has failed.
 _FAILURES = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
@@ -84,7 +86,8 @@ class RunFinisher:
         later_audits: The full audits that started later.
         management_account: Returns what the functions' own account has, where that is the management account.
         notify: Publishes a notice; None where nobody is notified.
-        findings: Imports the findings of full audits into Security Hub; None where nobody wants them.
+        import_findings: Imports the findings of full audits into Security Hub; None: they are not imported.
+        accepted_credentials: What stays on purpose, by the ID of an account or of a unit.
         plan_lifetime: How long a plan can be executed.
         now: The time in UTC.
         log: Writes one event, given as keyword arguments.
@@ -96,7 +99,8 @@ class RunFinisher:
     later_audits: LaterAudits
     management_account: Callable[[str], Result]
     notify: Callable[[Notice], None] | None
-    findings: FindingsImporter | None
+    import_findings: Callable[..., tuple[Report, ImportResult | None]] | None
+    accepted_credentials: Mapping[str, AcceptedCredentials]
     plan_lifetime: timedelta
     now: Callable[[], datetime]
     log: Callable[..., None]
@@ -139,8 +143,8 @@ class RunFinisher:
         notice, imported = None, None
         if run.full:
             report, notice = self._compare(report)
-            if self.findings is not None:
-                report, imported = self.findings.import_findings(run, report, later_audits=self.later_audits)
+            if self.import_findings is not None:
+                report, imported = self.import_findings(run, report, later_audits=self.later_audits)
         files = functools.partial(_files, report)
         urls, file_checksums = {}, {}
         for file in files():
@@ -244,11 +248,18 @@ class RunFinisher:
             for name in ("reason", "hint", "credentials"):
                 fields[name] = shared.setdefault(fields[name], fields[name])
             unit = account.organizational_unit
-            yield AccountResult(
-                **fields,
-                name=account.name,
-                email=account.email,
-                organizational_unit=shared.setdefault(unit, unit),
+            yield with_acceptance(
+                AccountResult(
+                    **fields,
+                    name=account.name,
+                    email=account.email,
+                    organizational_unit=shared.setdefault(unit, unit),
+                    joined_at=account.joined_at,
+                    email_outside=is_outside(account.email, run.root_email_domains),
+                ),
+                self.accepted_credentials,
+                unit_path=account.unit_path,
+                on=run.started_at.date(),
             )
 
     def _result(self, run: Run, account: Account, findings: Mapping[str, Finding]) -> Result:
@@ -378,7 +389,7 @@ def _metrics(
     """
     totals = report.totals
     with_credentials = totals.get(Outcome.HAS_CREDENTIALS, 0)
-    audited = totals.get(Outcome.CLEAN, 0) + with_credentials
+    audited = sum(is_audited(result) for result in report.results)
     inaccessible = totals.get(Outcome.INACCESSIBLE, 0)
     values = {"AccountsAudited": audited}
     # Of an audit that saw no account the number is not zero, but unknown.

@@ -26,11 +26,11 @@ from ..tasks import DEFINITIONS
 from .accounts import MemberDirectory
 from .backup_origins import BackupOrigins
 from .batch import BatchClaimedError, BatchRunner, WrongFunctionError, finding_not_attempted
+from .findings_import import import_audit
 from .finish import RunFinisher
 from .later_audits import LaterAudits
 from .management_account import ManagementAccount
 from .plans import Execution, Plans
-from .security_findings import FindingsImporter
 from .start import Early, ExecutionStarter, RunStarter
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ class Invocation:
             account_id=self._aws.account_id,
             tasks=settings.tasks,
             protected_accounts=settings.protected_accounts,
+            root_email_domains=settings.root_email_domains,
             allow_policy_override=settings.allow_policy_override,
             early=early or Early(),
         )
@@ -337,9 +338,10 @@ class Invocation:
             later_audits=LaterAudits(aws=self._aws),
             management_account=management_account,
             notify=None if topic_arn is None else functools.partial(self._notify, topic_arn),
-            findings=FindingsImporter(aws=self._aws, reports=storage.reports)
+            import_findings=functools.partial(import_audit, self._aws)
             if settings.security_hub_findings
             else None,
+            accepted_credentials=settings.accepted_credentials,
             plan_lifetime=settings.plan_lifetime,
             now=self._aws.now,
             log=self._aws.log,

@@ -235,7 +235,8 @@ class MemberReader:
 
 
 def _in_units(member: Member, unit_ids: tuple[str, ...], *, path: str | None) -> Member:
-    return Member(account=replace(member.account, organizational_unit=path), unit_ids=unit_ids)
+    account = replace(member.account, organizational_unit=path, unit_path="/".join(unit_ids))
+    return Member(account=account, unit_ids=unit_ids)
 
 
 def _by_id(accounts: Iterable[AccountTypeDef]) -> dict[str, Member]:
@@ -247,6 +248,7 @@ def _by_id(accounts: Iterable[AccountTypeDef]) -> dict[str, Member]:
                 email=account.get("Email"),
                 # AWS has announced that Status goes; older SDKs do not know State.
                 state=account.get("State") or account.get("Status") or "unknown",
+                joined_at=account.get("JoinedTimestamp"),
             ),
             unit_ids=parse_path(account.get("Paths", ())),
         )

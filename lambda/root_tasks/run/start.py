@@ -72,6 +72,7 @@ class _Starter:
     storage: Storage
     account_id: str
     protected_accounts: frozenset[str]
+    root_email_domains: frozenset[str] = frozenset()
     early: Early = field(default_factory=Early)
 
     def _store(self, order: Order, *, execution: Execution, preflight: PendingPreflight) -> dict[str, Any]:
@@ -119,6 +120,7 @@ class _Starter:
             started_at=execution.started_at,
             preflight=found.preflight,
             requested_by=order.requested_by,
+            root_email_domains=tuple(sorted(self.root_email_domains)) if order.task is Task.AUDIT else (),
             accounts=accounts,
             batches=_batches(_accessible_ids(accounts), mode=order.mode),
         )
@@ -195,6 +197,7 @@ class RunStarter(_Starter):
         account_id: The account that runs the task.
         tasks: The tasks of the stack.
         protected_accounts: The accounts in which no run makes changes.
+        root_email_domains: The domains that the e-mail addresses of root users may have; empty: any.
         early: Looks into accounts while others are listed.
         allow_policy_override: Whether the input may give a corrected policy.
     """

@@ -49,6 +49,11 @@ EARLIER = frozenset(
         "report-with-preflight",
         "run-with-preflight",
         "report-of-a-plan",
+        "report-of-a-plan-with-a-requester",
+        "report-of-a-restore",
+        "report-with-an-authorization-id",
+        "run-with-a-requester",
+        "run-with-action",
     }
 )
 each_document = pytest.mark.parametrize("name", sorted(STORED))

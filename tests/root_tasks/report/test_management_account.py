@@ -87,14 +87,13 @@ def test_report_page_metric_notice_and_finding_say_what_it_has(
     give(root_tasks, **credentials)
     audit = root_tasks.run()
     ((_, message),) = root_tasks.notices
-    assert f"\nThe management account's root user has {words}.\n" in message
-    shown = words.replace("'", "&#x27;")
-    assert f"<dt>Management account&#x27;s root user</dt><dd>{shown}</dd>" in page(root_tasks, audit)
+    assert f" The management account's root user has {words}.\n" in message
+    assert f"The management account&#x27;s root user has {words}." in page(root_tasks, audit)
     assert metric(root_tasks) == unprotected
     assert finding(root_tasks) == verdict
 
 
-def test_the_management_account_has_its_own_row_and_counts_among_no_members(root_tasks: RootTasks) -> None:
+def test_the_management_account_has_its_own_row_and_is_no_member(root_tasks: RootTasks) -> None:
     give(root_tasks, password=True, access_keys=1, certificates=1)
     audit = root_tasks.run()
     assert audit.totals == {"clean": 3, "skipped": 1}
@@ -106,6 +105,15 @@ def test_the_management_account_has_its_own_row_and_counts_among_no_members(root
         "accessKeys": None,
         "mfaDevices": [],
         "signingCertificates": None,
+    }
+    assert root_tasks.report(audit)["managementRootUser"] == {
+        "lookedAt": True,
+        "password": True,
+        "mfa": False,
+        "accessKey": True,
+        "signingCertificate": True,
+        "summary": "The management account's root user has a password, no MFA, an access key and a "
+        "signing certificate.",
     }
     found = row(root_tasks, audit)
     assert (found["outcome"], found["password"], found["mfaDevices"]) == ("skipped", "yes", "0")
@@ -125,35 +133,34 @@ def test_where_it_cannot_be_read_the_audit_says_so_and_claims_nothing(root_tasks
     result = root_tasks.results(audit)[MANAGEMENT]
     assert result["credentials"] is None
     assert "could not be read. iam:GetAccountSummary: AccessDenied: This is a test." in result["reason"]
-    assert "What the management account's root user has could not be read" in root_tasks.notices[0][1]
+    assert "root user was not looked at: it could not be read" in root_tasks.notices[0][1]
     assert metric(root_tasks) is None
     assert finding(root_tasks) == ("NOT_AVAILABLE", "MEDIUM")
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "published"),
+    ("before", "after", "subjects"),
     [
-        ({"mfa_devices": 1}, {}, True),
-        ({}, {"access_keys": 1}, True),
-        ({"password": True}, {"password": True}, False),
+        ({"mfa_devices": 1}, {}, ["Root credentials changed: the management account"]),
+        ({}, {"access_keys": 1}, ["Root credentials appeared: the management account"]),
+        ({"password": True}, {"password": True}, []),
     ],
+    ids=["no MFA", "a new key", "the same"],
 )
-def test_a_notice_is_published_where_it_alone_has_changed(
-    root_tasks: RootTasks, before: dict[str, Any], after: dict[str, Any], published: bool
+def test_a_notice_is_published_if_it_alone_has_changed(
+    root_tasks: RootTasks, before: dict[str, Any], after: dict[str, Any], subjects: list[str]
 ) -> None:
     give(root_tasks, **before)
     root_tasks.run()
     give(root_tasks, **after)
     root_tasks.advance(days=1)
     root_tasks.run()
-    assert [subject for subject, _ in root_tasks.notices[1:]] == ([SUBJECT] if published else [])
+    assert [subject for subject, _ in root_tasks.notices[1:]] == subjects
     for _, message in root_tasks.notices[1:]:
         assert "\n\nNothing changed in the member accounts.\n\n" in message
 
 
-def test_a_notice_is_published_where_it_can_no_longer_be_read_and_where_it_can_be_again(
-    root_tasks: RootTasks,
-) -> None:
+def test_a_notice_says_that_it_can_no_longer_be_read_and_that_it_can_again(root_tasks: RootTasks) -> None:
     give(root_tasks, mfa_devices=1)
     root_tasks.run()
     root_tasks.fail(GET_ACCOUNT_SUMMARY, "AccessDenied", account_id=MANAGEMENT, times=2)
@@ -161,10 +168,12 @@ def test_a_notice_is_published_where_it_can_no_longer_be_read_and_where_it_can_b
         give(root_tasks, access_keys=1)
         root_tasks.advance(days=1)
         root_tasks.run()
+    own = "The management account's root user"
     (unread_subject, unread), (subject, read) = root_tasks.notices[1:]
-    assert (unread_subject, subject) == (SUBJECT, SUBJECT)
-    assert "\nWhat the management account's root user has could not be read: " in unread
-    assert "\nThe management account's root user has no password, no MFA and an access key.\n" in read
+    assert unread_subject == "Root credentials no longer audited: the management account"
+    assert f"\n{own} was not looked at: it could not be read; its row has the reason.\n" in unread
+    assert subject == "Root credentials changed: the management account"
+    assert f"\n{own} has no password, no MFA and an access key.\n" in read
 
 
 def test_only_a_full_audit_reads_it(root_tasks: RootTasks) -> None:
@@ -179,9 +188,7 @@ def own_calls(root_tasks: RootTasks) -> set[str]:
     return {request.action for _, request in root_tasks.requests}
 
 
-def test_a_delegated_administrator_does_not_take_its_own_root_user_for_that_of_the_management_account(
-    root_tasks: RootTasks,
-) -> None:
+def test_a_delegated_administrator_says_that_it_was_not_looked_at(root_tasks: RootTasks) -> None:
     root_tasks.client("organizations").register_delegated_administrator(
         AccountId=DELEGATE, ServicePrincipal=PRINCIPAL
     )
@@ -189,7 +196,9 @@ def test_a_delegated_administrator_does_not_take_its_own_root_user_for_that_of_t
     root_tasks.client("securityhub", account_id=DELEGATE).enable_security_hub()
     audit = root_tasks.run()
     assert GET_ACCOUNT_SUMMARY not in own_calls(root_tasks)
-    assert "Management account&#x27;s" not in page(root_tasks, audit)
-    assert "management account" not in root_tasks.notices[0][1]
+    not_looked_at = f"root user was not looked at: the audit ran in account {DELEGATE}."
+    assert not_looked_at in page(root_tasks, audit)
+    assert not_looked_at in root_tasks.notices[0][1]
+    assert root_tasks.report(audit)["managementRootUser"]["lookedAt"] is False
     assert metric(root_tasks) is None
     assert finding(root_tasks) is None

@@ -34,7 +34,7 @@ from root_tasks.model.report import (
     RootCredentials,
     Task,
 )
-from root_tasks.report.changes import change_message, changes, with_history
+from root_tasks.report.changes import change_message, changes, notice, with_history
 from root_tasks.report.controls import evidence
 from root_tasks.report.render import as_csv, as_json
 from root_tasks.report.risk import RECENT, in_order_of_risk
@@ -42,6 +42,7 @@ from root_tasks.report.summary import summary
 from root_tasks.tasks import delete_credentials
 from support.reports import (
     HOSTILE_NAMES,
+    MANAGEMENT,
     SCP_HINT,
     STARTED,
     example_audit,
@@ -61,6 +62,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 # However slow the machine is.
 SOME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 EARLIER = STARTED - timedelta(days=1)
+NOT_LOOKED_AT = "The management account's root user was not looked at: the audit ran in account 222222222222."
 FIRST, SECOND, THIRD = "300000000001", "300000000002", "300000000003"
 
 
@@ -218,6 +220,7 @@ def test_the_csv_has_what_a_root_user_has() -> None:
         "signingCertificates": "0",
         "mfaDevices": "1",
         "items": "",
+        "emailOutside": "",
         "action": "audit",
     }
 
@@ -341,31 +344,59 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
 # The summary
 
 
+def having(account_id: str, *keys: int, password: bool = False, mfa: bool = False) -> AccountResult:
+    """An account whose root user has these access keys."""
+    return result(
+        account_id,
+        Outcome.HAS_CREDENTIALS,
+        name="<a name>",
+        credentials=RootCredentials(
+            password=password,
+            access_keys=tuple(key(number) for number in keys),
+            mfa_devices=("a device",) if mfa else (),
+        ),
+    )
+
+
+def accepted(account_id: str) -> AccountResult:
+    """An account whose root user has a password, which is accepted."""
+    return dataclasses.replace(having(account_id, password=True), outcome=Outcome.ACCEPTED)
+
+
+def outside(account_id: str) -> AccountResult:
+    """A clean account whose root user's e-mail address is outside of the domains."""
+    return result(account_id, email_outside=True)
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [
         (
             example_audit(),
             "3 of the 10 accounts that were audited have root credentials: 2 passwords, 3 access keys, "
-            "1 signing certificate and 1 MFA device. 2 accounts were inaccessible and 2 were skipped.",
+            "1 signing certificate and 1 MFA device. 2 accounts were inaccessible and 2 were skipped. "
+            f"{NOT_LOOKED_AT}",
         ),
-        (report(result(FIRST), result(SECOND)), "None of the 2 accounts has root credentials."),
+        (report(result(FIRST), result(SECOND), full=False), "None of the 2 accounts has root credentials."),
         (
-            report(result(FIRST), inaccessible(SECOND)),
+            report(result(FIRST), inaccessible(SECOND), full=False),
             "The one account that was audited has no root credentials. 1 account was inaccessible.",
         ),
-        (report(inaccessible(FIRST)), "The account could not be audited. 1 account was inaccessible."),
+        (
+            report(inaccessible(FIRST), full=False),
+            "The account could not be audited. 1 account was inaccessible.",
+        ),
         (report(), "No account was selected."),
         (
             example_plan(),
             "Plan: delete root credentials. To be deleted in 1 of 4 accounts: 1 password and 2 access keys. "
-            "In use, and so left out: 1 access key. Nothing has been changed. "
-            "1 account is in use, 1 had nothing to do and 1 was skipped.",
+            "Left out, because in use: 1 access key, in 1 account. Nothing has been changed. "
+            "1 account had nothing to do and 1 was skipped.",
         ),
         (
             partly_read_audit(),
             "The account has root credentials: at least 1 password, 1 access key, "
-            "1 signing certificate and 1 MFA device.",
+            f"1 signing certificate and 1 MFA device. {NOT_LOOKED_AT}",
         ),
         (
             example_execution(),
@@ -400,6 +431,34 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
             ),
             "Delete root credentials. Deleted: unknown. Done as planned in 0 of 2 accounts. "
             "1 account is unknown and 1 had nothing to do.",
+        ),
+        (
+            report(
+                result(
+                    FIRST,
+                    Outcome.DONE,
+                    items=(
+                        Item(type=ItemType.PASSWORD, outcome=Outcome.DONE),
+                        Item(type=ItemType.ACCESS_KEY, id="AKIA", outcome=Outcome.SKIPPED),
+                    ),
+                ),
+                task=Task.DELETE_CREDENTIALS,
+                executed_plan="plan",
+            ),
+            "Delete root credentials. Deleted: 1 password. Done as planned in 1 of 1 account. "
+            "Still there: 1 access key, in 1 account.",
+        ),
+        (
+            report(accepted(FIRST), result(SECOND), full=False),
+            "None of the 2 accounts has root credentials that are not accepted. "
+            "1 account has accepted credentials.",
+        ),
+        (
+            dataclasses.replace(
+                report(outside(FIRST), result(SECOND), full=False), root_email_domains=("example.org",)
+            ),
+            "None of the 2 accounts has root credentials. "
+            "1 root user has an e-mail address outside of example.org.",
         ),
     ],
 )
@@ -507,20 +566,6 @@ def test_an_audit_is_not_called_a_plan() -> None:
 # Changes
 
 
-def having(account_id: str, *keys: int, password: bool = False, mfa: bool = False) -> AccountResult:
-    """An account whose root user has these access keys."""
-    return result(
-        account_id,
-        Outcome.HAS_CREDENTIALS,
-        name="<a name>",
-        credentials=RootCredentials(
-            password=password,
-            access_keys=tuple(key(number) for number in keys),
-            mfa_devices=("a device",) if mfa else (),
-        ),
-    )
-
-
 def unlisted(account_id: str) -> AccountResult:
     """An account whose root user has access keys that could not be listed."""
     credentials = RootCredentials(password=False, access_keys=None)
@@ -536,6 +581,7 @@ PASSWORD, ACCESS_KEY, MFA_DEVICE = ItemType.PASSWORD, ItemType.ACCESS_KEY, ItemT
 SKIPPED = result(FIRST, Outcome.SKIPPED)
 APPEARED, DISAPPEARED = ChangeType.CREDENTIALS_APPEARED, ChangeType.CREDENTIALS_DISAPPEARED
 JOINED, AGAIN = ChangeType.JOINED, ChangeType.AUDITED_AGAIN
+NO_LONGER_ACCEPTED = ChangeType.NO_LONGER_ACCEPTED
 NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
 
 
@@ -571,6 +617,11 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
         (None, having(FIRST, password=True), [change(JOINED, PASSWORD)]),
         (None, inaccessible(FIRST), [change(JOINED, audited=False)]),
         (having(FIRST, 1), None, [change(ChangeType.LEFT, audited=False)]),
+        (accepted(FIRST), having(FIRST, password=True), [change(NO_LONGER_ACCEPTED, PASSWORD)]),
+        (having(FIRST, password=True), accepted(FIRST), []),
+        (outside(FIRST), outside(FIRST), []),
+        (result(FIRST), outside(FIRST), [change(ChangeType.EMAIL_OUTSIDE)]),
+        (None, outside(FIRST), [change(ChangeType.EMAIL_OUTSIDE), change(JOINED)]),
     ],
 )
 def test_changes_in_an_account_are_found(
@@ -595,10 +646,11 @@ def test_the_message_lists_the_changes_by_account_id() -> None:
         result("300000000004"),
         having("300000000005", 7),
     )
-    assert change_message(changes(before, after), after) == (
-        "Root credentials in organization o-8j81brsjuj: changes since the last full audit.\n"
+    assert change_message(changes(before, after), after, previous=before) == (
+        "Root credentials in organization o-8j81brsjuj: changes since the full audit of "
+        "2026-11-20 04:10 UTC.\n"
         "2 of the 4 accounts that were audited have root credentials: 1 password and 3 access keys. "
-        "1 account was inaccessible.\n"
+        f"1 account was inaccessible. {NOT_LOOKED_AT}\n"
         "Audited 2026-11-20 04:10 UTC, run audit-2026-11-20.\n"
         "\n"
         "Credentials appeared (1)\n"
@@ -617,9 +669,79 @@ def test_the_message_lists_the_changes_by_account_id() -> None:
     )
 
 
+def own_root_user(*, password: bool = False, keys: tuple[()] | None = ()) -> Report:
+    """A full audit of the management account that read its own root user."""
+    has = RootCredentials(password=password, access_keys=keys, mfa_devices=None)
+    return dataclasses.replace(
+        report(result(MANAGEMENT, Outcome.SKIPPED, credentials=has)), account_id=MANAGEMENT, run_id="own"
+    )
+
+
+CLEAN_UP = report(*(having(f"{300000000000 + number}", 1) for number in range(9)))
+CLEANED = report(*(result(each.account_id) for each in CLEAN_UP.results), run_id="newer")
+
+
+def with_results(*results: AccountResult) -> Report:
+    """The audit after the clean-up, with other results of some accounts."""
+    others = {each.account_id: each for each in (*CLEANED.results, *results)}
+    return dataclasses.replace(CLEANED, results=tuple(others.values()))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "subject"),
+    [
+        (CLEAN_UP, CLEANED, "Root credentials disappeared: 9 accounts"),
+        (
+            CLEAN_UP,
+            with_results(having(FIRST, 1, 2), having("400000000001", 1), result("400000000002")),
+            "Root credentials appeared: 2 accounts",
+        ),
+        (
+            own_root_user(),
+            own_root_user(password=True),
+            "Root credentials appeared: the management account",
+        ),
+        (own_root_user(password=True), own_root_user(), "Root credentials changed: the management account"),
+        (
+            report(accepted(FIRST)),
+            with_results(having(FIRST, password=True), outside(SECOND)),
+            "Root credentials no longer accepted: 1 account",
+        ),
+        (CLEAN_UP, with_results(outside(FIRST)), "Root e-mail addresses outside of the domains: 1 account"),
+        (CLEAN_UP, with_results(inaccessible(FIRST)), "Root credentials no longer audited: 1 account"),
+    ],
+    ids=["a clean-up", "appeared", "own", "own, better", "no longer accepted", "e-mail", "inaccessible"],
+)
+def test_the_subject_says_the_worst_first(before: Report, after: Report, subject: str) -> None:
+    after = dataclasses.replace(after, run_id="newer")
+    sent = notice(with_history(after, previous=before), previous=before, problem=None)
+    assert sent is not None
+    assert sent.subject == subject
+
+
+def test_the_message_says_what_the_management_accounts_root_user_has_now() -> None:
+    before, after = own_root_user(), dataclasses.replace(own_root_user(keys=None), run_id="newer")
+    sent = notice(with_history(after, previous=before), previous=before, problem=None)
+    assert sent is not None
+    assert "The management account's root user now has an access key." in sent.message.split("\n")
+
+
+def test_the_message_says_why_an_account_is_no_longer_audited() -> None:
+    before, after = report(result(FIRST)), report(inaccessible(FIRST))
+    message = change_message(changes(before, after), after, previous=before)
+    assert f"  {FIRST}: {inaccessible(FIRST).reason}\n" in message
+
+
+def test_accounts_with_new_credentials_are_named_in_the_command() -> None:
+    before, after = report(result(FIRST)), report(having(FIRST, 1), having(SECOND, 2), run_id="newer")
+    sent = notice(with_history(after, previous=before), previous=before, problem=None)
+    assert sent is not None
+    assert f"plan delete --account {FIRST},{SECOND}" in str(sent.publication())
+
+
 def test_the_message_has_no_names_and_no_addresses() -> None:
     after = hostile_audit()
-    text = change_message(changes(report(), after), after)
+    text = change_message(changes(report(), after), after, previous=report())
     assert "@" not in text
     assert [name for name in HOSTILE_NAMES if len(name) > 2 and name in text] == []
     assert SCP_HINT not in text
@@ -629,7 +751,7 @@ def test_the_message_has_no_names_and_no_addresses() -> None:
 def test_the_message_stays_short_and_counts_what_it_leaves_out(accounts: int) -> None:
     ids = [f"{300000000000 + number}" for number in range(accounts)]
     after = report(*(having(account_id, 1) for account_id in ids))
-    text = change_message(changes(report(), after), after)
+    text = change_message(changes(report(), after), after, previous=report())
     listed = re.findall(r"^  ([0-9]{12})", text, re.MULTILINE)
     left_out = accounts - len(listed)
     assert len(text.encode()) < 8192
@@ -666,7 +788,7 @@ def test_a_report_that_is_written_again_keeps_its_changes_and_its_place_in_the_t
 
 
 def test_the_name_of_a_run_is_escaped_in_a_message() -> None:
-    message = change_message((), report(result(FIRST), run_id="a\u202eb"))
+    message = change_message((), report(result(FIRST), run_id="a\u202eb"), previous=report())
     assert "run a\\u202eb." in message
 
 

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 
-from ..model.report import Outcome
-from .management_account import credentials_in_words, is_unprotected, management_result
+from ..messages import enumeration
+from ..model.report import AccountResult, ChangeType, Outcome
+from .management_root_user import credentials_in_words, is_unprotected, management_result
 from .summary import credentials_of, item_counts, types_without_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Iterator
 
-    from ..model.report import AccountResult, Report, RootCredentials
+    from ..model.report import Report, RootCredentials
 
 MEMBER_CHECK = "member-root-credentials"
 MANAGEMENT_CHECK = "management-root-user"
+EMAIL_CHECK = "root-user-email"
 _TITLE = "Root users of member accounts should not have credentials"
+_EMAIL_TITLE = "E-mail addresses of root users should be in the listed domains"
+_EMAIL_RECOMMENDATION = (
+    "Change the e-mail address of the root user, or list its domain in root_email_domains."
+)
 _MANAGEMENT_TITLE = "The management account's root user should have MFA and no access key"
 _MANAGEMENT_RECOMMENDATION = (
     "Sign in to the management account as its root user, register an MFA device, and delete its access keys. "
@@ -48,46 +52,67 @@ _LEFT: _Verdict = (
 )
 
 
-def findings_of(report: Report, *, created_at: Mapping[str, datetime]) -> Iterator[SecurityFinding]:
-    """Yield the finding of each member account, and of the management account where the audit ran there.
+def findings_of(report: Report) -> Iterator[SecurityFinding]:
+    """Yield the finding of each member account, and of the management account if the audit ran there.
 
-    Those of accounts that have left come last, and are archived.
-
-    Args:
-        report: The full audit.
-        created_at: When the finding of each account was imported first, as far as one was.
+    Those of accounts that have left since the audit before come last, and are archived.
     """
-    finding = functools.partial(_finding, report=report, created_at=created_at)
     for result in report.results:
         if result.account_id != report.management_account_id:
-            yield finding(result.account_id, _verdict(result))
+            finding = _finding(result, _verdict(result), report)
+            # Archived, not suppressed: an import can make it active again, but cannot change its workflow.
+            is_accepted = result.outcome is Outcome.ACCEPTED
+            yield replace(finding, recommendation=_NOTHING_TO_DO, archived=True) if is_accepted else finding
     if (own := management_result(report)) is not None:
-        management = finding(own.account_id, _management_verdict(own))
+        management = _finding(own, _management_verdict(own), report)
         yield replace(
             management,
             check=MANAGEMENT_CHECK,
             title=_MANAGEMENT_TITLE,
             recommendation=_MANAGEMENT_RECOMMENDATION,
         )
-    for account_id in sorted(created_at.keys() - {result.account_id for result in report.results}):
-        yield replace(finding(account_id, _LEFT), recommendation=_NOTHING_TO_DO, archived=True)
+    for result in report.results:
+        if result.email_outside is not None:
+            yield _email_finding(result, _email_verdict(result, report), report)
+    for change in report.changes or ():
+        if change.type is ChangeType.LEFT:
+            left = AccountResult(account_id=change.account_id, outcome=Outcome.SKIPPED)
+            yield replace(_finding(left, _LEFT, report), recommendation=_NOTHING_TO_DO, archived=True)
+            if report.root_email_domains:
+                yield replace(_email_finding(left, _LEFT, report), archived=True)
 
 
-def _finding(
-    account_id: str, verdict: _Verdict, *, report: Report, created_at: Mapping[str, datetime]
-) -> SecurityFinding:
+def _finding(result: AccountResult, verdict: _Verdict, report: Report) -> SecurityFinding:
     status, severity, found = verdict
     return SecurityFinding(
         check=MEMBER_CHECK,
-        account_id=account_id,
+        account_id=result.account_id,
         title=_TITLE,
-        description=f"Account {account_id}. {found}",
+        description=f"Account {result.account_id}. {found}",
         status=status,
         severity=severity,
-        recommendation=_RECOMMENDATIONS[status].format(account_id),
-        created_at=created_at.get(account_id, report.started_at),
+        recommendation=_RECOMMENDATIONS[status].format(result.account_id),
+        # An audit does not know which findings earlier ones have imported: this date stays the same.
+        created_at=result.joined_at or report.started_at,
         updated_at=report.started_at,
     )
+
+
+def _email_finding(result: AccountResult, verdict: _Verdict, report: Report) -> SecurityFinding:
+    return replace(
+        _finding(result, verdict, report),
+        check=EMAIL_CHECK,
+        title=_EMAIL_TITLE,
+        recommendation=_EMAIL_RECOMMENDATION if verdict[0] is ComplianceStatus.FAILED else _NOTHING_TO_DO,
+    )
+
+
+def _email_verdict(result: AccountResult, report: Report) -> _Verdict:
+    domains = enumeration(report.root_email_domains)
+    if result.email_outside:
+        found = f"Its root user's e-mail address is outside of {domains}: the mailbox can reset the password."
+        return ComplianceStatus.FAILED, Severity.MEDIUM, found
+    return ComplianceStatus.PASSED, Severity.INFORMATIONAL, f"Its root user's e-mail address is in {domains}."
 
 
 def _management_verdict(own: AccountResult) -> _Verdict:
@@ -104,8 +129,9 @@ def _verdict(result: AccountResult) -> _Verdict:
     match result.outcome:
         case Outcome.CLEAN:
             return ComplianceStatus.PASSED, Severity.INFORMATIONAL, "Its root user has no credentials."
-        case Outcome.HAS_CREDENTIALS if result.credentials is not None:
-            return ComplianceStatus.FAILED, _severity(result.credentials), _credentials(result)
+        case Outcome.HAS_CREDENTIALS | Outcome.ACCEPTED if result.credentials is not None:
+            found = " ".join(filter(None, (_credentials(result), result.reason)))
+            return ComplianceStatus.FAILED, _severity(result.credentials), found
     # Nobody has seen whether there are credentials.
     inaccessible = result.outcome is not Outcome.SKIPPED
     severity = Severity.MEDIUM if inaccessible else Severity.INFORMATIONAL

@@ -1,0 +1,57 @@
+"""Root credentials that stay on purpose: audited, shown as accepted, and no alarm. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..model.report import Outcome
+from .summary import credentials_of, item_counts, types_without_list
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from ..model.accepted_credentials import AcceptedCredentials
+    from ..model.report import AccountResult, ItemType
+
+_CONCERNED = (Outcome.HAS_CREDENTIALS, Outcome.PLANNED, Outcome.IN_USE)
+
+
+def with_acceptance(
+    result: AccountResult, accepted: Mapping[str, AcceptedCredentials], *, unit_path: str | None, on: date
+) -> AccountResult:
+    """Return a result that says which of the account's root credentials are accepted, and why.
+
+    The outcome becomes *accepted* if all of them are. A plan that lists them only says so.
+
+    Args:
+        result: The result.
+        accepted: What is accepted, by the ID of an account or of an organizational unit.
+        unit_path: The IDs of the units that the account is in, from the root down.
+        on: The day of the run in UTC.
+    """
+    # What is said of the account itself comes first, then what is said of its nearest unit.
+    ids = (result.account_id, *reversed((unit_path or "").split("/")))
+    entry = next((accepted[id_] for id_ in ids if id_ in accepted), None)
+    if entry is None or result.outcome not in _CONCERNED:
+        return result
+    note = f"Accepted until {entry.until}: {entry.reason.rstrip('.')}."
+    outcome = result.outcome
+    if on > entry.until:
+        note = f"No longer accepted, as of {entry.until}: {entry.reason.rstrip('.')}."
+    elif outcome is Outcome.HAS_CREDENTIALS:
+        others = _not_accepted(result, entry)
+        if others:
+            note += f" Not accepted: {item_counts(others)}."
+        else:
+            outcome = Outcome.ACCEPTED
+    return replace(result, outcome=outcome, reason=" ".join(filter(None, (note, result.reason))))
+
+
+def _not_accepted(result: AccountResult, entry: AcceptedCredentials) -> Counter[ItemType]:
+    """Return how many credentials of each type are not accepted: of a type, one is."""
+    found = Counter(type_ for type_, _ in credentials_of(result))
+    # Of a type that could not be listed, there may be more than one.
+    return found - Counter(entry.types - types_without_list(result))

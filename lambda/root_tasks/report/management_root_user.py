@@ -1,0 +1,86 @@
+"""The management account's root user in a report. It is not a member: no root task reaches it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..messages import enumeration
+
+if TYPE_CHECKING:
+    from ..model.report import AccountResult, Report, RootCredentials
+
+_OWN = "The management account's root user"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManagementRootUser:
+    """What a full audit has seen of it.
+
+    Attributes:
+        looked_at: Whether the audit could read the following.
+        password: Whether it has a password; None if it was not looked at, as for all of these.
+        mfa: Whether it has an MFA device.
+        access_key: Whether it has an access key.
+        signing_certificate: Whether it has a signing certificate.
+        summary: The same in a sentence, or why it was not looked at.
+    """
+
+    looked_at: bool
+    password: bool | None = None
+    mfa: bool | None = None
+    access_key: bool | None = None
+    signing_certificate: bool | None = None
+    summary: str
+
+
+def management_root_user(report: Report) -> ManagementRootUser | None:
+    """Return what a full audit has seen of the management account's root user; None for another run."""
+    if not report.full:
+        return None
+    has = management_credentials(report)
+    if has is not None:
+        return ManagementRootUser(
+            looked_at=True,
+            password=has.password,
+            mfa=has.mfa_devices != (),
+            access_key=has.access_keys != (),
+            signing_certificate=has.signing_certificates != (),
+            summary=f"{_OWN} has {credentials_in_words(has)}.",
+        )
+    reason = f"the audit ran in account {report.account_id}."
+    if report.account_id == report.management_account_id:
+        reason = "it could not be read; its row has the reason."
+    return ManagementRootUser(looked_at=False, summary=f"{_OWN} was not looked at: {reason}")
+
+
+def management_result(report: Report) -> AccountResult | None:
+    """Return the management account's result in a full audit that ran there; None in any other run."""
+    if not report.full or report.account_id != report.management_account_id:
+        return None
+    return next(
+        (result for result in report.results if result.account_id == report.management_account_id), None
+    )
+
+
+def management_credentials(report: Report) -> RootCredentials | None:
+    """Return what its root user has; None if that was not read."""
+    result = management_result(report)
+    return None if result is None else result.credentials
+
+
+def is_unprotected(has: RootCredentials) -> bool:
+    """Return whether it has an access key, or no MFA device."""
+    return has.access_keys != () or has.mfa_devices == ()
+
+
+def credentials_in_words(has: RootCredentials) -> str:
+    """Return what it has and has not: "a password, MFA and no access key"."""
+    return enumeration(
+        [
+            "a password" if has.password else "no password",
+            "no MFA" if has.mfa_devices == () else "MFA",
+            "no access key" if has.access_keys == () else "an access key",
+            *(() if has.signing_certificates == () else ("a signing certificate",)),
+        ]
+    )

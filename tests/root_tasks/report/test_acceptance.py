@@ -1,0 +1,173 @@
+"""Root credentials that stay on purpose, and e-mail addresses outside of the domains: what audits say."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from root_tasks.model.accepted_credentials import AcceptedCredentials
+from root_tasks.model.report import ItemType, Outcome, RootCredentials, Task
+from root_tasks.report.acceptance import with_acceptance
+from root_tasks.report.email_domains import is_outside
+from support.accounts import MEMBER, OTHER
+from support.reports import inaccessible, key, result
+from support.root_tasks import Settings
+
+if TYPE_CHECKING:
+    from root_tasks.model.report import AccountResult
+    from support.root_tasks import RootTasks
+
+ROOT, UNIT, INNER = "r-a1b2", "ou-a1b2-11111111", "ou-a1b2-22222222"
+UNTIL = date(2027, 3, 31)
+BOTH = AcceptedCredentials(
+    types=frozenset({ItemType.PASSWORD, ItemType.MFA_DEVICE}), reason="billing", until=UNTIL
+)
+KEY = AcceptedCredentials(types=frozenset({ItemType.ACCESS_KEY}), reason="a script", until=UNTIL)
+ACCEPTED = "Accepted until 2027-03-31: billing."
+
+
+def having(**credentials: Any) -> AccountResult:
+    has = RootCredentials(**{"password": False, **credentials})
+    return result(MEMBER, Outcome.HAS_CREDENTIALS, credentials=has)
+
+
+def judged(
+    found: AccountResult,
+    accepted: dict[str, AcceptedCredentials] | None = None,
+    *,
+    unit_path: str | None = f"{ROOT}/{UNIT}/{INNER}",
+    on: date = UNTIL,
+) -> AccountResult:
+    """Return a result as a report has it; by default the account's own password and MFA are accepted."""
+    return with_acceptance(
+        found, {MEMBER: BOTH} if accepted is None else accepted, unit_path=unit_path, on=on
+    )
+
+
+@pytest.mark.parametrize(
+    "found",
+    [having(password=True), having(password=True, mfa_devices=("a",)), having(mfa_devices=("a",))],
+    ids=["a password", "both", "MFA"],
+)
+def test_accepted_kinds_are_accepted_until_the_end_of_the_day(found: AccountResult) -> None:
+    accepted = judged(found)
+    assert (accepted.outcome, accepted.reason) == (Outcome.ACCEPTED, ACCEPTED)
+    assert accepted.credentials == found.credentials
+
+
+@pytest.mark.parametrize(
+    ("found", "others"),
+    [
+        (having(password=True, access_keys=(key(1),)), "1 access key"),
+        (having(password=True, mfa_devices=("a", "b")), "1 MFA device"),
+        (having(password=True, mfa_devices=None), "1 MFA device"),
+    ],
+    ids=["another kind", "a second one", "an unknown number"],
+)
+def test_anything_else_makes_it_count_again_and_is_named(found: AccountResult, others: str) -> None:
+    counted = judged(found)
+    assert counted.outcome is Outcome.HAS_CREDENTIALS
+    assert counted.reason == f"{ACCEPTED} Not accepted: {others}."
+
+
+def test_from_the_day_after_nothing_is_accepted() -> None:
+    counted = judged(having(password=True), on=UNTIL + timedelta(days=1))
+    assert counted.outcome is Outcome.HAS_CREDENTIALS
+    assert counted.reason == "No longer accepted, as of 2027-03-31: billing."
+
+
+@pytest.mark.parametrize(
+    ("accepted", "outcome"),
+    [
+        ({UNIT: BOTH}, Outcome.ACCEPTED),
+        ({ROOT: BOTH}, Outcome.ACCEPTED),
+        ({UNIT: KEY, INNER: BOTH}, Outcome.ACCEPTED),
+        ({UNIT: BOTH, MEMBER: KEY}, Outcome.HAS_CREDENTIALS),
+        ({OTHER: BOTH}, Outcome.HAS_CREDENTIALS),
+    ],
+    ids=["a unit", "the root", "the nearest unit", "the account first", "another account"],
+)
+def test_a_unit_stands_for_its_accounts(accepted: dict[str, AcceptedCredentials], outcome: Outcome) -> None:
+    assert judged(having(password=True), accepted).outcome is outcome
+
+
+def test_a_unit_that_is_not_known_accepts_nothing() -> None:
+    assert judged(having(password=True), {UNIT: BOTH}, unit_path=None).outcome is Outcome.HAS_CREDENTIALS
+
+
+def test_what_was_not_audited_and_what_is_clean_stays_as_it_is() -> None:
+    for found in (inaccessible(MEMBER), result(MEMBER)):
+        assert judged(found) == found
+
+
+def test_a_plan_says_what_is_accepted_and_stays_a_plan() -> None:
+    planned = judged(result(MEMBER, Outcome.PLANNED))
+    assert (planned.outcome, planned.reason) == (Outcome.PLANNED, ACCEPTED)
+
+
+@pytest.mark.parametrize(
+    ("email", "outside"),
+    [
+        ("aws+prod@example.com", False),
+        ("AWS+prod@EXAMPLE.com", False),
+        ("aws@mail.example.com", True),
+        ("aws@example.com.evil.example", True),
+        ('"a@example.com"@evil.example', True),
+        (None, None),
+    ],
+    ids=["a plus address", "case", "a subdomain", "a longer domain", "quoted", "not known"],
+)
+def test_only_the_domain_of_an_address_counts(email: str | None, outside: bool | None) -> None:
+    assert is_outside(email, ["Example.com"]) is outside
+
+
+def test_without_domains_no_address_is_outside() -> None:
+    assert is_outside("aws@example.com", []) is None
+
+
+# In a run
+
+
+def accept(root_tasks: RootTasks, until: date) -> None:
+    setting = {"types": ["password"], "reason": "billing", "until": until.isoformat()}
+    root_tasks.settings = dataclasses.replace(root_tasks.settings, accepted_credentials={MEMBER: setting})
+
+
+def metric(root_tasks: RootTasks) -> object:
+    """Return what the alarm of root credentials gets from the last full audit."""
+    return [line for line in root_tasks.log if "AccountsAudited" in line][-1]["AccountsWithRootCredentials"]
+
+
+def test_accepted_credentials_are_no_alarm_until_their_date_passes(root_tasks: RootTasks) -> None:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    accept(root_tasks, root_tasks.now.date())
+    audit = root_tasks.run()
+    assert (root_tasks.outcomes(audit)[MEMBER], metric(root_tasks)) == (Outcome.ACCEPTED, 0)
+    root_tasks.advance(days=1)
+    later = root_tasks.run()
+    assert (root_tasks.outcomes(later)[MEMBER], metric(root_tasks)) == (Outcome.HAS_CREDENTIALS, 1)
+    assert root_tasks.notices[-1][0] == "Root credentials no longer accepted: 1 account"
+
+
+def test_the_accounts_of_a_unit_are_accepted_in_a_run(root_tasks: RootTasks) -> None:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    setting = {"types": ["password"], "reason": "billing", "until": "2030-01-01"}
+    root = root_tasks.client("organizations").list_roots()["Roots"][0]["Id"]
+    root_tasks.settings = Settings(accepted_credentials={root: setting})
+    full, named = root_tasks.run(), root_tasks.run({"accounts": [MEMBER]})
+    assert [root_tasks.outcomes(audit)[MEMBER] for audit in (full, named)] == [Outcome.ACCEPTED] * 2
+
+
+def test_an_audit_says_whose_address_is_outside_of_the_domains(root_tasks: RootTasks) -> None:
+    root_tasks.settings = Settings(root_email_domains=("example.com",))
+    root_tasks.organization.add_account(name="new", email="new@example.net", account_id="555555555555")
+    audit = root_tasks.run()
+    outside = {id_ for id_, found in root_tasks.results(audit).items() if found["emailOutside"]}
+    assert outside == {"555555555555"}
+    assert root_tasks.report(audit)["rootEmailDomains"] == ["example.com"]
+    assert "example.net" not in str(root_tasks.log)
+    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
+    assert root_tasks.report(plan)["rootEmailDomains"] == []
